@@ -1,0 +1,56 @@
+# make demo: a whole call centre on this machine. make test: every check. Both set themselves up.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: demo test lint types layers unit asterisk lock clean
+
+demo: $(STAMP)
+	@$(BIN)/callrouter demo
+
+test: $(STAMP)
+	@echo "— style, types, layers"
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache | tail -n 3
+	@echo "— Asterisk for the tests with real calls"
+	@$(BIN)/python -m callrouter.lab
+	@echo "— tests"
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST)
+
+lint: $(STAMP)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+layers: $(STAMP)
+	$(BIN)/lint-imports --no-cache
+
+unit: $(STAMP)
+	$(BIN)/pytest -m "not asterisk"
+
+asterisk: $(STAMP)
+	$(BIN)/pytest -m asterisk
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "Setting up a virtual environment in $(VENV) (about a minute the first time) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "callrouter needs Python 3.11 or later; set PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The exact versions that tests and demo run with; after changing the bounds in pyproject.toml.
+lock:
+	@rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check hatchling editables -e ".[test]"
+	@{ echo "# Made by make lock from pyproject.toml."; \
+	   $(VENV)-lock/bin/python -m pip freeze --exclude-editable; } > requirements.lock
+	@rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,165 @@
+"""How long a reload holds up calls: the loop's longest pause while a large configuration is taken up.
+
+    python -m bench.reload [AGENTS] [QUEUES]
+
+A real `Runtime` and `Router` and the daemon's own `Configuration` on a folder in /tmp. A beat on the loop
+notes how late each of its turns is; a call arrives with every 10th beat, so that offers are made all the
+while. From a change of one agent's priority to one
+of every agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from callrouter.api.auth import Tokens
+from callrouter.api.why import Journal
+from callrouter.clock import SystemClock
+from callrouter.core.router import Router
+from callrouter.daemon.config import Configuration
+from callrouter.model.commands import Record
+from callrouter.model.events import CallArrived, PbxSnapshot, Reached
+from callrouter.runtime import Runtime
+from callrouter.settings import load
+
+BEAT = 0.001
+EACH = 5
+"""Queues that an agent is in."""
+
+
+def write(folder: Path, agents: int, queues: int, *, ring_for: int = 20, level: int = 1) -> None:
+    """The files of a call centre of this size."""
+    rng = random.Random(3)
+    members: list[list[str]] = [[] for _ in range(queues)]
+    lines = ["agents:"]
+    for n in range(agents):
+        lines.append(
+            f"  a{n}: {{name: Agent {n}, sign_in: always, devices: {{desk: PJSIP/{10000 + n}}}}}"
+        )
+        for queue in rng.sample(range(queues), EACH):
+            members[queue].append(f"a{n}: {1 + n % 5}")
+    members[0][0] = members[0][0].split(":")[0] + f": {level}"
+    (folder / "agents.yaml").write_text("\n".join(lines) + "\n")
+    lines = ["queues:"]
+    for n, names in enumerate(members):
+        lines.append(
+            f"  q{n}: {{policy: priority, ring_for: {ring_for}, on_nobody: wait, "
+            f"agents: {{{', '.join(names)}}}}}"
+        )
+    (folder / "queues.yaml").write_text("\n".join(lines) + "\n")
+    (folder / "callrouter.yaml").write_text("pbx:\n  office: {driver: simulated}\n")
+
+
+class Site:
+    """What of the daemon takes part in a reload."""
+
+    def __init__(self, folder: Path) -> None:
+        clock = SystemClock()
+        settings = load(folder, environ={})
+        router = Router(settings.table, dice=random.Random(1), boot="b", now=clock.now())
+        self.runtime = Runtime(router, clock)
+        self.table = settings.table
+        self.steps: list[tuple[float, str]] = []
+        self.runtime.listen(Journal(router.floor).listen)
+        self.config = Configuration(folder, {"HOME": str(folder)}, settings, clock)
+        phones = {
+            device.endpoint: Reached.IDLE
+            for agent in settings.table.agents.values()
+            for device in agent.devices
+        }
+        self.runtime.post(PbxSnapshot(pbx="office", endpoints=phones))
+        self.runtime.listen(
+            lambda item: self.records.append(item) if isinstance(item, Record) else None
+        )
+        self.records: list[Record] = []
+        self.calls = 0
+
+    def post(self, event: Any) -> None:
+        began = time.perf_counter()
+        self.runtime.post(event)
+        self.steps.append((time.perf_counter() - began, type(event).__name__))
+
+    async def beat(self, late: list[float]) -> None:
+        """A call with every 10th beat; `late` takes by how much each beat came too late."""
+        n = 0
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(BEAT)
+            n += 1
+            if n % 10 == 0:
+                self.calls += 1
+                queue = f"q{self.calls % len(self.table.queues)}"
+                self.post(CallArrived(call=f"c{self.calls}", pbx="office", queue=queue))
+            late.append(time.perf_counter() - began - BEAT)
+
+
+async def measure(site: Site, name: str, change: Callable[[], None]) -> None:
+    """Print how a change was taken up."""
+    change()
+    late: list[float] = []
+    site.steps.clear()
+    beat = asyncio.create_task(site.beat(late))
+    await asyncio.sleep(0.2)
+    began = time.perf_counter()
+    outcome = await site.config.reload(site.post, Tokens(()))
+    took = time.perf_counter() - began
+    await asyncio.sleep(0.3)
+    beat.cancel()
+    assert not outcome.problems, outcome.problems
+    applied = max((s for s, what in site.steps if what == "ConfigReloaded"), default=0.0)
+    offers = max((s for s, what in site.steps if what == "CallArrived"), default=0.0)
+    print(
+        f"{name:28} taken up in {took:5.2f} s; longest pause of the loop {max(late) * 1000:6.1f} ms "
+        f"(median {sorted(late)[len(late) // 2] * 1000:.1f}); the core's own step "
+        f"{applied * 1000:6.1f} ms; slowest offer {offers * 1000:.1f} ms"
+    )
+
+
+async def run(agents: int, queues: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="reload-") as name:
+        folder = Path(name)
+        write(folder, agents, queues)
+        site = Site(folder)
+        gc.collect()
+        gc.freeze()
+        await asyncio.to_thread(site.config._begin_history)
+        await measure(site, "nothing", lambda: None)
+        await measure(site, "one priority", lambda: write(folder, agents, queues, level=9))
+
+        def phone() -> None:
+            path = folder / "agents.yaml"
+            path.write_text(path.read_text().replace("PJSIP/10001", "PJSIP/99999"))
+
+        def everywhere(name: str, old: str, new: str) -> None:
+            path = folder / f"{name}.yaml"
+            path.write_text(path.read_text().replace(old, new))
+
+        await measure(site, "one phone", phone)
+        await measure(
+            site,
+            "every queue's ring_for",
+            lambda: write(folder, agents, queues, ring_for=15, level=9),
+        )
+        await measure(
+            site, "every queue's policy", lambda: everywhere("queues", "priority", "linear")
+        )
+        await measure(site, "every agent's phone", lambda: everywhere("agents", "PJSIP/", "SIP/9"))
+        site.runtime.close()
+
+
+def main() -> None:
+    agents, queues = (int(word) for word in (sys.argv[1:3] or ("10000", "200")))
+    print(f"{agents} agents, {queues} queues, {EACH} queues each")
+    asyncio.run(run(agents, queues))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""What `why` costs: whole calls through the core, with and without decisions and the journal.
+
+    python -m bench.why [CALLS]
+
+A whole call is: arrives, is offered, rings, is accepted, connected, hung up on; its agent is free again.
+Both ways are measured in turns, and the best turn of each counts: other programs only ever slow it down.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import pytest
+
+from callrouter.api.why import Journal
+from callrouter.core import calls, legs, matching
+from callrouter.core.router import Router
+from callrouter.core.state import Floor
+from callrouter.model.commands import Connect, Decided, Happened, Note, Record, Ring
+from callrouter.model.events import (
+    CallArrived,
+    CallConnected,
+    CallerLeft,
+    LegAccepted,
+    LegEnd,
+    LegEnded,
+    LegRang,
+    PbxSnapshot,
+    Reached,
+)
+from callrouter.model.table import AgentSpec, DeviceSpec, MemberSpec, QueueSpec, SignIn, Table
+
+AGENTS, QUEUES, TURNS = 200, 10, 41
+
+
+def table(agents: int = AGENTS, queues: int = QUEUES, policy: str = "priority") -> Table:
+    """Every agent in 3 queues, at one of 3 levels."""
+    names = [f"a{n}" for n in range(agents)]
+    return Table(
+        agents={
+            name: AgentSpec(
+                id=name,
+                name=name,
+                sign_in=SignIn.ALWAYS,
+                devices=(
+                    DeviceSpec(id="desk", agent=name, pbxes=("office",), endpoint=f"PJSIP/{name}"),
+                ),
+            )
+            for name in names
+        },
+        queues={
+            f"q{q}": QueueSpec(
+                id=f"q{q}",
+                name=f"q{q}",
+                policy=(policy,),
+                members=tuple(
+                    MemberSpec(agent=names[n], level=1 + n % 3, order=n)
+                    for n in range(agents)
+                    if (n - q) % queues < 3
+                ),
+            )
+            for q in range(queues)
+        },
+    )
+
+
+class Site:
+    """A core with phones that answer at once; half of the agents are kept busy."""
+
+    def __init__(self, made: Table, tell: Callable[[Any], None]) -> None:
+        self.router = Router(made, dice=random.Random(1), boot="b")
+        self.now = 0.0
+        self.tell = tell
+        self.talks: deque[tuple[str, str, str]] = deque()
+        phones = {f"PJSIP/{name}": Reached.IDLE for name in made.agents}
+        self.feed(PbxSnapshot(pbx="office", endpoints=phones))
+
+    def feed(self, event: Any) -> list[Any]:
+        self.now += 0.01
+        commands = self.router.handle(event, self.now)
+        for command in commands:
+            if isinstance(command, Record | Decided | Note):
+                self.tell(command)
+        return commands
+
+    def one(self, number: int, queues: int) -> None:
+        """A call comes; the oldest talk ends when half of the agents are busy."""
+        name = f"c{number}"
+        out = self.feed(
+            CallArrived(
+                call=name, pbx="office", queue=f"q{number % queues}", caller_number="+442079460018"
+            )
+        )
+        self._serve(out)
+        if len(self.talks) > AGENTS // 2:
+            call, offer, device = self.talks.popleft()
+            self.feed(CallerLeft(call=call))
+            self._serve(self.feed(LegEnded(offer=offer, device=device, why=LegEnd.HUNG_UP)))
+
+    def _serve(self, commands: list[Any]) -> None:
+        """Whoever is rung takes the call."""
+        for ring in commands:
+            if isinstance(ring, Ring):
+                self.feed(LegRang(offer=ring.offer, device=ring.device))
+                out = self.feed(LegAccepted(offer=ring.offer, device=ring.device))
+                assert any(isinstance(c, Connect) for c in out)
+                self.feed(CallConnected(call=ring.call, offer=ring.offer))
+                self.talks.append((ring.call, ring.offer, ring.device))
+
+
+def emit_nothing(floor: Any, call: Any, agent: Any, *_: Any) -> bool:
+    """`matching._place` without its decision."""
+    offer = legs.place(floor, call, call.queue.members[agent.id])
+    if matching.wanted(call) <= 0:
+        calls.leave_lane(call)
+    return offer is not None
+
+
+@contextmanager
+def emission(*, decisions: bool, states: bool) -> Iterator[None]:
+    """The core with decisions and changes of agents' states, or without."""
+    keep_place, keep_record = matching._place, Floor.record
+
+    def quiet(floor: Any, kind: Happened, **more: Any) -> None:
+        if kind is not Happened.STATE:
+            keep_record(floor, kind, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not decisions:
+            patch.setattr(matching, "_place", emit_nothing)
+        if not states:
+            patch.setattr(Floor, "record", quiet)
+        yield
+    assert matching._place is keep_place
+
+
+def turn(count: int, policy: str, *, decisions: bool, states: bool) -> float:
+    """Whole calls in a second of this process's own time."""
+    with emission(decisions=decisions, states=states):
+        site = Site(table(policy=policy), lambda _: None)
+        if decisions:
+            site.tell = Journal(site.router.floor).listen
+        for number in range(AGENTS):
+            site.one(number, QUEUES)
+        gc.collect()
+        gc.disable()
+        began = time.process_time()
+        for number in range(AGENTS, AGENTS + count):
+            site.one(number, QUEUES)
+        spent = time.process_time() - began
+        gc.enable()
+        return count / spent
+
+
+def measure(count: int, policy: str, turns: int = TURNS) -> tuple[float, float, float]:
+    """Calls a second with all; the parts that decisions and journal take, and agents' states too.
+
+    Each part is the median over turns in which the ways follow each other at once, so that what else
+    the machine does falls on all alike.
+    """
+    speeds, parts, more = [], [], []
+    for _ in range(turns):
+        full = turn(count, policy, decisions=True, states=True)
+        bare = turn(count, policy, decisions=False, states=True)
+        barest = turn(count, policy, decisions=False, states=False)
+        speeds.append(full)
+        parts.append(1 - full / bare)
+        more.append(1 - full / barest)
+    return median(speeds), median(parts), median(more)
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    print(f"{AGENTS} agents in {QUEUES} queues, {count} calls, medians of {TURNS} turns")
+    for policy in ("priority", "random", "round-robin"):
+        speed, part, more = measure(count, policy)
+        print(
+            f"{policy:12} {speed:6.0f} calls/s; decisions and journal {part:.1%} of the time, "
+            f"with the agents' changes of state {more:.1%}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The web application, and where it listens."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+from typing import Final
+
+from aiohttp import web
+
+from callrouter.api.auth import TOKENS, Tokens, authorize
+from callrouter.api.backend import Backend
+from callrouter.api.configroutes import add_config_routes
+from callrouter.api.live import LIVE, Live, live
+from callrouter.api.problems import Handler, speak_problems
+from callrouter.api.routes import BACKEND, add_routes
+from callrouter.api.whyroutes import add_why_routes
+from callrouter.settings import HttpSettings
+
+MOST_BYTES: Final = 64 * 1024
+"""The largest body that is taken."""
+
+
+class CannotListen(Exception):  # noqa: N818 - named for what happened
+    """The HTTP side cannot be opened; `str()` says why and what to do."""
+
+
+def make_app(backend: Backend, tokens: Tokens, watchers: Live) -> web.Application:
+    """The application; the caller makes `watchers` listen to the runtime."""
+    app = web.Application(
+        middlewares=[speak_problems, authorize, _never_cached], client_max_size=MOST_BYTES
+    )
+    app[BACKEND] = backend
+    app[TOKENS] = tokens
+    app[LIVE] = watchers
+    add_routes(app)
+    add_why_routes(app)
+    add_config_routes(app)
+    app.router.add_get("/api/live", live)
+    app.on_shutdown.append(_goodbye)
+    return app
+
+
+async def _goodbye(app: web.Application) -> None:
+    await app[LIVE].close()
+
+
+@web.middleware
+async def _never_cached(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    if not response.prepared:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def tls_context(http: HttpSettings) -> ssl.SSLContext | None:
+    """What HTTPS needs; None when no certificate is configured.
+
+    Raises:
+        CannotListen: the certificate or its key cannot be used.
+    """
+    if http.certificate is None or http.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(http.certificate, http.key)
+    except (OSError, ssl.SSLError) as error:
+        raise CannotListen(
+            f"http.tls: {http.certificate} with {http.key} cannot be used ({error.strerror or error})"
+        ) from error
+    return context
+
+
+async def listen_tcp(runner: web.AppRunner, http: HttpSettings) -> str:
+    """Open the TCP side; returns its URL.
+
+    Raises:
+        CannotListen: the address is in use, is not ours, or the certificate cannot be used.
+    """
+    tls = tls_context(http)
+    place = f"[{http.host}]:{http.port}" if ":" in http.host else f"{http.host}:{http.port}"
+    site = web.TCPSite(runner, http.host, http.port, ssl_context=tls, reuse_address=True)
+    try:
+        await site.start()
+    except OSError as error:
+        raise CannotListen(_why(place, error)) from error
+    return f"{'https' if tls else 'http'}://{place}"
+
+
+def _why(place: str, error: OSError) -> str:
+    what = "set http.listen in callrouter.yaml"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{place} is in use: {what} or stop what uses it"
+        case errno.EACCES:
+            return f"{place} is not allowed to this user: {what} to a port above 1023"
+        case errno.EADDRNOTAVAIL:
+            return f"{place} is not an address of this machine: {what}"
+        case _:
+            return f"cannot listen on {place} ({error.strerror or error}): {what}"

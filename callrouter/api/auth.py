@@ -1,0 +1,130 @@
+"""Who asks, and what they may do."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import socket
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from callrouter.api.problems import ApiProblem, Handler
+from callrouter.settings import ApiToken, Role
+from callrouter.settings.past import owner_name
+
+COMMAND_LINE: Final = "command line"
+_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+_OPEN: Final = frozenset({"/healthz"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever made a request; `name` goes into the records of what they asked for."""
+
+    name: str
+    role: Role
+    user: str = ""
+    """The user of this machine who asks over the Unix socket; empty for everyone else."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is the command line."""
+        return bool(self.user)
+
+    @property
+    def person(self) -> str:
+        """Whom to put a change down to."""
+        return self.user or self.name
+
+    @property
+    def may_change(self) -> bool:
+        """A token of role ``agent`` belongs to no agent in particular, so it may only read."""
+        return self.role != "agent"
+
+
+class Tokens:
+    """The API tokens in force."""
+
+    def __init__(self, tokens: Iterable[ApiToken]) -> None:
+        self.use(tokens)
+
+    def use(self, tokens: Iterable[ApiToken]) -> None:
+        """Only these count from now on."""
+        self._known = [(_digest(item.token), Caller(item.name, item.role)) for item in tokens]
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
+    def find(self, token: str) -> Caller | None:
+        """Whose token it is. Takes as long for a near miss as for any other."""
+        digest = _digest(token)
+        found = None
+        for known, caller in self._known:
+            if hmac.compare_digest(known, digest):
+                found = caller
+        return found
+
+
+TOKENS: Final = web.AppKey("tokens", Tokens)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+@web.middleware
+async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let only those through who may."""
+    if request.path not in _OPEN:
+        caller = identify(request)
+        if request.method not in {"GET", "HEAD"} and not caller.may_change:
+            raise ApiProblem(
+                403, "not-allowed", f"a token of role agent may only read; '{caller.name}' is one"
+            )
+    return await handler(request)
+
+
+def identify(request: web.Request) -> Caller:
+    """Who makes a request.
+
+    Raises:
+        ApiProblem: 401 or 403, with what to do about it.
+    """
+    tokens = request.app[TOKENS]
+    transport = request.transport
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is not None and sock.family == socket.AF_UNIX:
+        return _neighbour(sock)
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    challenge = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
+    if not tokens:
+        detail = (
+            "no API token is configured, so nobody can be let in: add one under "
+            "http.api_tokens in callrouter.yaml, {name: NAME, role: supervisor, token: …}"
+        )
+        raise ApiProblem(401, "no-tokens", detail, challenge)
+    if not token or kind.lower() != "bearer":
+        detail = "say who you are: Authorization: Bearer TOKEN (see http.api_tokens)"
+        raise ApiProblem(401, "unauthorized", detail, challenge)
+    caller = tokens.find(token.strip())
+    if caller is None:
+        raise ApiProblem(401, "unauthorized", "this token is not known", challenge)
+    return caller
+
+
+def _neighbour(sock: socket.socket) -> Caller:
+    """The other end of the Unix socket: someone of our own user, or root.
+
+    The socket's folder keeps others out already; this holds where a folder was opened by mistake.
+    """
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(raw)
+    if uid not in {0, os.getuid()}:
+        detail = "the command line works for the daemon's own user and for root"
+        raise ApiProblem(403, "not-allowed", detail)
+    return Caller(COMMAND_LINE, "admin", owner_name(uid))

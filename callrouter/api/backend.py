@@ -1,0 +1,90 @@
+"""What the API is given to read, and the one way in which it asks for changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from callrouter.api.history import History
+from callrouter.api.why import Journal
+from callrouter.clock import Clock
+from callrouter.core.state import Floor
+from callrouter.model.events import Event
+from callrouter.settings import Problem
+from callrouter.settings.past import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What reading the configuration came to: what it changes in words, or what is wrong with it."""
+
+    changes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+class Files(Protocol):
+    """The configuration files, as the API may ask about them."""
+
+    async def diff(self, folder: Path | None) -> Outcome:
+        """What the files in `folder` (None: the daemon's own) would change."""
+
+    async def reload(self, who: str) -> Outcome:
+        """Read the daemon's files now and take up what they say."""
+
+    def changes(self) -> list[Change]:
+        """The changes that are kept, the newest first. Reads files: not for the loop."""
+
+
+class Health(Protocol):
+    """How a PBX's driver is doing (see `callrouter.pbx.base.PbxHealth`)."""
+
+    @property
+    def up(self) -> bool:
+        """Whether the link is up."""
+
+    @property
+    def detail(self) -> str:
+        """What is wrong, or what it is connected to."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ConfigState:
+    """How the configuration in force compares with the files.
+
+    `problems` is what is wrong with the files as they are now; while it is not empty, what was
+    loaded at `loaded_at` stays in force. `needs_restart` names what has changed and is not taken up
+    while running.
+    """
+
+    folder: str
+    loaded_at: float
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    needs_restart: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Backend:
+    """The rest of the daemon, as the API sees it. Nothing here is written to but by `post`."""
+
+    floor: Floor
+    post: Callable[[Event], None]
+    clock: Clock
+    history: History
+    journal: Journal
+    config: ConfigState
+    health: Callable[[], Mapping[str, Health]]
+    started_at: float
+    pid: int
+    files: Files | None = None
+    """None where there are none (tests, the simulation)."""
+    listen: str = ""
+    extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    """Further things that ``/api/status`` tells, by name."""
+
+    def in_step(self, name: str, health: Health) -> bool:
+        """Whether a PBX can be worked with: its link is up and it was compared with."""
+        return health.up and name in self.floor.up

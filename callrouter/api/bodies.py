@@ -1,0 +1,56 @@
+"""What comes in: JSON objects with known fields only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from callrouter.api.problems import ApiProblem
+
+_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number"}
+LONGEST_TEXT = 200
+
+
+async def read_object(request: web.Request, fields: Mapping[str, type]) -> dict[str, Any]:
+    """The request's body; an empty one counts as an object without fields.
+
+    Args:
+        request: whose body it is. The `Content-Type` is not looked at: `curl -d` sends a wrong one.
+        fields: the fields there may be, and the type of each.
+
+    Raises:
+        ApiProblem: 400 not JSON, 413 too large, 422 not what was asked for.
+    """
+    if request.content_length is not None and request.content_length > request.client_max_size:
+        raise ApiProblem(413, "too-large", "the body is larger than 64 KiB")
+    raw = await request.read()
+    if not raw.strip():
+        return {}
+    try:
+        body = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ApiProblem(400, "not-json", "the body is not JSON text in UTF-8") from error
+    if not isinstance(body, dict):
+        raise ApiProblem(422, "wrong-body", "the body must be a JSON object")
+    for name, value in body.items():
+        _check(name, value, fields)
+    return body
+
+
+def _check(name: str, value: object, fields: Mapping[str, type]) -> None:
+    if name not in fields:
+        known = ", ".join(fields) or "none"
+        detail = f"unknown field '{name[:80]}'; the fields here: {known}"
+        raise ApiProblem(422, "unknown-field", detail)
+    if type(value) is not fields[name]:  # True is an int, and no priority
+        raise ApiProblem(422, "wrong-type", f"'{name}' must be {_WORDS[fields[name]]}")
+    if isinstance(value, str) and (len(value) > LONGEST_TEXT or not value.isprintable()):
+        detail = f"'{name}' must be one line of {LONGEST_TEXT} characters at most"
+        raise ApiProblem(422, "wrong-text", detail)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

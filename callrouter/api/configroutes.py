@@ -1,0 +1,93 @@
+"""``/api/config/…``: what the files would change, taking them up, what was changed before.
+
+Changes are told in words; what the files say is not given out here, since they have secrets in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from aiohttp import web
+
+from callrouter.api.auth import identify
+from callrouter.api.backend import Files, Outcome
+from callrouter.api.bodies import read_object
+from callrouter.api.problems import ApiProblem
+from callrouter.api.records import Json, moment
+from callrouter.api.routes import BACKEND, answer, problem_view
+from callrouter.settings.past import Change
+
+
+def add_config_routes(app: web.Application) -> None:
+    """The routes of this module."""
+    app.add_routes(
+        [
+            web.get("/api/config/diff", diff),
+            web.get("/api/config/history", history),
+            web.post("/api/config/reload", reload),
+        ]
+    )
+
+
+def _files(request: web.Request) -> Files:
+    files = request.app[BACKEND].files
+    if files is None:
+        raise ApiProblem(404, "no-files", "this daemon was not started from a configuration folder")
+    return files
+
+
+def _outcome(outcome: Outcome) -> web.Response:
+    return answer(
+        {
+            "ok": not outcome.problems,
+            "changes": list(outcome.changes),
+            "problems": [problem_view(item) for item in outcome.problems],
+            "warnings": [problem_view(item) for item in outcome.warnings],
+        }
+    )
+
+
+async def diff(request: web.Request) -> web.Response:
+    """``GET /api/config/diff``: what the files would change.
+
+    ``?folder=`` names another folder, whose files are read as if they lay in the daemon's; only the
+    command line may, for the daemon may be able to read what the one who asks is not.
+    """
+    files = _files(request)
+    folder = None
+    if given := request.query.get("folder", ""):
+        if not identify(request).local:
+            raise ApiProblem(403, "not-allowed", "only the command line may name a folder")
+        folder = Path(given)
+        if not folder.is_absolute():
+            raise ApiProblem(422, "wrong-query", "'folder' must be an absolute path")
+    return _outcome(await files.diff(folder))
+
+
+async def reload(request: web.Request) -> web.Response:
+    """``POST /api/config/reload``: read the files now; the answer says what has changed."""
+    await read_object(request, {})
+    return _outcome(await _files(request).reload(identify(request).person))
+
+
+async def history(request: web.Request) -> web.Response:
+    """``GET /api/config/history``: the changes that are kept, the newest first."""
+    found = await asyncio.to_thread(_files(request).changes)
+    return answer({"changes": [change_view(change) for change in found]})
+
+
+def change_view(change: Change) -> Json:
+    """A change, without what the files said."""
+    return {
+        "number": change.number,
+        "at": moment(change.at),
+        "who": change.who,
+        "how": change.how,
+        "changes": list(change.lines),
+        "files": sorted(
+            name
+            for name in {*change.before, *change.after}
+            if change.before.get(name, ("", 0))[0] != change.after.get(name, ("", 0))[0]
+        ),
+    }

@@ -1,0 +1,259 @@
+"""The command line's own door: a Unix socket that daemon and command line find in the same place.
+
+Imports neither aiohttp nor the configuration, so that `callrouter status` starts quickly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import socket
+import stat
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+SYSTEM_FOLDER: Final = Path("/run/callrouter")
+CONNECT_WITHIN: Final = 2.0
+"""Seconds for a daemon to take a connection."""
+_LONGEST: Final = 107  # struct sockaddr_un of unix(7) has 108 bytes, one of them the end
+
+
+class ControlError(Exception):
+    """The socket cannot be used; `str()` says why and what to do."""
+
+
+class AlreadyRunning(ControlError):  # noqa: N818 - named for what happened
+    """A daemon for this configuration answers."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(f"the daemon for this configuration is already running (pid {pid})")
+        self.pid = pid
+
+
+def socket_name(folder: Path) -> str:
+    """The socket's name for a configuration folder: the same for every way to write the folder."""
+    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
+    return f"{digest[:16]}.sock"
+
+
+def candidates(folder: Path, environ: Mapping[str, str]) -> list[Path]:
+    """Where the socket may be, the best place first.
+
+    A daemon under systemd has ``RUNTIME_DIRECTORY`` and the shell that asks it has not, so who asks
+    looks into all of them.
+    """
+    if explicit := environ.get("CALLROUTER_SOCKET"):
+        return [Path(explicit)]
+    folders = []
+    if runtime := environ.get("RUNTIME_DIRECTORY"):
+        folders.append(Path(runtime.split(":")[0]))
+    if own := environ.get("XDG_RUNTIME_DIR"):
+        folders.append(Path(own) / "callrouter")
+    folders += [SYSTEM_FOLDER, Path(f"/tmp/callrouter-{os.getuid()}")]  # noqa: S108 - owner is checked
+    name = socket_name(folder)
+    return [place / name for place in dict.fromkeys(folders)]
+
+
+def socket_path(folder: Path, environ: Mapping[str, str]) -> Path:
+    """Where a daemon started now puts its socket."""
+    places = candidates(folder, environ)
+    for place in places[:-1]:
+        if place.parent != SYSTEM_FOLDER or _writable(SYSTEM_FOLDER):
+            return place
+    return places[-1]
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK)
+
+
+# ---------------------------------------------------------------- who asks
+
+
+def find(folder: Path, environ: Mapping[str, str]) -> Path | None:
+    """The socket of a daemon that answers for this configuration; None: there is none.
+
+    Raises:
+        ControlError: there is one, and it is another user's.
+    """
+    denied: Path | None = None
+    for place in candidates(folder, environ):
+        try:
+            if _is_trusted(place.parent) and peer(place) is not None:
+                return place
+        except PermissionError:
+            denied = denied or place
+    if denied is not None:
+        raise ControlError(
+            f"not allowed to use {denied}: run this as root or as the user the daemon runs as"
+        )
+    return None
+
+
+def _is_trusted(folder: Path) -> bool:
+    """Whether a socket in `folder` can only be of someone we trust.
+
+    In a folder where everyone may make folders (``/tmp``) the owner must be us or root.
+    """
+    try:
+        status = folder.lstat()
+        everyones = folder.parent.stat().st_mode & stat.S_IWOTH
+    except FileNotFoundError:
+        return False
+    return not everyones or (stat.S_ISDIR(status.st_mode) and status.st_uid in {0, os.getuid()})
+
+
+def peer(path: Path) -> int | None:
+    """The process id of who listens at `path`; None when nobody does.
+
+    Raises:
+        PermissionError: someone may, but we are not let in.
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(CONNECT_WITHIN)
+        try:
+            probe.connect(os.fspath(path))
+        except PermissionError:
+            raise
+        except TimeoutError:
+            pass  # so busy, or stopped, that it takes no connection: it is there
+        except OSError:
+            return None
+        with contextlib.suppress(OSError):
+            raw = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            return int(struct.unpack("3i", raw)[0])
+    return 0
+
+
+# ---------------------------------------------------------------- who answers
+
+
+@dataclass(slots=True)
+class Claim:
+    """The socket of this daemon, listening, and the lock that keeps a second one away."""
+
+    path: Path
+    listener: socket.socket
+    lock: int
+    aliases: list[Path] = field(default_factory=list)
+
+    def also_for(self, folder: Path) -> None:
+        """Be found for another folder too: ours is a symbolic link that was turned to it."""
+        alias = self.path.with_name(socket_name(folder))
+        if alias == self.path or alias in self.aliases:
+            return
+        with contextlib.suppress(OSError):
+            if alias.is_symlink() or peer(alias) is None:  # nobody's, or of a daemon that died
+                alias.unlink(missing_ok=True)
+                alias.symlink_to(self.path.name)
+                self.aliases.append(alias)
+
+    def release(self) -> None:
+        """Take the socket and its lock away."""
+        for path in (*self.aliases, self.path, self.path.with_suffix(".lock")):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        self.listener.close()
+        os.close(self.lock)
+
+
+def claim(folder: Path, environ: Mapping[str, str]) -> Claim:
+    """Be the daemon of this configuration.
+
+    Raises:
+        AlreadyRunning: another one is.
+        ControlError: the socket cannot be made there.
+    """
+    for place in candidates(folder, environ):
+        with contextlib.suppress(PermissionError):
+            if _is_trusted(place.parent) and (pid := peer(place)) is not None:
+                raise AlreadyRunning(pid)
+    path = socket_path(folder, environ)
+    if len(os.fsencode(path)) > _LONGEST:
+        raise ControlError(
+            f"the name of the control socket is too long: {path}; set CALLROUTER_SOCKET to a "
+            f"name of {_LONGEST} bytes at most"
+        )
+    _make_folder(path.parent, mine="CALLROUTER_SOCKET" not in environ)
+    try:
+        lock = _lock(path)
+    except OSError as error:
+        raise _cannot(path, error) from error
+    try:
+        return Claim(path, _listen(path), lock)
+    except OSError as error:
+        os.close(lock)
+        raise _cannot(path, error) from error
+
+
+def _cannot(path: Path, error: OSError) -> ControlError:
+    return ControlError(
+        f"cannot make the control socket {path} ({error.strerror or error}); "
+        "set CALLROUTER_SOCKET to another place"
+    )
+
+
+def _make_folder(folder: Path, *, mine: bool) -> None:
+    """Make the folder, for us alone; one that is there must be ours.
+
+    A folder that a person named (`mine` False) is left with the rights it has.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+        if status.st_uid not in ({os.getuid()} if mine else {0, os.getuid()}):
+            raise ControlError(
+                f"the folder {folder} belongs to someone else; set CALLROUTER_SOCKET to another place"
+            )
+        if not stat.S_ISDIR(status.st_mode):
+            raise ControlError(f"{folder} is not a folder; set CALLROUTER_SOCKET to another place")
+        if mine and status.st_mode & 0o077:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise _cannot(folder, error) from error
+
+
+def _lock(path: Path) -> int:
+    """Hold the lock beside the socket for as long as we live."""
+    place = path.with_suffix(".lock")
+    while True:
+        lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.pread(lock, 20, 0).strip()
+            os.close(lock)
+            raise AlreadyRunning(int(pid) if pid.isdigit() else 0) from None
+        # Who held it before us may have taken the file away between our two calls; a lock on a file
+        # that has no name keeps nobody out.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), place.stat()):
+                break
+        os.close(lock)
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+    return lock
+
+
+def _listen(path: Path) -> socket.socket:
+    """Listen at `path`; what lies there is of a daemon that died, for we hold the lock."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        listener.bind(os.fspath(path))
+        listener.listen(64)
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    listener.setblocking(False)
+    return listener

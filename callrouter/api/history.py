@@ -1,0 +1,205 @@
+"""What has been: calls that ended, the decisions taken for each call, and the day's counts.
+
+In memory, and bounded; fed from the runtime's records.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Final
+
+from callrouter.core.state import Floor
+from callrouter.model.commands import Happened, Record, Told
+
+KEPT: Final = 1000
+"""Ended calls that are kept."""
+DECISIONS: Final = 50
+"""The last records kept for each call."""
+
+_ENDS: Final = {
+    Happened.ABANDONED: ("abandoned", 2),
+    Happened.TAKEN: ("taken", 2),
+    Happened.COMPLETED: ("completed", 1),
+    Happened.TRANSFERRED: ("transferred", 2),
+    Happened.LEFT: ("left", 4),
+}
+"""Records that end a call: the state it ends in, and where in the detail its wait is."""
+
+
+@dataclass(slots=True)
+class Story:
+    """A call as its records tell it; `ended_at` None while it is on."""
+
+    call: str
+    queue: str
+    entered_at: float
+    caller_number: str = ""
+    caller_name: str = ""
+    priority: int | None = None
+    state: str = "waiting"
+    result: str = ""
+    agent: str = ""
+    offers: int = 0
+    ended_at: float | None = None
+    wait: float | None = None
+    talk: float | None = None
+    decisions: deque[Record] = field(default_factory=lambda: deque(maxlen=DECISIONS))
+
+
+@dataclass(slots=True)
+class Day:
+    """A queue's counts since midnight, in the configured time zone."""
+
+    entered: int = 0
+    answered: int = 0
+    abandoned: int = 0
+    left: int = 0
+    longest_wait: float = 0.0
+
+
+class History:
+    """Listens to the runtime and remembers.
+
+    Args:
+        floor: where a call's priority is looked up while it is there, and the zone whose midnight a
+            day begins at.
+    """
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._live: dict[str, Story] = {}
+        self._ended: OrderedDict[str, Story] = OrderedDict()
+        self._queues: dict[str, Day] = {}
+        self._agents: dict[str, int] = {}
+        self._midnight = 0.0
+
+    def listen(self, item: Told) -> None:
+        """Take a record in."""
+        if not isinstance(item, Record):
+            return
+        self._turn_page(item.at)
+        self._count(item)
+        if item.call:
+            self._tell(item)
+
+    def story(self, call: str) -> Story | None:
+        """What is remembered of a call."""
+        return self._live.get(call) or self._ended.get(call)
+
+    def ended(self) -> list[Story]:
+        """The calls that ended, the last one first."""
+        return list(reversed(self._ended.values()))
+
+    def queue_today(self, queue: str, now: float) -> Day:
+        """A queue's counts since midnight."""
+        self._turn_page(now)
+        return self._queues.get(queue, Day())
+
+    def calls_today(self, agent: str, now: float) -> int:
+        """How many calls an agent has talked on since midnight."""
+        self._turn_page(now)
+        return self._agents.get(agent, 0)
+
+    # ------------------------------------------------------------ inside
+
+    def _turn_page(self, now: float) -> None:
+        if now < self._midnight:
+            return
+        self._queues.clear()
+        self._agents.clear()
+        zone = self._floor.table.zone
+        tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)
+        self._midnight = datetime.combine(tomorrow, time(), zone).timestamp()
+
+    def _count(self, record: Record) -> None:
+        day = self._queues.get(record.queue)
+        if day is None:
+            day = self._queues[record.queue] = Day()
+        match record.kind:
+            case Happened.ENTERED:
+                day.entered += 1
+            case Happened.CONNECTED:
+                day.answered += 1
+                self._agents[record.agent] = self._agents.get(record.agent, 0) + 1
+                day.longest_wait = max(day.longest_wait, float(record.detail[0]))
+            case Happened.ABANDONED:
+                day.abandoned += 1
+                day.longest_wait = max(day.longest_wait, float(record.detail[2]))
+            case Happened.LEFT:
+                day.left += 1
+                day.longest_wait = max(day.longest_wait, float(record.detail[4]))
+            case _:
+                pass
+
+    def _tell(self, record: Record) -> None:
+        story = self._live.get(record.call)
+        if story is None:
+            story = self._begin(record)
+            if story is None:
+                return
+        story.decisions.append(record)
+        match record.kind:
+            case Happened.ENTERED:
+                self._enter(story, record)
+            case Happened.OFFERED:
+                story.offers += 1
+            case Happened.ACCEPTED | Happened.CONNECTED:
+                story.agent = record.agent
+                if record.kind is Happened.CONNECTED:
+                    story.wait = float(record.detail[0])
+            case Happened.REQUEUED:
+                story.agent, story.wait = "", None
+            case Happened.MOVED:
+                story.queue = record.queue
+            case _ if record.kind in _ENDS:
+                self._end(story, record)
+            case _:
+                pass
+
+    def _begin(self, record: Record) -> Story | None:
+        """A new story, or the old one of a call that overflowed into another queue."""
+        story = self._ended.get(record.call)
+        if record.kind is not Happened.ENTERED:
+            # What comes after the end (a phone that is late to fall silent) belongs to that story.
+            if story is not None:
+                story.decisions.append(record)
+            return None
+        if story is not None:
+            del self._ended[record.call]
+            story.ended_at = None
+        else:
+            story = Story(call=record.call, queue=record.queue, entered_at=record.at)
+        self._live[record.call] = story
+        self._forget_lost()
+        return story
+
+    def _enter(self, story: Story, record: Record) -> None:
+        story.queue = record.queue
+        story.state, story.result, story.wait = "waiting", "", None
+        _, number, name = record.detail
+        story.caller_number, story.caller_name = str(number), str(name)
+        call = self._floor.calls.get(record.call)
+        if call is not None:
+            story.priority = call.priority
+            story.entered_at = call.entered_at
+
+    def _end(self, story: Story, record: Record) -> None:
+        story.state, place = _ENDS[record.kind]
+        story.ended_at = record.at
+        story.wait = float(record.detail[place])
+        story.agent = record.agent or story.agent
+        if record.kind is Happened.LEFT:
+            story.result = str(record.detail[0])
+        elif record.kind in {Happened.COMPLETED, Happened.TRANSFERRED}:
+            story.talk = float(record.detail[place + 1])
+        del self._live[record.call]
+        self._ended[record.call] = story
+        while len(self._ended) > KEPT:
+            self._ended.popitem(last=False)
+
+    def _forget_lost(self) -> None:
+        """Calls whose end was never told (a fault in the core swallows a step's records)."""
+        if len(self._live) > 2 * len(self._floor.calls) + KEPT:
+            self._live = {k: v for k, v in self._live.items() if k in self._floor.calls}

@@ -1,0 +1,164 @@
+"""``GET /api/live``: the state, then every change, over a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import WSCloseCode, web
+
+from callrouter.api import views
+from callrouter.api.backend import Backend
+from callrouter.api.problems import ApiProblem
+from callrouter.api.records import Json, moment, named, seconds
+from callrouter.api.routes import BACKEND, encode, encode_list, status_view
+from callrouter.model.commands import Decided, Note, Told
+
+TOO_SLOW: Final = 4008
+"""The close code for a client that does not read fast enough; it may come back at once."""
+MOST_WAITING: Final = 1000
+"""Messages that wait for a slow client before it is dropped."""
+MOST_CLIENTS: Final = 200
+CLOSE_WITHIN: Final = 2.0
+"""Seconds for the other side to say goodbye."""
+
+
+class Client:
+    """Someone who watches."""
+
+    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+        self.ws = ws
+        self.transport = transport
+        self.waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
+        self.lagging = asyncio.Event()
+
+    def send(self, text: str) -> None:
+        """Put a message in line; mark the client for dropping when there is no room."""
+        try:
+            self.waiting.put_nowait(text)
+        except asyncio.QueueFull:
+            self.lagging.set()
+
+
+class Live:
+    """All who watch. Listens to the runtime; costs nothing while nobody does."""
+
+    def __init__(self) -> None:
+        self.clients: set[Client] = set()
+
+    def listen(self, item: Told) -> None:
+        """Tell every client."""
+        if not self.clients:
+            return
+        if isinstance(item, Decided):
+            view = decided(item)
+        elif isinstance(item, Note):
+            view = {"type": "note", "text": item.text}
+        else:
+            view = {"type": "record", **named(item)}
+        text = encode(view).decode()
+        for client in self.clients:
+            client.send(text)
+
+    async def close(self) -> None:
+        """Say goodbye to everyone."""
+        await asyncio.gather(
+            *(_close(client, WSCloseCode.GOING_AWAY, "callrouter stops") for client in self.clients)
+        )
+
+
+def decided(item: Decided) -> Json:
+    """A decision in short; ``/api/calls/{id}/why`` has all of it."""
+    return {
+        "type": "decision",
+        "at": moment(item.at),
+        "call": item.call,
+        "queue": item.queue,
+        "agent": item.agent,
+        "offer": item.offer,
+        "policy": list(item.policy),
+        "available": item.available,
+        "waiting": item.waiting,
+        "waited_s": seconds(item.waited),
+        "by_agent": item.by_agent,
+        "preferred": item.preferred,
+        "drawn": item.drawn,
+    }
+
+
+LIVE: Final = web.AppKey("live", Live)
+
+
+def check_origin(request: web.Request) -> None:
+    """Refuse pages of other sites: a browser sends its user's rights along with anyone's script."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
+        raise ApiProblem(403, "wrong-origin", "the live view is for pages of this very server")
+
+
+async def live(request: web.Request) -> web.WebSocketResponse:
+    """The state in one message ``{"type": "state", …}``, then a message for every change.
+
+    Their types are ``record``, ``decision`` and ``note``.
+
+    A record that happened while the state was being written may be told although the state shows
+    it already: apply records by their `at`.
+    """
+    check_origin(request)
+    hub = request.app[LIVE]
+    if len(hub.clients) >= MOST_CLIENTS:
+        raise ApiProblem(503, "too-many", f"{MOST_CLIENTS} live views are open already")
+    ws = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, timeout=CLOSE_WITHIN)
+    if not ws.can_prepare(request).ok:
+        raise ApiProblem(426, "websocket-only", "connect with a WebSocket client")
+    await ws.prepare(request)
+    client = Client(ws, request.transport)
+    hub.clients.add(client)
+    try:
+        async with asyncio.TaskGroup() as group:
+            writer = group.create_task(_write(client, request.app[BACKEND]), name="live writer")
+            dropper = group.create_task(_drop_when_lagging(client), name="live dropper")
+            async for _ in ws:
+                pass  # a client has nothing to say
+            writer.cancel()
+            dropper.cancel()
+    except* ConnectionError:
+        pass  # gone without a word
+    finally:
+        hub.clients.discard(client)
+    return ws
+
+
+async def _write(client: Client, backend: Backend) -> None:
+    await client.ws.send_str(await _state(backend))
+    while True:
+        await client.ws.send_str(await client.waiting.get())
+
+
+async def _drop_when_lagging(client: Client) -> None:
+    await client.lagging.wait()
+    await _close(client, TOO_SLOW, "too slow; connect again for the state as it is then")
+
+
+async def _close(client: Client, code: int, why: str) -> None:
+    """Close, and cut the line when the other side does not even read that."""
+    try:
+        async with asyncio.timeout(CLOSE_WITHIN):
+            await client.ws.close(code=code, message=why.encode())
+    except (TimeoutError, ConnectionError):
+        if client.transport is not None:
+            client.transport.abort()
+
+
+async def _state(b: Backend) -> str:
+    """Everything, made in slices like the lists."""
+    now = b.clock.now()
+    parts = {
+        "agents": await encode_list(views.every_agent(b.floor, b.history, now)),
+        "queues": await encode_list(views.every_queue(b.floor, b.history, now)),
+        "calls": await encode_list(views.every_call(b.floor, now)),
+        "status": encode(status_view(b)),
+    }
+    body = b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items())
+    return (b'{"type":"state","at":"%s",%s}' % ((moment(now) or "").encode(), body)).decode()

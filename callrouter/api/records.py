@@ -1,0 +1,143 @@
+"""Records in words: what each field of a detail means, and one readable line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+from callrouter.logs import clean, mask
+from callrouter.model.commands import Happened, Note, Record
+
+Json: TypeAlias = dict[str, Any]
+
+_H = Happened
+DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
+    _H.ENTERED: ("position", "caller_number", "caller_name"),
+    _H.OFFERED: ("policy", "idle_s", "priority"),
+    _H.RANG: (),
+    _H.OFFER_ENDED: ("outcome", "rang_s"),
+    _H.ACCEPTED: (),
+    _H.CONNECTED: ("wait_s", "rang_s"),
+    _H.REQUEUED: ("why",),
+    _H.MOVED: ("to_queue", "to_agent", "to_priority"),
+    _H.ABANDONED: ("position", "first_position", "wait_s", "how"),
+    _H.TAKEN: ("position", "first_position", "wait_s", "how"),
+    _H.COMPLETED: ("by", "wait_s", "talk_s", "first_position"),
+    _H.TRANSFERRED: ("transfer", "to", "wait_s", "talk_s", "first_position"),
+    _H.LEFT: ("result", "target", "position", "first_position", "wait_s"),
+    _H.SIGNED_IN: ("by",),
+    _H.SIGNED_OUT: ("signed_in_s", "by"),
+    _H.PAUSED: ("reason", "by"),
+    _H.RESUMED: ("reason", "by"),
+    _H.WRAP_UP: ("wrap_up_s",),
+    _H.WRAP_UP_ENDED: (),
+    _H.RELOADED: ("agents", "queues"),
+    _H.RULE: ("rule",),
+    _H.SHIFT: ("members",),
+    _H.STATE: ("state", "why"),
+}
+"""Names for the places of `Record.detail`, in its order; ``_s`` is seconds."""
+
+
+def moment(at: float | None) -> str | None:
+    """Epoch seconds as ISO 8601 in UTC, to the millisecond: ``2026-11-21T21:53:07.123Z``."""
+    if at is None:
+        return None
+    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def seconds(value: float) -> float:
+    """A duration as the API gives it: never negative, to the millisecond."""
+    return max(0.0, round(value, 3))
+
+
+def named(record: Record) -> Json:
+    """A record as the API gives it; what is empty is left out."""
+    names = DETAIL[record.kind]
+    # A core that says more than we have names for is not to be cut short.
+    names += tuple(f"detail_{n}" for n in range(len(names), len(record.detail)))
+    view: Json = {"kind": record.kind.value, "at": moment(record.at)}
+    for name in ("call", "queue", "agent", "offer"):
+        if value := getattr(record, name):
+            view[name] = value
+    for name, value in zip(names, record.detail, strict=False):
+        if value != "":
+            view[name] = seconds(value) if isinstance(value, float) else value
+    return view
+
+
+def said(item: Record | Note) -> str:
+    """One line for the log, fit to be shown: numbers are masked, control characters are gone."""
+    if isinstance(item, Note):
+        return clean(item.text)
+    detail = dict.fromkeys(DETAIL[item.kind], "")
+    detail |= dict(zip(DETAIL[item.kind], map(_word, item.detail), strict=False))
+    return clean(_LINES[item.kind](item, detail))
+
+
+def _word(value: str | float) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _entered(r: Record, d: Mapping[str, str]) -> str:
+    number = mask(d["caller_number"]) or "number withheld"
+    at = f"at position {d['position']}" if d["position"] not in {"", "0"} else "and found it full"
+    return f"call {r.call} entered {r.queue} {at} ({number})"
+
+
+def _left(r: Record, d: Mapping[str, str]) -> str:
+    way = f", to {d['target']}" if d["target"] else ""
+    return f"call {r.call} left {r.queue} after {d['wait_s']} s: {d['result']}{way}"
+
+
+def _moved(r: Record, d: Mapping[str, str]) -> str:
+    to = [f"to queue {d['to_queue']}"] if d["to_queue"] else []
+    to += [f"to agent {d['to_agent']} first"] if d["to_agent"] else []
+    to += [f"to priority {d['to_priority']}"] if d["to_priority"] not in {"", "0"} else []
+    return f"call {r.call} was moved {', '.join(to)}"
+
+
+def _by(who: str) -> str:
+    return f" (by {who})" if who else ""
+
+
+def _why(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+_LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
+    _H.ENTERED: _entered,
+    _H.OFFERED: lambda r, d: f"call {r.call} offered to {r.agent} (by {d['policy']})",
+    _H.RANG: lambda r, _: f"call {r.call} rings at {r.agent}",
+    _H.OFFER_ENDED: lambda r, d: (
+        f"call {r.call} no longer offered to {r.agent}: {d['outcome']} after {d['rang_s']} s"
+    ),
+    _H.ACCEPTED: lambda r, _: f"call {r.call} accepted by {r.agent}",
+    _H.CONNECTED: lambda r, d: f"call {r.call} talks to {r.agent} after {d['wait_s']} s",
+    _H.REQUEUED: lambda r, d: f"call {r.call} waits again in {r.queue}{_why(d['why'])}",
+    _H.MOVED: _moved,
+    _H.ABANDONED: lambda r, d: f"call {r.call} hung up in {r.queue} after {d['wait_s']} s",
+    _H.TAKEN: lambda r, d: f"call {r.call} was taken out of {r.queue} by someone else",
+    _H.COMPLETED: lambda r, d: (
+        f"call {r.call} completed: {d['talk_s']} s with {r.agent or 'nobody'}, "
+        f"{d['by']} hung up first"
+    ),
+    _H.TRANSFERRED: lambda r, d: (
+        f"call {r.call} transferred by {r.agent}"
+        + (f" to {mask(d['to'])}" if d["to"] else "")
+        + f" after {d['talk_s']} s"
+    ),
+    _H.LEFT: _left,
+    _H.SIGNED_IN: lambda r, d: f"agent {r.agent} signed in{_by(d['by'])}",
+    _H.SIGNED_OUT: lambda r, d: f"agent {r.agent} signed out{_by(d['by'])}",
+    _H.PAUSED: lambda r, d: f"agent {r.agent} paused{_why(d['reason'])}{_by(d['by'])}",
+    _H.RESUMED: lambda r, d: f"agent {r.agent} is back from the break{_by(d['by'])}",
+    _H.WRAP_UP: lambda r, d: f"agent {r.agent} in wrap-up for {d['wrap_up_s']} s",
+    _H.WRAP_UP_ENDED: lambda r, _: f"agent {r.agent} ended wrap-up",
+    _H.RULE: lambda r, d: f"call {r.call}: rule '{d['rule']}' applies",
+    _H.SHIFT: lambda r, d: f"queue {r.queue}: another shift, {d['members']} agents",
+    _H.STATE: lambda r, d: f"agent {r.agent} is {d['state']}{_why(d['why'])}",
+    _H.RELOADED: lambda _, d: f"routing table in force: {d['agents']} agents, {d['queues']} queues",
+}

@@ -1,0 +1,307 @@
+"""What each path does. Reads the floor, asks for changes as events, never writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from aiohttp import web
+
+from callrouter import __version__
+from callrouter.api import views
+from callrouter.api.auth import identify
+from callrouter.api.backend import Backend
+from callrouter.api.bodies import read_object
+from callrouter.api.openapi import document
+from callrouter.api.problems import ApiProblem, not_found
+from callrouter.api.records import Json, moment, seconds
+from callrouter.core.people import refusal
+from callrouter.core.state import Agent, Call, CallState, Queue
+from callrouter.model.events import (
+    CallEndRequested,
+    CallMoved,
+    PauseRequested,
+    PersonEvent,
+    ReadyPressed,
+    Resumed,
+    SignedIn,
+    SignedOut,
+)
+from callrouter.model.table import FIRST_PRIORITY, LAST_PRIORITY
+
+BACKEND: Final = web.AppKey("backend", Backend)
+
+SLICE: Final = 50
+"""Views made in one go; between two slices the loop serves calls."""
+
+ACTIONS: Final[dict[str, Callable[[str, str, str], PersonEvent]]] = {
+    "sign-in": lambda agent, _, by: SignedIn(agent=agent, by=by),
+    "sign-out": lambda agent, _, by: SignedOut(agent=agent, by=by),
+    "pause": lambda agent, reason, by: PauseRequested(agent=agent, reason=reason, by=by),
+    "resume": lambda agent, _, by: Resumed(agent=agent, by=by),
+    "ready": lambda agent, _, by: ReadyPressed(agent=agent, by=by),
+}
+
+
+def add_routes(app: web.Application) -> None:
+    """Everything but the live view."""
+    app.add_routes(
+        [
+            web.get("/healthz", healthz),
+            web.get("/api/status", status),
+            web.get("/api/openapi.json", openapi),
+            web.get("/api/agents", agents),
+            web.get("/api/agents/{id}", agent),
+            *(web.post(f"/api/agents/{{id}}/{action}", _acting(action)) for action in ACTIONS),
+            web.get("/api/queues", queues),
+            web.get("/api/queues/{id}", queue),
+            web.get("/api/calls", calls),
+            web.get("/api/calls/{id}", call),
+            web.delete("/api/calls/{id}", end_call),
+            web.post("/api/calls/{id}/move", move_call),
+        ]
+    )
+
+
+# ---------------------------------------------------------------- answers
+
+
+def encode(view: Any) -> bytes:
+    """JSON as sent: UTF-8, nothing but what JSON has."""
+    return json.dumps(view, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+
+
+def answer(view: Json, status: int = 200) -> web.Response:
+    """One object."""
+    return web.Response(status=status, body=encode(view), content_type="application/json")
+
+
+async def encode_list(items: Iterator[Json]) -> bytes:
+    """A list of any length, made in slices so that no caller waits for someone's page."""
+    parts = []
+    for n, view in enumerate(items, 1):
+        parts.append(encode(view))
+        if n % SLICE == 0:
+            await asyncio.sleep(0)
+    return b"[" + b",\n".join(parts) + b"]"
+
+
+async def answer_list(items: Iterator[Json]) -> web.Response:
+    """A list of objects."""
+    return web.Response(body=await encode_list(items), content_type="application/json")
+
+
+# ---------------------------------------------------------------- health and status
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """``GET /healthz``: 200 while every PBX is in step."""
+    backend = request.app[BACKEND]
+    pbxes = {
+        name: "up" if backend.in_step(name, health) else "down"
+        for name, health in backend.health().items()
+    }
+    well = all(state == "up" for state in pbxes.values())
+    return answer({"pbx": pbxes, "version": __version__}, 200 if well else 503)
+
+
+async def status(request: web.Request) -> web.Response:
+    """``GET /api/status``: the daemon itself."""
+    return answer(status_view(request.app[BACKEND]))
+
+
+def status_view(backend: Backend) -> Json:
+    """The daemon, its PBXes, its configuration, and how much is going on."""
+    config = backend.config
+    return {
+        "version": __version__,
+        "pid": backend.pid,
+        "started_at": moment(backend.started_at),
+        "uptime_s": seconds(backend.clock.now() - backend.started_at),
+        "listen": backend.listen,
+        "pbx": {
+            name: {
+                "state": "up" if backend.in_step(name, health) else "down",
+                "detail": health.detail,
+            }
+            for name, health in backend.health().items()
+        },
+        "config": {
+            "state": "bad" if config.problems else "good",
+            "folder": config.folder,
+            "loaded_at": moment(config.loaded_at),
+            "problems": [problem_view(item) for item in config.problems],
+            "warnings": [problem_view(item) for item in config.warnings],
+            "needs_restart": list(config.needs_restart),
+        },
+        **views.counts(backend.floor),
+        **{name: tell() for name, tell in backend.extra.items()},
+    }
+
+
+def problem_view(problem: Any) -> Json:
+    """A mistake in the configuration."""
+    return {name: getattr(problem, name) for name in ("file", "line", "column", "text", "hint")}
+
+
+async def openapi(_request: web.Request) -> web.Response:
+    """``GET /api/openapi.json``."""
+    return answer(document())
+
+
+# ---------------------------------------------------------------- agents
+
+
+def _find_agent(request: web.Request) -> Agent:
+    name = request.match_info["id"]
+    found = request.app[BACKEND].floor.agents.get(name)
+    if found is None:
+        raise not_found("agent", name)
+    return found
+
+
+async def agents(request: web.Request) -> web.Response:
+    """``GET /api/agents``."""
+    b = request.app[BACKEND]
+    return await answer_list(views.every_agent(b.floor, b.history, b.clock.now()))
+
+
+async def agent(request: web.Request) -> web.Response:
+    """``GET /api/agents/{id}``."""
+    b = request.app[BACKEND]
+    return answer(views.agent_view(b.floor, _find_agent(request), b.history, b.clock.now()))
+
+
+def _acting(action: str) -> Callable[[web.Request], Any]:
+    """``POST /api/agents/{id}/{action}``: the agent as it now is."""
+    make = ACTIONS[action]
+
+    async def act(request: web.Request) -> web.Response:
+        b = request.app[BACKEND]
+        body = await read_object(request, {"reason": str} if action == "pause" else {})
+        found = _find_agent(request)
+        event = make(found.id, body.get("reason", "").strip(), identify(request).name)
+        no = refusal(b.floor, event)
+        if no:
+            raise ApiProblem(409, "refused", no)
+        b.post(event)
+        return answer(views.agent_view(b.floor, found, b.history, b.clock.now()))
+
+    return act
+
+
+# ---------------------------------------------------------------- queues
+
+
+async def queues(request: web.Request) -> web.Response:
+    """``GET /api/queues``."""
+    b = request.app[BACKEND]
+    return await answer_list(views.every_queue(b.floor, b.history, b.clock.now()))
+
+
+def _find_queue(request: web.Request) -> Queue:
+    name = request.match_info["id"]
+    found = request.app[BACKEND].floor.queues.get(name)
+    if found is None:
+        raise not_found("queue", name)
+    return found
+
+
+async def queue(request: web.Request) -> web.Response:
+    """``GET /api/queues/{id}``."""
+    b = request.app[BACKEND]
+    return answer(views.queue_view(_find_queue(request), b.history, b.clock.now()))
+
+
+# ---------------------------------------------------------------- calls
+
+
+async def calls(request: web.Request) -> web.Response:
+    """``GET /api/calls``: those that are on, then those that ended, the last one first."""
+    b = request.app[BACKEND]
+    only = request.query.get("only", "")
+    if only not in {"", "live", "ended"}:
+        raise ApiProblem(422, "wrong-query", "'only' must be live or ended")
+
+    def every() -> Iterator[Json]:
+        if only != "ended":
+            yield from views.every_call(b.floor, b.clock.now())
+        if only != "live":
+            yield from map(views.ended_view, b.history.ended())
+
+    return await answer_list(every())
+
+
+def _one_call(b: Backend, name: str) -> Json:
+    """A call that is on or ended, with what happened to it."""
+    story = b.history.story(name)
+    found = b.floor.calls.get(name)
+    if found is not None:
+        view = views.call_view(found, b.clock.now())
+    elif story is not None:
+        view = views.ended_view(story)
+    else:
+        raise not_found("call", name)
+    return {**view, "decisions": views.decisions(story)}
+
+
+async def call(request: web.Request) -> web.Response:
+    """``GET /api/calls/{id}``."""
+    return answer(_one_call(request.app[BACKEND], request.match_info["id"]))
+
+
+def _find_waiting(b: Backend, name: str, what: str) -> Call:
+    found = b.floor.calls.get(name)
+    if found is None:
+        if b.history.story(name) is not None:
+            raise ApiProblem(409, "call-over", f"call {name} is over")
+        raise not_found("call", name)
+    if found.state is not CallState.WAITING:
+        detail = f"call {name} is {found.state.value}; only a waiting call can be {what}"
+        raise ApiProblem(409, "not-waiting", detail)
+    return found
+
+
+async def move_call(request: web.Request) -> web.Response:
+    """``POST /api/calls/{id}/move``: to another queue, to an agent first, to a priority."""
+    b = request.app[BACKEND]
+    body = await read_object(request, {"queue": str, "agent": str, "priority": int})
+    found = _find_waiting(b, request.match_info["id"], "moved")
+    _check_move(b, found, body)
+    b.post(
+        CallMoved(
+            call=found.id,
+            queue=body.get("queue", ""),
+            agent=body.get("agent", ""),
+            priority=body.get("priority"),
+            by=identify(request).name,
+        )
+    )
+    return answer(_one_call(b, found.id))
+
+
+def _check_move(b: Backend, call: Call, body: Json) -> None:
+    """Say no here, with a reason, to what the core would pass over with a note."""
+    if not body:
+        raise ApiProblem(422, "wrong-body", "say where to: queue, agent or priority")
+    name = body.get("queue", call.queue.id)
+    to = b.floor.queues.get(name)
+    if to is None or to.gone:
+        raise ApiProblem(422, "unknown-queue", f"there is no queue '{name}'")
+    who = body.get("agent")
+    if who is not None and who not in to.members:
+        raise ApiProblem(422, "unknown-agent", f"'{who}' is not an agent of queue '{to.id}'")
+    priority = body.get("priority", FIRST_PRIORITY)
+    if not FIRST_PRIORITY <= priority <= LAST_PRIORITY:
+        raise ApiProblem(422, "wrong-priority", "'priority' must be from 1 (first) to 100")
+
+
+async def end_call(request: web.Request) -> web.Response:
+    """``DELETE /api/calls/{id}``: hang up on a caller who waits."""
+    b = request.app[BACKEND]
+    await read_object(request, {})
+    found = _find_waiting(b, request.match_info["id"], "ended here; its agent can hang up")
+    b.post(CallEndRequested(call=found.id, by=identify(request).name))
+    return answer(_one_call(b, found.id))

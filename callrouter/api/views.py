@@ -1,0 +1,258 @@
+"""What is on the floor, as the API shows it.
+
+Durations are numbers of seconds and end in ``_s``; moments are ISO 8601 in UTC; what is not so is
+null. Questions do not write: nothing here changes the floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from callrouter.api.history import Day, History, Story
+from callrouter.api.records import Json, moment, named, seconds
+from callrouter.core import agents
+from callrouter.core.calls import position
+from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Offer, Queue
+from callrouter.logs import mask
+from callrouter.model.events import Reached
+from callrouter.model.table import DeviceSpec
+
+_NEAREST = (Reached.IDLE, Reached.IN_USE, Reached.UNREACHABLE)
+"""Of what several PBXes say of a phone, the first of these counts."""
+
+
+# ---------------------------------------------------------------- agents
+
+
+def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json:
+    """An agent, as ``GET /api/agents/{id}`` gives it."""
+    state = agents.state(floor, agent)
+    calls = [offer.call.id for offer in agent.offers.values()]
+    return {
+        "id": agent.id,
+        "name": agent.spec.name,
+        "state": state.value,
+        "reason": _reason(floor, agent, state),
+        "since": moment(agent.since),
+        "signed_in": agent.signed_in,
+        "signed_in_at": moment(agent.signed_in_at),
+        "pending": _pending(agent),
+        "pause_reason": agent.pause,
+        "wrap_up_s": None if agent.wrap_until is None else seconds(agent.wrap_until - now),
+        "idle_s": seconds(now - agent.idle_since) if state is AgentState.AVAILABLE else None,
+        "call": calls[0] if calls else None,
+        "calls": calls,
+        "calls_today": history.calls_today(agent.id, now),
+        "missed_in_a_row": agent.misses,
+        "capacity": agent.spec.capacity,
+        "queues": [
+            {"id": member.queue.id, "priority": member.level}
+            for member in agent.memberships.values()
+        ],
+        "devices": [device_view(floor, device) for device in agent.spec.devices],
+        "why_not": agents.why_not(floor, agent),
+    }
+
+
+def device_view(floor: Floor, device: DeviceSpec) -> Json:
+    """A phone of an agent. The owner's number is nobody else's business and is masked."""
+    best = min(
+        (agents.reached(floor, device, pbx) for pbx in device.pbxes),
+        key=_NEAREST.index,
+        default=Reached.UNREACHABLE,
+    )
+    troubles = [agents.device_trouble(floor, device, pbx) for pbx in device.pbxes]
+    return {
+        "id": device.id,
+        "kind": "number" if device.number else "endpoint",
+        "address": mask(device.number) if device.number else device.endpoint,
+        "state": best.value,
+        "enabled": device.enabled,
+        "confirm": device.confirm,
+        "trouble": troubles[0] if troubles and all(troubles) else None,
+    }
+
+
+def _pending(agent: Agent) -> str | None:
+    """What was asked for and takes effect after the call."""
+    if agent.pending_sign_out:
+        return "sign-out"
+    return "pause" if agent.pending_pause is not None else None
+
+
+def _reason(floor: Floor, agent: Agent, state: AgentState) -> str | None:
+    """Why the agent is in a state that needs a word more."""
+    if state is AgentState.PAUSED:
+        return agent.pause or None
+    if state is AgentState.OFFLINE and agent.signed_in:
+        return "; ".join(agents.device_reasons(floor, agent))
+    if state is AgentState.ON_CALL and not agent.offers:
+        device = agents.private_call(floor, agent)
+        return f"in a private call on {device.id}" if device is not None else None
+    return None
+
+
+# ---------------------------------------------------------------- queues
+
+
+def queue_view(queue: Queue, history: History, now: float) -> Json:
+    """A queue, as ``GET /api/queues/{id}`` gives it."""
+    grouped: dict[str, list[str]] = {state.value: [] for state in AgentState}
+    for member in queue.members.values():
+        # `shown` is the state as the last step left it: ten thousand members cost a millisecond.
+        grouped[member.agent.shown.value].append(member.agent.id)
+    talking = sum(
+        offer.talked_since is not None and offer.call.queue is queue
+        for member in queue.members.values()
+        for offer in member.agent.offers.values()
+    )
+    waiting = [
+        waiting_view(call, place, now) for place, call in enumerate(queue.waiting.values(), 1)
+    ]
+    return {
+        "id": queue.id,
+        "name": queue.spec.name,
+        "policy": list(queue.spec.policy),
+        "waiting": waiting,
+        "longest_wait_s": max((call["wait_s"] for call in waiting), default=0.0),
+        "talking": talking,
+        "agents": grouped,
+        "today": day_view(history.queue_today(queue.id, now)),
+    }
+
+
+def waiting_view(call: Call, place: int, now: float) -> Json:
+    """A caller in line. `place` counts from 1."""
+    return {
+        "call": call.id,
+        "position": place,
+        "caller_number": call.caller_number,
+        "caller_name": call.caller_name,
+        "priority": call.priority,
+        "wait_s": seconds(now - call.entered_at),
+        "state": _call_state(call),
+        "ringing": [offer.agent.id for offer in call.offers.values()],
+    }
+
+
+def day_view(day: Day) -> Json:
+    """A queue's counts since midnight."""
+    return {
+        "entered": day.entered,
+        "answered": day.answered,
+        "abandoned": day.abandoned,
+        "left": day.left,
+        "longest_wait_s": seconds(day.longest_wait),
+    }
+
+
+# ---------------------------------------------------------------- calls
+
+
+def _call_state(call: Call) -> str:
+    """The call's state for people: a call that waits while a phone rings is ``ringing``."""
+    if call.state is CallState.WAITING and call.offers:
+        return "ringing"
+    return call.state.value
+
+
+def call_view(call: Call, now: float) -> Json:
+    """A call that is on, as ``GET /api/calls/{id}`` gives it."""
+    offers = list(call.offers.values())
+    if call.winner is not None:
+        offers.append(call.winner)
+    talking = call.connected_at
+    return {
+        "id": call.id,
+        "pbx": call.pbx,
+        "queue": call.queue.id,
+        "caller_number": call.caller_number,
+        "caller_name": call.caller_name,
+        "called_number": call.called_number,
+        "tag": call.tag,
+        "state": _call_state(call),
+        "agent": call.winner.agent.id if call.winner is not None else None,
+        "entered_at": moment(call.entered_at),
+        "wait_s": seconds((talking if talking is not None else now) - call.entered_at),
+        "talk_s": None if talking is None else seconds(now - talking),
+        "priority": call.priority,
+        "position": position(call) or None,
+        "offers": [offer_view(offer, now) for offer in offers],
+        "ended_at": None,
+        "result": None,
+    }
+
+
+def offer_view(offer: Offer, now: float) -> Json:
+    """An agent who is rung for a call, or talks on it."""
+    return {
+        "id": offer.id,
+        "agent": offer.agent.id,
+        "state": offer.state.value,
+        "rang": offer.rang,
+        "since_s": seconds(now - offer.placed_at),
+        "devices": {leg.device.id: leg.state.value for leg in offer.legs.values()},
+    }
+
+
+def ended_view(story: Story) -> Json:
+    """A call that is over; the same keys as `call_view`."""
+    return {
+        "id": story.call,
+        "pbx": None,
+        "queue": story.queue,
+        "caller_number": story.caller_number,
+        "caller_name": story.caller_name,
+        "called_number": None,
+        "tag": None,
+        "state": story.state,
+        "agent": story.agent or None,
+        "entered_at": moment(story.entered_at),
+        "wait_s": None if story.wait is None else seconds(story.wait),
+        "talk_s": None if story.talk is None else seconds(story.talk),
+        "priority": story.priority,
+        "position": None,
+        "offers": [],
+        "ended_at": moment(story.ended_at),
+        "result": story.result or None,
+    }
+
+
+def decisions(story: Story | None) -> list[Json]:
+    """What happened to a call, oldest first."""
+    return [named(record) for record in story.decisions] if story is not None else []
+
+
+# ---------------------------------------------------------------- all of it
+
+
+def every_agent(floor: Floor, history: History, now: float) -> Iterator[Json]:
+    """All agents by id."""
+    return (agent_view(floor, floor.agents[i], history, now) for i in _there(floor.agents))
+
+
+def every_queue(floor: Floor, history: History, now: float) -> Iterator[Json]:
+    """All queues by id."""
+    return (queue_view(floor.queues[i], history, now) for i in _there(floor.queues))
+
+
+def every_call(floor: Floor, now: float) -> Iterator[Json]:
+    """All calls that are on, the longest in the house first."""
+    calls = sorted(floor.calls.values(), key=lambda call: (call.entered_at, call.seq))
+    return (call_view(call, now) for call in calls if call.id in floor.calls)
+
+
+def _there(items: dict[str, Agent] | dict[str, Queue]) -> Iterable[str]:
+    """The ids that are still there when their turn comes: the floor moves while a view is made."""
+    return (i for i in sorted(items) if i in items)
+
+
+def counts(floor: Floor) -> Json:
+    """How many of everything."""
+    by_agent = {state.value: 0 for state in AgentState}
+    for agent in floor.agents.values():
+        by_agent[agent.shown.value] += 1
+    by_call = {state.value: 0 for state in CallState if state is not CallState.ENDED}
+    for call in floor.calls.values():
+        by_call[call.state.value] += 1
+    return {"agents": by_agent, "calls": by_call, "queues": len(floor.queues)}

@@ -1,0 +1,300 @@
+"""What is kept for `why`: every decision on every call, and what each agent was doing meanwhile.
+
+Taking in is cheap, since every offer pays for it; who was passed over, and why, is worked out when
+somebody asks (`callrouter.api.whyanswer`).
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
+
+from callrouter.core.state import Floor, Membership
+from callrouter.model.commands import Decided, Happened, Record, Told
+from callrouter.model.table import SignIn
+
+KEPT: Final = 5000
+"""Ended calls that are kept."""
+KEPT_FOR: Final = 24 * 3600.0
+"""Seconds for which an ended call is kept."""
+DECISIONS: Final = 100
+"""The last decisions kept for each call."""
+STEPS: Final = 5 * DECISIONS
+"""The last steps kept for each call: an offer is decided, placed, rings, is taken and ends."""
+STATES: Final = 300
+"""The last changes of state kept for each agent."""
+BUNCH: Final = 256
+"""Things told that are laid aside before they are sorted in: a quarter of a millisecond's work."""
+ENOUGH: Final = "kept are the last 5,000 calls of the last 24 h, since the daemon was started"
+
+Members: TypeAlias = Mapping[str, Membership]
+
+_ENDS: Final = frozenset(
+    {
+        Happened.ABANDONED,
+        Happened.TAKEN,
+        Happened.COMPLETED,
+        Happened.TRANSFERRED,
+        Happened.LEFT,
+    }
+)
+_MEMBERS_CHANGE: Final = frozenset({Happened.RELOADED, Happened.SHIFT})
+_BEGINS: Final = frozenset({Happened.RULE, Happened.ENTERED})
+_ABOUT_AGENTS: Final = frozenset({Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED})
+_MOST_WORDS: Final = 60_000
+_CUT_AT: Final = STATES + STATES // 4
+"""Shortened seldom, so that it costs nothing."""
+_NOBODY: Final[Members] = {}
+
+
+Step: TypeAlias = tuple[int, Record | Decided, Members]
+"""One thing told about a call: its number in the order of all that was told, what it was, and, at a
+decision, the members of the queue. The number is 0 where it is not kept."""
+
+
+@dataclass(slots=True)
+class Trail:
+    """Everything told about a call; `ended_at` None while it is on."""
+
+    call: str
+    began: float
+    serial: int
+    kept: list[Record | Step] = field(default_factory=list)
+    """Bare records where their number says nothing: every offer makes five."""
+    left_out: int = 0
+    """Steps that are no longer kept."""
+    ended_at: float | None = None
+
+    def shorten(self) -> None:
+        """Forget the first of too many steps."""
+        self.left_out += len(self.kept) - STEPS
+        del self.kept[:-STEPS]
+
+    def steps(self) -> list[Step]:
+        """Everything, oldest first."""
+        return [(0, item, _NOBODY) if isinstance(item, Record) else item for item in self.kept]
+
+
+class Standing(NamedTuple):
+    """What an agent was doing: a value of `AgentState`, and the word more that it needs."""
+
+    state: str
+    why: str
+
+
+class Timeline:
+    """An agent's last changes of state, by serial. Two arrays: at 10,000 agents, 35 MB."""
+
+    __slots__ = ("codes", "cut", "serials")
+
+    def __init__(self) -> None:
+        self.serials = array("q")
+        self.codes = array("H")
+        self.cut = False
+
+    def shorten(self) -> None:
+        """Forget the first of too many changes."""
+        del self.serials[:-STATES], self.codes[:-STATES]
+        self.cut = True
+
+
+class Ambiguous(Exception):  # noqa: N818 - named for what is wrong
+    """A part of an id that several calls have; `calls` are some of them."""
+
+    def __init__(self, part: str, calls: list[str]) -> None:
+        super().__init__(part)
+        self.calls = calls
+
+
+class Journal:
+    """Listens to the runtime and keeps what `why` needs, bounded in number and age.
+
+    Args:
+        floor: where queues' members are looked up.
+    """
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._serial = 0
+        self._live: dict[str, Trail] = {}
+        self._ended: OrderedDict[str, Trail] = OrderedDict()
+        self._timelines: dict[str, Timeline] = {}
+        self._codes: dict[tuple[str | int | float, ...], int] = {}
+        self._words: list[Standing] = []
+        self._members: dict[str, Members] = {}
+        self._laid_aside: list[Told] = []
+        self._learn_members()
+
+    def listen(self, item: Told) -> None:
+        """Take something in.
+
+        It is only laid aside here: sorted in bunches, while the code for it is warm, it costs a third.
+        """
+        self._laid_aside.append(item)
+        if len(self._laid_aside) >= BUNCH:
+            self.sort_in()
+        elif item.__class__ is Record and item.kind in _MEMBERS_CHANGE:
+            self.sort_in()
+            self._learn_members()
+
+    def sort_in(self) -> None:
+        """Bring everything up to date; whoever asks does this first."""
+        items, self._laid_aside = self._laid_aside, []
+        for item in items:
+            self._serial += 1
+            if isinstance(item, Record):
+                self._record(item)
+            elif isinstance(item, Decided):
+                trail = self._live.get(item.call)
+                if trail is not None:
+                    members = self._members.get(item.queue, _NOBODY)
+                    trail.kept.append((self._serial, item, members))
+                    if len(trail.kept) > 2 * STEPS:
+                        trail.shorten()
+
+    def _record(self, record: Record) -> None:
+        kind = record.kind
+        if kind is Happened.STATE:
+            code = self._codes.get(record.detail)
+            if code is None:
+                code = self._code(str(record.detail[0]), str(record.detail[1]))
+            self._stands(record.agent, code)
+        elif record.call:
+            trail = self._live.get(record.call)
+            if trail is None:
+                self._unknown(record)
+                return
+            trail.kept.append(
+                (self._serial, record, _NOBODY) if kind is Happened.OFFER_ENDED else record
+            )
+            if len(trail.kept) > 2 * STEPS:
+                trail.shorten()
+            if kind in _ENDS:
+                self._end(trail, record.at)
+        elif kind in _ABOUT_AGENTS:
+            self._about_agent(record)
+
+    # ------------------------------------------------------------ asking
+
+    def find(self, part: str) -> Trail | None:
+        """The call of this id, or whose id alone begins or ends so; ``last``: who came last.
+
+        Raises:
+            Ambiguous: several calls are meant.
+        """
+        self.sort_in()
+        if part == "last":
+            return max(self._trails(), key=lambda trail: trail.serial, default=None)
+        exact = self._live.get(part) or self._ended.get(part)
+        if exact is not None or not part:
+            return exact
+        found = [
+            trail
+            for trail in self._trails()
+            if trail.call.endswith(part) or trail.call.startswith(part)
+        ]
+        if len(found) > 1:
+            raise Ambiguous(part, [trail.call for trail in found[-5:]])
+        return found[0] if found else None
+
+    def standing(self, agent: str, serial: int) -> Standing | None:
+        """What an agent was doing just before `serial`; None: it is not kept any more."""
+        timeline = self._timelines.get(agent)
+        if timeline is not None:
+            place = bisect_left(timeline.serials, serial) - 1
+            if place >= 0:
+                return self._words[timeline.codes[place]]
+            if timeline.cut:
+                return None
+        spec = self._floor.table.agents.get(agent)
+        always = spec is not None and spec.sign_in is SignIn.ALWAYS
+        return Standing("offline", "no phone can ring" if always else "signed out")
+
+    def standing_after(self, agent: str, serial: int) -> Standing | None:
+        """What an agent did next; None: nothing else."""
+        timeline = self._timelines.get(agent)
+        if timeline is None:
+            return None
+        place = bisect_left(timeline.serials, serial + 1)
+        return self._words[timeline.codes[place]] if place < len(timeline.codes) else None
+
+    def _trails(self) -> Iterator[Trail]:
+        yield from self._ended.values()
+        yield from self._live.values()
+
+    # ------------------------------------------------------------ taking in
+
+    def _learn_members(self) -> None:
+        """Who is in which queue. A reload makes new mappings; an equal one is not kept twice."""
+        known = self._members
+        self._members = {
+            queue.id: known[queue.id] if known.get(queue.id) == queue.members else queue.members
+            for queue in self._floor.queues.values()
+        }
+
+    def _code(self, state: str, why: str) -> int:
+        """The number under which a state and its reason are kept."""
+        standing = Standing(state, why)
+        if len(self._words) >= _MOST_WORDS:  # reasons are free text: some day it is enough
+            standing = Standing(state, "")
+        code = self._codes.setdefault(standing, len(self._words))
+        if code == len(self._words):
+            self._words.append(standing)
+        return code
+
+    def _stands(self, agent: str, code: int) -> None:
+        timeline = self._timelines.get(agent)
+        if timeline is None:
+            timeline = self._timelines[agent] = Timeline()
+        timeline.serials.append(self._serial)
+        timeline.codes.append(code)
+        if len(timeline.codes) >= _CUT_AT:
+            timeline.shorten()
+
+    def _about_agent(self, record: Record) -> None:
+        """What changes why an agent is away while away they stay: no change of state is told."""
+        now = self.standing(record.agent, self._serial)
+        if now is None:
+            return
+        if record.kind is Happened.SIGNED_IN and now.state == "offline":
+            self._stands(record.agent, self._code("offline", "no phone can ring"))
+        elif record.kind is Happened.SIGNED_OUT and now.state == "offline":
+            self._stands(record.agent, self._code("offline", "signed out"))
+        elif record.kind is Happened.PAUSED and now.state == "paused":
+            self._stands(record.agent, self._code("paused", str(record.detail[0])))
+
+    def _unknown(self, record: Record) -> None:
+        """About a call that is not on: it begins, goes on in another queue, or has ended."""
+        trail = self._ended.get(record.call)
+        if record.kind in _BEGINS:
+            trail = self._begin(record, trail)
+        if trail is not None:
+            trail.kept.append((self._serial, record, _NOBODY))
+
+    def _begin(self, record: Record, trail: Trail | None) -> Trail:
+        """A new trail, or the old one of a call that went on to another queue."""
+        if trail is None:
+            trail = Trail(record.call, record.at, self._serial)
+        else:
+            del self._ended[record.call]
+            trail.ended_at = None
+        self._live[record.call] = trail
+        if len(self._live) > 2 * len(self._floor.calls) + KEPT:
+            # Calls whose end was never told: a fault in the core swallows a step's records.
+            self._live = {k: v for k, v in self._live.items() if k in self._floor.calls}
+        return trail
+
+    def _end(self, trail: Trail, at: float) -> None:
+        trail.ended_at = at
+        del self._live[trail.call]
+        self._ended[trail.call] = trail
+        while len(self._ended) > KEPT or self._oldest() < at - KEPT_FOR:
+            self._ended.popitem(last=False)
+
+    def _oldest(self) -> float:
+        ended = next(iter(self._ended.values())).ended_at
+        return 0.0 if ended is None else ended

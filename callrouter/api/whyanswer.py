@@ -1,0 +1,158 @@
+"""The answer to ``why CALL``: what is kept in the journal, worked out and put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from callrouter.api import whynot
+from callrouter.api.records import Json, moment, seconds
+from callrouter.api.why import Journal, Step, Trail
+from callrouter.api.whydecision import Look, decision, grouped
+from callrouter.api.whyoffers import Offer, offers_of, ringing_at
+from callrouter.api.whywords import counted, listed, spoken
+from callrouter.core.state import CallState, Floor
+from callrouter.model.commands import Decided, Happened, Record
+
+_H: Final = Happened
+
+
+async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Json:
+    """Everything about a call, for ``GET /api/calls/{id}/why``. Lets the loop turn in between."""
+    steps = trail.steps()
+    offers = offers_of(steps)
+    outcomes: dict[str, str] = {}
+    shown: list[Json] = []
+    for step in steps:
+        serial, told, _ = step
+        if isinstance(told, Decided):
+            look = Look(journal, step, told, ringing_at(offers, serial), outcomes)
+            shown.append(await decision(look, offers[told.offer], now))
+        elif told.kind is _H.OFFER_ENDED:
+            outcomes[told.agent] = str(told.detail[0])
+        else:
+            text = _line(told, offers)
+            if text:
+                shown.append(_step(trail, told, text))
+    return {
+        **_head(trail, steps),
+        "left_out": trail.left_out,
+        "steps": shown,
+        "now": await _now(floor, trail.call, now),
+    }
+
+
+def _head(trail: Trail, steps: Iterable[Step]) -> Json:
+    """What the call is, as its records tell it."""
+    head: Json = {
+        "call": trail.call,
+        "queue": "",
+        "caller_number": "",
+        "caller_name": "",
+        "entered_at": moment(trail.began),
+        "ended_at": moment(trail.ended_at),
+        "result": None,
+        "agent": None,
+    }
+    for _, told, _ in steps:
+        head["queue"] = told.queue or head["queue"]
+        if isinstance(told, Record):
+            if told.kind is _H.ENTERED:
+                head["caller_number"], head["caller_name"] = told.detail[1], told.detail[2]
+            elif told.kind is _H.CONNECTED:
+                head["agent"] = told.agent
+            elif told.kind in {_H.COMPLETED, _H.ABANDONED, _H.TAKEN, _H.TRANSFERRED}:
+                head["result"] = told.kind.value
+            elif told.kind is _H.LEFT:
+                head["result"] = told.detail[0]
+    if trail.ended_at is None:
+        head["result"] = None
+    return head
+
+
+def _step(trail: Trail, record: Record, text: str) -> Json:
+    return {
+        "at": moment(record.at),
+        "after_s": seconds(record.at - trail.began),
+        "kind": record.kind.value,
+        "queue": record.queue,
+        "text": text,
+    }
+
+
+# ---------------------------------------------------------------- everything else
+
+
+def _line(record: Record, offers: dict[str, Offer]) -> str:
+    """What else happened to a call, in words; empty where an offer says it."""
+    d = record.detail
+    match record.kind:
+        case _H.RULE:
+            return f"rule '{d[0]}' applies"
+        case _H.ENTERED:
+            place = f"at place {d[0]}" if d[0] else "and was not let in"
+            return f"entered {record.queue} {place}"
+        case _H.REQUEUED:
+            return f"back in line in {record.queue}: {d[0]}"
+        case _H.MOVED:
+            return f"moved by a supervisor{_moved_to(d)}"
+        case _H.ABANDONED:
+            return f"the caller hung up at place {d[0]} after {spoken(float(d[2]))} of waiting"
+        case _H.TAKEN:
+            return f"was taken out of the queue by someone else after {spoken(float(d[2]))}"
+        case _H.LEFT:
+            return f"left {record.queue} after {spoken(float(d[4]))}: {_left(str(d[0]), str(d[1]))}"
+        case _H.COMPLETED | _H.TRANSFERRED if record.offer not in offers:
+            # Taken over in the middle of a talk, after a gap.
+            return f"talked with {record.agent or 'someone'}, over now"
+        case _:
+            return ""
+
+
+def _moved_to(detail: tuple[str | int | float, ...]) -> str:
+    queue, agent, priority = detail
+    parts = [f"to {queue}"] if queue else []
+    parts += [f"to {agent} first"] if agent else []
+    parts += [f"to priority {priority}"] if priority else []
+    return f" {', '.join(parts)}" if parts else ""
+
+
+_LEFT: Final = {
+    "timeout": "it had waited for as long as max_wait allows",
+    "full": "the queue was full",
+    "nobody": "no agent was signed in and unpaused",
+    "closed": "the queue was closed, or the call was ended",
+    "answered": "answered",
+}
+
+
+def _left(result: str, target: str) -> str:
+    way = f"; sent to {target}" if target else "; sent back the way it came"
+    return _LEFT.get(result, result) + way
+
+
+async def _now(floor: Floor, name: str, now: float) -> Json | None:
+    """Why a call that waits still does; None when it does not."""
+    call = floor.calls.get(name)
+    if call is None or call.state is not CallState.WAITING:
+        return None
+    queue = call.queue
+    place = queue.waiting.index(call.key) + 1 if call.key in queue.waiting else 0
+    members = list(queue.members.values())
+    groups = await grouped(
+        (
+            member.agent.id,
+            *(whynot.reason(floor, call, member, now) or ("later", "about to be rung")),
+        )
+        for member in members
+    )
+    text = f"waits in {queue.id} for {spoken(now - call.entered_at)}, place {place}"
+    text += f" of {len(queue.waiting)}"
+    if not members:
+        text += "; the queue has no agents at this hour"
+    rung = sorted(call.offers)
+    if rung:
+        text += f"; {listed(rung)} {'is' if len(rung) == 1 else 'are'} being rung"
+    elif members:
+        text += f"; none of its {counted(len(members), 'agent')} can be rung"
+    return {"text": text, "position": place, "ringing": rung, "passed_over": groups}

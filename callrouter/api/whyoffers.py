@@ -1,0 +1,127 @@
+"""What came of each offer of a call, read from its trail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from callrouter.api.why import Journal, Step
+from callrouter.api.whywords import failed_words, spoken, standing_words
+from callrouter.model.commands import Decided, Happened, Record
+
+_H: Final = Happened
+
+
+@dataclass(slots=True)
+class Offer:
+    """What came of a decision."""
+
+    made: Decided
+    serial: int
+    idle: float | None = None
+    """Seconds for which the agent had been idle."""
+    level: int | None = None
+    rang_at: float | None = None
+    accepted_at: float | None = None
+    connected_at: float | None = None
+    ended: Record | None = None
+    ended_serial: int = 0
+    taker: str = ""
+    """Who took it; not the agent who was rung, if another phone picked it up."""
+    lost_to: str = ""
+    over: Record | None = None
+    """The end of the talk."""
+
+
+def offers_of(steps: Iterable[Step]) -> dict[str, Offer]:
+    """What came of each decision."""
+    found: dict[str, Offer] = {}
+    placed: dict[str, Record] = {}
+    winner = ""
+    for serial, told, _ in steps:
+        if isinstance(told, Decided):
+            offer = found[told.offer] = Offer(told, serial)
+            first = placed.get(told.offer)
+            if first is not None:
+                offer.idle, offer.level = float(first.detail[1]), int(first.detail[2])
+            continue
+        if told.kind is _H.OFFERED:
+            placed[told.offer] = told  # told just before its decision
+        if told.kind is _H.ACCEPTED:
+            winner = told.agent
+        if told.offer in found:
+            _happened(found[told.offer], serial, told, winner)
+    return found
+
+
+def ringing_at(offers: Mapping[str, Offer], serial: int) -> set[str]:
+    """Who was being rung for the call already when a later decision was taken."""
+    return {
+        offer.made.agent
+        for offer in offers.values()
+        if offer.serial < serial and (offer.ended is None or offer.ended_serial > serial)
+    }
+
+
+def _happened(offer: Offer, serial: int, record: Record, winner: str) -> None:
+    match record.kind:
+        case _H.RANG:
+            offer.rang_at = record.at
+        case _H.ACCEPTED:
+            offer.accepted_at, offer.taker = record.at, record.agent
+        case _H.CONNECTED:
+            offer.connected_at = record.at
+        case _H.COMPLETED | _H.TRANSFERRED:
+            offer.over = record
+        case _H.OFFER_ENDED:
+            offer.ended, offer.ended_serial = record, serial
+            offer.lost_to = winner
+        case _:
+            pass
+
+
+def outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
+    """What became of an offer: a stable word, and words for people."""
+    began = offer.made.at
+    if offer.over is not None:
+        return _talked(offer, offer.over)
+    if offer.ended is not None:
+        return _came_to_nothing(journal, offer, offer.ended)
+    if offer.connected_at is not None:
+        return "talking", f"talking for {spoken(now - offer.connected_at)}"
+    if offer.accepted_at is not None:
+        return "accepted", "took it; being connected"
+    if offer.rang_at is not None:
+        return "ringing", f"rings since {spoken(now - offer.rang_at)}"
+    return "placed", f"being rung since {spoken(now - began)}"
+
+
+def _talked(offer: Offer, over: Record) -> tuple[str, str]:
+    taken = offer.accepted_at if offer.accepted_at is not None else offer.made.at
+    first = f"took it after {spoken(taken - offer.made.at)}"
+    if offer.taker not in {"", offer.made.agent}:
+        first = f"{offer.taker} picked it up after {spoken(taken - offer.made.at)}"
+    if over.kind is _H.TRANSFERRED:
+        kind, to, _, talk, _ = over.detail
+        where = f" to {to}" if to else ""
+        return "transferred", f"{first}, talked {spoken(float(talk))}, passed it on{where} ({kind})"
+    by, _, talk, _ = over.detail
+    who = "the caller" if by == "caller" else "the agent"
+    return "talked", f"{first}, talked {spoken(float(talk))}, {who} hung up"
+
+
+def _came_to_nothing(journal: Journal, offer: Offer, record: Record) -> tuple[str, str]:
+    agent, began = offer.made.agent, offer.made.at
+    outcome = str(record.detail[0])
+    rang = None if offer.rang_at is None else record.at - offer.rang_at
+    if outcome == "lost":
+        return "lost", failed_words(f"lost to {offer.lost_to or 'another'}", rang, 0.0)
+    if outcome == "withdrawn":
+        next_ = journal.standing_after(agent, offer.ended_serial)
+        kind, words = standing_words(next_) if next_ is not None else ("", "")
+        why = f": {agent} {words}" if kind in {"paused", "signed-out"} else ""
+        return "withdrawn", failed_words(f"withdrawn{why}", rang, 0.0)
+    if offer.accepted_at is not None:
+        return "failed", f"took it after {spoken(offer.accepted_at - began)}, but {outcome}"
+    return outcome.replace(" ", "-"), failed_words(outcome, rang, record.at - began)

@@ -1,0 +1,50 @@
+"""``/api/calls/{id}/why`` and ``/api/agents/{id}/why-not``."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from callrouter.api import whyanswer, whynot
+from callrouter.api.problems import ApiProblem, not_found
+from callrouter.api.routes import BACKEND, answer
+from callrouter.api.why import ENOUGH, Ambiguous
+
+
+def add_why_routes(app: web.Application) -> None:
+    """The routes of this module."""
+    app.add_routes(
+        [web.get("/api/calls/{id}/why", why), web.get("/api/agents/{id}/why-not", why_not)]
+    )
+
+
+async def why(request: web.Request) -> web.Response:
+    """``GET /api/calls/{id}/why``; the id may be cut short, and ``last`` is the call that came last."""
+    b = request.app[BACKEND]
+    part = request.match_info["id"]
+    try:
+        trail = b.journal.find(part)
+    except Ambiguous as error:
+        some = ", ".join(error.calls)
+        detail = f"'{part[:80]}' fits several calls, such as {some}: give more of the id"
+        raise ApiProblem(409, "ambiguous-call", detail) from error
+    if trail is None:
+        detail = f"call '{part[:80]}' is not known ({ENOUGH})"
+        if part == "last":
+            detail = f"no call has come yet ({ENOUGH})"
+        raise ApiProblem(404, "unknown-call", detail)
+    return answer(await whyanswer.answer(b.journal, b.floor, trail, b.clock.now()))
+
+
+async def why_not(request: web.Request) -> web.Response:
+    """``GET /api/agents/{id}/why-not``, over all the agent's queues or for ``?queue=``."""
+    b = request.app[BACKEND]
+    name = request.match_info["id"]
+    agent = b.floor.agents.get(name)
+    if agent is None:
+        raise not_found("agent", name)
+    queue = None
+    if wanted := request.query.get("queue", ""):
+        queue = b.floor.queues.get(wanted)
+        if queue is None:
+            raise not_found("queue", wanted)
+    return answer(whynot.answer(b.floor, agent, queue, b.clock.now()))

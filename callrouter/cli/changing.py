@@ -1,0 +1,329 @@
+"""diff, reload, history, rollback: what changing files would do, does, has done, and undoing it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from callrouter.cli import folders, tables
+from callrouter.cli.client import Client, Refused
+from callrouter.cli.live import asked, json_option, refusals
+from callrouter.cli.offline import policies_of_others, views_of
+from callrouter.cli.problems import Failed
+from callrouter.cli.words import many
+from callrouter.logs import clean
+
+if TYPE_CHECKING:
+    from callrouter.settings.past import Change, File, Listing, Past
+
+SHOWN = 3
+"""Changes in words that a line of the list has room for."""
+NOTHING = "nothing would change"
+
+
+def say(line: str) -> None:
+    """Print a line fit for a terminal whatever it holds."""
+    click.echo(clean(line))
+
+
+def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -> None:
+    """Print what a reading of the files came to; ends with 1 when they have mistakes."""
+    if as_json:
+        click.echo(json.dumps(view, ensure_ascii=False, indent=2))
+    elif view["ok"]:
+        for line in view["changes"] or [nothing]:
+            say(line)
+    else:
+        for item in view["problems"]:
+            say(tables.problem(item))
+        say(f"{many(len(view['problems']), 'mistake')}; what is in force stays in force")
+    context.exit(0 if view["ok"] else 1)
+
+
+@click.command(short_help="What the files would change in the running daemon.")
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@json_option
+@click.pass_context
+def diff(context: click.Context, *, folder: Path | None, as_json: bool) -> None:
+    """Say in words what the configuration files would change in the running daemon.
+
+    With DIR: what the files there would change if they were put in the place of the daemon's own; so a
+    change can be prepared in a copy of the folder. Without: the daemon's own files, which it takes up
+    within 2 s by itself unless they have mistakes. Ends with status 1 when there are mistakes.
+    """
+    if folder is not None and not folder.is_dir():
+        raise Failed(2, f"{folder} is not a folder")
+    query = {} if folder is None else {"folder": str(folder.absolute())}
+    client = asked(context)
+    with refusals():
+        view = client.get("config", "diff", **query)
+    outcome(context, view, as_json=as_json, nothing=NOTHING)
+
+
+@click.command(short_help="Have the files taken up now.")
+@json_option
+@click.pass_context
+def reload(context: click.Context, *, as_json: bool) -> None:
+    """Have the daemon read its configuration files now, and say what has changed.
+
+    It does so by itself within 2 s of a change. Ends with status 1 when the files have mistakes; then
+    nothing has changed.
+    """
+    client = asked(context)
+    with refusals():
+        view = client.post("config", "reload")
+    outcome(context, view, as_json=as_json, nothing="nothing has changed")
+
+
+# ---------------------------------------------------------------- history
+
+
+@click.command(short_help="Who changed what in the configuration, and when.")
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@json_option
+@click.pass_context
+def history(context: click.Context, *, number: int | None, as_json: bool) -> None:
+    """List the changes of the configuration that the daemon has applied, the newest first.
+
+    With NUMBER: all that this change did, in words and line by line in the files.
+    """
+    folder = folders.choose(context.obj, os.environ)
+    with readable():
+        past = find_past(folder)
+        if number is not None:
+            change = the_change(past, number)
+            view = {**_view(change), "diff": _files_diff(past, change)}
+            _show(view) if not as_json else _json(view)
+            return
+        found = past.changes() if past is not None else []
+    if as_json:
+        _json([_view(change) for change in found])
+        return
+    for change in found:
+        say(_line(change))
+    if not found:
+        say("no change has been applied since the daemon was first started")
+
+
+def _json(view: Any) -> None:
+    click.echo(json.dumps(view, ensure_ascii=False, indent=2))
+
+
+def _view(change: Change) -> dict[str, Any]:
+    when = datetime.fromtimestamp(change.at, UTC).isoformat(timespec="seconds")
+    return {
+        "number": change.number,
+        "at": when.replace("+00:00", "Z"),
+        "who": change.who,
+        "how": change.how,
+        "changes": list(change.lines),
+    }
+
+
+def _head(view: Mapping[str, Any]) -> str:
+    when = datetime.fromisoformat(view["at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    how = {"file": "", "reload": " (reload)", "start": " (before the start)"}
+    return f"{view['number']:>3}  {when}  {view['who']}{how.get(view['how'], ' (' + view['how'] + ')')}"
+
+
+def _line(change: Change) -> str:
+    lines = change.lines or ("only comments or layout",)
+    more = len(lines) - SHOWN
+    return f"{_head(_view(change))}: {'; '.join(lines[:SHOWN])}" + (
+        f"; and {more} more" if more > 0 else ""
+    )
+
+
+def _show(view: Mapping[str, Any]) -> None:
+    say(f"change {_head(view).strip()}")
+    for line in view["changes"] or ["only comments or layout"]:
+        say(f"  {line}")
+    for line in view["diff"]:
+        say(line)
+
+
+def _files_diff(past: Past | None, change: Change) -> list[str]:
+    """Line by line what a change did to the files."""
+    lines: list[str] = []
+    for name in sorted({*change.before, *change.after}):
+        before, after = _text(past, change.before, name), _text(past, change.after, name)
+        if before != after:
+            lines += [""]
+            lines += difflib.unified_diff(
+                before, after, f"before/{name}", f"after/{name}", lineterm=""
+            )
+    return lines
+
+
+def _text(past: Past | None, files: Listing, name: str) -> list[str]:
+    if past is None or name not in files:
+        return []
+    return past.content(files[name][0]).decode("utf-8", "replace").splitlines()
+
+
+# ---------------------------------------------------------------- where it is kept
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn what the file system refuses into words."""
+    try:
+        yield
+    except PermissionError as error:
+        raise Failed(
+            2, f"not allowed to use {error.filename}: run this as root or as the daemon's user"
+        ) from error
+    except OSError as error:
+        raise Failed(2, f"{error.filename}: {error.strerror}") from error
+
+
+def find_past(folder: Path) -> Past | None:
+    """The history of the daemon that runs, or of the last one that did."""
+    from callrouter.settings.past import Past, find  # noqa: PLC0415 - only here
+
+    try:
+        return Past(Path(Client(folder, os.environ).get("status")["history"]))
+    except (Failed, Refused):
+        return find(folder, _database(folder), os.environ)
+
+
+def _database(folder: Path) -> str:
+    from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
+
+    policies_of_others()
+    try:
+        return load(folder, environ=os.environ).database
+    except ConfigError:
+        return "callrouter.db"  # the default: a mistake elsewhere must not hide the history
+
+
+def the_change(past: Past | None, number: int) -> Change:
+    """The change of this number.
+
+    Raises:
+        Failed: there is none.
+    """
+    change = past.change(number) if past is not None else None
+    if change is None:
+        raise Failed(2, f"there is no change {number}; `callrouter history` lists them")
+    return change
+
+
+# ---------------------------------------------------------------- rollback
+
+
+@click.command(short_help="Put the files of before a change back.")
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.pass_context
+def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> None:
+    """Put the configuration files back as they were before change NUMBER.
+
+    Without NUMBER: as they are in force, for files that have a mistake. The daemon takes them up as
+    any change, and the rollback is one in the history. Refuses what would not pass `callrouter check`.
+    """
+    from callrouter.settings.past import listing, says, take  # noqa: PLC0415 - only here
+
+    folder = folders.choose(context.obj, os.environ)
+    with readable():
+        past = find_past(folder)
+        wanted = the_change(past, number).before if number is not None else None
+        if past is not None and wanted is None:
+            wanted = past.head()
+        if past is None or not wanted:
+            raise Failed(2, "there is nothing to go back to: no daemon has run here yet")
+        now = take(folder)
+        if says(listing(now)) == says(wanted):
+            say("the files are like that already")
+            return
+        for line in _would_change(folder, past, wanted):
+            say(line)
+        if dry_run:
+            return
+        how = (
+            f"rollback to before {number}" if number is not None else "rollback to what is in force"
+        )
+        _put_back(folder, past, wanted, now, how)
+    _have_taken_up(folder)
+
+
+def _would_change(folder: Path, past: Past, wanted: Listing) -> list[str]:
+    """What going back changes, in words.
+
+    Raises:
+        Failed: the files would have mistakes.
+    """
+    with past.laid_out(wanted) as place:
+        try:
+            view = Client(folder, os.environ).get("config", "diff", folder=str(place))
+        except Refused as no:
+            raise Failed(1, str(no)) from no
+        except Failed:  # no daemon: read them here
+            view = _checked(folder, place)
+    if not view["ok"]:
+        for item in view["problems"]:
+            say(tables.problem(item))
+        raise Failed(1, "these files would not pass `callrouter check`; nothing was put back")
+    return view["changes"] or [NOTHING + " for the daemon"]
+
+
+def _checked(folder: Path, place: Path) -> dict[str, Any]:
+    from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
+
+    policies_of_others()
+    try:
+        load(place, environ=os.environ, base=folder)
+    except ConfigError as error:
+        return {"ok": False, "problems": views_of(error.problems)}
+    return {"ok": True, "changes": ["(the daemon does not run; it would start with these files)"]}
+
+
+def _put_back(folder: Path, past: Past, wanted: Listing, now: Mapping[str, File], how: str) -> None:
+    from callrouter.settings.past import File, owner_name, write  # noqa: PLC0415 - only here
+
+    who = owner_name(os.getuid())
+    behind = os.environ.get("SUDO_USER")
+    who = f"{behind} (as {who})" if behind and behind != who else who
+    _set_aside(past, now)
+    files = {name: File(past.content(digest), mode, "") for name, (digest, mode) in wanted.items()}
+    past.announce(who=who, how=how, files=files)
+    for name, file in files.items():
+        if name not in now or now[name].content != file.content:
+            mode = now[name].mode if name in now else file.mode
+            write(folder / name, file.content, mode, like=folder / name if name in now else folder)
+            say(f"put back {folder / name}")
+    for name in now:
+        if name not in files:
+            (folder / name).unlink()
+            say(f"took away {folder / name}, which was not there then")
+
+
+def _set_aside(past: Past, now: Mapping[str, File]) -> None:
+    """Keep what no daemon has ever taken up, so that nobody's work is lost."""
+    from callrouter.settings.past import write  # noqa: PLC0415 - only here
+
+    for name, file in now.items():
+        if not past.has(file.digest):
+            place = past.place / f"aside-{name}"
+            write(place, file.content, 0o600, like=past.place)
+            say(f"what {name} says now was never in force; it is kept in {place}")
+
+
+def _have_taken_up(folder: Path) -> None:
+    """Have a daemon that runs read the files at once; it says what it did in its log."""
+    try:
+        view = Client(folder, os.environ).post("config", "reload")
+    except (Failed, Refused):
+        say("done; the daemon does not run, and starts with these files")
+        return
+    if not view["ok"]:
+        raise Failed(1, "the daemon finds mistakes in the files; see `callrouter check`")
+    say("done; the daemon has taken it up")

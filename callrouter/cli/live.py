@@ -1,0 +1,233 @@
+"""The commands that ask the running daemon: status, queues, agents, calls, agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from callrouter.cli import folders, tables
+from callrouter.cli.client import Client, Refused
+from callrouter.cli.problems import Failed
+from callrouter.clock import SystemClock
+
+REFRESH = 1.0
+"""Seconds between two looks of ``--watch``."""
+PIPE_WIDTH = 160
+"""Columns where nobody looks: wide enough that lines hold whole."""
+
+
+def console() -> Console:
+    """Where tables go; no colours and no cut lines in a pipe."""
+    made = Console(highlight=False, emoji=False, markup=False)
+    if not made.is_terminal and not os.environ.get("COLUMNS"):
+        made.width = PIPE_WIDTH
+    return made
+
+
+def show_on(out: Console, shown: tables.Shown) -> None:
+    """Print; in a pipe without the blanks that fill a table's cells up."""
+    if out.is_terminal:
+        out.print(*shown, sep="\n")
+        return
+    with out.capture() as captured:
+        out.print(*shown, sep="\n")
+    click.echo("\n".join(line.rstrip() for line in captured.get().split("\n")), nl=False)
+
+
+def local_now() -> datetime:
+    """The time on this machine."""
+    return datetime.fromtimestamp(SystemClock().now(), UTC)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn the daemon's no into an exit status: 2 for what there is not, 1 for what can't be now."""
+    try:
+        yield
+    except Refused as no:
+        raise Failed(2 if no.status in {404, 422} else 1, str(no)) from no
+
+
+def asked(context: click.Context) -> Client:
+    """The daemon that this command is about."""
+    return Client(folders.choose(context.obj, os.environ), os.environ)
+
+
+Fetch = Callable[[Client], Any]
+Show = Callable[[Any, int], tables.Shown]
+
+
+def present(
+    context: click.Context, fetch: Fetch, show: Show, *, as_json: bool, watch: bool
+) -> None:
+    """Ask once and print, or ask again and again."""
+    client = asked(context)
+    with refusals():
+        if as_json:
+            _json(client, fetch, watch=watch)
+        elif watch:
+            _watch(client, fetch, show)
+        else:
+            out = console()
+            show_on(out, show(fetch(client), out.width))
+
+
+def _json(client: Client, fetch: Fetch, *, watch: bool) -> None:
+    while watch:  # one line each, for programs that read along
+        click.echo(json.dumps(fetch(client), ensure_ascii=False))
+        time.sleep(REFRESH)
+    click.echo(json.dumps(fetch(client), ensure_ascii=False, indent=2))
+
+
+def _watch(client: Client, fetch: Fetch, show: Show) -> None:
+    out = console()
+    view = show(fetch(client), out.width)  # a daemon that is not there ends the command, once
+    if not out.is_terminal:
+        while True:
+            show_on(out, [*view, Text("")])
+            time.sleep(REFRESH)
+            view = show(fetch(client), out.width)
+    with Live(Group(*view), console=out, screen=True, auto_refresh=False) as screen:
+        while True:
+            time.sleep(REFRESH)
+            try:
+                view = show(fetch(client), out.width)
+                trouble = ""
+            except Failed as error:
+                trouble = f"{error.message}; trying again"
+            foot = trouble or f"{local_now().astimezone():%H:%M:%S}, Ctrl-C ends"
+            style = "bold red" if trouble else "dim"
+            screen.update(Group(*view, Text(f"\n{foot}", style=style)), refresh=True)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+watch_option = click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
+
+
+@click.command(short_help="How the daemon is.")
+@json_option
+@watch_option
+@click.pass_context
+def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
+    """How the daemon is: telephone systems, configuration, calls, agents."""
+    present(
+        context,
+        lambda client: client.get("status"),
+        lambda view, _: tables.status(view),
+        as_json=as_json,
+        watch=watch,
+    )
+
+
+@click.command(short_help="The queues, and who waits.")
+@json_option
+@watch_option
+@click.pass_context
+def queues(context: click.Context, *, as_json: bool, watch: bool) -> None:
+    """The queues, and who waits in them.
+
+    Free: agents who could be rung now. Busy: being rung, on a call or in wrap-up. Away: paused or
+    offline. Today: calls that came in; of these Answered, and Lost (the caller hung up waiting).
+    """
+    present(
+        context, lambda client: client.get("queues"), tables.queues, as_json=as_json, watch=watch
+    )
+
+
+@click.command(short_help="The agents and what they do.")
+@click.option("--queue", metavar="QUEUE", help="Only the agents of this queue.")
+@click.option("--state", "wanted", metavar="STATE", help="Only agents in this state.")
+@json_option
+@watch_option
+@click.pass_context
+def agents(
+    context: click.Context, *, queue: str | None, wanted: str | None, as_json: bool, watch: bool
+) -> None:
+    """The agents: their state, since when, calls today, phones and queues (with priority)."""
+
+    def fetch(client: Client) -> Any:
+        if queue is not None:
+            client.get("queues", queue)  # says so when there is none
+        return [
+            view
+            for view in client.get("agents")
+            if (wanted is None or view["state"] == wanted)
+            and (queue is None or any(item["id"] == queue for item in view["queues"]))
+        ]
+
+    present(
+        context,
+        fetch,
+        lambda views, width: tables.agents(views, width, local_now()),
+        as_json=as_json,
+        watch=watch,
+    )
+
+
+@click.command(short_help="The calls that are on.")
+@click.option("--ended", is_flag=True, help="The calls that are over, the last one first.")
+@json_option
+@watch_option
+@click.pass_context
+def calls(context: click.Context, *, ended: bool, as_json: bool, watch: bool) -> None:
+    """The calls that are on: who calls, for which queue, and what happens to them."""
+    present(
+        context,
+        lambda client: client.get("calls", only="ended" if ended else "live"),
+        tables.ended_calls if ended else tables.calls,
+        as_json=as_json,
+        watch=watch,
+    )
+
+
+ACTIONS = ("sign-in", "sign-out", "pause", "resume", "ready")
+
+
+@click.command(short_help="Show an agent, or change their state.")
+@click.argument("agent_id", metavar="ID")
+@click.argument("action", type=click.Choice(ACTIONS), required=False)
+@click.argument("reason", nargs=-1)
+@json_option
+@click.pass_context
+def agent(
+    context: click.Context,
+    *,
+    agent_id: str,
+    action: str | None,
+    reason: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Show an agent, or change their state.
+
+    \b
+    sign-in         starts work
+    sign-out        ends work
+    pause [REASON]  takes a break
+    resume          comes back from it
+    ready           ends wrap-up early
+
+    During a call, sign-out and pause take effect after it.
+    """  # noqa: D301 - \b is click's own, and has to be the character
+    if reason and action != "pause":
+        raise click.UsageError(f"only pause takes a reason; '{' '.join(reason)}' is too much here")
+    client = asked(context)
+    with refusals():
+        if action is None:
+            view = client.get("agents", agent_id)
+        else:
+            body = {"reason": " ".join(reason)} if reason else None
+            view = client.post("agents", agent_id, action, body=body)
+    if as_json:
+        click.echo(json.dumps(view, ensure_ascii=False, indent=2))
+    else:
+        show_on(console(), tables.agent(view, local_now()))

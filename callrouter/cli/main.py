@@ -1,0 +1,93 @@
+"""``callrouter``: the command line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import click
+
+from callrouter import __version__
+from callrouter.cli import asking, changing, folders, live, offline
+from callrouter.cli.problems import Failed
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--config",
+    metavar="DIR",
+    help="The configuration folder. Default: $CALLROUTER_CONFIG, else ./config, else "
+    "/etc/callrouter.",
+)
+@click.version_option(__version__, prog_name="callrouter", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context, *, config: str | None) -> None:
+    """Distributes calls to agents beside Asterisk.
+
+    Exit status: 0 done, 1 the answer is no, 2 bad usage or bad configuration, 3 the daemon or the
+    telephone system cannot be reached.
+    """
+    context.obj = config
+
+
+@cli.command(short_help="Be the daemon, in the foreground.")
+@click.pass_context
+def run(context: click.Context) -> None:
+    """Be the daemon, in the foreground; the log goes to stderr.
+
+    SIGTERM or Ctrl-C stops it and leaves every call where it is. SIGHUP reads the configuration
+    again; a changed file is noticed without.
+    """
+    from callrouter.daemon import run as serve  # noqa: PLC0415 - aiohttp takes its time
+
+    context.exit(serve(folders.choose(context.obj, os.environ), os.environ))
+
+
+@cli.command(short_help="A whole call centre on this machine.")
+@click.option("--seconds", type=click.FloatRange(min=1), help="End after so many seconds.")
+@click.option("--calls", type=click.IntRange(min=1), help="End after so many connected calls.")
+@click.option("--simulated", is_flag=True, help="Do without Asterisk and phones.")
+@click.pass_context
+def demo(
+    context: click.Context, *, seconds: float | None, calls: int | None, simulated: bool
+) -> None:
+    """Show a whole call centre on this machine, with phones and callers of its own.
+
+    Ctrl-C ends it and leaves nothing behind. It needs no configuration.
+    """
+    from callrouter.demo.main import run as play  # noqa: PLC0415 - only here
+
+    context.exit(play(calls=calls, seconds=seconds, simulated=simulated))
+
+
+for command in (
+    *(offline.check, offline.doctor, offline.dialplan),
+    *(live.status, live.queues, live.agents, live.calls, live.agent),
+    *(asking.why, asking.why_not),
+    *(changing.diff, changing.reload, changing.history, changing.rollback),
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and end with its exit status."""
+    # Drivers used by a command may log; without a log of the daemon's that is nobody's business.
+    logging.getLogger("callrouter").addHandler(logging.NullHandler())
+    try:
+        # Not standalone, for click would end Ctrl-C and a broken pipe with status 1.
+        status = cli(prog_name="callrouter", standalone_mode=False)
+        sys.stdout.flush()
+    except Failed as error:
+        error.show()
+        sys.exit(error.status)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has gone. Keep Python from saying so at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,226 @@
+"""The commands that need no daemon: check, doctor, dialplan."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from callrouter.cli import folders
+from callrouter.cli.problems import Failed
+from callrouter.cli.words import many
+from callrouter.logs import clean
+
+if TYPE_CHECKING:
+    from callrouter.model.table import Table
+    from callrouter.settings import AsteriskSettings, Problem, Settings
+
+
+def read(folder: Path) -> Settings:
+    """The configuration.
+
+    Raises:
+        Failed: it has mistakes; they were printed (exit status 2).
+    """
+    from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
+
+    policies_of_others()
+    try:
+        return load(folder, environ=os.environ)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(clean(str(problem)), err=True)
+        raise Failed(2, f"{many(len(error.problems), 'mistake')} in {folder}") from error
+
+
+def policies_of_others() -> None:
+    """Take up the policies that installed packages bring.
+
+    Raises:
+        Failed: one cannot be used (exit status 2).
+    """
+    from callrouter.settings.plugins import PluginError, load_policies  # noqa: PLC0415 - only here
+
+    try:
+        load_policies()
+    except PluginError as error:
+        raise Failed(2, str(error)) from error
+
+
+# ---------------------------------------------------------------- check
+
+
+@click.command(short_help="Say all that is wrong with the configuration.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_context
+def check(context: click.Context, *, as_json: bool) -> None:
+    """Read the configuration and say all that is wrong with it.
+
+    Each line says the file, the line, the column, what is wrong, and what would be right. Warnings
+    tell of what is allowed but hardly meant. Ends with status 1 when there are mistakes; warnings
+    are none.
+    """
+    from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
+
+    folder = folders.choose(context.obj, os.environ)
+    settings: Settings | None = None
+    problems: tuple[Problem, ...] = ()
+    policies_of_others()
+    try:
+        settings = load(folder, environ=os.environ)
+    except ConfigError as error:
+        problems = error.problems
+    warnings = settings.warnings if settings is not None else ()
+    if as_json:
+        view = {
+            "ok": settings is not None,
+            "folder": str(folder),
+            "problems": views_of(problems),
+            "warnings": views_of(warnings),
+        }
+        click.echo(json.dumps(view, ensure_ascii=False, indent=2))
+    else:
+        for problem in problems:
+            click.echo(clean(str(problem)))
+        for warning in warnings:
+            click.echo(clean(_warning(warning)))
+        click.echo(_summary(folder, settings, len(problems), len(warnings)))
+    context.exit(0 if settings is not None else 1)
+
+
+def _warning(item: Problem) -> str:
+    place = f"{item.file}:{item.line}:{item.column}" if item.line else item.file
+    return f"{place}: warning: {item.text}" + (f" ({item.hint})" if item.hint else "")
+
+
+def views_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Mistakes as JSON has them."""
+    keys = ("file", "line", "column", "text", "hint")
+    return [{key: getattr(item, key) for key in keys} for item in problems]
+
+
+def _summary(folder: Path, settings: Settings | None, problems: int, warnings: int) -> str:
+    if settings is None:
+        return f"{folder}: {many(problems, 'mistake')}"
+    table = settings.table
+    counted = (
+        f"{many(len(table.agents), 'agent')}, {many(len(table.queues), 'queue')}, "
+        f"{many(len(settings.pbxes), 'telephone system')}"
+    )
+    return f"{folder}: good, with {counted}; {many(warnings, 'warning')}"
+
+
+# ---------------------------------------------------------------- dialplan
+
+
+@click.command(short_help="Write the files that Asterisk includes.")
+@click.option(
+    "--output",
+    metavar="DIR",
+    default=".",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to write; made if need be. Default: here.",
+)
+@click.pass_context
+def dialplan(context: click.Context, *, output: Path) -> None:
+    """Write what Asterisk needs: extensions_callrouter.conf and manager_callrouter.conf.
+
+    Include them from extensions.conf and manager.conf, then reload Asterisk. Files of these names
+    are written over. With several Asterisks each has its manager_callrouter.conf in a folder of its
+    name.
+    """
+    from callrouter.pbx.asterisk.dialplan import (  # noqa: PLC0415 - only here
+        render_extensions,
+        render_manager,
+    )
+
+    settings = read(folders.choose(context.obj, os.environ))
+    pbxes = asterisks(settings)
+    if not pbxes:
+        raise Failed(
+            2, "the configuration has no pbx with driver: asterisk, so there is no dialplan"
+        )
+    try:
+        _write(output / "extensions_callrouter.conf", render_extensions(), 0o644)
+        for pbx in pbxes:
+            place = output / pbx.id if len(pbxes) > 1 else output
+            text = render_manager(pbx.username, pbx.secret)
+            # It has the secret in it: nobody else's business.
+            _write(place / "manager_callrouter.conf", text, 0o640)
+    except OSError as error:
+        raise Failed(
+            2, f"cannot write to {error.filename or output} ({error.strerror}); see --output DIR"
+        ) from error
+    click.echo("next: #include them from extensions.conf and manager.conf, and in Asterisk's CLI:")
+    click.echo("  dialplan reload")
+    click.echo("  manager reload")
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Put a file in its place in one step, with its rights from the start."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        if os.geteuid() == 0:  # Asterisk, which the folder is made for, is to read what root wrote
+            folder = path.parent.stat()
+            os.chown(part, folder.st_uid, folder.st_gid)
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    click.echo(f"wrote {path}")
+
+
+def asterisks(settings: Settings) -> list[AsteriskSettings]:
+    """The Asterisks of a configuration."""
+    from callrouter.settings import AsteriskSettings  # noqa: PLC0415 - pydantic takes its time
+
+    return [pbx for pbx in settings.pbxes.values() if isinstance(pbx, AsteriskSettings)]
+
+
+# ---------------------------------------------------------------- doctor
+
+
+@click.command(short_help="Check each Asterisk for what is needed there.")
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Log in to each Asterisk and check what the router needs there.
+
+    Version, modules, rights, dialplan, clock, and the phones that agents name. Ends with status 1
+    when something is wrong, 3 when an Asterisk cannot be reached.
+    """
+    settings = read(folders.choose(context.obj, os.environ))
+    pbxes = asterisks(settings)
+    if not pbxes:
+        click.echo("no pbx with driver: asterisk, so there is nothing to examine")
+        return
+    worst = 0
+    for pbx in pbxes:
+        click.echo(f"{pbx.id}: Asterisk at {pbx.host}:{pbx.port}")
+        worst = max(worst, asyncio.run(_examine(pbx, settings.table)))
+    context.exit(worst)
+
+
+async def _examine(pbx: AsteriskSettings, table: Table) -> int:
+    """Print the findings for one Asterisk; returns 0 all is well, 1 it is not, 3 not reachable."""
+    from callrouter.pbx.asterisk.doctor import examine  # noqa: PLC0415 - only here
+
+    worst = 0
+    async for finding in examine(pbx.id, pbx, table):
+        mark = {True: "✓", False: "✗", None: "-"}[finding.ok]
+        click.echo(f"  {mark} {clean(finding.what)}")
+        if finding.advice and finding.ok is not True:
+            click.echo(f"      {clean(finding.advice)}")
+        if finding.ok is False:
+            worst = max(worst, 1 if finding.reached else 3)
+    return worst

@@ -1,0 +1,93 @@
+"""Durations, counts and texts for people who look at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from callrouter.logs import clean
+
+STYLES: Mapping[str, str] = {
+    "available": "green",
+    "reserved": "yellow",
+    "ringing": "yellow",
+    "on-call": "cyan",
+    "wrap-up": "blue",
+    "paused": "magenta",
+    "offline": "dim",
+    "waiting": "yellow",
+    "connecting": "cyan",
+    "talking": "cyan",
+    "up": "green",
+    "down": "bold red",
+    "good": "green",
+    "bad": "bold red",
+    "abandoned": "red",
+}
+
+
+_NAME = 40
+"""Characters of a caller's name or number that are shown."""
+
+
+def duration(seconds: float | None) -> str:
+    """``7 s``, ``2:05``, ``1:02:03``, ``3 days``; empty for None."""
+    if seconds is None:
+        return ""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 72:
+        return f"{hours // 24} days"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def since(moment: str | None, now: datetime) -> str:
+    """How long ago a moment of the API was."""
+    if not moment:
+        return ""
+    return duration(max(0.0, (now - parse(moment)).total_seconds()))
+
+
+def clock_time(moment: str | None) -> str:
+    """A moment of the API as the time of day where the reader is."""
+    return parse(moment).astimezone().strftime("%H:%M:%S") if moment else ""
+
+
+def parse(moment: str) -> datetime:
+    """A moment of the API."""
+    return datetime.fromisoformat(moment).astimezone(UTC)
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """``no calls``, ``1 call``, ``2 calls``."""
+    plural = more or one + "s"
+    return f"{count or 'no'} {one if count == 1 else plural}"
+
+
+def plain(text: object) -> Text:
+    """A text from outside: no markup, no control characters."""
+    return Text(clean(str(text or "")))
+
+
+def state(word: str, note: str = "") -> Text:
+    """A state in its colour, with a word of explanation behind it."""
+    made = Text(clean(word), style=STYLES.get(word, ""))
+    if note:
+        made.append(f" {clean(note)}", style="dim")
+    return made
+
+
+def caller(view: Mapping[str, object], *, named: bool) -> Text:
+    """Who calls, as they say themselves: the number, and with `named` the name behind it."""
+    number, name = str(view.get("caller_number") or ""), str(view.get("caller_name") or "")
+    if not number:
+        return Text(clean(name)[:_NAME] or "withheld")
+    made = Text(clean(number)[:_NAME])
+    if named and name and name != number:
+        made.append(f" {clean(name)[:_NAME]}", style="dim")
+    return made

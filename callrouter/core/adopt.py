@@ -1,0 +1,202 @@
+"""Taking in what a snapshot shows and we never knew of: callers, talks, and phones that ring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from callrouter.core import agents, calls, failing, legs
+from callrouter.core.matching import wanted
+from callrouter.core.state import (
+    Agent,
+    Call,
+    CallState,
+    Floor,
+    Leg,
+    LegState,
+    Membership,
+    Offer,
+    OfferState,
+    Queue,
+)
+from callrouter.core.timers import Key, Timer
+from callrouter.model.commands import StopReason, StopRing
+from callrouter.model.events import CallerEnd, PbxSnapshot, SeenLeg
+from callrouter.model.table import AgentSpec, DeviceSpec, MemberSpec
+
+
+def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
+    """Take in the unknown calls, oldest first, and legs; then look at everyone again.
+
+    Without a gap before it, a snapshot may still show a caller who was sent away while it was made.
+    """
+    talking = {item.talking_to: item.arrived.call for item in seen.calls if item.talking_to}
+    _calls(floor, seen, gap=gap)
+    for leg in seen.legs:
+        offer = floor.offers.get(leg.offer)
+        if offer is None:
+            _leg(floor, seen.pbx, leg, talking)
+        elif leg.device not in offer.legs:
+            _second_leg(floor, seen.pbx, offer, leg)
+    for call_id in talking.values():
+        call = floor.calls.get(call_id)
+        if call is not None and call.state is CallState.WAITING:
+            # With someone who is none of our agents, or not in that queue: they are served.
+            calls.caller_left(floor, call, CallerEnd.TAKEN)
+    for call in floor.calls.values():
+        if call.pbx == seen.pbx and call.state is CallState.WAITING:
+            floor.hungry[call.id] = call
+    for agent in floor.agents.values():
+        agents.touch(floor, agent)
+
+
+def _calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
+    known = floor.calls if gap else {*floor.calls, *floor.departed}
+    found = [item for item in seen.calls if item.arrived.call not in known]
+    for item in sorted(found, key=lambda item: item.arrived.entered_at or floor.now):
+        if item.talking_to and item.arrived.queue not in floor.queues:
+            floor.note(f"call {item.arrived.call} talks, and its queue is gone; left alone")
+        else:
+            calls.arrived(floor, item.arrived, found=True)
+
+
+def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str]) -> None:
+    """A leg of an offer we do not know: theirs who talk on it, else rung on or stopped.
+
+    A phone that rings for a call we have taken up goes on ringing. One that was picked up and is not in
+    a talk is ended, and its caller rung for anew, which is sure, instead of guessing what was meant.
+    """
+    agent = floor.agents.get(seen.agent)
+    call = floor.calls.get(talking.get(seen.offer, seen.call))
+    if seen.bridged or seen.offer in talking:
+        in_talk = call if seen.offer in talking else None
+        if not _talk(floor, pbx, seen, in_talk):
+            floor.note(f"{seen.agent or 'somebody'} talks on a leg of offer {seen.offer}; let be")
+        return
+    member = call.queue.members.get(seen.agent) if call is not None else None
+    if (
+        agent is None
+        or call is None
+        or member is None
+        or seen.answered
+        or seen.offer.startswith(f"{floor.boot}-")  # one that we gave up on ourselves
+        or not _may_ring(call, agent)
+        or not _ringing(floor, pbx, seen, call, member)
+    ):
+        _stop(floor, pbx, seen)
+
+
+def _may_ring(call: Call, agent: Agent) -> bool:
+    return (
+        call.state is CallState.WAITING
+        and not call.expired
+        and wanted(call) > 0
+        and agents.willing(agent)
+        and agent.id not in call.tried
+        and agent.id not in call.offers
+    )
+
+
+def _stop(floor: Floor, pbx: str, seen: SeenLeg) -> None:
+    floor.order(StopRing(pbx=pbx, offer=seen.offer, device=seen.device, why=StopReason.WITHDRAWN))
+
+
+def _device(agent: Agent, device: str) -> DeviceSpec | None:
+    return next((spec for spec in agent.spec.devices if spec.id == device), None)
+
+
+def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> bool:
+    """Take in a phone that rings; False if it can't be."""
+    spec = _device(member.agent, seen.device)
+    if spec is None or pbx != call.pbx:
+        return False
+    offer = _offer(floor, seen, call, member, Leg(spec, pbx, state=LegState.RINGING))
+    legs.reserve(floor, offer)
+    floor.set_timer(Key(Timer.RING, offer.id), floor.now + call.queue.spec.ring_for)
+    return True
+
+
+def _talk(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
+    """Take in a talk; False if it can't be. It goes on in any case: nobody is cut off.
+
+    The agent is busy whoever the other party is (None: no caller of ours, or not any more), and
+    whether or not the table still has them, their queue or their phone.
+    """
+    mine = call is not None and call.state is CallState.WAITING and call.pbx == pbx
+    agent = floor.agents.get(seen.agent) or _finishing(floor, seen.agent)
+    member = _member(floor, agent, call.queue if call is not None and mine else None)
+    held = [offer for offer in agent.offers.values() if offer.state in agents.OFF_HOOK]
+    if member is None or len(held) >= agent.spec.capacity:
+        agents.settle_pending(floor, agent)
+        return False
+    failing.withdraw_all(floor, agent)
+    if call is None or not mine:
+        call = Call(
+            id=seen.call,
+            pbx=pbx,
+            queue=member.queue,
+            seq=floor.next_serial(),
+            entered_at=floor.now,
+            queued_at=floor.now,
+            state=CallState.ENDED,
+        )
+    else:
+        calls.stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
+        calls.out_of_line(floor, call)
+        call.state, call.connected_at = CallState.TALKING, floor.now
+    _engage(floor, pbx, seen, call, member)
+    return True
+
+
+def _finishing(floor: Floor, name: str) -> Agent:
+    """Someone who is no agent any more and still talks: they are let finish."""
+    agent = Agent(spec=AgentSpec(id=name, name=name), since=floor.now, gone=True)
+    floor.agents[name] = agent
+    return agent
+
+
+def _member(floor: Floor, agent: Agent, queue: Queue | None) -> Membership | None:
+    """The agent as one who serves a queue (None: any), as it was if not as it is."""
+    known = agent.memberships.get(queue.id) if queue is not None else None
+    known = known or next(iter(agent.memberships.values()), None)
+    queue = queue or next(iter(floor.queues.values()), None)
+    if known is None and queue is not None:
+        known = Membership(agent, queue, MemberSpec(agent=agent.id))
+    return known
+
+
+def _engage(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> None:
+    agent = member.agent
+    spec = _device(agent, seen.device)
+    leg = Leg(
+        spec or DeviceSpec(id=seen.device, agent=agent.id, pbxes=(pbx,)),
+        pbx,
+        state=LegState.ACCEPTED,
+    )
+    offer = _offer(floor, seen, call, member, leg)
+    legs.reserve(floor, offer)
+    call.offers.pop(agent.id, None)
+    call.winner = offer
+    offer.winner, offer.state, offer.adopted = leg, OfferState.TALKING, True
+    offer.talked_since = floor.now
+
+
+def _second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:
+    """Another phone that rings for an offer of which one was taken in just now."""
+    spec = _device(offer.agent, seen.device)
+    if offer.state is OfferState.RINGING and spec is not None and not seen.answered:
+        offer.legs[seen.device] = Leg(spec, pbx, state=LegState.RINGING)
+    else:
+        _stop(floor, pbx, seen)
+
+
+def _offer(floor: Floor, seen: SeenLeg, call: Call, member: Membership, leg: Leg) -> Offer:
+    call.queue.turns += 1
+    return Offer(
+        id=seen.offer,
+        call=call,
+        member=member,
+        turn=call.queue.turns,
+        placed_at=floor.now,
+        legs={leg.device.id: leg},
+        rang=True,
+    )

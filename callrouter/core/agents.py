@@ -1,0 +1,339 @@
+"""Agents: who is available, and what sign-in, pause, wrap-up and their phones do to that.
+
+What an agent asked for (`signed_in`, `pause`, `pending_…`) is kept apart from what is true of them
+(`state`, `why_not`), which is derived.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from callrouter.core.state import Agent, AgentState, Floor, OfferState
+from callrouter.core.timers import Key, Timer
+from callrouter.model.commands import Happened
+from callrouter.model.events import Reached
+from callrouter.model.table import DeviceSpec
+
+if TYPE_CHECKING:
+    from callrouter.core.lanes import Lane
+    from callrouter.core.state import Call
+
+MISSED = "missed calls"
+"""The reason of a pause that the router decided on."""
+
+CLOSE_WITHIN = 2.0
+"""Seconds after which a phone that was told to stop ringing and did not is taken for dead."""
+
+OFF_HOOK = frozenset({OfferState.ACCEPTED, OfferState.TALKING})
+"""The states of an offer in which its agent is with the caller, or about to be."""
+
+
+# ---------------------------------------------------------------- what is true
+
+
+def reached(floor: Floor, device: DeviceSpec, pbx: str) -> Reached:
+    """What is known of a device through one PBX. A number is always taken to be reachable."""
+    if device.number:
+        return Reached.IDLE
+    return floor.reached.get((pbx, device.endpoint), Reached.UNREACHABLE)
+
+
+def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None = None) -> str:
+    """Why a device can't ring through `pbx` now, in words; empty if it can.
+
+    `now` is for who asks between two steps, when `floor.now` is the time of the last one.
+    """
+    if not device.enabled:
+        return "switched off"
+    if pbx not in floor.up:
+        return f"{pbx} is not connected"
+    if reached(floor, device, pbx) is Reached.UNREACHABLE:
+        return "not reachable"
+    rest = floor.resting.get((device.agent, device.id))
+    if rest is not None:
+        return f"resting for {_left(floor, rest, now):.0f} s after it failed"
+    return ""
+
+
+def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
+    """The phone on which the agent is in a call that is not ours, if there is one."""
+    for device in agent.spec.devices:
+        if device.endpoint:
+            for pbx in device.pbxes:
+                if floor.reached.get((pbx, device.endpoint)) is Reached.IN_USE:
+                    return device
+    return None
+
+
+def open_pbxes(floor: Floor, agent: Agent) -> tuple[str, ...]:
+    """The PBXes that can ring at least one device of the agent now."""
+    devices = agent.spec.devices
+    if len(devices) == 1 and len(devices[0].pbxes) == 1:  # nearly everyone
+        pbx = devices[0].pbxes[0]
+        return () if device_trouble(floor, devices[0], pbx) else (pbx,)
+    found = {
+        pbx: None
+        for device in devices
+        for pbx in device.pbxes
+        if not device_trouble(floor, device, pbx)
+    }
+    return tuple(found)
+
+
+def willing(agent: Agent) -> bool:
+    """Signed in, not on a break, not in wrap-up, not leaving, and with a hand free."""
+    return (
+        len(agent.offers) < agent.spec.capacity
+        and agent.signed_in
+        and agent.pause is None
+        and agent.wrap_until is None
+        and agent.pending_pause is None
+        and not agent.pending_sign_out
+        and not agent.gone
+    )
+
+
+def available_through(floor: Floor, agent: Agent) -> tuple[str, ...]:
+    """The PBXes through which the agent is available: none unless willing and a device can ring."""
+    if not willing(agent) or private_call(floor, agent) is not None:
+        return ()
+    return open_pbxes(floor, agent)
+
+
+def open_lanes(floor: Floor, agent: Agent) -> tuple[Lane, ...]:
+    """The lanes in which the agent is available."""
+    return lanes_through(agent, available_through(floor, agent))
+
+
+def lanes_through(agent: Agent, pbxes: tuple[str, ...]) -> tuple[Lane, ...]:
+    """The lanes that an agent who can be rung through these PBXes belongs to."""
+    if len(pbxes) == 1:
+        return lanes_on(agent, pbxes[0])
+    return tuple(lane for pbx in pbxes for lane in lanes_on(agent, pbx))
+
+
+def lanes_on(agent: Agent, pbx: str) -> tuple[Lane, ...]:
+    """The lanes on one PBX that an agent belongs to, as far as calls have made them."""
+    lanes = agent.lanes_on.get(pbx)
+    if lanes is None:
+        lanes = agent.lanes_on[pbx] = tuple(
+            lane
+            for membership in agent.memberships.values()
+            for lane in membership.queue.lanes.values()
+            if lane.key.pbx == pbx and lane.admits(membership)
+        ) + tuple(lane for (_, where), lane in agent.own_lanes.items() if where == pbx)
+    return lanes
+
+
+def state(floor: Floor, agent: Agent) -> AgentState:
+    """What is true of the agent, as one word."""
+    engaged = engagement(agent)
+    if engaged is not None:
+        return engaged
+    if not agent.signed_in:
+        return AgentState.OFFLINE
+    if agent.pause is not None:
+        return AgentState.PAUSED
+    if agent.wrap_until is not None:
+        return AgentState.WRAP_UP
+    if private_call(floor, agent) is not None:
+        return AgentState.ON_CALL
+    if not open_pbxes(floor, agent):
+        return AgentState.OFFLINE
+    if not willing(agent):  # a phone is still being silenced
+        return AgentState.RESERVED
+    return AgentState.AVAILABLE
+
+
+def engagement(agent: Agent) -> AgentState | None:
+    """What our calls make of the agent; None while there is none but such as are being silenced."""
+    engaged = None
+    for offer in agent.offers.values():
+        if offer.state in OFF_HOOK:
+            return AgentState.ON_CALL
+        if offer.state is OfferState.RINGING and engaged is not AgentState.RINGING:
+            engaged = AgentState.RINGING if offer.rang else AgentState.RESERVED
+    return engaged
+
+
+def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
+    """Every reason why the agent is not available, in words; empty if they are."""
+    reasons = []
+    if not agent.signed_in:
+        reasons.append("signed out")
+    if agent.pending_sign_out:
+        reasons.append("signing out after this call")
+    if agent.pause is not None:
+        reasons.append(f"paused: {agent.pause}" if agent.pause else "paused")
+    if agent.pending_pause is not None:
+        reasons.append("pausing after this call")
+    if agent.wrap_until is not None:
+        reasons.append(f"in wrap-up for {_left(floor, agent.wrap_until, now):.0f} s more")
+    if len(agent.offers) >= agent.spec.capacity:
+        reasons.append("on a call or being rung for one")
+    private = private_call(floor, agent)
+    if private is not None:
+        reasons.append(f"in a private call on {private.id}")
+    if not open_pbxes(floor, agent):
+        reasons.extend(device_reasons(floor, agent, now))
+    return reasons
+
+
+def device_reasons(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
+    """Why devices can't ring, device by device; those that can are left out."""
+    if not agent.spec.devices:
+        return ["no device"]
+    return [
+        f"{device.id} ({pbx}): {trouble}"
+        for device in agent.spec.devices
+        for pbx in device.pbxes
+        if (trouble := device_trouble(floor, device, pbx, now))
+    ]
+
+
+def _left(floor: Floor, until: float, now: float | None) -> float:
+    return max(0.0, until - (floor.now if now is None else now))
+
+
+# ---------------------------------------------------------------- changes
+
+
+def touch(floor: Floor, agent: Agent) -> None:
+    """Something about the agent changed: look again before this step ends."""
+    floor.freed[agent.id] = agent
+
+
+def leave_lanes(agent: Agent) -> None:
+    """The agent is not available any more."""
+    for lane in agent.lanes:
+        lane.idle.discard(agent.id)
+    agent.lanes = ()
+    agent.open = ()
+
+
+def count_present(floor: Floor, agent: Agent, was: bool) -> None:
+    """Keep the queues' count of members who are here, after a sign-in, pause or their opposites."""
+    here = present(agent)
+    if here == was:
+        return
+    for membership in agent.memberships.values():
+        membership.queue.present += 1 if here else -1
+        if membership.queue.present == 0:
+            floor.emptied[membership.queue.id] = membership.queue
+    if not here:
+        for lane in agent.own_lanes.values():  # who waited for this agent takes anyone now
+            floor.hungry |= {call.id: call for _, call in lane.line}
+        return
+    for membership in agent.memberships.values():  # and who would have waited, does
+        if membership.queue.spec.prefer_for > 0:
+            waits = membership.queue.waiting.values()
+            floor.hungry |= {call.id: call for call in waits if call.first_agent == agent.id}
+
+
+def present(agent: Agent) -> bool:
+    """Worth waiting for: signed in and not on a break, whether busy or not."""
+    return agent.signed_in and agent.pause is None and not agent.gone
+
+
+def rest_device(floor: Floor, device: DeviceSpec, seconds: float) -> None:
+    """Leave a device alone for a while; a longer rest that has begun goes on."""
+    owner = device.agent, device.id
+    until = max(floor.now + seconds, floor.resting.get(owner, 0.0))
+    agent = floor.agents.get(device.agent)
+    if agent is None:
+        return
+    floor.resting[owner] = until
+    floor.set_timer(Key(Timer.REST, *owner), until)
+    touch(floor, agent)
+
+
+def end_rest(floor: Floor, agent: str, device: str) -> None:
+    """The device may be rung again."""
+    if floor.resting.pop((agent, device), None) is not None:
+        floor.timers.cancel(Key(Timer.REST, agent, device))
+        if agent in floor.agents:
+            touch(floor, floor.agents[agent])
+
+
+def start_wrap_up(floor: Floor, agent: Agent, call: Call, ended_at: float) -> None:
+    """After-call work begins, or, where there is none, the idle clock."""
+    own = agent.spec.wrap_up
+    seconds = call.queue.spec.wrap_up if own is None else own
+    agent.idle_since = ended_at
+    if seconds <= 0 or not agent.signed_in:
+        return
+    until = ended_at + seconds
+    if agent.wrap_until is not None and agent.wrap_until >= until:
+        return  # that of another call, with more to write down, goes on
+    agent.wrap_until = until
+    agent.wrap_queue = call.queue.id
+    floor.set_timer(Key(Timer.WRAP_UP, agent.id), agent.wrap_until)
+    floor.record(Happened.WRAP_UP, call=call, agent=agent.id, detail=(seconds,))
+
+
+def end_wrap_up(floor: Floor, agent: Agent) -> None:
+    """After-call work is over; the idle clock starts."""
+    if agent.wrap_until is None:
+        return
+    agent.idle_since = min(floor.now, agent.wrap_until)
+    agent.wrap_until = None
+    floor.timers.cancel(Key(Timer.WRAP_UP, agent.id))
+    floor.record(Happened.WRAP_UP_ENDED, agent=agent.id, queue=agent.wrap_queue)
+    touch(floor, agent)
+
+
+def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
+    """The break begins now."""
+    was = present(agent)
+    agent.pause = reason
+    agent.paused_at = floor.now
+    agent.pending_pause = None
+    count_present(floor, agent, was)
+    touch(floor, agent)
+    floor.record(Happened.PAUSED, agent=agent.id, detail=(reason, by))
+
+
+def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
+    """The agent leaves now; a break or a wrap-up ends with it."""
+    was = present(agent)
+    end_wrap_up(floor, agent)
+    since = agent.signed_in_at if agent.signed_in_at is not None else floor.now
+    agent.signed_in = False
+    agent.signed_in_at = None
+    agent.pause = agent.pending_pause = agent.paused_at = None
+    agent.pending_sign_out = False
+    agent.misses = agent.refusals = 0
+    count_present(floor, agent, was)
+    touch(floor, agent)
+    floor.record(Happened.SIGNED_OUT, agent=agent.id, detail=(floor.now - since, by))
+
+
+def settle_pending(floor: Floor, agent: Agent) -> None:
+    """Carry out what was asked for during a call, now that the agent has none."""
+    if agent.offers:
+        return
+    if agent.pending_sign_out or agent.gone:
+        agent.pending_sign_out = False
+        agent.pending_pause = None
+        if agent.signed_in:
+            by = "taken out of the table" if agent.gone else "asked for during the call"
+            set_signed_out(floor, agent, by)
+    elif agent.pending_pause is not None:
+        reason, agent.pending_pause = agent.pending_pause, None
+        if agent.signed_in:
+            set_pause(floor, agent, reason, "asked for during the call")
+    if agent.gone:
+        retire(floor, agent)
+
+
+def retire(floor: Floor, agent: Agent) -> None:
+    """An agent who was taken out of the table has finished."""
+    leave_lanes(agent)
+    floor.agents.pop(agent.id, None)
+    floor.freed.pop(agent.id, None)
+    floor.timers.cancel(Key(Timer.WRAP_UP, agent.id))
+    for owner, device in [rest for rest in floor.resting if rest[0] == agent.id]:
+        end_rest(floor, owner, device)
+    for owners in floor.owners.values():
+        if agent in owners:
+            owners.remove(agent)

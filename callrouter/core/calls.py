@@ -1,0 +1,401 @@
+"""Calls from entry to end: waiting, connecting, talking, and each of the ways to leave."""
+
+from __future__ import annotations
+
+from callrouter.core import agents, calendar, legs, rules, waiting
+from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
+from callrouter.core.timers import Key, Timer
+from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, StopReason
+from callrouter.model.events import CallArrived, CallerEnd, TransferKind
+from callrouter.model.table import HangUp, KeepWaiting, Target, ToDialplan, ToQueue
+
+CONNECT_WITHIN = 5.0
+"""Seconds for the PBX to bring caller and agent together once the agent accepted."""
+
+PASSED_ON = 1000
+"""Transferred calls that are kept in mind, should they come back."""
+
+SOON = 1.0
+"""An agent who hangs up within this many seconds may never have talked: the caller goes back in line.
+
+Measured with app_queue, which ends such a caller's call instead (see docs/architecture.md).
+"""
+
+
+# ---------------------------------------------------------------- entering and waiting
+
+
+def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
+    """A caller entered a queue; `found` in a snapshot, it is taken in whatever the limits say."""
+    if event.call in floor.calls:
+        floor.note(f"call {event.call} arrived again and is known already")
+        return
+    event, rule = rules.apply(floor.table, event, floor.now)
+    queue = floor.queues.get(event.queue)
+    if queue is None or queue.gone:
+        floor.note(f"call {event.call} arrived for '{event.queue}', which is no queue")
+        floor.order(Leave(pbx=event.pbx, call=event.call, result=Result.CLOSED))
+        return
+    entered_at = floor.now if event.entered_at is None else min(event.entered_at, floor.now)
+    call = Call(
+        id=event.call,
+        pbx=event.pbx,
+        queue=queue,
+        seq=floor.next_serial(),
+        caller_number=event.caller_number,
+        caller_name=event.caller_name,
+        called_number=event.called_number,
+        priority=event.priority,
+        tag=event.tag,
+        entered_at=entered_at,
+        queued_at=floor.now,
+        first_agent=event.agent,
+        skills=rule.skills if rule is not None else {},
+    )
+    floor.calls[call.id] = call
+    floor.departed.pop(call.id, None)
+    if rule is not None:
+        floor.record(Happened.RULE, call=call, detail=(rule.name,))
+    enter(floor, call, queue, found=found)
+    giver = floor.passed_on.pop(call.id, None)
+    if giver is not None:  # whoever sent the caller back to a queue is the last choice there
+        call.tried.add(giver)
+        call.failed_at = floor.now
+
+
+def enter(floor: Floor, call: Call, queue: Queue, *, found: bool = False) -> None:
+    """Put a call in line, or send it where the rules say when the queue can't take it."""
+    join(floor, call, queue)
+    if not found and closed(floor, queue):
+        floor.record(Happened.ENTERED, call=call, detail=(0, call.caller_number, call.caller_name))
+        go(floor, call, queue.spec.on_closed, Result.CLOSED)
+        return
+    if not found and full(queue):
+        floor.record(Happened.ENTERED, call=call, detail=(0, call.caller_number, call.caller_name))
+        go(floor, call, queue.spec.on_full, Result.FULL)
+        return
+    in_line(floor, call)
+    call.origin_position = position(call)
+    floor.record(
+        Happened.ENTERED,
+        call=call,
+        detail=(call.origin_position, call.caller_number, call.caller_name),
+    )
+
+
+def join(floor: Floor, call: Call, queue: Queue) -> None:
+    """The call is another queue's from here on, and has all its agents before it."""
+    call.queue = queue
+    call.been.add(queue.id)
+    call.queued_at = floor.now
+    call.expired = False
+    call.tried.clear()
+
+
+def closed(floor: Floor, queue: Queue) -> bool:
+    """Whether a queue takes no callers at this hour. Those who wait already are served."""
+    hours = queue.spec.hours
+    return hours is not None and not hours.on(floor.now)
+
+
+def full(queue: Queue) -> bool:
+    """Whether a queue takes no more callers. Where its rules let them wait, it takes them."""
+    limit = queue.spec.max_waiting
+    return (
+        limit is not None
+        and len(queue.waiting) >= limit
+        and not isinstance(queue.spec.on_full, KeepWaiting)
+    )
+
+
+def patience(queue: Queue) -> float | None:
+    """Seconds after which a caller leaves a queue; None: never."""
+    return None if isinstance(queue.spec.on_max_wait, KeepWaiting) else queue.spec.max_wait
+
+
+def in_line(floor: Floor, call: Call) -> None:
+    """The call waits, at the place its priority and first entry give it."""
+    call.state = CallState.WAITING
+    call.queue.waiting[call.key] = call
+    limit_wait(floor, call)
+    waiting.open_up(floor, call)
+    waiting.prefer(floor, call)
+    floor.hungry[call.id] = call
+
+
+def limit_wait(floor: Floor, call: Call) -> None:
+    """Arm the end of the wait, as the rules now are; it is measured from the first entry.
+
+    Where that is past already (an overflow, a connect that failed late) it strikes right after this
+    step: an agent who is idle now is still rung, and nobody is waited for.
+    """
+    limit = patience(call.queue)
+    if limit is None:
+        floor.timers.cancel(Key(Timer.WAIT, call.id))
+        call.expired = False
+    elif not call.expired or call.entered_at + limit > floor.now:
+        floor.set_timer(Key(Timer.WAIT, call.id), call.entered_at + limit)
+        call.expired = False
+
+
+def out_of_line(floor: Floor, call: Call) -> None:
+    """The call no longer waits."""
+    call.queue.waiting.pop(call.key, None)
+    leave_lane(call)
+    floor.hungry.pop(call.id, None)
+    for kind in (Timer.WAIT, Timer.RETRY, Timer.WIDEN, Timer.PREFER):
+        floor.timers.cancel(Key(kind, call.id))
+
+
+def leave_lane(call: Call) -> None:
+    """The call wants no more agents rung for now."""
+    for lane in call.lanes:
+        lane.line.remove((call.key, call))
+    call.lanes = ()
+
+
+def position(call: Call) -> int:
+    """The place in the queue, from 1; 0 when not waiting."""
+    waiting = call.queue.waiting
+    return waiting.index(call.key) + 1 if call.key in waiting else 0
+
+
+def waited_enough(floor: Floor, call: Call) -> None:
+    """`max_wait` has struck: what rings may finish ringing, and nothing new is rung."""
+    call.expired = True
+    leave_lane(call)
+    floor.timers.cancel(Key(Timer.RETRY, call.id))
+    floor.hungry[call.id] = call
+
+
+# ---------------------------------------------------------------- leaving
+
+
+def go(floor: Floor, call: Call, target: Target | None, result: Result) -> None:
+    """The call leaves its queue, for another one or for good."""
+    place = position(call)
+    stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
+    out_of_line(floor, call)
+    following = _overflow(floor, call, target) if isinstance(target, ToQueue) else None
+    if following is None and isinstance(target, ToQueue | KeepWaiting):
+        target = None
+    floor.record(
+        Happened.LEFT,
+        call=call,
+        detail=(
+            result.value,
+            describe(target),
+            place,
+            call.origin_position,
+            floor.now - call.entered_at,
+        ),
+    )
+    if following is not None:
+        enter(floor, call, following)
+        return
+    floor.order(Leave(pbx=call.pbx, call=call.id, result=result, target=target))
+    forget(floor, call)
+
+
+def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
+    """The queue that a call is to go to; None if it is gone, or if the call has been there."""
+    queue = floor.queues.get(target.queue)
+    if queue is None or queue.gone or queue.id in call.been:
+        floor.note(f"call {call.id} can't overflow to '{target.queue}': it is gone or was there")
+        return None
+    return queue
+
+
+def describe(target: Target | None) -> str:
+    """A target as it is written in the configuration."""
+    match target:
+        case ToQueue(queue):
+            return f"queue:{queue}"
+        case ToDialplan(context, extension, priority):
+            return f"dialplan:{context},{extension},{priority}"
+        case HangUp():
+            return "hangup"
+        case KeepWaiting():
+            return "wait"
+        case None:
+            return ""
+
+
+def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
+    """The caller hung up, or was taken out of our hands, before talking to anyone."""
+    place = position(call)
+    stop_offers(floor, call, StopReason.CALLER_GONE, "caller gone")
+    if call.winner is not None:
+        legs.close(floor, call.winner, StopReason.CALLER_GONE, "caller gone")
+    kind = Happened.TAKEN if how is CallerEnd.TAKEN else Happened.ABANDONED
+    floor.record(
+        kind,
+        call=call,
+        detail=(place, call.origin_position, floor.now - call.entered_at, how.value),
+    )
+    forget(floor, call)
+
+
+def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: str) -> None:
+    """Stop every phone that rings for this call."""
+    for offer in list(call.offers.values()):
+        legs.close(floor, offer, why, outcome)
+
+
+def forget(floor: Floor, call: Call) -> None:
+    """The call is over for us. Offers that go on (an agent still off-hook) keep their own record."""
+    if call.state is CallState.WAITING:
+        out_of_line(floor, call)
+    elif call.state is CallState.CONNECTING:
+        floor.timers.cancel(Key(Timer.CONNECT, call.id))
+    call.state = CallState.ENDED
+    floor.calls.pop(call.id, None)
+
+
+# ---------------------------------------------------------------- connecting and talking
+
+
+def connect(floor: Floor, offer: Offer) -> None:
+    """The agent accepted: bring the two together and stop everyone else's phones."""
+    call, leg = offer.call, offer.winner
+    assert leg is not None  # noqa: S101 - the caller has just set it
+    out_of_line(floor, call)
+    call.state = CallState.CONNECTING
+    call.winner = offer
+    call.offers.pop(offer.agent.id, None)
+    floor.order(Connect(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
+    floor.set_timer(Key(Timer.CONNECT, call.id), floor.now + CONNECT_WITHIN)
+    for other in offer.legs.values():
+        if other is not leg:
+            legs.stop(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
+    stop_offers(floor, call, StopReason.ANSWERED_ELSEWHERE, "lost")
+
+
+def connected(floor: Floor, call: Call, offer: Offer) -> None:
+    """Caller and agent hear each other."""
+    floor.timers.cancel(Key(Timer.CONNECT, call.id))
+    call.state = CallState.TALKING
+    call.connected_at = floor.now
+    offer.state = OfferState.TALKING
+    offer.talked_since = floor.now
+    _count_answered(offer, 1)
+    agents.touch(floor, offer.agent)
+    floor.record(
+        Happened.CONNECTED,
+        call=call,
+        agent=offer.agent.id,
+        offer=offer.id,
+        detail=(floor.now - call.entered_at, floor.now - offer.placed_at),
+    )
+
+
+def back_in_line(
+    floor: Floor, call: Call, why: str, *, blame: bool = True, hold: bool = True
+) -> None:
+    """The connect came to nothing: the caller waits again, at the old place.
+
+    Args:
+        floor: all there is.
+        call: connecting or talking.
+        why: for people.
+        blame: the agent who had the call comes after all others now.
+        hold: send the caller to the waiting room; not if that is where they are.
+    """
+    offer, call.winner = call.winner, None
+    call.connected_at = None
+    floor.timers.cancel(Key(Timer.CONNECT, call.id))
+    if offer is not None:
+        if offer.talked_since is not None and not offer.adopted:
+            _count_answered(offer, -1)
+        if blame:
+            call.tried.add(offer.agent.id)
+            call.failed_at = floor.now
+        legs.close(floor, offer, StopReason.WITHDRAWN, why)
+    call.queue = floor.queues.get(call.queue.id, call.queue)
+    if call.queue.gone:
+        go(floor, call, None, Result.CLOSED)
+        return
+    if hold:
+        floor.order(Hold(pbx=call.pbx, call=call.id))
+    in_line(floor, call)
+    floor.record(Happened.REQUEUED, call=call, detail=(why,))
+
+
+def _count_answered(offer: Offer, one: int) -> None:
+    offer.agent.calls += one
+    offer.member.calls += one
+    offer.call.queue.answered += one
+
+
+def completed(floor: Floor, call: Call, by: str) -> None:
+    """They have talked, and `by` (``agent`` or ``caller``) hung up first."""
+    offer = call.winner
+    since = call.connected_at if call.connected_at is not None else floor.now
+    floor.record(
+        Happened.COMPLETED,
+        call=call,
+        agent=offer.agent.id if offer else "",
+        offer=offer.id if offer else "",
+        detail=(by, since - call.entered_at, floor.now - since, call.origin_position),
+    )
+    if by == "agent":
+        floor.order(Leave(pbx=call.pbx, call=call.id, result=Result.ANSWERED))
+    forget(floor, call)
+
+
+def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
+    """The agent passed the caller on; the agent's own leg ends on its own."""
+    offer = call.winner
+    if offer is not None:
+        floor.passed_on[call.id] = offer.agent.id
+        if len(floor.passed_on) > PASSED_ON:
+            floor.passed_on.popitem(last=False)
+    since = call.connected_at if call.connected_at is not None else floor.now
+    floor.record(
+        Happened.TRANSFERRED,
+        call=call,
+        agent=offer.agent.id if offer else "",
+        offer=offer.id if offer else "",
+        detail=(kind.value, to, since - call.entered_at, floor.now - since, call.origin_position),
+    )
+    forget(floor, call)
+
+
+def talk_over(floor: Floor, offer: Offer) -> None:
+    """The agent's own phone is on-hook after a talk: wrap-up begins."""
+    agent = offer.agent
+    if offer.talked_since is not None:
+        agent.talk += floor.now - offer.talked_since
+        offer.member.talk += floor.now - offer.talked_since
+        calendar.worked(floor, agent, offer.talked_since)
+    offer.talked_since = None
+    waiting.remember(floor, offer.call.queue, offer.call.caller_number, agent.id)
+    agents.start_wrap_up(floor, agent, offer.call, floor.now)
+    legs.finish(floor, offer)
+
+
+# ---------------------------------------------------------------- a supervisor takes a hand
+
+
+def moved(floor: Floor, call: Call, queue: str, agent: str, priority: int | None) -> str:
+    """Move a waiting call; returns what is wrong with the request, or an empty string."""
+    if call.state is not CallState.WAITING:
+        return f"call {call.id} is not waiting"
+    if queue and (queue not in floor.queues or floor.queues[queue].gone):
+        return f"there is no queue '{queue}'"
+    target = floor.queues[queue] if queue else call.queue
+    if agent and agent not in target.members:
+        return f"'{agent}' is not an agent of queue '{target.id}'"
+    if agent or target is not call.queue:
+        stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
+    out_of_line(floor, call)
+    if priority is not None:
+        call.priority = priority
+    if agent:
+        call.first_agent = agent
+        call.tried.discard(agent)
+    if target is not call.queue:
+        join(floor, call, target)
+    in_line(floor, call)
+    floor.record(Happened.MOVED, call=call, detail=(queue, agent, priority or 0))
+    return ""

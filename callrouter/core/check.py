@@ -1,0 +1,250 @@
+"""`check(floor)`: everything that must always hold, looked at from scratch.
+
+Slow on purpose (it looks at everyone) and independent of the indexes it checks. Tests call it after
+every event; the numbers are those of the invariants in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callrouter.core import agents
+from callrouter.core.calls import patience
+from callrouter.core.matching import nobody_serves, wanted
+from callrouter.core.state import (
+    Agent,
+    Call,
+    CallState,
+    Floor,
+    LegState,
+    Membership,
+    Offer,
+    OfferState,
+)
+from callrouter.core.timers import Key, Timer
+from callrouter.core.waiting import preference
+
+
+def check(floor: Floor) -> list[str]:
+    """Every breach found, in words; empty when all is well."""
+    return [
+        *_calls(floor),
+        *_offers(floor),
+        *_agents(floor),
+        *_lanes(floor),
+        *_work_conserved(floor),
+        *_timers(floor),
+    ]
+
+
+def _calls(floor: Floor) -> Iterator[str]:
+    for call in floor.calls.values():
+        yield from _place_of(floor, call)
+        yield from _winner_of(call)
+    for queue in floor.queues.values():
+        for call in queue.waiting.values():
+            if floor.calls.get(call.id) is not call:
+                yield f"1: call {call.id} stands in line of {queue.id} and is not known"
+
+
+def _place_of(floor: Floor, call: Call) -> Iterator[str]:
+    here = call.queue.waiting.get(call.key) is call
+    if call.state is CallState.ENDED:
+        yield f"1: call {call.id} has ended and is still kept"
+    if here != (call.state is CallState.WAITING):
+        yield f"1: call {call.id} is {call.state.value} and {'' if here else 'not '}in line"
+    if here and floor.queues.get(call.queue.id) is not call.queue:
+        yield f"1: call {call.id} waits in {call.queue.id}, which is no queue any more"
+    if here and call.pbx in floor.up and not call.offers:
+        if call.expired:
+            yield f"1: call {call.id} has waited long enough and is still here"
+        if nobody_serves(call.queue):
+            yield f"1: call {call.id} waits in {call.queue.id} and nobody is there"
+
+
+def _winner_of(call: Call) -> Iterator[str]:
+    if (call.winner is None) != (call.state is CallState.WAITING):
+        yield f"3: call {call.id} is {call.state.value} with winner {call.winner}"
+    if call.state is not CallState.WAITING and call.offers:
+        yield f"3: call {call.id} is {call.state.value} and phones still ring for it"
+    if call.winner is not None and call.winner.state not in agents.OFF_HOOK:
+        yield f"3: call {call.id} is held by offer {call.winner.id}, {call.winner.state.value}"
+
+
+def _offers(floor: Floor) -> Iterator[str]:
+    for offer in floor.offers.values():
+        call, agent = offer.call, offer.agent
+        if floor.agents.get(agent.id) is not agent:
+            yield f"2: offer {offer.id} is of {agent.id}, who is no agent any more"
+        if agent.offers.get(offer.id) is not offer:
+            yield f"2: offer {offer.id} does not reserve {agent.id}"
+        if offer.state is OfferState.ENDED:
+            yield f"2: offer {offer.id} has ended and is still kept"
+        if offer.state is OfferState.RINGING and call.offers.get(agent.id) is not offer:
+            yield f"3: offer {offer.id} rings for call {call.id}, which does not know it"
+        if offer.state is OfferState.RINGING and call.state is not CallState.WAITING:
+            yield f"3: offer {offer.id} rings for call {call.id}, which is {call.state.value}"
+        yield from _accepting(offer)
+
+
+def _accepting(offer: Offer) -> Iterator[str]:
+    live = [leg for leg in offer.legs.values() if leg.state is LegState.ACCEPTED]
+    if offer.state in {OfferState.ACCEPTED, OfferState.TALKING} and offer.winner not in live:
+        yield f"4: offer {offer.id} is {offer.state.value} without an accepted leg"
+    if len(live) > 1:
+        yield f"3: offer {offer.id} was accepted on two devices"
+    if offer.state is OfferState.CLOSING and not any(
+        leg.state in {LegState.PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED}
+        for leg in offer.legs.values()
+    ):
+        yield f"2: offer {offer.id} is closing with nothing to wait for"
+    for leg in offer.legs.values():
+        if (
+            offer.state is OfferState.CLOSING
+            and leg.state is not LegState.ENDED
+            and not leg.stopping
+        ):
+            yield f"3: offer {offer.id} is decided and {leg.device.address} was not stopped"
+
+
+def _agents(floor: Floor) -> Iterator[str]:
+    for agent in floor.agents.values():
+        yield from _agent(floor, agent)
+    for queue in floor.queues.values():
+        here = sum(agents.present(member.agent) for member in queue.members.values())
+        if here != queue.present:
+            yield f"5: {queue.id} counts {queue.present} agents present instead of {here}"
+
+
+def _agent(floor: Floor, agent: Agent) -> Iterator[str]:
+    engaged = [o for o in agent.offers.values() if o.state is not OfferState.CLOSING]
+    if len(engaged) > agent.spec.capacity:
+        yield f"2: {agent.id} has {len(engaged)} calls and offers at once"
+    for offer in agent.offers.values():
+        if floor.offers.get(offer.id) is not offer:
+            yield f"2: {agent.id} is held by offer {offer.id}, which is not known"
+    open_now = {id(lane) for lane in agents.open_lanes(floor, agent)}
+    if {id(lane) for lane in agent.lanes} != open_now:
+        yield f"5: {agent.id} stands idle in {len(agent.lanes)} lanes instead of {len(open_now)}"
+    if agent.shown is not agents.state(floor, agent):
+        yield f"6: {agent.id} is shown {agent.shown} and is {agents.state(floor, agent)}"
+    if agent.gone and not agent.offers:
+        yield f"6: {agent.id} was taken out of the table, has finished and is still here"
+    yield from _wishes(agent, [o for o in engaged if o.state is OfferState.RINGING])
+    wrap = floor.timers.at(Key(Timer.WRAP_UP, agent.id))
+    if wrap != agent.wrap_until:
+        yield f"10: {agent.id} is in wrap-up until {agent.wrap_until}, the timer says {wrap}"
+
+
+def _wishes(agent: Agent, ringing: list[Offer]) -> Iterator[str]:
+    if agent.pause is not None and ringing:
+        yield f"7: {agent.id} is paused and being rung"
+    if not agent.signed_in and ringing:
+        yield f"7: {agent.id} is signed out and being rung"
+    if not agent.signed_in and agent.pause is not None:
+        yield f"7: {agent.id} is signed out and paused"
+    if (agent.pending_pause is not None or agent.pending_sign_out) and not agent.offers:
+        yield f"7: {agent.id} is free and a request is still pending"
+
+
+def _lanes(floor: Floor) -> Iterator[str]:
+    for lane in floor.all_lanes():
+        for member in lane.idle:
+            if lane not in member.agent.lanes:
+                yield f"5: {member.agent.id} stands in a lane of {lane.queue} and should not"
+        for key, call in lane.line:
+            if lane not in call.lanes or call.key != key:
+                yield f"9: call {call.id} stands in a lane of {lane.queue} and should not"
+    for call in floor.calls.values():
+        if any((call.key, call) not in lane.line for lane in call.lanes):
+            yield f"9: call {call.id} is missing from its lane"
+
+
+def _work_conserved(floor: Floor) -> Iterator[str]:
+    """No call that wants an agent beside an available agent it has not tried."""
+    for call in floor.calls.values():
+        if not hungry(floor, call):
+            continue
+        if not call.lanes:
+            yield f"5: call {call.id} wants an agent and stands in no lane"
+        for member in call.queue.members.values():
+            agent = member.agent
+            if (
+                call.pbx in agents.available_through(floor, agent)
+                and _may_have(floor, call, member)
+                and agent.id not in call.tried
+                and agent.id not in call.offers
+            ):
+                yield f"5: call {call.id} waits while {agent.id} is available"
+
+
+def _may_have(floor: Floor, call: Call, member: Membership) -> bool:
+    """Whether the rules open a call to a member by now, worked out without lanes."""
+    prefers = preference(floor, call)
+    if prefers is not None:
+        return prefers is member
+    skills = member.agent.spec.skills
+    return member.tier <= call.tier and all(
+        skills.get(skill, 0) >= level for skill, level in call.needs
+    )
+
+
+def hungry(floor: Floor, call: Call) -> bool:
+    """Whether the rules want more phones to ring for this call now."""
+    return (
+        call.state is CallState.WAITING
+        and not call.expired
+        and call.pbx in floor.up
+        and wanted(call) > 0
+    )
+
+
+def _timers(floor: Floor) -> Iterator[str]:
+    for key in floor.timers.keys():  # noqa: SIM118 - Timers is no mapping
+        known: object
+        match key.kind:
+            case Timer.WAIT | Timer.RETRY | Timer.CONNECT | Timer.WIDEN | Timer.PREFER:
+                known = floor.calls.get(key.id)
+            case Timer.RING | Timer.ACCEPT | Timer.CLOSE | Timer.LEG:
+                known = floor.offers.get(key.id)
+            case Timer.WRAP_UP | Timer.REST:
+                known = floor.agents.get(key.id)
+            case Timer.SHIFT:
+                known = floor.queues.get(key.id)
+            case Timer.MINUTE | Timer.DAY:
+                known = floor
+        if known is None:
+            yield f"10: a {key.kind.name} deadline is left over for {key.id}"
+    yield from _missing_timers(floor)
+
+
+def _missing_timers(floor: Floor) -> Iterator[str]:
+    for call in floor.calls.values():
+        yield from _missing_for_call(floor, call)
+    for owner, until in floor.resting.items():
+        if floor.timers.at(Key(Timer.REST, *owner)) != until:
+            yield f"10: {owner} rests until {until} and has no such deadline"
+    for offer in floor.offers.values():
+        if offer.state is OfferState.CLOSING and not _armed(floor, Timer.CLOSE, offer.id):
+            yield f"10: offer {offer.id} is closing with no end in sight"
+        if offer.state is OfferState.RINGING and not (
+            _armed(floor, Timer.RING, offer.id) or _armed(floor, Timer.ACCEPT, offer.id)
+        ):
+            yield f"10: offer {offer.id} rings with no end in sight"
+
+
+def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
+    limit = patience(call.queue)
+    if call.state is CallState.WAITING and limit is not None and not call.expired:
+        at = floor.timers.at(Key(Timer.WAIT, call.id))
+        if at != call.entered_at + limit:
+            yield f"10: call {call.id} may wait until {call.entered_at + limit}, timer: {at}"
+    if call.state is CallState.CONNECTING and not _armed(floor, Timer.CONNECT, call.id):
+        yield f"10: call {call.id} is connecting with no end in sight"
+    round_over = hungry(floor, call) and call.tried and not call.offers
+    if round_over and not _armed(floor, Timer.RETRY, call.id):
+        yield f"10: call {call.id} was tried and will not go round again"
+
+
+def _armed(floor: Floor, kind: Timer, of: str) -> bool:
+    return floor.timers.at(Key(kind, of)) is not None

@@ -1,0 +1,160 @@
+"""How an offer comes to nothing: missed, refused, out of reach, taken back; and whom that costs what."""
+
+from __future__ import annotations
+
+from callrouter.core import agents, legs
+from callrouter.core.state import Agent, CallState, Floor, Leg, LegState, Offer, OfferState
+from callrouter.core.timers import Key, Timer
+from callrouter.model.commands import StopReason
+from callrouter.model.events import LegEnd
+
+REST_UNREACHABLE = 5.0
+"""Seconds for which a phone that could not be reached is left alone, unless it registers before."""
+
+REST_REFUSED = 30.0
+"""The longest rest of someone who refuses call after call; it starts at 2 s with the second."""
+
+WORST_LAST = (
+    LegEnd.UNREACHABLE,
+    LegEnd.FAILED,
+    LegEnd.UNAVAILABLE,
+    LegEnd.BUSY,
+    LegEnd.HUNG_UP,
+    LegEnd.DECLINED,
+    LegEnd.NOT_ACCEPTED,
+    LegEnd.NO_ANSWER,
+)
+"""Of several legs' ends the last in this list says how the offer ended."""
+
+FAULTS = frozenset({LegEnd.UNREACHABLE, LegEnd.FAILED})
+"""Ends that say nothing about the person."""
+
+
+def outcome(offer: Offer) -> LegEnd:
+    """How an offer ended all of whose legs have."""
+    ends = [leg.end for leg in offer.legs.values() if leg.end is not None]
+    return max(ends, key=WORST_LAST.index, default=LegEnd.FAILED)
+
+
+def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
+    """The agent did not take the call: it goes to the next, and this was their turn."""
+    call, agent = offer.call, offer.agent
+    offer.member.turn = offer.turn
+    call.tried.add(agent.id)
+    call.failed_at = floor.now
+    if why is LegEnd.NO_ANSWER:
+        _missed(floor, offer)
+    elif why not in FAULTS:
+        _refused(floor, offer)
+    agents.touch(floor, agent)
+    legs.close(floor, offer, StopReason.TIME_UP, why.value)
+    if call.state is CallState.WAITING:
+        floor.hungry[call.id] = call
+
+
+def withdraw(floor: Floor, offer: Offer, why: StopReason) -> None:
+    """Take an offer back: no miss, no lost turn; the call goes to someone else at once."""
+    legs.close(floor, offer, why, "withdrawn")
+    if offer.call.state is CallState.WAITING:
+        floor.hungry[offer.call.id] = offer.call
+
+
+def withdraw_all(floor: Floor, agent: Agent, but: Offer | None = None) -> None:
+    """Stop all that rings for an agent; a call that was accepted goes on."""
+    for offer in list(agent.offers.values()):
+        if offer.state is OfferState.RINGING and offer is not but:
+            withdraw(floor, offer, StopReason.WITHDRAWN)
+
+
+def _missed(floor: Floor, offer: Offer) -> None:
+    """The agent let a call ring out; too many in a row and they are taken to be away."""
+    agent, limit = offer.agent, offer.call.queue.spec.auto_pause
+    agent.misses += 1
+    if not limit or agent.misses < limit or agent.pause is not None:
+        return
+    agent.misses = 0
+    withdraw_all(floor, agent, but=offer)
+    if any(other.state in agents.OFF_HOOK for other in agent.offers.values()):
+        agent.pending_pause = agents.MISSED
+    else:
+        agents.set_pause(floor, agent, agents.MISSED, "callrouter")
+
+
+def _refused(floor: Floor, offer: Offer) -> None:
+    """Someone who refuses call after call is left in peace for longer and longer."""
+    agent = offer.agent
+    agent.refusals += 1
+    if agent.refusals > 1:
+        seconds = min(REST_REFUSED, 2.0 ** min(agent.refusals - 1, 5))
+        for leg in offer.legs.values():
+            agents.rest_device(floor, leg.device, seconds)
+
+
+# ---------------------------------------------------------------- one leg of several
+
+
+def leg_over(floor: Floor, offer: Offer) -> None:
+    """One phone less: ring those that were to follow, and when there are none the offer has failed.
+
+    They ring at once: nobody gains from a silence between two phones of the same person.
+    """
+    if legs.live(offer):
+        return
+    planned = [leg for leg in offer.legs.values() if leg.state is LegState.PLANNED]
+    for leg in sorted(planned, key=lambda leg: leg.device.ring_after):
+        floor.timers.cancel(Key(Timer.LEG, offer.id, leg.device.id))
+        if try_ring(floor, offer, leg):
+            return
+    fail(floor, offer, outcome(offer))
+
+
+def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
+    """Ring a device that had to wait, unless it has become unable to; True if it rings."""
+    if agents.device_trouble(floor, leg.device, leg.pbx):
+        leg.state, leg.end = LegState.ENDED, LegEnd.UNREACHABLE
+        return False
+    legs.ring(floor, offer, leg)
+    return True
+
+
+# ---------------------------------------------------------------- deadlines
+
+
+def ring_time_up(floor: Floor, offer: Offer) -> None:
+    """`ring_for` is over: phones that ring are stopped; one that was picked up may still press 1."""
+    if offer.state is not OfferState.RINGING:
+        return
+    if offer.call.pbx not in floor.up:  # nobody knows whether it was answered
+        withdraw(floor, offer, StopReason.TIME_UP)
+    elif any(_asked(leg) for leg in offer.legs.values()):
+        for leg in offer.legs.values():
+            if leg.state is not LegState.ANSWERED:
+                legs.stop(floor, offer, leg, StopReason.TIME_UP)
+    else:
+        fail(floor, offer, LegEnd.NO_ANSWER)
+
+
+def accept_time_up(floor: Floor, offer: Offer) -> None:
+    """Picked up, and nobody pressed a key, and the PBX did not say so; others may still ring."""
+    if offer.state is not OfferState.RINGING:
+        return
+    if offer.call.pbx not in floor.up:
+        withdraw(floor, offer, StopReason.TIME_UP)
+    elif floor.timers.at(Key(Timer.RING, offer.id)) is None:
+        fail(floor, offer, LegEnd.NOT_ACCEPTED)
+    else:
+        for leg in offer.legs.values():
+            if _asked(leg):
+                legs.stop(floor, offer, leg, StopReason.TIME_UP)
+
+
+def leg_due(floor: Floor, offer: Offer, device: str) -> None:
+    """A device's `ring_after` has passed."""
+    leg = offer.legs.get(device)
+    if offer.state is OfferState.RINGING and leg is not None and leg.state is LegState.PLANNED:
+        try_ring(floor, offer, leg)
+        leg_over(floor, offer)
+
+
+def _asked(leg: Leg) -> bool:
+    return leg.state is LegState.ANSWERED and not leg.stopping

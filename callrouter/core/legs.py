@@ -1,0 +1,168 @@
+"""Offers from the inside: placing one, ringing and stopping its legs, and letting its agent go."""
+
+from __future__ import annotations
+
+from callrouter.core import agents
+from callrouter.core.state import Call, Floor, Leg, LegState, Membership, Offer, OfferState
+from callrouter.core.timers import Key, Timer
+from callrouter.model.commands import Happened, Ring, StopReason, StopRing
+from callrouter.model.table import DeviceSpec
+
+REST_DEAD = 30.0
+"""Seconds for which a phone that does not stop ringing when told to is left alone."""
+
+LIVE = frozenset({LegState.PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED})
+
+
+def place(floor: Floor, call: Call, member: Membership) -> Offer | None:
+    """Reserve the agent and ring their devices; None if no device can ring after all."""
+    devices = ringable(floor, member, call.pbx)
+    if not devices:
+        return None
+    agent, queue = member.agent, call.queue
+    queue.turns += 1
+    offer = Offer(
+        id=f"{floor.boot}-{floor.next_serial()}",
+        call=call,
+        member=member,
+        turn=queue.turns,
+        placed_at=floor.now,
+        legs={device.id: Leg(device, call.pbx) for device in devices},
+    )
+    reserve(floor, offer)
+    floor.timers.cancel(Key(Timer.RETRY, call.id))
+    floor.set_timer(Key(Timer.RING, offer.id), floor.now + queue.spec.ring_for)
+    floor.record(
+        Happened.OFFERED,
+        call=call,
+        agent=agent.id,
+        offer=offer.id,
+        detail=(" > ".join(queue.spec.policy), floor.now - agent.idle_since, member.level),
+    )
+    first = min(device.ring_after for device in devices)
+    for leg in offer.legs.values():
+        wait = leg.device.ring_after - first
+        if wait > 0:
+            floor.set_timer(Key(Timer.LEG, offer.id, leg.device.id), floor.now + wait)
+        else:
+            ring(floor, offer, leg)
+    return offer
+
+
+def reserve(floor: Floor, offer: Offer) -> None:
+    """From here on the agent has one hand less."""
+    agent = offer.agent
+    floor.offers[offer.id] = offer
+    agent.offers[offer.id] = offer
+    offer.call.offers[agent.id] = offer
+    agents.leave_lanes(agent)
+    agents.touch(floor, agent)
+
+
+def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
+    """The agent's devices that can ring through a PBX now."""
+    return [
+        device
+        for device in member.agent.spec.devices
+        if pbx in device.pbxes and not agents.device_trouble(floor, device, pbx)
+    ]
+
+
+def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
+    """Ring one device, until the offer's time is up, whatever a reload has made of `ring_for`."""
+    call, device = offer.call, leg.device
+    leg.state = LegState.PLACED
+    ring_until = floor.timers.at(Key(Timer.RING, offer.id)) or floor.now
+    floor.order(
+        Ring(
+            pbx=leg.pbx,
+            call=call.id,
+            offer=offer.id,
+            agent=offer.agent.id,
+            device=device.id,
+            endpoint=device.endpoint,
+            number=device.number,
+            confirm=device.confirm,
+            ring_for=ring_until - floor.now,
+            queue=call.queue.id,
+            queue_name=call.queue.spec.name,
+            caller_number=call.caller_number,
+            caller_name=call.caller_name,
+        )
+    )
+
+
+def stop(floor: Floor, offer: Offer, leg: Leg, why: StopReason) -> None:
+    """Stop a leg, once; one that was not rung yet is over at once."""
+    if leg.state is LegState.PLANNED:
+        leg.state = LegState.ENDED
+        floor.timers.cancel(Key(Timer.LEG, offer.id, leg.device.id))
+    elif leg.state in LIVE and not leg.stopping:
+        leg.stopping = True
+        floor.order(StopRing(pbx=leg.pbx, offer=offer.id, device=leg.device.id, why=why))
+
+
+def live(offer: Offer) -> bool:
+    """Whether any phone may still be ringing or off-hook."""
+    return any(leg.state in LIVE for leg in offer.legs.values())
+
+
+def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
+    """The offer is decided: stop its legs, and let the agent go when the PBX has confirmed.
+
+    Waiting for that keeps a phone from being rung for the next call while its last INVITE is still
+    being cancelled. It takes a round trip to the PBX; `agents.CLOSE_WITHIN` bounds it.
+    """
+    if offer.state in {OfferState.CLOSING, OfferState.ENDED}:
+        return
+    offer.state = OfferState.CLOSING
+    offer.outcome = outcome
+    offer.talked_since = None
+    offer.call.offers.pop(offer.agent.id, None)
+    cancel_timers(floor, offer)
+    for leg in offer.legs.values():
+        stop(floor, offer, leg, why)
+    floor.record(
+        Happened.OFFER_ENDED,
+        call=offer.call,
+        agent=offer.agent.id,
+        offer=offer.id,
+        detail=(outcome, floor.now - offer.placed_at),
+    )
+    if live(offer):
+        floor.set_timer(Key(Timer.CLOSE, offer.id), floor.now + agents.CLOSE_WITHIN)
+        agents.touch(floor, offer.agent)
+    else:
+        finish(floor, offer)
+
+
+def finish(floor: Floor, offer: Offer) -> None:
+    """The offer is over in every respect; its agent has that hand free again."""
+    agent = offer.agent
+    offer.state = OfferState.ENDED
+    floor.timers.cancel(Key(Timer.CLOSE, offer.id))
+    floor.offers.pop(offer.id, None)
+    agent.offers.pop(offer.id, None)
+    agents.touch(floor, agent)
+    agents.settle_pending(floor, agent)
+
+
+def give_up_on(floor: Floor, offer: Offer) -> None:
+    """The PBX never confirmed that the phones are quiet: take them for dead, free the agent."""
+    for leg in offer.legs.values():
+        if leg.state in LIVE:
+            leg.state = LegState.ENDED
+            if leg.pbx in floor.up:
+                floor.note(f"{leg.device.address} did not stop ringing for offer {offer.id}")
+                agents.rest_device(floor, leg.device, REST_DEAD)
+    finish(floor, offer)
+
+
+def cancel_timers(floor: Floor, offer: Offer) -> None:
+    """Forget every deadline of an offer that is decided."""
+    timers = floor.timers
+    timers.cancel(Key(Timer.RING, offer.id))
+    timers.cancel(Key(Timer.ACCEPT, offer.id))
+    for leg in offer.legs.values():
+        if leg.state is LegState.PLANNED:
+            timers.cancel(Key(Timer.LEG, offer.id, leg.device.id))

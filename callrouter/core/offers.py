@@ -1,0 +1,251 @@
+"""The offer machine: what each event means in each state of an offer.
+
+    RINGING ── accepted ──► ACCEPTED ── connected ──► TALKING ── on-hook ──► ENDED
+       │                       │                                              ▲
+       └── failed, lost, ──────┴── connect failed ──► CLOSING ── all quiet ───┘
+           withdrawn
+
+`TABLE` has a line for every state and event; a pair that can't be is noted and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from callrouter.core import agents, calls, failing, legs
+from callrouter.core.state import Agent, Call, CallState, Floor, Leg, LegState, Offer, OfferState
+from callrouter.core.timers import Key, Timer
+from callrouter.model.commands import Happened
+from callrouter.model.events import (
+    CallerEnd,
+    ConnectFault,
+    LegAccepted,
+    LegAnswered,
+    LegEnded,
+    LegEvent,
+    LegMoved,
+    LegRang,
+)
+
+ACCEPT_WITHIN = 30.0
+"""Seconds after which a leg that was picked up and never decided is given up.
+
+The PBX has a shorter limit of its own; this one only makes sure that there is an end.
+"""
+
+Action = Callable[[Floor, Offer, Leg, LegEvent], None]
+
+
+def handle_leg(floor: Floor, event: LegEvent) -> None:
+    """What happened to a leg."""
+    offer = floor.offers.get(event.offer)
+    leg = offer.legs.get(event.device) if offer else None
+    if offer is None or leg is None:
+        if not isinstance(event, LegEnded):  # a leg of an offer we gave up on may end late
+            floor.note(f"{type(event).__name__} for offer {event.offer}, which is over")
+        return
+    if leg.state not in legs.LIVE:
+        floor.note(
+            f"{type(event).__name__} from {leg.device.address} for offer {offer.id}, where it is "
+            f"{leg.state.value}"
+        )
+        return
+    TABLE[offer.state, type(event)](floor, offer, leg, event)
+
+
+# ---------------------------------------------------------------- while ringing
+
+
+def _rang(floor: Floor, offer: Offer, leg: Leg, _event: LegEvent) -> None:
+    if leg.state is LegState.PLACED:
+        leg.state = LegState.RINGING
+    if not offer.rang:
+        offer.rang = True
+        agents.touch(floor, offer.agent)
+        floor.record(Happened.RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
+
+
+def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    _rang(floor, offer, leg, event)
+    if leg.state in {LegState.PLACED, LegState.RINGING} and not leg.stopping:
+        leg.state = LegState.ANSWERED
+        floor.set_timer(Key(Timer.ACCEPT, offer.id), floor.now + ACCEPT_WITHIN)
+
+
+def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    if leg.stopping:
+        _too_late(floor, offer, leg, event)
+        return
+    _rang(floor, offer, leg, event)
+    leg.state = LegState.ACCEPTED
+    offer.state = OfferState.ACCEPTED
+    offer.winner = leg
+    offer.member.turn = offer.turn
+    offer.agent.misses = offer.agent.refusals = 0
+    agents.touch(floor, offer.agent)
+    legs.cancel_timers(floor, offer)
+    floor.record(Happened.ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id)
+    calls.connect(floor, offer)
+
+
+def _leg_over(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    """One phone less; the offer has failed when it was the last one."""
+    _mark_ended(floor, leg, event)
+    failing.leg_over(floor, offer)
+
+
+def _moved(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    """Another phone picked the ringing call up: the offer becomes its agent's, if we know them."""
+    assert isinstance(event, LegMoved)  # noqa: S101 - narrows the type; the table sees to it
+    if leg.stopping:
+        _too_late(floor, offer, leg, event)
+        return
+    owners = floor.owners.get((leg.pbx, event.endpoint), ())
+    taker = next((agent for agent in owners if _may_take(agent, offer)), None)
+    if taker is None:
+        floor.note(
+            f"{event.endpoint} picked up a call for {offer.agent.id}, and is the phone of nobody "
+            f"who could take one of {offer.call.queue.id} now"
+        )
+    elif taker is not offer.agent:
+        _hand_over(floor, offer, taker)
+    if not leg.device.confirm:
+        _accepted(floor, offer, leg, event)
+
+
+def _may_take(agent: Agent, offer: Offer) -> bool:
+    """Whether an agent can have an offer that was another's: in the queue, here, and with a hand free.
+
+    What rings for them is no hindrance: it is withdrawn.
+    """
+    if agent is offer.agent:
+        return True
+    held = [other for other in agent.offers.values() if other.state in agents.OFF_HOOK]
+    return (
+        agent.id in offer.call.queue.members
+        and agents.present(agent)
+        and len(held) < agent.spec.capacity
+    )
+
+
+def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
+    giver = offer.agent
+    failing.withdraw_all(floor, taker)
+    offer.call.offers.pop(giver.id, None)
+    giver.offers.pop(offer.id, None)
+    offer.member = offer.call.queue.members[taker.id]
+    legs.reserve(floor, offer)
+    floor.hungry[offer.call.id] = offer.call
+    agents.touch(floor, giver)
+    agents.settle_pending(floor, giver)
+
+
+# ---------------------------------------------------------------- once accepted
+
+
+def _connect_lost(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    """The phone that accepted is gone before anyone talked; another leg's end means nothing."""
+    _mark_ended(floor, leg, event)
+    if leg is offer.winner:
+        connect_failed(floor, offer.call, offer, ConnectFault.LEG_GONE)
+
+
+def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) -> None:
+    """Caller and agent did not come together."""
+    if why is ConnectFault.CALLER_GONE:
+        calls.caller_left(floor, call, CallerEnd.HUNG_UP)
+        return
+    calls.back_in_line(floor, call, why.value)
+
+
+def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    """The agent is on-hook after a talk, or after a moment that was none."""
+    _mark_ended(floor, leg, event)
+    if leg is not offer.winner:
+        return
+    call = offer.call
+    mine = call.winner is offer and call.state is CallState.TALKING
+    if mine and _hardly_talked(floor, offer):
+        calls.back_in_line(floor, call, "the agent hung up at once")
+        return
+    if mine:
+        calls.completed(floor, call, "agent")
+    calls.talk_over(floor, offer)
+
+
+def _hardly_talked(floor: Floor, offer: Offer) -> bool:
+    since = offer.talked_since
+    return since is not None and not offer.adopted and floor.now - since < calls.SOON
+
+
+# ---------------------------------------------------------------- while closing
+
+
+def _quiet(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    """One phone less to wait for."""
+    _mark_ended(floor, leg, event)
+    if not legs.live(offer):
+        legs.finish(floor, offer)
+
+
+def _again(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    """Accepted: known already, or by a second device of the same person, which is being stopped."""
+    if leg is not offer.winner:
+        _too_late(floor, offer, leg, event)
+
+
+def _too_late(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    """Picked up while being stopped: it is being hung up, nobody is connected to it."""
+    floor.note(
+        f"{type(event).__name__} from {leg.device.address} after offer {offer.id} was decided"
+    )
+
+
+def _ignore(_floor: Floor, _offer: Offer, _leg: Leg, _event: LegEvent) -> None:
+    """Nothing new."""
+
+
+def _odd(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+    floor.note(
+        f"{type(event).__name__} from {leg.device.address} can't be in an offer that is "
+        f"{offer.state.value}; passed over"
+    )
+
+
+def _mark_ended(floor: Floor, leg: Leg, event: LegEvent) -> None:
+    assert isinstance(event, LegEnded)  # noqa: S101 - narrows the type; the table sees to it
+    was_up = leg.state in {LegState.ANSWERED, LegState.ACCEPTED}
+    leg.state = LegState.ENDED
+    leg.end = event.why
+    if event.why in failing.FAULTS and not leg.stopping and not was_up:
+        agents.rest_device(floor, leg.device, failing.REST_UNREACHABLE)
+
+
+_S = OfferState
+TABLE: Mapping[tuple[OfferState, type[LegEvent]], Action] = {
+    (_S.RINGING, LegRang): _rang,
+    (_S.RINGING, LegAnswered): _answered,
+    (_S.RINGING, LegAccepted): _accepted,
+    (_S.RINGING, LegEnded): _leg_over,
+    (_S.RINGING, LegMoved): _moved,
+    (_S.ACCEPTED, LegRang): _ignore,
+    (_S.ACCEPTED, LegAnswered): _ignore,
+    (_S.ACCEPTED, LegAccepted): _again,
+    (_S.ACCEPTED, LegEnded): _connect_lost,
+    (_S.ACCEPTED, LegMoved): _odd,
+    (_S.TALKING, LegRang): _ignore,
+    (_S.TALKING, LegAnswered): _ignore,
+    (_S.TALKING, LegAccepted): _again,
+    (_S.TALKING, LegEnded): _talk_ended,
+    (_S.TALKING, LegMoved): _odd,
+    (_S.CLOSING, LegRang): _ignore,
+    (_S.CLOSING, LegAnswered): _too_late,
+    (_S.CLOSING, LegAccepted): _too_late,
+    (_S.CLOSING, LegEnded): _quiet,
+    (_S.CLOSING, LegMoved): _odd,
+    (_S.ENDED, LegRang): _odd,
+    (_S.ENDED, LegAnswered): _odd,
+    (_S.ENDED, LegAccepted): _odd,
+    (_S.ENDED, LegEnded): _odd,
+    (_S.ENDED, LegMoved): _odd,
+}

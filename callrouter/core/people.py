@@ -1,0 +1,194 @@
+"""What agents ask for, and supervisors for them: sign in and out, pause, resume, ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from callrouter.core.agents import (
+    OFF_HOOK,
+    count_present,
+    end_wrap_up,
+    present,
+    set_pause,
+    set_signed_out,
+    touch,
+)
+from callrouter.core.failing import withdraw_all
+from callrouter.core.state import Agent, AgentState, Floor, OfferState
+from callrouter.model.commands import Happened
+from callrouter.model.events import (
+    PauseRequested,
+    PersonEvent,
+    ReadyPressed,
+    Resumed,
+    SignedIn,
+    SignedOut,
+)
+from callrouter.model.table import SignIn
+
+
+def refusal(floor: Floor, event: PersonEvent) -> str:
+    """Why a request can't be granted, in words for whoever asked; empty if it can."""
+    agent = floor.agents.get(event.agent)
+    if agent is None or agent.gone:
+        return f"there is no agent '{event.agent}'"
+    match event:
+        case SignedOut() if agent.spec.sign_in is SignIn.ALWAYS:
+            return f"{agent.id} is always signed in (sign_in: always); pause instead"
+        case PauseRequested() | Resumed() | ReadyPressed() if not agent.signed_in:
+            return f"{agent.id} is not signed in"
+        case _:
+            return ""
+
+
+def handle_person(floor: Floor, event: PersonEvent) -> None:
+    """What an agent, or a supervisor for them, asked for."""
+    reason = refusal(floor, event)
+    if reason:
+        floor.note(f"{type(event).__name__} refused: {reason}")
+        return
+    agent = floor.agents[event.agent]
+    PERSON[type(event)][activity(agent)](floor, agent, event)
+
+
+def activity(agent: Agent) -> AgentState:
+    """What the agent is doing, as far as their own requests are concerned.
+
+    Unlike `agents.state` it does not look at phones: someone whose phone is unplugged can sign in and
+    out. An offer that is being silenced is no more than that.
+    """
+    states = {offer.state for offer in agent.offers.values()}
+    if states & OFF_HOOK:
+        return AgentState.ON_CALL
+    if OfferState.RINGING in states:
+        return AgentState.RINGING
+    if not agent.signed_in:
+        return AgentState.OFFLINE
+    if agent.pause is not None:
+        return AgentState.PAUSED
+    if agent.wrap_until is not None:
+        return AgentState.WRAP_UP
+    return AgentState.AVAILABLE
+
+
+Action = Callable[[Floor, Agent, PersonEvent], None]
+
+
+def _sign_in(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    was = present(agent)
+    agent.signed_in = True
+    agent.signed_in_at = agent.idle_since = floor.now
+    count_present(floor, agent, was)
+    touch(floor, agent)
+    floor.record(Happened.SIGNED_IN, agent=agent.id, detail=(event.by,))
+
+
+def _stay(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    """At work already: only a sign-out that was pending is taken back."""
+    if not agent.signed_in:  # found in a talk after a restart that nobody remembered
+        _sign_in(floor, agent, event)
+    agent.pending_sign_out = False
+    touch(floor, agent)
+
+
+def _nothing(_floor: Floor, _agent: Agent, _event: PersonEvent) -> None:
+    """It is so already."""
+
+
+def _sign_out(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    set_signed_out(floor, agent, event.by)
+
+
+def _sign_out_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    withdraw_all(floor, agent)
+    if agent.signed_in:
+        set_signed_out(floor, agent, event.by)
+
+
+def _sign_out_later(floor: Floor, agent: Agent, _event: PersonEvent) -> None:
+    agent.pending_sign_out = True
+    withdraw_all(floor, agent)
+    touch(floor, agent)
+
+
+def _pause(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table sees to it
+    if agent.pause != event.reason:
+        set_pause(floor, agent, event.reason, event.by)
+
+
+def _pause_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    withdraw_all(floor, agent)
+    _pause(floor, agent, event)
+
+
+def _pause_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table sees to it
+    agent.pending_pause = event.reason
+    withdraw_all(floor, agent)
+    touch(floor, agent)
+
+
+def _resume(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    was = present(agent)
+    agent.pending_pause = None
+    if agent.pause is None:
+        touch(floor, agent)
+        return
+    reason, agent.pause = agent.pause, None
+    agent.paused_at = None
+    agent.misses = 0
+    agent.idle_since = floor.now
+    count_present(floor, agent, was)
+    touch(floor, agent)
+    floor.record(Happened.RESUMED, agent=agent.id, detail=(reason, event.by))
+
+
+def _ready(floor: Floor, agent: Agent, _event: PersonEvent) -> None:
+    end_wrap_up(floor, agent)
+
+
+_A = AgentState
+PERSON: Mapping[type, Mapping[AgentState, Action]] = {
+    SignedIn: {
+        _A.OFFLINE: _sign_in,
+        _A.AVAILABLE: _stay,
+        _A.RINGING: _stay,
+        _A.ON_CALL: _stay,
+        _A.WRAP_UP: _stay,
+        _A.PAUSED: _stay,
+    },
+    SignedOut: {
+        _A.OFFLINE: _nothing,
+        _A.AVAILABLE: _sign_out,
+        _A.RINGING: _sign_out_ringing,
+        _A.ON_CALL: _sign_out_later,
+        _A.WRAP_UP: _sign_out,
+        _A.PAUSED: _sign_out,
+    },
+    PauseRequested: {
+        _A.OFFLINE: _nothing,
+        _A.AVAILABLE: _pause,
+        _A.RINGING: _pause_ringing,
+        _A.ON_CALL: _pause_later,
+        _A.WRAP_UP: _pause,
+        _A.PAUSED: _pause,
+    },
+    Resumed: {
+        _A.OFFLINE: _nothing,
+        _A.AVAILABLE: _resume,
+        _A.RINGING: _resume,
+        _A.ON_CALL: _resume,
+        _A.WRAP_UP: _resume,
+        _A.PAUSED: _resume,
+    },
+    ReadyPressed: {
+        _A.OFFLINE: _nothing,
+        _A.AVAILABLE: _nothing,
+        _A.RINGING: _ready,
+        _A.ON_CALL: _ready,
+        _A.WRAP_UP: _ready,
+        _A.PAUSED: _ready,
+    },
+}
+"""What each request does in each state. `RESERVED` is not told from `RINGING` here."""

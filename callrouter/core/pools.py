@@ -1,0 +1,331 @@
+"""Pools: the available agents of a lane, in the order in which the queue's policies take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from sortedcontainers import SortedDict
+
+from callrouter.policies.base import Policy, Rank, Weighted
+
+if TYPE_CHECKING:
+    from callrouter.core.state import Membership
+
+Ranks: TypeAlias = tuple[Rank, ...]
+
+Entry: TypeAlias = tuple[Ranks, float, str]
+"""Ranks, idle clock, name: the order of `OrderedPool`."""
+
+NO_SAY = -1.0
+"""The idle clock in an `Entry` where a draw decides."""
+
+
+class Dice(Protocol):
+    """The one kind of chance the core uses; `random.Random` is one."""
+
+    def randrange(self, stop: int, /) -> int:
+        """A uniform draw from 0 to `stop` - 1."""
+
+
+class Front(NamedTuple):
+    """Who would be next: how they rank, and how many chances they have together in a draw."""
+
+    key: Entry
+    chances: int
+
+
+class Pool(Protocol):
+    """The available agents of a lane, in the order of the queue's policies."""
+
+    def add(self, member: Membership) -> None:
+        """The agent is available from now on."""
+
+    def discard(self, agent: str) -> None:
+        """The agent no longer is; nothing happens if it was not."""
+
+    def first(self, passed: Collection[str]) -> Membership | None:
+        """Whom to call next, not counting the agents in `passed`."""
+
+    def front(self, passed: Collection[str]) -> Front | None:
+        """What `first` would choose from. Draws nothing."""
+
+    def chances(self, passed: Collection[str]) -> int:
+        """How many chances there are in the draw that `first` would make; 0 where it makes none."""
+
+    def has(self, passed: Collection[str]) -> bool:
+        """Whether there is anyone but the agents in `passed`. Draws nothing."""
+
+    def top(self, count: int) -> list[Entry]:
+        """The first few, for people to read."""
+
+    def glance(self) -> tuple[Entry, ...]:
+        """The first few, as many as are at hand, in no order: nobody left out is before them."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Membership]: ...
+
+
+class OrderedPool:
+    """Agents by rank, then by idle time, then by name.
+
+    A heap whose entries of agents who have left stay until they come up, or until they are the most:
+    coming and going, which every agent does in every lane with every call, then costs next to nothing.
+    """
+
+    def __init__(self, policies: tuple[Policy, ...], needs: Mapping[str, int]) -> None:
+        self._rank = _ranker(policies, needs)
+        self._heap: list[Entry] = []
+        self._entries: dict[str, Entry] = {}
+        self._members: dict[str, Membership] = {}
+
+    def add(self, member: Membership) -> None:
+        """See `Pool`."""
+        agent = member.agent
+        name = agent.spec.id
+        entry = (self._rank(member), agent.idle_since, name)
+        self._entries[name] = entry
+        self._members[name] = member
+        heappush(self._heap, entry)
+        if len(self._heap) > 2 * len(self._entries) + 64:
+            self._heap = list(self._entries.values())
+            heapify(self._heap)
+
+    def discard(self, agent: str) -> None:
+        """See `Pool`."""
+        if self._entries.pop(agent, None) is not None:
+            del self._members[agent]
+
+    def first(self, passed: Collection[str]) -> Membership | None:
+        """See `Pool`."""
+        entry = self._first(passed)
+        return self._members[entry[2]] if entry is not None else None
+
+    def front(self, passed: Collection[str]) -> Front | None:
+        """See `Pool`."""
+        entry = self._first(passed)
+        return Front(entry, 1) if entry is not None else None
+
+    def _first(self, passed: Collection[str]) -> Entry | None:
+        heap, entries = self._heap, self._entries
+        aside = []
+        found = None
+        while heap and found is None:
+            entry = heap[0]
+            if entries.get(entry[2]) is not entry:
+                heappop(heap)
+            elif entry[2] in passed:
+                aside.append(heappop(heap))
+            else:
+                found = entry
+        for entry in aside:
+            heappush(heap, entry)
+        return found
+
+    def has(self, passed: Collection[str]) -> bool:
+        """See `Pool`."""
+        return _others(self._entries, passed)
+
+    def chances(self, passed: Collection[str]) -> int:
+        """See `Pool`."""
+        return 0
+
+    def top(self, count: int) -> list[Entry]:
+        """See `Pool`. Walks down from the top of the heap; nobody else is looked at."""
+        heap, entries = self._heap, self._entries
+        found: list[Entry] = []
+        ahead = [(heap[0], 0)] if heap else []
+        while ahead and len(found) < count:
+            entry, place = heappop(ahead)
+            if entries.get(entry[2]) is entry:
+                found.append(entry)
+            for below in (2 * place + 1, 2 * place + 2):
+                if below < len(heap):
+                    heappush(ahead, (heap[below], below))
+        return found
+
+    def glance(self) -> tuple[Entry, ...]:
+        """See `Pool`. Three levels of the heap: 3 to 7 agents.
+
+        Whoever is further down is not before the least of the third level.
+        """
+        heap, entries = self._heap, self._entries
+        if len(heap) <= 7:
+            return tuple([entry for entry in heap if entries.get(entry[2]) is entry])
+        last = min(heap[3:7])
+        return tuple(
+            [entry for entry in heap[:7] if entry <= last and entries.get(entry[2]) is entry]
+        )
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Membership]:
+        return (self._members[name] for _, _, name in sorted(self._entries.values()))
+
+
+class DrawnPool:
+    """Agents in groups of equal rank; the first group is drawn from.
+
+    Within a group there is a list of names for each number of chances: one list, where all have the
+    same. A draw picks a list by its weight, and then a name; both are exact.
+    """
+
+    def __init__(self, policies: tuple[Policy, ...], needs: Mapping[str, int], dice: Dice) -> None:
+        self._rank = _ranker(policies, needs)
+        self._dice = dice
+        last = policies[-1]
+        self._chances = last.chances if isinstance(last, Weighted) else _one
+        self._groups: SortedDict[Ranks, dict[int, list[str]]] = SortedDict()
+        self._places: dict[str, tuple[Ranks, int, int]] = {}
+        self._members: dict[str, Membership] = {}
+
+    def add(self, member: Membership) -> None:
+        """See `Pool`."""
+        agent = member.agent.id
+        self.discard(agent)
+        ranks, chances = self._rank(member), self._chances(member)
+        names = self._groups.setdefault(ranks, {}).setdefault(chances, [])
+        self._places[agent] = (ranks, chances, len(names))
+        self._members[agent] = member
+        names.append(agent)
+
+    def discard(self, agent: str) -> None:
+        """See `Pool`."""
+        place = self._places.pop(agent, None)
+        if place is None:
+            return
+        ranks, chances, index = place
+        del self._members[agent]
+        group = self._groups[ranks]
+        names = group[chances]
+        last = names.pop()
+        if last != agent:  # the last one moves into the gap: removal costs the same at any size
+            names[index] = last
+            self._places[last] = (ranks, chances, index)
+        if not names:
+            del group[chances]
+            if not group:
+                del self._groups[ranks]
+
+    def first(self, passed: Collection[str]) -> Membership | None:
+        """See `Pool`."""
+        for group in self._groups.values():
+            chosen = self._draw(group, passed)
+            if chosen is not None:
+                return self._members[chosen]
+        return None
+
+    def front(self, passed: Collection[str]) -> Front | None:
+        """See `Pool`."""
+        for ranks, group in self._groups.items():
+            weight = self._weight(ranks, group, passed)
+            if weight:
+                return Front((ranks, 0.0, ""), weight)
+        return None
+
+    def chances(self, passed: Collection[str]) -> int:
+        """See `Pool`."""
+        if len(self._groups) == 1 and not passed:  # the common case, of every offer
+            weight = 0
+            for chances, names in self._groups.peekitem(0)[1].items():
+                weight += chances * len(names)
+            return weight
+        front = self.front(passed)
+        return front.chances if front is not None else 0
+
+    def _weight(self, ranks: Ranks, group: Mapping[int, list[str]], passed: Collection[str]) -> int:
+        """The chances that a group has together. Those in `passed` are few, whatever its size."""
+        weight = sum(chances * len(names) for chances, names in group.items())
+        for agent in passed:
+            place = self._places.get(agent)
+            if place is not None and place[0] == ranks:
+                weight -= place[1]
+        return weight
+
+    def _draw(self, group: Mapping[int, list[str]], passed: Collection[str]) -> str | None:
+        if len(group) == 1:
+            (names,) = group.values()
+            return self._name(names, passed)
+        weights = _weights(group, passed)
+        at = self._dice.randrange(sum(weight for weight, _ in weights)) if weights else 0
+        for weight, names in weights:
+            if at < weight:
+                return self._name(names, passed)
+            at -= weight
+        return None
+
+    def _name(self, names: list[str], passed: Collection[str]) -> str | None:
+        """A uniform draw among those not passed over: by rejection first, since few are."""
+        for _ in range(4):
+            agent = names[self._dice.randrange(len(names))]
+            if agent not in passed:
+                return agent
+        left = [agent for agent in names if agent not in passed]
+        return left[self._dice.randrange(len(left))] if left else None
+
+    def has(self, passed: Collection[str]) -> bool:
+        """See `Pool`."""
+        return _others(self._places, passed)
+
+    def top(self, count: int) -> list[Entry]:
+        """See `Pool`. Within a group neither order nor idle time has a meaning."""
+        found: list[Entry] = []
+        for ranks, group in self._groups.items():
+            for names in group.values():
+                found += [(ranks, NO_SAY, agent) for agent in names[: count - len(found)]]
+            if len(found) >= count:
+                break
+        return found
+
+    def glance(self) -> tuple[Entry, ...]:
+        """See `Pool`."""
+        return tuple(self.top(5))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Membership]:
+        return (self._members[agent] for _, _, agent in self.top(len(self)))
+
+
+def _weights(
+    group: Mapping[int, list[str]], passed: Collection[str]
+) -> list[tuple[int, list[str]]]:
+    """The lists of a group with the chances of those in them who are not passed over."""
+    if not passed:
+        return [(chances * len(names), names) for chances, names in group.items()]
+    weighed = [
+        (chances * sum(agent not in passed for agent in names), names)
+        for chances, names in group.items()
+    ]
+    return [(weight, names) for weight, names in weighed if weight]
+
+
+def _one(_member: object) -> int:
+    return 1
+
+
+def _others(there: Collection[str], passed: Collection[str]) -> bool:
+    return len(there) > len(passed) or any(agent not in passed for agent in there)
+
+
+def _ranker(
+    policies: tuple[Policy, ...], needs: Mapping[str, int]
+) -> Callable[[Membership], Ranks]:
+    """One function for a list of policies, of which the later break the ties of the earlier."""
+    if len(policies) == 1:
+        only = policies[0].rank
+        return lambda member: (only(member, needs),)
+    ranks = [policy.rank for policy in policies]
+    return lambda member: tuple(rank(member, needs) for rank in ranks)
+
+
+def make_pool(policies: tuple[Policy, ...], needs: Mapping[str, int], dice: Dice) -> Pool:
+    """The pool that a queue's list of policies needs; nothing after a draw can matter."""
+    for place, policy in enumerate(policies):
+        if policy.draws:
+            return DrawnPool(policies[: place + 1], needs, dice)
+    return OrderedPool(policies, needs)

@@ -1,0 +1,176 @@
+"""Coming back into step with a PBX: the difference between what we know and what is, as events.
+
+What we missed while the link was down is made up for by the ordinary events, so that there are few
+rules here; what we never knew of is taken in by `adopt`. A snapshot of a PBX that was in step all along
+(a look for drift) passes through here too, and must change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callrouter.core import adopt, agents, calls, failing, legs
+from callrouter.core.state import Call, CallState, Floor, Leg, LegState, Offer, OfferState
+from callrouter.core.timers import Key, Timer
+from callrouter.model.commands import StopReason, StopRing
+from callrouter.model.events import (
+    AgentRestored,
+    CallConnected,
+    CallerEnd,
+    CallerLeft,
+    ConnectFailed,
+    ConnectFault,
+    EndpointChanged,
+    Event,
+    LegAccepted,
+    LegAnswered,
+    LegEnd,
+    LegEnded,
+    PbxSnapshot,
+    Reached,
+    SeenCall,
+    SeenLeg,
+    TransferKind,
+)
+
+
+def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
+    """The events that we must have missed, in an order that loses nobody.
+
+    First who is gone (so that no agent is held by a call that is over), then what became of those
+    who are still there.
+    """
+    pbx = seen.pbx
+    was_up = pbx in floor.up
+    floor.up.add(pbx)
+    there = {item.arrived.call: item for item in seen.calls}
+    found = {(leg.offer, leg.device): leg for leg in seen.legs}
+    yield from _endpoints(floor, seen)
+    ours = [call for call in floor.calls.values() if call.pbx == pbx]
+    for call in ours:
+        if call.id not in there:
+            yield CallerLeft(call=call.id, how=CallerEnd.LOST)
+        else:
+            _compare_call(floor, call, there[call.id])
+    connecting = [(call, call.winner) for call in ours if call.state is CallState.CONNECTING]
+    for offer in list(floor.offers.values()):
+        if offer.call.pbx == pbx:
+            yield from _compare_offer(floor, offer, found)
+    for call, winner in connecting:
+        if winner is None or call.winner is not winner:
+            continue
+        if there[call.id].talking_to == winner.id:
+            yield CallConnected(call=call.id, offer=winner.id)
+        elif not was_up:  # while in step, the order may simply still be on its way
+            yield ConnectFailed(call=call.id, offer=winner.id, why=ConnectFault.FAILED)
+    adopt.unknown(floor, seen, gap=not was_up)
+
+
+def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
+    for pbx, endpoint in list(floor.reached):
+        if pbx == seen.pbx and endpoint not in seen.endpoints:
+            yield EndpointChanged(pbx=pbx, endpoint=endpoint, state=Reached.UNREACHABLE)
+    for endpoint, state in seen.endpoints.items():
+        yield EndpointChanged(pbx=seen.pbx, endpoint=endpoint, state=state)
+
+
+def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
+    """A caller who is there: talking with whom we think, with someone else, or with nobody."""
+    mine = call.winner.id if call.winner is not None else ""
+    if found.talking_to == mine:
+        return
+    if not found.talking_to:
+        if call.state is CallState.TALKING:
+            calls.back_in_line(floor, call, "found waiting after a gap", blame=False, hold=False)
+        return
+    # In a talk that we do not know of: `adopt` takes it in once nothing stands in its way.
+    if call.state is CallState.TALKING:
+        calls.transferred(floor, call, TransferKind.ATTENDED, found.talking_to)
+    elif call.state is CallState.CONNECTING:
+        calls.back_in_line(floor, call, "found talking to another", blame=False, hold=False)
+    offer = floor.offers.get(found.talking_to)
+    if offer is not None and offer.call is call and offer is not call.winner:
+        _let_go(floor, offer)
+
+
+def _let_go(floor: Floor, offer: Offer) -> None:
+    """Strike an offer off our books without touching a phone."""
+    for leg in offer.legs.values():
+        leg.state = LegState.ENDED
+    if offer.state is OfferState.CLOSING:
+        legs.finish(floor, offer)
+    else:
+        legs.close(floor, offer, StopReason.WITHDRAWN, "found in a talk after a gap")
+
+
+def _compare_offer(
+    floor: Floor, offer: Offer, found: dict[tuple[str, str], SeenLeg]
+) -> Iterator[Event]:
+    """What became of the phones of one offer."""
+    live = [leg for leg in offer.legs.values() if leg.state in legs.LIVE]
+    gone = [leg for leg in live if (offer.id, leg.device.id) not in found]
+    if gone == live and offer.state is OfferState.RINGING:
+        # Nobody knows why (a restart of the PBX ends all there is): it is not the agent's doing.
+        for leg in gone:
+            leg.state, leg.end = LegState.ENDED, LegEnd.HUNG_UP
+        failing.withdraw(floor, offer, StopReason.WITHDRAWN)
+        return
+    for leg in live:
+        seen = found.get((offer.id, leg.device.id))
+        if seen is None:
+            yield LegEnded(offer=offer.id, device=leg.device.id, why=LegEnd.HUNG_UP)
+        elif leg.stopping:
+            order = StopRing(
+                pbx=leg.pbx, offer=offer.id, device=leg.device.id, why=StopReason.WITHDRAWN
+            )
+            floor.order(order)  # again: the first may have been lost
+        elif leg.state is not LegState.ACCEPTED:
+            yield from _off_hook(offer, leg, seen)
+
+
+def _off_hook(offer: Offer, leg: Leg, seen: SeenLeg) -> Iterator[Event]:
+    if seen.accepted or (seen.answered and not leg.device.confirm):
+        yield LegAccepted(offer=offer.id, device=leg.device.id)
+    elif seen.answered and leg.state is not LegState.ANSWERED:
+        yield LegAnswered(offer=offer.id, device=leg.device.id)
+
+
+def lost(floor: Floor, pbx: str) -> None:
+    """The link is down: nothing is ordered from this PBX until it is in step again."""
+    if pbx not in floor.up:
+        return
+    floor.up.discard(pbx)
+    for call in floor.calls.values():
+        if call.pbx == pbx:
+            calls.leave_lane(call)
+    for agent in floor.agents.values():
+        agents.touch(floor, agent)
+
+
+def restore(floor: Floor, event: AgentRestored) -> None:
+    """An agent as they were before a restart; deadlines are kept, not started anew."""
+    agent = floor.agents.get(event.agent)
+    if agent is None or agent.gone:
+        floor.note(f"'{event.agent}' was an agent before the restart and is none now")
+        return
+    was = agents.present(agent)
+    agent.signed_in = event.signed_in or agent.signed_in
+    agent.idle_since = min(floor.now, floor.now if event.idle_since is None else event.idle_since)
+    agent.misses, agent.calls = event.misses, event.calls
+    if agent.signed_in:
+        if event.signed_in and event.signed_in_at is not None:
+            agent.signed_in_at = min(floor.now, event.signed_in_at)
+        elif agent.signed_in_at is None:
+            agent.signed_in_at = agent.idle_since
+        if agent.offers:  # their PBX was in step first, and there they talk
+            agent.pending_pause = event.pause_reason
+        else:
+            agent.pause = event.pause_reason
+            agent.paused_at = None if agent.pause is None else event.paused_at or floor.now
+        if event.wrap_until is not None and event.wrap_until > floor.now:
+            agent.wrap_until, agent.wrap_queue = event.wrap_until, event.wrap_queue
+            floor.set_timer(Key(Timer.WRAP_UP, agent.id), event.wrap_until)
+        elif event.wrap_until is not None:
+            agent.idle_since = max(agent.idle_since, event.wrap_until)
+    agents.count_present(floor, agent, was)
+    agents.touch(floor, agent)

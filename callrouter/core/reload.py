@@ -1,0 +1,210 @@
+"""Applying a routing table, at start and while calls are on.
+
+Nothing that is going on is disturbed: calls keep their places and clocks, agents their states, and
+round-robin its turns. What is taken out of the table finishes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callrouter.core import agents, calendar, calls, waiting
+from callrouter.core.state import Agent, Floor, Membership, Queue
+from callrouter.model.commands import Happened, Result
+from callrouter.model.table import QueueSpec, SignIn, Table
+
+
+def apply(floor: Floor, table: Table) -> None:
+    """Make `table` the one in force.
+
+    Only what differs is touched: calls must not wait while ten thousand agents are gone over because
+    one of them has a new phone. Specs that are the same object are known to be the same
+    (`Table.reusing` sees to that beforehand).
+    """
+    floor.table = table
+    changed, moved = _take_agents(floor, table)
+    queues = _take_queues(floor, table, moved)
+    if changed:
+        _own_endpoints(floor)
+    for agent in changed:
+        agents.leave_lanes(agent)
+        agent.lanes_on.clear()
+        agents.touch(floor, agent)
+        agents.settle_pending(floor, agent)
+    for queue in queues:
+        _tell_callers(floor, queue)
+    for queue in [queue for queue in queues if queue.gone]:
+        del floor.queues[queue.id]
+    floor.drifting = any(
+        name in calendar.DRIFTING for spec in table.queues.values() for name in spec.policy
+    )
+    calendar.arm_day(floor)
+    floor.record(Happened.RELOADED, detail=(len(table.agents), len(table.queues)))
+
+
+def _take_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
+    """The agents that are not as they were, and the names of those who came or went."""
+    changed: list[Agent] = []
+    moved: set[str] = set()
+    for agent in floor.agents.values():
+        gone = agent.id not in table.agents
+        if gone is not agent.gone:
+            was = agents.present(agent)
+            agent.gone = gone
+            agents.count_present(floor, agent, was)
+            moved.add(agent.id)
+            changed.append(agent)
+    for spec in table.agents.values():
+        known = floor.agents.get(spec.id)
+        if known is None:
+            known = floor.agents[spec.id] = Agent(spec=spec, since=floor.now)
+            moved.add(spec.id)
+            changed.append(known)
+        elif known.spec is not spec and known.spec != spec and spec.id not in moved:
+            changed.append(known)
+        known.spec = spec
+    for agent in changed:
+        if agent.spec.sign_in is SignIn.ALWAYS and not agent.gone:
+            _sign_in_always(floor, agent)
+    return changed, moved
+
+
+def _sign_in_always(floor: Floor, agent: Agent) -> None:
+    agent.pending_sign_out = False
+    if not agent.signed_in:
+        was = agents.present(agent)
+        agent.signed_in = True
+        agent.signed_in_at = agent.idle_since = floor.now
+        agents.count_present(floor, agent, was)
+
+
+def _take_queues(floor: Floor, table: Table, moved: set[str]) -> list[Queue]:
+    """The queues that are not as they were."""
+    changed: dict[str, Queue] = {}
+    remade: dict[str, Queue] = {}
+    for queue in floor.queues.values():
+        queue.gone = queue.id not in table.queues
+        if queue.gone:
+            _dissolve(floor, queue)
+            changed[queue.id] = remade[queue.id] = queue
+    for spec in table.queues.values():
+        known = floor.queues.get(spec.id)
+        if known is None:
+            known = floor.queues[spec.id] = Queue(spec=spec)
+            changed[spec.id] = remade[spec.id] = known
+            continue
+        before, known.spec = known.spec, spec
+        if before is not spec and before != spec:
+            changed[spec.id] = known
+            if _served_otherwise(before, spec):
+                _dissolve(floor, known)
+            if _tables(before) != _tables(spec):
+                remade[spec.id] = known
+        if moved and not moved.isdisjoint(_named(spec)):
+            changed[spec.id] = remade[spec.id] = known
+    for queue in remade.values():
+        _take_members(floor, queue)
+    return list(changed.values())
+
+
+def _served_otherwise(before: QueueSpec, after: QueueSpec) -> bool:
+    """Whether the lanes of a queue have to be others: their order, or who may stand in which."""
+    return (
+        before.policy != after.policy
+        or before.skills != after.skills
+        or before.widen != after.widen
+    )
+
+
+def _tables(spec: QueueSpec) -> tuple[object, ...]:
+    """All that says who the members are."""
+    return (spec.members, spec.shifts, spec.widen)
+
+
+def _named(spec: QueueSpec) -> Iterator[str]:
+    """Everyone whom a queue's rules name."""
+    more = [item.members for item in spec.shifts] + [item.members for item in spec.widen]
+    for group in (spec.members, *more):
+        for member in group:
+            yield member.agent
+
+
+def _dissolve(floor: Floor, queue: Queue) -> None:
+    """Take the lanes of a queue apart: nobody stands in them, on either side."""
+    for call in queue.waiting.values():
+        calls.leave_lane(call)
+    for member in queue.members.values():
+        _let_go(floor, member.agent, queue)
+    queue.lanes.clear()
+
+
+def _let_go(floor: Floor, agent: Agent, queue: Queue) -> None:
+    """Take an agent out of where they stand, to be looked at anew; their own lanes here end."""
+    if agent.open:
+        agents.leave_lanes(agent)
+    agent.lanes_on.clear()
+    if agent.own_lanes:
+        for place in [place for place in agent.own_lanes if place[0] == queue.id]:
+            for _, call in list(agent.own_lanes[place].line):
+                calls.leave_lane(call)
+                floor.hungry[call.id] = call
+            del agent.own_lanes[place]
+    floor.freed[agent.id] = agent
+
+
+def _take_members(floor: Floor, queue: Queue) -> None:
+    """Make the members those whom the rules name at this hour, and look anew at all who changed."""
+    before, queue.members = queue.members, {}
+    for spec, tier in () if queue.gone else calendar.members_now(floor, queue):
+        agent = floor.agents.get(spec.agent)
+        if agent is None or agent.gone:
+            floor.note(f"queue {queue.id} names '{spec.agent}', who is no agent")
+            continue
+        membership = queue.known.get(spec.agent)
+        if membership is None or membership.agent is not agent:
+            membership = queue.known[spec.agent] = Membership(agent, queue, spec)
+        same = before.get(spec.agent) is membership and membership.tier == tier
+        if not same or membership.spec != spec:
+            _let_go(floor, agent, queue)
+            membership.spec = spec
+            membership.tier = tier
+        queue.members[spec.agent] = membership
+        agent.memberships[queue.id] = membership
+    for name, member in before.items():
+        if name not in queue.members:
+            _let_go(floor, member.agent, queue)
+            if member.agent.memberships.get(queue.id) is member:
+                del member.agent.memberships[queue.id]
+    queue.present = sum(agents.present(member.agent) for member in queue.members.values())
+    calendar.arm_shift(floor, queue)
+
+
+def _tell_callers(floor: Floor, queue: Queue) -> None:
+    """The queue's rules are others: those who wait have other limits, and may be open to others."""
+    for call in list(queue.waiting.values()):
+        calls.leave_lane(call)
+        if queue.gone:
+            calls.go(floor, call, None, Result.CLOSED)
+        else:
+            calls.limit_wait(floor, call)
+            waiting.open_up(floor, call)
+            waiting.prefer(floor, call)
+            floor.hungry[call.id] = call
+
+
+def shift(floor: Floor, queue: Queue) -> None:
+    """A shift of a queue begins or ends: other agents are its members from now on."""
+    _take_members(floor, queue)
+    for call in queue.waiting.values():
+        calls.leave_lane(call)
+        floor.hungry[call.id] = call
+    floor.record(Happened.SHIFT, queue=queue.id, detail=(len(queue.members),))
+
+
+def _own_endpoints(floor: Floor) -> None:
+    floor.owners = {}
+    for agent in floor.agents.values():
+        for device in agent.spec.devices:
+            if device.endpoint:
+                for pbx in device.pbxes:
+                    floor.owners.setdefault((pbx, device.endpoint), []).append(agent)

@@ -1,0 +1,414 @@
+"""What the core knows: calls, agents, offers, and the floor they are on. Plain data, no rules."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sortedcontainers import SortedDict
+
+from callrouter.core.lanes import Lane, LaneKey, NeedsKey
+from callrouter.core.pools import Dice, make_pool
+from callrouter.core.timers import Timers
+from callrouter.model.commands import Command, Happened, Leave, Note, PbxCommand, Record
+from callrouter.model.events import LegEnd, Reached
+from callrouter.model.table import (
+    DEFAULT_PRIORITY,
+    AgentSpec,
+    DeviceSpec,
+    MemberSpec,
+    QueueSpec,
+    Table,
+)
+from callrouter.policies import REGISTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from callrouter.core.timers import Key
+
+
+DEPARTED = 10.0
+"""Seconds for which we know that a caller whom a PBX still shows has been sent away."""
+
+
+class CallState(Enum):
+    """Where a caller is."""
+
+    WAITING = "waiting"
+    """In line, whether phones ring or not."""
+    CONNECTING = "connecting"
+    """An agent accepted; the PBX is bringing the two together."""
+    TALKING = "talking"
+    ENDED = "ended"
+
+
+class OfferState(Enum):
+    """Where an offer is. It keeps its agent reserved until it is over."""
+
+    RINGING = "ringing"
+    ACCEPTED = "accepted"
+    TALKING = "talking"
+    CLOSING = "closing"
+    """Decided; waiting for the PBX to confirm that the phones are quiet."""
+    ENDED = "ended"
+
+    __hash__ = object.__hash__  # looked up with every event; Enum's own is written in Python
+
+
+class LegState(Enum):
+    """Where the leg to one device is."""
+
+    PLANNED = "planned"
+    """Its `ring_after` has not passed."""
+    PLACED = "placed"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    """Picked up, asked to press 1."""
+    ACCEPTED = "accepted"
+    ENDED = "ended"
+
+    __hash__ = object.__hash__
+
+
+class AgentState(Enum):
+    """What is true of an agent; the values are those of the API."""
+
+    OFFLINE = "offline"
+    AVAILABLE = "available"
+    RESERVED = "reserved"
+    RINGING = "ringing"
+    ON_CALL = "on-call"
+    WRAP_UP = "wrap-up"
+    PAUSED = "paused"
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """The attempt to ring one device."""
+
+    device: DeviceSpec
+    pbx: str
+    state: LegState = LegState.PLANNED
+    stopping: bool = False
+    end: LegEnd | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Offer:
+    """The decision to ring an agent for a call; while they talk, the agent's part in it."""
+
+    id: str
+    call: Call
+    member: Membership
+    turn: int
+    placed_at: float
+    legs: dict[str, Leg]
+    state: OfferState = OfferState.RINGING
+    rang: bool = False
+    winner: Leg | None = None
+    talked_since: float | None = None
+    adopted: bool = False
+    """Found in a talk after a gap: nobody knows for how long they had talked."""
+    outcome: str = ""
+
+    @property
+    def agent(self) -> Agent:
+        """Who is rung."""
+        return self.member.agent
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A caller's contact, from entry to end."""
+
+    id: str
+    pbx: str
+    queue: Queue
+    seq: int
+    entered_at: float
+    queued_at: float
+    priority: int = DEFAULT_PRIORITY
+    caller_number: str = ""
+    caller_name: str = ""
+    called_number: str = ""
+    tag: str = ""
+    first_agent: str = ""
+    """Whom the call prefers: named by the dialplan or a rule, or the caller's last agent."""
+    skills: Mapping[str, int] = field(default_factory=dict)
+    """What rules ask for, besides what the queue does."""
+    state: CallState = CallState.WAITING
+    offers: dict[str, Offer] = field(default_factory=dict)
+    """Ringing offers, by agent."""
+    winner: Offer | None = None
+    tried: set[str] = field(default_factory=set)
+    """Agents who refused or missed this call since it last went round."""
+    been: set[str] = field(default_factory=set)
+    """Queues it has been in, so that an overflow in a circle ends."""
+    failed_at: float = 0.0
+    """When the last of those in `tried` failed: the pause before going round runs from here."""
+    expired: bool = False
+    """`max_wait` has struck; what rings may finish ringing, nothing new is rung."""
+    lanes: tuple[Lane, ...] = ()
+    """The lanes in whose lines the call stands; none while it wants nobody more."""
+    tier: int = 0
+    """How many steps of widening it has waited for."""
+    at_once: int = 1
+    """How many agents may ring at once by now."""
+    needs: NeedsKey = frozenset()
+    """What skills an agent must have by now."""
+    connected_at: float | None = None
+    origin_position: int = 0
+
+    @property
+    def key(self) -> tuple[float, float, int]:
+        """The order within a queue: priority, first entry, and who was seen first."""
+        return (self.priority, self.entered_at, self.seq)
+
+    @property
+    def rank(self) -> tuple[float, float, float, int]:
+        """The order across queues: the heavier queue, then as within a queue."""
+        return (-self.queue.spec.weight, self.priority, self.entered_at, self.seq)
+
+
+@dataclass(slots=True, eq=False)
+class Membership:
+    """An agent in a queue."""
+
+    agent: Agent
+    queue: Queue
+    spec: MemberSpec
+    tier: int = 0
+    """The step of widening that opens the queue's calls to the agent; 0: they always are."""
+    turn: int = 0
+    calls: int = 0
+    talk: float = 0.0
+
+    @property
+    def level(self) -> int:
+        """See `callrouter.policies.base.Candidate`."""
+        return self.spec.level
+
+    @property
+    def order(self) -> int:
+        """See `callrouter.policies.base.Candidate`."""
+        return self.spec.order
+
+    @property
+    def idle_since(self) -> float:
+        """See `callrouter.policies.base.Candidate`."""
+        return self.agent.idle_since
+
+    @property
+    def load(self) -> float:
+        """See `callrouter.policies.base.Candidate`."""
+        return len(self.agent.offers) / self.agent.spec.capacity
+
+    @property
+    def busy_share(self) -> float:
+        """See `callrouter.policies.base.Candidate`."""
+        return self.agent.busy_share
+
+    @property
+    def skills(self) -> Mapping[str, int]:
+        """See `callrouter.policies.base.Candidate`."""
+        return self.agent.spec.skills
+
+
+@dataclass(slots=True, eq=False)
+class Agent:
+    """A person, once, whatever the number of queues."""
+
+    spec: AgentSpec
+    signed_in: bool = False
+    signed_in_at: float | None = None
+    pause: str | None = None
+    """The reason of a pause that holds now; None: not paused."""
+    paused_at: float | None = None
+    pending_pause: str | None = None
+    pending_sign_out: bool = False
+    wrap_until: float | None = None
+    wrap_queue: str = ""
+    idle_since: float = 0.0
+    since: float = 0.0
+    """When the state shown last changed."""
+    shown: AgentState = AgentState.OFFLINE
+    misses: int = 0
+    """Calls missed in a row."""
+    refusals: int = 0
+    """Busy or declined in a row."""
+    calls: int = 0
+    talk: float = 0.0
+    busy: deque[tuple[float, float]] = field(default_factory=deque)
+    """When the agent was on calls within the last hour: from, to."""
+    busy_share: float = 0.0
+    memberships: dict[str, Membership] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    lanes: tuple[Lane, ...] = ()
+    """The lanes in which the agent stands as available."""
+    open: tuple[str, ...] = ()
+    """The PBXes through which the agent is available; empty while not available."""
+    own_lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)
+    """Lanes of calls that prefer this agent, by queue and PBX."""
+    lanes_on: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
+    """The lanes the agent belongs to on each PBX, once asked for; forgotten when there are others."""
+    gone: bool = False
+    """Taken out of the table; finishes what is going on."""
+
+    @property
+    def id(self) -> str:
+        """The agent's id."""
+        return self.spec.id
+
+
+@dataclass(slots=True, eq=False)
+class Queue:
+    """Waiting calls with their rules."""
+
+    spec: QueueSpec
+    members: dict[str, Membership] = field(default_factory=dict)
+    known: dict[str, Membership] = field(default_factory=dict)
+    """Every member there was, so that one who comes back with a shift has their turn and counts."""
+    waiting: SortedDict[tuple[float, float, int], Call] = field(default_factory=SortedDict)
+    lanes: dict[LaneKey, Lane] = field(default_factory=dict)
+    turns: int = 0
+    present: int = 0
+    """Members signed in and not paused: when there are none, nobody is worth waiting for."""
+    answered: int = 0
+    gone: bool = False
+
+    @property
+    def id(self) -> str:
+        """The queue's id."""
+        return self.spec.id
+
+
+class Floor:
+    """Everything on the call-centre floor, and what has been ordered in the present step."""
+
+    def __init__(self, *, dice: Dice, boot: str) -> None:
+        self.dice = dice
+        self.boot = boot
+        self.now = 0.0
+        self.table = Table()
+        self.agents: dict[str, Agent] = {}
+        self.queues: dict[str, Queue] = {}
+        self.calls: dict[str, Call] = {}
+        self.offers: dict[str, Offer] = {}
+        self.timers = Timers()
+        self.up: set[str] = set()
+        """PBXes that are in step; nothing is ordered from the others."""
+        self.reached: dict[tuple[str, str], Reached] = {}
+        self.owners: dict[tuple[str, str], list[Agent]] = {}
+        """Whose phone an endpoint is."""
+        self.resting: dict[tuple[str, str], float] = {}
+        """Devices (agent, device) that just failed, and until when they are left alone."""
+        self.freed: dict[str, Agent] = {}
+        """Agents whose availability may have changed in this step."""
+        self.hungry: dict[str, Call] = {}
+        """Calls that may want agents since this step."""
+        self.emptied: dict[str, Queue] = {}
+        """Queues that may have nobody left since this step."""
+        self.departed: OrderedDict[str, float] = OrderedDict()
+        """Calls that were sent away a short while ago, oldest first, and when."""
+        self.out: list[Command] = []
+        self.last_talks: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+        """Whom a caller (queue, number) talked to last, and when it ended; the oldest first."""
+        self.passed_on: OrderedDict[str, str] = OrderedDict()
+        """Who transferred a call away last, by call; the oldest first."""
+        self.drifting = False
+        """Whether a queue's order moves with the clock alone."""
+        self._serial = 0
+
+    def next_serial(self) -> int:
+        """A number that was not given out before."""
+        self._serial += 1
+        return self._serial
+
+    def order(self, command: PbxCommand) -> None:
+        """Add a command to those of this step.
+
+        Nothing is ordered from a PBX that is out of step: it could not be done, and done late it
+        could do harm. What was left out is made up for when the PBX's next snapshot is compared.
+        """
+        if command.pbx in self.up:
+            self.out.append(command)
+            if isinstance(command, Leave):
+                self._departs(command.call)
+
+    def _departs(self, call: str) -> None:
+        departed = self.departed
+        while departed and next(iter(departed.values())) < self.now - DEPARTED:
+            departed.popitem(last=False)
+        departed[call] = self.now
+        departed.move_to_end(call)
+
+    def note(self, text: str) -> None:
+        """Tell of something odd that is passed over."""
+        self.out.append(Note(text=text))
+
+    def record(
+        self,
+        kind: Happened,
+        *,
+        call: Call | None = None,
+        queue: str = "",
+        agent: str = "",
+        offer: str = "",
+        detail: tuple[str | int | float, ...] = (),
+    ) -> None:
+        """Tell of something that became true."""
+        self.out.append(
+            Record(
+                kind=kind,
+                at=self.now,
+                call=call.id if call else "",
+                queue=queue or (call.queue.id if call else ""),
+                agent=agent,
+                offer=offer,
+                detail=detail,
+            )
+        )
+
+    def set_timer(self, key: Key, at: float) -> None:
+        """Strike at `at`."""
+        self.timers.set(key, at)
+
+    def lane(self, queue: Queue, key: LaneKey) -> Lane:
+        """A lane of a queue, made when a call first needs it, with everyone who is available."""
+        lane = queue.lanes.get(key)
+        if lane is None:
+            lane = queue.lanes[key] = self._new_lane(queue, key)
+            for member in queue.members.values():
+                member.agent.lanes_on.clear()
+                if key.pbx in member.agent.open and lane.admits(member):
+                    lane.idle.add(member)
+                    member.agent.lanes += (lane,)
+        return lane
+
+    def own_lane(self, member: Membership, pbx: str) -> Lane:
+        """The lane of the calls of a queue that prefer one agent."""
+        agent, place = member.agent, (member.queue.id, pbx)
+        lane = agent.own_lanes.get(place)
+        if lane is None:
+            lane = self._new_lane(member.queue, LaneKey(pbx, member.tier))
+            agent.own_lanes[place] = lane
+            agent.lanes_on.clear()
+            if pbx in agent.open:
+                lane.idle.add(member)
+                agent.lanes += (lane,)
+        return lane
+
+    def _new_lane(self, queue: Queue, key: LaneKey) -> Lane:
+        policies = tuple(REGISTRY[name] for name in queue.spec.policy)
+        return Lane(queue.id, key, make_pool(policies, dict(key.needs), self.dice))
+
+    def all_lanes(self) -> Iterator[Lane]:
+        """Every lane there is."""
+        for queue in self.queues.values():
+            yield from queue.lanes.values()
+        for agent in self.agents.values():
+            yield from agent.own_lanes.values()

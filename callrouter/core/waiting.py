@@ -1,0 +1,82 @@
+"""Whom a waiting call may be offered to by now: widening, skills, and the agent it prefers."""
+
+from __future__ import annotations
+
+from callrouter.core.lanes import Lane, LaneKey, NeedsKey
+from callrouter.core.state import Call, Floor, Membership, Queue
+from callrouter.core.timers import Key, Timer
+from callrouter.model.table import ALL_AT_ONCE
+
+REMEMBERED = 100_000
+"""Callers whose last agent is kept in mind; the longest ago are forgotten first."""
+
+
+def open_up(floor: Floor, call: Call) -> None:
+    """Work out what a call's wait has opened, and arm the next step. Counts from first entry."""
+    spec = call.queue.spec
+    at_once = ALL_AT_ONCE if spec.at_once is None else spec.at_once
+    needs = {**spec.skills, **call.skills}
+    call.tier = 0
+    for step in spec.widen:
+        if call.entered_at + step.after > floor.now:
+            floor.set_timer(Key(Timer.WIDEN, call.id), call.entered_at + step.after)
+            break
+        call.tier += 1
+        at_once = at_once if step.at_once is None else step.at_once
+        needs.update(step.skills or {})
+    else:
+        floor.timers.cancel(Key(Timer.WIDEN, call.id))
+    call.at_once = at_once
+    call.needs = needs_key(needs)
+
+
+def needs_key(needs: dict[str, int]) -> NeedsKey:
+    """Skills as part of a lane's key; a level of 0 asks for nothing."""
+    return frozenset((skill, level) for skill, level in needs.items() if level > 0)
+
+
+def lanes_of(floor: Floor, call: Call) -> tuple[Lane, ...]:
+    """The lanes a call belongs in now."""
+    preferred = preference(floor, call)
+    if preferred is not None:
+        return (floor.own_lane(preferred, call.pbx),)
+    queue = call.queue
+    if not call.tier:
+        return (floor.lane(queue, LaneKey(call.pbx, 0, call.needs)),)
+    return tuple(
+        floor.lane(queue, LaneKey(call.pbx, tier, call.needs)) for tier in range(call.tier + 1)
+    )
+
+
+def preference(floor: Floor, call: Call) -> Membership | None:
+    """The one agent a call is kept for: here, not tried, and for `prefer_for` at the most."""
+    if not call.first_agent or call.first_agent in call.tried:
+        return None
+    if floor.now >= call.queued_at + call.queue.spec.prefer_for:
+        return None
+    member = call.queue.members.get(call.first_agent)
+    if member is None or not member.agent.signed_in or member.agent.pause is not None:
+        return None
+    return member
+
+
+def prefer(floor: Floor, call: Call) -> None:
+    """A call joins a queue: find out whether it prefers an agent, and arm the end of that."""
+    spec = call.queue.spec
+    if not call.first_agent and spec.last_agent is not None and call.caller_number:
+        agent, until = floor.last_talks.get((call.queue.id, call.caller_number), ("", 0.0))
+        if agent and floor.now <= until + spec.last_agent:
+            call.first_agent = agent
+    if call.first_agent and spec.prefer_for > 0:
+        floor.set_timer(Key(Timer.PREFER, call.id), call.queued_at + spec.prefer_for)
+
+
+def remember(floor: Floor, queue: Queue, number: str, agent: str) -> None:
+    """Keep in mind whom a caller talked to."""
+    if queue.spec.last_agent is None or not number:
+        return
+    place = (queue.id, number)
+    floor.last_talks.pop(place, None)
+    floor.last_talks[place] = (agent, floor.now)
+    if len(floor.last_talks) > REMEMBERED:
+        floor.last_talks.popitem(last=False)

@@ -1,0 +1,5 @@
+"""The daemon: where everything is put together."""
+
+from callrouter.daemon.main import run
+
+__all__ = ["run"]

@@ -1,0 +1,288 @@
+"""The configuration in force, and taking up another one while calls are on."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from callrouter.api.auth import Tokens
+from callrouter.api.backend import ConfigState, Outcome
+from callrouter.clock import Clock
+from callrouter.daemon.watch import EVERY, Watch
+from callrouter.model.events import ConfigReloaded, Event
+from callrouter.settings import ConfigError, Settings, load
+from callrouter.settings.describe import changes
+from callrouter.settings.past import (
+    FOLDER,
+    Change,
+    File,
+    Past,
+    listing,
+    owner_name,
+    says,
+    state_folder,
+    take,
+)
+
+logger = logging.getLogger(__name__)
+
+_RESTART: Final = " (needs a restart)"
+"""How `changes` ends a line about what is not taken up while running."""
+_TRIES: Final = 5
+"""Readings of files that change while they are being read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the files say at one moment, and what that changes."""
+
+    settings: Settings
+    files: dict[str, File]
+    lines: tuple[str, ...]
+    restart: tuple[str, ...]
+
+
+class Configuration:
+    """Holds the settings in force.
+
+    A good change is in force at once: the routing table as an event, the API tokens directly. What
+    needs a restart is said. A bad one changes nothing and is said, until it is mended. What was
+    applied is kept (see `callrouter.settings.past`).
+    """
+
+    def __init__(
+        self, folder: Path, environ: Mapping[str, str], settings: Settings, clock: Clock
+    ) -> None:
+        self.settings = settings
+        self.state = ConfigState(
+            folder=str(folder), loaded_at=clock.now(), warnings=settings.warnings
+        )
+        self.moved: Callable[[], None] = lambda: None
+        """Called when another folder has taken the place of ours (a symbolic link was turned)."""
+        self._started_with = settings
+        self._folder = folder
+        self._environ = environ
+        self._clock = clock
+        self._files = take(folder)
+        self._watch = Watch(folder)
+        self._place = folder.resolve()
+        self._reading = asyncio.Lock()
+        self.past = Past(state_folder(folder, settings.database, environ) / FOLDER)
+
+    async def follow(self, post: Callable[[Event], None], tokens: Tokens) -> None:
+        """Take up changes of the files until cancelled."""
+        async with self._reading:
+            await asyncio.to_thread(self._begin_history)
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                if await asyncio.to_thread(self._watch.changed):
+                    await self.reload(post, tokens)
+                if self._folder.resolve() != self._place:
+                    self._place = self._folder.resolve()
+                    self.moved()
+            except Exception:
+                # A fault of ours here must not be the last change that is ever noticed.
+                logger.exception("the configuration could not be looked at")
+
+    async def reload(
+        self,
+        post: Callable[[Event], None],
+        tokens: Tokens,
+        *,
+        asked: bool = False,
+        who: str = "",
+    ) -> Outcome:
+        """Read the files and take up what they say.
+
+        Args:
+            post: where the new routing table goes.
+            tokens: the API tokens in force.
+            asked: a person wants to know the answer.
+            who: that person; empty: the owners of the changed files.
+        """
+        async with self._reading:
+            try:
+                # In a thread: ten thousand agents take seconds to read, and calls come meanwhile.
+                reading = await asyncio.to_thread(self._read, self._folder)
+            except ConfigError as error:
+                self._refuse(error)
+                return Outcome(problems=error.problems)
+            was_bad = bool(self.state.problems)
+            self._accept(reading, post, tokens)
+            await asyncio.to_thread(self._remember, reading, who)
+        if was_bad:
+            logger.info("the configuration is good again")
+        for line in reading.lines:
+            if not line.endswith(_RESTART):  # `_accept` warns of those
+                logger.info("configuration: %s", line)
+        if asked and not reading.lines:
+            logger.info("configuration: read again, nothing has changed")
+        return Outcome(changes=reading.lines, warnings=reading.settings.warnings)
+
+    async def diff(self, folder: Path | None) -> Outcome:
+        """What the files in `folder` (None: our own) would change, put in the place of ours."""
+        try:
+            reading = await asyncio.to_thread(self._read, folder or self._folder)
+        except ConfigError as error:
+            return Outcome(problems=error.problems)
+        return Outcome(changes=reading.lines, warnings=reading.settings.warnings)
+
+    # ------------------------------------------------------------ in a thread
+
+    def _read(self, folder: Path) -> Reading:
+        old, started = self.settings, self._started_with
+        files = take(folder)
+        with _frozen():
+            for _ in range(_TRIES):
+                settings = load(
+                    folder, environ=self._environ, now=self._clock.now(), base=self._folder
+                )
+                again = take(folder)
+                if says(listing(files)) == says(listing(again)):
+                    break
+                files = again
+            settings = replace(settings, table=settings.table.reusing(old.table))
+            lines = tuple(changes(old, settings))
+            restart = tuple(
+                line.removesuffix(_RESTART)
+                for line in changes(started, settings)
+                if line.endswith(_RESTART)
+            )
+        return Reading(settings, files, lines, restart)
+
+    def _remember(self, reading: Reading, who: str) -> None:
+        before, self._files = self._files, reading.files
+        try:
+            self.past.add(
+                at=self._clock.now(),
+                who=who or _owners(before, reading.files, self._folder),
+                how="reload" if who else "file",
+                lines=reading.lines,
+                files=reading.files,
+            )
+        except OSError as error:
+            _cannot_keep(self.past, error)
+
+    def _begin_history(self) -> None:
+        """Start where the last run ended; what was changed in between is a change as well."""
+        try:
+            before = self.past.begin(self._files)
+            if before is None or says(before) == says(listing(self._files)):
+                return
+            self.past.add(
+                at=self._clock.now(),
+                who=_owners({}, self._files, self._folder),
+                how="start",
+                lines=self._since_last_run(),
+                files=self._files,
+            )
+        except OSError as error:
+            _cannot_keep(self.past, error)
+
+    def _since_last_run(self) -> tuple[str, ...]:
+        try:
+            with self.past.laid_out(self.past.head() or {}) as folder, _frozen():
+                old = load(folder, environ=self._environ, base=self._folder)
+                return tuple(changes(old, self._started_with))
+        except (ConfigError, OSError):
+            return ("changed while the daemon was not running",)
+
+    # ------------------------------------------------------------ on the loop
+
+    def _refuse(self, error: ConfigError) -> None:
+        self.state.problems = error.problems
+        for problem in error.problems:
+            logger.error("%s", problem)
+        logger.error(
+            "the configuration in %s has %s; what was in force stays in force",
+            self._folder,
+            mistakes(len(error.problems)),
+        )
+
+    def _accept(self, reading: Reading, post: Callable[[Event], None], tokens: Tokens) -> None:
+        new = reading.settings
+        old, self.settings = self.settings, new
+        for what in reading.restart:
+            if what not in self.state.needs_restart:
+                logger.warning("configuration: %s; it counts after a restart", what)
+        self.state.needs_restart = reading.restart
+        self.state.problems = ()
+        self.state.warnings = new.warnings
+        self.state.loaded_at = self._clock.now()
+        tokens.use(new.http.api_tokens)
+        if new.table != old.table:
+            post(ConfigReloaded(table=new.table))
+
+
+class Door:
+    """The configuration as the API may ask about it (`callrouter.api.backend.Files`)."""
+
+    def __init__(
+        self, config: Configuration, post: Callable[[Event], None], tokens: Tokens
+    ) -> None:
+        self._config = config
+        self._post = post
+        self._tokens = tokens
+
+    async def diff(self, folder: Path | None) -> Outcome:
+        """See `Configuration.diff`."""
+        return await self._config.diff(folder)
+
+    async def reload(self, who: str) -> Outcome:
+        """See `Configuration.reload`."""
+        return await self._config.reload(self._post, self._tokens, asked=True, who=who)
+
+    def changes(self) -> list[Change]:
+        """The changes that are kept, the newest first. Reads files: not for the loop."""
+        return self._config.past.changes()
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Keep the garbage collector from walking a million new objects while calls wait.
+
+    What was made stays until it is dropped, which needs no collector: there are no cycles in it.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
+
+
+def _owners(before: Mapping[str, File], after: Mapping[str, File], folder: Path) -> str:
+    """Whose files have changed; of one that is gone the folder's owner."""
+    owners = {
+        file.owner
+        for name, file in after.items()
+        if name not in before or before[name].content != file.content
+    }
+    if not owners:
+        try:
+            owners = {owner_name(folder.stat().st_uid)}
+        except OSError:
+            return "unknown"
+    return ", ".join(sorted(owners))
+
+
+def _cannot_keep(past: Past, error: OSError) -> None:
+    logger.warning(
+        "the change is in force, but the history of changes cannot be kept in %s (%s)",
+        past.place,
+        error.strerror or error,
+    )
+
+
+def mistakes(count: int) -> str:
+    """``1 mistake``, ``2 mistakes``."""
+    return f"{count} mistake{'' if count == 1 else 's'}"

@@ -1,0 +1,302 @@
+"""The composition root: from a configuration folder to a running daemon, and back to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from aiohttp import web
+
+from callrouter import __version__
+from callrouter.api.app import CannotListen, listen_tcp, make_app
+from callrouter.api.auth import Tokens
+from callrouter.api.backend import Backend
+from callrouter.api.control import Claim, ControlError, claim
+from callrouter.api.history import History
+from callrouter.api.live import Live
+from callrouter.api.records import said
+from callrouter.api.why import Journal
+from callrouter.clock import SystemClock
+from callrouter.core.router import Router
+from callrouter.daemon.config import Configuration, Door, mistakes
+from callrouter.daemon.drivers import make_pbx
+from callrouter.daemon.systemd import Systemd
+from callrouter.logs import Log
+from callrouter.model.commands import Decided, Happened, Record, Told
+from callrouter.pbx.base import KeepsRecords
+from callrouter.runtime import Runtime
+from callrouter.settings import ConfigError, PbxSettings, Settings, load
+from callrouter.settings.plugins import PluginError, load_policies
+from callrouter.store.keeper import Keeper
+from callrouter.store.place import StoreError, choose
+from callrouter.tasks import Tasks
+
+if TYPE_CHECKING:
+    from callrouter.model.events import Event
+    from callrouter.model.table import Table
+    from callrouter.pbx.base import Pbx, Post
+
+logger = logging.getLogger(__name__)
+
+MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str], Pbx]"
+
+STOP_WITHIN: Final = 4.0
+"""Seconds for an orderly end; a second later at the latest the process is gone."""
+LOOK_EVERY: Final = 0.2
+"""Seconds between two looks whether a PBX is in step (only systemd and the log wait for that)."""
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -> int:
+    """Be the daemon for the configuration in `folder`, until told to stop.
+
+    Returns the exit status: 0 stopped as told, 2 could not start (stderr says why).
+    """
+    try:
+        load_policies()
+        settings = load(folder, environ=environ)
+    except PluginError as error:
+        complain(f"not started: {error}")
+        return 2
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)  # noqa: T201 - as `callrouter check` says it
+        complain(f"not started: {mistakes(len(error.problems))} in {folder}")
+        return 2
+    try:
+        control = claim(folder, environ)
+    except ControlError as error:
+        complain(str(error))
+        return 2
+    log = Log()
+    try:
+        daemon = Daemon(folder, environ, settings, make)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(daemon.run(control))
+        logger.info("stopped; every call stays where it is")
+        daemon.last_resort.cancel()
+    except (CannotListen, StoreError) as error:
+        log.close()
+        complain(str(error))
+        return 2
+    finally:
+        control.release()
+        log.close()
+    return 0
+
+
+def complain(text: str) -> None:
+    """Say on stderr why we end."""
+    print(f"callrouter: {text}", file=sys.stderr)  # noqa: T201 - for who started us
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The maker of uvloop's loop where that is installed: the same loop, quicker."""
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ImportError:
+        return None
+    make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return make
+
+
+def boot_word(now: float, pid: int) -> str:
+    """A short word that no other run has: the time in milliseconds and the process id, in base 36."""
+    number = int(now * 1000) << 22 | pid  # pid_max is at most 2**22
+    word = ""
+    while number:
+        number, digit = divmod(number, 36)
+        word = _DIGITS[digit] + word
+    return word
+
+
+class Daemon:
+    """Everything, from start to end."""
+
+    def __init__(
+        self, folder: Path, environ: Mapping[str, str], settings: Settings, make: MakePbx
+    ) -> None:
+        self._systemd = Systemd(environ)
+        self._clock = SystemClock()
+        self._boot = boot_word(self._clock.now(), os.getpid())
+        self._config = Configuration(folder, environ, settings, self._clock)
+        # Not for secrets: which of two equal agents is rung.
+        dice = random.Random()  # noqa: S311
+        now = self._clock.now()
+        self._router = Router(settings.table, dice=dice, boot=self._boot, now=now)
+        self._runtime = Runtime(self._router, self._clock)
+        self._tokens = Tokens(settings.http.api_tokens)
+        self._tasks = Tasks()
+        self._stop = asyncio.Event()
+        self.last_resort = threading.Timer(STOP_WITHIN, _give_up)
+        """Set when we are told to stop; whoever runs us cancels it once all has ended."""
+        self.last_resort.daemon = True
+        path = choose(settings.database, folder, environ)
+        self._keeper = Keeper(self._router.floor, self._runtime.post, self._clock, path)
+        for item in settings.pbxes.values():
+            self._runtime.attach(make(item, self._runtime.post, settings.table, self._boot))
+        for pbx in self._runtime.pbxes.values():
+            if isinstance(pbx, KeepsRecords):
+                pbx.devices_from(lambda: self._router.floor)
+                self._runtime.listen(pbx.listen)
+        self._live = Live()
+        history = History(self._router.floor)
+        journal = Journal(self._router.floor)
+        listeners = (_log, history.listen, journal.listen, self._live.listen, self._keeper.listen)
+        for listener in listeners:
+            self._runtime.listen(listener)
+        self._backend = self._make_backend(history, journal, now)
+
+    def _make_backend(self, history: History, journal: Journal, now: float) -> Backend:
+        return Backend(
+            floor=self._router.floor,
+            post=self._post,
+            clock=self._clock,
+            history=history,
+            journal=journal,
+            config=self._config.state,
+            health=lambda: {name: pbx.health() for name, pbx in self._runtime.pbxes.items()},
+            started_at=now,
+            pid=os.getpid(),
+            files=Door(self._config, self._runtime.post, self._tokens),
+            extra={
+                "history": lambda: str(self._config.past.place),
+                "handled": lambda: self._runtime.handled,
+                "faults": lambda: self._runtime.faults + self._tasks.failed,
+                "store": self._keeper.status,
+            },
+        )
+
+    def _post(self, event: Event) -> None:
+        self._runtime.post(event)
+        self._keeper.heard(event)
+
+    async def run(self, control: Claim) -> None:
+        """Serve until told to stop.
+
+        Raises:
+            CannotListen: the HTTP side cannot be opened.
+        """
+        app = make_app(self._backend, self._tokens, self._live)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            # Before anybody can ask for anything and any PBX can ring.
+            await self._keeper.start()
+            self._backend.listen = await listen_tcp(runner, self._config.settings.http)
+            await web.SockSite(runner, control.listener).start()
+            self._start(control)
+            await self._stop.wait()
+            self.last_resort.start()
+        finally:
+            await self._end(runner)
+
+    def _start(self, control: Claim) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._told_to_reload)
+        table = self._router.floor.table
+        logger.info(
+            "callrouter %s (pid %d): %d agents, %d queues from %s; %s",
+            *(__version__, os.getpid(), len(table.agents), len(table.queues)),
+            *(self._config.state.folder, self._backend.listen),
+        )
+        for warning in self._config.settings.warnings:
+            logger.warning("%s", warning)
+        logger.debug("control socket %s", control.path)
+        self._runtime.start()
+        for name, pbx in self._runtime.pbxes.items():
+            self._tasks.spawn(_keep_running(pbx), f"pbx {name}")
+        self._config.moved = lambda: control.also_for(Path(self._config.state.folder))
+        self._tasks.spawn(self._config.follow(self._runtime.post, self._tokens), "configuration")
+        self._tasks.spawn(self._watch_pbxes(), "pbx watch")
+        if self._systemd.watchdog is not None:
+            self._tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")
+        # What is loaded by now stays: the collector need not walk it while calls wait.
+        gc.collect()
+        gc.freeze()
+
+    async def _end(self, runner: web.AppRunner) -> None:
+        """Stop in order: no more commands, no more requests, no more links. Calls stay."""
+        self._systemd.stopping()
+        self._runtime.close()
+        await self._keeper.close()
+        await runner.cleanup()
+        await self._tasks.close()
+
+    # ------------------------------------------------------------ signals
+
+    def _told_to_stop(self, number: signal.Signals) -> None:
+        # A second signal changes nothing (a shell and its child often send one each): the end is
+        # near in any case.
+        if not self._stop.is_set():
+            logger.info("%s: stopping", number.name)
+            self._stop.set()
+
+    def _told_to_reload(self) -> None:
+        logger.info("SIGHUP: reading the configuration again")
+        self._tasks.spawn(
+            self._config.reload(self._runtime.post, self._tokens, asked=True), "reload"
+        )
+
+    # ------------------------------------------------------------ watching
+
+    async def _watch_pbxes(self) -> None:
+        """Say which PBXes come into step and fall out of it; the first makes us ready."""
+        known: set[str] = set()
+        ready = False
+        while True:
+            up = {
+                name
+                for name, pbx in self._runtime.pbxes.items()
+                if self._backend.in_step(name, pbx.health())
+            }
+            for name in sorted(up - known):
+                logger.info("%s is in step: %s", name, self._runtime.pbxes[name].health().detail)
+            for name in sorted(known - up):
+                logger.warning("%s is lost: %s", name, self._runtime.pbxes[name].health().detail)
+            known = up
+            if up and not ready:
+                ready = True
+                self._systemd.ready(f"{', '.join(sorted(up))} in step")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _tell_alive(self, every: float) -> None:
+        while True:
+            self._systemd.alive()
+            await asyncio.sleep(every)
+
+
+def _log(item: Told) -> None:
+    if isinstance(item, Decided) or (isinstance(item, Record) and item.kind is Happened.STATE):
+        return  # kept for `why`; as lines they would say everything twice
+    logger.info("%s", said(item))
+
+
+def _give_up() -> None:
+    """End now, whatever hangs. The socket left behind is taken over by the next start."""
+    os._exit(1)
+
+
+async def _keep_running(pbx: Pbx) -> None:
+    """A driver that fails is started again: the others, and its own calls, need us alive."""
+    pause = 1.0
+    while True:
+        try:
+            await pbx.run()
+            logger.error("the driver of %s ended; starting it again in %.0f s", pbx.name, pause)
+        except Exception:
+            logger.exception("the driver of %s failed; again in %.0f s", pbx.name, pause)
+        await asyncio.sleep(pause)
+        pause = min(30.0, pause * 2)

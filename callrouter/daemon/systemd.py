@@ -1,0 +1,50 @@
+"""Telling systemd how we are (sd_notify(3)): ready, alive, stopping. Does nothing without systemd."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+
+
+class Systemd:
+    """The service manager, if there is one.
+
+    Attributes:
+        watchdog: systemd kills us when it hears nothing for this many seconds; None: it doesn't.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._address = environ.get("NOTIFY_SOCKET", "")
+        self.watchdog = _watchdog(environ)
+
+    def ready(self, status: str) -> None:
+        """Calls are being served."""
+        self._tell(f"READY=1\nSTATUS={status}\nMAINPID={os.getpid()}")
+
+    def alive(self) -> None:
+        """The event loop turns."""
+        self._tell("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        """We were told to end."""
+        self._tell("STOPPING=1\nSTATUS=stopping")
+
+    def _tell(self, text: str) -> None:
+        """Send a datagram; never waits, and a service manager that is gone is no fault of calls."""
+        if not self._address:
+            return
+        # A name in the abstract namespace is written with @ in the place of NUL.
+        address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.sendto(text.encode(), address)
+
+
+def _watchdog(environ: Mapping[str, str]) -> float | None:
+    pid = environ.get("WATCHDOG_PID", "")
+    usec = environ.get("WATCHDOG_USEC", "")
+    if not usec.isdigit() or int(usec) == 0 or (pid and pid != str(os.getpid())):
+        return None
+    return int(usec) / 1_000_000

@@ -1,0 +1,1 @@
+"""The demonstration: a whole call centre on this machine."""

@@ -1,0 +1,164 @@
+"""Everything that runs in the demo, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from callrouter.demo import folder as files
+from callrouter.demo.child import Daemon, DaemonFailedError, complaints
+from callrouter.demo.people import Callers, Rang, Staff
+from callrouter.lab import Asterisk, Install
+from callrouter.tasks import Tasks
+
+GUEST = "guest"
+"""The endpoint for whoever wants to call in with a softphone."""
+CALLER = "caller"
+BACK_AFTER = 10.0
+"""Seconds after which an agent who was paused for missing calls is fetched back."""
+
+Say = Callable[[str], None]
+
+
+class Centre:
+    """Asterisk, phones, callers and the daemon, or the daemon alone on its simulated system.
+
+    Args:
+        install: the Asterisk to run; None: the simulated telephone system.
+        dice: where the people's chance comes from.
+        say: gets lines on what takes so long.
+    """
+
+    def __init__(self, install: Install | None, dice: random.Random, say: Say) -> None:
+        self.place = Path(tempfile.mkdtemp(prefix="callrouter-demo-"))
+        self.daemon = Daemon(self.place, self.place / "daemon.log")
+        self.asterisk: Asterisk | None = None
+        self._install, self._dice, self._say = install, dice, say
+        self._staff: Staff | None = None
+        self._callers = Callers(dice)
+        self._tasks = Tasks()
+
+    @property
+    def real(self) -> bool:
+        """Whether there are an Asterisk and phones."""
+        return self._install is not None
+
+    @property
+    def title(self) -> str:
+        """What is shown, in a few words."""
+        if self._install is None:
+            return "on a simulated telephone system"
+        return "on Asterisk " + ".".join(map(str, self._install.version))
+
+    def join(self) -> list[str]:
+        """How to take part, in lines of at most 80 characters where names are not long."""
+        ask = f" Ask it:       {_program()} --config {self.daemon.config} status"
+        if self.asterisk is None:
+            return [ask]
+        server, password = f"127.0.0.1:{self.asterisk.sip_port}", self.asterisk.options.password
+        who = f"user {files.YOUR_PHONE}, password {password} ('{files.YOU}')"
+        return [
+            f" Be an agent:  SIP {server} UDP, {who}",
+            f" Be a caller:  user {GUEST}, same password; dial {' | '.join(files.QUEUES)}",
+            ask,
+        ]
+
+    async def open(self, rang: Rang) -> None:
+        """Start all of it but the callers, and sign the agents in.
+
+        Raises:
+            AsteriskFailedError, NoFreePortsError, RegistrationFailedError, NoDialplanError,
+            DaemonFailedError: something did not come up; `close` takes the rest down.
+        """
+        manager = None
+        if self._install is not None:
+            self._say("starting Asterisk …")
+            manager = await self._start_asterisk(self._install)
+        files.write(self.daemon.config, manager, files.free_port())
+        self._say("starting the daemon" + (" and the phones …" if self.asterisk else " …"))
+        if self.asterisk is None:
+            await self.daemon.start()
+            return
+        self._staff = Staff(self._dice, rang)
+        arrival = self._tasks.spawn(self._staff.arrive(self.asterisk), "the phones")
+        await self.daemon.start()
+        await arrival
+
+    async def _start_asterisk(self, install: Install) -> files.Manager:
+        secret = secrets.token_hex(8)
+        manager = files.dialplan("manager_callrouter.conf")
+        self.asterisk = await Asterisk.start(
+            install,
+            phones=(*files.PHONES, files.YOUR_PHONE),
+            callers=(CALLER, GUEST),
+            password=f"demo-{secrets.token_hex(2)}",
+            dialplan=files.dialplan("extensions_callrouter.conf"),
+            manager=manager.replace("secret = change-me", f"secret = {secret}"),
+        )
+        return files.Manager(self.asterisk.ami_port, secret)
+
+    async def begin_work(self) -> None:
+        """Sign everyone in, through the daemon, and let people call.
+
+        Raises:
+            DaemonFailedError: the daemon said no.
+        """
+        for agent in (*files.STAFF, files.YOU):
+            await self.daemon.post(f"/api/agents/{agent}/sign-in")
+        if self.asterisk is not None:
+            await self._callers.start(self.asterisk, CALLER)
+        self._tasks.spawn(self._breaks(), "breaks")
+
+    async def _breaks(self) -> None:
+        """Now and then someone has a coffee, and who was paused for missing calls is fetched back."""
+        with contextlib.suppress(DaemonFailedError):
+            while True:
+                await asyncio.sleep(self._dice.uniform(20.0, 35.0))
+                agents = await self.daemon.get("/api/agents")
+                free = [a["id"] for a in agents if a["state"] == "available"]
+                if len(free) > 1:
+                    await self.daemon.post(
+                        f"/api/agents/{self._dice.choice(free)}/pause", {"reason": "coffee"}
+                    )
+                await asyncio.sleep(BACK_AFTER)
+                for agent in await self.daemon.get("/api/agents"):
+                    if agent["state"] == "paused" and agent["id"] != files.YOU:
+                        await self.daemon.post(f"/api/agents/{agent['id']}/resume")
+
+    def fault(self) -> str:
+        """What has ended by itself, with what its log says of it; empty while all is well."""
+        if not self.daemon.running:
+            return "the daemon has ended by itself" + self.daemon.complaints()
+        if self.asterisk is not None and self.asterisk.pid is None:
+            return "Asterisk has ended by itself" + complaints(self.asterisk.log_path)
+        return ""
+
+    async def close(self) -> None:
+        """End all of it and leave nothing behind; takes at most about 4 seconds."""
+        await self._tasks.close()
+        ends = [self._callers.stop(), self.daemon.stop()]
+        if self._staff is not None:
+            ends.append(self._staff.leave())
+        await asyncio.gather(*ends, return_exceptions=True)
+        if self.asterisk is not None:
+            await self.asterisk.stop(graceful=False)
+        await asyncio.to_thread(shutil.rmtree, self.place, ignore_errors=True)
+
+
+def _program() -> str:
+    """How the user calls us, for the next command of theirs."""
+    called = Path(sys.argv[0])
+    if called.name != "callrouter":
+        return "callrouter"
+    if shutil.which("callrouter") == str(called.absolute()):
+        return "callrouter"
+    with contextlib.suppress(ValueError):
+        return str(called.absolute().relative_to(Path.cwd()))
+    return str(called)

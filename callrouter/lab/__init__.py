@@ -1,0 +1,54 @@
+"""The laboratory: a private Asterisk and small SIP phones on loopback.
+
+For the demonstration, the integration tests and the benchmarks; nothing here runs in production.
+"""
+
+from callrouter.lab.asterisk import Asterisk, AsteriskFailedError
+from callrouter.lab.config import Options
+from callrouter.lab.install import Install, NoAsteriskError, find_asterisk
+from callrouter.lab.phones import Lab, close_phones, lab, start_phones
+from callrouter.lab.ports import NoFreePortsError
+from callrouter.lab.sip import (
+    Answer,
+    AnswerThenBye,
+    Behaviour,
+    CallEndedError,
+    Dialog,
+    EarlyMedia,
+    Pace,
+    Phone,
+    Redirect,
+    Refuse,
+    RegistrationFailedError,
+    RingOnly,
+    Silent,
+    TryingOnly,
+)
+
+__all__ = [
+    "Answer",
+    "AnswerThenBye",
+    "Asterisk",
+    "AsteriskFailedError",
+    "Behaviour",
+    "CallEndedError",
+    "Dialog",
+    "EarlyMedia",
+    "Install",
+    "Lab",
+    "NoAsteriskError",
+    "NoFreePortsError",
+    "Options",
+    "Pace",
+    "Phone",
+    "Redirect",
+    "Refuse",
+    "RegistrationFailedError",
+    "RingOnly",
+    "Silent",
+    "TryingOnly",
+    "close_phones",
+    "find_asterisk",
+    "lab",
+    "start_phones",
+]

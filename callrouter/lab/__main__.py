@@ -1,0 +1,21 @@
+"""`python -m callrouter.lab`: find or make the laboratory's Asterisk, and say which it is."""
+
+import asyncio
+import sys
+
+from callrouter.lab.install import NoAsteriskError, find_asterisk
+
+
+def main() -> int:
+    """Exit status 0 if there is an Asterisk now, 1 if not."""
+    try:
+        install = asyncio.run(find_asterisk(lambda line: print(line, flush=True)))
+    except NoAsteriskError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"Asterisk {install.version} ({install.origin})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Commands to Asterisk's command line over AMI, for the laboratory's own use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+LAB_USER = "callrouter-lab"
+_PREFIX = b"Output: "
+
+
+class ConsoleError(RuntimeError):
+    """Asterisk refused the command or the login; the text is its message."""
+
+
+async def command(port: int, secret: str, text: str, within: float = 10.0) -> str:
+    """Run one console command and return what it printed.
+
+    Raises:
+        OSError: nobody listens on 127.0.0.1:`port`, or the connection broke.
+        ConsoleError: Asterisk said no.
+        TimeoutError: no answer within `within` seconds.
+    """
+    if "\n" in text or "\r" in text:
+        raise ValueError("a console command is one line")
+    async with asyncio.timeout(within):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(
+                f"Action: Login\r\nUsername: {LAB_USER}\r\nSecret: {secret}\r\n"
+                f"Events: off\r\n\r\nAction: Command\r\nCommand: {text}\r\n\r\n".encode()
+            )
+            await _response(reader, first=True)
+            return await _response(reader)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def _response(reader: asyncio.StreamReader, *, first: bool = False) -> str:
+    if first:
+        await reader.readline()  # the banner
+    output: list[str] = []
+    message = ""
+    failed = False
+    while (line := (await _line(reader)).rstrip(b"\r\n")) != b"":
+        if line.startswith(_PREFIX):
+            output.append(line.removeprefix(_PREFIX).decode(errors="replace"))
+        elif line == b"Response: Error":
+            failed = True
+        elif line.startswith(b"Message: "):
+            message = line[9:].decode(errors="replace")
+    if failed:
+        raise ConsoleError(message + "".join(f"\n{line}" for line in output))
+    return "\n".join(output)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    line = await reader.readline()
+    if not line.endswith(b"\n"):
+        raise ConnectionResetError("Asterisk closed the connection")
+    return line

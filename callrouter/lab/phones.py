@@ -1,0 +1,80 @@
+"""Asterisk and phones together, for fixtures of one line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from callrouter.lab.asterisk import Asterisk
+from callrouter.lab.install import Install
+from callrouter.lab.phone import Choice, Phone
+from callrouter.lab.rtp import Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A running Asterisk with a started phone per endpoint; phones and carrier are registered."""
+
+    asterisk: Asterisk
+    phones: dict[str, Phone]
+
+    def __getitem__(self, name: str) -> Phone:
+        return self.phones[name]
+
+
+async def start_phones(
+    asterisk: Asterisk,
+    names: Iterable[str],
+    *,
+    register: bool = True,
+    behaviour: Choice | None = None,
+    pace: Pace | None = None,
+) -> dict[str, Phone]:
+    """Start (and register) one phone per endpoint name; the caller closes them."""
+    phones = {
+        name: Phone(
+            name,
+            server=asterisk.server,
+            password=asterisk.options.password,
+            behaviour=behaviour,
+            pace=pace,
+        )
+        for name in names
+    }
+    try:
+        for phone in phones.values():
+            await phone.start()
+        if register:
+            await asyncio.gather(*(phone.register() for phone in phones.values()))
+    except BaseException:
+        await close_phones(phones.values())
+        raise
+    return phones
+
+
+async def close_phones(phones: Iterable[Phone]) -> None:
+    """Close all of them at once."""
+    await asyncio.gather(*(phone.close() for phone in phones))
+
+
+@asynccontextmanager
+async def lab(install: Install, **options: Any) -> AsyncIterator[Lab]:
+    """A whole laboratory: Asterisk with `options` (see `Options`), and a phone per endpoint.
+
+    Args:
+        install: what to run.
+        **options: as for `Asterisk.start`.
+    """
+    asterisk = await Asterisk.start(install, **options)
+    phones: dict[str, Phone] = {}
+    try:
+        wanted = asterisk.options
+        phones |= await start_phones(asterisk, [*wanted.phones, wanted.carrier])
+        phones |= await start_phones(asterisk, wanted.callers, register=False)
+        yield Lab(asterisk, phones)
+    finally:
+        await close_phones(phones.values())
+        await asterisk.stop(graceful=False)  # the phones have hung up; nothing is kept

@@ -1,0 +1,76 @@
+"""Port blocks for parallel Asterisks: each instance holds one block by a file lock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+# Below the ephemeral range (32768 on Linux), from which the phones take their ports.
+_FIRST_PORT = 16_000
+_BLOCK = 1_000
+_BLOCKS = 16
+
+
+class NoFreePortsError(RuntimeError):
+    """Every block is taken by another instance."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """A block of ports of 127.0.0.1 and a private folder, held until `release` or our death.
+
+    Attributes:
+        folder: an empty or stale folder with a short path, for this holder only.
+    """
+
+    folder: Path
+    sip: int
+    ami: int
+    rtp_first: int
+    rtp_last: int
+    _lock: int
+
+    def release(self) -> None:
+        """Let another instance have the block. Calling it twice does nothing."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def take_slot() -> Slot:
+    """Hold the first block that nobody holds and whose SIP and AMI ports are free.
+
+    Raises:
+        NoFreePortsError: there is none.
+    """
+    home = Path(tempfile.gettempdir()) / f"callrouter-lab-{os.getuid()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    if home.is_symlink() or home.stat().st_uid != os.getuid():
+        raise NoFreePortsError(f"{home} belongs to somebody else; remove it or set TMPDIR")
+    for number in range(_BLOCKS):
+        base = _FIRST_PORT + number * _BLOCK
+        # Python opens files close-on-exec, so an Asterisk never inherits the lock.
+        lock = os.open(home / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_free(base, socket.SOCK_DGRAM) and _is_free(base + 1, socket.SOCK_STREAM):
+                return Slot(home / str(number), base, base + 1, base + 10, base + _BLOCK - 1, lock)
+        os.close(lock)
+    raise NoFreePortsError(f"all {_BLOCKS} port blocks are taken; is something left running?")
+
+
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            # As Asterisk does: connections of an earlier instance may still be in TIME_WAIT.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

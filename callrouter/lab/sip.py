@@ -1,0 +1,34 @@
+"""The SIP phone and what belongs to it, by one name."""
+
+from callrouter.lab.behaviour import (
+    Answer,
+    AnswerThenBye,
+    Behaviour,
+    EarlyMedia,
+    Redirect,
+    Refuse,
+    RingOnly,
+    Silent,
+    TryingOnly,
+)
+from callrouter.lab.dialog import Dialog
+from callrouter.lab.phone import Phone, RegistrationFailedError
+from callrouter.lab.record import CallEndedError
+from callrouter.lab.rtp import Pace
+
+__all__ = [
+    "Answer",
+    "AnswerThenBye",
+    "Behaviour",
+    "CallEndedError",
+    "Dialog",
+    "EarlyMedia",
+    "Pace",
+    "Phone",
+    "Redirect",
+    "Refuse",
+    "RegistrationFailedError",
+    "RingOnly",
+    "Silent",
+    "TryingOnly",
+]

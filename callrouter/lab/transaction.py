@@ -1,0 +1,266 @@
+"""SIP transactions over UDP (RFC 3261, 17): what is sent again, and what is heard twice.
+
+The user of this module sees each request once and each response at most as often as it matters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+
+from callrouter.lab.message import BadMessageError, Headers, Request, Response, parse, respond
+from callrouter.lab.wire import Wire
+
+_log = logging.getLogger(__name__)
+
+T1 = 0.5
+T2 = 4.0
+LIFETIME = 64 * T1
+
+Peer = tuple[str, int]
+
+
+class Transactions:
+    """The transaction layer of one phone, on one UDP port of 127.0.0.1.
+
+    Args:
+        on_request: called once per request that is no retransmission; ACKs of a 2xx come here too.
+    """
+
+    def __init__(self, on_request: Callable[[ServerTransaction], None]) -> None:
+        self._on_request = on_request
+        self._loop = asyncio.get_running_loop()
+        self._wire = Wire(self._receive)
+        self._clients: dict[tuple[str, str], ClientTransaction] = {}
+        self._servers: dict[tuple[str, str, str], ServerTransaction] = {}
+        self._timers: set[asyncio.TimerHandle] = set()
+        self.bad_messages = 0
+
+    @property
+    def port(self) -> int:
+        """The port requests go out from and come in at."""
+        return self._wire.port
+
+    def via(self) -> str:
+        """A Via value with a fresh branch."""
+        return f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{secrets.token_hex(8)};rport"
+
+    def send(self, message: Request | Response, to: Peer) -> None:
+        """Send once, outside any transaction (the ACK of a 2xx)."""
+        self._wire.send(message.to_bytes(), to)
+
+    def request(
+        self, message: Request, to: Peer, on_response: Callable[[Response | None], None]
+    ) -> ClientTransaction:
+        """Send `message` until it is answered.
+
+        `on_response` gets each provisional response, the final one, every repeat of a 2xx to an
+        INVITE, and None once if nothing final came within 32 s. The ACK of a refusal is sent here.
+        """
+        transaction = ClientTransaction(self, message, to, on_response)
+        self._clients[message.branch, message.method] = transaction
+        self.later(LIFETIME, transaction.expire)
+        transaction.send_again(T1)
+        return transaction
+
+    def server(self, branch: str, call_id: str, method: str) -> ServerTransaction | None:
+        """The transaction in which such a request came in, if it is still remembered."""
+        return self._servers.get((branch, call_id, method))
+
+    def sent(self, branch: str, method: str) -> bool:
+        """Whether such a request of ours is still remembered."""
+        return (branch, method) in self._clients
+
+    def later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """A timer that ends with this layer."""
+
+        def fire() -> None:
+            self._timers.discard(handle)
+            callback()
+
+        handle = self._loop.call_later(delay, fire)
+        self._timers.add(handle)
+        return handle
+
+    def stop_timer(self, handle: asyncio.TimerHandle | None) -> None:
+        """Cancel a timer of `later`."""
+        if handle is not None:
+            handle.cancel()
+            self._timers.discard(handle)
+
+    def forget(self, transaction: ClientTransaction) -> None:
+        """Match nothing to this transaction any more."""
+        self._clients.pop((transaction.message.branch, transaction.message.method), None)
+
+    def deafen(self) -> None:
+        """Hear nothing and send nothing any more, but keep the port."""
+        for handle in self._timers:
+            handle.cancel()
+        self._timers.clear()
+        self._wire.deafen()
+
+    def close(self) -> None:
+        """Forget everything and give the port back."""
+        self.deafen()
+        self._clients.clear()
+        self._servers.clear()
+        self._wire.close()
+
+    def _receive(self, data: bytes, sender: Peer, at: float) -> None:
+        if not data.strip():
+            return  # keep-alive
+        try:
+            message = parse(data)
+            message.at = at
+            if isinstance(message, Response):
+                self._receive_response(message)
+            else:
+                self._receive_request(message, sender)
+        except BadMessageError as error:
+            self.bad_messages += 1
+            _log.debug("dropped a datagram from %s: %s", sender, error)
+        except Exception:  # noqa: BLE001 - a datagram must never stop the phone that reads it
+            self.bad_messages += 1
+            _log.exception("could not handle a datagram from %s", sender)
+
+    def _receive_response(self, response: Response) -> None:
+        client = self._clients.get((response.branch, response.cseq_method))
+        if client is not None:
+            client.receive(response)
+
+    def _receive_request(self, request: Request, sender: Peer) -> None:
+        key = (request.branch, request.call_id, request.method)
+        if request.method == "ACK":
+            invite = self._servers.get((request.branch, request.call_id, "INVITE"))
+            if invite is not None and invite.final >= 300:
+                invite.acknowledged()
+                return
+        known = self._servers.get(key)
+        if known is not None:
+            known.repeat()
+            return
+        transaction = ServerTransaction(self, request, sender)
+        if request.method != "ACK":
+            self._servers[key] = transaction
+            self.later(LIFETIME * 2, lambda: self._servers.__delitem__(key))
+        self._on_request(transaction)
+
+
+class ClientTransaction:
+    """One request of ours, see `Transactions.request`."""
+
+    def __init__(
+        self,
+        layer: Transactions,
+        message: Request,
+        to: Peer,
+        on_response: Callable[[Response | None], None],
+    ) -> None:
+        self.message = message
+        self.provisional = False
+        self.final = 0
+        self._layer, self._to, self._on_response = layer, to, on_response
+        self._timer: asyncio.TimerHandle | None = None
+
+    def send_again(self, delay: float) -> None:
+        """Send now, and again after `delay`, twice `delay`, and so on."""
+        self._layer.send(self.message, self._to)
+        again = delay * 2 if self.message.method == "INVITE" else min(delay * 2, T2)
+        self._timer = self._layer.later(delay, lambda: self.send_again(again))
+
+    def receive(self, response: Response) -> None:
+        """Take a response that belongs to this transaction."""
+        invite = self.message.method == "INVITE"
+        if response.code < 200:
+            self.provisional = True
+            if invite:
+                self._layer.stop_timer(self._timer)
+            if not self.final:
+                self._on_response(response)
+            return
+        self._layer.stop_timer(self._timer)
+        if invite and response.code >= 300:
+            self._layer.send(self._ack(response), self._to)
+        if self.final == 0 or (invite and response.code < 300):
+            self.final = response.code
+            self._on_response(response)
+
+    def expire(self) -> None:
+        """End it: 32 s are over. A ringing INVITE may go on for longer."""
+        if self.message.method == "INVITE" and self.provisional and not self.final:
+            self._layer.later(LIFETIME, self.expire)
+            return
+        self._layer.stop_timer(self._timer)
+        self._layer.forget(self)
+        if not self.final:
+            self.final = 408
+            self._on_response(None)
+
+    def _ack(self, response: Response) -> Request:
+        """The ACK of a refusal: same branch, the refusal's To (RFC 3261, 17.1.1.3)."""
+        sent = self.message.headers
+        headers = Headers([("Via", sent.get("via")), ("Max-Forwards", "70")])
+        headers.add("From", sent.get("from"))
+        headers.add("To", response.headers.get("to"))
+        headers.add("Call-ID", self.message.call_id)
+        headers.add("CSeq", f"{self.message.cseq} ACK")
+        for route in sent.all("route"):
+            headers.add("Route", route)
+        return Request(headers, b"", "ACK", self.message.uri)
+
+
+class ServerTransaction:
+    """One request of somebody else.
+
+    Attributes:
+        at: its arrival, in `time.monotonic` seconds.
+        final: the code of our final response; 0 before it.
+        acked: whether an ACK has come.
+    """
+
+    def __init__(self, layer: Transactions, request: Request, sender: Peer) -> None:
+        self.request, self.sender, self.at = request, sender, request.at
+        self.final = 0
+        self.acked = False
+        self._layer = layer
+        self._last: Response | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def respond(
+        self,
+        code: int,
+        *,
+        tag: str = "",
+        body: bytes = b"",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Send a response; a final one to an INVITE is sent until its ACK. Only the first final counts."""
+        if self.final:
+            return
+        self._last = respond(self.request, code, tag=tag, body=body)
+        for name, value in headers:
+            self._last.headers.add(name, value)
+        self.final = code if code >= 200 else 0
+        self.repeat()
+        if self.final and self.request.method == "INVITE":
+            self._again(T1, LIFETIME)
+
+    def repeat(self) -> None:
+        """The request came again: so does the answer, if there is one."""
+        if self._last is not None:
+            self._layer.send(self._last, self.sender)
+
+    def acknowledged(self) -> None:
+        """The ACK has come: nothing is sent again."""
+        self.acked = True
+        self._layer.stop_timer(self._timer)
+
+    def _again(self, delay: float, left: float) -> None:
+        def fire() -> None:
+            self.repeat()
+            self._again(min(delay * 2, T2), left - delay)
+
+        if left > 0:
+            self._timer = self._layer.later(delay, fire)

@@ -1,0 +1,191 @@
+"""Everything the core orders or tells: commands in the imperative, and records of what was decided.
+
+The runtime hands `PbxCommand`s to the driver of the call's PBX, all of one event in one go (so that a
+ring-all is one write), and `Record`s and `Note`s to whoever listens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from callrouter.model.table import Target
+
+
+class StopReason(Enum):
+    """Why a leg is stopped; it decides what the phone shows."""
+
+    ANSWERED_ELSEWHERE = "answered elsewhere"
+    """Someone else took the call: no missed call on this phone."""
+    TIME_UP = "time is up"
+    WITHDRAWN = "withdrawn"
+    """The agent paused or signed out, or the call was moved: no missed call."""
+    CALLER_GONE = "the caller hung up"
+
+
+class Result(Enum):
+    """How a call left its queue: what ``CALLROUTER_RESULT`` says."""
+
+    ANSWERED = "answered"
+    TIMEOUT = "timeout"
+    FULL = "full"
+    NOBODY = "nobody"
+    CLOSED = "closed"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """Ring one device of an agent for a call, `ring_for` seconds at most.
+
+    With `confirm` the person must press 1 before the leg counts as accepted.
+    """
+
+    pbx: str
+    call: str
+    offer: str
+    agent: str
+    device: str
+    endpoint: str
+    number: str
+    confirm: bool
+    ring_for: float
+    queue: str
+    queue_name: str
+    caller_number: str
+    caller_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRing:
+    """End a leg. Its `LegEnded` still comes."""
+
+    pbx: str
+    offer: str
+    device: str
+    why: StopReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connect:
+    """Bring the caller and an accepted leg together."""
+
+    pbx: str
+    call: str
+    offer: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Put the caller back into the waiting room (music, and the dead-man's switch)."""
+
+    pbx: str
+    call: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """The call leaves the router for `target`; None: by the way it came, with the result."""
+
+    pbx: str
+    call: str
+    result: Result
+    target: Target | None = None
+
+
+PbxCommand: TypeAlias = Ring | StopRing | Connect | Hold | Leave
+
+
+class Happened(Enum):
+    """Kinds of `Record`; the value is a stable name for logs, reports and pages."""
+
+    __hash__ = object.__hash__  # Enum's own is written in Python, and hashes a name
+
+    RULE = "rule"
+    ENTERED = "entered"
+    OFFERED = "offered"
+    RANG = "rang"
+    OFFER_ENDED = "offer-ended"
+    ACCEPTED = "accepted"
+    CONNECTED = "connected"
+    REQUEUED = "requeued"
+    MOVED = "moved"
+    ABANDONED = "abandoned"
+    TAKEN = "taken"
+    COMPLETED = "completed"
+    TRANSFERRED = "transferred"
+    LEFT = "left"
+    SIGNED_IN = "signed-in"
+    SIGNED_OUT = "signed-out"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    WRAP_UP = "wrap-up"
+    WRAP_UP_ENDED = "wrap-up-ended"
+    SHIFT = "shift"
+    STATE = "state"
+    RELOADED = "reloaded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Something that became true, for history, ``queue_log``, ``why`` and the live view.
+
+    `detail` is a short tuple whose meaning depends on `kind`; see `callrouter.api.records`.
+    """
+
+    kind: Happened
+    at: float
+    call: str = ""
+    queue: str = ""
+    agent: str = ""
+    offer: str = ""
+    detail: tuple[str | int | float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Why an agent is rung for a call: what there was to choose from at that moment.
+
+    `ranked` are the first few agents out of `available`, to be sorted by whoever reads it: for each what
+    the policies of the queue ranked them by, since when they had been idle (-1 where a draw decides),
+    and who it is. `waiting` counts the callers in the
+    lines that were looked at. `by_agent` is set when the agent became free and took the call, rather
+    than the call the agent; then the agent is the only candidate and `ranked` is empty. `tried` had
+    refused or missed the call since it last went round. `drawn` of 0 means that nothing was drawn,
+    else how many chances there were, one for each equal unless the policy weighs them. `needs` and
+    `tier` are the skills and the steps of widening that the call had come to by then.
+
+    It is told for every offer, so it holds what is at hand; words are made when somebody asks.
+    """
+
+    at: float
+    call: str
+    queue: str
+    agent: str
+    offer: str
+    policy: tuple[str, ...]
+    available: int
+    ranked: tuple[tuple[tuple[float | tuple[float, ...], ...], float, str], ...]
+    waiting: int
+    waited: float
+    tried: tuple[str, ...]
+    by_agent: bool
+    preferred: bool
+    drawn: int
+    needs: frozenset[tuple[str, int]] = frozenset()
+    tier: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something odd that was seen and passed over; logged and counted."""
+
+    text: str
+
+
+Told: TypeAlias = Record | Decided | Note
+"""What is told to listeners."""
+
+Command: TypeAlias = PbxCommand | Told

@@ -1,0 +1,335 @@
+"""Everything that can reach the core: facts, in the past tense.
+
+Drivers translate what their PBX says into these; people's requests and new configuration arrive the
+same way. An event carries no time: the runtime stamps it once, when it hands it to the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from callrouter.model.table import DEFAULT_PRIORITY, Table
+
+
+class Reached(Enum):
+    """What a PBX knows of a phone (`EndpointChanged`)."""
+
+    IDLE = "idle"
+    IN_USE = "in-use"
+    """In a call, or ringing for one, that is not ours."""
+    UNREACHABLE = "unreachable"
+
+
+class LegEnd(Enum):
+    """Why a leg to a phone is over. The value is what people read."""
+
+    BUSY = "busy"
+    """The phone said busy (SIP 486)."""
+    DECLINED = "declined"
+    """The person said no: rejected (SIP 603), or any key but 1."""
+    NO_ANSWER = "no answer"
+    """It rang until its time was up."""
+    UNAVAILABLE = "unavailable"
+    """The phone is there but takes no call now (SIP 480)."""
+    UNREACHABLE = "unreachable"
+    """No such phone, not registered, or no reply (SIP 404, 408, 503 …)."""
+    FAILED = "failed"
+    """Refused by the PBX, or any other fault."""
+    NOT_ACCEPTED = "not accepted"
+    """Answered, but nobody pressed 1 in time: a voicemail, or a pocket."""
+    HUNG_UP = "hung up"
+    """It had answered, and hung up or was ended by us."""
+
+
+class CallerEnd(Enum):
+    """How a caller's channel left us."""
+
+    HUNG_UP = "hung up"
+    TAKEN = "taken elsewhere"
+    """Someone else moved the caller out of the waiting room (a redirect, a pickup)."""
+    LOST = "lost"
+    """Gone when we looked again after a gap in what the PBX told us."""
+
+
+class TransferKind(Enum):
+    """How an agent passed a call on."""
+
+    BLIND = "blind"
+    ATTENDED = "attended"
+
+
+class ConnectFault(Enum):
+    """Why a connect did not come about."""
+
+    CALLER_GONE = "the caller had gone"
+    LEG_GONE = "the agent's phone had gone"
+    FAILED = "the PBX refused"
+
+
+# ---------------------------------------------------------------- from a PBX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallArrived:
+    """A caller entered a queue, or was found waiting after a gap (then `entered_at` is set)."""
+
+    call: str
+    pbx: str
+    queue: str
+    caller_number: str = ""
+    caller_name: str = ""
+    called_number: str = ""
+    priority: int = DEFAULT_PRIORITY
+    agent: str = ""
+    tag: str = ""
+    entered_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerLeft:
+    """The caller's channel is gone, or no longer ours."""
+
+    call: str
+    how: CallerEnd = CallerEnd.HUNG_UP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegRang:
+    """A phone rings."""
+
+    offer: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegAnswered:
+    """A phone was picked up; it asks its person for key 1 now."""
+
+    offer: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegAccepted:
+    """The agent takes the call: off-hook on a desk phone, key 1 on a mobile."""
+
+    offer: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegEnded:
+    """A leg is over, for whatever reason. Every leg of every offer ends in exactly one of these."""
+
+    offer: str
+    device: str
+    why: LegEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallConnected:
+    """Caller and agent hear each other."""
+
+    call: str
+    offer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectFailed:
+    """Caller and agent could not be brought together."""
+
+    call: str
+    offer: str
+    why: ConnectFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTransferred:
+    """The agent passed the caller on to `to`; the caller is no longer ours."""
+
+    call: str
+    kind: TransferKind
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegMoved:
+    """Another phone picked up what rang on this leg; `endpoint` is the phone that talks now.
+
+    On a device without `confirm` this is the acceptance, whether a `LegAccepted` follows or not.
+    """
+
+    offer: str
+    device: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointChanged:
+    """What a PBX knows of a phone has changed."""
+
+    pbx: str
+    endpoint: str
+    state: Reached
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenCall:
+    """A caller's channel as found in a snapshot; `talking_to` is the offer it is bridged with."""
+
+    arrived: CallArrived
+    talking_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenLeg:
+    """A leg of ours as found in a snapshot.
+
+    `answered`: picked up; `accepted`: key 1 was pressed (a device without `confirm` accepts by being
+    picked up); `bridged`: in a talk, with whomever.
+    """
+
+    offer: str
+    device: str
+    agent: str
+    call: str
+    answered: bool = False
+    accepted: bool = False
+    bridged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PbxSnapshot:
+    """The whole truth of one PBX, at start and after every gap. It is in step from here on."""
+
+    pbx: str
+    calls: tuple[SeenCall, ...] = ()
+    legs: tuple[SeenLeg, ...] = ()
+    endpoints: Mapping[str, Reached] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PbxLost:
+    """The link to a PBX is gone. Its calls and phones stay as last known; nothing is ordered."""
+
+    pbx: str
+    why: str = ""
+
+
+# ---------------------------------------------------------------- from people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """An agent starts work. `by` says who did it, for the record."""
+
+    agent: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOut:
+    """An agent stops work; during a call it takes effect after it."""
+
+    agent: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRequested:
+    """An agent takes a break; during a call it takes effect after it."""
+
+    agent: str
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """An agent comes back from a break, or takes a pending one back."""
+
+    agent: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyPressed:
+    """An agent ends wrap-up early."""
+
+    agent: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMoved:
+    """A supervisor moves a waiting call: to another queue, to an agent first, to a priority."""
+
+    call: str
+    queue: str = ""
+    agent: str = ""
+    priority: int | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEndRequested:
+    """A supervisor ends a call."""
+
+    call: str
+    by: str = ""
+
+
+# ---------------------------------------------------------------- from ourselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigReloaded:
+    """A new routing table applies from now on."""
+
+    table: Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRestored:
+    """An agent as the store knew them before a restart. Times are epoch seconds.
+
+    `wrap_queue` is the queue whose call the wrap-up is of, `calls` those of today.
+    """
+
+    agent: str
+    signed_in: bool = False
+    signed_in_at: float | None = None
+    pause_reason: str | None = None
+    paused_at: float | None = None
+    wrap_until: float | None = None
+    wrap_queue: str = ""
+    idle_since: float | None = None
+    misses: int = 0
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A deadline was reached, or nothing happened: only the clock moved."""
+
+
+PersonEvent: TypeAlias = SignedIn | SignedOut | PauseRequested | Resumed | ReadyPressed
+LegEvent: TypeAlias = LegRang | LegAnswered | LegAccepted | LegEnded | LegMoved
+CallEvent: TypeAlias = CallerLeft | CallConnected | ConnectFailed | CallTransferred
+Event: TypeAlias = (
+    CallArrived
+    | CallEvent
+    | LegEvent
+    | EndpointChanged
+    | PbxSnapshot
+    | PbxLost
+    | PersonEvent
+    | CallMoved
+    | CallEndRequested
+    | ConfigReloaded
+    | AgentRestored
+    | TimePassed
+)

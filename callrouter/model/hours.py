@@ -1,0 +1,189 @@
+"""Weekly hours: when a queue is open, a shift is on, a device rings. Pure; the time is an argument.
+
+Hours are wall-clock times of a zone. Where the clock is put forward, a time that does not exist that
+day means the moment of the change; where it is put back, a span that touches the hour that happens
+twice covers both. A span that ends before it starts ends on the next day.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from math import inf
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY = 24 * 60
+LOOK_AHEAD = 400
+"""Days searched for the next change: more than a year of holidays in a row is no opening hours."""
+
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a week: `start` and `end` in minutes of day `day` (0 is Monday); `end` may be later."""
+
+    day: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Spans of a week in a zone, without the `holidays`, which are off from midnight to midnight."""
+
+    spans: tuple[Span, ...]
+    zone: tzinfo
+    holidays: frozenset[date] = field(default_factory=frozenset)
+
+    def on(self, at: float) -> bool:
+        """Whether `at` (epoch seconds) is within the hours. Starts are in, ends are out."""
+        day = datetime.fromtimestamp(at, self.zone).date()
+        return any(
+            start <= at < end
+            for begin in (day - timedelta(days=1), day)
+            for start, end in self._of(begin)
+        )
+
+    def next_change(self, at: float) -> float | None:
+        """When `on` is next different from what it is at `at`; None: never."""
+        first = datetime.fromtimestamp(at, self.zone).date() - timedelta(days=1)
+        for start, end in self._stretches(first):
+            if start > at:
+                return start
+            if at < end:
+                return None if end == inf else end
+        return None
+
+    def _stretches(self, first: date) -> Iterator[tuple[float, float]]:
+        """The times that are on from a day on, in order, with none that touch each other."""
+        now: tuple[float, float] | None = None
+        for ahead in range(LOOK_AHEAD):
+            day = first + timedelta(days=ahead)
+            for start, end in sorted(self._of(day)):
+                if now is not None and start > now[1]:
+                    yield now
+                    now = None
+                now = (start, end) if now is None else (now[0], max(now[1], end))
+            if now is not None and now[1] < _instant(day, DAY, self.zone, later=False):
+                yield now
+                now = None
+        if now is not None:
+            yield now[0], inf
+
+    def _of(self, day: date) -> Iterator[tuple[float, float]]:
+        """The spans that begin on a day, as instants; they end where a holiday begins."""
+        if day in self.holidays:
+            return
+        weekday = day.weekday()
+        tomorrow = inf
+        if day + timedelta(days=1) in self.holidays:
+            tomorrow = _instant(day, DAY, self.zone, later=False)
+        for span in self.spans:
+            if span.day == weekday:
+                start = _instant(day, span.start, self.zone, later=False)
+                end = min(_instant(day, span.end, self.zone, later=True), tomorrow)
+                if start < end:
+                    yield start, end
+
+
+def next_midnight(at: float, zone: tzinfo) -> float:
+    """When the day of `at` ends in a zone."""
+    day = datetime.fromtimestamp(at, zone).date()
+    return _instant(day, DAY, zone, later=False)
+
+
+def _instant(day: date, minutes: int, zone: tzinfo, *, later: bool) -> float:
+    """The moment of a wall-clock time; of one that happens twice, the later or the earlier."""
+    day += timedelta(days=minutes // DAY)
+    minutes %= DAY
+    wall = datetime(day.year, day.month, day.day, minutes // 60, minutes % 60, tzinfo=zone)
+    early = wall.replace(fold=0).timestamp()
+    late = wall.replace(fold=1).timestamp()
+    if early <= late:
+        return late if later else early
+    return _change(late, early, zone)
+
+
+def _change(before: float, after: float, zone: tzinfo) -> float:
+    """The moment at which the clock was put forward, between two that it lies between."""
+    offset = _offset(before, zone)
+    low, high = int(before), int(after)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset(middle, zone) == offset:
+            low = middle
+        else:
+            high = middle
+    return float(high)
+
+
+def _offset(at: float, zone: tzinfo) -> timedelta | None:
+    return datetime.fromtimestamp(at, UTC).astimezone(zone).utcoffset()
+
+
+# ---------------------------------------------------------------- reading
+
+
+def parse_spans(text: str) -> tuple[Span, ...]:
+    """Read ``mon-fri 09:00-17:30; sat 10:00-14:00``.
+
+    Days are ``mon`` to ``sun``, ranges and lists of them (``mon,wed``, ``sat-sun``), or ``daily``.
+    Several times of a day are separated by commas: ``mon 09:00-12:00, 13:00-17:00``.
+
+    Raises:
+        ValueError: what is wrong, in words, with what would be right.
+    """
+    spans: list[Span] = []
+    for part in text.split(";"):
+        words = part.split(maxsplit=1)
+        if len(words) != 2:
+            raise ValueError(
+                f"'{part.strip()}' is not days and times, such as 'mon-fri 09:00-17:30'"
+            )
+        days = parse_days(words[0])
+        for times in words[1].split(","):
+            start, end = _times(times.strip())
+            spans.extend(Span(day, start, end) for day in days)
+    return tuple(sorted(set(spans), key=lambda span: (span.day, span.start, span.end)))
+
+
+def parse_days(text: str) -> tuple[int, ...]:
+    """Read ``mon-fri``, ``sat,sun`` or ``daily``, as numbers from 0 (Monday)."""
+    if text.lower() == "daily":
+        return tuple(range(7))
+    found: set[int] = set()
+    for part in text.lower().split(","):
+        first, dash, last = part.partition("-")
+        begin = _day(first)
+        end = _day(last) if dash else begin
+        found |= {(begin + n) % 7 for n in range((end - begin) % 7 + 1)}
+    return tuple(sorted(found))
+
+
+def _day(word: str) -> int:
+    if word not in DAYS:
+        raise ValueError(f"'{word}' is no day; days are {', '.join(DAYS)}, or daily")
+    return DAYS.index(word)
+
+
+def _times(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if not dash:
+        raise ValueError(f"'{text}' is no time span, such as '09:00-17:30'")
+    start, end = _minutes(first.strip()), _minutes(last.strip())
+    if start in (DAY, end):
+        raise ValueError(f"'{text}' is empty; a whole day is '00:00-24:00'")
+    return start, end if end > start else end + DAY
+
+
+def _minutes(text: str) -> int:
+    match = _CLOCK.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is no time of day, such as '09:00'")
+    hours, minutes = int(match[1]), int(match[2])
+    if hours > 24 or minutes > 59 or (hours == 24 and minutes):
+        raise ValueError(f"'{text}' is no time of day; the last is '24:00'")
+    return hours * 60 + minutes

@@ -1,0 +1,239 @@
+"""The routing table: what supervisors and operators configured, as the core sees it.
+
+Frozen: a reload makes a new table and hands it to the core in one event. All durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+from enum import Enum
+from typing import TypeAlias, TypeVar
+
+from callrouter.model.hours import Hours
+
+_Spec = TypeVar("_Spec")
+
+FIRST_PRIORITY = 1
+LAST_PRIORITY = 100
+DEFAULT_PRIORITY = 50
+
+
+class SignIn(Enum):
+    """How an agent comes to be signed in."""
+
+    MANUAL = "manual"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSpec:
+    """A phone of an agent.
+
+    Exactly one of `endpoint` (a phone the PBX knows, such as ``PJSIP/1001``) and `number` (E.164,
+    reached over a trunk) is set. `pbx` names the telephone systems that can ring it. A device with
+    `confirm` is connected only after key 1. It starts to ring `ring_after` seconds into an offer.
+    """
+
+    id: str
+    agent: str
+    pbxes: tuple[str, ...]
+    endpoint: str = ""
+    number: str = ""
+    confirm: bool = False
+    ring_after: float = 0.0
+    enabled: bool = True
+
+    @property
+    def address(self) -> str:
+        """What the PBX calls it."""
+        return self.endpoint or self.number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """A person who takes calls. `wrap_up` overrides that of the queue when set."""
+
+    id: str
+    name: str
+    devices: tuple[DeviceSpec, ...] = ()
+    sign_in: SignIn = SignIn.MANUAL
+    capacity: int = 1
+    wrap_up: float | None = None
+    skills: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSpec:
+    """An agent's place in a queue: `level` 1 (first) to 100 (last), `order` as written in the file."""
+
+    agent: str
+    level: int = FIRST_PRIORITY
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToQueue:
+    """Send the call to another queue; it keeps its first entry time."""
+
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToDialplan:
+    """Send the call to a place in the dialplan of its PBX."""
+
+    context: str
+    extension: str
+    priority: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepWaiting:
+    """Leave the call where it is (`on_nobody: wait`)."""
+
+
+Target: TypeAlias = ToQueue | ToDialplan | HangUp | KeepWaiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftSpec:
+    """Members who replace those of the queue while `hours` are on."""
+
+    hours: Hours
+    members: tuple[MemberSpec, ...] = ()
+
+
+ALL_AT_ONCE = 1_000_000
+"""`at_once: all` of a `WidenStep`, which needs None for "as before"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidenStep:
+    """What changes for a call that has waited `after` seconds since its first entry.
+
+    `at_once` None and `skills` None change nothing; `members` are open to the call besides the
+    earlier ones.
+    """
+
+    after: float
+    at_once: int | None = None
+    members: tuple[MemberSpec, ...] = ()
+    skills: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSpec:
+    """A queue's rules.
+
+    `at_once` None rings every agent at once. A target of None leaves by the way the call came: back
+    to the dialplan after a ``Gosub``, to the fallback after a ``Goto``. `auto_pause` is the number
+    of missed calls in a row after which an agent is paused; 0 never pauses. `hours` None is always
+    open. `skills` are the least levels that an agent must have. A caller's last agent is tried first
+    within `last_agent` seconds of their last talk; None: never. An agent whom a call prefers (its
+    last, or one named by a rule or the dialplan) is the only one rung for `prefer_for` seconds.
+    """
+
+    id: str
+    name: str
+    policy: tuple[str, ...] = ("longest-idle",)
+    members: tuple[MemberSpec, ...] = ()
+    at_once: int | None = 1
+    ring_for: float = 20.0
+    retry_after: float = 5.0
+    wrap_up: float = 0.0
+    weight: int = 1
+    max_wait: float | None = None
+    max_waiting: int | None = None
+    on_max_wait: Target | None = None
+    on_full: Target | None = None
+    on_nobody: Target | None = None
+    auto_pause: int = 3
+    music: str = "default"
+    hours: Hours | None = None
+    on_closed: Target | None = None
+    shifts: tuple[ShiftSpec, ...] = ()
+    widen: tuple[WidenStep, ...] = ()
+    skills: Mapping[str, int] = field(default_factory=dict)
+    last_agent: float | None = None
+    prefer_for: float = 0.0
+
+    def reusing(self, old: QueueSpec) -> QueueSpec:
+        """The same rules, with the tables of members that have not changed taken from `old`."""
+        if self == old:
+            return old
+        return replace(
+            self,
+            members=old.members if self.members == old.members else self.members,
+            shifts=old.shifts if self.shifts == old.shifts else self.shifts,
+            widen=old.widen if self.widen == old.widen else self.widen,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NumberPattern:
+    """A phone number, or with `prefix` the beginning of one: digits, and a ``+`` before a country."""
+
+    digits: str
+    prefix: bool = False
+
+    def fits(self, number: str) -> bool:
+        """Whether a number, written in the same way, is meant."""
+        return number.startswith(self.digits) if self.prefix else number == self.digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What is changed about a call on arrival if everything that is asked for fits.
+
+    Empty conditions ask for nothing. Of several values one must fit.
+    """
+
+    name: str
+    callers: tuple[NumberPattern, ...] = ()
+    called: tuple[NumberPattern, ...] = ()
+    queues: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    hours: Hours | None = None
+    priority: int | None = None
+    queue: str = ""
+    agent: str = ""
+    tag: str = ""
+    skills: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """All agents and queues, by id; the rules in the order written; the zone of "today"."""
+
+    agents: Mapping[str, AgentSpec] = field(default_factory=dict)
+    queues: Mapping[str, QueueSpec] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    zone: tzinfo = UTC
+
+    def reusing(self, old: Table) -> Table:
+        """The same table, with what has not changed since `old` taken from there.
+
+        So that a reload can tell by identity what it has to touch. Takes long for a large table; it
+        needs nothing of the core and can be done beside it.
+        """
+        return replace(
+            self,
+            agents=_reused(old.agents, self.agents),
+            queues={
+                name: spec.reusing(old.queues[name]) if name in old.queues else spec
+                for name, spec in self.queues.items()
+            },
+        )
+
+
+def _reused(old: Mapping[str, _Spec], new: Mapping[str, _Spec]) -> dict[str, _Spec]:
+    return {
+        name: old[name] if name in old and old[name] == spec else spec for name, spec in new.items()
+    }

@@ -1,0 +1,87 @@
+"""The channels that concern us: callers, and the legs that we placed. Plain data, and who is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from callrouter.model.commands import StopReason
+from callrouter.model.events import CallArrived, Event, LegEnd
+from callrouter.pbx.asterisk.wire import AmiMessage
+
+
+class Where(Enum):
+    """Where a caller is in our part of the dialplan."""
+
+    WAITING = "waiting"
+    CONNECTING = "connecting"
+    TALKING = "talking"
+    RELEASED = "released"
+    """The talk is over as the dialplan sees it; who ended it, and how, is yet to be seen."""
+
+
+@dataclass(slots=True, eq=False)
+class Caller:
+    """A caller's channel that is ours. `leg` is the one it is being connected with, or talks to."""
+
+    uid: str
+    queue: str
+    arrived: CallArrived
+    where: Where = Where.WAITING
+    leg: str = ""
+    offer: str = ""
+    """The offer that `leg` belongs to."""
+    bridge: str = ""
+    taken: bool = False
+    """Whether the channel is marked as taken in."""
+    logged: bool = False
+    """Whether an earlier run of the router has written down that the caller entered."""
+
+
+@dataclass(slots=True, eq=False)
+class LegChannel:
+    """A leg that we placed. `channel` is empty until Asterisk has made it."""
+
+    uid: str
+    offer: str
+    device: str
+    agent: str = ""
+    call: str = ""
+    channel: str = ""
+    up: bool = False
+    accepted: bool = False
+    stop: StopReason | None = None
+    refused: LegEnd | None = None
+    reason: str = ""
+    """Why Asterisk's Originate failed, in its own terms."""
+    gone: AmiMessage | None = None
+    """The end of its channel, while a colleague may yet turn out to have picked up."""
+    caller: str = ""
+    """The caller's channel it is being connected with, or talks to."""
+    bridge: str = ""
+
+
+class Sink(Protocol):
+    """Where the mirror's findings go."""
+
+    def post(self, event: Event) -> None:
+        """Tell the core."""
+
+    def taken(self, caller: Caller) -> None:
+        """A new caller was told to the core: mark the channel as taken in."""
+
+    def stop_now(self, leg: LegChannel) -> None:
+        """The channel of a leg that is to be stopped has only now come to be."""
+
+    def gone_unless_moved(self, leg: LegChannel) -> None:
+        """The channel of a leg is gone: so is the leg, unless it turns up elsewhere in a moment."""
+
+    def stray(self, uid: str) -> None:
+        """A channel was picked up as if it were a leg of ours, and is none: end it."""
+
+    def forwarded(self) -> None:
+        """A phone has sent a leg of ours elsewhere (302): end what Asterisk makes of that."""
+
+    def look_at(self, caller: Caller) -> None:
+        """Something happened to a caller that nothing explained yet: look where they are."""

@@ -1,0 +1,68 @@
+"""Whether the manager's user may do, and gets to hear, what the router needs.
+
+Asterisk does not say: an action that is not permitted is refused when it is needed, and an event that
+may not be read just does not come. So ask once after each login, and listen for echoes of our own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk.errors import AmiError
+from callrouter.pbx.asterisk.outbox import Outbox
+from callrouter.pbx.asterisk.session import AmiSession
+from callrouter.pbx.asterisk.wire import AmiMessage
+
+LAMP = "Custom:callrouter"
+"""A device state that is in use while a router is in step; changing it echoes as a call event."""
+
+ECHO_WITHIN = 2.0
+"""Seconds for an event of our own making to come back."""
+
+_HINT = "callers would not be served; check the user in manager_callrouter.conf"
+
+
+class Checkup:
+    """Complains, in words for people, of what the user is not permitted."""
+
+    def __init__(self, session: AmiSession, outbox: Outbox) -> None:
+        self._session = session
+        self._outbox = outbox
+        self._waiting: set[str] = set()
+
+    def heard(self, message: AmiMessage) -> None:
+        """An event has come; it may be the echo that is waited for."""
+        if not self._waiting:
+            return
+        if message.get("UserEvent") == "CallrouterHello":
+            self._waiting.discard("user")
+        elif message.name == "DeviceStateChange" and message.get("Device") == LAMP:
+            self._waiting.discard("call")
+
+    async def run(self) -> None:
+        """Ask what may be done, and see what can be heard."""
+        try:
+            allowed = await self._session.request({"Action": "ListCommands"})
+            missing = sorted({c for name, c in words.NEEDS.items() if name not in allowed})
+            for name in missing:
+                self._outbox.complain(f"write={name} is missing", _HINT)
+            await self._listen(missing)
+        except AmiError:
+            return  # the link is gone, or too slow to judge; there will be another login
+
+    async def _listen(self, missing: list[str]) -> None:
+        lamp = {"Action": "Setvar", "Variable": f"DEVICE_STATE({LAMP})", "Value": ""}
+        self._waiting = {"user", "call"} - ({"user"} & set(missing))
+        if "user" in self._waiting:
+            self._outbox.send({"Action": "UserEvent", "UserEvent": "CallrouterHello"})
+        try:
+            # Two states, since only a change echoes; a router that was here before left the second.
+            await self._session.request(lamp | {"Value": "NOT_INUSE"})
+            await self._session.request(lamp | {"Value": "INUSE"})
+        except AmiError:
+            self._waiting.discard("call")  # nothing can be concluded
+        await asyncio.sleep(ECHO_WITHIN)
+        for name in sorted(self._waiting):
+            self._outbox.complain(f"no events come: read={name} is missing", _HINT)
+        self._waiting.clear()

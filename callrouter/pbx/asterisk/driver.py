@@ -1,0 +1,343 @@
+"""The Asterisk driver: AMI in, events out; commands in, AMI out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from callrouter.core.state import Floor
+from callrouter.model.commands import Happened, PbxCommand, Record, Told
+from callrouter.model.events import Event, PbxLost
+from callrouter.model.table import Table
+from callrouter.pbx.asterisk import orders, queuelog, survey, words
+from callrouter.pbx.asterisk.channels import Caller, LegChannel
+from callrouter.pbx.asterisk.checkup import Checkup
+from callrouter.pbx.asterisk.known import KnownDevices
+from callrouter.pbx.asterisk.looking import Lookout
+from callrouter.pbx.asterisk.mirror import Mirror
+from callrouter.pbx.asterisk.outbox import Outbox
+from callrouter.pbx.asterisk.session import (
+    AmiAccount,
+    AmiDown,
+    AmiError,
+    AmiMessage,
+    AmiRejected,
+    AmiReply,
+    AmiSession,
+)
+from callrouter.pbx.base import PbxHealth, Post
+from callrouter.settings import AsteriskSettings
+from callrouter.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+BEAT = 1.0
+"""Seconds between two bumps of the tick that tells the dialplan that the router is alive."""
+
+COMPARE_EVERY = 60.0
+"""Seconds between two comparisons of everything, in search of drift that nobody announced."""
+
+
+MOVES_WITHIN = 0.1
+"""Seconds for the word that a colleague picked up, once the channel that rang has gone."""
+
+MOST_LINES = 500
+"""Lines for queue_log that may be on their way at once; more are dropped."""
+
+
+class AsteriskPbx:
+    """One Asterisk, reached over AMI. See `callrouter.pbx.base.Pbx`.
+
+    `listen` is to be told every record of the router: it writes queue_log, and keeps the queue that
+    a caller's channel names up to date.
+    """
+
+    def __init__(
+        self, name: str, settings: AsteriskSettings, *, post: Post, table: Table, boot: str = ""
+    ) -> None:
+        self.name = name
+        self.in_step = False
+        self._post = post
+        self._settings = settings
+        self._tasks = Tasks()
+        self._boot = boot
+        self._beats = 0
+        self._buffer: deque[AmiMessage] | None = None
+        """Events from before the first snapshot; they are replayed after it."""
+        self._syncing: asyncio.Task[None] | None = None
+        self._sync_again = False
+        self._known: KnownDevices | None = None
+        self.mirror = Mirror(name, self)
+        self.session = AmiSession(
+            account(settings),
+            on_event=self._on_event,
+            on_up=self._on_up,
+            on_down=self._on_down,
+            wanted=words.EVENTS,
+        )
+        self.outbox = Outbox(
+            self.session,
+            self.mirror,
+            post=post,
+            dial_number=settings.dial_number,
+            resync=self.resync,
+        )
+        self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
+        self._checkup = Checkup(self.session, self.outbox)
+        self._queues_of: dict[str, list[str]] = {}
+        self._logging = 0
+        self.use(table)
+
+    def devices_from(self, floor: Callable[[], Floor]) -> None:
+        """Tell the dialplan which devices are available, as `floor()` has it, for its fallback."""
+        self._known = KnownDevices(floor, self.name, self._settings.dial_number)
+
+    # ------------------------------------------------------------ life
+
+    async def run(self) -> None:
+        """Connect and stay connected until cancelled. Calls stay where they are."""
+        beat = self._tasks.spawn(self._beat(), f"{self.name}: heartbeat")
+        try:
+            await self.session.run()
+        finally:
+            beat.cancel()
+            await self.session.close()
+            await self._tasks.close()
+
+    def health(self) -> PbxHealth:
+        """How it is doing."""
+        where = f"Asterisk at {self._settings.host}:{self._settings.port}"
+        if self.in_step:
+            return PbxHealth(up=True, detail=where)
+        if self.session.up:
+            return PbxHealth(up=False, detail=f"{where}: comparing calls and phones")
+        return PbxHealth(up=False, detail=self.session.last_error or f"{where}: connecting")
+
+    def use(self, table: Table) -> None:
+        """Watch the phones that the table names."""
+        watched = frozenset(
+            device.endpoint
+            for agent in table.agents.values()
+            for device in agent.devices
+            if device.endpoint and self.name in device.pbxes
+        )
+        self._queues_of = {}
+        for queue in table.queues.values():
+            for member in queue.members:
+                self._queues_of.setdefault(member.agent, []).append(queue.id)
+        changed = watched != self.mirror.phones.watched
+        self.mirror.phones.watched = watched
+        if changed and self.in_step:
+            self.resync("the configuration names other phones")
+
+    def resync(self, why: str) -> None:
+        """Compare everything with Asterisk anew. Calls that are as they should be do not notice."""
+        if not self.session.up:
+            return
+        if self._syncing is not None and not self._syncing.done():
+            self._sync_again = True
+            return
+        logger.debug("%s: comparing with Asterisk: %s", self.name, why)
+        self._syncing = self._tasks.spawn(self._survey(), f"{self.name}: survey")
+
+    def _on_up(self) -> None:
+        self._buffer = deque()
+        self.resync("connected")
+
+    def _on_down(self, why: str) -> None:
+        self.in_step = False
+        self._buffer = None
+        self._sync_again = False
+        self.mirror.lost()
+        if self._syncing is not None:
+            self._syncing.cancel()
+            self._syncing = None
+        logger.info("%s: out of step: %s", self.name, why)
+        self._post(PbxLost(pbx=self.name, why=why))
+
+    async def _beat(self) -> None:
+        """Keep the dialplan's dead-man's switch from striking, and look for drift now and then."""
+        seconds = 0.0
+        while True:
+            if self.in_step:
+                self._beats += 1
+                tick = orders.setvar("", "CALLROUTER_TICK", f"{self._boot}-{self._beats}")
+                self.outbox.send(tick, *(self._known.changes() if self._known else ()))
+                seconds += BEAT
+                if seconds >= COMPARE_EVERY:
+                    seconds = 0.0
+                    self.resync("looking for drift")
+            await asyncio.sleep(BEAT)
+
+    # ------------------------------------------------------------ coming into step
+
+    async def _survey(self) -> None:
+        """Ask for everything and compare, until nobody has asked again meanwhile."""
+        while True:
+            self._sync_again = False
+            self.mirror.moved.clear()
+            try:
+                channels = await self.session.list(survey.STATUS)
+                devices = await self.session.list(survey.DEVICES)
+            except AmiError as error:
+                self._survey_failed(error)
+                return
+            self._compared(channels, devices)
+            if not self._sync_again:
+                return
+
+    def _compared(self, channels: list[AmiMessage], devices: list[AmiMessage]) -> None:
+        """Agree with the lists, and replay what happened meanwhile. Replaying is idempotent.
+
+        While in step, events went on being handled as the lists were on their way, and what they
+        were about is left as they left it: a comparison never turns anything back.
+        """
+        first = not self.in_step
+        survey.take_in(self.mirror, channels, devices, anew=first)
+        self.in_step = True
+        snapshot = survey.snapshot(self.mirror)
+        self._post(snapshot)
+        for caller in [caller for caller in self.mirror.callers.values() if not caller.taken]:
+            self.taken(caller)
+        buffered, self._buffer = self._buffer or deque(), None
+        for message in buffered:
+            self._replay(message)
+        if first:
+            logger.info(
+                "%s: in step: %d calls, %d legs, %d phones watched",
+                self.name,
+                len(snapshot.calls),
+                len(snapshot.legs),
+                len(snapshot.endpoints),
+            )
+            self._missing_phones()
+            if self._known is not None:
+                self._known.forget()
+            self._tasks.spawn(self._checkup.run(), f"{self.name}: checking permissions")
+
+    def _replay(self, message: AmiMessage) -> None:
+        """An event from while the lists were on their way: its effect may be in them already."""
+        known = message.get("Uniqueid") in self.mirror.callers
+        if known and message.get("UserEvent") == "CallrouterCall":
+            return
+        self.mirror.handle(message)
+
+    def _survey_failed(self, error: AmiError) -> None:
+        if isinstance(error, AmiDown):
+            return
+        hint = ""
+        if isinstance(error, AmiRejected):
+            hint = "the user in manager_callrouter.conf needs write=call and read=call,user"
+        self.outbox.complain(f"can't compare calls and phones with Asterisk: {error}", hint)
+        if not self.in_step:
+            self._buffer = deque()
+        self._later(2.0, lambda: self.resync("the last comparison failed"))
+
+    def _missing_phones(self) -> None:
+        missing = self.mirror.phones.missing()
+        if missing:
+            logger.warning(
+                "%s: %s %s not known to Asterisk: check the names in agents.yaml and pjsip.conf",
+                self.name,
+                ", ".join(missing[:5]) + (" …" if len(missing) > 5 else ""),
+                "is" if len(missing) == 1 else "are",
+            )
+
+    # ------------------------------------------------------------ events
+
+    def _on_event(self, message: AmiMessage) -> None:
+        self._checkup.heard(message)
+        if self._buffer is not None:
+            self._buffer.append(message)
+        else:
+            self.mirror.handle(message)
+
+    def post(self, event: Event) -> None:
+        """The mirror has an event for the core."""
+        self._post(event)
+
+    def taken(self, caller: Caller) -> None:
+        """Mark the channel as taken in: from now on it is given 15 s of silence, not 5."""
+        if caller.uid in self.mirror.callers:
+            caller.taken = True
+            call = self.mirror.call_id(caller.uid)
+            self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_CALL", call))
+
+    def stop_now(self, leg: LegChannel) -> None:
+        """Stop a leg whose channel did not exist yet when it was to be stopped."""
+        self.outbox.send(orders.stop(leg))
+
+    def gone_unless_moved(self, leg: LegChannel) -> None:
+        """Wait for a moment whether a leg without a channel turns up on another phone."""
+        self._later(MOVES_WITHIN, lambda: self.mirror.not_moved(leg))
+
+    def stray(self, uid: str) -> None:
+        """End a channel that was picked up as a leg of ours and is none."""
+        self._lookout.stray(uid)
+
+    def forwarded(self) -> None:
+        """End what Asterisk makes of a call that a phone sent elsewhere."""
+        self._lookout.forwarded()
+
+    def look_at(self, caller: Caller) -> None:
+        """Look where a caller is, unless something explains it first."""
+        self._lookout.look_at(caller)
+
+    # ------------------------------------------------------------ commands and records
+
+    def execute(self, commands: Sequence[PbxCommand]) -> None:
+        """Carry out the commands of one event in one write."""
+        self.outbox.execute(commands)
+
+    def listen(self, item: Told) -> None:
+        """Keep the caller's channel and queue_log up to date; both only while the link is up."""
+        if not isinstance(item, Record) or not self.session.up:
+            return
+        if item.kind in {Happened.ENTERED, Happened.MOVED}:
+            self._follow(item)
+        uid = self.mirror.uid(item.call)
+        caller = self.mirror.callers.get(uid)
+        context = queuelog.Context(
+            uid=uid,
+            leg=caller.leg if caller else "",
+            queues=self._queues_of.get(item.agent, ()),
+            again=caller is not None and caller.logged,
+        )
+        if caller is not None and item.kind is Happened.ENTERED:
+            caller.logged = False
+        for line in queuelog.lines(item, context):
+            self._log(line)
+
+    def _log(self, line: queuelog.Line) -> None:
+        """Write a line if Asterisk keeps up: it is worth less than any call."""
+        if self._logging < MOST_LINES:
+            self._logging += 1
+            self.outbox.write([(line.action(), self._logged)])
+
+    def _logged(self, _reply: AmiReply | AmiError) -> None:
+        self._logging -= 1
+
+    def _follow(self, item: Record) -> None:
+        """The call is another queue's now: a router that is restarted must find it there."""
+        caller = self.mirror.callers.get(self.mirror.uid(item.call))
+        if caller is not None and item.queue != caller.queue:
+            caller.queue = item.queue
+            self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_QUEUE", item.queue))
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(seconds, action)
+
+
+def account(settings: AsteriskSettings) -> AmiAccount:
+    """How to log in."""
+    tls = ssl.create_default_context(cafile=settings.ca) if settings.tls else None
+    return AmiAccount(
+        host=settings.host,
+        port=settings.port,
+        username=settings.username,
+        secret=settings.secret,
+        tls=tls,
+    )

@@ -1,0 +1,117 @@
+"""Which devices could take a queue's calls now, for the day on which the router is silent.
+
+The dialplan's fallback rings these. They are told to Asterisk in global variables, which the dialplan
+copies into AstDB: AMI's `Setvar` is not allowed to write `DB()` for a user without write=system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from callrouter.core import agents
+from callrouter.core.state import Floor, Membership, Queue
+from callrouter.model.events import Reached
+from callrouter.model.table import DeviceSpec
+from callrouter.pbx.asterisk import orders
+
+DESKS = "CALLROUTER_DESKS_"
+MOBILES = "CALLROUTER_MOBILES_"
+
+NONE = "-"
+"""What stands for no device: an empty variable would be one that was never told."""
+
+LONGEST = 900
+"""Bytes of one list. Asterisk takes header lines of about 1,000."""
+
+_AT_A_TIME = 1000
+"""Members looked at in one go, so that a large table never holds up an offer."""
+
+
+def known_devices(floor: Floor, pbx: str, dial_number: str) -> dict[str, tuple[str, str]]:
+    """By queue: the desks and the mobiles of the agents who are here, as dial strings joined by ``&``.
+
+    Agents signed in and not on a break, in order of priority, then as in the file; a busy agent
+    counts, since they will be free again. Devices that are off or out of reach do not.
+    """
+    return {queue.id: _devices(floor, queue, pbx, dial_number) for queue in floor.queues.values()}
+
+
+def _devices(floor: Floor, queue: Queue, pbx: str, dial_number: str) -> tuple[str, str]:
+    desks, mobiles = _List(), _List()
+    for member in sorted(queue.members.values(), key=_place):
+        if desks.full and mobiles.full:
+            break
+        agent = member.agent
+        if not agents.present(agent):
+            continue
+        for device in agent.spec.devices:
+            if pbx in device.pbxes and not _out(floor, device, pbx):
+                where = mobiles if device.confirm else desks
+                where.add(device.endpoint or _number(device, dial_number))
+    return desks.text, mobiles.text
+
+
+def _place(member: Membership) -> tuple[int, int]:
+    return (member.level, member.order)
+
+
+def _out(floor: Floor, device: DeviceSpec, pbx: str) -> bool:
+    away = agents.reached(floor, device, pbx) is Reached.UNREACHABLE
+    return away or not device.enabled
+
+
+def _number(device: DeviceSpec, dial_number: str) -> str:
+    return dial_number.replace("{number}", device.number.removeprefix("+"))
+
+
+class _List:
+    def __init__(self) -> None:
+        self.text = NONE
+        self.full = False
+
+    def add(self, dial: str) -> None:
+        """Take one more if there is room, each but once."""
+        if not dial or dial in self.text.split("&"):
+            return
+        longer = dial if self.text == NONE else f"{self.text}&{dial}"
+        self.full = self.full or len(longer.encode()) > LONGEST
+        if not self.full:
+            self.text = longer
+
+
+class KnownDevices:
+    """Tells what has changed since it was last told; asked once a second.
+
+    A large table is gone through in several rounds.
+    """
+
+    def __init__(self, floor: Callable[[], Floor], pbx: str, dial_number: str) -> None:
+        self._floor = floor
+        self._pbx = pbx
+        self._dial_number = dial_number
+        self._told: dict[str, tuple[str, str]] = {}
+        self._next: list[str] = []
+
+    def forget(self) -> None:
+        """Asterisk may have been restarted: tell everything again."""
+        self._told.clear()
+
+    def told(self, queue: str) -> tuple[str, str] | None:
+        """What was last told of a queue."""
+        return self._told.get(queue)
+
+    def changes(self) -> Iterator[orders.Action]:
+        """The actions that tell the news."""
+        floor, looked = self._floor(), 0
+        self._next = self._next or sorted(floor.queues)
+        while self._next and looked < _AT_A_TIME:
+            queue = floor.queues.get(self._next.pop(0))
+            if queue is None:
+                continue
+            looked += len(queue.members)
+            found = _devices(floor, queue, self._pbx, self._dial_number)
+            before: tuple[str, str] | None = self._told.get(queue.id)
+            if found != before:
+                self._told[queue.id] = found
+                yield orders.setvar("", DESKS + queue.id, found[0])
+                yield orders.setvar("", MOBILES + queue.id, found[1])

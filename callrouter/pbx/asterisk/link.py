@@ -1,0 +1,216 @@
+"""One AMI connection, from the greeting to its loss; `session` opens one after the other.
+
+Built on panoramisk: its `AMIProtocol` is the connection (transport, table of open actions) and its
+`Action` makes the ActionIDs and the bytes of an action. Replaced are the parts whose defects
+panoramisk 1.4 still has: reading, sending, matching of replies and lists, the end of a connection.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Sequence
+
+from panoramisk.ami_protocol import AMIProtocol
+
+from callrouter.pbx.asterisk.errors import AmiGarbage
+from callrouter.pbx.asterisk.pending import PING_ID, AmiStats, Answers
+from callrouter.pbx.asterisk.wire import Action, AmiMessage, Splitter, parse
+
+logger = logging.getLogger(__name__)
+
+_PING = f"Action: Ping\r\nActionID: {PING_ID}\r\n\r\n".encode()
+_LOGOFF = b"Action: Logoff\r\n\r\n"
+_FULLY_BOOTED = b"FullyBooted"
+
+
+class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
+    """The protocol of one connection.
+
+    Whatever happens, no exception leaves `data_received`: asyncio would cut the connection.
+
+    Attributes:
+        live: whether events go to `on_event`; set by the session when it is up.
+        greeted, booted: done when the greeting, or the event FullyBooted, has come.
+        lost: the reason, once the connection is lost. Never an exception.
+        gone: done when the socket is closed.
+    """
+
+    def __init__(
+        self,
+        *,
+        wanted: frozenset[str] | None,
+        stats: AmiStats,
+        on_event: Callable[[AmiMessage], None],
+        on_lost: Callable[[str, bool], None],
+        ping_interval: float,
+        ping_timeout: float,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
+        self._stats = stats
+        self._on_event = on_event
+        self._on_lost = on_lost
+        self._ping_interval = ping_interval
+        self._ping_timeout = ping_timeout
+        self._splitter = Splitter()
+        self._answers = Answers(stats)
+        self._lists = self._answers.lists
+        self._heard = self._loop.time()
+        self._pinged: float | None = None
+        self._watch_timer: asyncio.TimerHandle | None = None
+        self.live = False
+        self.closed = True
+        self.greeted: asyncio.Future[str] = self._loop.create_future()
+        self.booted: asyncio.Future[None] = self._loop.create_future()
+        self.lost: asyncio.Future[str] = self._loop.create_future()
+        self.gone: asyncio.Future[None] = self._loop.create_future()
+
+    # -- the connection ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio: set the socket up."""
+        super().connection_made(transport)
+        self.responses = self._answers.open
+        self._stats.connects += 1
+        with contextlib.suppress(OSError):  # it may be gone already; we hear of that in a moment
+            tune_socket(transport.get_extra_info("socket"))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Called by asyncio when the socket is closed, by whomever."""
+        if not self.gone.done():
+            self.gone.set_result(None)
+        self.drop(f"the connection broke: {exc}" if exc else "Asterisk closed the connection")
+
+    def drop(self, reason: str, *, politely: bool = False) -> None:
+        """End the connection now: everything open fails with AmiDown, nothing is kept.
+
+        Args:
+            reason: for people, part of errors and log lines.
+            politely: send Logoff and what else is in the buffer first.
+        """
+        if self.closed:
+            return
+        was_live, self.live, self.closed = self.live, False, True
+        if self._watch_timer is not None:
+            self._watch_timer.cancel()
+        if politely:
+            self.transport.write(_LOGOFF)
+            self.transport.close()
+        else:
+            self.transport.abort()
+        self._answers.fail_all(reason)
+        if not self.lost.done():
+            self.lost.set_result(reason)
+        self._on_lost(reason, was_live)
+
+    def close(self) -> None:
+        """What panoramisk calls to end a connection."""
+        self.drop("closed")
+
+    def watch(self) -> None:
+        """From now on: Ping when it was quiet for long; drop when even that brings no byte.
+
+        To be called once, after the login: before it Asterisk takes no Ping.
+        """
+        now = self._loop.time()
+        if self._pinged is not None and self._heard <= self._pinged:
+            due = self._pinged + self._ping_timeout
+            if now >= due:
+                quiet = now - self._heard
+                self.drop(f"Asterisk has not sent a byte for {quiet:.1f} s, not even to a Ping")
+                return
+        else:
+            self._pinged = None
+            due = self._heard + self._ping_interval
+            if now >= due:
+                self.transport.write(_PING)
+                self._pinged = now
+                due = now + self._ping_timeout
+        self._watch_timer = self._loop.call_at(due, self.watch)
+
+    # -- sending ----------------------------------------------------------------------------
+
+    def submit(self, actions: Sequence[Action], timeout: float) -> list[asyncio.Future[AmiMessage]]:
+        """Write all actions in one go; each future ends with its reply or an AmiError.
+
+        Raises:
+            AmiBadValue: one of them cannot be sent; none was written.
+        """
+        data, futures = self._answers.expect(actions, timeout)
+        if data:
+            self.transport.write(data)
+        return futures
+
+    def submit_list(self, action: Action, timeout: float) -> asyncio.Future[list[AmiMessage]]:
+        """As `submit`, for an action whose answer is a list; gives the list's events."""
+        data, [future] = self._answers.expect([action], timeout, is_list=True)
+        self.transport.write(data)
+        return future
+
+    # -- receiving --------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio: handle every message that is complete now, in order."""
+        self._heard = self._loop.time()
+        self._stats.received += len(data)
+        try:
+            messages = self._splitter.feed(data)
+        except AmiGarbage as error:
+            self.drop(str(error))
+            return
+        if self._splitter.greeting is not None and not self.greeted.done():
+            self.greeted.set_result(self._splitter.greeting)
+        for raw in messages:
+            if self.closed:
+                return  # an event's handler closed us
+            try:
+                self._take(raw)
+            except Exception:
+                self._stats.handler_errors += 1
+                logger.exception("a message from Asterisk could not be handled: a defect here")
+
+    def _take(self, raw: bytes) -> None:
+        if raw.startswith(b"\r\n"):  # some modules end a message with one line end too many
+            raw = raw.lstrip(b"\r\n")
+        if raw.startswith(b"Event:"):
+            self._take_event(raw)
+        elif raw.startswith(b"Response:"):
+            self._answers.take_reply(parse(raw))
+        elif raw:
+            self._stats.unmatched += 1
+
+    def _take_event(self, raw: bytes) -> None:
+        """The hot path: what is not wanted is told by its first line and not parsed."""
+        if self._lists and self._answers.take_list_event(raw):
+            return
+        end = raw.find(b"\r\n")
+        name = raw[6:] if end < 0 else raw[6:end]
+        if name[:1] == b" ":
+            name = name[1:]
+        if name == _FULLY_BOOTED and not self.booted.done():
+            self.booted.set_result(None)
+        if not self.live or (self._wanted is not None and name not in self._wanted):
+            self._stats.skipped += 1
+            return
+        message = parse(raw)
+        self._stats.events += 1
+        try:
+            self._on_event(message)
+        except Exception:
+            self._stats.handler_errors += 1
+            logger.exception("the handler of AMI events failed on %r; going on", message)
+
+
+def tune_socket(sock: socket.socket) -> None:
+    """Make a dead peer known within about 5 s, with or without bytes on the way."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", 2),  # seconds
+        ("TCP_KEEPINTVL", 1),  # seconds
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", 5000),  # ms; keepalive alone does nothing for unacknowledged bytes
+    ):
+        if hasattr(socket, option):  # Linux has all four
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -1,0 +1,97 @@
+"""Questions to Asterisk about single channels, where events alone do not say what happened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from callrouter.model.commands import Leave, Result, StopReason
+from callrouter.pbx.asterisk import orders, survey, words
+from callrouter.pbx.asterisk.channels import Caller, Where
+from callrouter.pbx.asterisk.errors import AmiError, AmiRejected
+from callrouter.pbx.asterisk.mirror import Mirror
+from callrouter.pbx.asterisk.outbox import Outbox
+from callrouter.pbx.asterisk.session import AmiSession
+from callrouter.tasks import Tasks
+
+LOOK_AFTER = 0.3
+"""Seconds in which an event may still explain what happened to a caller."""
+
+FORWARDED_AFTER = (0.0, 0.05, 0.3)
+"""Pauses, in seconds, before looking for what a 302 made: its channels come a moment after it."""
+
+
+class Lookout:
+    """Looks where a caller is, and for what a phone made of a call that it sent elsewhere."""
+
+    def __init__(
+        self, session: AmiSession, mirror: Mirror, outbox: Outbox, *, tasks: Tasks
+    ) -> None:
+        self._session = session
+        self._mirror = mirror
+        self._outbox = outbox
+        self._tasks = tasks
+        self._due: set[str] = set()
+
+    def look_at(self, caller: Caller) -> None:
+        """Look where a caller is, unless something explains it within a moment."""
+        if caller.uid in self._due:
+            return
+        self._due.add(caller.uid)
+        asyncio.get_running_loop().call_later(LOOK_AFTER, self._look, caller)
+
+    def _look(self, caller: Caller) -> None:
+        self._due.discard(caller.uid)
+        if self._mirror.callers.get(caller.uid) is caller:
+            self._spawn(lambda: self._look_where(caller), f"look at {caller.uid}")
+
+    def _spawn(self, make: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
+        if self._session.up:
+            self._tasks.spawn(make(), f"{self._mirror.pbx}: {what}")
+
+    async def _look_where(self, caller: Caller) -> None:
+        before = caller.where, caller.leg
+        try:
+            rows = await self._session.list({**survey.STATUS, "Channel": caller.uid})
+        except AmiRejected:
+            rows = []  # it is gone; its Hangup is on the way
+        except AmiError:
+            return
+        unchanged = before == (caller.where, caller.leg)
+        if self._mirror.callers.get(caller.uid) is not caller or not unchanged:
+            return
+        found = survey.row(rows[0]) if rows else None
+        where = found.where if found is not None else None
+        bridged = found is not None and found.bridge != ""
+        if where is None or (caller.where is Where.WAITING and bridged):
+            self._mirror.gone_elsewhere(caller)
+        elif caller.where is Where.RELEASED and where is Where.RELEASED:
+            # Released, and the agent's leg lives on elsewhere: the talk is over for the caller.
+            self._mirror.gone_elsewhere(caller)
+            call = self._mirror.call_id(caller.uid)
+            answered = Leave(pbx=self._mirror.pbx, call=call, result=Result.ANSWERED)
+            self._outbox.send(*orders.leave(caller.uid, caller.queue, answered))
+
+    def stray(self, uid: str) -> None:
+        """End a channel that was picked up as a leg of ours and is none."""
+        self._outbox.send(orders.hang_up(uid, StopReason.WITHDRAWN))
+
+    def forwarded(self) -> None:
+        """End what Asterisk makes of a 302: it would ring someone of whom the router knows nothing.
+
+        Should it be picked up before, it is ended by `stray`; no caller is ever connected to it.
+        """
+        self._spawn(self._end_forwarded, "what a phone sent elsewhere")
+
+    async def _end_forwarded(self) -> None:
+        for pause in FORWARDED_AFTER:
+            await asyncio.sleep(pause)
+            try:
+                rows = await self._session.list(survey.STATUS)
+            except AmiError:
+                return
+            for row in rows:
+                seen = (row.get("Channel"), row.get("CallerIDNum"), row.get("Application"))
+                if row.get("Uniqueid") in self._mirror.locals and words.forwarded(*seen):
+                    self.stray(row.get("Uniqueid"))

@@ -1,0 +1,356 @@
+"""What goes on in Asterisk, as far as it concerns us, and its translation into the core's events.
+
+No I/O: messages in, calls of `Sink` out. It remembers callers that are ours and legs that are ours.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from callrouter.model.commands import StopReason
+from callrouter.model.events import (
+    CallConnected,
+    CallerEnd,
+    CallerLeft,
+    CallTransferred,
+    ConnectFailed,
+    ConnectFault,
+    EndpointChanged,
+    LegAccepted,
+    LegAnswered,
+    LegEnd,
+    LegEnded,
+    LegMoved,
+    LegRang,
+    Reached,
+    TransferKind,
+)
+from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk.arrival import arrival
+from callrouter.pbx.asterisk.channels import Caller, LegChannel, Sink, Where
+from callrouter.pbx.asterisk.phones import Phones
+from callrouter.pbx.asterisk.wire import AmiMessage
+
+
+class Mirror:
+    """Callers, legs and phones of one Asterisk.
+
+    Attributes:
+        locals: the latest Local channels.
+        moved: channels, and endpoints, of which something was heard since a comparison began.
+    """
+
+    def __init__(self, pbx: str, sink: Sink) -> None:
+        self.pbx = pbx
+        self.sink = sink
+        self.callers: dict[str, Caller] = {}
+        self.legs: dict[str, LegChannel] = {}
+        self.moved: set[str] = set()
+        self.locals: deque[str] = deque(maxlen=16)
+        self.phones = Phones(self._phone)
+        self._handlers: Mapping[str, Callable[[AmiMessage], None]] = {
+            "Newchannel": self._new_channel,
+            "Newstate": self._new_state,
+            "Rename": self._renamed,
+            "HangupRequest": self._hanging_up,
+            "Hangup": self._hung_up,
+            "OriginateResponse": self._originated,
+            "UserEvent": self._user_event,
+            "BridgeEnter": self._entered,
+            "BridgeLeave": self._left,
+            "BlindTransfer": self._blind,
+            "AttendedTransfer": self._attended,
+            "MusicOnHoldStop": self._music_stopped,
+            "DeviceStateChange": self._device,
+        }
+
+    def handle(self, message: AmiMessage) -> None:
+        """Take one AMI event."""
+        handler = self._handlers.get(message.name)
+        if handler is not None:
+            self.moved.add(message.get("Uniqueid"))
+            handler(message)
+
+    def call_id(self, uid: str) -> str:
+        """The global id of a caller's channel."""
+        return f"{self.pbx}-{uid}"
+
+    def uid(self, call: str) -> str:
+        """The channel of a call id."""
+        return call.removeprefix(f"{self.pbx}-")
+
+    def lost(self) -> None:
+        """The link is down. What was ordered and never seen may never have been done."""
+        self.legs = {uid: leg for uid, leg in self.legs.items() if leg.channel}
+
+    # ------------------------------------------------------------ phones
+
+    def _phone(self, endpoint: str, state: Reached) -> None:
+        self.sink.post(EndpointChanged(pbx=self.pbx, endpoint=endpoint, state=state))
+
+    def _device(self, message: AmiMessage) -> None:
+        endpoint = message.get("Device")
+        self.moved.add(endpoint)
+        self.phones.device(endpoint, message.get("State"))
+
+    # ------------------------------------------------------------ channels
+
+    def _new_channel(self, message: AmiMessage) -> None:
+        uid, channel = message.get("Uniqueid"), message.get("Channel")
+        leg = self.legs.get(uid)
+        if leg is None:
+            self.phones.came(uid, channel)
+            if channel.startswith("Local/"):
+                self.locals.append(uid)
+            return
+        leg.channel = channel
+        if leg.stop is not None:
+            self.sink.stop_now(leg)
+
+    def _new_state(self, message: AmiMessage) -> None:
+        leg = self.legs.get(message.get("Uniqueid"))
+        if leg is None:
+            return
+        state = message.get("ChannelStateDesc")
+        if state == "Up":
+            leg.up = True
+        elif state == "Ringing":
+            self.sink.post(LegRang(offer=leg.offer, device=leg.device))
+
+    def _renamed(self, message: AmiMessage) -> None:
+        """A masquerade: a colleague's phone may have picked up what rang on this leg."""
+        uid, channel = message.get("Uniqueid"), message.get("Newname")
+        if "<" in channel:  # <MASQ> and <ZOMBIE> are only on the way to the name that stays
+            return
+        leg = self.legs.get(uid)
+        if leg is None:
+            self.phones.went(uid)
+            self.phones.came(uid, channel)
+            return
+        before, leg.channel = words.endpoint_of(leg.channel), channel
+        after = words.endpoint_of(channel)
+        if before != after and not leg.up:
+            self.sink.post(LegMoved(offer=leg.offer, device=leg.device, endpoint=after))
+
+    def _hanging_up(self, message: AmiMessage) -> None:
+        """The far end hung up. It comes before any Hangup, and so tells who was first.
+
+        A leg whose phone sends the call elsewhere (302) is over now, though its channel is kept for
+        as long as Asterisk rings elsewhere; what it makes of it is not ours to connect.
+        """
+        uid = message.get("Uniqueid")
+        leg = self.legs.get(uid)
+        if leg is None:
+            self._caller_gone(uid, CallerEnd.HUNG_UP)
+        elif words.passed_on(message.get("TechCause")) and not leg.up:
+            self.sink.forwarded()
+            self.leg_gone(leg, self._why(leg, message))
+
+    def _hung_up(self, message: AmiMessage) -> None:
+        uid = message.get("Uniqueid")
+        leg = self.legs.get(uid)
+        if leg is None:
+            self._caller_gone(uid, CallerEnd.HUNG_UP)
+            self.phones.went(uid)
+        elif message.get("TechCause") or leg.up or leg.stop is not None or leg.refused is not None:
+            self.leg_gone(leg, self._why(leg, message))
+        else:
+            # Nobody said no, and nobody stopped it: a colleague may have picked up what rang here,
+            # and the word of that may come after the end of this channel.
+            leg.gone = message
+            self.sink.gone_unless_moved(leg)
+
+    def _caller_gone(self, uid: str, how: CallerEnd) -> None:
+        if self.callers.pop(uid, None) is not None:
+            self.sink.post(CallerLeft(call=self.call_id(uid), how=how))
+
+    @staticmethod
+    def _why(leg: LegChannel, message: AmiMessage) -> LegEnd:
+        if leg.refused is not None:
+            return leg.refused
+        if leg.stop is StopReason.TIME_UP:
+            return LegEnd.NO_ANSWER
+        if leg.up or leg.stop is not None:
+            return LegEnd.HUNG_UP
+        return words.leg_end(message.get("Cause"), message.get("TechCause"), leg.reason)
+
+    def leg_gone(self, leg: LegChannel, why: LegEnd) -> None:
+        """A leg is over: say so, once."""
+        self.moved.add(leg.uid)
+        if self.legs.pop(leg.uid, None) is not None:
+            self.sink.post(LegEnded(offer=leg.offer, device=leg.device, why=why))
+
+    def _originated(self, message: AmiMessage) -> None:
+        """Asterisk could not even make a channel: no such phone, or not registered."""
+        leg = self.legs.get(message.get("ActionID"))
+        if leg is None or message.get("Response") != "Failure":
+            return
+        leg.reason = message.get("Reason")
+        if leg.gone is not None:
+            self.not_moved(leg)
+        elif not leg.channel:
+            self.leg_gone(leg, LegEnd.UNREACHABLE if leg.stop is None else LegEnd.HUNG_UP)
+
+    def not_moved(self, leg: LegChannel) -> None:
+        """A leg whose channel is gone has not turned up elsewhere: it is over."""
+        if leg.gone is not None:
+            self.leg_gone(leg, self._why(leg, leg.gone))
+
+    # ------------------------------------------------------------ our dialplan
+
+    def _user_event(self, message: AmiMessage) -> None:
+        name, uid = message.get("UserEvent"), message.get("Uniqueid")
+        if name == "CallrouterCall":
+            self._arrived(message)
+        elif name in words.LEG_SAYS:
+            leg = self.legs.get(uid) or self._picked_up(message)
+            if leg is not None:
+                self._leg_said(leg, name, message)
+            elif name != "CallrouterRefused":
+                self.sink.stray(uid)
+        elif name.startswith("Callrouter"):
+            caller = self.callers.get(uid)
+            if caller is not None:
+                self._caller_said(caller, name)
+
+    def _arrived(self, message: AmiMessage) -> None:
+        uid = message.get("Uniqueid")
+        before = self.callers.pop(uid, None)
+        if before is not None and before.where in {Where.TALKING, Where.RELEASED}:
+            # The agent passed the caller on to a queue, and we have not heard of the transfer yet.
+            to = f"{message.get('CallQueue')}@{words.ENTRY}"
+            self._passed_on(before, TransferKind.BLIND, to)
+        elif before is not None:
+            self.sink.post(CallerLeft(call=self.call_id(uid), how=CallerEnd.TAKEN))
+        event = arrival(self.pbx, self.call_id(uid), message, _of_call(message))
+        caller = self.callers[uid] = Caller(uid, event.queue, event)
+        self.sink.post(event)
+        self.sink.taken(caller)
+
+    def _picked_up(self, message: AmiMessage) -> LegChannel | None:
+        """A colleague's phone took over what rang on a leg: their channel is the leg from now on.
+
+        Asterisk moves the leg's variables to the colleague's channel, whose own id stays.
+        """
+        leg = self.leg(message.get("Offer"), message.get("Device"))
+        if leg is None or leg.up:
+            return None
+        del self.legs[leg.uid]
+        leg.gone = None
+        leg.uid, leg.channel = message.get("Uniqueid"), message.get("Channel")
+        self.legs[leg.uid] = leg
+        self.phones.went(leg.uid)
+        endpoint = words.endpoint_of(leg.channel)
+        self.sink.post(LegMoved(offer=leg.offer, device=leg.device, endpoint=endpoint))
+        return leg
+
+    def leg(self, offer: str, device: str) -> LegChannel | None:
+        """A leg by what it is for. Nearly always that is its channel's id."""
+        found = self.legs.get(words.leg_id(offer, device))
+        if found is not None:
+            return found
+        same = (leg for leg in self.legs.values() if (leg.offer, leg.device) == (offer, device))
+        return next(same, None)
+
+    def _leg_said(self, leg: LegChannel, name: str, message: AmiMessage) -> None:
+        leg.up = True
+        if name == "CallrouterAccepted":
+            leg.accepted = True
+            self.sink.post(LegAccepted(offer=leg.offer, device=leg.device))
+        elif name == "CallrouterAnswered":
+            self.sink.post(LegAnswered(offer=leg.offer, device=leg.device))
+        else:
+            silent = message.get("Why") == "silence"
+            leg.refused = LegEnd.NOT_ACCEPTED if silent else LegEnd.DECLINED
+
+    def _caller_said(self, caller: Caller, name: str) -> None:
+        if name == "CallrouterUnbridged":
+            self._unbridged(caller)
+        elif name == "CallrouterReleased":
+            if caller.where is not Where.WAITING:  # else it was called back already
+                caller.where = Where.RELEASED
+                self.sink.look_at(caller)
+        elif name == "CallrouterFallback":
+            self._caller_gone(caller.uid, CallerEnd.TAKEN)
+
+    def _unbridged(self, caller: Caller) -> None:
+        """The connect found nobody; the dialplan has put the caller back into the waiting room."""
+        was, caller.where, caller.leg = caller.where, Where.WAITING, ""
+        if was is Where.CONNECTING and caller.offer:
+            call = self.call_id(caller.uid)
+            self.sink.post(ConnectFailed(call=call, offer=caller.offer, why=ConnectFault.LEG_GONE))
+
+    # ------------------------------------------------------------ bridges and transfers
+
+    def _entered(self, message: AmiMessage) -> None:
+        uid, bridge = message.get("Uniqueid"), message.get("BridgeUniqueid")
+        leg, caller = self.legs.get(uid), self.callers.get(uid)
+        if leg is not None:
+            leg.bridge = bridge
+            caller = self.callers.get(leg.caller)
+        elif caller is not None:
+            caller.bridge = bridge
+            leg = self.legs.get(caller.leg)
+            if caller.where is Where.WAITING:
+                self.sink.look_at(caller)
+        if (
+            leg is not None
+            and caller is not None
+            and leg.bridge == caller.bridge == bridge
+            and caller.where is Where.CONNECTING
+        ):
+            caller.where = Where.TALKING
+            self.sink.post(CallConnected(call=self.call_id(caller.uid), offer=leg.offer))
+
+    def _left(self, message: AmiMessage) -> None:
+        uid = message.get("Uniqueid")
+        leg, caller = self.legs.get(uid), self.callers.get(uid)
+        if leg is not None:
+            leg.bridge = ""
+        if caller is not None:
+            caller.bridge = ""
+            if caller.where is Where.TALKING:
+                self.sink.look_at(caller)
+
+    def _blind(self, message: AmiMessage) -> None:
+        if message.get("Result", "Success") == "Success":
+            to = f"{message.get('Extension')}@{message.get('Context')}"
+            self._passed_by(message.get("TransfererUniqueid"), TransferKind.BLIND, to)
+
+    def _attended(self, message: AmiMessage) -> None:
+        if message.get("Result", "Success") != "Success":
+            return
+        to = message.get("SecondTransfererConnectedLineNum") or message.get("DestType")
+        for header in ("OrigTransfererUniqueid", "SecondTransfererUniqueid"):
+            self._passed_by(message.get(header), TransferKind.ATTENDED, to)
+
+    def _passed_by(self, transferer: str, kind: TransferKind, to: str) -> None:
+        """If it was an agent of ours who passed on their caller, that caller is ours no more."""
+        leg = self.legs.get(transferer)
+        caller = self.callers.get(leg.caller) if leg is not None else None
+        if leg is not None and caller is not None and caller.leg == leg.uid:
+            del self.callers[caller.uid]
+            self._passed_on(caller, kind, to)
+
+    def _passed_on(self, caller: Caller, kind: TransferKind, to: str) -> None:
+        """The agent's own leg still ends on its own."""
+        self.moved.add(caller.uid)
+        self.sink.post(CallTransferred(call=self.call_id(caller.uid), kind=kind, to=to))
+
+    def _music_stopped(self, message: AmiMessage) -> None:
+        caller = self.callers.get(message.get("Uniqueid"))
+        if caller is not None and caller.where is Where.WAITING:
+            self.sink.look_at(caller)
+
+    def gone_elsewhere(self, caller: Caller) -> None:
+        """A look has shown that a caller is no longer in our part of the dialplan."""
+        self.moved.add(caller.uid)
+        if caller.where in {Where.WAITING, Where.CONNECTING}:
+            self._caller_gone(caller.uid, CallerEnd.TAKEN)
+        elif self.callers.pop(caller.uid, None) is not None:
+            self._passed_on(caller, TransferKind.BLIND, "elsewhere")
+
+
+def _of_call(message: AmiMessage) -> Callable[[str], str]:
+    return lambda key: message.get(f"Call{key}")

@@ -1,0 +1,109 @@
+"""The core's commands as AMI actions. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from callrouter.model.commands import Leave, Ring, StopReason
+from callrouter.model.table import HangUp, ToDialplan
+from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk.channels import Caller, LegChannel
+from callrouter.pbx.asterisk.text import clean_name, clean_number, variable
+
+Action = Mapping[str, str | list[str]]
+
+SPARE = 10.0
+"""Seconds that Asterisk lets a phone ring on after the router should have stopped it.
+
+Only a router that died leaves a phone to this limit; Asterisk's own default of 30 s would cut longer
+ring times short.
+"""
+
+
+def originate(ring: Ring, dial_number: str) -> dict[str, str | list[str]]:
+    """Ring one device; `dial_number` says how outside numbers are dialled."""
+    uid = words.leg_id(ring.offer, ring.device)
+    channel = ring.endpoint or dial_number.format(number=ring.number.removeprefix("+"))
+    name, number = clean_name(ring.caller_name), clean_number(ring.caller_number)
+    return {
+        "Action": "Originate",
+        "ActionID": uid,
+        "Channel": channel,
+        "ChannelId": uid,
+        "Context": words.OFFER,
+        "Exten": "mobile" if ring.confirm else "desk",
+        "Priority": "1",
+        "Timeout": str(int((ring.ring_for + SPARE) * 1000)),
+        "CallerID": f'"{name or number or "anonymous"}" <{number}>',
+        "Async": "true",
+        "Variable": [
+            variable("CALLROUTER_OFFER", ring.offer),
+            variable("CALLROUTER_DEVICE", ring.device),
+            variable("CALLROUTER_FOR_AGENT", ring.agent),
+            variable("CALLROUTER_FOR_CALL", ring.call),
+        ],
+    }
+
+
+_CAUSES = {
+    StopReason.ANSWERED_ELSEWHERE: words.ANSWERED_ELSEWHERE,
+    StopReason.WITHDRAWN: words.ANSWERED_ELSEWHERE,
+    StopReason.TIME_UP: words.NO_ANSWER,
+    StopReason.CALLER_GONE: words.NORMAL,
+}
+
+
+def stop(leg: LegChannel) -> Action:
+    """End a leg, with the cause that decides what its phone shows.
+
+    An agent who picked up for a caller who has just gone is told by a tone.
+    """
+    reason = leg.stop or StopReason.WITHDRAWN
+    if reason is StopReason.CALLER_GONE and leg.up:
+        return redirect(leg.uid, words.OFFER, "gone")
+    return hang_up(leg.uid, reason)
+
+
+def hang_up(uid: str, why: StopReason) -> Action:
+    """End a channel."""
+    return {"Action": "Hangup", "Channel": uid, "Cause": _CAUSES[why]}
+
+
+def setvar(uid: str, name: str, value: str) -> Action:
+    """Set a variable of a channel, or a global one where `uid` is empty.
+
+    Asterisk takes the value literally, whatever is in it.
+    """
+    action = {"Action": "Setvar", "Variable": name, "Value": value}
+    return action | {"Channel": uid} if uid else action
+
+
+def redirect(uid: str, context: str, extension: str) -> Action:
+    """Send a channel to a place in the dialplan."""
+    return {
+        "Action": "Redirect",
+        "Channel": uid,
+        "Context": context,
+        "Exten": extension,
+        "Priority": "1",
+    }
+
+
+def connect(caller: Caller, leg: LegChannel) -> Iterator[Action]:
+    """Let the caller bridge itself with a leg."""
+    yield setvar(caller.uid, "CALLROUTER_LEG", leg.uid)
+    yield redirect(caller.uid, words.CONNECT, caller.queue)
+
+
+def leave(uid: str, queue: str, command: Leave) -> Iterator[Action]:
+    """Let the caller go where the command says, by way of the dialplan."""
+    match command.target:
+        case ToDialplan(context, extension, priority):
+            target = f"{context},{extension},{priority}"
+        case HangUp():
+            target = "hangup"
+        case _:
+            target = ""
+    yield setvar(uid, "CALLROUTER_RESULT", command.result.value)
+    yield setvar(uid, "CALLROUTER_TARGET", target)
+    yield redirect(uid, words.LEAVE, queue)

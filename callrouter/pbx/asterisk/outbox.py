@@ -1,0 +1,199 @@
+"""Carrying out the core's commands: what to send for each, and what its refusal means."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from callrouter.model.commands import Connect, Hold, Leave, PbxCommand, Ring, StopRing
+from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
+from callrouter.pbx.asterisk import orders, words
+from callrouter.pbx.asterisk.channels import LegChannel, Where
+from callrouter.pbx.asterisk.mirror import Mirror
+from callrouter.pbx.asterisk.session import (
+    AmiBadValue,
+    AmiError,
+    AmiRejected,
+    AmiReply,
+    AmiSession,
+    AmiTimeout,
+)
+from callrouter.pbx.base import Post
+
+logger = logging.getLogger(__name__)
+
+Told: TypeAlias = Callable[[AmiReply | AmiError], None]
+Step: TypeAlias = tuple[orders.Action, Told | None]
+
+_QUIET = 60.0
+"""Seconds in which the same complaint is not logged again."""
+
+_URGENT: dict[type[PbxCommand], int] = {Connect: 0, Ring: 1}
+"""What someone is waiting for goes first: two people who shall hear each other, a phone to ring."""
+
+
+class Outbox:
+    """Writes actions, together where they belong together, and minds what Asterisk says to them."""
+
+    def __init__(
+        self,
+        session: AmiSession,
+        mirror: Mirror,
+        *,
+        post: Post,
+        dial_number: str,
+        resync: Callable[[str], None],
+    ) -> None:
+        self._session = session
+        self._mirror = mirror
+        self._post = post
+        self._dial_number = dial_number
+        self._resync = resync
+        self._complained: dict[str, float] = {}
+
+    def execute(self, commands: Sequence[PbxCommand]) -> None:
+        """Carry out the commands of one event in one write; none while the link is down."""
+        if not self._session.up:
+            return
+        steps = [
+            step
+            for command in sorted(commands, key=lambda command: _URGENT.get(type(command), 2))
+            for step in self._steps(command)
+        ]
+        self.write(steps)
+
+    def send(self, *actions: orders.Action) -> None:
+        """Write actions together."""
+        self.write([(action, None) for action in actions])
+
+    def _steps(self, command: PbxCommand) -> Iterator[Step]:
+        mirror = self._mirror
+        match command:
+            case Ring():
+                yield self._ring(command)
+            case StopRing():
+                uid = words.leg_id(command.offer, command.device)
+                leg = mirror.leg(command.offer, command.device)
+                leg = leg or LegChannel(uid, command.offer, command.device)
+                leg.stop = command.why
+                yield orders.stop(leg), None
+            case Connect():
+                yield from self._connect(command)
+            case Hold():
+                caller = mirror.callers.get(mirror.uid(command.call))
+                if caller is not None and caller.where is not Where.WAITING:
+                    mirror.moved.add(caller.uid)
+                    caller.where, caller.leg = Where.WAITING, ""
+                    yield orders.redirect(caller.uid, words.AGAIN, caller.queue), None
+            case Leave():
+                uid = mirror.uid(command.call)
+                mirror.moved.add(uid)
+                caller = mirror.callers.pop(uid, None)
+                queue = caller.queue if caller else "unknown"
+                for action in orders.leave(uid, queue, command):
+                    yield action, None
+
+    def _ring(self, command: Ring) -> Step:
+        uid = words.leg_id(command.offer, command.device)
+        leg = LegChannel(uid, command.offer, command.device, agent=command.agent, call=command.call)
+        self._mirror.legs[uid] = leg
+        self._mirror.moved.add(uid)
+        try:
+            action = orders.originate(command, self._dial_number)
+        except (AmiBadValue, LookupError, ValueError) as error:
+            fault = AmiBadValue(str(error))
+            asyncio.get_running_loop().call_soon(self._placed_or_not, leg, fault)
+            return {"Action": "Ping"}, None
+        return action, lambda reply: self._placed_or_not(leg, reply)
+
+    def _placed_or_not(self, leg: LegChannel, reply: AmiReply | AmiError) -> None:
+        """Asterisk's first word on an Originate. No word at all says nothing: look."""
+        if isinstance(reply, AmiRejected | AmiBadValue):
+            self.complain(
+                f"can't ring a phone: {reply}",
+                "check write=originate of the user in manager_callrouter.conf, and that "
+                "extensions.conf includes extensions_callrouter.conf",
+            )
+            self._mirror.leg_gone(leg, LegEnd.FAILED)
+        elif isinstance(reply, AmiTimeout):
+            self._resync("an Originate was not answered")
+
+    def _connect(self, command: Connect) -> Iterator[Step]:
+        mirror = self._mirror
+        caller = mirror.callers.get(mirror.uid(command.call))
+        leg = mirror.leg(command.offer, command.device)
+
+        def failed(why: ConnectFault) -> None:
+            self._post(ConnectFailed(call=command.call, offer=command.offer, why=why))
+
+        if caller is None or leg is None:
+            fault = ConnectFault.CALLER_GONE if caller is None else ConnectFault.LEG_GONE
+            asyncio.get_running_loop().call_soon(failed, fault)
+            return
+        mirror.moved |= {caller.uid, leg.uid}
+        caller.where, caller.leg, leg.caller = Where.CONNECTING, leg.uid, caller.uid
+        caller.offer = leg.offer
+
+        def told(reply: AmiReply | AmiError) -> None:
+            if isinstance(reply, AmiRejected):
+                gone = "does not exist" in str(reply)
+                failed(ConnectFault.CALLER_GONE if gone else ConnectFault.FAILED)
+
+        setvar, redirect = orders.connect(caller, leg)
+        yield setvar, None
+        yield redirect, told
+
+    # ------------------------------------------------------------ writing
+
+    def write(self, steps: Sequence[Step]) -> None:
+        """Write actions together. One that can't be sent at all fails alone."""
+        if not steps:
+            return
+        try:
+            futures = self._session.send([action for action, _ in steps])
+        except AmiBadValue as error:
+            if len(steps) > 1:
+                for step in steps:
+                    self.write([step])
+                return
+            action, told = steps[0]
+            self.complain(f"{action['Action']} was not sent: {error}")
+            if told is not None:
+                told(error)
+            return
+        for future, (action, told) in zip(futures, steps, strict=True):
+            future.add_done_callback(self._answered(action, told))
+
+    def _answered(
+        self, action: orders.Action, told: Told | None
+    ) -> Callable[[asyncio.Future[AmiReply]], None]:
+        def done(future: asyncio.Future[AmiReply]) -> None:
+            if future.cancelled():
+                return
+            error = future.exception()
+            if isinstance(error, AmiRejected) and "ermission" in str(error):
+                name = str(action["Action"])
+                self.complain(
+                    f"Asterisk does not permit {name}",
+                    f"the user in manager_callrouter.conf needs write={words.NEEDS.get(name, '?')}",
+                )
+            if told is None:
+                return
+            if error is None:
+                told(future.result())
+            elif isinstance(error, AmiError):
+                told(error)
+
+        return done
+
+    def complain(self, text: str, hint: str = "") -> None:
+        """Log an error, the same one at most once a minute."""
+        now = asyncio.get_running_loop().time()
+        if now - self._complained.get(text, -_QUIET) < _QUIET:
+            return
+        if len(self._complained) > 100:
+            self._complained.clear()
+        self._complained[text] = now
+        logger.error("%s: %s%s", self._mirror.pbx, text, f"; {hint}" if hint else "")

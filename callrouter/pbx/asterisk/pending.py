@@ -1,0 +1,227 @@
+"""The actions of one connection that wait for their answer: replies, lists, time-outs.
+
+What a list is, is known by how it was asked for and ended by `EventList: Complete` with its
+ActionID; nothing is guessed from names or texts of messages, as panoramisk does.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from panoramisk.actions import Action as PanoramiskAction
+
+from callrouter.pbx.asterisk.errors import (
+    AmiBadValue,
+    AmiDown,
+    AmiError,
+    AmiRejected,
+    AmiTimeout,
+)
+from callrouter.pbx.asterisk.wire import Action, AmiMessage, guard, parse
+
+logger = logging.getLogger(__name__)
+
+PING_ID = "callrouter-ping"
+"""ActionID of the watchdog's Ping, whose answer nobody waits for."""
+
+_ACCEPTED = frozenset({"success", "follows", "goodbye", "pong"})
+# "No Contacts found", "No endpoints found": how PJSIP lists say that they are empty.
+_EMPTY_LIST = re.compile(r"No \S+( \S+)? found\.?", re.IGNORECASE)
+_REMEMBERED = 32
+
+
+@dataclass(slots=True)
+class AmiStats:
+    """Counters of one session, over all its connections.
+
+    Attributes:
+        received: bytes read.
+        events: events given to `on_event`.
+        skipped: events passed over unparsed: not wanted, or before the session was up.
+        replies: answers given to whoever asked.
+        late_replies: answers and list events nobody waits for any more.
+        unmatched: messages that are neither an event nor the answer to anything.
+        timeouts: actions without an answer in time.
+        rejected: actions answered `Response: Error`.
+        connects: connections opened.
+        reconnects: times the session came up again.
+        refused_logins: logins Asterisk refused.
+        handler_errors: exceptions out of `on_event`, `on_up` or `on_down`.
+    """
+
+    received: int = 0
+    events: int = 0
+    skipped: int = 0
+    replies: int = 0
+    late_replies: int = 0
+    unmatched: int = 0
+    timeouts: int = 0
+    rejected: int = 0
+    connects: int = 0
+    reconnects: int = 0
+    refused_logins: int = 0
+    handler_errors: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """An action written and not answered yet. Its future always ends."""
+
+    name: str
+    action_id: str
+    future: asyncio.Future[Any]  # of AmiMessage, or of a list of them
+    timer: asyncio.TimerHandle
+    is_list: bool
+    messages: list[AmiMessage]
+
+    def fail(self, error: AmiError) -> None:
+        """End with `error`, unless ended or cancelled before."""
+        self.timer.cancel()
+        if not self.future.done():
+            self.future.set_exception(error)
+            self.future.exception()  # read once: no complaint when nobody else does
+
+
+class Answers:
+    """The table of open actions of one connection. It reads and writes no socket.
+
+    Attributes:
+        open: ActionID -> action without an answer.
+        lists: ActionID -> list being collected; None for one given up, whose late events are
+            dropped.
+    """
+
+    def __init__(self, stats: AmiStats) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stats = stats
+        self.open: dict[str, Pending] = {}
+        self.lists: dict[bytes, Pending | None] = {}
+
+    def expect(
+        self, actions: Sequence[Action], timeout: float, *, is_list: bool = False
+    ) -> tuple[bytes, list[asyncio.Future[Any]]]:
+        """Enter actions that are about to be written; gives their bytes and their futures.
+
+        Raises:
+            AmiBadValue: one of them cannot be sent; none was entered.
+        """
+        ready = [PanoramiskAction(guard(action)) for action in actions]
+        ids = [action.id for action in ready]
+        for number, action_id in enumerate(ids):
+            if action_id in self.open or action_id in ids[:number] or action_id == PING_ID:
+                raise AmiBadValue(f"ActionID {action_id} is in use")
+        data = "".join([str(action) for action in ready]).encode()
+        return data, [self._enter(action, timeout, is_list=is_list) for action in ready]
+
+    def _enter(
+        self, action: PanoramiskAction, timeout: float, *, is_list: bool
+    ) -> asyncio.Future[Any]:
+        action_id: str = action.id
+        pending = Pending(
+            name=action["Action"],
+            action_id=action_id,
+            future=self._loop.create_future(),
+            timer=self._loop.call_later(timeout, self._expire, action_id, timeout),
+            is_list=is_list,
+            messages=[],
+        )
+        self.open[action_id] = pending
+        if is_list:
+            self.lists[action_id.encode()] = pending
+        return pending.future
+
+    def fail_all(self, reason: str) -> None:
+        """The connection is lost: everything open ends with AmiDown."""
+        for pending in self.open.values():
+            pending.fail(AmiDown(f"no answer to {pending.name}: {reason}"))
+        self.open.clear()
+        self.lists.clear()
+
+    def _expire(self, action_id: str, timeout: float) -> None:
+        pending = self.open.pop(action_id)
+        if pending.is_list:
+            self._forget_list(pending)
+        if not pending.future.done():  # else: cancelled by whoever waited
+            self._stats.timeouts += 1
+            pending.fail(AmiTimeout(f"no answer to {pending.name} within {timeout:g} s"))
+
+    def _forget_list(self, pending: Pending) -> None:
+        """Its events may still come; they must not be taken for news. A few are remembered."""
+        self.lists[pending.action_id.encode()] = None
+        stale = [key for key, value in self.lists.items() if value is None]
+        for key in stale[:-_REMEMBERED]:
+            del self.lists[key]
+
+    def take_list_event(self, raw: bytes) -> bool:
+        """Keep an event that belongs to a list. False: it is no such event."""
+        start = raw.find(b"\r\nActionID:")
+        if start < 0:
+            return False
+        end = raw.find(b"\r\n", start + 2)
+        key = (raw[start + 11 :] if end < 0 else raw[start + 11 : end]).strip()
+        if key not in self.lists:
+            return False
+        message, pending = parse(raw), self.lists[key]
+        state = message.get("EventList").lower()
+        if pending is None:
+            self._stats.late_replies += 1
+            if state in {"complete", "cancelled"}:
+                del self.lists[key]
+        elif state == "complete":
+            self._finish(pending)
+        elif state == "cancelled":
+            self._refuse(pending, "Asterisk cancelled the list", message)
+        else:
+            pending.messages.append(message)
+        return True
+
+    def take_reply(self, reply: AmiMessage) -> None:
+        """Give a reply to whoever asked; a late one is counted and dropped."""
+        action_id = reply.get("ActionID")
+        pending = self.open.get(action_id)
+        if pending is None:
+            self._take_stray(reply, action_id)
+            return
+        text = reply.get("Message").strip()  # PJSIP's have a line feed of their own at the end
+        if reply.get("Response").lower() not in _ACCEPTED:
+            if pending.is_list and _EMPTY_LIST.fullmatch(text):
+                self._finish(pending)
+            else:
+                self._refuse(pending, text or "Asterisk gave no reason", reply)
+        elif not pending.is_list:
+            self._finish(pending, reply)
+        elif reply.get("EventList").lower() == "cancelled":
+            self._refuse(pending, "Asterisk cancelled the list", reply)
+        elif not ("EventList" in reply or "will follow" in text.lower()):
+            self._refuse(pending, f"{pending.name} is no action that gives a list", reply)
+
+    def _take_stray(self, reply: AmiMessage, action_id: str) -> None:
+        if action_id == PING_ID:
+            return
+        if action_id:
+            self._stats.late_replies += 1
+            return
+        self._stats.unmatched += 1
+        if reply.get("Response").lower() not in _ACCEPTED:
+            logger.warning("Asterisk complains about no action of ours: %s", reply.get("Message"))
+
+    def _refuse(self, pending: Pending, text: str, reply: AmiMessage) -> None:
+        self._stats.rejected += 1
+        self._forget(pending)
+        pending.fail(AmiRejected(text, reply))
+
+    def _finish(self, pending: Pending, reply: AmiMessage | None = None) -> None:
+        self._forget(pending)
+        pending.timer.cancel()
+        if pending.future.done():  # cancelled by whoever waited
+            self._stats.late_replies += 1
+            return
+        self._stats.replies += 1
+        pending.future.set_result(pending.messages if pending.is_list else reply)
+
+    def _forget(self, pending: Pending) -> None:
+        self.open.pop(pending.action_id, None)
+        self.lists.pop(pending.action_id.encode(), None)

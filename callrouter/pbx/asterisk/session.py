@@ -1,0 +1,378 @@
+"""The guarded AMI session: connects, logs in, notices loss, comes back; the driver's only door."""
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from callrouter.pbx.asterisk.account import AmiAccount, AmiTiming, explain
+from callrouter.pbx.asterisk.errors import (
+    AmiBadValue,
+    AmiDown,
+    AmiError,
+    AmiRejected,
+    AmiTimeout,
+)
+from callrouter.pbx.asterisk.link import Link
+from callrouter.pbx.asterisk.pending import AmiStats
+from callrouter.pbx.asterisk.wire import Action, AmiMessage, guard
+from callrouter.tasks import Tasks
+
+__all__ = [
+    "Action",
+    "AmiAccount",
+    "AmiBadValue",
+    "AmiDown",
+    "AmiError",
+    "AmiMessage",
+    "AmiRejected",
+    "AmiReply",
+    "AmiSession",
+    "AmiStats",
+    "AmiTimeout",
+    "AmiTiming",
+]
+
+logger = logging.getLogger(__name__)
+
+AmiReply = AmiMessage
+"""The answer to an action: a message without a name."""
+
+
+class _AttemptFailedError(Exception):
+    """No session came of an attempt; the text is for people."""
+
+    def __init__(self, text: str, *, refused: bool = False) -> None:
+        super().__init__(text)
+        self.refused = refused
+
+
+class AmiSession:
+    """One AMI session that is kept alive until it is closed.
+
+    `on_up`, `on_down` and `on_event` are called in the event loop, in order, and must not wait.
+    An exception out of them is logged and counted, never more. Events come only between `on_up`
+    and `on_down`: the driver asks for the state of things after `on_up` anyway. A loss may have
+    swallowed events, so each `on_up` is a reason to ask again.
+
+    Attributes:
+        account: where and who.
+        stats: counters over all connections.
+        last_error: why the session is not up, for people; empty while it is up.
+    """
+
+    def __init__(
+        self,
+        account: AmiAccount,
+        *,
+        on_event: Callable[[AmiMessage], None],
+        on_up: Callable[[], None],
+        on_down: Callable[[str], None],
+        wanted: frozenset[str] | None = None,
+        event_mask: str = "on",
+        timing: AmiTiming | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        """Check the account; nothing is connected before `run`.
+
+        Args:
+            account: where and who.
+            on_event: gets every wanted event.
+            on_up: the session can be used from now on.
+            on_down: it cannot any more; gets the reason.
+            wanted: names of the events to parse, None for all. Events of lists come in any case.
+            event_mask: the `Events:` of the login: `on`, `off`, or classes, `call,user`.
+            timing: intervals, the usual ones by default.
+            rng: for the jitter between attempts.
+
+        Raises:
+            AmiBadValue: user name, secret or `event_mask` cannot be sent.
+        """
+        login = {"Username": account.username, "Secret": account.secret, "Events": event_mask}
+        guard({"Action": "Login", **login})
+        self.account = account
+        self.stats = AmiStats()
+        self.last_error = ""
+        self._on_event = on_event
+        self._on_up = on_up
+        self._on_down = on_down
+        self._wanted = wanted
+        self._event_mask = event_mask
+        self._timing = timing or AmiTiming()
+        self._rng = rng or random.Random()  # noqa: S311 - spreads attempts, hides nothing
+        self._tasks = Tasks()
+        self._link: Link | None = None  # the connection in use, from its opening to its loss
+        self._keeper: asyncio.Task[None] | None = None
+        self._closed = False
+        self._came_up = 0
+
+    @property
+    def up(self) -> bool:
+        """Logged in and usable. False from the very moment of a loss."""
+        return self._link is not None and self._link.live
+
+    # -- life -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the session alive until `close` is called or this call is cancelled.
+
+        A session that was closed before returns at once.
+
+        Raises:
+            RuntimeError: it runs already.
+        """
+        if self._closed:
+            return
+        if self._keeper is not None:
+            raise RuntimeError("this AMI session runs already")
+        self._keeper = self._tasks.spawn(self._keep(), f"AMI session with {self._where}")
+        try:
+            await asyncio.wait([self._keeper])
+        finally:
+            await self.close()
+        if not self._keeper.cancelled():
+            self._keeper.result()
+
+    async def close(self) -> None:
+        """Log off and stay off: what is pending fails with AmiDown, no login follows, ever."""
+        self._closed = True
+        link = self._link
+        if link is not None:
+            link.drop("closed by callrouter", politely=True)
+        await self._tasks.close()
+        if link is not None and not link.gone.done():
+            await asyncio.wait([link.gone], timeout=1.0)
+            link.transport.abort()  # Asterisk did not read what was left
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            started = loop.time()
+            refused = False
+            try:
+                was_up = await self._one_connection()
+            except _AttemptFailedError as error:
+                refused = error.refused
+                failures += 1
+                self._note_failure(str(error), failures)
+            else:
+                failures = 0 if was_up >= self._timing.stable_after else failures + 1
+            wait = started + self._pause(failures, refused=refused) - loop.time()
+            await asyncio.sleep(max(wait, 0.0))
+
+    def _pause(self, failures: int, *, refused: bool) -> float:
+        """Seconds between the starts of two attempts: doubling, up to a quarter more by chance."""
+        timing = self._timing
+        ceiling = timing.refused_ceiling if refused else timing.retry_ceiling
+        pause = timing.retry_first * 2.0 ** min(max(failures - 1, 0), 16)
+        return max(min(pause, ceiling), timing.retry_first) * self._rng.uniform(1.0, 1.25)
+
+    def _note_failure(self, text: str, failures: int) -> None:
+        """Log what is new; the same failure again only now and then."""
+        if text != self.last_error or failures % 20 == 0:
+            logger.error("no AMI session, trying again until there is one: %s", text)
+        self.last_error = text
+
+    # -- one connection ---------------------------------------------------------------------
+
+    async def _one_connection(self) -> float:
+        """Open, log in, wait for the loss. Returns how long it was up, in seconds."""
+        loop = asyncio.get_running_loop()
+        link = await self._open()
+        self._link = link
+        try:
+            await self._log_in(link)
+            link.watch()
+            await self._until_booted(link)
+            began = loop.time()
+            self._go_up(link)
+            await asyncio.wait([link.lost])
+            return loop.time() - began
+        except AmiDown as error:
+            raise _AttemptFailedError(f"{self._where}: {error}") from error
+        finally:
+            link.drop("gave up")
+            self._link = None
+
+    async def _open(self) -> Link:
+        timing, account = self._timing, self.account
+
+        def protocol() -> Link:
+            return Link(
+                wanted=self._wanted,
+                stats=self.stats,
+                on_event=self._on_event,
+                on_lost=self._lost,
+                ping_interval=timing.ping_interval,
+                ping_timeout=timing.ping_timeout,
+            )
+
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timing.connect_timeout):
+                _, link = await loop.create_connection(
+                    protocol, account.host, account.port, ssl=account.tls
+                )
+        except (OSError, UnicodeError) as error:  # TLS and time-outs are OSErrors too
+            raise _AttemptFailedError(explain(error, account, timing.connect_timeout)) from error
+        return link
+
+    async def _log_in(self, link: Link) -> None:
+        """Greeting, then a login that never sends the secret itself."""
+        try:
+            async with asyncio.timeout(self._timing.login_timeout):
+                await self._greeting(link)
+                await self._authenticate(link)
+        except TimeoutError as error:
+            raise _AttemptFailedError(self._silence(link)) from error
+
+    async def _greeting(self, link: Link) -> None:
+        await asyncio.wait([link.greeted, link.lost], return_when=asyncio.FIRST_COMPLETED)
+        if not link.greeted.done():
+            reason = link.lost.result()
+            raise _AttemptFailedError(f"port {self.account.port} of {self.account.host} {reason}")
+
+    async def _authenticate(self, link: Link) -> None:
+        account, limit = self.account, self._timing.login_timeout * 2  # the caller's one counts
+        try:
+            [asked] = link.submit([{"Action": "Challenge", "AuthType": "MD5"}], limit)
+            challenge = (await asked).get("Challenge")
+            key = hashlib.md5((challenge + account.secret).encode(), usedforsecurity=False)
+            login: Action = {
+                "Action": "Login",
+                "AuthType": "MD5",
+                "Username": account.username,
+                "Key": key.hexdigest(),
+                "Events": self._event_mask,
+            }
+            [asked] = link.submit([login], limit)
+            await asked
+        except AmiRejected as error:
+            self.stats.refused_logins += 1
+            raise _AttemptFailedError(
+                f"{self._where} refused the login of user {account.username!r} ({error}): check "
+                f"the section [{account.username}] of manager.conf there, its secret and its "
+                "permit/deny lines, then run 'manager reload'",
+                refused=True,
+            ) from error
+
+    async def _until_booted(self, link: Link) -> None:
+        """Asterisk that is booted says so right behind its answer to the login."""
+        done: Sequence[asyncio.Future[Any]] = [link.booted, link.lost]
+        await asyncio.wait(
+            done, timeout=self._timing.boot_grace, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not any(future.done() for future in done):
+            logger.info("no event FullyBooted (user without read=system?); going on without it")
+        if link.lost.done():
+            raise AmiDown(link.lost.result())
+
+    # -- up and down ------------------------------------------------------------------------
+
+    def _go_up(self, link: Link) -> None:
+        link.live = True
+        self.last_error = ""
+        self.stats.reconnects += 1 if self._came_up else 0
+        self._came_up += 1
+        logger.info("AMI session with %s is up", self._where)
+        try:
+            self._on_up()
+        except Exception:
+            self.stats.handler_errors += 1
+            logger.exception("the handler for 'session up' failed; going on")
+
+    def _lost(self, reason: str, was_live: bool) -> None:
+        """A link is lost. Only the loss of a session that was up is news."""
+        if not was_live:
+            return
+        self.last_error = f"{self._where}: {reason}"
+        log = logger.info if self._closed else logger.error
+        log("AMI session with %s is down: %s", self._where, reason)
+        try:
+            self._on_down(reason)
+        except Exception:
+            self.stats.handler_errors += 1
+            logger.exception("the handler for 'session down' failed; going on")
+
+    @property
+    def _where(self) -> str:
+        return f"Asterisk at {self.account.host}:{self.account.port}"
+
+    def _silence(self, link: Link) -> str:
+        seconds = self._timing.login_timeout
+        if link.greeted.done():
+            return f"{self._where} did not answer the login within {seconds:g} s"
+        hint = "" if self.account.tls else "; is it the TLS port?"
+        port, host = self.account.port, self.account.host
+        return f"port {port} of {host} took the connection but said nothing in {seconds:g} s{hint}"
+
+    # -- actions ----------------------------------------------------------------------------
+
+    def send(
+        self, actions: Sequence[Action], *, timeout: float = 5.0
+    ) -> list[asyncio.Future[AmiReply]]:
+        """Write all actions at once, in order; one future each, in the same order.
+
+        Each future ends: with the reply, or with AmiRejected, AmiTimeout or AmiDown. None is sent
+        again, ever; nothing is queued while the session is down. A future need not be awaited.
+        An `ActionID` given in an action is kept, so that `OriginateResponse` can be told by it;
+        the answer to an asynchronous Originate is the first one, "successfully queued".
+
+        Args:
+            actions: headers, each with a value or a list of values.
+            timeout: seconds until AmiTimeout.
+
+        Raises:
+            AmiBadValue: one of them cannot be sent; none was written.
+        """
+        if self._link is not None and self._link.live:
+            return self._link.submit(actions, timeout)
+        for action in actions:
+            guard(action)
+        return [self._failed() for _ in actions]
+
+    async def request(
+        self,
+        action: Action,
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109 - its end must be known to the table of actions
+    ) -> AmiReply:
+        """Send one action and wait for its reply.
+
+        Raises:
+            AmiError: AmiBadValue, AmiRejected, AmiTimeout or AmiDown.
+        """
+        [reply] = self.send([action], timeout=timeout)
+        return await reply
+
+    def _failed(self) -> asyncio.Future[AmiReply]:
+        future: asyncio.Future[AmiReply] = asyncio.get_running_loop().create_future()
+        future.set_exception(self._down())
+        future.exception()  # read once: no complaint when nobody else does
+        return future
+
+    def _down(self) -> AmiDown:
+        return AmiDown(f"no AMI session with {self._where}: {self.last_error or 'not up yet'}")
+
+    # Last in the class: below, `list` is this method to type checkers.
+    async def list(
+        self,
+        action: Action,
+        *,
+        timeout: float = 10.0,  # noqa: ASYNC109
+    ) -> list[AmiMessage]:
+        """Send an action that answers with a list, and wait until the list is complete.
+
+        The result holds its events without the closing one, and is empty when Asterisk says "No
+        ... found". A list is never given in part.
+
+        Raises:
+            AmiError: as `request`; AmiRejected also for a cancelled list and for no list at all.
+        """
+        if self._link is None or not self._link.live:
+            guard(action)
+            raise self._down()
+        return await self._link.submit_list(action, timeout)

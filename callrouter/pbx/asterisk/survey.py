@@ -1,0 +1,193 @@
+"""Reading the whole truth of an Asterisk out of two lists. No I/O.
+
+`Status` with `Variables` brings every channel with the variables that make it its own record;
+`DeviceStateList` what is known of every phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from callrouter.model.events import PbxSnapshot, SeenCall, SeenLeg
+from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk.arrival import arrival
+from callrouter.pbx.asterisk.channels import Caller, LegChannel, Where
+from callrouter.pbx.asterisk.mirror import Mirror
+from callrouter.pbx.asterisk.wire import AmiMessage
+
+STATUS = {
+    "Action": "Status",
+    "Variables": ",".join((*words.CALL_VARIABLES, *words.LEG_VARIABLES)),
+}
+DEVICES = {"Action": "DeviceStateList"}
+
+_STATES = {
+    "waiting": Where.WAITING,
+    "connecting": Where.CONNECTING,
+    "released": Where.RELEASED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One channel as `Status` lists it."""
+
+    message: AmiMessage
+    own: Mapping[str, str]
+    """Its variables of ours, without the prefix ``CALLROUTER_``."""
+
+    @property
+    def uid(self) -> str:
+        """The channel's id."""
+        return self.message.get("Uniqueid")
+
+    @property
+    def bridge(self) -> str:
+        """The bridge it is in, or empty."""
+        return self.message.get("BridgeID")
+
+    @property
+    def where(self) -> Where | None:
+        """Where a caller says it is, if it stands where our callers stand."""
+        if self.message.get("Context") not in words.OURS:
+            return None
+        return _STATES.get(self.own.get("STATE", ""))
+
+
+def row(message: AmiMessage) -> Row:
+    """Read a `Status` event."""
+    own = {}
+    for line in message.all("Variable"):
+        name, _, value = line.partition("=")
+        if value != "(null)":  # how Asterisk words a variable that is not set
+            own[name.removeprefix("CALLROUTER_")] = value
+    return Row(message, own)
+
+
+def take_in(
+    mirror: Mirror, channels: Iterable[AmiMessage], devices: Iterable[AmiMessage], *, anew: bool
+) -> None:
+    """Make the mirror agree with the lists.
+
+    Args:
+        mirror: what is known. Of whatever is in its `moved` it knows better than the lists.
+        channels: events of `Status`.
+        devices: events of `DeviceStateList`.
+        anew: after a gap. Else the mirror has heard every event until now, and only what
+            nobody announced is put right.
+    """
+    rows = {found.uid: found for found in map(row, channels)}
+    known_legs = frozenset(mirror.legs)
+    _drop_gone(mirror, rows, anew=anew)
+    known_callers = frozenset(mirror.callers)
+    if anew:
+        mirror.callers.clear()
+    _legs(mirror, rows, known_legs)
+    _callers(mirror, rows, known_callers, anew=anew)
+    foreign = {
+        uid: found.message.get("Channel") for uid, found in rows.items() if uid not in mirror.legs
+    }
+    states = {message.get("Device"): message.get("State") for message in devices}
+    mirror.phones.take_in(states, foreign, mirror.moved)
+
+
+def snapshot(mirror: Mirror) -> PbxSnapshot:
+    """What the mirror knows, in words for the core."""
+    calls = []
+    for caller in mirror.callers.values():
+        talks = caller.where in {Where.TALKING, Where.RELEASED}
+        calls.append(SeenCall(arrived=caller.arrived, talking_to=caller.offer if talks else ""))
+    legs = [
+        SeenLeg(
+            offer=leg.offer,
+            device=leg.device,
+            agent=leg.agent,
+            call=leg.call,
+            answered=leg.up,
+            accepted=leg.accepted,
+            bridged=bool(leg.bridge),
+        )
+        for leg in mirror.legs.values()
+    ]
+    return PbxSnapshot(
+        pbx=mirror.pbx, calls=tuple(calls), legs=tuple(legs), endpoints=mirror.phones.all()
+    )
+
+
+def _drop_gone(mirror: Mirror, rows: Mapping[str, Row], *, anew: bool) -> None:
+    """Forget what is not there any more. A leg may have been ordered and not be there yet."""
+    for leg in list(mirror.legs.values()):
+        settled = leg.channel and leg.gone is None
+        if leg.uid not in rows and leg.uid not in mirror.moved and (settled or anew):
+            del mirror.legs[leg.uid]
+    for caller in list(mirror.callers.values()):
+        if caller.uid in mirror.moved:
+            continue
+        found = rows.get(caller.uid)
+        if found is None:
+            del mirror.callers[caller.uid]
+        elif found.where is None and not found.bridge:
+            mirror.gone_elsewhere(caller)
+
+
+def _legs(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str]) -> None:
+    callers = {found.bridge for found in rows.values() if found.where is not None}
+    for uid, found in rows.items():
+        offer, device = found.own.get("OFFER", ""), found.own.get("DEVICE", "")
+        if uid in mirror.moved:
+            continue
+        if not offer or not device:
+            continue
+        if uid in mirror.legs or _ours(found, uid in known, callers):
+            leg = mirror.legs.get(uid) or LegChannel(uid, offer, device)
+            mirror.legs[uid] = leg
+            leg.agent, leg.call = found.own.get("FOR_AGENT", ""), found.own.get("FOR_CALL", "")
+            leg.channel = found.message.get("Channel")
+            leg.up = found.message.get("ChannelStateDesc") == "Up"
+            leg.accepted = bool(found.own.get("ACCEPTED"))
+            leg.bridge = found.bridge
+
+
+def _ours(found: Row, known: bool, callers: set[str]) -> bool:
+    """Whether a leg that an earlier run placed is still about one of our calls.
+
+    An agent may have gone on to other things on it: a transfer, a conference. That is a private call
+    then, and nothing that we may end.
+    """
+    if known or found.message.get("ChannelStateDesc") != "Up":
+        return True
+    return found.bridge in callers if found.bridge else found.message.get("Context") == words.OFFER
+
+
+def _callers(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str], *, anew: bool) -> None:
+    by_bridge = {leg.bridge: leg for leg in mirror.legs.values() if leg.bridge}
+    for uid, found in rows.items():
+        where = found.where
+        if where is None or uid in mirror.legs or uid in mirror.callers or uid in mirror.moved:
+            continue
+        partner = by_bridge.get(found.bridge)
+        if partner is not None:
+            _caller(mirror, found, Where.TALKING, partner)
+        elif found.bridge:
+            continue  # passed on by an agent, and with someone else now
+        elif where is Where.WAITING or (anew and (where is Where.CONNECTING or uid in known)):
+            _caller(mirror, found, where, None)
+
+
+def _caller(mirror: Mirror, found: Row, where: Where, partner: LegChannel | None) -> None:
+    uid, own = found.uid, found.own
+    event = arrival(mirror.pbx, mirror.call_id(uid), found.message, partial(_of_call, own))
+    caller = mirror.callers[uid] = Caller(uid, event.queue, event, where, bridge=found.bridge)
+    caller.taken = caller.logged = bool(own.get("CALL"))
+    if where is not Where.WAITING:
+        caller.leg = partner.uid if partner is not None else own.get("LEG", "")
+        caller.offer = words.offer_of(caller.leg)
+        leg = mirror.legs.get(caller.leg)
+        if leg is not None:
+            leg.caller, caller.offer = uid, leg.offer
+
+
+def _of_call(own: Mapping[str, str], key: str) -> str:
+    return own.get(key.upper(), "")

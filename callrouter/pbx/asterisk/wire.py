@@ -1,0 +1,181 @@
+"""AMI on the wire, without any I/O: cutting bytes into messages, reading and guarding headers.
+
+An AMI message is a row of `Key: value` lines ended by CRLF, and an empty line. Only CRLF ends a
+line from Asterisk: U+2028, NEL, VT or a lone CR or LF inside a caller's name is part of the name.
+The other way Asterisk is laxer, a bare LF ends a header; so nothing of that kind is ever sent.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from callrouter.pbx.asterisk.errors import AmiBadValue, AmiGarbage
+
+MAX_MESSAGE = 1 << 20
+"""Bytes of one message before the link is dropped. Real ones have a few hundred."""
+
+MAX_LINE = 1000
+"""Bytes of one header sent. Asterisk 22 refuses a whole action at about 1,020."""
+
+MAX_HEADERS = 120
+"""Headers of one action sent. Asterisk 22 refuses the action at 126."""
+
+GREETING = b"Asterisk Call Manager/"
+
+Action = Mapping[str, str | Sequence[str]]
+"""An action to send: header -> value, or values of a header that is repeated."""
+
+
+class AmiMessage:
+    """One event or reply. Headers are looked up exactly as Asterisk spells them (`Uniqueid`).
+
+    Attributes:
+        name: the event's name, `Hangup`; empty for a reply.
+    """
+
+    __slots__ = ("_first", "_lines", "name")
+
+    def __init__(self, name: str, lines: list[list[str]]) -> None:
+        """Take `lines`, each a key and a value still with the blank that follows the colon."""
+        self.name = name
+        self._lines = lines
+        self._first = dict(lines[::-1])  # the first one wins
+
+    def get(self, key: str, default: str = "") -> str:
+        """The first value of header `key`, or `default`."""
+        value = self._first.get(key)
+        if value is None:
+            return default
+        return value[1:] if value[:1] == " " else value
+
+    def all(self, key: str) -> list[str]:
+        """Every value of header `key`, in order; empty when there is none."""
+        return [value.removeprefix(" ") for name, value in self._lines if name == key]
+
+    def items(self) -> list[tuple[str, str]]:
+        """Every header in order, the repeated ones too."""
+        return [(key, value.removeprefix(" ")) for key, value in self._lines]
+
+    def __getitem__(self, key: str) -> str:
+        if key not in self._first:
+            raise KeyError(key)
+        return self.get(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._first
+
+    def __iter__(self) -> Iterator[str]:
+        """The headers' names in order, each once."""
+        return iter(dict.fromkeys(key for key, _ in self._lines))
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __repr__(self) -> str:
+        """Name and channel only: the rest may be a caller's number and does not belong in a log."""
+        return f"<AmiMessage {self.name or 'Response'} {self.get('Uniqueid')}>"
+
+
+def parse(raw: bytes) -> AmiMessage:
+    """Read one message, without the empty line that ends it. Never fails.
+
+    `Key: value`, `Key:value` and `Key:` are all taken; a line without a colon is left out.
+    """
+    text = raw.decode("utf-8", "replace")
+    lines = [line.split(":", 1) for line in text.split("\r\n") if ":" in line]
+    # The first line decides: the event OriginateResponse has a header Response too.
+    name = lines[0][1].removeprefix(" ") if lines and lines[0][0] == "Event" else ""
+    return AmiMessage(name, lines)
+
+
+class Splitter:
+    """Cuts a byte stream, however it is chunked, into the greeting and whole messages.
+
+    Attributes:
+        greeting: the server's first line, None until it has come.
+    """
+
+    def __init__(self, limit: int = MAX_MESSAGE) -> None:
+        self.greeting: str | None = None
+        self._rest = b""
+        self._limit = limit
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages that `data` completes, in order, each without its empty line.
+
+        Raises:
+            AmiGarbage: this is no AMI, or a message is over the limit. The stream is lost then.
+        """
+        if self._rest:
+            data = self._rest + data
+        if self.greeting is None:
+            data = self._greet(data)
+        messages = data.split(b"\r\n\r\n")
+        self._rest = messages.pop()
+        if len(self._rest) > self._limit or (messages and len(messages[0]) > self._limit):
+            raise AmiGarbage(f"sent one message of more than {self._limit} bytes")
+        return messages
+
+    def _greet(self, data: bytes) -> bytes:
+        line, eol, rest = data.partition(b"\r\n")
+        if line[: len(GREETING)] != GREETING[: len(line)] or len(line) > 200:
+            said = line[:60].decode("ascii", "replace").encode("ascii", "backslashreplace")
+            shown = "".join(c if c.isprintable() else "." for c in said.decode("ascii"))
+            raise AmiGarbage(f"does not speak AMI: it said {shown!r}")
+        if not eol:
+            return data
+        self.greeting = line.decode("ascii", "replace")
+        return rest
+
+
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_ACTION_ID = re.compile(r"[!-~]{1,128}")
+# Controls end or hide headers; surrogates cannot be encoded. U+0085 is among \x7f-\x9f.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def guard(action: Action) -> dict[str, str | list[str]]:
+    """A copy of `action` that is safe to write: each value arrives as exactly one header.
+
+    Raises:
+        AmiBadValue: says which header and why, never its value.
+    """
+    safe: dict[str, str | list[str]] = {}
+    seen: set[str] = set()
+    count = 1  # the ActionID, which is added when missing
+    for key, value in action.items():
+        if not _KEY.fullmatch(str(key)):
+            raise AmiBadValue(f"{key!r:.80} is no AMI header name: letters, digits, - and _ only")
+        if key.lower() in seen:
+            raise AmiBadValue(f"header {key} is there twice: give one header a list of values")
+        seen.add(key.lower())
+        if isinstance(value, str):
+            _guard_value(key, value)
+            safe[key] = value
+            count += 1
+            continue
+        if key.lower() in {"action", "actionid"} or not isinstance(value, Sequence):
+            raise AmiBadValue(f"header {key}: {type(value).__name__} instead of one text")
+        values = list(value)
+        for one in values:
+            _guard_value(key, one)
+        safe[key] = values
+        count += len(values)
+    if "action" not in seen:
+        raise AmiBadValue("an action needs a header Action")
+    if count > MAX_HEADERS:
+        raise AmiBadValue(f"{count} headers: Asterisk takes at most {MAX_HEADERS}")
+    return safe
+
+
+def _guard_value(key: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise AmiBadValue(f"header {key}: {type(value).__name__} instead of text")
+    if key.lower() == "actionid" and not _ACTION_ID.fullmatch(value):
+        raise AmiBadValue("header ActionID: 1 to 128 visible ASCII characters, no blanks")
+    found = _UNSAFE.search(value)
+    if found:
+        code, place = ord(found.group()), found.start() + 1
+        raise AmiBadValue(f"header {key}: character {place} is U+{code:04X}, a control character")
+    size = len(key) + 2 + len(value.encode())
+    if size > MAX_LINE:
+        raise AmiBadValue(f"header {key}: {size} bytes, Asterisk takes at most {MAX_LINE}")

@@ -1,0 +1,174 @@
+"""The names that the router and its dialplan share, and what Asterisk's codes mean. No I/O."""
+
+from __future__ import annotations
+
+import re
+
+from callrouter.model.events import LegEnd
+
+ENTRY = "callrouter"
+AGAIN = "callrouter-again"
+CONNECT = "callrouter-connect"
+LEAVE = "callrouter-leave"
+OFFER = "callrouter-offer"
+CONTEXTS = (
+    ENTRY,
+    "callrouter-hold",
+    AGAIN,
+    CONNECT,
+    "callrouter-unbridged",
+    LEAVE,
+    "callrouter-fallback",
+    OFFER,
+)
+"""What the dialplan must have."""
+
+OURS = frozenset({ENTRY, "callrouter-hold", AGAIN, CONNECT, "callrouter-unbridged"})
+"""Where a caller is in our hands; anywhere else someone has taken them out."""
+
+LEG = "cr-"
+"""What the channel ids of our legs start with."""
+
+CALL_VARIABLES = (
+    "CALLROUTER_STATE",
+    "CALLROUTER_QUEUE",
+    "CALLROUTER_ENTERED",
+    "CALLROUTER_PRIORITY",
+    "CALLROUTER_AGENT",
+    "CALLROUTER_TAG",
+    "CALLROUTER_CALLED",
+    "CALLROUTER_CALL",
+    "CALLROUTER_LEG",
+)
+LEG_VARIABLES = (
+    "CALLROUTER_OFFER",
+    "CALLROUTER_DEVICE",
+    "CALLROUTER_FOR_AGENT",
+    "CALLROUTER_FOR_CALL",
+    "CALLROUTER_ACCEPTED",
+)
+"""What makes a channel its own record: `Status` brings them all back after a restart."""
+
+EVENTS = frozenset(
+    {
+        "Newchannel",
+        "Newstate",
+        "Rename",
+        "Hangup",
+        "HangupRequest",
+        "OriginateResponse",
+        "UserEvent",
+        "BridgeEnter",
+        "BridgeLeave",
+        "BlindTransfer",
+        "AttendedTransfer",
+        "MusicOnHoldStop",
+        "DeviceStateChange",
+        "Shutdown",
+    }
+)
+"""The AMI events that the driver reads; all others are skipped unparsed."""
+
+LEG_SAYS = frozenset({"CallrouterAccepted", "CallrouterAnswered", "CallrouterRefused"})
+"""The events of [callrouter-offer]."""
+
+ANSWERED_ELSEWHERE = "26"
+NO_ANSWER = "19"
+NORMAL = "16"
+"""Q.850 causes as Asterisk numbers them (include/asterisk/causes.h)."""
+
+_BY_SIP = {
+    "486": LegEnd.BUSY,
+    "600": LegEnd.BUSY,
+    "603": LegEnd.DECLINED,
+    "403": LegEnd.DECLINED,
+    "480": LegEnd.UNAVAILABLE,
+    "487": LegEnd.HUNG_UP,
+}
+_BY_CAUSE = {
+    "0": LegEnd.UNAVAILABLE,
+    "16": LegEnd.HUNG_UP,
+    "17": LegEnd.BUSY,
+    "19": LegEnd.UNAVAILABLE,
+    "21": LegEnd.DECLINED,
+    "26": LegEnd.HUNG_UP,
+}
+
+
+_REASON_BUSY = "5"
+
+
+def leg_end(cause: str, tech_cause: str, reason: str = "") -> LegEnd:
+    """Why a leg that had not been answered ended.
+
+    A phone that refuses within a millisecond or two sometimes leaves neither cause nor status behind
+    (Cause 0, measured on 22.10); then the reason in OriginateResponse may know that it was busy.
+
+    Args:
+        cause: header Cause of Hangup, Q.850.
+        tech_cause: header TechCause, the SIP status (Asterisk 20.10, 22 and later), or empty.
+        reason: header Reason of OriginateResponse, a control frame's number, or empty.
+    """
+    if cause == "0" and not tech_cause and reason == _REASON_BUSY:
+        return LegEnd.BUSY
+    if tech_cause in _BY_SIP:
+        return _BY_SIP[tech_cause]
+    if passed_on(tech_cause):
+        return LegEnd.DECLINED
+    if tech_cause:
+        return LegEnd.UNREACHABLE
+    return _BY_CAUSE.get(cause, LegEnd.UNREACHABLE)
+
+
+UNREACHABLE_STATES = frozenset({"UNAVAILABLE", "INVALID"})
+"""Device states in which a phone cannot be rung. In use is told by channels, not by these."""
+
+
+def endpoint_of(channel: str) -> str:
+    """The endpoint of a channel name: ``PJSIP/1001-0000002a`` gives ``PJSIP/1001``."""
+    return channel.rpartition("-")[0]
+
+
+def leg_id(offer: str, device: str) -> str:
+    """The channel id of a leg. Asterisk refuses a second one, so no leg can be placed twice."""
+    return f"{LEG}{offer}-{device}"
+
+
+def offer_of(leg: str) -> str:
+    """The offer of a leg's channel id; empty if it is none."""
+    found = _LEG_ID.match(leg)
+    return found[1] if found else ""
+
+
+_LEG_ID = re.compile(rf"{LEG}([^-]+-\d+)-.")
+
+
+_FORWARDED = re.compile(r"Local/(.+)@[^@]+;1")
+
+
+def forwarded(channel: str, caller_number: str, application: str) -> bool:
+    """Whether a channel is what Asterisk makes of a phone's 302 to a leg that it rings by Originate.
+
+    Nothing links it to the leg. It is the near half of a Local channel, under the dialling
+    application of Originate, and bears the number it is sent to as its own (measured on 22.10).
+    """
+    found = _FORWARDED.fullmatch(channel.rpartition("-")[0] + channel[-2:])
+    return found is not None and application == "AppDial2" and found[1] == caller_number
+
+
+def passed_on(tech_cause: str) -> bool:
+    """Whether a phone sent its call elsewhere (SIP 302 and its kin)."""
+    return len(tech_cause) == 3 and tech_cause.startswith("3")
+
+
+NEEDS = {
+    "Originate": "originate",
+    "Redirect": "call",
+    "Setvar": "call",
+    "Hangup": "call",
+    "Status": "call",
+    "DeviceStateList": "call",
+    "UserEvent": "user",
+    "QueueLog": "agent",
+}
+"""The actions that the driver sends, and the class of `write` each one needs."""

@@ -1,0 +1,64 @@
+"""What every driver of a telephone system is to the rest of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from callrouter.core.state import Floor
+from callrouter.model.commands import PbxCommand, Told
+from callrouter.model.events import Event
+from callrouter.model.table import Table
+
+Post: TypeAlias = Callable[[Event], None]
+"""How a driver hands an event to the runtime; never blocks, may be called at any time on the loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PbxHealth:
+    """How a driver is doing, for people and for `/healthz`."""
+
+    up: bool
+    detail: str = ""
+    """What is wrong, or what it is connected to, in words."""
+
+
+class Pbx(Protocol):
+    """One telephone system.
+
+    A driver owns the truth about its side. It gives every leg it was told to ring exactly one
+    `LegEnded`, never repeats an order whose outcome it does not know, posts `PbxSnapshot` when it is
+    in step and `PbxLost` when it no longer is.
+    """
+
+    name: str
+
+    async def run(self) -> None:
+        """Connect and stay connected until cancelled."""
+
+    def execute(self, commands: Sequence[PbxCommand]) -> None:
+        """Carry out the commands of one event, together. Never blocks, never raises.
+
+        While the link is down they are dropped: the next snapshot puts the difference right.
+        """
+
+    def use(self, table: Table) -> None:
+        """Another routing table applies from now on."""
+
+    def resync(self, why: str) -> None:
+        """Compare everything with the PBX anew, as after a gap."""
+
+    def health(self) -> PbxHealth:
+        """How it is doing."""
+
+
+@runtime_checkable
+class KeepsRecords(Protocol):
+    """A driver whose PBX keeps something of its own: a log of queues, what to do without a router."""
+
+    def listen(self, item: Told) -> None:
+        """Hear what became true. Never blocks, never raises."""
+
+    def devices_from(self, floor: Callable[[], Floor]) -> None:
+        """Tell the PBX from now on which devices are available, as `floor()` has it."""

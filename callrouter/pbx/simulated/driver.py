@@ -1,0 +1,123 @@
+"""The driver `simulated`: the engine on the event loop, at real speed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+
+from callrouter.clock import Clock, SystemClock
+from callrouter.model.commands import PbxCommand
+from callrouter.model.table import Table
+from callrouter.pbx.base import PbxHealth, Post
+from callrouter.pbx.simulated.engine import Engine
+from callrouter.pbx.simulated.traffic import Traffic
+from callrouter.settings import SimulatedSettings
+
+logger = logging.getLogger(__name__)
+
+
+class SimulatedPbx:
+    """A telephone system in memory. See `callrouter.pbx.base.Pbx`.
+
+    Args:
+        name: as in the configuration.
+        settings: its seed; without one every run is different.
+        post: where events go.
+        table: the queues that are called and the phones that ring.
+        boot: a word that no earlier run used; without one it is made of the time.
+        traffic: how callers and agents behave.
+        clock: where the time comes from.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: SimulatedSettings,
+        *,
+        post: Post,
+        table: Table,
+        boot: str = "",
+        traffic: Traffic | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = name
+        self._post = post
+        self._clock = clock or SystemClock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._up = False
+        self._stepping = False
+        now = self._clock.now()
+        self.engine = Engine(
+            name,
+            table,
+            traffic or Traffic(),
+            random.Random(settings.seed),
+            now=now,
+            boot=boot or f"{int(now):x}",
+        )
+
+    async def run(self) -> None:
+        """Let people call until cancelled."""
+        self._up = True
+        logger.info("%s: simulated: nobody is really called", self.name)
+        self.resync("start")
+        self._arm()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._up = False
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def execute(self, commands: Sequence[PbxCommand]) -> None:
+        """Carry out the commands of one event."""
+        if not self._up:
+            return
+        now = self._clock.now()
+        for command in commands:
+            self.engine.order(command, now)
+        self._arm()
+
+    def use(self, table: Table) -> None:
+        """Call the queues and ring the phones of another table."""
+        before = self.engine.endpoints()
+        self.engine.use(table, self._clock.now())
+        if self._up:
+            if self.engine.endpoints() != before:
+                self.resync("the configuration names other phones")
+            self._arm()
+
+    def resync(self, why: str) -> None:
+        """Tell everything anew."""
+        if self._up:
+            logger.debug("%s: told anew: %s", self.name, why)
+            self._post(self.engine.snapshot())
+
+    def health(self) -> PbxHealth:
+        """How it is doing."""
+        return PbxHealth(up=self._up, detail="simulated: nobody is really called")
+
+    def _arm(self) -> None:
+        if self._stepping:
+            return  # `_due` arms when it is through
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at = self.engine.next_at()
+        if at is not None and self._up:
+            delay = max(0.0, at - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._stepping = True
+        try:
+            now = self._clock.now()
+            while (at := self.engine.next_at()) is not None and at <= now:
+                for event in self.engine.step(now):
+                    self._post(event)
+        finally:
+            self._stepping = False
+            self._arm()

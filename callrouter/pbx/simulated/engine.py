@@ -1,0 +1,314 @@
+"""The simulated telephone system itself: pure, on whatever clock its owner reads.
+
+Its owner asks `next_at`, calls `step` when that time has come and hands on the events it returns, and
+gives it the router's orders through `order`. It never calls back. Times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import TypeAlias
+
+from callrouter.model.commands import Connect, Hold, Leave, PbxCommand, Ring, StopReason, StopRing
+from callrouter.model.events import (
+    CallArrived,
+    CallConnected,
+    CallerLeft,
+    ConnectFailed,
+    ConnectFault,
+    Event,
+    LegAccepted,
+    LegAnswered,
+    LegEnd,
+    LegEnded,
+    LegRang,
+    PbxSnapshot,
+    Reached,
+)
+from callrouter.model.table import Table
+from callrouter.pbx.simulated.parties import Caller, CallerState, Leg, LegKey, seen_call, seen_leg
+from callrouter.pbx.simulated.traffic import Traffic
+
+Events: TypeAlias = tuple[Event, ...]
+Action: TypeAlias = Callable[[], Events]
+
+
+class Engine:
+    """Callers who come, wait and lose patience; phones that ring, and people who pick them up.
+
+    Every leg that is ordered ends in exactly one `LegEnded`. `fates` counts how callers ended:
+    ``talked``, ``gave up`` or ``sent on``; together with `callers`, who are still here, they are all
+    who ever came.
+
+    Args:
+        name: of this PBX.
+        table: whose queues are called, and whose phones there are.
+        traffic: how people behave.
+        dice: where chance comes from; the same seed and orders give the same events.
+        now: when it begins.
+        boot: a word that no earlier run used; calls' ids contain it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        table: Table,
+        traffic: Traffic,
+        dice: random.Random,
+        *,
+        now: float,
+        boot: str = "",
+    ) -> None:
+        self.name = name
+        self.traffic = traffic
+        self.callers: dict[str, Caller] = {}
+        self.legs: dict[LegKey, Leg] = {}
+        self.came = 0
+        self.fates: Counter[str] = Counter()
+        self._dice = dice
+        self._boot = boot
+        self._now = now
+        self._table = Table()
+        self._open = True
+        self._agenda: list[tuple[float, int, Action]] = []
+        self._planned = 0
+        self.use(table, now)
+
+    # ------------------------------------------------------------ time
+
+    def next_at(self) -> float | None:
+        """When `step` has something to do; None: not until something is ordered."""
+        return self._agenda[0][0] if self._agenda else None
+
+    def step(self, now: float) -> Events:
+        """Do the first thing that is due by `now`; what the router must hear of it, in order."""
+        if not self._agenda or self._agenda[0][0] > now:
+            return ()
+        at, _, action = heappop(self._agenda)
+        self._now = max(self._now, at)
+        return action()
+
+    def _after(self, seconds: float, action: Action) -> None:
+        self._planned += 1
+        heappush(self._agenda, (self._now + seconds, self._planned, action))
+
+    def _soon(self, action: Action) -> None:
+        self._after(self.traffic.lag.draw(self._dice), action)
+
+    # ------------------------------------------------------------ its owner
+
+    def use(self, table: Table, now: float) -> None:
+        """Another table applies: new queues are called from now on, dropped ones no longer."""
+        self._now = max(self._now, now)
+        new = [queue for queue in table.queues if queue not in self._table.queues]
+        self._table = table
+        for queue in new:
+            self._expect(queue)
+
+    def close_doors(self) -> None:
+        """Nobody comes any more; those who are here go on."""
+        self._open = False
+
+    def endpoints(self) -> dict[str, Reached]:
+        """The phones that the table gives this PBX: all there, none in a call of its own."""
+        return {
+            device.endpoint: Reached.IDLE
+            for agent in self._table.agents.values()
+            for device in agent.devices
+            if device.endpoint and self.name in device.pbxes
+        }
+
+    def snapshot(self) -> PbxSnapshot:
+        """Everything there is now."""
+        return PbxSnapshot(
+            pbx=self.name,
+            calls=tuple(seen_call(caller) for caller in self.callers.values()),
+            legs=tuple(seen_leg(leg) for leg in self.legs.values()),
+            endpoints=self.endpoints(),
+        )
+
+    # ------------------------------------------------------------ callers
+
+    def _expect(self, queue: str) -> None:
+        rate = self.traffic.arrivals(queue)
+        if rate > 0:
+            self._after(self._dice.expovariate(rate / 60.0), lambda: self._arrives(queue))
+
+    def _arrives(self, queue: str) -> Events:
+        if not self._open or queue not in self._table.queues:
+            return ()
+        self._expect(queue)
+        self.came += 1
+        arrived = CallArrived(
+            call="-".join(filter(None, (self.name, self._boot, str(self.came)))),
+            pbx=self.name,
+            queue=queue,
+            # Numbers that Ofcom keeps free for drama: nobody is ever called by mistake.
+            caller_number=f"+44207946{self._dice.randrange(1000):04d}",
+            called_number=queue,
+        )
+        patience = self.traffic.patience.draw(self._dice)
+        caller = Caller(arrived, self._now, self._now + patience)
+        self.callers[arrived.call] = caller
+        self._wait_on(caller)
+        return (arrived,)
+
+    def _wait_on(self, caller: Caller) -> None:
+        turn = caller.turn
+        left = max(1.0, caller.gives_up_at - self._now)
+        self._after(left, lambda: self._gives_up(caller, turn))
+
+    def _gives_up(self, caller: Caller, turn: int) -> Events:
+        call = caller.arrived.call
+        if self.callers.get(call) is not caller or caller.turn != turn:
+            return ()
+        if caller.state is CallerState.TALKING:
+            return ()
+        self._gone(caller, "gave up")
+        left = CallerLeft(call=call)
+        if caller.state is CallerState.CONNECTING and caller.leg is not None:
+            offer = caller.leg.ring.offer
+            return (ConnectFailed(call=call, offer=offer, why=ConnectFault.CALLER_GONE), left)
+        return (left,)
+
+    def _gone(self, caller: Caller, fate: str) -> None:
+        self.callers.pop(caller.arrived.call, None)
+        self.fates[fate] += 1
+
+    # ------------------------------------------------------------ orders
+
+    def order(self, command: PbxCommand, now: float) -> None:
+        """Carry out an order of the router. What is over already is passed over."""
+        self._now = max(self._now, now)
+        match command:
+            case Ring():
+                self._ring(command)
+            case StopRing():
+                self._stop(command)
+            case Connect():
+                self._connect(command)
+            case Hold():
+                self._hold(command.call)
+            case Leave():
+                self._leave(command.call)
+
+    def _hold(self, call: str) -> None:
+        caller = self.callers.get(call)
+        if caller is not None:
+            caller.state, caller.leg = CallerState.WAITING, None
+            caller.turn += 1
+            self._wait_on(caller)
+
+    def _ring(self, ring: Ring) -> None:
+        leg = Leg(ring)
+        if leg.key in self.legs:
+            return  # never twice the same offer
+        self.legs[leg.key] = leg
+        self._soon(lambda: self._rings(leg))
+
+    def _stop(self, command: StopRing) -> None:
+        leg = self.legs.get((command.offer, command.device))
+        if leg is None or leg.stopping:
+            return
+        leg.stopping = True
+        timed_out = command.why is StopReason.TIME_UP and not leg.answered
+        why = LegEnd.NO_ANSWER if timed_out else LegEnd.HUNG_UP
+        self._soon(lambda: self._ended(leg, why))
+
+    # ------------------------------------------------------------ phones
+
+    def _live(self, leg: Leg) -> bool:
+        return self.legs.get(leg.key) is leg and not leg.stopping
+
+    def _rings(self, leg: Leg) -> Events:
+        if not self._live(leg):
+            return ()
+        traffic, dice = self.traffic, self._dice
+        if dice.random() < traffic.unreachable:
+            return self._ended(leg, LegEnd.UNREACHABLE)
+        self._after(leg.ring.ring_for, lambda: self._rang_out(leg))
+        reaction = traffic.answer.draw(dice)
+        chance = dice.random()
+        if chance < traffic.refusals:
+            self._after(reaction, lambda: self._refuses(leg))
+        elif chance >= traffic.refusals + traffic.misses:
+            self._after(reaction, lambda: self._picks_up(leg))
+        return (LegRang(offer=leg.ring.offer, device=leg.ring.device),)
+
+    def _rang_out(self, leg: Leg) -> Events:
+        return () if leg.answered or not self._live(leg) else self._ended(leg, LegEnd.NO_ANSWER)
+
+    def _refuses(self, leg: Leg) -> Events:
+        return self._ended(leg, LegEnd.DECLINED) if self._live(leg) else ()
+
+    def _picks_up(self, leg: Leg) -> Events:
+        if not self._live(leg):
+            return ()
+        leg.answered = True
+        if not leg.ring.confirm:
+            return self._accepts(leg)
+        traffic, dice = self.traffic, self._dice
+        if dice.random() < traffic.machines:
+            self._after(traffic.asks_for, lambda: self._not_accepted(leg))
+        else:
+            key = min(traffic.key.draw(dice), traffic.asks_for)
+            self._after(key, lambda: self._accepts(leg))
+        return (LegAnswered(offer=leg.ring.offer, device=leg.ring.device),)
+
+    def _not_accepted(self, leg: Leg) -> Events:
+        return self._ended(leg, LegEnd.NOT_ACCEPTED) if self._live(leg) else ()
+
+    def _accepts(self, leg: Leg) -> Events:
+        if not self._live(leg):
+            return ()
+        leg.accepted = True
+        return (LegAccepted(offer=leg.ring.offer, device=leg.ring.device),)
+
+    def _ended(self, leg: Leg, why: LegEnd) -> Events:
+        """The one place where a leg ends, so that it ends once."""
+        if self.legs.get(leg.key) is not leg:
+            return ()
+        del self.legs[leg.key]
+        return (LegEnded(offer=leg.ring.offer, device=leg.ring.device, why=why),)
+
+    # ------------------------------------------------------------ talking
+
+    def _connect(self, command: Connect) -> None:
+        caller = self.callers.get(command.call)
+        leg = self.legs.get((command.offer, command.device))
+        fault = ConnectFault.CALLER_GONE if caller is None else ConnectFault.LEG_GONE
+        if caller is None or leg is None or leg.stopping:
+            failed = ConnectFailed(call=command.call, offer=command.offer, why=fault)
+            self._soon(lambda: (failed,))
+            return
+        caller.state, caller.leg = CallerState.CONNECTING, leg
+        self._soon(lambda: self._connected(caller, leg))
+
+    def _connected(self, caller: Caller, leg: Leg) -> Events:
+        """Unless one of them has gone since, or the caller was put back: that was told then."""
+        call = caller.arrived.call
+        here = self.callers.get(call) is caller and self._live(leg)
+        if not here or caller.state is not CallerState.CONNECTING or caller.leg is not leg:
+            return ()
+        caller.state, caller.turn = CallerState.TALKING, caller.turn + 1
+        leg.caller = caller
+        turn = caller.turn
+        self._after(self.traffic.talk.draw(self._dice), lambda: self._goodbye(caller, leg, turn))
+        return (CallConnected(call=call, offer=leg.ring.offer),)
+
+    def _leave(self, call: str) -> None:
+        caller = self.callers.get(call)
+        if caller is not None:
+            self._gone(caller, "talked" if caller.state is CallerState.TALKING else "sent on")
+
+    def _goodbye(self, caller: Caller, leg: Leg, turn: int) -> Events:
+        """One of the two hangs up; the other's end is told right after, or follows from `Leave`."""
+        if self.callers.get(caller.arrived.call) is not caller or caller.turn != turn:
+            return ()
+        if self._dice.random() >= self.traffic.caller_ends:
+            return self._ended(leg, LegEnd.HUNG_UP)
+        self._gone(caller, "talked")
+        return (CallerLeft(call=caller.arrived.call), *self._ended(leg, LegEnd.HUNG_UP))

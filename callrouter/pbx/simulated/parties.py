@@ -1,0 +1,77 @@
+"""Callers and legs of the simulated telephone system, as it keeps them and as a snapshot shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from callrouter.model.commands import Ring
+from callrouter.model.events import CallArrived, SeenCall, SeenLeg
+
+LegKey: TypeAlias = tuple[str, str]
+"""Offer and device."""
+
+
+class CallerState(Enum):
+    """Where a simulated caller is."""
+
+    WAITING = "waiting"
+    CONNECTING = "connecting"
+    TALKING = "talking"
+
+
+@dataclass(slots=True, eq=False)
+class Caller:
+    """Someone who called. `turn` counts changes, so that what was planned before one is void."""
+
+    arrived: CallArrived
+    entered_at: float
+    gives_up_at: float
+    state: CallerState = CallerState.WAITING
+    leg: Leg | None = None
+    turn: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """A phone that was told to ring."""
+
+    ring: Ring
+    answered: bool = False
+    accepted: bool = False
+    stopping: bool = False
+    caller: Caller | None = None
+
+    @property
+    def key(self) -> LegKey:
+        """What the router calls it."""
+        return (self.ring.offer, self.ring.device)
+
+
+def seen_call(caller: Caller) -> SeenCall:
+    """A caller as a snapshot shows them."""
+    talks = caller.state is CallerState.TALKING and caller.leg is not None
+    arrived = caller.arrived
+    again = CallArrived(
+        call=arrived.call,
+        pbx=arrived.pbx,
+        queue=arrived.queue,
+        caller_number=arrived.caller_number,
+        called_number=arrived.called_number,
+        entered_at=caller.entered_at,
+    )
+    return SeenCall(arrived=again, talking_to=caller.leg.ring.offer if talks and caller.leg else "")
+
+
+def seen_leg(leg: Leg) -> SeenLeg:
+    """A leg as a snapshot shows it."""
+    return SeenLeg(
+        offer=leg.ring.offer,
+        device=leg.ring.device,
+        agent=leg.ring.agent,
+        call=leg.ring.call,
+        answered=leg.answered,
+        accepted=leg.accepted,
+        bridged=leg.caller is not None and leg.caller.leg is leg,
+    )

@@ -1,0 +1,65 @@
+"""How the people of the simulated telephone system behave, as distributions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """A duration in seconds, log-normal around `median`, never below `least` or above `most`.
+
+    Call-centre talk times and times to pick up fit a log-normal distribution well (Brown et al.,
+    "Statistical Analysis of a Telephone Call Center", 2005, section 4). `sigma` is the standard
+    deviation of its logarithm; 0 is always the median.
+    """
+
+    median: float
+    sigma: float = 0.5
+    least: float = 0.0
+    most: float = 3600.0
+
+    def draw(self, dice: random.Random) -> float:
+        """One duration."""
+        return min(self.most, max(self.least, self.median * dice.lognormvariate(0.0, self.sigma)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Who calls, and how phones and people answer. Shares are from 0 to 1.
+
+    Attributes:
+        per_minute: arrivals per minute by queue; they come as a Poisson process.
+        otherwise: arrivals per minute of a queue that `per_minute` does not name.
+        patience: how long a caller waits.
+        talk: from connect to the first of the two hanging up.
+        caller_ends: share of talks that the caller ends; the agent ends the others.
+        answer: from the ring to the pick-up.
+        lag: how long the telephone system takes for anything: to ring, to stop, to connect.
+        misses: share of rings that nobody hears.
+        refusals: share of rings that are rejected.
+        unreachable: share of rings that find no phone.
+        machines: share of picked-up mobiles where nobody presses 1: a voicemail took it.
+        key: from picking a mobile up to pressing 1.
+        asks_for: how long a mobile is asked for the key before it is given up.
+    """
+
+    per_minute: Mapping[str, float] = field(default_factory=dict)
+    otherwise: float = 10.0
+    patience: Spread = Spread(median=40.0, sigma=0.7, least=3.0)
+    talk: Spread = Spread(median=11.0, sigma=0.4, least=3.0, most=300.0)
+    caller_ends: float = 0.6
+    answer: Spread = Spread(median=2.2, sigma=0.4, least=0.8)
+    lag: Spread = Spread(median=0.02, sigma=0.5, least=0.002, most=0.2)
+    misses: float = 0.06
+    refusals: float = 0.05
+    unreachable: float = 0.0
+    machines: float = 0.15
+    key: Spread = Spread(median=2.0, sigma=0.3, least=0.8)
+    asks_for: float = 8.0
+
+    def arrivals(self, queue: str) -> float:
+        """Arrivals per minute of a queue."""
+        return self.per_minute.get(queue, self.otherwise)

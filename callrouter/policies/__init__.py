@@ -1,0 +1,60 @@
+"""The policies a queue can name. Adding one: a small module here, and a line in `REGISTRY`.
+
+Another package can add its own: `register` is called for each entry point of the group
+``callrouter.policies`` when the configuration is read.
+"""
+
+from __future__ import annotations
+
+from callrouter.policies.base import Policy
+from callrouter.policies.fewest_calls import FewestCalls
+from callrouter.policies.least_talk_time import LeastTalkTime
+from callrouter.policies.linear import Linear
+from callrouter.policies.longest_idle import LongestIdle
+from callrouter.policies.priority import Priority
+from callrouter.policies.random_pick import Random
+from callrouter.policies.ring_all import RingAll
+from callrouter.policies.round_robin import RoundRobin
+from callrouter.policies.skills import Skills
+from callrouter.policies.utilization import AverageUtilization, MaxUtilization
+from callrouter.policies.weighted_random import WeightedRandom
+
+REGISTRY: dict[str, Policy] = {
+    policy.name: policy
+    for policy in (
+        AverageUtilization(),
+        FewestCalls(),
+        LeastTalkTime(),
+        Linear(),
+        LongestIdle(),
+        MaxUtilization(),
+        Priority(),
+        Random(),
+        RingAll(),
+        RoundRobin(),
+        Skills(),
+        WeightedRandom(),
+    )
+}
+
+BUILT_IN = frozenset(REGISTRY)
+
+
+def known() -> frozenset[str]:
+    """The names that `policy:` may take."""
+    return frozenset(REGISTRY)
+
+
+def register(name: str, policy: object) -> None:
+    """Add a policy of another package.
+
+    Raises:
+        ValueError: it is no policy, or would replace one that callrouter brings.
+    """
+    if name in BUILT_IN:
+        raise ValueError(f"policy '{name}' comes with callrouter and can't be replaced")
+    made = policy() if isinstance(policy, type) else policy
+    for attribute in ("draws", "rings_all", "rank"):
+        if not hasattr(made, attribute):
+            raise ValueError(f"policy '{name}' has no '{attribute}': see callrouter.policies.base")
+    REGISTRY[name] = made  # type: ignore[assignment]  # checked by hand above

@@ -1,0 +1,17 @@
+"""fewest-calls: who has taken the fewest calls of this queue today."""
+
+from __future__ import annotations
+
+from callrouter.policies.base import Candidate, Needs, Rank
+
+
+class FewestCalls:
+    """Ranks by the number of calls connected today. Offers that came to nothing do not count."""
+
+    name = "fewest-calls"
+    draws = False
+    rings_all = False
+
+    def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
+        """Calls of this queue today."""
+        return candidate.calls

@@ -1,0 +1,43 @@
+"""The configuration: a folder of YAML files, checked as a whole, as frozen values.
+
+try:
+    settings = load(Path("config"), environ=os.environ)
+except ConfigError as error:
+    for problem in error.problems:
+        print(problem)  # queues.yaml:12:5: unknown key 'ring_fro' (did you mean 'ring_for'?)
+"""
+
+from callrouter.settings.describe import changes
+from callrouter.settings.loader import json_schema, load, write_schema
+from callrouter.settings.problems import ConfigError, Problem
+from callrouter.settings.result import (
+    ApiToken,
+    AsteriskSettings,
+    HttpSettings,
+    NumberSettings,
+    PbxSettings,
+    Role,
+    ServiceLevel,
+    Settings,
+    SimulatedSettings,
+    UserSettings,
+)
+
+__all__ = [
+    "ApiToken",
+    "AsteriskSettings",
+    "ConfigError",
+    "HttpSettings",
+    "NumberSettings",
+    "PbxSettings",
+    "Problem",
+    "Role",
+    "ServiceLevel",
+    "Settings",
+    "SimulatedSettings",
+    "UserSettings",
+    "changes",
+    "json_schema",
+    "load",
+    "write_schema",
+]

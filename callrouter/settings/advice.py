@@ -1,0 +1,82 @@
+"""Warnings: what is legal but foolish, and what has no effect yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from callrouter.model.table import Table
+from callrouter.settings import queues, schema
+from callrouter.settings.advicequeues import advise_queues
+from callrouter.settings.folder import Document, Way
+from callrouter.settings.problems import quoted
+
+WITHOUT_EFFECT: Final = frozenset({"users", "numbers", "pin", "service_level", "announce"})
+"""Keys that are read and kept, but that nothing in this version acts on."""
+
+
+def advise(root: schema.Root, table: Table, document: Document, now: float | None) -> None:
+    """Add all warnings about a configuration that is right."""
+    _without_effect(root, document)
+    if root.database.startswith("postgresql://"):
+        text = "this version keeps agents' states in SQLite only and will not start with this"
+        document.warning(("database",), text, "give the name of a file, such as callrouter.db")
+    _agents(root, table, document)
+    _shared_phones(table, document)
+    _rules(table, document)
+    advise_queues(root, table, document, now)
+
+
+def _without_effect(root: schema.Root, document: Document) -> None:
+    found: dict[str, list[Way]] = {key: [] for key in sorted(WITHOUT_EFFECT)}
+    for key in sorted(root.model_fields_set & WITHOUT_EFFECT):
+        found[key].append((key,))
+    for section, models in (("agents", root.agents), ("queues", root.queues)):
+        for id_, model in models.items():
+            for key in model.model_fields_set & WITHOUT_EFFECT:
+                found[key].append((section, id_, key))
+    for key, ways in found.items():
+        if ways:
+            # Once, not for each of ten thousand agents.
+            more = f"; {len(ways) - 1} more like this" if len(ways) > 1 else ""
+            text = f"{key} is read, but without effect in this version{more}"
+            document.warning(ways[0], text, key=True)
+
+
+def _agents(root: schema.Root, table: Table, document: Document) -> None:
+    known = queues.serving(table.queues)
+    for id_, agent in table.agents.items():
+        if not any(device.enabled for device in agent.devices):
+            all_off = bool(root.agents[id_].devices)
+            text = f"agent {id_} has no phone" + (" that is enabled" if all_off else "")
+            document.warning(("agents", id_), text, "no call can ring", key=True)
+        if id_ not in known:
+            document.warning(("agents", id_), f"agent {id_} is in no queue", key=True)
+
+
+def _shared_phones(table: Table, document: Document) -> None:
+    first: dict[tuple[str, str], Way] = {}
+    for agent in table.agents.values():
+        for device in agent.devices:
+            way: Way = ("agents", agent.id, "devices", device.id)
+            for pbx in device.pbxes:
+                other = first.setdefault((pbx, device.address), way)
+                if other != way:
+                    text = f"{device.address} is also a phone of {other[1]}"
+                    document.warning(way, text, f"see {document.line(other)}", key=True)
+                    break
+
+
+def _rules(table: Table, document: Document) -> None:
+    """Warn of rules that never apply, because an earlier one takes every call that they would."""
+    first: dict[object, int] = {}
+    everything = None
+    for index, rule in enumerate(table.rules):
+        when = (frozenset(rule.callers), frozenset(rule.called), rule.queues, rule.tags, rule.hours)
+        earlier = first.setdefault(when, index) if everything is None else everything
+        if earlier != index:
+            name = table.rules[earlier].name
+            text = f"rule {quoted(rule.name)} never applies: {quoted(name)} takes its calls"
+            hint = f"see {document.line(('rules', earlier, 'name'))}"
+            document.warning(("rules", index), text, hint)
+        elif not any(when):
+            everything = index

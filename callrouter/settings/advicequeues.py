@@ -1,0 +1,214 @@
+"""Warnings about queues: what is legal but foolish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Final, cast
+
+from callrouter.model.table import (
+    ALL_AT_ONCE,
+    LAST_PRIORITY,
+    AgentSpec,
+    MemberSpec,
+    QueueSpec,
+    Table,
+    ToQueue,
+)
+from callrouter.settings import schema, week
+from callrouter.settings.folder import Document, Way
+from callrouter.settings.queues import all_members
+from callrouter.settings.wording import at_once, duration, skills
+from callrouter.settings.yamlreader import Items
+
+_LIMITS: Final = (
+    ("on_max_wait", "max_wait"),
+    ("on_full", "max_waiting"),
+    ("on_closed", "hours"),
+)
+_TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
+
+
+def advise_queues(root: schema.Root, table: Table, document: Document, now: float | None) -> None:
+    """Add the warnings about all queues."""
+    today = None if now is None else datetime.fromtimestamp(now, UTC).astimezone(table.zone).date()
+    asked_by_rule = any(rule.skills for rule in table.rules)
+    for id_, queue in table.queues.items():
+        written = root.queues[id_]
+        _never_applies(queue, written, document)
+        _who_serves(queue, written, document)
+        _waits(queue, document)
+        _widening(queue, document)
+        _holidays(id_, written, document, today)
+        _skills(queue, table.agents, document, asked_by_rule)
+    for way, names in _circles(table.queues):
+        text = f"calls can go round in a circle: {' -> '.join(names)}"
+        document.warning(way, text, "let one of them end elsewhere")
+
+
+def _never_applies(queue: QueueSpec, written: schema.Queue, document: Document) -> None:
+    for target, limit in _LIMITS:
+        if target in written.model_fields_set and limit not in written.model_fields_set:
+            way: Way = ("queues", queue.id, target)
+            document.warning(way, f"{target} never applies", f"{limit} is not set", key=True)
+
+
+def _who_serves(queue: QueueSpec, written: schema.Queue, document: Document) -> None:
+    way: Way = ("queues", queue.id)
+    if next(all_members(queue), None) is None:
+        document.warning(way, f"queue {queue.id} has no agents", key=True)
+        return
+    if queue.members and all(member.level == LAST_PRIORITY for member in queue.members):
+        text = f"every agent of {queue.id} has priority {LAST_PRIORITY}, the last"
+        document.warning((*way, "agents"), text, "1 is rung first", key=True)
+    _unserved(queue, written, document)
+
+
+def _unserved(queue: QueueSpec, written: schema.Queue, document: Document) -> None:
+    """Warn of hours without anybody, and of shifts that are never on."""
+    way: Way = ("queues", queue.id, "shifts")
+    taken: week.Parts = []
+    nobody: week.Parts = []
+    for index, shift in enumerate(queue.shifts):
+        on = week.covered(shift.hours)
+        alone = week.without(on, taken)
+        if not alone:
+            text, hint = "this shift is never on", "the shifts before it take all of its hours"
+            document.warning((*way, index), text, hint)
+        if not shift.members:
+            nobody += alone
+        taken = week.joined([*taken, *on])
+    if not queue.members:
+        nobody += week.without(week.WHOLE, taken)
+    is_open = week.WHOLE if queue.hours is None else week.covered(queue.hours)
+    gaps = week.without(is_open, week.without(week.WHOLE, week.joined(nobody)))
+    # Agents of a later step do serve, if only those who have waited so long.
+    if any(step.members for step in queue.widen):
+        return
+    if gaps:
+        text = f"nobody serves {queue.id} {week.first_in_words(gaps)}"
+        document.warning(way, text, "open, and no shift or agents", key=True)
+    elif not queue.members and queue.hours is None and written.holidays:
+        text = f"nobody serves {queue.id} on its holidays"
+        hint = "open, for it has no hours, and no shift is on"
+        document.warning(("queues", queue.id, "holidays"), text, hint, key=True)
+
+
+def _waits(queue: QueueSpec, document: Document) -> None:
+    if queue.max_wait is None:
+        return
+    if queue.max_wait < queue.ring_for:
+        text = f"max_wait {duration(queue.max_wait)} is shorter than ring_for {duration(queue.ring_for)}"
+        hint = "the first agent does not ring to the end"
+        document.warning(("queues", queue.id, "max_wait"), text, hint)
+    for index, step in enumerate(queue.widen):
+        if step.after >= queue.max_wait:
+            way: Way = ("queues", queue.id, "widen", index)
+            text = f"this step is never reached: max_wait is {duration(queue.max_wait)}"
+            document.warning((*way, "after"), text, "the call has left by then")
+
+
+def _widening(queue: QueueSpec, document: Document) -> None:
+    """Warn of steps that ring no more agents at once than before."""
+    before = ALL_AT_ONCE if queue.at_once is None else queue.at_once
+    for index, step in enumerate(queue.widen):
+        if step.at_once is None:
+            continue
+        if step.at_once <= before:
+            way: Way = ("queues", queue.id, "widen", index, "at_once")
+            text = f"at_once {at_once(step.at_once)} is no more than before"
+            document.warning(way, text, f"it was {at_once(before)} already")
+        before = step.at_once
+
+
+def _holidays(id_: str, written: schema.Queue, document: Document, today: date | None) -> None:
+    if not written.holidays:
+        return
+    way: Way = ("queues", id_, "holidays")
+    if written.hours is None and not written.shifts:
+        document.warning(way, "holidays never apply", "neither hours nor shifts are set", key=True)
+    elif today is not None and max(written.holidays) < today:
+        text = "all holidays are in the past"
+        document.warning(way, text, f"the last was {max(written.holidays)}", key=True)
+
+
+def _skills(
+    queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document, asked_by_rule: bool
+) -> None:
+    """Warn of agents who never have what is asked for, and of a policy that has nothing to go by."""
+    asked = [queue.skills, *(step.skills for step in queue.widen if step.skills is not None)]
+    if "skills" in queue.policy and not any(asked) and not asked_by_rule:
+        way: Way = ("queues", queue.id, "policy")
+        text = "policy skills makes no difference: no skills are asked for"
+        document.warning(way, text, "give the queue skills")
+    if not any(asked):
+        return
+    now = queue.skills
+    in_force = [queue.skills]
+    for step in queue.widen:
+        now = now if step.skills is None else step.skills
+        in_force.append(now)
+    for way, members, since in _tables(queue):
+        unfit = [
+            member.agent
+            for member in members
+            if not any(_meets(agents[member.agent].skills, least) for least in in_force[since:])
+        ]
+        if unfit:
+            _never_serve(queue.id, unfit, way, in_force[since], document)
+
+
+def _tables(queue: QueueSpec) -> Iterator[tuple[Way, tuple[MemberSpec, ...], int]]:
+    """The way to each table of agents, its agents, and the number of the step it begins with."""
+    way: Way = ("queues", queue.id)
+    yield (*way, "agents"), queue.members, 0
+    for index, shift in enumerate(queue.shifts):
+        yield (*way, "shifts", index, "agents"), shift.members, 0
+    for index, step in enumerate(queue.widen):
+        yield (*way, "widen", index, "agents"), step.members, index + 1
+
+
+def _never_serve(
+    queue: str, unfit: list[str], way: Way, least: Mapping[str, int], document: Document
+) -> None:
+    written = document.written(*way)
+    # Names in a list may be written as numbers.
+    listed = [] if isinstance(written, dict) else [str(name) for name in cast(Items, written)]
+    place = listed.index(unfit[0]) if listed else unfit[0]
+    # Once for a table, which may have hundreds.
+    more = f" and {len(unfit) - 1} more" if len(unfit) > 1 else ""
+    text = f"agent {unfit[0]}{more} can never serve {queue}"
+    document.warning((*way, place), text, f"it asks for {skills(least)}", key=True)
+
+
+def _meets(has: Mapping[str, int], least: Mapping[str, int]) -> bool:
+    return all(has.get(skill, 0) >= level for skill, level in least.items())
+
+
+def _circles(queues: Mapping[str, QueueSpec]) -> Iterator[tuple[Way, list[str]]]:
+    """Give each circle of overflow once: the way to the target that closes it, and its queues."""
+    done: set[str] = set()
+    for start in queues:
+        path: dict[str, int] = {}
+        # A stack of its own, for a chain of overflow can be longer than Python's.
+        stack = [] if start in done else [(start, _next(queues, start))]
+        path.update((name, 0) for name, _ in stack)
+        while stack:
+            name, edges = stack[-1]
+            key, to = next(edges, ("", ""))
+            if not to:
+                done.add(name)
+                del path[name]
+                stack.pop()
+            elif to in path:
+                yield ("queues", name, key), [*list(path)[path[to] :], to]
+            elif to not in done:
+                path[to] = len(path)
+                stack.append((to, _next(queues, to)))
+
+
+def _next(queues: Mapping[str, QueueSpec], name: str) -> Iterator[tuple[str, str]]:
+    for key in _TARGETS:
+        target = getattr(queues[name], key)
+        if isinstance(target, ToQueue) and target.queue in queues:
+            yield key, target.queue

@@ -1,0 +1,105 @@
+"""From what fits the schema to the routing table: names looked up, keys checked against each other."""
+
+from __future__ import annotations
+
+from callrouter.model.table import AgentSpec, DeviceSpec, SignIn, Table
+from callrouter.settings import schema
+from callrouter.settings.context import Context
+from callrouter.settings.folder import Way
+from callrouter.settings.problems import listed
+from callrouter.settings.queues import build_queue
+from callrouter.settings.result import AsteriskSettings, PbxSettings
+from callrouter.settings.rules import build_rules
+from callrouter.settings.yamlreader import Section
+
+
+def build_table(root: schema.Root, context: Context) -> Table:
+    """Make the routing table; whatever does not hang together is reported to the document."""
+    agents = {
+        id_: _agent(id_, agent, context) for id_, agent in root.agents.items() if agent.enabled
+    }
+    queues = {id_: build_queue(id_, queue, agents, context) for id_, queue in root.queues.items()}
+    rules = build_rules(root.rules, agents, queues, context)
+    return Table(agents=agents, queues=queues, rules=rules, zone=context.zone)
+
+
+def _agent(id_: str, agent: schema.Agent, context: Context) -> AgentSpec:
+    devices = [_device(id_, name, device, context) for name, device in agent.devices.items()]
+    return AgentSpec(
+        id=id_,
+        name=agent.name or id_,
+        devices=tuple(device for device in devices if device is not None),
+        sign_in=SignIn(agent.sign_in),
+        capacity=agent.capacity,
+        wrap_up=agent.wrap_up,
+        skills=dict(agent.skills),
+    )
+
+
+def _device(
+    agent: str, id_: str, written: str | schema.Device, context: Context
+) -> DeviceSpec | None:
+    device = (
+        schema.Device.model_validate({"endpoint": written}) if isinstance(written, str) else written
+    )
+    way: Way = ("agents", agent, "devices", id_)
+    endpoint, number = device.endpoint or "", device.number or ""
+    if bool(endpoint) == bool(number):
+        at = context.document.written(*way)
+        # One of the two may be there, but not fit: that was said already.
+        if endpoint or not (isinstance(at, Section) and at.at.keys() & {"endpoint", "number"}):
+            both = "both 'endpoint' and 'number'" if endpoint else "neither 'endpoint' nor 'number'"
+            context.document.error(way, f"{id_} has {both}", "give exactly one", key=True)
+        return None
+    if number and device.confirm is False:
+        text = "confirm: false is not allowed for an outside number"
+        context.document.error((*way, "confirm"), text, "a voicemail would take the calls")
+        return None
+    pbxes = _rung_by(way, device, context)
+    if not pbxes:
+        return None
+    return DeviceSpec(
+        id=id_,
+        agent=agent,
+        pbxes=pbxes,
+        endpoint=endpoint,
+        number=number,
+        confirm=bool(number) if device.confirm is None else device.confirm,
+        ring_after=device.ring_after,
+        enabled=device.enabled,
+    )
+
+
+def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ...]:
+    """Name the PBXes that can ring a device; none, when that is an error (and was reported)."""
+    able = tuple(
+        id_ for id_, pbx in context.pbxes.items() if not device.number or _dials_numbers(pbx)
+    )
+    if device.pbx is not None:
+        at = (*way, "pbx")
+        if not context.knows("pbx", device.pbx, at, "pbx"):
+            return ()
+        if device.pbx in context.pbxes and device.pbx not in able:
+            text = f"pbx {device.pbx} cannot ring an outside number"
+            context.document.error(at, text, "give it a dial_number")
+            return ()
+        return (device.pbx,)
+    # With a PBX that was refused, or a file unread, nothing can be said.
+    document = context.document
+    if set(context.pbxes) != document.names("pbx") or not document.is_sure_of("pbx"):
+        return ()
+    if device.number:
+        if not able and context.pbxes:
+            text = "no pbx can ring an outside number"
+            context.document.error(way, text, "give one a dial_number", key=True)
+        return able
+    if len(able) > 1:
+        text = f"{way[-1]} needs a 'pbx': there are {listed(able)}"
+        hint = f"such as {{endpoint: {device.endpoint}, pbx: {able[0]}}}"
+        context.document.error(way, text, hint, key=True)
+        return ()
+    return able
+
+
+def _dials_numbers(pbx: PbxSettings) -> bool:
+    return not isinstance(pbx, AsteriskSettings) or bool(pbx.dial_number)

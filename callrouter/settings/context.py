@@ -1,0 +1,72 @@
+"""What every step from the schema to the routing table needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from functools import lru_cache
+
+from callrouter.model.hours import Hours, Span, parse_spans
+from callrouter.settings.folder import Document, Way
+from callrouter.settings.problems import Nearest, quoted
+from callrouter.settings.result import PbxSettings
+from callrouter.settings.substitute import Substituted
+from callrouter.settings.yamlreader import Items, Section
+
+_read = lru_cache(maxsize=1024)(parse_spans)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The document to report to, the names there are, and the zone that hours are in."""
+
+    document: Document
+    nearest: Nearest
+    policies: frozenset[str]
+    pbxes: Mapping[str, PbxSettings]
+    zone: tzinfo
+
+    def knows(self, section: str, name: str, way: Way, what: str, *, key: bool = False) -> bool:
+        """Whether `section` has `name`; if not, that is reported at `way`.
+
+        Silent when a file or the section could not be read, for it may be there.
+        """
+        names = self.document.names(section)
+        if name in names or not self.document.is_sure_of(section):
+            return name in names
+        hint = self.nearest.hint(name, names) or f"there is none in {section}:"
+        self.document.error(way, f"unknown {what} {quoted(name)}", hint, key=key)
+        return False
+
+    def hours(
+        self, texts: Mapping[Way, str], holidays: Collection[date] = frozenset()
+    ) -> Hours | None:
+        """Read days and times, each with the way to it, as one; None when they are wrong, or none."""
+        spans: set[Span] = set()
+        wrong = False
+        for way, text in texts.items():
+            try:
+                spans.update(_read(text))
+            except ValueError as error:
+                wrong = True
+                self.document.error(way, f"hours: {_why(self.document.written(*way), error)}")
+        if wrong or not spans:
+            return None
+        in_order = sorted(spans, key=lambda span: (span.day, span.start, span.end))
+        return Hours(tuple(in_order), self.zone, frozenset(holidays))
+
+
+def is_damaged(written: object) -> bool:
+    """Whether something in a value, or deeper, was found bad and taken out (and was reported)."""
+    if isinstance(written, Section):
+        return bool(written.at.keys() - written.keys()) or any(map(is_damaged, written.values()))
+    return isinstance(written, Items) and (written.thinned or any(map(is_damaged, written)))
+
+
+def _why(written: object, error: ValueError) -> str:
+    if isinstance(written, Substituted):
+        # The parser would quote a part of what must not be shown.
+        return f"{quoted(written.written)} is not days and times, such as 'mon-fri 09:00-17:30'"
+    why = str(error)
+    return why if why.isprintable() and len(why) < 200 else "not days and times"

@@ -1,0 +1,207 @@
+"""What one configuration changes against another, in the words of a supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Final, TypeVar
+
+from callrouter.model.table import AgentSpec, DeviceSpec
+from callrouter.settings.describequeues import queue_changes
+from callrouter.settings.describerules import rule_changes
+from callrouter.settings.differences import counted, differing, mapping_lines
+from callrouter.settings.queues import serving
+from callrouter.settings.result import HttpSettings, PbxSettings, ServiceLevel, Settings
+from callrouter.settings.wording import duration, masked
+
+_RESTART: Final = " (needs a restart)"
+_Value = TypeVar("_Value")
+
+
+def changes(old: Settings, new: Settings) -> list[str]:
+    """Say what differs between two configurations, one line per change; nothing: an empty list.
+
+    What the running daemon takes up only when it is started anew ends in ``(needs a restart)``. No
+    secret is shown, and of a phone number not more than its country and its last 3 digits. What makes
+    no difference, such as the order of agents where the policy does not go by it, is left out.
+    """
+    return [
+        *_agents(old, new),
+        *queue_changes(old.table, new.table),
+        *_service_levels(old, new),
+        *rule_changes(old.table.rules, new.table.rules),
+        *_site(old, new),
+    ]
+
+
+# ---------------------------------------------------------------- agents
+
+
+def _agents(old: Settings, new: Settings) -> Iterator[str]:
+    before, after = old.table.agents, new.table.agents
+    served = serving(old.table.queues)
+    for id_ in differing(before, after):
+        if id_ not in before:
+            agent = after[id_]
+            name = "" if agent.name == id_ else f"{agent.name}; "
+            yield f"agent {id_} is new ({name}{counted(agent.devices, 'device')})"
+        elif id_ not in after:
+            left = f"; leaves {', '.join(served[id_])}" if id_ in served else ""
+            yield f"agent {id_} is gone{left}"
+        else:
+            yield from _agent(before[id_], after[id_])
+    for id_ in differing(old.pins, new.pins):
+        # That somebody who comes or goes has a PIN is nothing of its own.
+        if id_ in before and id_ in after:
+            yield f"{id_}: PIN {_how(id_, old.pins, new.pins)}"
+
+
+def _agent(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
+    if old.name != new.name:
+        yield f"{new.id}: name {old.name} -> {new.name}"
+    if old.sign_in is not new.sign_in:
+        yield f"{new.id}: sign_in {old.sign_in.value} -> {new.sign_in.value}"
+    if old.capacity != new.capacity:
+        yield f"{new.id}: capacity {old.capacity} -> {new.capacity}"
+    if old.wrap_up != new.wrap_up:
+        yield f"{new.id}: wrap_up {_wrap_up(old.wrap_up)} -> {_wrap_up(new.wrap_up)}"
+    yield from mapping_lines(f"{new.id}: skill", old.skills, new.skills)
+    yield from _devices(old, new)
+
+
+def _wrap_up(seconds: float | None) -> str:
+    return "that of the queue" if seconds is None else duration(seconds)
+
+
+def _devices(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
+    before = {device.id: device for device in old.devices}
+    after = {device.id: device for device in new.devices}
+    for id_ in differing(before, after):
+        what = f"{new.id}: device {id_}"
+        if id_ not in before:
+            yield f"{what} added ({_address(after[id_])})"
+        elif id_ not in after:
+            yield f"{what} removed ({_address(before[id_])})"
+        else:
+            yield from _device(what, before[id_], after[id_])
+    if before == after and list(before) != list(after):
+        yield f"{new.id}: order of devices {', '.join(before)} -> {', '.join(after)}"
+
+
+def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
+    if old.address != new.address:
+        before, after = _address(old), _address(new)
+        # What differs may be masked.
+        yield f"{what} {before} -> {after}" if before != after else f"{what}: number changed"
+    if old.pbxes != new.pbxes:
+        yield f"{what}: pbx {', '.join(old.pbxes)} -> {', '.join(new.pbxes)}"
+    if old.ring_after != new.ring_after:
+        yield f"{what}: ring_after {duration(old.ring_after)} -> {duration(new.ring_after)}"
+    if old.confirm is not new.confirm:
+        yield f"{what}: confirm {_yes(old.confirm)} -> {_yes(new.confirm)}"
+    if old.enabled is not new.enabled:
+        yield f"{what} switched {'on' if new.enabled else 'off'}"
+
+
+def _address(device: DeviceSpec) -> str:
+    return masked(device.number) if device.number else device.endpoint
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def _service_levels(old: Settings, new: Settings) -> Iterator[str]:
+    for id_ in differing(old.service_levels, new.service_levels):
+        if id_ in old.table.queues and id_ in new.table.queues:
+            before, after = _aim(old.service_levels.get(id_)), _aim(new.service_levels.get(id_))
+            yield f"{id_}: service_level {before} -> {after}"
+
+
+def _aim(level: ServiceLevel | None) -> str:
+    return "none" if level is None else f"{level.target}% within {duration(level.within)}"
+
+
+def _site(old: Settings, new: Settings) -> Iterator[str]:
+    if old.timezone != new.timezone:
+        yield f"timezone {old.timezone} -> {new.timezone}"
+    for key in ("region", "countries", "types"):
+        before, after = getattr(old.numbers, key), getattr(new.numbers, key)
+        if before != after:
+            yield f"numbers: {key} {_plain(before)} -> {_plain(after)}"
+    for id_ in differing(old.pbxes, new.pbxes):
+        yield from _pbx(id_, old.pbxes.get(id_), new.pbxes.get(id_))
+    yield from _http(old.http, new.http)
+    for id_ in differing(old.users, new.users):
+        yield from _user(id_, old, new)
+    if old.database != new.database:
+        # Its address may carry a password.
+        yield f"database changed{_RESTART}"
+
+
+def _pbx(id_: str, old: PbxSettings | None, new: PbxSettings | None) -> Iterator[str]:
+    if old is None or new is None:
+        yield f"pbx {id_} is {'gone' if new is None else 'new'}{_RESTART}"
+    elif old.driver != new.driver:
+        yield f"pbx {id_}: driver {old.driver} -> {new.driver}{_RESTART}"
+    else:
+        for item in fields(old):
+            before, after = getattr(old, item.name), getattr(new, item.name)
+            if before != after and not item.repr:
+                yield f"pbx {id_}: {item.name} changed{_RESTART}"
+            elif before != after:
+                yield f"pbx {id_}: {item.name} {_plain(before)} -> {_plain(after)}{_RESTART}"
+
+
+def _http(old: HttpSettings, new: HttpSettings) -> Iterator[str]:
+    before, after = _listen(old), _listen(new)
+    if before != after:
+        yield f"http: listen {before} -> {after}{_RESTART}"
+    if (old.certificate, old.key) != (new.certificate, new.key):
+        yield f"http: tls {_tls(old)} -> {_tls(new)}{_RESTART}"
+    tokens, now = ({token.name: token for token in http.api_tokens} for http in (old, new))
+    for name in differing(tokens, now):
+        if name in tokens and name in now and tokens[name].role != now[name].role:
+            yield f"api token {name}: role {tokens[name].role} -> {now[name].role}"
+        if name not in tokens or name not in now or tokens[name].token != now[name].token:
+            role = f" ({now[name].role})" if name not in tokens else ""
+            yield f"api token {name} {_how(name, tokens, now)}{role}"
+
+
+def _listen(http: HttpSettings) -> str:
+    return f"[{http.host}]:{http.port}" if ":" in http.host else f"{http.host}:{http.port}"
+
+
+def _tls(http: HttpSettings) -> str:
+    return "none" if http.certificate is None else f"{http.certificate} and {http.key}"
+
+
+def _user(id_: str, old: Settings, new: Settings) -> Iterator[str]:
+    before, after = old.users.get(id_), new.users.get(id_)
+    if before is None or after is None:
+        yield f"user {id_} {_how(id_, old.users, new.users)}"
+        return
+    if before.role != after.role:
+        yield f"user {id_}: role {before.role} -> {after.role}"
+    if before.password != after.password:
+        yield f"user {id_}: password changed"
+
+
+def _how(name: str, old: Mapping[str, _Value], new: Mapping[str, _Value]) -> str:
+    return "added" if name not in old else "removed" if name not in new else "changed"
+
+
+def _plain(value: object) -> str:
+    match value:
+        case None | "" | ():
+            return "none"
+        case bool():
+            return _yes(value)
+        case tuple():
+            return ", ".join(map(str, value))
+        case Path() | _:
+            return str(value)

@@ -1,0 +1,66 @@
+"""What changes in the rules for calls on arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from callrouter.model.table import NumberPattern, Rule
+from callrouter.settings import wording
+from callrouter.settings.differences import differing, moved
+from callrouter.settings.problems import listed
+
+_WHEN: Final = ("caller", "called", "queue", "hours", "tag")
+
+
+def rule_changes(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[str]:
+    """Give a line for every change; a rule is known by its name."""
+    before, after = ({rule.name: rule for rule in rules} for rules in (old, new))
+    for name in differing(before, after):
+        if name not in after:
+            yield f"rule {name} is gone"
+        elif name not in before:
+            yield f"rule {name} is new ({_whole(after[name])})"
+        else:
+            yield from _changed(before[name], after[name])
+    for name, up in moved(list(before), list(after)):
+        yield f"rule {name} moved {'up' if up else 'down'}"
+
+
+def _changed(old: Rule, new: Rule) -> Iterator[str]:
+    was, now = _parts(old), _parts(new)
+    masked = {"caller": old.callers != new.callers, "called": old.called != new.called}
+    for key in dict.fromkeys((*was, *now)):
+        before, after = was.get(key, "none"), now.get(key, "none")
+        if before != after:
+            yield f"rule {new.name}: {key} {before} -> {after}"
+        elif masked.get(key):
+            yield f"rule {new.name}: {key} changed"
+
+
+def _whole(rule: Rule) -> str:
+    parts = _parts(rule)
+    when = [f"{key} {text}" for key, text in parts.items() if key in _WHEN]
+    then = [f"{key} {text}" for key, text in parts.items() if key not in _WHEN]
+    return f"{', '.join(when) or 'every call'}: {', '.join(then) or 'nothing'}"
+
+
+def _parts(rule: Rule) -> dict[str, str]:
+    """What is asked for and what is changed, in words; only what is there."""
+    parts = {
+        "caller": _numbers(rule.callers),
+        "called": _numbers(rule.called),
+        "queue": listed(sorted(rule.queues), "or"),
+        "hours": "" if rule.hours is None else wording.hours(rule.hours.spans),
+        "tag": listed(sorted(rule.tags), "or"),
+        "then priority": "" if rule.priority is None else str(rule.priority),
+        "then queue": rule.queue,
+        "then agent": rule.agent,
+        "then tag": rule.tag,
+        "then skills": wording.skills(rule.skills) if rule.skills else "",
+    }
+    return {key: text for key, text in parts.items() if text}
+
+
+def _numbers(patterns: Iterable[NumberPattern]) -> str:
+    return listed([wording.pattern(each) for each in patterns], "or")

@@ -1,0 +1,59 @@
+"""What is common to all descriptions of changes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Sized
+from typing import TypeVar
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def differing(old: Mapping[_Key, object], new: Mapping[_Key, object]) -> list[_Key]:
+    """Name what is not the same in both: first what was there, in its order, then what is new."""
+    found = [key for key, value in old.items() if key not in new or new[key] != value]
+    return found + [key for key in new if key not in old]
+
+
+def mapping_lines(what: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
+    """Give lines such as ``alice: skill french 2 -> 3``."""
+    for key in differing(old, new):
+        if key not in old:
+            yield f"{what} {key} {new[key]} added"
+        elif key not in new:
+            yield f"{what} {key} removed (was {old[key]})"
+        else:
+            yield f"{what} {key} {old[key]} -> {new[key]}"
+
+
+def moved(old: Sequence[_Key], new: Sequence[_Key]) -> list[tuple[_Key, bool]]:
+    """Give the fewest moves that put what is common to both in its new order; True: up.
+
+    All that is on the longest rising line of old places has stayed (patience sorting, as in Aldous and
+    Diaconis, "Longest increasing subsequences", 1999). Of several such lines the one with the lowest
+    places stays, so that of two that changed places one moved up.
+    """
+    place = {key: index for index, key in enumerate(old)}
+    common = [key for key in new if key in place]
+    if len(common) == len(old) and common == list(old):
+        return []
+    tails: list[int] = []
+    ends: list[_Key] = []
+    before: dict[_Key, _Key] = {}
+    for key in common:
+        at = bisect_left(tails, place[key])
+        if at:
+            before[key] = ends[at - 1]
+        tails[at : at + 1], ends[at : at + 1] = [place[key]], [key]
+    stayed: set[_Key] = set()
+    key_ = ends[-1] if ends else None
+    while key_ is not None:
+        stayed.add(key_)
+        key_ = before.get(key_)
+    ranks = {key: rank for rank, key in enumerate(sorted(common, key=place.__getitem__))}
+    return [(key, rank < ranks[key]) for rank, key in enumerate(common) if key not in stayed]
+
+
+def counted(things: Sized, what: str) -> str:
+    """``1 agent``, ``3 agents``."""
+    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"

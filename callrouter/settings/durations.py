@@ -1,0 +1,38 @@
+"""Durations: ``20s``, ``5m``, ``1h30m``, ``250ms``; a bare number is seconds."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+DURATION_PATTERN: Final = (
+    r"^(?=[0-9])(?:[0-9]+(?:\.[0-9]+)?h)?(?:[0-9]+(?:\.[0-9]+)?m(?!s))?"
+    r"(?:[0-9]+(?:\.[0-9]+)?s)?(?:[0-9]+(?:\.[0-9]+)?ms)?$"
+)
+_WHOLE: Final = re.compile(DURATION_PATTERN)
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")
+_BARE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_LONGEST_TEXT: Final = 40
+
+
+def parse_duration(value: object) -> float:
+    """Give the seconds of a duration as written in a file.
+
+    Units go from large to small, each at most once. Bounds are the caller's to check, but for this: a
+    text cannot be negative.
+
+    Raises:
+        ValueError: it is not a duration.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise ValueError("not a duration")
+    if _BARE.fullmatch(value):
+        return float(value)
+    if not _WHOLE.fullmatch(value):
+        raise ValueError("not a duration")
+    parts = _PART.findall(value)
+    # Milliseconds are divided, not multiplied: 300 / 1000 is 0.3, 300 * 0.001 is not.
+    return sum(float(n) / 1000 if unit == "ms" else float(n) * _SECONDS[unit] for n, unit in parts)

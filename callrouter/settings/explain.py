@@ -1,0 +1,270 @@
+"""Runs the schema over a document, and says in a person's words what does not fit.
+
+What is wrong is taken out and the rest is looked at again, until it fits: so one run finds all that is
+wrong, also what only shows across keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from callrouter.settings import schema, schemarules, shape
+from callrouter.settings.folder import Document, Way
+from callrouter.settings.problems import SECRET_KEYS, Nearest, listed, quoted
+from callrouter.settings.substitute import Substituted
+from callrouter.settings.yamlreader import Items, Section
+
+_ROUNDS: Final = 20
+_GONE: Final = object()
+
+# What stands at a path; "*" is any name or index.
+_SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
+    (): schema.Root,
+    ("http",): schema.Http,
+    ("http", "tls"): schema.TlsServer,
+    ("http", "api_tokens", "*"): schema.ApiToken,
+    ("users", "*"): schema.User,
+    ("numbers",): schema.Numbers,
+    ("pbx", "*", "tls"): schema.TlsClient,
+    ("agents", "*"): schema.Agent,
+    ("agents", "*", "devices", "*"): schema.Device,
+    ("queues", "*"): schema.Queue,
+    ("queues", "*", "shifts", "*"): schema.Shift,
+    ("queues", "*", "widen", "*"): schema.Step,
+    ("queues", "*", "service_level"): schema.ServiceLevel,
+    ("queues", "*", "announce"): schema.Announce,
+    ("rules", "*"): schemarules.Rule,
+    ("rules", "*", "when"): schemarules.When,
+    ("rules", "*", "then"): schemarules.Then,
+}
+_NOT_SUPPORTED: Final[dict[tuple[str, ...], frozenset[str]]] = {
+    ("numbers",): frozenset({"registration"}),
+    ("agents", "*", "devices", "*"): frozenset({"hours"}),
+}
+_MAPPINGS: Final[dict[str, str]] = {
+    "policy": "the name of a policy or a list of them",
+    "agents": "a list of agents, or a mapping such as {alice: 1, bob: 2}",
+    "tls": "a mapping such as {certificate: cert.pem, key: key.pem}",
+    "holidays": "a list of dates such as [2026-12-25]",
+    "shifts": "a list such as [{hours: mon-fri 17:30-21:00, agents: [alice]}]",
+    "widen": "a list such as [{after: 30s, at_once: 3}]",
+    "rules": 'a list such as [{name: VIP, when: {caller: "+33*"}, then: {priority: 1}}]',
+}
+_PRIORITIES: Final = frozenset(
+    {
+        ("queues", "*", "agents"),
+        ("queues", "*", "shifts", "*", "agents"),
+        ("queues", "*", "widen", "*", "agents"),
+    }
+)
+_SKILLS: Final = frozenset(
+    {
+        ("agents", "*", "skills"),
+        ("queues", "*", "skills"),
+        ("queues", "*", "widen", "*", "skills"),
+        ("rules", "*", "then", "skills"),
+    }
+)
+_KEY_OF: Final = {
+    "pbx": "a PBX's name",
+    "users": "a user's name",
+    "agents": "an agent's name",
+    "queues": "a queue's name",
+    "devices": "a device's name",
+    "skills": "a skill's name",
+}
+_YES: Final = frozenset({"yes", "on", "y", "true", "1"})
+_NO: Final = frozenset({"no", "off", "n", "false", "0"})
+
+
+def fit(document: Document, nearest: Nearest) -> schema.Root | None:
+    """Give what of the document fits the schema; all that does not is reported and taken out.
+
+    None when what is wrong cannot be taken out.
+    """
+    for _ in range(_ROUNDS):
+        try:
+            return schema.Root.model_validate(document.root)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+        ways = [_report(document, nearest, each) for each in found]
+        if not _take_out(document.root, ways):
+            break
+    return None
+
+
+def _report(document: Document, nearest: Nearest, error: Any) -> Way:
+    """Report one of pydantic's errors; gives the way to what must go."""
+    loc = tuple(part for part in error["loc"] if part not in shape.TAGS)
+    kind, value = error["type"], error["input"]
+    if kind == "missing":
+        return _missing(document, loc)
+    if kind == "extra_forbidden":
+        _unknown_key(document, nearest, loc)
+        return loc
+    if kind == "expected" and loc[-1] == "[key]":
+        way = loc[:-1]
+        what = _KEY_OF.get(str(way[-2]), "a name") if len(way) > 1 else "a name"
+        text = f"{what} must be {error['msg']}, not {quoted(str(way[-1]))}"
+        document.error(way, text, _as_name(str(way[-1])), key=True)
+        return way
+    if kind == "expected":
+        _wrong_value(document, nearest, loc, error)
+        return loc
+    if kind.startswith("union_tag"):
+        _wrong_driver(document, nearest, loc, value)
+        return loc
+    document.error(loc, f"{_subject(loc)} must be {_container(kind, loc)}{_not(loc, value)}")
+    return loc
+
+
+def _missing(document: Document, loc: Way) -> Way:
+    owner = document.written(*loc[:-1])
+    # A key that is written but was found bad already is not missing.
+    if not (isinstance(owner, Section) and loc[-1] in owner.at):
+        text = f"{_subject(loc[:-1])} has no {quoted(str(loc[-1]))}"
+        document.error(loc[:-1], text, f"add a line '{loc[-1]}: …'", key=True)
+    return loc[:-1]
+
+
+def _unknown_key(document: Document, nearest: Nearest, loc: Way) -> None:
+    key = str(loc[-1])
+    pattern = _pattern(loc[:-1])
+    if key in _NOT_SUPPORTED.get(pattern, ()):
+        document.error(loc, f"{quoted(key)} is not supported by this version", key=True)
+        return
+    model = _shape(document, loc[:-1], pattern)
+    known = tuple(model.model_fields) if model else ()
+    hint = nearest.hint(key, known) or (f"known: {', '.join(known)}" if known else "")
+    document.error(loc, f"unknown key {quoted(key)}", hint, key=True)
+
+
+def _wrong_value(document: Document, nearest: Nearest, loc: Way, error: Any) -> None:
+    value, phrase = error["input"], error["msg"]
+    secret = any(part in SECRET_KEYS for part in loc)
+    hint = "" if secret else _hint(nearest, error["ctx"]["kind"], value)
+    document.error(loc, f"{_subject(loc)} must be {phrase}{_not(loc, value)}", hint)
+
+
+def _wrong_driver(document: Document, nearest: Nearest, loc: Way, value: object) -> None:
+    driver = value.get("driver") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        document.error(loc, f"{_subject(loc)} must be a mapping{_not(loc, value)}")
+    elif driver is None:
+        _missing(document, (*loc, "driver"))
+        # Without a driver its keys were not looked at; the driver itself may be mistyped.
+        either = {**schema.Asterisk.model_fields, **schema.Simulated.model_fields}
+        for key in value.keys() - either.keys():
+            _unknown_key(document, nearest, (*loc, key))
+    elif driver == "twilio":
+        document.error((*loc, "driver"), "driver twilio is not in this version")
+    else:
+        known = tuple(shape.DRIVERS)
+        text = f"driver must be {listed(known, 'or')}{_not((*loc, 'driver'), driver)}"
+        hint = nearest.hint(driver, known) if isinstance(driver, str) else ""
+        document.error((*loc, "driver"), text, hint)
+
+
+def _hint(nearest: Nearest, kind: str, value: object) -> str:
+    if kind == "bool":
+        word = str(value).lower()
+        return "write true" if word in _YES else "write false" if word in _NO else ""
+    if kind == "int" and isinstance(value, str):
+        digits = value.lstrip("+0") or "0"
+        return f"write {digits}" if digits.isascii() and digits.isdigit() else ""
+    if kind == "text" and isinstance(value, bool | int | float):
+        return f'put it in quotes: "{_shown(value)}"'
+    if "|" in kind and isinstance(value, str):
+        return nearest.hint(value, tuple(kind.split("|")))
+    return ""
+
+
+def _pattern(loc: Way) -> tuple[str, ...]:
+    """The path with "*" for the names that users give."""
+    free = {("pbx", 1), ("users", 1), ("agents", 1), ("agents", 3), ("queues", 1)}
+    return tuple(
+        "*" if isinstance(part, int) or (loc[0], depth) in free else part
+        for depth, part in enumerate(loc)
+    )
+
+
+def _shape(document: Document, loc: Way, pattern: tuple[str, ...]) -> type[BaseModel] | None:
+    if pattern == ("pbx", "*"):
+        simulated = document.written(*loc, "driver") == "simulated"
+        return schema.Simulated if simulated else schema.Asterisk
+    return _SHAPES.get(pattern)
+
+
+def _subject(loc: Way) -> str:
+    if not loc:
+        return "the configuration"
+    last = loc[-1]
+    if isinstance(last, int):
+        return f"item {last + 1} of {loc[-2]}"
+    owner = _pattern(loc[:-1])
+    if owner in _PRIORITIES:
+        return f"priority of {last}"
+    if owner in _SKILLS:
+        return f"skill {last}"
+    return last if last.isprintable() and len(last) < 65 else quoted(last)
+
+
+def _container(kind: str, loc: Way) -> str:
+    if kind == "list_type":
+        return _MAPPINGS.get(str(loc[-1]), "a list such as [a, b]")
+    if len(loc) > 1 and loc[0] != "http":
+        return _MAPPINGS.get(str(loc[-1]), "a mapping (key: value)")
+    return _MAPPINGS["tls"] if loc[-1] == "tls" else "a mapping (key: value)"
+
+
+def _not(loc: Way, value: object) -> str:
+    """``, not 'x'``; nothing for secrets."""
+    return "" if any(part in SECRET_KEYS for part in loc) else f", not {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Substituted):
+        return quoted(value.written)
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else str(value)
+
+
+def _as_name(text: str) -> str:
+    better = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
+    return f"such as '{better}'" if better and len(better) <= 64 else ""
+
+
+def _take_out(root: Section, ways: Iterable[Way]) -> bool:
+    """Take the values at `ways` out; True when at least one was there."""
+    lists: list[Items] = []
+    done = False
+    for way in ways:
+        owner: object = root
+        for part in way[:-1]:
+            if isinstance(owner, Section):
+                owner = owner.get(str(part))
+            elif isinstance(owner, Items) and isinstance(part, int):
+                owner = owner[part]
+        last = way[-1] if way else None
+        if isinstance(owner, Section) and last in owner:
+            del owner[str(last)]
+            done = True
+        elif isinstance(owner, Items) and isinstance(last, int):
+            owner[last] = _GONE
+            lists.append(owner)
+            done = True
+    # Only now, so that the other ways' indexes stayed right.
+    for items in lists:
+        kept = [i for i, item in enumerate(items) if item is not _GONE]
+        items.thinned = True
+        items.at[:] = [items.at[i] for i in kept]
+        items[:] = [items[i] for i in kept]
+    return done

@@ -1,0 +1,245 @@
+"""The kinds of single values: what each may be, and how a person is told.
+
+Every kind ends in `Expected`, so that pydantic's own wording never reaches anybody.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
+
+from callrouter.settings.durations import DURATION_PATTERN, parse_duration
+from callrouter.settings.numbers import PATTERN as NUMBER_PATTERN
+from callrouter.settings.numbers import read_pattern
+from callrouter.settings.substitute import Substituted
+
+NAME_PATTERN: Final = "^[a-z0-9][a-z0-9_-]{0,63}$"
+_DAY: Final = 86400
+
+
+class Expected:
+    """Replaces any error of a value by ``phrase``, as in "priority must be `phrase`, not 0".
+
+    `kind` says how to mend the usual mistakes: ``text`` (quotes are missing), ``int`` (quotes or
+    leading zeros too many), ``bool``, or the choices joined by ``|``.
+    """
+
+    def __init__(self, phrase: str, kind: str = "text") -> None:
+        self._phrase = phrase
+        self._kind = kind
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Wrap the schema of the value; see pydantic, "Custom types"."""
+        return core_schema.custom_error_schema(
+            handler(source),
+            custom_error_type="expected",
+            custom_error_message=self._phrase,
+            custom_error_context={"kind": self._kind},
+        )
+
+
+def _number_from_outside(value: object) -> object:
+    """A ``${NAME}`` is always text; for a number its digits will do."""
+    if isinstance(value, Substituted) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    return value
+
+
+def _name_of_digits(value: object) -> object:
+    """An agent called ``1001`` may stand in a list without quotes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+_Number: Final = BeforeValidator(_number_from_outside)
+
+_NAME_IS: Final = "small letters, digits, '-' and '_' (64 at most, a letter or digit first)"
+Name = Annotated[str, Field(pattern=NAME_PATTERN), Expected(_NAME_IS)]
+ListedName = Annotated[
+    str,
+    BeforeValidator(_name_of_digits),
+    Field(pattern=NAME_PATTERN),
+    Expected(_NAME_IS),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": NAME_PATTERN}, {"type": "integer", "minimum": 0}]}
+    ),
+]
+Text = Annotated[
+    str, Field(min_length=1, max_length=200), Expected("a text of 1 to 200 characters")
+]
+Secret = Annotated[str, Field(min_length=1, max_length=1000), Expected("a text, not empty")]
+Token = Annotated[
+    str, Field(min_length=16, max_length=1000), Expected("a text of at least 16 characters")
+]
+Hash = Annotated[
+    str,
+    Field(pattern=r"^\$argon2id\$.+$", max_length=500),
+    Expected("a hash made by 'callrouter passwd' ($argon2id$…)"),
+]
+FilePath = Annotated[
+    str, Field(min_length=1, max_length=4000, pattern="^[^\\x00]+$"), Expected("the name of a file")
+]
+Bool = Annotated[bool, Expected("true or false", "bool")]
+NotYet = Annotated[Literal[False], Expected("false in this version", "bool")]
+
+Priority = Annotated[int, Field(ge=1, le=100), Expected("a whole number from 1 to 100", "int")]
+Skill = Annotated[int, Field(ge=0, le=100), Expected("a whole number from 0 to 100", "int")]
+Capacity = Annotated[
+    int, Field(ge=1, le=10), _Number, Expected("a whole number from 1 to 10", "int")
+]
+Percent = Annotated[
+    int, Field(ge=1, le=100), _Number, Expected("a whole number from 1 to 100 (percent)", "int")
+]
+Count = Annotated[
+    int, Field(ge=0, le=1_000_000), _Number, Expected("a whole number, 0 or more", "int")
+]
+Seed = Annotated[int, _Number, Expected("a whole number", "int")]
+Port = Annotated[
+    int, Field(ge=1, le=65535), _Number, Expected("a whole number from 1 to 65535", "int")
+]
+AtOnce = Annotated[
+    Annotated[int, Field(ge=1, le=10_000), _Number] | Literal["all"],
+    Expected("a whole number from 1, or all", "int"),
+]
+
+_DURATION_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "number", "minimum": 0},
+        {"type": "string", "pattern": DURATION_PATTERN},
+    ]
+}
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Field(ge=0, le=366 * _DAY),
+    Expected("a duration such as 20s, 5m or 1h30m", "duration"),
+    WithJsonSchema(_DURATION_SCHEMA),
+]
+LongerThanZero = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    Field(gt=0, le=366 * _DAY),
+    Expected("a duration longer than 0, such as 20s, 5m or 1h30m", "duration"),
+    WithJsonSchema(_DURATION_SCHEMA),
+]
+LastAgent = Annotated[
+    Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=366 * _DAY)]
+    | Literal["never"],
+    Expected("a duration longer than 0 such as 8h, or never", "duration"),
+    WithJsonSchema({"anyOf": [*_DURATION_SCHEMA["anyOf"], {"const": "never"}]}),
+]
+
+# What the days and times are is read later, where what is wrong can be said more exactly.
+HoursText = Annotated[
+    str,
+    Field(min_length=1, max_length=1000),
+    Expected("days and times, such as mon-fri 09:00-17:30"),
+]
+_DATE_PATTERN: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
+def _date(value: object) -> object:
+    """A day of the calendar; anything else as it is, to be refused."""
+    if isinstance(value, str) and re.fullmatch(_DATE_PATTERN, value):
+        return date.fromisoformat(value)
+    return value
+
+
+Date = Annotated[
+    date,
+    BeforeValidator(_date),
+    Expected("a date such as 2026-12-25", "date"),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": _DATE_PATTERN}),
+]
+
+# No & , ; | $ { } ( ) quotes or blanks: each means something in a dial string or to AMI.
+Endpoint = Annotated[
+    str,
+    Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9][A-Za-z0-9._@+-]{0,79}$"),
+    Expected("a phone such as PJSIP/1001 (letters, digits and . _ @ + - after the /)"),
+]
+PhoneNumber = Annotated[
+    str,
+    Field(pattern=r"^\+[1-9][0-9]{5,14}$"),
+    Expected("an international number such as +447700900123 (+ and 6 to 15 digits)"),
+]
+
+
+def _call_number(text: str) -> str:
+    read_pattern(text)
+    return text
+
+
+CallNumber = Annotated[
+    str,
+    BeforeValidator(_name_of_digits),
+    AfterValidator(_call_number),
+    Expected(
+        'a phone number such as "+44 20 7946 0018", or how one begins, such as "+33*"', "number"
+    ),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": NUMBER_PATTERN},
+                {"type": "integer", "minimum": 0},
+            ]
+        }
+    ),
+]
+DialNumber = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9._@+:/-]{0,100}\{number\}[A-Za-z0-9._@+:/-]{0,100}$"),
+    Expected("a dial string with exactly one {number}, such as PJSIP/{number}@carrier"),
+]  # fmt: skip
+Host = Annotated[
+    str, Field(pattern="^[A-Za-z0-9._:-]{1,253}$"), Expected("a host name or an IP address")
+]
+Listen = Annotated[
+    str,
+    Field(pattern=r"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253}):(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"),
+    Expected("an address and a port such as 127.0.0.1:8080"),
+]  # fmt: skip
+MusicClass = Annotated[
+    str,
+    Field(pattern="^[A-Za-z0-9_.-]{1,79}$"),
+    Expected("the name of a music class of the PBX, such as default"),
+]
+PolicyName = Annotated[
+    str, Field(min_length=1, max_length=100), Expected("the name of a policy, such as priority")
+]
+Country = Annotated[
+    str, Field(pattern="^[A-Z]{2}$"), Expected("a country of two capital letters, such as GB")
+]
+Database = Annotated[
+    str,
+    Field(pattern=r"^(?:postgresql://.+|[^:]+|[^/]*:[^/].*)$", max_length=1000),
+    Expected("the name of a SQLite file, or postgresql://…"),
+]
+Role = Annotated[
+    Literal["agent", "supervisor", "admin"],
+    Expected("agent, supervisor or admin", "agent|supervisor|admin"),
+]
+SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]
+NumberType = Annotated[
+    Literal["mobile", "fixed-line"], Expected("mobile or fixed-line", "mobile|fixed-line")
+]
+
+_PLACES: Final = (
+    r"hangup|queue:[a-z0-9][a-z0-9_-]{0,63}|dialplan:[A-Za-z0-9_.-]{1,79},"
+    r"[A-Za-z0-9_.*#+@-]{1,79},(?:[1-9][0-9]{0,5}|[A-Za-z][A-Za-z0-9_-]{0,78})"
+)
+Target = Annotated[
+    str,
+    Field(pattern=f"^(?:{_PLACES})$"),
+    Expected("dialplan:CONTEXT,EXTENSION,PRIORITY, queue:NAME or hangup", "target"),
+]
+TargetOrWait = Annotated[
+    str,
+    Field(pattern=f"^(?:wait|{_PLACES})$"),
+    Expected("dialplan:CONTEXT,EXTENSION,PRIORITY, queue:NAME, hangup or wait", "target"),
+]

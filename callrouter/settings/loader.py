@@ -1,0 +1,139 @@
+"""From a folder to `Settings`, and the JSON Schema of the whole."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from callrouter.settings import advice, build, explain, schema, site
+from callrouter.settings.context import Context
+from callrouter.settings.folder import Document, read_folder
+from callrouter.settings.problems import ConfigError, Findings, Nearest
+from callrouter.settings.result import Settings
+from callrouter.settings.substitute import Substituter
+
+_NULL: Final = {"type": "null"}
+
+
+def load(
+    folder: Path,
+    *,
+    environ: Mapping[str, str],
+    policies: Collection[str] | None = None,
+    now: float | None = None,
+    base: Path | None = None,
+) -> Settings:
+    """Read every ``*.yaml`` and ``*.yml`` of `folder`.
+
+    Args:
+        folder: Where the files are; paths in them are relative to it.
+        environ: Where ``${NAME}`` is looked up.
+        policies: The names that ``policy:`` may take; by default those that are installed.
+        now: What time it is (epoch seconds), to warn of holidays that are all over; None: no warning.
+        base: What paths in the files are relative to, where the files are to be read as if they lay
+            there.
+
+    Raises:
+        ConfigError: Something is wrong; it carries all of it, each with its place.
+    """
+    if policies is None:
+        # Here, so that reading files does not hang on the policies being importable.
+        from callrouter.policies import known  # noqa: PLC0415
+
+        policies = known()
+    findings = Findings()
+    base = folder if base is None else base
+    with _no_collection():
+        document = read_folder(folder, Substituter(base, environ), findings)
+        nearest = Nearest()
+        root = explain.fit(document, nearest)
+        settings = None
+        if root is not None:
+            settings = _build(root, document, nearest, base, policies=frozenset(policies), now=now)
+    if findings.errors or settings is None:
+        raise ConfigError(findings.errors)
+    return settings
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause the cyclic garbage collector.
+
+    Reading ten thousand agents makes a million small objects and no cycles; looking through them again
+    and again takes half of the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _build(
+    root: schema.Root,
+    document: Document,
+    nearest: Nearest,
+    folder: Path,
+    *,
+    policies: frozenset[str],
+    now: float | None,
+) -> Settings:
+    pbxes = site.build_pbxes(root, document, folder)
+    zone = site.build_zone(root, document, nearest)
+    context = Context(document=document, nearest=nearest, policies=policies, pbxes=pbxes, zone=zone)
+    table = build.build_table(root, context)
+    http = site.build_http(root, document, folder)
+    if not document.findings.errors:
+        advice.advise(root, table, document, now)
+    return Settings(
+        table=table,
+        pbxes=pbxes,
+        http=http,
+        users=site.build_users(root),
+        pins={id_: agent.pin for id_, agent in root.agents.items() if agent.pin is not None},
+        service_levels=site.build_service_levels(root),
+        numbers=site.build_numbers(root),
+        timezone=root.timezone,
+        database=root.database,
+        warnings=tuple(sorted(document.findings.warnings)),
+        files=document.files,
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of a configuration file, for editors that complete and check."""
+    made = schema.Root.model_json_schema()
+    _tidy(made)
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **made, "title": "callrouter"}
+
+
+def write_schema(path: Path) -> None:
+    """Write the JSON Schema as shipped in ``config/callrouter.schema.json``."""
+    path.write_text(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _tidy(node: object) -> None:
+    """Forbid keys that are not names, and take out titles, which say nothing new."""
+    if isinstance(node, list):
+        for item in node:
+            _tidy(item)
+    if not isinstance(node, dict):
+        return
+    if isinstance(node.get("title"), str):
+        del node["title"]
+    # No value at all is not a way to say "the default": the reader refuses it.
+    if _NULL in node.get("anyOf", ()):
+        others = [option for option in node.pop("anyOf") if option != _NULL]
+        node.update(others[0] if len(others) == 1 else {"anyOf": others})
+    if "patternProperties" in node:
+        node["additionalProperties"] = False
+    if "default" in node and node["default"] is None:
+        del node["default"]
+    for value in list(node.values()):
+        _tidy(value)

@@ -1,0 +1,229 @@
+"""From a queue that fits the schema to its rules in the routing table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from callrouter.model.table import (
+    ALL_AT_ONCE,
+    FIRST_PRIORITY,
+    AgentSpec,
+    HangUp,
+    KeepWaiting,
+    MemberSpec,
+    QueueSpec,
+    ShiftSpec,
+    Target,
+    ToDialplan,
+    ToQueue,
+    WidenStep,
+)
+from callrouter.settings import schema
+from callrouter.settings.context import Context, is_damaged
+from callrouter.settings.folder import Way
+from callrouter.settings.problems import quoted
+from callrouter.settings.wording import duration
+from callrouter.settings.yamlreader import Items
+
+RING_ALL: Final = "ring-all"
+
+_TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The agents of a queue, a shift or a step as written, and the way to them."""
+
+    written: Mapping[str, int] | list[str]
+    way: Way
+
+    def place(self, name: str, index: int) -> Way:
+        return (*self.way, name if isinstance(self.written, Mapping) else index)
+
+    def level(self, name: str) -> int:
+        return self.written[name] if isinstance(self.written, Mapping) else FIRST_PRIORITY
+
+
+def all_members(queue: QueueSpec) -> Iterator[MemberSpec]:
+    """Give the members of a queue, of its shifts and of its steps; one may come several times."""
+    yield from queue.members
+    for shift in queue.shifts:
+        yield from shift.members
+    for step in queue.widen:
+        yield from step.members
+
+
+def serving(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
+    """Name the queues that each agent serves, if only in a shift or a step; in the queues' order."""
+    found: dict[str, dict[str, None]] = {}
+    for queue in queues.values():
+        for member in all_members(queue):
+            found.setdefault(member.agent, {})[queue.id] = None
+    return found
+
+
+def build_queue(
+    id_: str, queue: schema.Queue, agents: Mapping[str, AgentSpec], context: Context
+) -> QueueSpec:
+    """Make a queue's rules; what does not hang together is reported to the document."""
+    policy = _policy(id_, queue, context)
+    base = _Table(queue.agents, ("queues", id_, "agents"))
+    places: dict[str, Way] = {}
+    members = _members(base, agents, context, places)
+    shifts = _shifts(id_, queue, agents, context)
+    first = max([len(queue.agents), *(len(shift.agents) for shift in queue.shifts)])
+    hours: dict[Way, str] = {("queues", id_, "hours"): queue.hours} if queue.hours else {}
+    targets = {key: _target(getattr(queue, key), ("queues", id_, key), context) for key in _TARGETS}
+    return QueueSpec(
+        id=id_,
+        name=queue.name or id_,
+        policy=policy,
+        members=members,
+        at_once=_at_once(id_, queue, policy, context),
+        ring_for=queue.ring_for,
+        retry_after=queue.retry_after,
+        wrap_up=queue.wrap_up,
+        weight=queue.weight,
+        max_wait=queue.max_wait,
+        max_waiting=queue.max_waiting,
+        auto_pause=queue.auto_pause,
+        music=queue.music,
+        hours=context.hours(hours, queue.holidays),
+        shifts=shifts,
+        widen=_widen(id_, queue.widen, agents, context, places, first=first),
+        skills=dict(queue.skills),
+        last_agent=None if isinstance(queue.last_agent, str) else queue.last_agent,
+        prefer_for=queue.prefer_for,
+        **targets,
+    )
+
+
+def _policy(id_: str, queue: schema.Queue, context: Context) -> tuple[str, ...]:
+    way: Way = ("queues", id_, "policy")
+    one = isinstance(queue.policy, str)
+    names = (queue.policy,) if isinstance(queue.policy, str) else tuple(queue.policy)
+    known = f"known: {', '.join(sorted(context.policies))}"
+    if not names and "policy" in queue.model_fields_set:
+        written = context.document.written(*way)
+        # Else there was a name that was not usable; that was reported.
+        if not (isinstance(written, Items) and written.thinned):
+            context.document.error(way, "policy names none", known)
+    for index, name in enumerate(names):
+        at: Way = way if one else (*way, index)
+        if name not in context.policies:
+            hint = context.nearest.hint(name, context.policies)
+            text = f"unknown policy {quoted(name)}"
+            context.document.error(at, text, f"{hint} {known}".strip())
+        elif name in names[:index]:
+            context.document.error(at, f"policy {quoted(name)} stands twice")
+    return names
+
+
+def _at_once(
+    id_: str, queue: schema.Queue, policy: tuple[str, ...], context: Context
+) -> int | None:
+    at_once = None if isinstance(queue.at_once, str) else queue.at_once
+    if RING_ALL not in policy or at_once is None:
+        return at_once
+    if "at_once" in queue.model_fields_set:
+        text = f"at_once: {at_once} contradicts policy: {RING_ALL}"
+        hint = "take at_once out, or choose another policy"
+        context.document.error(("queues", id_, "at_once"), text, hint)
+    return None
+
+
+def _members(
+    table: _Table,
+    agents: Mapping[str, AgentSpec],
+    context: Context,
+    places: dict[str, Way],
+    first: int = 0,
+) -> tuple[MemberSpec, ...]:
+    """Look the agents of a table up; `places` has those named before, and gets these."""
+    members: list[MemberSpec] = []
+    for index, name in enumerate(table.written):
+        way = table.place(name, index)
+        if name in places:
+            other = places[name]
+            # In the same list the first one is near.
+            hint = "" if other[:-1] == way[:-1] else f"first in {context.document.line(other)}"
+            context.document.error(way, f"agent {quoted(name)} stands twice", hint, key=True)
+        elif name in agents or context.knows("agents", name, way, "agent", key=True):
+            places[name] = way
+            # One who is switched off keeps the place in the file, but not in the queue.
+            if name in agents:
+                level = table.level(name)
+                members.append(MemberSpec(agent=name, level=level, order=first + index))
+    return tuple(members)
+
+
+def _shifts(
+    id_: str, queue: schema.Queue, agents: Mapping[str, AgentSpec], context: Context
+) -> tuple[ShiftSpec, ...]:
+    found: list[ShiftSpec] = []
+    for index, shift in enumerate(queue.shifts):
+        way: Way = ("queues", id_, "shifts", index)
+        members = _members(_Table(shift.agents, (*way, "agents")), agents, context, {})
+        hours = context.hours({(*way, "hours"): shift.hours}, queue.holidays)
+        if hours is not None:
+            found.append(ShiftSpec(hours=hours, members=members))
+    return tuple(found)
+
+
+def _widen(
+    id_: str,
+    steps: list[schema.Step],
+    agents: Mapping[str, AgentSpec],
+    context: Context,
+    places: dict[str, Way],
+    *,
+    first: int,
+) -> tuple[WidenStep, ...]:
+    """Make the steps. Their agents come, in the order written, after all of `first` others."""
+    found: list[WidenStep] = []
+    before: float = 0
+    for index, step in enumerate(steps):
+        way: Way = ("queues", id_, "widen", index)
+        if step.after <= before:
+            text = f"after {duration(step.after)} must be longer than that of the step before"
+            context.document.error((*way, "after"), text, f"that is {duration(before)}")
+        before = max(before, step.after)
+        _changes_something(step, way, context)
+        members = _members(_Table(step.agents, (*way, "agents")), agents, context, places, first)
+        first += len(step.agents)
+        found.append(
+            WidenStep(
+                after=step.after,
+                at_once=ALL_AT_ONCE if isinstance(step.at_once, str) else step.at_once,
+                members=members,
+                skills=None if step.skills is None else dict(step.skills),
+            )
+        )
+    return tuple(found)
+
+
+def _changes_something(step: schema.Step, way: Way, context: Context) -> None:
+    if step.at_once is not None or step.agents or step.skills is not None:
+        return
+    # What was written and found bad would have changed something.
+    if not is_damaged(context.document.written(*way)):
+        text = "this step changes nothing"
+        context.document.error(way, text, "give it at_once, agents or skills", key=True)
+
+
+def _target(written: str | None, way: Way, context: Context) -> Target | None:
+    if written is None:
+        return None
+    kind, _, rest = written.partition(":")
+    match kind:
+        case "hangup":
+            return HangUp()
+        case "wait":
+            return KeepWaiting()
+        case "queue":
+            context.knows("queues", rest, way, "queue")
+            return ToQueue(rest)
+        case _:
+            return ToDialplan(*rest.split(","))

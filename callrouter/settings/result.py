@@ -1,0 +1,114 @@
+"""The configuration as the rest of callrouter sees it. All durations are seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, TypeAlias
+
+from callrouter.model.table import Table
+from callrouter.settings.problems import Problem
+
+Role: TypeAlias = Literal["agent", "supervisor", "admin"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsteriskSettings:
+    """An Asterisk and how to log in to its manager interface.
+
+    `dial_number` has exactly one ``{number}`` (to be filled with the number without ``+``), or is
+    empty when this PBX rings no outside numbers. With `tls`, `ca` None means the system's
+    certificates.
+    """
+
+    driver: ClassVar[Literal["asterisk"]] = "asterisk"
+
+    id: str
+    host: str = "127.0.0.1"
+    port: int = 5038
+    username: str
+    secret: str = field(repr=False)
+    dial_number: str = ""
+    tls: bool = False
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedSettings:
+    """A PBX in memory."""
+
+    driver: ClassVar[Literal["simulated"]] = "simulated"
+
+    id: str
+    seed: int | None = None
+
+
+PbxSettings: TypeAlias = AsteriskSettings | SimulatedSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """A program that may use the HTTP API."""
+
+    name: str
+    role: Role
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Where the HTTP API listens. `certificate` and `key` are both set, or neither."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    certificate: Path | None = None
+    key: Path | None = None
+    api_tokens: tuple[ApiToken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSettings:
+    """A person who is not an agent; `password` is an argon2id hash."""
+
+    id: str
+    role: Role
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberSettings:
+    """What agents may register as a mobile; empty `countries` or `types` allow all."""
+
+    region: str = ""
+    countries: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLevel:
+    """The aim of a queue: `target` percent of its calls answered within `within` seconds."""
+
+    within: float
+    target: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that was configured.
+
+    `pins` are the argon2id hashes of agents' PINs, by agent. `files` are the files read, `warnings`
+    what is legal but foolish, by file and line.
+    """
+
+    table: Table
+    pbxes: Mapping[str, PbxSettings]
+    http: HttpSettings
+    users: Mapping[str, UserSettings]
+    pins: Mapping[str, str] = field(repr=False)
+    service_levels: Mapping[str, ServiceLevel]
+    numbers: NumberSettings
+    timezone: str
+    database: str = field(repr=False)
+    warnings: tuple[Problem, ...]
+    files: tuple[Path, ...]

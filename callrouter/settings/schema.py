@@ -1,0 +1,284 @@
+"""The shape of the configuration: keys, types, bounds, and what each key means.
+
+The descriptions go into the JSON Schema, where editors show them. What hangs together across keys is
+checked in `callrouter.settings.build`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from callrouter.model.table import QueueSpec
+from callrouter.settings import fields as f
+from callrouter.settings.schemarules import Rule
+from callrouter.settings.shape import (
+    LIST,
+    LONG,
+    MAPPING,
+    SHORT,
+    Shape,
+    driver_tag,
+    list_or_mapping,
+    list_or_short,
+    short_or_long,
+)
+
+_QUEUE = QueueSpec(id="", name="")
+
+
+class TlsClient(Shape):
+    """TLS towards a PBX."""
+
+    ca: f.FilePath = Field(
+        description="File with the certificates to trust, instead of the system's."
+    )
+
+
+class Asterisk(Shape):
+    """An Asterisk, reached through its manager interface (AMI)."""
+
+    driver: Literal["asterisk"] = Field(description="Kind of telephone system.")
+    host: f.Host = Field("127.0.0.1", description="Where Asterisk's manager interface listens.")
+    port: f.Port = Field(5038, description="TCP port of the manager interface.")
+    username: f.Text = Field(description="Section of manager.conf to log in as.")
+    secret: f.Secret = Field(
+        description="Its secret; better ${NAME} or ${file:PATH} than in clear."
+    )
+    dial_number: f.DialNumber | None = Field(
+        None,
+        description="How an outside number is dialled; {number} is the number without +. "
+        "Without it, this PBX rings no outside numbers.",
+    )
+    tls: Annotated[
+        Annotated[f.Bool, Tag(SHORT)] | Annotated[TlsClient, Tag(LONG)],
+        Discriminator(short_or_long),
+    ] = Field(False, description="Whether to use TLS: true, false or {ca: FILE}.")
+
+
+class Simulated(Shape):
+    """A PBX that exists only in memory, for tries and tests."""
+
+    driver: Literal["simulated"] = Field(description="Kind of telephone system.")
+    seed: f.Seed | None = Field(None, description="Seed of its random behaviour.")
+
+
+class TlsServer(Shape):
+    """TLS of the HTTP server."""
+
+    certificate: f.FilePath = Field(description="PEM file with the certificate chain.")
+    key: f.FilePath = Field(description="PEM file with the private key.")
+
+
+class ApiToken(Shape):
+    """A program that may use the HTTP API."""
+
+    name: f.Name = Field(description="Who it is, for the log.")
+    role: f.Role = Field(description="What it may do.")
+    token: f.Token = Field(description="The bearer token, 16 characters at least.")
+
+
+class Http(Shape):
+    """The HTTP API and the web page."""
+
+    listen: f.Listen = Field("127.0.0.1:8080", description="Address and port to listen on.")
+    tls: TlsServer | None = Field(None, description="Serve HTTPS with this certificate.")
+    api_tokens: list[ApiToken] = Field(default=[], description="Programs that may use the API.")
+
+
+class User(Shape):
+    """A person who is not an agent."""
+
+    role: f.Role = Field(description="What the person may do.")
+    password: f.Hash = Field(description="Hash of the password, made by 'callrouter passwd'.")
+
+
+class Numbers(Shape):
+    """What agents may register as a mobile."""
+
+    region: f.Country | None = Field(None, description="Country of numbers written without +.")
+    countries: list[f.Country] = Field(default=[], description="Countries allowed; none: all.")
+    types: list[f.NumberType] = Field(default=[], description="Kinds allowed; none: all.")
+
+
+class Device(Shape):
+    """A phone of an agent; exactly one of `endpoint` and `number`."""
+
+    endpoint: f.Endpoint | None = Field(
+        None, description="A phone that the PBX knows, such as PJSIP/1001."
+    )
+    number: f.PhoneNumber | None = Field(
+        None, description="An outside number in international form, such as +447700900123."
+    )
+    pbx: f.Name | None = Field(None, description="The PBX that rings it, where several could.")
+    ring_after: f.Duration = Field(
+        0.0, description="Rings this long after the agent's first phone."
+    )
+    confirm: f.Bool | None = Field(
+        None,
+        description="The call is connected only after key 1. Default: true for a number, else false.",
+    )
+    enabled: f.Bool = Field(True, description="false: never rings.")
+
+
+class Agent(Shape):
+    """A person who takes calls."""
+
+    name: f.Text | None = Field(None, description="Name as shown. Default: the id.")
+    pin: f.Hash | None = Field(None, description="Hash of the PIN, made by 'callrouter passwd'.")
+    sign_in: f.SignInWord = Field(
+        "manual", description="manual, or always for a phone that nobody signs in on."
+    )
+    capacity: f.Capacity = Field(1, description="Calls at once, 1 to 10.")
+    wrap_up: f.Duration | None = Field(
+        None, description="Rest after a call; overrides the queue's."
+    )
+    skills: dict[f.Name, f.Skill] = Field(default={}, description="Skill: level from 0 to 100.")
+    enabled: f.Bool = Field(True, description="false: as if the agent were not there.")
+    devices: dict[
+        f.Name,
+        Annotated[
+            Annotated[f.Endpoint, Tag(SHORT)] | Annotated[Device, Tag(LONG)],
+            Discriminator(short_or_long),
+        ],
+    ] = Field(
+        default={}, description="Name of the phone: the phone, or a mapping with its details."
+    )
+
+
+class ServiceLevel(Shape):
+    """The aim that reports measure against."""
+
+    within: f.LongerThanZero = Field(description="Answered within this time …")
+    target: f.Percent = Field(description="… are so many percent of the calls.")
+
+
+class Announce(Shape):
+    """What waiting callers are told."""
+
+    position: f.Bool = Field(False, description="Say the place in the queue.")
+    estimate: f.Bool = Field(False, description="Say the time it will take.")
+    every: f.LongerThanZero = Field(45.0, description="How often.")
+
+
+Members = Annotated[
+    Annotated[list[f.ListedName], Tag(LIST)] | Annotated[dict[f.Name, f.Priority], Tag(MAPPING)],
+    Discriminator(list_or_mapping),
+]
+_MEMBERS = "Agent: priority from 1 (first) to 100 (last); a plain list: all 1."
+
+
+class Shift(Shape):
+    """Hours of the week in which other agents serve."""
+
+    hours: f.HoursText = Field(description="When, such as mon-fri 17:30-21:00.")
+    agents: Members = Field(description=f"Who, in place of the queue's agents. {_MEMBERS}")
+
+
+class Step(Shape):
+    """What changes for a call that has waited long."""
+
+    after: f.LongerThanZero = Field(description="When it has waited this long.")
+    at_once: f.AtOnce | None = Field(
+        None, description="How many agents ring at once from then on, or all."
+    )
+    agents: Members = Field(default=[], description=f"Who may be rung besides. {_MEMBERS}")
+    skills: dict[f.Name, f.Skill] | None = Field(
+        None, description="The least levels from then on; {} asks for none."
+    )
+
+
+class Queue(Shape):
+    """Waiting calls, and the rules by which they are served."""
+
+    name: f.Text | None = Field(None, description="Name as shown. Default: the id.")
+    policy: Annotated[
+        Annotated[f.PolicyName, Tag(SHORT)] | Annotated[list[f.PolicyName], Tag(LIST)],
+        Discriminator(list_or_short),
+    ] = Field(
+        list(_QUEUE.policy),
+        description="Who is rung first; in a list, the later ones break ties.",
+    )
+    agents: Members = Field(default=[], description=_MEMBERS)
+    at_once: f.AtOnce = Field(
+        _QUEUE.at_once or "all", description="How many agents ring at once, or all."
+    )
+    ring_for: f.LongerThanZero = Field(_QUEUE.ring_for, description="How long an agent rings.")
+    retry_after: f.Duration = Field(
+        _QUEUE.retry_after, description="Pause before going round again when all have been tried."
+    )
+    wrap_up: f.Duration = Field(_QUEUE.wrap_up, description="Rest of an agent after a call.")
+    weight: f.Count = Field(
+        _QUEUE.weight, description="Between queues that want the same agent, the higher goes first."
+    )
+    max_wait: f.LongerThanZero | None = Field(
+        None, description="Longest wait; then on_max_wait. Default: no limit."
+    )
+    max_waiting: f.Count | None = Field(
+        None, description="Most calls waiting; a further one takes on_full. Default: no limit."
+    )
+    on_max_wait: f.Target | None = Field(None, description="Where a call goes after max_wait.")
+    on_full: f.Target | None = Field(None, description="Where a call goes when the queue is full.")
+    on_nobody: f.TargetOrWait | None = Field(
+        None,
+        description="Where a call goes when no agent is signed in and unpaused; wait: it stays.",
+    )
+    auto_pause: f.Count = Field(
+        _QUEUE.auto_pause,
+        description="Missed calls in a row after which an agent is paused; 0: never.",
+    )
+    music: f.MusicClass = Field(
+        _QUEUE.music, description="Music class of the PBX for those who wait."
+    )
+    hours: f.HoursText | None = Field(
+        None,
+        description="When it is open, such as mon-fri 09:00-17:30; sat 10:00-14:00. Default: always.",
+    )
+    holidays: list[f.Date] = Field(
+        default=[], description="Days on which hours and shifts are off, such as 2026-12-25."
+    )
+    on_closed: f.Target | None = Field(None, description="Where a call goes outside the hours.")
+    shifts: list[Shift] = Field(
+        default=[], description="Who serves when; the first that is on replaces agents."
+    )
+    widen: list[Step] = Field(
+        default=[], description="What changes for calls that wait long, by time waited."
+    )
+    skills: dict[f.Name, f.Skill] = Field(
+        default={}, description="Skill: the least level that an agent must have."
+    )
+    last_agent: f.LastAgent = Field(
+        "never",
+        description="A caller's last agent is rung first within this time of their last talk, "
+        "or never.",
+    )
+    prefer_for: f.Duration = Field(
+        _QUEUE.prefer_for,
+        description="So long, an agent whom a call prefers is the only one rung.",
+    )
+    service_level: ServiceLevel | None = Field(None, description="The aim of reports.")
+    announce: Announce | None = Field(None, description="What waiting callers are told.")
+    record: f.NotYet = Field(False, description="Calls are not recorded in this version.")
+
+
+Pbx = Annotated[
+    Annotated[Asterisk, Tag("<asterisk>")] | Annotated[Simulated, Tag("<simulated>")],
+    Discriminator(driver_tag),
+]
+
+
+class Root(Shape):
+    """callrouter configuration: every top-level section may stand in any file, once in all."""
+
+    pbx: dict[f.Name, Pbx] = Field(default={}, description="The telephone systems.")
+    http: Http | None = Field(None, description="HTTP API and web page.")
+    users: dict[f.Name, User] = Field(default={}, description="People who are not agents.")
+    database: f.Database = Field("callrouter.db", description="A SQLite file: agents' states.")
+    timezone: f.Text = Field("UTC", description="Time zone such as Europe/London.")
+    numbers: Numbers | None = Field(None, description="What agents may register as a mobile.")
+    agents: dict[f.Name, Agent] = Field(default={}, description="The people who take calls.")
+    queues: dict[f.Name, Queue] = Field(default={}, description="The queues.")
+    rules: list[Rule] = Field(
+        default=[], description="What is changed about calls on arrival; the first that fits."
+    )

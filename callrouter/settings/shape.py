@@ -1,0 +1,39 @@
+"""What all parts of the schema are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+# Tags of unions show up in the path of an error, where they have to be told from keys.
+LIST, MAPPING, SHORT, LONG = "<list>", "<mapping>", "<short>", "<long>"
+DRIVERS = {"asterisk": "<asterisk>", "simulated": "<simulated>"}
+TAGS = frozenset({LIST, MAPPING, SHORT, LONG, *DRIVERS.values()})
+
+
+def list_or_mapping(value: Any) -> str:
+    """Tell ``[a, b]`` from ``{a: 1}``."""
+    return LIST if isinstance(value, list) else MAPPING
+
+
+def list_or_short(value: Any) -> str:
+    """Tell ``[a, b]`` from ``a``."""
+    return LIST if isinstance(value, list) else SHORT
+
+
+def short_or_long(value: Any) -> str:
+    """Tell ``a`` from ``{key: a}``."""
+    return LONG if isinstance(value, dict | BaseModel) else SHORT
+
+
+def driver_tag(value: Any) -> str | None:
+    """Give the tag of a PBX by its `driver`; None: it has none."""
+    driver = value.get("driver") if isinstance(value, dict) else None
+    return None if driver is None else DRIVERS.get(str(driver), str(driver))
+
+
+class Shape(BaseModel):
+    """A mapping with known keys only, and no guessing of types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)

@@ -1,0 +1,134 @@
+"""The operator's sections: PBXes, HTTP, users, and what else is read but not routed by."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import zoneinfo
+from datetime import UTC, tzinfo
+from pathlib import Path
+
+from callrouter.settings import schema
+from callrouter.settings.folder import Document
+from callrouter.settings.problems import Nearest, quoted
+from callrouter.settings.result import (
+    ApiToken,
+    AsteriskSettings,
+    HttpSettings,
+    NumberSettings,
+    PbxSettings,
+    ServiceLevel,
+    SimulatedSettings,
+    UserSettings,
+)
+
+
+def build_pbxes(root: schema.Root, document: Document, folder: Path) -> dict[str, PbxSettings]:
+    """Make the PBXes; without any, that is reported."""
+    if document.is_sure_of("pbx") and not document.names("pbx"):
+        document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
+    return {id_: _pbx(id_, pbx, folder) for id_, pbx in root.pbx.items()}
+
+
+def _pbx(id_: str, pbx: schema.Asterisk | schema.Simulated, folder: Path) -> PbxSettings:
+    if isinstance(pbx, schema.Simulated):
+        return SimulatedSettings(id=id_, seed=pbx.seed)
+    return AsteriskSettings(
+        id=id_,
+        host=pbx.host,
+        port=pbx.port,
+        username=pbx.username,
+        secret=pbx.secret,
+        dial_number=pbx.dial_number or "",
+        tls=pbx.tls is not False,
+        ca=folder / pbx.tls.ca if isinstance(pbx.tls, schema.TlsClient) else None,
+    )
+
+
+def build_http(root: schema.Root, document: Document, folder: Path) -> HttpSettings:
+    """Make the HTTP settings, with paths relative to the folder."""
+    http = root.http or schema.Http.model_validate({})
+    host, _, port = http.listen.rpartition(":")
+    host = host.strip("[]")
+    if http.tls is None and not _is_loopback(host):
+        document.warning(
+            ("http", "listen"),
+            "HTTP without TLS is open to other machines",
+            "listen on 127.0.0.1, or give http a tls",
+        )
+    tokens: set[str] = set()
+    names: set[str] = set()
+    for index, token in enumerate(http.api_tokens):
+        if token.name in names:
+            way = ("http", "api_tokens", index, "name")
+            document.error(way, f"api token {quoted(token.name)} stands twice")
+        if token.token in tokens:
+            way = ("http", "api_tokens", index, "token")
+            document.error(way, "token stands twice", "give each program its own")
+        names.add(token.name)
+        tokens.add(token.token)
+    return HttpSettings(
+        host=host,
+        port=int(port),
+        certificate=folder / http.tls.certificate if http.tls else None,
+        key=folder / http.tls.key if http.tls else None,
+        api_tokens=tuple(
+            ApiToken(name=token.name, role=token.role, token=token.token)
+            for token in http.api_tokens
+        ),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def build_zone(root: schema.Root, document: Document, nearest: Nearest) -> tzinfo:
+    """Give the time zone; UTC for one that does not exist, which is reported."""
+    name = str(root.timezone)
+    # The directories posix and right have all zones again, in right with leap seconds.
+    if not name.startswith(("posix", "right/")):
+        with contextlib.suppress(OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+            return zoneinfo.ZoneInfo(name)
+    zones = sorted(zoneinfo.available_timezones())
+    if zones:
+        close = {zone.lower(): zone for zone in zones}
+        hint = nearest.hint(name, tuple(close))
+        for small, zone in close.items():
+            hint = hint.replace(f"'{small}'", f"'{zone}'")
+        text = f"unknown time zone {quoted(name)}"
+        document.error(("timezone",), text, hint or "such as Europe/London")
+    elif name != "UTC":
+        text = f"time zone {quoted(name)} cannot be looked up: this machine has no time zones"
+        document.error(("timezone",), text, "install tzdata")
+    return UTC
+
+
+def build_users(root: schema.Root) -> dict[str, UserSettings]:
+    """Make the people who are not agents."""
+    return {
+        id_: UserSettings(id=id_, role=user.role, password=user.password)
+        for id_, user in root.users.items()
+    }
+
+
+def build_numbers(root: schema.Root) -> NumberSettings:
+    """Say what may be registered as a mobile."""
+    numbers = root.numbers or schema.Numbers.model_validate({})
+    return NumberSettings(
+        region=numbers.region or "",
+        countries=tuple(numbers.countries),
+        types=tuple(numbers.types),
+    )
+
+
+def build_service_levels(root: schema.Root) -> dict[str, ServiceLevel]:
+    """Collect the aims of the queues that have one."""
+    return {
+        id_: ServiceLevel(within=queue.service_level.within, target=queue.service_level.target)
+        for id_, queue in root.queues.items()
+        if queue.service_level is not None
+    }

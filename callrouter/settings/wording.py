@@ -1,0 +1,108 @@
+"""Values in the words in which they are written in the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from callrouter.model.hours import DAY, DAYS, Span
+from callrouter.model.table import (
+    ALL_AT_ONCE,
+    HangUp,
+    KeepWaiting,
+    NumberPattern,
+    Target,
+    ToDialplan,
+    ToQueue,
+)
+
+_SHORT: Final = 4
+"""So few digits are no person's number: an extension, or the beginning of many numbers."""
+
+
+def duration(seconds: float) -> str:
+    """``90`` is ``1m30s``; what is less than a millisecond is lost."""
+    rest = round(seconds * 1000)
+    parts = []
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def at_once(count: int | None) -> str:
+    """A number, or ``all``."""
+    return "all" if count in (None, ALL_AT_ONCE) else str(count)
+
+
+def target(place: Target | None) -> str:
+    """``queue:sales``, ``dialplan:a,b,1``, ``hangup``, ``wait`` or ``none``."""
+    match place:
+        case None:
+            return "none"
+        case ToQueue():
+            return f"queue:{place.queue}"
+        case ToDialplan():
+            return f"dialplan:{place.context},{place.extension},{place.priority}"
+        case HangUp():
+            return "hangup"
+        case KeepWaiting():
+            return "wait"
+
+
+def skills(levels: Mapping[str, int]) -> str:
+    """``french 3, german 1``, or ``none``."""
+    return ", ".join(f"{name} {level}" for name, level in levels.items()) or "none"
+
+
+def masked(number: str) -> str:
+    """A number of which only the country's beginning and the last 3 digits are to be seen."""
+    if len(number) <= _SHORT:
+        return number
+    # A short one would be given away by what is shown at both ends.
+    start = number[:3] if number.startswith("+") and len(number) > 9 else ""
+    return f"{start}…{number[-3:]}"
+
+
+def pattern(wanted: NumberPattern) -> str:
+    """A number, masked, or the beginning of one and ``*``."""
+    return masked(wanted.digits) + ("*" if wanted.prefix else "")
+
+
+def hours(spans: Iterable[Span]) -> str:
+    """``mon-fri 09:00-17:30; sat 10:00-14:00``: what `parse_spans` reads."""
+    days: dict[tuple[int, int], list[int]] = {}
+    for span in spans:
+        days.setdefault((span.start, span.end), []).append(span.day)
+    parts: dict[tuple[int, ...], list[str]] = {}
+    for (start, end), found in days.items():
+        parts.setdefault(tuple(sorted(found)), []).append(times(start, end))
+    return "; ".join(f"{day_list(days_)} {', '.join(texts)}" for days_, texts in parts.items())
+
+
+def times(start: int, end: int) -> str:
+    """``09:00-17:30``; an end on the next day is written as the time then."""
+    return f"{clock(start)}-{clock(end if end <= DAY else end - DAY)}"
+
+
+def day_list(days: Sequence[int]) -> str:
+    """``mon-fri``, ``mon,wed,fri`` or ``daily``; `days` rise from 0 (Monday)."""
+    if len(days) == len(DAYS):
+        return "daily"
+    runs: list[list[int]] = []
+    for day in days:
+        if runs and day == runs[-1][-1] + 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ",".join(_run([DAYS[day] for day in run]) for run in runs)
+
+
+def _run(names: Sequence[str]) -> str:
+    return f"{names[0]}-{names[-1]}" if len(names) > 1 else names[0]
+
+
+def clock(minutes: int) -> str:
+    """``09:05``; the end of a day is ``24:00``."""
+    return f"{minutes // 60:02}:{minutes % 60:02}"

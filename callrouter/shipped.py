@@ -1,0 +1,21 @@
+"""The files that come with callrouter for users to include or copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+def folder(name: str) -> Path:
+    """The folder `dialplan` or `config`, of an installed copy or of the source tree.
+
+    Raises:
+        FileNotFoundError: the installation is damaged.
+    """
+    for place in (_HERE / "shipped" / name, _HERE.parent / name):
+        if place.is_dir():
+            return place
+    raise FileNotFoundError(
+        f"callrouter's {name} folder is missing beside {_HERE}: install it again"
+    )

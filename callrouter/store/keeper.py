@@ -1,0 +1,160 @@
+"""Agents' states outlive the router: noticed on the event loop, written in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from callrouter.clock import Clock
+from callrouter.core.state import Floor
+from callrouter.model.commands import Happened, Record, Told
+from callrouter.model.events import Event, PersonEvent
+from callrouter.store.row import Row, copy, day_of
+from callrouter.store.writer import RETRY, Writer
+
+logger = logging.getLogger(__name__)
+
+EVERY: Final = 0.05
+"""Seconds from a change to its copy; what a router that is killed can forget."""
+AT_ONCE: Final = 500
+"""Agents copied in one go: a millisecond or so of the loop's time."""
+READ_WITHIN: Final = 5.0
+"""Seconds that the start waits for the file."""
+CLOSE_WITHIN: Final = 1.5
+"""Seconds that the end waits for the file."""
+
+_ONLY_TELLS: Final = frozenset({Happened.RULE, Happened.OFFERED, Happened.RANG})
+"""Records that name an agent and change nothing that is kept."""
+_ACTS: Final = frozenset(
+    {
+        *(Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED),
+        *(Happened.RESUMED, Happened.WRAP_UP),
+    }
+)
+"""Records after which an older state must not be put back."""
+
+
+class Keeper:
+    """Copies what changes about agents to a file, and puts it back at start.
+
+    A listener of the runtime (`listen`); everything but the writer's own thread runs on the loop.
+    """
+
+    def __init__(
+        self,
+        floor: Floor,
+        post: Callable[[Event], None],
+        clock: Clock,
+        path: Path,
+        *,
+        retry: float = RETRY,
+    ) -> None:
+        self._floor = floor
+        self._post = post
+        self._clock = clock
+        self._writer = Writer(path, clock, self._was_read, retry=retry)
+        self._dirty: dict[str, None] = {}
+        self._touched: set[str] | None = set()
+        """Who signed in, paused … before the file could be read: they are not put back."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._looked = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def start(self) -> None:
+        """Put the agents back as the file knows them.
+
+        A file that can't be read keeps nobody waiting; once it can be, those agents are put back to
+        whom nothing has happened meanwhile.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._writer.start()
+        try:
+            await asyncio.wait_for(self._looked.wait(), READ_WITHIN)
+        except TimeoutError:
+            logger.error("%s does not answer; starting without it", self._writer.path)  # noqa: TRY400
+
+    async def close(self) -> None:
+        """Save what has changed, and end."""
+        if self._closed or self._loop is None:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._dirty:
+            self._copy()
+        if not await asyncio.to_thread(self._writer.close, CLOSE_WITHIN):
+            logger.error("%s does not answer; agents' latest states are lost", self._writer.path)
+
+    def status(self) -> dict[str, Any]:
+        """For ``/api/status``."""
+        writer = self._writer
+        return {
+            "state": "bad" if writer.trouble else "good",
+            "file": str(writer.path),
+            "problem": writer.trouble or None,
+            "unsaved": writer.unsaved + len(self._dirty),
+        }
+
+    # ------------------------------------------------------------ what happens
+
+    def listen(self, item: Told) -> None:
+        """A listener of the runtime."""
+        if isinstance(item, Record) and item.agent and item.kind not in _ONLY_TELLS:
+            self._mark(item.agent, acted=item.kind in _ACTS)
+
+    def heard(self, event: Event) -> None:
+        """A person's request was handled; during a call it leaves no record until later."""
+        if isinstance(event, PersonEvent):
+            self._mark(event.agent, acted=True)
+
+    def _mark(self, agent: str, *, acted: bool) -> None:
+        self._dirty[agent] = None
+        if acted and self._touched is not None:
+            self._touched.add(agent)
+        if self._timer is None and self._loop is not None and not self._closed:
+            self._timer = self._loop.call_later(EVERY, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        self._copy()
+        if self._dirty and self._loop is not None:
+            self._timer = self._loop.call_later(EVERY, self._flush)
+
+    def _copy(self) -> None:
+        """Hand the present values of agents who changed to the thread, the first to change first."""
+        now = self._clock.now()
+        day = day_of(now, self._floor.table.zone)
+        changes: dict[str, Row | None] = {}
+        for name in list(self._dirty)[:AT_ONCE]:
+            del self._dirty[name]
+            agent = self._floor.agents.get(name)
+            changes[name] = None if agent is None or agent.gone else copy(agent, now, day)
+        self._writer.put(changes)
+
+    # ------------------------------------------------------------ at start
+
+    def _was_read(self, rows: list[Row] | None) -> None:
+        """In the thread: what the file held, or None if it can't be read for now."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._put_back, rows)
+
+    def _put_back(self, rows: list[Row] | None) -> None:
+        if rows is not None and not self._closed:
+            touched, self._touched = self._touched or set(), None
+            today = day_of(self._clock.now(), self._floor.table.zone)
+            known = [row for row in rows if row.agent in self._floor.agents]
+            # Who was taken out of the configuration must not come back signed in next year.
+            self._writer.put(dict.fromkeys({row.agent for row in rows} - self._floor.agents.keys()))
+            for row in known:
+                if row.agent not in touched:
+                    self._post(row.event(today))
+                    # What was copied of them before, if the file was late, is wrong now.
+                    self._mark(row.agent, acted=False)
+            logger.info("agents' states are kept in %s: %d found", self._writer.path, len(known))
+        self._looked.set()

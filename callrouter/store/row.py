@@ -1,0 +1,134 @@
+"""An agent as kept: what is copied from the floor, and what a later run is told of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from datetime import datetime, tzinfo
+from typing import Final
+
+from callrouter.core.agents import OFF_HOOK
+from callrouter.core.state import Agent
+from callrouter.model.events import AgentRestored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of the table `agents`. Times are epoch seconds; `day` is the day that `calls` counts."""
+
+    agent: str
+    signed_in: bool = False
+    signed_in_at: float | None = None
+    pause_reason: str | None = None
+    paused_at: float | None = None
+    wrap_until: float | None = None
+    wrap_queue: str = ""
+    idle_since: float | None = None
+    misses: int = 0
+    calls: int = 0
+    day: str = ""
+
+    def event(self, today: str) -> AgentRestored:
+        """What the core is told at a start on the day `today`."""
+        return AgentRestored(
+            agent=self.agent,
+            signed_in=self.signed_in,
+            signed_in_at=self.signed_in_at,
+            pause_reason=self.pause_reason,
+            paused_at=self.paused_at,
+            wrap_until=self.wrap_until,
+            wrap_queue=self.wrap_queue,
+            idle_since=self.idle_since,
+            misses=self.misses,
+            calls=self.calls if self.day == today else 0,
+        )
+
+
+COLUMNS: Final = tuple(item.name for item in fields(Row))
+"""In the order of the table and of `values`."""
+
+
+def day_of(at: float, zone: tzinfo) -> str:
+    """The day of an instant in a zone, as ``2026-11-21``."""
+    return datetime.fromtimestamp(at, zone).date().isoformat()
+
+
+def copy(agent: Agent, now: float, day: str) -> Row:
+    """The agent as they would have to be after a restart now.
+
+    What they asked for during a call counts as done: after a restart nobody else remembers it, and a
+    pause or sign-out that was promised must be kept. Their talk is found on the PBX.
+    """
+    pause = agent.pause if agent.pause is not None else agent.pending_pause
+    paused_at = None if pause is None else now if agent.paused_at is None else agent.paused_at
+    return Row(
+        agent=agent.id,
+        signed_in=agent.signed_in and not agent.pending_sign_out,
+        signed_in_at=agent.signed_in_at,
+        # A text from outside may hold half a surrogate pair, which no file can hold.
+        pause_reason=None if pause is None else pause.encode("utf-8", "replace").decode(),
+        paused_at=paused_at,
+        wrap_until=agent.wrap_until,
+        wrap_queue=agent.wrap_queue if agent.wrap_until is not None else "",
+        idle_since=_idle_since(agent),
+        misses=agent.misses,
+        calls=agent.calls,
+        day=day,
+    )
+
+
+def _idle_since(agent: Agent) -> float:
+    """The idle clock; of someone with a caller, the start of the talk.
+
+    The talk may end while no router is there to see it; who has just talked is not the longest idle.
+    """
+    talks = [
+        offer.talked_since
+        for offer in agent.offers.values()
+        if offer.state in OFF_HOOK and offer.talked_since is not None
+    ]
+    return max([agent.idle_since, *talks])
+
+
+def values(row: Row) -> tuple[object, ...]:
+    """The row as SQLite takes it."""
+    return tuple(getattr(row, name) for name in COLUMNS)
+
+
+def parse(found: tuple[object, ...]) -> Row | None:
+    """A row as SQLite gives it; None if it can't have been ours (SQLite holds any type anywhere)."""
+    agent, signed_in, signed_in_at, reason, paused_at, until, queue, idle, misses, calls, day = (
+        found
+    )
+    if not (
+        isinstance(agent, str)
+        and isinstance(queue, str)
+        and isinstance(day, str)
+        and (reason is None or isinstance(reason, str))
+        and isinstance(misses, int)
+        and isinstance(calls, int)
+        and signed_in in (0, 1)
+    ):
+        return None
+    times = [_time(value) for value in (signed_in_at, paused_at, until, idle)]
+    if any(time is not None and not math.isfinite(time) for time in times):
+        return None
+    return Row(
+        agent=agent,
+        signed_in=bool(signed_in),
+        signed_in_at=times[0],
+        pause_reason=reason,
+        paused_at=times[1],
+        wrap_until=times[2],
+        wrap_queue=queue,
+        idle_since=times[3],
+        misses=max(0, misses),
+        calls=max(0, calls),
+        day=day,
+    )
+
+
+def _time(value: object) -> float | None:
+    if value is None:
+        return None
+    return float(value) if isinstance(value, int | float) else math.nan

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.api.world import Client, World
+
+
+async def test_an_agent_is_shown_whole(client: Client, world: World) -> None:
+    world.in_step()
+    answer = await client.get("/api/agents/alice")
+    assert answer.status == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert await answer.json() == {
+        "id": "alice",
+        "name": "Alice",
+        "state": "offline",
+        "reason": None,
+        "since": "2025-11-21T21:53:07.000Z",
+        "signed_in": False,
+        "signed_in_at": None,
+        "pending": None,
+        "pause_reason": None,
+        "wrap_up_s": None,
+        "idle_s": None,
+        "call": None,
+        "calls": [],
+        "calls_today": 0,
+        "missed_in_a_row": 0,
+        "capacity": 1,
+        "queues": [{"id": "support", "priority": 1}],
+        "devices": [
+            {
+                "id": "desk",
+                "kind": "endpoint",
+                "address": "PJSIP/1001",
+                "state": "idle",
+                "enabled": True,
+                "confirm": False,
+                "trouble": None,
+            },
+            {
+                "id": "mobile",
+                "kind": "number",
+                "address": "+44…123",
+                "state": "idle",
+                "enabled": True,
+                "confirm": True,
+                "trouble": None,
+            },
+        ],
+        "why_not": ["signed out"],
+    }
+
+
+async def test_all_agents_by_id(client: Client) -> None:
+    answer = await client.get("/api/agents")
+    assert [view["id"] for view in await answer.json()] == ["alice", "bob", "front"]
+
+
+async def test_the_states_an_agent_goes_through(client: Client, world: World) -> None:
+    async def state() -> str:
+        return str((await (await client.get("/api/agents/bob")).json())["state"])
+
+    world.in_step()
+    assert await state() == "offline"
+    await client.post("/api/agents/bob/sign-in")
+    assert await state() == "available"
+    world.arrive("c1", queue="sales")
+    assert await state() == "reserved"
+    world.rang()
+    assert await state() == "ringing"
+    world.accept()
+    assert await state() == "on-call"
+    view = await (await client.get("/api/agents/bob")).json()
+    assert view["call"] == "c1"
+    assert view["calls_today"] == 1
+
+
+async def test_pause_and_back(client: Client, world: World) -> None:
+    world.in_step()
+    world.sign_in("alice")
+    answer = await client.post("/api/agents/alice/pause", json={"reason": "lunch"})
+    view = await answer.json()
+    assert (answer.status, view["state"], view["reason"]) == (200, "paused", "lunch")
+    view = await (await client.post("/api/agents/alice/resume")).json()
+    assert (view["state"], view["reason"]) == ("available", None)
+
+
+async def test_who_asked_is_told(client: Client, world: World) -> None:
+    await client.post("/api/agents/bob/sign-in")
+    assert world.records[-1].detail == ("crm",)
+
+
+async def test_during_a_call_it_is_pending(client: Client, world: World) -> None:
+    world.in_step()
+    world.sign_in("bob")
+    world.arrive("c1", queue="sales")
+    world.accept()
+    view = await (await client.post("/api/agents/bob/pause", json={"reason": "tea"})).json()
+    assert (view["state"], view["pending"]) == ("on-call", "pause")
+    view = await (await client.post("/api/agents/bob/sign-out")).json()
+    assert (view["state"], view["pending"]) == ("on-call", "sign-out")
+    world.hang_up("c1")
+    view = await (await client.get("/api/agents/bob")).json()
+    assert (view["state"], view["pending"]) == ("offline", None)
+
+
+async def test_ready_ends_wrap_up(client: Client, world: World) -> None:
+    world.in_step()
+    world.sign_in("bob")
+    world.arrive("c1")
+    world.accept()
+    world.clock.at += 60
+    world.hang_up("c1")
+    view = await (await client.get("/api/agents/bob")).json()
+    assert (view["state"], view["wrap_up_s"]) == ("wrap-up", 30.0)
+    view = await (await client.post("/api/agents/bob/ready")).json()
+    assert view["state"] == "available"
+
+
+async def test_offline_although_signed_in_says_why(client: Client, world: World) -> None:
+    world.sign_in("bob")
+    view = await (await client.get("/api/agents/bob")).json()
+    assert view["state"] == "offline"
+    assert view["reason"] == "desk (office): office is not connected"
+    assert view["devices"][0]["trouble"] == "office is not connected"
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("front/sign-out", "front is always signed in (sign_in: always); pause instead"),
+        ("bob/pause", "bob is not signed in"),
+        ("bob/resume", "bob is not signed in"),
+        ("bob/ready", "bob is not signed in"),
+    ],
+)
+async def test_what_cannot_be_is_refused(client: Client, path: str, detail: str) -> None:
+    answer = await client.post(f"/api/agents/{path}")
+    assert answer.status == 409
+    problem = await answer.json()
+    assert problem["type"] == "urn:callrouter:problem:refused"
+    assert problem["detail"] == detail
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+async def test_unknown_agent(client: Client, method: str) -> None:
+    path = "/api/agents/nobody" + ("/pause" if method == "post" else "")
+    answer = await client.request(method, path)
+    assert answer.status == 404
+    assert answer.content_type == "application/problem+json"
+    assert await answer.json() == {
+        "type": "urn:callrouter:problem:unknown-agent",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "there is no agent 'nobody'",
+    }

@@ -1,0 +1,446 @@
+"""`why` and `why-not` as a supervisor reads them; the journal's bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from callrouter.api import why, whyanswer, whynot
+from callrouter.api.why import Ambiguous, Journal
+from callrouter.cli.asking import why_lines, why_not_lines
+from callrouter.model.commands import Decided, Happened, Note, Record
+from callrouter.model.events import LegEnd, Reached, TransferKind
+from callrouter.model.hours import Hours, parse_spans
+from callrouter.model.table import MemberSpec, NumberPattern, Rule, ShiftSpec, Table, WidenStep
+from tests.api.world import Client, World
+from tests.core.playbook import Play
+from tests.core.tables import agent, queue, table
+
+
+class Told(Play):
+    """A story with a journal."""
+
+    journal: Journal | None = None
+    heard = 0
+
+    def answer(self, call: str) -> dict[str, Any]:
+        if self.journal is None:
+            self.journal = Journal(self.router.floor)
+        for _, item in self.log[self.heard :]:
+            if isinstance(item, Record | Decided | Note):
+                self.journal.listen(item)
+        self.heard = len(self.log)
+        trail = self.journal.find(call)
+        assert trail is not None
+        return asyncio.run(whyanswer.answer(self.journal, self.router.floor, trail, self.now))
+
+    def why(self, call: str) -> list[str]:
+        """What the command line shows, without the clock and the heading."""
+        return [line[10:] for line in why_lines(self.answer(call))[1:]]
+
+    def offers(self, call: str) -> list[dict[str, Any]]:
+        return [step for step in self.answer(call)["steps"] if step["kind"] == "offer"]
+
+    def passed(self, call: str) -> dict[str, str]:
+        """Why each of the others was not rung with the last offer."""
+        groups = self.offers(call)[-1]["passed_over"]
+        return {name: group["text"] for group in groups for name in group["agents"]}
+
+    def why_not(self, name: str, of: str = "") -> list[str]:
+        floor = self.router.floor
+        where = floor.queues[of] if of else None
+        return why_not_lines(whynot.answer(floor, floor.agents[name], where, self.now))
+
+
+# ---------------------------------------------------------------- the words of an answer
+
+
+def test_a_call_from_entry_to_end() -> None:
+    play = Told(table(queue("q", "ann bob:5 cat dan", "priority")))
+    play.phone("bob").picks_up(after=2)
+    play.pause("cat").sign_out("dan").on(34)
+    play.call("c1", "q", caller_number="+442079460018").on(20 + 2 + 190).agent_hangs_up("bob")
+    assert why_lines(play.answer("c1"))[0].startswith("call c1 from +442079460018, ")
+    assert play.why("c1") == [
+        "entered q at place 1",
+        "ann was rung: first of 2 available by priority",
+        "available: ann (level 1, idle 34 s), bob (level 5, idle 34 s)",
+        "not cat: paused: lunch",
+        "not dan: signed out",
+        "-> rang 20 s, no answer",
+        "bob was rung: the only one available (level 5, idle 54 s)",
+        "not ann: tried already: missed it",
+        "not cat: paused: lunch",
+        "not dan: signed out",
+        "-> took it after 2 s, talked 3 min 10 s, the agent hung up",
+    ]
+
+
+def test_ring_all_and_who_lost() -> None:
+    play = Told(table(queue("q", "ann bob", "ring-all")))
+    play.on(9)
+    play.call("c1", "q").on(3).accepts("bob").on(60).caller_hangs_up("c1")
+    first, second = play.offers("c1")
+    assert first["text"] == "ann was rung: everyone available is, by ring-all"
+    assert first["outcome"] == {"result": "lost", "text": "rang 3 s, lost to bob"}
+    assert second["outcome"]["text"] == "took it after 3 s, talked 1 min, the caller hung up"
+    assert play.passed("c1") == {"ann": "being rung for this call"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "text", "values"),
+    [
+        ("priority", "first of 2 available by priority", "level 1, idle 30 s"),
+        ("linear", "first of 2 available by linear", "1st in the table, idle 30 s"),
+        ("round-robin", "first of 2 available by round-robin", "no turn yet, idle 30 s"),
+        ("longest-idle", "first of 2 available by longest-idle", "idle 30 s"),
+        ("fewest-calls", "first of 2 available by fewest-calls", "0 calls today, idle 30 s"),
+        (
+            "least-talk-time",
+            "first of 2 available by least-talk-time",
+            "talked 0 s today, idle 30 s",
+        ),
+        (
+            "average-utilization",
+            "first of 2 available by average-utilization",
+            "on calls 0% of the last hour, idle 30 s",
+        ),
+        ("skills", "first of 2 available by skills", "skill 0, idle 30 s"),
+        ("random", "drawn from 2 equals (random), 2 available", ""),
+        ("priority random", "drawn from 2 equals (priority, then random), 2 available", "level 1"),
+        ("weighted-random", "drawn by weight (weighted-random) out of 2 available", ""),
+    ],
+)
+def test_the_words_of_each_policy(policy: str, text: str, values: str) -> None:
+    play = Told(table(queue("q", "ann bob", policy)))
+    play.on(30)
+    play.call("c1", "q")
+    (offer,) = play.offers("c1")
+    assert offer["text"].endswith(f" was rung: {text}")
+    assert offer["candidates"][0]["text"] == values
+
+
+def test_an_agent_who_becomes_free_takes_the_call() -> None:
+    play = Told(table(queue("q", "ann bob")))
+    play.pause("ann").pause("bob")
+    play.call("c1", "q").call("c2", "q").on(5).resume("ann")
+    (offer,) = play.offers("c1")
+    assert offer["by_agent"]
+    assert offer["text"] == (
+        "ann became free and took this call, the first of 2 who waited for agents like ann"
+    )
+    assert play.passed("c1") == {"bob": "paused: lunch"}
+
+
+def test_everyone_who_was_passed_over() -> None:
+    widen = (WidenStep(after=60.0, members=(MemberSpec(agent="fay"),)),)
+    play = Told(
+        table(
+            agent("gus", skills={"french": 1}),
+            *(agent(n, skills={"french": 3}) for n in ("ann", "bob", "cat", "dan", "eve", "fay")),
+            queue("q", "ann bob cat dan eve gus", skills={"french": 3}, wrap_up=30.0, widen=widen),
+            queue("other", "bob cat eve fay"),
+        )
+    )
+    play.call("x", "other").accepts(next(iter(play.ringing()))).on(5)
+    play.phone_is("dan", Reached.UNREACHABLE)
+    play.phone_is("eve", Reached.IN_USE)
+    (busy,) = play.talking()
+    play.call("c1", "q")
+    passed = play.passed("c1")
+    assert passed[busy] == "on another call"
+    assert passed["dan"] == "phone not reachable"
+    assert passed["eve"] == "in a private call"
+    assert passed["fay"] == "not open to a call until it has waited 1 min"
+    assert passed["gus"] == "lacks french 3 (has 1)"
+    assert "available, comes after" in passed.values()
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome", "tried"),
+    [
+        (LegEnd.DECLINED, "rang 1 s, declined", "tried already: refused it"),
+        (LegEnd.BUSY, "busy", "tried already: refused it"),
+        (LegEnd.UNREACHABLE, "the phone could not be reached", "tried already: unreachable"),
+    ],
+)
+def test_offers_that_come_to_nothing(end: LegEnd, outcome: str, tried: str) -> None:
+    play = Told(table(queue("q", "ann bob", "linear")))
+    play.phone("ann").says(end, after=1.0)
+    play.call("c1", "q").on(2)
+    first, _ = play.offers("c1")
+    assert first["outcome"]["text"] == outcome
+    assert play.passed("c1")["ann"] == tried
+
+
+def test_an_offer_that_was_withdrawn_says_why() -> None:
+    play = Told(table(queue("q", "ann")))
+    play.call("c1", "q").on(4).pause("ann", "tea")
+    (offer,) = play.offers("c1")
+    assert offer["outcome"]["text"] == "rang 4 s, withdrawn: ann paused: tea"
+    now = play.answer("c1")["now"]
+    assert now["text"] == "waits in q for 4 s, place 1 of 1; none of its 1 agent can be rung"
+    assert now["passed_over"] == [
+        {"reason": "paused", "text": "paused: tea", "agents": ["ann"], "count": 1}
+    ]
+
+
+def test_rules_moves_and_ends() -> None:
+    rule = Rule(name="VIP", callers=(NumberPattern("+44", prefix=True),), priority=1, agent="bob")
+    specs = table(queue("q", "ann bob", max_wait=30.0), queue("r", "ann"))
+    play = Told(Table(agents=specs.agents, queues=specs.queues, rules=(rule,)))
+    play.call("c1", "q", caller_number="+4420").on(1)
+    assert play.why("c1")[:3] == [
+        "rule 'VIP' applies",
+        "entered q at place 1",
+        "bob was rung: the agent whom this call prefers",
+    ]
+    play.phone("bob").lets_it_ring()
+    play.phone("ann").lets_it_ring()
+    play.on(60)
+    assert play.why("c1")[-1] == (
+        "left q after 40 s: it had waited for as long as max_wait allows; sent back the way it came"
+    )
+    play.call("c2", "r").on(1).caller_hangs_up("c2")
+    assert play.why("c2")[-1] == "the caller hung up at place 1 after 1 s of waiting"
+    play.call("c3", "r").accepts("ann").on(9).transfers("c3", TransferKind.BLIND)
+    assert "passed it on" in play.why("c3")[-1]
+
+
+def test_ten_thousand_agents_are_a_line_each_reason() -> None:
+    names = " ".join(f"a{n}" for n in range(3000))
+    play = Told(table(queue("q", names)), signed_in="a0")
+    play.call("c1", "q")
+    (group,) = play.offers("c1")[0]["passed_over"]
+    assert (group["count"], len(group["agents"])) == (2999, 20)
+    assert play.why("c1")[2] == "not a1, a2, a3, a4, a5, a6 and 2993 more: signed out"
+
+
+# ---------------------------------------------------------------- why-not
+
+
+def test_why_not_states() -> None:
+    play = Told(table(queue("q", "ann bob cat dan eve", wrap_up=30.0), queue("r", "bob")))
+    play.pause("ann").sign_out("cat")
+    play.phone_is("dan", Reached.UNREACHABLE)
+    play.call("c1", "r").on(2)
+    assert play.why_not("ann") == ["ann is not available:", "  paused: lunch"]
+    assert play.why_not("bob") == [
+        "bob is not available:",
+        "  being rung for call c1 in r since 2 s",
+        "r: 1 caller waiting",
+    ]
+    assert play.why_not("cat") == ["cat is not available:", "  signed out"]
+    assert play.why_not("dan") == ["dan is not available:", "  desk (office): not reachable"]
+    assert play.why_not("eve", "r") == ["eve is available", "r: not an agent of r"]
+    play.accepts("bob").on(60)
+    assert play.why_not("bob")[1] == "  on call c1 in r for 1 min"
+    play.phone_is("eve", Reached.IN_USE)
+    assert play.why_not("eve")[1] == "  in a private call on desk"
+
+
+def test_why_not_wrap_up_counts_down_between_events() -> None:
+    play = Told(table(queue("q", "ann", wrap_up=30.0)))
+    play.call("c1", "q").accepts("ann").on(5).agent_hangs_up("ann")
+    play.now += 12  # nothing has happened since
+    assert play.why_not("ann")[1] == "  in wrap-up for 18 s more"
+
+
+def test_why_not_the_place_in_the_order() -> None:
+    play = Told(table(queue("q", "ann:2 bob cat:9", "priority"), queue("r", "ann bob", "random")))
+    play.on(20)
+    assert play.why_not("ann", "q")[1] == (
+        "q: nobody waits; 2nd of 3 available in q (level 2, idle 20 s): "
+        "bob (level 1, idle 20 s) is before"
+    )
+    assert play.why_not("bob", "q")[1].endswith(
+        "1st of 3 available in q: would be rung for the next call"
+    )
+    assert play.why_not("ann", "r")[1] == (
+        "r: nobody waits; one of 2 equals of 2 available in r: chance decides"
+    )
+
+
+def test_why_not_for_those_who_wait() -> None:
+    widen = (WidenStep(after=60.0, members=(MemberSpec(agent="fay"),)),)
+    play = Told(
+        table(queue("q", "ann bob", "linear", retry_after=5.0, widen=widen), queue("r", "fay"))
+    )
+    play.call("c1", "q").on(10)
+    assert (
+        play.why_not("fay", "q")[1] == "q: c1 waits: opens to fay after 1 min of waiting (in 50 s)"
+    )
+    assert play.why_not("bob", "q")[1] == "q: c1 waits: 1 agent is being rung, and at_once is 1"
+    play.on(32)
+    assert play.why_not("ann", "q")[1] == "q: c1 waits: tried already (goes round again in 3 s)"
+
+
+def test_why_not_skills_and_preference() -> None:
+    play = Told(
+        table(queue("q", "ann bob", prefer_for=30.0), queue("r", "ann", skills={"french": 3}))
+    )
+    play.pause("bob").resume("bob").call("x", "q", agent="bob")
+    play.call("c1", "q", agent="bob").call("c2", "r").on(10)
+    assert play.why_not("ann", "q")[1:] == [
+        "q: x waits: kept for bob for 20 s more",
+        "q: c1 waits: kept for bob for 20 s more",
+    ]
+    assert play.why_not("ann", "r")[1] == "r: c2 waits: lacks french 3"
+
+
+def test_why_not_in_another_shift() -> None:
+    morning, evening = (
+        Hours(parse_spans(text), UTC) for text in ("thu 00:00-12:00", "thu 18:00-20:00")
+    )
+    shifts = (
+        ShiftSpec(hours=morning, members=(MemberSpec(agent="bob"),)),
+        ShiftSpec(hours=evening, members=(MemberSpec(agent="cat"),)),
+    )
+    specs = queue("q", "ann", shifts=shifts)
+    play = Told(table(agent("ann"), agent("bob"), agent("cat"), specs))
+    assert play.why_not("ann") == [
+        "ann is not available:",
+        "  ann is in no queue at this hour",
+    ]
+    assert play.why_not("ann", "q")[1] == (
+        "q: not in q at this hour: a shift has taken the place of its agents"
+    )
+    assert play.why_not("cat", "q")[1] == (
+        "q: in q only during a shift that is not on, in 18 h at the earliest"
+    )
+
+
+# ---------------------------------------------------------------- over HTTP
+
+
+async def test_why_over_http(client: Client, world: World) -> None:
+    world.in_step()
+    world.sign_in("alice")
+    world.arrive("1763761987.12")
+    world.arrive("1763761987.34")
+    for part in ("1763761987.34", "7.34", "last"):
+        answer = await client.get(f"/api/calls/{part}/why")
+        assert answer.status == 200
+        assert (await answer.json())["call"] == "1763761987.34"
+    answer = await client.get("/api/calls/17637/why")
+    assert answer.status == 409
+    assert "1763761987.12, 1763761987.34" in (await answer.json())["detail"]
+    answer = await client.get("/api/calls/nope/why")
+    assert answer.status == 404
+    assert "kept are the last 5,000 calls of the last 24 h" in (await answer.json())["detail"]
+    # As it was.
+    assert (await client.get("/api/calls/1763761987.12")).status == 200
+
+
+async def test_no_call_yet(client: Client) -> None:
+    answer = await client.get("/api/calls/last/why")
+    assert "no call has come yet" in (await answer.json())["detail"]
+
+
+async def test_why_not_over_http(client: Client, world: World) -> None:
+    answer = await client.get("/api/agents/bob/why-not?queue=sales")
+    view = await answer.json()
+    assert (view["available"], view["reasons"][0]) == (False, "signed out")
+    assert [item["id"] for item in view["queues"]] == ["sales"]
+    assert (await client.get("/api/agents/nobody/why-not")).status == 404
+    assert (await client.get("/api/agents/bob/why-not?queue=no")).status == 404
+
+
+async def test_decisions_are_live(client: Client, world: World) -> None:
+    world.in_step()
+    async with client.ws_connect("/api/live") as ws:
+        await ws.receive_json(timeout=5)
+        world.sign_in("alice")
+        world.arrive("c1")
+        while (message := await ws.receive_json(timeout=5))["type"] != "decision":
+            pass
+    assert (message["call"], message["agent"], message["available"]) == ("c1", "alice", 1)
+
+
+# ---------------------------------------------------------------- bounds
+
+
+class Clockwork:
+    """A journal fed by hand."""
+
+    def __init__(self) -> None:
+        play = Play(table(queue("q", "ann")))
+        self.journal = Journal(play.router.floor)
+
+    def call(self, name: str, at: float) -> None:
+        self.tell(Happened.ENTERED, name, at, (1, "", ""))
+        self.tell(Happened.ABANDONED, name, at, (1, 1, 0.0, "hung up"))
+
+    def tell(
+        self, kind: Happened, call: str, at: float, detail: tuple[str | int | float, ...]
+    ) -> None:
+        self.journal.listen(Record(kind=kind, at=at, call=call, queue="q", detail=detail))
+
+    def state(self, state: str, reason: str = "") -> None:
+        self.journal.listen(
+            Record(kind=Happened.STATE, at=0.0, agent="ann", detail=(state, reason))
+        )
+
+
+def test_calls_are_bounded_in_number_and_age() -> None:
+    work = Clockwork()
+    for n in range(why.KEPT + 10):
+        work.call(f"<{n}>", float(n))
+    assert work.journal.find("<9>") is None
+    assert work.journal.find("<10>") is not None
+    work.call("late", why.KEPT_FOR + 5000.0)
+    assert work.journal.find("<4000>") is None
+    assert work.journal.find("<5005>") is not None
+
+
+def test_steps_are_bounded() -> None:
+    work = Clockwork()
+    work.tell(Happened.ENTERED, "c1", 0.0, (1, "", ""))
+    for _ in range(4 * why.STEPS):
+        work.tell(Happened.REQUEUED, "c1", 1.0, ("again",))
+    trail = work.journal.find("c1")
+    assert trail is not None
+    assert len(trail.kept) <= 2 * why.STEPS
+    assert trail.left_out + len(trail.kept) == 4 * why.STEPS + 1
+
+
+def test_states_are_bounded_and_what_is_gone_is_said() -> None:
+    work = Clockwork()
+    for n in range(10 * why.STATES):
+        work.state("paused" if n % 2 else "available", f"reason {n}" if n % 2 else "")
+    work.journal.sort_in()
+    assert len(work.journal._timelines["ann"].codes) < 2 * why.STATES
+    assert work.journal.standing("ann", 5) is None
+    last = work.journal.standing("ann", 10 * why.STATES + 1)
+    assert last == ("paused", f"reason {10 * why.STATES - 1}")
+
+
+def test_reasons_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(why, "_MOST_WORDS", 3)
+    work = Clockwork()
+    for n in range(9):
+        work.state("paused", f"reason {n}")
+    work.journal.sort_in()
+    assert work.journal.standing("ann", 99) == ("paused", "")
+
+
+def test_a_part_that_fits_several() -> None:
+    work = Clockwork()
+    work.call("a-1", 0.0)
+    work.call("b-1", 0.0)
+    with pytest.raises(Ambiguous):
+        work.journal.find("1")
+    assert work.journal.find("") is None
+
+
+def test_why_costs_little() -> None:
+    """A coarse guard: bench/why.py has the exact share. Laying aside is all that a call waits for."""
+    work = Clockwork()
+    for _ in range(why.BUNCH - 1):
+        work.state("available")
+    assert work.journal._serial == 0
+    work.state("available")
+    assert work.journal._serial == why.BUNCH

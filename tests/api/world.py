@@ -1,0 +1,199 @@
+"""A small call centre behind the API: real core, a PBX that only takes note."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from callrouter.api.app import make_app
+from callrouter.api.auth import Tokens
+from callrouter.api.backend import Backend, ConfigState
+from callrouter.api.history import History
+from callrouter.api.live import Live
+from callrouter.api.why import Journal
+from callrouter.core.router import Router
+from callrouter.model.commands import Connect, PbxCommand, Record, Ring
+from callrouter.model.events import (
+    CallArrived,
+    CallConnected,
+    CallerLeft,
+    LegAccepted,
+    LegEnd,
+    LegEnded,
+    LegRang,
+    PbxSnapshot,
+    Reached,
+    SignedIn,
+)
+from callrouter.model.table import (
+    AgentSpec,
+    DeviceSpec,
+    KeepWaiting,
+    MemberSpec,
+    QueueSpec,
+    SignIn,
+    Table,
+)
+from callrouter.pbx.base import PbxHealth
+from callrouter.runtime import Runtime
+from callrouter.settings import ApiToken
+
+Client: TypeAlias = TestClient[web.Request, web.Application]
+
+T0 = 1_763_761_987.0
+
+TOKENS = (
+    ApiToken(name="crm", role="supervisor", token="supervisor-token-1"),
+    ApiToken(name="boss", role="admin", token="admin-token-123456"),
+    ApiToken(name="wall", role="agent", token="agent-token-123456"),
+)
+SUPERVISOR = {"Authorization": "Bearer supervisor-token-1"}
+READER = {"Authorization": "Bearer agent-token-123456"}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = T0
+
+    def now(self) -> float:
+        return self.at
+
+
+class NotingPbx:
+    """Does nothing, and remembers what it was told."""
+
+    name = "office"
+
+    def __init__(self) -> None:
+        self.up = True
+        self.commands: list[PbxCommand] = []
+
+    async def run(self) -> None: ...
+
+    def execute(self, commands: Sequence[PbxCommand]) -> None:
+        self.commands.extend(commands)
+
+    def use(self, table: Table) -> None: ...
+
+    def resync(self, why: str) -> None: ...
+
+    def health(self) -> PbxHealth:
+        return PbxHealth(up=self.up, detail="Asterisk at 127.0.0.1:5038")
+
+
+def agent(name: str, *devices: DeviceSpec, sign_in: SignIn = SignIn.MANUAL) -> AgentSpec:
+    return AgentSpec(id=name, name=name.title(), devices=devices, sign_in=sign_in)
+
+
+def desk(owner: str, endpoint: str) -> DeviceSpec:
+    return DeviceSpec(id="desk", agent=owner, pbxes=("office",), endpoint=endpoint)
+
+
+def mobile(owner: str, number: str) -> DeviceSpec:
+    return DeviceSpec(id="mobile", agent=owner, pbxes=("office",), number=number, confirm=True)
+
+
+def members(*names: str) -> tuple[MemberSpec, ...]:
+    return tuple(MemberSpec(agent=name, order=n) for n, name in enumerate(names))
+
+
+TABLE = Table(
+    agents={
+        "alice": agent("alice", desk("alice", "PJSIP/1001"), mobile("alice", "+447700900123")),
+        "bob": agent("bob", desk("bob", "PJSIP/1002")),
+        "front": agent("front", desk("front", "PJSIP/1003"), sign_in=SignIn.ALWAYS),
+    },
+    queues={
+        "support": QueueSpec(
+            id="support",
+            name="Support",
+            members=members("alice", "bob"),
+            wrap_up=30.0,
+            on_nobody=KeepWaiting(),
+        ),
+        "sales": QueueSpec(
+            id="sales", name="Sales", members=members("bob"), on_nobody=KeepWaiting()
+        ),
+    },
+)
+
+
+class World:
+    """Everything, with the ways to make things happen."""
+
+    def __init__(self, *, tokens: Sequence[ApiToken] = TOKENS, table: Table = TABLE) -> None:
+        self.clock = Clock()
+        router = Router(table, dice=random.Random(1), boot="t", now=T0)
+        self.runtime = Runtime(router, self.clock)
+        self.floor = router.floor
+        self.pbx = NotingPbx()
+        self.runtime.attach(self.pbx)
+        self.history = History(self.floor)
+        self.watchers = Live()
+        self.records: list[Record] = []
+        self.journal = Journal(self.floor)
+        self.runtime.listen(self.history.listen)
+        self.runtime.listen(self.journal.listen)
+        self.runtime.listen(
+            lambda item: self.records.append(item) if isinstance(item, Record) else None
+        )
+        self.runtime.listen(self.watchers.listen)
+        self.backend = Backend(
+            floor=self.floor,
+            post=self.runtime.post,
+            clock=self.clock,
+            history=self.history,
+            journal=self.journal,
+            config=ConfigState(folder="/etc/callrouter", loaded_at=T0),
+            health=lambda: {"office": self.pbx.health()},
+            started_at=T0,
+            pid=1,
+        )
+        self.app: web.Application = make_app(self.backend, Tokens(tokens), self.watchers)
+
+    def in_step(self) -> None:
+        phones = {f"PJSIP/100{n}": Reached.IDLE for n in (1, 2, 3)}
+        self.runtime.post(PbxSnapshot(pbx="office", endpoints=phones))
+
+    def sign_in(self, *names: str) -> None:
+        for name in names:
+            self.runtime.post(SignedIn(agent=name))
+
+    def arrive(
+        self, call: str, queue: str = "support", number: str = "+442079460018", name: str = ""
+    ) -> None:
+        self.runtime.post(
+            CallArrived(
+                call=call, pbx="office", queue=queue, caller_number=number, caller_name=name
+            )
+        )
+
+    def ring(self) -> Ring:
+        """The last order to ring."""
+        return [c for c in self.pbx.commands if isinstance(c, Ring)][-1]
+
+    def rang(self) -> None:
+        ring = self.ring()
+        self.runtime.post(LegRang(offer=ring.offer, device=ring.device))
+
+    def accept(self) -> None:
+        """The agent rung last takes the call and talks."""
+        ring = [c for c in self.pbx.commands if isinstance(c, Ring) and c.device == "desk"][-1]
+        self.runtime.post(LegAccepted(offer=ring.offer, device=ring.device))
+        connect = [c for c in self.pbx.commands if isinstance(c, Connect)][-1]
+        self.runtime.post(CallConnected(call=connect.call, offer=connect.offer))
+
+    def hang_up(self, call: str) -> None:
+        """The caller hangs up, and then the agent's phones are quiet."""
+        self.runtime.post(CallerLeft(call=call))
+        for offer in list(self.floor.offers.values()):
+            if offer.call.id == call:
+                for device in offer.legs:
+                    self.runtime.post(LegEnded(offer=offer.id, device=device, why=LegEnd.HUNG_UP))
+
+    def close(self) -> None:
+        self.runtime.close()

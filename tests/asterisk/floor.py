@@ -1,0 +1,334 @@
+"""A call centre for tests: a real Asterisk, real SIP phones, and the router in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import sys
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from callrouter.clock import SystemClock
+from callrouter.core.agents import state
+from callrouter.core.check import check
+from callrouter.core.router import Router
+from callrouter.lab import Install, Lab, lab
+from callrouter.lab.sip import Answer, Dialog, Phone, RingOnly
+from callrouter.model.commands import Happened, Note, Record, Told
+from callrouter.model.events import Event, SignedIn, TimePassed
+from callrouter.model.table import (
+    AgentSpec,
+    DeviceSpec,
+    MemberSpec,
+    QueueSpec,
+    SignIn,
+    Table,
+)
+from callrouter.pbx.asterisk.driver import AsteriskPbx
+from callrouter.pbx.asterisk.wire import AmiMessage
+from callrouter.runtime import Runtime
+from callrouter.settings import AsteriskSettings
+from tests.asterisk import second
+
+ROOT = Path(__file__).parents[2]
+DIALPLAN = (ROOT / "dialplan/extensions_callrouter.conf").read_text()
+MANAGER = (ROOT / "dialplan/manager_callrouter.conf").read_text()
+PBX = "office"
+
+
+def desk(agent: str, number: str, **changes: Any) -> DeviceSpec:
+    """A desk phone."""
+    return DeviceSpec(id="desk", agent=agent, pbxes=(PBX,), endpoint=f"PJSIP/{number}", **changes)
+
+
+def mobile(agent: str, number: str, **changes: Any) -> DeviceSpec:
+    """A mobile that must press 1."""
+    return DeviceSpec(
+        id="mobile", agent=agent, pbxes=(PBX,), number=number, confirm=True, **changes
+    )
+
+
+def person(name: str, *devices: DeviceSpec, **changes: Any) -> AgentSpec:
+    """An agent who is signed in from the start."""
+    return AgentSpec(
+        id=name, name=name.title(), devices=devices, **{"sign_in": SignIn.ALWAYS, **changes}
+    )
+
+
+def members(levels: Sequence[str] | Mapping[str, int]) -> tuple[MemberSpec, ...]:
+    """Memberships in the order written."""
+    pairs = levels.items() if isinstance(levels, Mapping) else [(name, 1) for name in levels]
+    return tuple(
+        MemberSpec(agent=name, level=level, order=order)
+        for order, (name, level) in enumerate(pairs)
+    )
+
+
+def queue(name: str, who: Sequence[str] | Mapping[str, int], **changes: Any) -> QueueSpec:
+    """A queue with short times."""
+    return QueueSpec(
+        id=name,
+        name=name.title(),
+        members=members(who),
+        **{"ring_for": 5.0, "retry_after": 1.0, **changes},
+    )
+
+
+def table(agents: Sequence[AgentSpec], *queues: QueueSpec) -> Table:
+    """A routing table."""
+    return Table(
+        agents={agent.id: agent for agent in agents}, queues={spec.id: spec for spec in queues}
+    )
+
+
+def staff(count: int, **changes: Any) -> list[AgentSpec]:
+    """Agents a1, a2, … with desk phones 1001, 1002, …"""
+    return [person(f"a{n}", desk(f"a{n}", str(1000 + n)), **changes) for n in range(1, count + 1)]
+
+
+def tell(figure: str) -> None:
+    """Show a figure that was measured; pytest's -s lets it through."""
+    sys.stdout.write(f"\n    {figure}")
+
+
+ENDS = frozenset(
+    {
+        Happened.ABANDONED,
+        Happened.COMPLETED,
+        Happened.TRANSFERRED,
+        Happened.LEFT,
+        Happened.TAKEN,
+    }
+)
+
+
+@dataclass
+class Floor:
+    """Everything a test needs: the laboratory, and a router that can be taken away and replaced."""
+
+    lab: Lab
+    spec: Table
+    username: str = "callrouter"
+    port: int = 0
+    """Where the router finds the manager; a proxy's port, or 0 for Asterisk's own."""
+    records: list[Record] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    breaches: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+        self.trace: deque[str] = deque(maxlen=150)
+        """The last AMI events and records, for the report of a test that failed."""
+
+    @property
+    def router(self) -> Router:
+        return self.runtime.router
+
+    # ------------------------------------------------------------ the router
+
+    def begin(self) -> None:
+        """Start a router that knows nothing of any before it."""
+        clock = SystemClock()
+        boot = secrets.token_hex(3)
+        router = Router(self.spec, dice=random.Random(1), boot=boot, now=clock.now())
+        self.runtime = Runtime(router, clock)
+        settings = AsteriskSettings(
+            id=PBX,
+            port=self.port or self.lab.asterisk.ami_port,
+            username=self.username,
+            secret="change-me",
+            dial_number="PJSIP/{number}@carrier",
+        )
+        self.pbx = AsteriskPbx(PBX, settings, post=self.runtime.post, table=self.spec, boot=boot)
+        self.pbx.devices_from(lambda: router.floor)
+        self.runtime.attach(self.pbx)
+        self.records, self.notes = [], []
+        self._trace()
+
+        def listen(item: Told) -> None:
+            self.trace.append(f"        {item}")
+            if isinstance(item, Record):
+                self.records.append(item)
+            elif isinstance(item, Note):
+                self.notes.append(item)
+            self.breaches.extend(check(router.floor))
+
+        self.runtime.listen(listen)
+        self.runtime.listen(self.pbx.listen)
+        self.runtime.start()
+        self._task = asyncio.create_task(self.pbx.run())
+
+    def _trace(self) -> None:
+        handle = self.pbx.mirror.handle
+        shown = ("Uniqueid", "Channel", "UserEvent", "ChannelStateDesc", "Cause", "TechCause")
+
+        def traced(message: AmiMessage) -> None:
+            what = " ".join(message.get(key) for key in (*shown, "Device", "State"))
+            self.trace.append(f"{message.name} {what}")
+            handle(message)
+
+        self.trace.append("---- a router starts")
+        self.pbx.mirror.handle = traced  # type: ignore[method-assign]
+
+    async def start(self, spec: Table | None = None) -> None:
+        """Start a router and wait until it is in step."""
+        self.spec = spec or self.spec
+        self.begin()
+        await self.until(lambda: self.pbx.in_step, 10)
+
+    async def crash(self) -> None:
+        """End the router where it stands: calls stay as they are."""
+        if self._task is None:
+            return
+        self.runtime.close()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+        breaches, self.breaches = self.breaches, []
+        assert self.runtime.faults == 0
+        assert breaches == []
+
+    async def fresh(self, *agents: AgentSpec, queues: Sequence[QueueSpec]) -> None:
+        """A new router with other rules on the same Asterisk; every phone on-hook and friendly."""
+        await self.crash()
+        await self.hang_all_up()
+        for phone in self.lab.phones.values():
+            phone.behaviour = Answer()
+            phone.incoming.clear()
+            phone.outgoing.clear()
+        await self.start(table(agents, *queues))
+
+    # ------------------------------------------------------------ phones
+
+    def phone(self, name: str) -> Phone:
+        return self.lab[name]
+
+    async def call(self, target: str = "support", **how: Any) -> Dialog:
+        return await self.lab["caller"].call(target, **how)
+
+    async def hang_all_up(self) -> None:
+        dialogs = [dialog for phone in self.lab.phones.values() for dialog in phone.dialogs]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                await asyncio.gather(*(dialog.bye() for dialog in dialogs), return_exceptions=True)
+        async with asyncio.timeout(5):
+            while await self.channels():
+                await self.lab.asterisk.cli("channel request hangup all")
+                await asyncio.sleep(0.05)
+
+    # ------------------------------------------------------------ looking
+
+    def post(self, event: Event) -> None:
+        self.runtime.post(event)
+
+    def happened(self, kind: Happened) -> list[Record]:
+        return [record for record in self.records if record.kind is kind]
+
+    def outcomes(self) -> list[tuple[str, str]]:
+        """(agent, how it ended) of every offer so far."""
+        return [(r.agent, str(r.detail[0])) for r in self.happened(Happened.OFFER_ENDED)]
+
+    def state(self, agent: str) -> str:
+        """What is true of an agent now."""
+        return state(self.router.floor, self.router.floor.agents[agent]).value
+
+    def free(self, agent: str) -> bool:
+        return self.state(agent) == "available"
+
+    async def until(self, true: Callable[[], Any], within: float = 5.0) -> None:
+        """Wait until a condition on the router or the phones holds."""
+        async with asyncio.timeout(within):
+            while not true():  # noqa: ASYNC110 - it may be about anything
+                await asyncio.sleep(0.002)
+
+    async def quiet(self, within: float = 5.0) -> None:
+        """Wait until no call and no offer is left, then see that nothing is left on the PBX."""
+        floor = self.router.floor
+        await self.until(lambda: not floor.calls and not floor.offers, within)
+        left: list[str] = []
+        try:
+            async with asyncio.timeout(within):
+                while left := await self.channels():  # noqa: ASYNC110 - Asterisk tells nobody
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"channels left: {left}") from None
+        seen = await second.look(self.lab.asterisk.ami_port)
+        assert seen.names == []
+        assert seen.bridges == ()
+        self.accounted_for()
+
+    def accounted_for(self) -> None:
+        """Every caller who came in went out again in exactly one way."""
+        entered = Counter(record.call for record in self.happened(Happened.ENTERED))
+        ended = Counter(record.call for record in self.records if record.kind in ENDS)
+        assert entered == ended
+        faulty = [note.text for note in self.notes if "can't be" in note.text]
+        assert faulty == []
+
+    async def channels(self) -> list[str]:
+        """The channels that Asterisk has, by its own console."""
+        text = await self.lab.asterisk.cli("core show channels concise")
+        return [line for line in text.splitlines() if "!" in line]
+
+    def queue_log(self) -> list[list[str]]:
+        """Asterisk's queue_log, line by line: time, call, queue, agent, event, parameters."""
+        path = self.lab.asterisk.folder / "log/queue_log"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line.split("|") for line in lines]
+
+
+@asynccontextmanager
+async def floor(install: Install, spec: Table, **options: Any) -> AsyncIterator[Floor]:
+    """Start it all; at the end no invariant may have been broken."""
+    numbers = sorted(
+        device.endpoint.removeprefix("PJSIP/")
+        for agent in spec.agents.values()
+        for device in agent.devices
+        if device.endpoint
+    )
+    phones = tuple(options.pop("phones", numbers))
+    manager = options.pop("manager", MANAGER) + second.USER
+    router = options.pop("router", True)
+    options = {"dialplan": DIALPLAN, "manager": manager, **options}
+    async with lab(install, phones=phones, **options) as made:
+        here = Floor(made, spec)
+        try:
+            if router:
+                await here.start()
+            yield here
+        finally:
+            await here.crash()
+
+
+@asynccontextmanager
+async def stage(install: Install, phones: int, **options: Any) -> AsyncIterator[Floor]:
+    """Phones 1001, 1002, … on an Asterisk; each test begins with `fresh`, its own rules on it."""
+    numbers = [str(1001 + n) for n in range(phones)]
+    async with floor(install, table([]), phones=numbers, router=False, **options) as here:
+        yield here
+
+
+__all__ = [
+    "Answer",
+    "Dialog",
+    "Floor",
+    "Happened",
+    "RingOnly",
+    "SignedIn",
+    "TimePassed",
+    "desk",
+    "floor",
+    "members",
+    "mobile",
+    "person",
+    "queue",
+    "staff",
+    "stage",
+    "table",
+    "tell",
+]

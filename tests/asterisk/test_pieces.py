@@ -1,0 +1,116 @@
+"""The parts of the driver that do no I/O, without an Asterisk."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from callrouter.core.router import Router
+from callrouter.model.events import LegEnd, PauseRequested, PbxSnapshot, Reached
+from callrouter.model.table import AgentSpec, Table
+from callrouter.pbx.asterisk import known, words
+from callrouter.pbx.asterisk.arrival import arrival
+from callrouter.pbx.asterisk.wire import AmiMessage, parse
+from tests.asterisk.floor import PBX, desk, mobile, person, queue, staff, table
+
+DIAL = "PJSIP/{number}@carrier"
+
+
+def router(spec: Table, *unreachable: str) -> Router:
+    made = Router(spec, dice=random.Random(1), boot="b", now=1.0)
+    endpoints = {
+        device.endpoint: Reached.UNREACHABLE if device.endpoint in unreachable else Reached.IDLE
+        for agent in spec.agents.values()
+        for device in agent.devices
+        if device.endpoint
+    }
+    made.handle(PbxSnapshot(pbx=PBX, endpoints=endpoints), 1.0)
+    return made
+
+
+def people() -> list[AgentSpec]:
+    return [
+        *staff(3),
+        person("m1", mobile("m1", "+447700900123")),
+        person("b1", desk("b1", "1009", enabled=False), desk("b1", "1001")),
+    ]
+
+
+def test_known_devices_are_those_of_the_agents_who_are_here_in_order() -> None:
+    rules = queue("support", {"a3": 1, "a1": 2, "a2": 2, "m1": 9, "b1": 9})
+    made = router(table(people(), rules), "PJSIP/1002")
+    assert known.known_devices(made.floor, PBX, DIAL) == {
+        "support": ("PJSIP/1003&PJSIP/1001", "PJSIP/447700900123@carrier")
+    }
+    made.handle(PauseRequested(agent="a3"), 2.0)
+    made.handle(PauseRequested(agent="m1"), 2.0)
+    assert known.known_devices(made.floor, PBX, DIAL) == {"support": ("PJSIP/1001", known.NONE)}
+
+
+def test_known_devices_fit_into_a_header() -> None:
+    rules = queue("support", [f"a{n}" for n in range(1, 400)])
+    made = router(table(staff(399), rules))
+    desks, mobiles = known.known_devices(made.floor, PBX, DIAL)["support"]
+    assert 850 < len(desks) <= known.LONGEST
+    assert desks.startswith("PJSIP/1001&PJSIP/1002&")
+    assert not desks.endswith("&")
+    assert mobiles == known.NONE
+
+
+def test_only_news_is_told() -> None:
+    made = router(table(staff(2), queue("support", ["a1"]), queue("sales", ["a2"])))
+    told = known.KnownDevices(lambda: made.floor, PBX, DIAL)
+    assert len(list(told.changes())) == 4
+    assert list(told.changes()) == []
+    made.handle(PauseRequested(agent="a1"), 2.0)
+    assert [action["Variable"] for action in told.changes()] == [
+        "CALLROUTER_DESKS_support",
+        "CALLROUTER_MOBILES_support",
+    ]
+    told.forget()
+    assert len(list(told.changes())) == 4
+
+
+@pytest.mark.parametrize(
+    ("cause", "status", "reason", "end"),
+    [
+        ("17", "486", "", LegEnd.BUSY),
+        ("21", "603", "", LegEnd.DECLINED),
+        ("23", "302", "", LegEnd.DECLINED),
+        ("19", "480", "", LegEnd.UNAVAILABLE),
+        ("1", "404", "", LegEnd.UNREACHABLE),
+        ("34", "503", "", LegEnd.UNREACHABLE),
+        ("0", "", "", LegEnd.UNAVAILABLE),
+        ("0", "", "5", LegEnd.BUSY),
+        ("17", "", "", LegEnd.BUSY),
+        ("20", "", "", LegEnd.UNREACHABLE),
+    ],
+)
+def test_why_a_leg_ended(cause: str, status: str, reason: str, end: LegEnd) -> None:
+    assert words.leg_end(cause, status, reason) is end
+
+
+def test_leg_ids() -> None:
+    assert words.leg_id("k3x9-12", "my-desk") == "cr-k3x9-12-my-desk"
+    assert words.offer_of("cr-k3x9-12-my-desk") == "k3x9-12"
+    assert words.offer_of("1795303093.93") == ""
+
+
+def test_what_a_302_makes() -> None:
+    name = "Local/1003@lab-phones-00000000;1"
+    assert words.forwarded(name, "1003", "AppDial2")
+    assert not words.forwarded(name, "0207", "AppDial2")  # somebody's click to dial
+    assert not words.forwarded(name, "1003", "Dial")
+    assert not words.forwarded(name.replace(";1", ";2"), "1003", "AppDial2")
+    assert not words.forwarded("PJSIP/1003-00000001", "1003", "AppDial2")
+
+
+def test_an_arrival_with_nonsense_in_it() -> None:
+    channel = parse(b"Event: X\r\nCallerIDNum: <unknown>\r\nCallerIDName: <unknown>")
+    values = {"Queue": "support", "Priority": "101", "Entered": "nan"}
+    event = arrival(PBX, "c", channel, lambda key: values.get(key, ""))
+    assert (event.caller_number, event.caller_name) == ("", "")
+    assert event.priority == 50
+    assert event.entered_at is None
+    assert isinstance(channel, AmiMessage)

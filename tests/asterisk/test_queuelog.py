@@ -1,0 +1,174 @@
+"""queue_log: the lines that app_queue would have written, one for each event."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from callrouter.lab import Install, Refuse
+from callrouter.model.commands import Happened, Record
+from callrouter.model.events import PauseRequested, Resumed, SignedIn, SignedOut
+from callrouter.model.table import KeepWaiting, SignIn
+from callrouter.pbx.asterisk import queuelog
+from tests.asterisk.floor import Dialog, Floor, RingOnly, queue, staff, stage
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+Story = list[tuple[str, str, str]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(install: Install) -> AsyncIterator[Floor]:
+    async with stage(install, 3) as made:
+        yield made
+
+
+async def story(here: Floor, before: int) -> Story:
+    """(agent, event, parameters) of the lines since `before`, once there are no more to come."""
+    await here.until(lambda: here.pbx._logging == 0)
+    return [(line[3], line[4], "|".join(line[5:])) for line in here.queue_log()[before:]]
+
+
+async def begin(here: Floor, **changes: object) -> int:
+    rules = queue("support", {"a1": 1, "a2": 2}, policy=("priority",), **changes)
+    await here.fresh(*staff(2), queues=[rules, queue("sales", ["a1"])])
+    return len(here.queue_log())
+
+
+def age(here: Floor) -> None:
+    for call in here.router.floor.calls.values():
+        call.connected_at = (call.connected_at or 0.0) - 10.0
+        if call.winner is not None and call.winner.talked_since is not None:
+            call.winner.talked_since -= 10.0
+
+
+async def talk(here: Floor) -> tuple[Dialog, Dialog]:
+    caller = await here.call(caller_number="0207", caller_name='Jane | "X"')
+    agent = await here.phone("1001").wait_incoming()
+    await caller.wait_heard("1001")
+    await here.until(lambda: here.happened(Happened.CONNECTED))
+    age(here)
+    return caller, agent
+
+
+async def test_KZ_08_a_call_that_its_caller_ends(here: Floor) -> None:
+    before = await begin(here)
+    caller, _ = await talk(here)
+    leg = next(iter(here.pbx.mirror.legs))
+    await caller.bye()
+    await here.quiet()
+    assert await story(here, before) == [
+        ("NONE", "ENTERQUEUE", "|0207|1|Jane X"),
+        ("a1", "CONNECT", f"0|{leg}|0"),
+        ("a1", "COMPLETECALLER", "0|10|1"),
+    ]
+    calls = {line[1] for line in here.queue_log()[before:]}
+    assert len(calls) == 1
+    assert {line[2] for line in here.queue_log()[before:]} == {"support"}
+
+
+async def test_WZA_13_a_call_that_its_agent_ends(here: Floor) -> None:
+    before = await begin(here)
+    caller, agent = await talk(here)
+    await agent.bye()
+    await caller.wait_ended()
+    await here.quiet()
+    assert [event for _, event, _ in await story(here, before)] == [
+        "ENTERQUEUE",
+        "CONNECT",
+        "COMPLETEAGENT",
+    ]
+
+
+async def test_AST_44_abandoned_while_ringing(here: Floor) -> None:
+    before = await begin(here)
+    here.phone("1001").behaviour = RingOnly()
+    caller = await here.call()
+    await here.until(lambda: here.state("a1") == "ringing")
+    await caller.bye()
+    await here.quiet()
+    lines = await story(here, before)
+    assert sorted(line[:2] for line in lines) == [
+        ("NONE", "ABANDON"),
+        ("NONE", "ENTERQUEUE"),
+        ("a1", "RINGCANCELED"),
+    ]
+    assert ("NONE", "ABANDON", "1|1|0") in lines
+
+
+async def test_AST_04_refused_missed_and_timed_out(here: Floor) -> None:
+    before = await begin(here, ring_for=1.0, max_wait=1.5, retry_after=9.0)
+    here.phone("1001").behaviour = Refuse(486)
+    here.phone("1002").behaviour = RingOnly()
+    caller = await here.call()
+    await here.until(lambda: here.happened(Happened.LEFT), 4)
+    await caller.bye()
+    await here.quiet(8)
+    lines = await story(here, before)
+    assert [line[:2] for line in lines] == [
+        ("NONE", "ENTERQUEUE"),
+        ("a1", "RINGNOANSWER"),
+        ("a2", "RINGNOANSWER"),
+        ("NONE", "EXITWITHTIMEOUT"),
+    ]
+    assert int(lines[2][2]) == pytest.approx(1000, abs=100)
+    assert lines[3][2] == "1|1|1"
+
+
+async def test_transfers_and_people(here: Floor) -> None:
+    before = await begin(here)
+    caller, agent = await talk(here)
+    await agent.blind_transfer("1003")
+    await caller.wait_heard("1003")
+    await caller.bye()
+    here.post(PauseRequested(agent="a1", reason="tea|time\n"))
+    here.post(Resumed(agent="a1"))
+    await here.quiet()
+    lines = await story(here, before)
+    assert lines[2:] == [
+        ("a1", "BLINDTRANSFER", "1003|lab-phones|0|10|1"),
+        ("a1", "PAUSE", "tea time"),
+        ("a1", "PAUSE", "tea time"),
+        ("a1", "PAUSEALL", "tea time"),
+        ("a1", "UNPAUSE", "tea time"),
+        ("a1", "UNPAUSE", "tea time"),
+        ("a1", "UNPAUSEALL", "tea time"),
+    ]
+
+
+async def test_WZ_22_one_sign_in_is_one_line(here: Floor) -> None:
+    people = staff(2, sign_in=SignIn.MANUAL)
+    rules = queue("support", ["a1"], on_nobody=KeepWaiting())
+    await here.fresh(*people, queues=[rules])
+    before = len(here.queue_log())
+    here.post(SignedIn(agent="a1", by="phone"))
+    here.post(SignedIn(agent="a1", by="web"))
+    here.post(SignedOut(agent="a1", by="web"))
+    assert await story(here, before) == [
+        ("a1", "AGENTLOGIN", "phone"),
+        ("a1", "AGENTLOGOFF", "web|0"),
+    ]
+    await here.quiet()
+
+
+async def test_everyone_left(here: Floor) -> None:
+    before = await begin(here)
+    here.post(PauseRequested(agent="a1"))
+    here.post(PauseRequested(agent="a2"))
+    caller = await here.call()
+    await here.until(lambda: here.happened(Happened.LEFT))
+    await caller.bye()
+    await here.quiet(8)
+    lines = [line for line in await story(here, before) if "PAUSE" not in line[1]]
+    assert lines == [("NONE", "ENTERQUEUE", "|caller|1|"), ("NONE", "EXITEMPTY", "1|1|0")]
+
+
+async def test_WZ_25_seconds_are_whole_and_never_negative() -> None:
+    record = Record(kind=Happened.COMPLETED, at=0.0, detail=("caller", -0.4, 1.999, 1), agent="a1")
+    [line] = queuelog.lines(record, queuelog.Context(uid="1.2"))
+    assert line.parameters == ("0", "1", "1")
+    hostile = queuelog.Line("PAUSE", ("a|b\r\nc\u2028d" + "x" * 200,), agent="e|vil")
+    assert hostile.action()["Message"] == ("a b c d" + "x" * 200)[:80]
+    assert hostile.action()["Interface"] == "e vil"

@@ -1,0 +1,1 @@
+"""Tests of the core: stories, cases, tables and random histories on a virtual clock."""

@@ -1,0 +1,177 @@
+"""The router as a machine: time, determinism, faults of its own, cost of its indexes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from callrouter.core.check import check
+from callrouter.core.lanes import LaneKey
+from callrouter.core.pools import DrawnPool, OrderedPool
+from callrouter.core.router import Router
+from callrouter.core.timers import Key, Timer, Timers
+from callrouter.model.commands import Happened, Record, Ring
+from callrouter.model.events import CallArrived, PbxSnapshot, Reached, SignedIn, TimePassed
+from callrouter.policies import REGISTRY, known
+from tests.core.playbook import Play
+from tests.core.tables import queue, table
+
+
+def test_the_same_events_give_the_same_commands() -> None:
+    spec = table(queue("q", "ann bob cat dan", "random", ring_for=3, retry_after=1))
+    play = Play(spec, seed=7)
+    for number in range(6):
+        play.call(f"c{number}", "q").on(2)
+    play.accepts(next(iter(play.ringing()))).on(30)
+    twin = Router(spec, dice=random.Random(7), boot="b")
+    commands = [command for event, at in play.history for command in twin.handle(event, at)]
+    assert commands == [command for _, command in play.log]
+    assert len({o.agent for o in commands if isinstance(o, Ring)}) > 1
+
+
+def test_another_seed_gives_other_draws() -> None:
+    spec = table(queue("q", " ".join(f"a{n}" for n in range(20)), "random"))
+    first = {Play(spec, seed=seed).call("c1", "q").rings()[0][1] for seed in range(10)}
+    assert len(first) > 3
+
+
+def test_time_does_not_run_backwards() -> None:
+    play = Play(table(queue("q", "ann", ring_for=5)))
+    play.until(100).call("c1", "q")
+    play.router.handle(TimePassed(), 20.0)
+    assert play.router.floor.now == 100
+    assert play.router.next_deadline() == 105
+
+
+def test_deadlines_strike_at_their_own_time_however_late_the_router_wakes() -> None:
+    play = Play(table(queue("q", "ann", ring_for=5, retry_after=5, max_wait=22, auto_pause=0)))
+    play.pbxes["office"].deaf.clear()
+    play.call("c1", "q")
+    out = play.router.handle(TimePassed(), 1000.0)
+    ended = [o for o in out if isinstance(o, Record) and o.kind is Happened.OFFER_ENDED]
+    left = [o for o in out if isinstance(o, Record) and o.kind is Happened.LEFT]
+    assert ended[0].at == 5
+    assert left[0].at == 22
+    assert check(play.router.floor) == []
+
+
+class Loaded:
+    """Dice that break once."""
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def randrange(self, stop: int, /) -> int:
+        if self.broken:
+            self.broken = False
+            raise RuntimeError("the dice fell off the table")
+        return stop - 1
+
+
+def test_a_fault_of_ours_loses_no_command_and_forgets_nobody() -> None:
+    dice = Loaded()
+    router = Router(table(queue("q", "ann bob", "random")), dice=dice, boot="b")
+    endpoints = {"PJSIP/ann": Reached.IDLE, "PJSIP/bob": Reached.IDLE}
+    router.handle(PbxSnapshot(pbx="office", endpoints=endpoints), 0.0)
+    for name in ("ann", "bob"):
+        router.handle(SignedIn(agent=name), 0.0)
+    dice.broken = True
+    with pytest.raises(RuntimeError, match="dice"):
+        router.handle(CallArrived(call="c1", pbx="office", queue="q"), 1.0)
+    out = router.handle(TimePassed(), 1.0)
+    told = [item.kind for item in out if isinstance(item, Record)]
+    kinds = [kind for kind in told if kind is not Happened.STATE]
+    assert kinds == [Happened.ENTERED, Happened.OFFERED]
+    assert [item.call for item in out if isinstance(item, Ring)] == ["c1"]
+    assert check(router.floor) == []
+    assert router.floor.out == []
+
+
+# ---------------------------------------------------------------- timers
+
+
+def test_setting_a_timer_again_replaces_it_and_cancelling_forgets_it() -> None:
+    timers = Timers()
+    key = Key(Timer.WAIT, "c1")
+    timers.set(key, 5.0)
+    timers.set(key, 3.0)
+    timers.set(key, 9.0)
+    assert timers.next() == timers.at(key) == 9.0
+    assert timers.pop(8.9) is None
+    assert timers.pop(9.0) == key
+    assert timers.pop(99.0) is None
+    timers.set(key, 5.0)
+    timers.cancel(key)
+    timers.cancel(key)
+    assert timers.next() is None
+
+
+def test_a_timer_that_was_cancelled_and_set_to_the_same_instant_strikes_once() -> None:
+    timers = Timers()
+    key = Key(Timer.WAIT, "c1")
+    for _ in range(3):
+        timers.set(key, 5.0)
+        timers.cancel(key)
+    timers.set(key, 5.0)
+    assert [timers.pop(9.0), timers.pop(9.0)] == [key, None]
+
+
+def test_of_two_at_one_instant_the_lower_kind_strikes_first() -> None:
+    timers = Timers()
+    for kind in reversed(Timer):
+        timers.set(Key(kind, "x"), 1.0)
+    assert [key.kind for key in iter(lambda: timers.pop(1.0), None)] == list(Timer)
+
+
+def test_cancelled_timers_do_not_pile_up() -> None:
+    timers = Timers()
+    for number in range(10_000):
+        timers.set(Key(Timer.WAIT, str(number)), 1e9)
+        timers.cancel(Key(Timer.WAIT, str(number)))
+    assert len(timers._heap) < 100
+    assert timers.keys() == frozenset()
+
+
+# ---------------------------------------------------------------- pools
+
+
+@pytest.mark.parametrize("policy", ["longest-idle", "random"])
+def test_a_pool_forgets_who_left_and_finds_whom_it_should(policy: str) -> None:
+    play = Play(table(queue("q", "ann bob cat", policy)))
+    floor = play.router.floor
+    pool = floor.lane(floor.queues["q"], LaneKey("office", 0)).idle
+    assert isinstance(pool, OrderedPool | DrawnPool)
+    assert len(pool) == len(list(pool)) == 3
+    for name in ("ann", "bob"):
+        pool.discard(name)
+        pool.discard(name)
+    member = pool.first(())
+    assert member is not None
+    assert member.agent.id == "cat"
+    assert pool.has({"ann"})
+    assert not pool.has({"cat"})
+    assert pool.first({"cat"}) is None
+    pool.add(floor.queues["q"].members["ann"])
+    again = pool.first({"cat"})
+    assert again is not None
+    assert again.agent.id == "ann"
+
+
+def test_a_pool_does_not_grow_with_comings_and_goings() -> None:
+    play = Play(table(queue("q", "ann:1 bob:99", "priority")))
+    floor = play.router.floor
+    pool = floor.lane(floor.queues["q"], LaneKey("office", 0)).idle
+    assert isinstance(pool, OrderedPool)
+    for _ in range(1000):
+        pool.add(floor.queues["q"].members["bob"])
+    assert len(pool._heap) < 100
+    first = pool.first(())
+    assert first is not None
+    assert first.agent.id == "ann"
+
+
+def test_every_policy_goes_by_its_own_name() -> None:
+    assert {"random", "priority", "ring-all", "round-robin", "longest-idle"} <= known()
+    assert all(REGISTRY[name].name == name for name in known())
+    assert [name for name in known() if REGISTRY[name].rings_all] == ["ring-all"]

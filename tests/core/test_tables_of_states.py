@@ -1,0 +1,268 @@
+"""Every state and every event: no exception, a legal state after it, and nonsense changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from callrouter.core.offers import TABLE
+from callrouter.core.people import PERSON, activity
+from callrouter.core.state import AgentState, CallState, LegState, OfferState
+from callrouter.model.events import (
+    CallArrived,
+    CallConnected,
+    CallerLeft,
+    CallTransferred,
+    ConnectFailed,
+    ConnectFault,
+    Event,
+    LegAccepted,
+    LegAnswered,
+    LegEnd,
+    LegEnded,
+    LegEvent,
+    LegMoved,
+    LegRang,
+    PauseRequested,
+    ReadyPressed,
+    Resumed,
+    SignedIn,
+    SignedOut,
+    TransferKind,
+)
+from tests.core.playbook import Play
+from tests.core.tables import agent, desk, mobile, queue, table
+
+# ---------------------------------------------------------------- offers
+
+OFFER = "b-2"
+
+
+def deaf() -> Play:
+    """c1 is offered to ann (and to nobody else); her phone obeys no order, and connects hang."""
+    spec = agent("ann", desk("ann", confirm=True), mobile("ann", ring_after=10))
+    play = Play(table(spec, queue("q", "ann", wrap_up=9), queue("w", "bob")))
+    pbx = play.pbxes["office"]
+    pbx.deaf |= {"PJSIP/ann"}
+    pbx.connects = False
+    play.phone("ann").is_dead()
+    return play.call("c1", "q")
+
+
+def accepted(play: Play) -> Play:
+    play.feed(LegAccepted(offer=OFFER, device="desk"))
+    return play
+
+
+def talking(play: Play) -> Play:
+    accepted(play).feed(CallConnected(call="c1", offer=OFFER))
+    return play.on(5)
+
+
+def closing(play: Play) -> Play:
+    return play.pause("ann")
+
+
+def ended(play: Play) -> Play:
+    closing(play).feed(LegEnded(offer=OFFER, device="desk", why=LegEnd.HUNG_UP))
+    return play
+
+
+OFFERS: dict[OfferState, Callable[[Play], Play]] = {
+    OfferState.RINGING: lambda play: play,
+    OfferState.ACCEPTED: accepted,
+    OfferState.TALKING: talking,
+    OfferState.CLOSING: closing,
+    OfferState.ENDED: ended,
+}
+LEG_EVENTS: list[LegEvent] = [
+    LegRang(offer=OFFER, device="desk"),
+    LegAnswered(offer=OFFER, device="desk"),
+    LegAccepted(offer=OFFER, device="desk"),
+    *(LegEnded(offer=OFFER, device="desk", why=why) for why in LegEnd),
+    LegMoved(offer=OFFER, device="desk", endpoint="PJSIP/bob"),
+]
+R, A, T, C, E = OfferState
+AFTER: dict[tuple[OfferState, type], OfferState] = {
+    (R, LegRang): R,
+    (R, LegAnswered): R,
+    (R, LegAccepted): A,
+    (R, LegEnded): R,  # the mobile rings now
+    (R, LegMoved): R,  # key 1 is still to come
+    (A, LegRang): A,
+    (A, LegAnswered): A,
+    (A, LegAccepted): A,
+    (A, LegEnded): E,
+    (A, LegMoved): A,
+    (T, LegRang): T,
+    (T, LegAnswered): T,
+    (T, LegAccepted): T,
+    (T, LegEnded): E,
+    (T, LegMoved): T,
+    (C, LegRang): C,
+    (C, LegAnswered): C,
+    (C, LegAccepted): C,
+    (C, LegEnded): E,
+    (C, LegMoved): C,
+}
+
+
+def test_the_table_of_offers_is_whole() -> None:
+    kinds = {type(event) for event in LEG_EVENTS}
+    assert set(TABLE) == {(state, kind) for state in OfferState for kind in kinds}
+
+
+@pytest.mark.parametrize("state", OfferState)
+@pytest.mark.parametrize("event", LEG_EVENTS, ids=lambda e: f"{type(e).__name__} {e}"[:60])
+def test_each_leg_event_in_each_state_of_an_offer(state: OfferState, event: LegEvent) -> None:
+    play = OFFERS[state](deaf())
+    offer = play.router.floor.offers.get(OFFER)
+    assert (offer.state if offer else OfferState.ENDED) is state
+    notes = len(play.notes())
+    before = picture(play)
+    play.feed(event)
+    offer = play.router.floor.offers.get(OFFER)
+    after = AFTER.get((state, type(event)), OfferState.ENDED)
+    assert (offer.state if offer else OfferState.ENDED) is after
+    if state in {C, E} and not isinstance(event, LegEnded | LegRang):
+        assert len(play.notes()) > notes
+        assert picture(play) == before
+    if state in {A, T} and isinstance(event, LegMoved):
+        assert len(play.notes()) > notes
+        assert picture(play) == before
+
+
+@pytest.mark.parametrize("event", LEG_EVENTS, ids=lambda e: f"{type(e).__name__} {e}"[:60])
+@pytest.mark.parametrize("leg", [LegState.PLANNED, LegState.ENDED])
+def test_no_event_of_a_leg_that_is_not_there_changes_anything(
+    leg: LegState, event: LegEvent
+) -> None:
+    """`mobile` has not been rung yet, or is over; nothing may come from it."""
+    play = deaf()
+    device = "mobile"
+    if leg is LegState.ENDED:
+        device = "desk"
+        play.feed(LegEnded(offer=OFFER, device="desk", why=LegEnd.DECLINED))
+    event = replace(event, device=device)
+    before = picture(play)
+    play.feed(event)
+    assert picture(play) == before
+    assert play.notes()
+
+
+def picture(play: Play) -> tuple[object, ...]:
+    """All that an impossible event must leave alone."""
+    floor = play.router.floor
+    return (
+        {c.id: (c.state, sorted(c.offers), sorted(c.tried)) for c in floor.calls.values()},
+        {
+            o.id: (o.state, o.rang, [leg.state for leg in o.legs.values()])
+            for o in floor.offers.values()
+        },
+        {a.id: (a.shown, a.misses, a.refusals, a.pause) for a in floor.agents.values()},
+        floor.timers.keys(),
+    )
+
+
+# ---------------------------------------------------------------- calls
+
+
+def gone(play: Play) -> Play:
+    play.feed(CallerLeft(call="c1"))
+    return play
+
+
+CALLS: dict[CallState, Callable[[Play], Play]] = {
+    CallState.WAITING: lambda play: play,
+    CallState.CONNECTING: accepted,
+    CallState.TALKING: talking,
+    CallState.ENDED: gone,
+}
+CALL_EVENTS: list[Event] = [
+    CallerLeft(call="c1"),
+    CallConnected(call="c1", offer=OFFER),
+    CallConnected(call="c1", offer="other"),
+    ConnectFailed(call="c1", offer="other", why=ConnectFault.FAILED),
+    *(ConnectFailed(call="c1", offer=OFFER, why=why) for why in ConnectFault),
+    *(CallTransferred(call="c1", kind=kind) for kind in TransferKind),
+    CallArrived(call="c1", pbx="office", queue="q"),
+]
+MEANS: dict[tuple[CallState, str], CallState] = {
+    (CallState.CONNECTING, f"CallConnected {OFFER}"): CallState.TALKING,
+    (CallState.CONNECTING, f"ConnectFailed {OFFER}"): CallState.WAITING,
+    (CallState.CONNECTING, f"ConnectFailed {OFFER} gone"): CallState.ENDED,
+    (CallState.ENDED, "CallArrived"): CallState.WAITING,
+    **{(state, "CallerLeft"): CallState.ENDED for state in CallState},
+    **{(state, "CallTransferred"): CallState.ENDED for state in CallState},
+}
+
+
+@pytest.mark.parametrize("state", CallState)
+@pytest.mark.parametrize("event", CALL_EVENTS, ids=lambda e: f"{e}"[:70])
+def test_each_call_event_in_each_state_of_a_call(state: CallState, event: Event) -> None:
+    play = CALLS[state](deaf())
+    before, notes = picture(play), len(play.notes())
+    play.feed(event)
+    words = [type(event).__name__]
+    if isinstance(event, CallConnected | ConnectFailed):
+        words.append(event.offer)
+    if isinstance(event, ConnectFailed) and event.why is ConnectFault.CALLER_GONE:
+        words.append("gone")
+    means = MEANS.get((state, " ".join(words)))
+    call = play.router.floor.calls.get("c1")
+    assert (call.state if call else CallState.ENDED) is (means or state)
+    if means is None:
+        assert picture(play) == before
+        assert len(play.notes()) > notes
+
+
+# ---------------------------------------------------------------- people
+
+PEOPLE: dict[AgentState, Callable[[Play], Play]] = {
+    AgentState.OFFLINE: lambda play: play.sign_out("ann"),
+    AgentState.AVAILABLE: lambda play: play,
+    AgentState.RINGING: lambda play: play.call("c1", "q"),
+    AgentState.ON_CALL: lambda play: play.call("c1", "q").accepts("ann"),
+    AgentState.WRAP_UP: lambda play: (
+        play.call("c1", "q").accepts("ann").on(5).agent_hangs_up("ann")
+    ),
+    AgentState.PAUSED: lambda play: play.pause("ann"),
+}
+S = AgentState
+BECOMES: dict[tuple[AgentState, type], AgentState] = {
+    (S.OFFLINE, SignedIn): S.AVAILABLE,
+    (S.AVAILABLE, SignedOut): S.OFFLINE,
+    (S.RINGING, SignedOut): S.OFFLINE,
+    (S.WRAP_UP, SignedOut): S.OFFLINE,
+    (S.PAUSED, SignedOut): S.OFFLINE,
+    (S.AVAILABLE, PauseRequested): S.PAUSED,
+    (S.RINGING, PauseRequested): S.PAUSED,
+    (S.WRAP_UP, PauseRequested): S.PAUSED,
+    (S.PAUSED, Resumed): S.AVAILABLE,
+    (S.WRAP_UP, ReadyPressed): S.AVAILABLE,
+}
+LATER: dict[type, AgentState] = {SignedOut: S.OFFLINE, PauseRequested: S.PAUSED}
+"""What a request made during a call comes to when the call is over."""
+
+
+def test_the_table_of_requests_is_whole() -> None:
+    for actions in PERSON.values():
+        assert actions.keys() == PEOPLE.keys()
+
+
+@pytest.mark.parametrize("state", PEOPLE)
+@pytest.mark.parametrize("kind", list(PERSON))
+def test_each_request_in_each_activity(state: AgentState, kind: type) -> None:
+    play = PEOPLE[state](Play(table(queue("q", "ann", wrap_up=9))))
+    assert activity(play.agent("ann")) is state
+    play.feed(kind(agent="ann"))
+    play.on()
+    assert activity(play.agent("ann")) is BECOMES.get((state, kind), state)
+    if state is S.ON_CALL:
+        play.on(5).agent_hangs_up("ann")
+        assert activity(play.agent("ann")) is LATER.get(kind, S.WRAP_UP)
+    play.on(60)
+    expected = play.agent("ann").signed_in and play.agent("ann").pause is None
+    assert bool(play.agent("ann").open) == (expected and not play.ringing())

@@ -1,0 +1,92 @@
+"""`callrouter` with a PBX that plays the scene given in ``CALLROUTER_FAKE`` (JSON).
+
+``{"in_step": true, "calls": [["c1", "support", "+44…", "name"], …], "hang": false, "beat": 0}``
+With ``"talk": 1.5`` every phone that rings is picked up, and the caller hangs up after that many seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import callrouter.daemon.main as daemon
+from callrouter.cli.main import main
+from callrouter.model.commands import Connect, PbxCommand, Ring
+from callrouter.model.events import (
+    CallArrived,
+    CallConnected,
+    CallerLeft,
+    LegAccepted,
+    LegEnd,
+    LegEnded,
+    PbxSnapshot,
+    Reached,
+)
+from callrouter.model.table import Table
+from callrouter.pbx.base import PbxHealth, Post
+from callrouter.settings import PbxSettings
+
+SCENE = json.loads(os.environ.get("CALLROUTER_FAKE", "{}"))
+
+
+class ScenePbx:
+    def __init__(self, settings: PbxSettings, post: Post, table: Table, boot: str) -> None:
+        assert boot
+        self.name = settings.id
+        self.post = post
+        self.table = table
+        self.up = False
+
+    def health(self) -> PbxHealth:
+        return PbxHealth(up=self.up, detail="a scene")
+
+    def use(self, table: Table) -> None:
+        self.table = table
+
+    def resync(self, why: str) -> None: ...
+
+    def execute(self, commands: Sequence[PbxCommand]) -> None:
+        loop = asyncio.get_running_loop()
+        for command in commands if "talk" in SCENE else ():
+            match command:
+                case Ring(offer=offer, device=device):
+                    loop.call_soon(self.post, LegAccepted(offer=offer, device=device))
+                case Connect(call=call, offer=offer, device=device):
+                    loop.call_soon(self.post, CallConnected(call=call, offer=offer))
+                    loop.call_later(SCENE["talk"], self.post, CallerLeft(call=call))
+                    ended = LegEnded(offer=offer, device=device, why=LegEnd.HUNG_UP)
+                    loop.call_later(SCENE["talk"] + 0.01, self.post, ended)
+                case _:
+                    pass
+
+    async def run(self) -> None:
+        if SCENE.get("in_step", True):
+            phones = {
+                device.endpoint: Reached.IDLE
+                for agent in self.table.agents.values()
+                for device in agent.devices
+            }
+            self.up = True
+            self.post(PbxSnapshot(pbx=self.name, endpoints=phones))
+        for call, queue, number, name in SCENE.get("calls", ()):
+            self.post(
+                CallArrived(
+                    call=call, pbx=self.name, queue=queue, caller_number=number, caller_name=name
+                )
+            )
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                if not SCENE.get("hang"):
+                    raise
+
+
+kwdefaults = daemon.run.__kwdefaults__
+assert kwdefaults is not None
+kwdefaults["make"] = ScenePbx
+sys.argv[0] = "callrouter"
+main()

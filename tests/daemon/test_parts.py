@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from callrouter.api import control
+from callrouter.daemon.main import boot_word
+from callrouter.logs import Log, clean, mask
+
+# ---------------------------------------------------------------- texts
+
+
+@pytest.mark.parametrize(
+    ("number", "masked"),
+    [
+        ("", ""),
+        ("123", "123"),
+        ("1001", "…001"),
+        ("02079460018", "…018"),
+        ("+442079460018", "+44…018"),
+        ("+4420", "…420"),
+        ("anonymous", "anonymous"),
+        ("1\n2\x1b3456", "…456"),
+    ],
+)
+def test_masking(number: str, masked: str) -> None:
+    assert mask(number) == masked
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r", "\x1b", "\x00", "\u202e", "\u2066", "\x9b", "\u2028"])
+def test_cleaning(odd: str) -> None:
+    assert clean(f"a{odd}b") == "a\N{REPLACEMENT CHARACTER}b"
+    assert clean("Ünal 陈") == "Ünal 陈"
+
+
+def test_a_boot_word_is_short_and_no_other_runs() -> None:
+    words = {boot_word(1_763_761_987.0 + n, pid) for n in range(3) for pid in (1, 2, 4_194_303)}
+    assert len(words) == 9
+    assert all(len(word) <= 13 and word.isalnum() and word.islower() for word in words)
+
+
+def test_log_lines() -> None:
+    reader, writer = os.pipe()
+    log = Log(fd=writer)
+    logging.getLogger("x").warning("one\x1b[2J %s", "two\nthree")
+    log.close()
+    text = os.read(reader, 1000).decode()
+    os.close(reader)
+    os.close(writer)
+    assert text.count("\n") == 1
+    assert text.endswith(" WARNING one�[2J two�three\n")
+
+
+# ---------------------------------------------------------------- the socket
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="cr-") as folder:
+        yield Path(folder)
+
+
+def test_the_socket_is_the_same_for_every_way_to_write_the_folder(short: Path) -> None:
+    (short / "a").mkdir()
+    assert control.socket_name(short / "a") == control.socket_name(short / "b/../a")
+    (short / "link").symlink_to(short / "a")
+    assert control.socket_name(short / "a") == control.socket_name(short / "link")
+    assert control.socket_name(short / "a") != control.socket_name(short / "b")
+
+
+def test_claim_and_release(short: Path) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(short)}
+    claim = control.claim(short, environ)
+    assert claim.path.parent == short / "callrouter"
+    assert stat.S_IMODE(claim.path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(claim.path.stat().st_mode) == 0o600
+    assert control.find(short, environ) == claim.path
+    with pytest.raises(control.AlreadyRunning) as caught:
+        control.claim(short, environ)
+    assert caught.value.pid == os.getpid()
+    claim.release()
+    assert control.find(short, environ) is None
+    assert list(claim.path.parent.iterdir()) == []
+    control.claim(short, environ).release()
+
+
+def test_a_folder_that_is_open_to_others_is_closed(short: Path) -> None:
+    (short / "callrouter").mkdir(mode=0o755)
+    control.claim(short, {"XDG_RUNTIME_DIR": str(short)}).release()
+    assert stat.S_IMODE((short / "callrouter").stat().st_mode) == 0o700
+
+
+def test_a_folder_that_a_person_named_keeps_its_rights(short: Path) -> None:
+    short.chmod(0o755)
+    control.claim(short, {"CALLROUTER_SOCKET": str(short / "s")}).release()
+    assert stat.S_IMODE(short.stat().st_mode) == 0o755
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_someone_else_is_refused(short: Path) -> None:
+    (short / "callrouter").mkdir()
+    os.chown(short / "callrouter", 12345, 12345)
+    with pytest.raises(control.ControlError, match="belongs to someone else"):
+        control.claim(short, {"XDG_RUNTIME_DIR": str(short)})
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_socket_of_someone_else_in_an_open_folder_is_not_asked(short: Path) -> None:
+    short.chmod(0o777)
+    (short / "callrouter").mkdir()
+    with socket.socket(socket.AF_UNIX) as trap:
+        trap.bind(str(short / "callrouter" / control.socket_name(short)))
+        trap.listen()
+        os.chown(short / "callrouter", 12345, 12345)
+        assert control.find(short, {"XDG_RUNTIME_DIR": str(short)}) is None
+
+
+def test_a_file_in_the_sockets_place(short: Path) -> None:
+    path = short / "s"
+    path.write_text("precious")
+    with pytest.raises(control.ControlError, match="set CALLROUTER_SOCKET"):
+        control.claim(short, {"CALLROUTER_SOCKET": str(path)})
+    assert path.read_text() == "precious"
+
+
+def test_a_name_too_long(short: Path) -> None:
+    with pytest.raises(control.ControlError, match="too long"):
+        control.claim(short, {"CALLROUTER_SOCKET": str(short / ("x" * 120))})

@@ -1,0 +1,96 @@
+"""Agents' states survive the end of the daemon, kill -9 too."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.daemon.process import Daemon, Place, started, until
+
+TALK = {"talk": 1.2, "calls": [["c1", "support", "+442079460018", "Ann"]]}
+
+
+def ask(place: Place, path: str, body: dict[str, str] | None = None) -> Any:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{place.port}/api/{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": "Bearer 0123456789abcdef"},
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+def agent(place: Place, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = ask(place, f"agents/{name}")
+    return found
+
+
+def saved(place: Place) -> bool:
+    store = ask(place, "status")["store"]
+    return bool(store["state"] == "good" and store["unsaved"] == 0)
+
+
+def end(daemon: Daemon, number: signal.Signals) -> None:
+    daemon.signal(number)
+    daemon.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_same_states_before_and_after(place: Place, number: signal.Signals) -> None:
+    place.replace("queues", "policy: priority", "policy: priority, wrap_up: 8s")
+    with started(place, TALK) as daemon:
+        daemon.wait_for("office is in step")
+        ask(place, "agents/alice/sign-in", {})
+        ask(place, "agents/bob/sign-in", {})
+        ask(place, "agents/bob/pause", {"reason": "lunch"})
+        ask(place, "agents/front/pause", {"reason": "tea"})
+        until(lambda: agent(place, "alice")["state"] == "wrap-up")
+        ends = time.monotonic() + agent(place, "alice")["wrap_up_s"]
+        before = {name: agent(place, name) for name in ("alice", "bob", "front")}
+        until(lambda: saved(place))
+        end(daemon, number)
+    with started(place) as daemon:
+        daemon.wait_for("office is in step")
+        for name, was in before.items():
+            now = agent(place, name)
+            for key in ("state", "signed_in", "pause_reason", "reason"):
+                assert now[key] == was[key], (name, key)
+            assert now["signed_in_at"][:19] == was["signed_in_at"][:19]
+        left = agent(place, "alice")["wrap_up_s"]
+        assert time.monotonic() + left == pytest.approx(ends, abs=0.3)
+        until(lambda: agent(place, "alice")["state"] == "available")
+        assert time.monotonic() == pytest.approx(ends, abs=0.3)
+        ask(place, "agents/alice/sign-out", {})
+        assert daemon.stop() == 0
+        assert "Traceback" not in daemon.log
+    with started(place) as daemon:
+        assert not agent(place, "alice")["signed_in"]
+        assert agent(place, "bob")["pause_reason"] == "lunch"
+
+
+def test_a_database_that_cannot_be_opened_does_not_keep_calls_waiting(place: Place) -> None:
+    (place.config / "callrouter.db").mkdir()
+    with started(place, TALK) as daemon:
+        daemon.wait_for("agents' states can't be kept")
+        ask(place, "agents/alice/sign-in", {})
+        daemon.wait_for("c1")
+        until(lambda: agent(place, "alice")["state"] == "on-call")
+        assert ask(place, "status")["store"]["state"] == "bad"
+        assert "agents' states are not being saved" in place.call("status").stdout
+        assert daemon.stop() == 0
+        assert "agents' states were not saved" in daemon.log
+
+
+def test_postgresql_is_refused_at_start(place: Place) -> None:
+    text = (place.config / "callrouter.yaml").read_text()
+    place.write("callrouter", text + "database: postgresql://u:hunter@h/d\n")
+    answer = place.call("run")
+    assert answer.returncode == 2
+    assert "this version keeps agents' states in SQLite only" in answer.stderr
+    assert "hunter" not in answer.stderr
+    assert "Traceback" not in answer.stderr

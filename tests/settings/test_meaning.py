@@ -1,0 +1,523 @@
+"""What the keys mean, what is refused, and what is warned of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from callrouter.model.table import (
+    HangUp,
+    KeepWaiting,
+    QueueSpec,
+    SignIn,
+    ToDialplan,
+    ToQueue,
+)
+from callrouter.settings import AsteriskSettings, SimulatedSettings, load
+from callrouter.settings.durations import parse_duration
+from tests.settings.cases import (
+    CONFIG,
+    ENVIRON,
+    PBX,
+    POLICIES,
+    QUEUES,
+    loaded,
+    problems,
+    told,
+    warned,
+)
+
+TWO_PBXES = (
+    "pbx:\n"
+    "  office: {driver: asterisk, username: u, secret: s, dial_number: 'PJSIP/{number}@c'}\n"
+    "  plain: {driver: asterisk, username: u, secret: s}\n"
+    "  lab: {driver: simulated, seed: 7}\n"
+)
+
+
+def queue(folder: Path, keys: str, **files: str) -> QueueSpec:
+    text = f"queues:\n  support:\n    agents: [alice, bob]\n    {keys}\n"
+    return loaded(folder, queues=text, **files).table.queues["support"]
+
+
+def test_the_sample_files_load_without_a_word() -> None:
+    settings = load(CONFIG, environ=ENVIRON)
+    assert settings.warnings == ()
+    assert set(settings.table.queues) == {"support", "sales", "front-desk", "french"}
+    phones = {d.endpoint for a in settings.table.agents.values() for d in a.devices if d.endpoint}
+    assert phones == {f"PJSIP/{n}" for n in range(1001, 1006)}
+    for path in settings.files:
+        assert path.read_text().startswith(
+            "# yaml-language-server: $schema=callrouter.schema.json\n"
+        )
+
+
+def test_defaults_are_those_of_the_model(tmp_path: Path) -> None:
+    settings = loaded(tmp_path)
+    support = settings.table.queues["support"]
+    assert support == QueueSpec(id="support", name="support", members=support.members)
+    alice = settings.table.agents["alice"]
+    assert (alice.name, alice.sign_in, alice.capacity, alice.wrap_up) == (
+        "alice", SignIn.MANUAL, 1, None,
+    )  # fmt: skip
+    [desk] = alice.devices
+    assert (desk.pbxes, desk.confirm, desk.ring_after, desk.enabled) == (
+        ("office",),
+        False,
+        0,
+        True,
+    )
+    assert (settings.http.host, settings.http.port) == ("127.0.0.1", 8080)
+    assert (settings.timezone, settings.database) == ("UTC", "callrouter.db")
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("20s", 20), ("5m", 300), ("1h30m", 5400), ("250ms", 0.25), ("1m30s", 90), ("1.5h", 5400),
+        ("0s", 0), (20, 20), (2.5, 2.5), ("20", 20), ("1h1m1s1ms", 3661.001), ("300ms", 0.3),
+    ],
+)  # fmt: skip
+def test_durations(written: object, seconds: float) -> None:
+    assert parse_duration(written) == seconds
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["20 secs", "-5s", "'-5'", "-5", "5x", "1m1h", "s", "5S", "1s1s", "true", "1e5s", ".inf", "[1]", "{}",
+     "''", "999999h", "1e99", "1:30", "' 5s'", "9999999999999999999999999999999999999999999s"],
+)  # fmt: skip
+def test_bad_durations(tmp_path: Path, written: str) -> None:
+    text = f"queues:\n  support:\n    agents: [alice, bob]\n    wrap_up: {written}\n"
+    [line] = told(tmp_path, queues=text)
+    assert line.startswith(
+        "queues.yaml:4:14: wrap_up must be a duration such as 20s, 5m or 1h30m, not "
+    )
+
+
+def test_ring_for_must_be_longer_than_nothing(tmp_path: Path) -> None:
+    assert told(tmp_path, queues="queues:\n  q:\n    agents: [alice, bob]\n    ring_for: 0s\n") == [
+        (
+            "queues.yaml:4:15: ring_for must be a duration longer than 0, such as 20s, 5m or 1h30m,"
+            " not '0s'"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("0", "0"),
+        ("101", "101"),
+        ("high", "'high'"),
+        ("1.5", "1.5"),
+        ("true", "true"),
+        ("-1", "-1"),
+    ],
+)
+def test_bad_priorities(tmp_path: Path, written: str, shown: str) -> None:
+    text = f"queues:\n  support:\n    agents: {{alice: 1, bob: {written}}}\n"
+    assert told(tmp_path, queues=text) == [
+        f"queues.yaml:3:29: priority of bob must be a whole number from 1 to 100, not {shown}"
+    ]
+
+
+def test_members_keep_level_and_order(tmp_path: Path) -> None:
+    text = "queues:\n  support: {agents: {bob: 100, alice: 1}}\n"
+    members = loaded(tmp_path, queues=text).table.queues["support"].members
+    assert [(m.agent, m.level, m.order) for m in members] == [("bob", 100, 0), ("alice", 1, 1)]
+
+
+def test_queue_keys(tmp_path: Path) -> None:
+    text = (
+        "queues:\n"
+        "  sales: {agents: [alice], on_full: hangup, max_waiting: 0, on_nobody: wait}\n"
+        "  support:\n"
+        "    name: Customer support\n"
+        "    policy: [priority, random]\n"
+        "    agents: [bob]\n"
+        "    at_once: 3\n    ring_for: 25\n    retry_after: 1s\n    wrap_up: 1m\n    weight: 2\n"
+        "    max_wait: 5m\n    max_waiting: 50\n    auto_pause: 0\n    music: jazz\n"
+        "    on_max_wait: dialplan:voicemail,support,1\n"
+        "    on_full: queue:sales\n"
+        "    on_nobody: 'dialplan:night,*45#,start'\n"
+        "    record: false\n"
+    )
+    queues = loaded(tmp_path, queues=text).table.queues
+    assert (queues["sales"].on_full, queues["sales"].on_nobody) == (HangUp(), KeepWaiting())
+    assert queues["support"] == QueueSpec(
+        id="support",
+        name="Customer support",
+        policy=("priority", "random"),
+        members=queues["support"].members,
+        at_once=3,
+        ring_for=25,
+        retry_after=1,
+        wrap_up=60,
+        weight=2,
+        max_wait=300,
+        max_waiting=50,
+        on_max_wait=ToDialplan("voicemail", "support", "1"),
+        on_full=ToQueue("sales"),
+        on_nobody=ToDialplan("night", "*45#", "start"),
+        auto_pause=0,
+        music="jazz",
+    )
+
+
+def test_ring_all(tmp_path: Path) -> None:
+    assert queue(tmp_path, "policy: ring-all").at_once is None
+    assert queue(tmp_path, "policy: [ring-all, priority]").at_once is None
+    assert queue(tmp_path, "policy: ring-all\n    at_once: all").at_once is None
+    assert queue(tmp_path, "at_once: all").at_once is None
+    text = "queues:\n  q: {agents: [alice, bob], policy: ring-all, at_once: 2}\n"
+    assert told(tmp_path, queues=text) == [
+        (
+            "queues.yaml:2:56: at_once: 2 contradicts policy: ring-all"
+            " (take at_once out, or choose another policy)"
+        )
+    ]
+
+
+QUEUE_ERRORS = [
+    ("ring_fro: 20s", "4:5: unknown key 'ring_fro' (did you mean 'ring_for'?)"),
+    (
+        "policy: prioritty",
+        ("4:13: unknown policy 'prioritty' (did you mean 'priority'?"
+        " known: linear, longest-idle, priority, random, ring-all, round-robin, skills)"),
+    ),
+    ("policy: [priority, rnd]", "4:24: unknown policy 'rnd' (did you mean 'random'? known:"),
+    ("policy: [random, random]", "4:22: policy 'random' stands twice"),
+    ("policy: []", "4:13: policy names none (known: linear, longest-idle"),
+    ("policy: {a: 1}", "4:13: policy must be the name of a policy, such as priority, not a mapping"),
+    ("at_once: 0", "4:14: at_once must be a whole number from 1, or all, not 0"),
+    ("at_once: every", "4:14: at_once must be a whole number from 1, or all, not 'every'"),
+    ("weight: -1", "4:13: weight must be a whole number, 0 or more, not -1"),
+    ("name: 12", '4:11: name must be a text of 1 to 200 characters, not 12 (put it in quotes: "12")'),
+    ("on_full: queue:sale", "4:14: unknown queue 'sale'"),
+    ("on_full: queue:suport", "4:14: unknown queue 'suport' (did you mean 'support'?)"),
+    ("on_full: wait", "4:14: on_full must be dialplan:CONTEXT,EXTENSION,PRIORITY, queue:NAME or hangup, not 'wait'"),
+    ("on_nobody: dialplan:a,b", "4:16: on_nobody must be dialplan:CONTEXT,EXTENSION,PRIORITY, queue:NAME, hangup or wait, not 'dialplan:a,b'"),
+    ("on_nobody: 'dialplan:a,b,1&c'", "4:16: on_nobody must be dialplan"),
+    ("on_nobody: 'dialplan:a,${EXTEN},1'", "4:16: environment variable EXTEN is not set"),
+    ("record: true", "4:13: record must be false in this version, not true"),
+    ("service_level: {within: 20s}", "4:5: service_level has no 'target' (add a line 'target: …')"),
+    ("service_level: {within: 20s, target: 0}", "4:42: target must be a whole number from 1 to 100"),
+    ("announce: {positon: true}", "4:16: unknown key 'positon' (did you mean 'position'?)"),
+    ("music: a b", "4:12: music must be the name of a music class"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "message"), QUEUE_ERRORS)
+def test_queue_errors(tmp_path: Path, keys: str, message: str) -> None:
+    text = f"queues:\n  support:\n    agents: [alice, bob]\n    {keys}\n"
+    [line] = told(tmp_path, queues=text)
+    assert line.startswith(f"queues.yaml:{message}"), line
+
+
+def test_dangling_and_repeated_agents(tmp_path: Path) -> None:
+    text = "queues:\n  a: {agents: [alice, alcie, bob, bob]}\n  b: {agents: {zzz: 1}}\n  c: {agents: 5}\n"
+    assert told(tmp_path, queues=text) == [
+        "queues.yaml:2:23: unknown agent 'alcie' (did you mean 'alice'?)",
+        "queues.yaml:2:35: agent 'bob' stands twice",
+        "queues.yaml:3:16: unknown agent 'zzz' (there is none in agents:)",
+        (
+            "queues.yaml:4:15: agents must be a list of agents, or a mapping such as {alice: 1, bob: 2},"
+            " not 5"
+        ),
+    ]
+
+
+DEVICE_ERRORS = [
+    ("PJSIP/1001&PJSIP/1", "endpoint", "must be a phone such as PJSIP/1001"),
+    ("1001", "desk", "must be"),
+    ("{}", "", "desk has neither 'endpoint' nor 'number' (give exactly one)"),
+    ("{endpoint: PJSIP/1, number: '+447700900123'}", "", "desk has both 'endpoint' and 'number'"),
+    ("{number: '07700900123'}", "", "number must be an international number such as +447700900123"),
+    ("{number: 447700900123}", "", "number must be an international number"),
+    ("{number: '+12345'}", "", "number must be an international number"),
+    ("{number: '+1234567890123456'}", "", "number must be an international number"),
+    ("{number: '+447700900123', confirm: false}", "", "confirm: false is not allowed for an outside number"),
+    ("{endpoint: PJSIP/1, hours: mon-fri}", "", "'hours' is not supported by this version"),
+    ("{endpoint: PJSIP/1, pbx: ofice}", "", "unknown pbx 'ofice' (did you mean 'office'?)"),
+    ("{endpoint: PJSIP/1, ring_aftr: 1s}", "", "unknown key 'ring_aftr' (did you mean 'ring_after'?)"),
+    ("[PJSIP/1]", "", "desk must be a phone such as PJSIP/1001"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("device", "_key", "message"), DEVICE_ERRORS)
+def test_device_errors(tmp_path: Path, device: str, _key: str, message: str) -> None:
+    agents = f"agents:\n  bob: {{}}\n  alice:\n    devices:\n      desk: {device}\n"
+    [line] = told(tmp_path, agents=agents)
+    assert line.startswith("agents.yaml:5:")
+    assert message in line
+
+
+@pytest.mark.parametrize("odd", list("&,;|$ '\"{}()<>\\`\t\n\x00%!?=#:/é"))
+def test_nothing_odd_gets_into_a_dial_string(tmp_path: Path, odd: str) -> None:
+    escaped = "".join(f"\\x{ord(c):02x}" for c in odd)
+    agents = f'agents:\n  bob: {{}}\n  alice: {{devices: {{desk: "PJSIP/1{escaped}2"}}}}\n'
+    assert len(told(tmp_path, agents=agents)) == 1
+    if odd in ":/":
+        return  # these two are harmless beside a number: PJSIP/trunk/sip:{number}@host
+    pbx = f'pbx:\n  office: {{driver: asterisk, username: u, secret: s, dial_number: "PJSIP/{{number}}{escaped}"}}\n'
+    assert len(told(tmp_path, pbx=pbx)) == 1
+
+
+def test_which_pbx_rings_a_device(tmp_path: Path) -> None:
+    agents = (
+        "agents:\n  bob: {}\n  alice:\n    devices:\n"
+        "      a: {endpoint: PJSIP/1, pbx: plain}\n"
+        "      b: {number: +447700900123}\n"
+        "      c: {number: '+447700900124', pbx: lab, enabled: false}\n"
+        "      d: {endpoint: PJSIP/2, pbx: lab, confirm: true, ring_after: 10s}\n"
+    )
+    settings = loaded(tmp_path, pbx=TWO_PBXES, agents=agents)
+    a, b, c, d = settings.table.agents["alice"].devices
+    assert (a.pbxes, a.confirm) == (("plain",), False)
+    assert (b.pbxes, b.confirm, b.number, b.address) == (
+        ("office", "lab"), True, "+447700900123", "+447700900123",
+    )  # fmt: skip
+    assert (c.pbxes, c.enabled) == (("lab",), False)
+    assert (d.confirm, d.ring_after) == (True, 10)
+    assert settings.pbxes["lab"] == SimulatedSettings(id="lab", seed=7)
+
+
+def test_a_device_that_no_pbx_or_several_could_ring(tmp_path: Path) -> None:
+    def why(device: str, pbx: str = TWO_PBXES) -> list[str]:
+        agents = f"agents:\n  bob: {{}}\n  alice: {{devices: {{desk: {device}}}}}\n"
+        return told(tmp_path, pbx=pbx, agents=agents)
+
+    assert why("PJSIP/1") == [
+        (
+            "agents.yaml:3:21: desk needs a 'pbx': there are office, plain and lab"
+            " (such as {endpoint: PJSIP/1, pbx: office})"
+        )
+    ]
+    assert why("{number: '+447700900123', pbx: plain}") == [
+        "agents.yaml:3:58: pbx plain cannot ring an outside number (give it a dial_number)"
+    ]
+    one = "pbx:\n  plain: {driver: asterisk, username: u, secret: s}\n"
+    assert why("{number: '+447700900123'}", one) == [
+        "agents.yaml:3:21: no pbx can ring an outside number (give one a dial_number)"
+    ]
+    # What is wrong with the only PBX is said once, not for each phone.
+    assert len(why("PJSIP/1", "pbx:\n  plain: {driver: asterisk, username: u}\n")) == 1
+
+
+PBX_ERRORS = [
+    ("{driver: twilio, account_sid: x}", "2:20: driver twilio is not in this version"),
+    ("{driver: asterix}", "2:20: driver must be asterisk or simulated, not 'asterix' (did you mean 'asterisk'?)"),
+    ("{driver: [a]}", "2:20: driver must be asterisk or simulated, not a list"),
+    ("{}", "2:3: office has no 'driver' (add a line 'driver: …')"),
+    ("5", "2:11: office must be a mapping, not 5"),
+    ("{driver: asterisk, username: u}", "2:3: office has no 'secret'"),
+    ("{driver: asterisk, username: u, secret: s, port: 0}", "2:60: port must be a whole number from 1 to 65535, not 0"),
+    ("{driver: asterisk, username: u, secret: s, hots: h}", "2:54: unknown key 'hots' (did you mean 'host'?)"),
+    ("{driver: asterisk, username: u, secret: s, host: 'a b'}", "2:60: host must be a host name"),
+    ("{driver: asterisk, username: u, secret: s, tls: yes}", "2:59: tls must be true or false, not 'yes'"),
+    ("{driver: asterisk, username: u, secret: s, tls: {cert: x}}", "2:54: tls has no 'ca'"),
+    ("{driver: asterisk, username: u, secret: s, dial_number: PJSIP/x}", "2:67: dial_number must be a dial string with exactly one {number}"),
+    ("{driver: asterisk, username: u, secret: s, dial_number: 'PJSIP/{number}{number}'}", "2:67: dial_number must be"),
+    ("{driver: simulated, host: x}", "2:31: unknown key 'host'"),
+    ("{driver: simulated, seed: x}", "2:37: seed must be a whole number, not 'x'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pbx", "message"), PBX_ERRORS)
+def test_pbx_errors(tmp_path: Path, pbx: str, message: str) -> None:
+    found = told(tmp_path, pbx=f"pbx:\n  office: {pbx}\n")
+    assert found[0].startswith(f"pbx.yaml:{message}"), found
+
+
+def test_pbx_and_http(tmp_path: Path) -> None:
+    pbx = (
+        "pbx:\n  office:\n    driver: asterisk\n    host: pbx.example.com\n    port: 5039\n"
+        "    username: u\n    secret: s\n    dial_number: PJSIP/+{number}@carrier\n"
+        "    tls: {ca: ca.pem}\n"
+    )
+    http = (
+        "http:\n  listen: '[::]:443'\n  tls: {certificate: c.pem, key: /k.pem}\n"
+        "  api_tokens: [{name: crm, role: supervisor, token: 0123456789abcdef}]\n"
+    )
+    settings = loaded(tmp_path, pbx=pbx, http=http)
+    assert settings.pbxes["office"] == AsteriskSettings(
+        id="office",
+        host="pbx.example.com",
+        port=5039,
+        username="u",
+        secret="s",
+        dial_number="PJSIP/+{number}@carrier",
+        tls=True,
+        ca=tmp_path / "ca.pem",
+    )
+    assert (settings.http.host, settings.http.port) == ("::", 443)
+    assert (settings.http.certificate, settings.http.key) == (tmp_path / "c.pem", Path("/k.pem"))
+    assert settings.http.api_tokens[0].role == "supervisor"
+    assert settings.warnings == ()
+
+
+def test_site_errors(tmp_path: Path) -> None:
+    site = (
+        "http:\n"
+        "  listen: 8080\n"
+        "  tls: {certificate: c.pem}\n"
+        "  api_tokens:\n"
+        "    - {name: a, role: boss, token: 0123456789abcdef}\n"
+        "    - {name: b, role: admin, token: short}\n"
+        "    - {name: c, role: admin, token: 0123456789abcdeX}\n"
+        "    - {name: c, role: admin, token: 0123456789abcdeY}\n"
+        "    - {name: d, role: admin, token: 0123456789abcdeX}\n"
+        "users:\n  sam: {role: supervisr, password: secret}\n"
+        "timezone: Europe/Lndon\n"
+        "rules: []\n"  # nothing wrong with none
+        "numbers: {region: gb, types: [mobil], registration: true}\n"
+        "qeues: {}\n"
+    )
+    found = told(tmp_path, site=site)
+    assert [line.removeprefix("site.yaml:") for line in found] == [
+        (
+            "2:11: listen must be an address and a port such as 127.0.0.1:8080, not 8080"
+            ' (put it in quotes: "8080")'
+        ),
+        "3:3: tls has no 'key' (add a line 'key: …')",
+        "5:23: role must be agent, supervisor or admin, not 'boss'",
+        "6:37: token must be a text of at least 16 characters",
+        "8:14: api token 'c' stands twice",
+        "9:37: token stands twice (give each program its own)",
+        "11:15: role must be agent, supervisor or admin, not 'supervisr' (did you mean 'supervisor'?)",
+        "11:36: password must be a hash made by 'callrouter passwd' ($argon2id$…)",
+        "12:11: unknown time zone 'Europe/Lndon' (did you mean 'Europe/London'?)",
+        "14:19: region must be a country of two capital letters, such as GB, not 'gb'",
+        "14:31: item 1 of types must be mobile or fixed-line, not 'mobil' (did you mean 'mobile'?)",
+        "14:39: 'registration' is not supported by this version",
+        "15:1: unknown key 'qeues' (did you mean 'queues'?)",
+    ]
+
+
+def test_names(tmp_path: Path) -> None:
+    agents = "agents:\n  alice: {}\n  bob: {}\n  Carol Ann: {}\n  -x: {}\n"
+    rule = "small letters, digits, '-' and '_' (64 at most, a letter or digit first)"
+    assert told(tmp_path, agents=agents) == [
+        f"agents.yaml:4:3: an agent's name must be {rule}, not 'Carol Ann' (such as 'carol-ann')",
+        f"agents.yaml:5:3: an agent's name must be {rule}, not '-x' (such as 'x')",
+    ]
+    assert told(tmp_path, agents=agents[:30] + f"  {'x' * 65}: {{}}\n")[0].startswith(
+        "agents.yaml:4"
+    )
+
+
+def test_an_agent_who_is_switched_off_is_not_there(tmp_path: Path) -> None:
+    agents = "agents:\n  alice: {enabled: false, devices: {a: PJSIP/1}}\n  bob: {devices: {a: PJSIP/2}}\n"
+    table = loaded(tmp_path, agents=agents).table
+    assert set(table.agents) == {"bob"}
+    assert [(m.agent, m.order) for m in table.queues["support"].members] == [("bob", 1)]
+
+
+def test_warnings_about_agents_and_queues(tmp_path: Path) -> None:
+    agents = (
+        "agents:\n"
+        "  alice: {devices: {desk: PJSIP/1}}\n"
+        "  bob: {devices: {desk: PJSIP/1}}\n"
+        "  carol: {}\n"
+        "  dave: {devices: {desk: {endpoint: PJSIP/4, enabled: false}}}\n"
+    )
+    queues = (
+        "queues:\n"
+        "  support: {agents: [alice, bob, dave], max_wait: 1m, on_max_wait: 'queue:sales'}\n"
+        "  sales: {on_full: 'queue:support'}\n"
+        "  self: {agents: [alice], max_waiting: 1, on_full: 'queue:self'}\n"
+    )
+    assert warned(tmp_path, agents=agents, queues=queues) == [
+        "agents.yaml:3:19: PJSIP/1 is also a phone of alice (see agents.yaml:2)",
+        "agents.yaml:4:3: agent carol has no phone (no call can ring)",
+        "agents.yaml:4:3: agent carol is in no queue",
+        "agents.yaml:5:3: agent dave has no phone that is enabled (no call can ring)",
+        "queues.yaml:3:3: queue sales has no agents",
+        "queues.yaml:3:11: on_full never applies (max_waiting is not set)",
+        (
+            "queues.yaml:3:20: calls can go round in a circle: support -> sales -> support"
+            " (let one of them end elsewhere)"
+        ),
+        (
+            "queues.yaml:4:52: calls can go round in a circle: self -> self"
+            " (let one of them end elsewhere)"
+        ),
+    ]
+
+
+def test_a_long_chain_of_overflow_is_no_trouble(tmp_path: Path) -> None:
+    chain = "".join(
+        f"  q{i}: {{agents: [alice, bob], max_waiting: 1, on_full: 'queue:q{(i + 1) % 3000}'}}\n"
+        for i in range(3000)
+    )
+    assert len(warned(tmp_path, queues="queues:\n" + chain)) == 1
+
+
+def test_warnings_about_what_has_no_effect(tmp_path: Path) -> None:
+    agents = "agents:\n  alice: {pin: $argon2id$x}\n  bob: {pin: $argon2id$y}\n"
+    site = (
+        "users: {sam: {role: admin, password: $argon2id$x}}\ndatabase: x.db\n"
+        "timezone: Europe/London\nnumbers: {region: GB}\nhttp: {listen: '0.0.0.0:80'}\n"
+    )
+    queues = QUEUES.replace(
+        "{", "{service_level: {within: 20s, target: 80}, announce: {every: 1m}, "
+    )
+    settings = loaded(tmp_path, agents=agents, site=site, queues=queues)
+    found = [str(problem) for problem in settings.warnings if "no phone" not in problem.text]
+    effect = "is read, but without effect in this version"
+    assert found == [
+        f"agents.yaml:2:11: pin {effect}; 1 more like this",
+        f"queues.yaml:2:13: service_level {effect}",
+        f"queues.yaml:2:55: announce {effect}",
+        f"site.yaml:1:1: users {effect}",
+        f"site.yaml:4:1: numbers {effect}",
+        (
+            "site.yaml:5:16: HTTP without TLS is open to other machines"
+            " (listen on 127.0.0.1, or give http a tls)"
+        ),
+    ]
+    assert settings.service_levels["support"].within == 20
+    assert settings.numbers.region == "GB"
+
+
+def test_everything_wrong_is_told_at_once_in_order(tmp_path: Path) -> None:
+    queues = (
+        "queues:\n"
+        "  support:\n"
+        "    agents: {alice: 0, bbo: 1}\n"
+        "    policy: prioritty\n"
+        "    ring_fro: 20s\n"
+        "    on_full: queue:nowhere\n"
+        "    max_wait: 5 min\n"
+    )
+    found = problems(tmp_path, queues=queues)
+    assert [(p.line, p.column) for p in found] == [
+        (3, 21),
+        (3, 24),
+        (4, 13),
+        (5, 5),
+        (6, 14),
+        (7, 15),
+    ]
+    assert found[3].source_line == "    ring_fro: 20s"
+    assert found[3].hint == "did you mean 'ring_for'?"
+
+
+def test_a_thousand_dangling_names_are_quick(tmp_path: Path) -> None:
+    agents = "agents:\n" + "".join(f"  agent{i}: {{}}\n" for i in range(10_000))
+    queues = "queues:\n  q:\n    agents:\n" + "".join(f"      agnet{i}: 1\n" for i in range(10_000))
+    found = problems(tmp_path, agents=agents, queues=queues)
+    assert len(found) == 10_000
+
+
+def test_policies_come_from_the_program(tmp_path: Path) -> None:
+    queues = QUEUES.replace("{", "{policy: mine, ")
+    loaded_dir = tmp_path / "c"
+    loaded_dir.mkdir()
+    assert problems(loaded_dir, queues=queues)
+    settings = load(loaded_dir, environ={}, policies=POLICIES | {"mine"})
+    assert settings.table.queues["support"].policy == ("mine",)
+    assert PBX

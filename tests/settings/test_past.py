@@ -1,0 +1,114 @@
+"""What is kept of earlier configurations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from callrouter.settings import past as module
+from callrouter.settings.past import FOLDER, File, Past, find, places, state_folder, take, write
+
+
+def files(**texts: str) -> dict[str, File]:
+    return {f"{name}.yaml": File(text.encode(), 0o644, "sam") for name, text in texts.items()}
+
+
+def add(past: Past, lines: tuple[str, ...], at: float = 0.0, **texts: str) -> int | None:
+    change = past.add(at=at, who="sam", how="file", lines=lines, files=files(**texts))
+    return change.number if change is not None else None
+
+
+def test_changes_are_kept_with_their_files(tmp_path: Path) -> None:
+    past = Past(tmp_path / "history")
+    assert past.begin(files(a="1")) is None
+    assert add(past, ("one",), a="2") == 1
+    assert add(past, (), a="2") is None
+    assert add(past, ("secret changed",), a="2") == 2
+    assert add(past, ("two",), a="2", b="x") == 3
+    newest, *_ = past.changes()
+    assert (newest.number, newest.lines, newest.who) == (3, ("two",), "sam")
+    first = past.change(1)
+    assert first is not None
+    assert past.content(first.before["a.yaml"][0]) == b"1"
+    assert past.content(first.after["a.yaml"][0]) == b"2"
+    assert Past(tmp_path / "history").head() == newest.after
+
+
+def test_only_so_many_and_their_files_go_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT", 5)
+    past = Past(tmp_path)
+    past.begin(files(a="0"))
+    for n in range(1, 12):
+        add(past, ("x",), a=str(n))
+    assert [change.number for change in past.changes()] == [11, 10, 9, 8, 7]
+    assert len(list((tmp_path / "files").iterdir())) == 6
+
+
+def test_what_is_damaged_is_passed_over(tmp_path: Path) -> None:
+    past = Past(tmp_path)
+    past.begin(files(a="0"))
+    add(past, ("x",), a="1")
+    (tmp_path / "changes/000002.json").write_text("{")
+    (tmp_path / "rollback.json").write_text("[]")
+    (tmp_path / "head.json").write_text("nonsense")
+    assert [change.number for change in past.changes()] == [1]
+    assert past.head() is None
+    assert add(past, ("y",), a="2") == 2
+
+
+def test_a_rollback_is_put_down_to_who_did_it(tmp_path: Path) -> None:
+    past = Past(tmp_path)
+    past.begin(files(a="0"))
+    past.announce(who="root", how="rollback to before 1", files=files(a="1"))
+    add(past, ("x",), a="1")
+    past.announce(who="root", how="rollback to before 1", files=files(a="0"))
+    add(past, ("y",), a="5")
+    assert [(c.who, c.how) for c in past.changes()] == [
+        ("sam", "file"),
+        ("root", "rollback to before 1"),
+    ]
+
+
+def test_where_it_is(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path / "home"), "STATE_DIRECTORY": f"{tmp_path}/state:/other"}
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (tmp_path / "data").mkdir()
+    assert state_folder(folder, "callrouter.db", environ) == folder
+    assert state_folder(folder, f"{tmp_path}/data/x.db", environ) == tmp_path / "data"
+    assert state_folder(folder, "postgresql://u:p@h/d", environ) == folder
+    (tmp_path / "state").mkdir()
+    assert state_folder(folder, "/nowhere/x.db", environ) == tmp_path / "state"
+    (tmp_path / "state").rmdir()
+    home = state_folder(folder, "/nowhere/x.db", environ)
+    assert home.parent == tmp_path / "home/.local/state/callrouter"
+    assert places(folder, "x.db", {"XDG_STATE_HOME": "/xdg"})[-1].parent == Path("/xdg/callrouter")
+    assert find(folder, "callrouter.db", environ) is None
+    Past(folder / FOLDER).begin({})
+    found = find(folder, "callrouter.db", environ)
+    assert found is not None
+    assert found.place == folder / FOLDER
+
+
+def test_writing_follows_links_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/a.yaml").write_text("old")
+    (tmp_path / "a.yaml").symlink_to("real/a.yaml")
+    write(tmp_path / "a.yaml", b"new", 0o600)
+    assert (tmp_path / "a.yaml").is_symlink()
+    assert (tmp_path / "real/a.yaml").read_text() == "new"
+    with pytest.raises(OSError, match="Is a directory"):
+        write(tmp_path / "real", b"x", 0o600)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "real"]
+
+
+def test_taking_files_passes_over_what_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a")
+    (tmp_path / ".b.yaml").write_text("b")
+    (tmp_path / "c.yaml").mkdir()
+    (tmp_path / "d.yml").symlink_to("nowhere")
+    assert list(take(tmp_path)) == ["a.yaml"]
+    assert take(tmp_path / "nothing") == {}

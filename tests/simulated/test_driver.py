@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from callrouter.clock import SystemClock
+from callrouter.core.check import check
+from callrouter.core.router import Router
+from callrouter.model.commands import Happened, Record, Told
+from callrouter.model.events import ConfigReloaded, SignedIn
+from callrouter.pbx.base import Pbx
+from callrouter.pbx.simulated import SimulatedPbx, Spread, Traffic
+from callrouter.runtime import Runtime
+from callrouter.settings import SimulatedSettings
+from tests.simulated.world import PBX, call_centre
+
+QUICK = Traffic(
+    otherwise=600.0,
+    answer=Spread(median=0.02, sigma=0.2),
+    talk=Spread(median=0.05, sigma=0.2),
+    patience=Spread(median=1.0),
+    lag=Spread(median=0.001),
+)
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[tuple[Runtime, SimulatedPbx, list[Record]]]:
+    clock = SystemClock()
+    table = call_centre()
+    router = Router(table, dice=random.Random(1), boot="b", now=clock.now())
+    runtime = Runtime(router, clock)
+    settings = SimulatedSettings(id=PBX, seed=1)
+    pbx = SimulatedPbx(PBX, settings, post=runtime.post, table=table, traffic=QUICK, clock=clock)
+    as_pbx: Pbx = pbx  # what mypy is to see: it is one
+    runtime.attach(as_pbx)
+    records: list[Record] = []
+
+    def listen(item: Told) -> None:
+        if isinstance(item, Record):
+            records.append(item)
+
+    runtime.listen(listen)
+    runtime.start()
+    task = asyncio.create_task(pbx.run())
+    try:
+        yield runtime, pbx, records
+    finally:
+        runtime.close()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert runtime.faults == 0
+
+
+async def until(true: Callable[[], bool], within: float = 5.0) -> None:
+    async with asyncio.timeout(within):
+        while not true():  # noqa: ASYNC110 - it asks about state, nobody tells
+            await asyncio.sleep(0.005)
+
+
+async def test_calls_are_answered_at_real_speed() -> None:
+    async with running() as (runtime, pbx, records):
+        await until(lambda: PBX in runtime.router.floor.up)
+        assert pbx.health().up
+        for agent in call_centre().agents:
+            runtime.post(SignedIn(agent=agent))
+        await until(lambda: sum(r.kind is Happened.CONNECTED for r in records) >= 3)
+        pbx.resync("for the test")
+        await until(lambda: sum(r.kind is Happened.COMPLETED for r in records) >= 3)
+        check(runtime.router.floor)
+    assert not pbx.health().up
+
+
+async def test_orders_before_the_start_are_dropped() -> None:
+    table = call_centre()
+    settings = SimulatedSettings(id=PBX)
+    pbx = SimulatedPbx(PBX, settings, post=lambda _: None, table=table)
+    pbx.execute([])
+    pbx.resync("nothing is told")
+    assert not pbx.health().up
+
+
+async def test_new_phones_are_told() -> None:
+    async with running() as (runtime, pbx, _):
+        await until(lambda: PBX in runtime.router.floor.up)
+        table = call_centre()
+        less = {name: agent for name, agent in table.agents.items() if name != "a1"}
+        queues = {
+            name: replace(queue, members=tuple(m for m in queue.members if m.agent != "a1"))
+            for name, queue in table.queues.items()
+        }
+        assert (PBX, "PJSIP/1001") in runtime.router.floor.reached
+        runtime.post(ConfigReloaded(table=replace(table, agents=less, queues=queues)))
+        assert "PJSIP/1001" not in pbx.engine.endpoints()

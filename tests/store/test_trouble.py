@@ -1,0 +1,251 @@
+"""A file that can't be read or written: calls go on, and nothing is lost once it can be."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from callrouter.core.state import AgentState
+from callrouter.model.events import PauseRequested, PbxSnapshot, Reached, SeenLeg, SignedIn
+from callrouter.store import writer
+from callrouter.store.database import Database
+from callrouter.store.place import StoreError, choose
+from callrouter.store.row import Row
+from tests.core.tables import queue, table
+from tests.store.world import T0, Clock, running, until
+
+TWO = table(queue("q", "ann bob"))
+ERROR = "can't be kept"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "callrouter.db"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def held(path: Path) -> dict[str, bool]:
+    with sqlite3.connect(path) as link:
+        found = dict(link.execute("SELECT agent, signed_in FROM agents").fetchall())
+    link.close()
+    return {agent: bool(signed_in) for agent, signed_in in found.items()}
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [item.getMessage() for item in caplog.records if item.levelno >= logging.ERROR]
+
+
+# ---------------------------------------------------------------- out of reach
+
+
+async def test_a_folder_in_its_place(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.mkdir()
+    async with running(TWO, path, clock) as world:
+        world.post(SignedIn(agent="ann"))
+        assert world.agent("ann").signed_in
+        await until(lambda: len(complaints(caplog)) == 1)
+        assert world.keeper.status()["state"] == "bad"
+        assert "unable to open" in world.keeper.status()["problem"]
+        clock.at += writer.TELL_EVERY
+        await until(lambda: len(complaints(caplog)) == 2)
+        path.rmdir()
+        await until(lambda: world.keeper.status()["state"] == "good" and not world.unsaved)
+        assert held(path) == {"ann": True}
+
+
+async def test_a_folder_that_cannot_be_written_to(clock: Clock) -> None:
+    async with running(TWO, Path("/proc/self/callrouter.db"), clock) as world:
+        world.post(SignedIn(agent="ann"))
+        await until(lambda: world.unsaved == 1)
+        assert world.keeper.status()["state"] == "bad"
+
+
+async def test_locked_by_another_program(path: Path, clock: Clock) -> None:
+    async with running(TWO, path, clock) as world:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        world.post(SignedIn(agent="ann"))
+        await until(lambda: "locked" in str(world.keeper.status()["problem"]))
+        world.post(PauseRequested(agent="ann", reason="a"), SignedIn(agent="bob"))
+        other.execute("ROLLBACK")
+        other.close()
+        await until(lambda: world.keeper.status()["state"] == "good" and not world.unsaved)
+        assert held(path) == {"ann": True, "bob": True}
+
+
+async def test_locked_at_start_puts_back_late_but_no_one_who_acted(
+    path: Path, clock: Clock
+) -> None:
+    async with running(TWO, path, clock) as world:
+        world.post(SignedIn(agent="ann"), SignedIn(agent="bob"))
+        world.post(PauseRequested(agent="ann", reason="old"))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    async with running(TWO, path, clock) as world:
+        assert not world.agent("bob").signed_in
+        world.connect()
+        leg = SeenLeg(
+            offer="x-1", device="desk", agent="bob", call="c", answered=True, bridged=True
+        )
+        world.post(PbxSnapshot(pbx="office", legs=(leg,), endpoints={"PJSIP/bob": Reached.IDLE}))
+        assert world.agent("bob").shown is AgentState.ON_CALL
+        clock.at += 5
+        world.post(SignedIn(agent="ann"))
+        other.execute("ROLLBACK")
+        other.close()
+        await until(lambda: world.agent("bob").signed_in)
+        assert world.agent("bob").idle_since == T0
+        assert world.agent("ann").pause is None
+        assert world.agent("ann").idle_since == T0 + 5
+        await until(lambda: not world.unsaved and held(path) == {"ann": True, "bob": True})
+
+
+async def test_deleted_while_running(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(TWO, path, clock) as world:
+        world.post(SignedIn(agent="ann"))
+        await until(lambda: not world.unsaved and path.stat().st_size > 0)
+        for file in path.parent.glob("callrouter.db*"):
+            file.unlink()
+        world.post(SignedIn(agent="bob"))
+        await until(lambda: not world.unsaved)
+        assert held(path) == {"ann": True, "bob": True}
+        assert "was taken away" in complaints(caplog)[0]
+
+
+async def test_the_folder_goes_and_comes_back(tmp_path: Path, clock: Clock) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    async with running(TWO, folder / "a.db", clock) as world:
+        shutil.rmtree(folder)
+        world.post(SignedIn(agent="ann"))
+        await until(lambda: world.keeper.status()["state"] == "bad")
+        folder.mkdir()
+        await until(lambda: not world.unsaved)
+        assert held(folder / "a.db") == {"ann": True}
+
+
+async def test_a_full_disk(path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Database.write
+    full = True
+
+    def write(self: Database, changes: dict[str, Row | None]) -> None:
+        if full:
+            raise sqlite3.OperationalError("database or disk is full")
+        real(self, changes)
+
+    monkeypatch.setattr(Database, "write", write)
+    async with running(TWO, path, clock) as world:
+        for n in range(100):
+            world.post(SignedIn(agent="ann"), PauseRequested(agent="ann", reason=str(n)))
+        await until(lambda: "full" in str(world.keeper.status()["problem"]))
+        assert world.unsaved == 1, "the latest of each agent, no more"
+        full = False
+        await until(lambda: not world.unsaved)
+
+
+# ---------------------------------------------------------------- damaged
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"not a database at all" * 300, b"SQLite format 3\0" + b"\xff" * 9000]
+)
+async def test_garbage_is_set_aside(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, garbage: bytes
+) -> None:
+    path.write_bytes(garbage)
+    async with running(TWO, path, clock) as world:
+        (line,) = complaints(caplog)
+        assert "is damaged" in line
+        world.post(SignedIn(agent="ann"))
+    assert held(path) == {"ann": True}
+    (aside,) = path.parent.glob("*.damaged-*")
+    assert aside.read_bytes() == garbage
+
+
+async def test_a_page_that_was_overwritten(path: Path, clock: Clock) -> None:
+    async with running(TWO, path, clock) as world:
+        world.post(SignedIn(agent="ann"))
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xa5" * (len(data) - 4096)
+    path.write_bytes(data)
+    async with running(TWO, path, clock) as world:
+        assert not world.agent("ann").signed_in
+        assert world.keeper.status()["state"] == "good"
+
+
+async def test_rows_that_make_no_sense_are_left_out(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(TWO, path, clock) as world:
+        world.post(SignedIn(agent="ann"), SignedIn(agent="bob"))
+    with sqlite3.connect(path) as link:
+        link.execute("UPDATE agents SET idle_since = 'soon' WHERE agent = 'ann'")
+    link.close()
+    async with running(TWO, path, clock) as world:
+        assert not world.agent("ann").signed_in
+        assert world.agent("bob").signed_in
+        assert "1 rows make no sense" in complaints(caplog)[0]
+
+
+async def test_a_file_of_a_later_version_is_left_alone(path: Path, clock: Clock) -> None:
+    Database(path, T0).close()
+    with sqlite3.connect(path) as link:
+        link.execute("INSERT INTO migrations VALUES (99, 0)")
+    link.close()
+    async with running(TWO, path, clock) as world:
+        assert "later version" in world.keeper.status()["problem"]
+    with sqlite3.connect(path) as link:
+        assert link.execute("SELECT max(version) FROM migrations").fetchone() == (99,)
+    link.close()
+
+
+def test_half_a_surrogate_pair_is_no_poison(path: Path) -> None:
+    database = Database(path, T0)
+    reason = "\ud800".encode("utf-8", "replace").decode()
+    database.write({"ann": Row(agent="ann", pause_reason=reason)})
+    assert database.read() == [Row(agent="ann", pause_reason="?")]
+    database.close()
+
+
+# ---------------------------------------------------------------- where it is
+
+
+def test_beside_the_configuration(tmp_path: Path) -> None:
+    assert choose("callrouter.db", tmp_path, {}) == tmp_path / "callrouter.db"
+    assert choose("/var/lib/x.db", tmp_path, {}) == Path("/var/lib/x.db")
+
+
+def test_a_configuration_that_is_not_ours_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemd = tmp_path / "state"
+    systemd.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) == systemd)
+    env = {"HOME": str(tmp_path / "me")}
+    state = {"STATE_DIRECTORY": f"{systemd}:/var/lib/other"}
+    assert choose("a.db", tmp_path, env | state) == systemd / "a.db"
+    made = choose("a.db", tmp_path, env)
+    assert made.parent.parent == tmp_path / "me/.local/state/callrouter", (
+        "one for each configuration"
+    )
+    assert made.parent.is_dir()
+
+
+def test_postgresql_is_refused_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="in SQLite only") as caught:
+        choose("postgresql://u:hunter@h/d", tmp_path, {})
+    assert "hunter" not in str(caught.value)
