@@ -18,7 +18,9 @@ test: $(STAMP)
 	@echo "— Asterisk for the tests with real calls"
 	@$(BIN)/python -m callrouter.lab
 	@echo "— tests"
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST)
+	@$(BIN)/python -m pytest -m "not load" --cov --cov-report=term:skip-covered $(PYTEST)
+	@echo "— a busy floor, measured"
+	@$(BIN)/python -m pytest -m load -s --no-header
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from callrouter.core.state import Floor
 from callrouter.model.commands import PbxCommand, Told
 from callrouter.model.events import Event
+from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import Table
 
 Post: TypeAlias = Callable[[Event], None]
@@ -62,3 +63,17 @@ class KeepsRecords(Protocol):
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
         """Tell the PBX from now on which devices are available, as `floor()` has it."""
+
+
+@runtime_checkable
+class TalksToPeople(Protocol):
+    """A driver whose phones can dial codes, be asked for digits, and call a number to prove it."""
+
+    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+        """Tell `heard` of every code that is dialled and all that follows."""
+
+    def say(self, command: Say) -> None:
+        """Play sounds, and read digits or hang up. Never blocks, never raises."""
+
+    def call_number(self, command: CallNumber) -> None:
+        """Call an outside number. Never blocks, never raises."""

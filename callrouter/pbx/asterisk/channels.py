@@ -80,8 +80,8 @@ class Sink(Protocol):
     def stray(self, uid: str) -> None:
         """A channel was picked up as if it were a leg of ours, and is none: end it."""
 
-    def forwarded(self) -> None:
-        """A phone has sent a leg of ours elsewhere (302): end what Asterisk makes of that."""
+    def forwarded(self, uid: str) -> None:
+        """A channel may be what Asterisk makes of a leg that its phone sent elsewhere (302): end it."""
 
     def look_at(self, caller: Caller) -> None:
         """Something happened to a caller that nothing explained yet: look where they are."""

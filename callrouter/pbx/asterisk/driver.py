@@ -278,9 +278,9 @@ class AsteriskPbx:
         """End a channel that was picked up as a leg of ours and is none."""
         self._lookout.stray(uid)
 
-    def forwarded(self) -> None:
-        """End what Asterisk makes of a call that a phone sent elsewhere."""
-        self._lookout.forwarded()
+    def forwarded(self, uid: str) -> None:
+        """End a channel if it is what Asterisk makes of a call that a phone sent elsewhere."""
+        self._lookout.forwarded(uid)
 
     def look_at(self, caller: Caller) -> None:
         """Look where a caller is, unless something explains it first."""

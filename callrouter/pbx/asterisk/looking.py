@@ -19,7 +19,7 @@ LOOK_AFTER = 0.3
 """Seconds in which an event may still explain what happened to a caller."""
 
 FORWARDED_AFTER = (0.0, 0.05, 0.3)
-"""Pauses, in seconds, before looking for what a 302 made: its channels come a moment after it."""
+"""Pauses, in seconds, before looking whether a 302 made a channel: what tells so comes a moment later."""
 
 
 class Lookout:
@@ -77,21 +77,22 @@ class Lookout:
         """End a channel that was picked up as a leg of ours and is none."""
         self._outbox.send(orders.hang_up(uid, StopReason.WITHDRAWN))
 
-    def forwarded(self) -> None:
+    def forwarded(self, uid: str) -> None:
         """End what Asterisk makes of a 302: it would ring someone of whom the router knows nothing.
 
         Should it be picked up before, it is ended by `stray`; no caller is ever connected to it.
         """
-        self._spawn(self._end_forwarded, "what a phone sent elsewhere")
+        self._spawn(lambda: self._end_forwarded(uid), f"was {uid} sent elsewhere")
 
-    async def _end_forwarded(self) -> None:
+    async def _end_forwarded(self, uid: str) -> None:
         for pause in FORWARDED_AFTER:
             await asyncio.sleep(pause)
             try:
-                rows = await self._session.list(survey.STATUS)
+                rows = await self._session.list({**survey.STATUS, "Channel": uid})
             except AmiError:
-                return
+                return  # it is gone, or the link is
             for row in rows:
                 seen = (row.get("Channel"), row.get("CallerIDNum"), row.get("Application"))
-                if row.get("Uniqueid") in self._mirror.locals and words.forwarded(*seen):
-                    self.stray(row.get("Uniqueid"))
+                if words.forwarded(*seen):
+                    self.stray(uid)
+                    return

@@ -5,7 +5,6 @@ No I/O: messages in, calls of `Sink` out. It remembers callers that are ours and
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from callrouter.model.commands import StopReason
@@ -37,7 +36,6 @@ class Mirror:
     """Callers, legs and phones of one Asterisk.
 
     Attributes:
-        locals: the latest Local channels.
         moved: channels, and endpoints, of which something was heard since a comparison began.
     """
 
@@ -47,7 +45,8 @@ class Mirror:
         self.callers: dict[str, Caller] = {}
         self.legs: dict[str, LegChannel] = {}
         self.moved: set[str] = set()
-        self.locals: deque[str] = deque(maxlen=16)
+        self._sent_on: set[str] = set()
+        """Legs that are over since their phone sent the call elsewhere (302), till their channel goes."""
         self.phones = Phones(self._phone)
         self._handlers: Mapping[str, Callable[[AmiMessage], None]] = {
             "Newchannel": self._new_channel,
@@ -83,6 +82,7 @@ class Mirror:
     def lost(self) -> None:
         """The link is down. What was ordered and never seen may never have been done."""
         self.legs = {uid: leg for uid, leg in self.legs.items() if leg.channel}
+        self._sent_on.clear()
 
     # ------------------------------------------------------------ phones
 
@@ -101,12 +101,20 @@ class Mirror:
         leg = self.legs.get(uid)
         if leg is None:
             self.phones.came(uid, channel)
-            if channel.startswith("Local/"):
-                self.locals.append(uid)
+            if words.may_be_forwarded(channel) and self._may_forward():
+                self.sink.forwarded(uid)
             return
         leg.channel = channel
         if leg.stop is not None:
             self.sink.stop_now(leg)
+
+    def _may_forward(self) -> bool:
+        """Whether a phone of ours may just have sent its call elsewhere.
+
+        Asterisk does not always say so: when it is quicker to ring elsewhere than to hear of the end
+        of the phone's session, no HangupRequest comes at all (measured on 22.10, one 302 in fifteen).
+        """
+        return bool(self._sent_on) or any(not leg.up for leg in self.legs.values())
 
     def _new_state(self, message: AmiMessage) -> None:
         leg = self.legs.get(message.get("Uniqueid"))
@@ -144,13 +152,14 @@ class Mirror:
         if leg is None:
             self._caller_gone(uid, CallerEnd.HUNG_UP)
         elif words.passed_on(message.get("TechCause")) and not leg.up:
-            self.sink.forwarded()
+            self._sent_on.add(uid)
             self.leg_gone(leg, self._why(leg, message))
 
     def _hung_up(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
         leg = self.legs.get(uid)
         if leg is None:
+            self._sent_on.discard(uid)
             self._caller_gone(uid, CallerEnd.HUNG_UP)
             self.phones.went(uid)
         elif message.get("TechCause") or leg.up or leg.stop is not None or leg.refused is not None:

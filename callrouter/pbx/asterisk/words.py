@@ -146,6 +146,11 @@ _LEG_ID = re.compile(rf"{LEG}([^-]+-\d+)-.")
 _FORWARDED = re.compile(r"Local/(.+)@[^@]+;1")
 
 
+def may_be_forwarded(channel: str) -> bool:
+    """Whether a new channel is the near half of a Local one, which a phone's 302 is turned into."""
+    return channel.startswith("Local/") and channel.endswith(";1")
+
+
 def forwarded(channel: str, caller_number: str, application: str) -> bool:
     """Whether a channel is what Asterisk makes of a phone's 302 to a leg that it rings by Originate.
 
