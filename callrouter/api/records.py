@@ -32,6 +32,8 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.RESUMED: ("reason", "by"),
     _H.WRAP_UP: ("wrap_up_s",),
     _H.WRAP_UP_ENDED: (),
+    _H.DEVICE: ("device", "switched", "by"),
+    _H.TOLD: ("message",),
     _H.RELOADED: ("agents", "queues"),
     _H.RULE: ("rule",),
     _H.SHIFT: ("members",),
@@ -136,6 +138,10 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.RESUMED: lambda r, d: f"agent {r.agent} is back from the break{_by(d['by'])}",
     _H.WRAP_UP: lambda r, d: f"agent {r.agent} in wrap-up for {d['wrap_up_s']} s",
     _H.WRAP_UP_ENDED: lambda r, _: f"agent {r.agent} ended wrap-up",
+    _H.DEVICE: lambda r, d: (
+        f"agent {r.agent}: {d['device']} switched {d['switched']}{_by(d['by'])}"
+    ),
+    _H.TOLD: lambda r, d: f"agent {r.agent} is told: {d['message']}",
     _H.RULE: lambda r, d: f"call {r.call}: rule '{d['rule']}' applies",
     _H.SHIFT: lambda r, d: f"queue {r.queue}: another shift, {d['members']} agents",
     _H.STATE: lambda r, d: f"agent {r.agent} is {d['state']}{_why(d['why'])}",

@@ -35,7 +35,7 @@ def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json
         "reason": _reason(floor, agent, state),
         "since": moment(agent.since),
         "signed_in": agent.signed_in,
-        "signed_in_at": moment(agent.signed_in_at),
+        "signed_in_at": moment(agent.signed_in_at if agent.signed_in else None),
         "pending": _pending(agent),
         "pause_reason": agent.pause,
         "wrap_up_s": None if agent.wrap_until is None else seconds(agent.wrap_until - now),

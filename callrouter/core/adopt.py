@@ -178,6 +178,7 @@ def _engage(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membershi
     call.winner = offer
     offer.winner, offer.state, offer.adopted = leg, OfferState.TALKING, True
     offer.talked_since = floor.now
+    agents.keep_promise(floor, agent)
 
 
 def _second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MISSED = "missed calls"
 """The reason of a pause that the router decided on."""
 
+ROUTER = "callrouter"
+"""Who did what the router did by itself."""
+
 CLOSE_WITHIN = 2.0
 """Seconds after which a phone that was told to stop ringing and did not is taken for dead."""
 
@@ -44,7 +47,11 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None
     `now` is for who asks between two steps, when `floor.now` is the time of the last one.
     """
     if not device.enabled:
-        return "switched off"
+        return "switched off in the configuration"
+    agent = floor.agents.get(device.agent)
+    if agent is not None and device.id in agent.devices_off:
+        by, _ = agent.devices_off[device.id]
+        return f"switched off by {by}" if by else "switched off"
     if pbx not in floor.up:
         return f"{pbx} is not connected"
     if reached(floor, device, pbx) is Reached.UNREACHABLE:
@@ -282,12 +289,19 @@ def end_wrap_up(floor: Floor, agent: Agent) -> None:
     touch(floor, agent)
 
 
+def changed_by(floor: Floor, agent: Agent, by: str) -> None:
+    """Keep who brought the agent's wanted state about, and when."""
+    agent.changed_by, agent.changed_at = by, floor.now
+    agent.promised = ""
+
+
 def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
     """The break begins now."""
     was = present(agent)
     agent.pause = reason
     agent.paused_at = floor.now
     agent.pending_pause = None
+    changed_by(floor, agent, by)
     count_present(floor, agent, was)
     touch(floor, agent)
     floor.record(Happened.PAUSED, agent=agent.id, detail=(reason, by))
@@ -303,9 +317,26 @@ def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
     agent.pause = agent.pending_pause = agent.paused_at = None
     agent.pending_sign_out = False
     agent.misses = agent.refusals = 0
+    changed_by(floor, agent, by)
     count_present(floor, agent, was)
     touch(floor, agent)
     floor.record(Happened.SIGNED_OUT, agent=agent.id, detail=(floor.now - since, by))
+
+
+def keep_promise(floor: Floor, agent: Agent) -> None:
+    """Found in the call during which they asked for a pause or sign-out: it is pending again."""
+    promised, agent.promised = agent.promised, ""
+    was = present(agent)
+    if promised == "pause" and agent.pause is not None:
+        agent.pending_pause, agent.pause = agent.pause, None
+        agent.paused_at = None
+    elif promised == "sign-out" and not agent.signed_in:
+        agent.pending_sign_out = agent.signed_in = True
+    else:
+        return
+    agent.pending_by = agent.changed_by
+    count_present(floor, agent, was)
+    touch(floor, agent)
 
 
 def settle_pending(floor: Floor, agent: Agent) -> None:
@@ -316,12 +347,12 @@ def settle_pending(floor: Floor, agent: Agent) -> None:
         agent.pending_sign_out = False
         agent.pending_pause = None
         if agent.signed_in:
-            by = "taken out of the table" if agent.gone else "asked for during the call"
+            by = "taken out of the table" if agent.gone else agent.pending_by
             set_signed_out(floor, agent, by)
     elif agent.pending_pause is not None:
         reason, agent.pending_pause = agent.pending_pause, None
         if agent.signed_in:
-            set_pause(floor, agent, reason, "asked for during the call")
+            set_pause(floor, agent, reason, agent.pending_by)
     if agent.gone:
         retire(floor, agent)
 

@@ -76,8 +76,9 @@ def _missed(floor: Floor, offer: Offer) -> None:
     withdraw_all(floor, agent, but=offer)
     if any(other.state in agents.OFF_HOOK for other in agent.offers.values()):
         agent.pending_pause = agents.MISSED
+        agent.pending_by = agents.ROUTER
     else:
-        agents.set_pause(floor, agent, agents.MISSED, "callrouter")
+        agents.set_pause(floor, agent, agents.MISSED, agents.ROUTER)
 
 
 def _refused(floor: Floor, offer: Offer) -> None:

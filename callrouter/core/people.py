@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from callrouter.core.agents import (
     OFF_HOOK,
+    changed_by,
     count_present,
     end_wrap_up,
     present,
@@ -17,6 +18,7 @@ from callrouter.core.failing import withdraw_all
 from callrouter.core.state import Agent, AgentState, Floor, OfferState
 from callrouter.model.commands import Happened
 from callrouter.model.events import (
+    DeviceSwitched,
     PauseRequested,
     PersonEvent,
     ReadyPressed,
@@ -37,8 +39,20 @@ def refusal(floor: Floor, event: PersonEvent) -> str:
             return f"{agent.id} is always signed in (sign_in: always); pause instead"
         case PauseRequested() | Resumed() | ReadyPressed() if not agent.signed_in:
             return f"{agent.id} is not signed in"
+        case DeviceSwitched():
+            return _no_switch(agent, event)
         case _:
             return ""
+
+
+def _no_switch(agent: Agent, event: DeviceSwitched) -> str:
+    device = next((spec for spec in agent.spec.devices if spec.id == event.device), None)
+    if device is None:
+        known = ", ".join(spec.id for spec in agent.spec.devices) or "none"
+        return f"{agent.id} has no device '{event.device}'; there are: {known}"
+    if event.on and not device.enabled:
+        return f"{event.device} of {agent.id} is switched off in the configuration (enabled: false)"
+    return ""
 
 
 def handle_person(floor: Floor, event: PersonEvent) -> None:
@@ -78,6 +92,7 @@ def _sign_in(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     was = present(agent)
     agent.signed_in = True
     agent.signed_in_at = agent.idle_since = floor.now
+    changed_by(floor, agent, event.by)
     count_present(floor, agent, was)
     touch(floor, agent)
     floor.record(Happened.SIGNED_IN, agent=agent.id, detail=(event.by,))
@@ -105,8 +120,9 @@ def _sign_out_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
         set_signed_out(floor, agent, event.by)
 
 
-def _sign_out_later(floor: Floor, agent: Agent, _event: PersonEvent) -> None:
+def _sign_out_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     agent.pending_sign_out = True
+    agent.pending_by = event.by
     withdraw_all(floor, agent)
     touch(floor, agent)
 
@@ -125,6 +141,7 @@ def _pause_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
 def _pause_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table sees to it
     agent.pending_pause = event.reason
+    agent.pending_by = event.by
     withdraw_all(floor, agent)
     touch(floor, agent)
 
@@ -138,10 +155,25 @@ def _resume(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     reason, agent.pause = agent.pause, None
     agent.paused_at = None
     agent.misses = 0
+    changed_by(floor, agent, event.by)
     agent.idle_since = floor.now
     count_present(floor, agent, was)
     touch(floor, agent)
     floor.record(Happened.RESUMED, agent=agent.id, detail=(reason, event.by))
+
+
+def _switch(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    """On or off; a device that rings or is in a call is let finish."""
+    assert isinstance(event, DeviceSwitched)  # noqa: S101 - narrows the type; the table sees to it
+    if event.on is (event.device not in agent.devices_off):
+        return
+    if event.on:
+        del agent.devices_off[event.device]
+    else:
+        agent.devices_off[event.device] = (event.by, floor.now)
+    touch(floor, agent)
+    word = "on" if event.on else "off"
+    floor.record(Happened.DEVICE, agent=agent.id, detail=(event.device, word, event.by))
 
 
 def _ready(floor: Floor, agent: Agent, _event: PersonEvent) -> None:
@@ -190,5 +222,8 @@ PERSON: Mapping[type, Mapping[AgentState, Action]] = {
         _A.WRAP_UP: _ready,
         _A.PAUSED: _ready,
     },
+    DeviceSwitched: dict.fromkeys(
+        (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _switch
+    ),
 }
 """What each request does in each state. `RESERVED` is not told from `RINGING` here."""

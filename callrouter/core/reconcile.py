@@ -157,16 +157,22 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     agent.signed_in = event.signed_in or agent.signed_in
     agent.idle_since = min(floor.now, floor.now if event.idle_since is None else event.idle_since)
     agent.misses, agent.calls = event.misses, event.calls
+    agent.changed_by, agent.changed_at = event.changed_by, event.changed_at
+    agent.devices_off = dict(event.devices_off)
+    agent.messages.extend(event.messages)
+    if event.pending == "sign-out" and event.signed_in_at is not None:
+        agent.signed_in_at = min(floor.now, event.signed_in_at)
     if agent.signed_in:
         if event.signed_in and event.signed_in_at is not None:
             agent.signed_in_at = min(floor.now, event.signed_in_at)
         elif agent.signed_in_at is None:
             agent.signed_in_at = agent.idle_since
         if agent.offers:  # their PBX was in step first, and there they talk
-            agent.pending_pause = event.pause_reason
+            agent.pending_pause, agent.pending_by = event.pause_reason, event.changed_by
         else:
             agent.pause = event.pause_reason
-            agent.paused_at = None if agent.pause is None else event.paused_at or floor.now
+            since = floor.now if event.paused_at is None else min(floor.now, event.paused_at)
+            agent.paused_at = None if agent.pause is None else since
         if event.wrap_until is not None and event.wrap_until > floor.now:
             agent.wrap_until, agent.wrap_queue = event.wrap_until, event.wrap_queue
             floor.set_timer(Key(Timer.WRAP_UP, agent.id), event.wrap_until)
@@ -174,3 +180,6 @@ def restore(floor: Floor, event: AgentRestored) -> None:
             agent.idle_since = max(agent.idle_since, event.wrap_until)
     agents.count_present(floor, agent, was)
     agents.touch(floor, agent)
+    agent.promised = event.pending
+    if agent.offers:
+        agents.keep_promise(floor, agent)

@@ -32,6 +32,7 @@ from callrouter.model.events import (
     ConfigReloaded,
     ConnectFailed,
     ConnectFault,
+    DeviceSwitched,
     EndpointChanged,
     Event,
     LegAccepted,
@@ -120,7 +121,14 @@ class Router:
                 self._call_event(event)
             case EndpointChanged():
                 self._endpoint_changed(event)
-            case SignedIn() | SignedOut() | PauseRequested() | Resumed() | ReadyPressed():
+            case (
+                SignedIn()
+                | SignedOut()
+                | PauseRequested()
+                | Resumed()
+                | ReadyPressed()
+                | DeviceSwitched()
+            ):
                 people.handle_person(floor, event)
             case PbxSnapshot():
                 for step in reconcile.steps(floor, event):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from callrouter.core.timers import Key
 
 
+MESSAGES = 5
+"""Of what an agent was told, so many of the last things are kept."""
+
 DEPARTED = 10.0
 """Seconds for which we know that a caller whom a PBX still shows has been sent away."""
 
@@ -230,6 +233,18 @@ class Agent:
     paused_at: float | None = None
     pending_pause: str | None = None
     pending_sign_out: bool = False
+    pending_by: str = ""
+    """Who asked for what is pending."""
+    promised: str = ""
+    """What was pending before a restart and was then carried out, for no call was known: ``pause`` or
+    ``sign-out``. Should the call be found, it is pending again."""
+    changed_by: str = ""
+    """Who signed the agent in or out, paused them or brought them back last."""
+    changed_at: float | None = None
+    devices_off: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Devices that are switched off while we run, each with who did it and when."""
+    messages: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MESSAGES))
+    """What the agent was told last, and when."""
     wrap_until: float | None = None
     wrap_queue: str = ""
     idle_since: float = 0.0

@@ -123,6 +123,8 @@ class Happened(Enum):
     RESUMED = "resumed"
     WRAP_UP = "wrap-up"
     WRAP_UP_ENDED = "wrap-up-ended"
+    DEVICE = "device"
+    TOLD = "told"
     SHIFT = "shift"
     STATE = "state"
     RELOADED = "reloaded"

@@ -264,6 +264,19 @@ class ReadyPressed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSwitched:
+    """One of an agent's devices is switched on or off while the router runs.
+
+    It holds over reloads and restarts. A device that the configuration switches off stays off.
+    """
+
+    agent: str
+    device: str = ""
+    on: bool = True
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallMoved:
     """A supervisor moves a waiting call: to another queue, to an agent first, to a priority."""
 
@@ -296,7 +309,11 @@ class ConfigReloaded:
 class AgentRestored:
     """An agent as the store knew them before a restart. Times are epoch seconds.
 
-    `wrap_queue` is the queue whose call the wrap-up is of, `calls` those of today.
+    `wrap_queue` is the queue whose call the wrap-up is of, `calls` those of today. `pending` says what
+    was asked for during a call and had not taken effect: ``pause``, ``sign-out``, or nothing; the other
+    fields are then as after it. `changed_by` and `changed_at` say who made the agent's state what it
+    is, and when; `devices_off` names the devices that are switched off, each with who did it and when;
+    `messages` are the last things the agent was told, the oldest first.
     """
 
     agent: str
@@ -309,6 +326,11 @@ class AgentRestored:
     idle_since: float | None = None
     misses: int = 0
     calls: int = 0
+    pending: str = ""
+    changed_by: str = ""
+    changed_at: float | None = None
+    devices_off: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    messages: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +338,9 @@ class TimePassed:
     """A deadline was reached, or nothing happened: only the clock moved."""
 
 
-PersonEvent: TypeAlias = SignedIn | SignedOut | PauseRequested | Resumed | ReadyPressed
+PersonEvent: TypeAlias = (
+    SignedIn | SignedOut | PauseRequested | Resumed | ReadyPressed | DeviceSwitched
+)
 LegEvent: TypeAlias = LegRang | LegAnswered | LegAccepted | LegEnded | LegMoved
 CallEvent: TypeAlias = CallerLeft | CallConnected | ConnectFailed | CallTransferred
 Event: TypeAlias = (

@@ -20,6 +20,24 @@ LAST_PRIORITY = 100
 DEFAULT_PRIORITY = 50
 
 
+class PauseEnd(Enum):
+    """What happens when a pause has lasted as long as its reason allows."""
+
+    TELL = "tell"
+    """The agent is told, and the pause goes on."""
+    RESUME = "resume"
+    SIGN_OUT = "sign-out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseSpec:
+    """A reason for a pause. After `longest` seconds (None: no limit) `then` happens."""
+
+    reason: str
+    longest: float | None = None
+    then: PauseEnd = PauseEnd.TELL
+
+
 class SignIn(Enum):
     """How an agent comes to be signed in."""
 
@@ -33,7 +51,8 @@ class DeviceSpec:
 
     Exactly one of `endpoint` (a phone the PBX knows, such as ``PJSIP/1001``) and `number` (E.164,
     reached over a trunk) is set. `pbx` names the telephone systems that can ring it. A device with
-    `confirm` is connected only after key 1. It starts to ring `ring_after` seconds into an offer.
+    `confirm` is connected only after key 1. It starts to ring `ring_after` seconds into an offer, and
+    only within its `hours` (None: always).
     """
 
     id: str
@@ -44,6 +63,7 @@ class DeviceSpec:
     confirm: bool = False
     ring_after: float = 0.0
     enabled: bool = True
+    hours: Hours | None = None
 
     @property
     def address(self) -> str:
@@ -210,12 +230,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """All agents and queues, by id; the rules in the order written; the zone of "today"."""
+    """All agents and queues, by id; the rules in the order written; the zone of "today".
+
+    `pauses` are the reasons that a pause may have, by name; where there are none, any text will do.
+    """
 
     agents: Mapping[str, AgentSpec] = field(default_factory=dict)
     queues: Mapping[str, QueueSpec] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     zone: tzinfo = UTC
+    pauses: Mapping[str, PauseSpec] = field(default_factory=dict)
 
     def reusing(self, old: Table) -> Table:
         """The same table, with what has not changed since `old` taken from there.

@@ -32,6 +32,11 @@ MIGRATIONS: Final = (
         calls INTEGER NOT NULL,
         day TEXT NOT NULL
     )""",
+    "ALTER TABLE agents ADD COLUMN pending TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE agents ADD COLUMN changed_by TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE agents ADD COLUMN changed_at REAL",
+    "ALTER TABLE agents ADD COLUMN devices_off TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE agents ADD COLUMN messages TEXT NOT NULL DEFAULT '[]'",
 )
 """What leads from each version to the next. Only ever added to."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, fields
 from datetime import datetime, tzinfo
@@ -27,6 +28,14 @@ class Row:
     misses: int = 0
     calls: int = 0
     day: str = ""
+    pending: str = ""
+    """``pause`` or ``sign-out``: asked for during a call, and not in effect yet."""
+    changed_by: str = ""
+    changed_at: float | None = None
+    devices_off: str = "{}"
+    """JSON: the devices that are switched off, by id: ``[by, at]``."""
+    messages: str = "[]"
+    """JSON: what the agent was told last, ``[at, text]`` each."""
 
     def event(self, today: str) -> AgentRestored:
         """What the core is told at a start on the day `today`."""
@@ -41,6 +50,11 @@ class Row:
             idle_since=self.idle_since,
             misses=self.misses,
             calls=self.calls if self.day == today else 0,
+            pending=self.pending,
+            changed_by=self.changed_by,
+            changed_at=self.changed_at,
+            devices_off=_devices(self.devices_off),
+            messages=_messages(self.messages),
         )
 
 
@@ -61,12 +75,12 @@ def copy(agent: Agent, now: float, day: str) -> Row:
     """
     pause = agent.pause if agent.pause is not None else agent.pending_pause
     paused_at = None if pause is None else now if agent.paused_at is None else agent.paused_at
+    asked = _asked_for(agent)
     return Row(
         agent=agent.id,
         signed_in=agent.signed_in and not agent.pending_sign_out,
         signed_in_at=agent.signed_in_at,
-        # A text from outside may hold half a surrogate pair, which no file can hold.
-        pause_reason=None if pause is None else pause.encode("utf-8", "replace").decode(),
+        pause_reason=None if pause is None else _storable(pause),
         paused_at=paused_at,
         wrap_until=agent.wrap_until,
         wrap_queue=agent.wrap_queue if agent.wrap_until is not None else "",
@@ -74,7 +88,59 @@ def copy(agent: Agent, now: float, day: str) -> Row:
         misses=agent.misses,
         calls=agent.calls,
         day=day,
+        pending=asked or agent.promised,
+        changed_by=_storable(agent.pending_by if asked else agent.changed_by),
+        changed_at=now if asked else agent.changed_at,
+        devices_off=json.dumps(agent.devices_off, sort_keys=True),
+        messages=json.dumps(list(agent.messages)),
     )
+
+
+def _asked_for(agent: Agent) -> str:
+    """What is to take effect after the call."""
+    if agent.pending_sign_out:
+        return "sign-out"
+    return "pause" if agent.pending_pause is not None else ""
+
+
+def _storable(text: str) -> str:
+    """A text that a file can hold: one from outside may hold half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _devices(text: str) -> dict[str, tuple[str, float]]:
+    """The devices that are switched off; what can't have been ours is left out."""
+    found = _json(text)
+    if not isinstance(found, dict):
+        return {}
+    return {
+        device: (str(item[0]), float(item[1]))
+        for device, item in found.items()
+        if isinstance(item, list) and len(item) == 2 and _is_time(item[1])
+    }
+
+
+def _messages(text: str) -> tuple[tuple[float, str], ...]:
+    """What the agent was told; what can't have been ours is left out."""
+    found = _json(text)
+    if not isinstance(found, list):
+        return ()
+    return tuple(
+        (float(item[0]), str(item[1]))
+        for item in found
+        if isinstance(item, list) and len(item) == 2 and _is_time(item[0])
+    )
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _idle_since(agent: Agent) -> float:
@@ -97,20 +163,25 @@ def values(row: Row) -> tuple[object, ...]:
 
 def parse(found: tuple[object, ...]) -> Row | None:
     """A row as SQLite gives it; None if it can't have been ours (SQLite holds any type anywhere)."""
-    agent, signed_in, signed_in_at, reason, paused_at, until, queue, idle, misses, calls, day = (
+    agent, signed_in, signed_in_at, reason, paused_at, until, queue, idle, misses, calls, *more = (
         found
     )
+    day, pending, changed_by, changed_at, devices_off, messages = more
     if not (
         isinstance(agent, str)
         and isinstance(queue, str)
         and isinstance(day, str)
+        and isinstance(pending, str)
+        and isinstance(changed_by, str)
+        and isinstance(devices_off, str)
+        and isinstance(messages, str)
         and (reason is None or isinstance(reason, str))
         and isinstance(misses, int)
         and isinstance(calls, int)
         and signed_in in (0, 1)
     ):
         return None
-    times = [_time(value) for value in (signed_in_at, paused_at, until, idle)]
+    times = [_time(value) for value in (signed_in_at, paused_at, until, idle, changed_at)]
     if any(time is not None and not math.isfinite(time) for time in times):
         return None
     return Row(
@@ -125,6 +196,11 @@ def parse(found: tuple[object, ...]) -> Row | None:
         misses=max(0, misses),
         calls=max(0, calls),
         day=day,
+        pending=pending,
+        changed_by=changed_by,
+        changed_at=times[4],
+        devices_off=devices_off,
+        messages=messages,
     )
 
 

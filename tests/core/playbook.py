@@ -104,9 +104,10 @@ class Play:
         seed: int = 1,
         up: bool = True,
         now: float = 0.0,
+        boot: str = "b",
     ) -> None:
         self.now = now
-        self.router = Router(table, dice=random.Random(seed), boot="b", now=now)
+        self.router = Router(table, dice=random.Random(seed), boot=boot, now=now)
         self.pbxes = {name: FakePbx(name, partial(self._said, name)) for name in pbxes}
         self.down: set[str] = set()
         self.log: list[tuple[float, Command]] = []

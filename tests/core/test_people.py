@@ -359,7 +359,9 @@ def test_an_agent_without_a_device_is_never_rung() -> None:
     play = Play(table(spec, queue("q", "ann bob", "round-robin")))
     play.call("c1", "q")
     assert play.ringing() == {"bob": "c1"}
-    assert why_not(play.router.floor, play.agent("ann")) == ["desk (office): switched off"]
+    assert why_not(play.router.floor, play.agent("ann")) == [
+        "desk (office): switched off in the configuration"
+    ]
 
 
 def test_why_not_names_every_reason() -> None:

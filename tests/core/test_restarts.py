@@ -1,0 +1,119 @@
+"""`kill -9` in every state of an agent: what the store kept, told to a new router, is the same state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from callrouter.core.state import AgentState
+from callrouter.model.commands import Happened
+from callrouter.model.events import DeviceSwitched, PauseRequested, SignedIn, SignedOut
+from callrouter.model.table import Table
+from callrouter.store.row import copy, parse, values
+from tests.core.playbook import Play
+from tests.core.tables import queue, table
+
+TWO = table(queue("q", "ann bob", wrap_up=30))
+
+
+def restarted(old: Play, new_table: Table = TWO, *, after: float = 1.0, pbx_first: bool) -> Play:
+    """A new router in the same world, told of what the old one's store had of everybody."""
+    rows = [copy(agent, old.now, "") for agent in old.router.floor.agents.values()]
+    kept = [row for row in map(parse, map(values, rows)) if row is not None]
+    assert kept == rows
+    new = Play(new_table, signed_in="", up=False, now=old.now + after, boot="n")
+    pbx, new.pbxes["office"] = new.pbxes["office"], old.pbxes["office"]
+    new.pbxes["office"].say = pbx.say
+    new.down = {"office"}
+    if pbx_first:
+        new.back()
+    for row in kept:
+        new.feed(row.event(""))
+    if not pbx_first:
+        new.back()
+    return new.on()
+
+
+STATES: dict[str, tuple[Callable[[Play], Play], AgentState, str]] = {
+    "signed out": (lambda p: p.sign_out("ann"), AgentState.OFFLINE, ""),
+    "available": (lambda p: p, AgentState.AVAILABLE, ""),
+    "ringing": (lambda p: p.call("c1", "q"), AgentState.RINGING, ""),
+    "on call": (lambda p: p.call("c1", "q").accepts("ann"), AgentState.ON_CALL, ""),
+    "on call, pause asked for": (
+        lambda p: p.call("c1", "q").accepts("ann").pause("ann"),
+        AgentState.ON_CALL,
+        "pause",
+    ),
+    "on call, sign-out asked for": (
+        lambda p: p.call("c1", "q").accepts("ann").sign_out("ann"),
+        AgentState.ON_CALL,
+        "sign-out",
+    ),
+    "wrap-up": (
+        lambda p: p.call("c1", "q").accepts("ann").on(5).agent_hangs_up("ann"),
+        AgentState.WRAP_UP,
+        "",
+    ),
+    "paused": (lambda p: p.pause("ann"), AgentState.PAUSED, ""),
+}
+
+
+@pytest.mark.parametrize("pbx_first", [True, False])
+@pytest.mark.parametrize("name", STATES)
+def test_each_state_is_the_same_after_a_restart(name: str, pbx_first: bool) -> None:
+    begin, state, pending = STATES[name]
+    old = begin(Play(TWO, signed_in="ann"))
+    assert old.state("ann") is state
+    new = restarted(old, pbx_first=pbx_first)
+    was, agent = old.agent("ann"), new.agent("ann")
+    assert new.state("ann") is state
+    assert (agent.pause, agent.pending_pause) == (was.pause, was.pending_pause)
+    assert agent.pending_sign_out is was.pending_sign_out is (pending == "sign-out")
+    assert (agent.paused_at, agent.wrap_until) == (was.paused_at, was.wrap_until)
+    assert agent.signed_in is was.signed_in
+    if agent.signed_in:
+        assert agent.signed_in_at == was.signed_in_at
+    assert agent.pending_by == was.pending_by
+
+
+@pytest.mark.parametrize("pbx_first", [True, False])
+def test_what_was_pending_takes_effect_after_the_call_that_went_on(pbx_first: bool) -> None:
+    for ask, state in (
+        (PauseRequested(agent="ann", reason="lunch", by="sam"), AgentState.PAUSED),
+        (SignedOut(agent="ann", by="sam"), AgentState.OFFLINE),
+    ):
+        old = Play(TWO, signed_in="ann").call("c1", "q").accepts("ann")
+        old.feed(ask)
+        new = restarted(old, pbx_first=pbx_first)
+        assert new.state("ann") is AgentState.ON_CALL
+        new.on(50).agent_hangs_up("ann")
+        assert new.state("ann") is state
+        assert (new.agent("ann").changed_by, new.agent("ann").changed_at) == ("sam", 51.0)
+        kind = Happened.PAUSED if state is AgentState.PAUSED else Happened.SIGNED_OUT
+        assert new.records(kind)[0].detail[1] == "sam"
+
+
+def test_what_was_pending_is_done_when_the_call_ended_meanwhile() -> None:
+    for kind, state in ((PauseRequested, AgentState.PAUSED), (SignedOut, AgentState.OFFLINE)):
+        old = Play(TWO, signed_in="ann").call("c1", "q").accepts("ann")
+        old.feed(kind(agent="ann", by="sam"))
+        old.pbxes["office"].hang_up("c1")
+        new = restarted(old, pbx_first=False)
+        assert new.state("ann") is state
+        assert new.agent("ann").changed_by == "sam"
+
+
+def test_who_did_it_and_what_was_switched_off_are_kept() -> None:
+    old = Play(TWO, signed_in="")
+    old.feed(SignedIn(agent="ann", by="sam"))
+    old.on(5).feed(DeviceSwitched(agent="ann", device="desk", on=False, by="ann"))
+    old.agent("ann").messages.append((3.0, "hello"))
+    new = restarted(old, pbx_first=True)
+    agent = new.agent("ann")
+    assert (agent.changed_by, agent.changed_at) == ("sam", 0.0)
+    assert agent.devices_off == {"desk": ("ann", 5.0)}
+    assert list(agent.messages) == [(3.0, "hello")]
+    assert new.state("ann") is AgentState.OFFLINE
+    new.feed(DeviceSwitched(agent="ann", device="desk", on=True, by="ann"))
+    assert new.state("ann") is AgentState.AVAILABLE
