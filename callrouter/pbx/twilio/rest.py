@@ -1,0 +1,160 @@
+"""Twilio's REST API, as far as the driver needs it, through Twilio's own library."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import aiohttp
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.rest import Client
+
+from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place
+from callrouter.pbx.twilio.http import TwilioHttp
+from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.twiml import LONGEST_TALK, OURS
+
+logger = logging.getLogger(__name__)
+
+EVENTS: Final = ["initiated", "ringing", "answered", "completed"]
+_AT_ONCE: Final = 8
+"""Requests at one time while looking at what goes on: Twilio refuses who asks for too much at once."""
+_MOST: Final = 5000
+"""Calls and conferences looked at; who has more of them has more than one account's worth."""
+
+
+class NoAnswer(Exception):  # noqa: N818 - named for what happened
+    """The REST API could not be asked; `str()` says why, for people."""
+
+
+class Rest:
+    """One account.
+
+    Args:
+        http: how requests are made.
+        account_sid: of the account that has the calls.
+        user: an API key's SID, or the account's.
+        secret: the API key's secret, or the account's auth token.
+        links: what Twilio is told to ask about a leg.
+    """
+
+    def __init__(
+        self, http: TwilioHttp, *, account_sid: str, user: str, secret: str, links: Links
+    ) -> None:
+        # An environment of our own: the library would take a region and credentials from the
+        # process's without a word.
+        self._client = Client(
+            user, secret, account_sid, http_client=http, environment={"CALLROUTER": "1"}
+        )
+        self._links = links
+
+    async def ask(self, ask: Ask) -> Answer:
+        """Carry out a request, once. Never raises."""
+        match ask:
+            case Place():
+                return await _answered(lambda: self._place(ask))
+            case Move():
+                return await _answered(
+                    lambda: self._client.calls(ask.sid).update_async(twiml=ask.twiml)
+                )
+            case End():
+                return await _answered(
+                    lambda: self._client.calls(ask.sid).update_async(status="completed")
+                )
+
+    async def _place(self, ask: Place) -> Any:
+        return await self._client.calls.create_async(
+            to=ask.to,
+            from_=ask.caller_id,
+            url=self._links.to("agent", ask.token),
+            method="POST",
+            status_callback=self._links.to("offer", ask.token),
+            status_callback_event=EVENTS,
+            status_callback_method="POST",
+            timeout=ask.timeout,
+            time_limit=LONGEST_TALK,
+        )
+
+    async def look(self) -> list[Found]:
+        """All calls that go on, and the conferences they are in.
+
+        Raises:
+            NoAnswer: it cannot be seen.
+        """
+        found: list[Found] = []
+        answer = await _answered(lambda: self._look(found))
+        if answer.came is not Came.DONE:
+            raise NoAnswer(answer.detail)
+        return found
+
+    async def _look(self, found: list[Found]) -> None:
+        client, lines, rooms = self._client, {}, {}
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def stand_in(line: Any) -> None:
+            async with gate:
+                members = await client.queues(line.sid).members.list_async(page_size=1000)
+                lines.update({one.call_sid: line.friendly_name for one in members})
+
+        async def sit_in(room: Any) -> None:
+            async with gate:
+                people = await client.conferences(room.sid).participants.list_async()
+                rooms.update({one.call_sid: (room.friendly_name, one.label) for one in people})
+
+        calls = await client.calls.list_async(status="in-progress", limit=_MOST, page_size=1000)
+        queues = await client.queues.list_async(limit=_MOST)
+        talks = await client.conferences.list_async(status="in-progress", limit=_MOST)
+        await asyncio.gather(
+            *(stand_in(line) for line in queues if (line.friendly_name or "").startswith(OURS)),
+            *(sit_in(room) for room in talks if (room.friendly_name or "").startswith(OURS)),
+        )
+        for call in calls:
+            room, label = rooms.get(call.sid, ("", ""))
+            line = lines.get(call.sid, "")
+            found.append(_found(call, line.removeprefix(OURS), room, label or ""))
+
+
+def _found(call: Any, queue: str, conference: str, label: str) -> Found:
+    return Found(
+        sid=call.sid,
+        caller_number=call._from or "",
+        called_number=call.to or "",
+        started_at=call.start_time.timestamp() if call.start_time else None,
+        queue=queue,
+        conference=conference,
+        label=label,
+    )
+
+
+async def _answered(do: Callable[[], Awaitable[Any]]) -> Answer:
+    """Make a request and say what came of it."""
+    try:
+        made = await do()
+    except TwilioRestException as error:
+        return _refusal(error)
+    except aiohttp.ClientConnectorError as error:
+        return Answer(came=Came.NOT_SENT, detail=f"Twilio cannot be reached ({error.strerror})")
+    except TimeoutError:
+        return Answer(came=Came.UNKNOWN, detail="no answer from Twilio in time")
+    except (aiohttp.ClientError, TwilioException, json.JSONDecodeError, OSError) as error:
+        return Answer(came=Came.UNKNOWN, detail=f"the answer was lost ({type(error).__name__})")
+    waits = getattr(made, "queue_time", None)
+    return Answer(
+        came=Came.DONE,
+        sid=getattr(made, "sid", "") or "",
+        queue_time=int(waits) / 1000.0 if waits and str(waits).isdigit() else 0.0,
+    )
+
+
+def _refusal(error: TwilioRestException) -> Answer:
+    status, code = int(error.status), int(error.code or 0)
+    fault = status >= 500
+    return Answer(
+        came=Came.UNKNOWN if fault else Came.REFUSED,
+        status=status,
+        code=0 if fault else code,
+        detail=f"Twilio says {status}, code {code}: {error.msg}",
+    )

@@ -1,0 +1,127 @@
+"""The documents that Twilio is given to run. All are made with the library's classes, which escape.
+
+The library takes any attribute under any name, so `tests/twilio/test_twiml.py` holds each document
+against the elements and attributes that the library itself knows.
+"""
+
+from __future__ import annotations
+
+from twilio.twiml.voice_response import Dial, Enqueue, Gather, VoiceResponse
+
+from callrouter.pbx.twilio.links import Links
+
+OURS = "callrouter-"
+"""What the names of our queues and conferences begin with: the account may have others."""
+
+ASK_FOR = 8
+"""Seconds for which a phone waits for key 1, after the question was asked."""
+
+LONGEST_TALK = 4 * 3600
+"""Seconds after which Twilio ends a leg in any case, so that one that is forgotten costs no fortune."""
+
+HOLD_THE_LINE = "Please hold the line. You will be connected to the next free agent."
+TAKEN = "This call has been taken by someone else. Thank you."
+GONE = "The caller has hung up. Thank you."
+NOT_NOW = "We cannot take your call at the moment. Please try again later."
+NOTHING_HERE = "There is no call for you here. Goodbye."
+_QUIET = 20
+"""Seconds of silence after `HOLD_THE_LINE`. Each new turn shows that the caller is still there."""
+
+
+def wait_here(links: Links, queue: str) -> str:
+    """Let a caller wait in Twilio's queue of that name, from where a restarted daemon takes them up."""
+    response = VoiceResponse()
+    response.append(
+        Enqueue(
+            name=OURS + queue,
+            wait_url=links.to("wait"),
+            wait_url_method="POST",
+            action=links.to("left"),
+            method="POST",
+        )
+    )
+    return str(response)
+
+
+def music(url: str) -> str:
+    """One turn of waiting: a piece of audio, or without one a sentence and silence."""
+    response = VoiceResponse()
+    if url:
+        response.play(url)
+    else:
+        response.say(HOLD_THE_LINE)
+        response.pause(length=_QUIET)
+    return str(response)
+
+
+def leave_queue() -> str:
+    """Let a waiting caller out: Twilio then asks ``left`` what to do."""
+    response = VoiceResponse()
+    response.leave()
+    return str(response)
+
+
+def press_one(links: Links, token: str, queue: str) -> str:
+    """Ask who picked up for key 1. Silence is told too (an empty ``Digits``), then it hangs up."""
+    response = VoiceResponse()
+    gather = Gather(
+        input="dtmf",
+        num_digits=1,
+        timeout=ASK_FOR,
+        action_on_empty_result=True,
+        action=links.to("accept", token),
+        method="POST",
+    )
+    gather.say(f"Call for {queue}. Press 1 to take it.")
+    response.append(gather)
+    response.hangup()
+    return str(response)
+
+
+def talk(links: Links, conference: str, label: str = "", token: str = "") -> str:
+    """Join a conference: an agent with `label` and the leg's token, the caller without.
+
+    The conference ends when either leaves. No sound is played to who comes first, and the small
+    jitter buffer is used: the default one delays speech by up to a second.
+    """
+    response = VoiceResponse()
+    dial = Dial(action=links.to("agent-done" if token else "caller-done", token), method="POST")
+    named = {"participant_label": label} if label else {}
+    dial.conference(
+        conference,
+        beep="false",
+        jitter_buffer_size="small",
+        start_conference_on_enter=True,
+        end_conference_on_exit=True,
+        wait_url="",
+        status_callback=links.to("conference"),
+        status_callback_event="start end",
+        status_callback_method="POST",
+        **named,
+    )
+    response.append(dial)
+    return str(response)
+
+
+def send_to(number: str, caller_id: str) -> str:
+    """Connect a caller with an outside number, and end the call after that."""
+    response = VoiceResponse()
+    dial = Dial(caller_id=caller_id, timeout=60, time_limit=LONGEST_TALK)
+    dial.number(number)
+    response.append(dial)
+    response.hangup()
+    return str(response)
+
+
+def goodbye(text: str = "") -> str:
+    """Say something, or nothing, and hang up."""
+    response = VoiceResponse()
+    if text:
+        response.say(text)
+    response.hangup()
+    return str(response)
+
+
+def nothing() -> str:
+    """Do nothing: for answers that Twilio does not run."""
+    return str(VoiceResponse())

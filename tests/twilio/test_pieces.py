@@ -1,0 +1,71 @@
+"""Rates, outcomes and addresses."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callrouter.model.events import LegEnd
+from callrouter.pbx.twilio.links import PARTS, Links
+from callrouter.pbx.twilio.outcomes import of_refusal, of_status
+from callrouter.pbx.twilio.pace import Pace
+
+
+@given(
+    st.sampled_from([0.1, 0.5, 1.0, 1.5, 5.0, 30.0]),
+    st.lists(st.floats(min_value=0.0, max_value=2.0), max_size=60),
+)
+def test_never_more_than_the_rate_in_any_second(rate: float, gaps: list[float]) -> None:
+    pace, now, taken = Pace(rate), 1000.0, []
+    for gap in gaps:
+        now += gap
+        now = pace.next(now)
+        pace.take(now)
+        taken.append(now)
+    count = max(1, int(rate))
+    for first, beyond in zip(taken, taken[count:], strict=False):
+        assert beyond - first >= count / rate - 1e-6
+
+
+def test_a_burst_up_to_the_rate_goes_at_once() -> None:
+    pace = Pace(5.0)
+    for _ in range(5):
+        assert pace.next(100.0) == 100.0
+        pace.take(100.0)
+    assert pace.next(100.25) == 101.0
+
+
+@pytest.mark.parametrize(
+    ("status", "sip", "picked_up", "rang", "why"),
+    [
+        ("busy", "486", False, True, LegEnd.BUSY),
+        ("busy", "603", False, True, LegEnd.DECLINED),
+        ("busy", "", False, True, LegEnd.BUSY),
+        ("no-answer", "", False, True, LegEnd.NO_ANSWER),
+        ("no-answer", "480", False, True, LegEnd.UNAVAILABLE),
+        ("no-answer", "", False, False, LegEnd.UNREACHABLE),
+        ("failed", "404", False, False, LegEnd.UNREACHABLE),
+        ("failed", "", False, False, LegEnd.FAILED),
+        ("canceled", "", False, True, LegEnd.HUNG_UP),
+        ("completed", "200", True, True, LegEnd.NOT_ACCEPTED),
+        ("completed", "200", False, True, LegEnd.HUNG_UP),
+        ("something new", "", False, True, LegEnd.FAILED),
+    ],
+)
+def test_how_a_leg_ended(status: str, sip: str, picked_up: bool, rang: bool, why: LegEnd) -> None:
+    assert of_status(status, sip, picked_up=picked_up, rang=rang) is why
+
+
+def test_why_no_call_was_made() -> None:
+    assert of_refusal(21211) is LegEnd.UNREACHABLE
+    assert of_refusal(21215) is LegEnd.FAILED
+    assert of_refusal(0) is LegEnd.FAILED
+
+
+def test_addresses() -> None:
+    links = Links("https://calls.example.com/", "cloud")
+    assert {links.to(part) for part in PARTS} == {
+        f"https://calls.example.com/twilio/cloud/{part}" for part in PARTS
+    }
+    assert links.to("agent", "t0k") == "https://calls.example.com/twilio/cloud/agent?o=t0k"

@@ -1,0 +1,221 @@
+"""Our HTTP client below Twilio's library, against a server of our own on loopback.
+
+It shows what is sent and what we make of the answers; the answers' texts are those of Twilio's
+documentation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from callrouter.pbx.twilio.asks import Came, End, Move, Place
+from callrouter.pbx.twilio.http import TwilioHttp
+from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.rest import NoAnswer, Rest
+
+ACCOUNT = "AC" + "a" * 32
+CALL = "CA" + "c" * 32
+LINKS = Links("https://calls.example.com", "cloud")
+PLACE = Place(token="tok", to="+447700900123", caller_id="+442079460000", timeout=15)
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Seen:
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, list[tuple[str, str]], str]] = []
+
+
+@asynccontextmanager
+async def twilio(answer: Answer, within: float = 5.0) -> AsyncIterator[tuple[Rest, Seen]]:
+    seen = Seen()
+
+    async def take(request: web.Request) -> web.StreamResponse:
+        fields = [(name, str(value)) for name, value in (await request.post()).items()]
+        seen.requests.append(
+            (request.method, request.path_qs, fields, request.headers["Authorization"])
+        )
+        return await answer(request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", take)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        http = TwilioHttp(session, within=within, api_url=str(server.make_url("/")))
+        yield (
+            Rest(http, account_sid=ACCOUNT, user="SK1", secret="s3cret", links=LINKS),
+            seen,
+        )
+
+
+def says(status: int, body: Any, headers: dict[str, str] | None = None) -> Answer:
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(body, status=status, headers=headers)
+
+    return answer
+
+
+def refusal(status: int, code: int, message: str) -> Answer:
+    return says(status, {"code": code, "message": message, "status": status, "more_info": ""})
+
+
+async def test_a_phone_is_called_with_what_the_leg_needs_and_nothing_secret() -> None:
+    async with twilio(says(201, {"sid": CALL, "status": "queued", "queue_time": "1500"})) as (rest, seen):  # fmt: skip
+        answer = await rest.ask(PLACE)
+    assert (answer.came, answer.sid, answer.queue_time) == (Came.DONE, CALL, 1.5)
+    [(method, path, fields, authorization)] = seen.requests
+    assert (method, path) == ("POST", f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json")
+    assert authorization == "Basic " + base64.b64encode(b"SK1:s3cret").decode()
+    assert fields == [
+        ("To", "+447700900123"),
+        ("From", "+442079460000"),
+        ("Method", "POST"),
+        ("StatusCallback", "https://calls.example.com/twilio/cloud/offer?o=tok"),
+        ("StatusCallbackEvent", "initiated"),
+        ("StatusCallbackEvent", "ringing"),
+        ("StatusCallbackEvent", "answered"),
+        ("StatusCallbackEvent", "completed"),
+        ("StatusCallbackMethod", "POST"),
+        ("Timeout", "15"),
+        ("TimeLimit", "14400"),
+        ("Url", "https://calls.example.com/twilio/cloud/agent?o=tok"),
+    ]
+    for name, value in fields:
+        assert name in {"To", "From"} or "+44" not in value
+
+
+async def test_a_call_is_moved_and_ended() -> None:
+    async with twilio(says(200, {"sid": CALL})) as (rest, seen):
+        assert (await rest.ask(Move(sid=CALL, twiml="<Response/>"))).came is Came.DONE
+        assert (await rest.ask(End(sid=CALL))).came is Came.DONE
+    assert [(path, fields) for _, path, fields, _ in seen.requests] == [
+        (f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json", [("Twiml", "<Response/>")]),
+        (f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json", [("Status", "completed")]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "came", "gone", "harmless"),
+    [
+        (400, 21220, Came.REFUSED, True, False),
+        (404, 20404, Came.REFUSED, True, False),
+        (429, 20429, Came.REFUSED, False, True),
+        (401, 20003, Came.REFUSED, False, False),
+        (400, 21211, Came.REFUSED, False, False),
+        (500, 20500, Came.UNKNOWN, False, False),
+        (503, 20503, Came.UNKNOWN, False, False),
+    ],
+)
+async def test_refusals(status: int, code: int, came: Came, gone: bool, harmless: bool) -> None:
+    async with twilio(refusal(status, code, "Call is not in-progress.")) as (rest, seen):
+        answer = await rest.ask(Move(sid=CALL, twiml="<Response/>"))
+    assert (answer.came, answer.gone, answer.harmless) == (came, gone, harmless)
+    assert str(status) in answer.detail
+    assert "s3cret" not in answer.detail
+    assert len(seen.requests) == 1, "nothing is repeated behind our back"
+
+
+async def test_an_answer_that_does_not_come_leaves_open_what_was_done() -> None:
+    async def slow(_request: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with twilio(slow, within=0.05) as (rest, seen):
+        answer = await rest.ask(PLACE)
+    assert answer.came is Came.UNKNOWN
+    assert not answer.harmless
+    assert len(seen.requests) == 1
+
+
+async def test_an_answer_that_is_no_json_or_breaks_off() -> None:
+    async def page(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=502, text="<html>Bad gateway</html>")
+
+    async def torn(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    async def odd(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=201, text="<html>")
+
+    for answer in (page, torn, odd):
+        async with twilio(answer) as (rest, _):
+            assert (await rest.ask(PLACE)).came is Came.UNKNOWN
+
+
+async def test_nobody_there_means_that_nothing_was_done() -> None:
+    async with aiohttp.ClientSession() as session:
+        http = TwilioHttp(session, api_url="http://127.0.0.1:1")
+        rest = Rest(http, account_sid=ACCOUNT, user="SK1", secret="s3cret", links=LINKS)
+        answer = await rest.ask(PLACE)
+        assert answer.came is Came.NOT_SENT
+        assert answer.harmless
+        assert "cannot be reached" in answer.detail
+        with pytest.raises(NoAnswer, match="cannot be reached"):
+            await rest.look()
+
+
+async def test_credentials_and_regions_of_the_process_are_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TWILIO_REGION", "ie1")
+    monkeypatch.setenv("TWILIO_EDGE", "dublin")
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC" + "f" * 32)
+    async with twilio(says(200, {"sid": CALL})) as (rest, seen):
+        await rest.ask(End(sid=CALL))
+    assert seen.requests[0][1] == f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json"
+
+
+async def test_headers_of_an_answer_are_kept() -> None:
+    answer = says(429, {"code": 20429}, {"Twilio-Concurrent-Requests": "101"})
+    async with TestServer(_app(answer)) as server, aiohttp.ClientSession() as session:
+        http = TwilioHttp(session, api_url=str(server.make_url("/")))
+        response = await http.request("GET", "https://api.twilio.com/x", params={"a": [1, True]})
+    assert response.status_code == 429
+    assert response.headers["Twilio-Concurrent-Requests"] == "101"
+
+
+def _app(answer: Answer) -> web.Application:
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    return app
+
+
+async def test_what_goes_on_is_looked_at() -> None:
+    waiting, talking, agent, other = (f"CA{n}" + "0" * 31 for n in range(4))
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response(pages[request.path.rsplit(f"{ACCOUNT}/", 1)[1]])
+
+    call = {"direction": "inbound", "to": "+442079460000", "start_time": "Tue, 31 Aug 2010 20:36:28 +0000"}  # fmt: skip
+    pages = {
+        "Calls.json": _page(
+            "calls",
+            [{**call, "sid": sid, "from": "+33123456789"} for sid in (waiting, talking, agent, other)],
+        ),
+        "Queues.json": _page("queues", [{"sid": "QU1", "friendly_name": "callrouter-sales"}, {"sid": "QU2", "friendly_name": "theirs"}]),
+        "Queues/QU1/Members.json": _page("queue_members", [{"call_sid": waiting}]),
+        "Conferences.json": _page("conferences", [{"sid": "CF1", "friendly_name": "callrouter-r"}, {"sid": "CF2", "friendly_name": None}]),
+        "Conferences/CF1/Participants.json": _page("participants", [{"call_sid": talking, "label": None}, {"call_sid": agent, "label": "alice|desk"}]),
+    }  # fmt: skip
+    async with twilio(answer) as (rest, _):
+        found = {one.sid: one for one in await rest.look()}
+    assert (found[waiting].queue, found[waiting].conference) == ("sales", "")
+    assert found[waiting].caller_number == "+33123456789"
+    assert found[waiting].started_at == 1283286988.0
+    assert (found[talking].conference, found[talking].label) == ("callrouter-r", "")
+    assert found[agent].label == "alice|desk"
+    assert (found[other].queue, found[other].conference) == ("", "")
+
+
+def _page(name: str, items: list[Any]) -> dict[str, Any]:
+    return {name: items, "page": 0, "page_size": 50, "next_page_uri": None}
