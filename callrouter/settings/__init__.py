@@ -7,6 +7,7 @@ except ConfigError as error:
         print(problem)  # queues.yaml:12:5: unknown key 'ring_fro' (did you mean 'ring_for'?)
 """
 
+from callrouter.model.registered import NumberSettings
 from callrouter.settings.describe import changes
 from callrouter.settings.loader import json_schema, load, write_schema
 from callrouter.settings.problems import ConfigError, Problem
@@ -14,7 +15,6 @@ from callrouter.settings.result import (
     ApiToken,
     AsteriskSettings,
     HttpSettings,
-    NumberSettings,
     PbxSettings,
     Role,
     ServiceLevel,

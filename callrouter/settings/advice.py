@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from callrouter.mobiles.policy import dear
 from callrouter.model.table import Table
 from callrouter.settings import queues, schema
 from callrouter.settings.advicequeues import advise_queues
 from callrouter.settings.folder import Document, Way
 from callrouter.settings.problems import quoted
 
-WITHOUT_EFFECT: Final = frozenset({"users", "numbers", "pin", "service_level", "announce"})
+WITHOUT_EFFECT: Final = frozenset({"users", "pin", "service_level", "announce"})
 """Keys that are read and kept, but that nothing in this version acts on."""
 
 
@@ -22,6 +23,7 @@ def advise(root: schema.Root, table: Table, document: Document, now: float | Non
         document.warning(("database",), text, "give the name of a file, such as callrouter.db")
     _agents(root, table, document)
     _shared_phones(table, document)
+    _dear_numbers(table, document)
     _rules(table, document)
     advise_queues(root, table, document, now)
 
@@ -51,6 +53,16 @@ def _agents(root: schema.Root, table: Table, document: Document) -> None:
             document.warning(("agents", id_), text, "no call can ring", key=True)
         if id_ not in known:
             document.warning(("agents", id_), f"agent {id_} is in no queue", key=True)
+
+
+def _dear_numbers(table: Table, document: Document) -> None:
+    for agent in table.agents.values():
+        for device in agent.devices:
+            why = dear(device.number) if device.number else ""
+            if why:
+                way: Way = ("agents", agent.id, "devices", device.id)
+                text = f"{device.number} is {why}; every call to it costs"
+                document.warning(way, text, "agents could not register it", key=True)
 
 
 def _shared_phones(table: Table, document: Document) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from callrouter.mobiles.policy import form_fault
 from callrouter.model.table import AgentSpec, DeviceSpec, SignIn, Table
 from callrouter.settings import schema
 from callrouter.settings.context import Context
 from callrouter.settings.folder import Way
-from callrouter.settings.problems import listed
+from callrouter.settings.problems import listed, quoted
 from callrouter.settings.queues import build_queue
 from callrouter.settings.result import AsteriskSettings, PbxSettings
 from callrouter.settings.rules import build_rules
@@ -54,6 +55,11 @@ def _device(
     if number and device.confirm is False:
         text = "confirm: false is not allowed for an outside number"
         context.document.error((*way, "confirm"), text, "a voicemail would take the calls")
+        return None
+    fault = form_fault(number) if number else ""
+    if fault:
+        text = f"number {quoted(number)}: {fault}"
+        context.document.error((*way, "number"), text, "such as +447700900123")
         return None
     pbxes = _rung_by(way, device, context)
     if not pbxes:

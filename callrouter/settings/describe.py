@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -129,10 +130,10 @@ def _aim(level: ServiceLevel | None) -> str:
 def _site(old: Settings, new: Settings) -> Iterator[str]:
     if old.timezone != new.timezone:
         yield f"timezone {old.timezone} -> {new.timezone}"
-    for key in ("region", "countries", "types"):
-        before, after = getattr(old.numbers, key), getattr(new.numbers, key)
+    for item in fields(old.numbers):
+        before, after = getattr(old.numbers, item.name), getattr(new.numbers, item.name)
         if before != after:
-            yield f"numbers: {key} {_plain(before)} -> {_plain(after)}"
+            yield f"numbers: {item.name} {_plain(before)} -> {_plain(after)}"
     for id_ in differing(old.pbxes, new.pbxes):
         yield from _pbx(id_, old.pbxes.get(id_), new.pbxes.get(id_))
     yield from _http(old.http, new.http)
@@ -167,6 +168,9 @@ def _http(old: HttpSettings, new: HttpSettings) -> Iterator[str]:
     for name in differing(tokens, now):
         if name in tokens and name in now and tokens[name].role != now[name].role:
             yield f"api token {name}: role {tokens[name].role} -> {now[name].role}"
+        if name in tokens and name in now and tokens[name].agent != now[name].agent:
+            before, after = (_plain(found[name].agent) for found in (tokens, now))
+            yield f"api token {name}: agent {before} -> {after}"
         if name not in tokens or name not in now or tokens[name].token != now[name].token:
             role = f" ({now[name].role})" if name not in tokens else ""
             yield f"api token {name} {_how(name, tokens, now)}{role}"
@@ -201,6 +205,8 @@ def _plain(value: object) -> str:
             return "none"
         case bool():
             return _yes(value)
+        case Enum():
+            return str(value.value)
         case tuple():
             return ", ".join(map(str, value))
         case Path() | _:

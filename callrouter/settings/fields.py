@@ -225,6 +225,9 @@ Role = Annotated[
     Expected("agent, supervisor or admin", "agent|supervisor|admin"),
 ]
 SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]
+ApprovalWord = Annotated[
+    Literal["none", "supervisor"], Expected("none or supervisor", "none|supervisor")
+]
 NumberType = Annotated[
     Literal["mobile", "fixed-line"], Expected("mobile or fixed-line", "mobile|fixed-line")
 ]

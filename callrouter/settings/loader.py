@@ -88,7 +88,7 @@ def _build(
     zone = site.build_zone(root, document, nearest)
     context = Context(document=document, nearest=nearest, policies=policies, pbxes=pbxes, zone=zone)
     table = build.build_table(root, context)
-    http = site.build_http(root, document, folder)
+    http = site.build_http(root, context, folder)
     if not document.findings.errors:
         advice.advise(root, table, document, now)
     return Settings(

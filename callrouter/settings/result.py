@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
+from callrouter.model.registered import NumberSettings
 from callrouter.model.table import Table
 from callrouter.settings.problems import Problem
 
@@ -49,11 +50,15 @@ PbxSettings: TypeAlias = AsteriskSettings | SimulatedSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiToken:
-    """A program that may use the HTTP API."""
+    """A program that may use the HTTP API.
+
+    Of role ``agent`` it acts for `agent` alone; without one it may only read.
+    """
 
     name: str
     role: Role
     token: str = field(repr=False)
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +79,6 @@ class UserSettings:
     id: str
     role: Role
     password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberSettings:
-    """What agents may register as a mobile; empty `countries` or `types` allow all."""
-
-    region: str = ""
-    countries: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from callrouter.model.registered import NumberSettings
 from callrouter.model.table import QueueSpec
 from callrouter.settings import fields as f
 from callrouter.settings.schemarules import Rule
@@ -26,6 +27,7 @@ from callrouter.settings.shape import (
 )
 
 _QUEUE = QueueSpec(id="", name="")
+_NUMBERS = NumberSettings()
 
 
 class TlsClient(Shape):
@@ -77,6 +79,10 @@ class ApiToken(Shape):
     name: f.Name = Field(description="Who it is, for the log.")
     role: f.Role = Field(description="What it may do.")
     token: f.Token = Field(description="The bearer token, 16 characters at least.")
+    agent: f.Name | None = Field(
+        None,
+        description="With role agent: the agent it acts for. Without, such a token may only read.",
+    )
 
 
 class Http(Shape):
@@ -95,11 +101,36 @@ class User(Shape):
 
 
 class Numbers(Shape):
-    """What agents may register as a mobile."""
+    """What agents may register as a mobile, and how often calls are placed to prove one."""
 
     region: f.Country | None = Field(None, description="Country of numbers written without +.")
-    countries: list[f.Country] = Field(default=[], description="Countries allowed; none: all.")
-    types: list[f.NumberType] = Field(default=[], description="Kinds allowed; none: all.")
+    countries: list[f.Country] = Field(
+        default=[], description="Countries allowed. Default: that of region; without one, none."
+    )
+    types: list[f.NumberType] = Field(default=[], description="Kinds allowed. Default: both.")
+    approval: f.ApprovalWord = Field(
+        _NUMBERS.approval.value,
+        description="supervisor: a mobile that was proved waits until a supervisor approves it.",
+    )
+    devices_per_agent: f.Count = Field(
+        _NUMBERS.devices_per_agent, description="Most mobiles that an agent may register."
+    )
+    attempts_per_hour: f.Count = Field(
+        _NUMBERS.attempts_per_hour,
+        description="Most requests of one agent in an hour, whatever comes of them.",
+    )
+    calls_per_hour: f.Count = Field(
+        _NUMBERS.calls_per_hour,
+        description="Most verification calls in an hour for one agent, and to one number; "
+        "in 24 hours four times as many.",
+    )
+    calls_per_day: f.Count = Field(
+        _NUMBERS.calls_per_day, description="Most verification calls in 24 hours, of all agents."
+    )
+    calls_per_country: f.Count = Field(
+        _NUMBERS.calls_per_country,
+        description="Most verification calls to one country in 24 hours.",
+    )
 
 
 class Device(Shape):

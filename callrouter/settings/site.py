@@ -8,14 +8,15 @@ import zoneinfo
 from datetime import UTC, tzinfo
 from pathlib import Path
 
+from callrouter.model.registered import Approval, NumberSettings
 from callrouter.settings import schema
+from callrouter.settings.context import Context
 from callrouter.settings.folder import Document
 from callrouter.settings.problems import Nearest, quoted
 from callrouter.settings.result import (
     ApiToken,
     AsteriskSettings,
     HttpSettings,
-    NumberSettings,
     PbxSettings,
     ServiceLevel,
     SimulatedSettings,
@@ -45,8 +46,9 @@ def _pbx(id_: str, pbx: schema.Asterisk | schema.Simulated, folder: Path) -> Pbx
     )
 
 
-def build_http(root: schema.Root, document: Document, folder: Path) -> HttpSettings:
+def build_http(root: schema.Root, context: Context, folder: Path) -> HttpSettings:
     """Make the HTTP settings, with paths relative to the folder."""
+    document = context.document
     http = root.http or schema.Http.model_validate({})
     host, _, port = http.listen.rpartition(":")
     host = host.strip("[]")
@@ -65,6 +67,7 @@ def build_http(root: schema.Root, document: Document, folder: Path) -> HttpSetti
         if token.token in tokens:
             way = ("http", "api_tokens", index, "token")
             document.error(way, "token stands twice", "give each program its own")
+        _check_agent(index, token, context)
         names.add(token.name)
         tokens.add(token.token)
     return HttpSettings(
@@ -73,10 +76,22 @@ def build_http(root: schema.Root, document: Document, folder: Path) -> HttpSetti
         certificate=folder / http.tls.certificate if http.tls else None,
         key=folder / http.tls.key if http.tls else None,
         api_tokens=tuple(
-            ApiToken(name=token.name, role=token.role, token=token.token)
+            ApiToken(name=token.name, role=token.role, token=token.token, agent=token.agent or "")
             for token in http.api_tokens
         ),
     )
+
+
+def _check_agent(index: int, token: schema.ApiToken, context: Context) -> None:
+    """A token may act for an agent if there is one, and if it may do no more than that."""
+    way = ("http", "api_tokens", index, "agent")
+    if token.agent is None:
+        return
+    if token.role != "agent":
+        text = f"a token of role {token.role} acts for everyone"
+        context.document.error(way, text, "take agent: out, or give it role: agent", key=True)
+    else:
+        context.knows("agents", token.agent, way, "agent")
 
 
 def _is_loopback(host: str) -> bool:
@@ -122,6 +137,12 @@ def build_numbers(root: schema.Root) -> NumberSettings:
         region=numbers.region or "",
         countries=tuple(numbers.countries),
         types=tuple(numbers.types),
+        approval=Approval(numbers.approval),
+        devices_per_agent=numbers.devices_per_agent,
+        attempts_per_hour=numbers.attempts_per_hour,
+        calls_per_hour=numbers.calls_per_hour,
+        calls_per_day=numbers.calls_per_day,
+        calls_per_country=numbers.calls_per_country,
     )
 
 

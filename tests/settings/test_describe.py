@@ -378,3 +378,18 @@ def test_moves_are_as_few_as_can_be() -> None:
         assert len(moves) == 4 - longest
     assert moved("abc", "cxa") == [("c", True)]
     assert moved("", "a") == []
+
+
+def test_limits_of_numbers_and_the_agent_of_a_token(tmp_path: Path) -> None:
+    def settings(numbers: str, agent: str) -> Settings:
+        token = f"{{name: app, role: agent, agent: {agent}, token: 0123456789abcdef}}"
+        site = f"numbers: {{{numbers}}}\nhttp: {{api_tokens: [{token}]}}\n"
+        return loaded(tmp_path, site=site)
+
+    old = settings("region: GB", "alice")
+    new = settings("region: GB, approval: supervisor, calls_per_hour: 2", "bob")
+    assert changes(old, new) == [
+        "numbers: approval none -> supervisor",
+        "numbers: calls_per_hour 5 -> 2",
+        "api token app: agent alice -> bob",
+    ]

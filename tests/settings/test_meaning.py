@@ -473,7 +473,6 @@ def test_warnings_about_what_has_no_effect(tmp_path: Path) -> None:
         f"queues.yaml:2:13: service_level {effect}",
         f"queues.yaml:2:55: announce {effect}",
         f"site.yaml:1:1: users {effect}",
-        f"site.yaml:4:1: numbers {effect}",
         (
             "site.yaml:5:16: HTTP without TLS is open to other machines"
             " (listen on 127.0.0.1, or give http a tls)"
@@ -521,3 +520,47 @@ def test_policies_come_from_the_program(tmp_path: Path) -> None:
     settings = load(loaded_dir, environ={}, policies=POLICIES | {"mine"})
     assert settings.table.queues["support"].policy == ("mine",)
     assert PBX
+
+
+def test_numbers_in_files_are_held_to_their_form_and_dear_ones_warned_of(tmp_path: Path) -> None:
+    def agents(number: str) -> str:
+        return f'agents:\n  alice: {{devices: {{mobile: {{number: "{number}"}}}}}}\n  bob: {{}}\n'
+
+    assert told(tmp_path, agents=agents("+999123456789")) == [
+        (
+            "agents.yaml:2:38: number '+999123456789': no country has numbers that begin so "
+            "(such as +447700900123)"
+        )
+    ]
+    assert told(tmp_path, agents=agents("+4477009")) == [
+        (
+            "agents.yaml:2:38: number '+4477009': too few digits for a number of its country "
+            "(such as +447700900123)"
+        )
+    ]
+    assert told(tmp_path, agents=agents("+33612345678")) == []
+    assert [
+        line for line in warned(tmp_path, agents=agents("+449098790000")) if "costs" in line
+    ] == [
+        (
+            "agents.yaml:2:21: +449098790000 is a premium-rate number; every call to it costs "
+            "(agents could not register it)"
+        )
+    ]
+
+
+def test_a_token_may_act_for_one_agent(tmp_path: Path) -> None:
+    def site(more: str) -> str:
+        return f"http:\n  api_tokens:\n    - {{name: app, token: 0123456789abcdef, {more}}}\n"
+
+    settings = loaded(tmp_path, site=site("role: agent, agent: alice"))
+    assert settings.http.api_tokens[0].agent == "alice"
+    assert told(tmp_path, site=site("role: agent, agent: alise")) == [
+        "site.yaml:3:64: unknown agent 'alise' (did you mean 'alice'?)"
+    ]
+    assert told(tmp_path, site=site("role: supervisor, agent: alice")) == [
+        (
+            "site.yaml:3:62: a token of role supervisor acts for everyone "
+            "(take agent: out, or give it role: agent)"
+        )
+    ]

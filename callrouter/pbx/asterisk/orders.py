@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import Final
 
+from callrouter.logs import mask
 from callrouter.model.commands import Leave, Ring, StopReason
 from callrouter.model.table import HangUp, ToDialplan
 from callrouter.pbx.asterisk import words
@@ -20,10 +23,29 @@ ring times short.
 """
 
 
+_DIALLED: Final = re.compile(r"\+[1-9][0-9]{5,14}")
+
+
+def dial_string(dial_number: str, number: str) -> str:
+    """What Asterisk dials for an outside number (E.164), as `dial_number` says.
+
+    The last gate: ``&``, ``@``, ``/``, ``,`` and others would ring something else or besides, so nothing
+    but digits gets past here, whoever let it come so far.
+
+    Raises:
+        ValueError: `number` is no E.164 number, or this PBX dials none.
+    """
+    if not _DIALLED.fullmatch(number):
+        raise ValueError(f"{mask(number)} is not a number to be dialled")
+    if "{number}" not in dial_number:
+        raise ValueError("this PBX has no dial_number, so it dials no outside numbers")
+    return dial_number.replace("{number}", number.removeprefix("+"))
+
+
 def originate(ring: Ring, dial_number: str) -> dict[str, str | list[str]]:
     """Ring one device; `dial_number` says how outside numbers are dialled."""
     uid = words.leg_id(ring.offer, ring.device)
-    channel = ring.endpoint or dial_number.format(number=ring.number.removeprefix("+"))
+    channel = ring.endpoint or dial_string(dial_number, ring.number)
     name, number = clean_name(ring.caller_name), clean_number(ring.caller_number)
     return {
         "Action": "Originate",

@@ -1,0 +1,272 @@
+"""Which phone numbers are taken: from what a person types to E.164, or the reason why not.
+
+The library `phonenumbers` forgives much (letters, Arabic digits, ``;phone-context=``), so what it is
+given was looked at before, and only its E.164 goes on from here. Its types do not tell all that is dear
+(satellites are mobiles to it), so calling codes of no country are refused by themselves, and countries
+are those of the number, not of the code: +1 is not the United States.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, shortnumberinfo
+
+from callrouter.model.registered import NumberSettings
+
+E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+
+_LONGEST_TEXT: Final = 40
+_MOST_DIGITS: Final = 17
+"""15 of E.164, and the two of an 00."""
+_WRITTEN: Final = re.compile(r"[0-9+(][0-9+() .-]*")
+_WITH_LETTERS: Final = re.compile(r"[0-9+(][A-Za-z0-9+() .-]*")
+_EXTENSION: Final = re.compile(
+    r"(?i)[0-9)\s]\s*(?:;\s*ext|ext|extn|x|durchwahl|#)[.:=\s]*[0-9]+\s*$"
+)
+_PLUS: Final = re.compile(r"[ (]*\+[^+]*")
+_DRAMA: Final = re.compile(r"\+447700900[0-9]{3}")
+"""Ofcom keeps these mobiles free for films and books: they ring nobody and are here for trying things.
+
+To the library there is no such number. Those of other countries are valid to it.
+"""
+_EMERGENCY: Final = frozenset({"000", "110", "112", "118", "119", "911", "999"})
+"""Dialled by many far from home; whatever the region, never someone's mobile."""
+
+_NO_COUNTRY: Final = {
+    "+800": ("freephone", "an international freephone number"),
+    "+808": ("shared-cost", "an international shared-cost number"),
+    "+870": ("satellite", "a satellite number (Inmarsat)"),
+    "+878": ("personal-number", "a universal personal number"),
+    "+881": ("satellite", "a satellite number"),
+    "+882": ("satellite", "a number of an international or satellite network"),
+    "+883": ("satellite", "a number of an international or satellite network"),
+    "+888": ("not-allowed", "a number of disaster relief"),
+    "+979": ("premium", "an international premium-rate number"),
+}
+_KINDS: Final = {
+    PhoneNumberType.PREMIUM_RATE: ("premium", "a premium-rate number"),
+    PhoneNumberType.SHARED_COST: ("shared-cost", "a shared-cost number"),
+    PhoneNumberType.PERSONAL_NUMBER: ("personal-number", "a personal number, which costs extra"),
+    PhoneNumberType.TOLL_FREE: ("freephone", "a freephone number"),
+    PhoneNumberType.UAN: ("uan", "a company's universal access number"),
+    PhoneNumberType.PAGER: ("pager", "a pager"),
+    PhoneNumberType.VOICEMAIL: ("voicemail", "a voicemail"),
+    PhoneNumberType.VOIP: ("voip", "an internet telephony number"),
+    PhoneNumberType.UNKNOWN: ("unknown-type", "a number of no known kind"),
+}
+_TYPES: Final = {
+    PhoneNumberType.MOBILE: frozenset({"mobile"}),
+    PhoneNumberType.FIXED_LINE: frozenset({"fixed-line"}),
+    # Nobody can tell in North America.
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: frozenset({"mobile", "fixed-line"}),
+}
+_TYPE_WORDS: Final = {"mobile": "mobiles", "fixed-line": "fixed lines"}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A number that may be registered: E.164, and its country."""
+
+    number: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """A number that may not. `kind` is stable, `text` says why, for the person who typed it."""
+
+    kind: str
+    text: str
+
+
+Verdict: TypeAlias = Taken | NotTaken
+
+
+def read_number(text: str, settings: NumberSettings) -> Verdict:
+    """Judge what a person typed."""
+    fault = _written_wrongly(text)
+    if fault is not None:
+        return fault
+    digits = "".join(c for c in text if c.isdigit())
+    international = bool(_PLUS.fullmatch(text))
+    if not international and digits.startswith("00"):
+        international, digits = True, digits.removeprefix("00")
+    fault = _no_persons_number(digits, settings.region, international=international)
+    if fault is not None:
+        return fault
+    try:
+        # The brackets of "+44 (0)20" are read with the rest; blanks say nothing.
+        parsed = phonenumbers.parse(
+            f"+{digits}" if international else digits, None if international else settings.region
+        )
+    except NumberParseException as error:
+        return _unreadable(error, settings.region)
+    return _judge(parsed, settings)
+
+
+def form_fault(number: str) -> str:
+    """What is wrong with the form of a number that the configuration gives; empty: nothing.
+
+    Country and kind are the supervisors' choice there.
+    """
+    if not E164.fullmatch(number):
+        return "not an international number such as +447700900123"
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException:
+        return "no country has numbers that begin so"
+    fault = _impossible(parsed)
+    if fault:
+        return fault[1]
+    return "" if _e164(parsed) == number else "not in international form"
+
+
+def dear(number: str) -> str:
+    """In words what makes calls to a number (E.164) dear, or impossible; empty: nothing known."""
+    special = _no_country(number)
+    if special is not None:
+        return special[1]
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException:
+        return ""
+    kind = _KINDS.get(phonenumbers.number_type(parsed))
+    return kind[1] if kind is not None and kind[0] in {"premium", "shared-cost"} else ""
+
+
+def country_of(number: str) -> str:
+    """The country of a number (E.164), two letters; empty: none."""
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
+    except NumberParseException:
+        return ""
+
+
+# ---------------------------------------------------------------- as written
+
+
+def _written_wrongly(text: str) -> NotTaken | None:
+    """The reason why a text is no way to write a number."""
+    if not text.strip():
+        return NotTaken("empty", "give a number, such as +447700900123")
+    if len(text) > _LONGEST_TEXT:
+        return NotTaken("too-long", "too long for a phone number")
+    kinds = {unicodedata.category(c) for c in text}
+    if kinds & {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}:
+        return NotTaken("hidden-character", "there is a character in it that can't be seen")
+    if any(c.isdigit() and not c.isascii() for c in text):
+        return NotTaken("foreign-digits", "write the digits as 0 to 9")
+    if text.strip()[0] in "*#":
+        return NotTaken("code", "that is a code for a telephone system, not a number")
+    if _EXTENSION.search(text):
+        return NotTaken("extension", "a number with an extension can't be called by itself")
+    if not _WRITTEN.fullmatch(text.strip()) or not any(map(str.isdigit, text)):
+        if _WITH_LETTERS.fullmatch(text.strip()) and re.search("[A-Za-z]", text):
+            return NotTaken("letters", "write digits in place of letters")
+        text = (
+            "only digits, blanks, brackets, dots and dashes can stand in a number, and a + in front"
+        )
+        return NotTaken("not-a-number", text)
+    if "+" in text and not _PLUS.fullmatch(text):
+        return NotTaken("not-a-number", "a + can only stand in front")
+    return None
+
+
+def _no_persons_number(digits: str, region: str, *, international: bool) -> NotTaken | None:
+    """The reason why digits are nobody's number, whatever country they are of."""
+    if digits in _EMERGENCY or (
+        region and not international and shortnumberinfo.is_emergency_number(digits, region)
+    ):
+        return NotTaken("emergency", "that is an emergency number")
+    if len(digits) > _MOST_DIGITS:
+        return NotTaken("too-long", "too many digits for a phone number")
+    special = _no_country(f"+{digits}") if international else None
+    if special is not None:
+        return NotTaken(special[0], f"that is {special[1]}")
+    if not international and len(digits) <= 6:
+        return NotTaken("short-code", "too short: a short code or an extension")
+    if not international and not region:
+        return NotTaken("no-country", "begin with + and the country, such as +44")
+    return None
+
+
+def _unreadable(error: NumberParseException, region: str) -> NotTaken:
+    match error.error_type:
+        case NumberParseException.INVALID_COUNTRY_CODE:
+            if region:
+                return NotTaken("no-country", "no country has numbers that begin so")
+            return NotTaken("no-country", "begin with + and the country, such as +44")
+        case NumberParseException.TOO_LONG:
+            return NotTaken("too-long", "too many digits for a phone number")
+        case NumberParseException.TOO_SHORT_NSN | NumberParseException.TOO_SHORT_AFTER_IDD:
+            return NotTaken("too-short", "too few digits for a phone number")
+        case _:
+            return NotTaken("not-a-number", "that is not a phone number")
+
+
+# ---------------------------------------------------------------- what it is
+
+
+def _judge(parsed: PhoneNumber, settings: NumberSettings) -> Verdict:
+    """What a number is, and whether it may be registered."""
+    number = _e164(parsed)
+    if _DRAMA.fullmatch(number):
+        return _allowed(PhoneNumberType.MOBILE, number, "GB", settings)
+    country = phonenumbers.region_code_for_number(
+        parsed
+    ) or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    national = str(parsed.national_number)
+    if shortnumberinfo.is_emergency_number(national, country):
+        return NotTaken("emergency", "that is an emergency number")
+    fault = _impossible(parsed)
+    if fault:
+        return NotTaken(fault[0], fault[1])
+    if not phonenumbers.is_valid_number(parsed) or not E164.fullmatch(number):
+        return NotTaken("no-number", "there is no such number in its country")
+    return _allowed(phonenumbers.number_type(parsed), number, country, settings)
+
+
+def _allowed(type_: int, number: str, country: str, settings: NumberSettings) -> Verdict:
+    kind = _KINDS.get(type_)
+    if kind is not None:
+        return NotTaken(kind[0], f"that is {kind[1]}")
+    if country not in settings.allowed:
+        allowed = ", ".join(settings.allowed) or "none"
+        return NotTaken(
+            "country", f"numbers of {country} are not allowed here (allowed: {allowed})"
+        )
+    wanted = settings.types or tuple(_TYPE_WORDS)
+    if not _TYPES[type_] & set(wanted):
+        words = " and ".join(_TYPE_WORDS[name] for name in wanted)
+        return NotTaken("type", f"only {words} are allowed here")
+    return Taken(number, country)
+
+
+def _impossible(parsed: PhoneNumber) -> tuple[str, str] | None:
+    """Why no number can have these digits, as a kind and in words; None: one can."""
+    possible = phonenumbers.ValidationResult
+    match phonenumbers.is_possible_number_with_reason(parsed):
+        case possible.TOO_SHORT | possible.IS_POSSIBLE_LOCAL_ONLY:
+            return "too-short", "too few digits for a number of its country"
+        case possible.TOO_LONG:
+            return "too-long", "too many digits for a number of its country"
+        case possible.INVALID_COUNTRY_CODE:
+            return "no-country", "no country has numbers that begin so"
+        case possible.INVALID_LENGTH:
+            return "no-number", "no number of its country has so many digits"
+        case _:
+            return None
+
+
+def _no_country(number: str) -> tuple[str, str] | None:
+    """What a number is whose code belongs to no country."""
+    return _NO_COUNTRY.get(number[:4])
+
+
+def _e164(parsed: PhoneNumber) -> str:
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
