@@ -110,6 +110,9 @@ def _watch(client: Client, fetch: Fetch, show: Show) -> None:
             screen.update(Group(*view, Text(f"\n{foot}", style=style)), refresh=True)
 
 
+STATES = ("offline", "available", "reserved", "ringing", "on-call", "wrap-up", "paused")
+"""What an agent can be, as the API says it."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 watch_option = click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
 
@@ -146,7 +149,13 @@ def queues(context: click.Context, *, as_json: bool, watch: bool) -> None:
 
 @click.command(short_help="The agents and what they do.")
 @click.option("--queue", metavar="QUEUE", help="Only the agents of this queue.")
-@click.option("--state", "wanted", metavar="STATE", help="Only agents in this state.")
+@click.option(
+    "--state",
+    "wanted",
+    metavar="STATE",
+    type=click.Choice(STATES),
+    help=f"Only agents in this state: {', '.join(STATES)}.",
+)
 @json_option
 @watch_option
 @click.pass_context

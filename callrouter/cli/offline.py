@@ -192,8 +192,9 @@ def asterisks(settings: Settings) -> list[AsteriskSettings]:
 
 
 @click.command(short_help="Check each Asterisk for what is needed there.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
-def doctor(context: click.Context) -> None:
+def doctor(context: click.Context, *, as_json: bool) -> None:
     """Log in to each Asterisk and check what the router needs there.
 
     Version, modules, rights, dialplan, clock, and the phones that agents name. Ends with status 1
@@ -201,26 +202,40 @@ def doctor(context: click.Context) -> None:
     """
     settings = read(folders.choose(context.obj, os.environ))
     pbxes = asterisks(settings)
-    if not pbxes:
+    if not pbxes and not as_json:
         click.echo("no pbx with driver: asterisk, so there is nothing to examine")
-        return
-    worst = 0
+    views, worst = [], 0
     for pbx in pbxes:
-        click.echo(f"{pbx.id}: Asterisk at {pbx.host}:{pbx.port}")
-        worst = max(worst, asyncio.run(_examine(pbx, settings.table)))
+        view: dict[str, Any] = {"pbx": pbx.id, "host": pbx.host, "port": pbx.port}
+        if not as_json:
+            click.echo(f"{pbx.id}: Asterisk at {pbx.host}:{pbx.port}")
+        status, findings = asyncio.run(_examine(pbx, settings.table, aloud=not as_json))
+        views.append(view | {"ok": status == 0, "findings": findings})
+        worst = max(worst, status)
+    if as_json:
+        click.echo(json.dumps(views, ensure_ascii=False, indent=2))
     context.exit(worst)
 
 
-async def _examine(pbx: AsteriskSettings, table: Table) -> int:
-    """Print the findings for one Asterisk; returns 0 all is well, 1 it is not, 3 not reachable."""
+async def _examine(
+    pbx: AsteriskSettings, table: Table, *, aloud: bool
+) -> tuple[int, list[dict[str, Any]]]:
+    """Look at one Asterisk and print the findings as they come, if `aloud`.
+
+    Returns:
+        0 all is well, 1 it is not, 3 not reachable; and what was found, for programs.
+    """
     from callrouter.pbx.asterisk.doctor import examine  # noqa: PLC0415 - only here
 
-    worst = 0
+    worst, found = 0, []
     async for finding in examine(pbx.id, pbx, table):
+        found.append({"ok": finding.ok, "what": finding.what, "advice": finding.advice})
+        if finding.ok is False:
+            worst = max(worst, 1 if finding.reached else 3)
+        if not aloud:
+            continue
         mark = {True: "✓", False: "✗", None: "-"}[finding.ok]
         click.echo(f"  {mark} {clean(finding.what)}")
         if finding.advice and finding.ok is not True:
             click.echo(f"      {clean(finding.advice)}")
-        if finding.ok is False:
-            worst = max(worst, 1 if finding.reached else 3)
-    return worst
+    return worst, found

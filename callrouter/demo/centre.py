@@ -37,7 +37,7 @@ class Centre:
     """
 
     def __init__(self, install: Install | None, dice: random.Random, say: Say) -> None:
-        self.place = Path(tempfile.mkdtemp(prefix="callrouter-demo-"))
+        self.place = Path(tempfile.mkdtemp(prefix="cr-demo-"))
         self.daemon = Daemon(self.place, self.place / "daemon.log")
         self.asterisk: Asterisk | None = None
         self._install, self._dice, self._say = install, dice, say

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -29,9 +31,9 @@ def configure(folder: Path, port: int, secret: str = SECRET) -> Path:
     return config
 
 
-async def doctor(config: Path) -> tuple[int, str]:
+async def doctor(config: Path, *options: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "callrouter", "--config", str(config), "doctor"),
+        *(sys.executable, "-m", "callrouter", "--config", str(config), "doctor", *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=os.environ | {"COLUMNS": "200"},
@@ -46,9 +48,24 @@ async def test_what_is_fine_and_what_is_not(install: Install, tmp_path: Path) ->
     dialplan = render_extensions()
     async with lab(install, phones=("1001", "1002"), dialplan=dialplan, manager=manager) as here:
         await here["1002"].unregister()
-        code, said = await doctor(configure(tmp_path, here.asterisk.ami_port))
+        config = configure(tmp_path, here.asterisk.ami_port)
+        code, said = await doctor(config)
+        as_json = await doctor(config, "--json")
+        modules = (here.asterisk.folder / "etc/modules.conf").read_text()
+        here.asterisk.write_config("modules.conf", modules.replace("load=app_read.so\n", ""))
+        await here.asterisk.restart()
+        assert "✗ modules not loaded: app_read\n" in (await doctor(config))[1]
     assert code == 1
     assert "✓ office: logged in" in said
+    assert re.search(r"✓ Asterisk (20|22)\.", said), (
+        "with no more rights than the shipped account has"
+    )
+    assert "✓ modules are loaded" in said
+    assert as_json[0] == 1
+    (view,) = json.loads(as_json[1])
+    assert (view["pbx"], view["ok"]) == ("office", False)
+    wrong = [finding["what"] for finding in view["findings"] if finding["ok"] is False]
+    assert wrong == ["PJSIP/1999 (cat, desk): no such endpoint"]
     assert "✓ may do all that the router needs" in said
     assert "✓ dialplan is there" in said
     assert "✓ hears UserEvent" in said

@@ -78,6 +78,17 @@ async def test_what_is_not_permitted_is_named(
         await here.hang_all_up()
 
 
+async def test_a_missing_dialplan_is_named(
+    install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = table(staff(1), queue("support", ["a1"]))
+    async with floor(install, spec, dialplan="", router=False) as here:
+        here.begin()
+        await here.until(lambda: "dialplan context missing: callrouter, " in caplog.text, 8)
+    (said,) = [r.message for r in caplog.records if "context missing" in r.message]
+    assert "#include extensions_callrouter.conf in extensions.conf" in said
+
+
 def test_the_shipped_account_has_what_is_needed_and_no_more() -> None:
     classes = dict(re.findall(r"^(read|write) = (\S+)$", MANAGER, flags=re.MULTILINE))
     assert set(classes["write"].split(",")) == {"call", "originate", "user", "agent"}

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from callrouter import __version__
+from callrouter.cli.live import STATES
+from callrouter.core.state import AgentState
 from tests.daemon.process import AGENTS, Daemon, Place
 
 
@@ -130,6 +132,11 @@ def test_doctor_cannot_reach_it(place: Place) -> None:
     assert answer.returncode == 3
     assert answer.stdout.startswith("office: Asterisk at 127.0.0.1:1\n  ✗ ")
     assert answer.stderr == ""
+    answer = place.call("doctor", "--json")
+    assert answer.returncode == 3
+    (view,) = json.loads(answer.stdout)
+    assert (view["pbx"], view["port"], view["ok"]) == ("office", 1, False)
+    assert "refused the connection" in view["findings"][0]["advice"]
 
 
 def test_dialplan(place: Place) -> None:
@@ -255,6 +262,15 @@ def test_agents_of_a_queue(place: Place, running: Daemon) -> None:
     views = json.loads(place.call("agents", "--queue", "support", "--json").stdout)
     assert [view["id"] for view in views] == ["alice", "bob"]
     assert place.call("agents", "--queue", "none").returncode == 2
+
+
+def test_agents_in_a_state(place: Place, running: Daemon) -> None:
+    reserved = json.loads(place.call("agents", "--state", "reserved", "--json").stdout)
+    assert [view["id"] for view in reserved] == ["front"]
+    answer = place.call("agents", "--state", "idle")
+    assert answer.returncode == 2
+    assert "'idle' is not one of" in answer.stderr
+    assert {state.value for state in AgentState} == set(STATES)
 
 
 def test_watch_in_a_pipe(place: Place, running: Daemon) -> None:

@@ -73,7 +73,7 @@ class Running:
         assert self.processes() == {}
         files = [p for p in self.temporary.rglob("*") if not p.is_dir()]
         assert [p for p in files if not re.fullmatch(r"\d+\.lock", p.name)] == []
-        assert not list(self.temporary.glob("callrouter-demo-*"))
+        assert not list(self.temporary.glob("cr-demo-*"))
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
-"""Whether the manager's user may do, and gets to hear, what the router needs.
+"""Whether Asterisk has the dialplan, and lets the manager's user do and hear what the router needs.
 
-Asterisk does not say: an action that is not permitted is refused when it is needed, and an event that
-may not be read just does not come. So ask once after each login, and listen for echoes of our own.
+Asterisk does not say: an action that is not permitted is refused when it is needed, an event that may
+not be read just does not come, and without the dialplan no call ever reaches the router. So ask once
+after each login, and listen for echoes of our own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _HINT = "callers would not be served; check the user in manager_callrouter.conf"
 
 
 class Checkup:
-    """Complains, in words for people, of what the user is not permitted."""
+    """Complains, in words for people, of what is missing and what the user is not permitted."""
 
     def __init__(self, session: AmiSession, outbox: Outbox) -> None:
         self._session = session
@@ -47,9 +48,25 @@ class Checkup:
             missing = sorted({c for name, c in words.NEEDS.items() if name not in allowed})
             for name in missing:
                 self._outbox.complain(f"write={name} is missing", _HINT)
+            if "Getvar" in allowed:
+                await self._dialplan()
             await self._listen(missing)
         except AmiError:
             return  # the link is gone, or too slow to judge; there will be another login
+
+    async def _dialplan(self) -> None:
+        names = [words.is_there(context) for context in words.CONTEXTS]
+        said = [
+            await self._session.request({"Action": "Getvar", "Variable": name}) for name in names
+        ]
+        # What is neither 1 nor 0 is no answer: func_dialplan is not loaded, and `doctor` says so.
+        missing = [c for c, r in zip(words.CONTEXTS, said, strict=True) if r.get("Value") == "0"]
+        if missing:
+            self._outbox.complain(
+                f"dialplan context missing: {', '.join(missing)}",
+                "callers would not be served; #include extensions_callrouter.conf in extensions.conf "
+                '(`callrouter dialplan` writes it), then asterisk -rx "dialplan reload"',
+            )
 
     async def _listen(self, missing: list[str]) -> None:
         lamp = {"Action": "Setvar", "Variable": f"DEVICE_STATE({LAMP})", "Value": ""}

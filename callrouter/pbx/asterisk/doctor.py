@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from callrouter.pbx.asterisk.session import (
 )
 from callrouter.settings import AsteriskSettings
 
-SUPPORTED = ("20.", "22.")
+SUPPORTED = re.compile(r"(certified[-/])?(20|22)\.")
 """Versions that the tests and the documentation speak for."""
 
 ACTIONS = {
@@ -69,7 +70,7 @@ async def examine(name: str, settings: AsteriskSettings, table: Table) -> AsyncI
         yield Finding(True, f"{name}: logged in at {where} as {settings.username}")
         if settings.secret == "change-me":  # noqa: S105 - the one from the sample
             yield Finding(False, "the secret is the sample's", "choose one of your own")
-        for step in (_version, _clock, _actions, _probe):
+        for step in (_version, _modules, _clock, _actions, _probe):
             async for finding in step(session, heard):
                 yield finding
         async for finding in _phones(session, name, table):
@@ -90,18 +91,35 @@ async def _within(seconds: float, true: Callable[[], bool]) -> bool:
 
 
 async def _version(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterator[Finding]:
-    try:
-        reply = await session.request({"Action": "CoreSettings"})
-    except AmiError as error:
-        yield Finding(None, "version not readable", str(error))
+    # Not the CoreSettings action, which would need write=system: more than the router's user is given.
+    version = await _getvar(session, "VERSION(ASTERISK_VERSION)")
+    if not version:
+        yield Finding(
+            None, "version not readable", "load func_version; supported are Asterisk 20 and 22"
+        )
         return
-    version = reply.get("AsteriskVersion")
-    fine = version.startswith(SUPPORTED) or any(f" {v}" in version for v in SUPPORTED)
+    fine = SUPPORTED.match(version) is not None
     yield Finding(
         True if fine else None,
         f"Asterisk {version}",
         "" if fine else "supported are Asterisk 20 and 22; others may work",
     )
+
+
+async def _modules(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterator[Finding]:
+    found = {m: await _getvar(session, f"IFMODULE({m}.so)") for m in words.MODULES}
+    if not any(found.values()):
+        yield Finding(None, "modules not readable", "load func_module to have them looked at")
+        return
+    missing = [name for name, there in found.items() if there != "1"]
+    if missing:
+        yield Finding(
+            False,
+            f"modules not loaded: {', '.join(missing)}",
+            "load them in modules.conf (or install the package they come in), then restart Asterisk",
+        )
+    else:
+        yield Finding(True, "modules are loaded")
 
 
 async def _clock(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterator[Finding]:
@@ -138,11 +156,7 @@ async def _actions(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterat
 
 async def _probe(session: AmiSession, heard: list[AmiMessage]) -> AsyncIterator[Finding]:
     """A channel of Asterisk's own runs through our dialplan; what we hear of it is what we may hear."""
-    missing = []
-    for context, extension in (*((c, "x") for c in words.CONTEXTS[:-1]), (words.OFFER, "desk")):
-        there = await _getvar(session, f"DIALPLAN_EXISTS({context},{extension},1)")
-        if there != "1":
-            missing.append(context)
+    missing = [c for c in words.CONTEXTS if await _getvar(session, words.is_there(c)) != "1"]
     if missing:
         yield Finding(
             False,

@@ -23,6 +23,30 @@ CONTEXTS = (
 )
 """What the dialplan must have."""
 
+MODULES = (
+    "app_dial",
+    "app_read",
+    "app_stack",
+    "app_userevent",
+    "func_callerid",
+    "func_channel",
+    "func_cut",
+    "func_db",
+    "func_devstate",
+    "func_dialplan",
+    "func_global",
+    "func_logic",
+    "func_strings",
+)
+"""What Asterisk must have loaded for that dialplan; music and spoken words it can do without."""
+
+
+def is_there(context: str) -> str:
+    """The variable that is 1 where a context of ours is in the dialplan, and 0 where it is not."""
+    extension = "desk" if context == OFFER else "x"
+    return f"DIALPLAN_EXISTS({context},{extension},1)"
+
+
 OURS = frozenset({ENTRY, "callrouter-hold", AGAIN, CONNECT, "callrouter-unbridged"})
 """Where a caller is in our hands; anywhere else someone has taken them out."""
 
