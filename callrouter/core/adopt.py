@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callrouter.core import agents, calls, failing, legs
+from callrouter.core import agents, calls, failing, legs, wishes
 from callrouter.core.matching import wanted
 from callrouter.core.state import (
     Agent,
@@ -100,13 +100,9 @@ def _stop(floor: Floor, pbx: str, seen: SeenLeg) -> None:
     floor.order(StopRing(pbx=pbx, offer=seen.offer, device=seen.device, why=StopReason.WITHDRAWN))
 
 
-def _device(agent: Agent, device: str) -> DeviceSpec | None:
-    return next((spec for spec in agent.spec.devices if spec.id == device), None)
-
-
 def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> bool:
     """Take in a phone that rings; False if it can't be."""
-    spec = _device(member.agent, seen.device)
+    spec = agents.device(member.agent, seen.device)
     if spec is None or pbx != call.pbx:
         return False
     offer = _offer(floor, seen, call, member, Leg(spec, pbx, state=LegState.RINGING))
@@ -126,7 +122,7 @@ def _talk(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
     member = _member(floor, agent, call.queue if call is not None and mine else None)
     held = [offer for offer in agent.offers.values() if offer.state in agents.OFF_HOOK]
     if member is None or len(held) >= agent.spec.capacity:
-        agents.settle_pending(floor, agent)
+        wishes.settle_pending(floor, agent)
         return False
     failing.withdraw_all(floor, agent)
     if call is None or not mine:
@@ -166,7 +162,7 @@ def _member(floor: Floor, agent: Agent, queue: Queue | None) -> Membership | Non
 
 def _engage(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> None:
     agent = member.agent
-    spec = _device(agent, seen.device)
+    spec = agents.device(agent, seen.device)
     leg = Leg(
         spec or DeviceSpec(id=seen.device, agent=agent.id, pbxes=(pbx,)),
         pbx,
@@ -178,12 +174,12 @@ def _engage(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membershi
     call.winner = offer
     offer.winner, offer.state, offer.adopted = leg, OfferState.TALKING, True
     offer.talked_since = floor.now
-    agents.keep_promise(floor, agent)
+    wishes.keep_promise(floor, agent)
 
 
 def _second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:
     """Another phone that rings for an offer of which one was taken in just now."""
-    spec = _device(offer.agent, seen.device)
+    spec = agents.device(offer.agent, seen.device)
     if offer.state is OfferState.RINGING and spec is not None and not seen.answered:
         offer.legs[seen.device] = Leg(spec, pbx, state=LegState.RINGING)
     else:

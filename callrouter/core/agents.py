@@ -9,20 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from callrouter.core.state import Agent, AgentState, Floor, OfferState
-from callrouter.core.timers import Key, Timer
-from callrouter.model.commands import Happened
 from callrouter.model.events import Reached
 from callrouter.model.table import DeviceSpec
 
 if TYPE_CHECKING:
     from callrouter.core.lanes import Lane
-    from callrouter.core.state import Call
-
-MISSED = "missed calls"
-"""The reason of a pause that the router decided on."""
-
-ROUTER = "callrouter"
-"""Who did what the router did by itself."""
 
 CLOSE_WITHIN = 2.0
 """Seconds after which a phone that was told to stop ringing and did not is taken for dead."""
@@ -48,18 +39,28 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None
     """
     if not device.enabled:
         return "switched off in the configuration"
+    own = (device.agent, device.id)
     agent = floor.agents.get(device.agent)
     if agent is not None and device.id in agent.devices_off:
         by, _ = agent.devices_off[device.id]
         return f"switched off by {by}" if by else "switched off"
+    if own in floor.outside_hours:
+        return "outside its hours"
     if pbx not in floor.up:
         return f"{pbx} is not connected"
     if reached(floor, device, pbx) is Reached.UNREACHABLE:
         return "not reachable"
-    rest = floor.resting.get((device.agent, device.id))
+    rest = floor.resting.get(own)
     if rest is not None:
-        return f"resting for {_left(floor, rest, now):.0f} s after it failed"
+        strikes = floor.strikes.get(own)
+        why = strikes.words() if strikes is not None else "failed"
+        return f"{why}; rung again in {_left(floor, rest, now):.0f} s"
     return ""
+
+
+def device(agent: Agent, name: str) -> DeviceSpec | None:
+    """A device of an agent as the table has it now; None: it has no such device."""
+    return next((spec for spec in agent.spec.devices if spec.id == name), None)
 
 
 def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
@@ -240,131 +241,3 @@ def count_present(floor: Floor, agent: Agent, was: bool) -> None:
 def present(agent: Agent) -> bool:
     """Worth waiting for: signed in and not on a break, whether busy or not."""
     return agent.signed_in and agent.pause is None and not agent.gone
-
-
-def rest_device(floor: Floor, device: DeviceSpec, seconds: float) -> None:
-    """Leave a device alone for a while; a longer rest that has begun goes on."""
-    owner = device.agent, device.id
-    until = max(floor.now + seconds, floor.resting.get(owner, 0.0))
-    agent = floor.agents.get(device.agent)
-    if agent is None:
-        return
-    floor.resting[owner] = until
-    floor.set_timer(Key(Timer.REST, *owner), until)
-    touch(floor, agent)
-
-
-def end_rest(floor: Floor, agent: str, device: str) -> None:
-    """The device may be rung again."""
-    if floor.resting.pop((agent, device), None) is not None:
-        floor.timers.cancel(Key(Timer.REST, agent, device))
-        if agent in floor.agents:
-            touch(floor, floor.agents[agent])
-
-
-def start_wrap_up(floor: Floor, agent: Agent, call: Call, ended_at: float) -> None:
-    """After-call work begins, or, where there is none, the idle clock."""
-    own = agent.spec.wrap_up
-    seconds = call.queue.spec.wrap_up if own is None else own
-    agent.idle_since = ended_at
-    if seconds <= 0 or not agent.signed_in:
-        return
-    until = ended_at + seconds
-    if agent.wrap_until is not None and agent.wrap_until >= until:
-        return  # that of another call, with more to write down, goes on
-    agent.wrap_until = until
-    agent.wrap_queue = call.queue.id
-    floor.set_timer(Key(Timer.WRAP_UP, agent.id), agent.wrap_until)
-    floor.record(Happened.WRAP_UP, call=call, agent=agent.id, detail=(seconds,))
-
-
-def end_wrap_up(floor: Floor, agent: Agent) -> None:
-    """After-call work is over; the idle clock starts."""
-    if agent.wrap_until is None:
-        return
-    agent.idle_since = min(floor.now, agent.wrap_until)
-    agent.wrap_until = None
-    floor.timers.cancel(Key(Timer.WRAP_UP, agent.id))
-    floor.record(Happened.WRAP_UP_ENDED, agent=agent.id, queue=agent.wrap_queue)
-    touch(floor, agent)
-
-
-def changed_by(floor: Floor, agent: Agent, by: str) -> None:
-    """Keep who brought the agent's wanted state about, and when."""
-    agent.changed_by, agent.changed_at = by, floor.now
-    agent.promised = ""
-
-
-def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
-    """The break begins now."""
-    was = present(agent)
-    agent.pause = reason
-    agent.paused_at = floor.now
-    agent.pending_pause = None
-    changed_by(floor, agent, by)
-    count_present(floor, agent, was)
-    touch(floor, agent)
-    floor.record(Happened.PAUSED, agent=agent.id, detail=(reason, by))
-
-
-def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
-    """The agent leaves now; a break or a wrap-up ends with it."""
-    was = present(agent)
-    end_wrap_up(floor, agent)
-    since = agent.signed_in_at if agent.signed_in_at is not None else floor.now
-    agent.signed_in = False
-    agent.signed_in_at = None
-    agent.pause = agent.pending_pause = agent.paused_at = None
-    agent.pending_sign_out = False
-    agent.misses = agent.refusals = 0
-    changed_by(floor, agent, by)
-    count_present(floor, agent, was)
-    touch(floor, agent)
-    floor.record(Happened.SIGNED_OUT, agent=agent.id, detail=(floor.now - since, by))
-
-
-def keep_promise(floor: Floor, agent: Agent) -> None:
-    """Found in the call during which they asked for a pause or sign-out: it is pending again."""
-    promised, agent.promised = agent.promised, ""
-    was = present(agent)
-    if promised == "pause" and agent.pause is not None:
-        agent.pending_pause, agent.pause = agent.pause, None
-        agent.paused_at = None
-    elif promised == "sign-out" and not agent.signed_in:
-        agent.pending_sign_out = agent.signed_in = True
-    else:
-        return
-    agent.pending_by = agent.changed_by
-    count_present(floor, agent, was)
-    touch(floor, agent)
-
-
-def settle_pending(floor: Floor, agent: Agent) -> None:
-    """Carry out what was asked for during a call, now that the agent has none."""
-    if agent.offers:
-        return
-    if agent.pending_sign_out or agent.gone:
-        agent.pending_sign_out = False
-        agent.pending_pause = None
-        if agent.signed_in:
-            by = "taken out of the table" if agent.gone else agent.pending_by
-            set_signed_out(floor, agent, by)
-    elif agent.pending_pause is not None:
-        reason, agent.pending_pause = agent.pending_pause, None
-        if agent.signed_in:
-            set_pause(floor, agent, reason, agent.pending_by)
-    if agent.gone:
-        retire(floor, agent)
-
-
-def retire(floor: Floor, agent: Agent) -> None:
-    """An agent who was taken out of the table has finished."""
-    leave_lanes(agent)
-    floor.agents.pop(agent.id, None)
-    floor.freed.pop(agent.id, None)
-    floor.timers.cancel(Key(Timer.WRAP_UP, agent.id))
-    for owner, device in [rest for rest in floor.resting if rest[0] == agent.id]:
-        end_rest(floor, owner, device)
-    for owners in floor.owners.values():
-        if agent in owners:
-            owners.remove(agent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.core import agents, calendar, legs, rules, waiting
+from callrouter.core import agents, calendar, legs, rules, waiting, wishes
 from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, StopReason
@@ -370,7 +370,7 @@ def talk_over(floor: Floor, offer: Offer) -> None:
         calendar.worked(floor, agent, offer.talked_since)
     offer.talked_since = None
     waiting.remember(floor, offer.call.queue, offer.call.caller_number, agent.id)
-    agents.start_wrap_up(floor, agent, offer.call, floor.now)
+    wishes.start_wrap_up(floor, agent, offer.call, floor.now)
     legs.finish(floor, offer)
 
 

@@ -23,6 +23,8 @@ from callrouter.core.state import (
 )
 from callrouter.core.timers import Key, Timer
 from callrouter.core.waiting import preference
+from callrouter.core.wishes import pause_ends
+from callrouter.model.table import DeviceSpec
 
 
 def check(floor: Floor) -> list[str]:
@@ -134,6 +136,20 @@ def _agent(floor: Floor, agent: Agent) -> Iterator[str]:
     wrap = floor.timers.at(Key(Timer.WRAP_UP, agent.id))
     if wrap != agent.wrap_until:
         yield f"10: {agent.id} is in wrap-up until {agent.wrap_until}, the timer says {wrap}"
+    ends = None if agent.overstayed else pause_ends(floor, agent)
+    if floor.timers.at(Key(Timer.PAUSE, agent.id)) != ends:
+        yield f"10: the pause of {agent.id} may last until {ends}, and the timer says otherwise"
+    for device in agent.spec.devices:
+        yield from _hours(floor, device)
+
+
+def _hours(floor: Floor, device: DeviceSpec) -> Iterator[str]:
+    own, hours = (device.agent, device.id), device.hours
+    if (own in floor.outside_hours) is (hours is None or hours.on(floor.now)):
+        yield f"5: {own} is taken to be within its hours or outside, wrongly"
+    change = hours.next_change(floor.now) if hours is not None else None
+    if floor.timers.at(Key(Timer.HOURS, *own)) != change:
+        yield f"10: the hours of {own} change at {change}, and the timer says otherwise"
 
 
 def _wishes(agent: Agent, ringing: list[Offer]) -> Iterator[str]:
@@ -207,7 +223,7 @@ def _timers(floor: Floor) -> Iterator[str]:
                 known = floor.calls.get(key.id)
             case Timer.RING | Timer.ACCEPT | Timer.CLOSE | Timer.LEG:
                 known = floor.offers.get(key.id)
-            case Timer.WRAP_UP | Timer.REST:
+            case Timer.WRAP_UP | Timer.PAUSE | Timer.REST | Timer.HOURS:
                 known = floor.agents.get(key.id)
             case Timer.SHIFT:
                 known = floor.queues.get(key.id)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from callrouter.core import agents, legs
+from callrouter.core import agents, devices, legs, wishes
 from callrouter.core.state import Agent, CallState, Floor, Leg, LegState, Offer, OfferState
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import StopReason
 from callrouter.model.events import LegEnd
-
-REST_UNREACHABLE = 5.0
-"""Seconds for which a phone that could not be reached is left alone, unless it registers before."""
-
-REST_REFUSED = 30.0
-"""The longest rest of someone who refuses call after call; it starts at 2 s with the second."""
 
 WORST_LAST = (
     LegEnd.UNREACHABLE,
@@ -25,9 +19,6 @@ WORST_LAST = (
     LegEnd.NO_ANSWER,
 )
 """Of several legs' ends the last in this list says how the offer ended."""
-
-FAULTS = frozenset({LegEnd.UNREACHABLE, LegEnd.FAILED})
-"""Ends that say nothing about the person."""
 
 
 def outcome(offer: Offer) -> LegEnd:
@@ -44,8 +35,6 @@ def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
     call.failed_at = floor.now
     if why is LegEnd.NO_ANSWER:
         _missed(floor, offer)
-    elif why not in FAULTS:
-        _refused(floor, offer)
     agents.touch(floor, agent)
     legs.close(floor, offer, StopReason.TIME_UP, why.value)
     if call.state is CallState.WAITING:
@@ -75,20 +64,13 @@ def _missed(floor: Floor, offer: Offer) -> None:
     agent.misses = 0
     withdraw_all(floor, agent, but=offer)
     if any(other.state in agents.OFF_HOOK for other in agent.offers.values()):
-        agent.pending_pause = agents.MISSED
-        agent.pending_by = agents.ROUTER
+        agent.pending_pause = wishes.MISSED
+        agent.pending_by = wishes.ROUTER
     else:
-        agents.set_pause(floor, agent, agents.MISSED, agents.ROUTER)
-
-
-def _refused(floor: Floor, offer: Offer) -> None:
-    """Someone who refuses call after call is left in peace for longer and longer."""
-    agent = offer.agent
-    agent.refusals += 1
-    if agent.refusals > 1:
-        seconds = min(REST_REFUSED, 2.0 ** min(agent.refusals - 1, 5))
-        for leg in offer.legs.values():
-            agents.rest_device(floor, leg.device, seconds)
+        wishes.set_pause(floor, agent, wishes.MISSED, wishes.ROUTER)
+    often = "a call was missed" if limit == 1 else f"{limit} calls in a row were missed"
+    later = " after this call" if agent.pending_pause is not None else ""
+    wishes.tell(floor, agent, f"{often}: you are paused{later}; resume when you are back")
 
 
 # ---------------------------------------------------------------- one leg of several
@@ -111,9 +93,15 @@ def leg_over(floor: Floor, offer: Offer) -> None:
 
 def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
     """Ring a device that had to wait, unless it has become unable to; True if it rings."""
-    if agents.device_trouble(floor, leg.device, leg.pbx):
+    device = agents.device(offer.agent, leg.device.id)  # a reload may have changed or removed it
+    if (
+        device is None
+        or leg.pbx not in device.pbxes
+        or agents.device_trouble(floor, device, leg.pbx)
+    ):
         leg.state, leg.end = LegState.ENDED, LegEnd.UNREACHABLE
         return False
+    leg.device = device
     legs.ring(floor, offer, leg)
     return True
 
@@ -142,11 +130,20 @@ def accept_time_up(floor: Floor, offer: Offer) -> None:
     if offer.call.pbx not in floor.up:
         withdraw(floor, offer, StopReason.TIME_UP)
     elif floor.timers.at(Key(Timer.RING, offer.id)) is None:
+        for leg in offer.legs.values():
+            if _asked(leg):
+                _nobody_pressed(floor, leg)
         fail(floor, offer, LegEnd.NOT_ACCEPTED)
     else:
         for leg in offer.legs.values():
             if _asked(leg):
+                _nobody_pressed(floor, leg)
                 legs.stop(floor, offer, leg, StopReason.TIME_UP)
+
+
+def _nobody_pressed(floor: Floor, leg: Leg) -> None:
+    """We end the leg, so that its end will not say why."""
+    devices.struck(floor, leg, LegEnd.NOT_ACCEPTED, was_up=True)
 
 
 def leg_due(floor: Floor, offer: Offer, device: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.core import agents
+from callrouter.core import agents, devices, wishes
 from callrouter.core.state import Call, Floor, Leg, LegState, Membership, Offer, OfferState
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Happened, Ring, StopReason, StopRing
@@ -144,7 +144,7 @@ def finish(floor: Floor, offer: Offer) -> None:
     floor.offers.pop(offer.id, None)
     agent.offers.pop(offer.id, None)
     agents.touch(floor, agent)
-    agents.settle_pending(floor, agent)
+    wishes.settle_pending(floor, agent)
 
 
 def give_up_on(floor: Floor, offer: Offer) -> None:
@@ -154,7 +154,7 @@ def give_up_on(floor: Floor, offer: Offer) -> None:
             leg.state = LegState.ENDED
             if leg.pbx in floor.up:
                 floor.note(f"{leg.device.address} did not stop ringing for offer {offer.id}")
-                agents.rest_device(floor, leg.device, REST_DEAD)
+                devices.dead(floor, leg.device, REST_DEAD)
     finish(floor, offer)
 
 

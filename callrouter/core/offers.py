@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core import agents, calls, failing, legs
+from callrouter.core import agents, calls, devices, failing, legs, wishes
 from callrouter.core.state import Agent, Call, CallState, Floor, Leg, LegState, Offer, OfferState
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Happened
@@ -81,7 +81,8 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     offer.state = OfferState.ACCEPTED
     offer.winner = leg
     offer.member.turn = offer.turn
-    offer.agent.misses = offer.agent.refusals = 0
+    offer.agent.misses = 0
+    devices.proved(floor, leg.device)
     agents.touch(floor, offer.agent)
     legs.cancel_timers(floor, offer)
     floor.record(Happened.ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id)
@@ -137,7 +138,7 @@ def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
     legs.reserve(floor, offer)
     floor.hungry[offer.call.id] = offer.call
     agents.touch(floor, giver)
-    agents.settle_pending(floor, giver)
+    wishes.settle_pending(floor, giver)
 
 
 # ---------------------------------------------------------------- once accepted
@@ -214,11 +215,12 @@ def _odd(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 def _mark_ended(floor: Floor, leg: Leg, event: LegEvent) -> None:
     assert isinstance(event, LegEnded)  # noqa: S101 - narrows the type; the table sees to it
-    was_up = leg.state in {LegState.ANSWERED, LegState.ACCEPTED}
+    accepted = leg.state is LegState.ACCEPTED
+    was_up = leg.state is LegState.ANSWERED
     leg.state = LegState.ENDED
     leg.end = event.why
-    if event.why in failing.FAULTS and not leg.stopping and not was_up:
-        agents.rest_device(floor, leg.device, failing.REST_UNREACHABLE)
+    if not leg.stopping and not accepted:
+        devices.struck(floor, leg, event.why, was_up=was_up)
 
 
 _S = OfferState

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core.agents import (
-    OFF_HOOK,
-    changed_by,
-    count_present,
-    end_wrap_up,
-    present,
-    set_pause,
-    set_signed_out,
-    touch,
-)
+from callrouter.core import agents
+from callrouter.core.agents import OFF_HOOK, count_present, present, touch
 from callrouter.core.failing import withdraw_all
 from callrouter.core.state import Agent, AgentState, Floor, OfferState
+from callrouter.core.wishes import (
+    by_another,
+    changed_by,
+    end_pause,
+    end_wrap_up,
+    reason_of,
+    set_pause,
+    set_signed_out,
+    tell,
+    unknown_reason,
+)
 from callrouter.model.commands import Happened
 from callrouter.model.events import (
     DeviceSwitched,
@@ -39,6 +42,8 @@ def refusal(floor: Floor, event: PersonEvent) -> str:
             return f"{agent.id} is always signed in (sign_in: always); pause instead"
         case PauseRequested() | Resumed() | ReadyPressed() if not agent.signed_in:
             return f"{agent.id} is not signed in"
+        case PauseRequested():
+            return unknown_reason(floor.table.pauses, event.reason)
         case DeviceSwitched():
             return _no_switch(agent, event)
         case _:
@@ -46,7 +51,7 @@ def refusal(floor: Floor, event: PersonEvent) -> str:
 
 
 def _no_switch(agent: Agent, event: DeviceSwitched) -> str:
-    device = next((spec for spec in agent.spec.devices if spec.id == event.device), None)
+    device = agents.device(agent, event.device)
     if device is None:
         known = ", ".join(spec.id for spec in agent.spec.devices) or "none"
         return f"{agent.id} has no device '{event.device}'; there are: {known}"
@@ -96,6 +101,8 @@ def _sign_in(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     count_present(floor, agent, was)
     touch(floor, agent)
     floor.record(Happened.SIGNED_IN, agent=agent.id, detail=(event.by,))
+    if by_another(agent, event.by):
+        tell(floor, agent, f"signed in by {event.by}")
 
 
 def _stay(floor: Floor, agent: Agent, event: PersonEvent) -> None:
@@ -123,14 +130,17 @@ def _sign_out_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
 def _sign_out_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     agent.pending_sign_out = True
     agent.pending_by = event.by
+    if by_another(agent, event.by):
+        tell(floor, agent, f"{event.by} asked for a sign-out after this call")
     withdraw_all(floor, agent)
     touch(floor, agent)
 
 
 def _pause(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table sees to it
-    if agent.pause != event.reason:
-        set_pause(floor, agent, event.reason, event.by)
+    reason = reason_of(floor.table.pauses, event.reason) or ""
+    if agent.pause != reason:
+        set_pause(floor, agent, reason, event.by)
 
 
 def _pause_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
@@ -140,26 +150,20 @@ def _pause_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
 
 def _pause_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table sees to it
-    agent.pending_pause = event.reason
+    agent.pending_pause = reason_of(floor.table.pauses, event.reason) or ""
     agent.pending_by = event.by
+    if by_another(agent, event.by):
+        tell(floor, agent, f"{event.by} asked for a pause after this call")
     withdraw_all(floor, agent)
     touch(floor, agent)
 
 
 def _resume(floor: Floor, agent: Agent, event: PersonEvent) -> None:
-    was = present(agent)
     agent.pending_pause = None
     if agent.pause is None:
         touch(floor, agent)
-        return
-    reason, agent.pause = agent.pause, None
-    agent.paused_at = None
-    agent.misses = 0
-    changed_by(floor, agent, event.by)
-    agent.idle_since = floor.now
-    count_present(floor, agent, was)
-    touch(floor, agent)
-    floor.record(Happened.RESUMED, agent=agent.id, detail=(reason, event.by))
+    else:
+        end_pause(floor, agent, event.by)
 
 
 def _switch(floor: Floor, agent: Agent, event: PersonEvent) -> None:
@@ -174,6 +178,8 @@ def _switch(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     touch(floor, agent)
     word = "on" if event.on else "off"
     floor.record(Happened.DEVICE, agent=agent.id, detail=(event.device, word, event.by))
+    if by_another(agent, event.by):
+        tell(floor, agent, f"{event.device} switched {word} by {event.by}")
 
 
 def _ready(floor: Floor, agent: Agent, _event: PersonEvent) -> None:

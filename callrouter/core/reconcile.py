@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callrouter.core import adopt, agents, calls, failing, legs
+from callrouter.core import adopt, agents, calls, failing, legs, wishes
 from callrouter.core.state import Call, CallState, Floor, Leg, LegState, Offer, OfferState
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import StopReason, StopRing
@@ -118,6 +118,8 @@ def _compare_offer(
     for leg in live:
         seen = found.get((offer.id, leg.device.id))
         if seen is None:
+            # Of one that was not accepted nobody knows why it ended: nothing is held against it.
+            leg.stopping = leg.stopping or leg.state is not LegState.ACCEPTED
             yield LegEnded(offer=offer.id, device=leg.device.id, why=LegEnd.HUNG_UP)
         elif leg.stopping:
             order = StopRing(
@@ -182,4 +184,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     agents.touch(floor, agent)
     agent.promised = event.pending
     if agent.offers:
-        agents.keep_promise(floor, agent)
+        wishes.keep_promise(floor, agent)
+    ends = wishes.pause_ends(floor, agent)
+    agent.overstayed = ends is not None and any(at >= ends for at, _ in agent.messages)
+    wishes.limit_pause(floor, agent)

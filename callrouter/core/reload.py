@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callrouter.core import agents, calendar, calls, waiting
+from callrouter.core import agents, calendar, calls, devices, waiting, wishes
 from callrouter.core.state import Agent, Floor, Membership, Queue
 from callrouter.model.commands import Happened, Result
-from callrouter.model.table import QueueSpec, SignIn, Table
+from callrouter.model.table import AgentSpec, QueueSpec, SignIn, Table
 
 
 def apply(floor: Floor, table: Table) -> None:
@@ -21,7 +21,7 @@ def apply(floor: Floor, table: Table) -> None:
     one of them has a new phone. Specs that are the same object are known to be the same
     (`Table.reusing` sees to that beforehand).
     """
-    floor.table = table
+    pauses, floor.table = floor.table.pauses, table
     changed, moved = _take_agents(floor, table)
     queues = _take_queues(floor, table, moved)
     if changed:
@@ -29,8 +29,12 @@ def apply(floor: Floor, table: Table) -> None:
     for agent in changed:
         agents.leave_lanes(agent)
         agent.lanes_on.clear()
+        devices.arm_hours(floor, agent)
         agents.touch(floor, agent)
-        agents.settle_pending(floor, agent)
+        wishes.settle_pending(floor, agent)
+    if pauses != table.pauses:
+        for agent in floor.agents.values():
+            wishes.limit_pause(floor, agent)
     for queue in queues:
         _tell_callers(floor, queue)
     for queue in [queue for queue in queues if queue.gone]:
@@ -62,11 +66,24 @@ def _take_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
             changed.append(known)
         elif known.spec is not spec and known.spec != spec and spec.id not in moved:
             changed.append(known)
+        _drop_devices(floor, known, spec)
         known.spec = spec
     for agent in changed:
         if agent.spec.sign_in is SignIn.ALWAYS and not agent.gone:
             _sign_in_always(floor, agent)
     return changed, moved
+
+
+def _drop_devices(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
+    """What is known of devices that are taken out, or ring another phone now, is forgotten."""
+    if agent.spec is spec:
+        return
+    after = {device.id: device.address for device in spec.devices}
+    for device in agent.spec.devices:
+        if after.get(device.id) != device.address:
+            devices.forget_device(floor, agent.id, device.id)
+            if device.id not in after:
+                agent.devices_off.pop(device.id, None)
 
 
 def _sign_in_always(floor: Floor, agent: Agent) -> None:

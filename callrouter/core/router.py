@@ -6,6 +6,7 @@ from callrouter.core import (
     agents,
     calendar,
     calls,
+    devices,
     failing,
     matching,
     offers,
@@ -13,10 +14,11 @@ from callrouter.core import (
     reconcile,
     reload,
     waiting,
+    wishes,
 )
 from callrouter.core.legs import give_up_on
 from callrouter.core.pools import Dice
-from callrouter.core.state import Call, CallState, Floor
+from callrouter.core.state import Agent, Call, CallState, Floor
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Command, Result
 from callrouter.model.events import (
@@ -188,7 +190,7 @@ class Router:
             if came_back:  # it registered: whatever failed before says nothing now
                 for device in agent.spec.devices:
                     if device.endpoint == event.endpoint:
-                        agents.end_rest(floor, agent.id, device.id)
+                        devices.proved(floor, device)
             agents.touch(floor, agent)
 
     def _supervisor(self, event: CallMoved | CallEndRequested) -> None:
@@ -224,10 +226,20 @@ class Router:
                 calendar.new_day(floor)
             case Timer.RING | Timer.ACCEPT | Timer.CLOSE | Timer.LEG:
                 self._offer_due(key)
+            case Timer.WRAP_UP | Timer.PAUSE | Timer.REST | Timer.HOURS:
+                self._agent_due(floor.agents[key.id], key)
+
+    def _agent_due(self, agent: Agent, key: Key) -> None:
+        floor = self.floor
+        match key.kind:
             case Timer.WRAP_UP:
-                agents.end_wrap_up(floor, floor.agents[key.id])
-            case Timer.REST:
-                agents.end_rest(floor, key.id, key.device)
+                wishes.end_wrap_up(floor, agent)
+            case Timer.PAUSE:
+                wishes.paused_enough(floor, agent)
+            case Timer.HOURS:
+                devices.hours_due(floor, agent, key.device)
+            case _:
+                devices.end_rest(floor, agent.id, key.device)
 
     def _call_due(self, call: Call, kind: Timer) -> None:
         if kind is Timer.WAIT:

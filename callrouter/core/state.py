@@ -89,6 +89,17 @@ class AgentState(Enum):
     PAUSED = "paused"
 
 
+class Strike(Enum):
+    """What a device did when it was rung, that speaks against ringing it again; in words."""
+
+    REFUSED = "refused a call"
+    NOT_REACHED = "could not be reached"
+    NOT_ACCEPTED = "was answered and nobody pressed 1"
+    DEAD = "did not stop ringing when told to"
+
+    __hash__ = object.__hash__
+
+
 @dataclass(slots=True, eq=False)
 class Leg:
     """The attempt to ring one device."""
@@ -122,6 +133,23 @@ class Offer:
     def agent(self) -> Agent:
         """Who is rung."""
         return self.member.agent
+
+
+@dataclass(frozen=True, slots=True)
+class Strikes:
+    """What a device did when it was rung, and how many times in a row."""
+
+    kind: Strike
+    count: int = 1
+
+    def words(self) -> str:
+        """For people, after the name of the device."""
+        if self.count == 1:
+            return self.kind.value
+        if self.kind is Strike.REFUSED:
+            return f"refused {self.count} calls in a row"
+        often = "twice" if self.count == 2 else f"{self.count} times"
+        return f"{self.kind.value}, {often} in a row"
 
 
 @dataclass(slots=True, eq=False)
@@ -231,6 +259,8 @@ class Agent:
     pause: str | None = None
     """The reason of a pause that holds now; None: not paused."""
     paused_at: float | None = None
+    overstayed: bool = False
+    """Told already that the pause has lasted as long as it may."""
     pending_pause: str | None = None
     pending_sign_out: bool = False
     pending_by: str = ""
@@ -253,8 +283,6 @@ class Agent:
     shown: AgentState = AgentState.OFFLINE
     misses: int = 0
     """Calls missed in a row."""
-    refusals: int = 0
-    """Busy or declined in a row."""
     calls: int = 0
     talk: float = 0.0
     busy: deque[tuple[float, float]] = field(default_factory=deque)
@@ -321,6 +349,10 @@ class Floor:
         """Whose phone an endpoint is."""
         self.resting: dict[tuple[str, str], float] = {}
         """Devices (agent, device) that just failed, and until when they are left alone."""
+        self.strikes: dict[tuple[str, str], Strikes] = {}
+        """What devices (agent, device) did several times in a row."""
+        self.outside_hours: set[tuple[str, str]] = set()
+        """Devices (agent, device) that do not ring at this hour."""
         self.freed: dict[str, Agent] = {}
         """Agents whose availability may have changed in this step."""
         self.hungry: dict[str, Call] = {}

@@ -21,14 +21,16 @@ class Timer(IntEnum):
     CONNECT = 3
     CLOSE = 4
     WRAP_UP = 5
-    REST = 6
-    LEG = 7
-    SHIFT = 8
-    WIDEN = 9
-    PREFER = 10
-    MINUTE = 11
-    DAY = 12
-    RETRY = 13
+    PAUSE = 6
+    REST = 7
+    HOURS = 8
+    LEG = 9
+    SHIFT = 10
+    WIDEN = 11
+    PREFER = 12
+    MINUTE = 13
+    DAY = 14
+    RETRY = 15
 
 
 class Key(NamedTuple):

@@ -31,11 +31,15 @@ class PauseEnd(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseSpec:
-    """A reason for a pause. After `longest` seconds (None: no limit) `then` happens."""
+    """A reason for a pause. After `longest` seconds (None: no limit) `then` happens.
+
+    `default` is the one of a pause that is asked for without a reason; one at most is.
+    """
 
     reason: str
     longest: float | None = None
     then: PauseEnd = PauseEnd.TELL
+    default: bool = False
 
 
 class SignIn(Enum):

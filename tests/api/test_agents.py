@@ -88,7 +88,9 @@ async def test_pause_and_back(client: Client, world: World) -> None:
 
 async def test_who_asked_is_told(client: Client, world: World) -> None:
     await client.post("/api/agents/bob/sign-in")
-    assert world.records[-1].detail == ("crm",)
+    signed_in, told = world.records[-2:]
+    assert signed_in.detail == ("crm",)
+    assert told.detail == ("signed in by crm",)
 
 
 async def test_during_a_call_it_is_pending(client: Client, world: World) -> None:

@@ -14,6 +14,8 @@ from callrouter.model.table import (
     KeepWaiting,
     MemberSpec,
     NumberPattern,
+    PauseEnd,
+    PauseSpec,
     QueueSpec,
     Rule,
     ShiftSpec,
@@ -45,6 +47,7 @@ POLICIES = (
     ("priority", "weighted-random"),
     ("skills",),
 )
+REASONS = ("lunch", "tea", "training")
 SKILLS = ("french", "billing")
 TARGETS: tuple[Target | None, ...] = (
     None,
@@ -66,7 +69,8 @@ def any_agent(rng: Random, name: str) -> AgentSpec:
             phone = desk(name, id=f"d{number}", endpoint=f"PJSIP/{whose}{number}", pbxes=pbxes)
         else:
             phone = mobile(name, pbxes=pbxes)
-        devices.append(replace(phone, ring_after=after))
+        hours = any_hours(rng) if rng.choice((True, False, False, False, False)) else None
+        devices.append(replace(phone, ring_after=after, hours=hours))
     return AgentSpec(
         id=name,
         name=name,
@@ -149,7 +153,24 @@ def any_table(rng: Random) -> Table:
             name: any_queue(rng, name, names) for name in QUEUES[: rng.choice((1, 1, 2, 3, 4))]
         },
         rules=tuple(any_rule(rng, names) for _ in range(rng.choice((0, 0, 1, 3)))),
+        pauses=any_pauses(rng),
     )
+
+
+def any_pauses(rng: Random) -> dict[str, PauseSpec]:
+    """Reasons with any length and end, or none, so that any text will do."""
+    if rng.choice((True, False)):
+        return {}
+    specs = [
+        PauseSpec(
+            reason=reason,
+            longest=rng.choice((None, 1.0, 5.0, 60.0)),
+            then=rng.choice(list(PauseEnd)),
+            default=reason == "tea" and rng.choice((True, False)),
+        )
+        for reason in REASONS
+    ]
+    return {spec.reason: spec for spec in specs}
 
 
 def any_rule(rng: Random, agents: list[str]) -> Rule:

@@ -319,6 +319,15 @@ class Play:
     def state(self, name: str) -> AgentState:
         return state(self.router.floor, self.agent(name))
 
+    def strikes(self, agent: str, device: str = "desk") -> int:
+        """How many times in a row a device did what speaks against it."""
+        found = self.router.floor.strikes.get((agent, device))
+        return found.count if found is not None else 0
+
+    def told(self, agent: str) -> list[str]:
+        """What the agent was told, the oldest first."""
+        return [text for _, text in self.agent(agent).messages]
+
     def find(self, call: str) -> Call:
         return self.router.floor.calls[call]
 

@@ -143,7 +143,7 @@ def test_phones_that_fell_silent_meanwhile_cost_nobody_anything() -> None:
     office(play).legs.clear()
     play.on(2).back()
     ann = play.agent("ann")
-    assert (ann.misses, ann.refusals, ann.pause) == (0, 0, None)
+    assert (ann.misses, play.strikes("ann"), ann.pause) == (0, 0, None)
     assert play.rings() == [(0, "ann"), (3, "ann")], "and she is rung again at once"
 
 

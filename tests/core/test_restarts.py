@@ -113,7 +113,7 @@ def test_who_did_it_and_what_was_switched_off_are_kept() -> None:
     agent = new.agent("ann")
     assert (agent.changed_by, agent.changed_at) == ("sam", 0.0)
     assert agent.devices_off == {"desk": ("ann", 5.0)}
-    assert list(agent.messages) == [(3.0, "hello")]
+    assert list(agent.messages) == [(0.0, "signed in by sam"), (3.0, "hello")]
     assert new.state("ann") is AgentState.OFFLINE
     new.feed(DeviceSwitched(agent="ann", device="desk", on=True, by="ann"))
     assert new.state("ann") is AgentState.AVAILABLE

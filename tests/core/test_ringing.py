@@ -174,8 +174,7 @@ def test_voicemail_never_gets_the_caller() -> None:
     assert play.talking() == {}
     assert play.outcomes("ann") == ["not accepted"]
     assert play.ringing() == {"bob": "c1"}
-    agent = play.agent("ann")
-    assert (agent.misses, agent.refusals) == (0, 1), (
+    assert (play.agent("ann").misses, play.strikes("ann", "mobile")) == (0, 1), (
         "silence is a refusal: only a ring that ran out is a miss"
     )
 
@@ -261,11 +260,11 @@ def test_an_accepted_call_ends_the_growing_rests() -> None:
     play = Play(table(queue("q", "ann", retry_after=0)))
     play.phone("ann").says(LegEnd.DECLINED)
     play.call("c1", "q").until(3)
-    assert play.agent("ann").refusals == 3
+    assert play.strikes("ann") == 3
     play.phone("ann").picks_up()
     play.until(6)
     assert play.talking() == {"ann": "c1"}
-    assert play.agent("ann").refusals == 0
+    assert play.strikes("ann") == 0
 
 
 def test_a_dead_phone_holds_nobody_up_and_its_agent_is_let_go_two_seconds_later() -> None:

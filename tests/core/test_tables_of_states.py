@@ -161,7 +161,8 @@ def picture(play: Play) -> tuple[object, ...]:
             o.id: (o.state, o.rang, [leg.state for leg in o.legs.values()])
             for o in floor.offers.values()
         },
-        {a.id: (a.shown, a.misses, a.refusals, a.pause) for a in floor.agents.values()},
+        {a.id: (a.shown, a.misses, a.pause) for a in floor.agents.values()},
+        dict(floor.strikes),
         floor.timers.keys(),
     )
 

@@ -29,6 +29,7 @@ from callrouter.model.events import (
     ConfigReloaded,
     ConnectFailed,
     ConnectFault,
+    DeviceSwitched,
     EndpointChanged,
     Event,
     LegAccepted,
@@ -50,10 +51,11 @@ from callrouter.model.events import (
 )
 from callrouter.model.table import Table
 from callrouter.store.row import copy
-from tests.core.chance import AGENTS, QUEUES, any_queue, any_table
+from tests.core.chance import AGENTS, QUEUES, REASONS, any_pauses, any_queue, any_table
 from tests.core.fakepbx import FakePbx, Leg
 
 PBXES = ("east", "west")
+DEVICES = ("d0", "d1", "mobile")
 SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 7.5, 20.0, 60.0)
 NONSENSE: list[Event] = [
     LegRang(offer="x", device="d0"),
@@ -81,7 +83,7 @@ ENDS = {
 }
 
 
-CALENDAR = frozenset({Timer.SHIFT, Timer.MINUTE, Timer.DAY})
+CALENDAR = frozenset({Timer.SHIFT, Timer.MINUTE, Timer.DAY, Timer.HOURS})
 """Deadlines that the clock alone brings on, for ever."""
 
 
@@ -314,8 +316,12 @@ class World:
                     Resumed(agent=who),
                     Resumed(agent=who),
                     ReadyPressed(agent=who),
-                    PauseRequested(agent=who, reason="lunch"),
+                    PauseRequested(agent=who, reason=rng.choice(REASONS), by="sam"),
+                    PauseRequested(agent=who, reason="lnch"),
                     PauseRequested(agent=who),
+                    DeviceSwitched(agent=who, device=rng.choice(DEVICES), on=False, by="sam"),
+                    DeviceSwitched(agent=who, device=rng.choice(DEVICES), on=True),
+                    DeviceSwitched(agent=who, device=rng.choice(DEVICES), on=True),
                 )
             )
         )
@@ -359,7 +365,8 @@ class World:
             name: replace(spec, members=tuple(m for m in spec.members if m.agent in agents))
             for name, spec in queues.items()
         }
-        self.table = Table(agents=agents, queues=queues)
+        pauses = any_pauses(rng) if edit in {"all", "rules"} else self.table.pauses
+        self.table = Table(agents=agents, queues=queues, pauses=pauses)
         for pbx in self.pbxes.values():
             self.plug_in(pbx)
         self.feed(ConfigReloaded(table=self.table))

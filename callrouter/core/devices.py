@@ -1,0 +1,175 @@
+"""Devices that are left alone for a while: rests after failures, and hours outside which none rings.
+
+A rest belongs to one device: the agent's others ring on, and a caller waits for none of it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from callrouter.core import agents
+from callrouter.core.agents import touch
+from callrouter.core.state import Agent, Floor, Leg, Strike, Strikes
+from callrouter.core.timers import Key, Timer
+from callrouter.model.commands import Happened
+from callrouter.model.events import LegEnd
+from callrouter.model.table import DeviceSpec
+
+REST_UNREACHABLE: Final = 5.0
+"""Seconds for which a device that could not be reached is left alone, unless it registers before."""
+
+REST_REFUSED: Final = 30.0
+"""The longest rest of a device that refuses call after call; it starts at 2 s with the second."""
+
+REST_NUMBER: Final = (60.0, 900.0)
+"""The rest of an outside number that was twice in a row not reached, or answered by nobody who pressed
+1: the shortest, which doubles each further time, and the longest."""
+
+_STRIKES: Final = {
+    LegEnd.BUSY: Strike.REFUSED,
+    LegEnd.DECLINED: Strike.REFUSED,
+    LegEnd.UNAVAILABLE: Strike.REFUSED,
+    LegEnd.UNREACHABLE: Strike.NOT_REACHED,
+    LegEnd.FAILED: Strike.NOT_REACHED,
+    LegEnd.NOT_ACCEPTED: Strike.NOT_ACCEPTED,
+    LegEnd.HUNG_UP: Strike.REFUSED,
+}
+"""Ends that speak against a device. One that rang out says nothing about it: the agent missed it."""
+
+_NUMBER_STRIKES: Final = _STRIKES | {
+    LegEnd.UNAVAILABLE: Strike.NOT_REACHED,
+    LegEnd.HUNG_UP: Strike.NOT_ACCEPTED,
+}
+"""The same for an outside number, of which nobody says whether it is there: a network that plays "not
+available" (480) has not reached it, and what hangs up without key 1 was a voicemail."""
+
+
+def struck(floor: Floor, leg: Leg, why: LegEnd, *, was_up: bool) -> None:
+    """A leg ended by itself without having been accepted: its device may have to be left alone.
+
+    Of a desk phone that was picked up and then lost, nothing is held against it but a refusal.
+    """
+    device = leg.device
+    kind = (_NUMBER_STRIKES if device.number else _STRIKES).get(why)
+    if kind is None or (was_up and kind is Strike.NOT_REACHED):
+        return
+    own = device.agent, device.id
+    agent = floor.agents.get(device.agent)
+    now = agents.device(agent, device.id) if agent is not None else None
+    if now is None or now.address != device.address:  # it is another phone by now, or none
+        return
+    before = floor.strikes.get(own)
+    count = before.count + 1 if before is not None and _alike(before.kind, kind) else 1
+    strikes = floor.strikes[own] = Strikes(kind, count)
+    if kind is Strike.REFUSED:
+        if count > 1:
+            rest(floor, device, min(REST_REFUSED, 2.0 ** min(count - 1, 5)))
+    elif device.number and count > 1:
+        _rest_number(floor, device, strikes)
+    elif kind is Strike.NOT_REACHED:
+        rest(floor, device, REST_UNREACHABLE)
+
+
+def _alike(one: Strike, other: Strike) -> bool:
+    """Whether two strikes count as a row: to be out of reach and to have a voicemail is the same."""
+    return (one is Strike.REFUSED) == (other is Strike.REFUSED)
+
+
+def _rest_number(floor: Floor, device: DeviceSpec, strikes: Strikes) -> None:
+    """Longer each time, and the agent is told: they may not know that their mobile is off."""
+    shortest, longest = REST_NUMBER
+    seconds = min(longest, shortest * 2.0 ** min(strikes.count - 2, 10))
+    rest(floor, device, seconds)
+    agent = floor.agents[device.agent]
+    text = f"{device.id} {strikes.words()}: it is not rung for {seconds / 60:.0f} min"
+    agent.messages.append((floor.now, text))
+    floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
+
+
+def proved(floor: Floor, device: DeviceSpec) -> None:
+    """A call was accepted on the device, or it has just registered: what was before is forgotten."""
+    floor.strikes.pop((device.agent, device.id), None)
+    end_rest(floor, device.agent, device.id)
+
+
+def dead(floor: Floor, device: DeviceSpec, seconds: float) -> None:
+    """The device does not stop ringing when told to."""
+    if device.agent in floor.agents:
+        floor.strikes[device.agent, device.id] = Strikes(Strike.DEAD)
+        rest(floor, device, seconds)
+
+
+def rest(floor: Floor, device: DeviceSpec, seconds: float) -> None:
+    """Leave a device alone for a while; a longer rest that has begun goes on."""
+    own = device.agent, device.id
+    until = max(floor.now + seconds, floor.resting.get(own, 0.0))
+    floor.resting[own] = until
+    floor.set_timer(Key(Timer.REST, *own), until)
+    touch(floor, floor.agents[device.agent])
+
+
+def end_rest(floor: Floor, agent: str, device: str) -> None:
+    """The device may be rung again."""
+    if floor.resting.pop((agent, device), None) is not None:
+        floor.timers.cancel(Key(Timer.REST, agent, device))
+        if agent in floor.agents:
+            touch(floor, floor.agents[agent])
+
+
+def forget_refusals(floor: Floor, agent: Agent) -> None:
+    """The agent signed out: what they refused before they come back says nothing then."""
+    for device in agent.spec.devices:
+        strikes = floor.strikes.get((agent.id, device.id))
+        if strikes is not None and strikes.kind is Strike.REFUSED:
+            del floor.strikes[agent.id, device.id]
+
+
+# ---------------------------------------------------------------- hours
+
+
+def arm_hours(floor: Floor, agent: Agent) -> None:
+    """See which devices ring at this hour, and look again when that changes."""
+    for device in agent.spec.devices:
+        hours_change(floor, device)
+
+
+def hours_change(floor: Floor, device: DeviceSpec) -> None:
+    """A device's hours may have begun or ended; whatever rings or talks on it goes on."""
+    own = device.agent, device.id
+    key = Key(Timer.HOURS, *own)
+    change = device.hours.next_change(floor.now) if device.hours is not None else None
+    if change is None:
+        floor.timers.cancel(key)
+    else:
+        floor.set_timer(key, change)
+    if device.hours is None or device.hours.on(floor.now):
+        floor.outside_hours.discard(own)
+    else:
+        floor.outside_hours.add(own)
+
+
+def hours_due(floor: Floor, agent: Agent, device: str) -> None:
+    """The clock has come to the beginning or end of a device's hours."""
+    for spec in agent.spec.devices:
+        if spec.id == device:
+            hours_change(floor, spec)
+    touch(floor, agent)
+
+
+# ---------------------------------------------------------------- devices that go
+
+
+def forget_device(floor: Floor, agent: str, device: str) -> None:
+    """A device is taken out of the table; a leg to it that is on goes on."""
+    floor.strikes.pop((agent, device), None)
+    floor.outside_hours.discard((agent, device))
+    floor.timers.cancel(Key(Timer.HOURS, agent, device))
+    end_rest(floor, agent, device)
+
+
+def forget_devices(floor: Floor, agent: Agent) -> None:
+    """All of an agent's devices go, those that went earlier too."""
+    kept = {*floor.resting, *floor.strikes}
+    gone = [device for owner, device in kept if owner == agent.id]
+    for device in (*gone, *(spec.id for spec in agent.spec.devices)):
+        forget_device(floor, agent.id, device)
