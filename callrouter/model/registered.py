@@ -65,7 +65,6 @@ class MobileRow:
     device: str
     number: str
     state: str = MobileState.UNVERIFIED.value
-    enabled: bool = True
     ring_after: float = 0.0
     hours: str = ""
     place: int = 0

@@ -1,0 +1,167 @@
+"""What is known of agents' mobiles, and what speaks against a number or a name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from callrouter.mobiles.policy import E164, NotTaken, read_number
+from callrouter.model.hours import parse_spans
+from callrouter.model.registered import MobileRow, MobileState, NumberSettings
+from callrouter.model.table import AgentSpec
+
+LONGEST_RING_AFTER: Final = 600.0
+LAST_PLACE: Final = 99
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class No(Exception):  # noqa: N818 - an answer, not a fault
+    """A request is refused: a stable word, and why in words."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+
+
+class Book:
+    """All registered mobiles, beside what is configured. Questions do not write."""
+
+    def __init__(self) -> None:
+        self.mobiles: dict[tuple[str, str], MobileRow] = {}
+        self.settings = NumberSettings()
+        self.agents: dict[str, AgentSpec] = {}
+        self.dialling: tuple[str, ...] = ()
+        self._fit: dict[str, str] = {}
+
+    def configure(
+        self, settings: NumberSettings, agents: dict[str, AgentSpec], dialling: tuple[str, ...]
+    ) -> None:
+        """These rules, agents and PBXes that dial numbers hold from now on."""
+        self.settings, self.agents, self.dialling = settings, agents, dialling
+        self._fit.clear()
+
+    def of(self, agent: str) -> list[MobileRow]:
+        """An agent's registered mobiles, in their order."""
+        return in_order(row for row in self.mobiles.values() if row.agent == agent)
+
+    def trouble(self, row: MobileRow) -> str:
+        """Why a mobile is not rung for callers, in words; empty: it is."""
+        match MobileState(row.state):
+            case MobileState.UNVERIFIED:
+                return "not verified yet"
+            case MobileState.WAITING:
+                return "waiting for a supervisor"
+            case _:
+                return self._dormant(row)
+
+    def owner(self, number: str) -> str:
+        """Whose mobile in use a number is; empty: nobody's."""
+        for row in self.mobiles.values():
+            if row.number == number and not self.trouble(row):
+                return row.agent
+        return ""
+
+    def _dormant(self, row: MobileRow) -> str:
+        spec = self.agents.get(row.agent)
+        if spec is None:
+            return "its agent is not in the configuration"
+        if any(device.id == row.device for device in spec.devices):
+            return "the configuration has another phone of this name"
+        if any(device.number == row.number for device in spec.devices):
+            return "the configuration has this number already"
+        if not self.dialling:
+            return "no PBX dials outside numbers"
+        if row.number not in self._fit:
+            verdict = read_number(row.number, self.settings)
+            self._fit[row.number] = verdict.text if isinstance(verdict, NotTaken) else ""
+        return self._fit[row.number]
+
+    def name(self, agent: str, wanted: str) -> str:
+        """What a new mobile of an agent is called.
+
+        Raises:
+            No: the name that was wanted is none, or is used already.
+        """
+        used = {device.id for device in self.agents[agent].devices}
+        used |= {row.device for row in self.of(agent)}
+        if not wanted:
+            names = ("mobile", *(f"mobile-{n}" for n in range(2, len(used) + 3)))
+            return next(name for name in names if name not in used)
+        if not _NAME.fullmatch(wanted):
+            raise No("wrong-name", "a device's name is small letters, digits, - and _ (64 at most)")
+        if wanted in used:
+            raise No("known", f"there is a device '{wanted}' already; remove it first")
+        return wanted
+
+    def row(self, agent: str, device: str) -> MobileRow:
+        """A registered mobile.
+
+        Raises:
+            No: there is none of this name.
+        """
+        row = self.mobiles.get((agent, device))
+        if row is not None:
+            return row
+        if any(spec.id == device for spec in self.agents[agent].devices):
+            raise No("configured", f"{device} stands in the configuration; it is changed there")
+        raise No("unknown-device", f"{agent} has no device '{device[:64]}'")
+
+    def not_of_others(self, agent: str, number: str) -> None:
+        """Hold a number against those of others, proved or configured; whose it is is not said.
+
+        Raises:
+            No: it is someone else's.
+        """
+        for other in self.mobiles.values():
+            proved = other.state != MobileState.UNVERIFIED.value
+            if other.number == number and other.agent != agent and proved:
+                raise No("taken", "this number is someone else's")
+        for spec in self.agents.values():
+            if spec.id != agent and any(device.number == number for device in spec.devices):
+                raise No("taken", "this number is someone else's")
+
+
+def in_order(rows: Iterable[MobileRow]) -> list[MobileRow]:
+    """Mobiles of one agent, in the order in which they stand."""
+    return sorted(rows, key=lambda row: (row.place, row.added_at, row.device))
+
+
+def sound(row: MobileRow) -> bool:
+    """Whether a row that was kept makes sense; whoever can write to the store must not get further."""
+    try:
+        MobileState(row.state)
+        check_ringing(row.ring_after, row.hours, row.place)
+    except (No, ValueError):
+        return False
+    return bool(_NAME.fullmatch(row.device) and E164.fullmatch(row.number))
+
+
+def fits(number: str, settings: NumberSettings) -> None:
+    """Hold a number that was taken once against the rules of today.
+
+    Raises:
+        No: it would not be taken now.
+    """
+    verdict = read_number(number, settings)
+    if isinstance(verdict, NotTaken):
+        raise No(verdict.kind, verdict.text)
+
+
+def check_ringing(ring_after: float, hours: str, place: int) -> None:
+    """Hold the way in which a mobile is to ring against its bounds.
+
+    Raises:
+        No: a value is out of them.
+    """
+    if not 0 <= ring_after <= LONGEST_RING_AFTER:
+        raise No("wrong-value", f"ring_after must be from 0 to {LONGEST_RING_AFTER:.0f} s")
+    if not 0 <= place <= LAST_PLACE:
+        raise No("wrong-value", f"order must be from 0 to {LAST_PLACE}")
+    if hours:
+        try:
+            parse_spans(hours)
+        except ValueError as error:
+            raise No("wrong-value", f"hours: {error}") from error

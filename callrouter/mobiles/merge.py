@@ -1,0 +1,55 @@
+"""The routing table with the mobiles that agents registered: as if they stood in the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from callrouter.mobiles.book import Book, in_order
+from callrouter.model.hours import Hours, parse_spans
+from callrouter.model.registered import MobileRow
+from callrouter.model.table import AgentSpec, DeviceSpec, Table
+
+
+class Merger:
+    """Adds registered mobiles to tables. What has not changed is the same object as the last time."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._last: dict[str, tuple[AgentSpec, tuple[DeviceSpec, ...], AgentSpec]] = {}
+
+    def merged(self, base: Table) -> Table:
+        """`base`, and after the phones of each agent the mobiles in use that they registered."""
+        found: dict[str, list[MobileRow]] = {}
+        for row in self._book.mobiles.values():
+            if row.agent in base.agents and not self._book.trouble(row):
+                found.setdefault(row.agent, []).append(row)
+        if not found:
+            self._last = {}
+            return base
+        agents = dict(base.agents)
+        last = self._last
+        self._last = {}
+        for agent, rows in found.items():
+            devices = tuple(self._device(row, base) for row in in_order(rows))
+            spec = base.agents[agent]
+            known = last.get(agent)
+            if known is not None and known[0] == spec and known[1] == devices:
+                made = known[2]
+            else:
+                made = replace(spec, devices=(*spec.devices, *devices))
+            self._last[agent] = (spec, devices, made)
+            agents[agent] = made
+        return replace(base, agents=agents)
+
+    def _device(self, row: MobileRow, base: Table) -> DeviceSpec:
+        """A mobile as a phone: whatever happens, it is connected only after key 1."""
+        hours = Hours(parse_spans(row.hours), base.zone, frozenset()) if row.hours else None
+        return DeviceSpec(
+            id=row.device,
+            agent=row.agent,
+            pbxes=self._book.dialling,
+            number=row.number,
+            confirm=True,
+            ring_after=row.ring_after,
+            hours=hours,
+        )

@@ -1,0 +1,243 @@
+"""The verification call: it asks for the code that its agent was shown, and proves a number once."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections import Counter
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from callrouter.mobiles.book import Book, No
+from callrouter.mobiles.limits import Ledger
+from callrouter.mobiles.policy import country_of
+from callrouter.mobiles.words import (
+    CODE_DIGITS,
+    CODE_LASTS,
+    MOST_TRIES,
+    Asker,
+    Changed,
+    Decision,
+    Forget,
+    Heard,
+    Keep,
+    Started,
+    Trial,
+    masked,
+)
+from callrouter.model.phoning import (
+    CallNumber,
+    DigitsKeyed,
+    NumberAnswered,
+    NumberFailed,
+    PersonLeft,
+    Say,
+)
+from callrouter.model.registered import Approval, AuditRow, DialledRow, MobileRow, MobileState
+
+# Sounds of Asterisk's core set: "please enter your password, followed by the pound key" and so on.
+ASK: Final = ("agent-pass",)
+AGAIN: Final = ("auth-incorrect",)
+THANKS: Final = ("auth-thankyou", "vm-goodbye")
+GOODBYE: Final = ("vm-goodbye",)
+
+_CODE: Final = re.compile(rf"[0-9]{{{CODE_DIGITS}}}")
+
+
+@dataclass(slots=True)
+class Pending:
+    """A verification call: which mobile it is to prove, its code, and how far it has come."""
+
+    asker: Asker
+    row: MobileRow
+    ref: str
+    code: str = field(repr=False)
+    expires_at: float
+    tries: int = 0
+
+
+class Proving:
+    """The verification calls that are on. Of each agent there is one at a time."""
+
+    def __init__(self, book: Book, refused: Counter[str]) -> None:
+        self.book = book
+        self.refused = refused
+        self.ledger = Ledger()
+        self.pending: dict[str, Pending] = {}
+        """By agent."""
+        self.channels: dict[tuple[str, str], str] = {}
+        """The channels of calls that were answered, and the ref of each; also of void ones."""
+
+    def by_ref(self, ref: str) -> Pending | None:
+        """The call of this ref, while it has something to prove."""
+        return next((item for item in self.pending.values() if item.ref == ref), None)
+
+    def may_start(self, row: MobileRow, trial: Trial, now: float) -> None:
+        """See whether a call may be placed now.
+
+        Raises:
+            No: it may not.
+        """
+        if row.agent in self.pending:
+            raise No("busy", "a verification call is on; wait until it is over")
+        if not self.book.dialling:
+            raise No("no-pbx", "no PBX dials outside numbers (dial_number)")
+        if not trial.pbx:
+            raise No("no-pbx", "no PBX can place the verification call now")
+        country, settings = country_of(row.number), self.book.settings
+        why = self.ledger.too_many(row.agent, row.number, country, settings, now)
+        if why:
+            raise No("limit", why)
+
+    def start(self, row: MobileRow, asker: Asker, trial: Trial, now: float) -> Iterator[Decision]:
+        """Place a call, with a code of its own."""
+        pending = Pending(asker, row, trial.ref, trial.code, now + CODE_LASTS)
+        self.pending[row.agent] = pending
+        country = country_of(row.number)
+        dialled = DialledRow(at=now, agent=row.agent, number=row.number, country=country)
+        self.ledger.add(dialled)
+        yield dialled
+        yield replace(_note(pending, now, "called"), via=asker.via)
+        yield CallNumber(pbx=trial.pbx, ref=trial.ref, number=row.number)
+        yield Started(
+            agent=row.agent,
+            device=row.device,
+            number=row.number,
+            code=trial.code,
+            expires_at=pending.expires_at,
+            text="answer the call, and key in the code",
+        )
+
+    def void(self, agent: str, device: str) -> Iterator[Decision]:
+        """End the call of a mobile, if one is on; its code is good for nothing from now on."""
+        pending = self.pending.get(agent)
+        if pending is None or pending.row.device != device:
+            return
+        del self.pending[agent]
+        for (pbx, channel), ref in self.channels.items():
+            if ref == pending.ref:
+                yield Say(pbx=pbx, channel=channel, sounds=GOODBYE)
+
+    def changed(self, old: MobileRow, new: MobileRow) -> None:
+        """A mobile rings in another way from now on; its number is what it was."""
+        pending = self.pending.get(old.agent)
+        if pending is not None and pending.row is old:
+            pending.row = new
+
+    def expire(self, now: float) -> Iterator[Decision]:
+        """End the calls whose codes are too old."""
+        for pending in list(self.pending.values()):
+            if pending.expires_at <= now:
+                yield from self.void(pending.row.agent, pending.row.device)
+                yield _note(pending, now, "expired")
+
+    def drop_claims(self, made: MobileRow, now: float) -> Iterator[Decision]:
+        """Whoever else claimed this number and has not proved it, claims it no longer."""
+        for key, row in list(self.book.mobiles.items()):
+            if row.number == made.number and row.agent != made.agent:
+                yield from self.void(*key)
+                del self.book.mobiles[key]
+                yield AuditRow(
+                    at=now,
+                    agent=row.agent,
+                    device=row.device,
+                    who="callrouter",
+                    via="",
+                    what="dropped",
+                    number=masked(row.number),
+                    detail="someone else has proved this number",
+                )
+                yield Forget(agent=row.agent, device=row.device)
+
+    # ------------------------------------------------------------ the call
+
+    def heard(self, event: Heard, now: float) -> Iterator[Decision]:
+        """What follows from what the called phone did."""
+        match event:
+            case NumberAnswered():
+                self.channels[event.pbx, event.channel] = event.ref
+                pending = self.by_ref(event.ref)
+                if pending is None:
+                    yield Say(pbx=event.pbx, channel=event.channel, sounds=GOODBYE)
+                else:
+                    yield _note(pending, now, "answered")
+                    yield _ask(event.pbx, event.channel, ASK)
+            case NumberFailed():
+                pending = self.by_ref(event.ref)
+                if pending is not None:
+                    yield self._end(pending, now, "not-answered", event.why.value)
+            case DigitsKeyed():
+                yield from self._keyed(event, now)
+            case PersonLeft():
+                ref = self.channels.pop((event.pbx, event.channel), "")
+                pending = self.by_ref(ref)
+                if pending is not None:
+                    yield self._end(pending, now, "hung-up")
+
+    def _keyed(self, event: DigitsKeyed, now: float) -> Iterator[Decision]:
+        pending = self.by_ref(self.channels.get((event.pbx, event.channel), ""))
+        bye = Say(pbx=event.pbx, channel=event.channel, sounds=GOODBYE)
+        if pending is None:  # removed, expired, or proved already: a code is good once
+            yield bye
+            return
+        if _same(event.digits, pending.code):
+            proved = yield from self._proved(pending, now)
+            yield replace(bye, sounds=THANKS) if proved else bye
+            return
+        pending.tries += 1
+        yield _note(pending, now, "wrong-code" if event.digits else "no-code")
+        if pending.tries < MOST_TRIES:
+            yield _ask(event.pbx, event.channel, AGAIN)
+        else:
+            self.refused["wrong-code"] += 1
+            yield self._end(pending, now, "failed", f"{MOST_TRIES} tries without the code")
+            yield bye
+
+    def _proved(self, pending: Pending, now: float) -> Generator[Decision, None, bool]:
+        """The right code. Returns whether the mobile is now proved."""
+        row = pending.row
+        try:
+            self.book.not_of_others(row.agent, row.number)
+        except No as no:
+            self.refused[no.kind] += 1
+            yield self._end(pending, now, "refused", f"{no.kind}: {no.text}")
+            return False
+        del self.pending[row.agent]
+        waits = self.book.settings.approval is Approval.SUPERVISOR and not pending.asker.supervisor
+        state = MobileState.WAITING if waits else MobileState.IN_USE
+        made = replace(row, state=state.value, verified_at=now)
+        self.book.mobiles[row.agent, row.device] = made
+        yield _note(pending, now, "verified", state.value)
+        yield Keep(row=made)
+        yield from self.drop_claims(made, now)
+        yield Changed()
+        return True
+
+    def _end(self, pending: Pending, now: float, what: str, detail: str = "") -> AuditRow:
+        self.pending.pop(pending.row.agent, None)
+        return _note(pending, now, what, detail)
+
+
+def _note(pending: Pending, now: float, what: str, detail: str = "") -> AuditRow:
+    return AuditRow(
+        at=now,
+        agent=pending.row.agent,
+        device=pending.row.device,
+        who=pending.asker.name,
+        via="verification call",
+        what=what,
+        number=masked(pending.row.number),
+        detail=detail,
+    )
+
+
+def _ask(pbx: str, channel: str, sounds: tuple[str, ...]) -> Say:
+    return Say(pbx=pbx, channel=channel, sounds=sounds, read=CODE_DIGITS, seconds=10.0)
+
+
+def _same(keyed: str, code: str) -> bool:
+    """Whether the code was keyed in; takes as long for a near miss as for any other."""
+    keyed = keyed.removesuffix("#")
+    right = hmac.compare_digest(keyed.encode("utf-8", "replace"), code.encode())
+    return right and bool(_CODE.fullmatch(code))

@@ -1,0 +1,148 @@
+"""Registering on a virtual clock: agents who ask, a phone that is called."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TypeVar
+
+from callrouter.mobiles.check import check
+from callrouter.mobiles.machine import Registrar
+from callrouter.mobiles.words import (
+    Answer,
+    Asker,
+    ChangeAsked,
+    Configured,
+    Decision,
+    Done,
+    MobileEvent,
+    Refused,
+    RegisterAsked,
+    RemoveAsked,
+    Started,
+    Ticked,
+    Trial,
+    VerifyAsked,
+)
+from callrouter.model.phoning import CallNumber, DigitsKeyed, NumberAnswered, PersonLeft, Say
+from callrouter.model.registered import AuditRow, NumberSettings
+from callrouter.model.table import AgentSpec, DeviceSpec
+
+_T = TypeVar("_T")
+
+T0 = 1_763_761_987.0
+MOBILE = "+447400123456"
+OTHER = "+447400654321"
+ALICE = Asker(name="alice-app", via="api", agent="alice")
+BOB = Asker(name="bob-app", via="api", agent="bob")
+SAM = Asker(name="sam", via="api", supervisor=True)
+CONFIGURED = "+447400999999"
+
+
+def agent(name: str, number: str = "") -> AgentSpec:
+    desk = DeviceSpec(id="desk", agent=name, pbxes=("office",), endpoint=f"PJSIP/{name}")
+    mobile = DeviceSpec(id="cell", agent=name, pbxes=("office",), number=number, confirm=True)
+    return AgentSpec(id=name, name=name, devices=(desk, mobile) if number else (desk,))
+
+
+AGENTS = {"alice": agent("alice"), "bob": agent("bob"), "carol": agent("carol", CONFIGURED)}
+
+
+class World:
+    def __init__(self, settings: NumberSettings | None = None) -> None:
+        self.now = T0
+        self.registrar = Registrar()
+        self.made: list[Decision] = []
+        self.settings = settings or NumberSettings(region="GB", countries=("GB", "FR"))
+        self._numbers = count(1)
+        self.configure()
+
+    def configure(self, *agents: str, dialling: tuple[str, ...] = ("office",)) -> None:
+        names = agents or tuple(AGENTS)
+        people = {name: AGENTS[name] for name in names}
+        self.put(Configured(settings=self.settings, agents=people, dialling=dialling))
+
+    def put(self, event: MobileEvent) -> list[Decision]:
+        made = self.registrar.handle(event, self.now)
+        check(self.registrar)
+        self.made += made
+        return made
+
+    def ask(self, event: RegisterAsked | VerifyAsked | ChangeAsked | RemoveAsked) -> Answer:
+        made = self.put(event)
+        answers = [item for item in made if isinstance(item, Started | Done | Refused)]
+        assert len(answers) == 1
+        assert answers[0] is made[-1]
+        return answers[0]
+
+    def trial(self, pbx: str = "office") -> Trial:
+        n = next(self._numbers)
+        return Trial(ref=f"verify-{n}", code=f"{n:06}", pbx=pbx)
+
+    def register(
+        self, asker: Asker = ALICE, number: str = MOBILE, *, device: str = "", vouch: bool = False,
+        agent: str = "", pbx: str = "office",
+    ) -> Answer:  # fmt: skip
+        owner = agent or asker.agent or "alice"
+        return self.ask(
+            RegisterAsked(
+                asker=asker, agent=owner, number=number, device=device, vouch=vouch,
+                trial=self.trial(pbx),
+            )
+        )  # fmt: skip
+
+    def verify(
+        self, asker: Asker = ALICE, device: str = "mobile", *, agent: str = "", vouch: bool = False
+    ) -> Answer:
+        owner = agent or asker.agent or "alice"
+        return self.ask(
+            VerifyAsked(asker=asker, agent=owner, device=device, vouch=vouch, trial=self.trial())
+        )
+
+    def remove(self, asker: Asker = ALICE, device: str = "mobile", agent: str = "alice") -> Answer:
+        return self.ask(RemoveAsked(asker=asker, agent=agent, device=device))
+
+    # ------------------------------------------------------------ the called phone
+
+    def last(self, kind: type[_T]) -> _T:
+        return [item for item in self.made if isinstance(item, kind)][-1]
+
+    def answer(self, channel: str = "ch1") -> list[Decision]:
+        ref = self.last(CallNumber).ref
+        return self.put(NumberAnswered(pbx="office", ref=ref, channel=channel))
+
+    def key(self, digits: str, channel: str = "ch1") -> list[Decision]:
+        return self.put(DigitsKeyed(pbx="office", channel=channel, digits=digits))
+
+    def leave(self, channel: str = "ch1") -> None:
+        self.put(PersonLeft(pbx="office", channel=channel))
+
+    def prove(self) -> None:
+        """The call is answered, and the code keyed in."""
+        code = self.last(Started).code
+        self.answer()
+        self.key(code)
+        self.leave()
+
+    def later(self, seconds: float) -> None:
+        self.now += seconds
+        self.put(Ticked())
+
+    # ------------------------------------------------------------ what came of it
+
+    def state(self, agent: str = "alice", device: str = "mobile") -> str:
+        row = self.registrar.book.mobiles.get((agent, device))
+        return row.state if row is not None else "none"
+
+    def audit(self) -> list[str]:
+        return [item.what for item in self.made if isinstance(item, AuditRow)]
+
+    def calls(self) -> int:
+        return sum(isinstance(item, CallNumber) for item in self.made)
+
+    def hung_up(self) -> bool:
+        said = self.last(Say)
+        return said.read == 0
+
+
+def kind(answer: Answer) -> str:
+    return answer.kind if isinstance(answer, Refused) else type(answer).__name__
