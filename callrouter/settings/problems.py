@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +19,8 @@ Names: TypeAlias = frozenset[str] | tuple[str, ...]
 _KEY = re.compile(r"""([A-Za-z_][\w-]*)["']?\s*:""")
 _SHOWN_MOST = 60
 _LOOK_BACK = 20
+_FEW = 200
+"""Names that difflib looks through in a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -95,6 +99,7 @@ class Nearest:
     def __init__(self, budget: int = 200_000) -> None:
         self._budget = budget
         self._found: dict[tuple[str, Names], str] = {}
+        self._pairs: dict[Names, dict[str, list[str]]] = {}
 
     def hint(self, word: str, names: Names) -> str:
         """Give ``did you mean 'x'?``, or nothing when no name comes near."""
@@ -108,10 +113,30 @@ class Nearest:
         if len(word) > 100 or self._budget < len(names):
             return ""
         self._budget -= len(names)
-        close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+        close = difflib.get_close_matches(word.lower(), self._alike(word, names), n=1, cutoff=0.6)
         found = close[0] if close else ""
         self._found[(word, names)] = found
         return found
+
+    def _alike(self, word: str, names: Names) -> Collection[str]:
+        """The names worth a close look: of very many, those that share the most pairs of letters."""
+        if len(names) <= _FEW:
+            return names
+        if names not in self._pairs:
+            pairs: dict[str, list[str]] = {}
+            for name in names:
+                for pair in _pairs(name):
+                    pairs.setdefault(pair, []).append(name)
+            self._pairs[names] = pairs
+        shared = Counter(
+            name for pair in _pairs(word.lower()) for name in self._pairs[names].get(pair, ())
+        )
+        # The shorter of two that share as much has less that is different.
+        return heapq.nsmallest(_FEW, shared, key=lambda name: (-shared[name], len(name)))
+
+
+def _pairs(word: str) -> set[str]:
+    return {word[i : i + 2] for i in range(len(word) - 1)}
 
 
 def quoted(text: str) -> str:

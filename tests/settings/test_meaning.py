@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from callrouter.model.table import (
 )
 from callrouter.settings import AsteriskSettings, SimulatedSettings, load
 from callrouter.settings.durations import parse_duration
+from callrouter.settings.problems import Nearest
 from tests.settings.cases import (
     CONFIG,
     ENVIRON,
@@ -510,6 +512,19 @@ def test_a_thousand_dangling_names_are_quick(tmp_path: Path) -> None:
     queues = "queues:\n  q:\n    agents:\n" + "".join(f"      agnet{i}: 1\n" for i in range(10_000))
     found = problems(tmp_path, agents=agents, queues=queues)
     assert len(found) == 10_000
+    assert found[7].hint == "did you mean 'agent7'?"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["agnet-4711", "agent-4771", "agent4711", "Agent-4711", "gent-4711"]
+)
+def test_the_nearest_of_very_many_names(wrong: str) -> None:
+    names = tuple(f"agent-{i}" for i in range(10_000))
+    hint = Nearest().hint(wrong, names)
+    close = [n for n in names if f"'{n}'" in hint]
+    best = max(SequenceMatcher(None, n, wrong.lower()).ratio() for n in names)
+    assert [SequenceMatcher(None, n, wrong.lower()).ratio() for n in close] == [best]
+    assert Nearest().hint("zzz", names) == ""
 
 
 def test_policies_come_from_the_program(tmp_path: Path) -> None:
