@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test lint types layers unit asterisk lock clean
+.PHONY: demo test chaos lint types layers unit asterisk lock clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -18,9 +18,15 @@ test: $(STAMP)
 	@echo "— Asterisk for the tests with real calls"
 	@$(BIN)/python -m callrouter.lab
 	@echo "— tests"
-	@$(BIN)/python -m pytest -m "not load" --cov --cov-report=term:skip-covered $(PYTEST)
+	@$(BIN)/python -m pytest -m "not load and not chaos" --cov --cov-report=term:skip-covered $(PYTEST)
 	@echo "— a busy floor, measured"
 	@$(BIN)/python -m pytest -m load -s --no-header
+	@echo "— everything broken, again and again"
+	@$(BIN)/python -m pytest -m chaos -s --no-header
+
+# Ten minutes of faults on a busy floor; SEED=n repeats a run, SECONDS=n makes it shorter.
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -35,7 +41,7 @@ unit: $(STAMP)
 	$(BIN)/pytest -m "not asterisk"
 
 asterisk: $(STAMP)
-	$(BIN)/pytest -m asterisk
+	$(BIN)/pytest -m "asterisk and not chaos"
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up a virtual environment in $(VENV) (about a minute the first time) …"

@@ -63,6 +63,16 @@ class Runtime:
             self._draining = False
         self._arm()
 
+    def mend(self, why: str) -> None:
+        """Something is not as it must be: look at everyone anew, and compare with every PBX."""
+        self.router.mend()
+        self.post(TimePassed())
+        self._compare(why)
+
+    def _compare(self, why: str) -> None:
+        for pbx in self.pbxes.values():
+            pbx.resync(why)
+
     def start(self) -> None:
         """Arm the timer for the first deadline."""
         self._arm()
@@ -81,8 +91,7 @@ class Runtime:
             # A fault of ours must not stop the floor: the PBX knows what is true, so ask it.
             self.faults += 1
             logger.exception("the core failed on %s; comparing with every PBX anew", event)
-            for pbx in self.pbxes.values():
-                pbx.resync("a fault in the router")
+            self._compare("a fault in the router")
             return
         if isinstance(event, ConfigReloaded):
             for pbx in self.pbxes.values():

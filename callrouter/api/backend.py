@@ -49,6 +49,14 @@ class Health(Protocol):
     def detail(self) -> str:
         """What is wrong, or what it is connected to."""
 
+    @property
+    def drift(self) -> int:
+        """Differences that comparing found and nobody had announced."""
+
+    @property
+    def faults(self) -> int:
+        """Messages of the PBX that the driver failed on."""
+
 
 @dataclass(slots=True, kw_only=True)
 class ConfigState:

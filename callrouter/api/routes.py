@@ -99,12 +99,14 @@ async def answer_list(items: Iterator[Json]) -> web.Response:
 async def healthz(request: web.Request) -> web.Response:
     """``GET /healthz``: 200 while every PBX is in step."""
     backend = request.app[BACKEND]
+    health = backend.health()
     pbxes = {
-        name: "up" if backend.in_step(name, health) else "down"
-        for name, health in backend.health().items()
+        name: "up" if backend.in_step(name, health) else "down" for name, health in health.items()
     }
     well = all(state == "up" for state in pbxes.values())
-    return answer({"pbx": pbxes, "version": __version__}, 200 if well else 503)
+    drift = {name: health.drift for name, health in health.items()}
+    body = {"pbx": pbxes, "drift": drift, "version": __version__}
+    return answer(body, 200 if well else 503)
 
 
 async def status(request: web.Request) -> web.Response:
@@ -125,6 +127,8 @@ def status_view(backend: Backend) -> Json:
             name: {
                 "state": "up" if backend.in_step(name, health) else "down",
                 "detail": health.detail,
+                "drift": health.drift,
+                "faults": health.faults,
             }
             for name, health in backend.health().items()
         },

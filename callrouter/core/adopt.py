@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callrouter.core import agents, calls, failing, legs, wishes
+from callrouter.core import agents, calls, failing, legs, offers, wishes
 from callrouter.core.matching import wanted
 from callrouter.core.state import (
     Agent,
@@ -20,7 +20,7 @@ from callrouter.core.state import (
 )
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import StopReason, StopRing
-from callrouter.model.events import CallerEnd, PbxSnapshot, SeenLeg
+from callrouter.model.events import CallerEnd, LegAccepted, LegAnswered, PbxSnapshot, SeenLeg
 from callrouter.model.table import AgentSpec, DeviceSpec, MemberSpec
 
 
@@ -62,8 +62,8 @@ def _calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
 def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str]) -> None:
     """A leg of an offer we do not know: theirs who talk on it, else rung on or stopped.
 
-    A phone that rings for a call we have taken up goes on ringing. One that was picked up and is not in
-    a talk is ended, and its caller rung for anew, which is sure, instead of guessing what was meant.
+    A phone that rings for a call we have taken up goes on ringing. One that was picked up meanwhile has
+    taken the call, as it would have a moment before or after.
     """
     agent = floor.agents.get(seen.agent)
     call = floor.calls.get(talking.get(seen.offer, seen.call))
@@ -77,12 +77,12 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str]) -> N
         agent is None
         or call is None
         or member is None
-        or seen.answered
         or seen.offer.startswith(f"{floor.boot}-")  # one that we gave up on ourselves
         or not _may_ring(call, agent)
         or not _ringing(floor, pbx, seen, call, member)
     ):
         _stop(floor, pbx, seen)
+        _until_quiet(floor, pbx, seen)
 
 
 def _may_ring(call: Call, agent: Agent) -> bool:
@@ -100,6 +100,41 @@ def _stop(floor: Floor, pbx: str, seen: SeenLeg) -> None:
     floor.order(StopRing(pbx=pbx, offer=seen.offer, device=seen.device, why=StopReason.WITHDRAWN))
 
 
+def _until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
+    """The agent of a leg that is being stopped is not rung before that phone is quiet."""
+    agent = floor.agents.get(seen.agent)
+    member = _member(floor, agent, None) if agent is not None else None
+    if agent is None or member is None:
+        return
+    call = _past(floor, pbx, seen.call, member.queue)
+    offer = _offer(floor, seen, call, member, _known_leg(agent, pbx, seen))
+    offer.outcome, offer.state = "withdrawn", OfferState.CLOSING
+    for leg in offer.legs.values():
+        leg.stopping = True
+    legs.reserve(floor, offer)
+    call.offers.clear()
+    floor.set_timer(Key(Timer.CLOSE, offer.id), floor.now + agents.CLOSE_WITHIN)
+
+
+def _past(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
+    """Stands for a call that is over, or never was ours."""
+    return Call(
+        id=call,
+        pbx=pbx,
+        queue=queue,
+        seq=floor.next_serial(),
+        entered_at=floor.now,
+        queued_at=floor.now,
+        state=CallState.ENDED,
+    )
+
+
+def _known_leg(agent: Agent, pbx: str, seen: SeenLeg) -> Leg:
+    spec = agents.device(agent, seen.device)
+    spec = spec or DeviceSpec(id=seen.device, agent=agent.id, pbxes=(pbx,))
+    return Leg(spec, pbx, state=LegState.ACCEPTED if seen.answered else LegState.RINGING)
+
+
 def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> bool:
     """Take in a phone that rings; False if it can't be."""
     spec = agents.device(member.agent, seen.device)
@@ -108,6 +143,10 @@ def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membersh
     offer = _offer(floor, seen, call, member, Leg(spec, pbx, state=LegState.RINGING))
     legs.reserve(floor, offer)
     floor.set_timer(Key(Timer.RING, offer.id), floor.now + call.queue.spec.ring_for)
+    if seen.accepted or (seen.answered and not spec.confirm):
+        offers.handle_leg(floor, LegAccepted(offer=offer.id, device=spec.id))
+    elif seen.answered:
+        offers.handle_leg(floor, LegAnswered(offer=offer.id, device=spec.id))
     return True
 
 
@@ -126,15 +165,7 @@ def _talk(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
         return False
     failing.withdraw_all(floor, agent)
     if call is None or not mine:
-        call = Call(
-            id=seen.call,
-            pbx=pbx,
-            queue=member.queue,
-            seq=floor.next_serial(),
-            entered_at=floor.now,
-            queued_at=floor.now,
-            state=CallState.ENDED,
-        )
+        call = _past(floor, pbx, seen.call, member.queue)
     else:
         calls.stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
         calls.out_of_line(floor, call)
@@ -162,12 +193,8 @@ def _member(floor: Floor, agent: Agent, queue: Queue | None) -> Membership | Non
 
 def _engage(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> None:
     agent = member.agent
-    spec = agents.device(agent, seen.device)
-    leg = Leg(
-        spec or DeviceSpec(id=seen.device, agent=agent.id, pbxes=(pbx,)),
-        pbx,
-        state=LegState.ACCEPTED,
-    )
+    leg = _known_leg(agent, pbx, seen)
+    leg.state = LegState.ACCEPTED
     offer = _offer(floor, seen, call, member, leg)
     legs.reserve(floor, offer)
     call.offers.pop(agent.id, None)
@@ -184,6 +211,9 @@ def _second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:
         offer.legs[seen.device] = Leg(spec, pbx, state=LegState.RINGING)
     else:
         _stop(floor, pbx, seen)
+        if offer.state is OfferState.CLOSING:
+            leg = offer.legs[seen.device] = _known_leg(offer.agent, pbx, seen)
+            leg.stopping = True
 
 
 def _offer(floor: Floor, seen: SeenLeg, call: Call, member: Membership, leg: Leg) -> Offer:

@@ -39,10 +39,16 @@ def check(floor: Floor) -> list[str]:
     ]
 
 
+def one_call(floor: Floor, call: Call) -> Iterator[str]:
+    """What is wrong with one call."""
+    yield from _place_of(floor, call)
+    yield from _winner_of(call)
+    yield from _missing_for_call(floor, call)
+
+
 def _calls(floor: Floor) -> Iterator[str]:
     for call in floor.calls.values():
-        yield from _place_of(floor, call)
-        yield from _winner_of(call)
+        yield from one_call(floor, call)
     for queue in floor.queues.values():
         for call in queue.waiting.values():
             if floor.calls.get(call.id) is not call:
@@ -75,18 +81,29 @@ def _winner_of(call: Call) -> Iterator[str]:
 
 def _offers(floor: Floor) -> Iterator[str]:
     for offer in floor.offers.values():
-        call, agent = offer.call, offer.agent
-        if floor.agents.get(agent.id) is not agent:
-            yield f"2: offer {offer.id} is of {agent.id}, who is no agent any more"
-        if agent.offers.get(offer.id) is not offer:
-            yield f"2: offer {offer.id} does not reserve {agent.id}"
-        if offer.state is OfferState.ENDED:
-            yield f"2: offer {offer.id} has ended and is still kept"
-        if offer.state is OfferState.RINGING and call.offers.get(agent.id) is not offer:
-            yield f"3: offer {offer.id} rings for call {call.id}, which does not know it"
-        if offer.state is OfferState.RINGING and call.state is not CallState.WAITING:
-            yield f"3: offer {offer.id} rings for call {call.id}, which is {call.state.value}"
-        yield from _accepting(offer)
+        yield from one_offer(floor, offer)
+
+
+def one_offer(floor: Floor, offer: Offer) -> Iterator[str]:
+    """What is wrong with one offer."""
+    call, agent = offer.call, offer.agent
+    if floor.agents.get(agent.id) is not agent:
+        yield f"2: offer {offer.id} is of {agent.id}, who is no agent any more"
+    if agent.offers.get(offer.id) is not offer:
+        yield f"2: offer {offer.id} does not reserve {agent.id}"
+    if offer.state is OfferState.ENDED:
+        yield f"2: offer {offer.id} has ended and is still kept"
+    if offer.state is OfferState.RINGING and call.offers.get(agent.id) is not offer:
+        yield f"3: offer {offer.id} rings for call {call.id}, which does not know it"
+    if offer.state is OfferState.RINGING and call.state is not CallState.WAITING:
+        yield f"3: offer {offer.id} rings for call {call.id}, which is {call.state.value}"
+    yield from _accepting(offer)
+    if offer.state is OfferState.CLOSING and not _armed(floor, Timer.CLOSE, offer.id):
+        yield f"10: offer {offer.id} is closing with no end in sight"
+    if offer.state is OfferState.RINGING and not (
+        _armed(floor, Timer.RING, offer.id) or _armed(floor, Timer.ACCEPT, offer.id)
+    ):
+        yield f"10: offer {offer.id} rings with no end in sight"
 
 
 def _accepting(offer: Offer) -> Iterator[str]:
@@ -111,14 +128,15 @@ def _accepting(offer: Offer) -> Iterator[str]:
 
 def _agents(floor: Floor) -> Iterator[str]:
     for agent in floor.agents.values():
-        yield from _agent(floor, agent)
+        yield from one_agent(floor, agent)
     for queue in floor.queues.values():
         here = sum(agents.present(member.agent) for member in queue.members.values())
         if here != queue.present:
             yield f"5: {queue.id} counts {queue.present} agents present instead of {here}"
 
 
-def _agent(floor: Floor, agent: Agent) -> Iterator[str]:
+def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
+    """What is wrong with one agent."""
     engaged = [o for o in agent.offers.values() if o.state is not OfferState.CLOSING]
     if len(engaged) > agent.spec.capacity:
         yield f"2: {agent.id} has {len(engaged)} calls and offers at once"
@@ -179,19 +197,24 @@ def _lanes(floor: Floor) -> Iterator[str]:
 def _work_conserved(floor: Floor) -> Iterator[str]:
     """No call that wants an agent beside an available agent it has not tried."""
     for call in floor.calls.values():
-        if not hungry(floor, call):
-            continue
-        if not call.lanes:
-            yield f"5: call {call.id} wants an agent and stands in no lane"
-        for member in call.queue.members.values():
-            agent = member.agent
-            if (
-                call.pbx in agents.available_through(floor, agent)
-                and _may_have(floor, call, member)
-                and agent.id not in call.tried
-                and agent.id not in call.offers
-            ):
-                yield f"5: call {call.id} waits while {agent.id} is available"
+        yield from served(floor, call)
+
+
+def served(floor: Floor, call: Call) -> Iterator[str]:
+    """Whether one call waits although it could be offered to somebody."""
+    if not hungry(floor, call):
+        return
+    if not call.lanes:
+        yield f"5: call {call.id} wants an agent and stands in no lane"
+    for member in call.queue.members.values():
+        agent = member.agent
+        if (
+            call.pbx in agents.available_through(floor, agent)
+            and _may_have(floor, call, member)
+            and agent.id not in call.tried
+            and agent.id not in call.offers
+        ):
+            yield f"5: call {call.id} waits while {agent.id} is available"
 
 
 def _may_have(floor: Floor, call: Call, member: Membership) -> bool:
@@ -235,18 +258,9 @@ def _timers(floor: Floor) -> Iterator[str]:
 
 
 def _missing_timers(floor: Floor) -> Iterator[str]:
-    for call in floor.calls.values():
-        yield from _missing_for_call(floor, call)
     for owner, until in floor.resting.items():
         if floor.timers.at(Key(Timer.REST, *owner)) != until:
             yield f"10: {owner} rests until {until} and has no such deadline"
-    for offer in floor.offers.values():
-        if offer.state is OfferState.CLOSING and not _armed(floor, Timer.CLOSE, offer.id):
-            yield f"10: offer {offer.id} is closing with no end in sight"
-        if offer.state is OfferState.RINGING and not (
-            _armed(floor, Timer.RING, offer.id) or _armed(floor, Timer.ACCEPT, offer.id)
-        ):
-            yield f"10: offer {offer.id} rings with no end in sight"
 
 
 def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:

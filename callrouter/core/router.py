@@ -106,6 +106,10 @@ class Router:
                 self._strike(key)
             matching.settle(floor)
 
+    def mend(self) -> None:
+        """Look at everyone again with the next event, whatever the indexes say."""
+        matching.look_at_everyone(self.floor)
+
     def next_deadline(self) -> float | None:
         """When `handle` must be called again at the latest, in epoch seconds; None: no need."""
         return self.floor.timers.next()

@@ -30,6 +30,8 @@ from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.config import Configuration, Door, mistakes
 from callrouter.daemon.drivers import make_pbx
+from callrouter.daemon.holdup import HoldUps
+from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.logs import Log
 from callrouter.model.commands import Decided, Happened, Record, Told
@@ -135,6 +137,8 @@ class Daemon:
         now = self._clock.now()
         self._router = Router(settings.table, dice=dice, boot=self._boot, now=now)
         self._runtime = Runtime(self._router, self._clock)
+        self._selfcheck = SelfCheck(self._runtime)
+        self._hold_ups = HoldUps()
         self._tokens = Tokens(settings.http.api_tokens)
         self._tasks = Tasks()
         self._stop = asyncio.Event()
@@ -174,6 +178,8 @@ class Daemon:
                 "handled": lambda: self._runtime.handled,
                 "faults": lambda: self._runtime.faults + self._tasks.failed,
                 "store": self._keeper.status,
+                "invariants": self._selfcheck.status,
+                "loop": self._hold_ups.status,
             },
         )
 
@@ -221,15 +227,18 @@ class Daemon:
         self._config.moved = lambda: control.also_for(Path(self._config.state.folder))
         self._tasks.spawn(self._config.follow(self._runtime.post, self._tokens), "configuration")
         self._tasks.spawn(self._watch_pbxes(), "pbx watch")
+        self._tasks.spawn(self._selfcheck.run(), "self-check")
         if self._systemd.watchdog is not None:
             self._tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")
         # What is loaded by now stays: the collector need not walk it while calls wait.
         gc.collect()
         gc.freeze()
+        self._hold_ups.start()
 
     async def _end(self, runner: web.AppRunner) -> None:
         """Stop in order: no more commands, no more requests, no more links. Calls stay."""
         self._systemd.stopping()
+        self._hold_ups.stop()
         self._runtime.close()
         await self._keeper.close()
         await runner.cleanup()

@@ -23,6 +23,10 @@ class PbxHealth:
     up: bool
     detail: str = ""
     """What is wrong, or what it is connected to, in words."""
+    drift: int = 0
+    """Differences found by comparing that nobody had announced, since the start."""
+    faults: int = 0
+    """Messages of the PBX that the driver failed on: faults of ours, each logged."""
 
 
 class Pbx(Protocol):

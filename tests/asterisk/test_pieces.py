@@ -9,8 +9,9 @@ import pytest
 from callrouter.core.router import Router
 from callrouter.model.events import LegEnd, PauseRequested, PbxSnapshot, Reached
 from callrouter.model.table import AgentSpec, Table
-from callrouter.pbx.asterisk import known, words
+from callrouter.pbx.asterisk import known, survey, words
 from callrouter.pbx.asterisk.arrival import arrival
+from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.wire import AmiMessage, parse
 from tests.asterisk.floor import PBX, desk, mobile, person, queue, staff, table
 
@@ -104,6 +105,24 @@ def test_what_a_302_makes() -> None:
     assert not words.forwarded(name, "1003", "Dial")
     assert not words.forwarded(name.replace(";1", ";2"), "1003", "AppDial2")
     assert not words.forwarded("PJSIP/1003-00000001", "1003", "AppDial2")
+
+
+def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None:
+    """Asterisk keeps one now and then, with the variables of the leg that it was."""
+
+    class Deaf:
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(name)
+
+    status = (
+        "Event: Status\r\nChannel: {}/1001-00000001\r\nUniqueid: 1.2\r\nChannelStateDesc: Down\r\n"
+        "Context: callrouter-offer\r\nVariable: CALLROUTER_OFFER=b-1\r\n"
+        "Variable: CALLROUTER_DEVICE=desk\r\n"
+    )
+    for name, legs in (("PJSIP", 1), ("Surrogate/PJSIP", 0)):
+        mirror = Mirror(PBX, Deaf())  # type: ignore[arg-type]
+        survey.take_in(mirror, [parse(status.format(name).encode())], [], anew=True)
+        assert len(survey.snapshot(mirror).legs) == legs
 
 
 def test_an_arrival_with_nonsense_in_it() -> None:

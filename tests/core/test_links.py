@@ -15,6 +15,7 @@ from callrouter.model.events import (
     CallerLeft,
     CallTransferred,
     LegEnd,
+    LegEnded,
     PbxSnapshot,
     Reached,
     SeenCall,
@@ -350,15 +351,31 @@ def test_a_restart_stops_phones_that_ring_for_nobody() -> None:
     assert third.ringing() == {}
 
 
-def test_a_restart_ends_a_leg_that_was_picked_up_and_rings_anew() -> None:
+def test_a_restart_connects_a_leg_that_was_picked_up_meanwhile() -> None:
     old = Play(table(queue("q", "ann")))
     office(old).connects = False
     old.call("c1", "q").accepts("ann")
     new = restarted(old)
     remember(old, new)
+    office(new).connects = True
     new.back()
-    assert new.rings() == [(0, "ann")]
-    assert len(office(new).legs) == 1
+    new.on()
+    assert new.rings() == []
+    assert new.talking() == {"ann": "c1"}
+
+
+def test_a_phone_that_a_restart_stops_is_not_rung_before_it_is_quiet() -> None:
+    new = Play(table(queue("q", "ann")))
+    new.lose()
+    new.call("c2", "q")
+    leg = SeenLeg(offer="z-1", device="desk", agent="ann", call="c1", answered=True)
+    waiting = SeenCall(arrived=CallArrived(call="c2", pbx="office", queue="q", entered_at=0.0))
+    idle = {"PJSIP/ann": Reached.IDLE}
+    new.back(snapshot=PbxSnapshot(pbx="office", calls=(waiting,), legs=(leg,), endpoints=idle))
+    assert [order.offer for _, order in new.stops()] == ["z-1"]
+    assert new.rings() == []
+    new.feed(LegEnded(offer="z-1", device="desk", why=LegEnd.HUNG_UP))
+    assert new.ringing() == {"ann": "c2"}
 
 
 def test_an_agent_found_talking_to_someone_who_left_us_is_busy() -> None:

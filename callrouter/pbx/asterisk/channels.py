@@ -71,6 +71,9 @@ class Sink(Protocol):
     def taken(self, caller: Caller) -> None:
         """A new caller was told to the core: mark the channel as taken in."""
 
+    def unheard(self, uid: str) -> None:
+        """A caller waits of whose coming nothing was heard."""
+
     def stop_now(self, leg: LegChannel) -> None:
         """The channel of a leg that is to be stopped has only now come to be."""
 

@@ -60,6 +60,8 @@ class AsteriskPbx:
     ) -> None:
         self.name = name
         self.in_step = False
+        self.drift = 0
+        self.faults = 0
         self._post = post
         self._settings = settings
         self._tasks = Tasks()
@@ -86,6 +88,7 @@ class AsteriskPbx:
             resync=self.resync,
         )
         self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
+        self.outbox.connecting = self._lookout.connecting
         self._checkup = Checkup(self.session, self.outbox)
         self._queues_of: dict[str, list[str]] = {}
         self._logging = 0
@@ -110,11 +113,11 @@ class AsteriskPbx:
     def health(self) -> PbxHealth:
         """How it is doing."""
         where = f"Asterisk at {self._settings.host}:{self._settings.port}"
-        if self.in_step:
-            return PbxHealth(up=True, detail=where)
-        if self.session.up:
-            return PbxHealth(up=False, detail=f"{where}: comparing calls and phones")
-        return PbxHealth(up=False, detail=self.session.last_error or f"{where}: connecting")
+        if not self.session.up:
+            where = self.session.last_error or f"{where}: connecting"
+        elif not self.in_step:
+            where = f"{where}: comparing calls and phones"
+        return PbxHealth(up=self.in_step, detail=where, drift=self.drift, faults=self.faults)
 
     def use(self, table: Table) -> None:
         """Watch the phones that the table names."""
@@ -196,7 +199,10 @@ class AsteriskPbx:
         were about is left as they left it: a comparison never turns anything back.
         """
         first = not self.in_step
+        before = survey.known(self.mirror)
         survey.take_in(self.mirror, channels, devices, anew=first)
+        if not first:
+            self._drifted(before ^ survey.known(self.mirror))
         self.in_step = True
         snapshot = survey.snapshot(self.mirror)
         self._post(snapshot)
@@ -218,12 +224,29 @@ class AsteriskPbx:
                 self._known.forget()
             self._tasks.spawn(self._checkup.run(), f"{self.name}: checking permissions")
 
+    def _drifted(self, differences: set[survey.Known]) -> None:
+        """Events were lost on the way, or one was not understood."""
+        if differences:
+            self.drift += len(differences)
+            shown = sorted({f"{kind} {name}" for kind, name, _ in differences})
+            more = " …" if len(shown) > 5 else ""
+            logger.warning("%s: nobody had announced: %s%s", self.name, ", ".join(shown[:5]), more)
+
     def _replay(self, message: AmiMessage) -> None:
         """An event from while the lists were on their way: its effect may be in them already."""
         known = message.get("Uniqueid") in self.mirror.callers
         if known and message.get("UserEvent") == "CallrouterCall":
             return
-        self.mirror.handle(message)
+        self._handle(message)
+
+    def _handle(self, message: AmiMessage) -> None:
+        """A message that the mirror fails on is a fault of ours, and no reason to lose track."""
+        try:
+            self.mirror.handle(message)
+        except Exception:
+            self.faults += 1
+            logger.exception("%s: failed on %r; comparing anew", self.name, message)
+            self.resync("a fault in the driver")
 
     def _survey_failed(self, error: AmiError) -> None:
         if isinstance(error, AmiDown):
@@ -253,7 +276,7 @@ class AsteriskPbx:
         if self._buffer is not None:
             self._buffer.append(message)
         else:
-            self.mirror.handle(message)
+            self._handle(message)
 
     def post(self, event: Event) -> None:
         """The mirror has an event for the core."""
@@ -265,6 +288,11 @@ class AsteriskPbx:
             caller.taken = True
             call = self.mirror.call_id(caller.uid)
             self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_CALL", call))
+
+    def unheard(self, uid: str) -> None:
+        """A caller waits of whom the router knows nothing: an event was lost."""
+        self.drift += 1
+        self.resync(f"{uid} waits unheard")
 
     def stop_now(self, leg: LegChannel) -> None:
         """Stop a leg whose channel did not exist yet when it was to be stopped."""

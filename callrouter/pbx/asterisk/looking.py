@@ -18,6 +18,9 @@ from callrouter.tasks import Tasks
 LOOK_AFTER = 0.3
 """Seconds in which an event may still explain what happened to a caller."""
 
+CONNECTED_AFTER = (1.0, 3.0)
+"""Seconds after which a connect of which nothing was heard is looked at: the core gives up after five."""
+
 FORWARDED_AFTER = (0.0, 0.05, 0.3)
 """Pauses, in seconds, before looking whether a 302 made a channel: what tells so comes a moment later."""
 
@@ -72,6 +75,35 @@ class Lookout:
             call = self._mirror.call_id(caller.uid)
             answered = Leave(pbx=self._mirror.pbx, call=call, result=Result.ANSWERED)
             self._outbox.send(*orders.leave(caller.uid, caller.queue, answered))
+
+    def connecting(self, caller: Caller) -> None:
+        """Look later what became of a connect, should nobody tell."""
+        for seconds in CONNECTED_AFTER:
+            asyncio.get_running_loop().call_later(
+                seconds, self._still_connecting, caller, caller.leg
+            )
+
+    def _still_connecting(self, caller: Caller, leg: str) -> None:
+        known = self._mirror.callers.get(caller.uid) is caller
+        if known and caller.where is Where.CONNECTING and caller.leg == leg:
+            self._spawn(lambda: self._look_connected(caller, leg), f"is {caller.uid} connected")
+
+    async def _look_connected(self, caller: Caller, leg: str) -> None:
+        try:
+            rows = [
+                survey.row(message)
+                for uid in (caller.uid, leg)
+                for message in await self._session.list({**survey.STATUS, "Channel": uid})
+            ]
+        except AmiError:
+            return  # one of them is gone, which is told in other ways, or the link is
+        if caller.where is not Where.CONNECTING or caller.leg != leg:
+            return
+        bridges = {found.bridge for found in rows}
+        if len(rows) == 2 and len(bridges) == 1 and "" not in bridges:
+            self._mirror.bridged(caller, rows[0].bridge)
+        elif rows and rows[0].where is Where.WAITING:
+            self._mirror.unbridged(caller)
 
     def stray(self, uid: str) -> None:
         """End a channel that was picked up as a leg of ours and is none."""

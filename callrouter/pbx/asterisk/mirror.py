@@ -222,6 +222,8 @@ class Mirror:
             caller = self.callers.get(uid)
             if caller is not None:
                 self._caller_said(caller, name)
+            elif name == "CallrouterUnheard":
+                self.sink.unheard(uid)
 
     def _arrived(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
@@ -275,15 +277,25 @@ class Mirror:
 
     def _caller_said(self, caller: Caller, name: str) -> None:
         if name == "CallrouterUnbridged":
-            self._unbridged(caller)
+            self.unbridged(caller)
         elif name == "CallrouterReleased":
             if caller.where is not Where.WAITING:  # else it was called back already
                 caller.where = Where.RELEASED
                 self.sink.look_at(caller)
+        elif name == "CallrouterUnheard":
+            self.sink.taken(caller)  # again: the first time was lost
         elif name == "CallrouterFallback":
             self._caller_gone(caller.uid, CallerEnd.TAKEN)
 
-    def _unbridged(self, caller: Caller) -> None:
+    def bridged(self, caller: Caller, bridge: str) -> None:
+        """A look has shown caller and leg in one bridge, and nobody has told."""
+        leg = self.legs.get(caller.leg)
+        if leg is not None and caller.where is Where.CONNECTING:
+            caller.bridge = leg.bridge = bridge
+            caller.where = Where.TALKING
+            self.sink.post(CallConnected(call=self.call_id(caller.uid), offer=leg.offer))
+
+    def unbridged(self, caller: Caller) -> None:
         """The connect found nobody; the dialplan has put the caller back into the waiting room."""
         was, caller.where, caller.leg = caller.where, Where.WAITING, ""
         if was is Where.CONNECTING and caller.offer:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from callrouter.model.commands import Connect, Hold, Leave, PbxCommand, Ring, StopRing
 from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
 from callrouter.pbx.asterisk import orders, words
-from callrouter.pbx.asterisk.channels import LegChannel, Where
+from callrouter.pbx.asterisk.channels import Caller, LegChannel, Where
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.session import (
     AmiBadValue,
@@ -51,6 +51,8 @@ class Outbox:
         self._post = post
         self._dial_number = dial_number
         self._resync = resync
+        self.connecting: Callable[[Caller], None] = lambda _: None
+        """Told of each caller who is sent to be connected."""
         self._complained: dict[str, float] = {}
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
@@ -144,6 +146,7 @@ class Outbox:
         setvar, redirect = orders.connect(caller, leg)
         yield setvar, None
         yield redirect, told
+        self.connecting(caller)
 
     # ------------------------------------------------------------ writing
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 from callrouter.model.events import PbxSnapshot, SeenCall, SeenLeg
 from callrouter.pbx.asterisk import words
@@ -22,6 +23,9 @@ STATUS = {
     "Variables": ",".join((*words.CALL_VARIABLES, *words.LEG_VARIABLES)),
 }
 DEVICES = {"Action": "DeviceStateList"}
+
+Known: TypeAlias = tuple[str, str, str]
+"""Kind, name and state of something that the mirror has."""
 
 _STATES = {
     "waiting": Where.WAITING,
@@ -42,6 +46,11 @@ class Row:
     def uid(self) -> str:
         """The channel's id."""
         return self.message.get("Uniqueid")
+
+    @property
+    def channel(self) -> str:
+        """Its name."""
+        return self.message.get("Channel")
 
     @property
     def bridge(self) -> str:
@@ -78,7 +87,7 @@ def take_in(
         anew: after a gap. Else the mirror has heard every event until now, and only what
             nobody announced is put right.
     """
-    rows = {found.uid: found for found in map(row, channels)}
+    rows = {found.uid: found for found in map(row, channels) if not words.dead(found.channel)}
     known_legs = frozenset(mirror.legs)
     _drop_gone(mirror, rows, anew=anew)
     known_callers = frozenset(mirror.callers)
@@ -114,6 +123,15 @@ def snapshot(mirror: Mirror) -> PbxSnapshot:
     return PbxSnapshot(
         pbx=mirror.pbx, calls=tuple(calls), legs=tuple(legs), endpoints=mirror.phones.all()
     )
+
+
+def known(mirror: Mirror) -> set[Known]:
+    """What the mirror has, so that it can be told what a comparison changed."""
+    return {
+        *(("call", mirror.call_id(uid), "") for uid in mirror.callers),
+        *(("leg", uid, "") for uid in mirror.legs),
+        *(("phone", name, state.value) for name, state in mirror.phones.all().items()),
+    }
 
 
 def _drop_gone(mirror: Mirror, rows: Mapping[str, Row], *, anew: bool) -> None:

@@ -1,0 +1,149 @@
+"""What became of every call: told by the phones and by Asterisk, never by the router's own records."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from callrouter.lab import Dialog
+from tests.chaos.centre import NIGHT, Centre
+from tests.chaos.people import Caller
+
+CONNECTED = "connected to an agent"
+FALLBACK = "connected to an agent by the fallback"
+SENT = "sent where the rules say"
+ABANDONED = "abandoned by the caller"
+DIED = "ended by Asterisk's death"
+OUTSIDE = "never came in (Asterisk was away)"
+LOST = "LOST"
+WAITING = "STILL WAITING"
+
+_ORIGINATE = re.compile(rb"Action: Originate\r\n(?:[^\r\n]+\r\n)*?ChannelId: (\S+)")
+
+
+def by_router(dialog: Dialog) -> bool:
+    """Whether the router rang this phone. It gives every caller a name, the fallback gives none."""
+    return dialog.peer_name != ""
+
+
+@dataclass
+class Account:
+    """The figures of a run; `faults` says in words what must not be."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    details: list[str] = field(default_factory=list)
+    double_rung: list[str] = field(default_factory=list)
+    cut_talks: list[str] = field(default_factory=list)
+    placed_twice: list[str] = field(default_factory=list)
+    into_nothing: int = 0
+    stuck: list[str] = field(default_factory=list)
+    channels: list[str] = field(default_factory=list)
+    shells: int = 0
+    """What Asterisk itself leaves in its list; see `callrouter.pbx.asterisk.words.dead`."""
+
+    def bad(self) -> list[str]:
+        """What must not be, in words; empty when all is well."""
+        return [
+            *self.details,
+            *(f"double-rung: {text}" for text in self.double_rung),
+            *(f"talk cut: {text}" for text in self.cut_talks),
+            *(f"placed twice: {text}" for text in self.placed_twice),
+            *(f"stuck: {text}" for text in self.stuck),
+            *(f"channel left: {text}" for text in self.channels),
+        ]
+
+    def table(self) -> str:
+        rows = [
+            ("calls in all", self.ends.total()),
+            *((name, self.ends[name]) for name in (CONNECTED, FALLBACK, SENT, ABANDONED, DIED)),
+            (OUTSIDE, self.ends[OUTSIDE]),
+            ("lost", self.ends[LOST]),
+            ("still waiting at the end", self.ends[WAITING]),
+            ("agents rung twice at once", len(self.double_rung)),
+            ("talks cut while Asterisk lived", len(self.cut_talks)),
+            ("offers placed twice", len(self.placed_twice)),
+            ("agents stuck at the end", len(self.stuck)),
+            ("channels left", len(self.channels)),
+            ("shells of channels, which Asterisk forgets", self.shells),
+            ("phones picked up for a caller who was gone", self.into_nothing),
+        ]
+        return "\n".join(f"    {name:<46}{number:>6}" for name, number in rows)
+
+
+def account(centre: Centre, callers: Iterable[Caller]) -> Account:
+    """Look at every call at every phone."""
+    made = Account()
+    callers = list(callers)
+    rung: dict[str, list[tuple[str, Dialog]]] = {}
+    for phone in centre.desks:
+        for dialog in phone.incoming:
+            rung.setdefault(dialog.peer_number, []).append((phone.name, dialog))
+    for caller in callers:
+        end = _end(centre, caller, rung.get(caller.number, []))
+        made.ends[end] += 1
+        if end in {LOST, WAITING}:
+            made.details.append(f"{end}: {_story(caller, rung.get(caller.number, []))}")
+    left_first = {caller.number for caller in callers if caller.hung_up}
+    for phone in centre.desks:
+        _at_phone(centre, made, phone.name, phone.incoming, left_first)
+    placed = Counter(_ORIGINATE.findall(bytes(centre.link.sent)))
+    made.placed_twice = [name.decode() for name, count in placed.items() if count > 1]
+    return made
+
+
+def _end(centre: Centre, caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
+    dialog = caller.dialog
+    if caller.partner == NIGHT:
+        return SENT
+    if caller.partner:
+        last = [one for name, one in rung if name == caller.partner and one.state != "trying"]
+        return CONNECTED if not last or by_router(last[-1]) else FALLBACK
+    if id(dialog) in centre.gone:
+        return DIED
+    if caller.hung_up:
+        return ABANDONED
+    if dialog.state != "ended":
+        return WAITING
+    # Asterisk that is just ending says 503, one that has ended says nothing.
+    turned_away = dialog.answered_at is None and dialog.final_code in {408, 503}
+    return OUTSIDE if turned_away else LOST
+
+
+def _story(caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
+    dialog = caller.dialog
+    phones = ", ".join(
+        f"{name} {one.invite_at:.2f} to {one.ended_at or 0:.2f} {one.state} {one.final_code}"
+        for name, one in rung
+    )
+    return (
+        f"{caller.number} came {dialog.invite_at:.2f}, up {dialog.answered_at or 0:.2f}, ended "
+        f"{dialog.ended_at or 0:.2f} by {dialog.ended_by} (SIP {dialog.final_code}); rang: {phones}"
+    )
+
+
+def _at_phone(
+    centre: Centre, made: Account, name: str, dialogs: list[Dialog], left_first: set[str]
+) -> None:
+    ours = [dialog for dialog in dialogs if by_router(dialog)]
+    for before, after in itertools.pairwise(ours):
+        if before.ended_at is None or after.invite_at < before.ended_at:
+            made.double_rung.append(
+                f"{name} at {after.invite_at:.2f} for {after.peer_number}, while it rang or talked "
+                f"for {before.peer_number} from {before.invite_at:.2f} to {before.ended_at or 0:.2f}"
+            )
+    for dialog in ours:
+        if dialog.answered_at is None:
+            continue
+        if "caller" not in dialog.heard:
+            made.into_nothing += 1
+        elif (
+            dialog.ended_by == "them"
+            and dialog.peer_number not in left_first
+            and id(dialog) not in centre.gone
+        ):
+            made.cut_talks.append(
+                f"{name} with {dialog.peer_number}, {dialog.answered_at:.2f} to {dialog.ended_at:.2f}"
+            )

@@ -1,0 +1,134 @@
+"""A link to the manager that fails in every way a link can: between the router and Asterisk."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from tests.asterisk.proxy import Proxy
+
+_END = b"\r\n\r\n"
+
+
+class BadLink(Proxy):
+    """A proxy whose faults are switched on and off.
+
+    Attributes:
+        frozen: nothing passes, either way, and nobody is told (a half-open link).
+        slow: bytes pass one at a time, with a pause of `pause` seconds every 400.
+        drop, double: the share of Asterisk's events that are lost, or come twice.
+        shuffle: the share of events that come after the one behind them.
+        tear: the next message from Asterisk is cut in its middle, and the link with it.
+        dropped, doubled, shuffled: how many events that was true of so far.
+    """
+
+    def __init__(self, target: int, dice: random.Random) -> None:
+        super().__init__(target)
+        self.frozen = self.slow = self.tear = False
+        self.pause = 2.0
+        self.drop = self.double = self.shuffle = 0.0
+        self.dropped = self.doubled = self.shuffled = 0
+        self._dice = dice
+
+    def well(self) -> None:
+        """End every fault."""
+        self.frozen = self.slow = self.tear = False
+        self.drop = self.double = self.shuffle = 0.0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.shut:
+            writer.transport.abort()
+            return
+        self.opened += 1
+        try:
+            there, out = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:  # Asterisk is away
+            writer.transport.abort()
+            return
+        pair = (writer, out)
+        self._pairs.add(pair)
+        try:
+            await asyncio.gather(self._orders(reader, out), self._events(there, writer))
+        finally:
+            self._pairs.discard(pair)
+
+    async def _orders(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """From the router to Asterisk."""
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                self.sent += data
+                await self._pass(writer, data)
+        writer.transport.abort()
+
+    async def _events(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """From Asterisk to the router, message by message."""
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await self._pass(writer, await reader.readuntil(b"\r\n"))  # the greeting
+            rest = b""
+            while data := await reader.read(65536):
+                *messages, rest = (rest + data).split(_END)
+                if messages and not await self._messages(writer, messages):
+                    break
+        writer.transport.abort()
+
+    async def _messages(self, writer: asyncio.StreamWriter, messages: list[bytes]) -> bool:
+        """Pass them on, each with its chance; False: the link is to be cut."""
+        out: list[bytes] = []
+        late: bytes | None = None
+        for message in messages:
+            if self.tear and len(message) > 40:
+                self.tear = False
+                await self._pass(writer, b"".join(out) + message[: len(message) // 2])
+                await asyncio.sleep(0.05)
+                return False
+            whole = message + _END
+            if message.startswith(b"Event:") and b"\r\nActionID:" not in message:
+                chance = self._dice.random()
+                if chance < self.drop:
+                    self.dropped += 1
+                    continue
+                if chance < self.double:
+                    self.doubled += 1
+                    out.append(whole)
+                elif chance < self.shuffle and late is None:
+                    self.shuffled += 1
+                    late = whole
+                    continue
+            out.append(whole)
+            if late is not None:
+                out.append(late)
+                late = None
+        if late is not None:
+            out.append(late)
+        await self._pass(writer, b"".join(out))
+        return True
+
+    async def _pass(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        while self.frozen:
+            await asyncio.sleep(0.05)
+        while self.slow and data:
+            for n in range(min(400, len(data))):
+                writer.write(data[n : n + 1])
+                await asyncio.sleep(0)
+            data = data[400:]
+            await asyncio.sleep(self.pause)
+        if data:
+            writer.write(data)
+            await writer.drain()
+
+
+@asynccontextmanager
+async def bad_link(target: int, dice: random.Random) -> AsyncIterator[tuple[BadLink, int]]:
+    """A link and the port at which the router finds it."""
+    made = BadLink(target, dice)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    try:
+        yield made, server.sockets[0].getsockname()[1]
+    finally:
+        made.well()
+        made.cut()
+        server.close()
+        await server.wait_closed()
+        await asyncio.sleep(0.1)  # the handlers see their end of file

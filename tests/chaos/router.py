@@ -1,0 +1,133 @@
+"""The router as a process of its own, which dies and comes back: `callrouter run` under a keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tests.daemon.process import ROOT, free_port
+
+TOKEN = "0123456789abcdef"
+
+# Asks the kernel for our death when the parent dies (prctl(2), PR_SET_PDEATHSIG = 1).
+_GUARD = (
+    "import ctypes,os,sys;"
+    "ctypes.CDLL(None).prctl(1,9);"
+    "os.getppid()==int(sys.argv[1]) or sys.exit(1);"
+    "os.execv(sys.argv[2],sys.argv[2:])"
+)
+
+
+class RouterProcess:
+    """`callrouter run` for one configuration folder.
+
+    Attributes:
+        began: `time.monotonic` of the last start.
+        surprises: ends that nobody had ordered.
+    """
+
+    def __init__(self, folder: Path, ami_port: int, agents: str, queues: str) -> None:
+        self.folder = folder
+        self.config = folder / "config"
+        self.database = folder / "callrouter.db"
+        self.log = folder / "router.log"
+        self.port = free_port()
+        self.began = 0.0
+        self.surprises: list[str] = []
+        self._process: asyncio.subprocess.Process | None = None
+        self.config.mkdir()
+        operator = (
+            "pbx:\n"
+            f"  office: {{driver: asterisk, port: {ami_port}, username: callrouter,\n"
+            '    secret: change-me, dial_number: "PJSIP/{number}@carrier"}\n'
+            f"http:\n  listen: 127.0.0.1:{self.port}\n"
+            f"  api_tokens: [{{name: chaos, role: supervisor, token: {TOKEN}}}]\n"
+            f"database: {self.database}\n"
+        )
+        for name, text in (("callrouter", operator), ("agents", agents), ("queues", queues)):
+            (self.config / f"{name}.yaml").write_text(text)
+
+    @property
+    def pid(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    async def start(self) -> None:
+        """Start it. Returns at once."""
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LC_ALL": "C.UTF-8",
+            "XDG_RUNTIME_DIR": str(self.folder / "run"),
+        }
+        command = (sys.executable, "-m", "callrouter", "--config", str(self.config), "run")
+        with self.log.open("ab") as log:
+            self.began = time.monotonic()
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid())),
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environ,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+
+    async def keep(self) -> None:
+        """Restart it if it is gone and nobody had ordered that, as a service manager would."""
+        if self._process is not None and self._process.returncode is not None:
+            self.surprises.append(f"status {self._process.returncode}")
+            await self.start()
+
+    async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End it with a signal, and wait for its end."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(number)
+        try:
+            async with asyncio.timeout(8):
+                await process.wait()
+        except TimeoutError:
+            self.surprises.append(f"did not end within 8 s of {number.name}")
+            process.kill()
+            await process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+
+    async def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """What its API answers; raises OSError."""
+        return await asyncio.to_thread(self._ask, path, body)
+
+    def _ask(self, path: str, body: dict[str, Any] | None) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.load(answer)
+
+    async def in_step(self, within: float = 30.0) -> None:
+        """Wait until it is in step with Asterisk."""
+        async with asyncio.timeout(within):
+            while True:
+                try:
+                    status = await self.ask("status")
+                    if status["pbx"]["office"]["state"] == "up":
+                        return
+                except OSError:
+                    pass
+                await asyncio.sleep(0.05)

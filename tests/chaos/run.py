@@ -1,0 +1,149 @@
+"""A chaos run: a busy call centre, one fault after the other, and the account at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from callrouter.lab import Answer, Dialog, Install
+from callrouter.tasks import Tasks
+from tests.chaos.account import Account, account
+from tests.chaos.centre import NIGHT, Centre, centre
+from tests.chaos.faults import ALL
+from tests.chaos.people import Crowd, hang_up, moods
+
+AGENTS = 20
+BACKLOG = 12
+TALK = (4.0, 7.0)
+DRAIN = 150.0
+"""Seconds in which, after the last fault, everyone who waits must be served."""
+QUEUE = "    wrap_up: 500ms\n    max_wait: 90s\n    on_max_wait: 'dialplan:late,s,1'\n"
+
+
+class Run:
+    """One run. What happens when depends on the seed alone; what comes of it does not."""
+
+    def __init__(self, here: Centre, seed: int, only: Sequence[str] = ()) -> None:
+        self.here = here
+        self.dice = random.Random(seed)
+        self.crowd = Crowd(here, random.Random(seed + 1))
+        self.log: list[str] = []
+        self._began = time.monotonic()
+        names = only or tuple(ALL)
+        self._names = [name for name in names for _ in range(ALL[name][1])]
+
+    def say(self, text: str) -> None:
+        now = time.monotonic()
+        self.log.append(f"{now - self._began:7.1f} s  ({now:.2f})  {text}")
+        sys.stdout.write(f"\n    {self.log[-1]}")
+        sys.stdout.flush()
+
+    async def go(self, seconds: float) -> Account:
+        """Break things for so many seconds, let all be served, and give the account."""
+        here, agents = self.here, random.Random(self.dice.random())
+
+        def mood(dialog: Dialog) -> object:
+            del dialog
+            return moods(agents, TALK)
+
+        for phone in here.desks:
+            phone.behaviour = mood  # type: ignore[assignment]
+        here.lab[NIGHT].behaviour = Answer(after=0.1, talk=1.5)
+        tasks = Tasks()
+        tasks.spawn(self.crowd.come_and_go(), "the crowd")
+        tasks.spawn(self._keep(), "the keeper")
+        self.crowd.wanted = AGENTS + BACKLOG
+        try:
+            await asyncio.sleep(6)
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                await self._break()
+                await asyncio.sleep(self.dice.uniform(2.0, 8.0))
+            await self._drain()
+            stuck = await self._last_round()
+        finally:
+            await tasks.close()
+        made = account(here, self.crowd.callers)
+        made.stuck = stuck
+        await asyncio.gather(*(hang_up(dialog) for dialog in here.dialogs()))
+        made.channels = await here.emptied()
+        made.shells = len(await here.channels()) - len(made.channels)
+        return made
+
+    async def _break(self) -> None:
+        name = self.dice.choice(self._names)
+        self.say(f"{name} …")
+        how = await ALL[name][0](self.here, random.Random(self.dice.random()))
+        self.say(f"{name}: {how}; {len(self.crowd.live)} callers are in")
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            await self.here.router.keep()
+
+    async def _drain(self) -> None:
+        """Nobody comes any more and nobody gives up: everyone must be served."""
+        self.say("no more faults and no more callers")
+        self.crowd.wanted = 0
+        self.crowd.patient = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN):
+                while [c for c in self.crowd.live if not c.partner and not c.hung_up]:
+                    await asyncio.sleep(0.1)
+        self.say("everybody was served")
+
+    async def _last_round(self) -> list[str]:
+        """Everyone hangs up, and each agent must then be rung for one of as many new callers."""
+        here = self.here
+        await asyncio.gather(*(hang_up(dialog) for dialog in here.dialogs()))
+        for phone in here.desks:
+            phone.behaviour = Answer(after=0.1)
+        await here.router.in_step()
+        await asyncio.sleep(3.0)
+        before = {phone.name: len(phone.incoming) for phone in here.desks}
+        for _ in range(AGENTS):
+            await self.crowd.call()
+            await asyncio.sleep(0.02)
+        stuck = [phone.name for phone in here.desks]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(75):
+                while stuck:
+                    stuck = [
+                        phone.name
+                        for phone in here.desks
+                        if not [d for d in phone.incoming[before[phone.name] :] if d.heard]
+                    ]
+                    await asyncio.sleep(0.1)
+        self.say("each agent was rung" if not stuck else f"not rung: {', '.join(stuck)}")
+        return stuck
+
+
+async def chaos(
+    install: Install, seconds: float, seed: int, only: Sequence[str] = ()
+) -> tuple[Account, list[str]]:
+    """A whole run; prints as it goes. Returns the account and what must not be, in words."""
+    sys.stdout.write(f"\n    chaos with seed {seed} for {seconds:.0f} s")
+    async with centre(install, AGENTS, random.Random(seed + 2), queue=QUEUE) as here:
+        run = Run(here, seed, only)
+        made = await run.go(seconds)
+        bad = made.bad()
+        bad += [f"the router ended by itself: {text}" for text in here.router.surprises]
+        log = here.router.log.read_text(errors="replace")
+        status = await here.router.ask("status")
+        sys.stdout.write(f"\n{made.table()}\n    {here.deaths} deaths of Asterisk")
+        if "Traceback" in log:
+            bad.append("the router's log has a traceback")
+        if status["faults"]:
+            bad.append(f"the router counts {status['faults']} faults of its own")
+        if bad:
+            keep = f"/tmp/callrouter-chaos-{seed}.log"
+            with open(keep, "w", encoding="utf-8") as file:  # noqa: ASYNC230, PTH123
+                file.write("\n".join([*run.log, *bad, "", log]))
+            sys.stdout.write(f"\n    the faults and the router's log are in {keep}\n")
+            sys.stdout.write("".join(f"\n    {text}" for text in bad[:40]))
+        sys.stdout.write("\n")
+    return made, bad
