@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -73,9 +73,25 @@ def status(view: Json) -> Shown:
     if store is not None and store["state"] != "good":
         shown.append(Text(f"\nagents' states are not being saved in {store['file']}", style="red"))
         shown.append(plain(str(store["problem"])))
+    shown.extend(_itself(view))
     if view.get("faults"):
         shown.append(Text(f"\n{many(view['faults'], 'fault')} so far: see the log", style="red"))
     return shown
+
+
+def _itself(view: Json) -> Iterator[Text]:
+    """What the daemon has found wrong with itself, if anything."""
+    loop, kept = view.get("loop") or {}, view.get("invariants") or {}
+    for name, pbx in sorted(view["pbx"].items()):
+        if pbx.get("drift"):
+            text = f"{many(pbx['drift'], 'difference')} from {name} that nobody had announced"
+            yield Text(f"\n{text}", style="yellow")
+    if loop.get("held_up"):
+        text = f"held up {many(loop['held_up'], 'time')}, {loop['longest_ms']} ms at most, by"
+        yield Text(f"\n{text}", style="yellow") + plain(f" {loop['by']}")
+    if kept.get("breaches"):
+        text = f"{many(kept['breaches'], 'time')} something did not hold that always must; mended:"
+        yield Text(f"\n{text}", style="red") + plain(f" {kept['last_breach']}")
 
 
 def _config(config: Json) -> Text:

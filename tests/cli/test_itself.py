@@ -1,0 +1,31 @@
+"""What `status` says of the daemon's own health."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callrouter.cli.tables import _itself
+
+
+def said(**view: Any) -> list[str]:
+    return [text.plain.strip() for text in _itself({"pbx": {}, **view})]
+
+
+def test_nothing_is_said_while_all_is_well() -> None:
+    loop = {"held_up": 0, "longest_ms": 0, "by": None}
+    kept = {"rounds": 3, "breaches": 0, "last_breach": None}
+    assert said(pbx={"office": {"drift": 0}}, loop=loop, invariants=kept) == []
+    assert said() == []
+
+
+def test_what_was_found() -> None:
+    found = said(
+        pbx={"office": {"drift": 2}},
+        loop={"held_up": 1, "longest_ms": 240, "by": "load (settings/loader.py:9)"},
+        invariants={"breaches": 3, "last_breach": "2: bob\x1b has two calls"},
+    )
+    assert found == [
+        "2 differences from office that nobody had announced",
+        "held up 1 time, 240 ms at most, by load (settings/loader.py:9)",
+        "3 times something did not hold that always must; mended: 2: bob\N{REPLACEMENT CHARACTER} has two calls",
+    ]
