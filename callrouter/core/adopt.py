@@ -34,7 +34,7 @@ def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     for leg in seen.legs:
         offer = floor.offers.get(leg.offer)
         if offer is None:
-            _leg(floor, seen.pbx, leg, talking)
+            _leg(floor, seen.pbx, leg, talking, gap=gap)
         elif leg.device not in offer.legs:
             _second_leg(floor, seen.pbx, offer, leg)
     for call_id in talking.values():
@@ -59,7 +59,7 @@ def _calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
             calls.arrived(floor, item.arrived, found=True)
 
 
-def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str]) -> None:
+def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, gap: bool) -> None:
     """A leg of an offer we do not know: theirs who talk on it, else rung on or stopped.
 
     A phone that rings for a call we have taken up goes on ringing. One that was picked up meanwhile has
@@ -82,7 +82,8 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str]) -> N
         or not _ringing(floor, pbx, seen, call, member)
     ):
         _stop(floor, pbx, seen)
-        _until_quiet(floor, pbx, seen)
+        if gap:  # else it is one that was given up on, and its phone is left alone already
+            _until_quiet(floor, pbx, seen)
 
 
 def _may_ring(call: Call, agent: Agent) -> bool:
