@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callrouter.mobiles.policy import form_fault
-from callrouter.model.table import AgentSpec, DeviceSpec, SignIn, Table
+from callrouter.model.table import AgentSpec, DeviceSpec, PauseEnd, PauseSpec, SignIn, Table
 from callrouter.settings import schema
 from callrouter.settings.context import Context
 from callrouter.settings.folder import Way
@@ -21,7 +21,38 @@ def build_table(root: schema.Root, context: Context) -> Table:
     }
     queues = {id_: build_queue(id_, queue, agents, context) for id_, queue in root.queues.items()}
     rules = build_rules(root.rules, agents, queues, context)
-    return Table(agents=agents, queues=queues, rules=rules, zone=context.zone)
+    return Table(
+        agents=agents,
+        queues=queues,
+        rules=rules,
+        zone=context.zone,
+        pauses=_pauses(root, context),
+    )
+
+
+def _pauses(root: schema.Root, context: Context) -> dict[str, PauseSpec]:
+    """Make the reasons for pauses; one at most is that of a pause without a reason."""
+    found: dict[str, PauseSpec] = {}
+    default = ""
+    for reason, pause in root.pauses.items():
+        way: Way = ("pauses", reason)
+        written = context.document.written(*way)
+        # A longest that was there and not fit was told of already.
+        limited = isinstance(written, Section) and "longest" in written.at
+        if pause.then is not None and not limited:
+            text = f"then: {pause.then} says what comes after a length that is not there"
+            context.document.error((*way, "then"), text, "add a longest, such as 45m")
+        if pause.default and default:
+            text = f"default: true stands for {quoted(default)} too"
+            context.document.error((*way, "default"), text, "one reason at most is the default")
+        default = default or (reason if pause.default else "")
+        found[reason] = PauseSpec(
+            reason=reason,
+            longest=pause.longest,
+            then=PauseEnd(pause.then or "tell"),
+            default=pause.default,
+        )
+    return found
 
 
 def _agent(id_: str, agent: schema.Agent, context: Context) -> AgentSpec:
@@ -73,6 +104,7 @@ def _device(
         confirm=bool(number) if device.confirm is None else device.confirm,
         ring_after=device.ring_after,
         enabled=device.enabled,
+        hours=context.hours({(*way, "hours"): device.hours}) if device.hours else None,
     )
 
 

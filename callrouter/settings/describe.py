@@ -8,13 +8,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar
 
-from callrouter.model.table import AgentSpec, DeviceSpec
+from callrouter.model.table import AgentSpec, DeviceSpec, PauseSpec, Table
 from callrouter.settings.describequeues import queue_changes
 from callrouter.settings.describerules import rule_changes
 from callrouter.settings.differences import counted, differing, mapping_lines
 from callrouter.settings.queues import serving
 from callrouter.settings.result import HttpSettings, PbxSettings, ServiceLevel, Settings
-from callrouter.settings.wording import duration, masked
+from callrouter.settings.wording import duration, hours, masked
 
 _RESTART: Final = " (needs a restart)"
 _Value = TypeVar("_Value")
@@ -29,6 +29,7 @@ def changes(old: Settings, new: Settings) -> list[str]:
     """
     return [
         *_agents(old, new),
+        *_pauses(old.table, new.table),
         *queue_changes(old.table, new.table),
         *_service_levels(old, new),
         *rule_changes(old.table.rules, new.table.rules),
@@ -101,8 +102,14 @@ def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
         yield f"{what}: ring_after {duration(old.ring_after)} -> {duration(new.ring_after)}"
     if old.confirm is not new.confirm:
         yield f"{what}: confirm {_yes(old.confirm)} -> {_yes(new.confirm)}"
+    if _hours(old) != _hours(new):
+        yield f"{what}: hours {_hours(old)} -> {_hours(new)}"
     if old.enabled is not new.enabled:
         yield f"{what} switched {'on' if new.enabled else 'off'}"
+
+
+def _hours(device: DeviceSpec) -> str:
+    return "always" if device.hours is None else hours(device.hours.spans)
 
 
 def _address(device: DeviceSpec) -> str:
@@ -111,6 +118,29 @@ def _address(device: DeviceSpec) -> str:
 
 def _yes(value: bool) -> str:
     return "true" if value else "false"
+
+
+# ---------------------------------------------------------------- pauses
+
+
+def _pauses(old: Table, new: Table) -> Iterator[str]:
+    if bool(old.pauses) != bool(new.pauses):
+        yield f"pauses: reasons are {'those listed' if new.pauses else 'any text'} from now on"
+    for reason in differing(old.pauses, new.pauses):
+        before, after = old.pauses.get(reason), new.pauses.get(reason)
+        if before is None and after is not None:
+            yield f"pause {reason} is new ({_pause(after)})"
+        elif before is not None and after is not None:
+            yield f"pause {reason}: {_pause(before)} -> {_pause(after)}"
+        else:
+            yield f"pause {reason} is gone"
+
+
+def _pause(spec: PauseSpec) -> str:
+    longest = "no limit"
+    if spec.longest is not None:
+        longest = f"longest {duration(spec.longest)}, then {spec.then.value}"
+    return longest + (", the default" if spec.default else "")
 
 
 # ---------------------------------------------------------------- the rest

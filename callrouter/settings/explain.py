@@ -31,6 +31,7 @@ _SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     ("pbx", "*", "tls"): schema.TlsClient,
     ("agents", "*"): schema.Agent,
     ("agents", "*", "devices", "*"): schema.Device,
+    ("pauses", "*"): schema.Pause,
     ("queues", "*"): schema.Queue,
     ("queues", "*", "shifts", "*"): schema.Shift,
     ("queues", "*", "widen", "*"): schema.Step,
@@ -42,7 +43,6 @@ _SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
 }
 _NOT_SUPPORTED: Final[dict[tuple[str, ...], frozenset[str]]] = {
     ("numbers",): frozenset({"registration"}),
-    ("agents", "*", "devices", "*"): frozenset({"hours"}),
 }
 _MAPPINGS: Final[dict[str, str]] = {
     "policy": "the name of a policy or a list of them",
@@ -74,6 +74,7 @@ _KEY_OF: Final = {
     "agents": "an agent's name",
     "queues": "a queue's name",
     "devices": "a device's name",
+    "pauses": "a reason for a pause",
     "skills": "a skill's name",
 }
 _YES: Final = frozenset({"yes", "on", "y", "true", "1"})
@@ -184,7 +185,7 @@ def _hint(nearest: Nearest, kind: str, value: object) -> str:
 
 def _pattern(loc: Way) -> tuple[str, ...]:
     """The path with "*" for the names that users give."""
-    free = {("pbx", 1), ("users", 1), ("agents", 1), ("agents", 3), ("queues", 1)}
+    free = {("pbx", 1), ("users", 1), ("agents", 1), ("agents", 3), ("pauses", 1), ("queues", 1)}
     return tuple(
         "*" if isinstance(part, int) or (loc[0], depth) in free else part
         for depth, part in enumerate(loc)

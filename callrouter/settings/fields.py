@@ -225,6 +225,10 @@ Role = Annotated[
     Expected("agent, supervisor or admin", "agent|supervisor|admin"),
 ]
 SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]
+PauseEndWord = Annotated[
+    Literal["tell", "resume", "sign-out"],
+    Expected("tell, resume or sign-out", "tell|resume|sign-out"),
+]
 ApprovalWord = Annotated[
     Literal["none", "supervisor"], Expected("none or supervisor", "none|supervisor")
 ]

@@ -16,6 +16,7 @@ from callrouter.settings.yamlreader import Items, Reader, Section
 MAX_BYTES = 16 * 1024 * 1024
 _MAY_BE_EMPTY: dict[str, type[Section | Items]] = {
     "agents": Section,
+    "pauses": Section,
     "queues": Section,
     "users": Section,
     "rules": Items,

@@ -150,6 +150,9 @@ class Device(Shape):
         None,
         description="The call is connected only after key 1. Default: true for a number, else false.",
     )
+    hours: f.HoursText | None = Field(
+        None, description="When it rings, such as mon-fri 08:00-18:00. Default: always."
+    )
     enabled: f.Bool = Field(True, description="false: never rings.")
 
 
@@ -176,6 +179,20 @@ class Agent(Shape):
     ] = Field(
         default={}, description="Name of the phone: the phone, or a mapping with its details."
     )
+
+
+class Pause(Shape):
+    """A reason that a pause may have."""
+
+    longest: f.LongerThanZero | None = Field(
+        None, description="How long a pause of this reason may last. Default: no limit."
+    )
+    then: f.PauseEndWord | None = Field(
+        None,
+        description="What comes after the longest length: tell (the agent is told and the pause "
+        "goes on), resume (calls ring again) or sign-out. Default: tell.",
+    )
+    default: f.Bool = Field(False, description="true: of a pause without a reason.")
 
 
 class ServiceLevel(Shape):
@@ -309,6 +326,9 @@ class Root(Shape):
     timezone: f.Text = Field("UTC", description="Time zone such as Europe/London.")
     numbers: Numbers | None = Field(None, description="What agents may register as a mobile.")
     agents: dict[f.Name, Agent] = Field(default={}, description="The people who take calls.")
+    pauses: dict[f.Name, Pause] = Field(
+        default={}, description="Reasons that a pause may have. Default: any text."
+    )
     queues: dict[f.Name, Queue] = Field(default={}, description="The queues.")
     rules: list[Rule] = Field(
         default=[], description="What is changed about calls on arrival; the first that fits."

@@ -15,6 +15,7 @@ from callrouter.model.hours import parse_spans
 from callrouter.model.table import (
     AgentSpec,
     DeviceSpec,
+    PauseSpec,
     QueueSpec,
     Rule,
     ShiftSpec,
@@ -44,6 +45,9 @@ FILES = {
         "  bob: {devices: {desk: PJSIP/2}}\n"
         "  carol: {devices: {desk: PJSIP/3}}\n"
         "  dave: {devices: {desk: PJSIP/4}}\n"
+        "pauses:\n"
+        "  lunch: {longest: 45m, then: resume}\n"
+        "  tea: {default: true}\n"
     ),
     "queues": (
         "queues:\n"
@@ -204,6 +208,13 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("  dave:", "  erin: {name: Erin Day, devices: {desk: PJSIP/5}}\n  dave:", ["agent erin is new (Erin Day; 1 device)"]),
     ("$argon2id$hunter, skills", "$argon2id$hunter2, skills", ["alice: PIN changed"]),
     ("pin: $argon2id$hunter, ", "", ["alice: PIN removed"]),
+    ("number: '+447700900123'", "number: '+447700900123', hours: mon-fri 08:00-18:00", ["alice: device mobile: hours always -> mon-fri 08:00-18:00"]),
+    # Reasons for pauses.
+    ("longest: 45m", "longest: 1h", ["pause lunch: longest 45m, then resume -> longest 1h, then resume"]),
+    ("then: resume}", "then: sign-out}", ["pause lunch: longest 45m, then resume -> longest 45m, then sign-out"]),
+    ("tea: {default: true}", "tea: {}\n  walk: {longest: 10m}", ["pause tea: no limit, the default -> no limit", "pause walk is new (longest 10m, then tell)"]),
+    ("  tea: {default: true}\n", "", ["pause tea is gone"]),
+    ("pauses:\n  lunch: {longest: 45m, then: resume}\n  tea: {default: true}\n", "", ["pauses: reasons are any text from now on", "pause lunch is gone", "pause tea is gone"]),
     # Switched off is gone, wherever the agent was.
     ("dave: {", "dave: {enabled: false, ", ["agent dave is gone; leaves support"]),
     # The operator's part.
@@ -301,14 +312,16 @@ def test_no_key_is_forgotten() -> None:
     }  # fmt: skip
     assert names(DeviceSpec) == {
         "id", "agent", "pbxes", "endpoint", "number", "confirm", "ring_after", "enabled",
+        "hours",
     }  # fmt: skip
+    assert names(PauseSpec) == {"reason", "longest", "then", "default"}
     assert names(Rule) == {
         "name", "callers", "called", "queues", "tags", "hours", "priority", "queue", "agent", "tag",
         "skills",
     }  # fmt: skip
     assert names(WidenStep) == {"after", "at_once", "members", "skills"}
     assert names(ShiftSpec) == {"hours", "members"}
-    assert names(Table) == {"agents", "queues", "rules", "zone"}
+    assert names(Table) == {"agents", "queues", "rules", "zone", "pauses"}
     assert names(HttpSettings) == {"host", "port", "certificate", "key", "api_tokens"}
     assert names(Settings) == {
         "table", "pbxes", "http", "users", "pins", "service_levels", "numbers", "timezone", "database",

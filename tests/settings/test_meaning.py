@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from difflib import SequenceMatcher
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.table import (
     HangUp,
     KeepWaiting,
+    PauseEnd,
+    PauseSpec,
     QueueSpec,
     SignIn,
     ToDialplan,
@@ -242,7 +246,7 @@ DEVICE_ERRORS = [
     ("{number: '+12345'}", "", "number must be an international number"),
     ("{number: '+1234567890123456'}", "", "number must be an international number"),
     ("{number: '+447700900123', confirm: false}", "", "confirm: false is not allowed for an outside number"),
-    ("{endpoint: PJSIP/1, hours: mon-fri}", "", "'hours' is not supported by this version"),
+    ("{endpoint: PJSIP/1, hours: mon-fri}", "", "hours: 'mon-fri' is not days and times, such as"),
     ("{endpoint: PJSIP/1, pbx: ofice}", "", "unknown pbx 'ofice' (did you mean 'office'?)"),
     ("{endpoint: PJSIP/1, ring_aftr: 1s}", "", "unknown key 'ring_aftr' (did you mean 'ring_after'?)"),
     ("[PJSIP/1]", "", "desk must be a phone such as PJSIP/1001"),
@@ -579,3 +583,55 @@ def test_a_token_may_act_for_one_agent(tmp_path: Path) -> None:
             "(take agent: out, or give it role: agent)"
         )
     ]
+
+
+# ---------------------------------------------------------------- pauses and hours of devices
+
+
+def test_pauses_have_a_length_and_what_comes_after_it(tmp_path: Path) -> None:
+    text = (
+        "pauses:\n  lunch: {longest: 45m, then: resume}\n  training: {longest: 2h, then: sign-out}\n"
+        "  short: {longest: 10m, default: true}\n  meeting: {}\n"
+    )
+    assert loaded(tmp_path, pauses=text).table.pauses == {
+        "lunch": PauseSpec(reason="lunch", longest=2700, then=PauseEnd.RESUME),
+        "training": PauseSpec(reason="training", longest=7200, then=PauseEnd.SIGN_OUT),
+        "short": PauseSpec(reason="short", longest=600, then=PauseEnd.TELL, default=True),
+        "meeting": PauseSpec(reason="meeting"),
+    }
+    assert loaded(tmp_path, pauses="pauses: {}\n").table.pauses == {}
+
+
+@pytest.mark.parametrize(
+    ("pauses", "message"),
+    [
+        (
+            "{lunch: {then: resume}}",
+            "1:24: then: resume says what comes after a length that is not there (add a longest",
+        ),
+        (
+            "{a: {default: true}, b: {default: true}}",
+            "1:43: default: true stands for 'a' too (one reason at most is the default)",
+        ),
+        ("{lunch: {longest: 0}}", "1:27: longest must be a duration longer than 0"),
+        ("{lunch: {longest: 5m, then: warn}}", "1:37: then must be tell, resume or sign-out"),
+        ("{lunch: {longst: 5m}}", "1:18: unknown key 'longst' (did you mean 'longest'?)"),
+        ("{Lunch: {}}", "1:10: a reason for a pause must be small letters"),
+    ],
+)
+def test_pause_errors(tmp_path: Path, pauses: str, message: str) -> None:
+    [found] = told(tmp_path, pauses=f"pauses: {pauses}\n")
+    assert f"pauses.yaml:{message}" in found
+
+
+def test_hours_of_a_device_are_in_the_zone_of_the_table(tmp_path: Path) -> None:
+    agents = (
+        "agents:\n  alice: {devices: {desk: {endpoint: PJSIP/1, hours: mon-fri 08:00-18:00}}}\n"
+    )
+    site = f"{PBX}timezone: Europe/Paris\n"
+    table = loaded(tmp_path, pbx=site, agents=agents, queues="queues: {}\n").table
+    [desk] = table.agents["alice"].devices
+    assert desk.hours == Hours(parse_spans("mon-fri 08:00-18:00"), ZoneInfo("Europe/Paris"))
+    agents = agents.replace("mon-fri", "mon-fry")
+    [found] = told(tmp_path, agents=agents, queues="queues: {}\n")
+    assert "agents.yaml:2:54: hours: " in found
