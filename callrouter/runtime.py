@@ -93,7 +93,7 @@ class Runtime:
             logger.exception("the core failed on %s; comparing with every PBX anew", event)
             self._compare("a fault in the router")
             return
-        if isinstance(event, ConfigReloaded):
+        if isinstance(event, ConfigReloaded) and not event.more:
             for pbx in self.pbxes.values():
                 pbx.use(event.table)
         orders: dict[str, list[PbxCommand]] = {}

@@ -34,6 +34,7 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.WRAP_UP_ENDED: (),
     _H.DEVICE: ("device", "switched", "by"),
     _H.TOLD: ("message",),
+    _H.RELOADING: ("agents", "queues"),
     _H.RELOADED: ("agents", "queues"),
     _H.RULE: ("rule",),
     _H.SHIFT: ("members",),
@@ -145,5 +146,8 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.RULE: lambda r, d: f"call {r.call}: rule '{d['rule']}' applies",
     _H.SHIFT: lambda r, d: f"queue {r.queue}: another shift, {d['members']} agents",
     _H.STATE: lambda r, d: f"agent {r.agent} is {d['state']}{_why(d['why'])}",
+    _H.RELOADING: lambda _, d: (
+        f"routing table partly in force: {d['agents']} agents, {d['queues']} queues"
+    ),
     _H.RELOADED: lambda _, d: f"routing table in force: {d['agents']} agents, {d['queues']} queues",
 }

@@ -42,7 +42,7 @@ _ENDS: Final = frozenset(
         Happened.LEFT,
     }
 )
-_MEMBERS_CHANGE: Final = frozenset({Happened.RELOADED, Happened.SHIFT})
+_MEMBERS_CHANGE: Final = frozenset({Happened.RELOADED, Happened.RELOADING, Happened.SHIFT})
 _BEGINS: Final = frozenset({Happened.RULE, Happened.ENTERED})
 _ABOUT_AGENTS: Final = frozenset({Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED})
 _MOST_WORDS: Final = 60_000

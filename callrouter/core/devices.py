@@ -156,7 +156,27 @@ def hours_due(floor: Floor, agent: Agent, device: str) -> None:
     touch(floor, agent)
 
 
-# ---------------------------------------------------------------- devices that go
+# ---------------------------------------------------------------- devices that come and go
+
+
+def own(floor: Floor, agent: Agent) -> None:
+    """Keep in mind whose phones these are."""
+    for device in agent.spec.devices:
+        if device.endpoint:
+            for pbx in device.pbxes:
+                floor.owners.setdefault((pbx, device.endpoint), []).append(agent)
+
+
+def disown(floor: Floor, agent: Agent) -> None:
+    """The phones of an agent are theirs no more; they are about to have others, or to go."""
+    for device in agent.spec.devices:
+        if device.endpoint:
+            for pbx in device.pbxes:
+                owners = floor.owners.get((pbx, device.endpoint), [])
+                while agent in owners:
+                    owners.remove(agent)
+                if not owners:
+                    floor.owners.pop((pbx, device.endpoint), None)
 
 
 def forget_device(floor: Floor, agent: str, device: str) -> None:

@@ -67,11 +67,13 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
 
 
 def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
-    for pbx, endpoint in list(floor.reached):
-        if pbx == seen.pbx and endpoint not in seen.endpoints:
+    # There may be ten thousand, and calls wait meanwhile: nothing is made of those that are as known.
+    for (pbx, endpoint), known in list(floor.reached.items()):
+        if pbx == seen.pbx and endpoint not in seen.endpoints and known is not Reached.UNREACHABLE:
             yield EndpointChanged(pbx=pbx, endpoint=endpoint, state=Reached.UNREACHABLE)
     for endpoint, state in seen.endpoints.items():
-        yield EndpointChanged(pbx=seen.pbx, endpoint=endpoint, state=state)
+        if floor.reached.get((seen.pbx, endpoint)) is not state:
+            yield EndpointChanged(pbx=seen.pbx, endpoint=endpoint, state=state)
 
 
 def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:

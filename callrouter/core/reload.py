@@ -14,25 +14,26 @@ from callrouter.model.commands import Happened, Result
 from callrouter.model.table import AgentSpec, QueueSpec, SignIn, Table
 
 
-def apply(floor: Floor, table: Table) -> None:
-    """Make `table` the one in force.
+def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
+    """Make `table` the one in force; `more` if it is one part of a large change.
 
     Only what differs is touched: calls must not wait while ten thousand agents are gone over because
     one of them has a new phone. Specs that are the same object are known to be the same
     (`Table.reusing` sees to that beforehand).
     """
-    pauses, floor.table = floor.table.pauses, table
-    changed, moved = _take_agents(floor, table)
+    before, floor.table = floor.table, table
+    changed: list[Agent] = []
+    moved: set[str] = set()
+    if table.agents is not before.agents:
+        changed, moved = _take_agents(floor, table)
     queues = _take_queues(floor, table, moved)
-    if changed:
-        _own_endpoints(floor)
     for agent in changed:
         agents.leave_lanes(agent)
         agent.lanes_on.clear()
         devices.arm_hours(floor, agent)
         agents.touch(floor, agent)
         wishes.settle_pending(floor, agent)
-    if pauses != table.pauses:
+    if before.pauses != table.pauses:
         for agent in floor.agents.values():
             wishes.limit_pause(floor, agent)
     for queue in queues:
@@ -43,31 +44,36 @@ def apply(floor: Floor, table: Table) -> None:
         name in calendar.DRIFTING for spec in table.queues.values() for name in spec.policy
     )
     calendar.arm_day(floor)
-    floor.record(Happened.RELOADED, detail=(len(table.agents), len(table.queues)))
+    kind = Happened.RELOADING if more else Happened.RELOADED
+    floor.record(kind, detail=(len(table.agents), len(table.queues)))
 
 
 def _take_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
     """The agents that are not as they were, and the names of those who came or went."""
     changed: list[Agent] = []
     moved: set[str] = set()
-    for agent in floor.agents.values():
-        gone = agent.id not in table.agents
+    for name, agent in floor.agents.items():
+        gone = name not in table.agents
         if gone is not agent.gone:
             was = agents.present(agent)
             agent.gone = gone
             agents.count_present(floor, agent, was)
             moved.add(agent.id)
             changed.append(agent)
-    for spec in table.agents.values():
-        known = floor.agents.get(spec.id)
+    for name, spec in table.agents.items():
+        known = floor.agents.get(name)
         if known is None:
-            known = floor.agents[spec.id] = Agent(spec=spec, since=floor.now)
-            moved.add(spec.id)
+            known = floor.agents[name] = Agent(spec=spec, since=floor.now)
+            devices.own(floor, known)
+            moved.add(name)
             changed.append(known)
-        elif known.spec is not spec and known.spec != spec and spec.id not in moved:
-            changed.append(known)
-        _drop_devices(floor, known, spec)
-        known.spec = spec
+        elif known.spec is not spec:
+            if known.spec != spec and name not in moved:
+                changed.append(known)
+            _drop_devices(floor, known, spec)
+            devices.disown(floor, known)
+            known.spec = spec
+            devices.own(floor, known)
     for agent in changed:
         if agent.spec.sign_in is SignIn.ALWAYS and not agent.gone:
             _sign_in_always(floor, agent)
@@ -76,8 +82,6 @@ def _take_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
 
 def _drop_devices(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
     """What is known of devices that are taken out, or ring another phone now, is forgotten."""
-    if agent.spec is spec:
-        return
     after = {device.id: device.address for device in spec.devices}
     for device in agent.spec.devices:
         if after.get(device.id) != device.address:
@@ -147,7 +151,10 @@ def _named(spec: QueueSpec) -> Iterator[str]:
 
 
 def _dissolve(floor: Floor, queue: Queue) -> None:
-    """Take the lanes of a queue apart: nobody stands in them, on either side."""
+    """Take the lanes of a queue apart: nobody stands in them, on either side.
+
+    Its members are as available as they were, and stand in the new lanes as soon as calls need those.
+    """
     for call in queue.waiting.values():
         calls.leave_lane(call)
     for member in queue.members.values():
@@ -156,21 +163,26 @@ def _dissolve(floor: Floor, queue: Queue) -> None:
 
 
 def _let_go(floor: Floor, agent: Agent, queue: Queue) -> None:
-    """Take an agent out of where they stand, to be looked at anew; their own lanes here end."""
-    if agent.open:
-        agents.leave_lanes(agent)
+    """Take an agent out of the lanes of a queue, and end their own lanes there.
+
+    They are as available as they were, and stay where they stand in other queues.
+    """
     agent.lanes_on.clear()
+    if agent.lanes:
+        for lane in agent.lanes:
+            if lane.queue == queue.id:
+                lane.idle.discard(agent.id)
+        agent.lanes = tuple([lane for lane in agent.lanes if lane.queue != queue.id])
     if agent.own_lanes:
         for place in [place for place in agent.own_lanes if place[0] == queue.id]:
             for _, call in list(agent.own_lanes[place].line):
                 calls.leave_lane(call)
                 floor.hungry[call.id] = call
             del agent.own_lanes[place]
-    floor.freed[agent.id] = agent
 
 
 def _take_members(floor: Floor, queue: Queue) -> None:
-    """Make the members those whom the rules name at this hour, and look anew at all who changed."""
+    """Make the members those whom the rules name at this hour; who comes or goes changes lanes here."""
     before, queue.members = queue.members, {}
     for spec, tier in () if queue.gone else calendar.members_now(floor, queue):
         agent = floor.agents.get(spec.agent)
@@ -180,11 +192,14 @@ def _take_members(floor: Floor, queue: Queue) -> None:
         membership = queue.known.get(spec.agent)
         if membership is None or membership.agent is not agent:
             membership = queue.known[spec.agent] = Membership(agent, queue, spec)
-        same = before.get(spec.agent) is membership and membership.tier == tier
-        if not same or membership.spec != spec:
+        if before.get(spec.agent) is not membership or membership.tier != tier:
             _let_go(floor, agent, queue)
             membership.spec = spec
             membership.tier = tier
+            _let_in(membership)
+        elif membership.spec is not spec and membership.spec != spec:
+            membership.spec = spec
+            _rank_anew(membership)
         queue.members[spec.agent] = membership
         agent.memberships[queue.id] = membership
     for name, member in before.items():
@@ -194,6 +209,22 @@ def _take_members(floor: Floor, queue: Queue) -> None:
                 del member.agent.memberships[queue.id]
     queue.present = sum(agents.present(member.agent) for member in queue.members.values())
     calendar.arm_shift(floor, queue)
+
+
+def _let_in(member: Membership) -> None:
+    """An agent who is available stands in the lanes there are; the calls in them look for themselves."""
+    agent = member.agent
+    for lane in member.queue.lanes.values() if agent.open else ():
+        if lane.key.pbx in agent.open and lane.admits(member):
+            lane.idle.add(member)
+            agent.lanes += (lane,)
+
+
+def _rank_anew(member: Membership) -> None:
+    """The agent stands where they stood, at another place: nobody comes or goes by that."""
+    for lane in member.agent.lanes:
+        if lane.queue == member.queue.id:
+            lane.idle.add(member)
 
 
 def _tell_callers(floor: Floor, queue: Queue) -> None:
@@ -216,12 +247,3 @@ def shift(floor: Floor, queue: Queue) -> None:
         calls.leave_lane(call)
         floor.hungry[call.id] = call
     floor.record(Happened.SHIFT, queue=queue.id, detail=(len(queue.members),))
-
-
-def _own_endpoints(floor: Floor) -> None:
-    floor.owners = {}
-    for agent in floor.agents.values():
-        for device in agent.spec.devices:
-            if device.endpoint:
-                for pbx in device.pbxes:
-                    floor.owners.setdefault((pbx, device.endpoint), []).append(agent)

@@ -144,7 +144,7 @@ class Router:
             case CallMoved() | CallEndRequested():
                 self._supervisor(event)
             case ConfigReloaded():
-                reload.apply(floor, event.table)
+                reload.apply(floor, event.table, more=event.more)
             case AgentRestored():
                 reconcile.restore(floor, event)
             case TimePassed():

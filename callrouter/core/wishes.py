@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from callrouter.core.agents import OFF_HOOK, count_present, leave_lanes, present, touch
-from callrouter.core.devices import forget_devices, forget_refusals
+from callrouter.core.devices import disown, forget_devices, forget_refusals
 from callrouter.core.state import Agent, Floor
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Happened
@@ -214,9 +214,7 @@ def retire(floor: Floor, agent: Agent) -> None:
     floor.timers.cancel(Key(Timer.WRAP_UP, agent.id))
     floor.timers.cancel(Key(Timer.PAUSE, agent.id))
     forget_devices(floor, agent)
-    for owners in floor.owners.values():
-        if agent in owners:
-            owners.remove(agent)
+    disown(floor, agent)
 
 
 # ---------------------------------------------------------------- after-call work

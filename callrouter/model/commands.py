@@ -127,6 +127,8 @@ class Happened(Enum):
     TOLD = "told"
     SHIFT = "shift"
     STATE = "state"
+    RELOADING = "reloading"
+    """A part of a large change is in force; the next follows at once."""
     RELOADED = "reloaded"
 
 

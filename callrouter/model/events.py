@@ -300,9 +300,14 @@ class CallEndRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigReloaded:
-    """A new routing table applies from now on."""
+    """A new routing table applies from now on.
+
+    `more`: it is one part of a large change, a whole table in itself; the next part follows at once
+    (see `callrouter.model.steps`).
+    """
 
     table: Table
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ Frozen: a reload makes a new table and hands it to the core in one event. All du
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from enum import Enum
@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from callrouter.model.hours import Hours
 
-_Spec = TypeVar("_Spec")
+_Named = TypeVar("_Named", "AgentSpec", "QueueSpec")
 
 FIRST_PRIORITY = 1
 LAST_PRIORITY = 100
@@ -253,15 +253,24 @@ class Table:
         """
         return replace(
             self,
-            agents=_reused(old.agents, self.agents),
-            queues={
-                name: spec.reusing(old.queues[name]) if name in old.queues else spec
-                for name, spec in self.queues.items()
-            },
+            agents=_reused(
+                old.agents,
+                (
+                    old.agents[name] if old.agents.get(name) == spec else spec
+                    for name, spec in self.agents.items()
+                ),
+            ),
+            queues=_reused(
+                old.queues,
+                (
+                    spec.reusing(old.queues[name]) if name in old.queues else spec
+                    for name, spec in self.queues.items()
+                ),
+            ),
         )
 
 
-def _reused(old: Mapping[str, _Spec], new: Mapping[str, _Spec]) -> dict[str, _Spec]:
-    return {
-        name: old[name] if name in old and old[name] == spec else spec for name, spec in new.items()
-    }
+def _reused(old: Mapping[str, _Named], specs: Iterable[_Named]) -> Mapping[str, _Named]:
+    """By id; where all are the old ones, the old mapping itself."""
+    made = {spec.id: spec for spec in specs}
+    return old if made == old else made

@@ -84,6 +84,15 @@ class Document:
         """Whether `names` of a section are all there are."""
         return self.complete and (section in self.root or section not in self.root.at)
 
+    def take_apart(self) -> None:
+        """Drop what was written, piece by piece: see `loader._take_apart`. Places are known no more."""
+        for section in (*self.root.values(), self.root):
+            if isinstance(section, Section):
+                while section:
+                    section.popitem()
+                while section.at:
+                    section.at.popitem()
+
     def _place(self, path: Way, key: bool) -> tuple[Source, int, int]:
         source = self.sources.get(str(path[0]), self.first) if path else self.first
         line, column = 0, 0

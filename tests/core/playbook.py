@@ -258,9 +258,10 @@ class Play:
         self.feed(ReadyPressed(agent=name))
         return self.on()
 
-    def reload(self, table: Table) -> Play:
+    def reload(self, table: Table, *, more: bool = False) -> Play:
+        """Another table; `more`: it is one step on the way to another."""
         self._table = table
-        self.feed(ConfigReloaded(table=table))
+        self.feed(ConfigReloaded(table=table, more=more))
         return self.on()
 
     def phone_is(self, name: str, state: Reached, *, pbx: str = "office") -> Play:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from callrouter.core.check import check
-from callrouter.model.table import MemberSpec, QueueSpec, SignIn, Table, WidenStep
+from callrouter.model.steps import steps
+from callrouter.model.table import (
+    HangUp,
+    MemberSpec,
+    QueueSpec,
+    Rule,
+    SignIn,
+    Table,
+    ToQueue,
+    WidenStep,
+)
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 
 NAMES = ("ann", "bob", "cat", "dan", "eve")
 
 
-def some_queue(rng: random.Random, name: str, names: list[str]) -> QueueSpec:
+def some_queue(rng: random.Random, name: str, names: list[str], **extra: object) -> QueueSpec:
     members = " ".join(f"{who}:{rng.randint(1, 3)}" for who in names if rng.random() < 0.7)
-    extra: dict[str, object] = {}
     if names and rng.random() < 0.4:
         step = WidenStep(
             after=rng.choice((5.0, 20.0)), members=(MemberSpec(agent=rng.choice(names)),)
@@ -44,8 +54,44 @@ def some_table(rng: random.Random) -> Table:
         )
         for name in names
     ]
-    queues = [some_queue(rng, name, names) for name in ("q1", "q2", "q3") if rng.random() < 0.8]
-    return table(*agents, *queues)
+    there = [name for name in ("q1", "q2", "q3") if rng.random() < 0.8]
+    queues = [
+        some_queue(
+            rng,
+            name,
+            names,
+            on_max_wait=ToQueue(rng.choice(there)) if rng.random() < 0.5 else HangUp(),
+        )
+        for name in there
+    ]
+    rules = [
+        Rule(name=f"to {name}", tags=frozenset({name}), queue=name, agent=rng.choice(["", *names]))
+        for name in there
+    ]
+    return replace(table(*agents, *queues), rules=tuple(rules))
+
+
+def in_steps(play: Play, rng: random.Random, new: Table) -> None:
+    """A large change, with calls and phones in between."""
+    for number, step in enumerate(steps(play.router.floor.table, new, size=rng.choice((1, 5, 12)))):
+        hangs_together(step, new)
+        play.reload(step, more=step is not new)
+        if step.queues and rng.random() < 0.5:
+            play.call(f"{play.now}-{number}", rng.choice(list(step.queues)))
+            play.on(rng.choice((0.0, 0.5)))
+    assert play.router.floor.table is new
+
+
+def hangs_together(step: Table, new: Table) -> None:
+    for name, spec in step.queues.items():
+        tables = [spec.members, *(one.members for one in spec.widen)]
+        assert {member.agent for group in tables for member in group} <= step.agents.keys()
+        for target in (spec.on_full, spec.on_max_wait, spec.on_nobody, spec.on_closed):
+            if isinstance(target, ToQueue) and name in new.queues:
+                assert target.queue in step.queues
+    for rule in step.rules:
+        assert {*rule.queues, rule.queue} - {""} <= step.queues.keys()
+        assert {rule.agent} - {""} <= step.agents.keys()
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -68,9 +114,13 @@ def test_any_table_after_any_other(seed: int) -> None:
         play.on(rng.choice((0.0, 0.5, 4.0, 12.0)))
         if rng.random() < 0.5:
             before = play.router.floor.table
-            play.reload(
-                rng.choice(known).reusing(before) if rng.random() < 0.5 else some_table(rng)
-            )
+            way = rng.random()
+            if way < 0.3:
+                play.reload(some_table(rng))
+            elif way < 0.6:
+                play.reload(rng.choice(known).reusing(before))
+            else:
+                in_steps(play, rng, rng.choice(known).reusing(before))
             assert not check(play.router.floor)
     play.on(500)
 

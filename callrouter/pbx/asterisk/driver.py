@@ -90,7 +90,9 @@ class AsteriskPbx:
         self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
         self.outbox.connecting = self._lookout.connecting
         self._checkup = Checkup(self.session, self.outbox)
-        self._queues_of: dict[str, list[str]] = {}
+        self._table = Table()
+        self._queues_of: dict[str, list[str]] | None = None
+        """Filled in when first asked for: a reload holds nothing up for it."""
         self._logging = 0
         self.use(table)
 
@@ -121,16 +123,17 @@ class AsteriskPbx:
 
     def use(self, table: Table) -> None:
         """Watch the phones that the table names."""
+        before, self._table = self._table, table
+        if table.queues is not before.queues:
+            self._queues_of = None
+        if table.agents is before.agents:
+            return
         watched = frozenset(
             device.endpoint
             for agent in table.agents.values()
             for device in agent.devices
             if device.endpoint and self.name in device.pbxes
         )
-        self._queues_of = {}
-        for queue in table.queues.values():
-            for member in queue.members:
-                self._queues_of.setdefault(member.agent, []).append(queue.id)
         changed = watched != self.mirror.phones.watched
         self.mirror.phones.watched = watched
         if changed and self.in_step:
@@ -331,13 +334,24 @@ class AsteriskPbx:
         context = queuelog.Context(
             uid=uid,
             leg=caller.leg if caller else "",
-            queues=self._queues_of.get(item.agent, ()),
+            queues=self._queues_named(item),
             again=caller is not None and caller.logged,
         )
         if caller is not None and item.kind is Happened.ENTERED:
             caller.logged = False
         for line in queuelog.lines(item, context):
             self._log(line)
+
+    def _queues_named(self, item: Record) -> Sequence[str]:
+        """The queues of the agent whom a record is about, where ``queue_log`` has a line for each."""
+        if item.kind not in {Happened.PAUSED, Happened.RESUMED}:
+            return ()
+        if self._queues_of is None:
+            self._queues_of = {}
+            for queue in self._table.queues.values():
+                for member in queue.members:
+                    self._queues_of.setdefault(member.agent, []).append(queue.id)
+        return self._queues_of.get(item.agent, ())
 
     def _log(self, line: queuelog.Line) -> None:
         """Write a line if Asterisk keeps up: it is worth less than any call."""
