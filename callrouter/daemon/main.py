@@ -35,7 +35,8 @@ from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.logs import Log
 from callrouter.model.commands import Decided, Happened, Record, Told
-from callrouter.pbx.base import KeepsRecords
+from callrouter.pbx.base import KeepsRecords, TalksToPeople
+from callrouter.reception import Reception
 from callrouter.runtime import Runtime
 from callrouter.settings import ConfigError, PbxSettings, Settings, load
 from callrouter.settings.plugins import PluginError, load_policies
@@ -45,6 +46,7 @@ from callrouter.tasks import Tasks
 
 if TYPE_CHECKING:
     from callrouter.model.events import Event
+    from callrouter.model.phoning import PhoneEvent
     from callrouter.model.table import Table
     from callrouter.pbx.base import Pbx, Post
 
@@ -153,6 +155,7 @@ class Daemon:
             if isinstance(pbx, KeepsRecords):
                 pbx.devices_from(lambda: self._router.floor)
                 self._runtime.listen(pbx.listen)
+        self._reception = self._open_reception()
         self._live = Live()
         history = History(self._router.floor)
         journal = Journal(self._router.floor)
@@ -160,6 +163,24 @@ class Daemon:
         for listener in listeners:
             self._runtime.listen(listener)
         self._backend = self._make_backend(history, journal, now)
+
+    def _open_reception(self) -> Reception:
+        """Who answers the codes that agents dial, on every PBX where they can."""
+        reception = Reception(
+            floor=lambda: self._router.floor,
+            post=self._post,
+            pins=lambda: self._config.settings.pins,
+            clock=self._clock,
+            tasks=self._tasks,
+        )
+        for name, pbx in self._runtime.pbxes.items():
+            if isinstance(pbx, TalksToPeople):
+                reception.attach(name, pbx)
+                pbx.people(self._phoned)
+        return reception
+
+    def _phoned(self, event: PhoneEvent) -> None:
+        self._reception.heard(event)
 
     def _make_backend(self, history: History, journal: Journal, now: float) -> Backend:
         return Backend(
@@ -180,6 +201,7 @@ class Daemon:
                 "store": self._keeper.status,
                 "invariants": self._selfcheck.status,
                 "loop": self._hold_ups.status,
+                "reception": self._reception.status,
             },
         )
 

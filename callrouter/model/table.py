@@ -77,7 +77,11 @@ class DeviceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpec:
-    """A person who takes calls. `wrap_up` overrides that of the queue when set."""
+    """A person who takes calls. `wrap_up` overrides that of the queue when set.
+
+    `extension` is what they key in, with their PIN, at a phone that is not theirs; empty: they can't.
+    `language` is what prompts speak to them, as the PBX names it.
+    """
 
     id: str
     name: str
@@ -86,6 +90,8 @@ class AgentSpec:
     capacity: int = 1
     wrap_up: float | None = None
     skills: Mapping[str, int] = field(default_factory=dict)
+    extension: str = ""
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

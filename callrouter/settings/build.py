@@ -6,6 +6,7 @@ from callrouter.mobiles.policy import form_fault
 from callrouter.model.table import AgentSpec, DeviceSpec, PauseEnd, PauseSpec, SignIn, Table
 from callrouter.settings import schema
 from callrouter.settings.context import Context
+from callrouter.settings.extensions import build_extensions
 from callrouter.settings.folder import Way
 from callrouter.settings.problems import listed, quoted
 from callrouter.settings.queues import build_queue
@@ -16,8 +17,11 @@ from callrouter.settings.yamlreader import Section
 
 def build_table(root: schema.Root, context: Context) -> Table:
     """Make the routing table; whatever does not hang together is reported to the document."""
+    extensions = build_extensions(root, context.document)
     agents = {
-        id_: _agent(id_, agent, context) for id_, agent in root.agents.items() if agent.enabled
+        id_: _agent(id_, agent, extensions.get(id_, ""), context)
+        for id_, agent in root.agents.items()
+        if agent.enabled
     }
     queues = {id_: build_queue(id_, queue, agents, context) for id_, queue in root.queues.items()}
     rules = build_rules(root.rules, agents, queues, context)
@@ -55,7 +59,7 @@ def _pauses(root: schema.Root, context: Context) -> dict[str, PauseSpec]:
     return found
 
 
-def _agent(id_: str, agent: schema.Agent, context: Context) -> AgentSpec:
+def _agent(id_: str, agent: schema.Agent, extension: str, context: Context) -> AgentSpec:
     devices = [_device(id_, name, device, context) for name, device in agent.devices.items()]
     return AgentSpec(
         id=id_,
@@ -65,6 +69,8 @@ def _agent(id_: str, agent: schema.Agent, context: Context) -> AgentSpec:
         capacity=agent.capacity,
         wrap_up=agent.wrap_up,
         skills=dict(agent.skills),
+        extension=extension,
+        language=agent.language,
     )
 
 

@@ -64,6 +64,10 @@ def _agent(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
         yield f"{new.id}: name {old.name} -> {new.name}"
     if old.sign_in is not new.sign_in:
         yield f"{new.id}: sign_in {old.sign_in.value} -> {new.sign_in.value}"
+    if old.extension != new.extension:
+        yield f"{new.id}: extension {_plain(old.extension)} -> {_plain(new.extension)}"
+    if old.language != new.language:
+        yield f"{new.id}: language {old.language} -> {new.language}"
     if old.capacity != new.capacity:
         yield f"{new.id}: capacity {old.capacity} -> {new.capacity}"
     if old.wrap_up != new.wrap_up:

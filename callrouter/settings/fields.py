@@ -163,6 +163,25 @@ Endpoint = Annotated[
     Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9][A-Za-z0-9._@+-]{0,79}$"),
     Expected("a phone such as PJSIP/1001 (letters, digits and . _ @ + - after the /)"),
 ]
+Extension = Annotated[
+    str,
+    BeforeValidator(_name_of_digits),
+    Field(pattern="^[0-9]{1,12}$"),
+    Expected("1 to 12 digits such as 1001"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^[0-9]{1,12}$"},
+                {"type": "integer", "minimum": 0, "maximum": 999_999_999_999},
+            ]
+        }
+    ),
+]
+Language = Annotated[
+    str,
+    Field(pattern="^[A-Za-z]{2,3}([_-][A-Za-z0-9]{1,8}){0,3}$"),
+    Expected("a language as the PBX names its sounds, such as en or de_AT"),
+]
 PhoneNumber = Annotated[
     str,
     Field(pattern=r"^\+[1-9][0-9]{5,14}$"),

@@ -161,6 +161,12 @@ class Agent(Shape):
 
     name: f.Text | None = Field(None, description="Name as shown. Default: the id.")
     pin: f.Hash | None = Field(None, description="Hash of the PIN, made by 'callrouter passwd'.")
+    extension: f.Extension | None = Field(
+        None,
+        description="Keyed in with the PIN at phones that are not the agent's. Default: the digits of "
+        "the first phone of a PBX.",
+    )
+    language: f.Language = Field("en", description="Language of what the agent hears, such as en.")
     sign_in: f.SignInWord = Field(
         "manual", description="manual, or always for a phone that nobody signs in on."
     )

@@ -202,10 +202,12 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("'+447700900123'", "'+447700900456'", ["alice: device mobile +44…123 -> +44…456"]),
     ("'+447700900123'", "'+447700901123'", ["alice: device mobile: number changed"]),
     ("'+447700900123'", "'+447700900123', ring_after: 10s, enabled: false", ["alice: device mobile: ring_after 0s -> 10s", "alice: device mobile switched off"]),
-    ("desk: PJSIP/1, mobile: {number: '+447700900123'}", "mobile: {number: '+447700900123'}", ["alice: device desk removed (PJSIP/1)"]),
+    ("desk: PJSIP/1, mobile: {number: '+447700900123'}", "mobile: {number: '+447700900123'}", ["alice: extension 1 -> none", "alice: device desk removed (PJSIP/1)"]),
     ("desk: PJSIP/1, mobile: {number: '+447700900123'}", "mobile: {number: '+447700900123'}, desk: PJSIP/1", ["alice: order of devices desk, mobile -> mobile, desk"]),
     ("{desk: PJSIP/2}", "{desk: {endpoint: PJSIP/2, confirm: true}}", ["bob: device desk: confirm false -> true"]),
     ("  dave:", "  erin: {name: Erin Day, devices: {desk: PJSIP/5}}\n  dave:", ["agent erin is new (Erin Day; 1 device)"]),
+    ("$argon2id$hunter, skills", "$argon2id$hunter, extension: 77, skills", ["alice: extension 1 -> 77"]),
+    ("$argon2id$hunter, skills", "$argon2id$hunter, language: fr, skills", ["alice: language en -> fr"]),
     ("$argon2id$hunter, skills", "$argon2id$hunter2, skills", ["alice: PIN changed"]),
     ("pin: $argon2id$hunter, ", "", ["alice: PIN removed"]),
     ("number: '+447700900123'", "number: '+447700900123', hours: mon-fri 08:00-18:00", ["alice: device mobile: hours always -> mon-fri 08:00-18:00"]),
@@ -309,6 +311,7 @@ def test_no_key_is_forgotten() -> None:
     }  # fmt: skip
     assert names(AgentSpec) == {
         "id", "name", "devices", "sign_in", "capacity", "wrap_up", "skills",
+        "extension", "language",
     }  # fmt: skip
     assert names(DeviceSpec) == {
         "id", "agent", "pbxes", "endpoint", "number", "confirm", "ring_after", "enabled",

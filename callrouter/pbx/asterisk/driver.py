@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from callrouter.core.state import Floor
 from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import Event, PbxLost
+from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import Table
 from callrouter.pbx.asterisk import orders, queuelog, survey, words
 from callrouter.pbx.asterisk.channels import Caller, LegChannel
@@ -19,6 +20,7 @@ from callrouter.pbx.asterisk.known import KnownDevices
 from callrouter.pbx.asterisk.looking import Lookout
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.outbox import Outbox
+from callrouter.pbx.asterisk.people import People
 from callrouter.pbx.asterisk.session import (
     AmiAccount,
     AmiDown,
@@ -90,6 +92,7 @@ class AsteriskPbx:
         self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
         self.outbox.connecting = self._lookout.connecting
         self._checkup = Checkup(self.session, self.outbox)
+        self._people = People(name, self.outbox, settings.dial_number)
         self._table = Table()
         self._queues_of: dict[str, list[str]] | None = None
         """Filled in when first asked for: a reload holds nothing up for it."""
@@ -99,6 +102,18 @@ class AsteriskPbx:
     def devices_from(self, floor: Callable[[], Floor]) -> None:
         """Tell the dialplan which devices are available, as `floor()` has it, for its fallback."""
         self._known = KnownDevices(floor, self.name, self._settings.dial_number)
+
+    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+        """Tell `heard` of codes that are dialled, and all that follows."""
+        self._people.listen(heard)
+
+    def say(self, command: Say) -> None:
+        """Play sounds to a person, and read digits or hang up."""
+        self._people.say(command)
+
+    def call_number(self, command: CallNumber) -> None:
+        """Call an outside number to prove it."""
+        self._people.call_number(command)
 
     # ------------------------------------------------------------ life
 
@@ -158,6 +173,7 @@ class AsteriskPbx:
         self._buffer = None
         self._sync_again = False
         self.mirror.lost()
+        self._people.lost()
         if self._syncing is not None:
             self._syncing.cancel()
             self._syncing = None
@@ -280,6 +296,7 @@ class AsteriskPbx:
             self._buffer.append(message)
         else:
             self._handle(message)
+        self._people.handle(message)
 
     def post(self, event: Event) -> None:
         """The mirror has an event for the core."""

@@ -11,6 +11,8 @@ AGAIN = "callrouter-again"
 CONNECT = "callrouter-connect"
 LEAVE = "callrouter-leave"
 OFFER = "callrouter-offer"
+CODES = "callrouter-codes"
+PERSON = "callrouter-person"
 CONTEXTS = (
     ENTRY,
     "callrouter-hold",
@@ -20,6 +22,8 @@ CONTEXTS = (
     LEAVE,
     "callrouter-fallback",
     OFFER,
+    CODES,
+    PERSON,
 )
 """What the dialplan must have."""
 
@@ -43,7 +47,7 @@ MODULES = (
 
 def is_there(context: str) -> str:
     """The variable that is 1 where a context of ours is in the dialplan, and 0 where it is not."""
-    extension = "desk" if context == OFFER else "x"
+    extension = {OFFER: "desk", CODES: "*45", PERSON: "ask"}.get(context, "x")
     return f"DIALPLAN_EXISTS({context},{extension},1)"
 
 

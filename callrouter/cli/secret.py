@@ -1,0 +1,72 @@
+"""The command that makes the hash of a PIN or a password."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import click
+
+from callrouter.cli.problems import Failed
+
+PIN_LEAST = 5
+"""Digits. With the lockout (5 wrong ones in 15 minutes) a thief tries 480 a day at the very most."""
+PIN_MOST = 20
+PASSWORD_LEAST = 8
+
+
+@click.command(short_help="Make the hash for a PIN or a password.")
+def passwd() -> None:
+    """Make the hash for an agent's `pin` or a user's `password`, for the configuration.
+
+    Asks twice, or reads one line from standard input if that is no terminal. Digits only are a PIN,
+    which can be keyed in at any phone; anything else is a password.
+    """
+    text = _asked() if sys.stdin.isatty() else _piped()
+    fault = why_not(text)
+    if fault:
+        raise Failed(2, fault)
+    from argon2 import PasswordHasher  # noqa: PLC0415 - only here
+
+    click.echo(PasswordHasher().hash(text))
+
+
+def _asked() -> str:
+    text: str = click.prompt("PIN or password", hide_input=True, err=True)
+    again: str = click.prompt("Once more", hide_input=True, err=True)
+    if text != again:
+        raise Failed(2, "the two are not the same; nothing was made")
+    return text
+
+
+def _piped() -> str:
+    try:
+        return sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise Failed(2, "what came on standard input is no text") from error
+
+
+def why_not(text: str) -> str:
+    """Why this can't be taken, in words; empty if it can."""
+    if not text:
+        return "nothing was given"
+    if not (text.isascii() and text.isdigit()):
+        if len(text) < PASSWORD_LEAST:
+            return f"too short: a password has {PASSWORD_LEAST} characters at least"
+        return "too simple: one character over and over" if len(set(text)) == 1 else ""
+    if len(text) < PIN_LEAST:
+        return f"too short: a PIN has {PIN_LEAST} digits at least"
+    if len(text) > PIN_MOST:
+        return f"too long: a PIN has {PIN_MOST} digits at most"
+    return "too easily guessed: take digits without a pattern" if _trivial(text) else ""
+
+
+def _trivial(pin: str) -> bool:
+    """Whether a PIN is among the first that anybody would try."""
+    steps = {(int(b) - int(a)) % 10 for a, b in itertools.pairwise(pin)}
+    if len(steps) == 1:  # 11111, 12345, 54321, 13579
+        return True
+    repeated = any(
+        pin == (pin[:size] * len(pin))[: len(pin)] for size in range(1, len(pin) // 2 + 1)
+    )
+    return repeated or len(set(pin)) == 2

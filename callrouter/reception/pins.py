@@ -1,0 +1,139 @@
+"""Whether a PIN is right: never on the loop, at the same pace for every extension, and not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from callrouter.clock import Clock
+from callrouter.reception.lockout import Lockout
+
+logger = logging.getLogger(__name__)
+
+WAITING_MOST: Final = 20
+"""PINs that may wait to be looked at, one after the other; further ones are turned away."""
+
+
+class Answer(Enum):
+    """What came of a PIN."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    LOCKED = "locked"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody at a phone says that they are an agent.
+
+    `extension` is what was keyed in, `agent` whose it is (empty: nobody's), `phone` where they are.
+    """
+
+    extension: str
+    agent: str
+    pin: str
+    phone: str
+
+
+class Pins:
+    """Looks PINs up, one after the other, each in a thread.
+
+    An extension that nobody has costs the same work as one with a PIN, and is locked like one, so
+    neither the answer nor its time tells which extensions there are.
+
+    Args:
+        pins: the argon2id hashes, by agent.
+        clock: for the lockout.
+        verify: tells whether a PIN fits a hash; replaced only to count.
+    """
+
+    def __init__(
+        self,
+        pins: Callable[[], Mapping[str, str]],
+        clock: Clock,
+        verify: Callable[[str, str], bool] | None = None,
+    ) -> None:
+        self.lockout = Lockout()
+        self._pins = pins
+        self._clock = clock
+        self._verify = verify or fits
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._nobody = ("", "")
+
+    async def check(self, claim: Claim) -> Answer:
+        """What is to be thought of a claim."""
+        keys = (f"extension {claim.extension}", f"phone {claim.phone}")
+        if self._waiting >= WAITING_MOST:
+            return Answer.BUSY
+        self._waiting += 1
+        try:
+            async with self._turn:  # so that many at once do not get more tries than one
+                if any(self.lockout.left(key, self._clock.now()) for key in keys):
+                    logger.warning(
+                        "PIN of extension %s refused at %s: locked", claim.extension, claim.phone
+                    )
+                    return Answer.LOCKED
+                known = self._pins().get(claim.agent)
+                nobodys = await asyncio.to_thread(self._nobodys)
+                fit = await asyncio.to_thread(self._verify, known or nobodys, claim.pin)
+        finally:
+            self._waiting -= 1
+        if known is not None and fit:
+            self.lockout.right(keys[0])  # the phone's count stays, or one's own PIN would reset it
+            return Answer.RIGHT
+        return self._wrong(keys, claim)
+
+    def _wrong(self, keys: tuple[str, str], claim: Claim) -> Answer:
+        now = self._clock.now()
+        self.lockout.wrong_total += 1
+        locks = {key: seconds for key in keys if (seconds := self.lockout.wrong(key, now))}
+        who = claim.agent or "nobody"
+        logger.warning("wrong PIN for extension %s (%s) at %s", claim.extension, who, claim.phone)
+        for key, seconds in locks.items():
+            logger.warning("%s is locked for %.0f min after wrong PINs", key, seconds / 60)
+        return Answer.LOCKED if locks else Answer.WRONG
+
+    def _nobodys(self) -> str:
+        """A hash that no PIN fits, as costly as the costliest there is."""
+        pins = self._pins()
+        model = max(pins.values(), key=_cost, default="")
+        if not self._nobody[0] or self._nobody[1] != model:
+            self._nobody = (_unfit(model), model)
+        return self._nobody[0]
+
+
+def fits(digest: str, pin: str) -> bool:
+    """Whether a PIN fits an argon2id hash. Takes a tenth of a second: not for the loop."""
+    try:
+        return PasswordHasher().verify(digest, pin)
+    except VerifyMismatchError:
+        return False
+    except (InvalidHashError, VerificationError):
+        logger.exception("a PIN in the configuration is no hash made by 'callrouter passwd'")
+        return False
+
+
+def _cost(digest: str) -> int:
+    try:
+        found = extract_parameters(digest)
+    except InvalidHashError:
+        return 0
+    return found.time_cost * found.memory_cost
+
+
+def _unfit(model: str) -> str:
+    try:
+        hasher = PasswordHasher.from_parameters(extract_parameters(model))
+    except InvalidHashError:
+        hasher = PasswordHasher()
+    return hasher.hash(secrets.token_hex(16))

@@ -1,0 +1,29 @@
+"""What is said, as names of Asterisk's core sounds. docs/agent.md tells people the same."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SIGNED_IN: Final = ("agent-loginok",)
+SIGNED_OUT: Final = ("agent-loggedoff",)
+PAUSED: Final = ("dictate/paused",)
+NOT_PAUSED: Final = ("dictate/pause", "de-activated")
+READY: Final = ("call-waiting", "activated")
+ON_A_CALL: Final = ("vm-isonphone",)
+LATER: Final = ("one-moment-please",)
+"""Before what will be true once the present call is over."""
+PAUSE: Final = ("dictate/pause",)
+MOBILE_ON: Final = ("telephone-number", "activated")
+MOBILE_OFF: Final = ("telephone-number", "de-activated")
+
+ASK_EXTENSION: Final = ("agent-user",)
+ASK_EXTENSION_AGAIN: Final = ("agent-incorrect",)
+ASK_PIN: Final = ("agent-pass",)
+WRONG: Final = ("vm-incorrect", "vm-goodbye")
+LOCKED: Final = ("vm-incorrect", "please-try-call-later")
+NOTHING_KEYED: Final = ("vm-goodbye",)
+
+REFUSED: Final = ("im-sorry",)
+"""Before what is true all the same."""
+NOT_POSSIBLE: Final = ("feature-not-avail-line",)
+NOT_NOW: Final = ("im-sorry", "please-try-call-later")

@@ -1,0 +1,48 @@
+"""What each agent keys in, with their PIN, at phones that are not theirs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from callrouter.settings import schema
+from callrouter.settings.folder import Document
+from callrouter.settings.problems import quoted
+
+_MOST_DIGITS = 12
+
+
+def build_extensions(root: schema.Root, document: Document) -> dict[str, str]:
+    """The extensions of those agents who have one.
+
+    Without `extension` it is the digits in the name of the agent's first phone of a PBX. Where several
+    would come to the same by that, as with a phone that is shared, none of them has it.
+    """
+    agents = {id_: agent for id_, agent in root.agents.items() if agent.enabled}
+    found: dict[str, str] = {}
+    owner: dict[str, str] = {}
+    for id_, agent in agents.items():
+        if agent.extension is None:
+            continue
+        if agent.extension in owner:
+            text = f"extension {quoted(agent.extension)} is {owner[agent.extension]}'s already"
+            document.error(("agents", id_, "extension"), text, "give each agent their own")
+            continue
+        owner[agent.extension] = id_
+        found[id_] = agent.extension
+    guessed = {id_: _of_phone(agent) for id_, agent in agents.items() if agent.extension is None}
+    shared = Counter(guessed.values())
+    return found | {
+        id_: extension
+        for id_, extension in guessed.items()
+        if extension and shared[extension] == 1 and extension not in owner
+    }
+
+
+def _of_phone(agent: schema.Agent) -> str:
+    for device in agent.devices.values():
+        endpoint = device if isinstance(device, str) else device.endpoint
+        if endpoint:
+            digits = re.sub("[^0-9]", "", endpoint.partition("/")[2])
+            return digits if len(digits) <= _MOST_DIGITS else ""
+    return ""

@@ -1,0 +1,346 @@
+"""Codes dialled on real phones: what is heard is what has become true."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from argon2 import PasswordHasher
+
+from callrouter.clock import SystemClock
+from callrouter.lab import Install
+from callrouter.lab.behaviour import DtmfMethod
+from callrouter.model.commands import Happened
+from callrouter.model.events import PauseRequested, SignedIn
+from callrouter.model.table import AgentSpec, SignIn
+from callrouter.reception import Reception, sounds
+from callrouter.tasks import Tasks
+from tests.asterisk.floor import Answer, Dialog, Floor, RingOnly, desk, person, queue, stage
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+PIN = "83164"
+HASH = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PIN)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(install: Install) -> AsyncIterator[Floor]:
+    async with stage(install, 3) as made:
+        yield made
+
+
+def agents(**changes: object) -> list[AgentSpec]:
+    """a1 at 1001 and a2 at 1002, who sign in by hand; nobody sits at 1003."""
+    return [
+        person(
+            f"a{n}",
+            desk(f"a{n}", f"100{n}"),
+            **{"sign_in": SignIn.MANUAL, "extension": f"100{n}", **changes},
+        )
+        for n in (1, 2)
+    ]
+
+
+class Ear:
+    """What Asterisk plays to whom, by its own log: a line for every sound file that it opens."""
+
+    def __init__(self, here: Floor) -> None:
+        self._here = here
+        self._path = here.lab.asterisk.log_path
+        self._from = self._path.stat().st_size
+
+    def heard(self, phone: str) -> list[str]:
+        """The sounds that a phone was played since, in order."""
+        with self._path.open("rb") as log:
+            log.seek(self._from)
+            text = log.read().decode(errors="replace")
+        return re.findall(rf"<PJSIP/{phone}-[0-9a-f]+> Playing '([^']+?)(?:\.\w+)?' ", text)
+
+
+async def begin(here: Floor, *people: AgentSpec, **rules: object) -> Reception:
+    """A router with a reception, as the daemon puts them together."""
+    specs = people or tuple(agents())
+    await here.fresh(*specs, queues=[queue("support", [spec.id for spec in specs], **rules)])
+    reception = Reception(
+        floor=lambda: here.router.floor,
+        post=here.post,
+        pins=lambda: {"a1": HASH},
+        clock=SystemClock(),
+        tasks=Tasks(),
+    )
+    reception.attach(here.pbx.name, here.pbx)
+    here.pbx.people(lambda event: (reception.heard(event), None)[1])
+    return reception
+
+
+async def dial(here: Floor, phone: str, code: str) -> list[str]:
+    """Dial a code, listen to the end, and return what was heard."""
+    ear = Ear(here)
+    dialog = await here.phone(phone).call(code)
+    await dialog.wait_heard("", 10)
+    await dialog.wait_ended(20)
+    assert dialog.ended_by == "them"
+    return ear.heard(phone)
+
+
+def heard(*parts: tuple[str, ...]) -> list[str]:
+    return [name for part in parts for name in part]
+
+
+async def test_signing_in_and_out(here: Floor) -> None:
+    await begin(here)
+    assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_IN)
+    await here.until(lambda: here.state("a1") == "available")
+    [record] = here.happened(Happened.SIGNED_IN)
+    assert (record.agent, record.detail[0]) == ("a1", "phone PJSIP/1001")
+    assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_OUT)
+    assert here.state("a1") == "offline"
+    await here.quiet()
+
+
+# ---------------------------------------------------------------- every code in every state
+
+
+async def key(dialog: Dialog, digits: str, how: DtmfMethod = "rfc4733") -> None:
+    """Key in an answer."""
+    for digit in digits:
+        await dialog.send_dtmf(digit, how)
+        await asyncio.sleep(0.06)
+
+
+async def reach(here: Floor, state: str) -> list[Dialog]:
+    """Bring a1 into a state; returns what has to be hung up in the end."""
+    if state == "offline":
+        return []
+    here.post(SignedIn(agent="a1"))
+    await here.until(lambda: here.free("a1"))
+    if state == "paused":
+        here.post(PauseRequested(agent="a1", reason="tea"))
+    if state in {"available", "paused"}:
+        return []
+    here.phone("1001").behaviour = Answer(after=0.05) if state != "ringing" else RingOnly()
+    caller = await here.call()
+    leg = await here.phone("1001").wait_incoming()
+    if state == "ringing":
+        await here.until(lambda: here.state("a1") == "ringing")
+        return [caller]
+    await caller.wait_heard("1001")
+    if state == "on-call":
+        return [caller]
+    await asyncio.sleep(1.1)  # a talk of less than a second would not have been one
+    await leg.bye()
+    await here.until(lambda: here.state("a1") == "wrap-up")
+    return [caller]
+
+
+TALKS = (*sounds.LATER, *sounds.SIGNED_OUT)
+PAUSES = (*sounds.LATER, *sounds.PAUSE)
+NOT_SIGNED_IN = (*sounds.REFUSED, *sounds.SIGNED_OUT)
+TABLE = [
+    ("*45", "offline", sounds.SIGNED_IN, "available"),
+    ("*45", "available", sounds.SIGNED_OUT, "offline"),
+    ("*45", "ringing", sounds.SIGNED_OUT, "offline"),
+    ("*45", "on-call", TALKS, "on-call"),
+    ("*45", "wrap-up", sounds.SIGNED_OUT, "offline"),
+    ("*45", "paused", sounds.SIGNED_OUT, "offline"),
+    ("*46", "offline", NOT_SIGNED_IN, "offline"),
+    ("*46", "available", sounds.PAUSED, "paused"),
+    ("*46", "ringing", sounds.PAUSED, "paused"),
+    ("*46", "on-call", PAUSES, "on-call"),
+    ("*46", "wrap-up", sounds.PAUSED, "paused"),
+    ("*46", "paused", sounds.NOT_PAUSED, "available"),
+    ("*49", "offline", NOT_SIGNED_IN, "offline"),
+    ("*49", "available", sounds.READY, "available"),
+    ("*49", "on-call", sounds.ON_A_CALL, "on-call"),
+    ("*49", "wrap-up", sounds.READY, "available"),
+    ("*49", "paused", sounds.PAUSED, "paused"),
+]
+
+
+@pytest.mark.parametrize(("code", "state", "says", "after"), TABLE)
+async def test_what_is_said_is_true(
+    here: Floor, code: str, state: str, says: tuple[str, ...], after: str
+) -> None:
+    await begin(here, *agents()[:1], wrap_up=30.0, ring_for=20.0)
+    calls = await reach(here, state)
+    assert await dial(here, "1001", code) == list(says)
+    await here.until(lambda: here.state("a1") == after)
+    for call in calls:
+        await call.bye()
+    await here.quiet()
+
+
+async def test_a_second_time_takes_it_back_during_a_call(here: Floor) -> None:
+    await begin(here, *agents()[:1])
+    [caller] = await reach(here, "on-call")
+    assert await dial(here, "1001", "*46") == list(PAUSES)
+    assert await dial(here, "1001", "*46") == heard(sounds.NOT_PAUSED)
+    assert await dial(here, "1001", "*45") == list(TALKS)
+    assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_IN)
+    await caller.bye()
+    await here.until(lambda: here.free("a1"))
+    await here.quiet()
+
+
+async def test_a_pause_asked_for_during_a_call_comes_after_it(here: Floor) -> None:
+    await begin(here, *agents()[:1])
+    [caller] = await reach(here, "on-call")
+    await dial(here, "1001", "*46")
+    await caller.bye()
+    await here.until(lambda: here.state("a1") == "paused")
+    [record] = here.happened(Happened.PAUSED)
+    assert record.detail == ("", "phone PJSIP/1001")
+    await here.quiet()
+
+
+async def test_who_is_always_signed_in_is_told_that_it_is_not_possible(here: Floor) -> None:
+    await begin(here, *agents(sign_in=SignIn.ALWAYS))
+    assert await dial(here, "1001", "*45") == heard(sounds.NOT_POSSIBLE)
+    assert here.state("a1") == "available"
+    await here.quiet()
+
+
+# ---------------------------------------------------------------- other phones
+
+
+async def claim(
+    here: Floor, phone: str, *claims: tuple[str, str], how: DtmfMethod = "rfc4733"
+) -> list[str]:
+    """Dial *45 at a phone and key in extensions and PINs; returns what was heard."""
+    ear = Ear(here)
+    dialog = await here.phone(phone).call("*45")
+    for number, (extension, pin) in enumerate(claims):
+        asks = sounds.ASK_EXTENSION if number == 0 else sounds.ASK_EXTENSION_AGAIN
+        await here.until(lambda asks=asks: ear.heard(phone)[-1:] == [*asks])  # type: ignore[misc]
+        await key(dialog, f"{extension}#", how)
+        await here.until(lambda: ear.heard(phone)[-1:] == [*sounds.ASK_PIN])
+        await key(dialog, f"{pin}#", how)
+    await dialog.wait_ended(15)
+    return ear.heard(phone)
+
+
+ASKED = (*sounds.ASK_EXTENSION, *sounds.ASK_PIN)
+AGAIN = (*sounds.ASK_EXTENSION_AGAIN, *sounds.ASK_PIN)
+
+
+@pytest.mark.parametrize("how", ["rfc4733", "info"])
+async def test_from_another_phone_with_extension_and_pin(here: Floor, how: DtmfMethod) -> None:
+    await begin(here)
+    said = await claim(here, "1003", ("1001", PIN), how=how)
+    assert said == heard(ASKED, sounds.SIGNED_IN)
+    assert here.state("a1") == "available"
+    [record] = here.happened(Happened.SIGNED_IN)
+    assert record.detail[0] == "phone PJSIP/1003, by PIN"
+    await here.quiet()
+
+
+async def test_a_phone_that_several_share_asks_who_it_is(here: Floor) -> None:
+    both = [
+        person(name, desk(name, "1001"), sign_in=SignIn.MANUAL, extension=extension)
+        for name, extension in (("a1", "71"), ("a2", "72"))
+    ]
+    await begin(here, *both)
+    assert await claim(here, "1001", ("71", PIN)) == heard(ASKED, sounds.SIGNED_IN)
+    assert here.router.floor.agents["a1"].signed_in
+    assert not here.router.floor.agents["a2"].signed_in
+    await here.quiet()
+
+
+@pytest.mark.timeout(120)
+async def test_wrong_pins_lock(here: Floor) -> None:
+    reception = await begin(here)
+    wrong = ("1001", "99999")
+    assert await claim(here, "1003", wrong, wrong, wrong) == heard(
+        ASKED, AGAIN, AGAIN, sounds.WRONG
+    )
+    assert await claim(here, "1003", wrong, wrong) == heard(ASKED, AGAIN, sounds.LOCKED)
+    assert here.state("a1") == "offline"
+    # Right, but too late; and from another phone as well.
+    assert await claim(here, "1003", ("1001", PIN)) == heard(ASKED, sounds.LOCKED)
+    assert here.state("a1") == "offline"
+    # At their own desk nothing is locked.
+    assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_IN)
+    assert reception.status()["wrong_pins"] == 5
+    assert reception.status()["lockouts"] == 2
+    await here.quiet()
+
+
+async def test_nobodys_extension_sounds_like_a_wrong_pin(here: Floor) -> None:
+    await begin(here)
+    asks = ("1777", "12345")
+    assert await claim(here, "1003", asks, asks, asks) == heard(ASKED, AGAIN, AGAIN, sounds.WRONG)
+    # a2 has an extension, but no PIN
+    assert await claim(here, "1003", ("1002", "12345"), ("1002", "")) == heard(
+        ASKED, AGAIN, sounds.LOCKED
+    )
+    await here.quiet()
+
+
+async def test_who_keys_in_nothing_is_let_go(here: Floor) -> None:
+    await begin(here)
+    ear = Ear(here)
+    dialog = await here.phone("1003").call("*46")
+    await dialog.wait_ended(15)
+    assert ear.heard("1003") == heard(sounds.ASK_EXTENSION, sounds.NOTHING_KEYED)
+    await here.quiet()
+
+
+async def test_hanging_up_in_the_middle_leaves_nothing(here: Floor) -> None:
+    reception = await begin(here)
+    ear = Ear(here)
+    dialog = await here.phone("1003").call("*46")
+    await here.until(lambda: ear.heard("1003"))
+    assert reception.status()["conversations"] == 1
+    await dialog.bye()
+    await here.until(lambda: reception.status()["conversations"] == 0)
+    await here.quiet()
+
+
+# ---------------------------------------------------------------- without a router
+
+NOT_AVAILABLE = ["im-sorry", "vm-isunavail", "please-try-call-later"]
+
+
+async def test_a_silent_router_is_not_available(here: Floor) -> None:
+    await begin(here)
+    await here.crash()
+    assert await dial(here, "1001", "*45") == NOT_AVAILABLE
+
+
+async def test_a_router_that_dies_in_the_middle(here: Floor) -> None:
+    await begin(here)
+    ear = Ear(here)
+    dialog = await here.phone("1003").call("*45")
+    await here.until(lambda: ear.heard("1003"))
+    await here.crash()
+    await key(dialog, "1001#")
+    await dialog.wait_ended(15)
+    assert ear.heard("1003") == [*sounds.ASK_EXTENSION, *NOT_AVAILABLE]
+
+
+# ---------------------------------------------------------------- hostile
+
+
+async def test_a_caller_number_cannot_say_who_it_is(here: Floor) -> None:
+    await begin(here)
+    ear = Ear(here)
+    dialog = await here.phone("1003").call(
+        "*45", caller_number="1001", caller_name="1001,Code: *46"
+    )
+    await here.until(lambda: ear.heard("1003") == [*sounds.ASK_EXTENSION])
+    await dialog.bye()
+    assert not here.router.floor.agents["a1"].signed_in
+    await here.quiet()
+
+
+async def test_only_the_codes_there_are(here: Floor) -> None:
+    await begin(here)
+    for target in ("*44", "*4", "*455", "*4x"):
+        dialog = await here.phone("1001").call(target)
+        await dialog.wait_ended(5)
+        assert dialog.final_code in {404, 484}
+    assert not here.happened(Happened.SIGNED_IN)
+    await here.quiet()

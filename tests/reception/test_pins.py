@@ -1,0 +1,164 @@
+"""Wrong PINs: counted, locked, and no clue in words or time about which extensions there are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+
+from callrouter.reception.lockout import FIRST, FORGIVEN, KEPT, LONGEST, MOST, WITHIN, Lockout
+from callrouter.reception.pins import WAITING_MOST, Answer, Claim, Pins, fits
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+def lock(lockout: Lockout, key: str, now: float) -> float:
+    return [lockout.wrong(key, now) for _ in range(MOST)][-1]
+
+
+def test_five_wrong_ones_lock_for_a_quarter_of_an_hour() -> None:
+    lockout = Lockout()
+    assert [lockout.wrong("a", float(n)) for n in range(MOST)] == [0, 0, 0, 0, FIRST]
+    assert lockout.left("a", 4.0) == FIRST
+    assert lockout.left("a", 4.0 + FIRST - 1) == 1.0
+    assert lockout.left("a", 4.0 + FIRST) == 0.0
+    assert lockout.left("b", 4.0) == 0.0
+    assert lockout.locked(5.0) == ["a"]
+
+
+def test_wrong_ones_long_ago_do_not_count() -> None:
+    lockout = Lockout()
+    for n in range(20):
+        assert lockout.wrong("a", n * WITHIN / (MOST - 1)) == 0.0
+
+
+def test_each_lock_is_twice_as_long_up_to_a_day() -> None:
+    lockout, now, locks = Lockout(), 0.0, []
+    for _ in range(9):
+        locks.append(lock(lockout, "a", now))
+        now += locks[-1]
+    assert locks[:3] == [FIRST, 2 * FIRST, 4 * FIRST]
+    assert locks[-1] == LONGEST
+    assert lock(lockout, "a", now + FORGIVEN + 1) == FIRST
+
+
+def test_the_right_pin_forgives_wrong_ones_but_no_lock() -> None:
+    lockout = Lockout()
+    for _ in range(MOST - 1):
+        lockout.wrong("a", 0.0)
+    lockout.right("a")
+    assert lockout.wrong("a", 1.0) == 0.0
+    lock(lockout, "b", 0.0)
+    lockout.right("b")
+    assert lockout.left("b", 1.0) > 0
+
+
+def test_memory_is_bounded() -> None:
+    lockout = Lockout()
+    for n in range(KEPT + 50):
+        lockout.wrong(str(n), 0.0)
+    assert len(lockout._records) == KEPT
+
+
+# ---------------------------------------------------------------- looking PINs up
+
+
+def claim(extension: str = "1001", agent: str = "alice", pin: str = "83164") -> Claim:
+    return Claim(extension, agent, pin, "PJSIP/1003 1003")
+
+
+async def test_right_and_wrong() -> None:
+    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, Clock())
+    assert await pins.check(claim()) is Answer.RIGHT
+    assert await pins.check(claim(pin="83165")) is Answer.WRONG
+    assert await pins.check(claim(pin="")) is Answer.WRONG
+    assert await pins.check(claim("1002", "bob")) is Answer.WRONG  # who has none
+    assert await pins.check(claim("1777", "")) is Answer.WRONG
+    assert await pins.check(claim("1778", "")) is Answer.LOCKED  # the phone: its fifth
+    assert pins.lockout.wrong_total == 5
+
+
+async def test_nobodys_extension_costs_the_same_work() -> None:
+    looked: list[str] = []
+
+    def verify(digest: str, pin: str) -> bool:
+        looked.append(digest)
+        return fits(digest, pin)
+
+    alice = CHEAP.hash("83164")
+    pins = Pins(lambda: {"alice": alice}, Clock(), verify)
+    await pins.check(claim())
+    await pins.check(claim("1777", ""))
+    await pins.check(claim("1002", "bob"))
+    assert len(looked) == 3
+    assert {str(extract_parameters(digest)) for digest in looked} == {
+        str(extract_parameters(alice))
+    }
+
+
+async def test_no_pin_opens_what_nobody_has() -> None:
+    pins = Pins(dict, Clock(), lambda _digest, _pin: True)
+    assert await pins.check(claim("1777", "")) is Answer.WRONG
+
+
+async def test_locked_is_not_even_looked_at_and_says_the_same_for_nobody() -> None:
+    looked = 0
+
+    def verify(_digest: str, _pin: str) -> bool:
+        nonlocal looked
+        looked += 1
+        return False
+
+    clock = Clock()
+    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, clock, verify)
+    for extension, agent in (("1001", "alice"), ("1777", "")):
+        answers = [
+            await pins.check(Claim(extension, agent, "1", f"phone {extension}{n}"))
+            for n in range(7)
+        ]
+        assert answers == [Answer.WRONG] * 4 + [Answer.LOCKED] * 3
+    assert looked == 10
+    clock.at += FIRST
+    assert await pins.check(Claim("1001", "alice", "1", "another phone")) is Answer.WRONG
+
+
+async def test_many_at_once_get_no_more_tries_and_do_not_pile_up() -> None:
+    looked = 0
+
+    def verify(_digest: str, _pin: str) -> bool:
+        nonlocal looked
+        looked += 1
+        return False
+
+    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, Clock(), verify)
+    answers = await asyncio.gather(
+        *(pins.check(Claim("1001", "alice", str(n), f"phone {n}")) for n in range(100))
+    )
+    assert looked == MOST
+    assert answers.count(Answer.BUSY) == 100 - WAITING_MOST
+
+
+async def test_a_broken_hash_fits_nothing_and_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    pins = Pins(lambda: {"alice": "$argon2id$x"}, Clock())
+    with caplog.at_level(logging.ERROR):
+        assert await pins.check(claim()) is Answer.WRONG
+    assert "callrouter passwd" in caplog.text
+
+
+async def test_what_was_keyed_in_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, Clock())
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(7):
+            await pins.check(claim(pin="70913"))
+    assert "locked" in caplog.text
+    assert "70913" not in caplog.text
