@@ -11,6 +11,7 @@ from aiohttp import web
 from callrouter.api.auth import TOKENS, Tokens, authorize
 from callrouter.api.backend import Backend
 from callrouter.api.configroutes import add_config_routes
+from callrouter.api.deviceroutes import add_device_routes
 from callrouter.api.live import LIVE, Live, live
 from callrouter.api.problems import Handler, speak_problems
 from callrouter.api.routes import BACKEND, add_routes
@@ -36,6 +37,7 @@ def make_app(backend: Backend, tokens: Tokens, watchers: Live) -> web.Applicatio
     add_routes(app)
     add_why_routes(app)
     add_config_routes(app)
+    add_device_routes(app)
     app.router.add_get("/api/live", live)
     app.on_shutdown.append(_goodbye)
     return app

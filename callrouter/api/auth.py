@@ -30,6 +30,8 @@ class Caller:
     role: Role
     user: str = ""
     """The user of this machine who asks over the Unix socket; empty for everyone else."""
+    agent: str = ""
+    """The agent for whom a token of role ``agent`` acts; with none it may only read."""
 
     @property
     def local(self) -> bool:
@@ -41,10 +43,16 @@ class Caller:
         """Whom to put a change down to."""
         return self.user or self.name
 
-    @property
-    def may_change(self) -> bool:
-        """A token of role ``agent`` belongs to no agent in particular, so it may only read."""
-        return self.role != "agent"
+    def may_change(self, request: web.Request) -> bool:
+        """Whether a request that changes something is theirs to make.
+
+        A token of role ``agent`` may for its own agent. Requests about devices look by themselves, so
+        that those that are refused are counted and audited.
+        """
+        own = bool(self.agent) and request.match_info.get("id") == self.agent
+        path = _canonical(request)
+        of_agent = path.startswith("/api/agents/{id}/")
+        return self.role != "agent" or (of_agent and (own or "/devices" in path))
 
 
 class Tokens:
@@ -55,7 +63,9 @@ class Tokens:
 
     def use(self, tokens: Iterable[ApiToken]) -> None:
         """Only these count from now on."""
-        self._known = [(_digest(item.token), Caller(item.name, item.role)) for item in tokens]
+        self._known = [
+            (_digest(item.token), Caller(item.name, item.role, agent=item.agent)) for item in tokens
+        ]
 
     def __bool__(self) -> bool:
         return bool(self._known)
@@ -73,6 +83,12 @@ class Tokens:
 TOKENS: Final = web.AppKey("tokens", Tokens)
 
 
+def _canonical(request: web.Request) -> str:
+    """The path as the routes have it: ``/api/agents/{id}/devices``; empty where there is none."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""
+
+
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
@@ -82,10 +98,10 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
     """Let only those through who may."""
     if request.path not in _OPEN:
         caller = identify(request)
-        if request.method not in {"GET", "HEAD"} and not caller.may_change:
-            raise ApiProblem(
-                403, "not-allowed", f"a token of role agent may only read; '{caller.name}' is one"
-            )
+        if request.method not in {"GET", "HEAD"} and not caller.may_change(request):
+            may = f"only act for {caller.agent}" if caller.agent else "only read"
+            detail = f"a token of role agent may {may}; '{caller.name}' is one"
+            raise ApiProblem(403, "not-allowed", detail)
     return await handler(request)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +11,9 @@ from callrouter.api.history import History
 from callrouter.api.why import Journal
 from callrouter.clock import Clock
 from callrouter.core.state import Floor
+from callrouter.mobiles.words import Answer, Asked
 from callrouter.model.events import Event
+from callrouter.model.registered import AuditRow, MobileRow
 from callrouter.settings import Problem
 from callrouter.settings.past import Change
 
@@ -36,6 +38,23 @@ class Files(Protocol):
 
     def changes(self) -> list[Change]:
         """The changes that are kept, the newest first. Reads files: not for the loop."""
+
+
+class Mobiles(Protocol):
+    """Agents' devices, as the API may ask about them and change them."""
+
+    def ask(self, event: Asked) -> Answer:
+        """Do what is asked, or say why not."""
+
+    def of(self, agent: str) -> list[tuple[MobileRow, str]]:
+        """An agent's registered mobiles in order, each with why it is not rung (empty: it is)."""
+
+    async def steps(self, agent: str, most: int) -> Sequence[AuditRow]:
+        """The last steps of an agent's registrations, the newest first.
+
+        Raises:
+            Exception: they can't be read now.
+        """
 
 
 class Health(Protocol):
@@ -88,6 +107,8 @@ class Backend:
     started_at: float
     pid: int
     files: Files | None = None
+    """None where there are none (tests, the simulation)."""
+    mobiles: Mobiles | None = None
     """None where there are none (tests, the simulation)."""
     listen: str = ""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)

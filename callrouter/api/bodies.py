@@ -10,7 +10,7 @@ from aiohttp import web
 
 from callrouter.api.problems import ApiProblem
 
-_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number"}
+_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", bool: "true or false"}
 LONGEST_TEXT = 200
 
 
@@ -19,7 +19,7 @@ async def read_object(request: web.Request, fields: Mapping[str, type]) -> dict[
 
     Args:
         request: whose body it is. The `Content-Type` is not looked at: `curl -d` sends a wrong one.
-        fields: the fields there may be, and the type of each.
+        fields: the fields there may be, and the type of each; `object`: the route looks by itself.
 
     Raises:
         ApiProblem: 400 not JSON, 413 too large, 422 not what was asked for.
@@ -45,7 +45,9 @@ def _check(name: str, value: object, fields: Mapping[str, type]) -> None:
         known = ", ".join(fields) or "none"
         detail = f"unknown field '{name[:80]}'; the fields here: {known}"
         raise ApiProblem(422, "unknown-field", detail)
-    if type(value) is not fields[name]:  # True is an int, and no priority
+    if (
+        fields[name] is not object and type(value) is not fields[name]
+    ):  # True is an int, and no priority
         raise ApiProblem(422, "wrong-type", f"'{name}' must be {_WORDS[fields[name]]}")
     if isinstance(value, str) and (len(value) > LONGEST_TEXT or not value.isprintable()):
         detail = f"'{name}' must be one line of {LONGEST_TEXT} characters at most"

@@ -53,6 +53,43 @@ _SCHEMAS: Final[Json] = {
         confirm=_YES_NO,
         trouble=_MAYBE_TEXT,
     ),
+    "OwnDevice": _object(
+        id=_TEXT,
+        kind={"enum": ["endpoint", "number"]},
+        address=_TEXT,
+        state={"enum": ["idle", "in-use", "unreachable"]},
+        enabled=_YES_NO,
+        confirm=_YES_NO,
+        trouble=_MAYBE_TEXT,
+        source={"enum": ["configuration", "registered"]},
+        status={"enum": ["unverified", "waiting", "in-use"]},
+        ring_after_s=_NUMBER,
+        hours=_MAYBE_TEXT,
+        order={"type": ["integer", "null"]},
+        added_at=_MAYBE_MOMENT,
+        added_by=_MAYBE_TEXT,
+        verified_at=_MAYBE_MOMENT,
+        approved_by=_MAYBE_TEXT,
+    ),
+    "DeviceAnswer": _object(
+        text=_TEXT,
+        code=_MAYBE_TEXT,
+        expires_at=_MAYBE_MOMENT,
+        device={"oneOf": [{"$ref": "#/components/schemas/OwnDevice"}, {"type": "null"}]},
+    ),
+    "Audit": _object(
+        steps=_list(
+            _object(
+                at=_MOMENT,
+                device=_TEXT,
+                who=_TEXT,
+                via=_TEXT,
+                what=_TEXT,
+                number=_TEXT,
+                detail=_TEXT,
+            )
+        )
+    ),
     "Agent": _object(
         id=_TEXT,
         name=_TEXT,
@@ -235,6 +272,48 @@ def _write(summary: str, schema: Json, body: Json | None = None) -> Json:
     return made
 
 
+def _device_paths() -> Json:
+    made = _ref("DeviceAnswer")
+    device: Json = {"name": "device", "in": "path", "required": True, "schema": _TEXT}
+    ring: Json = {"ring_after": {"type": ["number", "string"]}, "hours": _TEXT}
+    more = {
+        "429": _problem("too many requests or verification calls; the detail says when again"),
+        "503": _problem("no PBX can place the verification call now"),
+    }
+    mine = _get("An agent's phones, with whole numbers", _list(_ref("OwnDevice")), one=True)
+    audit = _get("What was done about an agent's mobiles", _ref("Audit"), one=True)
+    for item in (mine, audit):
+        item["get"]["responses"]["403"] = _problem("another agent's")
+    audit["get"]["responses"]["503"] = _problem("the database can't be read now")
+    register = _write(
+        "Register a mobile; the verification call asks for the code of the answer",
+        made,
+        _body(number=_TEXT, id=_TEXT, vouch=_YES_NO, **ring),
+    )
+    register["responses"]["201"] = register["responses"].pop("200")
+    change = _write(
+        "Switch a device on or off; of a registered mobile also when and in which order it rings",
+        made,
+        _body(enabled=_YES_NO, order=_WHOLE, **ring),
+    )
+    remove = _write("Forget a registered mobile", made)
+    verify = _write(
+        "Place the verification call again; a supervisor can vouch, or approve",
+        made,
+        _body(vouch=_YES_NO),
+    )
+    for item in (change, remove, verify):
+        item["parameters"] = [_ID, device]
+    for item in (register, change, remove, verify):
+        item["responses"] |= more
+    return {
+        "/api/agents/{id}/devices": {**mine, "post": register},
+        "/api/agents/{id}/devices/{device}": {"patch": change, "delete": remove},
+        "/api/agents/{id}/devices/{device}/verify": {"post": verify},
+        "/api/agents/{id}/audit": audit,
+    }
+
+
 def _paths() -> Json:
     agent, call, queue = _ref("Agent"), _ref("Call"), _ref("Queue")
     calls = _get("Calls that are on, then the last that ended", _list(call))
@@ -272,6 +351,7 @@ def _paths() -> Json:
         },
         "/api/agents/{id}/resume": {"post": _write("Come back from a break", agent)},
         "/api/agents/{id}/ready": {"post": _write("End wrap-up early", agent)},
+        **_device_paths(),
         "/api/queues": _get("All queues", _list(queue)),
         "/api/queues/{id}": _get("A queue", queue, one=True),
         "/api/calls": calls,

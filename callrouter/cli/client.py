@@ -61,6 +61,14 @@ class Client:
         """Ask for a change; raises like `get`."""
         return self._ask("POST", path, body=body)
 
+    def patch(self, *path: str, body: Mapping[str, Any]) -> Any:
+        """Change a thing in part; raises like `get`."""
+        return self._ask("PATCH", path, body=body)
+
+    def delete(self, *path: str) -> Any:
+        """Have a thing taken away; raises like `get`."""
+        return self._ask("DELETE", path)
+
     def _ask(
         self,
         method: str,

@@ -9,7 +9,7 @@ import sys
 import click
 
 from callrouter import __version__
-from callrouter.cli import asking, changing, folders, live, offline, secret
+from callrouter.cli import asking, changing, device, folders, live, offline, secret
 from callrouter.cli.problems import Failed
 
 
@@ -64,7 +64,7 @@ def demo(
 for command in (
     *(offline.check, offline.doctor, offline.dialplan),
     *(live.status, live.queues, live.agents, live.calls, live.agent),
-    *(asking.why, asking.why_not, secret.passwd),
+    *(asking.why, asking.why_not, secret.passwd, device.device),
     *(changing.diff, changing.reload, changing.history, changing.rollback),
 ):
     cli.add_command(command)

@@ -24,14 +24,14 @@ from callrouter.cli.words import (
 Json: TypeAlias = dict[str, Any]
 Shown: TypeAlias = list[RenderableType]
 
-_WHOLE = frozenset({"Call", "Agent", "Queue", "From", "Ended"})
+_WHOLE = frozenset({"Call", "Agent", "Queue", "From", "Ended", "Device", "Phone"})
 """Columns whose words people copy: never broken in two."""
 
 WIDE = 100
 """From this many columns on there is room for names and details."""
 
 
-def _table(*columns: str | tuple[str, str]) -> Table:
+def plain_table(*columns: str | tuple[str, str]) -> Table:
     """A table without lines; a column given as ``(name, "right")`` holds numbers."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
@@ -131,7 +131,7 @@ def queues(views: Sequence[Json], width: int) -> Shown:
     if not views:
         return [Text("no queues")]
     wide = width >= WIDE
-    table = _table(
+    table = plain_table(
         "Queue",
         *(["Name"] if wide else []),
         *((name, "right") for name in ("Wait", "Longest", "Talk", "Free", "Busy", "Away")),
@@ -157,7 +157,7 @@ def queues(views: Sequence[Json], width: int) -> Shown:
 
 
 def _waiting(views: Iterable[Json], *, wide: bool) -> Shown:
-    table = _table(
+    table = plain_table(
         *("Queue", ("Place", "right"), _caller_column(wide), ("Waits", "right")),
         *([("Prio", "right")] if wide else []),
         *("Now", "Call"),
@@ -185,7 +185,7 @@ def agents(views: Sequence[Json], width: int, now: datetime) -> Shown:
     if not views:
         return [Text("no agents")]
     wide = width >= WIDE
-    table = _table(
+    table = plain_table(
         "Agent",
         *(["Name"] if wide else []),
         "State",
@@ -256,7 +256,7 @@ def calls(views: Sequence[Json], width: int) -> Shown:
     if not views:
         return [Text("no calls")]
     wide = width >= WIDE
-    table = _table(
+    table = plain_table(
         *("Call", "Queue", _caller_column(wide), "State", ("Wait", "right"), ("Talk", "right")),
         *([("Prio", "right")] if wide else []),
     )
@@ -285,7 +285,7 @@ def ended_calls(views: Sequence[Json], width: int) -> Shown:
     if not views:
         return [Text("no calls have ended since the daemon was started")]
     wide = width >= WIDE
-    table = _table(
+    table = plain_table(
         *("Ended", "Call", "Queue", _caller_column(wide), "How", ("Wait", "right")),
         *([("Talk", "right")] if wide else []),
     )

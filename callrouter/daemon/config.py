@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from callrouter.api.auth import Tokens
 from callrouter.api.backend import ConfigState, Outcome
@@ -18,6 +18,7 @@ from callrouter.clock import Clock
 from callrouter.daemon.watch import EVERY, Watch
 from callrouter.model.events import ConfigReloaded, Event
 from callrouter.model.steps import steps
+from callrouter.model.table import Table
 from callrouter.settings import ConfigError, Settings, load
 from callrouter.settings.describe import changes
 from callrouter.settings.past import (
@@ -55,6 +56,19 @@ class Reading:
     restart: tuple[str, ...]
 
 
+class Additions(Protocol):
+    """Something that adds to the routing table what stands in no file."""
+
+    def begin(self, settings: Settings) -> tuple[Table, Table]:
+        """Other settings are being taken up: the table in force, and the one that is to be.
+
+        Until `end`, no other table may be posted.
+        """
+
+    def end(self) -> None:
+        """They are taken up."""
+
+
 class Configuration:
     """Holds the settings in force.
 
@@ -72,6 +86,8 @@ class Configuration:
         )
         self.moved: Callable[[], None] = lambda: None
         """Called when another folder has taken the place of ours (a symbolic link was turned)."""
+        self.additions: Additions | None = None
+        """What is added to the tables of files while the daemon runs."""
         self._started_with = settings
         self._folder = folder
         self._environ = environ
@@ -217,11 +233,17 @@ class Configuration:
         self, reading: Reading, post: Callable[[Event], None], tokens: Tokens
     ) -> None:
         new = reading.settings
-        if new.table != self.settings.table:
+        if self.additions is None:
+            before, after = self.settings.table, new.table
+        else:
+            before, after = self.additions.begin(new)
+        if after != before:
             with _frozen():
-                for table in steps(self.settings.table, new.table):
-                    post(ConfigReloaded(table=table, more=table is not new.table))
+                for table in steps(before, after):
+                    post(ConfigReloaded(table=table, more=table is not after))
                     await asyncio.sleep(_PAUSE)
+        if self.additions is not None:
+            self.additions.end()
         self.settings = new
         for what in reading.restart:
             if what not in self.state.needs_restart:

@@ -36,6 +36,8 @@ from callrouter.mobiles.words import (
     RegisterAsked,
     RemoveAsked,
     Restored,
+    SwitchAsked,
+    Switched,
     Ticked,
     VerifyAsked,
     masked,
@@ -70,7 +72,7 @@ class Registrar:
         """What follows from an event. A request is answered by exactly one `Answer`, the last."""
         made: list[Decision] = list(self.proving.expire(now))
         match event:
-            case RegisterAsked() | VerifyAsked() | ChangeAsked() | RemoveAsked():
+            case RegisterAsked() | VerifyAsked() | ChangeAsked() | RemoveAsked() | SwitchAsked():
                 made += self._asked(event, now)
             case NumberAnswered() | NumberFailed() | DigitsKeyed() | PersonLeft():
                 made += self.proving.heard(event, now)
@@ -114,13 +116,15 @@ class Registrar:
                 return self._change(event, now)
             case RemoveAsked():
                 return self._remove(event, now)
+            case SwitchAsked():
+                return self._switch(event, now)
 
     def _over(self, event: Asked, now: float) -> int:
         """By how many an asker has asked too often. Supervisors are not counted, their calls are."""
         asker = event.asker
         if asker.supervisor:
             return 0
-        if isinstance(event, ChangeAsked | RemoveAsked) and asker.may(event.agent):
+        if isinstance(event, ChangeAsked | RemoveAsked | SwitchAsked) and asker.may(event.agent):
             return 0
         most = self.book.settings.attempts_per_hour
         return self._attempts.add(asker.agent or asker.name, most, now)
@@ -139,7 +143,7 @@ class Registrar:
         if vouch and not event.asker.supervisor:
             raise No("not-allowed", "only a supervisor can vouch for a number")
 
-    def _number(self, event: VerifyAsked | ChangeAsked | RemoveAsked) -> str:
+    def _number(self, event: VerifyAsked | ChangeAsked | RemoveAsked | SwitchAsked) -> str:
         row = self.book.mobiles.get((event.agent, event.device))
         return row.number if row is not None else ""
 
@@ -244,6 +248,32 @@ class Registrar:
         yield Forget(agent=row.agent, device=row.device)
         yield Changed()
         yield Done(agent=row.agent, device=row.device, text=f"{row.device} is removed")
+
+    def _switch(self, event: SwitchAsked, now: float) -> Iterator[Decision]:
+        """On and off is the core's, for every device alike: it holds over reloads and restarts."""
+        book, agent = self.book, event.agent
+        configured = book.agents[agent].devices
+        if event.device:
+            known = [spec.id for spec in configured if spec.id == event.device]
+            if not known:
+                row = book.row(agent, event.device)
+                why = book.trouble(row)
+                if why:
+                    raise No("not-in-use", f"{row.device} is not in use: {why}")
+            devices = [event.device]
+        else:
+            devices = [spec.id for spec in configured if spec.number]
+            devices += [row.device for row in book.of(agent) if not book.trouble(row)]
+            if not devices:
+                raise No("unknown-device", f"{agent} has no mobile in use")
+        word = "on" if event.on else "off"
+        for device in devices:
+            number = next((spec.number for spec in configured if spec.id == device), "")
+            of = replace(event, device=device)
+            yield _audit(of, now, f"switched-{word}", number or self._number(of))
+            yield Switched(agent=agent, device=device, on=event.on, by=event.asker.name)
+        text = f"{' and '.join(devices)} {'is' if len(devices) == 1 else 'are'} {word}"
+        yield Done(agent=agent, device=event.device, text=text)
 
 
 def _audit(event: Asked, now: float, what: str, number: str, detail: str = "") -> AuditRow:

@@ -64,6 +64,10 @@ class Trial:
     pbx: str = ""
 
 
+NO_TRIAL: Final = Trial(ref="", code="")
+"""In a request until it reaches whoever makes secrets."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterAsked:
     """Register `number`, as typed, as a mobile of `agent`; by default it gets a name by itself.
@@ -74,7 +78,7 @@ class RegisterAsked:
     asker: Asker
     agent: str
     number: str
-    trial: Trial
+    trial: Trial = NO_TRIAL
     device: str = ""
     ring_after: float = 0.0
     hours: str = ""
@@ -88,7 +92,7 @@ class VerifyAsked:
     asker: Asker
     agent: str
     device: str
-    trial: Trial
+    trial: Trial = NO_TRIAL
     vouch: bool = False
 
 
@@ -114,6 +118,16 @@ class RemoveAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchAsked:
+    """Switch a device on or off, registered or configured; without a name all the agent's numbers."""
+
+    asker: Asker
+    agent: str
+    on: bool
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
     """The rules, agents and PBXes that dial numbers, as configured from now on."""
 
@@ -135,7 +149,7 @@ class Ticked:
     """Only the clock moved."""
 
 
-Asked: TypeAlias = RegisterAsked | VerifyAsked | ChangeAsked | RemoveAsked
+Asked: TypeAlias = RegisterAsked | VerifyAsked | ChangeAsked | RemoveAsked | SwitchAsked
 Heard: TypeAlias = NumberAnswered | NumberFailed | DigitsKeyed | PersonLeft
 MobileEvent: TypeAlias = Asked | Heard | Configured | Restored | Ticked
 
@@ -188,9 +202,21 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Switched:
+    """Have the core switch a device; answered when it was."""
+
+    agent: str
+    device: str
+    on: bool
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
     """The mobiles that may be rung are others than before: make the routing table anew."""
 
 
 Answer: TypeAlias = Started | Done | Refused
-Decision: TypeAlias = Answer | Keep | Forget | Changed | AuditRow | DialledRow | CallNumber | Say
+Decision: TypeAlias = (
+    Answer | Keep | Forget | Changed | Switched | AuditRow | DialledRow | CallNumber | Say
+)

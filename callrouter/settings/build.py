@@ -117,7 +117,7 @@ def _device(
 def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ...]:
     """Name the PBXes that can ring a device; none, when that is an error (and was reported)."""
     able = tuple(
-        id_ for id_, pbx in context.pbxes.items() if not device.number or _dials_numbers(pbx)
+        id_ for id_, pbx in context.pbxes.items() if not device.number or dials_numbers(pbx)
     )
     if device.pbx is not None:
         at = (*way, "pbx")
@@ -145,5 +145,6 @@ def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ..
     return able
 
 
-def _dials_numbers(pbx: PbxSettings) -> bool:
+def dials_numbers(pbx: PbxSettings) -> bool:
+    """Whether a PBX can ring outside numbers."""
     return not isinstance(pbx, AsteriskSettings) or bool(pbx.dial_number)

@@ -16,6 +16,7 @@ from callrouter.mobiles.words import (
     RegisterAsked,
     Restored,
     Started,
+    Switched,
     masked,
 )
 from callrouter.model.events import LegEnd
@@ -210,6 +211,25 @@ def test_merging_keeps_what_has_not_changed() -> None:
     first, second = merger.merged(base), merger.merged(replace(base, agents=dict(AGENTS)))
     assert first.agents["alice"] is second.agents["alice"]
     assert first.agents["bob"] is AGENTS["bob"]
+
+
+def test_on_and_off_is_the_cores_for_registered_and_configured_alike() -> None:
+    world = World()
+    carol = replace(ALICE, agent="carol", name="carol-app")
+    assert kind(world.switch(ALICE, on=False)) == "unknown-device"
+    world.register()
+    assert kind(world.switch(ALICE, on=False, device="mobile")) == "not-in-use"
+    world.prove()
+    assert world.switch(ALICE, on=False) == Done(agent="alice", device="", text="mobile is off")
+    assert world.last(Switched) == Switched(
+        agent="alice", device="mobile", on=False, by="alice-app"
+    )
+    assert kind(world.switch(ALICE, on=True, device="desk")) == "Done"
+    assert kind(world.switch(carol, on=False, agent="carol")) == "Done"
+    assert world.last(Switched).device == "cell"
+    assert kind(world.switch(carol, on=False, agent="alice")) == "not-yours"
+    assert world.last(Switched).agent == "carol"
+    assert {"switched-off", "switched-on"} <= set(world.audit())
 
 
 # ---------------------------------------------------------------- toll fraud

@@ -9,8 +9,8 @@ from callrouter.mobiles.check import check
 from callrouter.mobiles.machine import Registrar
 from callrouter.mobiles.words import (
     Answer,
+    Asked,
     Asker,
-    ChangeAsked,
     Configured,
     Decision,
     Done,
@@ -19,6 +19,7 @@ from callrouter.mobiles.words import (
     RegisterAsked,
     RemoveAsked,
     Started,
+    SwitchAsked,
     Ticked,
     Trial,
     VerifyAsked,
@@ -67,7 +68,7 @@ class World:
         self.made += made
         return made
 
-    def ask(self, event: RegisterAsked | VerifyAsked | ChangeAsked | RemoveAsked) -> Answer:
+    def ask(self, event: Asked) -> Answer:
         made = self.put(event)
         answers = [item for item in made if isinstance(item, Started | Done | Refused)]
         assert len(answers) == 1
@@ -100,6 +101,9 @@ class World:
 
     def remove(self, asker: Asker = ALICE, device: str = "mobile", agent: str = "alice") -> Answer:
         return self.ask(RemoveAsked(asker=asker, agent=agent, device=device))
+
+    def switch(self, asker: Asker, *, on: bool, device: str = "", agent: str = "alice") -> Answer:
+        return self.ask(SwitchAsked(asker=asker, agent=agent, on=on, device=device))
 
     # ------------------------------------------------------------ the called phone
 

@@ -1,0 +1,134 @@
+"""The service on a real core: a PBX that only takes note, a store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from callrouter.daemon.mobiles import Links, Mobiles
+from callrouter.model.phoning import (
+    CallNumber,
+    DigitsKeyed,
+    NumberAnswered,
+    PersonLeft,
+    PhoneEvent,
+    Say,
+)
+from callrouter.model.registered import AuditRow, DialledRow, MobileRow
+from callrouter.settings import ApiToken, Settings
+from callrouter.tasks import Tasks
+from tests.api.world import TOKENS, NotingPbx, World
+from tests.settings.cases import loaded
+
+PBX = """
+pbx:
+  office: {driver: asterisk, username: x, secret: y, dial_number: "PJSIP/{number}@carrier"}
+numbers: {region: GB, countries: [GB, FR]}
+"""
+AGENTS = """
+agents:
+  alice: {devices: {desk: PJSIP/1001}}
+  bob: {devices: {desk: PJSIP/1002, cell: {number: "+447400999999"}}}
+"""
+ALICE = {"Authorization": "Bearer alice-token-12345"}
+BOB = {"Authorization": "Bearer bob-token-1234567"}
+PEOPLE = (
+    *TOKENS,
+    ApiToken(name="alice-app", role="agent", token="alice-token-12345", agent="alice"),
+    ApiToken(name="bob-app", role="agent", token="bob-token-1234567", agent="bob"),
+)
+
+
+class TalkingPbx(NotingPbx):
+    """Notes what it is told to say and whom to call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[Say] = []
+        self.called: list[CallNumber] = []
+        self.heard: Callable[[PhoneEvent], object] = lambda _: None
+
+    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+        self.heard = heard
+
+    def say(self, command: Say) -> None:
+        self.said.append(command)
+
+    def call_number(self, command: CallNumber) -> None:
+        self.called.append(command)
+
+    def answer(self, channel: str = "ch1") -> None:
+        self.heard(NumberAnswered(pbx="office", ref=self.called[-1].ref, channel=channel))
+
+    def key(self, digits: str, channel: str = "ch1") -> None:
+        self.heard(DigitsKeyed(pbx="office", channel=channel, digits=digits))
+        self.heard(PersonLeft(pbx="office", channel=channel))
+
+
+class MemoryStore:
+    """Keeps rows as long as it lives."""
+
+    def __init__(self) -> None:
+        self.mobiles: dict[tuple[str, str], MobileRow] = {}
+        self.audit: list[AuditRow] = []
+        self.dialled: list[DialledRow] = []
+
+    def put_mobile(self, row: MobileRow) -> None:
+        self.mobiles[row.agent, row.device] = row
+
+    def forget_mobile(self, agent: str, device: str) -> None:
+        self.mobiles.pop((agent, device), None)
+
+    def add_audit(self, row: AuditRow) -> None:
+        self.audit.append(row)
+
+    def add_dialled(self, row: DialledRow) -> None:
+        self.dialled.append(row)
+
+    async def load_mobiles(self, since: float) -> tuple[Sequence[MobileRow], Sequence[DialledRow]]:
+        return list(self.mobiles.values()), [row for row in self.dialled if row.at >= since]
+
+    async def read_audit(self, agent: str, most: int) -> Sequence[AuditRow]:
+        return [row for row in reversed(self.audit) if agent in {"", row.agent}][:most]
+
+
+class Floor:
+    """A call centre whose agents register mobiles."""
+
+    def __init__(self, settings: Settings, store: MemoryStore | None = None) -> None:
+        self.settings = settings
+        self.world = World(tokens=PEOPLE, table=settings.table)
+        self.pbx = TalkingPbx()
+        self.world.pbx = self.pbx
+        self.world.runtime.attach(self.pbx)
+        self.store = store or MemoryStore()
+        self.tasks = Tasks()
+        links = Links(
+            floor=lambda: self.world.floor,
+            post=self.world.runtime.post,
+            pbxes=self.world.runtime.pbxes,
+            in_step=lambda name: name in self.world.floor.up,
+            store=self.store,
+            clock=self.world.clock,
+            tasks=self.tasks,
+        )
+        self.mobiles = Mobiles(settings, links)
+        self.pbx.people(self._heard)
+        self.world.backend.mobiles = self.mobiles
+        self.world.in_step()
+
+    def _heard(self, event: PhoneEvent) -> None:
+        assert self.mobiles.heard(event)
+
+    def devices(self, agent: str) -> list[str]:
+        return [device.id for device in self.world.floor.agents[agent].spec.devices]
+
+    async def close(self) -> None:
+        await self.tasks.close()
+        self.world.close()
+
+
+def settings_for(folder: Path, **changes: object) -> Settings:
+    made = loaded(folder, pbx=PBX, agents=AGENTS)
+    return replace(made, numbers=replace(made.numbers, **changes))  # type: ignore[arg-type]
