@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from callrouter.lab.transaction import Peer, ServerTransaction, Transactions
 
 _log = logging.getLogger(__name__)
 _CLOSE_S = 1.0
+_ENTITY = re.compile(rb'entity="sips?:([^@"]+)@')
+_STATE = re.compile(rb"<state[^>]*>([a-z]+)</state>")
 
 Choice = Behaviour | Callable[[Dialog], Behaviour]
 
@@ -59,6 +62,8 @@ class Phone:
         self.outgoing: list[Dialog] = []
         self.on_change: Callable[[Phone, Dialog, str], None] | None = None
         self.registered = False
+        self.lamps: dict[str, list[str]] = {}
+        """What was shown of each extension that is watched, in order (RFC 4235)."""
         self._server, self._username = server, username or name
         self._password, self._pace = password, pace or Pace()
         self._running: Line | None = None
@@ -141,6 +146,22 @@ class Phone:
         """Take the registration back; raises as `register`."""
         await self.register(0)
 
+    async def watch(self, extension: str) -> int:
+        """Subscribe to the dialog state of an extension, as a lamp key does; the final code."""
+        line = self._line
+        headers = Headers([("Via", line.layer.via()), ("Max-Forwards", "70")])
+        headers.add("From", f"<{line.address_of_record}>;tag={new_tag()}")
+        headers.add("To", f"<{line.uri(extension)}>")
+        headers.add("Call-ID", new_tag())
+        headers.add("CSeq", f"{self._next_cseq()} SUBSCRIBE")
+        headers.add("Contact", line.contact)
+        headers.add("Event", "dialog")
+        headers.add("Accept", "application/dialog-info+xml")
+        headers.add("Expires", "3600")
+        request = Request(headers, b"", "SUBSCRIBE", line.uri(extension))
+        response = await final_response(line, request, self._next_cseq)
+        return 408 if response is None else response.code
+
     async def call(
         self,
         target: str,
@@ -220,11 +241,20 @@ class Phone:
         elif request.method == "INVITE" and not request.to_tag:
             self._on_invite(transaction)
         elif request.method in {"OPTIONS", "NOTIFY"}:
+            self._on_lamp(request)
             transaction.respond(200, tag=new_tag(), headers=(("Allow", ALLOW),))
         elif request.to_tag:
             transaction.respond(481)
         else:
             transaction.respond(405, tag=new_tag(), headers=(("Allow", ALLOW),))
+
+    def _on_lamp(self, request: Request) -> None:
+        entity = _ENTITY.search(request.body)
+        if entity is not None:
+            state = _STATE.search(request.body)
+            held = b'pname="+sip.rendering" pvalue="no"' in request.body
+            shown = state[1].decode() if state is not None else "none"
+            self.lamps.setdefault(entity[1].decode(), []).append("held" if held else shown)
 
     def _on_cancel(self, transaction: ServerTransaction) -> None:
         request = transaction.request

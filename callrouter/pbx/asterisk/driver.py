@@ -17,6 +17,7 @@ from callrouter.pbx.asterisk import orders, queuelog, survey, words
 from callrouter.pbx.asterisk.channels import Caller, LegChannel
 from callrouter.pbx.asterisk.checkup import Checkup
 from callrouter.pbx.asterisk.known import KnownDevices
+from callrouter.pbx.asterisk.lamps import Lamps
 from callrouter.pbx.asterisk.looking import Lookout
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.outbox import Outbox
@@ -74,6 +75,7 @@ class AsteriskPbx:
         self._syncing: asyncio.Task[None] | None = None
         self._sync_again = False
         self._known: KnownDevices | None = None
+        self._lamps: Lamps | None = None
         self.mirror = Mirror(name, self)
         self.session = AmiSession(
             account(settings),
@@ -100,8 +102,9 @@ class AsteriskPbx:
         self.use(table)
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
-        """Tell the dialplan which devices are available, as `floor()` has it, for its fallback."""
+        """Tell the dialplan which devices are available, as `floor()` has it, and light the lamps."""
         self._known = KnownDevices(floor, self.name, self._settings.dial_number)
+        self._lamps = Lamps(floor, self.outbox.send, lambda: self.in_step)
 
     def people(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Tell `heard` of codes that are dialled, and all that follows."""
@@ -124,6 +127,8 @@ class AsteriskPbx:
             await self.session.run()
         finally:
             beat.cancel()
+            if self._lamps is not None:
+                self._lamps.close()
             await self.session.close()
             await self._tasks.close()
 
@@ -241,6 +246,8 @@ class AsteriskPbx:
             self._missing_phones()
             if self._known is not None:
                 self._known.forget()
+            if self._lamps is not None:
+                self._lamps.refresh()
             self._tasks.spawn(self._checkup.run(), f"{self.name}: checking permissions")
 
     def _drifted(self, differences: set[survey.Known]) -> None:
@@ -344,6 +351,8 @@ class AsteriskPbx:
         """Keep the caller's channel and queue_log up to date; both only while the link is up."""
         if not isinstance(item, Record) or not self.session.up:
             return
+        if self._lamps is not None:
+            self._lamps.heard(item)
         if item.kind in {Happened.ENTERED, Happened.MOVED}:
             self._follow(item)
         uid = self.mirror.uid(item.call)

@@ -1,0 +1,115 @@
+"""Lamps: device states that keys on phones can watch, one for each agent and each queue.
+
+``Custom:callrouter-alice`` shows what is true of alice, ``Custom:callrouter-queue-support`` lights while
+calls wait. They follow a moment after, together, so that no offer ever waits for a lamp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from callrouter.core.state import AgentState, Floor
+from callrouter.model.commands import Happened, Record
+from callrouter.pbx.asterisk import orders
+
+AGENT: Final = "Custom:callrouter-"
+QUEUE: Final = "Custom:callrouter-queue-"
+
+AFTER: Final = 0.05
+"""Seconds from a change to its lamp; what comes and goes within them is not shown."""
+_AT_A_TIME: Final = 200
+"""Lamps looked at in one go, so that thousands never hold up an offer."""
+
+OFF: Final = "NOT_INUSE"
+LIT: Final = "INUSE"
+NOBODY: Final = "UNAVAILABLE"
+STATES: Final = {
+    AgentState.OFFLINE: NOBODY,
+    AgentState.AVAILABLE: OFF,
+    AgentState.RESERVED: LIT,
+    AgentState.RINGING: "RINGING",
+    AgentState.ON_CALL: LIT,
+    AgentState.WRAP_UP: "ONHOLD",
+    AgentState.PAUSED: "ONHOLD",
+}
+"""What the lamp of an agent shows. ``ONHOLD``: at work, and takes no calls at present."""
+
+
+class Lamps:
+    """Keeps the lamps of one Asterisk true. `send` writes actions together, or drops them."""
+
+    def __init__(
+        self, floor: Callable[[], Floor], send: Callable[..., None], in_step: Callable[[], bool]
+    ) -> None:
+        self._floor = floor
+        self._send = send
+        self._in_step = in_step
+        self._told: dict[str, str] = {}
+        self._marked: dict[str, None] = {}
+        """Lamps to be looked at, the oldest first."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def heard(self, record: Record) -> None:
+        """Something became true; it may concern a lamp."""
+        if record.kind is Happened.RELOADED:
+            self._mark(self._all())
+            return
+        if record.kind is Happened.STATE:
+            self._mark((AGENT + record.agent,))
+        if record.queue:
+            self._mark((QUEUE + record.queue,))
+        if record.kind is Happened.MOVED:  # nothing says where from
+            self._mark(QUEUE + name for name in self._floor().queues)
+
+    def refresh(self) -> None:
+        """Asterisk may have been restarted, or somebody else have set a lamp: set all anew."""
+        known = list(self._told)
+        self._told.clear()
+        self._mark(known)
+        self._mark(self._all())
+
+    def close(self) -> None:
+        """Set none any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _all(self) -> Iterable[str]:
+        floor = self._floor()
+        yield from (AGENT + name for name in floor.agents)
+        yield from (QUEUE + name for name in floor.queues)
+        yield from list(self._told)
+
+    def _mark(self, lamps: Iterable[str]) -> None:
+        self._marked.update(dict.fromkeys(lamps))
+        if self._marked and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(AFTER, self._set)
+
+    def _set(self) -> None:
+        self._timer = None
+        if not self._in_step():
+            return  # all are set anew once it is
+        news = []
+        for _ in range(min(_AT_A_TIME, len(self._marked))):
+            lamp = next(iter(self._marked))
+            del self._marked[lamp]
+            state = self._state(lamp)
+            if self._told.get(lamp) != state:
+                self._told[lamp] = state
+                news.append(orders.setvar("", f"DEVICE_STATE({lamp})", state))
+        if news:
+            self._send(*news)
+        self._mark(())
+
+    def _state(self, lamp: str) -> str:
+        """What a lamp has to show. An agent may be called like a queue's lamp: then it is theirs."""
+        floor = self._floor()
+        agent = floor.agents.get(lamp.removeprefix(AGENT))
+        if agent is not None:
+            return NOBODY if agent.gone else STATES[agent.shown]
+        queue = floor.queues.get(lamp.removeprefix(QUEUE)) if lamp.startswith(QUEUE) else None
+        if queue is not None:
+            return LIT if queue.waiting else OFF
+        return OFF if lamp.startswith(QUEUE) else NOBODY

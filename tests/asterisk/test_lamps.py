@@ -1,0 +1,110 @@
+"""Lamps on real phones: what a key that watches an agent or a queue shows."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from callrouter.lab import Install
+from callrouter.model.events import ConfigReloaded, PauseRequested, ReadyPressed, Resumed
+from tests.asterisk.floor import Answer, Floor, RingOnly, queue, staff, stage, table
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+MODULES = (
+    "res_pjsip_outbound_publish",
+    "res_pjsip_exten_state",
+    "res_pjsip_dialog_info_body_generator",
+    "res_pjsip_pidf_body_generator",
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(install: Install) -> AsyncIterator[Floor]:
+    async with stage(install, 3, modules=MODULES) as made:
+        yield made
+
+
+async def state(here: Floor, lamp: str) -> str:
+    """The device state behind a lamp, by Asterisk's own console."""
+    text = await here.lab.asterisk.cli("devstate list")
+    return dict(re.findall(r"Name: 'Custom:callrouter-(\S+)'\s+State: '(\w+)'", text))[lamp]
+
+
+async def shows(here: Floor, extension: str, *wanted: str) -> None:
+    """Wait until the last things that 1003 was shown are these."""
+    lamps = here.phone("1003").lamps
+    await here.until(lambda: lamps.get(extension, [])[-len(wanted) :] == [*wanted])
+
+
+async def test_an_agents_lamp_on_a_phone_that_subscribed(here: Floor) -> None:
+    await here.fresh(*staff(2), queues=[queue("support", ["a1"], wrap_up=30.0, ring_for=20.0)])
+    assert await here.phone("1003").watch("callrouter-a1") == 200
+    await shows(here, "callrouter-a1", "terminated")
+    here.phone("1001").behaviour = Answer(after=0.6)
+    caller = await here.call()
+    await shows(here, "callrouter-a1", "early")
+    await shows(here, "callrouter-a1", "confirmed")
+    await caller.wait_heard("1001")
+    await asyncio.sleep(1.1)
+    await caller.bye()
+    await shows(here, "callrouter-a1", "held")  # wrap-up
+    here.post(ReadyPressed(agent="a1"))
+    await shows(here, "callrouter-a1", "terminated")
+    here.post(PauseRequested(agent="a1"))
+    await shows(here, "callrouter-a1", "held")
+    assert await state(here, "a1") == "ONHOLD"
+    here.post(Resumed(agent="a1"))
+    await shows(here, "callrouter-a1", "terminated")
+    assert await state(here, "a1") == "NOT_INUSE"
+    assert here.phone("1003").lamps["callrouter-a1"] == [
+        *("terminated", "early", "confirmed", "held", "terminated", "held", "terminated")
+    ]
+    await here.quiet()
+
+
+async def test_a_queues_lamp_lights_while_calls_wait(here: Floor) -> None:
+    await here.fresh(*staff(1), queues=[queue("support", ["a1"], ring_for=20.0)])
+    assert await here.phone("1003").watch("callrouter-queue-support") == 200
+    lamps = here.phone("1003").lamps
+    await shows(here, "callrouter-queue-support", "terminated")
+    here.phone("1001").behaviour = RingOnly()
+    callers = [await here.call(), await here.call()]
+    await shows(here, "callrouter-queue-support", "confirmed")
+    for caller in callers:
+        await caller.bye()
+    await shows(here, "callrouter-queue-support", "terminated")
+    assert lamps["callrouter-queue-support"] == ["terminated", "confirmed", "terminated"]
+    await here.quiet()
+
+
+async def test_lamps_are_true_again_after_a_restart_of_either_side(here: Floor) -> None:
+    await here.fresh(*staff(2), queues=[queue("support", ["a1", "a2"])])
+    assert await here.phone("1003").watch("callrouter-a2") == 200
+    here.post(PauseRequested(agent="a2"))
+    await shows(here, "callrouter-a2", "held")
+    await here.crash()
+    await here.start()  # it knows of no pause
+    await shows(here, "callrouter-a2", "terminated")
+    # Somebody else has set it: the next comparison after a gap sets it right.
+    await here.lab.asterisk.cli("devstate change Custom:callrouter-a2 INUSE")
+    await shows(here, "callrouter-a2", "confirmed")
+    await here.crash()
+    await here.start()
+    await shows(here, "callrouter-a2", "terminated")
+    await here.quiet()
+
+
+async def test_who_is_taken_out_is_unavailable(here: Floor) -> None:
+    await here.fresh(*staff(2), queues=[queue("support", ["a1", "a2"])])
+    await asyncio.sleep(0.2)
+    assert await state(here, "a2") == "NOT_INUSE"
+    here.post(ConfigReloaded(table=table(staff(1), queue("support", ["a1"]))))
+    await asyncio.sleep(0.3)
+    assert await state(here, "a2") == "UNAVAILABLE"
+    assert await state(here, "a1") == "NOT_INUSE"
+    await here.quiet()
