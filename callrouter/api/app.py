@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
 
-from callrouter.api.auth import TOKENS, Tokens, authorize
+from callrouter.api.auth import DOORS, TOKENS, Tokens, authorize
 from callrouter.api.backend import Backend
 from callrouter.api.configroutes import add_config_routes
 from callrouter.api.deviceroutes import add_device_routes
@@ -26,8 +27,13 @@ class CannotListen(Exception):  # noqa: N818 - named for what happened
     """The HTTP side cannot be opened; `str()` says why and what to do."""
 
 
-def make_app(backend: Backend, tokens: Tokens, watchers: Live) -> web.Application:
-    """The application; the caller makes `watchers` listen to the runtime."""
+def make_app(
+    backend: Backend, tokens: Tokens, watchers: Live, doors: Sequence[web.RouteDef] = ()
+) -> web.Application:
+    """The application; the caller makes `watchers` listen to the runtime.
+
+    `doors` are routes of others, such as a PBX that calls us, who check by themselves who asks.
+    """
     app = web.Application(
         middlewares=[speak_problems, authorize, _never_cached], client_max_size=MOST_BYTES
     )
@@ -39,6 +45,8 @@ def make_app(backend: Backend, tokens: Tokens, watchers: Live) -> web.Applicatio
     add_config_routes(app)
     add_device_routes(app)
     app.router.add_get("/api/live", live)
+    app.router.add_routes(doors)
+    app[DOORS] = frozenset(door.path for door in doors)
     app.on_shutdown.append(_goodbye)
     return app
 

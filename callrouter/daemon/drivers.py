@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callrouter.settings import AsteriskSettings, PbxSettings
+from callrouter.settings import AsteriskSettings, PbxSettings, TwilioSettings
 
 if TYPE_CHECKING:
     from callrouter.model.table import Table
     from callrouter.pbx.base import Pbx, Post
+
+
+class CannotDrive(Exception):  # noqa: N818 - named for what happened
+    """A driver that is configured cannot be had; `str()` says why and what to do."""
 
 
 def make_pbx(settings: PbxSettings, post: Post, table: Table, boot: str) -> Pbx:
@@ -17,6 +21,15 @@ def make_pbx(settings: PbxSettings, post: Post, table: Table, boot: str) -> Pbx:
         from callrouter.pbx.asterisk.driver import AsteriskPbx  # noqa: PLC0415 - see above
 
         return AsteriskPbx(settings.id, settings, post=post, table=table, boot=boot)
+    if isinstance(settings, TwilioSettings):
+        try:
+            from callrouter.pbx.twilio.driver import TwilioPbx  # noqa: PLC0415 - see above
+        except ModuleNotFoundError as error:
+            raise CannotDrive(
+                f"pbx {settings.id}: driver twilio needs Twilio's library, and {error.name} is not "
+                "installed (pip install 'callrouter[twilio]')"
+            ) from error
+        return TwilioPbx(settings.id, settings, post=post, table=table)
     from callrouter.pbx.simulated import SimulatedPbx  # noqa: PLC0415 - see above
 
     return SimulatedPbx(settings.id, settings, post=post, table=table, boot=boot)

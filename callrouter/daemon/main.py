@@ -29,13 +29,13 @@ from callrouter.api.why import Journal
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.config import Configuration, Door, mistakes
-from callrouter.daemon.drivers import make_pbx
+from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.holdup import HoldUps
 from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.logs import Log
 from callrouter.model.commands import Decided, Happened, Record, Told
-from callrouter.pbx.base import KeepsRecords, TalksToPeople
+from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
 from callrouter.reception import Reception
 from callrouter.runtime import Runtime
 from callrouter.settings import ConfigError, PbxSettings, Settings, load
@@ -89,7 +89,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
             runner.run(daemon.run(control))
         logger.info("stopped; every call stays where it is")
         daemon.last_resort.cancel()
-    except (CannotListen, StoreError) as error:
+    except (CannotListen, CannotDrive, StoreError) as error:
         log.close()
         complain(str(error))
         return 2
@@ -215,7 +215,13 @@ class Daemon:
         Raises:
             CannotListen: the HTTP side cannot be opened.
         """
-        app = make_app(self._backend, self._tokens, self._live)
+        doors = [
+            route
+            for pbx in self._runtime.pbxes.values()
+            if isinstance(pbx, HasRoutes)
+            for route in pbx.routes()
+        ]
+        app = make_app(self._backend, self._tokens, self._live, doors)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:

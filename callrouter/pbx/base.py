@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from aiohttp.web import RouteDef
+
 from callrouter.core.state import Floor
 from callrouter.model.commands import PbxCommand, Told
 from callrouter.model.events import Event
@@ -56,6 +58,17 @@ class Pbx(Protocol):
 
     def health(self) -> PbxHealth:
         """How it is doing."""
+
+
+@runtime_checkable
+class HasRoutes(Protocol):
+    """A driver whose PBX calls us over HTTP.
+
+    The routes are served beside the API and without its rights: the driver checks by itself who asks.
+    """
+
+    def routes(self) -> Sequence[RouteDef]:
+        """What it serves; each path is its own alone, and has no variable part."""
 
 
 @runtime_checkable

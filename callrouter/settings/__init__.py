@@ -20,6 +20,7 @@ from callrouter.settings.result import (
     ServiceLevel,
     Settings,
     SimulatedSettings,
+    TwilioSettings,
     UserSettings,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "ServiceLevel",
     "Settings",
     "SimulatedSettings",
+    "TwilioSettings",
     "UserSettings",
     "changes",
     "json_schema",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from callrouter.mobiles.policy import form_fault
 from callrouter.model.table import AgentSpec, DeviceSpec, PauseEnd, PauseSpec, SignIn, Table
 from callrouter.settings import schema
@@ -10,9 +12,14 @@ from callrouter.settings.extensions import build_extensions
 from callrouter.settings.folder import Way
 from callrouter.settings.problems import listed, quoted
 from callrouter.settings.queues import build_queue
-from callrouter.settings.result import AsteriskSettings, PbxSettings
+from callrouter.settings.result import AsteriskSettings, PbxSettings, TwilioSettings
 from callrouter.settings.rules import build_rules
 from callrouter.settings.yamlreader import Section
+
+_TWILIO_PHONE = re.compile(
+    r"sip/[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z0-9.-]+|client/[A-Za-z0-9][A-Za-z0-9._@+-]*"
+)
+_TWILIO_PHONES = "sip/USER@NAME.sip.twilio.com, client/NAME and numbers"
 
 
 def build_table(root: schema.Root, context: Context) -> Table:
@@ -25,6 +32,10 @@ def build_table(root: schema.Root, context: Context) -> Table:
     }
     queues = {id_: build_queue(id_, queue, agents, context) for id_, queue in root.queues.items()}
     rules = build_rules(root.rules, agents, queues, context)
+    for id_, pbx in context.pbxes.items():
+        if isinstance(pbx, TwilioSettings):
+            for number, queue in pbx.numbers.items():
+                context.knows("queues", queue, ("pbx", id_, "numbers", number), "queue")
     return Table(
         agents=agents,
         queues=queues,
@@ -116,16 +127,13 @@ def _device(
 
 def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ...]:
     """Name the PBXes that can ring a device; none, when that is an error (and was reported)."""
-    able = tuple(
-        id_ for id_, pbx in context.pbxes.items() if not device.number or dials_numbers(pbx)
-    )
+    able = tuple(id_ for id_ in context.pbxes if _can_ring(id_, device, context))
     if device.pbx is not None:
         at = (*way, "pbx")
         if not context.knows("pbx", device.pbx, at, "pbx"):
             return ()
         if device.pbx in context.pbxes and device.pbx not in able:
-            text = f"pbx {device.pbx} cannot ring an outside number"
-            context.document.error(at, text, "give it a dial_number")
+            _say_unable(context, at, context.pbxes[device.pbx], device)
             return ()
         return (device.pbx,)
     # With a PBX that was refused, or a file unread, nothing can be said.
@@ -137,6 +145,9 @@ def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ..
             text = "no pbx can ring an outside number"
             context.document.error(way, text, "give one a dial_number", key=True)
         return able
+    if not able and context.pbxes:
+        text = f"no pbx can ring {device.endpoint}"
+        context.document.error(way, text, f"Twilio rings {_TWILIO_PHONES}", key=True)
     if len(able) > 1:
         text = f"{way[-1]} needs a 'pbx': there are {listed(able)}"
         hint = f"such as {{endpoint: {device.endpoint}, pbx: {able[0]}}}"
@@ -148,3 +159,24 @@ def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ..
 def dials_numbers(pbx: PbxSettings) -> bool:
     """Whether a PBX can ring outside numbers."""
     return not isinstance(pbx, AsteriskSettings) or bool(pbx.dial_number)
+
+
+def _can_ring(id_: str, device: schema.Device, context: Context) -> bool:
+    """Whether a PBX can ring a device. What looks like Twilio's is Twilio's, where there is one."""
+    pbx = context.pbxes[id_]
+    if device.number:
+        return dials_numbers(pbx)
+    is_twilio_phone = _TWILIO_PHONE.fullmatch(device.endpoint or "") is not None
+    if isinstance(pbx, TwilioSettings):
+        return is_twilio_phone
+    others = any(isinstance(other, TwilioSettings) for other in context.pbxes.values())
+    return not (is_twilio_phone and others) or device.pbx == id_
+
+
+def _say_unable(context: Context, at: Way, pbx: PbxSettings, device: schema.Device) -> None:
+    if device.number:
+        text = f"pbx {pbx.id} cannot ring an outside number"
+        context.document.error(at, text, "give it a dial_number")
+    else:
+        text = f"pbx {pbx.id} cannot ring {device.endpoint}"
+        context.document.error(at, text, f"Twilio rings {_TWILIO_PHONES}")

@@ -20,6 +20,12 @@ from callrouter.settings.yamlreader import Items, Section
 _ROUNDS: Final = 20
 _GONE: Final = object()
 
+_PBX_SHAPES: Final[dict[str, type[BaseModel]]] = {
+    "asterisk": schema.Asterisk,
+    "twilio": schema.Twilio,
+    "simulated": schema.Simulated,
+}
+
 # What stands at a path; "*" is any name or index.
 _SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     (): schema.Root,
@@ -157,11 +163,9 @@ def _wrong_driver(document: Document, nearest: Nearest, loc: Way, value: object)
     elif driver is None:
         _missing(document, (*loc, "driver"))
         # Without a driver its keys were not looked at; the driver itself may be mistyped.
-        either = {**schema.Asterisk.model_fields, **schema.Simulated.model_fields}
-        for key in value.keys() - either.keys():
+        either = {key for shape_ in _PBX_SHAPES.values() for key in shape_.model_fields}
+        for key in value.keys() - either:
             _unknown_key(document, nearest, (*loc, key))
-    elif driver == "twilio":
-        document.error((*loc, "driver"), "driver twilio is not in this version")
     else:
         known = tuple(shape.DRIVERS)
         text = f"driver must be {listed(known, 'or')}{_not((*loc, 'driver'), driver)}"
@@ -194,8 +198,7 @@ def _pattern(loc: Way) -> tuple[str, ...]:
 
 def _shape(document: Document, loc: Way, pattern: tuple[str, ...]) -> type[BaseModel] | None:
     if pattern == ("pbx", "*"):
-        simulated = document.written(*loc, "driver") == "simulated"
-        return schema.Simulated if simulated else schema.Asterisk
+        return _PBX_SHAPES.get(str(document.written(*loc, "driver")), schema.Asterisk)
     return _SHAPES.get(pattern)
 
 

@@ -189,6 +189,43 @@ PhoneNumber = Annotated[
 ]
 
 
+AccountSid = Annotated[
+    str,
+    Field(pattern="^AC[0-9a-f]{32}$"),
+    Expected("an account SID (AC and 32 characters 0-9 a-f)"),
+]
+ApiKeySid = Annotated[
+    str,
+    Field(pattern="^SK[0-9a-f]{32}$"),
+    Expected("the SID of an API key (SK and 32 characters 0-9 a-f)"),
+]
+# What Twilio signs; without TLS everyone on the way could read a signature and use it again.
+PublicUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^(?:https://[A-Za-z0-9._-]{1,253}|http://(?:127\.0\.0\.1|localhost))"
+        r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"
+    ),
+    Expected("an address such as https://calls.example.com"),
+]
+MediaUrl = Annotated[
+    str,
+    Field(pattern=r"^https?://[^\s<>\"]{1,1000}$"),
+    Expected("the address of a sound file, such as https://example.com/music.mp3"),
+]
+ContextName = Annotated[
+    str,
+    Field(pattern="^[A-Za-z0-9_.-]{1,79}$"),
+    Expected("a name such as voicemail"),
+]
+CallsPerSecond = Annotated[
+    float,
+    Field(ge=0.1, le=100),
+    _Number,
+    Expected("a number from 0.1 to 100", "int"),
+]
+
+
 def _call_number(text: str) -> str:
     read_pattern(text)
     return text

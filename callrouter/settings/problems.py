@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
 
-SECRET_KEYS = frozenset({"secret", "password", "pin", "token", "auth_token", "database"})
+SECRET_KEYS = frozenset(
+    {
+        "secret",
+        "password",
+        "pin",
+        "token",
+        "auth_token",
+        "other_auth_token",
+        "api_secret",
+        "database",
+    }
+)
 """Keys whose values never appear in a message, a repr or a quoted line."""
 
 Names: TypeAlias = frozenset[str] | tuple[str, ...]

@@ -36,6 +36,33 @@ class AsteriskSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TwilioSettings:
+    """An account of Twilio.
+
+    `numbers` are the queues by number called, `places` the numbers by context of a ``dialplan:`` target,
+    `music` the sound files by music class. Without `api_key` Twilio is asked with the auth token.
+    Of what holds numbers, as of secrets, a change is said and not its values.
+    """
+
+    driver: ClassVar[Literal["twilio"]] = "twilio"
+
+    id: str
+    account_sid: str
+    auth_token: str = field(repr=False)
+    other_auth_token: str = field(default="", repr=False)
+    api_key: str = ""
+    api_secret: str = field(default="", repr=False)
+    public_url: str
+    numbers: Mapping[str, str] = field(repr=False)
+    caller_id: str = field(repr=False)
+    calls_per_second: float = 1.0
+    fallback: str = field(default="", repr=False)
+    places: Mapping[str, str] = field(default_factory=dict, repr=False)
+    music: Mapping[str, str] = field(default_factory=dict, repr=False)
+    api_url: str = "https://api.twilio.com"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedSettings:
     """A PBX in memory."""
 
@@ -45,7 +72,7 @@ class SimulatedSettings:
     seed: int | None = None
 
 
-PbxSettings: TypeAlias = AsteriskSettings | SimulatedSettings
+PbxSettings: TypeAlias = AsteriskSettings | TwilioSettings | SimulatedSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,43 @@ class Asterisk(Shape):
     ] = Field(False, description="Whether to use TLS: true, false or {ca: FILE}.")
 
 
+class Twilio(Shape):
+    """An account of Twilio, which calls us over HTTP and is asked over HTTP."""
+
+    driver: Literal["twilio"] = Field(description="Kind of telephone system.")
+    account_sid: f.AccountSid = Field(description="The account that has the numbers.")
+    auth_token: f.Secret = Field(
+        description="Its auth token, with which Twilio signs; better ${NAME} or ${file:PATH}."
+    )
+    other_auth_token: f.Secret | None = Field(
+        None, description="The one before or after, which counts as well while it is replaced."
+    )
+    api_key: f.ApiKeySid | None = Field(
+        None, description="API key to ask Twilio with, in place of the auth token."
+    )
+    api_secret: f.Secret | None = Field(None, description="The secret of the API key.")
+    public_url: f.PublicUrl = Field(
+        description="How Twilio reaches the HTTP side; what it signs, also through a proxy."
+    )
+    numbers: dict[f.PhoneNumber, f.Name] = Field(description="Number called: queue.")
+    caller_id: f.PhoneNumber = Field(description="The number that agents' phones show.")
+    calls_per_second: f.CallsPerSecond = Field(
+        1.0, description="Calls that may be placed in a second; Twilio allows 1 unless raised."
+    )
+    fallback: f.PhoneNumber | None = Field(
+        None, description="Where callers are sent when they leave a queue without a target."
+    )
+    places: dict[f.ContextName, f.PhoneNumber] = Field(
+        default={}, description="Context of a dialplan: target; the number that it is here."
+    )
+    music: dict[f.MusicClass, f.MediaUrl] = Field(
+        default={}, description="Music class: sound file of half a minute, played over and over."
+    )
+    api_url: f.PublicUrl = Field(
+        "https://api.twilio.com", description="Where Twilio is asked; a proxy of one's own."
+    )
+
+
 class Simulated(Shape):
     """A PBX that exists only in memory, for tries and tests."""
 
@@ -317,7 +354,9 @@ class Queue(Shape):
 
 
 Pbx = Annotated[
-    Annotated[Asterisk, Tag("<asterisk>")] | Annotated[Simulated, Tag("<simulated>")],
+    Annotated[Asterisk, Tag("<asterisk>")]
+    | Annotated[Twilio, Tag("<twilio>")]
+    | Annotated[Simulated, Tag("<simulated>")],
     Discriminator(driver_tag),
 ]
 

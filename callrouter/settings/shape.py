@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 # Tags of unions show up in the path of an error, where they have to be told from keys.
 LIST, MAPPING, SHORT, LONG = "<list>", "<mapping>", "<short>", "<long>"
-DRIVERS = {"asterisk": "<asterisk>", "simulated": "<simulated>"}
+DRIVERS = {"asterisk": "<asterisk>", "twilio": "<twilio>", "simulated": "<simulated>"}
 TAGS = frozenset({LIST, MAPPING, SHORT, LONG, *DRIVERS.values()})
 
 

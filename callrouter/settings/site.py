@@ -20,6 +20,7 @@ from callrouter.settings.result import (
     PbxSettings,
     ServiceLevel,
     SimulatedSettings,
+    TwilioSettings,
     UserSettings,
 )
 
@@ -28,12 +29,19 @@ def build_pbxes(root: schema.Root, document: Document, folder: Path) -> dict[str
     """Make the PBXes; without any, that is reported."""
     if document.is_sure_of("pbx") and not document.names("pbx"):
         document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
-    return {id_: _pbx(id_, pbx, folder) for id_, pbx in root.pbx.items()}
+    return {id_: _pbx(id_, pbx, document, folder) for id_, pbx in root.pbx.items()}
 
 
-def _pbx(id_: str, pbx: schema.Asterisk | schema.Simulated, folder: Path) -> PbxSettings:
+def _pbx(
+    id_: str,
+    pbx: schema.Asterisk | schema.Twilio | schema.Simulated,
+    document: Document,
+    folder: Path,
+) -> PbxSettings:
     if isinstance(pbx, schema.Simulated):
         return SimulatedSettings(id=id_, seed=pbx.seed)
+    if isinstance(pbx, schema.Twilio):
+        return _twilio(id_, pbx, document)
     return AsteriskSettings(
         id=id_,
         host=pbx.host,
@@ -43,6 +51,32 @@ def _pbx(id_: str, pbx: schema.Asterisk | schema.Simulated, folder: Path) -> Pbx
         dial_number=pbx.dial_number or "",
         tls=pbx.tls is not False,
         ca=folder / pbx.tls.ca if isinstance(pbx.tls, schema.TlsClient) else None,
+    )
+
+
+def _twilio(id_: str, pbx: schema.Twilio, document: Document) -> TwilioSettings:
+    way = ("pbx", id_)
+    if (pbx.api_key is None) != (pbx.api_secret is None):
+        there, other = ("api_key", "api_secret") if pbx.api_key else ("api_secret", "api_key")
+        document.error((*way, there), f"{there} without {other}", "give both, or none", key=True)
+    if not pbx.numbers:
+        text = "numbers is empty, so nobody can call"
+        document.warning((*way, "numbers"), text, 'such as {"+442079460000": support}', key=True)
+    return TwilioSettings(
+        id=id_,
+        account_sid=pbx.account_sid,
+        auth_token=pbx.auth_token,
+        other_auth_token=pbx.other_auth_token or "",
+        api_key=pbx.api_key or "",
+        api_secret=pbx.api_secret or "",
+        public_url=pbx.public_url.rstrip("/"),
+        numbers=dict(pbx.numbers),
+        caller_id=pbx.caller_id,
+        calls_per_second=pbx.calls_per_second,
+        fallback=pbx.fallback or "",
+        places=dict(pbx.places),
+        music=dict(pbx.music),
+        api_url=pbx.api_url.rstrip("/"),
     )
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from callrouter.api import control
+from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.main import boot_word
 from callrouter.logs import Log, clean, mask
+from callrouter.model.table import Table
+from callrouter.settings import TwilioSettings
 
 # ---------------------------------------------------------------- texts
 
@@ -133,3 +137,19 @@ def test_a_file_in_the_sockets_place(short: Path) -> None:
 def test_a_name_too_long(short: Path) -> None:
     with pytest.raises(control.ControlError, match="too long"):
         control.claim(short, {"CALLROUTER_SOCKET": str(short / ("x" * 120))})
+
+
+def test_a_driver_whose_library_is_not_installed_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "callrouter.pbx.twilio.driver", None)
+    settings = TwilioSettings(
+        id="cloud",
+        account_sid="AC1",
+        auth_token="t",
+        public_url="https://calls.example.com",
+        numbers={},
+        caller_id="+442079460000",
+    )
+    with pytest.raises(CannotDrive, match=r"pip install 'callrouter\[twilio\]'"):
+        make_pbx(settings, lambda _: None, Table(), "b")

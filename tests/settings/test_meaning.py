@@ -314,9 +314,8 @@ def test_a_device_that_no_pbx_or_several_could_ring(tmp_path: Path) -> None:
 
 
 PBX_ERRORS = [
-    ("{driver: twilio, account_sid: x}", "2:20: driver twilio is not in this version"),
-    ("{driver: asterix}", "2:20: driver must be asterisk or simulated, not 'asterix' (did you mean 'asterisk'?)"),
-    ("{driver: [a]}", "2:20: driver must be asterisk or simulated, not a list"),
+    ("{driver: asterix}", "2:20: driver must be asterisk, twilio or simulated, not 'asterix' (did you mean 'asterisk'?)"),
+    ("{driver: [a]}", "2:20: driver must be asterisk, twilio or simulated, not a list"),
     ("{}", "2:3: office has no 'driver' (add a line 'driver: …')"),
     ("5", "2:11: office must be a mapping, not 5"),
     ("{driver: asterisk, username: u}", "2:3: office has no 'secret'"),

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import aiohttp
 from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http.response import Response
 from twilio.rest import Client
 
 from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place
@@ -134,13 +135,16 @@ async def _answered(do: Callable[[], Awaitable[Any]]) -> Answer:
     try:
         made = await do()
     except TwilioRestException as error:
-        return _refusal(error)
+        return _refusal(int(error.status), int(error.code or 0), error.msg)
     except aiohttp.ClientConnectorError as error:
         return Answer(came=Came.NOT_SENT, detail=f"Twilio cannot be reached ({error.strerror})")
     except TimeoutError:
         return Answer(came=Came.UNKNOWN, detail="no answer from Twilio in time")
     except (aiohttp.ClientError, TwilioException, json.JSONDecodeError, OSError) as error:
-        return Answer(came=Came.UNKNOWN, detail=f"the answer was lost ({type(error).__name__})")
+        refused = _page_refused(error) if isinstance(error, TwilioException) else None
+        return refused or Answer(
+            came=Came.UNKNOWN, detail=f"the answer was lost ({type(error).__name__})"
+        )
     waits = getattr(made, "queue_time", None)
     return Answer(
         came=Came.DONE,
@@ -149,12 +153,23 @@ async def _answered(do: Callable[[], Awaitable[Any]]) -> Answer:
     )
 
 
-def _refusal(error: TwilioRestException) -> Answer:
-    status, code = int(error.status), int(error.code or 0)
+def _page_refused(error: TwilioException) -> Answer | None:
+    """A list that was refused. The library tells so in words, and leaves it to us to read the answer."""
+    response = error.args[1] if len(error.args) > 1 else None
+    if not isinstance(response, Response):
+        return None
+    try:
+        body = json.loads(response.text)
+        return _refusal(response.status_code, int(body["code"]), str(body["message"]))
+    except (ValueError, KeyError, TypeError):
+        return _refusal(response.status_code, 0, "no reason given")
+
+
+def _refusal(status: int, code: int, message: str) -> Answer:
     fault = status >= 500
     return Answer(
         came=Came.UNKNOWN if fault else Came.REFUSED,
         status=status,
         code=0 if fault else code,
-        detail=f"Twilio says {status}, code {code}: {error.msg}",
+        detail=f"Twilio says {status}, code {code}: {message}",
     )

@@ -1,0 +1,173 @@
+"""Callers: where they wait, how they are brought together with an agent, where they are let out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from callrouter.model.commands import Connect, Hold, Leave, Result
+from callrouter.model.events import ConnectFailed, ConnectFault
+from callrouter.model.table import HangUp, ToDialplan
+from callrouter.pbx.twilio import twiml
+from callrouter.pbx.twilio.asks import Answer, Came, Move
+from callrouter.pbx.twilio.ledger import Ledger
+from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand
+from callrouter.settings import TwilioSettings
+
+logger = logging.getLogger(__name__)
+
+TRIES = 5
+"""Times that the move of a caller who waits or leaves is asked for."""
+_BACK_OFF = 0.5
+
+
+class Callers:
+    """Moves callers about.
+
+    Args:
+        ledger: the books.
+        settings: where callers are sent.
+        links: what Twilio is told to ask.
+    """
+
+    def __init__(self, ledger: Ledger, settings: TwilioSettings, links: Links) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._links = links
+        self._answering: Caller | None = None
+
+    @contextmanager
+    def answering(self, caller: Caller) -> Iterator[None]:
+        """Meanwhile this caller is moved by the answer that is being made, and not by a request."""
+        self._answering = caller
+        try:
+            yield
+        finally:
+            self._answering = None
+
+    def arrive(self, caller: Caller) -> None:
+        """Someone calls, or is found waiting."""
+        self._ledger.callers[caller.sid] = caller
+        self._ledger.tell(caller.arrived)
+
+    def of(self, call: str) -> Caller | None:
+        """The caller of a call."""
+        return self._ledger.callers.get(call.removeprefix(f"{self._ledger.name}-"))
+
+    def connect(self, command: Connect) -> None:
+        """Bring a caller and an accepted leg together."""
+        caller = self.of(command.call)
+        leg = self._ledger.legs.get((command.offer, command.device))
+        if caller is None or caller.stand is Stand.LEAVING:
+            self._connect_failed(command.call, command.offer, ConnectFault.CALLER_GONE)
+        elif leg is None or leg.state is not LegState.ACCEPTED or leg.stopping is not None:
+            self._connect_failed(command.call, command.offer, ConnectFault.LEG_GONE)
+        else:
+            caller.stand, caller.leg = Stand.MOVING, leg
+            self._into_the_room(caller, leg)
+
+    def _into_the_room(self, caller: Caller, leg: Leg) -> None:
+        self._ledger.ask(
+            Move(sid=caller.sid, twiml=twiml.talk(self._links, caller.room)),
+            partial(self._moved, caller, leg),
+        )
+
+    def _connect_failed(self, call: str, offer: str, why: ConnectFault) -> None:
+        self._ledger.tell(ConnectFailed(call=call, offer=offer, why=why))
+
+    def hold(self, command: Hold) -> None:
+        """Let a caller wait again."""
+        caller = self.of(command.call)
+        if caller is None or caller.stand is Stand.LEAVING:
+            return
+        caller.stand, caller.leg, caller.since = Stand.WAITING, None, self._ledger.now
+        if self._answering is not caller:
+            self._move_surely(caller, self.waiting_room(caller), 1)
+
+    def leave(self, command: Leave) -> None:
+        """Let a caller out."""
+        caller = self.of(command.call)
+        if caller is None:
+            return
+        caller.stand, caller.leg = Stand.LEAVING, None
+        caller.way_out = self._way_out(command)
+        if self._answering is not caller:
+            self._move_surely(caller, caller.way_out, 1)
+
+    def waiting_room(self, caller: Caller) -> str:
+        """The document that lets a caller wait."""
+        return twiml.wait_here(self._links, caller.arrived.queue)
+
+    def _way_out(self, command: Leave) -> str:
+        """Where a caller is sent: the place that a target's context names, else the fallback."""
+        match command.target:
+            case HangUp():
+                return twiml.goodbye()
+            case ToDialplan(context):
+                number = self._settings.places.get(context, "")
+            case _ if command.result is Result.ANSWERED:
+                return twiml.goodbye()
+            case _:
+                number = ""
+        return self.fallback(number)
+
+    def fallback(self, number: str = "") -> str:
+        """Send a caller to a number (empty: the fallback's), or say sorry if there is none."""
+        number = number or self._settings.fallback
+        if number:
+            return twiml.send_to(number, self._settings.caller_id)
+        return twiml.goodbye(twiml.NOT_NOW)
+
+    def _moved(self, caller: Caller, leg: Leg, answer: Answer) -> None:
+        """What came of sending a caller into a conference."""
+        if caller.leg is not leg or caller.stand is not Stand.MOVING:
+            return  # known by other ways already, or not wanted any more
+        if answer.came is Came.DONE:
+            self._ledger.connected(caller)
+        elif answer.harmless:
+            self._ledger.after(_BACK_OFF, lambda: self._again(caller, leg))
+        elif answer.gone:
+            self._ledger.forget(caller.sid)
+            call = caller.arrived.call
+            self._connect_failed(call, leg.ring.offer, ConnectFault.CALLER_GONE)
+        elif answer.came is not Came.UNKNOWN:
+            logger.warning("%s: a caller cannot be connected: %s", self._ledger.name, answer.detail)
+            self._connect_failed(caller.arrived.call, leg.ring.offer, ConnectFault.FAILED)
+        # Else it may have been done, and to do it twice would tear the talk apart. The conference tells,
+        # or the router's own limit on a connect puts the caller back in line.
+
+    def _again(self, caller: Caller, leg: Leg) -> None:
+        if caller.leg is leg and caller.stand is Stand.MOVING and leg.live:
+            self._into_the_room(caller, leg)
+
+    def _move_surely(self, caller: Caller, document: str, attempt: int) -> None:
+        """Send a caller back to the waiting room, or out: as often as it takes."""
+        self._ledger.ask(
+            Move(sid=caller.sid, twiml=document),
+            partial(self._moved_surely, caller, caller.stand, document, attempt),
+        )
+
+    def _moved_surely(
+        self, caller: Caller, stand: Stand, document: str, attempt: int, answer: Answer
+    ) -> None:
+        if answer.gone:
+            self._ledger.caller_gone(caller.sid)
+        elif answer.came is not Came.DONE and caller.stand is stand and caller.leg is None:
+            if attempt < TRIES:
+                self._ledger.after(
+                    _BACK_OFF * attempt,
+                    lambda: self._move_again(caller, stand, document, attempt + 1),
+                )
+            else:
+                logger.error("%s: a caller cannot be moved: %s", self._ledger.name, answer.detail)
+
+    def _move_again(self, caller: Caller, stand: Stand, document: str, attempt: int) -> None:
+        if (
+            self._ledger.callers.get(caller.sid) is caller
+            and caller.stand is stand
+            and caller.leg is None
+        ):
+            self._move_surely(caller, document, attempt)

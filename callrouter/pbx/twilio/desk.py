@@ -1,0 +1,310 @@
+"""Twilio's webhooks, answered from memory: parameters in, a document out, and the router told.
+
+Who asked was checked before (`callrouter.pbx.twilio.signature`). Twilio repeats a request that it got
+no answer to, and whoever saw one can repeat it too: the same question gets the same answer, and nothing
+happens twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from callrouter.model.events import (
+    CallArrived,
+    CallerEnd,
+    LegAccepted,
+    LegAnswered,
+    LegEnd,
+    LegRang,
+)
+from callrouter.pbx.twilio import outcomes, twiml
+from callrouter.pbx.twilio.callers import Callers
+from callrouter.pbx.twilio.ledger import Ledger
+from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, label, read_room
+from callrouter.pbx.twilio.phones import Phones
+from callrouter.settings import TwilioSettings
+
+logger = logging.getLogger(__name__)
+
+Params: TypeAlias = Mapping[str, str]
+_SID = re.compile(r"CA[0-9a-f]{32}")
+
+
+class Malformed(Exception):  # noqa: N818 - named for what happened
+    """A request that was signed and is not what Twilio's documentation describes."""
+
+
+class Desk:
+    """Answers for one account."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        phones: Phones,
+        callers: Callers,
+        settings: TwilioSettings,
+        links: Links,
+    ) -> None:
+        self._ledger = ledger
+        self._phones = phones
+        self._callers = callers
+        self._settings = settings
+        self._links = links
+        self._of_callers: Mapping[str, Callable[[str, Params], str]] = {
+            "voice": self._voice,
+            "wait": self._wait,
+            "left": self._left,
+            "caller-done": self._caller_done,
+            "caller-status": self._caller_status,
+        }
+        self._of_legs: Mapping[str, Callable[[Leg, Params], str]] = {
+            "agent": self._agent,
+            "accept": self._accept,
+            "agent-done": self._agent_done,
+            "offer": self._offer,
+        }
+
+    def answer(self, part: str, token: str, params: Params, now: float) -> str:
+        """The document for a request.
+
+        Args:
+            part: which of `links.PARTS` was asked.
+            token: the one-shot token of the URL; empty where there is none.
+            params: what Twilio sent.
+            now: the time.
+
+        Raises:
+            Malformed: it lacks what each of Twilio's requests has.
+        """
+        self._ledger.at(now)
+        if part == "conference":
+            return self._conference(params)
+        sid = params.get("CallSid", "")
+        if not _SID.fullmatch(sid):
+            raise Malformed(f"{part}: no CallSid")
+        if part in self._of_callers:
+            return self._of_callers[part](sid, params)
+        leg = self._ledger.by_token.get(token)
+        if leg is None:
+            self._ledger.counts["unknown token"] += 1
+            return twiml.goodbye(twiml.NOTHING_HERE)
+        if not self._phones.learn(leg, sid):
+            self._ledger.counts["token of another call"] += 1
+            return twiml.goodbye(twiml.NOTHING_HERE)
+        return self._of_legs[part](leg, params)
+
+    # ------------------------------------------------------------ callers
+
+    def _voice(self, sid: str, params: Params) -> str:
+        """Someone calls one of our numbers."""
+        if sid in self._ledger.gone:
+            self._ledger.counts["stale"] += 1
+            return twiml.goodbye()
+        caller = self._ledger.callers.get(sid)
+        if caller is None:
+            caller = self._new(sid, params, None)
+            if caller is None:
+                return self._callers.fallback()
+            with self._callers.answering(caller):
+                self._callers.arrive(caller)
+        return self._where(caller)
+
+    def _where(self, caller: Caller) -> str:
+        """The document for a caller who has nothing to run."""
+        if caller.stand is Stand.LEAVING:
+            return caller.way_out
+        if caller.stand is Stand.WAITING:
+            return self._callers.waiting_room(caller)
+        return twiml.talk(self._links, caller.room)
+
+    def _new(self, sid: str, params: Params, entered_at: float | None) -> Caller | None:
+        called = params.get("To", "")
+        queue = self._settings.numbers.get(called)
+        if queue is None:
+            self._ledger.counts["number without a queue"] += 1
+            logger.warning("%s: a call for a number that no queue is given for", self._ledger.name)
+            return None
+        arrived = CallArrived(
+            call=f"{self._ledger.name}-{sid}",
+            pbx=self._ledger.name,
+            queue=queue,
+            caller_number=params.get("From", ""),
+            caller_name=params.get("CallerName", ""),
+            called_number=called,
+            entered_at=entered_at,
+        )
+        return Caller(arrived, sid, since=self._ledger.now)
+
+    def _wait(self, sid: str, params: Params) -> str:
+        """A waiting caller wants to hear something: every turn shows that they are there."""
+        if sid in self._ledger.gone:
+            self._ledger.counts["stale"] += 1
+            return twiml.goodbye()
+        caller = self._ledger.callers.get(sid)
+        if caller is None:  # nobody we know: we were started anew, or never heard of their arrival
+            caller = self._new(
+                sid, params, self._ledger.now - _seconds(params.get("QueueTime", ""))
+            )
+            if caller is None:
+                return twiml.leave_queue()
+            with self._callers.answering(caller):
+                self._callers.arrive(caller)
+            self._ledger.counts["adopted"] += 1
+        if caller.stand is Stand.LEAVING:
+            return twiml.leave_queue()
+        queue = self._ledger.table.queues.get(caller.arrived.queue)
+        return twiml.music(self._settings.music.get(queue.music, "") if queue is not None else "")
+
+    def _left(self, sid: str, params: Params) -> str:
+        """A caller is out of Twilio's queue; `QueueResult` says why."""
+        caller = self._ledger.callers.get(sid)
+        if params.get("QueueResult") == "hangup" or params.get("CallStatus") in outcomes.OVER:
+            self._ledger.caller_gone(sid)
+            return twiml.nothing()
+        if params.get("QueueResult", "").startswith("redirected"):
+            return twiml.nothing()  # by us: what they run now is on its way to them
+        if caller is None:
+            return self._callers.fallback()
+        if params.get("QueueResult") == "leave" or caller.stand is Stand.LEAVING:
+            return self._where(caller)
+        # Twilio cannot let them wait (error, queue-full, system-error): better anywhere than nowhere.
+        self._ledger.counts["queue trouble"] += 1
+        self._ledger.caller_gone(sid, CallerEnd.TAKEN)
+        return self._callers.fallback()
+
+    def _caller_status(self, sid: str, params: Params) -> str:
+        """Twilio tells of a caller's call as a whole; only its end is news."""
+        if params.get("CallStatus") in outcomes.OVER:
+            self._ledger.caller_gone(sid)
+        return twiml.nothing()
+
+    def _caller_done(self, sid: str, params: Params) -> str:
+        """A caller is out of the conference, and is still there or has hung up."""
+        if params.get("CallStatus") in outcomes.OVER:
+            self._ledger.caller_gone(sid)
+            return twiml.nothing()
+        caller = self._ledger.callers.get(sid)
+        if caller is None:
+            return twiml.goodbye()
+        leg = caller.leg
+        if caller.stand is Stand.TALKING and leg is not None:
+            # The conference is over and the caller is not: the agent has hung up. The router says
+            # whether that was a talk, or the caller is to wait on.
+            with self._callers.answering(caller):
+                self._phones.end(leg)
+                self._ledger.ended(leg, LegEnd.HUNG_UP)
+        if caller.stand in {Stand.LEAVING, Stand.WAITING}:
+            return self._where(caller)
+        return twiml.goodbye()
+
+    # ------------------------------------------------------------ legs
+
+    def _agent(self, leg: Leg, _params: Params) -> str:
+        """A phone was picked up."""
+        leg.picked_up = True
+        if not leg.live or leg.stopping is not None:
+            return self._taken(leg)
+        if leg.state is LegState.ACCEPTED:
+            return self._into_the_talk(leg)
+        if not leg.ring.confirm:
+            return self._accepts(leg)
+        if leg.state is not LegState.ANSWERED:
+            leg.state = LegState.ANSWERED
+            self._phones.asked_for_key(leg)
+            self._ledger.tell(LegAnswered(offer=leg.ring.offer, device=leg.ring.device))
+        return twiml.press_one(self._links, leg.token, leg.ring.queue_name)
+
+    def _accept(self, leg: Leg, params: Params) -> str:
+        """A key was pressed, or none in time."""
+        leg.picked_up = True
+        if not leg.live or leg.stopping is not None:
+            return self._taken(leg)
+        if leg.state is LegState.ACCEPTED:
+            return self._into_the_talk(leg)
+        if params.get("Digits") == "1":
+            return self._accepts(leg)
+        self._ledger.ended(leg, LegEnd.DECLINED if params.get("Digits") else LegEnd.NOT_ACCEPTED)
+        return twiml.goodbye()
+
+    def _accepts(self, leg: Leg) -> str:
+        """The router is told, and by the time it has been, it has ordered a connect or not."""
+        leg.state = LegState.ACCEPTED
+        self._ledger.tell(LegAccepted(offer=leg.ring.offer, device=leg.ring.device))
+        return self._into_the_talk(leg)
+
+    def _into_the_talk(self, leg: Leg) -> str:
+        caller = self._callers.of(leg.ring.call)
+        if leg.live and leg.stopping is None and caller is not None and caller.leg is leg:
+            return twiml.talk(self._links, caller.room, label(leg), leg.token)
+        return self._taken(leg)
+
+    def _taken(self, leg: Leg) -> str:
+        """Too late: it says why, and the leg is over by that."""
+        self._ledger.counts["answered too late"] += 1
+        self._ledger.over(leg)
+        gone = self._callers.of(leg.ring.call) is None
+        return twiml.goodbye(twiml.GONE if gone else twiml.TAKEN)
+
+    def _agent_done(self, leg: Leg, params: Params) -> str:
+        """An agent is out of the conference: they hung up, or are left alone in it."""
+        caller = self._callers.of(leg.ring.call)
+        here = params.get("CallStatus") not in outcomes.OVER
+        if here and caller is not None and caller.leg is leg and caller.stand is Stand.TALKING:
+            self._ledger.caller_gone(caller.sid)
+        self._ledger.ended(leg, LegEnd.HUNG_UP)
+        return twiml.goodbye()
+
+    def _offer(self, leg: Leg, params: Params) -> str:
+        """How far the call to a phone has come."""
+        status = params.get("CallStatus", "")
+        if not leg.live:
+            if status not in outcomes.OVER:
+                self._phones.end(leg)  # one we had given up on rings after all
+            return twiml.nothing()
+        if status in outcomes.OVER:
+            self._leg_over(leg, status, params.get("SipResponseCode", ""))
+        elif status == "in-progress":
+            leg.picked_up = True
+        elif status == "ringing" and not leg.rang:
+            leg.rang = True
+            if leg.state is LegState.PLACED:
+                leg.state = LegState.RINGING
+                self._ledger.tell(LegRang(offer=leg.ring.offer, device=leg.ring.device))
+        return twiml.nothing()
+
+    def _leg_over(self, leg: Leg, status: str, sip: str) -> None:
+        if leg.stopping is not None:
+            self._ledger.over(leg)
+        elif leg.state is LegState.ACCEPTED:
+            self._ledger.ended(leg, LegEnd.HUNG_UP)
+        else:
+            asked = leg.picked_up and leg.ring.confirm
+            rang = leg.rang or leg.picked_up
+            self._ledger.ended(leg, outcomes.of_status(status, sip, picked_up=asked, rang=rang))
+
+    # ------------------------------------------------------------ conferences
+
+    def _conference(self, params: Params) -> str:
+        """A talk has begun, or is over."""
+        room = params.get("FriendlyName", "")
+        caller = self._ledger.callers.get(read_room(room)[0])
+        if caller is None or caller.leg is None or caller.room != room:
+            return twiml.nothing()
+        event = params.get("StatusCallbackEvent")
+        if event == "conference-start":
+            self._ledger.connected(caller)
+        elif event == "conference-end" and caller.stand is Stand.TALKING:
+            ended_by = params.get("CallSidEndingConference", "")
+            if ended_by == caller.sid:
+                self._ledger.caller_gone(caller.sid)
+            elif ended_by == caller.leg.sid:
+                self._ledger.ended(caller.leg, LegEnd.HUNG_UP)
+        return twiml.nothing()
+
+
+def _seconds(text: str) -> float:
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0

@@ -1,0 +1,206 @@
+"""The driver `twilio`: the exchange on the event loop, its requests and its webhooks over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from functools import partial
+
+import aiohttp
+from aiohttp import web
+
+from callrouter.clock import Clock, SystemClock
+from callrouter.model.commands import PbxCommand
+from callrouter.model.events import PbxLost
+from callrouter.model.table import Table
+from callrouter.pbx.base import PbxHealth, Post
+from callrouter.pbx.twilio import looking
+from callrouter.pbx.twilio.asks import Answer, Ask, Came
+from callrouter.pbx.twilio.exchange import Exchange
+from callrouter.pbx.twilio.http import TwilioHttp
+from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.rest import NoAnswer, Rest
+from callrouter.pbx.twilio.signature import Signatures
+from callrouter.pbx.twilio.webhooks import Webhooks
+from callrouter.settings import TwilioSettings
+from callrouter.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 60.0
+"""Seconds between two looks at what the REST API shows."""
+LOST_AFTER = 2
+"""Looks in a row that fail, after which Twilio is taken for out of reach."""
+_AGAIN = 5.0
+
+
+class TwilioPbx:
+    """One account of Twilio. See `callrouter.pbx.base.Pbx` and `HasRoutes`.
+
+    There is no link that could break: callers come in over HTTP as long as Twilio reaches us, and it is
+    up as long as the REST API answers. While it does not, callers wait and hear music.
+
+    Args:
+        name: as in the configuration.
+        settings: account, numbers, rates.
+        post: where events go.
+        table: the queues that are called and the phones that ring.
+        clock: where the time comes from.
+        look_every: see `LOOK_EVERY`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: TwilioSettings,
+        *,
+        post: Post,
+        table: Table,
+        clock: Clock | None = None,
+        look_every: float = LOOK_EVERY,
+    ) -> None:
+        self.name = name
+        self._settings = settings
+        self._post = post
+        self._clock = clock or SystemClock()
+        self._look_every = look_every
+        self._links = Links(settings.public_url, name)
+        self._rest: Rest | None = None
+        self._tasks = Tasks()
+        self._up = False
+        self._detail = "not asked yet"
+        self._timer: asyncio.TimerHandle | None = None
+        self.exchange = Exchange(
+            name,
+            settings,
+            post=post,
+            send=self._send,
+            token=partial(secrets.token_urlsafe, 16),
+            table=table,
+            now=self._clock.now(),
+        )
+        self._webhooks = Webhooks(
+            self.exchange.desk,
+            self._links,
+            Signatures([settings.auth_token, settings.other_auth_token], settings.public_url),
+            account_sid=settings.account_sid,
+            counts=self.exchange.ledger.counts,
+            clock=self._clock,
+            after=self._arm,
+        )
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Twilio's webhooks."""
+        return self._webhooks.routes()
+
+    async def run(self) -> None:
+        """Look at what goes on, and keep looking, until cancelled."""
+        self._tasks = Tasks()
+        async with aiohttp.ClientSession() as session:
+            settings = self._settings
+            self._rest = Rest(
+                TwilioHttp(session, api_url=settings.api_url),
+                account_sid=settings.account_sid,
+                user=settings.api_key or settings.account_sid,
+                secret=settings.api_secret or settings.auth_token,
+                links=self._links,
+            )
+            try:
+                await self._keep_looking(self._rest)
+            finally:
+                self._rest = None
+                self._lose("stopped")
+                if self._timer is not None:
+                    self._timer.cancel()
+                await self._tasks.close()
+
+    def execute(self, commands: Sequence[PbxCommand]) -> None:
+        """Carry out the commands of one event."""
+        if self._rest is None:
+            return
+        now = self._clock.now()
+        for command in commands:
+            self.exchange.order(command, now)
+        self._arm()
+
+    def use(self, table: Table) -> None:
+        """Another routing table applies from now on."""
+        before = self.exchange.ledger.endpoints()
+        self.exchange.ledger.table = table
+        if self._up and self.exchange.ledger.endpoints() != before:
+            self.resync("the configuration names other phones")
+
+    def resync(self, why: str) -> None:
+        """Tell everything anew, as we know it."""
+        if self._up:
+            logger.debug("%s: told anew: %s", self.name, why)
+            self._post(self.exchange.ledger.snapshot())
+
+    def health(self) -> PbxHealth:
+        """How it is doing."""
+        return PbxHealth(up=self._up, detail=self._detail)
+
+    # ------------------------------------------------------------ looking
+
+    async def _keep_looking(self, rest: Rest) -> None:
+        failed = 0
+        while True:
+            try:
+                found = await rest.look()
+            except NoAnswer as error:
+                failed += 1
+                if failed == 1:
+                    logger.warning("%s: %s", self.name, error)
+                if failed >= LOST_AFTER or not self._up:
+                    self._lose(str(error))
+                await asyncio.sleep(min(_AGAIN, self._look_every))
+                continue
+            failed = 0
+            ledger = self.exchange.ledger
+            ledger.at(self._clock.now())
+            looking.miss(ledger, found)
+            if not self._up:
+                looking.adopt(ledger, self._settings, found)
+                self._up = True
+                self._detail = f"Twilio account {self._settings.account_sid[:6]}…"
+                self._post(ledger.snapshot())
+            self._arm()
+            await asyncio.sleep(self._look_every)
+
+    def _lose(self, why: str) -> None:
+        self._detail = why
+        if self._up:
+            self._up = False
+            self._post(PbxLost(pbx=self.name, why=why))
+
+    # ------------------------------------------------------------ requests and time
+
+    def _send(self, ask: Ask) -> None:
+        if self._rest is None:
+            answer = Answer(came=Came.NOT_SENT, detail="the driver is not running")
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self.exchange.ledger.came, ask, answer, self._clock.now())
+            return
+        self._tasks.spawn(self._ask(self._rest, ask), f"{self.name} {type(ask).__name__.lower()}")
+
+    async def _ask(self, rest: Rest, ask: Ask) -> None:
+        answer = await rest.ask(ask)
+        self.exchange.ledger.came(ask, answer, self._clock.now())
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        moment = self.exchange.ledger.next_at()
+        if moment is not None and self._rest is not None:
+            delay = max(0.0, moment - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        while self.exchange.ledger.step(self._clock.now()):
+            pass
+        self._arm()

@@ -1,0 +1,70 @@
+"""The driver's own logic, without I/O: the books, the phones, the callers, and the orders for them.
+
+Its owner gives it a clock, takes the requests that it hands to `send`, brings back what came of each
+through `came`, and calls `step` when `next_at` has come. Events go to `post`, which may give orders
+before it returns: that is how a webhook is answered from memory, in the same breath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from callrouter.model.commands import Connect, Hold, Leave, PbxCommand, Ring, StopRing
+from callrouter.model.events import Event
+from callrouter.model.table import Table
+from callrouter.pbx.twilio.asks import Ask
+from callrouter.pbx.twilio.callers import Callers
+from callrouter.pbx.twilio.desk import Desk
+from callrouter.pbx.twilio.ledger import Ledger
+from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.pace import Pace
+from callrouter.pbx.twilio.phones import Phones
+from callrouter.settings import TwilioSettings
+
+
+class Exchange:
+    """One account's calls.
+
+    Args:
+        name: of this PBX.
+        settings: numbers, rates, where callers are sent.
+        post: where events go.
+        send: where requests go.
+        token: makes one-shot tokens that nobody can guess.
+        table: the queues, and the phones that there are.
+        now: when it begins.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: TwilioSettings,
+        *,
+        post: Callable[[Event], None],
+        send: Callable[[Ask], None],
+        token: Callable[[], str],
+        table: Table,
+        now: float,
+    ) -> None:
+        links = Links(settings.public_url, name)
+        self.ledger = Ledger(name, post=post, send=send, table=table, now=now)
+        pace = Pace(settings.calls_per_second)
+        self.phones = Phones(self.ledger, caller_id=settings.caller_id, pace=pace, token=token)
+        self.ledger.left_alone = self.phones.left_alone
+        self.callers = Callers(self.ledger, settings, links)
+        self.desk = Desk(self.ledger, self.phones, self.callers, settings, links)
+
+    def order(self, command: PbxCommand, now: float) -> None:
+        """Carry out an order of the router. What is over already is passed over."""
+        self.ledger.at(now)
+        match command:
+            case Ring():
+                self.phones.ring(command)
+            case StopRing():
+                self.phones.stop(command)
+            case Connect():
+                self.callers.connect(command)
+            case Hold():
+                self.callers.hold(command)
+            case Leave():
+                self.callers.leave(command)

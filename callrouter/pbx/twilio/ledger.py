@@ -1,0 +1,203 @@
+"""Who is on the line, what was asked of Twilio, and what is to be done later.
+
+Twilio promises no order among its callbacks, and not that each arrives, once. So every event is one
+that may come at any time and again: what has ended stays so, and what never comes is made up for by a
+deadline of our own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from callrouter.model.commands import StopReason
+from callrouter.model.events import (
+    CallConnected,
+    CallerEnd,
+    CallerLeft,
+    Event,
+    LegEnd,
+    LegEnded,
+    PbxSnapshot,
+    Reached,
+)
+from callrouter.model.table import Table
+from callrouter.pbx.twilio.agenda import Agenda
+from callrouter.pbx.twilio.asks import Answer, Ask
+from callrouter.pbx.twilio.parties import Caller, Leg, LegKey, LegState, Stand, seen_call, seen_leg
+
+KEPT = 600.0
+"""Seconds for which the token of a leg that has ended is still known, for whoever answers late."""
+_GONE_KEPT = 10_000
+
+
+class Ledger:
+    """The books of one account.
+
+    Args:
+        name: of this PBX.
+        post: where events go; it may give orders before it returns.
+        send: where requests go; what came of each must be brought back, once, through `came`.
+        table: the phones that there are.
+        now: when it begins.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        post: Callable[[Event], None],
+        send: Callable[[Ask], None],
+        table: Table,
+        now: float,
+    ) -> None:
+        self.name = name
+        self.callers: dict[str, Caller] = {}
+        """By CallSid."""
+        self.legs: dict[LegKey, Leg] = {}
+        self.by_token: dict[str, Leg] = {}
+        self.gone: OrderedDict[str, None] = OrderedDict()
+        """CallSids of callers who are done with: a late callback of theirs brings nobody back."""
+        self.counts: Counter[str] = Counter()
+        """What was odd, by name; see `docs/operator.md`."""
+        self.left_alone: Callable[[Leg], None] = lambda _leg: None
+        """Told of a leg whose caller has gone."""
+        self.now = now
+        self.table = table
+        self._post = post
+        self._send = send
+        self._agenda = Agenda()
+        self._open: dict[int, tuple[Ask, Callable[[Answer], None]]] = {}
+
+    # ------------------------------------------------------------ time
+
+    def next_at(self) -> float | None:
+        """When `step` has something to do."""
+        return self._agenda.next()
+
+    def step(self, now: float) -> bool:
+        """Do the first thing that is due by `now`; False: there is nothing."""
+        action = self._agenda.due(now)
+        if action is None:
+            return False
+        self.at(now)
+        action()
+        return True
+
+    def at(self, now: float) -> None:
+        """It is `now`."""
+        self.now = max(self.now, now)
+
+    def when(self, moment: float, action: Callable[[], None]) -> None:
+        """Do something at a moment."""
+        self._agenda.at(moment, action)
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later."""
+        self._agenda.at(self.now + seconds, action)
+
+    # ------------------------------------------------------------ telling the router
+
+    def tell(self, event: Event) -> None:
+        """Post an event."""
+        self._post(event)
+
+    def ended(self, leg: Leg, why: LegEnd) -> None:
+        """The one place where a leg ends, so that it ends once."""
+        if not leg.live:
+            return
+        leg.state = LegState.ENDED
+        self.legs.pop(leg.key, None)
+        self.after(KEPT, partial(self._forget_token, leg.token))
+        self.tell(LegEnded(offer=leg.ring.offer, device=leg.ring.device, why=why))
+
+    def _forget_token(self, token: str) -> None:
+        self.by_token.pop(token, None)
+
+    def over(self, leg: Leg) -> None:
+        """A leg that we had stopped, or that vanished, is no more."""
+        self.ended(leg, end_of(leg))
+
+    def connected(self, caller: Caller) -> None:
+        """Caller and agent are in one conference, or certain to be."""
+        if caller.stand is Stand.MOVING and caller.leg is not None:
+            caller.stand = Stand.TALKING
+            caller.since = self.now
+            self.tell(CallConnected(call=caller.arrived.call, offer=caller.leg.ring.offer))
+
+    def caller_gone(self, sid: str, how: CallerEnd = CallerEnd.HUNG_UP) -> None:
+        """A caller is not with us any more."""
+        caller = self.forget(sid)
+        if caller is None:
+            return
+        if caller.leg is not None:
+            self.left_alone(caller.leg)
+        if caller.stand is not Stand.LEAVING:
+            self.tell(CallerLeft(call=caller.arrived.call, how=how))
+
+    def forget(self, sid: str) -> Caller | None:
+        """Strike a caller off, for good; the one they were."""
+        caller = self.callers.pop(sid, None)
+        if caller is not None:
+            self.gone[sid] = None
+            if len(self.gone) > _GONE_KEPT:
+                self.gone.popitem(last=False)
+        return caller
+
+    def call_id(self, sid: str) -> str:
+        """What the router calls a caller: the same again after a restart."""
+        return f"{self.name}-{sid}"
+
+    def caller_of(self, call: str) -> Caller | None:
+        """The caller of a call."""
+        return self.callers.get(call.removeprefix(f"{self.name}-"))
+
+    # ------------------------------------------------------------ requests
+
+    def ask(self, ask: Ask, then: Callable[[Answer], None]) -> None:
+        """Make a request, and do `then` with what came of it."""
+        self._open[id(ask)] = (ask, then)
+        self._send(ask)
+
+    def came(self, ask: Ask, answer: Answer, now: float) -> None:
+        """What came of a request."""
+        self.at(now)
+        entry = self._open.pop(id(ask), None)
+        if entry is not None:
+            entry[1](answer)
+
+    # ------------------------------------------------------------ as a whole
+
+    def endpoints(self) -> Mapping[str, Reached]:
+        """The phones that the table gives this PBX. Twilio does not say which of them are there."""
+        return {
+            device.endpoint: Reached.IDLE
+            for agent in self.table.agents.values()
+            for device in agent.devices
+            if device.endpoint and self.name in device.pbxes
+        }
+
+    def snapshot(self) -> PbxSnapshot:
+        """Everything there is now, as we know it."""
+        talks = {
+            caller.leg.key
+            for caller in self.callers.values()
+            if caller.leg is not None and caller.stand is Stand.TALKING
+        }
+        return PbxSnapshot(
+            pbx=self.name,
+            calls=tuple(
+                seen_call(caller)
+                for caller in self.callers.values()
+                if caller.stand is not Stand.LEAVING
+            ),
+            legs=tuple(seen_leg(leg, talks=leg.key in talks) for leg in self.legs.values()),
+            endpoints=self.endpoints(),
+        )
+
+
+def end_of(leg: Leg) -> LegEnd:
+    """How a leg ended that was stopped: it was missed only if it rang its whole time."""
+    missed = leg.stopping is StopReason.TIME_UP and leg.rang and not leg.picked_up
+    return LegEnd.NO_ANSWER if missed else LegEnd.HUNG_UP

@@ -1,0 +1,119 @@
+"""What the REST API shows, against what we know: after a start, after a gap, and now and then.
+
+The API is told of things with a delay (Twilio calls its lists eventually consistent), so what it shows
+decides nothing that is new: a call is taken for gone when two looks in a row did not find it, and only
+if we have known it for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callrouter.model.commands import Ring
+from callrouter.model.events import CallArrived, LegEnd
+from callrouter.pbx.twilio.asks import Found
+from callrouter.pbx.twilio.ledger import Ledger
+from callrouter.pbx.twilio.parties import (
+    Caller,
+    Leg,
+    LegState,
+    Stand,
+    read_label,
+    read_room,
+)
+from callrouter.settings import TwilioSettings
+
+YOUNG = 15.0
+"""Seconds for which a call may be unknown to Twilio's lists."""
+LOOKS = 2
+"""Looks in a row that do not find a call, after which it is gone."""
+
+
+def miss(ledger: Ledger, found: Sequence[Found]) -> None:
+    """Let go of who is gone without a word: all of the callbacks that said so were lost."""
+    there = {one.sid for one in found}
+    for caller in list(ledger.callers.values()):
+        caller.missed_looks = 0 if caller.sid in there else caller.missed_looks + 1
+        if caller.missed_looks >= LOOKS and ledger.now - caller.since > YOUNG:
+            ledger.counts["vanished callers"] += 1
+            ledger.caller_gone(caller.sid)
+    for leg in list(ledger.legs.values()):
+        if not leg.sid or not leg.picked_up:
+            continue  # it has a deadline of its own; and what rings is not in progress
+        leg.missed_looks = 0 if leg.sid in there else leg.missed_looks + 1
+        if leg.missed_looks >= LOOKS:
+            ledger.counts["vanished legs"] += 1
+            ledger.ended(leg, LegEnd.HUNG_UP)
+
+
+def adopt(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> None:
+    """Take into the books who waits and who talks, and was there before us. Tells nobody.
+
+    Those who wait are in Twilio's queues, which are named as ours, those who talk in conferences,
+    whose names and labels say who is who.
+    """
+    rooms: dict[str, list[Found]] = {}
+    for one in found:
+        if one.conference:
+            rooms.setdefault(one.conference, []).append(one)
+        elif one.queue and _new(ledger, one):
+            _take(ledger, one, one.queue)
+    for room, people in rooms.items():
+        _adopt_talk(ledger, settings, room, people)
+
+
+def _new(ledger: Ledger, one: Found) -> bool:
+    return one.sid not in ledger.callers and one.sid not in ledger.gone
+
+
+def _take(ledger: Ledger, one: Found, queue: str) -> Caller:
+    arrived = CallArrived(
+        call=f"{ledger.name}-{one.sid}",
+        pbx=ledger.name,
+        queue=queue,
+        caller_number=one.caller_number,
+        called_number=one.called_number,
+        entered_at=one.started_at,
+    )
+    caller = Caller(arrived, one.sid, since=ledger.now)
+    ledger.callers[one.sid] = caller
+    ledger.counts["adopted"] += 1
+    return caller
+
+
+def _adopt_talk(
+    ledger: Ledger, settings: TwilioSettings, room: str, people: Sequence[Found]
+) -> None:
+    sid, offer = read_room(room)
+    caller_side = next((one for one in people if one.sid == sid), None)
+    agent_side = next((one for one in people if one.label), None)
+    if caller_side is None or agent_side is None or not _new(ledger, caller_side):
+        return
+    queue = settings.numbers.get(caller_side.called_number)
+    if queue is None:
+        return
+    caller = _take(ledger, caller_side, queue)
+    agent, device = read_label(agent_side.label)
+    leg = Leg(_ring(ledger, caller, offer, agent, device), f"before-{agent_side.sid}", ledger.now)
+    leg.sid, leg.state, leg.picked_up, leg.rang = agent_side.sid, LegState.ACCEPTED, True, True
+    ledger.legs[leg.key] = leg
+    caller.leg, caller.stand = leg, Stand.TALKING
+
+
+def _ring(ledger: Ledger, caller: Caller, offer: str, agent: str, device: str) -> Ring:
+    """The order that a leg of the last run must have come from, as far as it matters now."""
+    return Ring(
+        pbx=ledger.name,
+        call=caller.arrived.call,
+        offer=offer,
+        agent=agent,
+        device=device,
+        endpoint="",
+        number="",
+        confirm=False,
+        ring_for=0.0,
+        queue=caller.arrived.queue,
+        queue_name=caller.arrived.queue,
+        caller_number=caller.arrived.caller_number,
+        caller_name="",
+    )

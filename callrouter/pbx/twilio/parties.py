@@ -1,0 +1,124 @@
+"""Who is on the line: callers and legs, as the driver knows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from callrouter.model.commands import Ring, StopReason
+from callrouter.model.events import CallArrived, SeenCall, SeenLeg
+from callrouter.pbx.twilio.twiml import OURS
+
+LegKey: TypeAlias = tuple[str, str]
+"""Offer and device."""
+
+
+class Stand(Enum):
+    """Where a caller is."""
+
+    WAITING = "waiting"
+    MOVING = "moving"
+    """On the way to the conference where an agent is, or soon will be."""
+    TALKING = "talking"
+    LEAVING = "leaving"
+    """Done with: on the way to where the rules say."""
+
+
+class LegState(Enum):
+    """How far a leg has come."""
+
+    IN_LINE = "in line"
+    """Not asked of Twilio yet: so many calls per second and no more."""
+    PLACED = "placed"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    """Picked up, and asked for key 1."""
+    ACCEPTED = "accepted"
+    ENDED = "ended"
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """One phone of one offer. `until` is when its ring time is over, `sid` empty until it is known."""
+
+    ring: Ring
+    token: str
+    until: float
+    state: LegState = LegState.IN_LINE
+    sid: str = ""
+    stopping: StopReason | None = None
+    ending: bool = False
+    """Twilio was asked to end it."""
+    picked_up: bool = False
+    rang: bool = False
+    missed_looks: int = 0
+
+    @property
+    def key(self) -> LegKey:
+        """What it is known by."""
+        return (self.ring.offer, self.ring.device)
+
+    @property
+    def live(self) -> bool:
+        """Whether its `LegEnded` is still to come."""
+        return self.state is not LegState.ENDED
+
+
+@dataclass(slots=True, eq=False)
+class Caller:
+    """One caller. `way_out` is the document that is run when they are let go."""
+
+    arrived: CallArrived
+    sid: str
+    stand: Stand = Stand.WAITING
+    leg: Leg | None = None
+    way_out: str = ""
+    since: float = 0.0
+    missed_looks: int = 0
+
+    @property
+    def room(self) -> str:
+        """The conference with the leg; a restarted daemon reads it back with `read_room`.
+
+        It is another one for each offer: news of an earlier one is not taken for news of this one.
+        """
+        return f"{OURS}{self.sid}-{self.leg.ring.offer}" if self.leg is not None else ""
+
+
+def read_room(name: str) -> tuple[str, str]:
+    """The caller's SID and the offer that a conference's name tells of."""
+    sid, _, offer = name.removeprefix(OURS).partition("-")
+    return sid, offer
+
+
+def label(leg: Leg) -> str:
+    """What a participant is called; a restarted daemon reads it back with `read_label`."""
+    return f"{leg.ring.agent}|{leg.ring.device}"
+
+
+def read_label(text: str) -> tuple[str, str]:
+    """The agent and the device that a label tells of."""
+    agent, _, device = text.partition("|")
+    return agent, device
+
+
+def seen_call(caller: Caller) -> SeenCall:
+    """A caller as a snapshot shows them."""
+    talking = caller.leg if caller.stand is Stand.TALKING else None
+    return SeenCall(
+        arrived=caller.arrived, talking_to=talking.ring.offer if talking is not None else ""
+    )
+
+
+def seen_leg(leg: Leg, *, talks: bool) -> SeenLeg:
+    """A leg as a snapshot shows it."""
+    return SeenLeg(
+        offer=leg.ring.offer,
+        device=leg.ring.device,
+        agent=leg.ring.agent,
+        call=leg.ring.call,
+        answered=leg.picked_up,
+        accepted=leg.state is LegState.ACCEPTED,
+        bridged=talks,
+    )

@@ -1,0 +1,198 @@
+"""Legs: calls to phones, from the line at the calls per second to the end of each."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from callrouter.model.commands import Ring, StopReason, StopRing
+from callrouter.model.events import LegEnd, LegEnded
+from callrouter.pbx.twilio import outcomes
+from callrouter.pbx.twilio.asks import Answer, Came, End, Place
+from callrouter.pbx.twilio.ledger import Ledger, end_of
+from callrouter.pbx.twilio.pace import Pace
+from callrouter.pbx.twilio.parties import Leg, LegState
+
+logger = logging.getLogger(__name__)
+
+WORTH_RINGING = 3.0
+"""Seconds of ring time that must be left for a phone to be rung at all."""
+RINGS_OVER = 10.0
+"""Seconds after its ring time in which a leg must have ended; then it is ended from here."""
+ASKED_OVER = 30.0
+"""Seconds in which a phone that was picked up must have pressed a key, or Twilio have told of none."""
+ALONE = 2.0
+"""Seconds for which an agent may be in a conference that the caller has left."""
+TRIES = 5
+"""Times that the end of a leg is asked for."""
+_BACK_OFF = 0.5
+
+
+class Phones:
+    """Rings phones and stops them.
+
+    Args:
+        ledger: the books.
+        caller_id: the number that phones show.
+        pace: calls per second.
+        token: makes one-shot tokens that nobody can guess.
+    """
+
+    def __init__(
+        self, ledger: Ledger, *, caller_id: str, pace: Pace, token: Callable[[], str]
+    ) -> None:
+        self._ledger = ledger
+        self._caller_id = caller_id
+        self._token = token
+        self._pace = pace
+        self._line: deque[Leg] = deque()
+        self._pumping_at: float | None = None
+
+    def ring(self, ring: Ring) -> None:
+        """Get in line to ring a phone."""
+        leg = Leg(ring, self._token(), self._ledger.now + ring.ring_for)
+        if leg.key in self._ledger.legs:
+            return  # never twice the same offer
+        self._ledger.legs[leg.key] = leg
+        self._ledger.by_token[leg.token] = leg
+        self._line.append(leg)
+        self._ledger.after(ring.ring_for - WORTH_RINGING, lambda: self._too_late(leg))
+        self._ledger.after(ring.ring_for + RINGS_OVER, lambda: self._overdue(leg))
+        self._pump()
+
+    def stop(self, command: StopRing) -> None:
+        """Stop a phone; its `LegEnded` follows when Twilio has confirmed it."""
+        leg = self._ledger.legs.get((command.offer, command.device))
+        if leg is None:
+            self._ledger.tell(
+                LegEnded(offer=command.offer, device=command.device, why=LegEnd.HUNG_UP)
+            )
+            return
+        leg.stopping = leg.stopping or command.why
+        if leg.state is LegState.IN_LINE:
+            self._ledger.over(leg)
+        elif leg.sid:
+            self.end(leg)
+        # Else the answer to our request, or the first webhook, brings its SID.
+
+    # ------------------------------------------------------------ placing calls
+
+    def _pump(self) -> None:
+        """Ask for the calls that are in line, as fast as is allowed."""
+        while self._line:
+            leg = self._line[0]
+            if leg.state is not LegState.IN_LINE:
+                self._line.popleft()
+                continue
+            allowed = self._pace.next(self._ledger.now)
+            if allowed > self._ledger.now:
+                if self._pumping_at is None or self._pumping_at <= self._ledger.now:
+                    self._pumping_at = allowed
+                    self._ledger.when(allowed, self._pump)
+                return
+            self._line.popleft()
+            self._pace.take(self._ledger.now)
+            self._place(leg)
+
+    def _place(self, leg: Leg) -> None:
+        leg.state = LegState.PLACED
+        ring = leg.ring
+        place = Place(
+            token=leg.token,
+            to=ring.number or address(ring.endpoint),
+            caller_id=self._caller_id,
+            timeout=max(5, round(leg.until - self._ledger.now) - 5),
+        )
+        self._ledger.ask(place, partial(self._placed, leg))
+
+    def _placed(self, leg: Leg, answer: Answer) -> None:
+        if answer.came is Came.DONE:
+            self.learn(leg, answer.sid)
+            if self._ledger.now + answer.queue_time > leg.until - WORTH_RINGING:
+                self._ledger.counts["queued too long by Twilio"] += 1
+                leg.stopping = leg.stopping or StopReason.WITHDRAWN
+                self.end(leg, LegEnd.FAILED)
+        elif leg.sid or not leg.live:
+            return  # a webhook has shown that the call was made, or it is over
+        elif leg.stopping is not None:
+            self._ledger.over(leg)
+        elif answer.harmless and self._ledger.now + 1.0 < leg.until - WORTH_RINGING:
+            leg.state = LegState.IN_LINE
+            self._ledger.after(1.0, lambda: self._again(leg))
+        elif answer.came is not Came.UNKNOWN:
+            self._ledger.counts["refused offers"] += 1
+            logger.warning("%s: %s's phone is not called: %s", *self._of(leg), answer.detail)
+            self._ledger.ended(leg, outcomes.of_refusal(answer.code))
+        # Else it may ring. It is not asked for again: it would ring twice. Webhooks or time will tell.
+
+    def _of(self, leg: Leg) -> tuple[str, str]:
+        return (self._ledger.name, leg.ring.agent)
+
+    def _again(self, leg: Leg) -> None:
+        if leg.state is LegState.IN_LINE:
+            self._line.appendleft(leg)
+            self._pump()
+
+    def learn(self, leg: Leg, sid: str) -> bool:
+        """Take note of a leg's CallSid; False: it is another call that uses the leg's token."""
+        if leg.sid or not sid:
+            return leg.sid == sid
+        leg.sid = sid
+        if leg.stopping is not None or not leg.live:
+            self.end(leg)
+        return True
+
+    def _too_late(self, leg: Leg) -> None:
+        """Never asked for: an agent whose phone was not rung has missed nothing."""
+        if leg.state is LegState.IN_LINE:
+            self._ledger.counts["no turn in time"] += 1
+            self._ledger.ended(leg, LegEnd.FAILED)
+
+    def _overdue(self, leg: Leg) -> None:
+        """Nothing was heard of its end."""
+        if leg.state in {LegState.PLACED, LegState.RINGING}:
+            self._ledger.counts["overdue legs"] += 1
+            why = LegEnd.NO_ANSWER if leg.rang else LegEnd.FAILED
+            self.end(leg, why)
+            self._ledger.ended(leg, why)
+
+    def asked_for_key(self, leg: Leg) -> None:
+        """From now on it has so long to press one."""
+        self._ledger.after(ASKED_OVER, lambda: self._never_pressed(leg))
+
+    def _never_pressed(self, leg: Leg) -> None:
+        if leg.state is LegState.ANSWERED:
+            self._ledger.counts["overdue legs"] += 1
+            self.end(leg, LegEnd.NOT_ACCEPTED)
+            self._ledger.ended(leg, LegEnd.NOT_ACCEPTED)
+
+    def left_alone(self, leg: Leg) -> None:
+        """Its caller has gone. The conference ends with that, unless the agent came into it too late."""
+        self._ledger.after(ALONE, lambda: self.end(leg) if leg.live else None)
+
+    # ------------------------------------------------------------ ending and moving
+
+    def end(self, leg: Leg, why: LegEnd | None = None, attempt: int = 1) -> None:
+        """Have Twilio end a leg, rung or picked up; once it has, the leg is over."""
+        if not leg.sid or (leg.ending and attempt == 1):
+            return
+        leg.ending = True
+        self._ledger.ask(End(sid=leg.sid), partial(self._end_came, leg, why, attempt))
+
+    def _end_came(self, leg: Leg, why: LegEnd | None, attempt: int, answer: Answer) -> None:
+        if answer.came is Came.DONE or answer.gone:
+            self._ledger.ended(leg, why or end_of(leg))
+        elif attempt < TRIES:  # to end a call twice does no harm
+            self._ledger.after(_BACK_OFF * attempt, lambda: self.end(leg, why, attempt + 1))
+        else:
+            logger.error("%s: %s's phone could not be stopped: %s", *self._of(leg), answer.detail)
+            leg.ending = False
+            self._ledger.ended(leg, why or end_of(leg))
+
+
+def address(endpoint: str) -> str:
+    """What Twilio calls a phone: ``sip/alice@acme.sip.twilio.com`` is ``sip:alice@…``."""
+    technology, _, name = endpoint.partition("/")
+    return f"{technology}:{name}"

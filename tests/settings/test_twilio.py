@@ -1,0 +1,137 @@
+"""The keys of a PBX with ``driver: twilio``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from callrouter.settings import TwilioSettings, changes
+from tests.settings.cases import loaded, told
+
+SID = "AC" + "0a" * 16
+NEEDED = (
+    f"account_sid: {SID}, auth_token: hunter-two, public_url: 'https://calls.example.com/', "
+    "numbers: {'+442079460000': support}, caller_id: '+442079460000'"
+)
+QUEUES = "queues:\n  support: {}\n"
+
+
+def pbx(more: str = "", needed: str = NEEDED) -> str:
+    return f"pbx:\n  cloud: {{driver: twilio, {needed}{more}}}\n"
+
+
+def test_all_keys(tmp_path: Path) -> None:
+    more = (
+        f", other_auth_token: hunter-three, api_key: {'SK' + '1b' * 16}, api_secret: hunter-four, "
+        "calls_per_second: 0.5, fallback: '+442079460099', places: {voicemail: '+442079460077'}, "
+        "music: {default: 'https://example.com/m.mp3'}, api_url: 'http://127.0.0.1:9'"
+    )
+    cloud = loaded(tmp_path, pbx=pbx(more), agents="agents: {}\n", queues=QUEUES).pbxes["cloud"]
+    assert cloud == TwilioSettings(
+        id="cloud",
+        account_sid=SID,
+        auth_token="hunter-two",
+        other_auth_token="hunter-three",
+        api_key="SK" + "1b" * 16,
+        api_secret="hunter-four",
+        public_url="https://calls.example.com",
+        numbers={"+442079460000": "support"},
+        caller_id="+442079460000",
+        calls_per_second=0.5,
+        fallback="+442079460099",
+        places={"voicemail": "+442079460077"},
+        music={"default": "https://example.com/m.mp3"},
+        api_url="http://127.0.0.1:9",
+    )
+    assert "hunter" not in repr(cloud)
+
+
+def test_a_change_is_said_without_numbers_and_secrets(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    before = loaded(tmp_path / "a", pbx=pbx(), agents="agents: {}\n", queues=QUEUES)
+    needed = NEEDED.replace("hunter-two", "hunter-three").replace("946", "945")
+    now = pbx(", calls_per_second: 5", needed)
+    after = loaded(tmp_path / "b", pbx=now, agents="agents: {}\n", queues=QUEUES)
+    assert changes(before, after) == [
+        f"pbx cloud: {what} (needs a restart)"
+        for what in (
+            "auth_token changed",
+            "numbers changed",
+            "caller_id changed",
+            "calls_per_second 1.0 -> 5.0",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "to", "what"),
+    [
+        (SID, "AC1", "account_sid must be an account SID (AC and 32 characters 0-9 a-f), not 'AC1'"),
+        ("https://calls", "http://calls", "public_url must be an address such as https://"),
+        ("support}", "suport}", "unknown queue 'suport' (did you mean 'support'?)"),
+        ("caller_id: '+44", "caller_id: '44", "caller_id must be an international number"),
+        ("auth_token: hunter-two, ", "", "cloud has no 'auth_token'"),
+        ("auth_token", "auth_tokn", "unknown key 'auth_tokn' (did you mean 'auth_token'?)"),
+        ("hunter-two", "[hunter-two]", "auth_token must be a text, not empty"),
+    ],
+)  # fmt: skip
+def test_mistakes(tmp_path: Path, changed: str, to: str, what: str) -> None:
+    found = told(tmp_path, pbx=pbx(needed=NEEDED.replace(changed, to)), queues=QUEUES)
+    assert any(what in line for line in found), found
+    assert not any("hunter" in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        (", calls_per_second: 0", "calls_per_second must be a number from 0.1 to 100"),
+        (f", api_key: {'SK' + '1b' * 16}", "api_key without api_secret (give both, or none)"),
+        (", api_secret: hunter-four", "api_secret without api_key (give both, or none)"),
+        (", places: {'a b': '+442079460077'}", "a name such as voicemail"),
+        (", music: {default: m.mp3}", "the address of a sound file"),
+    ],
+)
+def test_more_mistakes(tmp_path: Path, more: str, what: str) -> None:
+    found = told(tmp_path, pbx=pbx(more), queues=QUEUES)
+    assert any(what in line for line in found), found
+    assert not any("hunter" in line for line in found)
+
+
+def test_which_pbx_rings_which_phone(tmp_path: Path) -> None:
+    both = (
+        pbx()
+        + "  office: {driver: asterisk, username: u, secret: s, dial_number: 'PJSIP/{number}@c'}\n"
+    )
+    agents = (
+        "agents:\n  ann:\n    devices:\n"
+        "      desk: PJSIP/1001\n"
+        "      softphone: sip/ann@acme.sip.twilio.com\n"
+        "      browser: client/ann\n"
+        "      mobile: {number: '+447700900123'}\n"
+    )
+    table = loaded(tmp_path, pbx=both, agents=agents, queues=QUEUES).table
+    assert {device.id: device.pbxes for device in table.agents["ann"].devices} == {
+        "desk": ("office",),
+        "softphone": ("cloud",),
+        "browser": ("cloud",),
+        "mobile": ("cloud", "office"),
+    }
+
+
+def test_a_phone_that_nobody_can_ring(tmp_path: Path) -> None:
+    for device, what in (
+        ("PJSIP/1001", "no pbx can ring PJSIP/1001 (Twilio rings sip/USER@NAME.sip.twilio.com"),
+        ("{endpoint: PJSIP/1001, pbx: cloud}", "pbx cloud cannot ring PJSIP/1001"),
+    ):
+        agents = f"agents:\n  ann: {{devices: {{desk: {device}}}}}\n"
+        found = told(tmp_path, pbx=pbx(), agents=agents, queues=QUEUES)
+        assert any(what in line for line in found), found
+
+
+def test_an_asterisk_alone_keeps_its_phones(tmp_path: Path) -> None:
+    office = "pbx:\n  office: {driver: asterisk, username: u, secret: s}\n"
+    agents = "agents:\n  ann: {devices: {desk: sip/ann@trunk}}\n"
+    table = loaded(tmp_path, pbx=office, agents=agents, queues=QUEUES).table
+    assert table.agents["ann"].devices[0].pbxes == ("office",)

@@ -1,0 +1,367 @@
+"""A scripted Twilio. It is OUR READING of Twilio's documentation, made to be as unkind as that allows:
+callbacks come late, in any order, twice or never; people answer and press keys in the same instant;
+requests are refused with the codes that Twilio documents. It shows that the driver survives this. It
+shows nothing about how Twilio really behaves: see docs/twilio-live-check.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from random import Random
+from xml.etree import ElementTree as ET
+
+from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Move, Place
+from callrouter.pbx.twilio.outcomes import OVER
+from tests.twilio.known import faults
+
+ACCOUNT = "AC" + "a" * 32
+BASE = "https://calls.example.com/twilio/cloud/"
+
+
+@dataclass
+class Phone:
+    """How a phone and its person behave."""
+
+    answers_after: float | None = 2.0
+    key: str | None = "1"
+    key_after: float = 1.0
+    refuses: tuple[str, str] | None = None
+    """Final status and SIP response."""
+    hangs_up_after: float | None = 30.0
+
+
+@dataclass
+class Mischief:
+    """What befalls status callbacks; documents are asked for until they are had."""
+
+    delay: float = 0.05
+    twice: float = 0.0
+    lost: float = 0.0
+
+
+@dataclass(eq=False)
+class Line:
+    sid: str
+    number: str
+    other: str
+    token: str = ""
+    status: str = "queued"
+    epoch: int = 0
+    queue: str = ""
+    room: str = ""
+    left_url: str = ""
+    done_url: str = ""
+    label: str = ""
+    elsewhere: str = ""
+    heard: list[str] = field(default_factory=list)
+    sequence: int = 0
+
+    @property
+    def inbound(self) -> bool:
+        return not self.token
+
+    @property
+    def over(self) -> bool:
+        return self.status in OVER
+
+
+class Peer:
+    """Twilio and the phones behind it, on a virtual clock."""
+
+    def __init__(
+        self,
+        ask_us: Callable[[str, str, dict[str, str]], str],
+        answer: Callable[[Ask, Answer], None],
+        dice: Random,
+        now: float,
+    ) -> None:
+        self.now = now
+        self.lines: dict[str, Line] = {}
+        self.rooms: dict[str, list[Line]] = {}
+        self.phones: dict[str, Phone] = {}
+        self.default = Phone()
+        self.mischief = Mischief()
+        self.latency = 0.2
+        self.rate = 1.0
+        self.trouble: Callable[[Ask], tuple[Answer, bool] | None] = lambda _ask: None
+        """For a request: the answer in place of ours, and whether it is carried out all the same."""
+        self.asks: list[tuple[float, Ask]] = []
+        self.talks: list[tuple[str, str]] = []
+        self.counts: Counter[str] = Counter()
+        self._ask_us = ask_us
+        self._answer = answer
+        self._dice = dice
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self._slot = now - 1.0
+
+    # ------------------------------------------------------------ time
+
+    def next_at(self) -> float | None:
+        return self._agenda[0][0] if self._agenda else None
+
+    def step(self, now: float) -> None:
+        at, _, action = heappop(self._agenda)
+        self.now = max(now, at)
+        action()
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        self._count += 1
+        heappush(self._agenda, (self.now + seconds, self._count, action))
+
+    # ------------------------------------------------------------ callers
+
+    def call(self, number: str = "+33123456789", to: str = "+442079460000") -> Line:
+        line = self._line(number, to)
+        line.status = "ringing"
+        self._fetch("voice", line)
+        line.status = "in-progress"
+        return line
+
+    def hang_up(self, line: Line) -> None:
+        if not line.over:
+            self._finish(line, "completed")
+
+    def _line(self, number: str, other: str, token: str = "") -> Line:
+        line = Line(f"CA{len(self.lines):032x}", number, other, token)
+        self.lines[line.sid] = line
+        return line
+
+    # ------------------------------------------------------------ what they ask us
+
+    def _params(self, line: Line, **more: str) -> dict[str, str]:
+        return {
+            "AccountSid": ACCOUNT,
+            "CallSid": line.sid,
+            "CallStatus": line.status,
+            "From": line.number if line.inbound else line.other,
+            "To": line.other if line.inbound else line.number,
+            "ApiVersion": "2010-04-01",
+            **more,
+        }
+
+    def _fetch(self, url: str, line: Line, *, ignored: bool = False, **more: str) -> None:
+        """Ask for a document and run it, unless the line has something newer to run by then."""
+        part, _, token = url.removeprefix(BASE).partition("?o=")
+        epoch, params = line.epoch, self._params(line, **more)
+
+        def ask() -> None:
+            document = self._ask_us(part, token, params)
+            assert faults(document) == [], (part, document)
+            if self._dice.random() < self.mischief.twice:  # no answer came to them: once more
+                document = self._ask_us(part, token, params)
+            if not ignored and line.epoch == epoch and not line.over:
+                line.epoch += 1
+                self._run(line, list(ET.fromstring(document)))
+
+        self.after(self._dice.uniform(0.01, 0.1), ask)
+
+    def callback(self, part: str, token: str, params: dict[str, str]) -> None:
+        """Tell us something; late, twice or never."""
+        mischief, dice = self.mischief, self._dice
+        times = 0 if dice.random() < mischief.lost else 1 + (dice.random() < mischief.twice)
+        self.counts["callbacks lost"] += times == 0
+        for _ in range(times):
+            self.after(dice.uniform(0.0, mischief.delay), lambda: self._tell(part, token, params))
+
+    def _tell(self, part: str, token: str, params: dict[str, str]) -> None:
+        self._ask_us(part, token, params)
+
+    def _status(self, line: Line, **more: str) -> None:
+        part = "caller-status" if line.inbound else "offer"
+        line.sequence += 1
+        more["SequenceNumber"] = str(line.sequence)
+        if not line.inbound or line.over:
+            self.callback(part, line.token, self._params(line, **more))
+
+    # ------------------------------------------------------------ documents
+
+    def _run(self, line: Line, verbs: list[ET.Element]) -> None:
+        while verbs:
+            verb = verbs.pop(0)
+            line.heard += [said.text or "" for said in verb.iter("Say")]
+            if verb.tag == "Enqueue":
+                line.queue, line.left_url = verb.text or "", verb.attrib["action"]
+                self._wait(line, verb.attrib["waitUrl"], line.epoch)
+                return
+            if verb.tag == "Dial":
+                self._dial(line, verb)
+                return
+            if verb.tag == "Gather":
+                self._gather(line, verb)
+                return
+            if verb.tag == "Hangup":
+                break
+        self._finish(line, "completed")
+
+    def _wait(self, line: Line, url: str, epoch: int) -> None:
+        """A turn of the waiting room, which is no document of the line's own."""
+        if line.epoch != epoch or line.over:
+            return
+        document = self._ask_us("wait", "", self._params(line, QueueTime="7"))
+        tags = [verb.tag for verb in ET.fromstring(document)]
+        assert faults(document) == []
+        if "Hangup" in tags:
+            self._finish(line, "completed")
+        elif "Leave" in tags:
+            line.queue = ""
+            self._fetch(line.left_url, line, QueueResult="leave")
+        else:
+            self.after(20.0, lambda: self._wait(line, url, epoch))
+
+    def _dial(self, line: Line, verb: ET.Element) -> None:
+        room = verb.find("Conference")
+        if room is None:
+            line.elsewhere = verb.findtext("Number") or ""
+            return
+        line.done_url, line.room = verb.attrib["action"], room.text or ""
+        line.label = room.get("participantLabel", "")
+        inside = self.rooms.setdefault(line.room, [])
+        inside.append(line)
+        assert len(inside) <= 2, "three in one talk"
+        if len(inside) == 2:
+            assert inside[0].inbound != inside[1].inbound
+            caller, agent = sorted(inside, key=lambda one: not one.inbound)
+            self.talks.append((caller.sid, agent.number))
+            self._conference(line.room, "conference-start")
+            after = self._phone(agent).hangs_up_after
+            if after is not None:
+                self.after(after, lambda: self.hang_up(agent))
+
+    def _conference(self, room: str, event: str, **more: str) -> None:
+        params = {"AccountSid": ACCOUNT, "FriendlyName": room, "StatusCallbackEvent": event, **more}
+        self.callback("conference", "", params)
+
+    def _gather(self, line: Line, verb: ET.Element) -> None:
+        phone, epoch = self._phone(line), line.epoch
+        wait = phone.key_after if phone.key else float(verb.attrib["timeout"])
+
+        def keyed() -> None:
+            if line.epoch == epoch and not line.over:
+                self._fetch(verb.attrib["action"], line, Digits=phone.key or "")
+
+        self.after(wait, keyed)
+
+    # ------------------------------------------------------------ ends
+
+    def _leave_places(self, line: Line) -> None:
+        line.epoch += 1
+        over = "completed" if line.over else "in-progress"
+        if line.queue:
+            result = "hangup" if line.over else "redirected"
+            line.queue = ""
+            self._fetch(line.left_url, line, ignored=True, QueueResult=result, CallStatus=over)
+        if line.room:
+            room, line.room = line.room, ""
+            inside = self.rooms.get(room, [])
+            if line in inside:
+                inside.remove(line)
+            self._fetch(line.done_url, line, ignored=True, CallStatus=over)
+            for other in inside:  # endConferenceOnExit
+                other.room = ""
+                other.epoch += 1
+                self._fetch(other.done_url, other)
+            self._conference(room, "conference-end", CallSidEndingConference=line.sid)
+            self.rooms[room] = []
+
+    def _finish(self, line: Line, status: str, sip: str = "") -> None:
+        line.status = status
+        self._leave_places(line)
+        self._status(line, **({"SipResponseCode": sip} if sip else {}))
+
+    # ------------------------------------------------------------ what we ask them
+
+    def take(self, ask: Ask) -> None:
+        self.asks.append((self.now, ask))
+        spoiled = self.trouble(ask)
+        if spoiled is None:
+            self._carry_out(ask, None)
+        elif spoiled[1]:
+            self._carry_out(ask, spoiled[0])
+        else:
+            self.after(self.latency, lambda: self._answer(ask, spoiled[0]))
+
+    def _carry_out(self, ask: Ask, instead: Answer | None) -> None:
+        def done() -> None:
+            match ask:
+                case Place():
+                    answer = self._place(ask)
+                case Move():
+                    answer = self._move(ask)
+                case End():
+                    answer = self._end(ask)
+            self.after(self.latency / 2, lambda: self._answer(ask, instead or answer))
+
+        self.after(self._dice.uniform(0.0, self.latency), done)
+
+    def _place(self, ask: Place) -> Answer:
+        line = self._line(ask.to, ask.caller_id, ask.token)
+        self._slot = max(self.now, self._slot + 1.0 / self.rate)
+        queued = self._slot - self.now
+        self.after(queued, lambda: self._initiate(line, ask.timeout + 5.0))
+        return Answer(came=Came.DONE, sid=line.sid, queue_time=queued, status=201)
+
+    def _initiate(self, line: Line, timeout: float) -> None:
+        if line.over:
+            return
+        phone = self._phone(line)
+        line.status = "initiated"
+        self._status(line)
+        if phone.refuses is not None:
+            status, sip = phone.refuses
+            self.after(0.2, lambda: None if line.over else self._finish(line, status, sip))
+            return
+        self.after(0.2, lambda: self._rings(line, phone, timeout))
+
+    def _rings(self, line: Line, phone: Phone, timeout: float) -> None:
+        if line.over:
+            return
+        line.status = "ringing"
+        self._status(line)
+        if phone.answers_after is not None and phone.answers_after < timeout:
+            self.after(phone.answers_after, lambda: self._picked_up(line))
+        else:
+            self.after(timeout, lambda: None if line.over else self._finish(line, "no-answer"))
+
+    def _picked_up(self, line: Line) -> None:
+        if not line.over:
+            line.status = "in-progress"
+            self._status(line)
+            self._fetch(f"agent?o={line.token}", line)
+
+    def _phone(self, line: Line) -> Phone:
+        return self.phones.get(line.number, self.default)
+
+    def _move(self, ask: Move) -> Answer:
+        line = self.lines.get(ask.sid)
+        if line is None:
+            return refused(404, 20404)
+        if line.status != "in-progress":
+            return refused(400, 21220)
+        self._leave_places(line)
+        line.epoch += 1
+        epoch = line.epoch
+        assert faults(ask.twiml) == []
+
+        def run() -> None:
+            if line.epoch == epoch and not line.over:
+                self._run(line, list(ET.fromstring(ask.twiml)))
+
+        self.after(self._dice.uniform(0.0, 0.3), run)
+        return Answer(came=Came.DONE, sid=ask.sid, status=200)
+
+    def _end(self, ask: End) -> Answer:
+        line = self.lines.get(ask.sid)
+        if line is None:
+            return refused(404, 20404)
+        if line.over:
+            return refused(400, 21220)
+        self._finish(line, "completed" if line.status == "in-progress" else "canceled")
+        return Answer(came=Came.DONE, sid=ask.sid, status=200)
+
+
+def refused(status: int, code: int) -> Answer:
+    return Answer(came=Came.REFUSED, status=status, code=code, detail=f"{status}, code {code}")

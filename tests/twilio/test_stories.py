@@ -1,0 +1,343 @@
+"""Calls from end to end over the scripted peer: what it plays is our reading of Twilio's documents."""
+
+from __future__ import annotations
+
+import pytest
+
+from callrouter.model.commands import Happened
+from callrouter.model.events import LegEnd, PauseRequested
+from callrouter.model.table import HangUp, ToDialplan
+from callrouter.pbx.twilio import twiml
+from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Move, Place
+from tests.twilio.peer import Phone, refused
+from tests.twilio.world import FALLBACK, START, VOICEMAIL, World, desk, mobile, table
+
+A, B, C = "+447700900001", "+447700900002", "+447700900003"
+ANN, BOB, CAT = mobile("ann", A), mobile("bob", B), mobile("cat", C)
+RING_ALL = {"at_once": None}
+
+
+def test_a_mobile_is_asked_for_key_1_and_then_they_talk() -> None:
+    world = World(table(ANN))
+    caller = world.peer.call()
+    world.run(10.0)
+    agent = next(line for line in world.peer.lines.values() if line.number == A)
+    assert agent.heard == ["Call for Support. Press 1 to take it."]
+    assert world.peer.talks == [(caller.sid, A)]
+    assert len(world.happened(Happened.CONNECTED)) == 1
+    world.run(60.0)
+    [done] = world.happened(Happened.COMPLETED)
+    assert done.detail[0] == "agent"
+    assert caller.over
+    assert world.outcomes[0].why is LegEnd.HUNG_UP
+    world.nothing_left()
+    assert world.exchange.ledger.callers == {}
+
+
+def test_a_desk_phone_is_connected_at_once() -> None:
+    world = World(table(desk("ann")))
+    caller = world.peer.call()
+    world.run(5.0)
+    assert world.peer.talks == [(caller.sid, "sip:ann@acme.sip.twilio.com")]
+    agent = next(line for line in world.peer.lines.values() if not line.inbound)
+    assert agent.heard == []
+    world.peer.hang_up(caller)
+    world.run(5.0)
+    assert world.happened(Happened.COMPLETED)[0].detail[0] == "caller"
+    world.nothing_left()
+
+
+def test_a_voicemail_is_not_connected_and_the_next_agent_is_rung() -> None:
+    world = World(table(ANN, BOB))
+    world.peer.phones[A] = Phone(key=None)
+    caller = world.peer.call()
+    world.run(30.0)
+    assert world.outcomes[0].why is LegEnd.NOT_ACCEPTED
+    assert world.peer.talks == [(caller.sid, B)]
+
+
+@pytest.mark.parametrize(
+    ("phone", "why"),
+    [
+        (Phone(refuses=("busy", "486")), LegEnd.BUSY),
+        (Phone(refuses=("busy", "603")), LegEnd.DECLINED),
+        (Phone(refuses=("failed", "404")), LegEnd.UNREACHABLE),
+        (Phone(refuses=("no-answer", "480")), LegEnd.UNAVAILABLE),
+        (Phone(key="2"), LegEnd.DECLINED),
+        (Phone(answers_after=None), LegEnd.NO_ANSWER),
+    ],
+)
+def test_a_phone_that_does_not_take_it(phone: Phone, why: LegEnd) -> None:
+    world = World(table(ANN, BOB))
+    world.peer.phones[A] = phone
+    caller = world.peer.call()
+    world.run(40.0)
+    assert world.outcomes[0].why is why
+    assert world.peer.talks == [(caller.sid, B)]
+
+
+def test_a_caller_who_gives_up_stops_every_phone() -> None:
+    world = World(table(ANN, BOB, **RING_ALL))
+    world.peer.default = Phone(answers_after=None)
+    caller = world.peer.call()
+    world.run(5.0)
+    assert sorted(world.ring()) == [A, B]
+    world.peer.hang_up(caller)
+    world.run(1.5)
+    world.nothing_left()
+    assert len(world.happened(Happened.ABANDONED)) == 1
+
+
+def test_a_withdrawn_offer_stops_at_once_and_is_no_miss() -> None:
+    world = World(table(ANN, BOB))
+    world.peer.phones[A] = Phone(answers_after=None)
+    world.peer.call()
+    world.run(5.0)
+    world.post(PauseRequested(agent="ann"))
+    world.run(1.0)
+    assert world.ring() == [B]
+
+
+@pytest.mark.parametrize(
+    ("target", "where"),
+    [(ToDialplan("voicemail", "support"), VOICEMAIL), (ToDialplan("elsewhere", "x"), FALLBACK), (None, FALLBACK)],
+)  # fmt: skip
+def test_a_caller_who_has_waited_enough_is_sent_on(target: ToDialplan | None, where: str) -> None:
+    world = World(table(ANN, max_wait=30.0, on_max_wait=target))
+    world.peer.default = Phone(answers_after=None)
+    caller = world.peer.call()
+    world.run(60.0)
+    assert caller.elsewhere == where
+    world.peer.hang_up(caller)
+    world.run(5.0)
+    assert world.exchange.ledger.callers == {}
+    assert len(world.happened(Happened.LEFT)) == 1
+    world.nothing_left()
+
+
+def test_a_full_queue_is_left_by_the_first_answer_already() -> None:
+    world = World(table(ANN, max_waiting=0, on_full=HangUp()))
+    caller = world.peer.call()
+    world.run(1.0)
+    assert caller.over
+    assert caller.heard == []
+    assert world.peer.asks == []
+
+
+def test_without_a_fallback_callers_hear_an_apology() -> None:
+    world = World(table(ANN, max_waiting=0), fallback="")
+    caller = world.peer.call()
+    world.run(1.0)
+    assert caller.heard == [twiml.NOT_NOW]
+    stranger = world.peer.call(to="+442079469999")
+    world.run(1.0)
+    assert stranger.heard == [twiml.NOT_NOW]
+    assert world.exchange.ledger.counts["number without a queue"] == 1
+
+
+def test_an_agent_who_hangs_up_at_once_puts_the_caller_back_in_line() -> None:
+    world = World(table(ANN, BOB))
+    world.peer.phones[A] = Phone(hangs_up_after=0.3)
+    caller = world.peer.call()
+    world.run(20.0)
+    assert world.peer.talks == [(caller.sid, A), (caller.sid, B)]
+    assert len(world.happened(Happened.REQUEUED)) == 1
+    assert not caller.over
+
+
+def test_a_waiting_caller_keeps_hearing_something() -> None:
+    world = World(table(ANN), music={"default": "https://example.com/m.mp3"})
+    world.peer.default = Phone(answers_after=None)
+    caller = world.peer.call()
+    world.run(300.0)
+    assert caller.queue == "callrouter-support"
+    assert not caller.over
+
+
+# ---------------------------------------------------------------- the rate
+
+
+def test_ring_all_at_one_call_a_second_is_a_staircase() -> None:
+    world = World(table(ANN, BOB, CAT, **RING_ALL), calls_per_second=1.0)
+    world.peer.default = Phone(answers_after=None)
+    world.peer.call()
+    world.run(3.0)
+    times = [at for at, ask in world.peer.asks if isinstance(ask, Place)]
+    assert [round(at - times[0], 3) for at in times] == [0.0, 1.0, 2.0]
+
+
+def test_agents_whose_turn_never_came_have_missed_nothing() -> None:
+    crowd = [mobile(f"a{n}", f"+4477009001{n:02d}") for n in range(10)]
+    world = World(table(*crowd, **RING_ALL, ring_for=6.0, auto_pause=1), calls_per_second=1.0)
+    world.peer.default = Phone(answers_after=None)
+    world.peer.call()
+    world.run(5.9)
+    assert world.exchange.ledger.counts["no turn in time"] > 0
+    failed = [end for end in world.outcomes if end.why is LegEnd.FAILED]
+    world.run(3.0)
+    paused = {record.agent for record in world.happened(Happened.PAUSED)}
+    silent = {end.offer for end in failed}
+    rung = {record.offer: record.agent for record in world.happened(Happened.OFFERED)}
+    assert paused.isdisjoint({rung[offer] for offer in silent})
+
+
+def test_what_twilio_queues_for_too_long_is_taken_back() -> None:
+    world = World(table(ANN), calls_per_second=30.0)
+    world.peer.rate = 0.02  # the account allows less than was configured
+    world.peer.default = Phone(answers_after=None)
+    world.peer.call()
+    world.run(12.0)
+    world.peer.call()
+    world.run(30.0)
+    assert world.exchange.ledger.counts["queued too long by Twilio"] > 0
+
+
+# ---------------------------------------------------------------- refusals and outages
+
+
+def test_one_bad_number_among_many_stops_nobody() -> None:
+    world = World(table(ANN, BOB, CAT, **RING_ALL))
+
+    def trouble(ask: Ask) -> tuple[Answer, bool] | None:
+        bad = isinstance(ask, Place) and ask.to == A
+        return (refused(400, 21211), False) if bad else None
+
+    world.peer.trouble = trouble
+    world.peer.phones[B] = Phone(answers_after=None)
+    caller = world.peer.call()
+    world.run(10.0)
+    assert world.outcomes[0].why is LegEnd.UNREACHABLE
+    assert world.peer.talks == [(caller.sid, C)]
+
+
+def test_too_many_requests_are_asked_again() -> None:
+    world = World(table(ANN))
+    left = [3]
+
+    def trouble(_ask: Ask) -> tuple[Answer, bool] | None:
+        left[0] -= 1
+        return (refused(429, 20429), False) if left[0] >= 0 else None
+
+    world.peer.trouble = trouble
+    caller = world.peer.call()
+    world.run(12.0)
+    assert world.peer.talks == [(caller.sid, A)]
+    left[0] = 2
+    world.peer.hang_up(next(line for line in world.peer.lines.values() if line.number == A))
+    world.run(10.0)
+    world.nothing_left()
+
+
+def unknown(_ask: Ask) -> Answer:
+    return Answer(came=Came.UNKNOWN, status=500, detail="Twilio says 500")
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_call_whose_fate_is_unknown_is_never_placed_twice(done: bool) -> None:
+    world = World(table(ANN))
+    world.peer.trouble = lambda ask: (unknown(ask), done) if isinstance(ask, Place) else None
+    caller = world.peer.call()
+    world.run(15.0)
+    assert sum(isinstance(ask, Place) for _, ask in world.peer.asks) == 1
+    assert world.peer.talks == ([(caller.sid, A)] if done else [])
+    assert not caller.over
+    world.peer.trouble = lambda _ask: None
+    world.run(60.0)
+    assert len(world.peer.talks) == 1 if done else world.peer.talks
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_connect_whose_fate_is_unknown_ends_well(done: bool) -> None:
+    world = World(table(ANN, BOB))
+    first = [True]
+
+    def trouble(ask: Ask) -> tuple[Answer, bool] | None:
+        if isinstance(ask, Move) and first[0]:
+            first[0] = False
+            return (unknown(ask), done)
+        return None
+
+    world.peer.trouble = trouble
+    caller = world.peer.call()
+    world.run(25.0)
+    assert world.peer.talks == [(caller.sid, A if done else B)]
+    assert not caller.over
+
+
+def test_a_caller_is_let_out_even_when_requests_fail() -> None:
+    world = World(table(ANN, max_wait=10.0))
+    world.peer.default = Phone(answers_after=None)
+    world.peer.trouble = lambda ask: (unknown(ask), False) if isinstance(ask, Move) else None
+    caller = world.peer.call()
+    world.run(45.0)
+    assert caller.elsewhere == FALLBACK
+
+
+def test_a_phone_that_cannot_be_stopped_is_given_up_on_and_never_talks() -> None:
+    world = World(table(ANN))
+    world.peer.phones[A] = Phone(answers_after=18.0)
+    world.peer.trouble = lambda ask: (unknown(ask), False) if isinstance(ask, End) else None
+    caller = world.peer.call()
+    world.run(15.0)
+    world.peer.hang_up(caller)
+    world.run(60.0)
+    agent = next(line for line in world.peer.lines.values() if line.number == A)
+    assert agent.heard == [twiml.GONE]
+    assert world.peer.talks == []
+    world.nothing_left()
+
+
+# ---------------------------------------------------------------- restart
+
+
+def test_restart_takes_up_who_waits_and_who_talks() -> None:
+    world = World(table(ANN, BOB))
+    world.peer.phones[A] = Phone(hangs_up_after=120.0)
+    first = world.peer.call()
+    world.run(10.0)
+    assert world.peer.talks == [(first.sid, A)]
+    world.peer.default = Phone(answers_after=None)
+    second = world.peer.call()
+    world.run(5.0)
+    world.restart()
+    floor = world.router.floor
+    assert {call.id: call.state.value for call in floor.calls.values()} == {
+        f"cloud-{first.sid}": "talking",
+        f"cloud-{second.sid}": "waiting",
+    }
+    assert floor.calls[f"cloud-{second.sid}"].entered_at == START
+    assert floor.agents["ann"].offers
+    world.peer.default = Phone()
+    world.run(40.0)
+    assert (second.sid, B) in world.peer.talks
+    assert first.status == "in-progress"
+    world.run(200.0)
+    assert first.over
+    world.nothing_left()
+
+
+def test_restart_before_anybody_is_known_adopts_by_the_next_turn_of_music() -> None:
+    world = World(table(ANN))
+    world.peer.default = Phone(answers_after=None)
+    caller = world.peer.call()
+    world.run(3.0)
+    world.boot()
+    world.post(world.exchange.ledger.snapshot())
+    assert list(world.exchange.ledger.callers) == []
+    world.run(25.0)
+    assert caller.sid in world.exchange.ledger.callers
+    assert world.exchange.ledger.counts["adopted"] == 1
+    call = world.router.floor.calls[f"cloud-{caller.sid}"]
+    assert call.entered_at == pytest.approx(world.now - 5.0 - 7.0, abs=8.0)
+
+
+def test_a_phone_that_rings_from_before_a_restart_hears_that_there_is_nothing() -> None:
+    world = World(table(ANN))
+    world.peer.phones[A] = Phone(answers_after=6.0)
+    world.peer.call()
+    world.run(3.0)
+    world.boot()
+    world.run(20.0)
+    agent = next(line for line in world.peer.lines.values() if line.number == A)
+    assert agent.heard == [twiml.NOTHING_HERE]
+    assert world.peer.talks == []

@@ -1,0 +1,203 @@
+"""The router, the Twilio driver's logic and the scripted peer on one virtual clock."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from random import Random
+
+from callrouter.core.check import check
+from callrouter.core.router import Router
+from callrouter.model.commands import Decided, Happened, Note, Record
+from callrouter.model.events import Event, LegEnded, SignedIn, TimePassed
+from callrouter.model.table import AgentSpec, DeviceSpec, KeepWaiting, MemberSpec, QueueSpec, Table
+from callrouter.pbx.twilio import looking
+from callrouter.pbx.twilio.asks import Answer, Ask, Found
+from callrouter.pbx.twilio.exchange import Exchange
+from callrouter.settings import TwilioSettings
+from tests.twilio.peer import ACCOUNT, Peer
+
+PBX = "cloud"
+START = 1_800_000_000.0
+NUMBER = "+442079460000"
+FALLBACK = "+442079460099"
+VOICEMAIL = "+442079460077"
+
+
+def settings(**changes: object) -> TwilioSettings:
+    wanted: dict[str, object] = {
+        "id": PBX,
+        "account_sid": ACCOUNT,
+        "auth_token": "t0p",
+        "public_url": "https://calls.example.com",
+        "numbers": {NUMBER: "support"},
+        "caller_id": NUMBER,
+        "calls_per_second": 30.0,
+        "fallback": FALLBACK,
+        "places": {"voicemail": VOICEMAIL},
+        **changes,
+    }
+    return TwilioSettings(**wanted)  # type: ignore[arg-type]
+
+
+def mobile(name: str, number: str) -> AgentSpec:
+    device = DeviceSpec(id="mobile", agent=name, pbxes=(PBX,), number=number, confirm=True)
+    return AgentSpec(id=name, name=name.title(), devices=(device,))
+
+
+def desk(name: str) -> AgentSpec:
+    device = DeviceSpec(
+        id="desk", agent=name, pbxes=(PBX,), endpoint=f"sip/{name}@acme.sip.twilio.com"
+    )
+    return AgentSpec(id=name, name=name.title(), devices=(device,))
+
+
+def table(*agents: AgentSpec, **changes: object) -> Table:
+    rules: dict[str, object] = {
+        "ring_for": 20.0,
+        "retry_after": 2.0,
+        "on_nobody": KeepWaiting(),
+        "auto_pause": 0,
+        **changes,
+    }
+    members = tuple(MemberSpec(agent=one.id, order=order) for order, one in enumerate(agents))
+    queue = QueueSpec(id="support", name="Support", members=members, **rules)  # type: ignore[arg-type]
+    return Table(agents={one.id: one for one in agents}, queues={"support": queue})
+
+
+class World:
+    """See the module."""
+
+    def __init__(self, routes: Table, *, seed: int = 1, **changes: object) -> None:
+        self.now = START
+        self.settings = settings(**changes)
+        self.routes = routes
+        self.records: list[Record] = []
+        self.notes: list[str] = []
+        self.ends: Counter[tuple[str, str]] = Counter()
+        self.outcomes: list[LegEnded] = []
+        self.inbox: deque[Event] = deque()
+        self.draining = False
+        self.boots = 0
+        self.peer = Peer(self._asked, self._came, Random(seed), self.now)
+        self.peer.rate = self.settings.calls_per_second
+        self.boot()
+        self.post(self.exchange.ledger.snapshot())
+        for name in routes.agents:
+            self.post(SignedIn(agent=name))
+
+    def boot(self) -> None:
+        """A new process: it knows nothing."""
+        self.boots += 1
+        self.tokens = 0
+        self.router = Router(self.routes, dice=Random(2), boot=f"b{self.boots}", now=self.now)
+        self.exchange = Exchange(
+            PBX,
+            self.settings,
+            post=self.post,
+            send=self.peer.take,
+            token=self._token,
+            table=self.routes,
+            now=self.now,
+        )
+
+    def restart(self) -> None:
+        """The daemon starts anew, and looks at what goes on."""
+        self.boot()
+        looking.adopt(self.exchange.ledger, self.settings, self.look())
+        self.post(self.exchange.ledger.snapshot())
+        for name in self.routes.agents:
+            self.post(SignedIn(agent=name))
+
+    def look(self) -> list[Found]:
+        """What the REST API would show."""
+        return [
+            Found(
+                sid=line.sid,
+                caller_number=line.number,
+                called_number=line.other,
+                started_at=START,
+                queue=line.queue.removeprefix("callrouter-"),
+                conference=line.room,
+                label=line.label,
+            )
+            for line in self.peer.lines.values()
+            if line.status == "in-progress"
+        ]
+
+    def _token(self) -> str:
+        self.tokens += 1
+        return f"t{self.boots}-{self.tokens}"
+
+    def _asked(self, part: str, token: str, params: dict[str, str]) -> str:
+        return self.exchange.desk.answer(part, token, params, self.now)
+
+    def _came(self, ask: Ask, answer: Answer) -> None:
+        self.exchange.ledger.came(ask, answer, self.now)
+
+    def post(self, event: Event) -> None:
+        """As the runtime does: one at a time, orders within."""
+        self.inbox.append(event)
+        if self.draining:
+            return
+        self.draining = True
+        while self.inbox:
+            self._handle(self.inbox.popleft())
+        self.draining = False
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, LegEnded):
+            self.ends[event.offer, event.device] += 1
+            self.outcomes.append(event)
+        orders = []
+        for command in self.router.handle(event, self.now):
+            match command:
+                case Record():
+                    self.records.append(command)
+                case Note():
+                    self.notes.append(command.text)
+                case Decided():
+                    pass
+                case _:
+                    orders.append(command)
+        for order in orders:
+            self.exchange.order(order, self.now)
+        breaches = check(self.router.floor)
+        assert breaches == [], (event, breaches)
+
+    def run(self, seconds: float) -> None:
+        until = self.now + seconds
+        while True:
+            times = {
+                "ours": self.exchange.ledger.next_at(),
+                "core": self.router.next_deadline(),
+                "peer": self.peer.next_at(),
+            }
+            due = {who: at for who, at in times.items() if at is not None}
+            if not due or min(due.values()) > until:
+                break
+            who = min(due, key=lambda name: due[name])
+            self.now = max(self.now, due[who])
+            self.peer.now = self.now
+            if who == "ours":
+                self.exchange.ledger.step(self.now)
+            elif who == "core":
+                self.post(TimePassed())
+            else:
+                self.peer.step(self.now)
+        self.now = self.peer.now = until
+
+    def happened(self, kind: Happened) -> list[Record]:
+        return [record for record in self.records if record.kind is kind]
+
+    def ring(self) -> list[str]:
+        """The phones that ring or are off-hook."""
+        return [
+            line.number for line in self.peer.lines.values() if not line.inbound and not line.over
+        ]
+
+    def nothing_left(self) -> None:
+        """No phone rings, nobody is reserved, and each leg ended once."""
+        assert self.ring() == []
+        assert self.router.floor.offers == {}
+        assert self.exchange.ledger.legs == {}
+        assert [key for key, count in self.ends.items() if count != 1] == []
