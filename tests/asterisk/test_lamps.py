@@ -32,7 +32,9 @@ async def here(install: Install) -> AsyncIterator[Floor]:
 async def state(here: Floor, lamp: str) -> str:
     """The device state behind a lamp, by Asterisk's own console."""
     text = await here.lab.asterisk.cli("devstate list")
-    return dict(re.findall(r"Name: 'Custom:callrouter-(\S+)'\s+State: '(\w+)'", text))[lamp]
+    found = re.findall(r"Name: 'Custom:callrouter-(\S+)'\s+State: '(\w+)'", text)
+    states: dict[str, str] = dict(found)
+    return states[lamp]
 
 
 async def shows(here: Floor, extension: str, *wanted: str) -> None:
