@@ -240,13 +240,13 @@ class Floor:
     def free(self, agent: str) -> bool:
         return self.state(agent) == "available"
 
-    async def until(self, true: Callable[[], Any], within: float = 5.0) -> None:
+    async def until(self, true: Callable[[], Any], within: float = 10.0) -> None:
         """Wait until a condition on the router or the phones holds."""
         async with asyncio.timeout(within):
             while not true():  # noqa: ASYNC110 - it may be about anything
                 await asyncio.sleep(0.002)
 
-    async def quiet(self, within: float = 5.0) -> None:
+    async def quiet(self, within: float = 10.0) -> None:
         """Wait until no call and no offer is left, then see that nothing is left on the PBX."""
         floor = self.router.floor
         await self.until(lambda: not floor.calls and not floor.offers, within)

@@ -26,6 +26,7 @@ from tests.asterisk.floor import (
     tell,
 )
 from tests.asterisk.proxy import proxy
+from tests.noise import noise
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -85,11 +86,11 @@ async def test_a_new_router_offers_waiting_callers_at_once(here: Floor) -> None:
     callers = [await here.call() for _ in range(3)]
     await here.phone("1003").wait_incoming()
     await here.crash()
-    started = time.monotonic()
+    started, still = time.monotonic(), noise()
     await here.start()
-    await here.until(lambda: len(here.router.floor.offers) == 3, 3)
+    await here.until(lambda: len(here.router.floor.offers) == 3)
     tell(f"3 offers again {(time.monotonic() - started) * 1000:.0f} ms after the start")
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 2.0 + noise(still)
     for caller in callers:
         await caller.bye()
     await here.quiet()
@@ -115,7 +116,7 @@ async def test_a_router_that_stays_away(here: Floor) -> None:
         kept = await here.lab.asterisk.cli(f"database get {family} support")
         assert kept == f"Value: {value}"  # outlives a restart of Asterisk
     await here.crash()
-    gone = time.monotonic()
+    gone, still = time.monotonic(), noise()
     for leg in (*here.phone("1001").incoming, *here.phone("1003").incoming):
         if leg.state != "ended":
             await leg.refuse(480)
@@ -124,15 +125,15 @@ async def test_a_router_that_stays_away(here: Floor) -> None:
     count = len(here.phone("1001").incoming)
     here.phone("1001").behaviour = Answer(after=0.1)
     new = await here.call(caller_number="222")
-    rung = await here.phone("1001").wait_incoming(count + 1, within=9)
+    rung = await here.phone("1001").wait_incoming(count + 1, within=14)
     tell(f"a new caller reached the fallback after {rung.invite_at - new.invite_at:.1f} s")
-    assert 4.0 < rung.invite_at - new.invite_at < 8.0
+    assert 4.0 < rung.invite_at - new.invite_at < 8.0 + noise(still)
     assert rung.peer_number == "222"
     await new.wait_heard("1001")
     await new.bye()
     rung = await here.phone("1001").wait_incoming(count + 2, within=25)
     tell(f"a waiting caller reached it after {rung.invite_at - gone:.1f} s")
-    assert 14.0 < rung.invite_at - gone < 21.0
+    assert 14.0 < rung.invite_at - gone < 21.0 + noise(still)
     await waiting.wait_heard("1001")
     assert len(here.phone("1003").incoming) <= 1
     await waiting.bye()
@@ -157,7 +158,7 @@ async def test_the_fallback_rings_mobiles_that_press_1_only(here: Floor) -> None
         else Answer(after=0.1, dtmf=((0.5, "1", "rfc4733"),))
     )
     caller = await here.call()
-    first = await carrier.wait_incoming(1, within=9)
+    first = await carrier.wait_incoming(1, within=14)
     nxt = await carrier.wait_incoming(2, within=25)
     assert first.state == "ended"
     await caller.wait_heard("carrier", within=8)
@@ -180,8 +181,8 @@ async def test_AST_74_the_link_is_cut_again_and_again(here: Floor) -> None:
             await here.phone("1002").wait_incoming()
             for _ in range(3):
                 between.cut()
-                await here.until(lambda: not here.pbx.in_step, 2)
-                await here.until(lambda: here.pbx.in_step, 6)
+                await here.until(lambda: not here.pbx.in_step)
+                await here.until(lambda: here.pbx.in_step, 10)
                 assert len(here.router.floor.calls) == 2
             assert between.open == 1
             await caller.wait_hears("1001")
@@ -215,7 +216,7 @@ async def test_what_happens_while_the_link_is_down_is_made_up_for(here: Floor) -
             await here.until(lambda: len(here.router.floor.calls) == 2)
             between.shut = True
             between.cut()
-            await here.until(lambda: not here.pbx.in_step, 2)
+            await here.until(lambda: not here.pbx.in_step)
             await talking.bye()
             await waiting.bye()
             new = await here.call()
@@ -263,11 +264,11 @@ async def test_a_frozen_asterisk_is_noticed(here: Floor) -> None:
     await here.fresh(*staff(1), queues=[queue("support", ["a1"])])
     await asyncio.sleep(0.2)
     here.lab.asterisk.pause()
-    frozen = time.monotonic()
+    frozen, still = time.monotonic(), noise()
     try:
-        await here.until(lambda: not here.pbx.in_step, 8)
+        await here.until(lambda: not here.pbx.in_step, 12)
         tell(f"a frozen Asterisk was noticed after {time.monotonic() - frozen:.1f} s")
-        assert time.monotonic() - frozen < 5.5
+        assert time.monotonic() - frozen < 5.5 + noise(still)
         assert not here.pbx.health().up
     finally:
         here.lab.asterisk.resume()
@@ -287,15 +288,15 @@ async def test_OT_06_asterisk_is_killed_and_comes_back(here: Floor) -> None:
     ringing = await here.call()
     await here.phone("1002").wait_incoming()
     here.lab.asterisk.kill()
-    await here.until(lambda: not here.pbx.in_step, 3)
+    await here.until(lambda: not here.pbx.in_step)
     for phone in here.lab.phones.values():
         for dialog in phone.dialogs:
             dialog.vanish()
     await here.lab.asterisk.restart()
-    booted = time.monotonic()
+    booted, still = time.monotonic(), noise()
     await here.until(lambda: here.pbx.in_step, 8)
     tell(f"in step again {time.monotonic() - booted:.1f} s after the boot")
-    assert time.monotonic() - booted < 5.0
+    assert time.monotonic() - booted < 5.0 + noise(still)
     assert all(agent.signed_in for agent in here.router.floor.agents.values())
     await here.until(lambda: not here.router.floor.calls)
     for name in ("1001", "1002", "1003", "1004", "carrier"):

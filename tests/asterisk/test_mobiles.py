@@ -93,7 +93,7 @@ async def test_AST_60_any_other_key_refuses(here: Floor, key: str) -> None:
     assert here.outcomes() == [("m1", "declined")]
     assert leg.ended_at is not None
     assert leg.answered_at is not None
-    assert leg.ended_at - leg.answered_at < 0.3 + 0.1 + 1.0
+    assert leg.ended_at - leg.answered_at < 3.0  # and not after the 6 s for which it is asked
     await caller.bye()
     await here.quiet()
 
@@ -120,7 +120,7 @@ async def test_an_unreachable_mobile_costs_no_time(here: Floor) -> None:
     here.phone("carrier").behaviour = Refuse(480)
     caller = await here.call()
     nxt = await here.phone("1002").wait_incoming()
-    assert nxt.invite_at - caller.invite_at < 1.0
+    assert nxt.invite_at - caller.invite_at < 3.0  # and not after the ring time of 5 s
     await caller.wait_heard("1002")
     await caller.bye()
     await here.quiet()
@@ -134,9 +134,9 @@ async def test_WZA_23_desk_first_then_the_mobile_as_well(here: Floor) -> None:
     caller = await here.call()
     first = await here.phone("1001").wait_incoming()
     second = await here.phone("carrier").wait_incoming()
-    assert second.invite_at - first.invite_at == pytest.approx(0.6, abs=0.2)
+    assert 0.55 < second.invite_at - first.invite_at < 3.0
     await caller.wait_heard("carrier")
-    await first.wait_ended(0.5)
+    await first.wait_ended()
     assert first.answered_elsewhere
     assert here.state("a1") == "on-call"
     await caller.bye()
@@ -152,7 +152,7 @@ async def test_the_desk_answers_while_the_mobile_is_being_asked(here: Floor) -> 
     caller = await here.call()
     asked = await here.phone("carrier").wait_incoming()
     await caller.wait_heard("1001")
-    await asked.wait_ended(0.5)
+    await asked.wait_ended()
     assert asked.answered_elsewhere
     await caller.bye()
     await here.quiet()

@@ -11,6 +11,7 @@ import pytest_asyncio
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
 from tests.asterisk.floor import Answer, Floor, RingOnly, queue, staff, stage, tell
+from tests.noise import noise
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -26,8 +27,12 @@ def names(count: int) -> list[str]:
 
 
 async def answer_at_once(here: Floor, phones: list[str]) -> tuple[str, float]:
-    """A call that all of `phones` answer within the same moment: who won, and the slowest end."""
+    """A call that all of `phones` answer within the same moment: who won, and the slowest end.
+
+    The end is given as seconds after the answers, without those for which the machine stood still.
+    """
     before = {name: len(here.phone(name).incoming) for name in phones}
+    still = noise()
     caller = await here.call()
     legs = {name: await here.phone(name).wait_incoming(before[name] + 1) for name in phones}
     for leg in legs.values():
@@ -37,17 +42,17 @@ async def answer_at_once(here: Floor, phones: list[str]) -> tuple[str, float]:
     for leg in legs.values():
         await leg.answer()
     answered = max(leg.answered_at or 0.0 for leg in legs.values())
-    await here.until(lambda: sum(leg.state == "up" for leg in legs.values()) == 1, 2)
+    await here.until(lambda: sum(leg.state == "up" for leg in legs.values()) == 1)
     [winner] = [name for name, leg in legs.items() if leg.state == "up"]
     await caller.wait_heard(winner)
     await legs[winner].wait_heard("caller")
     losers = [name for name in phones if name != winner]
-    await here.until(lambda: all(here.free(f"a{int(name) - 1000}") for name in losers), 1)
+    await here.until(lambda: all(here.free(f"a{int(name) - 1000}") for name in losers))
     assert caller.heard == {winner}
     slowest = max((legs[name].ended_at or 0.0) - answered for name in losers)
     await caller.bye()
     await here.until(lambda: not here.router.floor.calls and not here.router.floor.offers)
-    return winner, slowest
+    return winner, slowest - noise(still)
 
 
 @pytest.mark.timeout(90)
@@ -74,18 +79,19 @@ async def test_AST_46_losers_are_told_answered_elsewhere(here: Floor) -> None:
     await here.fresh(*staff(3), queues=[queue("support", names(3), at_once=None, wrap_up=9.0)])
     here.phone("1001").behaviour = here.phone("1003").behaviour = RingOnly()
     here.phone("1002").behaviour = Answer(after=0.3)
+    still = noise()
     caller = await here.call()
     await caller.wait_heard("1002")
     winner = await here.phone("1002").wait_incoming()
     for name in ("1001", "1003"):
         leg = await here.phone(name).wait_incoming()
-        await leg.wait_ended(1.0)
+        await leg.wait_ended(5.0)
         assert leg.answered_elsewhere, leg.reasons
         assert leg.final_code == 487
         assert leg.ended_at is not None
         assert winner.answered_at is not None
-        assert leg.ended_at - winner.answered_at < 0.3
-    await here.until(lambda: here.free("a1") and here.free("a3"), 1)
+        assert leg.ended_at - winner.answered_at < 0.3 + noise(still)
+    await here.until(lambda: here.free("a1") and here.free("a3"))
     assert dict(here.outcomes()) == {"a1": "lost", "a3": "lost"}
     await caller.bye()
     await here.quiet()
@@ -100,7 +106,7 @@ async def test_someone_who_becomes_free_joins_the_ringing(here: Floor) -> None:
     caller = await here.call()
     await here.phone("1001").wait_incoming()
     await private.cancel()
-    joined = await here.phone("1002").wait_incoming(within=1.0)
+    joined = await here.phone("1002").wait_incoming(within=4.0)  # less than a ring time
     await joined.answer()
     await caller.wait_heard("1002")
     await caller.bye()
@@ -111,18 +117,19 @@ async def test_twenty_phones_ring_in_one_burst(here: Floor) -> None:
     await here.fresh(*staff(20), queues=[queue("support", names(20), at_once=None)])
     for phone in here.lab.phones.values():
         phone.behaviour = RingOnly()
+    still = noise()
     caller = await here.call()
     phones = [here.phone(str(1000 + n)) for n in range(1, 21)]
     legs = [await phone.wait_incoming() for phone in phones]
     at = sorted(leg.invite_at for leg in legs)
     tell(f"caller to first INVITE {(at[0] - caller.invite_at) * 1000:.1f} ms")
     tell(f"20 INVITEs within {(at[-1] - at[0]) * 1000:.1f} ms")
-    assert at[-1] - at[0] < 1.0
+    assert at[-1] - at[0] < 1.0 + noise(still)
     await legs[7].answer()
     await caller.wait_heard("1008")
     for leg in legs:
         if leg is not legs[7]:
-            await leg.wait_ended(1.0)
+            await leg.wait_ended(5.0)
             assert leg.answered_elsewhere
     await caller.bye()
     await here.quiet()
@@ -139,7 +146,7 @@ async def test_BB_02_two_callers_one_answer_the_oldest_is_served(here: Floor) ->
     await (await here.phone("1001").wait_incoming()).answer()
     await first.wait_heard("1001")
     # The losers ring for the second caller at once.
-    again = await here.phone("1002").wait_incoming(2, within=1.0)
+    again = await here.phone("1002").wait_incoming(2)
     await first.bye()
     assert again.state == "ringing"
     await again.answer()

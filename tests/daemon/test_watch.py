@@ -12,6 +12,7 @@ import pytest
 
 from callrouter.daemon.watch import EVERY, QUIET, Watch
 from tests.daemon.process import AGENTS, Place, started
+from tests.noise import noise
 
 
 @pytest.fixture
@@ -183,9 +184,9 @@ def test_taken_up_within_two_seconds(place: Place, write: Callable[[Path, str], 
     with started(place) as daemon:
         daemon.wait_for("office is in step")
         write(place.config / "agents.yaml", AGENTS.replace("Bob Jones", "Bob Smith"))
-        began = time.monotonic()
-        daemon.wait_for("configuration: bob: name Bob Jones -> Bob Smith", 5)
-        assert time.monotonic() - began < 2
+        began, still = time.monotonic(), noise()
+        daemon.wait_for("configuration: bob: name Bob Jones -> Bob Smith")
+        assert time.monotonic() - began < 2 + noise(still)
         assert "mistake" not in daemon.log
 
 
@@ -201,7 +202,7 @@ def test_a_folder_that_is_a_link_is_followed_and_still_found(place: Place) -> No
         daemon.wait_for("office is in step")
         (place.folder / "next").symlink_to("other")
         (place.folder / "next").rename(link)
-        daemon.wait_for("configuration: bob: name Bob Jones -> Bob Smith", 5)
+        daemon.wait_for("configuration: bob: name Bob Jones -> Bob Smith")
         assert place.call("status").returncode == 0
         daemon.stop()
     assert not list((place.folder / "run/callrouter").glob("*.sock"))
@@ -213,9 +214,9 @@ def test_a_secret_in_a_file_is_watched(place: Place) -> None:
     with started(place) as daemon:
         daemon.wait_for("office is in step")
         (place.config / "token").write_text("fedcba9876543210")
-        daemon.wait_for("configuration: api token crm changed", 5)
+        daemon.wait_for("configuration: api token crm changed")
         (place.config / "token").unlink()
-        daemon.wait_for("what was in force stays in force", 5)
+        daemon.wait_for("what was in force stays in force")
         assert "callrouter.yaml:5:" in daemon.log
         (place.config / "token").write_text("0123456789abcdef")
-        daemon.wait_for("the configuration is good again", 5)
+        daemon.wait_for("the configuration is good again")
