@@ -16,6 +16,13 @@ MOST_WAITING: Final = 20_000
 """Lines that wait for a slow stderr before further ones are dropped (and counted)."""
 
 _SHOWN_AT_THE_END = 3
+_PRIORITIES: Final = (
+    (logging.CRITICAL, 2),
+    (logging.ERROR, 3),
+    (logging.WARNING, 4),
+    (logging.INFO, 6),
+)
+"""Python's levels and those of syslog(3)."""
 
 
 def mask(number: str) -> str:
@@ -49,6 +56,18 @@ class _Formatter(logging.Formatter):
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
+
+
+class _JournalFormatter(logging.Formatter):
+    """As journald takes it (sd-daemon(3)): each line with how bad it is; the time it knows itself."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and a traceback where there is one, all of one priority."""
+        text = clean(record.getMessage())
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        level = next((n for least, n in _PRIORITIES if record.levelno >= least), 7)
+        return "\n".join(f"<{level}>{line}" for line in text.split("\n"))
 
 
 class _Fd(logging.Handler):
@@ -88,14 +107,19 @@ class _Drop(QueueHandler):
 
 
 class Log:
-    """The program's log from its making until `close`."""
+    """The program's log from its making until `close`.
 
-    def __init__(self, level: int = logging.INFO, fd: int = STDERR) -> None:
+    `journal`: journald reads it (systemd says so in ``JOURNAL_STREAM``).
+    """
+
+    def __init__(
+        self, level: int = logging.INFO, fd: int = STDERR, *, journal: bool = False
+    ) -> None:
         lines: queue.Queue[logging.LogRecord | None] = queue.Queue(MOST_WAITING)
         self._lines = lines
         self._closed = False
         self._handler = _Drop(lines)
-        self._handler.setFormatter(_Formatter())
+        self._handler.setFormatter(_JournalFormatter() if journal else _Formatter())
         self._listener = QueueListener(lines, _Fd(fd))
         root = logging.getLogger()
         root.addHandler(self._handler)

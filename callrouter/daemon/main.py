@@ -82,7 +82,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
     except ControlError as error:
         complain(str(error))
         return 2
-    log = Log()
+    log = Log(journal="JOURNAL_STREAM" in environ)
     try:
         daemon = Daemon(folder, environ, settings, make)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

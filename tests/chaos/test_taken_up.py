@@ -79,7 +79,6 @@ async def test_fifty_are_taken_up_in_their_order(install: Install) -> None:
         new.sort(key=lambda dialog: dialog.invite_at)
         tell(f"first offer {new[0].invite_at - began:.2f} s after the start of the new router")
         served = [dialog.peer_number for dialog in new if dialog.heard]
-        assert served[:1] == [callers[0].number]
         assert len(set(served)) == WAITING
         assert all(by_router(dialog) for dialog in new)
         place = {caller.number: n for n, caller in enumerate(callers)}

@@ -1,0 +1,78 @@
+"""The systemd unit that is shipped, and lines as journald wants them."""
+
+from __future__ import annotations
+
+import configparser
+import logging
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from callrouter.logs import Log
+from tests.daemon.process import ROOT
+
+UNIT = ROOT / "config/callrouter.service"
+
+
+def test_the_unit_says_what_the_daemon_needs() -> None:
+    unit = configparser.RawConfigParser(strict=True)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(UNIT.read_text())
+    service = unit["Service"]
+    assert service["Type"] == "notify"
+    assert service["Restart"] == "always"
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert float(service["RestartSec"]) <= 2, "callers wait 15 s for a router to come back"
+    assert service["User"] not in {"", "root"}
+    for key in ("NoNewPrivileges", "PrivateTmp", "PrivateDevices", "ProtectHome"):
+        assert service[key] == "yes"
+    assert service["ProtectSystem"] == "strict"
+    assert service["CapabilityBoundingSet"] == ""
+    assert service["StateDirectory"] == service["RuntimeDirectory"] == "callrouter"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    text = UNIT.read_text().replace("/opt/callrouter/bin/callrouter", "/bin/true")
+    (tmp_path / UNIT.name).write_text(text.replace("User=callrouter", "User=daemon"))
+    answer = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / UNIT.name)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    complaints = [line for line in answer.stderr.splitlines() if UNIT.name in line]
+    assert complaints == []
+
+
+def written(log_lines: list[tuple[int, str]], *, journal: bool) -> list[str]:
+    reader, writer = os.pipe()
+    log = Log(fd=writer, journal=journal)
+    for level, text in log_lines:
+        logging.getLogger("x").log(level, text)
+    try:
+        int("no")
+    except ValueError:
+        logging.getLogger("x").exception("failed")
+    log.close()
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+def test_journald_is_told_how_bad_a_line_is() -> None:
+    lines = written([(logging.INFO, "one"), (logging.WARNING, "two")], journal=True)
+    assert [line[:3] for line in lines[:3]] == ["<6>", "<4>", "<3>"]
+    assert lines[0] == "<6>one", "journald has the time and the level"
+    assert all(line.startswith("<3>") for line in lines[2:]), "a traceback is one thing"
+    assert len(lines) > 4
+
+
+def test_a_terminal_gets_the_time_and_no_numbers() -> None:
+    lines = written([(logging.INFO, "one")], journal=False)
+    assert lines[0].endswith(" INFO    one")
+    assert not lines[0].startswith("<")
