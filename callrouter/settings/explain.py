@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from callrouter.settings import schema, schemarules, shape
+from callrouter.settings import hints, schema, schemarules, shape
 from callrouter.settings.folder import Document, Way
 from callrouter.settings.problems import SECRET_KEYS, Nearest, listed, quoted
 from callrouter.settings.substitute import Substituted
@@ -83,8 +83,6 @@ _KEY_OF: Final = {
     "pauses": "a reason for a pause",
     "skills": "a skill's name",
 }
-_YES: Final = frozenset({"yes", "on", "y", "true", "1"})
-_NO: Final = frozenset({"no", "off", "n", "false", "0"})
 
 
 def fit(document: Document, nearest: Nearest) -> schema.Root | None:
@@ -124,7 +122,8 @@ def _report(document: Document, nearest: Nearest, error: Any) -> Way:
     if kind.startswith("union_tag"):
         _wrong_driver(document, nearest, loc, value)
         return loc
-    document.error(loc, f"{_subject(loc)} must be {_container(kind, loc)}{_not(loc, value)}")
+    text = f"{_subject(loc)} must be {_container(kind, loc)}{_not(loc, value)}"
+    document.error(loc, text, hints.blank(value))
     return loc
 
 
@@ -152,7 +151,8 @@ def _unknown_key(document: Document, nearest: Nearest, loc: Way) -> None:
 def _wrong_value(document: Document, nearest: Nearest, loc: Way, error: Any) -> None:
     value, phrase = error["input"], error["msg"]
     secret = any(part in SECRET_KEYS for part in loc)
-    hint = "" if secret else _hint(nearest, error["ctx"]["kind"], value)
+    kind = error["ctx"]["kind"]
+    hint = "" if secret else hints.value(nearest, kind, value, document.names("queues"))
     document.error(loc, f"{_subject(loc)} must be {phrase}{_not(loc, value)}", hint)
 
 
@@ -171,20 +171,6 @@ def _wrong_driver(document: Document, nearest: Nearest, loc: Way, value: object)
         text = f"driver must be {listed(known, 'or')}{_not((*loc, 'driver'), driver)}"
         hint = nearest.hint(driver, known) if isinstance(driver, str) else ""
         document.error((*loc, "driver"), text, hint)
-
-
-def _hint(nearest: Nearest, kind: str, value: object) -> str:
-    if kind == "bool":
-        word = str(value).lower()
-        return "write true" if word in _YES else "write false" if word in _NO else ""
-    if kind == "int" and isinstance(value, str):
-        digits = value.lstrip("+0") or "0"
-        return f"write {digits}" if digits.isascii() and digits.isdigit() else ""
-    if kind == "text" and isinstance(value, bool | int | float):
-        return f'put it in quotes: "{_shown(value)}"'
-    if "|" in kind and isinstance(value, str):
-        return nearest.hint(value, tuple(kind.split("|")))
-    return ""
 
 
 def _pattern(loc: Way) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class Expected:
     """Replaces any error of a value by ``phrase``, as in "priority must be `phrase`, not 0".
 
     `kind` says how to mend the usual mistakes: ``text`` (quotes are missing), ``int`` (quotes or
-    leading zeros too many), ``bool``, or the choices joined by ``|``.
+    leading zeros too many), or another that `hints.value` knows, or the choices joined by ``|``.
     """
 
     def __init__(self, phrase: str, kind: str = "text") -> None:
@@ -64,7 +64,7 @@ ListedName = Annotated[
     str,
     BeforeValidator(_name_of_digits),
     Field(pattern=NAME_PATTERN),
-    Expected(_NAME_IS),
+    Expected(_NAME_IS, "member"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": NAME_PATTERN}, {"type": "integer", "minimum": 0}]}
     ),
@@ -85,7 +85,7 @@ FilePath = Annotated[
     str, Field(min_length=1, max_length=4000, pattern="^[^\\x00]+$"), Expected("the name of a file")
 ]
 Bool = Annotated[bool, Expected("true or false", "bool")]
-NotYet = Annotated[Literal[False], Expected("false in this version", "bool")]
+NotYet = Annotated[Literal[False], Expected("false in this version", "off")]
 
 Priority = Annotated[int, Field(ge=1, le=100), Expected("a whole number from 1 to 100", "int")]
 Skill = Annotated[int, Field(ge=0, le=100), Expected("a whole number from 0 to 100", "int")]

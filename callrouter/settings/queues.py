@@ -20,7 +20,7 @@ from callrouter.model.table import (
     ToQueue,
     WidenStep,
 )
-from callrouter.settings import schema
+from callrouter.settings import hints, schema
 from callrouter.settings.context import Context, is_damaged
 from callrouter.settings.folder import Way
 from callrouter.settings.problems import quoted
@@ -113,7 +113,7 @@ def _policy(id_: str, queue: schema.Queue, context: Context) -> tuple[str, ...]:
     for index, name in enumerate(names):
         at: Way = way if one else (*way, index)
         if name not in context.policies:
-            hint = context.nearest.hint(name, context.policies)
+            hint = hints.policy(context.nearest, name, context.policies)
             text = f"unknown policy {quoted(name)}"
             context.document.error(at, text, f"{hint} {known}".strip())
         elif name in names[:index]:

@@ -45,6 +45,13 @@ def explain(error: yaml.YAMLError, text: str, lines: list[str]) -> tuple[int, in
         column = max(lines[line].rfind("["), lines[line].rfind("{"), 0)
     here = lines[line][column : column + 1] if lines else ""
     why, hint = _meaning(error, here)
+    opened = getattr(error, "context_mark", None)
+    if opened is not None and "',' or" in str(getattr(error, "problem", "")) and opened.line < line:
+        # It is read on until something cannot be a part of it.
+        why = "a ',' or a closing bracket is missing"
+        hint = (
+            f"is the '{lines[opened.line][opened.column]}' of line {opened.line + 1} never closed?"
+        )
     if "flow" in str(getattr(error, "context", None)) and "${" in lines[line]:
         hint = "inside { } or [ ] put ${...} in quotes"
     return line + 1, column + 1, why, hint

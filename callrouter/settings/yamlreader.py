@@ -38,6 +38,7 @@ _FLOAT: Final = re.compile(
 )
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]")
 _TIMES: Final = re.compile(r"[0-9]:[0-9]{2}-[0-9]{1,2}:[0-9]{2}")
+_ALIAS: Final = "write the value again; or put a text that begins with * in quotes"
 _DROPPED: Final = object()
 """Stands for a value that was reported already and is treated as not written."""
 
@@ -140,7 +141,7 @@ class Reader:
             return self._mapping(event)
         if kind is yaml.SequenceStartEvent:
             return self._items(event)
-        self._bad(event.start_mark, "aliases (*) are not supported", "write the value again")
+        self._bad(event.start_mark, "aliases (*) are not supported", _ALIAS)
         return _DROPPED
 
     def _enter(self, event: Any) -> None:

@@ -1,0 +1,97 @@
+"""What would be right in place of what was written, where it can be told from that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+from callrouter.settings.problems import Nearest, quoted
+
+_YES: Final = frozenset({"yes", "on", "y", "true", "1"})
+_NO: Final = frozenset({"no", "off", "n", "false", "0"})
+_SPOKEN: Final = re.compile(
+    r"([0-9]{1,6}) ?(s|m|h)(?:ec|ecs|econd|econds|in|ins|inute|inutes|r|rs|our|ours)?"
+)
+_NO_BLANK: Final = re.compile(r"([A-Za-z0-9_-]+):(\S.*)")
+_WHERE: Final = ("queue:", "dialplan:")
+
+PEERS: Final = {
+    "ringall": "ring-all",
+    "ring-to-all": "ring-all",
+    "leastrecent": "longest-idle",
+    "longest-idle-agent": "longest-idle",
+    "rrmemory": "round-robin",
+    "rrordered": "round-robin",
+    "roundrobin": "round-robin",
+    "fewestcalls": "fewest-calls",
+    "agent-with-fewest-calls": "fewest-calls",
+    "agent-with-least-talk-time": "least-talk-time",
+    "top-down": "linear",
+    "sequentially-by-agent-order": "linear",
+    "wrandom": "weighted-random",
+    "penalty": "priority",
+    "least-utilized": "average-utilization",
+    "most-utilized": "max-utilization",
+}
+"""What app_queue, mod_callcenter and LiveAgent call our policies."""
+
+
+def value(nearest: Nearest, kind: str, written: object, queues: Collection[str]) -> str:
+    """How to write a value; `kind` as in `fields.Expected`, `queues` are the names there are."""
+    text = written if isinstance(written, str) else ""
+    match kind:
+        case "bool":
+            word = str(written).lower()
+            return "write true" if word in _YES else "write false" if word in _NO else ""
+        case "off":
+            return "write false, or take it out"
+        case "int":
+            digits = text.lstrip("+0") or "0"
+            plain = text and digits.isascii() and digits.isdigit() and len(digits) < 8
+            return f"write {digits}" if plain else ""
+        case "text":
+            number = isinstance(written, bool | int | float)
+            return f'put it in quotes: "{str(written).lower()}"' if number else ""
+        case "duration":
+            spoken = None if text.startswith("0") else _SPOKEN.fullmatch(text.lower())
+            return f"write {spoken[1]}{spoken[2]}" if spoken else ""
+        case "target":
+            return _target(nearest, text, queues)
+        case "member":
+            return _member(written)
+        case _:
+            return nearest.hint(text, tuple(kind.split("|"))) if "|" in kind and text else ""
+
+
+def _target(nearest: Nearest, text: str, queues: Collection[str]) -> str:
+    if text in queues:
+        return f"did you mean {quoted(f'queue:{text}')}?"
+    before, colon, rest = text.partition(":")
+    word = nearest.hint(before + colon, _WHERE) if colon else ""
+    if rest and "queue" in word:
+        return f"did you mean {quoted(f'queue:{rest.strip()}')}?"
+    return "such as dialplan:voicemail,s,1" if before == "dialplan" else ""
+
+
+def _member(written: object) -> str:
+    if isinstance(written, dict) and len(written) == 1:
+        ((name, level),) = written.items()
+        if isinstance(level, int):
+            return f"write '{name}: {level}' without the '-'"
+    return ""
+
+
+def blank(written: object) -> str:
+    """Where a mapping was expected and one is meant: ``agents:[alice]`` is a text in YAML."""
+    found = _NO_BLANK.fullmatch(written) if isinstance(written, str) else None
+    return f"put a blank after {quoted(found[1] + ':')}" if found else ""
+
+
+def policy(nearest: Nearest, name: str, known: frozenset[str]) -> str:
+    """The policy that is meant, also by its name elsewhere."""
+    plain = name.lower().replace("_", "-").replace(" ", "-")
+    ours = PEERS.get(plain)
+    if ours in known:
+        return f"that is {quoted(ours)} here;"
+    return nearest.hint(name, known)
