@@ -31,9 +31,11 @@ from callrouter.core.router import Router
 from callrouter.daemon.config import Configuration, Door, mistakes
 from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.holdup import HoldUps
+from callrouter.daemon.mobiles import Links, Mobiles
 from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.logs import Log
+from callrouter.mobiles.memory import MemoryStore
 from callrouter.model.commands import Decided, Happened, Record, Told
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
 from callrouter.reception import Reception
@@ -155,6 +157,7 @@ class Daemon:
             if isinstance(pbx, KeepsRecords):
                 pbx.devices_from(lambda: self._router.floor)
                 self._runtime.listen(pbx.listen)
+        self._mobiles = self._take_mobiles(settings)
         self._reception = self._open_reception()
         self._live = Live()
         history = History(self._router.floor)
@@ -163,6 +166,20 @@ class Daemon:
         for listener in listeners:
             self._runtime.listen(listener)
         self._backend = self._make_backend(history, journal, now)
+
+    def _take_mobiles(self, settings: Settings) -> Mobiles:
+        """Who registers agents' own mobiles, and adds them to the tables of the files."""
+        links = Links(
+            floor=lambda: self._router.floor,
+            post=self._post,
+            pbxes=self._runtime.pbxes,
+            in_step=lambda name: self._backend.in_step(name, self._runtime.pbxes[name].health()),
+            store=MemoryStore(),
+            clock=self._clock,
+            tasks=self._tasks,
+        )
+        self._config.additions = made = Mobiles(settings, links)
+        return made
 
     def _open_reception(self) -> Reception:
         """Who answers the codes that agents dial, on every PBX where they can."""
@@ -180,7 +197,8 @@ class Daemon:
         return reception
 
     def _phoned(self, event: PhoneEvent) -> None:
-        self._reception.heard(event)
+        if not self._mobiles.heard(event):
+            self._reception.heard(event)
 
     def _make_backend(self, history: History, journal: Journal, now: float) -> Backend:
         return Backend(
@@ -194,6 +212,7 @@ class Daemon:
             started_at=now,
             pid=os.getpid(),
             files=Door(self._config, self._runtime.post, self._tokens),
+            mobiles=self._mobiles,
             extra={
                 "history": lambda: str(self._config.past.place),
                 "handled": lambda: self._runtime.handled,
@@ -202,6 +221,7 @@ class Daemon:
                 "invariants": self._selfcheck.status,
                 "loop": self._hold_ups.status,
                 "reception": self._reception.status,
+                "mobiles": self._mobiles.status,
             },
         )
 
@@ -227,6 +247,7 @@ class Daemon:
         try:
             # Before anybody can ask for anything and any PBX can ring.
             await self._keeper.start()
+            await self._mobiles.start()
             self._backend.listen = await listen_tcp(runner, self._config.settings.http)
             await web.SockSite(runner, control.listener).start()
             self._start(control)

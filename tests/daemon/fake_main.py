@@ -10,7 +10,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 import callrouter.daemon.main as daemon
 from callrouter.cli.main import main
@@ -24,6 +26,14 @@ from callrouter.model.events import (
     LegEnded,
     PbxSnapshot,
     Reached,
+)
+from callrouter.model.phoning import (
+    CallNumber,
+    DigitsKeyed,
+    NumberAnswered,
+    PersonLeft,
+    PhoneEvent,
+    Say,
 )
 from callrouter.model.table import Table
 from callrouter.pbx.base import PbxHealth, Post
@@ -85,8 +95,33 @@ class ScenePbx:
                     raise
 
 
+class TalkingPbx(ScenePbx):
+    """Also has a phone in the world outside: it answers, and keys in what the file ``keys`` says."""
+
+    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+        self.heard = heard
+
+    def call_number(self, command: CallNumber) -> None:
+        answered = NumberAnswered(pbx=self.name, ref=command.ref, channel=command.ref)
+        asyncio.get_running_loop().call_soon(self.heard, answered)
+
+    def say(self, command: Say) -> None:
+        self.key(command.channel, ask=bool(command.read))
+
+    def key(self, channel: str, *, ask: bool) -> None:
+        loop = asyncio.get_running_loop()
+        keys = Path(SCENE["keys"])
+        if not ask:
+            loop.call_soon(self.heard, PersonLeft(pbx=self.name, channel=channel))
+        elif keys.exists():
+            keyed = DigitsKeyed(pbx=self.name, channel=channel, digits=keys.read_text())
+            loop.call_soon(self.heard, keyed)
+        else:
+            loop.call_later(0.05, partial(self.key, channel, ask=True))
+
+
 kwdefaults = daemon.run.__kwdefaults__
 assert kwdefaults is not None
-kwdefaults["make"] = ScenePbx
+kwdefaults["make"] = TalkingPbx if "keys" in SCENE else ScenePbx
 sys.argv[0] = "callrouter"
 main()

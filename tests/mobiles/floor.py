@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from callrouter.daemon.mobiles import Links, Mobiles
+from callrouter.mobiles.memory import MemoryStore
 from callrouter.model.phoning import (
     CallNumber,
     DigitsKeyed,
@@ -15,7 +16,6 @@ from callrouter.model.phoning import (
     PhoneEvent,
     Say,
 )
-from callrouter.model.registered import AuditRow, DialledRow, MobileRow
 from callrouter.settings import ApiToken, Settings
 from callrouter.tasks import Tasks
 from tests.api.world import TOKENS, NotingPbx, World
@@ -64,33 +64,6 @@ class TalkingPbx(NotingPbx):
     def key(self, digits: str, channel: str = "ch1") -> None:
         self.heard(DigitsKeyed(pbx="office", channel=channel, digits=digits))
         self.heard(PersonLeft(pbx="office", channel=channel))
-
-
-class MemoryStore:
-    """Keeps rows as long as it lives."""
-
-    def __init__(self) -> None:
-        self.mobiles: dict[tuple[str, str], MobileRow] = {}
-        self.audit: list[AuditRow] = []
-        self.dialled: list[DialledRow] = []
-
-    def put_mobile(self, row: MobileRow) -> None:
-        self.mobiles[row.agent, row.device] = row
-
-    def forget_mobile(self, agent: str, device: str) -> None:
-        self.mobiles.pop((agent, device), None)
-
-    def add_audit(self, row: AuditRow) -> None:
-        self.audit.append(row)
-
-    def add_dialled(self, row: DialledRow) -> None:
-        self.dialled.append(row)
-
-    async def load_mobiles(self, since: float) -> tuple[Sequence[MobileRow], Sequence[DialledRow]]:
-        return list(self.mobiles.values()), [row for row in self.dialled if row.at >= since]
-
-    async def read_audit(self, agent: str, most: int) -> Sequence[AuditRow]:
-        return [row for row in reversed(self.audit) if agent in {"", row.agent}][:most]
 
 
 class Floor:
