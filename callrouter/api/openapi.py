@@ -96,9 +96,14 @@ _SCHEMAS: Final[Json] = {
         state={"enum": list(_AGENT_STATES)},
         reason=_MAYBE_TEXT,
         since=_MOMENT,
+        by=_MAYBE_TEXT,
+        by_at=_MAYBE_MOMENT,
+        until=_MAYBE_MOMENT,
+        then={"enum": ["tell", "resume", "sign-out", "ready", None]},
         signed_in=_YES_NO,
         signed_in_at=_MAYBE_MOMENT,
         pending={"enum": ["pause", "sign-out", None]},
+        pending_by=_MAYBE_TEXT,
         pause_reason=_MAYBE_TEXT,
         wrap_up_s=_MAYBE_NUMBER,
         idle_s=_MAYBE_NUMBER,
@@ -110,6 +115,13 @@ _SCHEMAS: Final[Json] = {
         queues=_list(_object(id=_TEXT, priority=_WHOLE)),
         devices=_list(_ref("Device")),
         why_not=_list(_TEXT),
+        messages=_list(_object(at=_MOMENT, text=_TEXT)),
+    ),
+    "Pause": _object(
+        reason=_TEXT,
+        longest_s=_MAYBE_NUMBER,
+        then={"enum": ["tell", "resume", "sign-out", None]},
+        default=_YES_NO,
     ),
     "Waiting": _object(
         call=_TEXT,
@@ -352,6 +364,9 @@ def _paths() -> Json:
         "/api/agents/{id}/resume": {"post": _write("Come back from a break", agent)},
         "/api/agents/{id}/ready": {"post": _write("End wrap-up early", agent)},
         **_device_paths(),
+        "/api/pauses": _get(
+            "The reasons that a pause may have; none: any text", _list(_ref("Pause"))
+        ),
         "/api/queues": _get("All queues", _list(queue)),
         "/api/queues/{id}": _get("A queue", queue, one=True),
         "/api/calls": calls,

@@ -19,6 +19,7 @@ from callrouter.api.problems import ApiProblem, not_found
 from callrouter.api.records import Json, moment, seconds
 from callrouter.core.people import refusal
 from callrouter.core.state import Agent, Call, CallState, Queue
+from callrouter.core.wishes import unknown_reason
 from callrouter.model.events import (
     CallEndRequested,
     CallMoved,
@@ -55,6 +56,7 @@ def add_routes(app: web.Application) -> None:
             web.get("/api/agents", agents),
             web.get("/api/agents/{id}", agent),
             *(web.post(f"/api/agents/{{id}}/{action}", _acting(action)) for action in ACTIONS),
+            web.get("/api/pauses", pauses),
             web.get("/api/queues", queues),
             web.get("/api/queues/{id}", queue),
             web.get("/api/calls", calls),
@@ -187,6 +189,8 @@ def _acting(action: str) -> Callable[[web.Request], Any]:
         body = await read_object(request, {"reason": str} if action == "pause" else {})
         found = _find_agent(request)
         event = make(found.id, body.get("reason", "").strip(), identify(request).name)
+        if isinstance(event, PauseRequested):
+            _check_reason(b, event.reason)
         no = refusal(b.floor, event)
         if no:
             raise ApiProblem(409, "refused", no)
@@ -194,6 +198,18 @@ def _acting(action: str) -> Callable[[web.Request], Any]:
         return answer(views.agent_view(b.floor, found, b.history, b.clock.now()))
 
     return act
+
+
+def _check_reason(b: Backend, reason: str) -> None:
+    wrong = unknown_reason(b.floor.table.pauses, reason)
+    if wrong:
+        raise ApiProblem(422, "unknown-reason", wrong)
+
+
+async def pauses(request: web.Request) -> web.Response:
+    """``GET /api/pauses``: the reasons there are; none: any text will do."""
+    found = request.app[BACKEND].floor.table.pauses.values()
+    return await answer_list(map(views.pause_view, found))
 
 
 # ---------------------------------------------------------------- queues

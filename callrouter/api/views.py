@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 
 from callrouter.api.history import Day, History, Story
 from callrouter.api.records import Json, moment, named, seconds
-from callrouter.core import agents
+from callrouter.core import agents, wishes
 from callrouter.core.calls import position
 from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Offer, Queue
 from callrouter.logs import mask
 from callrouter.model.events import Reached
-from callrouter.model.table import DeviceSpec
+from callrouter.model.table import DeviceSpec, PauseSpec
 
 _NEAREST = (Reached.IDLE, Reached.IN_USE, Reached.UNREACHABLE)
 """Of what several PBXes say of a phone, the first of these counts."""
@@ -34,9 +34,13 @@ def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json
         "state": state.value,
         "reason": _reason(floor, agent, state),
         "since": moment(agent.since),
+        "by": agent.changed_by or None,
+        "by_at": moment(agent.changed_at),
+        **_until(floor, agent),
         "signed_in": agent.signed_in,
         "signed_in_at": moment(agent.signed_in_at if agent.signed_in else None),
         "pending": _pending(agent),
+        "pending_by": (agent.pending_by or None) if _pending(agent) else None,
         "pause_reason": agent.pause,
         "wrap_up_s": None if agent.wrap_until is None else seconds(agent.wrap_until - now),
         "idle_s": seconds(now - agent.idle_since) if state is AgentState.AVAILABLE else None,
@@ -51,7 +55,17 @@ def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json
         ],
         "devices": [device_view(floor, device) for device in agent.spec.devices],
         "why_not": agents.why_not(floor, agent),
+        "messages": [{"at": moment(at), "text": text} for at, text in agent.messages],
     }
+
+
+def _until(floor: Floor, agent: Agent) -> Json:
+    """When the pause or the wrap-up is over by itself, and what comes then."""
+    if agent.pause is not None:
+        ends = wishes.pause_ends(floor, agent)
+        then = floor.table.pauses[agent.pause].then.value if ends is not None else None
+        return {"until": moment(ends), "then": then}
+    return {"until": moment(agent.wrap_until), "then": "ready" if agent.wrap_until else None}
 
 
 def device_view(floor: Floor, device: DeviceSpec) -> Json:
@@ -67,7 +81,7 @@ def device_view(floor: Floor, device: DeviceSpec) -> Json:
         "kind": "number" if device.number else "endpoint",
         "address": mask(device.number) if device.number else device.endpoint,
         "state": best.value,
-        "enabled": device.enabled,
+        "enabled": device.enabled and not agents.switched_off(floor, device),
         "confirm": device.confirm,
         "trouble": troubles[0] if troubles and all(troubles) else None,
     }
@@ -215,6 +229,16 @@ def ended_view(story: Story) -> Json:
         "offers": [],
         "ended_at": moment(story.ended_at),
         "result": story.result or None,
+    }
+
+
+def pause_view(spec: PauseSpec) -> Json:
+    """A reason that a pause may have."""
+    return {
+        "reason": spec.reason,
+        "longest_s": spec.longest,
+        "then": spec.then.value if spec.longest is not None else None,
+        "default": spec.default,
     }
 
 

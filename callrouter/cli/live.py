@@ -239,4 +239,4 @@ def agent(
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
-        show_on(console(), tables.agent(view, local_now()))
+        show_on(console(), tables.agent(view, local_now(), messages=action is None))

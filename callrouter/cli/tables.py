@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from rich.console import RenderableType
@@ -26,6 +26,10 @@ Shown: TypeAlias = list[RenderableType]
 
 _WHOLE = frozenset({"Call", "Agent", "Queue", "From", "Ended", "Device", "Phone"})
 """Columns whose words people copy: never broken in two."""
+
+LATELY = timedelta(minutes=15)
+MOST_TOLD = 10
+"""Of what agents were told within `LATELY`, so much is shown beneath their table."""
 
 WIDE = 100
 """From this many columns on there is room for names and details."""
@@ -204,7 +208,19 @@ def agents(views: Sequence[Json], width: int, now: datetime) -> Shown:
             plain(", ".join(map(_phone, view["devices"])) or "none"),
             plain(", ".join(f"{q['id']} {q['priority']}" for q in view["queues"]) or "none"),
         )
-    return [table, Text(""), plain(_agents_in_words(_by_state(views)))]
+    return [table, Text(""), plain(_agents_in_words(_by_state(views))), *_told(views, now)]
+
+
+def _told(views: Iterable[Json], now: datetime) -> Shown:
+    """What agents were told lately, the last thing first."""
+    lately = [
+        (parse(item["at"]), view["id"], item["text"])
+        for view in views
+        for item in view["messages"]
+        if now - parse(item["at"]) < LATELY
+    ]
+    lines = [f"{at.astimezone():%H:%M}  {who}: {text}" for at, who, text in sorted(lately)[::-1]]
+    return [Text("\ntold lately", style="bold"), *map(plain, lines[:MOST_TOLD])] if lines else []
 
 
 def _by_state(views: Iterable[Json]) -> Json:
@@ -214,7 +230,7 @@ def _by_state(views: Iterable[Json]) -> Json:
     return found
 
 
-def _explained(view: Json, *, wide: bool) -> str:
+def _explained(view: Json, *, wide: bool, exact: bool = False) -> str:
     """The word or two that a state needs."""
     notes = []
     if view["state"] == "wrap-up" and view["wrap_up_s"] is not None:
@@ -225,24 +241,46 @@ def _explained(view: Json, *, wide: bool) -> str:
         notes.append(view["reason"])
     elif view["call"] and wide:
         notes.append(view["call"])
+    if view["state"] == "paused" and view["until"]:
+        notes = [" ".join([*notes, _ends(view["until"], view["then"])])]
+    notes += _who(view, exact=exact)
     if view["pending"]:
         notes.append(f"{view['pending']} after this call")
     return ", ".join(notes)
+
+
+def _who(view: Json, *, exact: bool) -> list[str]:
+    """Who paused them or signed them out (`exact`: when), unless it was the agent."""
+    away = view["state"] == "paused" or not view["signed_in"]
+    if not away or view["by"] in {None, view["id"]}:
+        return []
+    return [f"by {view['by']}" + (f" at {clock_time(view['by_at'])[:5]}" if exact else "")]
+
+
+def _ends(until: str, then: str) -> str:
+    """``until 11:17``; what comes then where it is more than being back."""
+    more = ", then signed out" if then == "sign-out" else ""
+    return f"until {clock_time(until)[:5]}{more}"
 
 
 def _phone(device: Json) -> str:
     return f"{device['id']} ({device['trouble']})" if device["trouble"] else str(device["id"])
 
 
-def agent(view: Json, now: datetime) -> Shown:
-    """One agent, in a sentence."""
+def agent(view: Json, now: datetime, *, messages: bool) -> Shown:
+    """One agent, in a sentence; with `messages` what they were told last too."""
     who = f"{view['id']} ({view['name']})" if view["name"] != view["id"] else view["id"]
     text = f"{who} is {view['state']}"
     age = since(view["since"], now)
     text += f" for {age}" if age not in {"", "0 s"} else ""
-    note = _explained(view, wide=False)
+    note = _explained(view, wide=False, exact=True)
     text += f": {note}" if note else ""
     lines: Shown = [plain(text)]
+    if messages:
+        lines += [
+            plain(f"  told {parse(item['at']).astimezone():%d %b %H:%M}: {item['text']}")
+            for item in view["messages"]
+        ]
     if view["signed_in"] and view["state"] == "offline":
         lines += [plain(f"  {reason}") for reason in view["why_not"]]
     return lines

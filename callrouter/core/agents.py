@@ -6,6 +6,7 @@ What an agent asked for (`signed_in`, `pause`, `pending_…`) is kept apart from
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from callrouter.core.state import Agent, AgentState, Floor, OfferState
@@ -61,6 +62,12 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None
 def device(agent: Agent, name: str) -> DeviceSpec | None:
     """A device of an agent as the table has it now; None: it has no such device."""
     return next((spec for spec in agent.spec.devices if spec.id == name), None)
+
+
+def switched_off(floor: Floor, device: DeviceSpec) -> bool:
+    """Whether a device was switched off while the router runs."""
+    agent = floor.agents.get(device.agent)
+    return agent is not None and device.id in agent.devices_off
 
 
 def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
@@ -168,13 +175,14 @@ def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
     """Every reason why the agent is not available, in words; empty if they are."""
     reasons = []
     if not agent.signed_in:
-        reasons.append("signed out")
+        reasons.append(f"signed out{_by(floor, agent)}")
     if agent.pending_sign_out:
-        reasons.append("signing out after this call")
+        reasons.append(f"signing out after this call{_asked(agent)}")
     if agent.pause is not None:
-        reasons.append(f"paused: {agent.pause}" if agent.pause else "paused")
+        why = f": {agent.pause}" if agent.pause else ""
+        reasons.append(f"paused{_by(floor, agent)}{why}")
     if agent.pending_pause is not None:
-        reasons.append("pausing after this call")
+        reasons.append(f"pausing after this call{_asked(agent)}")
     if agent.wrap_until is not None:
         reasons.append(f"in wrap-up for {_left(floor, agent.wrap_until, now):.0f} s more")
     if len(agent.offers) >= agent.spec.capacity:
@@ -185,6 +193,19 @@ def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
     if not open_pbxes(floor, agent):
         reasons.extend(device_reasons(floor, agent, now))
     return reasons
+
+
+def _by(floor: Floor, agent: Agent) -> str:
+    """Who brought about what the agent is, and when; nothing if it was the agent."""
+    if agent.changed_by in {"", agent.id} or agent.changed_at is None:
+        return ""
+    at = datetime.fromtimestamp(agent.changed_at, floor.table.zone)
+    return f" by {agent.changed_by} at {at:%H:%M}"
+
+
+def _asked(agent: Agent) -> str:
+    by = agent.pending_by
+    return "" if by in {"", agent.id} else f", asked for by {by}"
 
 
 def device_reasons(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:

@@ -16,9 +16,14 @@ async def test_an_agent_is_shown_whole(client: Client, world: World) -> None:
         "state": "offline",
         "reason": None,
         "since": "2025-11-21T21:53:07.000Z",
+        "by": None,
+        "by_at": None,
+        "until": None,
+        "then": None,
         "signed_in": False,
         "signed_in_at": None,
         "pending": None,
+        "pending_by": None,
         "pause_reason": None,
         "wrap_up_s": None,
         "idle_s": None,
@@ -49,6 +54,7 @@ async def test_an_agent_is_shown_whole(client: Client, world: World) -> None:
             },
         ],
         "why_not": ["signed out"],
+        "messages": [],
     }
 
 

@@ -221,10 +221,13 @@ def test_an_agents_day(place: Place, running: Daemon) -> None:
         assert (answer.returncode, answer.stderr) == (0, ""), answer
         return answer.stdout
 
-    assert say("bob") == "bob (Bob Jones) is offline\n"
+    assert say("bob").startswith("bob (Bob Jones) is offline")
     assert say("bob", "sign-in") == "bob (Bob Jones) is reserved\n"
-    assert say("bob", "pause", "long", "lunch") == "bob (Bob Jones) is paused: long lunch\n"
-    assert "is paused: tea" in say("bob", "pause", "tea")
+    said = say("bob", "pause", "long", "lunch")
+    assert said.startswith("bob (Bob Jones) is paused: long lunch, by command line ")
+    assert "paused by command line: long lunch" in say("bob")
+    assert "bob: paused by command line: long lunch" in place.call("agents").stdout
+    assert ": tea, by command line at " in say("bob", "pause", "tea")
     running.wait_for("agent bob paused: tea (by command line)")
     say("bob", "resume")
     say("bob", "ready")

@@ -1,0 +1,93 @@
+"""What `callrouter agents` says of a pause: why, who, since and until, readable at 100 columns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from callrouter.cli import tables
+
+NOW = datetime(2026, 11, 24, 10, 40, tzinfo=UTC)
+
+
+def view(**more: Any) -> dict[str, Any]:
+    base = {
+        "id": "alice", "name": "Alice Martin", "state": "paused", "reason": "lunch",
+        "since": "2026-11-24T10:32:00Z", "by": "sam", "by_at": "2026-11-24T10:32:00Z",
+        "until": "2026-11-24T11:17:00Z", "then": "resume", "signed_in": True, "pending": None,
+        "wrap_up_s": None, "call": None, "calls_today": 12, "why_not": [], "messages": [],
+        "devices": [{"id": "desk", "trouble": None}],
+        "queues": [{"id": "support", "priority": 1}, {"id": "sales", "priority": 50}],
+    }  # fmt: skip
+    return base | more
+
+
+def shown(*views: dict[str, Any], width: int = 100) -> str:
+    console = Console(width=width, highlight=False, color_system=None)
+    with console.capture() as capture:
+        for item in tables.agents(views, width, NOW):
+            console.print(item)
+    return capture.get()
+
+
+@pytest.fixture(autouse=True)
+def in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({}, "paused lunch until 11:17, by sam"),
+        ({"by": "alice"}, "paused lunch until 11:17"),
+        ({"reason": None}, "paused until 11:17, by sam"),
+        ({"by": "alice", "then": "sign-out"}, "lunch until 11:17, then"),
+        ({"until": None, "then": None}, "paused lunch, by sam"),
+        ({"state": "offline", "signed_in": False, "reason": None}, "offline by sam"),
+        ({"state": "available", "reason": None}, "available"),
+    ],
+)
+def test_a_pause_in_words(more: dict[str, Any], text: str) -> None:
+    made = shown(view(**more))
+    words = " ".join(made.split())
+    assert text in words
+    assert "8:00" in made, "since when, as an age"
+    assert all(len(line) <= 100 for line in made.splitlines())
+    if more.get("by") == "alice" or more.get("state") == "available":
+        assert "by " not in words
+
+
+def test_at_100_columns_each_agent_is_one_line() -> None:
+    lines = shown(view()).splitlines()
+    assert "Alice Martin" in lines[1]
+    assert "paused lunch until 11:17, by sam" in lines[1]
+
+
+def test_what_was_told_lately_stands_beneath_the_last_thing_first() -> None:
+    told = [
+        {"at": "2026-11-24T09:00:00Z", "text": "long ago"},
+        {"at": "2026-11-24T10:32:00Z", "text": "paused by sam: lunch"},
+        {"at": "2026-11-24T10:38:00Z", "text": "mobile could not be reached [bold]"},
+    ]
+    made = shown(view(messages=told))
+    assert "long ago" not in made
+    first, second = made.splitlines()[-2:]
+    assert first == "10:38  alice: mobile could not be reached [bold]"
+    assert second == "10:32  alice: paused by sam: lunch"
+    assert "told lately" not in shown(view())
+
+
+def test_one_agent_with_what_they_were_told() -> None:
+    console = Console(width=100, highlight=False, color_system=None)
+    item = view(messages=[{"at": "2026-11-24T10:32:00Z", "text": "paused by sam: lunch"}])
+    with console.capture() as capture:
+        for line in tables.agent(item, NOW, messages=True):
+            console.print(line)
+    assert capture.get() == (
+        "alice (Alice Martin) is paused for 8:00: lunch until 11:17, by sam at 10:32\n"
+        "  told 24 Nov 10:32: paused by sam: lunch\n"
+    )
+    assert len(tables.agent(item, NOW, messages=False)) == 1
