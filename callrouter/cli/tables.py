@@ -73,10 +73,8 @@ def status(view: Json) -> Shown:
         if view["config"][key]:
             shown.append(Text(f"\n{title} in the configuration", style="bold"))
             shown.extend(plain(problem(item)) for item in view["config"][key])
-    store = view.get("store")
-    if store is not None and store["state"] != "good":
-        shown.append(Text(f"\nagents' states are not being saved in {store['file']}", style="red"))
-        shown.append(plain(str(store["problem"])))
+    if view.get("store") is not None:
+        shown.extend(_store(view["store"]))
     shown.extend(_itself(view))
     if view.get("faults"):
         shown.append(Text(f"\n{many(view['faults'], 'fault')} so far: see the log", style="red"))
@@ -96,6 +94,17 @@ def _itself(view: Json) -> Iterator[Text]:
     if kept.get("breaches"):
         text = f"{many(kept['breaches'], 'time')} something did not hold that always must; mended:"
         yield Text(f"\n{text}", style="red") + plain(f" {kept['last_breach']}")
+
+
+def _store(store: Json) -> Iterator[Text]:
+    """What is wrong with keeping agents' states and the like, if anything."""
+    if store["state"] != "good":
+        yield Text(f"\nagents' states are not being saved in {store['database']}", style="red")
+        yield plain(str(store["problem"]))
+        if store["unsaved"]:
+            yield plain(f"{store['unsaved']} wait to be saved, and will be once that is possible")
+    if store["lost"]:
+        yield Text(f"{many(store['lost'], 'entry', 'entries')} of the audit are lost", style="red")
 
 
 def _config(config: Json) -> Text:

@@ -149,8 +149,8 @@ class Daemon:
         self.last_resort = threading.Timer(STOP_WITHIN, _give_up)
         """Set when we are told to stop; whoever runs us cancels it once all has ended."""
         self.last_resort.daemon = True
-        path = choose(settings.database, folder, environ)
-        self._keeper = Keeper(self._router.floor, self._runtime.post, self._clock, path)
+        place = choose(settings.database, folder, environ)
+        self._keeper = Keeper(self._router.floor, self._runtime.post, self._clock, place)
         for item in settings.pbxes.values():
             self._runtime.attach(make(item, self._runtime.post, settings.table, self._boot))
         for pbx in self._runtime.pbxes.values():

@@ -1,178 +1,185 @@
-"""The SQLite file: opened, brought to the newest version, read, written. Blocking; for the thread."""
+"""The open database: brought to the newest version, read, written. Blocking; for the thread.
+
+Every method may raise `StoreError`, which says in words what is wrong.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import sqlite3
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol
 
-from callrouter.store.place import StoreError
-from callrouter.store.row import COLUMNS, Row, parse, values
+import sqlalchemy as sa
+
+from callrouter.store.codec import columns, parse, values
+from callrouter.store.kinds import JOURNALS, KEPT, Journal, Kept
+from callrouter.store.outbox import Outbox
+from callrouter.store.place import File, StoreError
+from callrouter.store.sqlite import Sqlite
+from callrouter.store.upgrade import bring_up
 
 logger = logging.getLogger(__name__)
 
-BUSY: Final = 1.0
-"""Seconds to wait for another program's lock."""
+DAY: Final = 86_400.0
 
-MIGRATIONS: Final = (
-    """CREATE TABLE agents (
-        agent TEXT PRIMARY KEY,
-        signed_in INTEGER NOT NULL,
-        signed_in_at REAL,
-        pause_reason TEXT,
-        paused_at REAL,
-        wrap_until REAL,
-        wrap_queue TEXT NOT NULL,
-        idle_since REAL,
-        misses INTEGER NOT NULL,
-        calls INTEGER NOT NULL,
-        day TEXT NOT NULL
-    )""",
-    "ALTER TABLE agents ADD COLUMN pending TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE agents ADD COLUMN changed_by TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE agents ADD COLUMN changed_at REAL",
-    "ALTER TABLE agents ADD COLUMN devices_off TEXT NOT NULL DEFAULT '{}'",
-    "ALTER TABLE agents ADD COLUMN messages TEXT NOT NULL DEFAULT '[]'",
-)
-"""What leads from each version to the next. Only ever added to."""
-
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-# Only names of columns of our own go into these texts.
-_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM agents"  # noqa: S608
-_REPLACE: Final = (
-    f"INSERT OR REPLACE INTO agents ({', '.join(COLUMNS)}) "  # noqa: S608
-    f"VALUES ({', '.join('?' * len(COLUMNS))})"
-)
+# What is wrong with one row, and not with the database.
+_REFUSED: Final = (sa.exc.DataError, sa.exc.IntegrityError, OverflowError)
+_TABLES: Final[dict[Kept | Journal, sa.TableClause]] = {
+    **{kind: sa.table(kind.table, *map(sa.column, columns(kind.row))) for kind in KEPT},
+    **{
+        journal: sa.table(journal.table, *map(sa.column, ("id", "entry", *columns(journal.row))))
+        for journal in JOURNALS
+    },
+}
 
 
-class DamagedError(StoreError):
-    """The file is no SQLite database any more."""
+class Server(Protocol):
+    """A kind of database: how it is opened, and what only it can do."""
+
+    def open(self) -> sa.Connection:
+        """Connect, with no transaction begun."""
+
+    def there(self) -> bool:
+        """Whether what was opened is still what would be opened now."""
+
+    def keep_copy(self, link: sa.Connection, version: str) -> None:
+        """Keep what is there now, of an older version, for whoever has to go back."""
+
+    def insert(self, table: sa.TableClause) -> Any:
+        """``INSERT``, as this kind of database can do it on a conflict."""
+
+    def explain(self, error: sa.exc.DatabaseError) -> StoreError:
+        """An error in words that may be shown."""
+
+
+def server_at(place: File, now: Callable[[], float]) -> Server:
+    """The database at a place; nothing is opened yet."""
+    return Sqlite(place.path, now)
 
 
 class Database:
-    """An open file. Any method may raise `sqlite3.Error` or `OSError`."""
+    """An open database."""
 
-    def __init__(self, path: Path, now: float) -> None:
-        """Open `path`, or make it.
-
-        Raises:
-            DamagedError: it is not a database, or a broken one.
-            StoreError: a later version of callrouter made it.
-        """
-        self._path = path
-        self._link = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        with self._explained():
+            self._link = server.open()
         try:
-            self._prepare(now)
-            status = path.stat()
-        except BaseException as error:
-            self._link.close()
-            if is_damage(error):
-                raise DamagedError(str(error)) from error
+            with self._explained():
+                bring_up(self._link, lambda version: server.keep_copy(self._link, version))
+        except BaseException:
+            self.close()
             raise
-        self._file = (status.st_dev, status.st_ino)
-
-    def _prepare(self, now: float) -> None:
-        link = self._link
-        link.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        # WAL: a write is an append, and neither a killed router nor a reader harms or holds it up.
-        link.execute("PRAGMA journal_mode = WAL").fetchone()
-        link.execute("PRAGMA synchronous = NORMAL")
-        (said,) = link.execute("PRAGMA quick_check(1)").fetchone()
-        if said != "ok":
-            raise DamagedError(str(said))
-        if self._version() < len(MIGRATIONS):
-            with _transaction(self._link):
-                self._migrate(now)
-        elif self._version() > len(MIGRATIONS):
-            raise StoreError("a later version of callrouter made it")
-
-    def _version(self) -> int:
-        known = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'migrations'"
-        if not self._link.execute(known).fetchone()[0]:
-            return 0
-        newest = self._link.execute("SELECT max(version) FROM migrations").fetchone()[0]
-        return int(newest or 0)
-
-    def _migrate(self, now: float) -> None:
-        link = self._link
-        link.execute(
-            "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied_at REAL)"
-        )
-        for version in range(self._version(), len(MIGRATIONS)):
-            link.execute(MIGRATIONS[version])
-            link.execute("INSERT INTO migrations VALUES (?, ?)", (version + 1, now))
 
     def there(self) -> bool:
-        """Whether the file is still the one that was opened: SQLite writes on into a deleted one."""
-        try:
-            status = self._path.stat()
-        except OSError:
-            return False
-        return (status.st_dev, status.st_ino) == self._file
-
-    def read(self) -> list[Row]:
-        """Every agent; what can't be one of ours is told of and left out."""
-        found = self._link.execute(_SELECT).fetchall()
-        rows = [row for item in found if (row := parse(item)) is not None]
-        if len(rows) < len(found):
-            logger.error("%s: %d rows make no sense; left out", self._path, len(found) - len(rows))
-        return rows
-
-    def write(self, changes: Mapping[str, Row | None]) -> None:
-        """Write agents (None: forget them), all or nothing."""
-        with _transaction(self._link):
-            self._link.executemany(_REPLACE, [values(row) for row in changes.values() if row])
-            gone = [(agent,) for agent, row in changes.items() if row is None]
-            self._link.executemany("DELETE FROM agents WHERE agent = ?", gone)
+        """Whether it is still the one that was opened."""
+        return self._server.there()
 
     def close(self) -> None:
-        """Let go of the file; whatever was written stays."""
-        with contextlib.suppress(sqlite3.Error):
+        """Let go of it; whatever was written stays."""
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
             self._link.close()
 
+    # ------------------------------------------------------------ reading
 
-@contextlib.contextmanager
-def _transaction(link: sqlite3.Connection) -> Iterator[None]:
-    link.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        link.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
-            link.execute("ROLLBACK")
-        raise
+    def read(self, kind: Kept) -> list[Any]:
+        """Every row of a table; what can't be one of ours is told of and left out."""
+        return self._rows(kind, sa.select(*self._columns(kind)))
 
+    def since(self, journal: Journal, at: float) -> list[Any]:
+        """The rows of a journal from the moment `at` on, the oldest first."""
+        table = _TABLES[journal]
+        chosen = sa.select(*self._columns(journal)).where(table.c.at >= at).order_by(table.c.id)
+        return self._rows(journal, chosen)
 
-def is_damage(error: BaseException) -> bool:
-    """Whether an error says that the file itself is broken, and not just out of reach."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in _DAMAGED
+    def newest(self, journal: Journal, most: int, where: Mapping[str, Any]) -> list[Any]:
+        """The last `most` rows of a journal that have these values, the newest first."""
+        table = _TABLES[journal]
+        chosen = sa.select(*self._columns(journal)).order_by(table.c.id.desc()).limit(most)
+        for name, value in where.items():
+            chosen = chosen.where(table.c[name] == value)
+        return self._rows(journal, chosen)
 
+    @staticmethod
+    def _columns(kind: Kept | Journal) -> list[sa.ColumnElement[Any]]:
+        return [_TABLES[kind].c[name] for name in columns(kind.row)]
 
-def open_or_replace(path: Path, now: float) -> Database:
-    """Open `path`; a damaged file is renamed, so that somebody may look at it, and a new one made."""
-    try:
-        return Database(path, now)
-    except DamagedError as error:
-        why = str(error)
-    aside = set_aside(path, now)
-    logger.error("%s is damaged (%s): renamed to %s, and begun anew", path, why, aside.name)
-    return Database(path, now)
+    def _rows(self, kind: Kept | Journal, chosen: sa.Select[Any]) -> list[Any]:
+        with self._explained(), self._link.begin():
+            found = self._link.execute(chosen).all()
+        rows = [row for item in found if (row := parse(kind.row, item)) is not None]
+        if len(rows) < len(found):
+            left = len(found) - len(rows)
+            where = f"{self._server}, table {kind.table}"
+            logger.error("%s: %d rows make no sense; left out", where, left)
+        return rows
 
+    # ------------------------------------------------------------ writing
 
-def set_aside(path: Path, now: float) -> Path:
-    """Rename a database with its log; the new name says when."""
-    when = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
-    base = f"{path.name}.damaged-{when}"
-    number = 1
-    while (aside := path.with_name(base if number == 1 else f"{base}-{number}")).exists():
-        number += 1
-    path.rename(aside)
-    for end in ("-wal", "-shm"):  # a log must never be applied to another file
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
-    return aside
+    def write(self, outbox: Outbox) -> None:
+        """Write all that waits, or nothing; a row that the database refuses is told of and left out."""
+        with self._explained():
+            try:
+                with self._link.begin():
+                    for statement, rows in self._statements(outbox):
+                        self._link.execute(statement, rows)
+            except _REFUSED:
+                self._write_each(outbox)
+
+    def _write_each(self, outbox: Outbox) -> None:
+        with self._link.begin():
+            for statement, rows in self._statements(outbox):
+                for row in rows:
+                    try:
+                        with self._link.begin_nested():
+                            self._link.execute(statement, row)
+                    except _REFUSED as error:
+                        why = getattr(error, "orig", error)
+                        logger.error("%s refuses %r: %s; left out", self._server, row, why)  # noqa: TRY400
+
+    def _statements(self, outbox: Outbox) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+        """Statements that may be repeated: a write whose outcome is unknown is done again."""
+        for kind, changes in outbox.kept.items():
+            table = _TABLES[kind]
+            if put := [values(row) for row in changes.values() if row is not None]:
+                yield self._upsert(kind), put
+            if gone := [key for key, row in changes.items() if row is None]:
+                same = [table.c[name] == sa.bindparam(f"key_{name}") for name in kind.key]
+                names = [f"key_{name}" for name in kind.key]
+                yield (
+                    sa.delete(table).where(*same),
+                    [dict(zip(names, key, strict=True)) for key in gone],
+                )
+        for journal, entries in outbox.added.items():
+            if entries:
+                yield (
+                    self._server.insert(_TABLES[journal]).on_conflict_do_nothing(["entry"]),
+                    [{"entry": entry, **values(row)} for entry, row in entries],
+                )
+
+    def _upsert(self, kind: Kept) -> Any:
+        statement = self._server.insert(_TABLES[kind])
+        rest = [name for name in columns(kind.row) if name not in kind.key]
+        return statement.on_conflict_do_update(
+            index_elements=list(kind.key),
+            set_={name: statement.excluded[name] for name in rest},
+        )
+
+    def expire(self, now: float) -> None:
+        """Delete the rows of journals that are too old."""
+        with self._explained(), self._link.begin():
+            for journal in JOURNALS:
+                table = _TABLES[journal]
+                old = now - journal.days * DAY
+                self._link.execute(sa.delete(table).where(table.c.at < old))
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn the errors of the database into words."""
+        try:
+            yield
+        except sa.exc.DatabaseError as error:
+            raise self._server.explain(error) from error
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreError(str(error)) from error

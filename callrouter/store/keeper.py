@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from callrouter.clock import Clock
 from callrouter.core.state import Floor
 from callrouter.model.commands import Happened, Record, Told
 from callrouter.model.events import Event, PersonEvent
+from callrouter.store.kinds import AGENTS, Key
+from callrouter.store.mobiles import MobileKeeper
+from callrouter.store.place import File
 from callrouter.store.row import Row, copy, day_of
-from callrouter.store.writer import RETRY, Writer
+from callrouter.store.writer import RETRY, Found, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -23,9 +25,9 @@ EVERY: Final = 0.05
 AT_ONCE: Final = 500
 """Agents copied in one go: a millisecond or so of the loop's time."""
 READ_WITHIN: Final = 5.0
-"""Seconds that the start waits for the file."""
+"""Seconds that the start waits for the database."""
 CLOSE_WITHIN: Final = 1.5
-"""Seconds that the end waits for the file."""
+"""Seconds that the end waits for the database."""
 
 _ONLY_TELLS: Final = frozenset({Happened.RULE, Happened.OFFERED, Happened.RANG})
 """Records that name an agent and change nothing that is kept."""
@@ -39,9 +41,10 @@ _ACTS: Final = frozenset(
 
 
 class Keeper:
-    """Copies what changes about agents to a file, and puts it back at start.
+    """Copies what changes about agents to the database, and puts it back at start.
 
     A listener of the runtime (`listen`); everything but the writer's own thread runs on the loop.
+    `mobiles` keeps what agents register, by the same thread.
     """
 
     def __init__(
@@ -49,26 +52,27 @@ class Keeper:
         floor: Floor,
         post: Callable[[Event], None],
         clock: Clock,
-        path: Path,
+        place: File,
         *,
         retry: float = RETRY,
     ) -> None:
         self._floor = floor
         self._post = post
         self._clock = clock
-        self._writer = Writer(path, clock, self._was_read, retry=retry)
+        self._writer = Writer(place, clock, self._was_read, retry=retry)
+        self.mobiles = MobileKeeper(self._writer)
         self._dirty: dict[str, None] = {}
         self._touched: set[str] | None = set()
-        """Who signed in, paused … before the file could be read: they are not put back."""
+        """Who signed in, paused … before the database could be read: they are not put back."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def start(self) -> None:
-        """Put the agents back as the file knows them.
+        """Put the agents back as the database knows them.
 
-        A file that can't be read keeps nobody waiting; once it can be, those agents are put back to
+        One that can't be read keeps nobody waiting; once it can be, those agents are put back to
         whom nothing has happened meanwhile.
         """
         self._loop = asyncio.get_running_loop()
@@ -76,7 +80,7 @@ class Keeper:
         try:
             await asyncio.wait_for(self._looked.wait(), READ_WITHIN)
         except TimeoutError:
-            logger.error("%s does not answer; starting without it", self._writer.path)  # noqa: TRY400
+            logger.error("%s does not answer; starting without it", self._writer.place)  # noqa: TRY400
 
     async def close(self) -> None:
         """Save what has changed, and end."""
@@ -88,16 +92,18 @@ class Keeper:
         while self._dirty:
             self._copy()
         if not await asyncio.to_thread(self._writer.close, CLOSE_WITHIN):
-            logger.error("%s does not answer; agents' latest states are lost", self._writer.path)
+            logger.error("%s does not answer; agents' latest states are lost", self._writer.place)
 
     def status(self) -> dict[str, Any]:
         """For ``/api/status``."""
         writer = self._writer
+        trouble = writer.trouble
         return {
-            "state": "bad" if writer.trouble else "good",
-            "file": str(writer.path),
-            "problem": writer.trouble or None,
+            "state": "bad" if trouble else "good",
+            "database": str(writer.place),
+            "problem": trouble or None,
             "unsaved": writer.unsaved + len(self._dirty),
+            "lost": writer.lost,
         }
 
     # ------------------------------------------------------------ what happens
@@ -129,17 +135,18 @@ class Keeper:
         """Hand the present values of agents who changed to the thread, the first to change first."""
         now = self._clock.now()
         day = day_of(now, self._floor.table.zone)
-        changes: dict[str, Row | None] = {}
+        changes: dict[Key, Row | None] = {}
         for name in list(self._dirty)[:AT_ONCE]:
             del self._dirty[name]
             agent = self._floor.agents.get(name)
-            changes[name] = None if agent is None or agent.gone else copy(agent, now, day)
-        self._writer.put(changes)
+            changes[name,] = None if agent is None or agent.gone else copy(agent, now, day)
+        self._writer.put(AGENTS, changes)
 
     # ------------------------------------------------------------ at start
 
-    def _was_read(self, rows: list[Row] | None) -> None:
-        """In the thread: what the file held, or None if it can't be read for now."""
+    def _was_read(self, found: Found | None) -> None:
+        """In the thread: what the database held, or None if it can't be read for now."""
+        rows: list[Row] | None = None if found is None else found[AGENTS]
         with contextlib.suppress(RuntimeError):  # the loop has ended
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._put_back, rows)
@@ -150,11 +157,12 @@ class Keeper:
             today = day_of(self._clock.now(), self._floor.table.zone)
             known = [row for row in rows if row.agent in self._floor.agents]
             # Who was taken out of the configuration must not come back signed in next year.
-            self._writer.put(dict.fromkeys({row.agent for row in rows} - self._floor.agents.keys()))
+            gone = {row.agent for row in rows} - self._floor.agents.keys()
+            self._writer.put(AGENTS, {(agent,): None for agent in gone})
             for row in known:
                 if row.agent not in touched:
                     self._post(row.event(today))
-                    # What was copied of them before, if the file was late, is wrong now.
+                    # What was copied of them before, if the database was late, is wrong now.
                     self._mark(row.agent, acted=False)
-            logger.info("agents' states are kept in %s: %d found", self._writer.path, len(known))
+            logger.info("agents' states are kept in %s: %d found", self._writer.place, len(known))
         self._looked.set()

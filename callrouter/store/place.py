@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from callrouter.settings.past import state_folder
 
 
 class StoreError(Exception):
-    """Agents' states can't be kept; the text says why and what would be right."""
+    """Something can't be kept or read now; the text says why and what would be right."""
 
 
-def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Path:
+@dataclass(frozen=True, slots=True)
+class File:
+    """A SQLite file."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def choose(database: str, folder: Path, environ: Mapping[str, str]) -> File:
     """The file that the setting `database` means for the configuration in `folder`.
 
     A relative one is where the state of the configuration is (`settings.past.state_folder`): beside
@@ -31,8 +42,8 @@ def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Path:
         )
     path = Path(database)
     if path.is_absolute():
-        return path
+        return File(path)
     place = state_folder(folder, database, environ)
     with contextlib.suppress(OSError):  # who opens the file says so, again and again
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return place / path.name
+    return File(place / path.name)

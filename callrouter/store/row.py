@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Final
 
 from callrouter.core.agents import OFF_HOOK
 from callrouter.core.state import Agent
@@ -58,10 +57,6 @@ class Row:
         )
 
 
-COLUMNS: Final = tuple(item.name for item in fields(Row))
-"""In the order of the table and of `values`."""
-
-
 def day_of(at: float, zone: tzinfo) -> str:
     """The day of an instant in a zone, as ``2026-11-21``."""
     return datetime.fromtimestamp(at, zone).date().isoformat()
@@ -80,7 +75,7 @@ def copy(agent: Agent, now: float, day: str) -> Row:
         agent=agent.id,
         signed_in=agent.signed_in and not agent.pending_sign_out,
         signed_in_at=agent.signed_in_at,
-        pause_reason=None if pause is None else _storable(pause),
+        pause_reason=pause,
         paused_at=paused_at,
         wrap_until=agent.wrap_until,
         wrap_queue=agent.wrap_queue if agent.wrap_until is not None else "",
@@ -89,7 +84,7 @@ def copy(agent: Agent, now: float, day: str) -> Row:
         calls=agent.calls,
         day=day,
         pending=asked or agent.promised,
-        changed_by=_storable(agent.pending_by if asked else agent.changed_by),
+        changed_by=agent.pending_by if asked else agent.changed_by,
         changed_at=now if asked else agent.changed_at,
         devices_off=json.dumps(agent.devices_off, sort_keys=True),
         messages=json.dumps(list(agent.messages)),
@@ -101,11 +96,6 @@ def _asked_for(agent: Agent) -> str:
     if agent.pending_sign_out:
         return "sign-out"
     return "pause" if agent.pending_pause is not None else ""
-
-
-def _storable(text: str) -> str:
-    """A text that a file can hold: one from outside may hold half a surrogate pair."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _devices(text: str) -> dict[str, tuple[str, float]]:
@@ -154,57 +144,3 @@ def _idle_since(agent: Agent) -> float:
         if offer.state in OFF_HOOK and offer.talked_since is not None
     ]
     return max([agent.idle_since, *talks])
-
-
-def values(row: Row) -> tuple[object, ...]:
-    """The row as SQLite takes it."""
-    return tuple(getattr(row, name) for name in COLUMNS)
-
-
-def parse(found: tuple[object, ...]) -> Row | None:
-    """A row as SQLite gives it; None if it can't have been ours (SQLite holds any type anywhere)."""
-    agent, signed_in, signed_in_at, reason, paused_at, until, queue, idle, misses, calls, *more = (
-        found
-    )
-    day, pending, changed_by, changed_at, devices_off, messages = more
-    if not (
-        isinstance(agent, str)
-        and isinstance(queue, str)
-        and isinstance(day, str)
-        and isinstance(pending, str)
-        and isinstance(changed_by, str)
-        and isinstance(devices_off, str)
-        and isinstance(messages, str)
-        and (reason is None or isinstance(reason, str))
-        and isinstance(misses, int)
-        and isinstance(calls, int)
-        and signed_in in (0, 1)
-    ):
-        return None
-    times = [_time(value) for value in (signed_in_at, paused_at, until, idle, changed_at)]
-    if any(time is not None and not math.isfinite(time) for time in times):
-        return None
-    return Row(
-        agent=agent,
-        signed_in=bool(signed_in),
-        signed_in_at=times[0],
-        pause_reason=reason,
-        paused_at=times[1],
-        wrap_until=times[2],
-        wrap_queue=queue,
-        idle_since=times[3],
-        misses=max(0, misses),
-        calls=max(0, calls),
-        day=day,
-        pending=pending,
-        changed_by=changed_by,
-        changed_at=times[4],
-        devices_off=devices_off,
-        messages=messages,
-    )
-
-
-def _time(value: object) -> float | None:
-    if value is None:
-        return None
-    return float(value) if isinstance(value, int | float) else math.nan

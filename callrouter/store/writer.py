@@ -3,76 +3,135 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
+import secrets
 import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from callrouter.clock import Clock
-from callrouter.store.database import Database, open_or_replace
-from callrouter.store.place import StoreError
-from callrouter.store.row import Row
+from callrouter.model.registered import AuditRow
+from callrouter.store.kinds import JOURNALS, KEPT, Journal, Kept, Key
+from callrouter.store.outbox import Lost, Outbox
+from callrouter.store.place import File, StoreError
+
+if TYPE_CHECKING:
+    from callrouter.store.database import Database, Server
 
 logger = logging.getLogger(__name__)
 
 RETRY: Final = 1.0
-"""Seconds until a write that failed is tried again."""
+"""Seconds until a write that failed is tried again; doubled each time that fails, up to …"""
+SLOWEST: Final = 16.0
+"""… this many times as long."""
 TELL_EVERY: Final = 60.0
 """Seconds between two complaints about the same trouble."""
+STUCK: Final = 10.0
+"""Seconds of one attempt after which the database is said not to answer."""
+EXPIRE_EVERY: Final = 6 * 3600.0
+
+Found: TypeAlias = "Mapping[Kept, list[Any]]"
+Answer: TypeAlias = "Callable[[Any, StoreError | None], None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something to read: the answer is given in the thread; a patient one waits for the database."""
+
+    ask: Callable[[Database], Any]
+    answer: Answer
+    patient: bool
 
 
 class Writer:
-    """Takes changes at any time and writes them when it can; `put` never waits for a disk.
+    """Takes changes at any time and writes them when it can; nothing here waits for a disk.
 
-    What waits is bounded by the number of agents: only the latest of each is kept.
+    What waits is bounded: only the latest row of each agent and device is kept, and of journals the
+    last (`Journal.most`).
 
     Args:
-        on_read: told, in the thread, what the file held once it could be read, and first of all None
-            if that did not work at once.
-
-    Attributes:
-        trouble: why nothing can be written now; empty if all is well.
+        on_read: told, in the thread, what the database held once it could be read, and first of all
+            None if that did not work at once.
     """
 
     def __init__(
         self,
-        path: Path,
+        place: File,
         clock: Clock,
-        on_read: Callable[[list[Row] | None], None],
+        on_read: Callable[[Found | None], None],
         *,
         retry: float = RETRY,
     ) -> None:
-        self.path = path
-        self.trouble = ""
+        self.place = place
+        self.lost = 0
+        """Rows of journals that had to be given up."""
+        self._trouble = ""
+        self._busy_since: float | None = None
         self._clock = clock
         self._on_read = on_read
         self._retry = retry
+        self._pause = retry
+        self._run = secrets.token_hex(6)
+        self._entries = 0
         self._wake = threading.Condition()
-        self._inbox: dict[str, Row | None] = {}
+        self._inbox = Outbox()
+        self._lost: dict[Journal, Lost] = {journal: Lost() for journal in JOURNALS}
+        self._questions: list[Question] = []
         self._closing = False
+        self._ended = False
         # From here on only the thread's.
+        self._server: Server | None = None
         self._database: Database | None = None
         self._was_read = False
-        self._known: dict[str, Row] = {}
-        self._unsaved: dict[str, Row | None] = {}
+        self._known: dict[Kept, dict[Key, Any]] = {kind: {} for kind in KEPT}
+        self._unsaved = Outbox()
+        self._asked: list[Question] = []
         self._told_at: float | None = None
+        self._expired_at: float | None = None
         self._tried_last = False
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
 
     def start(self) -> None:
-        """Open the file and read it, in the thread."""
+        """Open the database and read it, in the thread."""
         self._thread.start()
 
-    def put(self, changes: Mapping[str, Row | None]) -> None:
-        """Write these agents soon (None: forget them)."""
+    def put(self, kind: Kept, changes: Mapping[Key, Any]) -> None:
+        """Write these rows soon (None: forget them)."""
         with self._wake:
-            self._inbox.update(changes)
+            self._inbox.put(kind, changes)
             self._wake.notify()
+
+    def add(self, journal: Journal, row: Any) -> None:
+        """Add a row to a journal soon."""
+        with self._wake:
+            self._add(self._inbox, journal, [(self._entry(), row)])
+            self._wake.notify()
+
+    def ask(self, ask: Callable[[Database], Any], answer: Answer, *, patient: bool = False) -> None:
+        """Read something once all that was put before is written.
+
+        `answer` gets it or an error: in the thread, or at once if the database is known to be away.
+        """
+        with self._wake:
+            ended = self._ended or self._closing
+            if not ended and (patient or not self._trouble):
+                self._questions.append(Question(ask, answer, patient))
+                self._wake.notify()
+                return
+        answer(None, StoreError("callrouter is stopping" if ended else self._trouble))
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written now; empty if all is well."""
+        since = self._busy_since
+        if not self._trouble and since is not None and self._clock.now() - since >= STUCK:
+            return f"it has not answered for {self._clock.now() - since:.0f} s"
+        return self._trouble
 
     @property
     def unsaved(self) -> int:
-        """How many agents wait to be written."""
+        """How many rows wait to be written."""
         return len(self._inbox) + len(self._unsaved)
 
     def close(self, within: float) -> bool:
@@ -83,94 +142,191 @@ class Writer:
         self._thread.join(within)
         return not self._thread.is_alive()
 
+    def _entry(self) -> str:
+        """A name for a row of a journal, so that writing it twice adds it once."""
+        self._entries += 1
+        return f"{self._run}-{self._entries}"
+
+    def _add(self, outbox: Outbox, journal: Journal, rows: Iterable[tuple[str, Any]]) -> None:
+        lost = self._lost[journal]
+        before = lost.count
+        outbox.add(journal, rows, lost)
+        self.lost += lost.count - before
+
     # ------------------------------------------------------------ in the thread
 
     def _work(self) -> None:
         last = False
         while not last:
+            self._busy_since = self._clock.now()
             try:
                 self._open()
                 self._save()
                 self._well()
-            except (sqlite3.Error, OSError, StoreError) as error:
+                self._reply()
+            except (OSError, StoreError) as error:
                 self._failed(error)
             except Exception as error:
                 logger.exception("a fault in keeping agents' states")
                 self._failed(error)
+            self._busy_since = None
             last = self._wait()
         if self._unsaved:
-            logger.error("%d agents' states were not saved: %s", len(self._unsaved), self.trouble)
+            text = "agents' states were not saved (%d rows): %s"
+            logger.error(text, len(self._unsaved), self._trouble)
+        with self._wake:
+            self._ended = True
+        for question in (*self._asked, *self._questions):
+            question.answer(None, StoreError("callrouter is stopping"))
         if self._database is not None:
             self._database.close()
 
     def _wait(self) -> bool:
         """Wait for something to do, and take it; True if there is nothing more to come."""
         with self._wake:
-            if self.trouble:  # not woken by each change: the trouble will last a while
-                self._wake.wait_for(lambda: self._closing, self._retry)
+            if self._trouble:  # not woken by each change: the trouble will last a while
+                self._wake.wait_for(lambda: self._closing, self._pause)
             else:
-                self._wake.wait_for(lambda: self._closing or self._inbox)
-            self._take(self._inbox)
-            self._inbox = {}
+                self._wake.wait_for(lambda: self._closing or self._inbox or self._questions)
+            self._take()
             done = self._closing and (not self._unsaved or self._tried_last)
             self._tried_last = self._closing
         return done
 
-    def _take(self, changes: Mapping[str, Row | None]) -> None:
-        for agent, row in changes.items():
-            if row is None:
-                self._known.pop(agent, None)
-            elif self._known.get(agent) == row:
-                continue  # most of what happens to an agent leaves nothing behind
-            else:
-                self._known[agent] = row
-            self._unsaved[agent] = row
+    def _take(self) -> None:
+        # Together: what is asked is answered when all that was put before is written.
+        self._asked.extend(self._questions)
+        self._questions = []
+        inbox, self._inbox = self._inbox, Outbox()
+        for kind, changes in inbox.kept.items():
+            known = self._known[kind]
+            for key, row in changes.items():
+                if row is None:
+                    known.pop(key, None)
+                elif known.get(key) == row:
+                    continue  # most of what happens to an agent leaves nothing behind
+                else:
+                    known[key] = row
+                self._unsaved.kept[kind][key] = row
+        for journal, rows in inbox.added.items():
+            self._add(self._unsaved, journal, rows)
 
     def _open(self) -> None:
+        # Here, and not above: this takes a third of a second that nobody need wait for.
+        from callrouter.store.database import Database, server_at  # noqa: PLC0415
+
         if self._database is not None:
             if not self._unsaved or self._database.there():
                 return
-            logger.error("%s was taken away; making it anew", self.path)
+            logger.error("%s was taken away; making it anew", self.place)
             self._database.close()
             self._database = None
-        database = open_or_replace(self.path, self._clock.now())
+        if self._server is None:
+            self._server = server_at(self.place, self._clock.now)
+        database = Database(self._server)
         try:
-            rows = database.read()
+            found = {kind: database.read(kind) for kind in KEPT}
         except BaseException:
             database.close()
             raise
         self._database = database
-        if not self._was_read:
+        if self._was_read:
+            self._make_equal(found)
+        else:
             self._was_read = True
-            self._known = {row.agent: row for row in rows} | self._known
-            for agent in [agent for agent, row in self._unsaved.items() if row is None]:
-                self._known.pop(agent, None)
-            self._on_read(rows)
-        else:  # it may be another file, or an older copy
-            self._unsaved = {**{row.agent: None for row in rows}, **self._unsaved, **self._known}
+            self._learn(found)
+            self._on_read(found)
+
+    def _learn(self, found: Found) -> None:
+        """What is there is what is known, but for what has happened since."""
+        for kind, rows in found.items():
+            known = {kind.key_of(row): row for row in rows} | self._known[kind]
+            for key, row in self._unsaved.kept[kind].items():
+                if row is None:
+                    known.pop(key, None)
+            self._known[kind] = known
+
+    def _make_equal(self, found: Found) -> None:
+        """Put right a database that may be another one now, or an older copy."""
+        for kind, rows in found.items():
+            there = {kind.key_of(row): row for row in rows}
+            known = self._known[kind]
+            waiting = self._unsaved.kept[kind]
+            waiting.update({key: None for key in there if key not in known})
+            waiting.update({key: row for key, row in known.items() if there.get(key) != row})
 
     def _save(self) -> None:
-        if self._unsaved and self._database is not None:
-            self._database.write(self._unsaved)
-            self._unsaved = {}
+        database = self._database
+        if database is None:
+            return
+        while self._unsaved:
+            database.write(self._unsaved)
+            self._unsaved = Outbox()
+            self._note_losses()
+        now = self._clock.now()
+        if self._expired_at is None or now - self._expired_at >= EXPIRE_EVERY:
+            database.expire(now)
+            self._expired_at = now
+
+    def _note_losses(self) -> None:
+        """What a journal has lost stands in it, in the place of what was lost."""
+        with self._wake:
+            losses = {journal: lost for journal, lost in self._lost.items() if lost.count}
+            for journal in losses:
+                self._lost[journal] = Lost()
+        for journal, lost in losses.items():
+            text = f"{lost.count} entries of {_moment(lost.first)} to {_moment(lost.last)}"
+            why = "could not be kept while the database was away"
+            logger.error("%s of the table %s are lost: they %s", text, journal.table, why)
+            if journal.telling:
+                row = AuditRow(
+                    at=self._clock.now(), agent="", device="", who="callrouter", via="",
+                    what="lost", detail=f"{text} are lost: they {why}",
+                )  # fmt: skip
+                self._add(self._unsaved, journal, [(self._entry(), row)])
+
+    def _reply(self) -> None:
+        """Answer what was asked."""
+        while self._asked and self._database is not None:
+            question = self._asked[0]
+            answer = question.ask(self._database)
+            del self._asked[0]
+            question.answer(answer, None)
+
+    def _refuse(self) -> None:
+        """Keep nobody waiting who isn't patient."""
+        with self._wake:
+            asked, self._asked = [*self._asked, *self._questions], []
+            self._questions = [question for question in asked if question.patient]
+        for question in asked:
+            if not question.patient:
+                question.answer(None, StoreError(self._trouble))
 
     def _well(self) -> None:
-        if self.trouble:
-            self.trouble = ""
+        if self._trouble:
+            self._trouble = ""
             self._told_at = None
-            logger.info("agents' states are kept again in %s", self.path)
+            self._pause = self._retry
+            logger.info("agents' states are kept again in %s", self.place)
 
     def _failed(self, error: Exception) -> None:
-        self.trouble = str(error) or type(error).__name__
+        if self._trouble:
+            self._pause = min(self._pause * 2, self._retry * SLOWEST)
+        self._trouble = str(error) or type(error).__name__
         now = self._clock.now()
         if self._told_at is None or now - self._told_at >= TELL_EVERY:
             self._told_at = now
             logger.error(
-                "agents' states can't be kept in %s: %s (calls go on; trying again, %d agents wait)",
-                *(self.path, self.trouble, len(self._unsaved)),
+                "agents' states can't be kept in %s: %s (calls go on; trying again, %d wait)",
+                *(self.place, self._trouble, len(self._unsaved)),
             )
         if self._database is not None:
             self._database.close()
             self._database = None
         if not self._was_read:
             self._on_read(None)
+        self._refuse()
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

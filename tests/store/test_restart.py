@@ -67,7 +67,7 @@ async def test_the_first_start_makes_the_file(path: Path, clock: Clock) -> None:
         assert path.exists()
         assert not world.agent("ann").signed_in
         assert world.keeper.status() == {
-            "state": "good", "file": str(path), "problem": None, "unsaved": 0,
+            "state": "good", "database": str(path), "problem": None, "unsaved": 0, "lost": 0,
         }  # fmt: skip
 
 

@@ -11,11 +11,19 @@ from pathlib import Path
 import pytest
 
 from callrouter.core.state import AgentState
-from callrouter.model.events import PauseRequested, PbxSnapshot, Reached, SeenLeg, SignedIn
+from callrouter.model.events import (
+    PauseRequested,
+    PbxSnapshot,
+    Reached,
+    SeenLeg,
+    SignedIn,
+    SignedOut,
+)
 from callrouter.store import writer
-from callrouter.store.database import Database
-from callrouter.store.place import StoreError, choose
+from callrouter.store.codec import values
+from callrouter.store.place import File, StoreError, choose
 from callrouter.store.row import Row
+from callrouter.store.sqlite import Sqlite
 from tests.core.tables import queue, table
 from tests.store.world import T0, Clock, running, until
 
@@ -138,23 +146,67 @@ async def test_the_folder_goes_and_comes_back(tmp_path: Path, clock: Clock) -> N
         assert held(folder / "a.db") == {"ann": True}
 
 
+class Pragma:
+    """A pragma with which every connection to a file begins, as long as it is on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+        self.on = True
+        real = Sqlite._connect
+
+        def connect(sqlite: Sqlite) -> sqlite3.Connection:
+            link = real(sqlite)
+            if self.on:
+                link.execute(f"PRAGMA {words}")
+            return link
+
+        monkeypatch.setattr(Sqlite, "_connect", connect)
+
+
 async def test_a_full_disk(path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Database.write
-    full = True
-
-    def write(self: Database, changes: dict[str, Row | None]) -> None:
-        if full:
-            raise sqlite3.OperationalError("database or disk is full")
-        real(self, changes)
-
-    monkeypatch.setattr(Database, "write", write)
+    async with running(TWO, path, clock):
+        pass
+    limit = Pragma(monkeypatch, "max_page_count = 1")  # SQLite's own: as many pages as there are
     async with running(TWO, path, clock) as world:
         for n in range(100):
-            world.post(SignedIn(agent="ann"), PauseRequested(agent="ann", reason=str(n)))
+            reason = f"{n} " + "x" * 100_000
+            world.post(SignedIn(agent="ann"), PauseRequested(agent="ann", reason=reason))
         await until(lambda: "full" in str(world.keeper.status()["problem"]))
         assert world.unsaved == 1, "the latest of each agent, no more"
-        full = False
+        limit.on = False
         await until(lambda: not world.unsaved)
+    async with running(TWO, path, clock) as world:
+        assert (world.agent("ann").pause or "").startswith("99 ")
+
+
+async def test_a_file_that_may_only_be_read(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(TWO, path, clock) as world:
+        world.post(SignedIn(agent="ann"))
+    # The tests may run as root, whom no rights hold back.
+    limit = Pragma(monkeypatch, "query_only = on")
+    async with running(TWO, path, clock) as world:
+        await until(lambda: world.agent("ann").signed_in)
+        world.post(SignedIn(agent="bob"))
+        await until(lambda: "readonly" in str(world.keeper.status()["problem"]))
+        limit.on = False
+        await until(lambda: held(path) == {"ann": True, "bob": True})
+
+
+async def test_an_older_copy_in_its_place(path: Path, clock: Clock) -> None:
+    async with running(TWO, path, clock) as world:
+        world.post(SignedIn(agent="ann"))
+    old = path.read_bytes()
+    async with running(TWO, path, clock) as world:
+        world.post(SignedOut(agent="ann"))
+        await until(lambda: not world.unsaved and held(path) == {"ann": False})
+        (path.parent / "old").write_bytes(old)
+        (path.parent / "old").rename(path)
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        world.post(SignedIn(agent="bob"))
+        await until(lambda: not world.unsaved)
+        assert held(path) == {"ann": False, "bob": True}
 
 
 # ---------------------------------------------------------------- damaged
@@ -201,32 +253,17 @@ async def test_rows_that_make_no_sense_are_left_out(
         assert "1 rows make no sense" in complaints(caplog)[0]
 
 
-async def test_a_file_of_a_later_version_is_left_alone(path: Path, clock: Clock) -> None:
-    Database(path, T0).close()
-    with sqlite3.connect(path) as link:
-        link.execute("INSERT INTO migrations VALUES (99, 0)")
-    link.close()
-    async with running(TWO, path, clock) as world:
-        assert "later version" in world.keeper.status()["problem"]
-    with sqlite3.connect(path) as link:
-        assert link.execute("SELECT max(version) FROM migrations").fetchone() == (99,)
-    link.close()
-
-
-def test_half_a_surrogate_pair_is_no_poison(path: Path) -> None:
-    database = Database(path, T0)
-    reason = "\ud800".encode("utf-8", "replace").decode()
-    database.write({"ann": Row(agent="ann", pause_reason=reason)})
-    assert database.read() == [Row(agent="ann", pause_reason="?")]
-    database.close()
+def test_what_no_database_holds_is_no_poison() -> None:
+    kept = values(Row(agent="ann", pause_reason="\ud800 and \0"))
+    assert kept["pause_reason"] == "? and ?"
 
 
 # ---------------------------------------------------------------- where it is
 
 
 def test_beside_the_configuration(tmp_path: Path) -> None:
-    assert choose("callrouter.db", tmp_path, {}) == tmp_path / "callrouter.db"
-    assert choose("/var/lib/x.db", tmp_path, {}) == Path("/var/lib/x.db")
+    assert choose("callrouter.db", tmp_path, {}) == File(tmp_path / "callrouter.db")
+    assert choose("/var/lib/x.db", tmp_path, {}) == File(Path("/var/lib/x.db"))
 
 
 def test_a_configuration_that_is_not_ours_to_write(
@@ -237,8 +274,8 @@ def test_a_configuration_that_is_not_ours_to_write(
     monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) == systemd)
     env = {"HOME": str(tmp_path / "me")}
     state = {"STATE_DIRECTORY": f"{systemd}:/var/lib/other"}
-    assert choose("a.db", tmp_path, env | state) == systemd / "a.db"
-    made = choose("a.db", tmp_path, env)
+    assert choose("a.db", tmp_path, env | state) == File(systemd / "a.db")
+    made = choose("a.db", tmp_path, env).path
     assert made.parent.parent == tmp_path / "me/.local/state/callrouter", (
         "one for each configuration"
     )

@@ -15,6 +15,7 @@ from callrouter.model.events import Event, PbxSnapshot, Reached
 from callrouter.model.table import Table
 from callrouter.runtime import Runtime
 from callrouter.store.keeper import Keeper
+from callrouter.store.place import File
 from tests.api.world import NotingPbx
 
 T0 = 1_763_761_987.0  # 2025-11-21 21:53 UTC
@@ -35,7 +36,7 @@ class World:
         self.router = Router(table, dice=random.Random(1), boot="b", now=clock.at)
         self.runtime = Runtime(self.router, clock)
         self.runtime.attach(self.pbx)
-        self.keeper = Keeper(self.router.floor, self.runtime.post, clock, path, retry=0.02)
+        self.keeper = Keeper(self.router.floor, self.runtime.post, clock, File(path), retry=0.02)
         self.runtime.listen(self.keeper.listen)
 
     def post(self, *events: Event) -> None:

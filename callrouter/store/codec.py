@@ -1,0 +1,78 @@
+"""Rows, which are dataclasses of texts, numbers and flags, as databases take and give them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields
+from types import NoneType, UnionType
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+_BAD: Final = object()
+_TYPES: Final[dict[type[Any], tuple[tuple[type[Any], bool], ...]]] = {}
+
+
+def columns(kind: type[Any]) -> tuple[str, ...]:
+    """The columns of a dataclass, in the order of its fields."""
+    return tuple(item.name for item in fields(kind))
+
+
+def values(row: Any) -> dict[str, Any]:
+    """A row as databases take it.
+
+    A text from outside may hold half a surrogate pair, which no file can hold, or NUL, which
+    PostgreSQL refuses.
+    """
+    return {item.name: _clean(getattr(row, item.name)) for item in fields(row)}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "?")
+    return value
+
+
+def parse(kind: type[T], found: Sequence[object]) -> T | None:
+    """A row as databases give it; None if it can't have been ours (SQLite holds any type anywhere).
+
+    Whole numbers are counts: one below zero is read as zero.
+    """
+    taken = [_take(value, *expected) for value, expected in zip(found, _types(kind), strict=True)]
+    if any(value is _BAD for value in taken):
+        return None
+    return kind(**dict(zip(columns(kind), taken, strict=True)))
+
+
+def _types(kind: type[Any]) -> tuple[tuple[type[Any], bool], ...]:
+    known = _TYPES.get(kind)
+    if known is None:
+        known = _TYPES[kind] = _study(kind)
+    return known
+
+
+def _study(kind: type[Any]) -> tuple[tuple[type[Any], bool], ...]:
+    """The type of each column, and whether it may be empty."""
+    hints = get_type_hints(kind)
+    return tuple(_plain(hints[name]) for name in columns(kind))
+
+
+def _plain(hint: Any) -> tuple[type[Any], bool]:
+    if get_origin(hint) is not UnionType:
+        return hint, False
+    (inner,) = [item for item in get_args(hint) if item is not NoneType]
+    return inner, True
+
+
+def _take(value: object, expected: type[Any], empty: bool) -> object:
+    if value is None:
+        return None if empty else _BAD
+    if expected is bool:
+        return bool(value) if isinstance(value, int) and value in (0, 1) else _BAD
+    if expected is int:
+        return max(0, value) if isinstance(value, int) else _BAD
+    if expected is float:
+        good = isinstance(value, int | float) and math.isfinite(value)
+        return float(value) if good else _BAD  # type: ignore[arg-type]
+    return value if isinstance(value, expected) else _BAD

@@ -1,0 +1,16 @@
+"""Of agents: what is pending, who changed them and when, devices switched off, what they were told."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Add the columns."""
+    for name, default in (("pending", ""), ("changed_by", "")):
+        op.add_column("agents", sa.Column(name, sa.Text, nullable=False, server_default=default))
+    op.add_column("agents", sa.Column("changed_at", sa.Double))
+    for name, default in (("devices_off", "{}"), ("messages", "[]")):
+        op.add_column("agents", sa.Column(name, sa.Text, nullable=False, server_default=default))

@@ -1,0 +1,86 @@
+"""Registered mobiles, the audit and the verification calls, as kept in the database.
+
+`callrouter.model.registered.MobileStore` says what each method promises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from callrouter.model.registered import AuditRow, DialledRow, MobileRow
+from callrouter.store.kinds import AUDIT, DIALLED, MOBILES
+from callrouter.store.place import StoreError
+from callrouter.store.writer import Writer
+
+if TYPE_CHECKING:
+    from callrouter.store.database import Database
+
+
+class MobileKeeper:
+    """Behind the loop: what is put is written by the writer's thread when it can."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def put_mobile(self, row: MobileRow) -> None:
+        """Keep a mobile, in place of the one of the same agent and device."""
+        self._writer.put(MOBILES, {MOBILES.key_of(row): row})
+
+    def forget_mobile(self, agent: str, device: str) -> None:
+        """Keep it no longer."""
+        self._writer.put(MOBILES, {(agent, device): None})
+
+    def add_audit(self, row: AuditRow) -> None:
+        """Add a step; none is ever changed."""
+        self._writer.add(AUDIT, row)
+
+    def add_dialled(self, row: DialledRow) -> None:
+        """Add a verification call."""
+        self._writer.add(DIALLED, row)
+
+    async def load_mobiles(self, since: float) -> tuple[list[MobileRow], list[DialledRow]]:
+        """Every mobile, and the calls since `since`; waits until they can be read.
+
+        Raises:
+            StoreError: the daemon ends.
+        """
+
+        def read(database: Database) -> tuple[list[MobileRow], list[DialledRow]]:
+            return database.read(MOBILES), database.since(DIALLED, since)
+
+        found: tuple[list[MobileRow], list[DialledRow]] = await self._ask(read, patient=True)
+        return found
+
+    async def read_audit(self, agent: str, most: int) -> list[AuditRow]:
+        """The last `most` steps, the newest first; of all agents if `agent` is empty.
+
+        Raises:
+            StoreError: they can't be read now.
+        """
+        where = {"agent": agent} if agent else {}
+        found: list[AuditRow] = await self._ask(
+            lambda database: database.newest(AUDIT, most, where), patient=False
+        )
+        return found
+
+    async def _ask(self, question: Callable[[Database], Any], *, patient: bool) -> Any:
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Any] = loop.create_future()
+
+        def settle(found: Any, error: StoreError | None) -> None:
+            if answered.done():  # whoever asked has gone
+                return
+            if error is not None:
+                answered.set_exception(error)
+            else:
+                answered.set_result(found)
+
+        def answer(found: Any, error: StoreError | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(settle, found, error)
+
+        self._writer.ask(question, answer, patient=patient)
+        return await answered

@@ -1,0 +1,142 @@
+"""A SQLite file as the store's database: opened, checked, copied, set aside. For the thread."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.pool import NullPool
+
+from callrouter.store.place import StoreError
+
+logger = logging.getLogger(__name__)
+
+BUSY: Final = 1.0
+"""Seconds to wait for another program's lock."""
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class DamagedError(StoreError):
+    """The file is no SQLite database any more."""
+
+
+class Sqlite:
+    """The file at `path`."""
+
+    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+        self._path = path
+        self._now = now
+        self._file = (0, 0)
+        self._engine = sa.create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
+        sa.event.listen(self._engine, "begin", _begin)
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def open(self) -> sa.Connection:
+        """Open the file, or make it; one that is damaged is renamed, and a new one made.
+
+        Raises:
+            DamagedError: the new one is no better.
+        """
+        try:
+            link = self._open()
+        except DamagedError as error:
+            aside = set_aside(self._path, self._now())
+            text = "%s is damaged (%s): renamed to %s, and begun anew"
+            logger.error(text, self._path, error, aside.name)  # noqa: TRY400
+            link = self._open()
+        status = self._path.stat()
+        self._file = (status.st_dev, status.st_ino)
+        return link
+
+    def _open(self) -> sa.Connection:
+        try:
+            link = self._engine.connect()
+        except sa.exc.DatabaseError as error:
+            raise self.explain(error) from error
+        try:
+            said = link.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            link.rollback()
+        except sa.exc.DatabaseError as error:
+            link.close()
+            raise self.explain(error) from error
+        if said != "ok":
+            link.close()
+            raise DamagedError(str(said))
+        return link
+
+    def _connect(self) -> sqlite3.Connection:
+        link = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
+        try:
+            link.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            # WAL: a write is an append; neither a killed router nor a reader harms or holds it up.
+            link.execute("PRAGMA journal_mode = WAL").fetchone()
+            link.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def there(self) -> bool:
+        """Whether the file is still the one that was opened: SQLite writes on into a deleted one."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._file
+
+    def keep_copy(self, link: sa.Connection, version: str) -> None:
+        """Copy the file as it is now to one beside it, before it is brought to a newer version."""
+        copy = _unused(self._path, f"version-{version}", self._now())
+        inner: Any = link.connection.driver_connection
+        try:
+            with contextlib.closing(sqlite3.connect(copy)) as target:
+                inner.backup(target)
+            copy.chmod(self._path.stat().st_mode & 0o777)
+        except (OSError, sqlite3.Error) as error:
+            copy.unlink(missing_ok=True)
+            raise StoreError(f"no copy of it could be made before an upgrade: {error}") from error
+        logger.info("%s was copied to %s before the upgrade", self._path, copy.name)
+
+    def insert(self, table: sa.TableClause) -> Insert:
+        """``INSERT`` with SQLite's ``ON CONFLICT``."""
+        return insert(table)
+
+    @staticmethod
+    def explain(error: sa.exc.DatabaseError) -> StoreError:
+        """An error in SQLite's words; whether the file is broken, and not just out of reach."""
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        damaged = code is not None and code & 0xFF in _DAMAGED
+        return (DamagedError if damaged else StoreError)(str(error.orig))
+
+
+def _begin(link: sa.Connection) -> None:
+    link.exec_driver_sql("BEGIN")  # the driver would begin at the first change only
+
+
+def set_aside(path: Path, now: float) -> Path:
+    """Rename a database with its log; the new name says when."""
+    aside = _unused(path, "damaged", now)
+    path.rename(aside)
+    for end in ("-wal", "-shm"):  # a log must never be applied to another file
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
+    return aside
+
+
+def _unused(path: Path, word: str, now: float) -> Path:
+    """A name beside `path` that no file has."""
+    when = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
+    base = f"{path.name}.{word}-{when}"
+    number = 1
+    while (unused := path.with_name(base if number == 1 else f"{base}-{number}")).exists():
+        number += 1
+    return unused

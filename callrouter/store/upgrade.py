@@ -1,0 +1,91 @@
+"""The version of a database, and bringing it to ours (alembic is loaded only if there is need)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import sqlalchemy as sa
+
+from callrouter.store.place import StoreError
+
+logger = logging.getLogger(__name__)
+
+REVISIONS: Final = ("0001", "0002", "0003")
+"""The versions, oldest first: the files in ``migrations/versions``."""
+VERSION_TABLE: Final = "callrouter_version"
+"""A name of our own: a PostgreSQL database may have other programs' tables."""
+_OLD_TABLE: Final = "migrations"
+"""Where the version stands in SQLite files made before there were REVISIONS."""
+_OLD: Final = {1: "0001", 6: "0002"}
+"""The versions of those files."""
+
+
+def bring_up(link: sa.Connection, keep_copy: Callable[[str], None]) -> None:
+    """Bring a database to the newest version, or make one: all of it, or nothing.
+
+    Args:
+        link: with no transaction begun.
+        keep_copy: called with the old version before anything is changed.
+
+    Raises:
+        StoreError: a later version of callrouter made it.
+    """
+    with link.begin():
+        version = _version(link)
+        old = _old_version(link) if version is None else None
+    if version == REVISIONS[-1]:
+        return
+    before = version or old
+    if before is not None:
+        keep_copy(before)
+    with link.begin():
+        _upgrade(link, old)
+        if old is not None:
+            link.exec_driver_sql(f"DROP TABLE {_OLD_TABLE}")
+    if before is not None:
+        logger.info("the database was brought from version %s to %s", before, REVISIONS[-1])
+
+
+def _version(link: sa.Connection) -> str | None:
+    if not link.dialect.has_table(link, VERSION_TABLE):
+        return None
+    found = link.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608
+    version: str | None = found.scalar_one_or_none()
+    if version is not None and version not in REVISIONS:
+        raise _too_new(version)
+    return version
+
+
+def _old_version(link: sa.Connection) -> str | None:
+    """The version of a file that was made before there were REVISIONS."""
+    if link.dialect.name != "sqlite" or not link.dialect.has_table(link, _OLD_TABLE):
+        return None
+    newest = link.exec_driver_sql(f"SELECT max(version) FROM {_OLD_TABLE}").scalar_one()  # noqa: S608
+    if newest not in _OLD:
+        raise _too_new(str(newest))
+    return _OLD[newest]
+
+
+def _too_new(version: str) -> StoreError:
+    return StoreError(
+        f"a later version of callrouter made it (the database is of version {version}, this "
+        f"callrouter knows up to {REVISIONS[-1]}); install that callrouter again, or put back the "
+        "copy of the database from before it"
+    )
+
+
+def _upgrade(link: sa.Connection, stamp: str | None) -> None:
+    """Run what leads to the newest version; first note that the database is of version `stamp`."""
+    from alembic import command  # noqa: PLC0415 - half a second, seldom needed
+    from alembic.config import Config  # noqa: PLC0415
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = Config()
+    config.set_main_option("script_location", "callrouter.store:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["link"] = link
+    if stamp is not None:
+        command.stamp(config, stamp)
+    command.upgrade(config, "head")
