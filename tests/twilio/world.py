@@ -10,6 +10,7 @@ from callrouter.core.router import Router
 from callrouter.model.commands import Decided, Happened, Note, Record
 from callrouter.model.events import Event, LegEnded, SignedIn, TimePassed
 from callrouter.model.table import AgentSpec, DeviceSpec, KeepWaiting, MemberSpec, QueueSpec, Table
+from callrouter.pbx.simulated.engine import Engine
 from callrouter.pbx.twilio import looking
 from callrouter.pbx.twilio.asks import Answer, Ask, Found
 from callrouter.pbx.twilio.exchange import Exchange
@@ -78,6 +79,8 @@ class World:
         self.inbox: deque[Event] = deque()
         self.draining = False
         self.boots = 0
+        self.engine: Engine | None = None
+        """Another telephone system besides, with calls and phones of its own."""
         self.peer = Peer(self._asked, self._came, Random(seed), self.now)
         self.peer.rate = self.settings.calls_per_second
         self.boot()
@@ -160,7 +163,11 @@ class World:
                 case _:
                     orders.append(command)
         for order in orders:
-            self.exchange.order(order, self.now)
+            if order.pbx == PBX:
+                self.exchange.order(order, self.now)
+            else:
+                assert self.engine is not None
+                self.engine.order(order, self.now)
         breaches = check(self.router.floor)
         assert breaches == [], (event, breaches)
 
@@ -171,6 +178,7 @@ class World:
                 "ours": self.exchange.ledger.next_at(),
                 "core": self.router.next_deadline(),
                 "peer": self.peer.next_at(),
+                "engine": self.engine.next_at() if self.engine is not None else None,
             }
             due = {who: at for who, at in times.items() if at is not None}
             if not due or min(due.values()) > until:
@@ -182,6 +190,10 @@ class World:
                 self.exchange.ledger.step(self.now)
             elif who == "core":
                 self.post(TimePassed())
+            elif who == "engine":
+                assert self.engine is not None
+                for event in self.engine.step(self.now):
+                    self.post(event)
             else:
                 self.peer.step(self.now)
         self.now = self.peer.now = until
