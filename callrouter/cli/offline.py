@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ from callrouter.logs import clean
 
 if TYPE_CHECKING:
     from callrouter.model.table import Table
-    from callrouter.settings import AsteriskSettings, Problem, Settings
+    from callrouter.pbx.base import Finding
+    from callrouter.settings import AsteriskSettings, Problem, Settings, TwilioSettings
 
 
 def read(folder: Path) -> Settings:
@@ -188,28 +190,42 @@ def asterisks(settings: Settings) -> list[AsteriskSettings]:
     return [pbx for pbx in settings.pbxes.values() if isinstance(pbx, AsteriskSettings)]
 
 
+def twilios(settings: Settings) -> list[TwilioSettings]:
+    """The accounts of Twilio of a configuration.
+
+    Raises:
+        Failed: there are some, and the library for them is not installed (exit status 2).
+    """
+    from callrouter.settings import TwilioSettings  # noqa: PLC0415 - pydantic takes its time
+
+    found = [pbx for pbx in settings.pbxes.values() if isinstance(pbx, TwilioSettings)]
+    if found and find_spec("twilio") is None:
+        raise Failed(2, "Twilio's library is not installed (pip install 'callrouter[twilio]')")
+    return found
+
+
 # ---------------------------------------------------------------- doctor
 
 
-@click.command(short_help="Check each Asterisk for what is needed there.")
+@click.command(short_help="Check each PBX for what is needed there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Log in to each Asterisk and check what the router needs there.
+    """Log in to each PBX and check what the router needs there.
 
-    Version, modules, rights, dialplan, clock, and the phones that agents name. Ends with status 1
-    when something is wrong, 3 when an Asterisk cannot be reached.
+    On an Asterisk: version, modules, rights, dialplan, clock, and the phones that agents name. At
+    Twilio: credentials, numbers and where they lead, caller id, countries. Ends with status 1 when
+    something is wrong, 3 when a PBX cannot be reached.
     """
     settings = read(folders.choose(context.obj, os.environ))
-    pbxes = asterisks(settings)
-    if not pbxes and not as_json:
-        click.echo("no pbx with driver: asterisk, so there is nothing to examine")
+    if not asterisks(settings) and not twilios(settings) and not as_json:
+        click.echo("no pbx with driver: asterisk or twilio, so there is nothing to examine")
     views, worst = [], 0
-    for pbx in pbxes:
-        view: dict[str, Any] = {"pbx": pbx.id, "host": pbx.host, "port": pbx.port}
+    for pbx, view, title in _patients(settings):
         if not as_json:
-            click.echo(f"{pbx.id}: Asterisk at {pbx.host}:{pbx.port}")
-        status, findings = asyncio.run(_examine(pbx, settings.table, aloud=not as_json))
+            click.echo(f"{pbx.id}: {title}")
+        looks = _looks(pbx, settings.table)
+        status, findings = asyncio.run(_examine(looks, aloud=not as_json))
         views.append(view | {"ok": status == 0, "findings": findings})
         worst = max(worst, status)
     if as_json:
@@ -217,18 +233,40 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     context.exit(worst)
 
 
+def _patients(
+    settings: Settings,
+) -> Iterator[tuple[AsteriskSettings | TwilioSettings, dict[str, Any], str]]:
+    """Who is to be looked at: how it is shown to programs, and to people."""
+    for office in asterisks(settings):
+        view = {"pbx": office.id, "host": office.host, "port": office.port}
+        yield office, view, f"Asterisk at {office.host}:{office.port}"
+    for cloud in twilios(settings):
+        view = {"pbx": cloud.id, "account": cloud.account_sid}
+        yield cloud, view, f"Twilio account {cloud.account_sid}"
+
+
+def _looks(pbx: AsteriskSettings | TwilioSettings, table: Table) -> AsyncIterator[Finding]:
+    from callrouter.settings import TwilioSettings  # noqa: PLC0415 - pydantic takes its time
+
+    if isinstance(pbx, TwilioSettings):
+        from callrouter.pbx.twilio import account  # noqa: PLC0415 - only here
+
+        return account.examine(pbx, table)
+    from callrouter.pbx.asterisk import doctor as asterisk  # noqa: PLC0415 - only here
+
+    return asterisk.examine(pbx.id, pbx, table)
+
+
 async def _examine(
-    pbx: AsteriskSettings, table: Table, *, aloud: bool
+    looks: AsyncIterator[Finding], *, aloud: bool
 ) -> tuple[int, list[dict[str, Any]]]:
-    """Look at one Asterisk and print the findings as they come, if `aloud`.
+    """Look at one PBX and print the findings as they come, if `aloud`.
 
     Returns:
         0 all is well, 1 it is not, 3 not reachable; and what was found, for programs.
     """
-    from callrouter.pbx.asterisk.doctor import examine  # noqa: PLC0415 - only here
-
     worst, found = 0, []
-    async for finding in examine(pbx.id, pbx, table):
+    async for finding in looks:
         found.append({"ok": finding.ok, "what": finding.what, "advice": finding.advice})
         if finding.ok is False:
             worst = max(worst, 1 if finding.reached else 3)

@@ -31,6 +31,17 @@ class PbxHealth:
     """Messages of the PBX that the driver failed on: faults of ours, each logged."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `doctor` looked at: fine (`ok` True), wrong (False), or worth knowing (None)."""
+
+    ok: bool | None
+    what: str
+    advice: str = ""
+    reached: bool = True
+    """False where the PBX did not even answer."""
+
+
 class Pbx(Protocol):
     """One telephone system.
 

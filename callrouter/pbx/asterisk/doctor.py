@@ -6,7 +6,6 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 
 from callrouter.model.table import Table
 from callrouter.pbx.asterisk import words
@@ -17,6 +16,7 @@ from callrouter.pbx.asterisk.session import (
     AmiRejected,
     AmiSession,
 )
+from callrouter.pbx.base import Finding
 from callrouter.settings import AsteriskSettings
 
 SUPPORTED = re.compile(r"(certified[-/])?(20|22)\.")
@@ -36,17 +36,6 @@ ACTIONS = {
 
 CLOCK_MAY_DIFFER = 2.0
 """Seconds. Waiting times of calls found after a restart are wrong by as much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: fine (`ok` True), wrong (False), or worth knowing (None)."""
-
-    ok: bool | None
-    what: str
-    advice: str = ""
-    reached: bool = True
-    """False where Asterisk did not even answer."""
 
 
 async def examine(name: str, settings: AsteriskSettings, table: Table) -> AsyncIterator[Finding]:

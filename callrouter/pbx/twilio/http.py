@@ -8,6 +8,7 @@ and keeps the response's headers.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ import aiohttp
 from twilio.http.response import Response
 
 TWILIO = "https://api.twilio.com"
+_TWILIOS = re.compile(r"https://[a-z]+\.twilio\.com")
 
 
 class TwilioHttp:
@@ -60,7 +62,7 @@ class TwilioHttp:
         limit = self._limit if timeout is None else aiohttp.ClientTimeout(total=timeout)
         async with self._session.request(
             method,
-            self._api + url.removeprefix(TWILIO),
+            url if self._api == TWILIO else _TWILIOS.sub(self._api, url),
             params=_pairs(params),
             data=_pairs(data) if data else None,
             headers=sent,

@@ -31,6 +31,15 @@ class NoAnswer(Exception):  # noqa: N818 - named for what happened
     """The REST API could not be asked; `str()` says why, for people."""
 
 
+def client_for(http: TwilioHttp, *, account_sid: str, user: str, secret: str) -> Client:
+    """Twilio's client, with our HTTP below it.
+
+    It is given an environment of its own: the library would take a region and credentials from the
+    process's without a word.
+    """
+    return Client(user, secret, account_sid, http_client=http, environment={"CALLROUTER": "1"})
+
+
 class Rest:
     """One account.
 
@@ -45,26 +54,20 @@ class Rest:
     def __init__(
         self, http: TwilioHttp, *, account_sid: str, user: str, secret: str, links: Links
     ) -> None:
-        # An environment of our own: the library would take a region and credentials from the
-        # process's without a word.
-        self._client = Client(
-            user, secret, account_sid, http_client=http, environment={"CALLROUTER": "1"}
-        )
+        self._client = client_for(http, account_sid=account_sid, user=user, secret=secret)
         self._links = links
 
     async def ask(self, ask: Ask) -> Answer:
         """Carry out a request, once. Never raises."""
         match ask:
             case Place():
-                return await _answered(lambda: self._place(ask))
+                return (await answered(lambda: self._place(ask)))[0]
             case Move():
-                return await _answered(
-                    lambda: self._client.calls(ask.sid).update_async(twiml=ask.twiml)
-                )
+                move = self._client.calls(ask.sid).update_async
+                return (await answered(lambda: move(twiml=ask.twiml)))[0]
             case End():
-                return await _answered(
-                    lambda: self._client.calls(ask.sid).update_async(status="completed")
-                )
+                move = self._client.calls(ask.sid).update_async
+                return (await answered(lambda: move(status="completed")))[0]
 
     async def _place(self, ask: Place) -> Any:
         return await self._client.calls.create_async(
@@ -86,7 +89,7 @@ class Rest:
             NoAnswer: it cannot be seen.
         """
         found: list[Found] = []
-        answer = await _answered(lambda: self._look(found))
+        answer, _ = await answered(lambda: self._look(found))
         if answer.came is not Came.DONE:
             raise NoAnswer(answer.detail)
         return found
@@ -130,27 +133,28 @@ def _found(call: Any, queue: str, conference: str, label: str) -> Found:
     )
 
 
-async def _answered(do: Callable[[], Awaitable[Any]]) -> Answer:
-    """Make a request and say what came of it."""
+async def answered(do: Callable[[], Awaitable[Any]]) -> tuple[Answer, Any]:
+    """Make a request; says what came of it, and gives what was made. Never raises."""
     try:
         made = await do()
     except TwilioRestException as error:
-        return _refusal(int(error.status), int(error.code or 0), error.msg)
+        return _refusal(int(error.status), int(error.code or 0), error.msg), None
     except aiohttp.ClientConnectorError as error:
-        return Answer(came=Came.NOT_SENT, detail=f"Twilio cannot be reached ({error.strerror})")
+        why = f"Twilio cannot be reached ({error.strerror})"
+        return Answer(came=Came.NOT_SENT, detail=why), None
     except TimeoutError:
-        return Answer(came=Came.UNKNOWN, detail="no answer from Twilio in time")
+        return Answer(came=Came.UNKNOWN, detail="no answer from Twilio in time"), None
     except (aiohttp.ClientError, TwilioException, json.JSONDecodeError, OSError) as error:
         refused = _page_refused(error) if isinstance(error, TwilioException) else None
-        return refused or Answer(
-            came=Came.UNKNOWN, detail=f"the answer was lost ({type(error).__name__})"
-        )
+        lost = f"the answer was lost ({type(error).__name__})"
+        return refused or Answer(came=Came.UNKNOWN, detail=lost), None
     waits = getattr(made, "queue_time", None)
-    return Answer(
+    answer = Answer(
         came=Came.DONE,
         sid=getattr(made, "sid", "") or "",
         queue_time=int(waits) / 1000.0 if waits and str(waits).isdigit() else 0.0,
     )
+    return answer, made
 
 
 def _page_refused(error: TwilioException) -> Answer | None:
