@@ -13,7 +13,7 @@ from callrouter.core.state import Agent, Floor
 from callrouter.model.events import Event, PersonEvent
 from callrouter.model.phoning import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
 from callrouter.pbx.base import TalksToPeople
-from callrouter.reception import asked, sounds
+from callrouter.reception import asked, own, sounds
 from callrouter.reception.pins import Answer, Claim, Pins
 from callrouter.tasks import Tasks
 
@@ -39,6 +39,7 @@ class Visit:
     agent: str = ""
     extension: str = ""
     by: str = ""
+    by_pin: bool = False
     tries: int = 0
     then: Then | None = None
     """What to do with the digits that were asked for."""
@@ -64,7 +65,9 @@ class Reception:
         clock: Clock,
         tasks: Tasks,
     ) -> None:
-        self.pins = Pins(pins, clock)
+        self.pins = Pins(pins, clock, wrong=self._wrong_pin)
+        self.mobiles: own.Mobiles | None = None
+        """Who registers mobiles; without, the codes for that say that they are not available."""
         self._floor = floor
         self._post = post
         self._tasks = tasks
@@ -140,7 +143,8 @@ class Reception:
         visit.tries += 1
         match answer:
             case Answer.RIGHT:
-                visit.agent, visit.by = claim.agent, f"phone {visit.endpoint}, by PIN"
+                visit.agent, visit.by_pin = claim.agent, True
+                visit.by = f"phone {visit.endpoint}, by PIN"
                 self._act(visit)
             case Answer.WRONG if visit.tries < TRIES:
                 self._ask(visit, sounds.ASK_EXTENSION_AGAIN, 12, self._extension_keyed)
@@ -151,6 +155,12 @@ class Reception:
             case Answer.BUSY:
                 self._say(visit, sounds.NOT_NOW)
 
+    def _wrong_pin(self, claim: Claim, locked: bool) -> None:
+        if self.mobiles is not None and claim.agent:
+            what = "locked" if locked else "wrong-pin"
+            detail = f"at {claim.phone}"
+            self.mobiles.audit(claim.agent, who="", via=own.VIA, what=what, detail=detail)
+
     # ------------------------------------------------------------ what they want
 
     def _act(self, visit: Visit) -> None:
@@ -160,10 +170,35 @@ class Reception:
             self._say(visit, sounds.NOT_POSSIBLE)
             return
         request = asked.request(self._floor(), agent, visit.code, visit.by)
-        if request is None:
+        if request is not None:
+            self._request(visit, agent, request)
+        elif self.mobiles is None:
             self._say(visit, sounds.NOT_POSSIBLE)
-            return
-        self._request(visit, agent, request)
+        elif visit.code is Code.MOBILE_ON_OFF:
+            self._say(visit, own.switch(self.mobiles, agent.id))
+        else:
+            self._register(visit)
+
+    def _register(self, visit: Visit) -> None:
+        """At one's own phone the number is asked for; a mobile that calls in is the one that is meant."""
+        number = own.number_of(visit.number) if visit.by_pin else ""
+        if number:
+            self._take_number(visit, number, own.HANGS_UP)
+        else:
+            self._ask(visit, sounds.ASK_NUMBER, 20, self._number_keyed)
+
+    def _number_keyed(self, visit: Visit, digits: str) -> None:
+        if digits:
+            self._take_number(visit, digits, own.READ_FIRST)
+        else:
+            self._say(visit, sounds.NOTHING_KEYED)
+
+    def _take_number(self, visit: Visit, number: str, call_after: float) -> None:
+        assert self.mobiles is not None  # noqa: S101 - looked at before anything was asked
+        answer = self.mobiles.register(
+            visit.agent, number, by=visit.agent, via=own.VIA, call_after=call_after
+        )
+        self._say(visit, own.started(answer) or own.refused(answer))
 
     def _request(self, visit: Visit, agent: Agent, request: PersonEvent) -> None:
         why = refusal(self._floor(), request)

@@ -54,6 +54,7 @@ class Pins:
         pins: the argon2id hashes, by agent.
         clock: for the lockout.
         verify: tells whether a PIN fits a hash; replaced only to count.
+        wrong: told of each wrong PIN, and whether something is locked for it.
     """
 
     def __init__(
@@ -61,11 +62,14 @@ class Pins:
         pins: Callable[[], Mapping[str, str]],
         clock: Clock,
         verify: Callable[[str, str], bool] | None = None,
+        *,
+        wrong: Callable[[Claim, bool], None] = lambda _claim, _locked: None,
     ) -> None:
         self.lockout = Lockout()
         self._pins = pins
         self._clock = clock
         self._verify = verify or fits
+        self._told = wrong
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._nobody = ("", "")
@@ -99,6 +103,7 @@ class Pins:
         locks = {key: seconds for key in keys if (seconds := self.lockout.wrong(key, now))}
         who = claim.agent or "nobody"
         logger.warning("wrong PIN for extension %s (%s) at %s", claim.extension, who, claim.phone)
+        self._told(claim, bool(locks))
         for key, seconds in locks.items():
             logger.warning("%s is locked for %.0f min after wrong PINs", key, seconds / 60)
         return Answer.LOCKED if locks else Answer.WRONG

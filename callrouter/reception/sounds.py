@@ -16,6 +16,12 @@ PAUSE: Final = ("dictate/pause",)
 MOBILE_ON: Final = ("telephone-number", "activated")
 MOBILE_OFF: Final = ("telephone-number", "de-activated")
 
+CODE_IS: Final = ("vm-password", "is")
+"""Before the digits that the verification call will ask for."""
+IN_USE: Final = ("telephone-number", "is-in-use")
+NO_NUMBER: Final = ("privacy-incorrect",)
+ASK_NUMBER: Final = ("privacy-prompt", "vm-then-pound")
+
 ASK_EXTENSION: Final = ("agent-user",)
 ASK_EXTENSION_AGAIN: Final = ("agent-incorrect",)
 ASK_PIN: Final = ("agent-pass",)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,6 +17,7 @@ from callrouter.model.events import PauseRequested, SignedIn
 from callrouter.model.table import AgentSpec, SignIn
 from callrouter.reception import Reception, sounds
 from callrouter.tasks import Tasks
+from tests.asterisk.ear import Ear, dial, heard, key
 from tests.asterisk.floor import Answer, Dialog, Floor, RingOnly, desk, person, queue, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -44,22 +44,6 @@ def agents(**changes: object) -> list[AgentSpec]:
     ]
 
 
-class Ear:
-    """What Asterisk plays to whom, by its own log: a line for every sound file that it opens."""
-
-    def __init__(self, here: Floor) -> None:
-        self._here = here
-        self._path = here.lab.asterisk.log_path
-        self._from = self._path.stat().st_size
-
-    def heard(self, phone: str) -> list[str]:
-        """The sounds that a phone was played since, in order."""
-        with self._path.open("rb") as log:
-            log.seek(self._from)
-            text = log.read().decode(errors="replace")
-        return re.findall(rf"<PJSIP/{phone}-[0-9a-f]+> Playing '([^']+?)(?:\.\w+)?' ", text)
-
-
 async def begin(here: Floor, *people: AgentSpec, **rules: object) -> Reception:
     """A router with a reception, as the daemon puts them together."""
     specs = people or tuple(agents())
@@ -76,20 +60,6 @@ async def begin(here: Floor, *people: AgentSpec, **rules: object) -> Reception:
     return reception
 
 
-async def dial(here: Floor, phone: str, code: str) -> list[str]:
-    """Dial a code, listen to the end, and return what was heard."""
-    ear = Ear(here)
-    dialog = await here.phone(phone).call(code)
-    await dialog.wait_heard("", 10)
-    await dialog.wait_ended(20)
-    assert dialog.ended_by == "them"
-    return ear.heard(phone)
-
-
-def heard(*parts: tuple[str, ...]) -> list[str]:
-    return [name for part in parts for name in part]
-
-
 async def test_signing_in_and_out(here: Floor) -> None:
     await begin(here)
     assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_IN)
@@ -102,13 +72,6 @@ async def test_signing_in_and_out(here: Floor) -> None:
 
 
 # ---------------------------------------------------------------- every code in every state
-
-
-async def key(dialog: Dialog, digits: str, how: DtmfMethod = "rfc4733") -> None:
-    """Key in an answer."""
-    for digit in digits:
-        await dialog.send_dtmf(digit, how)
-        await asyncio.sleep(0.06)
 
 
 async def reach(here: Floor, state: str) -> list[Dialog]:

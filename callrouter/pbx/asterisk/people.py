@@ -25,7 +25,7 @@ from callrouter.model.phoning import (
     Say,
 )
 from callrouter.pbx.asterisk import orders, words
-from callrouter.pbx.asterisk.errors import AmiBadValue, AmiError, AmiRejected, AmiTimeout
+from callrouter.pbx.asterisk.errors import AmiError, AmiRejected, AmiTimeout
 from callrouter.pbx.asterisk.outbox import Outbox
 from callrouter.pbx.asterisk.wire import AmiMessage
 
@@ -38,7 +38,6 @@ MOST = 1000
 _SOUND = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*", re.ASCII)
 _SOUNDS_BYTES = 900
 _REF = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
-_E164 = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[_-][A-Za-z0-9]{1,8}){0,3}|", re.ASCII)
 _NOT_KEYS = re.compile(r"[^0-9*#]", re.ASCII)
 _NOT_NUMBER = re.compile(r"[^0-9+]", re.ASCII)
@@ -189,7 +188,7 @@ class People:
         self._called[uid] = _Called(command.ref, until)
         try:
             action = self._originate(command, uid)
-        except AmiBadValue as error:
+        except ValueError as error:
             self._outbox.complain(f"can't call a number: {error}")
             loop.call_soon(self._failed, uid, LegEnd.FAILED)
             return
@@ -207,14 +206,14 @@ class People:
         """How a number is called.
 
         Raises:
-            AmiBadValue: the number, or what it is called by, is not fit for a dial string.
+            ValueError: the number, or what it is called by, is not fit for a dial string.
         """
         if not _REF.fullmatch(command.ref):
-            raise AmiBadValue("a call's name may have letters, digits and - only")
+            raise ValueError("a call's name may have letters, digits and - only")
         action: dict[str, str | list[str]] = {
             "Action": "Originate",
             "ActionID": uid,
-            "Channel": dial_string(self._dial_number, command.number),
+            "Channel": orders.dial_string(self._dial_number, command.number),
             "ChannelId": uid,
             "Context": words.PERSON,
             "Exten": "number",
@@ -224,19 +223,6 @@ class People:
         }
         spoken = language(command.language)
         return action | {"Variable": f"CHANNEL(language)={spoken}"} if spoken else action
-
-
-def dial_string(dial_number: str, number: str) -> str:
-    """What Asterisk dials for an outside number: digits only, whoever let it come so far.
-
-    Raises:
-        AmiBadValue: it is no E.164 number, or this PBX dials none.
-    """
-    if not _E164.fullmatch(number):
-        raise AmiBadValue("that is no number to be dialled")
-    if "{number}" not in dial_number:
-        raise AmiBadValue("this PBX has no dial_number, so it dials no outside numbers")
-    return dial_number.replace("{number}", number.removeprefix("+"))
 
 
 def language(text: str) -> str:
