@@ -190,6 +190,7 @@ class Daemon:
             clock=self._clock,
             tasks=self._tasks,
         )
+        reception.mobiles = self._mobiles
         for name, pbx in self._runtime.pbxes.items():
             if isinstance(pbx, TalksToPeople):
                 reception.attach(name, pbx)
