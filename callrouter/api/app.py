@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import logging
 import ssl
 from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from callrouter.api.auth import DOORS, TOKENS, Tokens, authorize
 from callrouter.api.backend import Backend
@@ -48,7 +50,13 @@ def make_app(
     app.router.add_routes(doors)
     app[DOORS] = frozenset(door.path for door in doors)
     app.on_shutdown.append(_goodbye)
+    logging.getLogger("aiohttp.server").addFilter(_no_strangers_noise)
     return app
+
+
+def _no_strangers_noise(record: logging.LogRecord) -> bool:
+    """Bytes that are no HTTP are answered 400, and are worth no traceback: anybody can send them."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _goodbye(app: web.Application) -> None:
