@@ -7,8 +7,8 @@ import pytest
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd, PauseRequested
 from callrouter.model.table import HangUp, ToDialplan
-from callrouter.pbx.twilio import twiml
-from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Move, Place
+from callrouter.pbx.twilio import looking, twiml
+from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place
 from tests.twilio.peer import Phone, refused
 from tests.twilio.world import FALLBACK, START, VOICEMAIL, World, desk, mobile, table
 
@@ -314,6 +314,19 @@ def test_restart_takes_up_who_waits_and_who_talks() -> None:
     world.run(200.0)
     assert first.over
     world.nothing_left()
+
+
+def test_callers_of_another_router_on_the_same_account_are_left_to_it() -> None:
+    world = World(table(ANN))
+    theirs = Found(sid="CA" + "7" * 32, called_number="+442079461111", queue="support")
+    room = f"callrouter-{theirs.sid}-x-1"
+    talks = Found(sid=theirs.sid, called_number="+442079461111", conference=room)
+    agent = Found(sid="CA" + "8" * 32, conference=room, label="ann|mobile")
+    stranger = Found(sid="CA" + "9" * 32, called_number="+442079460000")
+    for found in ([theirs], [talks, agent], [stranger], [agent]):
+        looking.adopt(world.exchange.ledger, world.settings, found)
+    assert world.exchange.ledger.callers == {}
+    assert world.exchange.ledger.legs == {}
 
 
 def test_restart_before_anybody_is_known_adopts_by_the_next_turn_of_music() -> None:

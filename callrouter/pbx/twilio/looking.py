@@ -50,13 +50,13 @@ def adopt(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> N
     """Take into the books who waits and who talks, and was there before us. Tells nobody.
 
     Those who wait are in Twilio's queues, which are named as ours, those who talk in conferences,
-    whose names and labels say who is who.
+    whose names and labels say who is who. Who called another number than ours is another router's.
     """
     rooms: dict[str, list[Found]] = {}
     for one in found:
         if one.conference:
             rooms.setdefault(one.conference, []).append(one)
-        elif one.queue and _new(ledger, one):
+        elif one.queue and one.called_number in settings.numbers and _new(ledger, one):
             _take(ledger, one, one.queue)
     for room, people in rooms.items():
         _adopt_talk(ledger, settings, room, people)
