@@ -17,6 +17,7 @@ from callrouter.model.events import (
     CallTransferred,
     ConnectFailed,
     ConnectFault,
+    DeviceSwitched,
     Event,
     LegAccepted,
     LegAnswered,
@@ -32,6 +33,7 @@ from callrouter.model.events import (
     SignedOut,
     TransferKind,
 )
+from callrouter.model.table import PauseEnd, PauseSpec
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 
@@ -267,3 +269,54 @@ def test_each_request_in_each_activity(state: AgentState, kind: type) -> None:
     play.on(60)
     expected = play.agent("ann").signed_in and play.agent("ann").pause is None
     assert bool(play.agent("ann").open) == (expected and not play.ringing())
+
+
+@pytest.mark.parametrize("state", PEOPLE)
+@pytest.mark.parametrize("on", [False, True])
+def test_switching_a_device_in_each_activity_changes_no_wish_and_cuts_nothing(
+    state: AgentState, on: bool
+) -> None:
+    play = PEOPLE[state](Play(table(queue("q", "ann", wrap_up=9))))
+    legs, before = list(play.pbxes["office"].legs), picture(play)[0]
+    play.feed(DeviceSwitched(agent="ann", device="desk", on=on, by="ann"))
+    play.on()
+    assert activity(play.agent("ann")) is state
+    assert list(play.pbxes["office"].legs) == legs
+    assert picture(play)[0] == before
+    assert bool(play.agent("ann").open) == (on and state is S.AVAILABLE)
+    assert ("desk" in play.agent("ann").devices_off) is not on
+
+
+ENDS = {
+    PauseEnd.TELL: AgentState.PAUSED,
+    PauseEnd.RESUME: AgentState.AVAILABLE,
+    PauseEnd.SIGN_OUT: AgentState.OFFLINE,
+}
+
+
+@pytest.mark.parametrize("then", PauseEnd)
+@pytest.mark.parametrize("state", PEOPLE)
+def test_the_longest_length_of_a_pause_from_each_activity(
+    state: AgentState, then: PauseEnd
+) -> None:
+    """Asked for in any activity: it holds, and ends as its reason says, measured from its beginning."""
+    spec = replace(
+        table(queue("q", "ann", wrap_up=9)),
+        pauses={"lunch": PauseSpec(reason="lunch", longest=600.0, then=then)},
+    )
+    play = PEOPLE[state](Play(spec))
+    play.feed(PauseRequested(agent="ann", reason="lunch"))
+    if state is S.ON_CALL:
+        play.on(100).agent_hangs_up("ann")
+    if state is S.OFFLINE:
+        assert play.on(2000).told("ann") == []
+        return
+    begun = play.agent("ann").paused_at
+    assert begun is not None
+    play.until(begun + 599)
+    assert activity(play.agent("ann")) is S.PAUSED
+    if not play.gone("c1"):
+        play.caller_hangs_up("c1")
+    play.until(begun + 600)
+    assert activity(play.agent("ann")) is ENDS[then]
+    assert len(play.told("ann")) == 1

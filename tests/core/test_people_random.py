@@ -1,0 +1,239 @@
+"""What agents want and what is true of them, against books that know nothing of the core.
+
+`Wishes` holds what each agent was last asked to be, by the requests that were granted and by what the
+router told it did by itself. After every step the core's wishes must be those, and what it derives must
+agree with what the telephone systems and the phones say. The world is that of `test_random_histories`,
+without the nonsense that would make the telephone systems lie.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from callrouter.core import agents
+from callrouter.core.people import activity
+from callrouter.core.state import Agent, AgentState
+from callrouter.core.wishes import MISSED, ROUTER, reason_of
+from callrouter.model.commands import Command, Happened, Note, Record
+from callrouter.model.events import (
+    AgentRestored,
+    ConfigReloaded,
+    DeviceSwitched,
+    Event,
+    PauseRequested,
+    Reached,
+    Resumed,
+    SignedIn,
+    SignedOut,
+)
+from callrouter.model.table import SignIn
+from tests.core.fakepbx import Leg
+from tests.core.world import ACTS, World
+
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+CHANCE = st.randoms(use_true_random=False)
+
+
+@dataclass
+class Wish:
+    """What one agent was last asked to be."""
+
+    here: bool = False
+    pause: str | None = None
+    off: set[str] = field(default_factory=set)
+
+
+class People(World):
+    """The world, with books of what people want."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wishes: dict[str, Wish] = {}
+        self.looked = 0
+
+    def start_router(self) -> None:
+        super().start_router()
+        self.wishes = {}
+        self._take_over()
+
+    def _take_over(self) -> None:
+        """Agents who have come, and those who are always here; those who have gone are struck out."""
+        known = self.router.floor.agents
+        self.wishes = {name: wish for name, wish in self.wishes.items() if name in known}
+        for name, agent in known.items():
+            wish = self.wishes.setdefault(name, Wish(here=agent.signed_in, pause=agent.pause))
+            if agent.spec.sign_in is SignIn.ALWAYS and not agent.gone:
+                wish.here = True
+            wish.off &= {device.id for device in agent.spec.devices}
+
+    def feed(self, event: Event) -> None:
+        super().feed(event)
+        _, _, commands = self.replay[-1]
+        for command in commands:
+            if isinstance(command, Record) and command.agent in self.wishes:
+                self._router_did(command)
+        if isinstance(event, ConfigReloaded):
+            self._take_over()
+        elif isinstance(event, AgentRestored):  # its own tests are those of restarts
+            self.wishes.pop(event.agent, None)
+            self._take_over()
+            self._restored(event)
+        elif not refused(commands):
+            self._asked(event)
+        self.wanted()
+        if not self.pending and not self.down:
+            self.true()
+
+    def _restored(self, event: AgentRestored) -> None:
+        agent = self.router.floor.agents.get(event.agent)
+        if agent is not None:
+            wish = self.wishes[event.agent]
+            wish.here = agent.signed_in and not agent.pending_sign_out
+            wish.pause = agent.pause if agent.pause is not None else agent.pending_pause
+            wish.off = set(agent.devices_off)
+
+    def _router_did(self, record: Record) -> None:
+        wish = self.wishes[record.agent]
+        by_itself = record.detail[-1:] == (ROUTER,)
+        if record.kind is Happened.SIGNED_OUT:
+            wish.pause = None
+            if by_itself:
+                wish.here = False
+        elif record.kind is Happened.PAUSED and by_itself:
+            wish.pause = str(record.detail[0])
+        elif record.kind is Happened.TOLD and "missed: you are paused" in str(record.detail[0]):
+            wish.pause = MISSED  # maybe only after this call, of which no other record tells
+        elif record.kind is Happened.RESUMED and by_itself:
+            wish.pause = None
+
+    def _asked(self, event: Event) -> None:
+        match event:
+            case SignedIn() if event.agent in self.wishes:
+                self.wishes[event.agent].here = True
+            case SignedOut():
+                self.wishes[event.agent].here = False
+            case PauseRequested():
+                reason = reason_of(self.router.floor.table.pauses, event.reason)
+                self.wishes[event.agent].pause = reason
+            case Resumed():
+                self.wishes[event.agent].pause = None
+            case DeviceSwitched():
+                off = self.wishes[event.agent].off
+                (off.discard if event.on else off.add)(event.device)
+            case _:
+                pass
+
+    # ------------------------------------------------------------ what must hold
+
+    def wanted(self) -> None:
+        """What the core holds that people want is what they asked for last."""
+        for name, wish in self.wishes.items():
+            agent = self.router.floor.agents.get(name)
+            if agent is None or agent.gone:
+                continue
+            here = agent.signed_in and not agent.pending_sign_out
+            assert here is wish.here, f"{name} is here: {here}, and {wish} was asked for"
+            if here:
+                pause = agent.pending_pause if agent.pending_pause is not None else agent.pause
+                assert pause == wish.pause, f"{name} pauses for {pause}, {wish} was asked for"
+            if activity(agent) is not AgentState.ON_CALL:
+                assert agent.signed_in is wish.here, f"{name} is free, and {wish} still waits"
+                assert agent.pause == (wish.pause if wish.here else None)
+            assert set(agent.devices_off) == wish.off
+
+    def true(self) -> None:
+        """What the core derives is what phones and calls say, once everything is heard."""
+        self.looked += 1
+        for name, agent in self.router.floor.agents.items():
+            legs = [leg for _, leg in self.legs() if leg.ring.agent == name]
+            if agent.gone or any(leg.id in self.moved for _, leg in self.legs()):
+                continue  # a colleague's phone took it: whose it is by now is not for us to say
+            self._true_of(agent, legs)
+
+    def _true_of(self, agent: Agent, legs: list[Leg]) -> None:
+        state, wish = agents.state(self.router.floor, agent), self.wishes[agent.id]
+        calls = {call for pbx in self.pbxes.values() for call in pbx.callers}
+        said = f"{agent.id} is {state.value} with {legs} and {wish}"
+        if any(leg.talks_to in calls for leg in legs):
+            assert state is AgentState.ON_CALL, said
+        match state:
+            case AgentState.ON_CALL:
+                assert any(leg.accepted for leg in legs) or self._in_use(agent), said
+            case AgentState.RINGING | AgentState.RESERVED:
+                assert legs, said
+            case AgentState.AVAILABLE:
+                assert not legs or agent.spec.capacity > 1, said
+                assert wish.here, said
+                assert wish.pause is None, said
+                assert self._can_ring(agent, wish), said
+            case _:
+                assert not [leg for leg in legs if not leg.accepted], said
+                assert state is not AgentState.PAUSED or wish.pause is not None, said
+
+    def _in_use(self, agent: Agent) -> bool:
+        return any(
+            self.pbxes[pbx].endpoints.get(device.endpoint) is Reached.IN_USE
+            for device in agent.spec.devices
+            for pbx in device.pbxes
+        )
+
+    def _can_ring(self, agent: Agent, wish: Wish) -> bool:
+        return any(
+            (device.number or self.pbxes[pbx].endpoints.get(device.endpoint) is Reached.IDLE)
+            and device.id not in wish.off
+            and (device.hours is None or device.hours.on(self.router.floor.now))
+            for device in agent.spec.devices
+            for pbx in device.pbxes
+        )
+
+
+def refused(commands: list[Command]) -> bool:
+    """Whether the core said no to a request."""
+    return any(isinstance(item, Note) and " refused: " in item.text for item in commands)
+
+
+LIES = {World.goes_deaf, World.again, World.nonsense, World.odd_leg_event, World.is_taken}
+WEIGHTED = [
+    act
+    for act, weight in ACTS.items()
+    for _ in range(3 * weight if act is World.asks else weight)
+    if act not in LIES
+]
+
+
+class Histories(RuleBasedStateMachine):
+    """Hypothesis decides what happens next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = People()
+
+    @initialize(chance=CHANCE)
+    def begin(self, chance: Random) -> None:
+        self.world.begin(chance)
+
+    @rule(chance=CHANCE, act=st.sampled_from(WEIGHTED))
+    def happens(self, chance: Random, act: object) -> None:
+        assert callable(act)
+        act(self.world, chance)
+
+
+TestHistories = Histories.TestCase
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(1000 if DEEP else 25))
+def test_long_history(seed: int) -> None:
+    chance = Random(seed)
+    world = People()
+    world.begin(chance)
+    for _ in range(250):
+        chance.choice(WEIGHTED)(world, chance)
+    world.finish()
+    assert world.looked > 50
