@@ -149,7 +149,8 @@ def status_view(backend: Backend) -> Json:
 
 def problem_view(problem: Any) -> Json:
     """A mistake in the configuration."""
-    return {name: getattr(problem, name) for name in ("file", "line", "column", "text", "hint")}
+    names = ("file", "line", "column", "text", "hint", "source_line")
+    return {name: getattr(problem, name) for name in names}
 
 
 async def openapi(_request: web.Request) -> web.Response:

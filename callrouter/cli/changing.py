@@ -43,7 +43,8 @@ def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -
             say(line)
     else:
         for item in view["problems"]:
-            say(tables.problem(item))
+            for line in tables.problem(item):
+                say(line)
         say(f"{many(len(view['problems']), 'mistake')}; what is in force stays in force")
     context.exit(0 if view["ok"] else 1)
 
@@ -270,7 +271,8 @@ def _would_change(folder: Path, past: Past, wanted: Listing) -> list[str]:
             view = _checked(folder, place)
     if not view["ok"]:
         for item in view["problems"]:
-            say(tables.problem(item))
+            for line in tables.problem(item):
+                say(line)
         raise Failed(1, "these files would not pass `callrouter check`; nothing was put back")
     return view["changes"] or [NOTHING + " for the daemon"]
 

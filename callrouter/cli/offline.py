@@ -15,7 +15,8 @@ import click
 
 from callrouter.cli import folders
 from callrouter.cli.problems import Failed
-from callrouter.cli.words import many
+from callrouter.cli.words import excerpt, many
+from callrouter.clock import SystemClock
 from callrouter.logs import clean
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def read(folder: Path) -> Settings:
         return load(folder, environ=os.environ)
     except ConfigError as error:
         for problem in error.problems:
-            click.echo(clean(str(problem)), err=True)
+            _tell(problem, err=True)
         raise Failed(2, f"{many(len(error.problems), 'mistake')} in {folder}") from error
 
 
@@ -75,7 +76,7 @@ def check(context: click.Context, *, as_json: bool) -> None:
     problems: tuple[Problem, ...] = ()
     policies_of_others()
     try:
-        settings = load(folder, environ=os.environ)
+        settings = load(folder, environ=os.environ, now=SystemClock().now())
     except ConfigError as error:
         problems = error.problems
     warnings = settings.warnings if settings is not None else ()
@@ -89,11 +90,18 @@ def check(context: click.Context, *, as_json: bool) -> None:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
         for problem in problems:
-            click.echo(clean(str(problem)))
+            _tell(problem)
         for warning in warnings:
             click.echo(clean(_warning(warning)))
         click.echo(_summary(folder, settings, len(problems), len(warnings)))
     context.exit(0 if settings is not None else 1)
+
+
+def _tell(item: Problem, *, err: bool = False) -> None:
+    """A mistake, and beneath it the line as it is written."""
+    click.echo(clean(str(item)), err=err)
+    if item.source_line.strip():
+        click.echo(f"    {clean(excerpt(item.source_line, item.column))}", err=err)
 
 
 def _warning(item: Problem) -> str:
@@ -103,7 +111,7 @@ def _warning(item: Problem) -> str:
 
 def views_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Mistakes as JSON has them."""
-    keys = ("file", "line", "column", "text", "hint")
+    keys = ("file", "line", "column", "text", "hint", "source_line")
     return [{key: getattr(item, key) for key in keys} for item in problems]
 
 

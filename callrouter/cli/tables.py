@@ -14,6 +14,7 @@ from callrouter.cli.words import (
     caller,
     clock_time,
     duration,
+    excerpt,
     many,
     parse,
     plain,
@@ -72,7 +73,9 @@ def status(view: Json) -> Shown:
     for title, key in (("mistakes", "problems"), ("warnings", "warnings")):
         if view["config"][key]:
             shown.append(Text(f"\n{title} in the configuration", style="bold"))
-            shown.extend(plain(problem(item)) for item in view["config"][key])
+            for item in view["config"][key]:
+                lines = problem(item) if key == "problems" else problem(item)[:1]
+                shown.extend(map(plain, lines))
     if view.get("store") is not None:
         shown.extend(_store(view["store"]))
     shown.extend(_itself(view))
@@ -128,8 +131,14 @@ def _agents_in_words(agents: Json) -> str:
     return ", ".join(f"{count} {word}" for word, count in agents.items() if count)
 
 
-def problem(item: Json) -> str:
-    """A mistake in the configuration, as `callrouter check` prints it."""
+def problem(item: Json) -> list[str]:
+    """A mistake in the configuration, as `callrouter check` prints it, and the line as it is written."""
+    written = item.get("source_line") or ""
+    shown = f"    {excerpt(written, item['column'])}"
+    return [_located(item), *([shown] if written.strip() else [])]
+
+
+def _located(item: Json) -> str:
     place = item["file"]
     if item["line"]:
         place += f":{item['line']}:{item['column']}"

@@ -91,3 +91,11 @@ def caller(view: Mapping[str, object], *, named: bool) -> Text:
     if named and name and name != number:
         made.append(f" {clean(name)[:_NAME]}", style="dim")
     return made
+
+
+def excerpt(line: str, column: int) -> str:
+    """A line of a file without its indentation; of a long one the part about `column` (from 1)."""
+    most = 100
+    start = max(0, column - 1 - most // 2) if len(line.strip()) > most else 0
+    part = line[start : start + most].strip()
+    return ("…" if start else "") + part + ("…" if len(line.rstrip()) > start + most else "")

@@ -25,7 +25,7 @@ from callrouter.settings.context import Context, is_damaged
 from callrouter.settings.folder import Way
 from callrouter.settings.problems import quoted
 from callrouter.settings.wording import duration
-from callrouter.settings.yamlreader import Items
+from callrouter.settings.yamlreader import Items, Section
 
 RING_ALL: Final = "ring-all"
 
@@ -156,6 +156,11 @@ def _members(
             if name in agents:
                 level = table.level(name)
                 members.append(MemberSpec(agent=name, level=level, order=first + index))
+    # Whose level was found bad may be unknown as well.
+    written = context.document.written(*table.way)
+    if isinstance(written, Section):
+        for name in written.at.keys() - written.keys():
+            context.knows("agents", name, (*table.way, name), "agent", key=True)
     return tuple(members)
 
 

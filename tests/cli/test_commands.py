@@ -93,7 +93,10 @@ def test_check_says_all_that_is_wrong(place: Place) -> None:
     lines = answer.stdout.splitlines()
     assert lines[0].startswith("agents.yaml:4:20: ")
     assert any(line.startswith("queues.yaml:2:") for line in lines)
-    assert lines[-1] == f"{place.config}: {len(lines) - 1} mistakes"
+    told = [line for line in lines[:-1] if not line.startswith("    ")]
+    assert lines[-1] == f"{place.config}: {len(told)} mistakes"
+    assert lines[1] == "    sign_in: alway"  # each with the line as it is written
+    assert len(lines) - 1 == 2 * len(told)
     view = json.loads(place.call("check", "--json").stdout)
     assert view["ok"] is False
     assert view["problems"][0]["file"] == "agents.yaml"

@@ -112,10 +112,11 @@ WRONG = [
         ],
     ),
     (
-        ("queues:\n  support:\n    agents: {alcie: 1, bob: 0}\n    polcy: priority\n  sales:\n"
+        ("queues:\n  support:\n    agents: {alcie: 0, bob: 0}\n    polcy: priority\n  sales:\n"
         "    agents: [alice]\n    policy: linaer\n"),
         [
             "3:14: unknown agent 'alcie' (did you mean 'alice'?)",
+            "3:21: priority of alcie must be a whole number from 1 to 100, not 0",
             "3:29: priority of bob must be a whole number from 1 to 100, not 0",
             "4:5: unknown key 'polcy' (did you mean 'policy'?)",
             f"7:13: unknown policy 'linaer' (did you mean 'linear'? {KNOWN})",
