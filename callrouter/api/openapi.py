@@ -42,7 +42,9 @@ def _ref(name: str) -> Json:
 _SCHEMAS: Final[Json] = {
     "Problem": _object(type=_TEXT, title=_TEXT, status=_WHOLE, detail=_TEXT),
     "Health": _object(
-        pbx={"type": "object", "additionalProperties": {"enum": ["up", "down"]}}, version=_TEXT
+        pbx={"type": "object", "additionalProperties": {"enum": ["up", "down"]}},
+        store={"enum": ["up", "down"]},
+        version=_TEXT,
     ),
     "Device": _object(
         id=_TEXT,

@@ -99,7 +99,11 @@ async def answer_list(items: Iterator[Json]) -> web.Response:
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """``GET /healthz``: 200 while every PBX is in step."""
+    """``GET /healthz``: 200 while every PBX is in step.
+
+    A database that is away is said and changes nothing: calls go on, and whoever takes the daemon out
+    of service for it would stop them.
+    """
     backend = request.app[BACKEND]
     health = backend.health()
     pbxes = {
@@ -107,7 +111,9 @@ async def healthz(request: web.Request) -> web.Response:
     }
     well = all(state == "up" for state in pbxes.values())
     drift = {name: health.drift for name, health in health.items()}
-    body = {"pbx": pbxes, "drift": drift, "version": __version__}
+    body: Json = {"pbx": pbxes, "drift": drift, "version": __version__}
+    if (store := backend.extra.get("store")) is not None:
+        body["store"] = "up" if store()["state"] == "good" else "down"
     return answer(body, 200 if well else 503)
 
 

@@ -18,9 +18,6 @@ WITHOUT_EFFECT: Final = frozenset({"users", "pin", "service_level", "announce"})
 def advise(root: schema.Root, table: Table, document: Document, now: float | None) -> None:
     """Add all warnings about a configuration that is right."""
     _without_effect(root, document)
-    if root.database.startswith("postgresql://"):
-        text = "this version keeps agents' states in SQLite only and will not start with this"
-        document.warning(("database",), text, "give the name of a file, such as callrouter.db")
     _agents(root, table, document)
     _shared_phones(table, document)
     _dear_numbers(table, document)

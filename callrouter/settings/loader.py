@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from callrouter.settings import advice, build, explain, schema, site
 from callrouter.settings.context import Context
+from callrouter.settings.database import check_database
 from callrouter.settings.folder import Document, read_folder
 from callrouter.settings.problems import ConfigError, Findings, Nearest
 from callrouter.settings.result import Settings
@@ -98,6 +99,7 @@ def _build(
 ) -> Settings:
     pbxes = site.build_pbxes(root, document, folder)
     zone = site.build_zone(root, document, nearest)
+    check_database(root, document, nearest)
     context = Context(document=document, nearest=nearest, policies=policies, pbxes=pbxes, zone=zone)
     table = build.build_table(root, context)
     http = site.build_http(root, context, folder)

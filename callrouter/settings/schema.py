@@ -367,7 +367,9 @@ class Root(Shape):
     pbx: dict[f.Name, Pbx] = Field(default={}, description="The telephone systems.")
     http: Http | None = Field(None, description="HTTP API and web page.")
     users: dict[f.Name, User] = Field(default={}, description="People who are not agents.")
-    database: f.Database = Field("callrouter.db", description="A SQLite file: agents' states.")
+    database: f.Database = Field(
+        "callrouter.db", description="What outlives a restart: a SQLite file, or postgresql://…"
+    )
     timezone: f.Text = Field("UTC", description="Time zone such as Europe/London.")
     numbers: Numbers | None = Field(None, description="What agents may register as a mobile.")
     agents: dict[f.Name, Agent] = Field(default={}, description="The people who take calls.")

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from callrouter.store.codec import columns, parse, values
 from callrouter.store.kinds import JOURNALS, KEPT, Journal, Kept
 from callrouter.store.outbox import Outbox
-from callrouter.store.place import File, StoreError
+from callrouter.store.place import File, Place, StoreError
 from callrouter.store.sqlite import Sqlite
 from callrouter.store.upgrade import bring_up
 
@@ -46,6 +46,9 @@ class Server(Protocol):
     def keep_copy(self, link: sa.Connection, version: str) -> None:
         """Keep what is there now, of an older version, for whoever has to go back."""
 
+    def patience(self) -> contextlib.AbstractContextManager[None]:
+        """Within it, an answer that never comes is an error after a while."""
+
     def insert(self, table: sa.TableClause) -> Any:
         """``INSERT``, as this kind of database can do it on a conflict."""
 
@@ -53,9 +56,14 @@ class Server(Protocol):
         """An error in words that may be shown."""
 
 
-def server_at(place: File, now: Callable[[], float]) -> Server:
+def server_at(place: Place, now: Callable[[], float]) -> Server:
     """The database at a place; nothing is opened yet."""
-    return Sqlite(place.path, now)
+    if isinstance(place, File):
+        return Sqlite(place.path, now)
+    # Here, and not above: it is an extra, and takes a while.
+    from callrouter.store.postgres import Postgres  # noqa: PLC0415
+
+    return Postgres(place)
 
 
 class Database:
@@ -154,7 +162,9 @@ class Database:
         for journal, entries in outbox.added.items():
             if entries:
                 yield (
-                    self._server.insert(_TABLES[journal]).on_conflict_do_nothing(["entry"]),
+                    self._server.insert(_TABLES[journal]).on_conflict_do_nothing(
+                        index_elements=["entry"]
+                    ),
                     [{"entry": entry, **values(row)} for entry, row in entries],
                 )
 
@@ -178,7 +188,8 @@ class Database:
     def _explained(self) -> Iterator[None]:
         """Turn the errors of the database into words."""
         try:
-            yield
+            with self._server.patience():
+                yield
         except sa.exc.DatabaseError as error:
             raise self._server.explain(error) from error
         except sa.exc.SQLAlchemyError as error:

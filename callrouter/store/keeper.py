@@ -14,7 +14,7 @@ from callrouter.model.commands import Happened, Record, Told
 from callrouter.model.events import Event, PersonEvent
 from callrouter.store.kinds import AGENTS, Key
 from callrouter.store.mobiles import MobileKeeper
-from callrouter.store.place import File
+from callrouter.store.place import Place
 from callrouter.store.row import Row, copy, day_of
 from callrouter.store.writer import RETRY, Found, Writer
 
@@ -52,7 +52,7 @@ class Keeper:
         floor: Floor,
         post: Callable[[Event], None],
         clock: Clock,
-        place: File,
+        place: Place,
         *,
         retry: float = RETRY,
     ) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final, TypeAlias
+from urllib.parse import unquote
 
 from callrouter.settings.past import state_folder
+
+POSTGRESQL: Final = "postgresql://"
 
 
 class StoreError(Exception):
@@ -24,22 +29,45 @@ class File:
         return str(self.path)
 
 
-def choose(database: str, folder: Path, environ: Mapping[str, str]) -> File:
-    """The file that the setting `database` means for the configuration in `folder`.
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A PostgreSQL database."""
+
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        """The address without what may be secret: user, password and options."""
+        rest = self.url.removeprefix(POSTGRESQL).split("?")[0].split("#")[0]
+        return POSTGRESQL + rest.rpartition("@")[2]
+
+    def without_password(self, text: str) -> str:
+        """A text in which the password, should it stand there, is hidden."""
+        user = self.url.removeprefix(POSTGRESQL).split("?")[0].rpartition("@")[0]
+        password = user.partition(":")[2]
+        for secret in {password, unquote(password)} - {""}:
+            text = text.replace(secret, "…")
+        return text
+
+
+Place: TypeAlias = File | Address
+
+
+def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Place:
+    """The database that the setting `database` means for the configuration in `folder`.
 
     A relative one is where the state of the configuration is (`settings.past.state_folder`): beside
     it if the daemon may write there, else in ``$STATE_DIRECTORY``, else in a folder of its own under
     ``~/.local/state/callrouter``.
 
     Raises:
-        StoreError: it is no file.
+        StoreError: it is PostgreSQL, and what speaks to that is not installed.
     """
-    if database.startswith("postgresql://"):
-        # Not quoted: it may hold a password.
-        raise StoreError(
-            "database: this version keeps agents' states in SQLite only; "
-            "give the name of a file, such as callrouter.db, in place of postgresql://…"
-        )
+    if database.startswith(POSTGRESQL):
+        if find_spec("psycopg") is None:
+            raise StoreError(
+                "database: PostgreSQL needs psycopg: pip install 'callrouter[postgres]'"
+            )
+        return Address(database)
     path = Path(database)
     if path.is_absolute():
         return File(path)

@@ -106,6 +106,10 @@ class Sqlite:
             raise StoreError(f"no copy of it could be made before an upgrade: {error}") from error
         logger.info("%s was copied to %s before the upgrade", self._path, copy.name)
 
+    def patience(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing: a file answers, or says that it is locked."""
+        return contextlib.nullcontext()
+
     def insert(self, table: sa.TableClause) -> Insert:
         """``INSERT`` with SQLite's ``ON CONFLICT``."""
         return insert(table)

@@ -14,7 +14,7 @@ from callrouter.clock import Clock
 from callrouter.model.registered import AuditRow
 from callrouter.store.kinds import JOURNALS, KEPT, Journal, Kept, Key
 from callrouter.store.outbox import Lost, Outbox
-from callrouter.store.place import File, StoreError
+from callrouter.store.place import Place, StoreError
 
 if TYPE_CHECKING:
     from callrouter.store.database import Database, Server
@@ -57,7 +57,7 @@ class Writer:
 
     def __init__(
         self,
-        place: File,
+        place: Place,
         clock: Clock,
         on_read: Callable[[Found | None], None],
         *,

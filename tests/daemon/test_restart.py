@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.process import Daemon, Place, started, until
+from tests.daemon.process import Daemon, Place, free_port, started, until
 
 TALK = {"talk": 1.2, "calls": [["c1", "support", "+442079460018", "Ann"]]}
 
@@ -93,11 +93,16 @@ def test_a_database_that_cannot_be_opened_does_not_keep_calls_waiting(place: Pla
         assert "agents' states were not saved" in daemon.log
 
 
-def test_postgresql_is_refused_at_start(place: Place) -> None:
+def test_a_database_server_that_is_away_does_not_keep_calls_waiting(place: Place) -> None:
     text = (place.config / "callrouter.yaml").read_text()
-    place.write("callrouter", text + "database: postgresql://u:hunter@h/d\n")
-    answer = place.call("run")
-    assert answer.returncode == 2
-    assert "this version keeps agents' states in SQLite only" in answer.stderr
-    assert "hunter" not in answer.stderr
-    assert "Traceback" not in answer.stderr
+    url = f"postgresql://u:hunter@127.0.0.1:{free_port()}/d"
+    place.write("callrouter", text + f"database: {url}\n")
+    with started(place, TALK) as daemon:
+        daemon.wait_for("agents' states can't be kept in postgresql://127.0.0.1")
+        ask(place, "agents/alice/sign-in", {})
+        until(lambda: agent(place, "alice")["state"] == "on-call")
+        with urllib.request.urlopen(f"http://127.0.0.1:{place.port}/healthz", timeout=5) as answer:
+            assert json.load(answer)["store"] == "down"
+        assert "not being saved in postgresql://127.0.0.1" in place.call("status").stdout
+        assert daemon.stop() == 0
+        assert "hunter" not in daemon.log

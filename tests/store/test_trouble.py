@@ -21,7 +21,7 @@ from callrouter.model.events import (
 )
 from callrouter.store import writer
 from callrouter.store.codec import values
-from callrouter.store.place import File, StoreError, choose
+from callrouter.store.place import Address, File, StoreError, choose
 from callrouter.store.row import Row
 from callrouter.store.sqlite import Sqlite
 from tests.core.tables import queue, table
@@ -275,14 +275,27 @@ def test_a_configuration_that_is_not_ours_to_write(
     env = {"HOME": str(tmp_path / "me")}
     state = {"STATE_DIRECTORY": f"{systemd}:/var/lib/other"}
     assert choose("a.db", tmp_path, env | state) == File(systemd / "a.db")
-    made = choose("a.db", tmp_path, env).path
+    found = choose("a.db", tmp_path, env)
+    assert isinstance(found, File)
+    made = found.path
     assert made.parent.parent == tmp_path / "me/.local/state/callrouter", (
         "one for each configuration"
     )
     assert made.parent.is_dir()
 
 
-def test_postgresql_is_refused_without_its_password(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="in SQLite only") as caught:
+def test_an_address_is_shown_without_its_password(tmp_path: Path) -> None:
+    place = choose("postgresql://u:hun%2Fter@h:5/d?sslmode=require&password=hunter", tmp_path, {})
+    assert isinstance(place, Address)
+    assert str(place) == "postgresql://h:5/d"
+    assert "hun" not in repr(place)
+    assert place.without_password("of u, hun/ter or hun%2Fter") == "of u, … or …"
+
+
+def test_postgresql_without_what_speaks_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callrouter.store.place.find_spec", lambda _: None)
+    with pytest.raises(StoreError, match="pip install") as caught:
         choose("postgresql://u:hunter@h/d", tmp_path, {})
     assert "hunter" not in str(caught.value)

@@ -15,7 +15,7 @@ from callrouter.model.events import Event, PbxSnapshot, Reached
 from callrouter.model.table import Table
 from callrouter.runtime import Runtime
 from callrouter.store.keeper import Keeper
-from callrouter.store.place import File
+from callrouter.store.place import File, Place
 from tests.api.world import NotingPbx
 
 T0 = 1_763_761_987.0  # 2025-11-21 21:53 UTC
@@ -30,13 +30,19 @@ class Clock:
 
 
 class World:
-    def __init__(self, table: Table, path: Path, clock: Clock) -> None:
+    def __init__(self, table: Table, path: Path | Place, clock: Clock) -> None:
         self.clock = clock
         self.pbx = NotingPbx()
         self.router = Router(table, dice=random.Random(1), boot="b", now=clock.at)
         self.runtime = Runtime(self.router, clock)
         self.runtime.attach(self.pbx)
-        self.keeper = Keeper(self.router.floor, self.runtime.post, clock, File(path), retry=0.02)
+        self.keeper = Keeper(
+            self.router.floor,
+            self.runtime.post,
+            clock,
+            File(path) if isinstance(path, Path) else path,
+            retry=0.02,
+        )
         self.runtime.listen(self.keeper.listen)
 
     def post(self, *events: Event) -> None:
@@ -65,7 +71,7 @@ async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 @asynccontextmanager
-async def running(table: Table, path: Path, clock: Clock) -> AsyncIterator[World]:
+async def running(table: Table, path: Path | Place, clock: Clock) -> AsyncIterator[World]:
     world = World(table, path, clock)
     await world.keeper.start()
     try:
