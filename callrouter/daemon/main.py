@@ -35,7 +35,6 @@ from callrouter.daemon.mobiles import Links, Mobiles
 from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.logs import Log
-from callrouter.mobiles.memory import MemoryStore
 from callrouter.model.commands import Decided, Happened, Record, Told
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
 from callrouter.reception import Reception
@@ -174,7 +173,7 @@ class Daemon:
             post=self._post,
             pbxes=self._runtime.pbxes,
             in_step=lambda name: self._backend.in_step(name, self._runtime.pbxes[name].health()),
-            store=MemoryStore(),
+            store=self._keeper.mobiles,
             clock=self._clock,
             tasks=self._tasks,
         )

@@ -11,13 +11,13 @@ import pytest_asyncio
 from callrouter.clock import SystemClock
 from callrouter.daemon.mobiles import Links, Mobiles
 from callrouter.lab import Answer, Install
-from callrouter.mobiles.memory import MemoryStore
 from callrouter.model.registered import NumberSettings
 from callrouter.reception import Reception, own, sounds
 from callrouter.tasks import Tasks
 from tests.asterisk.ear import Ear, dial, heard, key
 from tests.asterisk.floor import PBX, Dialog, Floor, stage
 from tests.asterisk.test_codes import HASH, PIN
+from tests.mobiles.memory import MemoryStore
 from tests.settings.cases import loaded
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]

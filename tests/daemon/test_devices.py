@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.daemon.process import Place, started, until
-from tests.daemon.test_restart import ask
+from tests.daemon.test_restart import ask, saved
 
 NUMBER = "+447700900123"
 
@@ -35,22 +36,31 @@ def prove(place: Place, keys: Path) -> None:
     until(lambda: devices(place)["mobile"]["status"] == "in-use")
 
 
-def test_proved_by_the_code_and_switched(dialling: Place, tmp_path: Path) -> None:
+def test_proved_and_found_again_after_kill_9(dialling: Place, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
-    with started(dialling, {"keys": str(keys)}) as daemon:
+    scene = {"keys": str(keys)}
+    with started(dialling, scene) as daemon:
         daemon.wait_for("office is in step")
         prove(dialling, keys)
         assert dialling.call("device", "off", "alice", "mobile").stdout == "mobile is off\n"
         shown = dialling.call("device", "list", "alice").stdout
         assert f"mobile  {NUMBER}" in shown
         assert "registered" in shown
+        until(lambda: saved(dialling))
+        daemon.signal(signal.SIGKILL)
+        daemon.wait()
+        log = daemon.log
+    assert NUMBER not in log
+    assert "verified" in log
+    with started(dialling, scene) as daemon:
+        daemon.wait_for("office is in step")
+        mobile = devices(dialling)["mobile"]
+        assert (mobile["status"], mobile["enabled"], mobile["address"]) == ("in-use", False, NUMBER)
+        assert ask(dialling, "status")["mobiles"]["calls_today"] == 1
         steps = [step["what"] for step in ask(dialling, "agents/alice/audit")["steps"]]
         assert steps == ["switched-off", "verified", "answered", "called", "registered"]
         assert dialling.call("device", "on", "alice", "mobile").returncode == 0
         assert devices(dialling)["mobile"]["enabled"] is True
-        log = daemon.log
-    assert NUMBER not in log
-    assert "verified" in log
 
 
 def test_a_change_of_the_files_keeps_them_and_an_agent_who_left_has_none(

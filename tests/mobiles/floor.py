@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from callrouter.daemon.mobiles import Links, Mobiles
-from callrouter.mobiles.memory import MemoryStore
 from callrouter.model.phoning import (
     CallNumber,
     DigitsKeyed,
@@ -19,6 +18,7 @@ from callrouter.model.phoning import (
 from callrouter.settings import ApiToken, Settings
 from callrouter.tasks import Tasks
 from tests.api.world import TOKENS, NotingPbx, World
+from tests.mobiles.memory import MemoryStore
 from tests.settings.cases import loaded
 
 PBX = """
