@@ -280,6 +280,7 @@ Role = Annotated[
     Literal["agent", "supervisor", "admin"],
     Expected("agent, supervisor or admin", "agent|supervisor|admin"),
 ]
+Show = Annotated[Literal["caller", "business"], Expected("caller or business", "caller|business")]
 SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]
 PauseEndWord = Annotated[
     Literal["tell", "resume", "sign-out"],

@@ -18,6 +18,7 @@ Role: TypeAlias = Literal["agent", "supervisor", "admin"]
 class AsteriskSettings:
     """An Asterisk and how to log in to its manager interface.
 
+    Outside phones are shown the caller's number, or with `show` ``business`` always `caller_id`.
     `dial_number` has exactly one ``{number}`` (to be filled with the number without ``+``), or is
     empty when this PBX rings no outside numbers. With `tls`, `ca` None means the system's
     certificates.
@@ -31,6 +32,8 @@ class AsteriskSettings:
     username: str
     secret: str = field(repr=False)
     dial_number: str = ""
+    caller_id: str = ""
+    show: Literal["caller", "business"] = "caller"
     tls: bool = False
     ca: Path | None = None
 

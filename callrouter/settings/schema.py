@@ -53,6 +53,15 @@ class Asterisk(Shape):
         description="How an outside number is dialled; {number} is the number without +. "
         "Without it, this PBX rings no outside numbers.",
     )
+    caller_id: f.PhoneNumber | None = Field(
+        None,
+        description="The business's number, shown by mobiles where the caller's own is not.",
+    )
+    show: f.Show = Field(
+        "caller",
+        description="What mobiles show, where the trunk allows it: the caller's number, or always "
+        "the business's (caller_id).",
+    )
     tls: Annotated[
         Annotated[f.Bool, Tag(SHORT)] | Annotated[TlsClient, Tag(LONG)],
         Discriminator(short_or_long),

@@ -42,6 +42,11 @@ def _pbx(
         return SimulatedSettings(id=id_, seed=pbx.seed)
     if isinstance(pbx, schema.Twilio):
         return _twilio(id_, pbx, document)
+    if pbx.show == "business" and pbx.caller_id is None:
+        text = "show: business without caller_id"
+        document.error(
+            ("pbx", id_, "show"), text, 'give caller_id, such as "+442079460000"', key=True
+        )
     return AsteriskSettings(
         id=id_,
         host=pbx.host,
@@ -49,6 +54,8 @@ def _pbx(
         username=pbx.username,
         secret=pbx.secret,
         dial_number=pbx.dial_number or "",
+        caller_id=pbx.caller_id or "",
+        show=pbx.show,
         tls=pbx.tls is not False,
         ca=folder / pbx.tls.ca if isinstance(pbx.tls, schema.TlsClient) else None,
     )

@@ -116,6 +116,8 @@ class Floor:
     username: str = "callrouter"
     port: int = 0
     """Where the router finds the manager; a proxy's port, or 0 for Asterisk's own."""
+    site: dict[str, Any] = field(default_factory=dict)
+    """More settings of the PBX."""
     records: list[Record] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
@@ -143,6 +145,7 @@ class Floor:
             username=self.username,
             secret="change-me",
             dial_number="PJSIP/{number}@carrier",
+            **self.site,
         )
         self.pbx = AsteriskPbx(PBX, settings, post=self.runtime.post, table=self.spec, boot=boot)
         self.pbx.devices_from(lambda: router.floor)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -11,6 +13,7 @@ import pytest_asyncio
 from callrouter.lab import AnswerThenBye, Install, Refuse
 from callrouter.lab.behaviour import DtmfMethod
 from callrouter.model.table import AgentSpec
+from tests.asterisk.ear import Ear
 from tests.asterisk.floor import (
     Answer,
     Dialog,
@@ -220,5 +223,75 @@ async def test_a_mobile_that_hangs_up_on_the_prompt_has_refused(here: Floor) -> 
     caller = await here.call()
     await caller.wait_heard("1002")
     assert here.outcomes() == [("m1", "hung up")]
+    await caller.bye()
+    await here.quiet()
+
+
+# ---------------------------------------------------------------- what a mobile hears and shows
+
+
+async def asked(here: Floor, ear: Ear, count: int) -> list[str]:
+    """The first sounds that the mobile hears."""
+    await here.until(lambda: len(ear.heard("carrier")) >= count, 10)
+    return ear.heard("carrier")[:count]
+
+
+async def test_the_prompt_spells_the_queue_where_there_is_no_recording(here: Floor) -> None:
+    await here.fresh(on_the_road("m1", M1), queues=[queue("vip-2", ["m1"])])
+    here.phone("carrier").behaviour = Answer(after=0.1)
+    ear = Ear(here)
+    caller = await here.call("vip-2")
+    spelled = ["letters/v", "letters/i", "letters/p", "letters/dash", "digits/2"]
+    assert await asked(here, ear, 6) == [*spelled, "followme/options"]
+    await (await here.phone("carrier").wait_incoming()).send_dtmf("1")
+    await caller.wait_heard("carrier")
+    await caller.bye()
+    await here.quiet()
+
+
+async def test_the_prompt_plays_the_queues_recording_in_the_agents_language(here: Floor) -> None:
+    speaks = replace(on_the_road("m1", M1), language="xx")
+    await here.fresh(speaks, queues=[queue("vip", ["m1"])])
+    sounds = here.lab.asterisk.folder / "data/sounds"
+    recording = sounds / "xx/callrouter/vip.gsm"
+    recording.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(sounds / "en/queue-youarenext.gsm", recording)
+    here.phone("carrier").behaviour = Answer(after=0.1)
+    ear = Ear(here)
+    caller = await here.call("vip")
+    assert await asked(here, ear, 1) == ["callrouter/vip"]
+    assert "Playing 'callrouter/vip.gsm' (language 'xx')" in here.lab.asterisk.log_path.read_text()
+    await (await here.phone("carrier").wait_incoming()).send_dtmf("1", "info")  # in mid-name
+    await caller.wait_heard("carrier")
+    assert ear.heard("carrier") == ["callrouter/vip"]
+    await caller.bye()
+    await here.quiet()
+
+
+@pytest.mark.parametrize(
+    ("site", "number", "shows"),
+    [
+        ({}, "0207946001", "0207946001"),
+        ({"caller_id": "+442079460000"}, "0207946001", "0207946001"),
+        ({"caller_id": "+442079460000"}, "anonymous", "+442079460000"),
+        ({"caller_id": "+442079460000", "show": "business"}, "0207946001", "+442079460000"),
+    ],
+)
+async def test_what_number_a_mobile_shows(
+    here: Floor, site: dict[str, str], number: str, shows: str
+) -> None:
+    here.site = site
+    try:
+        both = person("a1", desk("a1", "1001"), mobile("a1", M1))
+        await here.fresh(both, queues=[queue("support", ["a1"])])
+    finally:
+        here.site = {}
+    here.phone("1001").behaviour = RingOnly()
+    here.phone("carrier").behaviour = RingOnly()
+    caller = await here.call(caller_number=number)
+    assert (await here.phone("carrier").wait_incoming()).peer_number == shows
+    # Phones inside never show the business.
+    inside = await here.phone("1001").wait_incoming()
+    assert inside.peer_number == ("asterisk" if number == "anonymous" else number)
     await caller.bye()
     await here.quiet()

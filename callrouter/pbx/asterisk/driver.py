@@ -21,7 +21,7 @@ from callrouter.pbx.asterisk.lamps import Lamps
 from callrouter.pbx.asterisk.looking import Lookout
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.outbox import Outbox
-from callrouter.pbx.asterisk.people import People
+from callrouter.pbx.asterisk.people import People, language
 from callrouter.pbx.asterisk.session import (
     AmiAccount,
     AmiDown,
@@ -89,12 +89,14 @@ class AsteriskPbx:
             self.mirror,
             post=post,
             dial_number=settings.dial_number,
+            shown=orders.Shown(settings.caller_id, always=settings.show == "business"),
             resync=self.resync,
         )
         self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
         self.outbox.connecting = self._lookout.connecting
         self._checkup = Checkup(self.session, self.outbox)
-        self._people = People(name, self.outbox, settings.dial_number)
+        self.outbox.language = self._language
+        self._people = People(name, self.outbox, settings.dial_number, settings.caller_id)
         self._table = Table()
         self._queues_of: dict[str, list[str]] | None = None
         """Filled in when first asked for: a reload holds nothing up for it."""
@@ -346,6 +348,10 @@ class AsteriskPbx:
     def execute(self, commands: Sequence[PbxCommand]) -> None:
         """Carry out the commands of one event in one write."""
         self.outbox.execute(commands)
+
+    def _language(self, agent: str) -> str:
+        spec = self._table.agents.get(agent)
+        return language(spec.language) if spec is not None else ""
 
     def listen(self, item: Told) -> None:
         """Keep the caller's channel and queue_log up to date; both only while the link is up."""

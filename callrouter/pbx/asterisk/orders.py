@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from callrouter.logs import mask
@@ -14,6 +15,9 @@ from callrouter.pbx.asterisk.channels import Caller, LegChannel
 from callrouter.pbx.asterisk.text import clean_name, clean_number, variable
 
 Action = Mapping[str, str | list[str]]
+
+MOST_LETTERS = 12
+"""Letters of a queue's name that are spelled to a mobile; each takes half a second."""
 
 SPARE = 10.0
 """Seconds that Asterisk lets a phone ring on after the router should have stopped it.
@@ -42,11 +46,26 @@ def dial_string(dial_number: str, number: str) -> str:
     return dial_number.replace("{number}", number.removeprefix("+"))
 
 
-def originate(ring: Ring, dial_number: str) -> dict[str, str | list[str]]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What number outside phones are shown: the caller's own, or with `always` the business's.
+
+    A caller without a number is shown as the business too, if that has one.
+    """
+
+    caller_id: str = ""
+    always: bool = False
+
+
+def originate(
+    ring: Ring, dial_number: str, *, shown: Shown = Shown(), language: str = ""
+) -> dict[str, str | list[str]]:
     """Ring one device; `dial_number` says how outside numbers are dialled."""
     uid = words.leg_id(ring.offer, ring.device)
     channel = ring.endpoint or dial_string(dial_number, ring.number)
     name, number = clean_name(ring.caller_name), clean_number(ring.caller_number)
+    if ring.number and shown.caller_id and (shown.always or not number):
+        number = shown.caller_id
     return {
         "Action": "Originate",
         "ActionID": uid,
@@ -63,8 +82,27 @@ def originate(ring: Ring, dial_number: str) -> dict[str, str | list[str]]:
             variable("CALLROUTER_DEVICE", ring.device),
             variable("CALLROUTER_FOR_AGENT", ring.agent),
             variable("CALLROUTER_FOR_CALL", ring.call),
+            *(_prompt(ring, language) if ring.confirm else ()),
         ],
     }
+
+
+def _prompt(ring: Ring, language: str) -> Iterator[str]:
+    """What a mobile needs to name the queue: a recording of its own, or else its letters."""
+    yield variable("CALLROUTER_NAMED", f"{words.RECORDINGS}/{ring.queue}")
+    yield variable("CALLROUTER_SPELLED", "&".join(spelled(ring.queue)))
+    yield variable("CALLROUTER_LANGUAGE", language)
+
+
+def spelled(queue: str) -> Iterator[str]:
+    """A queue's name as sounds, letter by letter; of a long one as much as it takes to know it."""
+    for character in queue[:MOST_LETTERS]:
+        if character.isdigit():
+            yield f"digits/{character}"
+        elif character.isalpha():
+            yield f"letters/{character}"
+        else:
+            yield "letters/dash"
 
 
 _CAUSES = {

@@ -44,12 +44,16 @@ class Outbox:
         *,
         post: Post,
         dial_number: str,
+        shown: orders.Shown,
         resync: Callable[[str], None],
     ) -> None:
         self._session = session
         self._mirror = mirror
         self._post = post
         self._dial_number = dial_number
+        self._shown = shown
+        self.language: Callable[[str], str] = lambda _agent: ""
+        """What is spoken to an agent."""
         self._resync = resync
         self.connecting: Callable[[Caller], None] = lambda _: None
         """Told of each caller who is sent to be connected."""
@@ -103,7 +107,12 @@ class Outbox:
         self._mirror.legs[uid] = leg
         self._mirror.moved.add(uid)
         try:
-            action = orders.originate(command, self._dial_number)
+            action = orders.originate(
+                command,
+                self._dial_number,
+                shown=self._shown,
+                language=self.language(command.agent),
+            )
         except (AmiBadValue, LookupError, ValueError) as error:
             fault = AmiBadValue(str(error))
             asyncio.get_running_loop().call_soon(self._placed_or_not, leg, fault)

@@ -59,10 +59,11 @@ class _Called:
 class People:
     """The channels on which a person talks with the router, of one Asterisk."""
 
-    def __init__(self, pbx: str, outbox: Outbox, dial_number: str) -> None:
+    def __init__(self, pbx: str, outbox: Outbox, dial_number: str, caller_id: str) -> None:
         self._pbx = pbx
         self._outbox = outbox
         self._dial_number = dial_number
+        self._caller_id = caller_id
         self._heard: Callable[[PhoneEvent], None] = lambda _event: None
         self._here: set[str] = set()
         self._called: dict[str, _Called] = {}
@@ -221,6 +222,8 @@ class People:
             "Timeout": str(int(command.ring_for * 1000)),
             "Async": "true",
         }
+        if self._caller_id:
+            action["CallerID"] = f"<{self._caller_id}>"
         spoken = language(command.language)
         return action | {"Variable": f"CHANNEL(language)={spoken}"} if spoken else action
 

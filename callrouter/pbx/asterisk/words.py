@@ -54,6 +54,9 @@ def is_there(context: str) -> str:
 OURS = frozenset({ENTRY, "callrouter-hold", AGAIN, CONNECT, "callrouter-unbridged"})
 """Where a caller is in our hands; anywhere else someone has taken them out."""
 
+RECORDINGS = "callrouter"
+"""The folder of recordings of queues' names, among Asterisk's sounds."""
+
 LEG = "cr-"
 """What the channel ids of our legs start with."""
 
