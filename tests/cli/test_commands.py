@@ -95,7 +95,7 @@ def test_check_says_all_that_is_wrong(place: Place) -> None:
     assert any(line.startswith("queues.yaml:2:") for line in lines)
     told = [line for line in lines[:-1] if not line.startswith("    ")]
     assert lines[-1] == f"{place.config}: {len(told)} mistakes"
-    assert lines[1] == "    sign_in: alway"  # each with the line as it is written
+    assert "sign_in: alway" in lines[1]  # each with the line as it is written
     assert len(lines) - 1 == 2 * len(told)
     view = json.loads(place.call("check", "--json").stdout)
     assert view["ok"] is False
