@@ -11,6 +11,7 @@ import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
@@ -207,7 +208,7 @@ async def test_what_goes_on_is_looked_at() -> None:
         "Conferences.json": _page("conferences", [{"sid": "CF1", "friendly_name": "callrouter-r"}, {"sid": "CF2", "friendly_name": None}]),
         "Conferences/CF1/Participants.json": _page("participants", [{"call_sid": talking, "label": None}, {"call_sid": agent, "label": "alice|desk"}]),
     }  # fmt: skip
-    async with twilio(answer) as (rest, _):
+    async with twilio(answer) as (rest, seen):
         found = {one.sid: one for one in await rest.look()}
     assert (found[waiting].queue, found[waiting].conference) == ("sales", "")
     assert found[waiting].caller_number == "+33123456789"
@@ -215,6 +216,8 @@ async def test_what_goes_on_is_looked_at() -> None:
     assert (found[talking].conference, found[talking].label) == ("callrouter-r", "")
     assert found[agent].label == "alice|desk"
     assert (found[other].queue, found[other].conference) == ("", "")
+    for _, path, _, _ in seen.requests:  # Twilio's OpenAPI document: 1 to 1000
+        assert 1 <= int(parse_qs(urlsplit(path).query).get("PageSize", ["50"])[0]) <= 1000
 
 
 def _page(name: str, items: list[Any]) -> dict[str, Any]:

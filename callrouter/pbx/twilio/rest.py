@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 EVENTS: Final = ["initiated", "ringing", "answered", "completed"]
 _AT_ONCE: Final = 8
 """Requests at one time while looking at what goes on: Twilio refuses who asks for too much at once."""
+_PAGE: Final = 1000
+"""Twilio refuses larger pages; without it the library asks for one as large as `limit`."""
 _MOST: Final = 5000
 """Calls and conferences looked at; who has more of them has more than one account's worth."""
 
@@ -100,7 +102,7 @@ class Rest:
 
         async def stand_in(line: Any) -> None:
             async with gate:
-                members = await client.queues(line.sid).members.list_async(page_size=1000)
+                members = await client.queues(line.sid).members.list_async(page_size=_PAGE)
                 lines.update({one.call_sid: line.friendly_name for one in members})
 
         async def sit_in(room: Any) -> None:
@@ -108,9 +110,11 @@ class Rest:
                 people = await client.conferences(room.sid).participants.list_async()
                 rooms.update({one.call_sid: (room.friendly_name, one.label) for one in people})
 
-        calls = await client.calls.list_async(status="in-progress", limit=_MOST, page_size=1000)
-        queues = await client.queues.list_async(limit=_MOST)
-        talks = await client.conferences.list_async(status="in-progress", limit=_MOST)
+        calls = await client.calls.list_async(status="in-progress", limit=_MOST, page_size=_PAGE)
+        queues = await client.queues.list_async(limit=_MOST, page_size=_PAGE)
+        talks = await client.conferences.list_async(
+            status="in-progress", limit=_MOST, page_size=_PAGE
+        )
         await asyncio.gather(
             *(stand_in(line) for line in queues if (line.friendly_name or "").startswith(OURS)),
             *(sit_in(room) for room in talks if (room.friendly_name or "").startswith(OURS)),
