@@ -64,7 +64,6 @@ class RouterProcess:
         environ = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "LC_ALL": "C.UTF-8",
             "XDG_RUNTIME_DIR": str(self.folder / "run"),
         }

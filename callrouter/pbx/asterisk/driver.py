@@ -47,6 +47,9 @@ COMPARE_EVERY = 60.0
 MOVES_WITHIN = 0.1
 """Seconds for the word that a colleague picked up, once the channel that rang has gone."""
 
+MOST_KEPT = 50_000
+"""Events kept while the first lists are on their way."""
+
 MOST_LINES = 500
 """Lines for queue_log that may be on their way at once; more are dropped."""
 
@@ -205,18 +208,20 @@ class AsteriskPbx:
 
     async def _survey(self) -> None:
         """Ask for everything and compare, until nobody has asked again meanwhile."""
-        while True:
-            self._sync_again = False
-            self.mirror.moved.clear()
-            try:
+        try:
+            while True:
+                self._sync_again = False
+                self.mirror.moved.clear()
+                self.mirror.comparing = True
                 channels = await self.session.list(survey.STATUS)
                 devices = await self.session.list(survey.DEVICES)
-            except AmiError as error:
-                self._survey_failed(error)
-                return
-            self._compared(channels, devices)
-            if not self._sync_again:
-                return
+                self._compared(channels, devices)
+                if not self._sync_again:
+                    return
+        except AmiError as error:
+            self._survey_failed(error)
+        finally:
+            self.mirror.comparing = False
 
     def _compared(self, channels: list[AmiMessage], devices: list[AmiMessage]) -> None:
         """Agree with the lists, and replay what happened meanwhile. Replaying is idempotent.
@@ -303,6 +308,11 @@ class AsteriskPbx:
         self._checkup.heard(message)
         if self._buffer is not None:
             self._buffer.append(message)
+            if (
+                len(self._buffer) > MOST_KEPT
+            ):  # a flood: another comparison costs less than keeping it
+                self._buffer.clear()
+                self._sync_again = True
         else:
             self._handle(message)
         self._people.handle(message)

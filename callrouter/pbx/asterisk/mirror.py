@@ -45,6 +45,8 @@ class Mirror:
         self.callers: dict[str, Caller] = {}
         self.legs: dict[str, LegChannel] = {}
         self.moved: set[str] = set()
+        self.comparing = False
+        """Lists are on their way: only then is it remembered what events were about."""
         self._sent_on: set[str] = set()
         """Legs that are over since their phone sent the call elsewhere (302), till their channel goes."""
         self.phones = Phones(self._phone)
@@ -68,7 +70,8 @@ class Mirror:
         """Take one AMI event."""
         handler = self._handlers.get(message.name)
         if handler is not None:
-            self.moved.add(message.get("Uniqueid"))
+            if self.comparing:
+                self.moved.add(message.get("Uniqueid"))
             handler(message)
 
     def call_id(self, uid: str) -> str:
