@@ -296,7 +296,7 @@ async def test_p08_up_is_false_at_once_and_says_why() -> None:
         assert client.session.stats.reconnects == 1
 
 
-async def test_p08_a_refused_login_is_reported_and_backed_off(
+async def test_p08_AST_73_a_refused_login_is_reported_and_backed_off(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with serving(FakeAmi(accept_login=False)) as fake, running(fake.port) as client:

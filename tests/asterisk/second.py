@@ -21,7 +21,7 @@ secret = second
 deny = 0.0.0.0/0.0.0.0
 permit = 127.0.0.1/255.255.255.255
 read = call
-write = call,reporting
+write = call,reporting,originate
 """
 
 

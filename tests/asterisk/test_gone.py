@@ -40,7 +40,7 @@ async def here(install: Install) -> AsyncIterator[Floor]:
 
 
 @pytest.mark.timeout(60)
-async def test_WZC_03_a_new_router_takes_everything_up(here: Floor) -> None:
+async def test_WZC_03_AST_82_a_new_router_takes_everything_up(here: Floor) -> None:
     await here.fresh(*staff(1), queues=[queue("support", ["a1"])])
     talking = await here.call(caller_number="1")
     await talking.wait_heard("1001")
@@ -260,7 +260,7 @@ async def test_a_comparison_in_a_loop_disturbs_nobody(here: Floor) -> None:
 
 
 @pytest.mark.timeout(60)
-async def test_a_frozen_asterisk_is_noticed(here: Floor) -> None:
+async def test_WZ_23_a_frozen_asterisk_is_noticed(here: Floor) -> None:
     await here.fresh(*staff(1), queues=[queue("support", ["a1"])])
     await asyncio.sleep(0.2)
     here.lab.asterisk.pause()

@@ -42,7 +42,9 @@ async def hang_up(caller: Dialog) -> float:
 
 
 @pytest.mark.timeout(90)
-async def test_the_caller_hangs_up_0_to_200_ms_after_entering(here: Floor) -> None:
+async def test_OT_10_OT_13_BT_13_the_caller_hangs_up_0_to_200_ms_after_entering(
+    here: Floor,
+) -> None:
     await here.fresh(*staff(2), queues=[queue("support", ["a1", "a2"], at_once=None)])
     for name in ("1001", "1002"):
         here.phone(name).behaviour = RingOnly()

@@ -51,7 +51,7 @@ async def mobile_then_desk(here: Floor, **changes: float) -> None:
 
 
 @pytest.mark.parametrize("how", ["rfc4733", "info"])
-async def test_AST_35_key_1_connects(here: Floor, how: DtmfMethod) -> None:
+async def test_AST_35_AST_59_key_1_connects(here: Floor, how: DtmfMethod) -> None:
     await mobile_then_desk(here)
     carrier = here.phone("carrier")
     carrier.behaviour = Answer(after=0.2, dtmf=((0.3, "1", how),))

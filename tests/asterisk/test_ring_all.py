@@ -75,7 +75,7 @@ async def test_WZC_01_phones_answering_in_the_same_moment_50_times(here: Floor) 
     assert max(slowest) < 0.5
 
 
-async def test_AST_46_losers_are_told_answered_elsewhere(here: Floor) -> None:
+async def test_AST_46_OT_12_losers_are_told_answered_elsewhere(here: Floor) -> None:
     await here.fresh(*staff(3), queues=[queue("support", names(3), at_once=None, wrap_up=9.0)])
     here.phone("1001").behaviour = here.phone("1003").behaviour = RingOnly()
     here.phone("1002").behaviour = Answer(after=0.3)

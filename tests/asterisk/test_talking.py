@@ -23,6 +23,7 @@ from tests.asterisk.floor import (
     stage,
     tell,
 )
+from tests.noise import noise
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -78,6 +79,10 @@ async def channel_of(here: Floor, phone: str) -> str:
     return channel((await second.look(here.lab.asterisk.ami_port)).names, phone)
 
 
+async def originate(here: Floor, **headers: str) -> None:
+    await second.order(here.lab.asterisk.ami_port, "Originate", Async="true", **headers)
+
+
 async def redirect(here: Floor, phone: str, extension: str, context: str = "lab-in") -> float:
     await second.order(
         here.lab.asterisk.ami_port,
@@ -125,7 +130,7 @@ async def test_WZA_13_both_hang_up_within_20_ms(here: Floor) -> None:
             assert not here.happened(Happened.REQUEUED)
 
 
-async def test_WZA_25_hold_is_part_of_the_call(here: Floor) -> None:
+async def test_WZA_25_BT_12_hold_is_part_of_the_call(here: Floor) -> None:
     await alone(here, 2)
     caller, agent = await talk(here)
     assert await agent.hold() == 200
@@ -306,3 +311,67 @@ async def test_the_caller_reenters_another_queue_by_a_supervisor(here: Floor) ->
     await caller.wait_heard("1002")
     await caller.bye()
     await here.quiet()
+
+
+@pytest.mark.parametrize("who", ["caller", "agent"])
+async def test_BT_06_either_hangs_up_and_both_legs_are_free(here: Floor, who: str) -> None:
+    await alone(here)
+    caller, agent = await talk(here)
+    still, began = noise(), time.monotonic()
+    await (caller if who == "caller" else agent).bye()
+    await (agent if who == "caller" else caller).wait_ended()
+    await here.until(lambda: here.free("a1"))
+    assert time.monotonic() - began < 1.0 + noise(still)
+    await here.quiet()
+
+
+async def test_OS_09_a_phone_that_dies_in_a_talk_keeps_its_agent_no_longer_than_the_caller(
+    here: Floor,
+) -> None:
+    await alone(here)
+    caller, agent = await talk(here)
+    agent.vanish()  # no BYE, and no answer to one
+    await caller.bye()
+    await here.until(lambda: here.free("a1"))
+    await here.quiet()
+
+
+async def test_BT_16_someone_who_listens_in_changes_nothing(here: Floor) -> None:
+    await alone(here, 2)
+    caller, agent = await talk(here)
+    supervisor = here.phone("1003")
+    spy = {"Application": "ChanSpy", "Data": "PJSIP/1001,qB"}  # listens, and speaks to both
+    await originate(here, Channel="PJSIP/1003", **spy)
+    listening = await supervisor.wait_incoming()
+    await listening.wait_up()
+    assert here.state("a1") == "on-call"
+    assert [c.state.value for c in here.router.floor.calls.values()] == ["talking"]
+    await listening.bye()
+    await caller.wait_hears("1001")
+    assert agent.state == "up"
+    assert here.state("a1") == "on-call"
+    await caller.bye()
+    await here.quiet()
+    assert len(here.happened(Happened.COMPLETED)) == 1
+    assert not here.happened(Happened.TRANSFERRED)
+
+
+async def test_AST_68_callers_on_local_channels_and_in_the_same_second(here: Floor) -> None:
+    """Callers whose channels have a far half: with ids of Asterisk's, with one given, with both."""
+    await alone(here, 4)
+    into = {"Channel": "Local/support@callrouter/n", "Application": "Milliwatt"}
+    for ids in ({}, {"ChannelId": "given"}, {"ChannelId": "one", "OtherChannelId": "other"}):
+        await originate(here, **into, **ids)
+    caller = await here.call()
+    await here.until(lambda: len(here.happened(Happened.CONNECTED)) == 4)
+    calls = {record.call for record in here.happened(Happened.ENTERED)}
+    assert len(calls) == 4
+    assert {"office-given;2", "office-other"} < calls
+    phones = [here.phone(f"100{n}") for n in range(1, 5)]
+    assert [len(phone.incoming) for phone in phones] == [1, 1, 1, 1]
+    age(here)
+    for phone in phones:
+        await phone.incoming[0].bye()
+    await caller.wait_ended()
+    await here.quiet()
+    assert len(here.happened(Happened.COMPLETED)) == 4

@@ -8,7 +8,7 @@ OS-03, OS-04, OS-06, OS-08, WZ-04, WZ-05, WZ-07, WZ-08, WZ-12, WZ-14, WZ-18, WZ-
 WZA-01, WZA-09, WZA-11, WZA-12, WZA-13, WZA-16, WZA-23, WZA-25, WZA-26, WZA-27, WZC-01, WZC-02, WZC-03,
 WZC-04, WZC-07, CW-08, CW-09, CW-11, CW-14, CW-16, TW-03, TW-04, TW-08, TW-14, BT-01, BT-04, BT-09,
 BT-11, BT-18, OA-01, OA-03, OA-04, OA-05, BB-01, BB-02, BB-04, BB-05, BB-08, KZ-02, KZ-03, KZ-07, AI-04,
-AI-05, AI-07, AI-08, AI-09, AI-10, AI-13, AI-19, OT-02, OT-14.
+AI-05, AI-07, AI-08, AI-09, AI-10, AI-13, AI-15, AI-19, CW-02, CW-06, CW-07, WZ-19, OT-02, OT-14.
 
 Unless a case says otherwise: ring 5 s, retry 1 s, max wait 60 s, no wrap-up, no auto-pause, one queue, all
 agents signed in and idle. A desk phone's SIP answer is the `LegEnd` that the driver makes of it.
@@ -16,6 +16,7 @@ agents signed in and idle. A desk phone's SIP answer is the `LegEnd` that the dr
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +35,7 @@ from callrouter.model.events import (
     LegEnd,
     LegEnded,
     Reached,
+    SignedIn,
     TransferKind,
 )
 from callrouter.model.table import QueueSpec, ToDialplan, ToQueue
@@ -443,6 +445,16 @@ def test_WZ_18_a_deleted_agents_phone_is_free() -> None:
     assert p.call("c1", "q1").ringing() == {"a2": "c1"}
 
 
+def test_WZ_19_signing_out_needs_nothing_of_the_pbx() -> None:
+    p = play(q("a1")).call("c1", "q1")
+    p.lose().sign_out("a1")
+    assert not p.agent("a1").signed_in
+    p.back().on(5)
+    assert p.state("a1") is AgentState.OFFLINE
+    assert p.ringing() == {}
+    assert p.waiting("q1") == ["c1"]
+
+
 def test_WZ_20_late_events_are_harmless() -> None:
     p = play(q("a1"))
     p.feed(EndpointChanged(pbx="office", endpoint="PJSIP/nobody", state=Reached.IDLE))
@@ -586,6 +598,41 @@ def test_WZC_07_the_caller_hangs_up_at_each_stage_of_a_mobile(at: float) -> None
     p.call("c1", "q1").until(at).caller_hangs_up("c1")
     assert p.pbxes["office"].legs == {}
     assert p.quiet()
+
+
+def test_CW_02_two_calls_go_to_the_two_who_are_there() -> None:
+    p = play(q("a1 a2 a3", "round-robin"), signed_in="a2 a3").call("c1", "q1").call("c2", "q1")
+    assert p.rings() == [(0, "a2"), (0, "a3")]
+
+
+def test_CW_06_fewest_calls_picks_the_minimum() -> None:
+    p = play(q("a1 a2 a3", "fewest-calls"))
+    for name, count in (("a1", 3), ("a2", 1), ("a3", 2)):
+        for other in {"a1", "a2", "a3"} - {name}:
+            p.pause(other)
+        for number in range(count):
+            p.call(f"{name}-{number}", "q1").accepts(name).on(5).agent_hangs_up(name)
+        for other in {"a1", "a2", "a3"} - {name}:
+            p.resume(other)
+    p.call("next", "q1")
+    assert p.ringing() == {"a2": "next"}
+
+
+def test_CW_07_a_newcomer_catches_up_and_ties_go_round() -> None:
+    p = play(q("a1 a2 a3", "fewest-calls"), signed_in="a1 a2")
+    for number in range(4):
+        p.call(f"early-{number}", "q1")
+        (name,) = p.ringing()
+        p.accepts(name).on(5).agent_hangs_up(name)
+    p.sign_in("a3")
+    served = []
+    for number in range(8):
+        p.call(f"late-{number}", "q1")
+        (name,) = p.ringing()
+        served.append(name)
+        p.accepts(name).on(5).agent_hangs_up(name)
+    assert served[:2] == ["a3", "a3"], "until even, and no further"
+    assert [sorted(served[2:5]), sorted(served[5:])] == [["a1", "a2", "a3"]] * 2
 
 
 def test_CW_08_the_order_is_that_of_the_first_arrival() -> None:
@@ -801,6 +848,38 @@ def test_AI_08_09_two_queues_one_agent_and_an_urgent_call() -> None:
 def test_AI_13_each_pause_starts_its_own_clock() -> None:
     p = play(q("a1")).pause("a1").on(5).resume("a1").on(20).pause("a1")
     assert p.agent("a1").paused_at == 25
+
+
+@pytest.mark.parametrize("size", [(20, 5), (2000, 50)])
+def test_AI_15_a_phones_change_costs_the_same_at_any_size(size: tuple[int, int]) -> None:
+    agents, queues = size
+    names = [f"a{n}" for n in range(agents)]
+    parts = [q(" ".join(names[n::queues]), name=f"q{n}", max_wait=None) for n in range(queues)]
+    p = play(*parts, signed_in="")
+    for name in names:  # without `check` after each
+        p.router.handle(SignedIn(agent=name), p.now)
+    events = [
+        EndpointChanged(pbx="office", endpoint=f"PJSIP/{names[n]}", state=state)
+        for n in range(20)
+        for state in (Reached.IN_USE, Reached.IDLE)
+    ]
+    for event in events:  # what is made once is made
+        p.router.handle(event, p.now)
+    calls = 0
+
+    def count(_frame: Any, what: str, _arg: Any) -> None:
+        nonlocal calls
+        calls += what in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        for event in events:
+            p.router.handle(event, p.now)
+    finally:
+        sys.setprofile(None)
+    assert calls / len(events) < 200, "function calls for one change"
+    p.call("c1", "q0")
+    assert p.ringing() == {"a0": "c1"}
 
 
 def test_AI_19_talk_time_ends_when_the_agent_leaves() -> None:
