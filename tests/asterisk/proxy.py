@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 
@@ -13,12 +13,15 @@ class Proxy:
     Attributes:
         opened: how many connections have come so far.
         sent: everything that clients sent, over all connections.
+        spoil: what becomes of a response of Asterisk's: when it is passed on, in seconds; may be never,
+            or more than once. Events pass as they come.
     """
 
     def __init__(self, target: int) -> None:
         self.opened = 0
         self.sent = bytearray()
         self.shut = False
+        self.spoil: Callable[[bytes], Sequence[float]] | None = None
         self._target = target
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -43,11 +46,20 @@ class Proxy:
         pair = (writer, out)
         self._pairs.add(pair)
         try:
-            await asyncio.gather(
-                self._pump(reader, out, self.sent), self._pump(there, writer, None)
-            )
+            await asyncio.gather(self._pump(reader, out, self.sent), self._back(there, writer))
         finally:
             self._pairs.discard(pair)
+
+    async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            writer.write(await reader.readline())  # the banner
+            while message := await reader.readuntil(b"\r\n\r\n"):
+                if self.spoil is None or not message.startswith(b"Response:"):
+                    writer.write(message)
+                    continue
+                for after in self.spoil(message):
+                    asyncio.get_running_loop().call_later(after, writer.write, message)
+        writer.transport.abort()
 
     @staticmethod
     async def _pump(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
 from collections import Counter
@@ -309,3 +310,43 @@ async def test_OT_06_asterisk_is_killed_and_comes_back(here: Floor) -> None:
     await caller.bye()
     await here.quiet()
     assert ringing.state == "ended"
+
+
+@pytest.mark.timeout(120)
+async def test_OT_05_answers_of_asterisk_that_are_lost_doubled_or_late(here: Floor) -> None:
+    """Every tenth each, not every hundredth: callers are served all the same, and nobody twice."""
+    await here.crash()
+    await here.hang_all_up()
+    dice = random.Random(5)
+    fates = Counter[str]()
+
+    def spoil(_message: bytes) -> tuple[float, ...]:
+        fate = dice.choices(("kept", "lost", "doubled", "late"), (7, 1, 1, 1))[0]
+        fates[fate] += 1
+        return {"kept": (0.0,), "lost": (), "doubled": (0.0, 0.001), "late": (5.5,)}[fate]
+
+    async with proxy(here.lab.asterisk.ami_port) as (between, port):
+        here.port = port
+        try:
+            await here.fresh(*staff(4), queues=[queue("support", ["a1", "a2", "a3", "a4"])])
+            for n in range(1, 5):
+                here.phone(f"100{n}").behaviour = Answer(after=0.05, talk=1.2)
+            between.spoil = spoil
+            callers = [await here.call() for _ in range(24)]
+            await here.until(lambda: len(here.happened(Happened.COMPLETED)) == 24, 60)
+            between.spoil = None
+            for caller in callers:
+                await caller.wait_ended()
+                assert len(caller.heard) == 1
+            await here.quiet()
+            assert between.opened == 1, "the link holds"
+            assert min(fates.values()) > 0
+            assert not here.happened(Happened.ABANDONED)
+            placed = re.findall(
+                rb"Action: Originate\r\n(?:[^\r\n]+\r\n)*?ChannelId: (\S+)", between.sent
+            )
+            assert len(placed) == len(set(placed)) >= 24
+            tell(f"answers: {dict(fates)}; requeued: {len(here.happened(Happened.REQUEUED))}")
+        finally:
+            await here.crash()
+            here.port = 0
