@@ -271,15 +271,15 @@ async def test_p06_utf8_split_inside_a_character_arrives_whole() -> None:
         assert client.events[1].get("N") == "a\ufffdb"  # an invalid byte shows, it does not vanish
 
 
-async def test_p07_a_hung_asterisk_is_noticed() -> None:
-    timing = replace(QUICK, ping_interval=0.03, ping_timeout=0.03)
+async def test_p07_AST_75_an_idle_link_is_kept_and_a_hung_asterisk_is_noticed() -> None:
+    timing = replace(QUICK, ping_interval=0.03, ping_timeout=0.5)
     async with talking(timing=timing) as (fake, client):
         await until(lambda: fake.count("Ping") >= 3)
         assert not client.downs  # answered pings keep it
         fake.pong = False
         [pending] = client.session.send([{"Action": "Getvar"}])
         del pending
-        await until(lambda: bool(client.downs), 1)
+        await until(lambda: bool(client.downs))
         assert "not sent a byte" in client.downs[0]
         fake.pong = True
         await client.until_up(2)

@@ -235,13 +235,3 @@ async def test_tasks_keep_log_and_close(caplog: pytest.LogCaptureFixture) -> Non
     assert waiting.cancelled()
     with pytest.raises(RuntimeError, match="late one"):
         tasks.spawn(forever(), "late one")
-
-
-async def test_AST_75_an_idle_session_stays_up() -> None:
-    timing = replace(QUICK, ping_interval=0.02, ping_timeout=5.0)
-    async with serving(FakeAmi()) as fake, running(fake.port, timing=timing) as client:
-        await client.until_up()
-        await until(lambda: fake.count("Ping") >= 10)
-        assert client.session.up
-        assert len(fake.connects) == 1
-        assert not client.downs
