@@ -112,12 +112,15 @@ class Book:
     def not_of_others(self, agent: str, number: str) -> None:
         """Hold a number against those of others, proved or configured; whose it is is not said.
 
+        What an agent had who is no longer in the configuration is free.
+
         Raises:
             No: it is someone else's.
         """
         for other in self.mobiles.values():
             proved = other.state != MobileState.UNVERIFIED.value
-            if other.number == number and other.agent != agent and proved:
+            there = other.agent != agent and other.agent in self.agents
+            if other.number == number and there and proved:
                 raise No("taken", "this number is someone else's")
         for spec in self.agents.values():
             if spec.id != agent and any(device.number == number for device in spec.devices):

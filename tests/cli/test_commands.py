@@ -28,6 +28,7 @@ def test_version_and_help(place: Place) -> None:
         "doctor",
         "why",
         "why-not",
+        "device",
         "diff",
     ):
         assert f"\n  {command} " in help_.stdout

@@ -188,6 +188,30 @@ def test_mobiles_sleep_while_their_agent_country_or_trunk_is_gone() -> None:
     assert "numbers of GB are not allowed" in world.registrar.book.trouble(row)
 
 
+def test_WZ_18_the_number_of_an_agent_who_was_taken_out_is_free() -> None:
+    world = World()
+    world.register(ALICE)
+    world.prove()
+    assert kind(world.register(BOB)) == "taken"
+    world.configure("bob")
+    world.register(BOB)
+    world.prove()
+    assert (world.state("alice"), world.state("bob")) == ("none", "in-use")
+    world.configure()
+    assert kind(world.register(ALICE)) == "taken"
+
+
+def test_WZ_18_an_agent_who_comes_back_in_time_keeps_the_number() -> None:
+    world = World()
+    world.register(ALICE)
+    world.prove()
+    world.configure("bob")
+    world.register(BOB)
+    world.configure()
+    world.prove()
+    assert (world.state("alice"), world.state("bob")) == ("in-use", "unverified")
+
+
 def test_a_restart_finds_them_and_the_calls_that_were_placed() -> None:
     world = World(NumberSettings(region="GB", calls_per_hour=1))
     world.register()

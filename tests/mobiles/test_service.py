@@ -37,7 +37,7 @@ def prove(floor: Floor) -> None:
     floor.pbx.key(started.code)
 
 
-async def test_a_proved_mobile_rings_for_callers_and_asks_for_key_1(floor: Floor) -> None:
+async def test_OT_02_a_registered_mobile_rings_for_callers_and_asks_for_key_1(floor: Floor) -> None:
     prove(floor)
     assert floor.devices("alice") == ["desk", "mobile"]
     floor.world.runtime.post(SignedIn(agent="alice"))
