@@ -110,7 +110,7 @@ def _accepting(offer: Offer) -> Iterator[str]:
     live = [leg for leg in offer.legs.values() if leg.state is LegState.ACCEPTED]
     if offer.state in {OfferState.ACCEPTED, OfferState.TALKING} and offer.winner not in live:
         yield f"4: offer {offer.id} is {offer.state.value} without an accepted leg"
-    if len(live) > 1:
+    if sum(not leg.stopping for leg in live) > 1:
         yield f"3: offer {offer.id} was accepted on two devices"
     if offer.state is OfferState.CLOSING and not any(
         leg.state in {LegState.PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED}

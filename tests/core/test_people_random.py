@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from callrouter.core import agents
-from callrouter.core.people import activity
 from callrouter.core.state import Agent, AgentState
 from callrouter.core.wishes import MISSED, ROUTER, reason_of
 from callrouter.model.commands import Command, Happened, Note, Record
@@ -74,6 +73,8 @@ class People(World):
 
     def feed(self, event: Event) -> None:
         super().feed(event)
+        known = self.router.floor.agents  # one who finished has gone; who comes back later is new
+        self.wishes = {name: wish for name, wish in self.wishes.items() if name in known}
         _, _, commands = self.replay[-1]
         for command in commands:
             if isinstance(command, Record) and command.agent in self.wishes:
@@ -142,9 +143,12 @@ class People(World):
             if here:
                 pause = agent.pending_pause if agent.pending_pause is not None else agent.pause
                 assert pause == wish.pause, f"{name} pauses for {pause}, {wish} was asked for"
-            if activity(agent) is not AgentState.ON_CALL:
+            if not agent.offers:  # one whose phone is just being silenced may still wait
                 assert agent.signed_in is wish.here, f"{name} is free, and {wish} still waits"
-                assert agent.pause == (wish.pause if wish.here else None)
+                pause = wish.pause if wish.here else None
+                assert agent.pause == pause, (
+                    f"{name} is free and paused: {agent.pause}, not {pause}"
+                )
             assert set(agent.devices_off) == wish.off
 
     def true(self) -> None:
