@@ -17,7 +17,9 @@ from callrouter.reception import sounds
 
 
 def agent_of(floor: Floor, extension: str) -> Agent | None:
-    """Whose extension it is."""
+    """Whose extension it is; an empty one is nobody's."""
+    if not extension:
+        return None
     for spec in floor.table.agents.values():
         if spec.extension == extension:
             return floor.agents.get(spec.id)

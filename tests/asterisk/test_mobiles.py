@@ -295,3 +295,19 @@ async def test_what_number_a_mobile_shows(
     assert inside.peer_number == ("asterisk" if number == "anonymous" else number)
     await caller.bye()
     await here.quiet()
+
+
+async def test_a_private_call_at_the_desk_keeps_the_mobile_quiet_too(here: Floor) -> None:
+    both = person("a1", desk("a1", "1001"), mobile("a1", M1))
+    a2 = staff(2)[1]
+    rules = queue("support", {"a1": 1, "a2": 2}, policy=("priority",))
+    await here.fresh(both, a2, queues=[rules])
+    private = await here.phone("1001").call("1003")
+    await private.wait_heard("1003")
+    caller = await here.call()
+    await caller.wait_heard("1002")
+    assert not here.phone("carrier").incoming
+    await private.bye()
+    await caller.bye()
+    await here.until(lambda: here.free("a1"))
+    await here.quiet()

@@ -62,9 +62,10 @@ class Checkup:
         # What is neither 1 nor 0 is no answer: func_dialplan is not loaded, and `doctor` says so.
         missing = [c for c, r in zip(words.CONTEXTS, said, strict=True) if r.get("Value") == "0"]
         if missing:
+            lacking = "callers" if set(missing) - {words.CODES, words.PERSON} else "phone codes"
             self._outbox.complain(
                 f"dialplan context missing: {', '.join(missing)}",
-                "callers would not be served; #include extensions_callrouter.conf in extensions.conf "
+                f"{lacking} would not be served; #include extensions_callrouter.conf in extensions.conf "
                 '(`callrouter dialplan` writes it), then asterisk -rx "dialplan reload"',
             )
 

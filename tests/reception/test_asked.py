@@ -1,0 +1,40 @@
+"""What a code asks for, where there are reasons for pauses and extensions that change."""
+
+from __future__ import annotations
+
+import random
+
+from callrouter.core.router import Router
+from callrouter.model.events import ConfigReloaded, PauseRequested, SignedIn
+from callrouter.model.phoning import Code
+from callrouter.model.table import AgentSpec, PauseSpec, Table
+from callrouter.reception import asked
+
+
+def table(*agents: AgentSpec, pauses: tuple[str, ...] = ()) -> Table:
+    return Table(
+        agents={agent.id: agent for agent in agents},
+        pauses={name: PauseSpec(reason=name) for name in pauses},
+    )
+
+
+def router(spec: Table) -> Router:
+    return Router(spec, dice=random.Random(1), boot="t", now=0.0)
+
+
+def test_the_first_reason_is_that_of_the_phone() -> None:
+    made = router(table(AgentSpec(id="a", name="A"), pauses=("lunch", "tea")))
+    made.handle(SignedIn(agent="a"), 1.0)
+    event = asked.request(made.floor, made.floor.agents["a"], Code.PAUSE_RESUME, "phone")
+    assert event == PauseRequested(agent="a", reason="lunch", by="phone")
+    made.handle(event, 2.0)
+    assert made.floor.agents["a"].pause == "lunch"
+
+
+def test_an_extension_is_whose_it_is_now() -> None:
+    made = router(table(AgentSpec(id="a", name="A", extension="1"), AgentSpec(id="b", name="B")))
+    assert asked.agent_of(made.floor, "1") is made.floor.agents["a"]
+    assert asked.agent_of(made.floor, "") is None  # b has none: that is no extension
+    moved = (AgentSpec(id="a", name="A"), AgentSpec(id="b", name="B", extension="1"))
+    made.handle(ConfigReloaded(table=table(*moved)), 1.0)
+    assert asked.agent_of(made.floor, "1") is made.floor.agents["b"]
