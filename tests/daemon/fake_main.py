@@ -1,7 +1,8 @@
 """`callrouter` with a PBX that plays the scene given in ``CALLROUTER_FAKE`` (JSON).
 
 ``{"in_step": true, "calls": [["c1", "support", "+44…", "name"], …], "hang": false, "beat": 0}``
-With ``"talk": 1.5`` every phone that rings is picked up, and the caller hangs up after that many seconds.
+With ``"talk": 1.5`` every phone that rings is picked up, and the caller hangs up after that many seconds; with
+``"rings": true`` phones ring, and nobody picks up.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from callrouter.model.events import (
     LegAccepted,
     LegEnd,
     LegEnded,
+    LegRang,
     PbxSnapshot,
     Reached,
 )
@@ -60,8 +62,10 @@ class ScenePbx:
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
         loop = asyncio.get_running_loop()
-        for command in commands if "talk" in SCENE else ():
+        for command in commands if {"talk", "rings"} & SCENE.keys() else ():
             match command:
+                case Ring(offer=offer, device=device) if "rings" in SCENE:
+                    loop.call_soon(self.post, LegRang(offer=offer, device=device))
                 case Ring(offer=offer, device=device):
                     loop.call_soon(self.post, LegAccepted(offer=offer, device=device))
                 case Connect(call=call, offer=offer, device=device):

@@ -80,6 +80,66 @@ def test_the_same_states_before_and_after(place: Place, number: signal.Signals) 
         assert agent(place, "bob")["pause_reason"] == "lunch"
 
 
+RESERVED = {"calls": TALK["calls"]}
+RINGS = {"rings": True, "calls": TALK["calls"]}
+LONG = {"talk": 60, "calls": TALK["calls"]}
+
+
+@pytest.mark.parametrize(
+    ("scene", "state", "during", "after"),
+    [
+        ({}, "available", "", "available"),
+        ({}, "offline", "sign-out", "offline"),
+        (RESERVED, "reserved", "", "available"),
+        (RINGS, "ringing", "", "available"),
+        (LONG, "on-call", "", "available"),
+        (LONG, "on-call", "pause", "paused"),
+        (LONG, "on-call", "sign-out", "offline"),
+    ],
+)
+def test_killed_in_every_other_state(
+    place: Place, scene: dict[str, Any], state: str, during: str, after: str
+) -> None:
+    """The PBX has no call any more when the router is back; what was asked for holds all the same."""
+    with started(place, scene) as daemon:
+        daemon.wait_for("office is in step")
+        ask(place, "agents/alice/sign-in", {})
+        if scene:
+            until(lambda: agent(place, "alice")["state"] == state)
+        if during:
+            ask(place, f"agents/alice/{during}", {"reason": "lunch"} if during == "pause" else {})
+        until(lambda: agent(place, "alice")["state"] == state)
+        was = agent(place, "alice")
+        until(lambda: saved(place))
+        end(daemon, signal.SIGKILL)
+    with started(place) as daemon:
+        daemon.wait_for("office is in step")
+        now = agent(place, "alice")
+        assert now["state"] == after
+        assert now["signed_in"] is (after != "offline")
+        if during != "sign-out":
+            assert now["signed_in_at"][:19] == was["signed_in_at"][:19]
+        assert now["pause_reason"] == ("lunch" if during == "pause" else None)
+
+
+def test_killed_in_a_pause_with_a_longest_length(place: Place) -> None:
+    text = (place.config / "agents.yaml").read_text()
+    place.write("agents", text + "pauses: {lunch: {longest: 6s, then: resume}}\n")
+    with started(place) as daemon:
+        daemon.wait_for("office is in step")
+        ask(place, "agents/alice/sign-in", {})
+        began = time.monotonic()
+        ask(place, "agents/alice/pause", {"reason": "lunch"})
+        until(lambda: saved(place))
+        end(daemon, signal.SIGKILL)
+    with started(place) as daemon:
+        daemon.wait_for("office is in step")
+        if time.monotonic() < began + 5:  # else the machine stood still
+            assert agent(place, "alice")["state"] == "paused"
+        until(lambda: agent(place, "alice")["state"] == "available")
+        assert 5.9 < time.monotonic() - began < 12
+
+
 def test_a_database_that_cannot_be_opened_does_not_keep_calls_waiting(place: Place) -> None:
     (place.config / "callrouter.db").mkdir()
     with started(place, TALK) as daemon:
