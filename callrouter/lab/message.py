@@ -107,7 +107,7 @@ class Message:
     def _write(self, first: str) -> bytes:
         lines = [first, *(f"{name}: {value}" for name, value in self.headers.items())]
         lines.append(f"Content-Length: {len(self.body)}")
-        return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace") + self.body
+        return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + self.body
 
 
 @dataclass(slots=True)

@@ -188,6 +188,7 @@ HOSTILE = [
     "a\u2028Action: Originate",
     "'|&;`id`",
     "Variable: CALLROUTER_AGENT=a2",
+    "B\udcff\udcc3ob",  # bytes that are no UTF-8
 ]
 
 
