@@ -33,8 +33,9 @@ def changed_by(floor: Floor, agent: Agent, by: str) -> None:
 
 
 def by_another(agent: Agent, by: str) -> bool:
-    """Whether someone else did it, so that the agent has to be told."""
-    return by not in {"", agent.id, ROUTER}
+    """Whether someone else did it, or somebody at a phone that is not theirs: the agent has to be told."""
+    own = {f"phone {device.endpoint}" for device in agent.spec.devices if device.endpoint}
+    return by not in {"", agent.id, ROUTER} | own
 
 
 def tell(floor: Floor, agent: Agent, text: str) -> None:

@@ -68,6 +68,7 @@ async def test_signing_in_and_out(here: Floor) -> None:
     assert (record.agent, record.detail[0]) == ("a1", "phone PJSIP/1001")
     assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_OUT)
     assert here.state("a1") == "offline"
+    assert not here.happened(Happened.TOLD)  # it was themselves
     await here.quiet()
 
 
@@ -197,6 +198,8 @@ async def test_from_another_phone_with_extension_and_pin(here: Floor, how: DtmfM
     assert here.state("a1") == "available"
     [record] = here.happened(Happened.SIGNED_IN)
     assert record.detail[0] == "phone PJSIP/1003, by PIN"
+    [told] = here.happened(Happened.TOLD)  # should it have been somebody else
+    assert told.detail == ("signed in by phone PJSIP/1003, by PIN",)
     await here.quiet()
 
 

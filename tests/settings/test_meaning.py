@@ -477,7 +477,6 @@ def test_warnings_about_what_has_no_effect(tmp_path: Path) -> None:
     found = [str(problem) for problem in settings.warnings if "no phone" not in problem.text]
     effect = "is read, but without effect in this version"
     assert found == [
-        f"agents.yaml:2:11: pin {effect}; 1 more like this",
         f"queues.yaml:2:13: service_level {effect}",
         f"queues.yaml:2:55: announce {effect}",
         f"site.yaml:1:1: users {effect}",
