@@ -187,8 +187,11 @@ def parse_address(value: str) -> Address:
 
 
 def quote(text: str) -> str:
-    """`text` as a quoted string; control characters, which could end a header, are dropped."""
-    clean = "".join(char for char in text if char.isprintable())
+    """`text` as a quoted string; control characters, which could end a header, are dropped.
+
+    Bytes that are no UTF-8 are written as with `surrogateescape`: a hostile caller's name has them.
+    """
+    clean = "".join(c for c in text if c.isprintable() or "\udc80" <= c <= "\udcff")
     return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
