@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
+from callrouter.core.agents import why_not
 from callrouter.lab import AnswerThenBye, Install, Refuse
 from callrouter.lab.behaviour import DtmfMethod
 from callrouter.model.table import AgentSpec
@@ -311,3 +312,26 @@ async def test_a_private_call_at_the_desk_keeps_the_mobile_quiet_too(here: Floor
     await caller.bye()
     await here.until(lambda: here.free("a1"))
     await here.quiet()
+
+
+@pytest.mark.parametrize("status", [480, 503])
+async def test_a_mobile_without_a_signal_is_rested_and_the_next_caller_waits_for_none_of_it(
+    here: Floor, status: int
+) -> None:
+    await mobile_then_desk(here)
+    carrier = here.phone("carrier")
+    carrier.behaviour = Refuse(status)
+    for number in range(3):
+        caller = await here.call()
+        await caller.wait_heard("1002")
+        await caller.bye()
+        await here.quiet()
+        assert len(carrier.incoming) == min(number + 1, 2)
+        await asyncio.sleep(0 if number else 5.2)  # after one failure it rests for 5 s
+    m1 = here.router.floor.agents["m1"]
+    assert [text for _, text in m1.messages] == [
+        "mobile could not be reached, twice in a row: it is not rung for 1 min"
+    ]
+    [reason] = why_not(here.router.floor, m1)
+    assert reason.startswith("mobile (office): could not be reached, twice in a row; rung again in")
+    assert (m1.misses, here.state("m1")) == (0, "offline")
