@@ -163,7 +163,7 @@ async def test_a_pause_asked_for_during_a_call_comes_after_it(here: Floor) -> No
 async def test_who_is_always_signed_in_is_told_that_it_is_not_possible(here: Floor) -> None:
     await begin(here, *agents(sign_in=SignIn.ALWAYS))
     assert await dial(here, "1001", "*45") == heard(sounds.NOT_POSSIBLE)
-    assert here.state("a1") == "available"
+    await here.until(lambda: here.state("a1") == "available")
     await here.quiet()
 
 
