@@ -47,6 +47,7 @@ def make_app(
     add_config_routes(app)
     add_device_routes(app)
     app.router.add_get("/api/live", live)
+    app.router.add_get("/metrics", backend.metrics.answer)
     app.router.add_routes(doors)
     app[DOORS] = frozenset(door.path for door in doors)
     app.on_shutdown.append(_goodbye)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from callrouter.api.history import History
+from callrouter.api.metrics import Metrics
 from callrouter.api.why import Journal
 from callrouter.clock import Clock
 from callrouter.core.state import Floor
@@ -113,6 +114,12 @@ class Backend:
     listen: str = ""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     """Further things that ``/api/status`` tells, by name."""
+    metrics: Metrics = field(default_factory=Metrics)
+    """To be told every record."""
+
+    def __post_init__(self) -> None:
+        """Let Prometheus see the floor too."""
+        self.metrics.watch(self)
 
     def in_step(self, name: str, health: Health) -> bool:
         """Whether a PBX can be worked with: its link is up and it was compared with."""

@@ -351,8 +351,14 @@ def _paths() -> Json:
     del reload["parameters"], reload["responses"]["404"]
     live = _get("WebSocket: the state, then every change", _OPEN)
     live["get"]["responses"] = {"101": {"description": "switching to WebSocket"}, **_AUTH}
+    metrics = _get("Counters and gauges for Prometheus", _OPEN)
+    metrics["get"]["responses"]["200"] = {
+        "description": "the text format of Prometheus",
+        "content": {"text/plain": {"schema": _TEXT}},
+    }
     return {
         "/healthz": health,
+        "/metrics": metrics,
         "/api/status": _get("The daemon, its PBXes and its configuration", _ref("Status")),
         "/api/openapi.json": _get("This document", _OPEN),
         "/api/agents": _get("All agents", _list(agent)),

@@ -165,6 +165,7 @@ class Daemon:
         for listener in listeners:
             self._runtime.listen(listener)
         self._backend = self._make_backend(history, journal, now)
+        self._runtime.listen(self._backend.metrics.listen)
 
     def _take_mobiles(self, settings: Settings) -> Mobiles:
         """Who registers agents' own mobiles, and adds them to the tables of the files."""

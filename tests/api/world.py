@@ -153,6 +153,7 @@ class World:
             started_at=T0,
             pid=1,
         )
+        self.runtime.listen(self.backend.metrics.listen)
         self.app: web.Application = make_app(self.backend, Tokens(tokens), self.watchers)
 
     def in_step(self) -> None:
