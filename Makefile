@@ -18,7 +18,7 @@ test: $(STAMP)
 	@echo "— Asterisk for the tests with real calls"
 	@$(BIN)/python -m callrouter.lab
 	@echo "— tests"
-	@$(BIN)/python -m pytest -m "not load and not chaos" --cov --cov-report=term:skip-covered $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not load and not chaos" --cov --cov-report=term:skip-covered $(PYTEST)
 	@echo "— a busy floor, measured"
 	@$(BIN)/python -m pytest -m load -s --no-header
 	@echo "— everything broken, again and again"
