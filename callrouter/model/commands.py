@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, dataclass_transform
 
 from callrouter.model.table import Target
+
+_Told = TypeVar("_Told")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def told(cls: type[_Told]) -> type[_Told]:
+    """Frozen to whoever checks types, a plain dataclass to Python, which makes it in a quarter of the time.
+
+    A call has ten records and a decision, and each frozen field would cost 0.15 µs.
+    """
+    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
 
 
 class StopReason(Enum):
@@ -132,7 +143,7 @@ class Happened(Enum):
     RELOADED = "reloaded"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@told
 class Record:
     """Something that became true, for history, ``queue_log``, ``why`` and the live view.
 
@@ -148,7 +159,7 @@ class Record:
     detail: tuple[str | int | float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@told
 class Decided:
     """Why an agent is rung for a call: what there was to choose from at that moment.
 
