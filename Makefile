@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-# Tests on a virtual clock, which may share the machine; those that wait for real time run alone.
+# Tests on a virtual clock, which use the processor; those that wait for real time come after them.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
 .PHONY: demo test chaos chaos-short chaos lint types layers unit asterisk lock clean
@@ -21,7 +21,7 @@ test: $(STAMP)
 	@$(BIN)/python -m callrouter.lab
 	@echo "— tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE) -m "not load" --cov --cov-report= $(PYTEST)
-	@$(BIN)/python -m pytest $(PURE:%=--ignore=%) -m "not load and not chaos" \
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" \
 	  --cov --cov-append --cov-report=term:skip-covered $(PYTEST)
 	@echo "— a busy floor, measured"
 	@$(BIN)/python -m pytest -m load -s --no-header
