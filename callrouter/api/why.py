@@ -144,38 +144,41 @@ class Journal:
     def sort_in(self) -> None:
         """Bring everything up to date; whoever asks does this first."""
         items, self._laid_aside = self._laid_aside, []
-        for item in items:
-            self._serial += 1
+        for serial, item in enumerate(items, self._serial + 1):
+            self._serial = serial
             if isinstance(item, Record):
-                self._record(item)
+                if item.kind is Happened.STATE:
+                    self._state(item)
+                    continue
+                trail = self._live.get(item.call)
+                if trail is None:
+                    self._apart(item)
+                    continue
+                numbered = item.kind is Happened.OFFER_ENDED
+                trail.kept.append((serial, item, _NOBODY) if numbered else item)
+                if item.kind in _ENDS:
+                    self._end(trail, item.at)
             elif isinstance(item, Decided):
                 trail = self._live.get(item.call)
-                if trail is not None:
-                    members = self._members.get(item.queue, _NOBODY)
-                    trail.kept.append((self._serial, item, members))
-                    if len(trail.kept) > 2 * STEPS:
-                        trail.shorten()
-
-    def _record(self, record: Record) -> None:
-        kind = record.kind
-        if kind is Happened.STATE:
-            code = self._codes.get(record.detail)
-            if code is None:
-                code = self._code(str(record.detail[0]), str(record.detail[1]))
-            self._stands(record.agent, code)
-        elif record.call:
-            trail = self._live.get(record.call)
-            if trail is None:
-                self._unknown(record)
-                return
-            trail.kept.append(
-                (self._serial, record, _NOBODY) if kind is Happened.OFFER_ENDED else record
-            )
+                if trail is None:
+                    continue
+                trail.kept.append((serial, item, self._members.get(item.queue, _NOBODY)))
+            else:
+                continue
             if len(trail.kept) > 2 * STEPS:
                 trail.shorten()
-            if kind in _ENDS:
-                self._end(trail, record.at)
-        elif kind in _ABOUT_AGENTS:
+
+    def _state(self, record: Record) -> None:
+        code = self._codes.get(record.detail)
+        if code is None:
+            code = self._code(str(record.detail[0]), str(record.detail[1]))
+        self._stands(record.agent, code)
+
+    def _apart(self, record: Record) -> None:
+        """About no call that is on."""
+        if record.call:
+            self._unknown(record)
+        elif record.kind in _ABOUT_AGENTS:
             self._about_agent(record)
 
     # ------------------------------------------------------------ asking

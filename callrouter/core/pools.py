@@ -273,7 +273,10 @@ class DrawnPool:
     def top(self, count: int) -> list[Entry]:
         """See `Pool`. Within a group neither order nor idle time has a meaning."""
         found: list[Entry] = []
-        for ranks, group in self._groups.items():
+        # One group is the common case, of every offer; a walk over a sorted dict costs more than the rest.
+        for ranks, group in (
+            (self._groups.peekitem(0),) if len(self._groups) == 1 else self._groups.items()
+        ):
             for names in group.values():
                 found += [(ranks, NO_SAY, agent) for agent in names[: count - len(found)]]
             if len(found) >= count:
