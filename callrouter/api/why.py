@@ -45,6 +45,9 @@ _ENDS: Final = frozenset(
 _MEMBERS_CHANGE: Final = frozenset({Happened.RELOADED, Happened.RELOADING, Happened.SHIFT})
 _BEGINS: Final = frozenset({Happened.RULE, Happened.ENTERED})
 _ABOUT_AGENTS: Final = frozenset({Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED})
+# To look a member of an Enum up takes as long as to keep a record.
+_STATE: Final = Happened.STATE
+_OFFER_ENDED: Final = Happened.OFFER_ENDED
 _MOST_WORDS: Final = 60_000
 _CUT_AT: Final = STATES + STATES // 4
 """Shortened seldom, so that it costs nothing."""
@@ -144,19 +147,21 @@ class Journal:
     def sort_in(self) -> None:
         """Bring everything up to date; whoever asks does this first."""
         items, self._laid_aside = self._laid_aside, []
+        codes, stands = self._codes, self._stands
         for serial, item in enumerate(items, self._serial + 1):
             self._serial = serial
             if isinstance(item, Record):
-                if item.kind is Happened.STATE:
-                    self._state(item)
+                kind = item.kind
+                if kind is _STATE:
+                    code = codes.get(item.detail)
+                    stands(item.agent, self._new_code(item) if code is None else code)
                     continue
                 trail = self._live.get(item.call)
                 if trail is None:
                     self._apart(item)
                     continue
-                numbered = item.kind is Happened.OFFER_ENDED
-                trail.kept.append((serial, item, _NOBODY) if numbered else item)
-                if item.kind in _ENDS:
+                trail.kept.append((serial, item, _NOBODY) if kind is _OFFER_ENDED else item)
+                if kind in _ENDS:
                     self._end(trail, item.at)
             elif isinstance(item, Decided):
                 trail = self._live.get(item.call)
@@ -168,11 +173,8 @@ class Journal:
             if len(trail.kept) > 2 * STEPS:
                 trail.shorten()
 
-    def _state(self, record: Record) -> None:
-        code = self._codes.get(record.detail)
-        if code is None:
-            code = self._code(str(record.detail[0]), str(record.detail[1]))
-        self._stands(record.agent, code)
+    def _new_code(self, record: Record) -> int:
+        return self._code(str(record.detail[0]), str(record.detail[1]))
 
     def _apart(self, record: Record) -> None:
         """About no call that is on."""

@@ -273,10 +273,7 @@ class DrawnPool:
     def top(self, count: int) -> list[Entry]:
         """See `Pool`. Within a group neither order nor idle time has a meaning."""
         found: list[Entry] = []
-        # One group is the common case, of every offer; a walk over a sorted dict costs more than the rest.
-        for ranks, group in (
-            (self._groups.peekitem(0),) if len(self._groups) == 1 else self._groups.items()
-        ):
+        for ranks, group in self._groups.items():
             for names in group.values():
                 found += [(ranks, NO_SAY, agent) for agent in names[: count - len(found)]]
             if len(found) >= count:
@@ -285,6 +282,13 @@ class DrawnPool:
 
     def glance(self) -> tuple[Entry, ...]:
         """See `Pool`."""
+        if (
+            len(self._groups) == 1
+        ):  # of every offer; a walk over a sorted dict costs more than the rest
+            ranks, group = self._groups.peekitem(0)
+            if len(group) == 1:
+                (names,) = group.values()
+                return tuple([(ranks, NO_SAY, agent) for agent in names[:5]])
         return tuple(self.top(5))
 
     def __len__(self) -> int:
