@@ -19,6 +19,8 @@ test: $(STAMP)
 	@$(BIN)/lint-imports --no-cache | tail -n 3
 	@echo "— Asterisk for the tests with real calls"
 	@$(BIN)/python -m callrouter.lab
+	@echo "— Twilio's OpenAPI document, for the tests of requests to it"
+	@$(BIN)/python -m tests.twilio.openapi
 	@echo "— tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE) -m "not load" --cov --cov-report= $(PYTEST)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" \

@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 
 from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Move, Place
 from callrouter.pbx.twilio.outcomes import OVER
+from tests.twilio import wire
 from tests.twilio.known import faults
 
 ACCOUNT = "AC" + "a" * 32
@@ -275,6 +276,7 @@ class Peer:
     # ------------------------------------------------------------ what we ask them
 
     def take(self, ask: Ask) -> None:
+        wire.check(ask)
         self.asks.append((self.now, ask))
         spoiled = self.trouble(ask)
         if spoiled is None:

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from callrouter.cli.main import cli
 from callrouter.cli.problems import Failed
 from callrouter.pbx.twilio.account import examine
+from tests.twilio import openapi
 from tests.twilio.peer import ACCOUNT
 from tests.twilio.world import FALLBACK, NUMBER, VOICEMAIL, mobile, settings, table
 
@@ -51,11 +52,13 @@ class Account:
         }
 
     async def answer(self, request: web.Request) -> web.Response:
+        posted = [(key, str(value)) for key, value in (await request.post()).items()]
+        openapi.look_at(request.method, request.path_qs, posted)
         name = request.path.rsplit("/", 1)[1].removesuffix(".json")
         if self.status != 200:
             return web.json_response({"code": 20003, "message": "Authenticate"}, status=self.status)
         if request.method == "POST":
-            form = {key: str(value) for key, value in (await request.post()).items()}
+            form = dict(posted)
             self.changed.append(form)
             fields = {"VoiceUrl": "voice_url", "VoiceFallbackUrl": "voice_fallback_url"}
             self.numbers[name].update({fields[key]: value for key, value in form.items()})

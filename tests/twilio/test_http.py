@@ -27,6 +27,7 @@ from callrouter.pbx.twilio.driver import TwilioPbx
 from callrouter.pbx.twilio.links import PARTS
 from callrouter.runtime import Runtime
 from tests.api.world import World as ApiWorld
+from tests.twilio import openapi
 from tests.twilio.peer import ACCOUNT
 from tests.twilio.world import NUMBER, PBX, mobile, settings, table
 
@@ -43,7 +44,9 @@ class Twilio:
         self.instead: tuple[int, Any] | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
-        form = {key: str(value) for key, value in (await request.post()).items()}
+        posted = [(key, str(value)) for key, value in (await request.post()).items()]
+        openapi.look_at(request.method, request.path_qs, posted)
+        form = dict(posted)
         name = request.path.rsplit("/", 1)[1]
         self.requests.append((request.method, name, form))
         if self.instead is not None:

@@ -22,6 +22,7 @@ from callrouter.pbx.twilio.asks import Came, End, Move, Place
 from callrouter.pbx.twilio.http import TwilioHttp
 from callrouter.pbx.twilio.links import Links
 from callrouter.pbx.twilio.rest import NoAnswer, Rest
+from tests.twilio import openapi
 
 ACCOUNT = "AC" + "a" * 32
 CALL = "CA" + "c" * 32
@@ -42,6 +43,7 @@ async def twilio(answer: Answer, within: float = 5.0) -> AsyncIterator[tuple[Res
 
     async def take(request: web.Request) -> web.StreamResponse:
         fields = [(name, str(value)) for name, value in (await request.post()).items()]
+        openapi.look_at(request.method, request.path_qs, fields)
         seen.requests.append(
             (request.method, request.path_qs, fields, request.headers["Authorization"])
         )
@@ -193,6 +195,7 @@ def _app(answer: Answer) -> web.Application:
 
 async def test_what_goes_on_is_looked_at() -> None:
     waiting, talking, agent, other = (f"CA{n}" + "0" * 31 for n in range(4))
+    line, room = "QU" + "1" * 32, "CF" + "1" * 32
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.json_response(pages[request.path.rsplit(f"{ACCOUNT}/", 1)[1]])
@@ -203,10 +206,10 @@ async def test_what_goes_on_is_looked_at() -> None:
             "calls",
             [{**call, "sid": sid, "from": "+33123456789"} for sid in (waiting, talking, agent, other)],
         ),
-        "Queues.json": _page("queues", [{"sid": "QU1", "friendly_name": "callrouter-sales"}, {"sid": "QU2", "friendly_name": "theirs"}]),
-        "Queues/QU1/Members.json": _page("queue_members", [{"call_sid": waiting}]),
-        "Conferences.json": _page("conferences", [{"sid": "CF1", "friendly_name": "callrouter-r"}, {"sid": "CF2", "friendly_name": None}]),
-        "Conferences/CF1/Participants.json": _page("participants", [{"call_sid": talking, "label": None}, {"call_sid": agent, "label": "alice|desk"}]),
+        "Queues.json": _page("queues", [{"sid": line, "friendly_name": "callrouter-sales"}, {"sid": "QU" + "2" * 32, "friendly_name": "theirs"}]),
+        f"Queues/{line}/Members.json": _page("queue_members", [{"call_sid": waiting}]),
+        "Conferences.json": _page("conferences", [{"sid": room, "friendly_name": "callrouter-r"}, {"sid": "CF" + "2" * 32, "friendly_name": None}]),
+        f"Conferences/{room}/Participants.json": _page("participants", [{"call_sid": talking, "label": None}, {"call_sid": agent, "label": "alice|desk"}]),
     }  # fmt: skip
     async with twilio(answer) as (rest, seen):
         found = {one.sid: one for one in await rest.look()}

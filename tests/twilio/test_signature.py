@@ -1,5 +1,5 @@
-"""Signatures, against Twilio's published vectors and a second implementation, written here from the
-description of the algorithm and sharing no code with the library."""
+"""Signatures, against Twilio's published vectors, what Twilio's library for Node signs, and a second
+implementation, written here from the description of the algorithm and sharing no code with either."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
@@ -42,6 +43,25 @@ def test_published_vectors() -> None:
     twice = MultiDict([("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234")])  # fmt: skip
     assert check.fit(PATH, twice, "IK+Dwps556ElfBT0I3Rgjkr1wJU=")
     assert check.fit(f"{PATH}&bodySHA256={BODY_HASH}", BODY, BODY_SIGNED)
+
+
+CLOUD = "https://calls.example.com"
+NODES = [
+    ("/twilio/cloud/voice", [("From", "+33123456789"), ("CallerName", "Zoë Müller 東京"), ("To", "+442079460000")], "cOaag00NNOdFK8uSpgr8ugiepds="),
+    ("/twilio/cloud/accept?o=a_b-C", [("Digits", ""), ("CallStatus", "in-progress")], "+JRObswwdqZX4l+k6vZRYzYZmOU="),
+    ("/twilio/cloud/accept?o=a_b-C", [("Digits", "*#1 2+3&=%")], "aa1rzXL1OILNq080Gi0ll1UNFSQ="),
+    ("/twilio/cloud/offer?o=%C3%A9", [("a", "2"), ("A", "1"), ("b", "2"), ("b", "1")], "SqB91WSlQjakU2Bfh1Oyb2qtdfE="),
+    ("/twilio/cloud/wait", [], "uvtGZApeeiLgeg2jWxECxsW5UOU="),
+]  # fmt: skip
+"""Made with `getExpectedTwilioSignature` of npm's twilio 6.2.0 and the token ``t0p``."""
+
+
+@pytest.mark.parametrize(("path", "fields", "signed"), NODES)
+def test_what_twilios_library_for_node_signs(
+    path: str, fields: list[tuple[str, str]], signed: str
+) -> None:
+    assert Signatures(["t0p"], CLOUD).fit(path, MultiDict(fields), signed)
+    assert second("t0p", CLOUD + path, fields) == signed
 
 
 def test_a_port_makes_no_difference() -> None:

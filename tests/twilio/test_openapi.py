@@ -1,0 +1,104 @@
+"""The check of requests catches what it is there for; and every kind of request passes it.
+
+Each request of each story goes through it as well: `Peer.take`, and the servers of the tests over HTTP.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from callrouter.pbx.twilio.asks import Ask, End, Move, Place
+from tests.twilio import openapi, wire
+
+pytestmark = pytest.mark.skipif(not openapi.there(), reason=openapi.missing())
+
+ACCOUNT = "AC" + "a" * 32
+CALL = "CA" + "c" * 32
+CALLS = f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json"
+ONE = f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json"
+PLACE = [
+    ("To", "+447700900123"),
+    ("From", "+442079460000"),
+    ("Url", "https://calls.example.com/twilio/cloud/agent?o=tok"),
+    ("StatusCallbackEvent", "initiated"),
+    ("StatusCallbackEvent", "ringing"),
+    ("Timeout", "15"),
+]
+Pairs = list[tuple[str, str]]
+
+
+def without(name: str, pairs: Pairs = PLACE) -> Pairs:
+    return [pair for pair in pairs if pair[0] != name]
+
+
+def test_a_request_as_it_should_be() -> None:
+    assert openapi.faults("POST", CALLS, PLACE) == []
+    assert openapi.faults("POST", ONE, [("Status", "completed")]) == []
+    assert openapi.faults("GET", f"{CALLS}?Status=in-progress&PageSize=1000", []) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fields", "says"),
+    [
+        ("POST", CALLS, without("To"), "'To' is a required property"),
+        ("POST", CALLS, [*without("Timeout"), ("Timeout", "soon")], "soon"),
+        ("POST", CALLS.replace("AC", "BC"), PLACE, "AccountSid"),
+        ("POST", CALLS.replace("Calls", "Cals"), PLACE, "there is no such thing"),
+        ("DELETE", CALLS, [], "there is no such thing"),
+        ("POST", ONE, [("Status", "complete")], "'complete' is not one of"),
+        ("GET", f"{CALLS}?Status=on", [], "'on' is not one of"),
+        ("GET", f"{CALLS}?PageSize=1001", [], "1001"),
+        # What the validator lets through.
+        ("POST", CALLS, [*PLACE, ("Timout", "15")], "Timout is no field"),
+        ("GET", f"{CALLS}?Stats=busy", [], "Stats is no field"),
+        ("POST", CALLS, [*without("To"), ("To", "")], "To is empty"),
+        ("POST", CALLS, [*PLACE, ("Timeout", "20")], "Timeout is there twice"),
+        ("POST", CALLS, [*PLACE, ("StatusCallbackEvent", "ringing")], "there twice"),
+        (
+            "POST",
+            CALLS,
+            [*without("StatusCallbackEvent"), ("StatusCallbackEvent", "initiated answered")],
+            "is no event",
+        ),
+        ("POST", ONE, [("Twiml", "<Response><Dial url='x'/></Response>")], "<Dial url>"),
+        ("POST", ONE, [("Twiml", f"<Response><Say>{'a' * 4000}</Say></Response>")], "too long"),
+    ],
+)
+def test_what_is_wrong_is_said(method: str, path: str, fields: Pairs, says: str) -> None:
+    found = openapi.faults(method, path, fields)
+    assert len(found) >= 1
+    assert says in " ".join(found)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        Place(token="t", to="+447700900123", caller_id="+442079460000", timeout=15),
+        Place(token="t", to="sip:ann@acme.sip.twilio.com", caller_id="+442079460000", timeout=5),
+        Place(token="t", to="client:ann", caller_id="+442079460000", timeout=600),
+        Move(sid=CALL, twiml="<Response><Hangup/></Response>"),
+        End(sid=CALL),
+    ],
+)
+def test_every_kind_of_request_is_one_of_the_documents(ask: Ask) -> None:
+    wire.check(ask)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        Place(token="t", to="", caller_id="+442079460000", timeout=15),
+        Move(sid="CA1", twiml="<Response/>"),
+        Move(sid=CALL, twiml="<Response><Record/><Conference/></Response>"),
+    ],
+)
+def test_an_order_that_is_no_request_is_caught_in_any_story(ask: Ask) -> None:
+    with pytest.raises(AssertionError):
+        wire.check(ask)
+
+
+def test_an_answer_is_held_against_the_document_too() -> None:
+    status, body = openapi.example("POST", CALLS)
+    assert (status, body["status"]) == (201, "completed")
+    assert openapi.answer_faults("POST", CALLS, PLACE, status, body) == []
+    assert openapi.answer_faults("POST", CALLS, PLACE, status, {**body, "sid": "CA1"}) != []
