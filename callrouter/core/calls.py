@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.core import agents, calendar, legs, rules, waiting, wishes
+from callrouter.core import agents, announcing, calendar, legs, rules, waiting, wishes
 from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, StopReason
@@ -120,6 +120,7 @@ def in_line(floor: Floor, call: Call) -> None:
     limit_wait(floor, call)
     waiting.open_up(floor, call)
     waiting.prefer(floor, call)
+    announcing.arm(floor, call)
     floor.hungry[call.id] = call
 
 
@@ -138,12 +139,16 @@ def limit_wait(floor: Floor, call: Call) -> None:
         call.expired = False
 
 
+_WHILE_IN_LINE = (Timer.WAIT, Timer.RETRY, Timer.WIDEN, Timer.PREFER, Timer.ANNOUNCE)
+
+
 def out_of_line(floor: Floor, call: Call) -> None:
     """The call no longer waits."""
     call.queue.waiting.pop(call.key, None)
     leave_lane(call)
     floor.hungry.pop(call.id, None)
-    for kind in (Timer.WAIT, Timer.RETRY, Timer.WIDEN, Timer.PREFER):
+    announcing.line_left(call.queue)
+    for kind in _WHILE_IN_LINE:
         floor.timers.cancel(Key(kind, call.id))
 
 
@@ -259,6 +264,7 @@ def connect(floor: Floor, offer: Offer) -> None:
     """The agent accepted: bring the two together and stop everyone else's phones."""
     call, leg = offer.call, offer.winner
     assert leg is not None  # noqa: S101 - the caller has just set it
+    announcing.taken(floor, call.queue)
     out_of_line(floor, call)
     call.state = CallState.CONNECTING
     call.winner = offer

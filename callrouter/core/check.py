@@ -242,7 +242,14 @@ def _timers(floor: Floor) -> Iterator[str]:
     for key in floor.timers.keys():  # noqa: SIM118 - Timers is no mapping
         known: object
         match key.kind:
-            case Timer.WAIT | Timer.RETRY | Timer.CONNECT | Timer.WIDEN | Timer.PREFER:
+            case (
+                Timer.WAIT
+                | Timer.RETRY
+                | Timer.CONNECT
+                | Timer.WIDEN
+                | Timer.PREFER
+                | Timer.ANNOUNCE
+            ):
                 known = floor.calls.get(key.id)
             case Timer.RING | Timer.ACCEPT | Timer.CLOSE | Timer.LEG:
                 known = floor.offers.get(key.id)
@@ -269,6 +276,9 @@ def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
         at = floor.timers.at(Key(Timer.WAIT, call.id))
         if at != call.entered_at + limit:
             yield f"10: call {call.id} may wait until {call.entered_at + limit}, timer: {at}"
+    told = call.state is CallState.WAITING and call.queue.spec.announce is not None
+    if told is not _armed(floor, Timer.ANNOUNCE, call.id):
+        yield f"10: call {call.id} is {'' if told else 'not '}to be told its place, the timer differs"
     if call.state is CallState.CONNECTING and not _armed(floor, Timer.CONNECT, call.id):
         yield f"10: call {call.id} is connecting with no end in sight"
     round_over = hungry(floor, call) and call.tried and not call.offers

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callrouter.core import agents, calendar, calls, devices, waiting, wishes
+from callrouter.core import agents, announcing, calendar, calls, devices, waiting, wishes
 from callrouter.core.state import Agent, Floor, Membership, Queue
 from callrouter.model.commands import Happened, Result
 from callrouter.model.table import AgentSpec, QueueSpec, SignIn, Table
@@ -237,6 +237,7 @@ def _tell_callers(floor: Floor, queue: Queue) -> None:
             calls.limit_wait(floor, call)
             waiting.open_up(floor, call)
             waiting.prefer(floor, call)
+            announcing.arm(floor, call)
             floor.hungry[call.id] = call
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callrouter.core import (
     agents,
+    announcing,
     calendar,
     calls,
     devices,
@@ -28,6 +29,7 @@ from callrouter.model.events import (
     CallEndRequested,
     CallerEnd,
     CallerLeft,
+    CallerListens,
     CallEvent,
     CallMoved,
     CallTransferred,
@@ -123,7 +125,13 @@ class Router:
                 offers.handle_leg(floor, event)
             case CallArrived():
                 calls.arrived(floor, event)
-            case CallerLeft() | CallConnected() | ConnectFailed() | CallTransferred():
+            case (
+                CallerLeft()
+                | CallerListens()
+                | CallConnected()
+                | ConnectFailed()
+                | CallTransferred()
+            ):
                 self._call_event(event)
             case EndpointChanged():
                 self._endpoint_changed(event)
@@ -155,10 +163,12 @@ class Router:
         call = floor.calls.get(event.call)
         if call is None:
             # A caller hangs up after we are done with the call as a matter of course.
-            if not isinstance(event, CallerLeft):
+            if not isinstance(event, CallerLeft | CallerListens):
                 floor.note(f"{type(event).__name__} for call {event.call}, which is over")
             return
         match event, call.state:
+            case CallerListens(), _:
+                announcing.tell(floor, call)
             case CallerLeft(), CallState.TALKING:
                 calls.completed(floor, call, "caller")
             case CallerLeft(), _:
@@ -218,7 +228,14 @@ class Router:
     def _strike(self, key: Key) -> None:
         floor = self.floor
         match key.kind:
-            case Timer.WAIT | Timer.RETRY | Timer.CONNECT | Timer.WIDEN | Timer.PREFER:
+            case (
+                Timer.WAIT
+                | Timer.RETRY
+                | Timer.CONNECT
+                | Timer.WIDEN
+                | Timer.PREFER
+                | Timer.ANNOUNCE
+            ):
                 call = floor.calls.get(key.id)
                 if call is not None:
                     self._call_due(call, key.kind)
@@ -256,6 +273,8 @@ class Router:
             self.floor.hungry[call.id] = call
         elif kind is Timer.PREFER:
             self.floor.hungry[call.id] = call
+        elif kind is Timer.ANNOUNCE:
+            announcing.due(self.floor, call)
         elif call.pbx not in self.floor.up:  # they may well talk: wait until it can be seen
             self.floor.set_timer(Key(kind, call.id), self.floor.now + calls.CONNECT_WITHIN)
         elif call.winner is not None:

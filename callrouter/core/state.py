@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MESSAGES = 5
 """Of what an agent was told, so many of the last things are kept."""
 
+MOVES = 20
+"""Of the intervals at which a queue's line moved on, so many of the last are kept."""
+
 DEPARTED = 10.0
 """Seconds for which we know that a caller whom a PBX still shows has been sent away."""
 
@@ -193,6 +196,8 @@ class Call:
     """What skills an agent must have by now."""
     connected_at: float | None = None
     origin_position: int = 0
+    told_at: float | None = None
+    """When the caller's place was told last."""
 
     @property
     def key(self) -> tuple[float, float, int]:
@@ -321,6 +326,10 @@ class Queue:
     present: int = 0
     """Members signed in and not paused: when there are none, nobody is worth waiting for."""
     answered: int = 0
+    moves: deque[float] = field(default_factory=lambda: deque(maxlen=MOVES))
+    """Seconds between two callers who were taken, while there was a line; the last ones."""
+    moved_at: float | None = None
+    """When the last caller was taken, if somebody has stood in line since."""
     gone: bool = False
 
     @property

@@ -30,7 +30,8 @@ class Timer(IntEnum):
     PREFER = 12
     MINUTE = 13
     DAY = 14
-    RETRY = 15
+    ANNOUNCE = 15
+    RETRY = 16
 
 
 class Key(NamedTuple):

@@ -106,7 +106,21 @@ class Leave:
     target: Target | None = None
 
 
-PbxCommand: TypeAlias = Ring | StopRing | Connect | Hold | Leave
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """Tell a waiting caller their place in line and about how many minutes it takes; 0: not that.
+
+    It never holds up a `Connect`, which breaks it off. A PBX that can speak only now and then posts
+    `CallerListens` when it can, and is told anew.
+    """
+
+    pbx: str
+    call: str
+    position: int = 0
+    minutes: int = 0
+
+
+PbxCommand: TypeAlias = Ring | StopRing | Connect | Hold | Leave | Announce
 
 
 class Happened(Enum):

@@ -97,6 +97,13 @@ class CallerLeft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallerListens:
+    """A waiting caller for whom an `Announce` is kept can be spoken to now."""
+
+    call: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LegRang:
     """A phone rings."""
 
@@ -347,7 +354,7 @@ PersonEvent: TypeAlias = (
     SignedIn | SignedOut | PauseRequested | Resumed | ReadyPressed | DeviceSwitched
 )
 LegEvent: TypeAlias = LegRang | LegAnswered | LegAccepted | LegEnded | LegMoved
-CallEvent: TypeAlias = CallerLeft | CallConnected | ConnectFailed | CallTransferred
+CallEvent: TypeAlias = CallerLeft | CallerListens | CallConnected | ConnectFailed | CallTransferred
 Event: TypeAlias = (
     CallArrived
     | CallEvent

@@ -159,6 +159,15 @@ class WidenStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnnounceSpec:
+    """What waiting callers are told every `every` seconds; see `callrouter.core.announcing`."""
+
+    position: bool = False
+    estimate: bool = False
+    every: float = 45.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSpec:
     """A queue's rules.
 
@@ -193,6 +202,7 @@ class QueueSpec:
     skills: Mapping[str, int] = field(default_factory=dict)
     last_agent: float | None = None
     prefer_for: float = 0.0
+    announce: AnnounceSpec | None = None
 
     def reusing(self, old: QueueSpec) -> QueueSpec:
         """The same rules, with the tables of members that have not changed taken from `old`."""

@@ -11,7 +11,7 @@ from callrouter.settings.advicequeues import advise_queues
 from callrouter.settings.folder import Document, Way
 from callrouter.settings.problems import quoted
 
-WITHOUT_EFFECT: Final = frozenset({"users", "service_level", "announce"})
+WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
 """Keys that are read and kept, but that nothing in this version acts on."""
 
 

@@ -26,6 +26,8 @@ _LIMITS: Final = (
     ("on_full", "max_waiting"),
     ("on_closed", "hours"),
 )
+_TOO_OFTEN: Final = 15.0
+"""Seconds; an announcement takes up to ten."""
 _TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 
@@ -40,6 +42,7 @@ def advise_queues(root: schema.Root, table: Table, document: Document, now: floa
         _waits(queue, document)
         _widening(queue, document)
         _holidays(id_, written, document, today)
+        _announces(id_, written, document)
         _skills(queue, table.agents, document, asked_by_rule)
     for way, names in _circles(table.queues):
         text = f"calls can go round in a circle: {' -> '.join(names)}"
@@ -130,6 +133,19 @@ def _holidays(id_: str, written: schema.Queue, document: Document, today: date |
     elif today is not None and max(written.holidays) < today:
         text = "all holidays are in the past"
         document.warning(way, text, f"the last was {max(written.holidays)}", key=True)
+
+
+def _announces(id_: str, written: schema.Queue, document: Document) -> None:
+    said = written.announce
+    if said is None:
+        return
+    way: Way = ("queues", id_, "announce")
+    if not (said.position or said.estimate):
+        text = "announce says nothing: neither position nor estimate is true"
+        document.warning(way, text, "such as {position: true}", key=True)
+    elif said.every < _TOO_OFTEN:
+        text = f"callers are told something every {duration(said.every)}, and hear little else"
+        document.warning((*way, "every"), text, "45s is usual")
 
 
 def _skills(

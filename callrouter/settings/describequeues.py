@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from callrouter.model.hours import Hours
-from callrouter.model.table import MemberSpec, QueueSpec, ShiftSpec, Table, WidenStep
+from callrouter.model.table import AnnounceSpec, MemberSpec, QueueSpec, ShiftSpec, Table, WidenStep
 from callrouter.settings import wording
 from callrouter.settings.differences import counted, differing, mapping_lines, moved
 from callrouter.settings.queues import all_members
@@ -31,6 +31,13 @@ def _last_agent(seconds: float | None) -> str:
     return "never" if seconds is None else wording.duration(seconds)
 
 
+def _announce(spec: AnnounceSpec | None) -> str:
+    if spec is None:
+        return "nothing"
+    what = [word for word in ("position", "estimate") if getattr(spec, word)]
+    return f"{' and '.join(what)} every {wording.duration(spec.every)}"
+
+
 _KEYS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("name", str),
     ("policy", ", ".join),
@@ -50,6 +57,7 @@ _KEYS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("hours", _hours),
     ("last_agent", _last_agent),
     ("prefer_for", _duration),
+    ("announce", _announce),
 )
 """The keys with one value, and how it is written."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from callrouter.model.table import (
     ALL_AT_ONCE,
     FIRST_PRIORITY,
     AgentSpec,
+    AnnounceSpec,
     HangUp,
     KeepWaiting,
     MemberSpec,
@@ -75,7 +76,9 @@ def build_queue(
     shifts = _shifts(id_, queue, agents, context)
     first = max([len(queue.agents), *(len(shift.agents) for shift in queue.shifts)])
     hours: dict[Way, str] = {("queues", id_, "hours"): queue.hours} if queue.hours else {}
-    targets = {key: _target(getattr(queue, key), ("queues", id_, key), context) for key in _TARGETS}
+    targets: dict[str, Any] = {
+        key: _target(getattr(queue, key), ("queues", id_, key), context) for key in _TARGETS
+    }
     return QueueSpec(
         id=id_,
         name=queue.name or id_,
@@ -96,8 +99,16 @@ def build_queue(
         skills=dict(queue.skills),
         last_agent=None if isinstance(queue.last_agent, str) else queue.last_agent,
         prefer_for=queue.prefer_for,
+        announce=_announce(queue),
         **targets,
     )
+
+
+def _announce(queue: schema.Queue) -> AnnounceSpec | None:
+    said = queue.announce
+    if said is None or not (said.position or said.estimate):
+        return None
+    return AnnounceSpec(position=said.position, estimate=said.estimate, every=said.every)
 
 
 def _policy(id_: str, queue: schema.Queue, context: Context) -> tuple[str, ...]:

@@ -258,8 +258,12 @@ class Announce(Shape):
     """What waiting callers are told."""
 
     position: f.Bool = Field(False, description="Say the place in the queue.")
-    estimate: f.Bool = Field(False, description="Say the time it will take.")
-    every: f.LongerThanZero = Field(45.0, description="How often.")
+    estimate: f.Bool = Field(
+        False, description="Say about how many minutes it will take, once that can be told."
+    )
+    every: f.LongerThanZero = Field(
+        45.0, description="How often; the first time after 5 s. On Twilio, when the music pauses."
+    )
 
 
 Members = Annotated[

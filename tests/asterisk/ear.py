@@ -19,10 +19,20 @@ class Ear:
 
     def heard(self, phone: str) -> list[str]:
         """The sounds that a phone was played since, in order."""
+        return [sound for _, sound in self._played(phone)]
+
+    def by_call(self, phone: str) -> list[list[str]]:
+        """The sounds that each of a phone's calls was played since, the first to hear any first."""
+        found: dict[str, list[str]] = {}
+        for channel, sound in self._played(phone):
+            found.setdefault(channel, []).append(sound)
+        return list(found.values())
+
+    def _played(self, phone: str) -> list[tuple[str, str]]:
         with self._path.open("rb") as log:
             log.seek(self._from)
             text = log.read().decode(errors="replace")
-        return re.findall(rf"<PJSIP/{phone}-[0-9a-f]+> Playing '([^']+?)(?:\.\w+)?' ", text)
+        return re.findall(rf"<PJSIP/{phone}-([0-9a-f]+)> Playing '([^']+?)(?:\.\w+)?' ", text)
 
 
 async def dial(here: Floor, phone: str, code: str) -> list[str]:

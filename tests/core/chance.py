@@ -10,6 +10,7 @@ from callrouter.model.hours import Hours, Span
 from callrouter.model.table import (
     ALL_AT_ONCE,
     AgentSpec,
+    AnnounceSpec,
     HangUp,
     KeepWaiting,
     MemberSpec,
@@ -141,6 +142,7 @@ def any_queue(rng: Random, name: str, agents: list[str]) -> QueueSpec:
         skills=rng.choice(({}, {}, {}, {"french": 1}, {"french": 3, "billing": 1})),
         last_agent=rng.choice((None, None, 60.0)),
         prefer_for=rng.choice((0.0, 0.0, 3.0, 15.0)),
+        announce=rng.choice((None, None, AnnounceSpec(position=True, estimate=True, every=7.0))),
     )
 
 

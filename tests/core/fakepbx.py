@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from callrouter.model.commands import Connect, Hold, Leave, PbxCommand, Ring, StopRing
+from callrouter.model.commands import Announce, Connect, Hold, Leave, PbxCommand, Ring, StopRing
 from callrouter.model.events import (
     CallArrived,
     CallConnected,
@@ -93,6 +93,10 @@ class FakePbx:
                 caller = self.callers.get(order.call)
                 if caller is not None and caller.talks_to is not None:
                     self._part(caller)
+            case Announce():
+                caller = self.callers.get(order.call)
+                assert caller is None or caller.talks_to is None, "told in the midst of a talk"
+                assert order.position or order.minutes, order
             case Leave():
                 caller = self.callers.pop(order.call, None)
                 if caller is not None:

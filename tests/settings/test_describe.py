@@ -108,6 +108,8 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("ring_for: 20s", "weight: 2", ["support: weight 1 -> 2"]),
     ("ring_for: 20s", "music: jazz", ["support: music default -> jazz"]),
     ("ring_for: 20s", "last_agent: 8h", ["support: last_agent never -> 8h"]),
+    ("ring_for: 20s", "announce: {position: true}", ["support: announce nothing -> position every 45s"]),
+    ("ring_for: 20s", "announce: {position: true, estimate: true, every: 1m}", ["support: announce nothing -> position and estimate every 1m"]),
     ("ring_for: 20s", "prefer_for: 15s", ["support: prefer_for 0s -> 15s"]),
     ("    hours: mon-fri 09:00-17:00\n", "", ["support: hours mon-fri 09:00-17:00 -> always"]),
     (

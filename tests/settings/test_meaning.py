@@ -471,14 +471,13 @@ def test_warnings_about_what_has_no_effect(tmp_path: Path) -> None:
         "timezone: Europe/London\nnumbers: {region: GB}\nhttp: {listen: '0.0.0.0:80'}\n"
     )
     queues = QUEUES.replace(
-        "{", "{service_level: {within: 20s, target: 80}, announce: {every: 1m}, "
+        "{", "{service_level: {within: 20s, target: 80}, announce: {position: true}, "
     )
     settings = loaded(tmp_path, agents=agents, site=site, queues=queues)
     found = [str(problem) for problem in settings.warnings if "no phone" not in problem.text]
     effect = "is read, but without effect in this version"
     assert found == [
         f"queues.yaml:2:13: service_level {effect}",
-        f"queues.yaml:2:55: announce {effect}",
         f"site.yaml:1:1: users {effect}",
         (
             "site.yaml:5:16: HTTP without TLS is open to other machines"

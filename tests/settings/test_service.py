@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pytest
 
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.table import ALL_AT_ONCE, MemberSpec, QueueSpec, ToQueue
+from callrouter.model.table import ALL_AT_ONCE, AnnounceSpec, MemberSpec, QueueSpec, ToQueue
 from callrouter.settings import Settings, json_schema
 from callrouter.settings.queues import all_members
 from callrouter.settings.week import WHOLE, covered, first_in_words, without
@@ -105,6 +105,13 @@ def test_widening(tmp_path: Path) -> None:
         ("bob", 1, 2),
         ("dave", 1, 3),
     ]
+
+
+def test_announcements(tmp_path: Path) -> None:
+    assert queue(tmp_path, "agents: [alice]").announce is None
+    said = queue(tmp_path, "agents: [alice]\nannounce: {position: true, estimate: true, every: 1m}")
+    assert said.announce == AnnounceSpec(position=True, estimate=True, every=60)
+    assert queue(tmp_path, "agents: [alice]\nannounce: {every: 30s}").announce is None
 
 
 def test_last_agent_and_preference(tmp_path: Path) -> None:
@@ -312,6 +319,14 @@ WARNINGS = [
     (
         "agents: [alice]\nmax_wait: 1m\nwiden: [{after: 59s, at_once: 2}, {after: 60s, at_once: 3}]",
         ["5:47: this step is never reached: max_wait is 1m (the call has left by then)"],
+    ),
+    (
+        "agents: [alice]\nannounce: {every: 1m}",
+        ["4:5: announce says nothing: neither position nor estimate is true (such as {position: true})"],
+    ),
+    (
+        "agents: [alice]\nannounce: {position: true, every: 5s}",
+        ["4:39: callers are told something every 5s, and hear little else (45s is usual)"],
     ),
     (
         "agents: [alice]\nat_once: 3\nwiden: [{after: 30s, at_once: 2}, {after: 60s, at_once: all}]",

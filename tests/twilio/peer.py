@@ -58,6 +58,8 @@ class Line:
     label: str = ""
     elsewhere: str = ""
     heard: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    """What was said while waiting, between the music."""
     sequence: int = 0
 
     @property
@@ -203,7 +205,9 @@ class Peer:
         if line.epoch != epoch or line.over:
             return
         document = self._ask_us("wait", "", self._params(line, QueueTime="7"))
-        tags = [verb.tag for verb in ET.fromstring(document)]
+        verbs = ET.fromstring(document)
+        tags = [verb.tag for verb in verbs]
+        line.told += [said.text or "" for said in verbs.iter("Say")]
         assert faults(document) == []
         if "Hangup" in tags:
             self._finish(line, "completed")

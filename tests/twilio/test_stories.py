@@ -6,10 +6,10 @@ import pytest
 
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd, PauseRequested
-from callrouter.model.table import HangUp, ToDialplan
+from callrouter.model.table import AnnounceSpec, HangUp, ToDialplan
 from callrouter.pbx.twilio import looking, twiml
 from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place
-from tests.twilio.peer import Phone, refused
+from tests.twilio.peer import Line, Phone, refused
 from tests.twilio.world import FALLBACK, START, VOICEMAIL, World, desk, mobile, table
 
 A, B, C = "+447700900001", "+447700900002", "+447700900003"
@@ -152,6 +152,35 @@ def test_a_waiting_caller_keeps_hearing_something() -> None:
     world.run(300.0)
     assert caller.queue == "callrouter-support"
     assert not caller.over
+
+
+def test_place_and_estimate_are_spoken_between_two_turns_of_music() -> None:
+    said = AnnounceSpec(position=True, estimate=True, every=45.0)
+    world = World(table(ANN, announce=said, ring_for=600.0))
+    world.peer.default = Phone(answers_after=None)
+    first, second = world.peer.call(), world.peer.call()
+    world.run(70.0)
+    assert news(first) == ["You are next."] * 2
+    assert news(second) == ["You are number 2 in line."] * 2
+    world.run(27.0)  # the third is due at 95 s, and the music goes on until 100 s
+    world.peer.hang_up(first)
+    world.run(10.0)
+    assert news(second)[2:] == ["You are next."], "it is said as it is true by then"
+
+
+def news(line: Line) -> list[str]:
+    return [text for text in line.told if text != twiml.HOLD_THE_LINE]
+
+
+def test_an_announcement_does_not_hold_up_an_agent_who_accepts() -> None:
+    world = World(table(ANN, announce=AnnounceSpec(position=True, every=20.0)))
+    world.peer.phones[A] = Phone(answers_after=10.0, key_after=1.0)
+    caller = world.peer.call()
+    world.run(15.0)
+    assert world.peer.talks == [(caller.sid, A)]
+    told = list(caller.told)
+    world.run(15.0)
+    assert caller.told == told, "who talks is told nothing"
 
 
 # ---------------------------------------------------------------- the rate

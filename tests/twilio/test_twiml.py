@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callrouter.model.commands import Announce
 from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.links import PARTS, Links
 from tests.twilio.known import TABLE, faults
 
 LINKS = Links("https://calls.example.com/", "cloud")
+NEWS = Announce(pbx="cloud", call="c", position=3, minutes=1)
 DOCUMENTS = {
     "wait": twiml.wait_here(LINKS, "support"),
     "music": twiml.music("https://example.com/m.mp3"),
     "silence": twiml.music(""),
+    "news": twiml.music("https://example.com/m.mp3", NEWS),
     "out": twiml.leave_queue(),
     "ask": twiml.press_one(LINKS, "tok", "Support"),
     "agent": twiml.talk(LINKS, "callrouter-x", "alice|desk", "tok"),
@@ -42,7 +45,7 @@ def test_documents_use_only_what_the_library_knows(name: str) -> None:
     assert faults(DOCUMENTS[name]) == []
 
 
-@pytest.mark.parametrize("name", ["music", "silence", "out"])
+@pytest.mark.parametrize("name", ["music", "silence", "news", "out"])
 def test_a_waiting_caller_gets_only_what_a_wait_document_may_have(name: str) -> None:
     allowed = {"Play", "Say", "Pause", "Hangup", "Redirect", "Leave", "Gather"}
     assert {node.tag for node in ET.fromstring(DOCUMENTS[name])} <= allowed
@@ -68,6 +71,20 @@ def test_who_leaves_ends_the_talk_and_the_answer_needs_key_1() -> None:
     assert [node.tag for node in ask] == ["Gather", "Hangup"]
     assert ask[0].get("numDigits") == "1"
     assert ask[0].get("actionOnEmptyResult") == "true"
+
+
+@pytest.mark.parametrize(
+    ("position", "minutes", "said"),
+    [
+        (1, 0, "You are next."),
+        (4, 0, "You are number 4 in line."),
+        (0, 1, "It will take about one minute."),
+        (12, 7, "You are number 12 in line. It will take about 7 minutes."),
+    ],
+)
+def test_announcements_in_words(position: int, minutes: int, said: str) -> None:
+    news = Announce(pbx="cloud", call="c", position=position, minutes=minutes)
+    assert twiml.spoken(news) == said
 
 
 # What XML can carry at all; Twilio's names come from people.

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from callrouter.model.commands import Connect, Hold, Leave, PbxCommand, Ring, StopRing
+from callrouter.model.commands import Announce, Connect, Hold, Leave, PbxCommand, Ring, StopRing
 from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
 from callrouter.pbx.asterisk import orders, words
 from callrouter.pbx.asterisk.channels import Caller, LegChannel, Where
@@ -93,6 +93,11 @@ class Outbox:
                     mirror.moved.add(caller.uid)
                     caller.where, caller.leg = Where.WAITING, ""
                     yield orders.redirect(caller.uid, words.AGAIN, caller.queue), None
+            case Announce():
+                caller = mirror.callers.get(mirror.uid(command.call))
+                if caller is not None and caller.where is Where.WAITING:
+                    tell = f"{command.position}-{command.minutes}"
+                    yield orders.setvar(caller.uid, "CALLROUTER_TELL", tell), None
             case Leave():
                 uid = mirror.uid(command.call)
                 mirror.moved.add(uid)

@@ -16,6 +16,7 @@ PERSON = "callrouter-person"
 CONTEXTS = (
     ENTRY,
     "callrouter-hold",
+    "callrouter-announce",
     AGAIN,
     CONNECT,
     "callrouter-unbridged",
@@ -51,7 +52,16 @@ def is_there(context: str) -> str:
     return f"DIALPLAN_EXISTS({context},{extension},1)"
 
 
-OURS = frozenset({ENTRY, "callrouter-hold", AGAIN, CONNECT, "callrouter-unbridged"})
+OURS = frozenset(
+    {
+        ENTRY,
+        "callrouter-hold",
+        "callrouter-announce",
+        AGAIN,
+        CONNECT,
+        "callrouter-unbridged",
+    }
+)
 """Where a caller is in our hands; anywhere else someone has taken them out."""
 
 RECORDINGS = "callrouter"

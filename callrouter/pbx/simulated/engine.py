@@ -12,7 +12,16 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import TypeAlias
 
-from callrouter.model.commands import Connect, Hold, Leave, PbxCommand, Ring, StopReason, StopRing
+from callrouter.model.commands import (
+    Announce,
+    Connect,
+    Hold,
+    Leave,
+    PbxCommand,
+    Ring,
+    StopReason,
+    StopRing,
+)
 from callrouter.model.events import (
     CallArrived,
     CallConnected,
@@ -194,6 +203,10 @@ class Engine:
                 self._hold(command.call)
             case Leave():
                 self._leave(command.call)
+            case Announce():
+                caller = self.callers.get(command.call)
+                if caller is not None:
+                    caller.heard.append((self._now, command.position, command.minutes))
 
     def _hold(self, call: str) -> None:
         caller = self.callers.get(call)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -23,7 +23,10 @@ class CallerState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """Someone who called. `turn` counts changes, so that what was planned before one is void."""
+    """Someone who called. `turn` counts changes, so that what was planned before one is void.
+
+    `heard` are the announcements they were told: when, place in line, minutes.
+    """
 
     arrived: CallArrived
     entered_at: float
@@ -31,6 +34,7 @@ class Caller:
     state: CallerState = CallerState.WAITING
     leg: Leg | None = None
     turn: int = 0
+    heard: list[tuple[float, int, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from callrouter.model.commands import Connect, Hold, Leave, Result
-from callrouter.model.events import ConnectFailed, ConnectFault
+from callrouter.model.commands import Announce, Connect, Hold, Leave, Result
+from callrouter.model.events import CallerListens, ConnectFailed, ConnectFault
 from callrouter.model.table import HangUp, ToDialplan
 from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.asks import Answer, Came, Move
@@ -84,8 +84,24 @@ class Callers:
         if caller is None or caller.stand is Stand.LEAVING:
             return
         caller.stand, caller.leg, caller.since = Stand.WAITING, None, self._ledger.now
+        caller.news = None
         if self._answering is not caller:
             self._move_surely(caller, self.waiting_room(caller), 1)
+
+    def announce(self, command: Announce) -> None:
+        """Keep what a caller is to be told until their music pauses."""
+        caller = self.of(command.call)
+        if caller is not None and caller.stand is Stand.WAITING:
+            caller.news = command
+
+    def news(self, caller: Caller) -> Announce | None:
+        """What a caller is to hear now. It may have been kept for a while: the router says it anew."""
+        if caller.news is None:
+            return None
+        caller.news = None
+        self._ledger.tell(CallerListens(call=caller.arrived.call))
+        news, caller.news = caller.news, None
+        return news
 
     def leave(self, command: Leave) -> None:
         """Let a caller out."""

@@ -157,7 +157,8 @@ class Desk:
         if caller.stand is Stand.LEAVING:
             return twiml.leave_queue()
         queue = self._ledger.table.queues.get(caller.arrived.queue)
-        return twiml.music(self._settings.music.get(queue.music, "") if queue is not None else "")
+        sound = self._settings.music.get(queue.music, "") if queue is not None else ""
+        return twiml.music(sound, self._callers.news(caller))
 
     def _left(self, sid: str, params: Params) -> str:
         """A caller is out of Twilio's queue; `QueueResult` says why."""

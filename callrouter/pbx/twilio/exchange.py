@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from callrouter.model.commands import Connect, Hold, Leave, PbxCommand, Ring, StopRing
+from callrouter.model.commands import Announce, Connect, Hold, Leave, PbxCommand, Ring, StopRing
 from callrouter.model.events import Event
 from callrouter.model.table import Table
 from callrouter.pbx.twilio.asks import Ask
@@ -68,3 +68,5 @@ class Exchange:
                 self.callers.hold(command)
             case Leave():
                 self.callers.leave(command)
+            case Announce():
+                self.callers.announce(command)

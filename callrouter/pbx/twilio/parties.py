@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-from callrouter.model.commands import Ring, StopReason
+from callrouter.model.commands import Announce, Ring, StopReason
 from callrouter.model.events import CallArrived, SeenCall, SeenLeg
 from callrouter.pbx.twilio.twiml import OURS
 
@@ -74,6 +74,8 @@ class Caller:
     stand: Stand = Stand.WAITING
     leg: Leg | None = None
     way_out: str = ""
+    news: Announce | None = None
+    """What they are to be told with the next turn of music."""
     since: float = 0.0
     missed_looks: int = 0
 

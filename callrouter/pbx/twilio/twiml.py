@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from twilio.twiml.voice_response import Dial, Enqueue, Gather, VoiceResponse
 
+from callrouter.model.commands import Announce
 from callrouter.pbx.twilio.links import Links
 
 OURS = "callrouter-"
@@ -43,15 +44,27 @@ def wait_here(links: Links, queue: str) -> str:
     return str(response)
 
 
-def music(url: str) -> str:
-    """One turn of waiting: a piece of audio, or without one a sentence and silence."""
+def music(url: str, news: Announce | None = None) -> str:
+    """One turn of waiting: the news, then a piece of audio, or without one a sentence and silence."""
     response = VoiceResponse()
+    if news is not None:
+        response.say(spoken(news))
     if url:
         response.play(url)
     else:
         response.say(HOLD_THE_LINE)
         response.pause(length=_QUIET)
     return str(response)
+
+
+def spoken(news: Announce) -> str:
+    """An announcement in words."""
+    place = "You are next." if news.position == 1 else f"You are number {news.position} in line."
+    minutes = "about one minute" if news.minutes == 1 else f"about {news.minutes} minutes"
+    parts = [place] if news.position else []
+    if news.minutes:
+        parts.append(f"It will take {minutes}.")
+    return " ".join(parts)
 
 
 def leave_queue() -> str:
