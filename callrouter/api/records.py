@@ -33,6 +33,7 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.WRAP_UP: ("wrap_up_s",),
     _H.WRAP_UP_ENDED: (),
     _H.DEVICE: ("device", "switched", "by"),
+    _H.DEVICE_FAILED: ("device", "why", "in_a_row", "rest_s"),
     _H.TOLD: ("message",),
     _H.RELOADING: ("agents", "queues"),
     _H.RELOADED: ("agents", "queues"),
@@ -102,6 +103,12 @@ def _moved(r: Record, d: Mapping[str, str]) -> str:
     return f"call {r.call} was moved {', '.join(to)}"
 
 
+def _failed(r: Record, d: Mapping[str, str]) -> str:
+    again = f"; rung again in {d['rest_s']} s" if d["rest_s"] not in {"", "0.0"} else ""
+    row = f", {d['in_a_row']} times in a row" if d["in_a_row"] not in {"", "1"} else ""
+    return f"call {r.call} at {r.agent}'s {d['device']}: {d['why']}{row}{again}"
+
+
 def _by(who: str) -> str:
     return f" (by {who})" if who else ""
 
@@ -142,6 +149,7 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.DEVICE: lambda r, d: (
         f"agent {r.agent}: {d['device']} switched {d['switched']}{_by(d['by'])}"
     ),
+    _H.DEVICE_FAILED: _failed,
     _H.TOLD: lambda r, d: f"agent {r.agent} is told: {d['message']}",
     _H.RULE: lambda r, d: f"call {r.call}: rule '{d['rule']}' applies",
     _H.SHIFT: lambda r, d: f"queue {r.queue}: another shift, {d['members']} agents",

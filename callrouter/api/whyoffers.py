@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from callrouter.api.why import Journal, Step
@@ -32,6 +32,8 @@ class Offer:
     lost_to: str = ""
     over: Record | None = None
     """The end of the talk."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Devices that were rung and did not take the call, each with why."""
 
 
 def offers_of(steps: Iterable[Step]) -> dict[str, Offer]:
@@ -77,12 +79,27 @@ def _happened(offer: Offer, serial: int, record: Record, winner: str) -> None:
         case _H.OFFER_ENDED:
             offer.ended, offer.ended_serial = record, serial
             offer.lost_to = winner
+        case _H.DEVICE_FAILED:
+            device, why, *_ = record.detail
+            offer.failed[str(device)] = str(why)
         case _:
             pass
 
 
 def outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
     """What became of an offer: a stable word, and words for people."""
+    result, words = _outcome(journal, offer, now)
+    ended = str(offer.ended.detail[0]) if offer.ended is not None else ""
+    # Of an agent's phones, those that did something else than the offer as a whole.
+    others = [
+        f"{device}: {failed_words(why, None, 0.0)}"
+        for device, why in offer.failed.items()
+        if why != ended
+    ]
+    return result, f"{words} ({'; '.join(others)})" if others else words
+
+
+def _outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
     began = offer.made.at
     if offer.over is not None:
         return _talked(offer, offer.over)

@@ -136,7 +136,7 @@ def tried_words(outcome: str) -> str:
     """What an agent did who was rung for this call before."""
     if outcome in {"no answer", "not accepted"}:
         return "tried already: missed it"
-    if outcome in {"declined", "busy"}:
+    if outcome in {"declined", "wrong key", "busy"}:
         return "tried already: refused it"
     return f"tried already: {outcome}" if outcome else "tried already"
 
@@ -157,6 +157,7 @@ _FAILED: Final[Mapping[str, str]] = {
     "no answer": "no answer",
     "not accepted": "picked up, but nobody pressed 1",
     "declined": "declined",
+    "wrong key": "picked up, and pressed neither 1 nor 2",
     "busy": "busy",
     "unavailable": "the phone takes no calls now",
     "unreachable": "the phone could not be reached",

@@ -53,7 +53,7 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None
         return "not reachable"
     rest = floor.resting.get(own)
     if rest is not None:
-        strikes = floor.strikes.get(own)
+        strikes = agent.strikes.get(device.id) if agent is not None else None
         why = strikes.words() if strikes is not None else "failed"
         return f"{why}; rung again in {_left(floor, rest, now):.0f} s"
     return ""

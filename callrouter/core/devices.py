@@ -9,7 +9,7 @@ from typing import Final
 
 from callrouter.core import agents
 from callrouter.core.agents import touch
-from callrouter.core.state import Agent, Floor, Leg, Strike, Strikes
+from callrouter.core.state import Agent, Floor, Leg, Offer, Strike, Strikes
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd
@@ -28,6 +28,7 @@ REST_NUMBER: Final = (60.0, 900.0)
 _STRIKES: Final = {
     LegEnd.BUSY: Strike.REFUSED,
     LegEnd.DECLINED: Strike.REFUSED,
+    LegEnd.WRONG_KEY: Strike.REFUSED,
     LegEnd.UNAVAILABLE: Strike.REFUSED,
     LegEnd.UNREACHABLE: Strike.NOT_REACHED,
     LegEnd.FAILED: Strike.NOT_REACHED,
@@ -44,7 +45,7 @@ _NUMBER_STRIKES: Final = _STRIKES | {
 available" (480) has not reached it, and what hangs up without key 1 was a voicemail."""
 
 
-def struck(floor: Floor, leg: Leg, why: LegEnd, *, was_up: bool) -> None:
+def struck(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: bool) -> None:
     """A leg ended by itself without having been accepted: its device may have to be left alone.
 
     Of a desk phone that was picked up and then lost, nothing is held against it but a refusal.
@@ -53,21 +54,38 @@ def struck(floor: Floor, leg: Leg, why: LegEnd, *, was_up: bool) -> None:
     kind = (_NUMBER_STRIKES if device.number else _STRIKES).get(why)
     if kind is None or (was_up and kind is Strike.NOT_REACHED):
         return
-    own = device.agent, device.id
     agent = floor.agents.get(device.agent)
     now = agents.device(agent, device.id) if agent is not None else None
-    if now is None or now.address != device.address:  # it is another phone by now, or none
-        return
-    before = floor.strikes.get(own)
+    if agent is None or now is None or now.address != device.address:
+        return  # it is another phone by now, or none
+    before = agent.strikes.get(device.id)
     count = before.count + 1 if before is not None and _alike(before.kind, kind) else 1
-    strikes = floor.strikes[own] = Strikes(kind, count)
-    if kind is Strike.REFUSED:
-        if count > 1:
-            rest(floor, device, min(REST_REFUSED, 2.0 ** min(count - 1, 5)))
-    elif device.number and count > 1:
-        _rest_number(floor, device, strikes)
-    elif kind is Strike.NOT_REACHED:
-        rest(floor, device, REST_UNREACHABLE)
+    strikes = agent.strikes[device.id] = Strikes(kind, count, device.address)
+    seconds = _rest_after(device, strikes)
+    if seconds:
+        rest(floor, device, seconds)
+    floor.record(
+        Happened.DEVICE_FAILED,
+        call=offer.call,
+        agent=agent.id,
+        offer=offer.id,
+        detail=(device.id, why.value, count, seconds),
+    )
+    if seconds >= REST_NUMBER[0]:  # the agent may not know that their mobile is off
+        text = f"{device.id} {strikes.words()}: it is not rung for {seconds / 60:.0f} min"
+        agent.messages.append((floor.now, text))
+        floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
+
+
+def _rest_after(device: DeviceSpec, strikes: Strikes) -> float:
+    """How long a device is left alone, in seconds."""
+    count = strikes.count
+    if strikes.kind is Strike.REFUSED:
+        return min(REST_REFUSED, 2.0 ** min(count - 1, 5)) if count > 1 else 0.0
+    if device.number and count > 1:
+        shortest, longest = REST_NUMBER
+        return min(longest, shortest * 2.0 ** min(count - 2, 10))
+    return REST_UNREACHABLE if strikes.kind is Strike.NOT_REACHED else 0.0
 
 
 def _alike(one: Strike, other: Strike) -> bool:
@@ -75,27 +93,16 @@ def _alike(one: Strike, other: Strike) -> bool:
     return (one is Strike.REFUSED) == (other is Strike.REFUSED)
 
 
-def _rest_number(floor: Floor, device: DeviceSpec, strikes: Strikes) -> None:
-    """Longer each time, and the agent is told: they may not know that their mobile is off."""
-    shortest, longest = REST_NUMBER
-    seconds = min(longest, shortest * 2.0 ** min(strikes.count - 2, 10))
-    rest(floor, device, seconds)
-    agent = floor.agents[device.agent]
-    text = f"{device.id} {strikes.words()}: it is not rung for {seconds / 60:.0f} min"
-    agent.messages.append((floor.now, text))
-    floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
-
-
 def proved(floor: Floor, device: DeviceSpec) -> None:
     """A call was accepted on the device, or it has just registered: what was before is forgotten."""
-    floor.strikes.pop((device.agent, device.id), None)
-    end_rest(floor, device.agent, device.id)
+    forget(floor, device.agent, device.id)
 
 
 def dead(floor: Floor, device: DeviceSpec, seconds: float) -> None:
     """The device does not stop ringing when told to."""
-    if device.agent in floor.agents:
-        floor.strikes[device.agent, device.id] = Strikes(Strike.DEAD)
+    agent = floor.agents.get(device.agent)
+    if agent is not None:
+        agent.strikes[device.id] = Strikes(Strike.DEAD, 1, device.address)
         rest(floor, device, seconds)
 
 
@@ -116,12 +123,19 @@ def end_rest(floor: Floor, agent: str, device: str) -> None:
             touch(floor, floor.agents[agent])
 
 
-def forget_refusals(floor: Floor, agent: Agent) -> None:
+def forget(floor: Floor, agent: str, device: str) -> None:
+    """What a device did says nothing any more."""
+    known = floor.agents.get(agent)
+    if known is not None:
+        known.strikes.pop(device, None)
+    end_rest(floor, agent, device)
+
+
+def forget_refusals(agent: Agent) -> None:
     """The agent signed out: what they refused before they come back says nothing then."""
-    for device in agent.spec.devices:
-        strikes = floor.strikes.get((agent.id, device.id))
-        if strikes is not None and strikes.kind is Strike.REFUSED:
-            del floor.strikes[agent.id, device.id]
+    for device, strikes in list(agent.strikes.items()):
+        if strikes.kind is Strike.REFUSED:
+            del agent.strikes[device]
 
 
 # ---------------------------------------------------------------- hours
@@ -181,15 +195,13 @@ def disown(floor: Floor, agent: Agent) -> None:
 
 def forget_device(floor: Floor, agent: str, device: str) -> None:
     """A device is taken out of the table; a leg to it that is on goes on."""
-    floor.strikes.pop((agent, device), None)
+    forget(floor, agent, device)
     floor.outside_hours.discard((agent, device))
     floor.timers.cancel(Key(Timer.HOURS, agent, device))
-    end_rest(floor, agent, device)
 
 
 def forget_devices(floor: Floor, agent: Agent) -> None:
     """All of an agent's devices go, those that went earlier too."""
-    kept = {*floor.resting, *floor.strikes}
-    gone = [device for owner, device in kept if owner == agent.id]
-    for device in (*gone, *(spec.id for spec in agent.spec.devices)):
+    gone = [device for owner, device in floor.resting if owner == agent.id]
+    for device in (*gone, *agent.strikes, *(spec.id for spec in agent.spec.devices)):
         forget_device(floor, agent.id, device)

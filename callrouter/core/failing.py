@@ -14,6 +14,7 @@ WORST_LAST = (
     LegEnd.UNAVAILABLE,
     LegEnd.BUSY,
     LegEnd.HUNG_UP,
+    LegEnd.WRONG_KEY,
     LegEnd.DECLINED,
     LegEnd.NOT_ACCEPTED,
     LegEnd.NO_ANSWER,
@@ -132,18 +133,18 @@ def accept_time_up(floor: Floor, offer: Offer) -> None:
     elif floor.timers.at(Key(Timer.RING, offer.id)) is None:
         for leg in offer.legs.values():
             if _asked(leg):
-                _nobody_pressed(floor, leg)
+                _nobody_pressed(floor, offer, leg)
         fail(floor, offer, LegEnd.NOT_ACCEPTED)
     else:
         for leg in offer.legs.values():
             if _asked(leg):
-                _nobody_pressed(floor, leg)
+                _nobody_pressed(floor, offer, leg)
                 legs.stop(floor, offer, leg, StopReason.TIME_UP)
 
 
-def _nobody_pressed(floor: Floor, leg: Leg) -> None:
+def _nobody_pressed(floor: Floor, offer: Offer, leg: Leg) -> None:
     """We end the leg, so that its end will not say why."""
-    devices.struck(floor, leg, LegEnd.NOT_ACCEPTED, was_up=True)
+    devices.struck(floor, offer, leg, LegEnd.NOT_ACCEPTED, was_up=True)
 
 
 def leg_due(floor: Floor, offer: Offer, device: str) -> None:

@@ -91,7 +91,7 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 def _leg_over(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """One phone less; the offer has failed when it was the last one."""
-    _mark_ended(floor, leg, event)
+    _mark_ended(floor, offer, leg, event)
     failing.leg_over(floor, offer)
 
 
@@ -146,7 +146,7 @@ def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
 
 def _connect_lost(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """The phone that accepted is gone before anyone talked; another leg's end means nothing."""
-    _mark_ended(floor, leg, event)
+    _mark_ended(floor, offer, leg, event)
     if leg is offer.winner:
         connect_failed(floor, offer.call, offer, ConnectFault.LEG_GONE)
 
@@ -161,7 +161,7 @@ def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) ->
 
 def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """The agent is on-hook after a talk, or after a moment that was none."""
-    _mark_ended(floor, leg, event)
+    _mark_ended(floor, offer, leg, event)
     if leg is not offer.winner:
         return
     call = offer.call
@@ -184,7 +184,7 @@ def _hardly_talked(floor: Floor, offer: Offer) -> bool:
 
 def _quiet(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """One phone less to wait for."""
-    _mark_ended(floor, leg, event)
+    _mark_ended(floor, offer, leg, event)
     if not legs.live(offer):
         legs.finish(floor, offer)
 
@@ -213,14 +213,14 @@ def _odd(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     )
 
 
-def _mark_ended(floor: Floor, leg: Leg, event: LegEvent) -> None:
+def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     assert isinstance(event, LegEnded)  # noqa: S101 - narrows the type; the table sees to it
     accepted = leg.state is LegState.ACCEPTED
     was_up = leg.state is LegState.ANSWERED
     leg.state = LegState.ENDED
     leg.end = event.why
     if not leg.stopping and not accepted:
-        devices.struck(floor, leg, event.why, was_up=was_up)
+        devices.struck(floor, offer, leg, event.why, was_up=was_up)
 
 
 _S = OfferState

@@ -140,10 +140,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Strikes:
-    """What a device did when it was rung, and how many times in a row."""
+    """What the device at an address did when it was rung, and how many times in a row."""
 
     kind: Strike
-    count: int = 1
+    count: int
+    address: str
 
     def words(self) -> str:
         """For people, after the name of the device."""
@@ -278,6 +279,8 @@ class Agent:
     changed_at: float | None = None
     devices_off: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Devices that are switched off while we run, each with who did it and when."""
+    strikes: dict[str, Strikes] = field(default_factory=dict)
+    """What speaks against ringing a device."""
     messages: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MESSAGES))
     """What the agent was told last, and when."""
     wrap_until: float | None = None
@@ -358,8 +361,6 @@ class Floor:
         """Whose phone an endpoint is."""
         self.resting: dict[tuple[str, str], float] = {}
         """Devices (agent, device) that just failed, and until when they are left alone."""
-        self.strikes: dict[tuple[str, str], Strikes] = {}
-        """What devices (agent, device) did several times in a row."""
         self.outside_hours: set[tuple[str, str]] = set()
         """Devices (agent, device) that do not ring at this hour."""
         self.freed: dict[str, Agent] = {}

@@ -17,6 +17,7 @@ KEEP: Final = 60
 _FAILED: Final = {
     "no answer": "did not answer",
     "declined": "said no",
+    "wrong key": "picked up, and pressed neither 1 nor 2",
     "busy": "was busy",
     "not accepted": "picked up, but nobody pressed 1 (a voicemail?)",
     "unreachable": "could not be reached",

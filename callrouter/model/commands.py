@@ -149,6 +149,8 @@ class Happened(Enum):
     WRAP_UP = "wrap-up"
     WRAP_UP_ENDED = "wrap-up-ended"
     DEVICE = "device"
+    DEVICE_FAILED = "device-failed"
+    """A device was rung and did not take the call, in a way that speaks against ringing it again."""
     TOLD = "told"
     SHIFT = "shift"
     STATE = "state"

@@ -17,7 +17,7 @@ from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.table import MemberSpec, NumberPattern, Rule, ShiftSpec, Table, WidenStep
 from tests.api.world import Client, World
 from tests.core.playbook import Play
-from tests.core.tables import agent, queue, table
+from tests.core.tables import agent, desk, mobile, queue, table
 
 
 class Told(Play):
@@ -164,6 +164,11 @@ def test_everyone_who_was_passed_over() -> None:
     [
         (LegEnd.DECLINED, "rang 1 s, declined", "tried already: refused it"),
         (LegEnd.BUSY, "busy", "tried already: refused it"),
+        (
+            LegEnd.WRONG_KEY,
+            "rang 1 s, picked up, and pressed neither 1 nor 2",
+            "tried already: refused it",
+        ),
         (LegEnd.UNREACHABLE, "the phone could not be reached", "tried already: unreachable"),
     ],
 )
@@ -174,6 +179,24 @@ def test_offers_that_come_to_nothing(end: LegEnd, outcome: str, tried: str) -> N
     first, _ = play.offers("c1")
     assert first["outcome"]["text"] == outcome
     assert play.passed("c1")["ann"] == tried
+
+
+def test_of_several_phones_each_says_what_it_did() -> None:
+    ann = agent("ann", desk("ann"), mobile("ann"))
+    play = Told(table(ann, queue("q", "ann bob", "linear")))
+    play.phone("ann", "mobile").says(LegEnd.WRONG_KEY, after=1.0)
+    play.phone("ann", "desk").says(LegEnd.UNAVAILABLE, after=0.0)
+    play.call("c1", "q").on(2)
+    first = play.offers("c1")[0]["outcome"]
+    assert first["result"] == "wrong-key"
+    assert first["text"] == (
+        "rang 1 s, picked up, and pressed neither 1 nor 2 (desk: the phone takes no calls now)"
+    )
+    play.accepts("bob").on(5).agent_hangs_up("bob")
+    play.phone("ann", "desk").picks_up(after=3.0)
+    play.call("c2", "q").on(5)
+    talk = play.offers("c2")[0]["outcome"]["text"]
+    assert talk.endswith("(mobile: picked up, and pressed neither 1 nor 2)")
 
 
 def test_an_offer_that_was_withdrawn_says_why() -> None:

@@ -85,16 +85,29 @@ async def test_a_key_pressed_before_the_prompt_has_ended_counts(here: Floor) -> 
     await here.quiet()
 
 
-@pytest.mark.parametrize("key", ["2", "5", "0"])
-async def test_AST_60_any_other_key_refuses(here: Floor, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "how", "outcome"),
+    [
+        ("2", "rfc4733", "declined"),
+        ("2", "info", "declined"),
+        ("5", "rfc4733", "wrong key"),
+        ("0", "info", "wrong key"),
+        ("*", "rfc4733", "wrong key"),
+        ("#", "rfc4733", "wrong key"),
+    ],
+)
+async def test_AST_60_2_declines_and_any_other_key_refuses(
+    here: Floor, key: str, how: DtmfMethod, outcome: str
+) -> None:
     await mobile_then_desk(here)
-    here.phone("carrier").behaviour = Answer(after=0.1, dtmf=((0.3, key, "rfc4733"),))
+    here.phone("carrier").behaviour = Answer(after=0.1, dtmf=((0.3, key, how),))
     caller = await here.call()
     leg = await here.phone("carrier").wait_incoming()
     await leg.wait_ended(3.0)
     await caller.wait_heard("1002")
     assert "carrier" not in caller.heard
-    assert here.outcomes() == [("m1", "declined")]
+    assert here.outcomes() == [("m1", outcome)]
+    assert here.router.floor.resting == {}, "a person pressed it: it was no voicemail"
     assert leg.ended_at is not None
     assert leg.answered_at is not None
     assert leg.ended_at - leg.answered_at < 3.0  # and not after the 6 s for which it is asked

@@ -322,7 +322,7 @@ class Play:
 
     def strikes(self, agent: str, device: str = "desk") -> int:
         """How many times in a row a device did what speaks against it."""
-        found = self.router.floor.strikes.get((agent, device))
+        found = self.agent(agent).strikes.get(device)
         return found.count if found is not None else 0
 
     def told(self, agent: str) -> list[str]:

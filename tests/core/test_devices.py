@@ -269,12 +269,13 @@ def test_key_1_makes_a_mobile_good_again() -> None:
     assert play.router.floor.resting == {}, "once is no row"
 
 
-def test_a_refusal_by_key_2_shows_that_somebody_is_there() -> None:
+@pytest.mark.parametrize("key", [LegEnd.DECLINED, LegEnd.WRONG_KEY])
+def test_a_refusal_by_a_key_shows_that_somebody_is_there(key: LegEnd) -> None:
     play = Play(table(agent("ann", mobile("ann")), queue("q", "ann", retry_after=5)))
     phone = play.phone("ann", "mobile")
     phone.says(LegEnd.NOT_ACCEPTED)
     play.call("c1", "q").until(1)
-    phone.says(LegEnd.DECLINED)
+    phone.says(key)
     play.until(6)
     assert play.strikes("ann", "mobile") == 1
     assert play.told("ann") == []

@@ -163,8 +163,7 @@ def picture(play: Play) -> tuple[object, ...]:
             o.id: (o.state, o.rang, [leg.state for leg in o.legs.values()])
             for o in floor.offers.values()
         },
-        {a.id: (a.shown, a.misses, a.pause) for a in floor.agents.values()},
-        dict(floor.strikes),
+        {a.id: (a.shown, a.misses, a.pause, dict(a.strikes)) for a in floor.agents.values()},
         floor.timers.keys(),
     )
 

@@ -22,7 +22,7 @@ def test_a_mobile_is_asked_for_key_1_and_then_they_talk() -> None:
     caller = world.peer.call()
     world.run(10.0)
     agent = next(line for line in world.peer.lines.values() if line.number == A)
-    assert agent.heard == ["Call for Support. Press 1 to take it."]
+    assert agent.heard == ["Call for Support. Press 1 to take it, or 2 to decline."]
     assert world.peer.talks == [(caller.sid, A)]
     assert len(world.happened(Happened.CONNECTED)) == 1
     world.run(60.0)
@@ -64,6 +64,7 @@ def test_a_voicemail_is_not_connected_and_the_next_agent_is_rung() -> None:
         (Phone(refuses=("failed", "404")), LegEnd.UNREACHABLE),
         (Phone(refuses=("no-answer", "480")), LegEnd.UNAVAILABLE),
         (Phone(key="2"), LegEnd.DECLINED),
+        (Phone(key="7"), LegEnd.WRONG_KEY),
         (Phone(answers_after=None), LegEnd.NO_ANSWER),
     ],
 )

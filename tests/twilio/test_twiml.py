@@ -96,6 +96,6 @@ def test_a_name_is_text_and_never_a_verb(name: str) -> None:
     document = ET.fromstring(twiml.press_one(LINKS, "tok", name))
     said = document.find("Gather/Say")
     assert said is not None
-    assert said.text == f"Call for {name}. Press 1 to take it."
+    assert said.text == f"Call for {name}. Press 1 to take it, or 2 to decline."
     assert len(document[0]) == 1
     assert faults(twiml.talk(LINKS, "callrouter-x", name, "tok")) == []

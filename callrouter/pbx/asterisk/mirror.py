@@ -275,8 +275,7 @@ class Mirror:
         elif name == "CallrouterAnswered":
             self.sink.post(LegAnswered(offer=leg.offer, device=leg.device))
         else:
-            silent = message.get("Why") == "silence"
-            leg.refused = LegEnd.NOT_ACCEPTED if silent else LegEnd.DECLINED
+            leg.refused = words.not_one(message.get("Why"), message.get("Key"))
 
     def _caller_said(self, caller: Caller, name: str) -> None:
         if name == "CallrouterUnbridged":

@@ -161,6 +161,16 @@ def leg_end(cause: str, tech_cause: str, reason: str = "") -> LegEnd:
     return _BY_CAUSE.get(cause, LegEnd.UNREACHABLE)
 
 
+def not_one(why: str, key: str) -> LegEnd:
+    """Why a mobile that was picked up did not take the call, from `CallrouterRefused`.
+
+    A dialplan from before it told the key says ``key`` for any.
+    """
+    if why == "silence":
+        return LegEnd.NOT_ACCEPTED
+    return LegEnd.DECLINED if key in {"", "2"} else LegEnd.WRONG_KEY
+
+
 UNREACHABLE_STATES = frozenset({"UNAVAILABLE", "INVALID"})
 """Device states in which a phone cannot be rung. In use is told by channels, not by these."""
 

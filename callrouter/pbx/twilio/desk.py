@@ -31,6 +31,8 @@ from callrouter.settings import TwilioSettings
 logger = logging.getLogger(__name__)
 
 Params: TypeAlias = Mapping[str, str]
+_NOT_ONE: Mapping[str, LegEnd] = {"": LegEnd.NOT_ACCEPTED, "2": LegEnd.DECLINED}
+"""Keys but 1; any that is not here is a wrong one."""
 _SID = re.compile(r"CA[0-9a-f]{32}")
 
 
@@ -226,9 +228,10 @@ class Desk:
             return self._taken(leg)
         if leg.state is LegState.ACCEPTED:
             return self._into_the_talk(leg)
-        if params.get("Digits") == "1":
+        key = params.get("Digits", "")
+        if key == "1":
             return self._accepts(leg)
-        self._ledger.ended(leg, LegEnd.DECLINED if params.get("Digits") else LegEnd.NOT_ACCEPTED)
+        self._ledger.ended(leg, _NOT_ONE.get(key, LegEnd.WRONG_KEY))
         return twiml.goodbye()
 
     def _accepts(self, leg: Leg) -> str:

@@ -81,11 +81,12 @@ def press_one(links: Links, token: str, queue: str) -> str:
         input="dtmf",
         num_digits=1,
         timeout=ASK_FOR,
+        finish_on_key="",  # else # would be silence
         action_on_empty_result=True,
         action=links.to("accept", token),
         method="POST",
     )
-    gather.say(f"Call for {queue}. Press 1 to take it.")
+    gather.say(f"Call for {queue}. Press 1 to take it, or 2 to decline.")
     response.append(gather)
     response.hangup()
     return str(response)
