@@ -5,6 +5,8 @@ A rest belongs to one device: the agent's others ring on, and a caller waits for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from callrouter.core import agents
@@ -12,8 +14,8 @@ from callrouter.core.agents import touch
 from callrouter.core.state import Agent, Floor, Leg, Offer, Strike, Strikes
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Happened
-from callrouter.model.events import LegEnd
-from callrouter.model.table import DeviceSpec
+from callrouter.model.events import LegEnd, StruckBefore
+from callrouter.model.table import AgentSpec, DeviceSpec
 
 REST_UNREACHABLE: Final = 5.0
 """Seconds for which a device that could not be reached is left alone, unless it registers before."""
@@ -60,32 +62,70 @@ def struck(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: bool) -
         return  # it is another phone by now, or none
     before = agent.strikes.get(device.id)
     count = before.count + 1 if before is not None and _alike(before.kind, kind) else 1
-    strikes = agent.strikes[device.id] = Strikes(kind, count, device.address)
-    seconds = _rest_after(device, strikes)
-    if seconds:
-        rest(floor, device, seconds)
-    floor.record(
-        Happened.DEVICE_FAILED,
-        call=offer.call,
-        agent=agent.id,
-        offer=offer.id,
-        detail=(device.id, why.value, count, seconds),
-    )
+    seconds = _rest_after(device, kind, count)
+    strikes = Strikes(kind, count, device.address, floor.now + seconds)
+    _hold_against(floor, offer, device, why.value, strikes)
     if seconds >= REST_NUMBER[0]:  # the agent may not know that their mobile is off
         text = f"{device.id} {strikes.words()}: it is not rung for {seconds / 60:.0f} min"
         agent.messages.append((floor.now, text))
         floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
 
 
-def _rest_after(device: DeviceSpec, strikes: Strikes) -> float:
+def _rest_after(device: DeviceSpec, kind: Strike, count: int) -> float:
     """How long a device is left alone, in seconds."""
-    count = strikes.count
-    if strikes.kind is Strike.REFUSED:
+    if kind is Strike.REFUSED:
         return min(REST_REFUSED, 2.0 ** min(count - 1, 5)) if count > 1 else 0.0
     if device.number and count > 1:
         shortest, longest = REST_NUMBER
         return min(longest, shortest * 2.0 ** min(count - 2, 10))
-    return REST_UNREACHABLE if strikes.kind is Strike.NOT_REACHED else 0.0
+    return REST_UNREACHABLE if kind is Strike.NOT_REACHED else 0.0
+
+
+def _hold_against(
+    floor: Floor, offer: Offer, device: DeviceSpec, why: str, strikes: Strikes
+) -> None:
+    """Keep what a device did, and leave it alone for a while; a longer rest that has begun goes on."""
+    seconds = max(0.0, strikes.until - floor.now)
+    if seconds:
+        begun = floor.resting.get((device.agent, device.id), 0.0)
+        strikes = replace(strikes, until=max(strikes.until, begun))
+    _keep(floor, floor.agents[device.agent], device.id, strikes)
+    floor.record(
+        Happened.DEVICE_FAILED,
+        call=offer.call,
+        agent=device.agent,
+        offer=offer.id,
+        detail=(device.id, why, strikes.count, seconds),
+    )
+
+
+def _keep(floor: Floor, agent: Agent, device: str, strikes: Strikes) -> None:
+    agent.strikes[device] = strikes
+    if strikes.until > floor.now:
+        floor.resting[agent.id, device] = strikes.until
+        floor.set_timer(Key(Timer.REST, agent.id, device), strikes.until)
+        touch(floor, agent)
+
+
+def put_back(floor: Floor, agent: Agent, known: Mapping[str, StruckBefore]) -> None:
+    """What devices had done before a restart; of a rest what is left of it."""
+    for device, was in known.items():
+        kind = Strike.__members__.get(was.kind)
+        if kind is not None and device not in agent.strikes:
+            until = min(was.until, floor.now + REST_NUMBER[1])  # a clock may have been put back
+            _keep(floor, agent, device, Strikes(kind, max(1, was.times), was.address, until))
+    drop_others(floor, agent, agent.spec)
+
+
+def drop_others(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
+    """Forget what devices did that ring another phone by now.
+
+    One that is not there may yet come: registered mobiles are read after the agents.
+    """
+    for device in spec.devices:
+        strikes = agent.strikes.get(device.id)
+        if strikes is not None and strikes.address != device.address:
+            forget(floor, agent.id, device.id)
 
 
 def _alike(one: Strike, other: Strike) -> bool:
@@ -98,21 +138,11 @@ def proved(floor: Floor, device: DeviceSpec) -> None:
     forget(floor, device.agent, device.id)
 
 
-def dead(floor: Floor, device: DeviceSpec, seconds: float) -> None:
+def dead(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float) -> None:
     """The device does not stop ringing when told to."""
-    agent = floor.agents.get(device.agent)
-    if agent is not None:
-        agent.strikes[device.id] = Strikes(Strike.DEAD, 1, device.address)
-        rest(floor, device, seconds)
-
-
-def rest(floor: Floor, device: DeviceSpec, seconds: float) -> None:
-    """Leave a device alone for a while; a longer rest that has begun goes on."""
-    own = device.agent, device.id
-    until = max(floor.now + seconds, floor.resting.get(own, 0.0))
-    floor.resting[own] = until
-    floor.set_timer(Key(Timer.REST, *own), until)
-    touch(floor, floor.agents[device.agent])
+    if device.agent in floor.agents:
+        strikes = Strikes(Strike.DEAD, 1, device.address, floor.now + seconds)
+        _hold_against(floor, offer, device, strikes.words(), strikes)
 
 
 def end_rest(floor: Floor, agent: str, device: str) -> None:
@@ -131,11 +161,11 @@ def forget(floor: Floor, agent: str, device: str) -> None:
     end_rest(floor, agent, device)
 
 
-def forget_refusals(agent: Agent) -> None:
+def forget_refusals(floor: Floor, agent: Agent) -> None:
     """The agent signed out: what they refused before they come back says nothing then."""
     for device, strikes in list(agent.strikes.items()):
         if strikes.kind is Strike.REFUSED:
-            del agent.strikes[device]
+            forget(floor, agent.id, device)
 
 
 # ---------------------------------------------------------------- hours

@@ -154,7 +154,7 @@ def give_up_on(floor: Floor, offer: Offer) -> None:
             leg.state = LegState.ENDED
             if leg.pbx in floor.up:
                 floor.note(f"{leg.device.address} did not stop ringing for offer {offer.id}")
-                devices.dead(floor, leg.device, REST_DEAD)
+                devices.dead(floor, offer, leg.device, REST_DEAD)
     finish(floor, offer)
 
 

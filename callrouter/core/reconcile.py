@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callrouter.core import adopt, agents, calls, failing, legs, wishes
+from callrouter.core import adopt, agents, calls, devices, failing, legs, wishes
 from callrouter.core.state import Call, CallState, Floor, Leg, LegState, Offer, OfferState
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import StopReason, StopRing
@@ -164,6 +164,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     agent.changed_by, agent.changed_at = event.changed_by, event.changed_at
     agent.devices_off = dict(event.devices_off)
     agent.messages.extend(event.messages)
+    devices.put_back(floor, agent, event.strikes)
     if event.pending == "sign-out" and event.signed_in_at is not None:
         agent.signed_in_at = min(floor.now, event.signed_in_at)
     if agent.signed_in:

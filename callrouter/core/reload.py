@@ -88,6 +88,7 @@ def _drop_devices(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
             devices.forget_device(floor, agent.id, device.id)
             if device.id not in after:
                 agent.devices_off.pop(device.id, None)
+    devices.drop_others(floor, agent, spec)
 
 
 def _sign_in_always(floor: Floor, agent: Agent) -> None:

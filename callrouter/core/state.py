@@ -140,11 +140,15 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Strikes:
-    """What the device at an address did when it was rung, and how many times in a row."""
+    """What the device at an address did when it was rung, and how many times in a row.
+
+    `until`: it is left alone until then.
+    """
 
     kind: Strike
     count: int
     address: str
+    until: float = 0.0
 
     def words(self) -> str:
         """For people, after the name of the device."""

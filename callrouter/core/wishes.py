@@ -162,7 +162,7 @@ def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
     agent.pause = agent.pending_pause = agent.paused_at = None
     agent.pending_sign_out = False
     agent.misses = 0
-    forget_refusals(agent)
+    forget_refusals(floor, agent)
     changed_by(floor, agent, by)
     limit_pause(floor, agent)
     count_present(floor, agent, was)

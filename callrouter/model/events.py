@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from callrouter.model.table import DEFAULT_PRIORITY, Table
 
@@ -319,6 +319,18 @@ class ConfigReloaded:
     more: bool = False
 
 
+class StruckBefore(NamedTuple):
+    """What the device at an address did so many `times` in a row; it is left alone until `until`.
+
+    `kind` is the name of a `callrouter.core.state.Strike`.
+    """
+
+    kind: str
+    times: int
+    address: str
+    until: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRestored:
     """An agent as the store knew them before a restart. Times are epoch seconds.
@@ -327,7 +339,8 @@ class AgentRestored:
     was asked for during a call and had not taken effect: ``pause``, ``sign-out``, or nothing; the other
     fields are then as after it. `changed_by` and `changed_at` say who made the agent's state what it
     is, and when; `devices_off` names the devices that are switched off, each with who did it and when;
-    `messages` are the last things the agent was told, the oldest first.
+    `messages` are the last things the agent was told, the oldest first; `strikes` is what speaks against
+    ringing their devices, by id.
     """
 
     agent: str
@@ -345,6 +358,7 @@ class AgentRestored:
     changed_at: float | None = None
     devices_off: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     messages: tuple[tuple[float, str], ...] = ()
+    strikes: Mapping[str, StruckBefore] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

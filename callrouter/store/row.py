@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 
 from callrouter.core.agents import OFF_HOOK
 from callrouter.core.state import Agent
-from callrouter.model.events import AgentRestored
+from callrouter.model.events import AgentRestored, StruckBefore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,8 @@ class Row:
     """JSON: the devices that are switched off, by id: ``[by, at]``."""
     messages: str = "[]"
     """JSON: what the agent was told last, ``[at, text]`` each."""
+    strikes: str = "{}"
+    """JSON: what speaks against ringing devices, by id: the fields of `StruckBefore`."""
 
     def event(self, today: str) -> AgentRestored:
         """What the core is told at a start on the day `today`."""
@@ -54,6 +56,7 @@ class Row:
             changed_at=self.changed_at,
             devices_off=_devices(self.devices_off),
             messages=_messages(self.messages),
+            strikes=_strikes(self.strikes),
         )
 
 
@@ -88,6 +91,12 @@ def copy(agent: Agent, now: float, day: str) -> Row:
         changed_at=now if asked else agent.changed_at,
         devices_off=json.dumps(agent.devices_off, sort_keys=True),
         messages=json.dumps(list(agent.messages)),
+        strikes=json.dumps(
+            {
+                device: (item.kind.name, item.count, item.address, item.until)
+                for device, item in sorted(agent.strikes.items())
+            }
+        ),
     )
 
 
@@ -120,6 +129,18 @@ def _messages(text: str) -> tuple[tuple[float, str], ...]:
         for item in found
         if isinstance(item, list) and len(item) == 2 and _is_time(item[0])
     )
+
+
+def _strikes(text: str) -> dict[str, StruckBefore]:
+    """What devices did; what can't have been ours is left out."""
+    found = _json(text)
+    if not isinstance(found, dict):
+        return {}
+    return {
+        device: StruckBefore(str(item[0]), item[1], str(item[2]), float(item[3]))
+        for device, item in found.items()
+        if isinstance(item, list) and len(item) == 4 and type(item[1]) is int and _is_time(item[3])
+    }
 
 
 def _is_time(value: object) -> bool:

@@ -12,7 +12,7 @@ from callrouter.store.place import StoreError
 
 logger = logging.getLogger(__name__)
 
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """The versions, oldest first: the files in ``migrations/versions``."""
 VERSION_TABLE: Final = "callrouter_version"
 """A name of our own: a PostgreSQL database may have other programs' tables."""

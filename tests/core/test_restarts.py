@@ -7,13 +7,21 @@ from collections.abc import Callable
 import pytest
 
 from callrouter.core.state import AgentState
-from callrouter.model.commands import Happened
-from callrouter.model.events import DeviceSwitched, PauseRequested, SignedIn, SignedOut
+from callrouter.model.commands import Happened, Ring
+from callrouter.model.events import (
+    AgentRestored,
+    DeviceSwitched,
+    LegEnd,
+    PauseRequested,
+    SignedIn,
+    SignedOut,
+    StruckBefore,
+)
 from callrouter.model.table import Table
 from callrouter.store.codec import parse, values
 from callrouter.store.row import Row, copy
 from tests.core.playbook import Play
-from tests.core.tables import queue, table
+from tests.core.tables import agent, desk, mobile, queue, table
 
 TWO = table(queue("q", "ann bob", wrap_up=30))
 
@@ -105,16 +113,86 @@ def test_what_was_pending_is_done_when_the_call_ended_meanwhile() -> None:
         assert new.agent("ann").changed_by == "sam"
 
 
+def test_a_rest_goes_on_where_it_was_and_a_row_is_counted_on() -> None:
+    phones = table(agent("ann", desk("ann"), mobile("ann")), queue("q", "ann", retry_after=1))
+    old = Play(phones, signed_in="ann")
+    old.phone("ann", "mobile").says(LegEnd.NOT_ACCEPTED)
+    old.phone("ann", "desk").says(LegEnd.DECLINED, after=0.5)
+    old.call("c1", "q").on(5)
+    assert old.strikes("ann", "mobile") == 2
+    until = old.router.floor.resting["ann", "mobile"]
+    new = restarted(old, phones, after=20, pbx_first=False)
+    assert new.router.floor.resting == {("ann", "mobile"): until}
+    assert new.agent("ann").strikes["mobile"] == old.agent("ann").strikes["mobile"]
+    new.phone("ann", "mobile").says(LegEnd.NOT_ACCEPTED)
+    new.until(until - 0.1)
+    assert all(order.device == "desk" for _, order in new.log if isinstance(order, Ring))
+    new.until(until + 20)
+    assert new.strikes("ann", "mobile") == 3
+    assert new.router.floor.resting["ann", "mobile"] - until > 120
+
+
+def test_a_rest_that_ended_meanwhile_is_over_and_the_row_goes_on() -> None:
+    phones = table(agent("ann", mobile("ann")), queue("q", "ann", retry_after=1))
+    old = Play(phones, signed_in="ann")
+    old.phone("ann", "mobile").says(LegEnd.UNREACHABLE)
+    old.call("c1", "q").on(1)
+    new = restarted(old, phones, after=30, pbx_first=False)
+    assert new.router.floor.resting == {}
+    assert new.strikes("ann", "mobile") == 1
+    assert new.state("ann") is AgentState.RINGING
+
+
+def of_number(number: str) -> Table:
+    return table(agent("ann", mobile("ann", number=number)), queue("q", "ann", retry_after=1))
+
+
+def unreached_once() -> Play:
+    old = Play(of_number("+447700900123"), signed_in="ann")
+    old.phone("ann", "mobile").says(LegEnd.UNREACHABLE)
+    return old.call("c1", "q").on(1)
+
+
+def test_what_another_phone_did_is_not_held_against_this_one() -> None:
+    new = restarted(unreached_once(), of_number("+447700900999"), pbx_first=False)
+    assert (new.agent("ann").strikes, new.router.floor.resting) == ({}, {})
+
+
+@pytest.mark.parametrize(("number", "strikes"), [("+447700900123", 1), ("+447700900999", 0)])
+def test_registered_mobiles_come_after_the_agents(number: str, strikes: int) -> None:
+    new = restarted(unreached_once(), table(queue("q", "ann")), pbx_first=False)
+    assert list(new.router.floor.resting) == [("ann", "mobile")]
+    new.reload(of_number(number))
+    assert new.strikes("ann", "mobile") == len(new.router.floor.resting) == strikes
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"mobile": 1}', '{"mobile": ["NOT_REACHED", "2", "x", 9e9]}', '{"m": []}']
+)
+def test_strikes_that_make_no_sense_are_left_out(text: str) -> None:
+    assert Row(agent="ann", strikes=text).event("").strikes == {}
+
+
+def test_a_strike_of_a_later_version_is_left_out_and_no_rest_is_longer_than_the_longest() -> None:
+    new = Play(TWO, signed_in="")
+    known = {
+        "desk": StruckBefore("NOT_REACHED", 2, "PJSIP/ann", 9e9),
+        "odd": StruckBefore("SULKED", 1, "PJSIP/ann", 9e9),
+    }
+    new.feed(AgentRestored(agent="ann", strikes=known))
+    assert new.router.floor.resting == {("ann", "desk"): 900.0}
+
+
 def test_who_did_it_and_what_was_switched_off_are_kept() -> None:
     old = Play(TWO, signed_in="")
     old.feed(SignedIn(agent="ann", by="sam"))
     old.on(5).feed(DeviceSwitched(agent="ann", device="desk", on=False, by="ann"))
     old.agent("ann").messages.append((3.0, "hello"))
     new = restarted(old, pbx_first=True)
-    agent = new.agent("ann")
-    assert (agent.changed_by, agent.changed_at) == ("sam", 0.0)
-    assert agent.devices_off == {"desk": ("ann", 5.0)}
-    assert list(agent.messages) == [(0.0, "signed in by sam"), (3.0, "hello")]
+    ann = new.agent("ann")
+    assert (ann.changed_by, ann.changed_at) == ("sam", 0.0)
+    assert ann.devices_off == {"desk": ("ann", 5.0)}
+    assert list(ann.messages) == [(0.0, "signed in by sam"), (3.0, "hello")]
     assert new.state("ann") is AgentState.OFFLINE
     new.feed(DeviceSwitched(agent="ann", device="desk", on=True, by="ann"))
     assert new.state("ann") is AgentState.AVAILABLE

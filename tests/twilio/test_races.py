@@ -40,7 +40,10 @@ def test_TW_08_two_who_accept_within_100_ms_one_is_connected(gap: float) -> None
     loser = line_of(world, B if winner == A else A)
     assert loser.over
     assert world.ring() == [winner]
-    assert loser.heard[-1] in {twiml.TAKEN, "Call for Support. Press 1 to take it, or 2 to decline."}
+    assert loser.heard[-1] in {
+        twiml.TAKEN,
+        "Call for Support. Press 1 to take it, or 2 to decline.",
+    }
     assert len(world.happened(Happened.ACCEPTED)) == 1
 
 
