@@ -49,6 +49,7 @@ class Line:
     number: str
     other: str
     token: str = ""
+    since: float = 0.0
     status: str = "queued"
     epoch: int = 0
     queue: str = ""
@@ -129,7 +130,7 @@ class Peer:
             self._finish(line, "completed")
 
     def _line(self, number: str, other: str, token: str = "") -> Line:
-        line = Line(f"CA{len(self.lines):032x}", number, other, token)
+        line = Line(f"CA{len(self.lines):032x}", number, other, token, self.now)
         self.lines[line.sid] = line
         return line
 
@@ -328,12 +329,13 @@ class Peer:
         line.status = "ringing"
         self._status(line)
         if phone.answers_after is not None and phone.answers_after < timeout:
-            self.after(phone.answers_after, lambda: self._picked_up(line))
+            self.after(phone.answers_after, lambda: self.pick_up(line))
         else:
             self.after(timeout, lambda: None if line.over else self._finish(line, "no-answer"))
 
-    def _picked_up(self, line: Line) -> None:
-        if not line.over:
+    def pick_up(self, line: Line) -> None:
+        """A phone that rings is picked up."""
+        if line.status == "ringing":
             line.status = "in-progress"
             self._status(line)
             self._fetch(f"agent?o={line.token}", line)

@@ -335,7 +335,7 @@ def test_restart_takes_up_who_waits_and_who_talks() -> None:
         f"cloud-{first.sid}": "talking",
         f"cloud-{second.sid}": "waiting",
     }
-    assert floor.calls[f"cloud-{second.sid}"].entered_at == START
+    assert floor.calls[f"cloud-{second.sid}"].entered_at == START + 10.0
     assert floor.agents["ann"].offers
     world.peer.default = Phone()
     world.run(40.0)

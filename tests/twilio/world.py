@@ -118,7 +118,7 @@ class World:
                 sid=line.sid,
                 caller_number=line.number,
                 called_number=line.other,
-                started_at=START,
+                started_at=float(int(line.since)),  # as precise as Twilio is
                 queue=line.queue.removeprefix("callrouter-"),
                 conference=line.room,
                 label=line.label,
