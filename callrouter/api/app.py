@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import ssl
@@ -15,6 +16,14 @@ from callrouter.api.auth import DOORS, TOKENS, Tokens, authorize
 from callrouter.api.backend import Backend
 from callrouter.api.configroutes import add_config_routes
 from callrouter.api.deviceroutes import add_device_routes
+from callrouter.api.doorkeeper import (
+    HANDSHAKE,
+    IDLE,
+    KEEPER,
+    Doorkeeper,
+    most_connections,
+    seen_by_the_doorkeeper,
+)
 from callrouter.api.live import LIVE, Live, live
 from callrouter.api.problems import Handler, speak_problems
 from callrouter.api.routes import BACKEND, add_routes
@@ -37,8 +46,10 @@ def make_app(
     `doors` are routes of others, such as a PBX that calls us, who check by themselves who asks.
     """
     app = web.Application(
-        middlewares=[speak_problems, authorize, _never_cached], client_max_size=MOST_BYTES
+        middlewares=[seen_by_the_doorkeeper, speak_problems, authorize, _never_cached],
+        client_max_size=MOST_BYTES,
     )
+    app[KEEPER] = []
     app[BACKEND] = backend
     app[TOKENS] = tokens
     app[LIVE] = watchers
@@ -91,6 +102,11 @@ def tls_context(http: HttpSettings) -> ssl.SSLContext | None:
     return context
 
 
+def make_runner(app: web.Application) -> web.AppRunner:
+    """What serves the application; `doorkeeper.IDLE` is how long it waits for a request."""
+    return web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=IDLE)
+
+
 async def listen_tcp(runner: web.AppRunner, http: HttpSettings) -> str:
     """Open the TCP side; returns its URL.
 
@@ -99,12 +115,41 @@ async def listen_tcp(runner: web.AppRunner, http: HttpSettings) -> str:
     """
     tls = tls_context(http)
     place = f"[{http.host}]:{http.port}" if ":" in http.host else f"{http.host}:{http.port}"
-    site = web.TCPSite(runner, http.host, http.port, ssl_context=tls, reuse_address=True)
+    site = _Site(runner, http, tls)
     try:
         await site.start()
     except OSError as error:
         raise CannotListen(_why(place, error)) from error
-    return f"{'https' if tls else 'http'}://{place}"
+    return site.name
+
+
+class _Site(web.BaseSite):
+    """The TCP side, with a doorkeeper."""
+
+    def __init__(
+        self, runner: web.AppRunner, http: HttpSettings, tls: ssl.SSLContext | None
+    ) -> None:
+        super().__init__(runner, ssl_context=tls)
+        self._http = http
+        assert runner.server is not None  # noqa: S101 - BaseSite has refused that
+        self._keeper = Doorkeeper(runner.server, most_connections())
+        runner.app[KEEPER].append(self._keeper)
+
+    @property
+    def name(self) -> str:
+        host = f"[{self._http.host}]" if ":" in self._http.host else self._http.host
+        return f"{'https' if self._ssl_context else 'http'}://{host}:{self._http.port}"
+
+    async def start(self) -> None:
+        await super().start()
+        self._server = await asyncio.get_running_loop().create_server(
+            self._keeper,
+            self._http.host,
+            self._http.port,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=HANDSHAKE if self._ssl_context else None,
+            reuse_address=True,
+        )
 
 
 def _why(place: str, error: OSError) -> str:

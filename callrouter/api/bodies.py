@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,8 @@ from callrouter.api.problems import ApiProblem
 
 _WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", bool: "true or false"}
 LONGEST_TEXT = 200
+BODY_WITHIN = 20.0
+"""Seconds for a body of 64 KiB at most to have come."""
 
 
 async def read_object(request: web.Request, fields: Mapping[str, type]) -> dict[str, Any]:
@@ -22,11 +25,16 @@ async def read_object(request: web.Request, fields: Mapping[str, type]) -> dict[
         fields: the fields there may be, and the type of each; `object`: the route looks by itself.
 
     Raises:
-        ApiProblem: 400 not JSON, 413 too large, 422 not what was asked for.
+        ApiProblem: 400 not JSON, 408 too slow, 413 too large, 422 not what was asked for.
     """
     if request.content_length is not None and request.content_length > request.client_max_size:
         raise ApiProblem(413, "too-large", "the body is larger than 64 KiB")
-    raw = await request.read()
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            raw = await request.read()
+    except TimeoutError as error:
+        detail = f"the body did not come within {BODY_WITHIN:.0f} s"
+        raise ApiProblem(408, "too-slow", detail, {"Connection": "close"}) from error
     if not raw.strip():
         return {}
     try:

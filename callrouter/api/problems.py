@@ -71,9 +71,15 @@ async def speak_problems(request: web.Request, handler: Handler) -> web.StreamRe
         if error.status < 400:
             raise
         return _from_aiohttp(request, error).response()
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _gone(request):
+            return web.Response(status=400)  # nobody reads it; to hang up is no fault of ours
         logger.exception("%s %s failed", request.method, request.path)
         return ApiProblem(500, "fault", "a fault in callrouter; its log has the details").response()
+
+
+def _gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _from_aiohttp(request: web.Request, error: web.HTTPException) -> ApiProblem:

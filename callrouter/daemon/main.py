@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from aiohttp import web
 
 from callrouter import __version__
-from callrouter.api.app import CannotListen, listen_tcp, make_app
+from callrouter.api.app import CannotListen, listen_tcp, make_app, make_runner
 from callrouter.api.auth import Tokens
 from callrouter.api.backend import Backend
 from callrouter.api.control import Claim, ControlError, claim
@@ -31,6 +31,7 @@ from callrouter.core.router import Router
 from callrouter.daemon.config import Configuration, Door, mistakes
 from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.holdup import HoldUps
+from callrouter.daemon.limits import more_descriptors
 from callrouter.daemon.mobiles import Links, Mobiles
 from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
@@ -84,6 +85,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
         complain(str(error))
         return 2
     log = Log(journal="JOURNAL_STREAM" in environ)
+    more_descriptors()
     try:
         daemon = Daemon(folder, environ, settings, make)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -243,7 +245,7 @@ class Daemon:
             for route in pbx.routes()
         ]
         app = make_app(self._backend, self._tokens, self._live, doors)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = make_runner(app)
         await runner.setup()
         try:
             # Before anybody can ask for anything and any PBX can ring.

@@ -158,7 +158,7 @@ class Reception:
     def _wrong_pin(self, claim: Claim, locked: bool) -> None:
         if self.mobiles is not None and claim.agent:
             what = "locked" if locked else "wrong-pin"
-            detail = f"at {claim.phone}"
+            detail = f"at {claim.place}"
             self.mobiles.audit(claim.agent, who="", via=own.VIA, what=what, detail=detail)
 
     # ------------------------------------------------------------ what they want

@@ -14,12 +14,15 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from callrouter.clock import Clock
+from callrouter.logs import mask
 from callrouter.reception.lockout import Lockout
 
 logger = logging.getLogger(__name__)
 
 WAITING_MOST: Final = 20
 """PINs that may wait to be looked at, one after the other; further ones are turned away."""
+_OUTSIDE: Final = 7
+"""Digits from which on a number is not an extension of the house."""
 
 
 class Answer(Enum):
@@ -42,6 +45,18 @@ class Claim:
     agent: str
     pin: str
     phone: str
+
+    @property
+    def named(self) -> str:
+        """The extension, for the log. What nobody has may be a PIN that was keyed in too early."""
+        return f"extension {self.extension} ({self.agent})" if self.agent else "nobody's extension"
+
+    @property
+    def place(self) -> str:
+        """The phone, for the log: the endpoint, and the end of a number that called from outside."""
+        endpoint, _, number = self.phone.partition(" ")
+        shown = number if len(number) < _OUTSIDE else mask(number)
+        return " ".join(part for part in (endpoint, shown) if part)
 
 
 class Pins:
@@ -83,9 +98,7 @@ class Pins:
         try:
             async with self._turn:  # so that many at once do not get more tries than one
                 if any(self.lockout.left(key, self._clock.now()) for key in keys):
-                    logger.warning(
-                        "PIN of extension %s refused at %s: locked", claim.extension, claim.phone
-                    )
+                    logger.warning("PIN of %s refused at %s: locked", claim.named, claim.place)
                     return Answer.LOCKED
                 known = self._pins().get(claim.agent)
                 nobodys = await asyncio.to_thread(self._nobodys)
@@ -101,11 +114,12 @@ class Pins:
         now = self._clock.now()
         self.lockout.wrong_total += 1
         locks = {key: seconds for key in keys if (seconds := self.lockout.wrong(key, now))}
-        who = claim.agent or "nobody"
-        logger.warning("wrong PIN for extension %s (%s) at %s", claim.extension, who, claim.phone)
+        logger.warning("wrong PIN for %s at %s", claim.named, claim.place)
         self._told(claim, bool(locks))
-        for key, seconds in locks.items():
-            logger.warning("%s is locked for %.0f min after wrong PINs", key, seconds / 60)
+        for key, what in zip(keys, (claim.named, f"phone {claim.place}"), strict=True):
+            if key in locks:
+                text = "%s is locked for %.0f min after wrong PINs"
+                logger.warning(text, what, locks[key] / 60)
         return Answer.LOCKED if locks else Answer.WRONG
 
     def _nobodys(self) -> str:

@@ -8,7 +8,7 @@ from callrouter.pbx.asterisk.driver import AsteriskPbx
 from callrouter.pbx.asterisk.wire import parse
 from callrouter.settings import AsteriskSettings
 from tests.asterisk.floor import PBX, queue, staff, table
-from tests.fuzz.doors import Heard
+from tests.fuzz.amistream import Heard
 
 EVENTS = (
     "Event: Newchannel\r\nChannel: PJSIP/x{n}-1\r\nUniqueid: 1.{n}\r\n",

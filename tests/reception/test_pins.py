@@ -162,3 +162,17 @@ async def test_what_was_keyed_in_is_in_no_log(caplog: pytest.LogCaptureFixture) 
             await pins.check(claim(pin="70913"))
     assert "locked" in caplog.text
     assert "70913" not in caplog.text
+
+
+async def test_no_number_and_nothing_that_could_be_a_pin_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, Clock())
+    for _ in range(MOST + 1):
+        await pins.check(Claim("83164", "", "1001", "PJSIP/carrier +447400123456"))
+    await pins.check(Claim("1001", "alice", "83165", "PJSIP/1003 1003"))
+    assert "wrong PIN for nobody's extension at PJSIP/carrier +44…456" in caplog.text
+    assert "phone PJSIP/carrier +44…456 is locked for 15 min after wrong PINs" in caplog.text
+    assert "wrong PIN for extension 1001 (alice) at PJSIP/1003 1003" in caplog.text
+    assert "8316" not in caplog.text
+    assert "7400123" not in caplog.text

@@ -91,7 +91,9 @@ class Place:
 
 
 @asynccontextmanager
-async def place(routes: Table | None = None, **changes: object) -> AsyncIterator[Place]:
+async def place(
+    routes: Table | None = None, *, look_every: float = 0.02, **changes: object
+) -> AsyncIterator[Place]:
     twilio, clock = Twilio(), SystemClock()
     theirs = web.Application()
     theirs.router.add_route("*", "/{tail:.*}", twilio.answer)
@@ -104,7 +106,7 @@ async def place(routes: Table | None = None, **changes: object) -> AsyncIterator
             post=runtime.post,
             table=routes,
             clock=clock,
-            look_every=0.02,
+            look_every=look_every,
         )
         as_pbx: Pbx = pbx  # what mypy is to see: it is one
         assert isinstance(pbx, HasRoutes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from callrouter.pbx.twilio.signature import HEADER, Signatures
 
 logger = logging.getLogger(__name__)
 
+BODY_WITHIN = 20.0
+"""Seconds for the body of a request; Twilio itself waits for an answer for 15 s at most."""
 _LOUD = 10
 """Refused requests that are logged; after that one in a hundred, or an attacker fills the disk."""
 
@@ -24,8 +27,8 @@ _LOUD = 10
 class Webhooks:
     """Routes of one account.
 
-    A request is refused with 403 unless Twilio signed it, whatever it is for, and with 400 if it is
-    signed and makes no sense. Every refusal is counted.
+    A request is refused with 403 unless Twilio signed it, whatever it is for, with 400 if it is
+    signed and makes no sense, and with 408 if it does not come to its end. Every refusal is counted.
 
     Args:
         desk: what answers.
@@ -65,7 +68,10 @@ class Webhooks:
     async def _handle(self, part: str, request: web.Request) -> web.StreamResponse:
         form = request.content_type == "application/x-www-form-urlencoded"
         try:
-            signed = await request.post() if form else await request.text()
+            async with asyncio.timeout(BODY_WITHIN):
+                signed = await request.post() if form else await request.text()
+        except TimeoutError:
+            return self._refuse(part, 408, "too slow")
         except (ValueError, LookupError):  # bytes that are no text, or an encoding that is none
             return self._refuse(part, 400, "not to be read")
         fields = {} if isinstance(signed, str) else {key: str(signed[key]) for key in signed}
