@@ -1,4 +1,5 @@
-# make demo: a whole call centre on this machine. make test: every check. Both set themselves up.
+# make demo: a whole call centre on this machine. make test: every check. make bench: callrouter against
+# app_queue. All set themselves up.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ STAMP := $(VENV)/.ready
 # Tests on a virtual clock, which use the processor; those that wait for real time come after them.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test chaos chaos-short chaos lint types layers unit asterisk lock clean
+.PHONY: demo test bench chaos chaos-short chaos lint types layers unit asterisk lock clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -35,6 +36,13 @@ chaos-short: $(STAMP)
 # Ten minutes of faults on a busy floor; SEED=n repeats a run, SECONDS=n makes it shorter.
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+# Ten minutes; make bench BENCH="--only b --agents 10" and so on, see make bench BENCH=--help.
+bench: $(STAMP)
+	@$(BIN)/python -c "import matplotlib" 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.lock || \
+	  echo "matplotlib could not be had: there will be no picture"
+	@$(BIN)/python -m bench.versus $(BENCH)
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -99,6 +99,12 @@ class Daemon:
         return all(pbx["state"] == "up" for pbx in status["pbx"].values())
 
     @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    @property
     def running(self) -> bool:
         """Whether the process is there."""
         return self._process is not None and self._process.returncode is None

@@ -1,0 +1,207 @@
+"""What is measured: each scene is one system's turn at one question."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import pairwise
+
+from bench.versus import results, work
+from bench.versus.results import Effort, Results
+from bench.versus.stage import Stage
+from bench.versus.systems import System, cpu_seconds
+from callrouter.lab import Answer, CallEndedError, Dialog, Phone, RingOnly
+from callrouter.lab.record import Record
+
+_SOON = 5.0
+"""Seconds within which whatever is waited for must have come; what has not is counted as missing."""
+
+WARM_UP = 3.0
+"""Seconds of a backlog before its measured window: every agent has had a call by then."""
+
+_SPACED = 0.02
+"""Seconds between the first callers of a backlog, who would otherwise all come at once."""
+
+
+async def _until_ended(dialogs: Sequence[Dialog], within: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.gather(*(dialog.wait_ended(within) for dialog in dialogs))
+
+
+# ---------------------------------------------------------------- (a) a caller comes, agents are idle
+
+
+async def queued(stage: Stage, system: System, found: Results, calls: int, seed: int) -> None:
+    """From a caller's first INVITE to the first one at an agent's phone, everybody being idle."""
+    dice = random.Random(f"{seed} queued")
+    sample = found.samples[system.name][results.QUEUED]
+    for _ in range(calls):
+        # The caller hangs up: of an agent who does so at once, callrouter thinks that nobody was there.
+        rung: asyncio.Future[Dialog] = asyncio.get_running_loop().create_future()
+        stage.everybody(Answer(after=work.ANSWER_AFTER), on_change=_first(rung))
+        caller = await stage.call(system.name, work.Call(0.0, 0.0))
+        try:
+            async with asyncio.timeout(_SOON):
+                leg = await rung
+                sample.append((leg.invite_at - caller.invite_at) * 1000)
+                await leg.wait_up(_SOON)
+        except (TimeoutError, CallEndedError):
+            found.missing[system.name][results.QUEUED] += not rung.done()
+        await asyncio.sleep(dice.uniform(0.1, 0.2))
+        await stage.clear()
+
+
+def _first(rung: asyncio.Future[Dialog]) -> Callable[[Phone, Dialog, str], None]:
+    def changed(_phone: Phone, dialog: Dialog, what: str) -> None:
+        if what == "new" and not rung.done():
+            rung.set_result(dialog)
+
+    return changed
+
+
+# ---------------------------------------------------------------- (b), (c), (d) a line that never ends
+
+
+class _Line:
+    """Holds the number of callers: for each who is gone the next one comes at once."""
+
+    def __init__(self, stage: Stage, system: System, calls: Iterator[work.Call]) -> None:
+        self._stage, self._system, self._calls = stage, system, calls
+        self._gone: asyncio.Queue[None] = asyncio.Queue()
+        stage.callers.on_change = self._changed
+
+    def _changed(self, _phone: Phone, _dialog: Dialog, what: str) -> None:
+        if what == "ended":
+            self._gone.put_nowait(None)
+
+    async def keep(self, callers: int) -> None:
+        """Let so many come, one after the other, and then one for each who is gone, for ever."""
+        for _ in range(callers):
+            await self._come()
+            await asyncio.sleep(_SPACED)
+        while True:
+            await self._gone.get()
+            await self._come()
+
+    async def _come(self) -> None:
+        await self._stage.call(self._system.name, next(self._calls))
+
+    def close(self) -> None:
+        """Nobody comes any more."""
+        self._stage.callers.on_change = None
+
+
+async def backlog(
+    stage: Stage, system: System, found: Results, waiting: int, seconds: float, seed: int
+) -> Effort:
+    """All agents at work, with `waiting` callers more than they can take, for `seconds`."""
+    stage.at_work()
+    line = _Line(stage, system, work.endless(seed))
+    coming = asyncio.get_running_loop().create_task(line.keep(waiting + stage.size.agents))
+    try:
+        await asyncio.sleep(WARM_UP + (waiting + stage.size.agents) * _SPACED)
+        before, began = _spent(stage, system), time.monotonic()
+        await asyncio.sleep(seconds)
+        after, ended = _spent(stage, system), time.monotonic()
+    finally:
+        line.close()
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+    effort = Effort(seconds=ended - began, agent_seconds=(ended - began) * stage.size.agents)
+    effort.asterisk, effort.router = after[0] - before[0], after[1] - before[1]
+    sample = found.samples[system.name][results.FREED]
+    for phone in stage.agents:
+        effort.answered += sum(_within(d.answered_at, began, ended) for d in phone.incoming)
+        gaps = list(idle(phone.incoming, began, ended))
+        effort.idle += sum(min(until, ended) - max(since, began) for since, until in gaps)
+        sample += [
+            (until - since) * 1000 for since, until in gaps if began <= since and until <= ended
+        ]
+    found.efforts[system.name][results.BACKLOG].add(effort)
+    await stage.clear()
+    return effort
+
+
+def idle(dialogs: Sequence[Record], began: float, ended: float) -> Iterator[tuple[float, float]]:
+    """When a phone had no call, from each end of one to the next INVITE, as far as within a window.
+
+    The last one may last beyond it, and ends at infinity then.
+    """
+    times = [(dialog.invite_at, dialog.ended_at) for dialog in dialogs]
+    for (_, since), (until, _) in pairwise([*times, (float("inf"), None)]):
+        if since is not None and since < ended and until > began:
+            yield since, until
+
+
+def _within(moment: float | None, began: float, ended: float) -> bool:
+    return moment is not None and began <= moment < ended
+
+
+def _spent(stage: Stage, system: System) -> tuple[float, float]:
+    return cpu_seconds(stage.asterisk.pid), cpu_seconds(system.pid)
+
+
+# ---------------------------------------------------------------- (e) everybody rings, one answers
+
+
+async def ring_all(
+    stage: Stage, system: System, found: Results, size: int, times: int, seed: int
+) -> None:
+    """A group is rung at once, someone answers, the others are told to stop."""
+    dice = random.Random(f"{seed} ring-all {size}")
+    group = [stage.phones[name] for name in stage.size.phones[:size]]
+    mine = found.samples[system.name]
+    for _ in range(times):
+        stage.everybody(RingOnly())
+        await stage.call(f"{system.name}-{size}", work.Call(0.0, 0.0))
+        with suppress(TimeoutError):
+            await asyncio.gather(*(phone.wait_incoming(1, _SOON) for phone in group))
+        legs = [phone.incoming[0] for phone in group if phone.incoming]
+        await asyncio.sleep(dice.uniform(0.2, 0.4))
+        winner = dice.choice(legs)
+        losers = [leg for leg in legs if leg is not winner]
+        await winner.answer()
+        await _until_ended(losers, _SOON)
+        gone = [leg.ended_at for leg in losers if leg.ended_at is not None]
+        if len(legs) < size or len(gone) < len(losers) or winner.answered_at is None:
+            found.missing[system.name][results.spreading(size)] += 1
+        else:
+            rung = [leg.invite_at for leg in legs]
+            mine[results.spreading(size)].append((max(rung) - min(rung)) * 1000)
+            mine[results.cancelling(size)].append((max(gone) - winner.answered_at) * 1000)
+        await stage.clear()
+
+
+# ---------------------------------------------------------------- (f) callers as they come
+
+
+async def load(
+    stage: Stage, system: System, found: Results, share: float, calls: Sequence[work.Call]
+) -> Effort:
+    """Callers who come when they come; how long each waited until an agent was heard."""
+    stage.at_work()
+    names = {phone.name for phone in stage.agents}
+    callers: list[Dialog] = []
+    before, began = _spent(stage, system), time.monotonic()
+    for call in calls:
+        await asyncio.sleep(max(0.0, began + call.at - time.monotonic()))
+        callers.append(await stage.call(system.name, call))
+    await _until_ended(callers, 60.0)
+    after, ended = _spent(stage, system), time.monotonic()
+    effort = Effort(
+        seconds=ended - began, asterisk=after[0] - before[0], router=after[1] - before[1]
+    )
+    sample = found.samples[system.name][results.waited(share)]
+    for caller in callers:
+        heard = [at for name, at in caller.heard_since.items() if name in names]
+        if heard:
+            effort.answered += 1
+            sample.append((min(heard) - caller.invite_at) * 1000)
+        else:
+            found.missing[system.name][results.waited(share)] += 1
+    found.efforts[system.name][results.waited(share)].add(effort)
+    await stage.clear()
+    return effort

@@ -1,0 +1,193 @@
+"""Where all three systems play: one Asterisk, the agents' phones, and a phone that all callers use."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.versus.work import ANSWER_AFTER, Call, call_of, number_of
+from callrouter import shipped
+from callrouter.lab import (
+    Answer,
+    Asterisk,
+    Behaviour,
+    Dialog,
+    Install,
+    Phone,
+    RingOnly,
+    close_phones,
+    start_phones,
+)
+
+FIRST_PHONE = 1001
+_LAB_IN = """
+exten => app_queue,1,Answer(,i)
+ same => n,Queue(bench)
+ same => n,Hangup()
+exten => floor,1,UserEvent(FloorCall)
+ same => n,Answer(,i)
+ same => n,StartMusicOnHold()
+ same => n,Wait(3600)
+ same => n,Hangup()
+exten => callrouter,1,Goto(callrouter,bench,1)
+"""
+_FLOOR = """
+[floor]
+secret = {secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/255.255.255.255
+read = call,user
+write = originate
+eventfilter = Event: (UserEvent|Hangup)[^A-Za-z]
+"""
+_QUEUE = """
+[{name}]
+strategy = {strategy}
+timeout = 15
+retry = 1
+wrapuptime = 0
+autofill = yes
+ringinuse = no
+autopause = no
+joinempty = yes
+leavewhenempty = no
+announce-frequency = 0
+periodic-announce-frequency = 0
+"""
+_LOGGER = "[general]\nqueue_log = yes\n[logfiles]\nfull => notice,warning,error\n"
+"""As Asterisk comes: no verbose lines, which would cost most where there is most dialplan."""
+
+
+class QuietError(RuntimeError):
+    """Channels were left on Asterisk that should have gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many agents there are; `ring_all` are the sizes of the groups that ring together."""
+
+    agents: int
+    ring_all: tuple[int, ...]
+
+    @property
+    def phones(self) -> list[str]:
+        """Every phone, the agents' first."""
+        most = max((self.agents, *self.ring_all))
+        return [str(FIRST_PHONE + n) for n in range(most)]
+
+
+@dataclass
+class Stage:
+    """The running Asterisk and its phones. `talk` is how long the call of an index is talked about."""
+
+    asterisk: Asterisk
+    size: Size
+    folder: Path
+    secret: str
+    phones: dict[str, Phone]
+    callers: Phone
+    talk: dict[int, float] = field(default_factory=dict)
+    placed: int = 0
+
+    @property
+    def agents(self) -> list[Phone]:
+        """The phones of the agents of the one queue."""
+        return [self.phones[name] for name in self.size.phones[: self.size.agents]]
+
+    async def call(self, target: str, call: Call) -> Dialog:
+        """A caller comes; whoever answers them will talk for as long as the call says."""
+        index, self.placed = self.placed, self.placed + 1
+        self.talk[index] = call.talk
+        return await self.callers.call(target, caller_number=number_of(index))
+
+    def everybody(
+        self,
+        behaviour: Callable[[Dialog], Behaviour] | Behaviour,
+        on_change: Callable[[Phone, Dialog, str], None] | None = None,
+    ) -> None:
+        """What every phone does from now on when it is rung; what was is forgotten."""
+        for phone in self.phones.values():
+            phone.behaviour, phone.on_change = behaviour, on_change
+            phone.incoming.clear()
+
+    def at_work(self) -> None:
+        """Every phone answers, talks for as long as the call needs, and hangs up."""
+        self.everybody(self._answer)
+
+    def _answer(self, dialog: Dialog) -> Behaviour:
+        index = call_of(dialog.peer_number)
+        talk = self.talk.get(index) if index is not None else None
+        return Answer(after=ANSWER_AFTER, talk=talk) if talk is not None else RingOnly()
+
+    async def clear(self) -> None:
+        """Everyone hangs up; returns when Asterisk has no channel left.
+
+        Raises:
+            QuietError: some are still there after 10 s.
+        """
+        phones = [*self.phones.values(), self.callers]
+        dialogs = [dialog for phone in phones for dialog in phone.dialogs]
+        await asyncio.gather(*(dialog.bye() for dialog in dialogs), return_exceptions=True)
+        left: list[str] = []
+        for _ in range(200):
+            # A Surrogate is what Asterisk keeps of a channel it moved into a bridge; it goes or stays.
+            text = await self.asterisk.cli("core show channels concise")
+            left = [line for line in text.splitlines() if "!" in line and "Surrogate/" not in line]
+            if not left:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            raise QuietError(f"{len(left)} channels are left on Asterisk: {left[0][:60]} …")
+        self.callers.outgoing.clear()
+        self.talk.clear()
+
+
+@asynccontextmanager
+async def stage(install: Install, size: Size) -> AsyncIterator[Stage]:
+    """Start Asterisk and the phones, and take all of it down at the end."""
+    secret = secrets.token_hex(8)
+    ours = shipped.folder("dialplan")
+    manager = (ours / "manager_callrouter.conf").read_text()
+    with tempfile.TemporaryDirectory(prefix="cr-bench-") as place:
+        asterisk = await Asterisk.start(
+            install,
+            phones=tuple(size.phones),
+            dialplan=(ours / "extensions_callrouter.conf").read_text(),
+            manager=manager.replace("change-me", secret) + _FLOOR.format(secret=secret),
+            lab_in=_LAB_IN + "".join(map(_ring_all_entry, size.ring_all)),
+            files=(("queues.conf", queues(size)), ("logger.conf", _LOGGER)),
+        )
+        phones: dict[str, Phone] = {}
+        try:
+            phones |= await start_phones(asterisk, size.phones)
+            phones |= await start_phones(asterisk, ["caller"], register=False)
+            callers = phones.pop("caller")
+            here = Stage(asterisk, size, Path(place), secret, phones, callers)
+            yield here
+            phones["caller"] = callers
+        finally:
+            await close_phones(phones.values())
+            await asterisk.stop(graceful=False)
+
+
+def _ring_all_entry(size: int) -> str:
+    return (
+        f"exten => app_queue-{size},1,Answer(,i)\n same => n,Queue(bench-{size})\n same => n,Hangup()\n"
+        f"exten => callrouter-{size},1,Goto(callrouter,bench-{size},1)\n"
+    )
+
+
+def queues(size: Size) -> str:
+    """app_queue's configuration."""
+    text = "[general]\npersistentmembers = no\nautofill = yes\n"
+    groups = [("bench", "rrmemory", size.agents)]
+    groups += [(f"bench-{count}", "ringall", count) for count in size.ring_all]
+    for name, strategy, count in groups:
+        text += _QUEUE.format(name=name, strategy=strategy)
+        text += "".join(f"member => PJSIP/{phone}\n" for phone in size.phones[:count])
+    return text

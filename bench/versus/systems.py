@@ -1,0 +1,138 @@
+"""The three systems: each is started for its turn and ended after it, so that none disturbs another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from bench.versus.stage import Stage
+from callrouter.demo.child import Daemon
+from callrouter.demo.folder import free_port
+
+_READY_S = 15.0
+
+
+class System:
+    """A way of bringing callers and agents together. `name` is also what its callers dial."""
+
+    name = ""
+    ring_all = True
+    """Whether it can ring a group at once."""
+
+    async def start(self, stage: Stage) -> None:
+        """Be ready for calls."""
+
+    async def stop(self) -> None:
+        """Be gone."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process beside Asterisk, where there is one."""
+        return None
+
+
+class AppQueue(System):
+    """Asterisk's own. Nobody listens on the manager interface meanwhile, which spares Asterisk."""
+
+    name = "app_queue"
+
+
+class Floor(System):
+    """The bare script, see `floor`."""
+
+    name = "floor"
+    ring_all = False
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, stage: Stage) -> None:
+        phones = [phone.name for phone in stage.agents]
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bench.versus.floor"),
+            *(str(stage.asterisk.ami_port), stage.secret, *phones),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
+        assert self._process.stdout is not None
+        async with asyncio.timeout(_READY_S):
+            said = await self._process.stdout.readline()
+        if said.strip() != b"ready":
+            raise RuntimeError("the bare script could not log in")
+
+    async def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+
+class Callrouter(System):
+    """`callrouter run`, with a configuration folder and a database like anyone's."""
+
+    name = "callrouter"
+
+    def __init__(self) -> None:
+        self._daemon: Daemon | None = None
+
+    async def start(self, stage: Stage) -> None:
+        folder = stage.folder / "config"
+        folder.mkdir(exist_ok=True)
+        (folder / "bench.yaml").write_text(configuration(stage))
+        self._daemon = Daemon(folder, stage.folder / "daemon.log")
+        await self._daemon.start()
+
+    async def stop(self) -> None:
+        daemon, self._daemon = self._daemon, None
+        if daemon is not None:
+            await daemon.stop()
+
+    @property
+    def pid(self) -> int | None:
+        return self._daemon.pid if self._daemon is not None else None
+
+
+def configuration(stage: Stage) -> str:
+    """The router's file: the same people, queues and times as app_queue's."""
+    phones, size = stage.size.phones, stage.size
+    lines = ["pbx:", "  office:", "    driver: asterisk", "    host: 127.0.0.1"]
+    lines += [f"    port: {stage.asterisk.ami_port}", "    username: callrouter"]
+    lines += [f"    secret: {stage.secret}", f"http: {{listen: 127.0.0.1:{free_port()}}}"]
+    lines += ["agents:"]
+    lines += [
+        f"  a{phone}: {{sign_in: always, devices: {{desk: PJSIP/{phone}}}}}" for phone in phones
+    ]
+    lines += ["queues:"]
+    groups = [("bench", "round-robin", size.agents)]
+    groups += [(f"bench-{count}", "ring-all", count) for count in size.ring_all]
+    for name, policy, count in groups:
+        names = ", ".join(f"a{phone}" for phone in phones[:count])
+        times = "ring_for: 15s, retry_after: 1s, auto_pause: 0"
+        lines.append(f"  {name}: {{policy: {policy}, {times}, agents: [{names}]}}")
+    return "\n".join(lines) + "\n"
+
+
+SYSTEMS = (AppQueue, Floor, Callrouter)
+
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int | None) -> float:
+    """What a process has used of the processor so far, its threads that ended included; 0 without one.
+
+    Fields utime and stime of ``/proc/PID/stat`` (proc(5)), in hundredths of a second.
+    """
+    if pid is None:
+        return 0.0
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / _TICKS
