@@ -121,7 +121,8 @@ def ring_time_up(floor: Floor, offer: Offer) -> None:
             if leg.state is not LegState.ANSWERED:
                 legs.stop(floor, offer, leg, StopReason.TIME_UP)
     else:
-        fail(floor, offer, LegEnd.NO_ANSWER)
+        missed = offer.rang or offer.call.pbx not in floor.paces
+        fail(floor, offer, LegEnd.NO_ANSWER if missed else LegEnd.FAILED)
 
 
 def accept_time_up(floor: Floor, offer: Offer) -> None:
@@ -150,6 +151,8 @@ def _nobody_pressed(floor: Floor, offer: Offer, leg: Leg) -> None:
 def leg_due(floor: Floor, offer: Offer, device: str) -> None:
     """A device's `ring_after` has passed."""
     leg = offer.legs.get(device)
+    if offer.call.pbx in floor.paces and not offer.rang and legs.live(offer):
+        return  # planned anew when the first one rings
     if offer.state is OfferState.RINGING and leg is not None and leg.state is LegState.PLANNED:
         try_ring(floor, offer, leg)
         leg_over(floor, offer)

@@ -11,6 +11,10 @@ from callrouter.model.table import DeviceSpec
 REST_DEAD = 30.0
 """Seconds for which a phone that does not stop ringing when told to is left alone."""
 
+TURN_SPARE = 15.0
+"""Seconds more for an offer where phones ring by turns: `ring_for` to wait for its turn, `ring_for` to
+ring, and this until its driver has given it up by itself."""
+
 LIVE = frozenset({LegState.PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED})
 
 
@@ -31,7 +35,9 @@ def place(floor: Floor, call: Call, member: Membership) -> Offer | None:
     )
     reserve(floor, offer)
     floor.timers.cancel(Key(Timer.RETRY, call.id))
-    floor.set_timer(Key(Timer.RING, offer.id), floor.now + queue.spec.ring_for)
+    ring_for = queue.spec.ring_for
+    longest = ring_for if call.pbx not in floor.paces else 2 * ring_for + TURN_SPARE
+    floor.set_timer(Key(Timer.RING, offer.id), floor.now + longest)
     floor.record(
         Happened.OFFERED,
         call=call,
@@ -47,6 +53,22 @@ def place(floor: Floor, call: Call, member: Membership) -> Offer | None:
         else:
             ring(floor, offer, leg)
     return offer
+
+
+def begins_to_ring(floor: Floor, offer: Offer) -> None:
+    """The first phone of an offer rings. Where phones ring by turns, its times begin here."""
+    offer.rang = True
+    agents.touch(floor, offer.agent)
+    floor.record(Happened.RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
+    ringing = Key(Timer.RING, offer.id)
+    if offer.call.pbx not in floor.paces or floor.timers.at(ringing) is None:
+        return
+    floor.set_timer(ringing, floor.now + offer.call.queue.spec.ring_for)
+    first = min(leg.device.ring_after for leg in offer.legs.values())
+    for leg in offer.legs.values():
+        if leg.state is LegState.PLANNED:
+            wait = leg.device.ring_after - first
+            floor.set_timer(Key(Timer.LEG, offer.id, leg.device.id), floor.now + wait)
 
 
 def reserve(floor: Floor, offer: Offer) -> None:
@@ -69,10 +91,15 @@ def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
 
 
 def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
-    """Ring one device, until the offer's time is up, whatever a reload has made of `ring_for`."""
+    """Ring one device, until the offer's time is up, whatever a reload has made of `ring_for`.
+
+    Where phones ring by turns, an offer that has not rung yet has all of its time.
+    """
     call, device = offer.call, leg.device
     leg.state = LegState.PLACED
-    ring_until = floor.timers.at(Key(Timer.RING, offer.id)) or floor.now
+    ring_for = (floor.timers.at(Key(Timer.RING, offer.id)) or floor.now) - floor.now
+    if call.pbx in floor.paces and not offer.rang:
+        ring_for = call.queue.spec.ring_for
     floor.order(
         Ring(
             pbx=leg.pbx,
@@ -83,7 +110,7 @@ def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
             endpoint=device.endpoint,
             number=device.number,
             confirm=device.confirm,
-            ring_for=ring_until - floor.now,
+            ring_for=ring_for,
             queue=call.queue.id,
             queue_name=call.queue.spec.name,
             caller_number=call.caller_number,

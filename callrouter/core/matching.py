@@ -6,6 +6,7 @@ agents and waiting calls; nobody is looked at who is not at the front of a line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
@@ -259,6 +260,9 @@ def _look_again(floor: Floor, agent: Agent) -> None:
     if agent.open:
         agents.leave_lanes(agent)
     agent.open = agents.available_through(floor, agent)
+    if floor.paces:
+        paces = [floor.paces[pbx] for pbx in agent.open if pbx in floor.paces]
+        agent.offers_per_second = min(paces, default=math.inf)
     agent.busy_share = calendar.share(floor, agent) if agent.busy else 0.0
     shown = AgentState.AVAILABLE if agent.open and not agent.offers else agents.state(floor, agent)
     if shown is not agent.shown:

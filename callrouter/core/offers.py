@@ -60,9 +60,7 @@ def _rang(floor: Floor, offer: Offer, leg: Leg, _event: LegEvent) -> None:
     if leg.state is LegState.PLACED:
         leg.state = LegState.RINGING
     if not offer.rang:
-        offer.rang = True
-        agents.touch(floor, offer.agent)
-        floor.record(Happened.RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
+        legs.begins_to_ring(floor, offer)
 
 
 def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:

@@ -43,6 +43,9 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
     pbx = seen.pbx
     was_up = pbx in floor.up
     floor.up.add(pbx)
+    floor.paces.pop(pbx, None)
+    if seen.offers_per_second is not None:
+        floor.paces[pbx] = seen.offers_per_second
     there = {item.arrived.call: item for item in seen.calls}
     found = {(leg.offer, leg.device): leg for leg in seen.legs}
     yield from _endpoints(floor, seen)

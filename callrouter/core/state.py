@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -254,6 +255,11 @@ class Membership:
         return self.agent.busy_share
 
     @property
+    def offers_per_second(self) -> float:
+        """See `callrouter.policies.base.Candidate`."""
+        return self.agent.offers_per_second
+
+    @property
     def skills(self) -> Mapping[str, int]:
         """See `callrouter.policies.base.Candidate`."""
         return self.agent.spec.skills
@@ -300,6 +306,8 @@ class Agent:
     busy: deque[tuple[float, float]] = field(default_factory=deque)
     """When the agent was on calls within the last hour: from, to."""
     busy_share: float = 0.0
+    offers_per_second: float = math.inf
+    """The least of the PBXes in `open`, brought up to date with it."""
     memberships: dict[str, Membership] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
     lanes: tuple[Lane, ...] = ()
@@ -360,6 +368,8 @@ class Floor:
         self.timers = Timers()
         self.up: set[str] = set()
         """PBXes that are in step; nothing is ordered from the others."""
+        self.paces: dict[str, float] = {}
+        """Offers per second of those PBXes that have such a limit."""
         self.reached: dict[tuple[str, str], Reached] = {}
         self.owners: dict[tuple[str, str], list[Agent]] = {}
         """Whose phone an endpoint is."""

@@ -26,8 +26,18 @@ def open_up(floor: Floor, call: Call) -> None:
         needs.update(step.skills or {})
     else:
         floor.timers.cancel(Key(Timer.WIDEN, call.id))
-    call.at_once = at_once
+    call.at_once = min(at_once, _reach(floor, call))
     call.needs = needs_key(needs)
+
+
+def _reach(floor: Floor, call: Call) -> int:
+    """How many phones of a PBX ring before the first has rung out.
+
+    More than that would hold agents for a call that others take meanwhile; each is rung when its turn
+    has come.
+    """
+    pace = floor.paces.get(call.pbx)
+    return ALL_AT_ONCE if pace is None else max(1, int(pace * call.queue.spec.ring_for))
 
 
 def needs_key(needs: dict[str, int]) -> NeedsKey:

@@ -212,9 +212,14 @@ class SeenLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PbxSnapshot:
-    """The whole truth of one PBX, at start and after every gap. It is in step from here on."""
+    """The whole truth of one PBX, at start and after every gap. It is in step from here on.
+
+    `offers_per_second` is how many phones it may be told to ring in a second (None: as many as one
+    likes). Such a PBX rings them one after the other, so each one's ring time begins when it rings.
+    """
 
     pbx: str
+    offers_per_second: float | None = None
     calls: tuple[SeenCall, ...] = ()
     legs: tuple[SeenLeg, ...] = ()
     endpoints: Mapping[str, Reached] = field(default_factory=dict)

@@ -50,6 +50,13 @@ class Candidate(Protocol):
         """Share of the last 60 minutes spent on calls of any queue, 0 to 1."""
 
     @property
+    def offers_per_second(self) -> float:
+        """How many phones may be rung in a second where the agent's ring; infinite without a limit.
+
+        Of several PBXes that of the slowest. Twilio rings one phone a second unless it was raised.
+        """
+
+    @property
     def skills(self) -> Needs:
         """The agent's skills and their levels."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -65,6 +66,7 @@ class _Somebody:
     talk: float = 0.0
     load: float = 0.0
     busy_share: float = 0.0
+    offers_per_second: float = math.inf
     skills: Mapping[str, int] = field(default_factory=dict)
     idle_since: float = 1.0
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from callrouter.core.state import OfferState
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd, PauseRequested
-from callrouter.model.table import AnnounceSpec, HangUp, ToDialplan
+from callrouter.model.table import AgentSpec, AnnounceSpec, DeviceSpec, HangUp, ToDialplan
 from callrouter.pbx.twilio import looking, twiml
 from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place
+from callrouter.policies import REGISTRY
+from callrouter.policies.base import Candidate, Needs
 from tests.twilio.peer import Line, Phone, refused
 from tests.twilio.world import FALLBACK, START, VOICEMAIL, World, desk, mobile, table
 
@@ -196,12 +199,36 @@ def test_ring_all_at_one_call_a_second_is_a_staircase() -> None:
     assert [round(at - times[0], 3) for at in times] == [0.0, 1.0, 2.0]
 
 
-def test_agents_whose_turn_never_came_have_missed_nothing() -> None:
-    crowd = [mobile(f"a{n}", f"+4477009001{n:02d}") for n in range(10)]
-    world = World(table(*crowd, **RING_ALL, ring_for=6.0, auto_pause=1), calls_per_second=1.0)
+def crowd(count: int) -> list[AgentSpec]:
+    return [mobile(f"a{n}", f"+4477009001{n:02d}") for n in range(count)]
+
+
+def places(world: World) -> list[float]:
+    return [at - START for at, ask in world.peer.asks if isinstance(ask, Place)]
+
+
+def test_no_more_agents_are_held_than_can_be_rung_before_the_first_has_rung_out() -> None:
+    """The core knows the rate: with one call a second and 6 s of ringing, 6 phones; and then the next."""
+    world = World(
+        table(*crowd(10), **RING_ALL, ring_for=6.0, retry_after=600.0), calls_per_second=1.0
+    )
     world.peer.default = Phone(answers_after=None)
     world.peer.call()
-    world.run(5.9)
+    for _ in range(120):
+        world.run(0.25)
+        offers = world.router.floor.offers.values()
+        assert sum(offer.state is OfferState.RINGING for offer in offers) <= 6
+    assert [round(at) for at in places(world)][:6] == [0, 1, 2, 3, 4, 5]
+    assert len(places(world)) == 10, "everybody was rung once"
+    assert world.exchange.ledger.counts["no turn in time"] == 0
+
+
+def test_agents_whose_turn_never_came_have_missed_nothing() -> None:
+    world = World(table(*crowd(12), **RING_ALL, ring_for=6.0, auto_pause=1), calls_per_second=1.0)
+    world.peer.default = Phone(answers_after=None)
+    world.peer.call()
+    world.peer.call()
+    world.run(6.5)
     assert world.exchange.ledger.counts["no turn in time"] > 0
     failed = [end for end in world.outcomes if end.why is LegEnd.FAILED]
     world.run(3.0)
@@ -209,6 +236,75 @@ def test_agents_whose_turn_never_came_have_missed_nothing() -> None:
     silent = {end.offer for end in failed}
     rung = {record.offer: record.agent for record in world.happened(Happened.OFFERED)}
     assert paused.isdisjoint({rung[offer] for offer in silent})
+
+
+def test_ring_for_counts_from_the_ring_and_not_from_the_turn_in_line() -> None:
+    world = World(
+        table(*crowd(5), **RING_ALL, ring_for=8.0, retry_after=600.0), calls_per_second=0.5
+    )
+    world.peer.default = Phone(answers_after=None)
+    world.peer.call()
+    world.run(60.0)
+    rang = {record.offer: record.at for record in world.happened(Happened.RANG)}
+    ended = {record.offer: record.at for record in world.happened(Happened.OFFER_ENDED)}
+    assert len(rang) == 5
+    for offer, at in rang.items():
+        assert ended[offer] - at == pytest.approx(8.0, abs=0.05)
+    placed = {record.offer: record.at for record in world.happened(Happened.OFFERED)}
+    assert max(rang[offer] - placed[offer] for offer in rang) > 5.0, "the last waited for its turn"
+    assert [end.why for end in world.outcomes] == [LegEnd.NO_ANSWER] * 5
+
+
+def test_a_second_phone_of_an_agent_follows_the_first_one_s_ring() -> None:
+    """`ring_after` is the time after the first phone, not after that one got in line."""
+    first, second = "+447700900101", "+447700900102"
+    devices = [
+        DeviceSpec(
+            id=f"m{n}",
+            agent="ann",
+            pbxes=("cloud",),
+            number=number,
+            confirm=True,
+            ring_after=n * 4.0,
+        )
+        for n, number in enumerate((first, second))
+    ]
+    ann = AgentSpec(id="ann", name="Ann", devices=tuple(devices))
+    world = World(
+        table(*crowd(3), ann, policy=("linear",), **RING_ALL, ring_for=20.0), calls_per_second=0.5
+    )
+    world.peer.default = Phone(answers_after=None)
+    world.peer.call()
+    world.run(30.0)
+    at = {ask.to: when - START for when, ask in world.peer.asks if isinstance(ask, Place)}
+    assert at[first] == pytest.approx(6.0, abs=0.1)
+    assert at[second] == pytest.approx(10.4, abs=0.4)
+
+
+class Patient:
+    """A policy that looks at the rate."""
+
+    name = "patient"
+    draws = rings_all = False
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def rank(self, candidate: Candidate, _needs: Needs, /) -> float:
+        self.seen.append(candidate.offers_per_second)
+        return -candidate.offers_per_second
+
+
+def test_a_policy_sees_how_many_phones_a_second_may_be_rung(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = Patient()
+    monkeypatch.setitem(REGISTRY, "patient", policy)
+    world = World(table(ANN, policy=("patient",)), calls_per_second=2.0)
+    world.peer.call()
+    world.run(1.0)
+    assert policy.seen[-1] == 2.0
+    assert world.router.floor.paces == {"cloud": 2.0}
 
 
 def test_what_twilio_queues_for_too_long_is_taken_back() -> None:

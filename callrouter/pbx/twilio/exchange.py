@@ -48,6 +48,7 @@ class Exchange:
     ) -> None:
         links = Links(settings.public_url, name)
         self.ledger = Ledger(name, post=post, send=send, table=table, now=now)
+        self.ledger.offers_per_second = settings.calls_per_second
         pace = Pace(settings.calls_per_second)
         self.phones = Phones(self.ledger, caller_id=settings.caller_id, pace=pace, token=token)
         self.ledger.left_alone = self.phones.left_alone

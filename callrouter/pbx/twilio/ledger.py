@@ -65,6 +65,8 @@ class Ledger:
         """Told of a leg whose caller has gone."""
         self.now = now
         self.table = table
+        self.offers_per_second: float | None = None
+        """How many phones may be rung in a second; None: as many as one likes."""
         self._post = post
         self._send = send
         self._agenda = Agenda()
@@ -187,6 +189,7 @@ class Ledger:
         }
         return PbxSnapshot(
             pbx=self.name,
+            offers_per_second=self.offers_per_second,
             calls=tuple(
                 seen_call(caller)
                 for caller in self.callers.values()

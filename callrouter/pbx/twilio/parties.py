@@ -40,11 +40,16 @@ class LegState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Leg:
-    """One phone of one offer. `until` is when its ring time is over, `sid` empty until it is known."""
+    """One phone of one offer; `sid` is empty until it is known.
+
+    Before `turn_until` it must have been asked of Twilio; `until` is when its ring time is over, which
+    begins with that.
+    """
 
     ring: Ring
     token: str
-    until: float
+    turn_until: float
+    until: float = 0.0
     state: LegState = LegState.IN_LINE
     sid: str = ""
     stopping: StopReason | None = None

@@ -18,7 +18,7 @@ from callrouter.pbx.twilio.parties import Leg, LegState
 logger = logging.getLogger(__name__)
 
 WORTH_RINGING = 3.0
-"""Seconds of ring time that must be left for a phone to be rung at all."""
+"""So many seconds less than its ring time Twilio may queue a call; then it is taken back."""
 RINGS_OVER = 10.0
 """Seconds after its ring time in which a leg must have ended; then it is ended from here."""
 ASKED_OVER = 30.0
@@ -58,8 +58,7 @@ class Phones:
         self._ledger.legs[leg.key] = leg
         self._ledger.by_token[leg.token] = leg
         self._line.append(leg)
-        self._ledger.after(ring.ring_for - WORTH_RINGING, lambda: self._too_late(leg))
-        self._ledger.after(ring.ring_for + RINGS_OVER, lambda: self._overdue(leg))
+        self._ledger.when(leg.turn_until, lambda: self._too_late(leg))
         self._pump()
 
     def stop(self, command: StopRing) -> None:
@@ -99,18 +98,21 @@ class Phones:
     def _place(self, leg: Leg) -> None:
         leg.state = LegState.PLACED
         ring = leg.ring
+        leg.until = self._ledger.now + ring.ring_for
+        self._ledger.when(leg.until + RINGS_OVER, lambda: self._overdue(leg))
         place = Place(
             token=leg.token,
             to=ring.number or address(ring.endpoint),
             caller_id=self._caller_id,
-            timeout=max(5, round(leg.until - self._ledger.now) - 5),
+            timeout=max(5, round(ring.ring_for) - 5),
         )
         self._ledger.ask(place, partial(self._placed, leg))
 
     def _placed(self, leg: Leg, answer: Answer) -> None:
         if answer.came is Came.DONE:
             self.learn(leg, answer.sid)
-            if self._ledger.now + answer.queue_time > leg.until - WORTH_RINGING:
+            leg.until += answer.queue_time
+            if answer.queue_time > leg.ring.ring_for - WORTH_RINGING:
                 self._ledger.counts["queued too long by Twilio"] += 1
                 leg.stopping = leg.stopping or StopReason.WITHDRAWN
                 self.end(leg, LegEnd.FAILED)
@@ -118,7 +120,7 @@ class Phones:
             return  # a webhook has shown that the call was made, or it is over
         elif leg.stopping is not None:
             self._ledger.over(leg)
-        elif answer.harmless and self._ledger.now + 1.0 < leg.until - WORTH_RINGING:
+        elif answer.harmless and self._ledger.now + 1.0 < leg.turn_until:
             leg.state = LegState.IN_LINE
             self._ledger.after(1.0, lambda: self._again(leg))
         elif answer.came is not Came.UNKNOWN:
@@ -152,7 +154,11 @@ class Phones:
 
     def _overdue(self, leg: Leg) -> None:
         """Nothing was heard of its end."""
-        if leg.state in {LegState.PLACED, LegState.RINGING}:
+        if not leg.live:
+            return
+        if self._ledger.now < leg.until + RINGS_OVER:  # Twilio has queued it, or it was asked anew
+            self._ledger.when(leg.until + RINGS_OVER, lambda: self._overdue(leg))
+        elif leg.state in {LegState.PLACED, LegState.RINGING}:
             self._ledger.counts["overdue legs"] += 1
             why = LegEnd.NO_ANSWER if leg.rang else LegEnd.FAILED
             self.end(leg, why)
