@@ -49,6 +49,9 @@ class Server(Protocol):
     def patience(self) -> contextlib.AbstractContextManager[None]:
         """Within it, an answer that never comes is an error after a while."""
 
+    def upgrading(self, link: sa.Connection) -> contextlib.AbstractContextManager[None]:
+        """Within it, what is asked over `link` may take as long as an upgrade can."""
+
     def insert(self, table: sa.TableClause) -> Any:
         """``INSERT``, as this kind of database can do it on a conflict."""
 
@@ -75,7 +78,7 @@ class Database:
             self._link = server.open()
         try:
             with self._explained():
-                bring_up(self._link, lambda version: server.keep_copy(self._link, version))
+                bring_up(self._link, server)
         except BaseException:
             self.close()
             raise

@@ -23,6 +23,8 @@ ANSWER_WITHIN: Final = 5.0
 """Seconds for a statement. The server keeps to it; `HANGS` is for one that can't."""
 HANGS: Final = 8.0
 """Seconds of silence, in the middle of something, after which the connection is given up."""
+UPGRADE_WITHIN: Final = 3600.0
+"""The same two for an upgrade, which may have to write every row anew."""
 
 _LINK: Final[dict[str, Any]] = {
     "connect_timeout": CONNECT_WITHIN,
@@ -34,11 +36,6 @@ _LINK: Final[dict[str, Any]] = {
     "application_name": "callrouter",
 }
 """A half-open link is noticed. Whatever the address says itself goes before these."""
-_SESSION: Final = (
-    f"SET statement_timeout = '{ANSWER_WITHIN:.0f}s'; "
-    f"SET lock_timeout = '{ANSWER_WITHIN:.0f}s'; "
-    "SET idle_in_transaction_session_timeout = '30s'"
-)
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('callrouter'), hashtext(current_schema()))"
 
 
@@ -48,6 +45,7 @@ class Postgres:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._link: psycopg.Connection[Any] | None = None
+        self._patience: _Patience | None = None
         self._engine = sa.create_engine(
             "postgresql+psycopg://", creator=self._connect, poolclass=NullPool
         )
@@ -86,7 +84,12 @@ class Postgres:
         given = make_conninfo(**{**_LINK, **conninfo_to_dict(self._address.url)})
         # No prepared statements: a pooler in between may not know them.
         self._link = psycopg.connect(given, prepare_threshold=None)
-        self._link.execute(_SESSION)
+        for setting, seconds in (
+            ("statement_timeout", ANSWER_WITHIN),
+            ("lock_timeout", 0.8 * ANSWER_WITHIN),  # first, so that it is said what was waited for
+            ("idle_in_transaction_session_timeout", 30),
+        ):
+            self._link.execute(_set(setting, seconds))
         self._link.commit()
         return self._link
 
@@ -100,17 +103,27 @@ class Postgres:
         if link is None or link.closed:
             yield
             return
-        # Of the socket by a number of our own: the link may close its own at any moment.
-        own = socket.socket(fileno=os.dup(link.fileno()))
-        timer = threading.Timer(HANGS, _cut, (own,))
-        timer.daemon = True
-        timer.start()
+        before, self._patience = self._patience, _Patience(link)
+        mine = self._patience
+        mine.ends_in(HANGS)
         try:
             yield
         finally:
-            timer.cancel()
-            timer.join()
-            own.close()
+            mine.close()
+            self._patience = before
+
+    @contextlib.contextmanager
+    def upgrading(self, link: sa.Connection) -> Iterator[None]:
+        """What is done meanwhile may take long. Waiting for somebody's lock may not."""
+        if self._patience is not None:
+            self._patience.ends_in(UPGRADE_WITHIN)
+        with link.begin():
+            link.exec_driver_sql(_set("statement_timeout", UPGRADE_WITHIN).decode())
+        yield
+        with link.begin():
+            link.exec_driver_sql(_set("statement_timeout", ANSWER_WITHIN).decode())
+        if self._patience is not None:
+            self._patience.ends_in(HANGS)
 
     def there(self) -> bool:
         """A connection leads to what it was opened to."""
@@ -129,6 +142,35 @@ class Postgres:
         return StoreError(self._address.without_password(text))
 
 
-def _cut(own: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        own.shutdown(socket.SHUT_RDWR)
+class _Patience:
+    """Cuts a connection some time from now."""
+
+    def __init__(self, link: psycopg.Connection[Any]) -> None:
+        # Of the socket by a number of our own: the link may close its own at any moment.
+        self._own = socket.socket(fileno=os.dup(link.fileno()))
+        self._timer: threading.Timer | None = None
+
+    def ends_in(self, seconds: float) -> None:
+        """Cut it in so many seconds, and not earlier."""
+        self._stop()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def close(self) -> None:
+        """Never cut it."""
+        self._stop()
+        self._own.close()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+
+    def _cut(self) -> None:
+        with contextlib.suppress(OSError):
+            self._own.shutdown(socket.SHUT_RDWR)
+
+
+def _set(setting: str, seconds: float) -> bytes:
+    return f"SET {setting} = '{seconds * 1000:.0f}ms'".encode()

@@ -110,6 +110,10 @@ class Sqlite:
         """Nothing: a file answers, or says that it is locked."""
         return contextlib.nullcontext()
 
+    def upgrading(self, _link: sa.Connection) -> contextlib.AbstractContextManager[None]:
+        """Nothing: there are no limits."""
+        return contextlib.nullcontext()
+
     def insert(self, table: sa.TableClause) -> Insert:
         """``INSERT`` with SQLite's ``ON CONFLICT``."""
         return insert(table)

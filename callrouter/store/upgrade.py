@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Final
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
 
 import sqlalchemy as sa
 
@@ -22,12 +22,20 @@ _OLD: Final = {1: "0001", 6: "0002"}
 """The versions of those files."""
 
 
-def bring_up(link: sa.Connection, keep_copy: Callable[[str], None]) -> None:
+class Upgraded(Protocol):
+    """What an upgrade needs of a kind of database; see `callrouter.store.database.Server`."""
+
+    def keep_copy(self, link: sa.Connection, version: str) -> None:
+        """Called with the old version before anything is changed."""
+
+    def upgrading(self, link: sa.Connection) -> AbstractContextManager[None]:
+        """Around what changes it."""
+
+
+def bring_up(link: sa.Connection, server: Upgraded) -> None:
     """Bring a database to the newest version, or make one: all of it, or nothing.
 
-    Args:
-        link: with no transaction begun.
-        keep_copy: called with the old version before anything is changed.
+    `link` has no transaction begun.
 
     Raises:
         StoreError: a later version of callrouter made it.
@@ -39,8 +47,8 @@ def bring_up(link: sa.Connection, keep_copy: Callable[[str], None]) -> None:
         return
     before = version or old
     if before is not None:
-        keep_copy(before)
-    with link.begin():
+        server.keep_copy(link, before)
+    with server.upgrading(link), link.begin():
         _upgrade(link, old)
         if old is not None:
             link.exec_driver_sql(f"DROP TABLE {_OLD_TABLE}")

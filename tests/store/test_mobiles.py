@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from callrouter.model.registered import AuditRow, DialledRow, MobileRow, MobileStore
 from callrouter.store import kinds
-from callrouter.store.place import StoreError
+from callrouter.store.place import Place, StoreError
 from tests.core.tables import queue, table
+from tests.store.tried import Tried
 from tests.store.world import T0, Clock, running, until
 
 TWO = table(queue("q", "ann bob"))
 MOBILE = MobileRow(
     agent="ann", device="m1", number="+447700900123", added_at=T0, added_by="ann", via="phone"
 )
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "callrouter.db"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def step(n: int, agent: str = "ann") -> AuditRow:
@@ -37,8 +27,8 @@ def step(n: int, agent: str = "ann") -> AuditRow:
     )  # fmt: skip
 
 
-async def test_mobiles_over_a_restart(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_mobiles_over_a_restart(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         store: MobileStore = world.keeper.mobiles
         assert await store.load_mobiles(0) == ([], [])
         store.put_mobile(MOBILE)
@@ -48,13 +38,13 @@ async def test_mobiles_over_a_restart(path: Path, clock: Clock) -> None:
         store.forget_mobile("ann", "m2")
         assert len((await store.load_mobiles(0))[0]) == 2, "what is put is there when read"
         store.forget_mobile("bob", "m1")
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         (mobile,), _ = await world.keeper.mobiles.load_mobiles(0)
         assert mobile == replace(MOBILE, state="in-use", verified_at=T0 + 5)
 
 
-async def test_the_audit_is_read_newest_first(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_the_audit_is_read_newest_first(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         for n in range(5):
             world.keeper.mobiles.add_audit(step(n))
         world.keeper.mobiles.add_audit(step(9, agent="bob"))
@@ -62,26 +52,26 @@ async def test_the_audit_is_read_newest_first(path: Path, clock: Clock) -> None:
         assert [row.detail for row in await read("ann", 3)] == ["4", "3", "2"]
         assert [row.detail for row in await read("", 2)] == ["9", "4"]
         assert await read("zoe", 2) == []
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         assert await world.keeper.mobiles.read_audit("bob", 9) == [step(9, agent="bob")]
 
 
-async def test_verification_calls_since(path: Path, clock: Clock) -> None:
+async def test_verification_calls_since(place: Place, clock: Clock) -> None:
     calls = [DialledRow(at=T0 + n, agent="ann", number="+44", country="GB") for n in range(4)]
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         for call in calls:
             world.keeper.mobiles.add_dialled(call)
         assert (await world.keeper.mobiles.load_mobiles(T0 + 2))[1] == calls[2:]
         assert (await world.keeper.mobiles.load_mobiles(0))[1] == calls
     clock.at += 10 * 86_400
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         world.keeper.mobiles.add_dialled(replace(calls[0], at=clock.at))
         found = (await world.keeper.mobiles.load_mobiles(0))[1]
         assert [row.at for row in found] == [clock.at], "older ones are of no use to anybody"
 
 
-async def test_put_before_the_start_and_after_the_end(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_put_before_the_start_and_after_the_end(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         world.keeper.mobiles.put_mobile(MOBILE)
     world.keeper.mobiles.put_mobile(MOBILE)
     world.keeper.mobiles.add_audit(step(1))
@@ -90,31 +80,31 @@ async def test_put_before_the_start_and_after_the_end(path: Path, clock: Clock) 
             await ask
 
 
-async def test_while_the_database_is_away(path: Path, clock: Clock) -> None:
-    path.mkdir()
-    async with running(TWO, path, clock) as world:
+async def test_while_the_database_is_away(tried: Tried, clock: Clock) -> None:
+    with tried.away():
+        async with running(TWO, tried.place, clock) as world:
+            waiting = asyncio.ensure_future(world.keeper.mobiles.load_mobiles(0))
+            await asyncio.sleep(0)
+        with pytest.raises(StoreError, match="stopping"):
+            await waiting
+    away = tried.away()
+    away.__enter__()
+    async with running(TWO, tried.place, clock) as world:
         store = world.keeper.mobiles
         early = asyncio.ensure_future(store.load_mobiles(0))
         store.put_mobile(MOBILE)
         store.add_audit(step(1))
-        with pytest.raises(StoreError, match="unable to open"):
+        with pytest.raises(StoreError, match=tried.AWAY):
             await store.read_audit("", 9)
         assert not early.done()
-        path.rmdir()
+        away.__exit__(None, None, None)
         assert await early == ([MOBILE], [])
         await until(lambda: world.keeper.status()["state"] == "good")
         assert await store.read_audit("", 9) == [step(1)]
-    path.rename(path.with_name("good"))
-    path.mkdir()
-    async with running(TWO, path, clock) as world:
-        waiting = asyncio.ensure_future(world.keeper.mobiles.load_mobiles(0))
-        await asyncio.sleep(0)
-    with pytest.raises(StoreError, match="stopping"):
-        await waiting
 
 
-async def test_a_reader_who_has_gone(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_a_reader_who_has_gone(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         reader = asyncio.ensure_future(world.keeper.mobiles.read_audit("", 1))
         await asyncio.sleep(0)
         reader.cancel()
@@ -122,18 +112,19 @@ async def test_a_reader_who_has_gone(path: Path, clock: Clock) -> None:
 
 
 async def test_what_is_too_much_is_counted_in_its_place(
-    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+    tried: Tried, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     most = kinds.AUDIT.most
-    path.mkdir()
-    async with running(TWO, path, clock) as world:
-        store = world.keeper.mobiles
-        for n in range(most + 7):
-            store.add_audit(step(n))
-        await until(lambda: world.unsaved == most)
-        assert world.keeper.status()["lost"] == 7
-        path.rmdir()
-        await until(lambda: "are lost" in caplog.text)
+    async with running(TWO, tried.place, clock) as world:
+        with tried.away():
+            store = world.keeper.mobiles
+            store.add_audit(step(0))
+            await until(lambda: world.keeper.status()["state"] == "bad")
+            for n in range(1, most + 7):
+                store.add_audit(step(n))
+            await until(lambda: world.unsaved == most)
+            assert world.keeper.status()["lost"] == 7
+        await until(lambda: "are lost" in caplog.text, 30)
         await until(lambda: world.keeper.status()["state"] == "good")
         rows = await store.read_audit("", most + 7)
     assert len(rows) == most + 1
@@ -144,9 +135,9 @@ async def test_what_is_too_much_is_counted_in_its_place(
 
 
 async def test_a_row_that_is_refused_does_not_hold_up_the_others(
-    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+    place: Place, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         store = world.keeper.mobiles
         store.add_audit(step(1))
         store.put_mobile(replace(MOBILE, place=2**80))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta, timezone
-from pathlib import Path
-
-import pytest
 
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Ring
@@ -24,20 +21,11 @@ from callrouter.model.events import (
     TimePassed,
 )
 from callrouter.model.table import Table
+from callrouter.store.place import Place
 from tests.core.tables import always, queue, table
 from tests.store.world import T0, Clock, World, running
 
 TWO = table(queue("q", "ann bob", wrap_up=30.0))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "callrouter.db"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def rung(world: World) -> Ring:
@@ -62,47 +50,46 @@ def hang_up(world: World, ring: Ring) -> None:
     world.post(LegEnded(offer=ring.offer, device=ring.device, why=LegEnd.HUNG_UP))
 
 
-async def test_the_first_start_makes_the_file(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
-        assert path.exists()
+async def test_the_first_start_makes_the_file(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         assert not world.agent("ann").signed_in
         assert world.keeper.status() == {
-            "state": "good", "database": str(path), "problem": None, "unsaved": 0, "lost": 0,
+            "state": "good", "database": str(place), "problem": None, "unsaved": 0, "lost": 0,
         }  # fmt: skip
 
 
-async def test_sign_in_and_pause(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_sign_in_and_pause(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         world.post(SignedIn(agent="ann"), SignedIn(agent="bob"))
         clock.at += 60
         world.post(PauseRequested(agent="bob", reason="Mittag \N{HOT BEVERAGE}"))
     clock.at += 600
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         ann, bob = world.agent("ann"), world.agent("bob")
         assert (ann.signed_in, ann.pause, ann.signed_in_at, ann.idle_since) == (True, None, T0, T0)
         assert (bob.pause, bob.paused_at) == ("Mittag \N{HOT BEVERAGE}", T0 + 60)
         assert world.router.floor.queues["q"].present == 1
         world.post(Resumed(agent="bob"), SignedOut(agent="ann"))
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         assert not world.agent("ann").signed_in
         assert world.agent("bob").pause is None
         assert world.agent("bob").idle_since == clock.at
 
 
-async def test_who_was_idle_longest_still_is(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_who_was_idle_longest_still_is(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         world.post(SignedIn(agent="bob"))
         clock.at += 5
         world.post(SignedIn(agent="ann"))
     clock.at += 5
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         world.connect()
         world.post(CallArrived(call="c1", pbx="office", queue="q"))
         assert rung(world).agent == "bob"
 
 
-async def test_a_wrap_up_ends_when_it_would_have(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_a_wrap_up_ends_when_it_would_have(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         world.connect()
         world.post(SignedIn(agent="ann"))
         ring = talk(world)
@@ -110,7 +97,7 @@ async def test_a_wrap_up_ends_when_it_would_have(path: Path, clock: Clock) -> No
         hang_up(world, ring)
         assert world.agent("ann").wrap_until == T0 + 40
     clock.at += 20
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         world.connect()
         ann = world.agent("ann")
         assert (ann.wrap_until, ann.wrap_queue, ann.calls) == (T0 + 40, "q", 1)
@@ -123,109 +110,109 @@ async def test_a_wrap_up_ends_when_it_would_have(path: Path, clock: Clock) -> No
         assert ann.idle_since == T0 + 40
 
 
-async def test_a_wrap_up_that_ended_meanwhile_is_over(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_a_wrap_up_that_ended_meanwhile_is_over(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         world.connect()
         world.post(SignedIn(agent="ann"))
         ring = talk(world)
         clock.at += 10
         hang_up(world, ring)
     clock.at += 1000
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         ann = world.agent("ann")
         assert ann.wrap_until is None
         assert ann.idle_since == T0 + 40
 
 
-async def test_ready_is_kept(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_ready_is_kept(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         world.connect()
         world.post(SignedIn(agent="ann"))
         ring = talk(world)
         clock.at += 10
         hang_up(world, ring)
         world.post(ReadyPressed(agent="ann"))
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         assert world.agent("ann").wrap_until is None
 
 
-async def test_what_was_asked_for_during_a_call_is_kept(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_what_was_asked_for_during_a_call_is_kept(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         world.connect()
         world.post(SignedIn(agent="ann"))
         talk(world)
         world.post(PauseRequested(agent="ann", reason="lunch"))
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         assert world.agent("ann").pause == "lunch"
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         world.connect()
         world.post(Resumed(agent="ann"))
         talk(world)
         world.post(SignedOut(agent="ann"))
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         assert not world.agent("ann").signed_in
 
 
-async def test_who_was_in_a_talk_is_not_the_longest_idle(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_who_was_in_a_talk_is_not_the_longest_idle(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         world.connect()
         world.post(SignedIn(agent="ann"))
         clock.at += 50
         world.post(SignedIn(agent="bob"))
         clock.at += 50
         assert talk(world).agent == "ann"
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         assert world.agent("ann").idle_since == T0 + 100
         assert world.agent("bob").idle_since == T0 + 50
 
 
-async def test_an_agent_of_sign_in_always(path: Path, clock: Clock) -> None:
+async def test_an_agent_of_sign_in_always(place: Place, clock: Clock) -> None:
     both = table(always("ann"), queue("q", "ann bob"))
-    async with running(both, path, clock) as world:
+    async with running(both, place, clock) as world:
         world.post(PauseRequested(agent="ann", reason="tea"))
     clock.at += 5
-    async with running(both, path, clock) as world:
+    async with running(both, place, clock) as world:
         ann = world.agent("ann")
         assert (ann.signed_in, ann.signed_in_at, ann.pause) == (True, T0, "tea")
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         world.post(SignedOut(agent="ann"))
-    async with running(both, path, clock) as world:
+    async with running(both, place, clock) as world:
         assert world.agent("ann").signed_in
 
 
-async def test_calls_count_for_the_day_of_the_configured_zone(path: Path, clock: Clock) -> None:
+async def test_calls_count_for_the_day_of_the_configured_zone(place: Place, clock: Clock) -> None:
     def zoned(hours: int) -> Table:
         zone = timezone(timedelta(hours=hours))
         return Table(agents=TWO.agents, queues=TWO.queues, zone=zone)
 
-    async with running(zoned(0), path, clock) as world:
+    async with running(zoned(0), place, clock) as world:
         world.connect()
         world.post(SignedIn(agent="ann"))
         ring = talk(world)
         clock.at += 10
         hang_up(world, ring)
     clock.at += 3600  # 22:53 UTC
-    async with running(zoned(0), path, clock) as world:
+    async with running(zoned(0), place, clock) as world:
         assert world.agent("ann").calls == 1
-    async with running(zoned(2), path, clock) as world:
+    async with running(zoned(2), place, clock) as world:
         assert world.agent("ann").calls == 0, "there it is tomorrow"
 
 
 async def test_who_left_the_configuration_does_not_come_back_signed_in(
-    path: Path, clock: Clock
+    place: Place, clock: Clock
 ) -> None:
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         world.post(SignedIn(agent="ann"))
-    async with running(table(queue("q", "bob")), path, clock):
+    async with running(table(queue("q", "bob")), place, clock):
         pass
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         assert not world.agent("ann").signed_in
 
 
-async def test_a_clock_that_went_back(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_a_clock_that_went_back(place: Place, clock: Clock) -> None:
+    async with running(TWO, place, clock) as world:
         world.post(SignedIn(agent="ann"))
     clock.at -= 1000
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, place, clock) as world:
         assert world.agent("ann").idle_since == clock.at
         assert world.agent("ann").signed_in_at == clock.at

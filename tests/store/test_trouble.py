@@ -23,22 +23,16 @@ from callrouter.store import writer
 from callrouter.store.codec import values
 from callrouter.store.place import Address, File, StoreError, choose
 from callrouter.store.row import Row
-from callrouter.store.sqlite import Sqlite
 from tests.core.tables import queue, table
+from tests.store.tried import Tried
 from tests.store.world import T0, Clock, running, until
 
 TWO = table(queue("q", "ann bob"))
-ERROR = "can't be kept"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "callrouter.db"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def held(path: Path) -> dict[str, bool]:
@@ -52,24 +46,37 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [item.getMessage() for item in caplog.records if item.levelno >= logging.ERROR]
 
 
+def kept(caplog: pytest.LogCaptureFixture) -> int:
+    """How often it was said that nothing can be kept."""
+    return sum("can't be kept" in text for text in complaints(caplog))
+
+
 # ---------------------------------------------------------------- out of reach
 
 
-async def test_a_folder_in_its_place(
-    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    path.mkdir()
-    async with running(TWO, path, clock) as world:
-        world.post(SignedIn(agent="ann"))
-        assert world.agent("ann").signed_in
-        await until(lambda: len(complaints(caplog)) == 1)
-        assert world.keeper.status()["state"] == "bad"
-        assert "unable to open" in world.keeper.status()["problem"]
-        clock.at += writer.TELL_EVERY
-        await until(lambda: len(complaints(caplog)) == 2)
-        path.rmdir()
+async def test_away(tried: Tried, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(TWO, tried.place, clock) as world:
+        with tried.away():
+            world.post(SignedIn(agent="ann"))
+            assert world.agent("ann").signed_in
+            await until(lambda: kept(caplog) == 1)
+            assert world.keeper.status()["state"] == "bad"
+            await until(lambda: tried.AWAY in world.keeper.status()["problem"])
+            clock.at += writer.TELL_EVERY
+            await until(lambda: kept(caplog) == 2)
         await until(lambda: world.keeper.status()["state"] == "good" and not world.unsaved)
-        assert held(path) == {"ann": True}
+    assert tried.held() == {"ann": True}
+
+
+async def test_away_from_the_start(tried: Tried, clock: Clock) -> None:
+    with tried.away():
+        async with running(TWO, tried.place, clock) as world:
+            world.post(SignedIn(agent="ann"))
+            assert tried.AWAY in world.keeper.status()["problem"]
+    async with running(TWO, tried.place, clock) as world:
+        assert not world.agent("ann").signed_in, "it was never there to be written to"
+        world.post(SignedIn(agent="bob"))
+    assert tried.held() == {"bob": True}
 
 
 async def test_a_folder_that_cannot_be_written_to(clock: Clock) -> None:
@@ -79,29 +86,25 @@ async def test_a_folder_that_cannot_be_written_to(clock: Clock) -> None:
         assert world.keeper.status()["state"] == "bad"
 
 
-async def test_locked_by_another_program(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock) as world:
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        world.post(SignedIn(agent="ann"))
-        await until(lambda: "locked" in str(world.keeper.status()["problem"]))
-        world.post(PauseRequested(agent="ann", reason="a"), SignedIn(agent="bob"))
-        other.execute("ROLLBACK")
-        other.close()
+async def test_locked_by_another_program(tried: Tried, clock: Clock) -> None:
+    async with running(TWO, tried.place, clock) as world:
+        with tried.locked():
+            world.post(SignedIn(agent="ann"))
+            await until(lambda: tried.LOCKED in str(world.keeper.status()["problem"]))
+            world.post(PauseRequested(agent="ann", reason="a"), SignedIn(agent="bob"))
         await until(lambda: world.keeper.status()["state"] == "good" and not world.unsaved)
-        assert held(path) == {"ann": True, "bob": True}
+    assert tried.held() == {"ann": True, "bob": True}
 
 
 async def test_locked_at_start_puts_back_late_but_no_one_who_acted(
-    path: Path, clock: Clock
+    tried: Tried, clock: Clock
 ) -> None:
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, tried.place, clock) as world:
         world.post(SignedIn(agent="ann"), SignedIn(agent="bob"))
         world.post(PauseRequested(agent="ann", reason="old"))
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("PRAGMA locking_mode = EXCLUSIVE")
-    other.execute("BEGIN EXCLUSIVE")
-    async with running(TWO, path, clock) as world:
+    locked = tried.locked(reading=True)
+    locked.__enter__()
+    async with running(TWO, tried.place, clock) as world:
         assert not world.agent("bob").signed_in
         world.connect()
         leg = SeenLeg(
@@ -111,13 +114,12 @@ async def test_locked_at_start_puts_back_late_but_no_one_who_acted(
         assert world.agent("bob").shown is AgentState.ON_CALL
         clock.at += 5
         world.post(SignedIn(agent="ann"))
-        other.execute("ROLLBACK")
-        other.close()
+        locked.__exit__(None, None, None)
         await until(lambda: world.agent("bob").signed_in)
         assert world.agent("bob").idle_since == T0
         assert world.agent("ann").pause is None
         assert world.agent("ann").idle_since == T0 + 5
-        await until(lambda: not world.unsaved and held(path) == {"ann": True, "bob": True})
+        await until(lambda: not world.unsaved and tried.held() == {"ann": True, "bob": True})
 
 
 async def test_deleted_while_running(
@@ -146,51 +148,45 @@ async def test_the_folder_goes_and_comes_back(tmp_path: Path, clock: Clock) -> N
         assert held(folder / "a.db") == {"ann": True}
 
 
-class Pragma:
-    """A pragma with which every connection to a file begins, as long as it is on."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
-        self.on = True
-        real = Sqlite._connect
-
-        def connect(sqlite: Sqlite) -> sqlite3.Connection:
-            link = real(sqlite)
-            if self.on:
-                link.execute(f"PRAGMA {words}")
-            return link
-
-        monkeypatch.setattr(Sqlite, "_connect", connect)
-
-
-async def test_a_full_disk(path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with running(TWO, path, clock):
+async def test_a_full_disk(tried: Tried, clock: Clock) -> None:
+    async with running(TWO, tried.place, clock):
         pass
-    limit = Pragma(monkeypatch, "max_page_count = 1")  # SQLite's own: as many pages as there are
-    async with running(TWO, path, clock) as world:
-        for n in range(100):
-            reason = f"{n} " + "x" * 100_000
-            world.post(SignedIn(agent="ann"), PauseRequested(agent="ann", reason=reason))
-        await until(lambda: "full" in str(world.keeper.status()["problem"]))
-        assert world.unsaved == 1, "the latest of each agent, no more"
-        limit.on = False
-        await until(lambda: not world.unsaved)
-    async with running(TWO, path, clock) as world:
-        assert (world.agent("ann").pause or "").startswith("99 ")
+    with tried.full():
+        async with running(TWO, tried.place, clock) as world:
+            for n in range(100):
+                reason = f"{n} " + "x" * 100_000
+                world.post(SignedIn(agent="ann"), PauseRequested(agent="ann", reason=reason))
+            await until(lambda: tried.FULL in str(world.keeper.status()["problem"]))
+            assert world.unsaved == 1, "the latest of each agent, no more"
+    assert tried.held() == {}
 
 
-async def test_a_file_that_may_only_be_read(
-    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with running(TWO, path, clock) as world:
+async def test_a_full_disk_that_has_room_again(tried: Tried, clock: Clock) -> None:
+    async with running(TWO, tried.place, clock):
+        pass
+    full = tried.full()
+    full.__enter__()
+    async with running(TWO, tried.place, clock) as world:
+        reason = "x" * 100_000
+        world.post(SignedIn(agent="ann"), PauseRequested(agent="ann", reason=reason))
+        await until(lambda: tried.FULL in str(world.keeper.status()["problem"]))
+        full.__exit__(None, None, None)
+        await until(lambda: not world.unsaved and world.keeper.status()["state"] == "good")
+    async with running(TWO, tried.place, clock) as world:
+        assert world.agent("ann").pause == reason
+
+
+async def test_one_that_may_only_be_read(tried: Tried, clock: Clock) -> None:
+    async with running(TWO, tried.place, clock) as world:
         world.post(SignedIn(agent="ann"))
-    # The tests may run as root, whom no rights hold back.
-    limit = Pragma(monkeypatch, "query_only = on")
-    async with running(TWO, path, clock) as world:
+    read_only = tried.read_only()
+    read_only.__enter__()
+    async with running(TWO, tried.place, clock) as world:
         await until(lambda: world.agent("ann").signed_in)
         world.post(SignedIn(agent="bob"))
-        await until(lambda: "readonly" in str(world.keeper.status()["problem"]))
-        limit.on = False
-        await until(lambda: held(path) == {"ann": True, "bob": True})
+        await until(lambda: tried.READ_ONLY in str(world.keeper.status()["problem"]))
+        read_only.__exit__(None, None, None)
+        await until(lambda: tried.held() == {"ann": True, "bob": True})
 
 
 async def test_an_older_copy_in_its_place(path: Path, clock: Clock) -> None:
@@ -240,14 +236,13 @@ async def test_a_page_that_was_overwritten(path: Path, clock: Clock) -> None:
 
 
 async def test_rows_that_make_no_sense_are_left_out(
-    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+    tried: Tried, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(TWO, path, clock) as world:
+    async with running(TWO, tried.place, clock) as world:
         world.post(SignedIn(agent="ann"), SignedIn(agent="bob"))
-    with sqlite3.connect(path) as link:
-        link.execute("UPDATE agents SET idle_since = 'soon' WHERE agent = 'ann'")
-    link.close()
-    async with running(TWO, path, clock) as world:
+    # To SQLite it is a text, to PostgreSQL a number that is none.
+    tried.ask("UPDATE agents SET idle_since = 'NaN' WHERE agent = 'ann'")
+    async with running(TWO, tried.place, clock) as world:
         assert not world.agent("ann").signed_in
         assert world.agent("bob").signed_in
         assert "1 rows make no sense" in complaints(caplog)[0]

@@ -10,12 +10,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from callrouter.model.events import SignedIn
 from callrouter.store import upgrade
 from callrouter.store.codec import columns
+from callrouter.store.database import server_at
 from callrouter.store.kinds import JOURNALS, KEPT
-from callrouter.store.sqlite import Sqlite
 from callrouter.store.upgrade import REVISIONS
 from tests.core.tables import queue, table
+from tests.store.tried import Tried
 from tests.store.world import Clock, running
 
 TWO = table(queue("q", "ann bob"))
@@ -40,21 +42,12 @@ MORE_BY_HAND = """
     UPDATE agents SET changed_by = 'sam';
 """
 
-NEWER = """
-    CREATE TABLE callrouter_version (version_num TEXT);
-    INSERT INTO callrouter_version VALUES ('0099');
-    CREATE TABLE agents (agent TEXT, mood TEXT);
-"""
+VERSION = "SELECT version_num FROM callrouter_version"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "callrouter.db"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def script(path: Path, text: str) -> None:
@@ -82,14 +75,13 @@ def test_the_list_of_versions_is_that_of_the_files() -> None:
     assert tuple(reversed(walked)) == REVISIONS
 
 
-async def test_every_field_has_its_column(path: Path, clock: Clock) -> None:
-    async with running(TWO, path, clock):
+async def test_every_field_has_its_column(tried: Tried, clock: Clock) -> None:
+    async with running(TWO, tried.place, clock):
         pass
     for kind in (*KEPT, *JOURNALS):
-        found = {name for _, name, *_ in ask(path, f"PRAGMA table_info({kind.table})")}
         own = {"id", "entry"} if kind in JOURNALS else set()
-        assert found == {*columns(kind.row), *own}
-    assert ask(path, "SELECT version_num FROM callrouter_version") == [(REVISIONS[-1],)]
+        assert tried.columns(kind.table) == {*columns(kind.row), *own}
+    assert tried.ask(VERSION) == [(REVISIONS[-1],)]
 
 
 @pytest.mark.parametrize(("text", "by"), [(BY_HAND, ""), (BY_HAND + MORE_BY_HAND, "sam")])
@@ -111,21 +103,25 @@ async def test_a_file_from_before_there_were_versions(
     assert len(list(path.parent.glob("*.version-*"))) == 1, "only before an upgrade"
 
 
+@pytest.mark.parametrize("version", REVISIONS[:-1])
 async def test_every_older_version_is_brought_up(
-    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    tried: Tried, clock: Clock, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    made = Sqlite(path, clock.now)
-    for version in REVISIONS[:-1]:
-        path.unlink(missing_ok=True)
-        with monkeypatch.context() as patch:
-            patch.setattr("alembic.command.upgrade", _only_to(version))
-            link = made.open()
-            upgrade.bring_up(link, lambda _: None)
-            link.close()
-        assert ask(path, "SELECT version_num FROM callrouter_version") == [(version,)]
-        async with running(TWO, path, clock) as world:
-            assert world.keeper.status()["state"] == "good"
-        assert ask(path, "SELECT version_num FROM callrouter_version") == [(REVISIONS[-1],)]
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.command.upgrade", _only_to(version))
+        server = server_at(tried.place, clock.now)
+        link = server.open()
+        upgrade.bring_up(link, server)
+        link.close()
+    assert tried.ask(VERSION) == [(version,)]
+    tried.ask(
+        "INSERT INTO agents (agent, signed_in, wrap_queue, misses, calls, day) "
+        "VALUES ('ann', true, '', 0, 7, '2025-11-21')"
+    )
+    async with running(TWO, tried.place, clock) as world:
+        assert world.keeper.status()["state"] == "good"
+        assert (world.agent("ann").signed_in, world.agent("ann").calls) == (True, 7)
+    assert tried.ask(VERSION) == [(REVISIONS[-1],)]
 
 
 def _only_to(version: str) -> object:
@@ -133,32 +129,42 @@ def _only_to(version: str) -> object:
     return lambda config, _head: real(config, version)
 
 
-@pytest.mark.parametrize(
-    "later",
-    [
-        NEWER,
-        "CREATE TABLE migrations (version INTEGER); INSERT INTO migrations VALUES (99)",
-    ],
-)
-async def test_a_later_version_is_left_alone(path: Path, clock: Clock, later: str) -> None:
-    script(path, later)
-    before = sorted(map(str, tables(path)))
-    async with running(TWO, path, clock) as world:
+async def test_a_later_version_is_left_alone(tried: Tried, clock: Clock) -> None:
+    tried.ask("CREATE TABLE callrouter_version (version_num TEXT)")
+    tried.ask("INSERT INTO callrouter_version VALUES ('0099')")
+    tried.ask("CREATE TABLE agents (agent TEXT, mood TEXT)")
+    async with running(TWO, tried.place, clock) as world:
         assert "later version" in world.keeper.status()["problem"]
         assert "99" in world.keeper.status()["problem"]
-    assert sorted(map(str, tables(path))) == before
+        world.post(SignedIn(agent="bob"))
+    assert tried.tables() == {"callrouter_version", "agents"}
+    assert tried.ask("SELECT * FROM agents") == []
+
+
+async def test_a_later_file_from_before_there_were_versions(path: Path, clock: Clock) -> None:
+    script(path, "CREATE TABLE migrations (version INTEGER); INSERT INTO migrations VALUES (99)")
+    async with running(TWO, path, clock) as world:
+        assert "later version" in world.keeper.status()["problem"]
+    assert tables(path) == {"migrations"}
     assert not list(path.parent.glob("*.damaged-*"))
 
 
-async def test_an_upgrade_that_fails_leaves_everything_as_it_was(path: Path, clock: Clock) -> None:
+async def test_an_upgrade_that_fails_leaves_everything_as_it_was(
+    tried: Tried, clock: Clock
+) -> None:
+    tried.ask("CREATE TABLE dialled (other TEXT)")  # another program's
+    async with running(TWO, tried.place, clock) as world:
+        assert tried.TAKEN in world.keeper.status()["problem"]
+    assert tried.tables() == {"dialled"}, "all of an upgrade, or nothing"
+
+
+async def test_an_old_file_whose_upgrade_fails_stays_as_it_was(path: Path, clock: Clock) -> None:
     script(path, BY_HAND + "CREATE TABLE dialled (other TEXT);")
-    before = path.read_bytes()
     async with running(TWO, path, clock) as world:
         assert "dialled already exists" in world.keeper.status()["problem"]
         assert not world.agent("ann").signed_in
     assert ask(path, "SELECT max(version) FROM migrations") == [(1,)]
     assert len(ask(path, "PRAGMA table_info(agents)")) == 11
-    assert before[:16] == path.read_bytes()[:16]
 
 
 async def test_without_a_copy_there_is_no_upgrade(
