@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from callrouter.api.auth import Tokens
+from callrouter.api.tokens import Tokens
 from callrouter.api.why import Journal
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router

@@ -1,18 +1,17 @@
-"""The web application, and where it listens."""
+"""The web application."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import ssl
+import socket
 from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from callrouter.api.auth import DOORS, TOKENS, Tokens, authorize
+from callrouter.api.auth import DOORS, TOKENS, authorize
 from callrouter.api.backend import Backend
 from callrouter.api.configroutes import add_config_routes
 from callrouter.api.deviceroutes import add_device_routes
@@ -24,18 +23,16 @@ from callrouter.api.doorkeeper import (
     most_connections,
     seen_by_the_doorkeeper,
 )
+from callrouter.api.listening import Listening
 from callrouter.api.live import LIVE, Live, live
+from callrouter.api.metrics import Metrics
 from callrouter.api.problems import Handler, speak_problems
 from callrouter.api.routes import BACKEND, add_routes
+from callrouter.api.tokens import Tokens
 from callrouter.api.whyroutes import add_why_routes
-from callrouter.settings import HttpSettings
 
 MOST_BYTES: Final = 64 * 1024
 """The largest body that is taken."""
-
-
-class CannotListen(Exception):  # noqa: N818 - named for what happened
-    """The HTTP side cannot be opened; `str()` says why and what to do."""
 
 
 def make_app(
@@ -58,7 +55,7 @@ def make_app(
     add_config_routes(app)
     add_device_routes(app)
     app.router.add_get("/api/live", live)
-    app.router.add_get("/metrics", backend.metrics.answer)
+    app.router.add_get("/metrics", Metrics(backend).answer)
     app.router.add_routes(doors)
     app[DOORS] = frozenset(door.path for door in doors)
     app.on_shutdown.append(_goodbye)
@@ -84,82 +81,40 @@ async def _never_cached(request: web.Request, handler: Handler) -> web.StreamRes
     return response
 
 
-def tls_context(http: HttpSettings) -> ssl.SSLContext | None:
-    """What HTTPS needs; None when no certificate is configured.
-
-    Raises:
-        CannotListen: the certificate or its key cannot be used.
-    """
-    if http.certificate is None or http.key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(http.certificate, http.key)
-    except (OSError, ssl.SSLError) as error:
-        raise CannotListen(
-            f"http.tls: {http.certificate} with {http.key} cannot be used ({error.strerror or error})"
-        ) from error
-    return context
-
-
 def make_runner(app: web.Application) -> web.AppRunner:
     """What serves the application; `doorkeeper.IDLE` is how long it waits for a request."""
     return web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=IDLE)
 
 
-async def listen_tcp(runner: web.AppRunner, http: HttpSettings) -> str:
-    """Open the TCP side; returns its URL.
-
-    Raises:
-        CannotListen: the address is in use, is not ours, or the certificate cannot be used.
-    """
-    tls = tls_context(http)
-    place = f"[{http.host}]:{http.port}" if ":" in http.host else f"{http.host}:{http.port}"
-    site = _Site(runner, http, tls)
-    try:
-        await site.start()
-    except OSError as error:
-        raise CannotListen(_why(place, error)) from error
-    return site.name
+async def open_tcp(runner: web.AppRunner, listening: Listening) -> None:
+    """Serve the open sockets, with a doorkeeper. From here on they are the runner's to close."""
+    assert runner.server is not None  # noqa: S101 - it is set up
+    keeper = Doorkeeper(runner.server, most_connections())
+    runner.app[KEEPER].append(keeper)
+    for sock in listening.sockets:
+        await _Site(runner, sock, listening, keeper).start()
 
 
 class _Site(web.BaseSite):
-    """The TCP side, with a doorkeeper."""
+    """One socket of the TCP side."""
 
     def __init__(
-        self, runner: web.AppRunner, http: HttpSettings, tls: ssl.SSLContext | None
+        self, runner: web.AppRunner, sock: socket.socket, listening: Listening, keeper: Doorkeeper
     ) -> None:
-        super().__init__(runner, ssl_context=tls)
-        self._http = http
-        assert runner.server is not None  # noqa: S101 - BaseSite has refused that
-        self._keeper = Doorkeeper(runner.server, most_connections())
-        runner.app[KEEPER].append(self._keeper)
+        super().__init__(runner, ssl_context=listening.tls)
+        self._sock = sock
+        self._keeper = keeper
+        self._url = listening.url
 
     @property
     def name(self) -> str:
-        host = f"[{self._http.host}]" if ":" in self._http.host else self._http.host
-        return f"{'https' if self._ssl_context else 'http'}://{host}:{self._http.port}"
+        return self._url
 
     async def start(self) -> None:
         await super().start()
         self._server = await asyncio.get_running_loop().create_server(
             self._keeper,
-            self._http.host,
-            self._http.port,
+            sock=self._sock,
             ssl=self._ssl_context,
             ssl_handshake_timeout=HANDSHAKE if self._ssl_context else None,
-            reuse_address=True,
         )
-
-
-def _why(place: str, error: OSError) -> str:
-    what = "set http.listen in callrouter.yaml"
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"{place} is in use: {what} or stop what uses it"
-        case errno.EACCES:
-            return f"{place} is not allowed to this user: {what} to a port above 1023"
-        case errno.EADDRNOTAVAIL:
-            return f"{place} is not an address of this machine: {what}"
-        case _:
-            return f"cannot listen on {place} ({error.strerror or error}): {what}"

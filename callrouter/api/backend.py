@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from callrouter.api.counts import Counts
 from callrouter.api.history import History
-from callrouter.api.metrics import Metrics
 from callrouter.api.why import Journal
 from callrouter.clock import Clock
 from callrouter.core.state import Floor
@@ -114,12 +114,8 @@ class Backend:
     listen: str = ""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     """Further things that ``/api/status`` tells, by name."""
-    metrics: Metrics = field(default_factory=Metrics)
+    counts: Counts = field(default_factory=Counts)
     """To be told every record."""
-
-    def __post_init__(self) -> None:
-        """Let Prometheus see the floor too."""
-        self.metrics.watch(self)
 
     def in_step(self, name: str, health: Health) -> bool:
         """Whether a PBX can be worked with: its link is up and it was compared with."""

@@ -7,12 +7,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from callrouter.api import views
-from callrouter.api.auth import Caller, identify
+from callrouter.api.auth import identify
 from callrouter.api.backend import Backend, Mobiles
 from callrouter.api.bodies import read_object
 from callrouter.api.problems import ApiProblem, not_found
 from callrouter.api.records import Json, moment
 from callrouter.api.routes import BACKEND, answer, answer_list
+from callrouter.api.tokens import Caller
 from callrouter.core.state import Agent
 from callrouter.logs import clean
 from callrouter.mobiles.words import (

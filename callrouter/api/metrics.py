@@ -3,91 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
 from callrouter import __version__
 from callrouter.api import views
-from callrouter.model.commands import Happened, Record, Told
+from callrouter.api.counts import WAITS, Counts
 
 if TYPE_CHECKING:
     from callrouter.api.backend import Backend
 
-WAITS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
-"""Upper bounds, in seconds, of the classes that waits are counted in; service levels are among them."""
-
 
 class Metrics:
-    """Listens to the runtime and counts.
+    """What ``GET /metrics`` answers.
 
     Names follow Prometheus' own rules: base units, ``_total`` on what only grows. Labels are names from
     the configuration and fixed words, never numbers or names of callers.
     """
 
-    def __init__(self) -> None:
-        self.registry = made = CollectorRegistry()
-        self._calls = Counter(
-            "callrouter_calls", "Calls that entered a queue.", ["queue"], registry=made
-        )
-        self._ended = Counter(
-            "callrouter_calls_ended", "Calls that ended, by how.", ["queue", "how"], registry=made
-        )
-        self._offers = Counter(
-            "callrouter_offers_failed",
-            "Offers that came to nothing, by why.",
-            ["queue", "why"],
-            registry=made,
-        )
-        self._wait = Histogram(
-            "callrouter_answer_wait_seconds",
-            "From first entry to connect.",
-            ["queue"],
-            buckets=WAITS,
-            registry=made,
-        )
-
-    def listen(self, item: Told) -> None:
-        """Take a record in."""
-        if not isinstance(item, Record):
-            return
-        match item.kind:
-            case Happened.ENTERED:
-                self._calls.labels(item.queue).inc()
-            case Happened.CONNECTED:
-                self._wait.labels(item.queue).observe(float(item.detail[0]))
-            case Happened.OFFER_ENDED:
-                self._offers.labels(item.queue, str(item.detail[0])).inc()
-            case Happened.LEFT:
-                self._ended.labels(item.queue, str(item.detail[0])).inc()
-            case Happened.ABANDONED | Happened.COMPLETED | Happened.TRANSFERRED | Happened.TAKEN:
-                self._ended.labels(item.queue, item.kind.value).inc()
-            case _:
-                pass
-
-    def watch(self, backend: Backend) -> None:
-        """Tell of the floor, the PBXes and the store as well."""
-        self.registry.register(_Now(backend))
+    def __init__(self, backend: Backend) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Counted(backend.counts))
+        self._registry.register(_Now(backend))
 
     async def answer(self, _request: web.Request) -> web.Response:
         """``GET /metrics``."""
-        body = generate_latest(self.registry)
+        body = generate_latest(self._registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
-class _Now(Collector):
+class _Collector(Collector):
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the registry need not collect in order to know the names."""
+        return ()
+
+
+class _Counted(_Collector):
+    """What has been counted since the start."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterable[Metric]:
+        """Everything that was counted."""
+        counts = self._counts
+        calls = _counter("calls", "Calls that entered a queue.", ["queue"])
+        for queue, count in counts.calls.items():
+            calls.add_metric([queue], count)
+        ended = _counter("calls_ended", "Calls that ended, by how.", ["queue", "how"])
+        offers = _counter("offers_failed", "Offers that came to nothing, by why.", ["queue", "why"])
+        for family, by_what in ((ended, counts.ended), (offers, counts.offers)):
+            for labels, count in by_what.items():
+                family.add_metric(list(labels), count)
+        waits = HistogramMetricFamily(
+            "callrouter_answer_wait_seconds", "From first entry to connect.", labels=["queue"]
+        )
+        for queue, seen in counts.waits.items():
+            bounds = [*(str(float(bound)) for bound in WAITS), "+Inf"]
+            classes = list(zip(bounds, accumulate(seen.classes), strict=True))
+            waits.add_metric([queue], classes, seen.seconds)
+        return calls, ended, offers, waits
+
+
+class _Now(_Collector):
     """The state at the moment of asking."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: the registry need not collect in order to know the names."""
-        return ()
 
     def collect(self) -> Iterable[Metric]:
         """Everything that is looked up when asked."""

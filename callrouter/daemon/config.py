@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
-from callrouter.api.auth import Tokens
 from callrouter.api.backend import ConfigState, Outcome
+from callrouter.api.tokens import Tokens
 from callrouter.clock import Clock
 from callrouter.daemon.watch import EVERY, Watch
 from callrouter.model.events import ConfigReloaded, Event
@@ -32,14 +31,12 @@ from callrouter.settings.past import (
     state_folder,
     take,
 )
+from callrouter.turns import short_turns
 
 logger = logging.getLogger(__name__)
 
 _RESTART: Final = " (needs a restart)"
 """How `changes` ends a line about what is not taken up while running."""
-_USUAL_TURN: Final = sys.getswitchinterval()
-_TURN: Final = 0.0005
-"""Seconds after which a thread that reads files lets the loop have its turn."""
 _PAUSE: Final = 0.002
 """Seconds between two steps of a large change, for calls and whatever else comes."""
 _TRIES: Final = 5
@@ -288,11 +285,10 @@ def _frozen() -> Iterator[None]:
     """
     was_on = gc.isenabled()
     gc.disable()
-    sys.setswitchinterval(_TURN)
     try:
-        yield
+        with short_turns():
+            yield
     finally:
-        sys.setswitchinterval(_USUAL_TURN)
         gc.freeze()
         if was_on:
             gc.enable()

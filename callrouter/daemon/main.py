@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import logging
@@ -15,21 +16,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from aiohttp import web
-
 from callrouter import __version__
-from callrouter.api.app import CannotListen, listen_tcp, make_app, make_runner
-from callrouter.api.auth import Tokens
 from callrouter.api.backend import Backend
 from callrouter.api.control import Claim, ControlError, claim
 from callrouter.api.history import History
-from callrouter.api.live import Live
+from callrouter.api.listening import CannotListen, listen_tcp
 from callrouter.api.records import said
+from callrouter.api.tokens import Tokens
 from callrouter.api.why import Journal
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.config import Configuration, Door, mistakes
 from callrouter.daemon.drivers import CannotDrive, make_pbx
+from callrouter.daemon.front import Front
 from callrouter.daemon.holdup import HoldUps
 from callrouter.daemon.limits import more_descriptors
 from callrouter.daemon.mobiles import Links, Mobiles
@@ -37,6 +36,7 @@ from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.logs import Log
 from callrouter.model.commands import Decided, Happened, Record, Told
+from callrouter.model.events import PbxSnapshot
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
 from callrouter.reception import Reception
 from callrouter.runtime import Runtime
@@ -58,6 +58,8 @@ MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str], Pbx]"
 
 STOP_WITHIN: Final = 4.0
 """Seconds for an orderly end; a second later at the latest the process is gone."""
+OPEN_WITHIN: Final = 0.5
+"""Seconds that the HTTP side waits for callers to be served first."""
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks whether a PBX is in step (only systemd and the log wait for that)."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -68,6 +70,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
 
     Returns the exit status: 0 stopped as told, 2 could not start (stderr says why).
     """
+    gc.disable()  # until all is loaded: most of that stays
     try:
         load_policies()
         settings = load(folder, environ=environ)
@@ -147,27 +150,28 @@ class Daemon:
         self._tokens = Tokens(settings.http.api_tokens)
         self._tasks = Tasks()
         self._stop = asyncio.Event()
+        self._serving = asyncio.Event()
+        """A PBX is in step."""
         self.last_resort = threading.Timer(STOP_WITHIN, _give_up)
         """Set when we are told to stop; whoever runs us cancels it once all has ended."""
         self.last_resort.daemon = True
         place = choose(settings.database, folder, environ)
         self._keeper = Keeper(self._router.floor, self._runtime.post, self._clock, place)
         for item in settings.pbxes.values():
-            self._runtime.attach(make(item, self._runtime.post, settings.table, self._boot))
+            self._runtime.attach(make(item, self._heard, settings.table, self._boot))
         for pbx in self._runtime.pbxes.values():
             if isinstance(pbx, KeepsRecords):
                 pbx.devices_from(lambda: self._router.floor)
                 self._runtime.listen(pbx.listen)
         self._mobiles = self._take_mobiles(settings)
         self._reception = self._open_reception()
-        self._live = Live()
         history = History(self._router.floor)
         journal = Journal(self._router.floor)
-        listeners = (_log, history.listen, journal.listen, self._live.listen, self._keeper.listen)
+        listeners = (_log, history.listen, journal.listen, self._keeper.listen)
         for listener in listeners:
             self._runtime.listen(listener)
         self._backend = self._make_backend(history, journal, now)
-        self._runtime.listen(self._backend.metrics.listen)
+        self._runtime.listen(self._backend.counts.listen)
 
     def _take_mobiles(self, settings: Settings) -> Mobiles:
         """Who registers agents' own mobiles, and adds them to the tables of the files."""
@@ -228,6 +232,12 @@ class Daemon:
             },
         )
 
+    def _heard(self, event: Event) -> None:
+        """Take what a PBX has to say."""
+        self._runtime.post(event)
+        if isinstance(event, PbxSnapshot):
+            self._serving.set()
+
     def _post(self, event: Event) -> None:
         self._runtime.post(event)
         self._keeper.heard(event)
@@ -244,20 +254,35 @@ class Daemon:
             if isinstance(pbx, HasRoutes)
             for route in pbx.routes()
         ]
-        app = make_app(self._backend, self._tokens, self._live, doors)
-        runner = make_runner(app)
-        await runner.setup()
+        listening = await listen_tcp(self._config.settings.http)
+        self._backend.listen = listening.url
+        front = Front(self._backend, self._tokens, listening, control, doors)
         try:
             # Before anybody can ask for anything and any PBX can ring.
-            await self._keeper.start()
+            await self._keeper.start(held=True)
             await self._mobiles.start()
-            self._backend.listen = await listen_tcp(runner, self._config.settings.http)
-            await web.SockSite(runner, control.listener).start()
+            if doors:  # callers come in by HTTP
+                self._serving.set()
+            opened = self._tasks.spawn(self._open(front), "opening the HTTP side")
+            if doors:
+                await opened
             self._start(control)
             await self._stop.wait()
             self.last_resort.start()
         finally:
-            await self._end(runner)
+            await self._end(front)
+
+    async def _open(self, front: Front) -> None:
+        """Open the HTTP side once callers are served, or nobody can be for now."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._serving.wait(), OPEN_WITHIN)
+        try:
+            await front.open(self._runtime.listen)
+        finally:
+            self._keeper.go_on()
+            # What is loaded by now stays: the collector need not walk it while calls wait.
+            gc.freeze()
+            gc.enable()
 
     def _start(self, control: Claim) -> None:
         loop = asyncio.get_running_loop()
@@ -282,18 +307,15 @@ class Daemon:
         self._tasks.spawn(self._selfcheck.run(), "self-check")
         if self._systemd.watchdog is not None:
             self._tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")
-        # What is loaded by now stays: the collector need not walk it while calls wait.
-        gc.collect()
-        gc.freeze()
         self._hold_ups.start()
 
-    async def _end(self, runner: web.AppRunner) -> None:
+    async def _end(self, front: Front) -> None:
         """Stop in order: no more commands, no more requests, no more links. Calls stay."""
         self._systemd.stopping()
         self._hold_ups.stop()
         self._runtime.close()
         await self._keeper.close()
-        await runner.cleanup()
+        await front.close()
         await self._tasks.close()
 
     # ------------------------------------------------------------ signals

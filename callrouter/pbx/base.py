@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
-
-from aiohttp.web import RouteDef
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from callrouter.core.state import Floor
 from callrouter.model.commands import PbxCommand, Told
 from callrouter.model.events import Event
 from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import Table
+
+if TYPE_CHECKING:
+    from aiohttp.web import RouteDef  # takes its time, and few drivers have any
 
 Post: TypeAlias = Callable[[Event], None]
 """How a driver hands an event to the runtime; never blocks, may be called at any time on the loop."""

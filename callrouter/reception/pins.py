@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
-
-from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from callrouter.clock import Clock
 from callrouter.logs import mask
@@ -83,7 +79,7 @@ class Pins:
         self.lockout = Lockout()
         self._pins = pins
         self._clock = clock
-        self._verify = verify or fits
+        self._verify = verify or _fits
         self._told = wrong
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -124,35 +120,17 @@ class Pins:
 
     def _nobodys(self) -> str:
         """A hash that no PIN fits, as costly as the costliest there is."""
+        from callrouter.reception.hashes import cost, unfit  # noqa: PLC0415 - as below
+
         pins = self._pins()
-        model = max(pins.values(), key=_cost, default="")
+        model = max(pins.values(), key=cost, default="")
         if not self._nobody[0] or self._nobody[1] != model:
-            self._nobody = (_unfit(model), model)
+            self._nobody = (unfit(model), model)
         return self._nobody[0]
 
 
-def fits(digest: str, pin: str) -> bool:
-    """Whether a PIN fits an argon2id hash. Takes a tenth of a second: not for the loop."""
-    try:
-        return PasswordHasher().verify(digest, pin)
-    except VerifyMismatchError:
-        return False
-    except (InvalidHashError, VerificationError):
-        logger.exception("a PIN in the configuration is no hash made by 'callrouter passwd'")
-        return False
+def _fits(digest: str, pin: str) -> bool:
+    # Here, and not above: the library is needed when somebody keys in a PIN, and not at the start.
+    from callrouter.reception.hashes import fits  # noqa: PLC0415
 
-
-def _cost(digest: str) -> int:
-    try:
-        found = extract_parameters(digest)
-    except InvalidHashError:
-        return 0
-    return found.time_cost * found.memory_cost
-
-
-def _unfit(model: str) -> str:
-    try:
-        hasher = PasswordHasher.from_parameters(extract_parameters(model))
-    except InvalidHashError:
-        hasher = PasswordHasher()
-    return hasher.hash(secrets.token_hex(16))
+    return fits(digest, pin)

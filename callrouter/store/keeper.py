@@ -69,18 +69,25 @@ class Keeper:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def start(self) -> None:
+    async def start(self, *, held: bool = False) -> None:
         """Put the agents back as the database knows them.
+
+        Args:
+            held: with the least that this takes, if it can be; nothing is written before `go_on`.
 
         One that can't be read keeps nobody waiting; once it can be, those agents are put back to
         whom nothing has happened meanwhile.
         """
         self._loop = asyncio.get_running_loop()
-        self._writer.start()
+        self._writer.start(held=held)
         try:
             await asyncio.wait_for(self._looked.wait(), READ_WITHIN)
         except TimeoutError:
             logger.error("%s does not answer; starting without it", self._writer.place)  # noqa: TRY400
+
+    def go_on(self) -> None:
+        """Callers are served: now everything else, and write."""
+        self._writer.go_on()
 
     async def close(self) -> None:
         """Save what has changed, and end."""

@@ -16,7 +16,7 @@ from callrouter.store.place import StoreError
 from callrouter.store.writer import Writer
 
 if TYPE_CHECKING:
-    from callrouter.store.database import Database
+    from callrouter.store.glance import Reader
 
 
 class MobileKeeper:
@@ -48,7 +48,7 @@ class MobileKeeper:
             StoreError: the daemon ends.
         """
 
-        def read(database: Database) -> tuple[list[MobileRow], list[DialledRow]]:
+        def read(database: Reader) -> tuple[list[MobileRow], list[DialledRow]]:
             return database.read(MOBILES), database.since(DIALLED, since)
 
         found: tuple[list[MobileRow], list[DialledRow]] = await self._ask(read, patient=True)
@@ -66,7 +66,7 @@ class MobileKeeper:
         )
         return found
 
-    async def _ask(self, question: Callable[[Database], Any], *, patient: bool) -> Any:
+    async def _ask(self, question: Callable[[Reader], Any], *, patient: bool) -> Any:
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Any] = loop.create_future()
 

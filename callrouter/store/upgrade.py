@@ -8,14 +8,11 @@ from typing import Final, Protocol
 
 import sqlalchemy as sa
 
+from callrouter.store.glance import REVISIONS, VERSION_TABLE
 from callrouter.store.place import StoreError
 
 logger = logging.getLogger(__name__)
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
-"""The versions, oldest first: the files in ``migrations/versions``."""
-VERSION_TABLE: Final = "callrouter_version"
-"""A name of our own: a PostgreSQL database may have other programs' tables."""
 _OLD_TABLE: Final = "migrations"
 """Where the version stands in SQLite files made before there were REVISIONS."""
 _OLD: Final = {1: "0001", 6: "0002"}

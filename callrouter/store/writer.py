@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from callrouter.clock import Clock
 from callrouter.model.registered import AuditRow
+from callrouter.store.glance import Glance, Reader, glance
 from callrouter.store.kinds import JOURNALS, KEPT, Journal, Kept, Key
 from callrouter.store.outbox import Lost, Outbox
 from callrouter.store.place import Place, StoreError
+from callrouter.turns import short_turns
 
 if TYPE_CHECKING:
     from callrouter.store.database import Database, Server
@@ -39,7 +42,7 @@ Answer: TypeAlias = "Callable[[Any, StoreError | None], None]"
 class Question:
     """Something to read: the answer is given in the thread; a patient one waits for the database."""
 
-    ask: Callable[[Database], Any]
+    ask: Callable[[Reader], Any]
     answer: Answer
     patient: bool
 
@@ -78,11 +81,13 @@ class Writer:
         self._inbox = Outbox()
         self._lost: dict[Journal, Lost] = {journal: Lost() for journal in JOURNALS}
         self._questions: list[Question] = []
+        self._held = False
         self._closing = False
         self._ended = False
         # From here on only the thread's.
         self._server: Server | None = None
         self._database: Database | None = None
+        self._glance: Glance | None = None
         self._was_read = False
         self._known: dict[Kept, dict[Key, Any]] = {kind: {} for kind in KEPT}
         self._unsaved = Outbox()
@@ -92,9 +97,19 @@ class Writer:
         self._tried_last = False
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
 
-    def start(self) -> None:
-        """Open the database and read it, in the thread."""
+    def start(self, *, held: bool = False) -> None:
+        """Open the database and read it, in the thread.
+
+        `held`: if a glance is enough to read it, the rest waits for `go_on`, and so do writes.
+        """
+        self._held = held
         self._thread.start()
+
+    def go_on(self) -> None:
+        """Write from now on."""
+        with self._wake:
+            self._held = False
+            self._wake.notify()
 
     def put(self, kind: Kept, changes: Mapping[Key, Any]) -> None:
         """Write these rows soon (None: forget them)."""
@@ -108,7 +123,7 @@ class Writer:
             self._add(self._inbox, journal, [(self._entry(), row)])
             self._wake.notify()
 
-    def ask(self, ask: Callable[[Database], Any], answer: Answer, *, patient: bool = False) -> None:
+    def ask(self, ask: Callable[[Reader], Any], answer: Answer, *, patient: bool = False) -> None:
         """Read something once all that was put before is written.
 
         `answer` gets it or an error: in the thread, or at once if the database is known to be away.
@@ -138,6 +153,7 @@ class Writer:
         """Try once more to write what waits, and end; False if that took longer than `within`."""
         with self._wake:
             self._closing = True
+            self._held = False
             self._wake.notify()
         self._thread.join(within)
         return not self._thread.is_alive()
@@ -178,6 +194,7 @@ class Writer:
             self._ended = True
         for question in (*self._asked, *self._questions):
             question.answer(None, StoreError("callrouter is stopping"))
+        self._drop_glance()
         if self._database is not None:
             self._database.close()
 
@@ -187,11 +204,17 @@ class Writer:
             if self._trouble:  # not woken by each change: the trouble will last a while
                 self._wake.wait_for(lambda: self._closing, self._pause)
             else:
-                self._wake.wait_for(lambda: self._closing or self._inbox or self._questions)
+                self._wake.wait_for(self._wanted)
             self._take()
             done = self._closing and (not self._unsaved or self._tried_last)
             self._tried_last = self._closing
         return done
+
+    def _wanted(self) -> bool:
+        """Whether there is something to do, while all is well."""
+        if self._closing or self._questions:
+            return True
+        return not self._held and (bool(self._inbox) or self._database is None)
 
     def _take(self) -> None:
         # Together: what is asked is answered when all that was put before is written.
@@ -212,8 +235,11 @@ class Writer:
             self._add(self._unsaved, journal, rows)
 
     def _open(self) -> None:
+        if self._held and self._glanced():
+            return
         # Here, and not above: this takes a third of a second that nobody need wait for.
-        from callrouter.store.database import Database, server_at  # noqa: PLC0415
+        with short_turns():
+            from callrouter.store.database import Database, server_at  # noqa: PLC0415
 
         if self._database is not None:
             if not self._unsaved or self._database.there():
@@ -223,6 +249,7 @@ class Writer:
             self._database = None
         if self._server is None:
             self._server = server_at(self.place, self._clock.now)
+        self._drop_glance()
         database = Database(self._server)
         try:
             found = {kind: database.read(kind) for kind in KEPT}
@@ -233,9 +260,32 @@ class Writer:
         if self._was_read:
             self._make_equal(found)
         else:
-            self._was_read = True
-            self._learn(found)
-            self._on_read(found)
+            self._read_first(found)
+
+    def _glanced(self) -> bool:
+        """Read the database at a glance; False if that is not enough."""
+        if self._glance is None:
+            found = None
+            try:
+                self._glance = glance(self.place)
+                if self._glance is not None:
+                    found = {kind: self._glance.read(kind) for kind in KEPT}
+            except sqlite3.Error:
+                self._drop_glance()
+            if found is None:
+                return False
+            self._read_first(found)
+        return True
+
+    def _drop_glance(self) -> None:
+        if self._glance is not None:
+            self._glance.close()
+            self._glance = None
+
+    def _read_first(self, found: Found) -> None:
+        self._was_read = True
+        self._learn(found)
+        self._on_read(found)
 
     def _learn(self, found: Found) -> None:
         """What is there is what is known, but for what has happened since."""
@@ -287,9 +337,10 @@ class Writer:
 
     def _reply(self) -> None:
         """Answer what was asked."""
-        while self._asked and self._database is not None:
+        reader: Reader | None = self._database or self._glance
+        while self._asked and reader is not None:
             question = self._asked[0]
-            answer = question.ask(self._database)
+            answer = question.ask(reader)
             del self._asked[0]
             question.answer(answer, None)
 

@@ -12,8 +12,9 @@ from aiohttp import ClientSession, WSMsgType
 
 from callrouter.api import app as application
 from callrouter.api import bodies
-from callrouter.api.app import listen_tcp, make_runner
+from callrouter.api.app import make_runner, open_tcp
 from callrouter.api.doorkeeper import KEEPER, Doorkeeper, most_connections
+from callrouter.api.listening import listen_tcp
 from callrouter.settings import HttpSettings
 from tests.api.world import SUPERVISOR, World
 from tests.daemon.process import free_port
@@ -32,8 +33,9 @@ async def serving(world: World) -> AsyncIterator[tuple[int, Doorkeeper]]:
     runner, port = make_runner(world.app), free_port()
     await runner.setup()
     try:
-        url = await listen_tcp(runner, HttpSettings(host="127.0.0.1", port=port))
-        assert url == f"http://127.0.0.1:{port}"
+        listening = await listen_tcp(HttpSettings(host="127.0.0.1", port=port))
+        await open_tcp(runner, listening)
+        assert listening.url == f"http://127.0.0.1:{port}"
         [keeper] = world.app[KEEPER]
         yield port, keeper
         async with asyncio.timeout(10):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from callrouter.api import auth
-from callrouter.api.app import CannotListen, listen_tcp
+from callrouter.api.app import open_tcp
+from callrouter.api.listening import CannotListen, listen_tcp
 from callrouter.api.openapi import document
 from callrouter.settings import HttpSettings
 from tests.api.world import READER, SUPERVISOR, Client, World
+from tests.daemon.process import free_port
 
 
 async def test_healthz_needs_no_token(stranger: Client, world: World) -> None:
@@ -239,24 +242,41 @@ class _Transport:
         return self.sock if name == "socket" else None
 
 
-async def test_a_port_in_use_is_said_in_words(world: World) -> None:
+async def test_a_port_in_use_is_said_in_words() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        runner = web.AppRunner(world.app)
-        await runner.setup()
         with pytest.raises(CannotListen) as caught:
-            await listen_tcp(runner, HttpSettings(host="127.0.0.1", port=port))
-        await runner.cleanup()
+            await listen_tcp(HttpSettings(host="127.0.0.1", port=port))
     assert str(caught.value) == (
         f"127.0.0.1:{port} is in use: set http.listen in callrouter.yaml or stop what uses it"
     )
 
 
-async def test_a_certificate_that_is_none(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 70 + ".invalid"])
+async def test_a_host_that_is_none(host: str) -> None:
+    with pytest.raises(CannotListen, match=r"cannot listen on .*: set http\.listen"):
+        await listen_tcp(HttpSettings(host=host, port=1))
+
+
+async def test_who_connects_before_there_is_a_server_waits_in_line(world: World) -> None:
+    listening = await listen_tcp(HttpSettings(host="localhost", port=free_port()))
+    async with aiohttp.ClientSession() as session:
+        asking = asyncio.create_task(session.get(f"{listening.url}/healthz"))
+        reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname()[:2])
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        runner = web.AppRunner(world.app)
+        await runner.setup()
+        await open_tcp(runner, listening)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 503")
+        async with await asking as answer:
+            assert answer.status == 503
+        writer.close()
+    await runner.cleanup()
+    listening.close()
+
+
+async def test_a_certificate_that_is_none(tmp_path: Path) -> None:
     bad = tmp_path / "cert.pem"
     bad.write_text("no")
-    runner = web.AppRunner(world.app)
-    await runner.setup()
     with pytest.raises(CannotListen, match=r"http\.tls"):
-        await listen_tcp(runner, HttpSettings(port=1, certificate=bad, key=bad))
-    await runner.cleanup()
+        await listen_tcp(HttpSettings(port=1, certificate=bad, key=bad))

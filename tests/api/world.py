@@ -10,10 +10,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from callrouter.api.app import make_app
-from callrouter.api.auth import Tokens
 from callrouter.api.backend import Backend, ConfigState
 from callrouter.api.history import History
 from callrouter.api.live import Live
+from callrouter.api.tokens import Tokens
 from callrouter.api.why import Journal
 from callrouter.core.router import Router
 from callrouter.model.commands import Connect, PbxCommand, Record, Ring
@@ -153,7 +153,7 @@ class World:
             started_at=T0,
             pid=1,
         )
-        self.runtime.listen(self.backend.metrics.listen)
+        self.runtime.listen(self.backend.counts.listen)
         self.app: web.Application = make_app(self.backend, Tokens(tokens), self.watchers)
 
     def in_step(self) -> None:

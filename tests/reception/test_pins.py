@@ -8,8 +8,9 @@ import logging
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
+from callrouter.reception.hashes import fits
 from callrouter.reception.lockout import FIRST, FORGIVEN, KEPT, LONGEST, MOST, WITHIN, Lockout
-from callrouter.reception.pins import WAITING_MOST, Answer, Claim, Pins, fits
+from callrouter.reception.pins import WAITING_MOST, Answer, Claim, Pins
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 

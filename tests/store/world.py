@@ -71,9 +71,11 @@ async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 @asynccontextmanager
-async def running(table: Table, path: Path | Place, clock: Clock) -> AsyncIterator[World]:
+async def running(
+    table: Table, path: Path | Place, clock: Clock, *, held: bool = False
+) -> AsyncIterator[World]:
     world = World(table, path, clock)
-    await world.keeper.start()
+    await world.keeper.start(held=held)
     try:
         yield world
     finally:

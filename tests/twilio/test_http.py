@@ -16,8 +16,8 @@ from twilio.request_validator import RequestValidator
 from yarl import URL
 
 from callrouter.api.app import make_app
-from callrouter.api.auth import Tokens
 from callrouter.api.live import Live
+from callrouter.api.tokens import Tokens
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.model.events import SignedIn

@@ -1,8 +1,8 @@
-"""Run by alembic: brings the database that `callrouter.store.upgrade` hands over to a version."""
+"""Run by alembic: brings the database that `callrouter.store.glance` hands over to a version."""
 
 from alembic import context
 
-from callrouter.store.upgrade import VERSION_TABLE
+from callrouter.store.glance import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["link"],

@@ -1,0 +1,105 @@
+"""Where the HTTP side listens. Imports no HTTP: the sockets are open before that is loaded.
+
+Who connects meanwhile waits in the socket's line and is answered once there is a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+from callrouter.settings import HttpSettings
+
+_LINE: Final = 128
+"""Connections that wait to be taken."""
+
+
+class CannotListen(Exception):  # noqa: N818 - named for what happened
+    """The HTTP side cannot be opened; `str()` says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The open sockets, one for each address of the host; what HTTPS needs; and the URL."""
+
+    sockets: tuple[socket.socket, ...]
+    tls: ssl.SSLContext | None
+    url: str
+
+    def close(self) -> None:
+        """Listen no longer."""
+        for sock in self.sockets:
+            sock.close()
+
+
+async def listen_tcp(http: HttpSettings) -> Listening:
+    """Open the TCP side.
+
+    Raises:
+        CannotListen: the address is in use, is not ours, or the certificate cannot be used.
+    """
+    tls = tls_context(http)
+    place = f"[{http.host}]:{http.port}" if ":" in http.host else f"{http.host}:{http.port}"
+    sockets: list[socket.socket] = []
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            http.host, http.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, address in dict.fromkeys((one[0], one[4]) for one in found):
+            sockets.append(_open(family, address))
+    except (OSError, UnicodeError) as error:
+        for sock in sockets:
+            sock.close()
+        raise CannotListen(_why(place, error)) from error
+    return Listening(tuple(sockets), tls, f"{'https' if tls else 'http'}://{place}")
+
+
+def _open(family: int, address: tuple[object, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # Or a restart would have to wait for connections that were closed a minute ago.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # the other family has a socket of its own
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setblocking(False)
+        sock.bind(address)
+        sock.listen(_LINE)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def tls_context(http: HttpSettings) -> ssl.SSLContext | None:
+    """What HTTPS needs; None when no certificate is configured.
+
+    Raises:
+        CannotListen: the certificate or its key cannot be used.
+    """
+    if http.certificate is None or http.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(http.certificate, http.key)
+    except (OSError, ssl.SSLError) as error:
+        raise CannotListen(
+            f"http.tls: {http.certificate} with {http.key} cannot be used ({error.strerror or error})"
+        ) from error
+    return context
+
+
+def _why(place: str, error: Exception) -> str:
+    what = "set http.listen in callrouter.yaml"
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return f"{place} is in use: {what} or stop what uses it"
+        case errno.EACCES:
+            return f"{place} is not allowed to this user: {what} to a port above 1023"
+        case errno.EADDRNOTAVAIL:
+            return f"{place} is not an address of this machine: {what}"
+        case _:
+            return f"cannot listen on {place} ({getattr(error, 'strerror', None) or error}): {what}"

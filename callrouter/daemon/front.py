@@ -1,0 +1,68 @@
+"""The HTTP side of the daemon: listening from the start, loaded once callers are served.
+
+What serves HTTP takes a third of a second to load, which no caller need wait for. Whoever connects before
+waits in line and is answered then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from callrouter.api.backend import Backend
+from callrouter.api.control import Claim
+from callrouter.api.listening import Listening
+from callrouter.api.tokens import Tokens
+from callrouter.runtime import Listener
+from callrouter.turns import short_turns
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+class Front:
+    """Serves the open sockets from `open` until `close`."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        tokens: Tokens,
+        listening: Listening,
+        control: Claim,
+        doors: Sequence[web.RouteDef],
+    ) -> None:
+        self._backend = backend
+        self._tokens = tokens
+        self._listening = listening
+        self._control = control
+        self._doors = doors
+        self._runner: web.AppRunner | None = None
+
+    async def open(self, listen: Callable[[Listener], None]) -> None:
+        """Load what serves HTTP, in a thread, and serve. `listen` is for those who watch."""
+        await asyncio.to_thread(_load)
+        from aiohttp import web  # noqa: PLC0415 - loaded by now
+
+        from callrouter.api.app import make_app, make_runner, open_tcp  # noqa: PLC0415
+        from callrouter.api.live import Live  # noqa: PLC0415
+
+        live = Live()
+        listen(live.listen)
+        app = make_app(self._backend, self._tokens, live, self._doors)
+        self._runner = make_runner(app)
+        await self._runner.setup()
+        await open_tcp(self._runner, self._listening)
+        await web.SockSite(self._runner, self._control.listener).start()
+
+    async def close(self) -> None:
+        """Answer no more."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._listening.close()
+
+
+def _load() -> None:
+    with short_turns():
+        importlib.import_module("callrouter.api.app")

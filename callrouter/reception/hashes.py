@@ -1,0 +1,40 @@
+"""PINs as hashes (argon2id). Slow by intention: for threads."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+logger = logging.getLogger(__name__)
+
+
+def fits(digest: str, pin: str) -> bool:
+    """Whether a PIN fits an argon2id hash. Takes a tenth of a second: not for the loop."""
+    try:
+        return PasswordHasher().verify(digest, pin)
+    except VerifyMismatchError:
+        return False
+    except (InvalidHashError, VerificationError):
+        logger.exception("a PIN in the configuration is no hash made by 'callrouter passwd'")
+        return False
+
+
+def cost(digest: str) -> int:
+    """How much work a hash takes to verify; 0: it is none."""
+    try:
+        found = extract_parameters(digest)
+    except InvalidHashError:
+        return 0
+    return found.time_cost * found.memory_cost
+
+
+def unfit(model: str) -> str:
+    """A hash that no PIN fits, as costly as `model`."""
+    try:
+        hasher = PasswordHasher.from_parameters(extract_parameters(model))
+    except InvalidHashError:
+        hasher = PasswordHasher()
+    return hasher.hash(secrets.token_hex(16))

@@ -1,0 +1,86 @@
+"""Reading a SQLite file of our own version with what Python brings along: for the first moments.
+
+The whole way to the database (`callrouter.store.database`) takes a third of a second to load, while
+callers wait. For the thread, like that one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+from callrouter.store.codec import columns, parse
+from callrouter.store.kinds import Journal, Kept
+from callrouter.store.place import File, Place
+
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
+"""The versions of the database, oldest first: the files in ``migrations/versions``."""
+VERSION_TABLE: Final = "callrouter_version"
+"""A name of our own: a PostgreSQL database may have other programs' tables."""
+_BUSY: Final = 0.1
+"""Seconds to wait for another program's lock; who needs longer is left to the whole way."""
+
+
+class Reader(Protocol):
+    """Reads tables."""
+
+    def read(self, kind: Kept) -> list[Any]:
+        """Every row of a table; what can't be one of ours is left out."""
+
+    def since(self, journal: Journal, at: float) -> list[Any]:
+        """The rows of a journal from the moment `at` on, the oldest first."""
+
+    def newest(self, journal: Journal, most: int, where: Mapping[str, Any]) -> list[Any]:
+        """The last `most` rows of a journal that have these values, the newest first."""
+
+
+class Glance:
+    """A file that was found good as far as it is looked at."""
+
+    def __init__(self, link: sqlite3.Connection) -> None:
+        self._link = link
+
+    def read(self, kind: Kept) -> list[Any]:
+        """See `Reader`."""
+        return self._rows(kind, "")
+
+    def since(self, journal: Journal, at: float) -> list[Any]:
+        """See `Reader`."""
+        return self._rows(journal, "WHERE at >= ? ORDER BY id", at)
+
+    def newest(self, journal: Journal, most: int, where: Mapping[str, Any]) -> list[Any]:
+        """See `Reader`."""
+        same = " AND ".join(f"{name} = ?" for name in where) or "true"
+        return self._rows(journal, f"WHERE {same} ORDER BY id DESC LIMIT ?", *where.values(), most)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._link.close()
+
+    def _rows(self, kind: Kept | Journal, rest: str, *given: Any) -> list[Any]:
+        names = ", ".join(columns(kind.row))
+        found = self._link.execute(f"SELECT {names} FROM {kind.table} {rest}", given)  # noqa: S608
+        return [row for item in found if (row := parse(kind.row, item)) is not None]
+
+
+def glance(place: Place) -> Glance | None:
+    """Look at a database; None: it takes the whole way (no file of our version, locked, damaged …)."""
+    if not isinstance(place, File):
+        return None
+    link = None
+    try:
+        # Not to be made here, and a log that a killed router left behind has to be read as well.
+        link = sqlite3.connect(
+            f"file:{quote(str(place.path))}?mode=rw", uri=True, timeout=_BUSY, isolation_level=None
+        )
+        link.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        version = link.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()  # noqa: S608
+        if version == [(REVISIONS[-1],)]:
+            return Glance(link)
+    except sqlite3.Error:
+        pass
+    if link is not None:
+        link.close()
+    return None
