@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from callrouter.lab.behaviour import DtmfMethod
 from callrouter.lab.leg import Extra, Leg
@@ -51,8 +52,9 @@ class Dialog(Leg):
     async def refuse(self, code: int, headers: Extra = ()) -> None:
         """End an unanswered incoming call with a final `code` from 300 to 699."""
         if self._invite is not None and self.state not in {"up", "ended"}:
+            now = time.monotonic()  # what follows from it may come before we are on again
             self._invite.respond(code, tag=self.local_tag, headers=headers)
-            self._finish("us", code=code)
+            self._finish("us", code=code, at=now)
 
     async def redirect(self, target: str) -> None:
         """Send an unanswered incoming call to a number or SIP URI (302)."""
@@ -66,7 +68,7 @@ class Dialog(Leg):
             await (self.cancel() if self.direction == "out" else self.refuse(480))
             return
         request = self._request("BYE")
-        self._finish("us")
+        self._finish("us")  # before it is sent
         await final_response(self._line, request, self._next_cseq, _GOODBYE_S)
 
     async def hold(self) -> int:

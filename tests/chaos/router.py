@@ -26,14 +26,16 @@ _GUARD = (
 
 
 class RouterProcess:
-    """`callrouter run` for one configuration folder.
+    """`callrouter run` for one configuration folder; `pbxes` are more of them, in YAML.
 
     Attributes:
         began: `time.monotonic` of the last start.
         surprises: ends that nobody had ordered.
     """
 
-    def __init__(self, folder: Path, ami_port: int, agents: str, queues: str) -> None:
+    def __init__(
+        self, folder: Path, ami_port: int, agents: str, queues: str, *, pbxes: str = ""
+    ) -> None:
         self.folder = folder
         self.config = folder / "config"
         self.database = folder / "callrouter.db"
@@ -47,7 +49,7 @@ class RouterProcess:
             "pbx:\n"
             f"  office: {{driver: asterisk, port: {ami_port}, username: callrouter,\n"
             '    secret: change-me, dial_number: "PJSIP/{number}@carrier"}\n'
-            f"http:\n  listen: 127.0.0.1:{self.port}\n"
+            f"{pbxes}http:\n  listen: 127.0.0.1:{self.port}\n"
             f"  api_tokens: [{{name: chaos, role: supervisor, token: {TOKEN}}}]\n"
             f"database: {self.database}\n"
         )
@@ -120,12 +122,12 @@ class RouterProcess:
             return json.load(answer)
 
     async def in_step(self, within: float = 30.0) -> None:
-        """Wait until it is in step with Asterisk."""
+        """Wait until it is in step with every PBX."""
         async with asyncio.timeout(within):
             while True:
                 try:
                     status = await self.ask("status")
-                    if status["pbx"]["office"]["state"] == "up":
+                    if all(pbx["state"] == "up" for pbx in status["pbx"].values()):
                         return
                 except OSError:
                     pass
