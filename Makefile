@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 # Tests on a virtual clock, which use the processor; those that wait for real time come after them.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test bench chaos chaos-short chaos lint types layers unit asterisk lock clean
+.PHONY: demo test bench soak chaos chaos-short chaos lint types layers unit asterisk lock clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -36,6 +36,10 @@ chaos-short: $(STAMP)
 # Ten minutes of faults on a busy floor; SEED=n repeats a run, SECONDS=n makes it shorter.
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+# An hour of five calls a second on a virtual clock, in a minute or so; make test has a quarter of it.
+soak: $(STAMP)
+	@SOAK=3600 $(BIN)/python -m pytest -m load -s --no-header tests/simulated/test_soak.py
 
 # Ten minutes; make bench BENCH="--only b --agents 10" and so on, see make bench BENCH=--help.
 bench: $(STAMP)

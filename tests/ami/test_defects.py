@@ -286,7 +286,7 @@ async def test_p07_AST_75_an_idle_link_is_kept_and_a_hung_asterisk_is_noticed() 
 
 
 async def test_p08_up_is_false_at_once_and_says_why() -> None:
-    async with talking() as (fake, client):
+    async with talking(timing=replace(QUICK, retry_first=0.5)) as (fake, client):
         fake.cut()
         await until(lambda: bool(client.downs))
         assert not client.session.up

@@ -37,6 +37,17 @@ class Proxy:
             for writer in pair:
                 writer.transport.abort()
 
+    async def flood(self, chunk: bytes, *, every_s: float, times: int) -> None:
+        """Put whole messages among those of Asterisk, as fast as they are read but not faster."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for _ in range(times):
+            for writer, _ in list(self._pairs):
+                writer.write(chunk)
+                await writer.drain()
+            due = max(due + every_s, loop.time() - 1.0)
+            await asyncio.sleep(max(0.0, due - loop.time()))
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.shut:
             writer.transport.abort()

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import os
+import time
+from pathlib import Path
+
+import pytest
+
 from callrouter.core.check import check
+from callrouter.lab import Install
 from callrouter.pbx.asterisk import driver
 from callrouter.pbx.asterisk.driver import AsteriskPbx
 from callrouter.pbx.asterisk.wire import parse
 from callrouter.settings import AsteriskSettings
-from tests.asterisk.floor import PBX, queue, staff, table
+from tests.asterisk.floor import PBX, Answer, floor, queue, staff, table, tell
+from tests.asterisk.proxy import proxy
 from tests.fuzz.amistream import Heard
 
 EVENTS = (
@@ -46,3 +56,68 @@ async def test_a_flood_before_the_first_comparison_is_not_kept() -> None:
     assert pbx._buffer is not None
     assert len(pbx._buffer) <= driver.MOST_KEPT
     assert pbx._sync_again
+
+
+def memory() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+PER_SECOND = 20_000
+SECONDS = 10
+
+
+def chunk(events: int) -> bytes:
+    """Half of it nothing that the driver reads, the other half channels that come and go."""
+    out = []
+    for n in range(events // 4):
+        channel, uid = f"Local/x{n}@nowhere-{n:08x};1", f"9.{n}"
+        out += [
+            f"Event: VarSet\r\nChannel: {channel}\r\nVariable: v\r\nValue: {'y' * 200}\r\n",
+            f"Event: Newchannel\r\nChannel: {channel}\r\nUniqueid: {uid}\r\nContext: nowhere\r\n",
+            f"Event: Newexten\r\nChannel: {channel}\r\nUniqueid: {uid}\r\nApplication: Wait\r\n",
+            f"Event: Hangup\r\nChannel: {channel}\r\nUniqueid: {uid}\r\nCause: 16\r\n",
+        ]
+    return "\r\n".join([*out, ""]).encode()
+
+
+@pytest.mark.asterisk
+@pytest.mark.timeout(180)
+async def test_a_caller_is_served_in_the_midst_of_a_flood(install: Install) -> None:
+    spec = table(staff(2), queue("support", ["a1", "a2"]))
+    async with (
+        floor(install, spec, router=False) as here,
+        proxy(here.lab.asterisk.ami_port) as (between, port),
+    ):
+        here.port = port
+        await here.start()
+        here.phone("1001").behaviour = here.phone("1002").behaviour = Answer(after=0.05)
+        stats, before, began = here.pbx.session.stats, memory(), time.monotonic()
+        part = PER_SECOND // 50
+        flood = asyncio.create_task(
+            between.flood(chunk(part), every_s=1 / 50, times=SECONDS * PER_SECOND // part)
+        )
+        waits, served = [], 0
+        while not flood.done() or served < 2:
+            called = time.monotonic()
+            caller = await here.call()
+            async with asyncio.timeout(60):
+                while not caller.heard & {"1001", "1002"}:  # noqa: ASYNC110 - it is either
+                    await asyncio.sleep(0.01)
+            waits.append(time.monotonic() - called)
+            await caller.bye()
+            served += 1
+            await asyncio.sleep(1.0)
+        await flood
+        await here.until(lambda: stats.skipped >= SECONDS * PER_SECOND // 2, 60)
+        tell(
+            f"{stats.skipped + stats.events} events in {time.monotonic() - began:.1f} s; {served} "
+            f"callers served meanwhile, the slowest within {max(waits):.2f} s; "
+            f"memory {(memory() - before) / 2**20:+.1f} MiB"
+        )
+        assert memory() - before < 64 * 2**20
+        await here.until(lambda: here.pbx.in_step, 30)
+        await here.quiet(30)
+        assert here.pbx.mirror.callers == {}
+        assert len(here.pbx.mirror.legs) == 0
+        assert here.pbx.faults == 0

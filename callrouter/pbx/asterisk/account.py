@@ -33,6 +33,8 @@ class AmiTiming:
         ping_interval: silence after which a Ping is sent.
         ping_timeout: silence after the Ping that counts as loss; with `ping_interval` this makes
             4.5 s until a hung Asterisk is noticed.
+        unread_timeout: for Asterisk to read on, once what it has not read fills its buffers and ours.
+        deaf_timeout: for any answer at all, once one action went without; events may go on coming.
         retry_first: least time between the starts of two attempts.
         retry_ceiling: most time between two attempts when Asterisk cannot be reached.
         refused_ceiling: the same when it refuses the login; more, so as to look like no attack.
@@ -44,6 +46,8 @@ class AmiTiming:
     boot_grace: float = 1.0
     ping_interval: float = 2.0
     ping_timeout: float = 2.5
+    unread_timeout: float = 5.0
+    deaf_timeout: float = 10.0
     retry_first: float = 1.0
     retry_ceiling: float = 5.0
     refused_ceiling: float = 30.0

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from panoramisk.ami_protocol import AMIProtocol
 
+from callrouter.pbx.asterisk.account import AmiTiming
 from callrouter.pbx.asterisk.errors import AmiGarbage
 from callrouter.pbx.asterisk.pending import PING_ID, AmiStats, Answers
 from callrouter.pbx.asterisk.wire import Action, AmiMessage, Splitter, parse
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 _PING = f"Action: Ping\r\nActionID: {PING_ID}\r\n\r\n".encode()
 _LOGOFF = b"Action: Logoff\r\n\r\n"
 _FULLY_BOOTED = b"FullyBooted"
+
+MOST_UNSENT = 8 << 20
+"""Bytes that may wait for Asterisk to read: some 20,000 actions."""
 
 
 class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
@@ -43,22 +47,22 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         stats: AmiStats,
         on_event: Callable[[AmiMessage], None],
         on_lost: Callable[[str, bool], None],
-        ping_interval: float,
-        ping_timeout: float,
+        timing: AmiTiming,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
         self._stats = stats
         self._on_event = on_event
         self._on_lost = on_lost
-        self._ping_interval = ping_interval
-        self._ping_timeout = ping_timeout
+        self._timing = timing
         self._splitter = Splitter()
-        self._answers = Answers(stats)
+        self._answers = Answers(stats, self._unanswered)
         self._lists = self._answers.lists
         self._heard = self._loop.time()
         self._pinged: float | None = None
         self._watch_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
+        self._deaf_timer: asyncio.TimerHandle | None = None
         self.live = False
         self.closed = True
         self.greeted: asyncio.Future[str] = self._loop.create_future()
@@ -92,8 +96,9 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         if self.closed:
             return
         was_live, self.live, self.closed = self.live, False, True
-        if self._watch_timer is not None:
-            self._watch_timer.cancel()
+        for timer in (self._watch_timer, self._unread_timer, self._deaf_timer):
+            if timer is not None:
+                timer.cancel()
         if politely:
             self.transport.write(_LOGOFF)
             self.transport.close()
@@ -115,19 +120,47 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         """
         now = self._loop.time()
         if self._pinged is not None and self._heard <= self._pinged:
-            due = self._pinged + self._ping_timeout
+            due = self._pinged + self._timing.ping_timeout
             if now >= due:
                 quiet = now - self._heard
                 self.drop(f"Asterisk has not sent a byte for {quiet:.1f} s, not even to a Ping")
                 return
         else:
             self._pinged = None
-            due = self._heard + self._ping_interval
+            due = self._heard + self._timing.ping_interval
             if now >= due:
                 self.transport.write(_PING)
                 self._pinged = now
-                due = now + self._ping_timeout
+                due = now + self._timing.ping_timeout
         self._watch_timer = self._loop.call_at(due, self.watch)
+
+    def pause_writing(self) -> None:
+        """Called by asyncio when what Asterisk has not read fills its buffers and some of ours."""
+        seconds = self._timing.unread_timeout
+        self._unread_timer = self._loop.call_later(
+            seconds, self.drop, f"Asterisk has not read what it is sent for {seconds:g} s"
+        )
+
+    def resume_writing(self) -> None:
+        """Called by asyncio when Asterisk reads on."""
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _unanswered(self) -> None:
+        """An action went without an answer. If nothing else is answered either, what use is the link?"""
+        if self.closed or self._deaf_timer is not None:
+            return
+        self.transport.write(_PING)
+        seconds = self._timing.deaf_timeout
+        self._deaf_timer = self._loop.call_later(
+            seconds, self.drop, f"Asterisk has answered nothing for {seconds:g} s, not even a Ping"
+        )
+
+    def _answered(self) -> None:
+        if self._deaf_timer is not None:
+            self._deaf_timer.cancel()
+            self._deaf_timer = None
 
     # -- sending ----------------------------------------------------------------------------
 
@@ -140,6 +173,10 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         data, futures = self._answers.expect(actions, timeout)
         if data:
             self.transport.write(data)
+            unsent = self.transport.get_write_buffer_size()
+            if unsent > MOST_UNSENT:  # soon, for whoever sends is in the midst of something
+                reason = f"Asterisk does not read: {unsent} bytes wait to be sent"
+                self._loop.call_soon(self.drop, reason)
         return futures
 
     def submit_list(self, action: Action, timeout: float) -> asyncio.Future[list[AmiMessage]]:
@@ -176,6 +213,7 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         if raw.startswith(b"Event:"):
             self._take_event(raw)
         elif raw.startswith(b"Response:"):
+            self._answered()
             self._answers.take_reply(parse(raw))
         elif raw:
             self._stats.unmatched += 1

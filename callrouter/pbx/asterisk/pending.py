@@ -7,7 +7,7 @@ ActionID; nothing is guessed from names or texts of messages, as panoramisk does
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,9 +94,10 @@ class Answers:
             dropped.
     """
 
-    def __init__(self, stats: AmiStats) -> None:
+    def __init__(self, stats: AmiStats, on_timeout: Callable[[], None] = lambda: None) -> None:
         self._loop = asyncio.get_running_loop()
         self._stats = stats
+        self._on_timeout = on_timeout
         self.open: dict[str, Pending] = {}
         self.lists: dict[bytes, Pending | None] = {}
 
@@ -147,6 +148,7 @@ class Answers:
         if not pending.future.done():  # else: cancelled by whoever waited
             self._stats.timeouts += 1
             pending.fail(AmiTimeout(f"no answer to {pending.name} within {timeout:g} s"))
+        self._on_timeout()
 
     def _forget_list(self, pending: Pending) -> None:
         """Its events may still come; they must not be taken for news. A few are remembered."""

@@ -206,8 +206,7 @@ class AmiSession:
                 stats=self.stats,
                 on_event=self._on_event,
                 on_lost=self._lost,
-                ping_interval=timing.ping_interval,
-                ping_timeout=timing.ping_timeout,
+                timing=timing,
             )
 
         loop = asyncio.get_running_loop()
