@@ -133,7 +133,11 @@ def _past(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
 def _known_leg(agent: Agent, pbx: str, seen: SeenLeg) -> Leg:
     spec = agents.device(agent, seen.device)
     spec = spec or DeviceSpec(id=seen.device, agent=agent.id, pbxes=(pbx,))
-    return Leg(spec, pbx, state=LegState.ACCEPTED if seen.answered else LegState.RINGING)
+    return Leg(spec, pbx, state=LegState.ACCEPTED if seen.answered else _rings(seen))
+
+
+def _rings(seen: SeenLeg) -> LegState:
+    return LegState.RINGING if seen.rang else LegState.PLACED
 
 
 def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> bool:
@@ -141,7 +145,7 @@ def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membersh
     spec = agents.device(member.agent, seen.device)
     if spec is None or pbx != call.pbx:
         return False
-    offer = _offer(floor, seen, call, member, Leg(spec, pbx, state=LegState.RINGING))
+    offer = _offer(floor, seen, call, member, Leg(spec, pbx, state=_rings(seen)))
     legs.reserve(floor, offer)
     floor.set_timer(Key(Timer.RING, offer.id), floor.now + call.queue.spec.ring_for)
     if seen.accepted or (seen.answered and not spec.confirm):
@@ -209,7 +213,8 @@ def _second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:
     """Another phone that rings for an offer of which one was taken in just now."""
     spec = agents.device(offer.agent, seen.device)
     if offer.state is OfferState.RINGING and spec is not None and not seen.answered:
-        offer.legs[seen.device] = Leg(spec, pbx, state=LegState.RINGING)
+        offer.legs[seen.device] = Leg(spec, pbx, state=_rings(seen))
+        offer.rang = offer.rang or seen.rang
     else:
         _stop(floor, pbx, seen)
         if offer.state is OfferState.CLOSING:
@@ -226,5 +231,5 @@ def _offer(floor: Floor, seen: SeenLeg, call: Call, member: Membership, leg: Leg
         turn=call.queue.turns,
         placed_at=floor.now,
         legs={leg.device.id: leg},
-        rang=True,
+        rang=seen.rang or seen.answered,
     )

@@ -24,6 +24,7 @@ def place(floor: Floor, call: Call, member: Membership) -> Offer | None:
     if not devices:
         return None
     agent, queue = member.agent, call.queue
+    agent.before = None
     queue.turns += 1
     offer = Offer(
         id=f"{floor.boot}-{floor.next_serial()}",

@@ -267,13 +267,23 @@ def _look_again(floor: Floor, agent: Agent) -> None:
     shown = AgentState.AVAILABLE if agent.open and not agent.offers else agents.state(floor, agent)
     if shown is not agent.shown:
         agent.shown = shown
-        agent.since = floor.now
+        agent.since = floor.now if agent.before is None else _since(floor, agent)
         why = agent.pause if shown is AgentState.PAUSED else ""
         if shown is AgentState.OFFLINE:
             why = "no phone can ring" if agent.signed_in else "signed out"
         elif shown is AgentState.ON_CALL and not agent.offers:
             why = "private call"
         floor.record(Happened.STATE, agent=agent.id, detail=(shown.value, why or ""))
+
+
+def _since(floor: Floor, agent: Agent) -> float:
+    """Since when the agent is what they are, shortly after a restart."""
+    before, agent.before = agent.before, None
+    if before is not None and before[0] is agent.shown:
+        return before[1]
+    if agent.shown is not AgentState.AVAILABLE:  # it may yet turn out to be as before
+        agent.before = before
+    return floor.now
 
 
 def _stand_idle(agent: Agent, lanes: tuple[Lane, ...]) -> None:

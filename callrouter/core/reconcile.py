@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callrouter.core import adopt, agents, calls, devices, failing, legs, wishes
-from callrouter.core.state import Call, CallState, Floor, Leg, LegState, Offer, OfferState
+from callrouter.core.state import (
+    Agent,
+    AgentState,
+    Call,
+    CallState,
+    Floor,
+    Leg,
+    LegState,
+    Offer,
+    OfferState,
+)
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import StopReason, StopRing
 from callrouter.model.events import (
@@ -168,6 +178,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     agent.devices_off = dict(event.devices_off)
     agent.messages.extend(event.messages)
     devices.put_back(floor, agent, event.strikes)
+    _since(floor, agent, event)
     if event.pending == "sign-out" and event.signed_in_at is not None:
         agent.signed_in_at = min(floor.now, event.signed_in_at)
     if agent.signed_in:
@@ -194,3 +205,15 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     ends = wishes.pause_ends(floor, agent)
     agent.overstayed = ends is not None and any(at >= ends for at, _ in agent.messages)
     wishes.limit_pause(floor, agent)
+
+
+def _since(floor: Floor, agent: Agent, event: AgentRestored) -> None:
+    """Since when the agent is what they were before, once it is seen that they still are."""
+    shown = next((state for state in AgentState if state.value == event.shown), None)
+    if event.since is None or shown is None:
+        return
+    since = min(floor.now, event.since)
+    if agent.shown is shown:
+        agent.since = min(agent.since, since)
+    else:
+        agent.before = shown, since

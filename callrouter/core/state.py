@@ -299,6 +299,8 @@ class Agent:
     since: float = 0.0
     """When the state shown last changed."""
     shown: AgentState = AgentState.OFFLINE
+    before: tuple[AgentState, float] | None = None
+    """The state shown before a restart, and since when, until the PBX has shown whether it still is."""
     misses: int = 0
     """Calls missed in a row."""
     calls: int = 0

@@ -30,6 +30,7 @@ def changed_by(floor: Floor, agent: Agent, by: str) -> None:
     """Keep who brought the agent's wanted state about, and when."""
     agent.changed_by, agent.changed_at = by, floor.now
     agent.promised = ""
+    agent.before = None
 
 
 def by_another(agent: Agent, by: str) -> bool:

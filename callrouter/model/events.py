@@ -197,7 +197,7 @@ class SeenCall:
 class SeenLeg:
     """A leg of ours as found in a snapshot.
 
-    `answered`: picked up; `accepted`: key 1 was pressed (a device without `confirm` accepts by being
+    `rang`: not known to be silent yet; `answered`: picked up; `accepted`: key 1 was pressed (a device without `confirm` accepts by being
     picked up); `bridged`: in a talk, with whomever.
     """
 
@@ -205,6 +205,7 @@ class SeenLeg:
     device: str
     agent: str
     call: str
+    rang: bool = True
     answered: bool = False
     accepted: bool = False
     bridged: bool = False
@@ -345,7 +346,8 @@ class AgentRestored:
     fields are then as after it. `changed_by` and `changed_at` say who made the agent's state what it
     is, and when; `devices_off` names the devices that are switched off, each with who did it and when;
     `messages` are the last things the agent was told, the oldest first; `strikes` is what speaks against
-    ringing their devices, by id.
+    ringing their devices, by id; `shown` and `since` are the state in which they were shown (a value of
+    `callrouter.core.state.AgentState`), and since when.
     """
 
     agent: str
@@ -364,6 +366,8 @@ class AgentRestored:
     devices_off: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     messages: tuple[tuple[float, str], ...] = ()
     strikes: Mapping[str, StruckBefore] = field(default_factory=dict)
+    shown: str = ""
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

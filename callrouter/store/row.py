@@ -37,6 +37,8 @@ class Row:
     """JSON: what the agent was told last, ``[at, text]`` each."""
     strikes: str = "{}"
     """JSON: what speaks against ringing devices, by id: the fields of `StruckBefore`."""
+    shown: str = ""
+    since: float | None = None
 
     def event(self, today: str) -> AgentRestored:
         """What the core is told at a start on the day `today`."""
@@ -57,6 +59,8 @@ class Row:
             devices_off=_devices(self.devices_off),
             messages=_messages(self.messages),
             strikes=_strikes(self.strikes),
+            shown=self.shown,
+            since=self.since,
         )
 
 
@@ -97,6 +101,8 @@ def copy(agent: Agent, now: float, day: str) -> Row:
                 for device, item in sorted(agent.strikes.items())
             }
         ),
+        shown=agent.shown.value,
+        since=agent.since,
     )
 
 

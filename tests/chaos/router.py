@@ -108,14 +108,17 @@ class RouterProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
 
-    async def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    async def ask(
+        self, path: str, body: dict[str, Any] | None = None, *, method: str | None = None
+    ) -> Any:
         """What its API answers; raises OSError."""
-        return await asyncio.to_thread(self._ask, path, body)
+        return await asyncio.to_thread(self._ask, path, body, method)
 
-    def _ask(self, path: str, body: dict[str, Any] | None) -> Any:
+    def _ask(self, path: str, body: dict[str, Any] | None, method: str | None) -> Any:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api/{path}",
             data=None if body is None else json.dumps(body).encode(),
+            method=method,
             headers={"Authorization": f"Bearer {TOKEN}"},
         )
         with urllib.request.urlopen(request, timeout=5) as answer:

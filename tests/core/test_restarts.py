@@ -84,6 +84,23 @@ def test_each_state_is_the_same_after_a_restart(name: str, pbx_first: bool) -> N
     if agent.signed_in:
         assert agent.signed_in_at == was.signed_in_at
     assert agent.pending_by == was.pending_by
+    if not (pbx_first and state is AgentState.RINGING):  # it was stopped, and rings anew
+        assert agent.since == was.since
+
+
+def test_since_when_is_told_anew_of_whoever_is_something_else_by_now() -> None:
+    old = Play(TWO, signed_in="ann").call("c1", "q").on(5).accepts("ann").on(5)
+    old.pbxes["office"].hang_up("c1")
+    new = restarted(old, after=20, pbx_first=False)
+    assert (new.state("ann"), new.agent("ann").since) == (AgentState.AVAILABLE, 30.0)
+    new.on(10).call("c2", "q").on(5).accepts("ann")
+    assert (new.state("ann"), new.agent("ann").since) == (AgentState.ON_CALL, 45.0)
+    new = Play(TWO, signed_in="")
+    new.feed(AgentRestored(agent="ann", signed_in=True, shown="available", since=-50.0))
+    new.on(5).sign_out("ann").on(5).sign_in("ann")
+    assert new.agent("ann").since == 10.0, "what was before is over"
+    new.feed(AgentRestored(agent="bob", shown="sulking", since=-50.0))
+    assert new.agent("bob").before is None
 
 
 @pytest.mark.parametrize("pbx_first", [True, False])

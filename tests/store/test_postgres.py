@@ -180,12 +180,12 @@ async def test_an_upgrade_does_not_wait_for_somebodys_lock_for_long(
     monkeypatch.setattr(postgres, "ANSWER_WITHIN", 0.3)
     async with running(TWO, place, clock):
         pass
-    one.ask("UPDATE callrouter_version SET version_num = '0003'")
-    one.ask("ALTER TABLE agents DROP COLUMN strikes")
+    one.ask("UPDATE callrouter_version SET version_num = '0004'")
+    one.ask("ALTER TABLE agents DROP COLUMN shown, DROP COLUMN since")
     with psycopg.connect(place.url) as other:
         other.execute("SELECT * FROM agents")
         async with running(TWO, place, clock) as world:
             assert one.LOCKED in world.keeper.status()["problem"]
             other.rollback()
             await until(lambda: world.keeper.status()["state"] == "good")
-    assert "strikes" in one.columns("agents")
+    assert "since" in one.columns("agents")

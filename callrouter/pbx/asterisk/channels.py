@@ -49,6 +49,7 @@ class LegChannel:
     agent: str = ""
     call: str = ""
     channel: str = ""
+    rang: bool = False
     up: bool = False
     accepted: bool = False
     stop: StopReason | None = None

@@ -127,6 +127,7 @@ class Mirror:
         if state == "Up":
             leg.up = True
         elif state == "Ringing":
+            leg.rang = True
             self.sink.post(LegRang(offer=leg.offer, device=leg.device))
 
     def _renamed(self, message: AmiMessage) -> None:

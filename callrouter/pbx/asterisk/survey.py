@@ -114,6 +114,7 @@ def snapshot(mirror: Mirror) -> PbxSnapshot:
             device=leg.device,
             agent=leg.agent,
             call=leg.call,
+            rang=leg.rang or leg.up,
             answered=leg.up,
             accepted=leg.accepted,
             bridged=bool(leg.bridge),
@@ -163,7 +164,8 @@ def _legs(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str]) -> Non
             mirror.legs[uid] = leg
             leg.agent, leg.call = found.own.get("FOR_AGENT", ""), found.own.get("FOR_CALL", "")
             leg.channel = found.message.get("Channel")
-            leg.up = found.message.get("ChannelStateDesc") == "Up"
+            state = found.message.get("ChannelStateDesc")
+            leg.rang, leg.up = leg.rang or state == "Ringing", state == "Up"
             leg.accepted = bool(found.own.get("ACCEPTED"))
             leg.bridge = found.bridge
 
