@@ -36,7 +36,10 @@ _LINK: Final[dict[str, Any]] = {
     "application_name": "callrouter",
 }
 """A half-open link is noticed. Whatever the address says itself goes before these."""
-_LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('callrouter'), hashtext(current_schema()))"
+LEAVES_WITHIN: Final = 2.0
+"""Seconds for a callrouter that was here before to be gone: one that was killed is, but the server needs a
+moment to see it."""
+_LOCK: Final = "SELECT pg_advisory_lock(hashtext('callrouter'), hashtext(current_schema()))"
 
 
 class Postgres:
@@ -75,10 +78,15 @@ class Postgres:
     def _claim(link: sa.Connection) -> None:
         if link.exec_driver_sql("SHOW server_encoding").scalar_one() != "UTF8":
             raise StoreError("its encoding is not UTF8; make it anew with ENCODING 'UTF8'")
-        if not link.exec_driver_sql(_LOCK).scalar_one():
+        link.exec_driver_sql(_set("LOCAL lock_timeout", LEAVES_WITHIN).decode())
+        try:
+            link.exec_driver_sql(_LOCK)
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
             raise StoreError(
                 "another callrouter keeps its states in this database; give each its own"
-            )
+            ) from error
 
     def _connect(self) -> psycopg.Connection[Any]:
         given = make_conninfo(**{**_LINK, **conninfo_to_dict(self._address.url)})

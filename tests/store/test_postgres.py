@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from dataclasses import replace
@@ -20,7 +21,7 @@ from tests.core.tables import queue, table
 from tests.store.server import PostgresServer
 from tests.store.test_mobiles import MOBILE, step
 from tests.store.tried import TriedServer
-from tests.store.world import T0, Clock, running, until
+from tests.store.world import T0, Clock, World, running, until
 
 TWO = table(queue("q", "ann bob"))
 
@@ -71,6 +72,24 @@ async def test_one_database_for_two_routers_is_refused(place: Address, clock: Cl
             assert one.keeper.status()["state"] == "good"
             two.post(SignedIn(agent="ann"))
         assert ask(place, "SELECT count(*) FROM agents WHERE signed_in") == [(0,)]
+
+
+async def test_who_was_killed_a_moment_ago_is_waited_for(place: Address, clock: Clock) -> None:
+    async with running(TWO, place, clock) as before:
+        before.post(SignedIn(agent="ann"))
+    world = World(TWO, place, clock)
+    waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with psycopg.connect(place.url) as dying:
+        dying.execute(postgres._LOCK.encode())
+        start = asyncio.create_task(world.keeper.start())
+        await until(lambda: bool(ask(place, waits)))
+    try:
+        await start
+        assert world.agent("ann").signed_in, "put back before anybody is rung"
+        assert world.keeper.status()["state"] == "good"
+    finally:
+        world.runtime.close()
+        await world.keeper.close()
 
 
 async def test_the_server_is_killed_and_comes_back(
