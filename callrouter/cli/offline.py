@@ -20,7 +20,6 @@ from callrouter.clock import SystemClock
 from callrouter.logs import clean
 
 if TYPE_CHECKING:
-    from callrouter.model.table import Table
     from callrouter.pbx.base import Finding
     from callrouter.settings import AsteriskSettings, Problem, Settings, TwilioSettings
 
@@ -222,7 +221,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     """Log in to each PBX and check what the router needs there.
 
     On an Asterisk: version, modules, rights, dialplan, clock, and the phones that agents name. At
-    Twilio: credentials, numbers and where they lead, caller id, countries. Ends with status 1 when
+    Twilio: credentials, numbers and where they lead, caller id, countries, SIP phones. Ends with status 1 when
     something is wrong, 3 when a PBX cannot be reached.
     """
     settings = read(folders.choose(context.obj, os.environ))
@@ -232,7 +231,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     for pbx, view, title in _patients(settings):
         if not as_json:
             click.echo(f"{pbx.id}: {title}")
-        looks = _looks(pbx, settings.table)
+        looks = _looks(pbx, settings)
         status, findings = asyncio.run(_examine(looks, aloud=not as_json))
         views.append(view | {"ok": status == 0, "findings": findings})
         worst = max(worst, status)
@@ -253,16 +252,16 @@ def _patients(
         yield cloud, view, f"Twilio account {cloud.account_sid}"
 
 
-def _looks(pbx: AsteriskSettings | TwilioSettings, table: Table) -> AsyncIterator[Finding]:
+def _looks(pbx: AsteriskSettings | TwilioSettings, settings: Settings) -> AsyncIterator[Finding]:
     from callrouter.settings import TwilioSettings  # noqa: PLC0415 - pydantic takes its time
 
     if isinstance(pbx, TwilioSettings):
-        from callrouter.pbx.twilio import account  # noqa: PLC0415 - only here
+        from callrouter.pbx.twilio import checkup  # noqa: PLC0415 - only here
 
-        return account.examine(pbx, table)
+        return checkup.examine(pbx, settings.table, settings.numbers.countries)
     from callrouter.pbx.asterisk import doctor as asterisk  # noqa: PLC0415 - only here
 
-    return asterisk.examine(pbx.id, pbx, table)
+    return asterisk.examine(pbx.id, pbx, settings.table)
 
 
 async def _examine(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +16,9 @@ from callrouter.cli.problems import Failed
 from callrouter.logs import clean
 
 if TYPE_CHECKING:
-    from callrouter.settings import TwilioSettings
+    from callrouter.pbx.twilio.account import Account
+    from callrouter.pbx.twilio.needs import Step, Wanted
+    from callrouter.settings import Settings, TwilioSettings
 
 
 @click.group(short_help="What an account of Twilio needs.")
@@ -22,53 +26,122 @@ def twilio() -> None:
     """What an account of Twilio needs."""
 
 
-@twilio.command(short_help="Show what the account's numbers need, or make it so.")
-@click.option("--apply", is_flag=True, help="Make the changes; without it they are only shown.")
+@twilio.command(short_help="Show what the account needs, or make it so.")
+@click.option("--apply", is_flag=True, help="Make the changes, after asking.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--fallback-url",
     default="",
     metavar="URL",
     help="What callers get when the router is down, such as a TwiML Bin.",
 )
+@click.option(
+    "--passwords",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A new file, for the passwords of new SIP phones.",
+)
+@click.option(
+    "--keep-countries", is_flag=True, help="Leave countries open that nobody is to be called in."
+)
 @click.pass_context
-def setup(context: click.Context, *, apply: bool, fallback_url: str) -> None:
-    """Show what has to change about the numbers of each account, or change it.
+def setup(
+    context: click.Context,
+    *,
+    apply: bool,
+    yes: bool,
+    fallback_url: str,
+    passwords: Path | None,
+    keep_countries: bool,
+) -> None:
+    """Show what has to change about each account, or change it.
 
-    Nothing else of the account is touched. Ends with status 1 while something is to be changed, 3
-    when Twilio cannot be asked.
+    Where the numbers of the configuration lead; the countries that may be called: those of numbers:
+    countries and of agents' phones, and no others; SIP domains and credentials for agents' SIP phones.
+    Nothing else of the account is touched.
+
+    Ends with status 1 while something is to be changed, 3 when Twilio cannot be asked.
     """
-    pbxes = twilios(read(folders.choose(context.obj, os.environ)))
-    if not pbxes:
-        raise Failed(2, "the configuration has no pbx with driver: twilio")
     if fallback_url and not fallback_url.startswith("https://"):
         raise Failed(2, "--fallback-url must be an https:// address that the router does not serve")
-    left = [asyncio.run(_set_up(pbx, apply=apply, fallback_url=fallback_url)) for pbx in pbxes]
+    settings = read(folders.choose(context.obj, os.environ))
+    pbxes = twilios(settings)
+    if not pbxes:
+        raise Failed(2, "the configuration has no pbx with driver: twilio")
+    how = _How(apply=apply, yes=yes, passwords=passwords)
+    left = [
+        asyncio.run(_set_up(pbx, _wish(pbx, settings, fallback_url, keep=keep_countries), how))
+        for pbx in pbxes
+    ]
     context.exit(1 if any(left) else 0)
 
 
-async def _set_up(pbx: TwilioSettings, *, apply: bool, fallback_url: str) -> bool:
+class _How:
+    """How it is to be done. New passwords go to a file that only its owner can read."""
+
+    def __init__(self, *, apply: bool, yes: bool, passwords: Path | None) -> None:
+        self.apply, self.yes = apply, yes
+        self.passwords = passwords
+        self._made = False
+
+    def keep(self, phone: str, password: str) -> None:
+        """Write a new password down."""
+        assert self.passwords is not None  # noqa: S101 - asked for before anything is changed
+        flags = os.O_WRONLY | (os.O_APPEND if self._made else os.O_CREAT | os.O_EXCL)
+        try:
+            with os.fdopen(os.open(self.passwords, flags, 0o600), "a", encoding="utf-8") as file:
+                file.write(f"{phone} {password}\n")
+        except FileExistsError as error:
+            raise Failed(2, f"{self.passwords} is there already: name a new file") from error
+        except OSError as error:
+            raise Failed(2, f"{self.passwords} cannot be written: {error.strerror}") from error
+        self._made = True
+
+
+def _wish(pbx: TwilioSettings, settings: Settings, fallback_url: str, *, keep: bool) -> Wanted:
+    from callrouter.pbx.twilio.needs import wanted  # noqa: PLC0415 - only here
+
+    found = wanted(pbx, settings.table, settings.numbers.countries, fallback_url)
+    return replace(found, only_these=found.only_these and not keep)
+
+
+async def _set_up(pbx: TwilioSettings, wish: Wanted, how: _How) -> bool:
     """Show or make the changes of one account; True: something is left to be done."""
     from callrouter.pbx.twilio.account import opened  # noqa: PLC0415 - only here
-    from callrouter.pbx.twilio.links import Links  # noqa: PLC0415 - only here
+    from callrouter.pbx.twilio.needs import steps  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.rest import NoAnswer  # noqa: PLC0415 - only here
 
     click.echo(f"{pbx.id}: Twilio account {pbx.account_sid}")
     try:
         async with opened(pbx) as account:
             missing = sorted(pbx.numbers.keys() - (await account.numbers()).keys())
-            changes = await account.changes(Links(pbx.public_url, pbx.id), fallback_url)
-            if apply:
-                await account.make(changes)
+            for number in missing:
+                click.echo(f"  ✗ {number} is no number of the account")
+            found = [step async for step in steps(account, wish)]
+            made = await _make(account, found, how)
     except NoAnswer as error:
         raise Failed(3, f"{pbx.id}: {error}") from error
-    for number in missing:
-        click.echo(f"  ✗ {number} is no number of the account")
-    for change in changes:
-        was = clean(change.now) or "empty"
-        verb = "changed" if apply else "to change"
-        click.echo(f"  {verb}: {change.number}: {change.field} {was} -> {change.wanted}")
-    if not changes and not missing:
-        click.echo("  all numbers are as they should be")
-    if changes and not apply:
+    return bool(missing) or not made
+
+
+async def _make(account: Account, found: list[Step], how: _How) -> bool:
+    """Show the changes, ask, and make them; True: none is left."""
+    for step in found:
+        click.echo(f"  to change: {clean(step.text)}")
+    if not found:
+        click.echo("  all is as it should be")
+        return True
+    if not how.apply:
         click.echo("  nothing was changed; --apply does it")
-    return bool(missing) or bool(changes and not apply)
+        return False
+    if how.passwords is None and any(step.secret for step in found):
+        raise Failed(2, "new SIP phones get passwords: say with --passwords FILE where they go")
+    if not how.yes and not click.confirm(f"  make these changes ({len(found)})?"):
+        click.echo("  nothing was changed")
+        return False
+    for step in found:
+        await step.make(account, how.keep)
+        click.echo(f"  changed: {clean(step.about)}")
+    if any(step.secret for step in found):
+        click.echo(f"  passwords are in {how.passwords}: put them into the phones, and delete it")
+    return True

@@ -1,125 +1,91 @@
-"""Setting up an account and looking at it, over HTTP against a server of ours: what is asked, what is
-said, what is changed. The answers have the fields that Twilio's library reads."""
+"""Setting up an account and looking at it, over HTTP against `theirs`: what is asked, what is said, what is
+changed, and that it is changed once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
-from aiohttp import web
-from aiohttp.test_utils import TestServer
+import pytest
 from click.testing import CliRunner, Result
 
 from callrouter.cli.main import cli
 from callrouter.cli.problems import Failed
-from callrouter.pbx.twilio.account import examine
-from tests.twilio import openapi
+from callrouter.model.table import AgentSpec
+from callrouter.pbx.twilio.checkup import examine
+from callrouter.pbx.twilio.needs import new_password
 from tests.twilio.peer import ACCOUNT
-from tests.twilio.world import FALLBACK, NUMBER, VOICEMAIL, mobile, settings, table
+from tests.twilio.theirs import BIN, VOICE, Theirs, served
+from tests.twilio.world import FALLBACK, NUMBER, VOICEMAIL, desk, mobile, settings, table
 
-VOICE = "https://calls.example.com/twilio/cloud/voice#rt=4000&rc=2&rp=ct,rt"
-STATUS = "https://calls.example.com/twilio/cloud/caller-status"
-BIN = "https://handler.twilio.com/twiml/EH1"
-
-
-class Account:
-    """What the account has, and what was changed about it."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, dict[str, Any]] = {}
-        self.verified: list[str] = []
-        self.countries = {"GB": True}
-        self.status = 200
-        self.changed: list[dict[str, str]] = []
-
-    def has(self, number: str, **fields: Any) -> None:
-        sid = f"PN{len(self.numbers):032d}"
-        self.numbers[sid] = {
-            "sid": sid,
-            "phone_number": number,
-            "capabilities": {"voice": True},
-            "voice_url": VOICE,
-            "voice_method": "POST",
-            "status_callback": STATUS,
-            "status_callback_method": "POST",
-            "voice_fallback_url": BIN,
-            **fields,
-        }
-
-    async def answer(self, request: web.Request) -> web.Response:
-        posted = [(key, str(value)) for key, value in (await request.post()).items()]
-        openapi.look_at(request.method, request.path_qs, posted)
-        name = request.path.rsplit("/", 1)[1].removesuffix(".json")
-        if self.status != 200:
-            return web.json_response({"code": 20003, "message": "Authenticate"}, status=self.status)
-        if request.method == "POST":
-            form = dict(posted)
-            self.changed.append(form)
-            fields = {"VoiceUrl": "voice_url", "VoiceFallbackUrl": "voice_fallback_url"}
-            self.numbers[name].update({fields[key]: value for key, value in form.items()})
-            return web.json_response(self.numbers[name])
-        match name:
-            case "IncomingPhoneNumbers":
-                found: Any = {"incoming_phone_numbers": [*self.numbers.values()]}
-            case "OutgoingCallerIds":
-                found = {"outgoing_caller_ids": [{"phone_number": one} for one in self.verified]}
-            case _:
-                found = {"iso_code": name, "low_risk_numbers_enabled": self.countries.get(name, False)}  # fmt: skip
-        return web.json_response(found)
+ACME = "acme.sip.twilio.com"
 
 
-@asynccontextmanager
-async def served(account: Account) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", account.answer)
-    async with TestServer(app) as server:
-        yield str(server.make_url("")).rstrip("/")
-
-
-async def findings(account: Account, *numbers: str) -> list[tuple[bool | None, str]]:
-    people = [mobile(f"a{n}", number) for n, number in enumerate(numbers)]
-    async with served(account) as url:
+async def findings(
+    theirs: Theirs, *people: AgentSpec, countries: Collection[str] = ()
+) -> list[tuple[bool | None, str]]:
+    async with served(theirs) as url:
         return [
             (finding.ok, finding.what)
-            async for finding in examine(settings(api_url=url), table(*people))
+            async for finding in examine(settings(api_url=url), table(*people), countries)
         ]
 
 
+# ---------------------------------------------------------------- doctor
+
+
 async def test_doctor_says_that_all_is_well() -> None:
-    account = Account()
-    account.has(NUMBER)
-    assert await findings(account, "+447700900123") == [
+    theirs = Theirs()
+    theirs.has(NUMBER)
+    assert await findings(theirs, mobile("a1", "+447700900123")) == [
         (True, f"Twilio lets us in to {ACCOUNT}"),
         (True, f"{NUMBER} is there and can be called"),
         (True, "calls to GB are allowed"),
     ]
+    phones, domain = theirs.has_list("phones", "ann", "bob"), theirs.has_domain(ACME)
+    theirs.mapped = {f"{domain}/Registrations": [phones], f"{domain}/Calls": [phones]}
+    found = await findings(theirs, desk("ann"), desk("bob"))
+    assert (True, f"SIP phones can register at {ACME}") in found
+    assert [what for ok, what in found if not ok] == []
+    assert theirs.changed == []
 
 
 async def test_doctor_says_what_is_wrong() -> None:
-    account = Account()
-    account.has(NUMBER, voice_url="https://demo.twilio.com/x", voice_fallback_url="", capabilities={"voice": False})  # fmt: skip
-    found = await findings(account, "+447700900123", "+33612345678")
+    theirs = Theirs(countries={"GB": True, "US": True, "DE": False})
+    theirs.has(NUMBER, voice_url="https://demo.twilio.com/x", voice_fallback_url="", capabilities={"voice": False})  # fmt: skip
+    people = [mobile("a1", "+447700900123"), mobile("a2", "+33612345678"), desk("ann")]
+    found = await findings(theirs, *people, countries=["GB", "DE"])
     assert (False, f"{NUMBER} cannot be called") in found
-    assert (False, f"{NUMBER}: voice_url is https://demo.twilio.com/x") in found
+    assert (False, f"{NUMBER}: voice_url https://demo.twilio.com/x -> {VOICE}") in found
     assert (False, f"{NUMBER}: no fallback URL") in found
-    assert (False, "calls to FR are not allowed") in found
-    account.numbers.clear()
-    found = await findings(account)
+    assert (False, "calls to FR: not allowed -> allowed") in found
+    assert (False, "calls to DE: not allowed -> allowed") in found
+    assert (False, "calls to US: allowed -> not allowed") in found
+    assert (True, "calls to GB are allowed") in found
+    assert (False, f"SIP domain {ACME}: missing -> made") in found
+    assert (False, f"SIP phone ann@{ACME}: unknown -> made, with a password") in found
+    theirs.numbers.clear()
+    found = await findings(theirs)
     assert (False, f"{NUMBER} is no number of the account") in found
     assert (False, f"caller_id {NUMBER} may not be shown") in found
-    account.verified = [NUMBER]
-    assert (False, f"caller_id {NUMBER} may not be shown") not in await findings(account)
+    theirs.verified = [NUMBER]
+    assert (False, f"caller_id {NUMBER} may not be shown") not in await findings(theirs)
+    assert theirs.changed == []
+
+
+async def test_without_countries_in_the_configuration_none_is_to_be_closed() -> None:
+    theirs = Theirs(countries={"GB": True, "US": True})
+    theirs.has(NUMBER)
+    assert [what for ok, what in await findings(theirs) if not ok] == []
 
 
 async def test_doctor_says_that_it_is_not_let_in() -> None:
-    account = Account()
-    account.status = 401
-    [(ok, what)] = await findings(account)
+    theirs = Theirs(status=401)
+    [(ok, what)] = await findings(theirs)
     assert not ok
     assert what == "Twilio says 401, code 20003: Authenticate"
 
@@ -127,12 +93,12 @@ async def test_doctor_says_that_it_is_not_let_in() -> None:
 # ---------------------------------------------------------------- the commands
 
 
-def write(folder: Path, url: str) -> None:
+def write(folder: Path, url: str, more: str = "queues: {support: {}}\n") -> None:
     (folder / "callrouter.yaml").write_text(
         f"pbx:\n  cloud: {{driver: twilio, account_sid: {ACCOUNT}, auth_token: t0p, "
         f"public_url: 'https://calls.example.com', numbers: {{'{NUMBER}': support}}, "
         f"caller_id: '{NUMBER}', fallback: '{FALLBACK}', places: {{voicemail: '{VOICEMAIL}'}}, "
-        f"api_url: '{url}'}}\nqueues: {{support: {{}}}}\n",
+        f"api_url: '{url}'}}\n{more}",
         "utf-8",
     )
 
@@ -143,13 +109,13 @@ class Said:
     output: str
 
 
-def say(folder: Path, *words: str) -> Said:
+def say(folder: Path, *words: str, types: str = "") -> Said:
     """Run a command in a thread, where it can have a loop of its own; as `main` does."""
     results: list[Result] = []
 
     def run() -> None:
         args = ["--config", str(folder), *words]
-        results.append(CliRunner().invoke(cli, args, standalone_mode=False))
+        results.append(CliRunner().invoke(cli, args, standalone_mode=False, input=types))
 
     thread = Thread(target=run)
     thread.start()
@@ -158,43 +124,140 @@ def say(folder: Path, *words: str) -> Said:
     if isinstance(result.exception, Failed):
         return Said(result.exception.status, f"{result.output}{result.exception}")
     assert result.exception is None, result.exception
+    assert "t0p" not in result.output
     return Said(result.return_value or 0, result.output)
 
 
-async def test_setup_shows_then_makes_the_changes_once(tmp_path: Path) -> None:
-    account = Account()
-    account.has(NUMBER, voice_url="https://demo.twilio.com/x", voice_fallback_url="")
-    account.has("+442079461111", voice_url="https://someone.else/x")
-    async with served(account) as url:
+async def test_setup_shows_then_asks_then_makes_the_changes_once(tmp_path: Path) -> None:
+    theirs = Theirs()
+    theirs.has(NUMBER, voice_url="https://demo.twilio.com/x", voice_fallback_url="")
+    theirs.has("+442079461111", voice_url="https://someone.else/x")
+    async with served(theirs) as url:
         write(tmp_path, url)
         setup = ("twilio", "setup", "--fallback-url", BIN)
         shown = await asyncio.to_thread(say, tmp_path, *setup)
         assert shown.status == 1, shown.output
         assert (
-            f"to change: {NUMBER}: voice_url https://demo.twilio.com/x -> {VOICE}" in shown.output
+            f"to change: {NUMBER}: voice_url https://demo.twilio.com/x -> {VOICE}; "
+            f"voice_fallback_url empty -> {BIN}" in shown.output
         )
-        assert "nothing was changed" in shown.output
-        assert account.changed == []
-        made = await asyncio.to_thread(say, tmp_path, *setup, "--apply")
+        assert "nothing was changed; --apply does it" in shown.output
+        refused = await asyncio.to_thread(say, tmp_path, *setup, "--apply", types="n\n")
+        assert refused.status == 1
+        assert "make these changes (1)?" in refused.output
+        assert refused.output.endswith("nothing was changed\n")
+        assert theirs.changed == []
+        made = await asyncio.to_thread(say, tmp_path, *setup, "--apply", types="y\n")
         assert made.status == 0, made.output
-        assert account.changed == [{"VoiceUrl": VOICE, "VoiceFallbackUrl": BIN}]
+        assert [form for _, form in theirs.changed] == [
+            {"VoiceUrl": VOICE, "VoiceFallbackUrl": BIN}
+        ]
         again = await asyncio.to_thread(say, tmp_path, *setup)
         assert again.status == 0
-        assert "all numbers are as they should be" in again.output
+        assert "all is as it should be" in again.output
         looked = await asyncio.to_thread(say, tmp_path, "doctor")
         assert looked.status == 0, looked.output
         assert f"cloud: Twilio account {ACCOUNT}" in looked.output
-    assert "t0p" not in shown.output + made.output + again.output + looked.output
+
+
+PEOPLE = f"""\
+numbers: {{region: GB, countries: [GB, FR]}}
+agents:
+  ann: {{devices: {{phone: sip/ann@{ACME}}}}}
+  bob: {{devices: {{phone: sip/bob@{ACME}, mobile: {{number: "+447700900123"}}}}}}
+  cat: {{devices: {{phone: client/cat}}}}
+queues: {{support: {{agents: [ann, bob, cat]}}}}
+"""
+
+
+async def test_setup_makes_sip_phones_and_opens_and_closes_countries(tmp_path: Path) -> None:
+    theirs = Theirs(countries={"GB": True, "FR": False, "US": True, "DE": False})
+    theirs.has(NUMBER)
+    file = tmp_path / "passwords"
+    async with served(theirs) as url:
+        write(tmp_path, url, PEOPLE)
+        setup = ("twilio", "setup")
+        shown = await asyncio.to_thread(say, tmp_path, *setup)
+        assert [line.removeprefix("  to change: ") for line in shown.output.splitlines()[1:-1]] == [
+            "calls to FR: not allowed -> allowed",
+            "calls to US: allowed -> not allowed",
+            f"SIP domain {ACME}: missing -> made",
+            f"credential list callrouter {ACME}: missing -> made",
+            f"users of callrouter {ACME}: may not register at {ACME} -> they may",
+            f"users of callrouter {ACME}: may not call at {ACME} -> they may",
+            f"SIP phone ann@{ACME}: unknown -> made, with a password",
+            f"SIP phone bob@{ACME}: unknown -> made, with a password",
+        ]
+        unsaid = await asyncio.to_thread(say, tmp_path, *setup, "--apply", "--yes")
+        assert unsaid.status == 2
+        assert "--passwords FILE" in unsaid.output
+        assert theirs.changed == []
+        words = (*setup, "--apply", "--yes", "--passwords", str(file))
+        made = await asyncio.to_thread(say, tmp_path, *words)
+        assert made.status == 0, made.output
+        again = await asyncio.to_thread(say, tmp_path, *setup)
+        assert (again.status, len(theirs.changed)) == (0, 8), again.output
+    assert theirs.countries == {"GB": True, "FR": True, "US": False, "DE": False}
+    updates = [json.loads(form["UpdateRequest"]) for path, form in theirs.changed if "Bulk" in path]
+    for [update] in updates:
+        assert update["high_risk_special_numbers_enabled"] == "false"
+        assert update["high_risk_tollfraud_numbers_enabled"] == "false"
+    kept = dict(line.split() for line in file.read_text().splitlines())
+    [users] = theirs.users.values()
+    assert kept == {f"{name}@{ACME}": word for name, word in users.items()}
+    assert sorted(users) == ["ann", "bob"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    for word in users.values():
+        assert word not in made.output
+
+
+async def test_setup_leaves_alone_what_others_made(tmp_path: Path) -> None:
+    """A domain with a list of the operator's own: only the phone that is missing gets a password."""
+    theirs = Theirs(countries={"GB": True, "FR": True, "US": True})
+    theirs.has(NUMBER)
+    phones, domain = theirs.has_list("phones", "ann"), theirs.has_domain(ACME, registers=False)
+    theirs.mapped = {f"{domain}/Registrations": [phones]}
+    file = tmp_path / "passwords"
+    async with served(theirs) as url:
+        write(tmp_path, url, PEOPLE)
+        words = ("twilio", "setup", "--apply", "--yes", "--keep-countries", "--passwords", str(file))  # fmt: skip
+        made = await asyncio.to_thread(say, tmp_path, *words)
+        assert made.status == 0, made.output
+        assert file.read_text().startswith(f"bob@{ACME} ")
+        theirs.users[phones].pop("ann")
+        there = await asyncio.to_thread(say, tmp_path, *words)
+        assert there.status == 2
+        assert "is there already" in there.output
+    assert theirs.countries["US"]
+    assert theirs.domains[domain]["sip_registration"]
+    assert theirs.mapped[f"{domain}/Registrations"][0] == phones
+    assert "ann" not in theirs.users[phones], "nobody was made whose password could not be kept"
+
+
+async def test_what_twilio_refuses_is_said_and_ends_it(tmp_path: Path) -> None:
+    theirs = Theirs(refuses={"SIP/Domains.json": (400, 21232, "Domain name is taken")})
+    theirs.has(NUMBER)
+    async with served(theirs) as url:
+        write(tmp_path, url, PEOPLE)
+        words = ("twilio", "setup", "--apply", "--yes", "--passwords", str(tmp_path / "p"))
+        refused = await asyncio.to_thread(say, tmp_path, *words)
+    assert refused.status == 3
+    assert "changed: calls to FR" in refused.output
+    assert (
+        "Twilio says 400, code 21232: Unable to create record: Domain name is taken"
+        in refused.output
+    )
+    assert not (tmp_path / "p").exists()
 
 
 async def test_setup_where_there_is_nothing_to_be_done(tmp_path: Path) -> None:
-    account = Account()
-    async with served(account) as url:
+    theirs = Theirs()
+    async with served(theirs) as url:
         write(tmp_path, url)
         missing = await asyncio.to_thread(say, tmp_path, "twilio", "setup")
         assert missing.status == 1
         assert f"{NUMBER} is no number of the account" in missing.output
-        account.status = 401
+        theirs.status = 401
         refused = await asyncio.to_thread(say, tmp_path, "twilio", "setup")
         assert refused.status == 3
         assert "code 20003" in refused.output
@@ -211,3 +274,12 @@ def test_setup_without_an_account_or_with_a_wrong_address(tmp_path: Path) -> Non
     result = say(tmp_path, "twilio", "setup", "--fallback-url", "http://x")
     assert result.status == 2
     assert "https://" in result.output
+
+
+@pytest.mark.parametrize("_", range(20))
+def test_new_passwords_are_what_twilio_takes(_: int) -> None:
+    word = new_password()
+    assert len(word) >= 12
+    assert word.isalnum()
+    assert any(sign.isdigit() for sign in word)
+    assert word not in {word.lower(), word.upper()}

@@ -1,0 +1,68 @@
+"""What `doctor` finds in an account of Twilio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+from callrouter.model.table import Table
+from callrouter.pbx.base import Finding
+from callrouter.pbx.twilio import needs
+from callrouter.pbx.twilio.account import Account, opened
+from callrouter.pbx.twilio.rest import NoAnswer
+from callrouter.settings import TwilioSettings
+
+
+async def examine(
+    settings: TwilioSettings, table: Table, countries: Collection[str] = ()
+) -> AsyncIterator[Finding]:
+    """Look at everything, one finding at a time. The first is whether Twilio lets us in.
+
+    Args:
+        settings: the account.
+        table: whose agents' phones it rings.
+        countries: those whose numbers agents may register.
+    """
+    wish = needs.wanted(settings, table, countries)
+    async with opened(settings) as account:
+        try:
+            theirs = await account.numbers()
+            yield Finding(True, f"Twilio lets us in to {settings.account_sid}")
+            for number in settings.numbers:
+                yield _number(number, theirs)
+            async for finding in _showing(account, theirs):
+                yield finding
+            differs = set()
+            async for step in needs.steps(account, wish):
+                differs.add(step.about)
+                yield Finding(False, step.text, "callrouter twilio setup --apply does it")
+            for country in sorted(wish.countries):
+                if f"calls to {country}" not in differs:
+                    yield Finding(True, f"calls to {country} are allowed")
+            for name in sorted(wish.phones):
+                if not any(name in about for about in differs):
+                    yield Finding(True, f"SIP phones can register at {name}")
+        except NoAnswer as error:
+            advice = "check account_sid, auth_token or api_key, and api_url"
+            yield Finding(False, str(error), advice, reached=False)
+
+
+def _number(number: str, theirs: dict[str, Any]) -> Finding:
+    if number not in theirs:
+        advice = "buy it or move it there, or take it out of numbers"
+        return Finding(False, f"{number} is no number of the account", advice)
+    if not (theirs[number].capabilities or {}).get("voice", False):
+        return Finding(False, f"{number} cannot be called", "it has no voice capability")
+    return Finding(True, f"{number} is there and can be called")
+
+
+async def _showing(account: Account, theirs: dict[str, Any]) -> AsyncIterator[Finding]:
+    """What callers get without us, and what agents' phones show."""
+    settings = account.settings
+    for number in settings.numbers:
+        if number in theirs and not theirs[number].voice_fallback_url:
+            advice = "without it callers are lost while the router is down; see docs/operator.md"
+            yield Finding(False, f"{number}: no fallback URL", advice)
+    if settings.caller_id not in {*theirs, *await account.verified()}:
+        advice = "take one of the account's numbers for caller_id, or verify it at Twilio"
+        yield Finding(False, f"caller_id {settings.caller_id} may not be shown", advice)

@@ -1,0 +1,248 @@
+"""What an account must have for the router: its differences from that, and how each is made good."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from callrouter.mobiles.policy import country_of
+from callrouter.model.table import Table
+from callrouter.pbx.twilio.account import Account, Domain
+from callrouter.pbx.twilio.links import Links
+from callrouter.settings import TwilioSettings
+
+OVERRIDES: Final = "#rt=4000&rc=2&rp=ct,rt"
+"""Connection overrides of a number's URL: an answer within 4 s, two more tries. Never sent to us."""
+_DOMAINS: Final = ".sip.twilio.com"
+_PASSWORD: Final = 20
+
+Keep = Callable[[str, str], None]
+"""Where the password of a new SIP phone goes: its address, the password."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One difference. `about` is what has it, `what` says it in words, for people; `make` ends it.
+
+    `secret`: a password is made, and must be kept somewhere.
+    """
+
+    about: str
+    what: str
+    make: Callable[[Account, Keep], Awaitable[None]]
+    secret: bool = False
+
+    @property
+    def text(self) -> str:
+        """The whole, in words."""
+        return f"{self.about}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the configuration asks of an account.
+
+    Attributes:
+        settings: the account.
+        fallback_url: what Twilio asks when the router does not answer; empty: nothing is said of it.
+        countries: that may be called, two letters each.
+        only_these: whether no other country may be called.
+        phones: users of SIP phones, by domain.
+    """
+
+    settings: TwilioSettings
+    fallback_url: str
+    countries: frozenset[str]
+    only_these: bool
+    phones: Mapping[str, Collection[str]]
+
+
+def wanted(
+    settings: TwilioSettings, table: Table, countries: Collection[str], fallback_url: str = ""
+) -> Wanted:
+    """What a configuration asks for.
+
+    Args:
+        settings: the account.
+        table: whose agents' phones it rings.
+        countries: those whose numbers agents may register; others are closed only if there are any.
+        fallback_url: see `Wanted`.
+    """
+    numbers = {*settings.places.values(), settings.fallback} - {""}
+    phones: dict[str, set[str]] = {}
+    for agent in table.agents.values():
+        for device in agent.devices:
+            if settings.id not in device.pbxes:
+                continue
+            if device.number:
+                numbers.add(device.number)
+            kind, _, address = device.endpoint.partition("/")
+            user, _, domain = address.partition("@")
+            if kind == "sip" and domain.endswith(_DOMAINS):
+                phones.setdefault(domain, set()).add(user)
+    called = {country_of(number) for number in numbers} - {""}
+    return Wanted(
+        settings=settings,
+        fallback_url=fallback_url,
+        countries=frozenset({*countries, *called}),
+        only_these=bool(countries),
+        phones=phones,
+    )
+
+
+def _of_a_number(links: Links, fallback_url: str) -> dict[str, str]:
+    found = {
+        "voice_url": links.to("voice") + OVERRIDES,
+        "voice_method": "POST",
+        "status_callback": links.to("caller-status"),
+        "status_callback_method": "POST",
+    }
+    return found | ({"voice_fallback_url": fallback_url} if fallback_url else {})
+
+
+async def steps(account: Account, wish: Wanted) -> AsyncIterator[Step]:
+    """Every difference, in the order in which they can be made good.
+
+    Raises:
+        NoAnswer: Twilio does not say what there is.
+    """
+    for step in _numbers(await account.numbers(), wish):
+        yield step
+    for step in _countries(await account.countries(), wish):
+        yield step
+    if wish.phones:
+        async for step in _phones(account, wish):
+            yield step
+
+
+def _numbers(theirs: Mapping[str, Any], wish: Wanted) -> list[Step]:
+    """One for each number: all its settings go in one request."""
+    links = Links(wish.settings.public_url, wish.settings.id)
+    found = []
+    for number in wish.settings.numbers:
+        has = theirs.get(number)
+        fields = _of_a_number(links, wish.fallback_url) if has is not None else {}
+        other = {
+            field: value
+            for field, value in fields.items()
+            if str(getattr(has, field) or "") != value
+        }
+        if has is not None and other:
+            told = (
+                f"{field} {getattr(has, field) or 'empty'} -> {value}"
+                for field, value in other.items()
+            )
+            make = partial(_set_number, has.sid, other)
+            found.append(Step(about=number, what="; ".join(told), make=make))
+    return found
+
+
+async def _set_number(sid: str, fields: Mapping[str, str], account: Account, _keep: Keep) -> None:
+    await account.set_number(sid, fields)
+
+
+# ---------------------------------------------------------------- countries
+
+
+def _countries(theirs: Mapping[str, bool], wish: Wanted) -> list[Step]:
+    shut = [one for one in sorted(wish.countries) if not theirs.get(one, False)]
+    extra = [one for one, open_ in sorted(theirs.items()) if open_ and one not in wish.countries]
+    found = [_country(one, "not allowed -> allowed", allowed=True) for one in shut]
+    if wish.only_these:
+        found += [_country(one, "allowed -> not allowed", allowed=False) for one in extra]
+    return found
+
+
+def _country(code: str, what: str, *, allowed: bool) -> Step:
+    async def make(account: Account, _keep: Keep) -> None:
+        await account.allow(code, allowed=allowed)
+
+    return Step(about=f"calls to {code}", what=what, make=make)
+
+
+# ---------------------------------------------------------------- SIP phones
+
+
+async def _phones(account: Account, wish: Wanted) -> AsyncIterator[Step]:
+    """SIP domains that take registrations, and for each a list of credentials with our phones."""
+    domains, lists = await account.domains(), await account.credential_lists()
+    for name, phones in sorted(wish.phones.items()):
+        domain = domains.get(name)
+        known: set[str] = set()
+        for sid in domain.registrations if domain is not None else ():
+            known |= await account.users(sid)
+        missing = {*phones} - known
+        ours = f"callrouter {name}"
+        list_sid = lists.get(ours, "")
+        for step in _domain(name, domain):
+            yield step
+        for step in _credentials(name, domain, ours, list_sid) if missing else ():
+            yield step
+        inside = await account.users(list_sid) if list_sid and missing else set()
+        for user in sorted(missing - inside):
+            make = partial(_make_user, ours, name, user)
+            about = f"SIP phone {user}@{name}"
+            yield Step(about=about, what="unknown -> made, with a password", make=make, secret=True)
+
+
+def _domain(name: str, domain: Domain | None) -> list[Step]:
+    async def make(account: Account, _keep: Keep) -> None:
+        await account.make_domain(name)
+
+    async def mend(account: Account, _keep: Keep) -> None:
+        if domain is not None:
+            await account.set_domain(domain.sid, {"sip_registration": True})
+
+    about = f"SIP domain {name}"
+    if domain is None:
+        return [Step(about=about, what="missing -> made", make=make)]
+    if not domain.registers:
+        return [Step(about=about, what="phones cannot register -> they can", make=mend)]
+    return []
+
+
+def _credentials(name: str, domain: Domain | None, ours: str, list_sid: str) -> list[Step]:
+    """A list of our own, whose users may register and call."""
+
+    async def make(account: Account, _keep: Keep) -> None:
+        await account.make_credential_list(ours)
+
+    found = []
+    if not list_sid:
+        found.append(Step(about=f"credential list {ours}", what="missing -> made", make=make))
+    for registering, word in ((True, "register"), (False, "call")):
+        there = frozenset[str]()
+        if domain is not None:
+            there = domain.registrations if registering else domain.calls
+        if not list_sid or list_sid not in there:
+            step = partial(_let_in, ours, name, registering)
+            what = f"may not {word} at {name} -> they may"
+            found.append(Step(about=f"users of {ours}", what=what, make=step))
+    return found
+
+
+async def _let_in(ours: str, name: str, registering: bool, account: Account, _keep: Keep) -> None:
+    domain = (await account.domains())[name]
+    sid = (await account.credential_lists())[ours]
+    await account.let_in(domain.sid, sid, registering=registering)
+
+
+async def _make_user(ours: str, domain: str, user: str, account: Account, keep: Keep) -> None:
+    """The password is kept before it is in force: one that nobody knows is of no use."""
+    sid = (await account.credential_lists())[ours]
+    password = new_password()
+    keep(f"{user}@{domain}", password)
+    await account.make_user(sid, user, password)
+
+
+def new_password() -> str:
+    """A password that Twilio takes: at least 12 characters, with a digit, in mixed case."""
+    signs = string.ascii_letters + string.digits
+    while True:
+        word = "".join(secrets.choice(signs) for _ in range(_PASSWORD))
+        if any(c.isdigit() for c in word) and any(c.islower() for c in word) and any(c.isupper() for c in word):  # fmt: skip
+            return word
