@@ -56,6 +56,9 @@ def all_members(queue: QueueSpec) -> Iterator[MemberSpec]:
         yield from step.members
 
 
+_HANGUP: Final = "h"
+
+
 def serving(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
     """Name the queues that each agent serves, if only in a shift or a step; in the queues' order."""
     found: dict[str, dict[str, None]] = {}
@@ -69,6 +72,12 @@ def build_queue(
     id_: str, queue: schema.Queue, agents: Mapping[str, AgentSpec], context: Context
 ) -> QueueSpec:
     """Make a queue's rules; what does not hang together is reported to the document."""
+    if id_ == _HANGUP:
+        text = f"a queue cannot be called {quoted(id_)}"
+        hint = (
+            "Asterisk's dialplan goes to that extension when a caller hangs up: take another name"
+        )
+        context.document.error(("queues", id_), text, hint, key=True)
     policy = _policy(id_, queue, context)
     base = _Table(queue.agents, ("queues", id_, "agents"))
     places: dict[str, Way] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,7 +12,7 @@ from callrouter.lab import Install
 from callrouter.model.commands import Happened
 from callrouter.model.events import PauseRequested
 from callrouter.model.table import HangUp, KeepWaiting, ToDialplan, ToQueue
-from tests.asterisk.floor import Answer, Dialog, Floor, RingOnly, queue, staff, stage
+from tests.asterisk.floor import DIALPLAN, Answer, Dialog, Floor, RingOnly, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -42,8 +43,6 @@ exten => _[a-z0-9]!,1,Set(CALLERID(name)=fallback ${CALLROUTER_RESULT})
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def here(install: Install) -> AsyncIterator[Floor]:
-    from tests.asterisk.floor import DIALPLAN  # noqa: PLC0415
-
     async with stage(install, 4, lab_in=LAB_IN, dialplan=DIALPLAN + TARGETS) as made:
         yield made
 
@@ -107,6 +106,18 @@ async def test_goto_goes_to_the_fallback(here: Floor) -> None:
     caller = await here.call()
     assert await shown(here) == "fallback nobody"
     await done(here, caller)
+
+
+async def test_no_context_takes_a_hangup_for_a_queue() -> None:
+    """Asterisk runs the extension h when a caller hangs up, and a pattern for queues matches it too."""
+    contexts = re.split(r"^\[([a-z-]+)\]$", DIALPLAN, flags=re.MULTILINE)[1:]
+    matching = [
+        name
+        for name, text in zip(contexts[::2], contexts[1::2], strict=True)
+        if "exten => _[a-z0-9]!," in text and "\nexten => h,1,Hangup()\n" not in text
+    ]
+    assert len(contexts) > 20
+    assert matching == []
 
 
 async def test_targets(here: Floor) -> None:

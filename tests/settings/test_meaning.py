@@ -223,6 +223,14 @@ def test_queue_errors(tmp_path: Path, keys: str, message: str) -> None:
     assert line.startswith(f"queues.yaml:{message}"), line
 
 
+def test_a_queue_that_asterisk_would_take_for_a_hangup(tmp_path: Path) -> None:
+    text = "queues:\n  h: {agents: [alice]}\n  hh: {agents: [alice]}\n"
+    [said] = told(tmp_path, queues=text)
+    assert said.startswith(
+        "queues.yaml:2:3: a queue cannot be called 'h' (Asterisk's dialplan goes to"
+    )
+
+
 def test_dangling_and_repeated_agents(tmp_path: Path) -> None:
     text = "queues:\n  a: {agents: [alice, alcie, bob, bob]}\n  b: {agents: {zzz: 1}}\n  c: {agents: 5}\n"
     assert told(tmp_path, queues=text) == [

@@ -6,6 +6,7 @@ copies into AstDB: AMI's `Setvar` is not allowed to write `DB()` for a user with
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 
 from callrouter.core import agents
@@ -16,6 +17,8 @@ from callrouter.pbx.asterisk import orders
 
 DESKS = "CALLROUTER_DESKS_"
 MOBILES = "CALLROUTER_MOBILES_"
+STAMP = "CALLROUTER_STAMP_"
+"""Which version of the two it is: the dialplan copies them once for each."""
 
 NONE = "-"
 """What stands for no device: an empty variable would be one that was never told."""
@@ -62,6 +65,10 @@ def _out(floor: Floor, device: DeviceSpec, pbx: str) -> bool:
 
 def _number(device: DeviceSpec, dial_number: str) -> str:
     return dial_number.replace("{number}", device.number.removeprefix("+"))
+
+
+def _stamp(found: tuple[str, str]) -> str:
+    return hashlib.blake2s("|".join(found).encode(), digest_size=8).hexdigest()
 
 
 class _List:
@@ -115,3 +122,4 @@ class KnownDevices:
                 self._told[queue.id] = found
                 yield orders.setvar("", DESKS + queue.id, found[0])
                 yield orders.setvar("", MOBILES + queue.id, found[1])
+                yield orders.setvar("", STAMP + queue.id, _stamp(found))

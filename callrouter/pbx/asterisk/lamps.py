@@ -17,7 +17,7 @@ from callrouter.pbx.asterisk import orders
 AGENT: Final = "Custom:callrouter-"
 QUEUE: Final = "Custom:callrouter-queue-"
 
-AFTER: Final = 0.05
+AFTER: Final = 0.25
 """Seconds from a change to its lamp; what comes and goes within them is not shown."""
 _AT_A_TIME: Final = 200
 """Lamps looked at in one go, so that thousands never hold up an offer."""

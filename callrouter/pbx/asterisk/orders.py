@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from callrouter.logs import mask
-from callrouter.model.commands import Leave, Ring, StopReason
+from callrouter.model.commands import Leave, Result, Ring, StopReason
 from callrouter.model.table import HangUp, ToDialplan
 from callrouter.pbx.asterisk import words
 from callrouter.pbx.asterisk.channels import Caller, LegChannel
@@ -138,14 +138,14 @@ def setvar(uid: str, name: str, value: str) -> Action:
     return action | {"Channel": uid} if uid else action
 
 
-def redirect(uid: str, context: str, extension: str) -> Action:
-    """Send a channel to a place in the dialplan."""
+def redirect(uid: str, context: str, extension: str, priority: str = "1") -> Action:
+    """Send a channel to a place in the dialplan; `priority` may be a label."""
     return {
         "Action": "Redirect",
         "Channel": uid,
         "Context": context,
         "Exten": extension,
-        "Priority": "1",
+        "Priority": priority,
     }
 
 
@@ -156,7 +156,13 @@ def connect(caller: Caller, leg: LegChannel) -> Iterator[Action]:
 
 
 def leave(uid: str, queue: str, command: Leave) -> Iterator[Action]:
-    """Let the caller go where the command says, by way of the dialplan."""
+    """Let the caller go where the command says, by way of the dialplan.
+
+    What nearly every call comes to, back the way it came after a talk, is a single action.
+    """
+    if command.result is Result.ANSWERED and command.target is None:
+        yield redirect(uid, words.LEAVE, queue, words.ANSWERED)
+        return
     match command.target:
         case ToDialplan(context, extension, priority):
             target = f"{context},{extension},{priority}"
