@@ -29,6 +29,7 @@ from callrouter.api.metrics import Metrics
 from callrouter.api.problems import Handler, speak_problems
 from callrouter.api.routes import BACKEND, add_routes
 from callrouter.api.tokens import Tokens
+from callrouter.api.talkroutes import add_talk_routes
 from callrouter.api.whyroutes import add_why_routes
 
 MOST_BYTES: Final = 64 * 1024
@@ -54,6 +55,7 @@ def make_app(
     add_why_routes(app)
     add_config_routes(app)
     add_device_routes(app)
+    add_talk_routes(app)
     app.router.add_get("/api/live", live)
     app.router.add_get("/metrics", Metrics(backend).answer)
     app.router.add_routes(doors)

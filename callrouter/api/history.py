@@ -151,8 +151,8 @@ class History:
                     story.wait = float(record.detail[0])
             case Happened.REQUEUED:
                 story.agent, story.wait = "", None
-            case Happened.MOVED:
-                story.queue = record.queue
+            case Happened.PASSED | Happened.MOVED:
+                _moved(story, record)
             case _ if record.kind in _ENDS:
                 self._end(story, record)
             case _:
@@ -203,3 +203,10 @@ class History:
         """Calls whose end was never told (a fault in the core swallows a step's records)."""
         if len(self._live) > 2 * len(self._floor.calls) + KEPT:
             self._live = {k: v for k, v in self._live.items() if k in self._floor.calls}
+
+
+def _moved(story: Story, record: Record) -> None:
+    """A waiting call is another queue's, or a talk another agent's."""
+    story.queue = record.queue
+    if record.kind is Happened.PASSED:
+        story.agent = str(record.detail[0])

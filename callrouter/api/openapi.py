@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from callrouter import __version__
+from callrouter.model.events import TalkWish
 
 Json = dict[str, Any]
 
@@ -157,6 +158,8 @@ _SCHEMAS: Final[Json] = {
         tag=_MAYBE_TEXT,
         state={"enum": list(_CALL_STATES)},
         agent=_MAYBE_TEXT,
+        held=_YES_NO,
+        consulting=_MAYBE_TEXT,
         entered_at=_MOMENT,
         wait_s=_MAYBE_NUMBER,
         talk_s=_MAYBE_NUMBER,
@@ -328,6 +331,31 @@ def _device_paths() -> Json:
     }
 
 
+_TALK_WORDS = {
+    TalkWish.HOLD: "Let the caller hear music",
+    TalkWish.UNHOLD: "Let the caller hear the agent again",
+    TalkWish.TRANSFER: "Give the caller away: to a queue, or to an agent of the queue",
+    TalkWish.CONSULT: "Put the caller on hold and ring a colleague",
+    TalkWish.COMPLETE: "Give the caller to the colleague who was asked",
+    TalkWish.CANCEL: "Let the colleague go and take the caller back",
+}
+
+
+def _talk_paths(call: Json) -> Json:
+    """What an agent does with the call they talk on."""
+    paths = {}
+    for wish, words in _TALK_WORDS.items():
+        to = (
+            {"queue": _TEXT, "agent": _TEXT}
+            if wish in {TalkWish.TRANSFER, TalkWish.CONSULT}
+            else {}
+        )
+        paths[f"/api/agents/{{id}}/call/{wish.value}"] = {
+            "post": _write(words, call, _body(call=_TEXT, **to))
+        }
+    return paths
+
+
 def _paths() -> Json:
     agent, call, queue = _ref("Agent"), _ref("Call"), _ref("Queue")
     calls = _get("Calls that are on, then the last that ended", _list(call))
@@ -385,11 +413,12 @@ def _paths() -> Json:
         "/api/calls/{id}/why": why,
         "/api/calls/{id}/move": {
             "post": _write(
-                "Move a waiting call: to a queue, to an agent first, to a priority",
+                "Move a call: a waiting one to a queue, to an agent first, to a priority; a talk to a queue or an agent",
                 call,
                 _body(queue=_TEXT, agent=_TEXT, priority={**_WHOLE, "minimum": 1, "maximum": 100}),
             )
         },
+        **_talk_paths(call),
         "/api/config/diff": diff,
         "/api/config/history": _get("The changes of the configuration so far", _ref("History")),
         "/api/config/reload": {"post": reload},

@@ -25,6 +25,9 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.TAKEN: ("position", "first_position", "wait_s", "how"),
     _H.COMPLETED: ("by", "wait_s", "talk_s", "first_position"),
     _H.TRANSFERRED: ("transfer", "to", "wait_s", "talk_s", "first_position"),
+    _H.HELD: ("hold",),
+    _H.CONSULTED: ("colleague", "what"),
+    _H.PASSED: ("to",),
     _H.LEFT: ("result", "target", "position", "first_position", "wait_s"),
     _H.SIGNED_IN: ("by",),
     _H.SIGNED_OUT: ("signed_in_s", "by"),
@@ -139,6 +142,11 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
         + (f" to {mask(d['to'])}" if d["to"] else "")
         + f" after {d['talk_s']} s"
     ),
+    _H.HELD: lambda r, d: (
+        f"call {r.call} is {'' if d['hold'] == 'on' else 'not '}on hold ({r.agent})"
+    ),
+    _H.CONSULTED: lambda r, d: f"call {r.call}: {r.agent} asks {d['colleague']}: {d['what']}",
+    _H.PASSED: lambda r, d: f"call {r.call} was put through by {r.agent} to {d['to']}",
     _H.LEFT: _left,
     _H.SIGNED_IN: lambda r, d: f"agent {r.agent} signed in{_by(d['by'])}",
     _H.SIGNED_OUT: lambda r, d: f"agent {r.agent} signed out{_by(d['by'])}",

@@ -19,6 +19,7 @@ from callrouter.api.problems import ApiProblem, not_found
 from callrouter.api.records import Json, moment, seconds
 from callrouter.core.people import refusal
 from callrouter.core.state import Agent, Call, CallState, Queue
+from callrouter.core.talks import refusal as talk_refusal
 from callrouter.core.wishes import unknown_reason
 from callrouter.model.events import (
     CallEndRequested,
@@ -29,6 +30,8 @@ from callrouter.model.events import (
     Resumed,
     SignedIn,
     SignedOut,
+    TalkRequested,
+    TalkWish,
 )
 from callrouter.model.table import FIRST_PRIORITY, LAST_PRIORITY
 
@@ -292,9 +295,16 @@ def _find_waiting(b: Backend, name: str, what: str) -> Call:
 
 
 async def move_call(request: web.Request) -> web.Response:
-    """``POST /api/calls/{id}/move``: to another queue, to an agent first, to a priority."""
+    """``POST /api/calls/{id}/move``: to another queue, to an agent first, to a priority.
+
+    Of a talk: to a queue or an agent, as its agent would transfer it.
+    """
     b = request.app[BACKEND]
     body = await read_object(request, {"queue": str, "agent": str, "priority": int})
+    talk = b.floor.calls.get(request.match_info["id"])
+    if talk is not None and talk.state is CallState.TALKING and body and "priority" not in body:
+        ask_for_talk(request, talk, TalkWish.TRANSFER, body)
+        return answer(_one_call(b, talk.id))
     found = _find_waiting(b, request.match_info["id"], "moved")
     _check_move(b, found, body)
     b.post(
@@ -307,6 +317,26 @@ async def move_call(request: web.Request) -> web.Response:
         )
     )
     return answer(_one_call(b, found.id))
+
+
+def ask_for_talk(request: web.Request, call: Call, wish: TalkWish, body: Json) -> None:
+    """Have something done with a talk.
+
+    Raises:
+        ApiProblem: 409, with the reason why it can't be.
+    """
+    b = request.app[BACKEND]
+    event = TalkRequested(
+        call=call.id,
+        wish=wish,
+        queue=body.get("queue", ""),
+        agent=body.get("agent", ""),
+        by=identify(request).name,
+    )
+    no = talk_refusal(b.floor, event)
+    if no:
+        raise ApiProblem(409, "refused", no)
+    b.post(event)
 
 
 def _check_move(b: Backend, call: Call, body: Json) -> None:

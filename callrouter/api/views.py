@@ -173,8 +173,7 @@ def _call_state(call: Call) -> str:
 def call_view(call: Call, now: float) -> Json:
     """A call that is on, as ``GET /api/calls/{id}`` gives it."""
     offers = list(call.offers.values())
-    if call.winner is not None:
-        offers.append(call.winner)
+    offers += [offer for offer in (call.winner, call.consult) if offer is not None]
     talking = call.connected_at
     return {
         "id": call.id,
@@ -186,6 +185,8 @@ def call_view(call: Call, now: float) -> Json:
         "tag": call.tag,
         "state": _call_state(call),
         "agent": call.winner.agent.id if call.winner is not None else None,
+        "held": call.held,
+        "consulting": call.consult.agent.id if call.consult is not None else None,
         "entered_at": moment(call.entered_at),
         "wait_s": seconds((talking if talking is not None else now) - call.entered_at),
         "talk_s": None if talking is None else seconds(now - talking),
@@ -221,6 +222,8 @@ def ended_view(story: Story) -> Json:
         "tag": None,
         "state": story.state,
         "agent": story.agent or None,
+        "held": False,
+        "consulting": None,
         "entered_at": moment(story.entered_at),
         "wait_s": None if story.wait is None else seconds(story.wait),
         "talk_s": None if story.talk is None else seconds(story.talk),

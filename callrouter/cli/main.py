@@ -9,7 +9,7 @@ import sys
 import click
 
 from callrouter import __version__
-from callrouter.cli import asking, changing, device, folders, live, offline, secret, twilio
+from callrouter.cli import asking, call, changing, device, folders, live, offline, secret, twilio
 from callrouter.cli.problems import Failed
 
 
@@ -64,6 +64,7 @@ def demo(
 for command in (
     *(offline.check, offline.doctor, offline.dialplan, twilio.twilio),
     *(live.status, live.queues, live.agents, live.calls, live.agent),
+    call.call,
     *(asking.why, asking.why_not, secret.passwd, device.device),
     *(changing.diff, changing.reload, changing.history, changing.rollback),
 ):

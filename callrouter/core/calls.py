@@ -307,8 +307,9 @@ def back_in_line(
         blame: the agent who had the call comes after all others now.
         hold: send the caller to the waiting room; not if that is where they are.
     """
+    legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
     offer, call.winner = call.winner, None
-    call.connected_at = None
+    call.connected_at, call.held = None, False
     floor.timers.cancel(Key(Timer.CONNECT, call.id))
     if offer is not None:
         if offer.talked_since is not None and not offer.adopted:
@@ -336,6 +337,7 @@ def _count_answered(offer: Offer, one: int) -> None:
 def completed(floor: Floor, call: Call, by: str) -> None:
     """They have talked, and `by` (``agent`` or ``caller``) hung up first."""
     offer = call.winner
+    legs.drop_consultation(floor, call, StopReason.CALLER_GONE)
     since = call.connected_at if call.connected_at is not None else floor.now
     floor.record(
         Happened.COMPLETED,
@@ -351,6 +353,12 @@ def completed(floor: Floor, call: Call, by: str) -> None:
 
 def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
     """The agent passed the caller on; the agent's own leg ends on its own."""
+    record_transfer(floor, call, kind, to)
+    forget(floor, call)
+
+
+def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
+    """An agent has given the caller away, and is the last choice should they come back."""
     offer = call.winner
     if offer is not None:
         floor.passed_on[call.id] = offer.agent.id
@@ -364,7 +372,6 @@ def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
         offer=offer.id if offer else "",
         detail=(kind.value, to, since - call.entered_at, floor.now - since, call.origin_position),
     )
-    forget(floor, call)
 
 
 def talk_over(floor: Floor, offer: Offer) -> None:
@@ -375,8 +382,10 @@ def talk_over(floor: Floor, offer: Offer) -> None:
         offer.member.talk += floor.now - offer.talked_since
         calendar.worked(floor, agent, offer.talked_since)
     offer.talked_since = None
-    waiting.remember(floor, offer.call.queue, offer.call.caller_number, agent.id)
-    wishes.start_wrap_up(floor, agent, offer.call, floor.now)
+    queue = offer.member.queue  # the call may have been passed on to another
+    if not offer.consult:
+        waiting.remember(floor, queue, offer.call.caller_number, agent.id)
+    wishes.start_wrap_up(floor, agent, offer.call, queue, floor.now)
     legs.finish(floor, offer)
 
 

@@ -93,10 +93,14 @@ def one_offer(floor: Floor, offer: Offer) -> Iterator[str]:
         yield f"2: offer {offer.id} does not reserve {agent.id}"
     if offer.state is OfferState.ENDED:
         yield f"2: offer {offer.id} has ended and is still kept"
-    if offer.state is OfferState.RINGING and call.offers.get(agent.id) is not offer:
+    known = call.consult if offer.consult else call.offers.get(agent.id)
+    if offer.state is OfferState.RINGING and known is not offer:
         yield f"3: offer {offer.id} rings for call {call.id}, which does not know it"
-    if offer.state is OfferState.RINGING and call.state is not CallState.WAITING:
+    ready = CallState.TALKING if offer.consult else CallState.WAITING
+    if offer.state is OfferState.RINGING and call.state is not ready:
         yield f"3: offer {offer.id} rings for call {call.id}, which is {call.state.value}"
+    if offer.consult:
+        yield from _consultation(offer)
     yield from _accepting(offer)
     if offer.state is OfferState.CLOSING and not _armed(floor, Timer.CLOSE, offer.id):
         yield f"10: offer {offer.id} is closing with no end in sight"
@@ -104,6 +108,17 @@ def one_offer(floor: Floor, offer: Offer) -> Iterator[str]:
         _armed(floor, Timer.RING, offer.id) or _armed(floor, Timer.ACCEPT, offer.id)
     ):
         yield f"10: offer {offer.id} rings with no end in sight"
+
+
+def _consultation(offer: Offer) -> Iterator[str]:
+    call = offer.call
+    asking = call.consult is offer
+    if asking and (call.state is not CallState.TALKING or not call.held):
+        yield f"3: {offer.agent.id} is asked about call {call.id}, {call.state.value}, not on hold"
+    if asking and offer.state in {OfferState.CLOSING, OfferState.ENDED}:
+        yield f"3: call {call.id} still asks {offer.agent.id}, whose offer is {offer.state.value}"
+    if asking and call.winner is not None and call.winner.agent is offer.agent:
+        yield f"3: {offer.agent.id} is asked about a call of their own, {call.id}"
 
 
 def _accepting(offer: Offer) -> Iterator[str]:

@@ -31,9 +31,10 @@ def outcome(offer: Offer) -> LegEnd:
 def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
     """The agent did not take the call: it goes to the next, and this was their turn."""
     call, agent = offer.call, offer.agent
-    offer.member.turn = offer.turn
-    call.tried.add(agent.id)
-    call.failed_at = floor.now
+    if not offer.consult:
+        offer.member.turn = offer.turn
+        call.tried.add(agent.id)
+        call.failed_at = floor.now
     if why is LegEnd.NO_ANSWER:
         _missed(floor, offer)
     agents.touch(floor, agent)
@@ -127,6 +128,8 @@ def ring_time_up(floor: Floor, offer: Offer) -> None:
 
 def accept_time_up(floor: Floor, offer: Offer) -> None:
     """Picked up, and nobody pressed a key, and the PBX did not say so; others may still ring."""
+    if offer.consult and offer.state is OfferState.ACCEPTED:
+        legs.close(floor, offer, StopReason.TIME_UP, "could not be brought in")
     if offer.state is not OfferState.RINGING:
         return
     if offer.call.pbx not in floor.up:

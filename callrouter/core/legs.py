@@ -18,8 +18,11 @@ ring, and this until its driver has given it up by itself."""
 LIVE = frozenset({LegState.PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED})
 
 
-def place(floor: Floor, call: Call, member: Membership) -> Offer | None:
-    """Reserve the agent and ring their devices; None if no device can ring after all."""
+def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False) -> Offer | None:
+    """Reserve the agent and ring their devices; None if no device can ring after all.
+
+    With `consult` it is for the agent who has the call, and not for its caller.
+    """
     devices = ringable(floor, member, call.pbx)
     if not devices:
         return None
@@ -33,19 +36,21 @@ def place(floor: Floor, call: Call, member: Membership) -> Offer | None:
         turn=queue.turns,
         placed_at=floor.now,
         legs={device.id: Leg(device, call.pbx) for device in devices},
+        consult=consult,
     )
     reserve(floor, offer)
     floor.timers.cancel(Key(Timer.RETRY, call.id))
     ring_for = queue.spec.ring_for
     longest = ring_for if call.pbx not in floor.paces else 2 * ring_for + TURN_SPARE
     floor.set_timer(Key(Timer.RING, offer.id), floor.now + longest)
-    floor.record(
-        Happened.OFFERED,
-        call=call,
-        agent=agent.id,
-        offer=offer.id,
-        detail=(" > ".join(queue.spec.policy), floor.now - agent.idle_since, member.level),
-    )
+    if not consult:
+        floor.record(
+            Happened.OFFERED,
+            call=call,
+            agent=agent.id,
+            offer=offer.id,
+            detail=(" > ".join(queue.spec.policy), floor.now - agent.idle_since, member.level),
+        )
     first = min(device.ring_after for device in devices)
     for leg in offer.legs.values():
         wait = leg.device.ring_after - first
@@ -60,7 +65,8 @@ def begins_to_ring(floor: Floor, offer: Offer) -> None:
     """The first phone of an offer rings. Where phones ring by turns, its times begin here."""
     offer.rang = True
     agents.touch(floor, offer.agent)
-    floor.record(Happened.RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
+    if not offer.consult:
+        floor.record(Happened.RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
     ringing = Key(Timer.RING, offer.id)
     if offer.call.pbx not in floor.paces or floor.timers.at(ringing) is None:
         return
@@ -77,7 +83,10 @@ def reserve(floor: Floor, offer: Offer) -> None:
     agent = offer.agent
     floor.offers[offer.id] = offer
     agent.offers[offer.id] = offer
-    offer.call.offers[agent.id] = offer
+    if offer.consult:
+        offer.call.consult = offer
+    else:
+        offer.call.offers[agent.id] = offer
     agents.leave_lanes(agent)
     agents.touch(floor, agent)
 
@@ -146,22 +155,58 @@ def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
     offer.state = OfferState.CLOSING
     offer.outcome = outcome
     offer.talked_since = None
-    offer.call.offers.pop(offer.agent.id, None)
     cancel_timers(floor, offer)
     for leg in offer.legs.values():
         stop(floor, offer, leg, why)
-    floor.record(
-        Happened.OFFER_ENDED,
-        call=offer.call,
-        agent=offer.agent.id,
-        offer=offer.id,
-        detail=(outcome, floor.now - offer.placed_at),
-    )
+    if offer.consult:
+        _consultation_over(floor, offer, outcome)
+    else:
+        offer.call.offers.pop(offer.agent.id, None)
+        floor.record(
+            Happened.OFFER_ENDED,
+            call=offer.call,
+            agent=offer.agent.id,
+            offer=offer.id,
+            detail=(outcome, floor.now - offer.placed_at),
+        )
     if live(offer):
         floor.set_timer(Key(Timer.CLOSE, offer.id), floor.now + agents.CLOSE_WITHIN)
         agents.touch(floor, offer.agent)
     else:
         finish(floor, offer)
+
+
+def release(floor: Floor, offer: Offer) -> None:
+    """Hang the phone of an agent up who talks: what follows is as if they had done it."""
+    if offer.winner is not None:
+        stop(floor, offer, offer.winner, StopReason.WITHDRAWN)
+
+
+def tell_consultation(floor: Floor, call: Call, colleague: str, what: str) -> None:
+    """Record how the consultation of a call goes."""
+    who = call.winner.agent.id if call.winner is not None else ""
+    floor.record(Happened.CONSULTED, call=call, agent=who, detail=(colleague, what))
+
+
+def _consultation_over(floor: Floor, offer: Offer, outcome: str) -> None:
+    """The colleague did not come to the talk; whoever asked is told, unless it was their wish."""
+    call = offer.call
+    tell_consultation(floor, call, offer.agent.id, outcome)
+    if call.consult is offer:
+        call.consult = None
+        if call.winner is not None:
+            wishes.tell(floor, call.winner.agent, f"{offer.agent.id} did not come: {outcome}")
+
+
+def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
+    """No colleague is asked any more; whoever was is let go."""
+    offer, call.consult = call.consult, None
+    if offer is None:
+        return
+    if offer.state is OfferState.TALKING:
+        release(floor, offer)
+    else:
+        close(floor, offer, why, "withdrawn")
 
 
 def finish(floor: Floor, offer: Offer) -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core import agents, calls, devices, failing, legs, wishes
+from callrouter.core import agents, calls, devices, failing, legs, talks, wishes
 from callrouter.core.state import Agent, Call, CallState, Floor, Leg, LegState, Offer, OfferState
 from callrouter.core.timers import Key, Timer
-from callrouter.model.commands import Happened
+from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import (
     CallerEnd,
     ConnectFault,
@@ -83,6 +83,9 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     devices.proved(floor, leg.device)
     agents.touch(floor, offer.agent)
     legs.cancel_timers(floor, offer)
+    if offer.consult:
+        talks.accepted(floor, offer)
+        return
     floor.record(Happened.ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id)
     calls.connect(floor, offer)
 
@@ -151,6 +154,9 @@ def _connect_lost(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None
 
 def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) -> None:
     """Caller and agent did not come together."""
+    if offer.consult:
+        legs.close(floor, offer, StopReason.WITHDRAWN, why.value)
+        return
     if why is ConnectFault.CALLER_GONE:
         calls.caller_left(floor, call, CallerEnd.HUNG_UP)
         return
@@ -163,7 +169,14 @@ def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     if leg is not offer.winner:
         return
     call = offer.call
+    if offer.consult:
+        talks.left(floor, offer)
+        calls.talk_over(floor, offer)
+        return
     mine = call.winner is offer and call.state is CallState.TALKING
+    if mine and talks.giver_left(floor, call):
+        calls.talk_over(floor, offer)
+        return
     if mine and _hardly_talked(floor, offer):
         calls.back_in_line(floor, call, "the agent hung up at once")
         return

@@ -53,6 +53,7 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
     pbx = seen.pbx
     was_up = pbx in floor.up
     floor.up.add(pbx)
+    (floor.parking.add if seen.parks else floor.parking.discard)(pbx)
     floor.paces.pop(pbx, None)
     if seen.offers_per_second is not None:
         floor.paces[pbx] = seen.offers_per_second

@@ -14,12 +14,13 @@ from callrouter.core import (
     people,
     reconcile,
     reload,
+    talks,
     waiting,
     wishes,
 )
 from callrouter.core.legs import give_up_on
 from callrouter.core.pools import Dice
-from callrouter.core.state import Agent, Call, CallState, Floor
+from callrouter.core.state import Agent, Call, CallState, Floor, OfferState
 from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Command, Result
 from callrouter.model.events import (
@@ -52,6 +53,7 @@ from callrouter.model.events import (
     Resumed,
     SignedIn,
     SignedOut,
+    TalkRequested,
     TimePassed,
 )
 from callrouter.model.table import HangUp, Table
@@ -118,7 +120,7 @@ class Router:
 
     # ------------------------------------------------------------ events
 
-    def _dispatch(self, event: Event) -> None:  # noqa: C901 - a line for each kind of event
+    def _dispatch(self, event: Event) -> None:  # noqa: C901, PLR0912 - a line for each kind of event
         floor = self.floor
         match event:
             case LegRang() | LegAnswered() | LegAccepted() | LegEnded() | LegMoved():
@@ -151,6 +153,8 @@ class Router:
                 reconcile.lost(floor, event.pbx)
             case CallMoved() | CallEndRequested():
                 self._supervisor(event)
+            case TalkRequested():
+                talks.handle(floor, event)
             case ConfigReloaded():
                 reload.apply(floor, event.table, more=event.more)
             case AgentRestored():
@@ -158,7 +162,7 @@ class Router:
             case TimePassed():
                 pass
 
-    def _call_event(self, event: CallEvent) -> None:
+    def _call_event(self, event: CallEvent) -> None:  # noqa: C901 - a line for each event and state
         floor = self.floor
         call = floor.calls.get(event.call)
         if call is None:
@@ -173,6 +177,10 @@ class Router:
                 calls.completed(floor, call, "caller")
             case CallerLeft(), _:
                 calls.caller_left(floor, call, event.how)
+            case CallConnected() | ConnectFailed(), CallState.TALKING if self._is_consult(
+                call, event
+            ):
+                self._consultation(call, event)
             case CallConnected(), CallState.CONNECTING if self._is_winner(call, event.offer):
                 assert call.winner is not None  # noqa: S101 - _is_winner says so
                 calls.connected(floor, call, call.winner)
@@ -188,6 +196,22 @@ class Router:
                     f"{type(event).__name__} can't be for call {call.id}, which is "
                     f"{call.state.value}; passed over"
                 )
+
+    @staticmethod
+    def _is_consult(call: Call, event: CallConnected | ConnectFailed) -> bool:
+        consult = call.consult
+        return (
+            consult is not None
+            and consult.id == event.offer
+            and consult.state is OfferState.ACCEPTED
+        )
+
+    def _consultation(self, call: Call, event: CallEvent) -> None:
+        assert call.consult is not None  # noqa: S101 - _is_consult says so
+        if isinstance(event, ConnectFailed):
+            offers.connect_failed(self.floor, call, call.consult, event.why)
+        else:
+            talks.connected(self.floor, call.consult)
 
     @staticmethod
     def _is_winner(call: Call, offer: str) -> bool:

@@ -132,6 +132,8 @@ class Offer:
     adopted: bool = False
     """Found in a talk after a gap: nobody knows for how long they had talked."""
     outcome: str = ""
+    consult: bool = False
+    """It is for the agent who has the call, and not for its caller."""
 
     @property
     def agent(self) -> Agent:
@@ -184,6 +186,10 @@ class Call:
     offers: dict[str, Offer] = field(default_factory=dict)
     """Ringing offers, by agent."""
     winner: Offer | None = None
+    held: bool = False
+    """The caller hears music, by the wish of the agent who has the call."""
+    consult: Offer | None = None
+    """A colleague whom that agent asks first."""
     tried: set[str] = field(default_factory=set)
     """Agents who refused or missed this call since it last went round."""
     been: set[str] = field(default_factory=set)
@@ -372,6 +378,8 @@ class Floor:
         """PBXes that are in step; nothing is ordered from the others."""
         self.paces: dict[str, float] = {}
         """Offers per second of those PBXes that have such a limit."""
+        self.parking: set[str] = set()
+        """PBXes that can put a caller on hold, and a colleague in the talk, when asked."""
         self.reached: dict[tuple[str, str], Reached] = {}
         self.owners: dict[tuple[str, str], list[Agent]] = {}
         """Whose phone an endpoint is."""

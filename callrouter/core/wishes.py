@@ -14,7 +14,7 @@ from callrouter.model.commands import Happened
 from callrouter.model.table import PauseEnd, PauseSpec, SignIn
 
 if TYPE_CHECKING:
-    from callrouter.core.state import Call
+    from callrouter.core.state import Call, Queue
 
 MISSED = "missed calls"
 """The reason of a pause that the router decided on."""
@@ -222,10 +222,10 @@ def retire(floor: Floor, agent: Agent) -> None:
 # ---------------------------------------------------------------- after-call work
 
 
-def start_wrap_up(floor: Floor, agent: Agent, call: Call, ended_at: float) -> None:
-    """After-call work begins, or, where there is none, the idle clock."""
+def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at: float) -> None:
+    """After-call work for `queue` begins, or, where there is none, the idle clock."""
     own = agent.spec.wrap_up
-    seconds = call.queue.spec.wrap_up if own is None else own
+    seconds = queue.spec.wrap_up if own is None else own
     agent.idle_since = ended_at
     if seconds <= 0 or not agent.signed_in:
         return
@@ -233,9 +233,9 @@ def start_wrap_up(floor: Floor, agent: Agent, call: Call, ended_at: float) -> No
     if agent.wrap_until is not None and agent.wrap_until >= until:
         return  # that of another call, with more to write down, goes on
     agent.wrap_until = until
-    agent.wrap_queue = call.queue.id
+    agent.wrap_queue = queue.id
     floor.set_timer(Key(Timer.WRAP_UP, agent.id), agent.wrap_until)
-    floor.record(Happened.WRAP_UP, call=call, agent=agent.id, detail=(seconds,))
+    floor.record(Happened.WRAP_UP, call=call, queue=queue.id, agent=agent.id, detail=(seconds,))
 
 
 def end_wrap_up(floor: Floor, agent: Agent) -> None:

@@ -120,7 +120,43 @@ class Announce:
     minutes: int = 0
 
 
-PbxCommand: TypeAlias = Ring | StopRing | Connect | Hold | Leave | Announce
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    """Let a caller who talks to an agent hear music (`on`), or the agent again.
+
+    This and the next two are given only to PBXes whose snapshot says that they `parks`.
+    """
+
+    pbx: str
+    call: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consult:
+    """Bring a leg that was accepted to the agent who has the call; the caller stays on hold.
+
+    As for a `Connect`, `CallConnected` or `ConnectFailed` follows, with this offer.
+    """
+
+    pbx: str
+    call: str
+    offer: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutThrough:
+    """The leg of a consultation has the caller from now on, who hears it; the first agent's ends."""
+
+    pbx: str
+    call: str
+    offer: str
+
+
+PbxCommand: TypeAlias = (
+    Ring | StopRing | Connect | Hold | Leave | Announce | Park | Consult | PutThrough
+)
 
 
 class Happened(Enum):
@@ -141,6 +177,10 @@ class Happened(Enum):
     TAKEN = "taken"
     COMPLETED = "completed"
     TRANSFERRED = "transferred"
+    HELD = "held"
+    CONSULTED = "consulted"
+    PASSED = "passed"
+    """A consultation was completed: the caller is the colleague's now."""
     LEFT = "left"
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"

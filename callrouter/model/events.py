@@ -221,6 +221,8 @@ class PbxSnapshot:
 
     pbx: str
     offers_per_second: float | None = None
+    parks: bool = False
+    """Whether it can put a caller on hold, and a colleague in the talk, when told to."""
     calls: tuple[SeenCall, ...] = ()
     legs: tuple[SeenLeg, ...] = ()
     endpoints: Mapping[str, Reached] = field(default_factory=dict)
@@ -299,6 +301,32 @@ class CallMoved:
     queue: str = ""
     agent: str = ""
     priority: int | None = None
+    by: str = ""
+
+
+class TalkWish(Enum):
+    """What is asked for about a talk; the values are those of the API."""
+
+    HOLD = "hold"
+    UNHOLD = "unhold"
+    TRANSFER = "transfer"
+    """Blind: to a queue, or to an agent of the queue."""
+    CONSULT = "consult"
+    """Put the caller on hold and ring a colleague."""
+    COMPLETE = "complete"
+    """Put the caller through to the colleague."""
+    CANCEL = "cancel"
+    """Let the colleague go, and take the caller back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkRequested:
+    """An agent who talks, or somebody for them, wants something done with the call."""
+
+    call: str
+    wish: TalkWish
+    queue: str = ""
+    agent: str = ""
     by: str = ""
 
 
@@ -389,6 +417,7 @@ Event: TypeAlias = (
     | PbxLost
     | PersonEvent
     | CallMoved
+    | TalkRequested
     | CallEndRequested
     | ConfigReloaded
     | AgentRestored

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from callrouter.model.commands import Announce, Connect, Hold, Leave, PbxCommand, Ring, StopRing
+from callrouter.model.commands import (
+    Announce,
+    Connect,
+    Consult,
+    Hold,
+    Leave,
+    Park,
+    PbxCommand,
+    PutThrough,
+    Ring,
+    StopRing,
+)
 from callrouter.model.events import (
     CallArrived,
     CallConnected,
@@ -57,6 +68,7 @@ class Caller:
 
     arrived: CallArrived
     talks_to: LegId | None = None
+    held: bool = False
 
 
 @dataclass
@@ -72,6 +84,10 @@ class FakePbx:
     placed: set[LegId] = field(default_factory=set)
     deaf: set[str] = field(default_factory=set)
     """Addresses of phones that don't stop ringing when told to."""
+    parks: bool = False
+    """Holds callers, and brings colleagues in, when told to."""
+    consults: bool = True
+    """False: brings no colleague in, and does not say so."""
     connects: bool = True
     """False: connects nobody, and does not say so."""
 
@@ -93,6 +109,15 @@ class FakePbx:
                 caller = self.callers.get(order.call)
                 if caller is not None and caller.talks_to is not None:
                     self._part(caller)
+            case Park():
+                caller = self.callers.get(order.call)
+                if caller is not None and caller.talks_to is not None:
+                    caller.held = order.on
+            case Consult():
+                if self.consults:
+                    self._consult(order)
+            case PutThrough():
+                self._put_through(order)
             case Announce():
                 caller = self.callers.get(order.call)
                 assert caller is None or caller.talks_to is None, "told in the midst of a talk"
@@ -125,6 +150,29 @@ class FakePbx:
             self.say(CallConnected(call=order.call, offer=order.offer))
             return
         self.say(ConnectFailed(call=order.call, offer=order.offer, why=why))
+
+    def _consult(self, order: Consult) -> None:
+        """The colleague comes to the agent who asks; the caller hears music."""
+        caller = self.callers.get(order.call)
+        leg = self.legs.get((order.offer, order.device))
+        if caller is None or leg is None or caller.talks_to is None:
+            why = ConnectFault.LEG_GONE if leg is None else ConnectFault.CALLER_GONE
+            self.say(ConnectFailed(call=order.call, offer=order.offer, why=why))
+            return
+        assert caller.held, f"{order.call} hears what two agents say about it"
+        assert leg.accepted
+        leg.talks_to = "?"
+        self.say(CallConnected(call=order.call, offer=order.offer))
+
+    def _put_through(self, order: PutThrough) -> None:
+        caller = self.callers.get(order.call)
+        if caller is None:
+            return
+        self._part(caller)
+        caller.held = False
+        leg = next((leg for leg in self.legs.values() if leg.ring.offer == order.offer), None)
+        if leg is not None:
+            caller.talks_to, leg.talks_to = leg.id, order.call
 
     # ------------------------------------------------------------ what phones do
 
@@ -178,7 +226,7 @@ class FakePbx:
 
     def _part(self, caller: Caller) -> None:
         leg = self.legs.get(caller.talks_to) if caller.talks_to else None
-        caller.talks_to = None
+        caller.talks_to, caller.held = None, False
         if leg is not None:
             leg.talks_to = ""
 
@@ -195,6 +243,7 @@ class FakePbx:
     def snapshot(self) -> PbxSnapshot:
         return PbxSnapshot(
             pbx=self.name,
+            parks=self.parks,
             calls=tuple(
                 SeenCall(
                     arrived=caller.arrived,

@@ -47,6 +47,8 @@ from callrouter.model.events import (
     Resumed,
     SignedIn,
     SignedOut,
+    TalkRequested,
+    TalkWish,
     TimePassed,
     TransferKind,
 )
@@ -71,6 +73,7 @@ NONSENSE: list[Event] = [
     CallTransferred(call="x", kind=TransferKind.BLIND),
     CallMoved(call="x", queue="sales"),
     CallEndRequested(call="x"),
+    TalkRequested(call="x", wish=TalkWish.HOLD),
     EndpointChanged(pbx="moon", endpoint="PJSIP/x", state=Reached.IDLE),
     PbxLost(pbx="moon"),
     SignedIn(agent="nobody"),
@@ -118,6 +121,7 @@ class World:
         self.pending: deque[tuple[str, Event]] = deque()
         self.surveys: dict[str, tuple[PbxSnapshot, list[Event]]] = {}
         self.pbxes = {name: FakePbx(name, partial(self.said, name)) for name in PBXES}
+        self.pbxes[PBXES[0]].parks = True
         self.past: list[Event] = []
         self.books = Books()
         self.serial = 0
@@ -382,6 +386,18 @@ class World:
             pbx, call = rng.choice(talking)
             pbx.transfer(call, rng.choice(list(TransferKind)), "1234")
 
+    def wishes_for_talk(self, rng: Random) -> None:
+        """Hold, transfer, a colleague: possible or not."""
+        if callers := self.callers():
+            wish = TalkRequested(
+                call=rng.choice(callers)[1],
+                wish=rng.choice(list(TalkWish)),
+                queue=rng.choice(["", "", *QUEUES]),
+                agent=rng.choice(["", *AGENTS]),
+            )
+            self.feed(wish)
+            self.done()
+
     def is_taken(self, rng: Random) -> None:
         if callers := self.callers():
             pbx, call = rng.choice(callers)
@@ -543,6 +559,7 @@ ACTS: dict[Callable[[World, Random], None], int] = {
     World.all_back: 2,
     World.reloads: 1,
     World.transfers: 2,
+    World.wishes_for_talk: 8,
     World.is_taken: 1,
     World.is_moved: 1,
     World.is_ended: 1,

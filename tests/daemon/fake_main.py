@@ -1,7 +1,7 @@
 """`callrouter` with a PBX that plays the scene given in ``CALLROUTER_FAKE`` (JSON).
 
 ``{"in_step": true, "calls": [["c1", "support", "+44…", "name"], …], "hang": false, "beat": 0}``
-With ``"talk": 1.5`` every phone that rings is picked up, and the caller hangs up after that many seconds; with
+With ``"parks": true`` it holds callers. With ``"talk": 1.5`` every phone that rings is picked up, and the caller hangs up after that many seconds; with
 ``"rings": true`` phones ring, and nobody picks up.
 """
 
@@ -84,7 +84,8 @@ class ScenePbx:
                 for device in agent.devices
             }
             self.up = True
-            self.post(PbxSnapshot(pbx=self.name, endpoints=phones))
+            parks = bool(SCENE.get("parks"))
+            self.post(PbxSnapshot(pbx=self.name, endpoints=phones, parks=parks))
         for call, queue, number, name in SCENE.get("calls", ()):
             self.post(
                 CallArrived(

@@ -6,6 +6,7 @@ shows nothing about how Twilio really behaves: see docs/twilio-live-check.md.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from heapq import heappop, heappush
 from random import Random
 from xml.etree import ElementTree as ET
 
-from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Move, Place
+from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Move, Place, Seat
 from callrouter.pbx.twilio.outcomes import OVER
 from tests.twilio import wire
 from tests.twilio.known import faults
@@ -62,6 +63,9 @@ class Line:
     told: list[str] = field(default_factory=list)
     """What was said while waiting, between the music."""
     sequence: int = 0
+    held: bool = False
+    ends: bool = True
+    """Whether the conference ends when they leave it."""
 
     @property
     def inbound(self) -> bool:
@@ -227,7 +231,10 @@ class Peer:
         line.label = room.get("participantLabel", "")
         inside = self.rooms.setdefault(line.room, [])
         inside.append(line)
-        assert len(inside) <= 2, "three in one talk"
+        line.ends, line.held = room.get("endConferenceOnExit") == "true", False
+        if len(inside) > 2:
+            assert [one for one in inside if one.inbound and one.held], "a caller hears two agents"
+            assert len(inside) == 3
         if len(inside) == 2:
             assert inside[0].inbound != inside[1].inbound
             caller, agent = sorted(inside, key=lambda one: not one.inbound)
@@ -238,6 +245,7 @@ class Peer:
                 self.after(after, lambda: self.hang_up(agent))
 
     def _conference(self, room: str, event: str, **more: str) -> None:
+        more |= {"ConferenceSid": conference_sid(room)}
         params = {"AccountSid": ACCOUNT, "FriendlyName": room, "StatusCallbackEvent": event, **more}
         self.callback("conference", "", params)
 
@@ -266,6 +274,8 @@ class Peer:
             if line in inside:
                 inside.remove(line)
             self._fetch(line.done_url, line, ignored=True, CallStatus=over)
+            if not line.ends and inside:
+                return
             for other in inside:  # endConferenceOnExit
                 other.room = ""
                 other.epoch += 1
@@ -300,6 +310,8 @@ class Peer:
                     answer = self._move(ask)
                 case End():
                     answer = self._end(ask)
+                case Seat():
+                    answer = self._seat(ask)
             self.after(self.latency / 2, lambda: self._answer(ask, instead or answer))
 
         self.after(self._dice.uniform(0.0, self.latency), done)
@@ -361,6 +373,22 @@ class Peer:
         self.after(self._dice.uniform(0.0, 0.3), run)
         return Answer(came=Came.DONE, sid=ask.sid, status=200)
 
+    def _seat(self, ask: Seat) -> Answer:
+        line = next((one for one in self.rooms.get(ask.room, []) if one.sid == ask.sid), None)
+        if line is None:
+            return refused(404, 20404)
+        assert ask.conference in {"", conference_sid(ask.room)}
+        line.held = line.held if ask.hold is None else ask.hold
+        line.ends = line.ends if ask.ends is None else ask.ends
+        return Answer(came=Came.DONE, sid=ask.sid, status=200)
+
+    def hear(self, line: Line) -> list[str]:
+        """Whom somebody hears: who is in the same conference, if neither is on hold."""
+        if line.held:
+            return []
+        inside = self.rooms.get(line.room, []) if line.room else []
+        return sorted(one.number for one in inside if one is not line and not one.held)
+
     def _end(self, ask: End) -> Answer:
         line = self.lines.get(ask.sid)
         if line is None:
@@ -373,3 +401,7 @@ class Peer:
 
 def refused(status: int, code: int) -> Answer:
     return Answer(came=Came.REFUSED, status=status, code=code, detail=f"{status}, code {code}")
+
+
+def conference_sid(room: str) -> str:
+    return f"CF{hashlib.md5(room.encode()).hexdigest()}"

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from callrouter.pbx.twilio.asks import Came, End, Move, Place
+from callrouter.pbx.twilio.asks import Came, End, Move, Place, Seat
 from callrouter.pbx.twilio.http import TwilioHttp
 from callrouter.pbx.twilio.links import Links
 from callrouter.pbx.twilio.rest import NoAnswer, Rest
@@ -103,6 +103,38 @@ async def test_a_call_is_moved_and_ended() -> None:
         (f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json", [("Twiml", "<Response/>")]),
         (f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json", [("Status", "completed")]),
     ]
+
+
+async def test_hold_and_who_ends_a_conference() -> None:
+    room, conference = f"callrouter-{CALL}-b-1", "CF" + "e" * 32
+    seat = f"/2010-04-01/Accounts/{ACCOUNT}/Conferences/{conference}/Participants/{CALL}.json"
+    async with twilio(says(200, {"call_sid": CALL})) as (rest, seen):
+        for hold, ends in ((True, None), (False, None), (None, False)):
+            ask = Seat(room=room, conference=conference, sid=CALL, hold=hold, ends=ends)
+            assert (await rest.ask(ask)).came is Came.DONE
+    music = [("HoldUrl", "https://calls.example.com/twilio/cloud/hold"), ("HoldMethod", "POST")]
+    assert [(path, sorted(fields)) for _, path, fields, _ in seen.requests] == [
+        (seat, sorted([("Hold", "true"), *music])),
+        (seat, [("Hold", "false")]),
+        (seat, [("EndConferenceOnExit", "false")]),
+    ]
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_conference_whose_sid_nobody_told_is_looked_up_by_its_name(there: bool) -> None:
+    room, conference = f"callrouter-{CALL}-b-1", "CF" + "e" * 32
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        found = [{"sid": conference, "friendly_name": room}] if there else []
+        if request.method == "GET":
+            return web.json_response({"conferences": found, "next_page_uri": None})
+        return web.json_response({"call_sid": CALL})
+
+    async with twilio(answer) as (rest, seen):
+        said = await rest.ask(Seat(room=room, conference="", sid=CALL, hold=True))
+    assert (said.came, said.gone) == ((Came.DONE, False) if there else (Came.REFUSED, True))
+    assert len(seen.requests) == (2 if there else 1)
+    assert f"FriendlyName={room}" in seen.requests[0][1]
 
 
 @pytest.mark.parametrize(

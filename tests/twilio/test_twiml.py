@@ -23,6 +23,9 @@ DOCUMENTS = {
     "out": twiml.leave_queue(),
     "ask": twiml.press_one(LINKS, "tok", "Support"),
     "agent": twiml.talk(LINKS, "callrouter-x", "alice|desk", "tok"),
+    "colleague": twiml.talk(LINKS, "callrouter-x", "bob|desk", "tok", ends=False),
+    "hold": twiml.on_hold(LINKS, "https://example.com/m.mp3"),
+    "quiet hold": twiml.on_hold(LINKS, ""),
     "caller": twiml.talk(LINKS, "callrouter-x"),
     "elsewhere": twiml.send_to("+442079460000", "+442079460001"),
     "bye": twiml.goodbye("Bye."),
@@ -45,7 +48,7 @@ def test_documents_use_only_what_the_library_knows(name: str) -> None:
     assert faults(DOCUMENTS[name]) == []
 
 
-@pytest.mark.parametrize("name", ["music", "silence", "news", "out"])
+@pytest.mark.parametrize("name", ["music", "silence", "news", "out", "hold", "quiet hold"])
 def test_a_waiting_caller_gets_only_what_a_wait_document_may_have(name: str) -> None:
     allowed = {"Play", "Say", "Pause", "Hangup", "Redirect", "Leave", "Gather"}
     assert {node.tag for node in ET.fromstring(DOCUMENTS[name])} <= allowed
@@ -67,6 +70,9 @@ def test_who_leaves_ends_the_talk_and_the_answer_needs_key_1() -> None:
         assert room is not None
         assert room.get("endConferenceOnExit") == room.get("startConferenceOnEnter") == "true"
         assert room.get("jitterBufferSize") == "small"
+    room = ET.fromstring(DOCUMENTS["colleague"]).find("Dial/Conference")
+    assert room is not None
+    assert room.get("endConferenceOnExit") == "false"
     ask = ET.fromstring(DOCUMENTS["ask"])
     assert [node.tag for node in ask] == ["Gather", "Hangup"]
     assert ask[0].get("numDigits") == "1"

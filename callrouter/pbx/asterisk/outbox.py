@@ -7,7 +7,18 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from callrouter.model.commands import Announce, Connect, Hold, Leave, PbxCommand, Ring, StopRing
+from callrouter.model.commands import (
+    Announce,
+    Connect,
+    Consult,
+    Hold,
+    Leave,
+    Park,
+    PbxCommand,
+    PutThrough,
+    Ring,
+    StopRing,
+)
 from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
 from callrouter.pbx.asterisk import orders, words
 from callrouter.pbx.asterisk.channels import Caller, LegChannel, Where
@@ -93,11 +104,10 @@ class Outbox:
                     mirror.moved.add(caller.uid)
                     caller.where, caller.leg = Where.WAITING, ""
                     yield orders.redirect(caller.uid, words.AGAIN, caller.queue), None
+            case Park() | Consult() | PutThrough():
+                pass  # phones do that by themselves; our snapshots do not say that we park
             case Announce():
-                caller = mirror.callers.get(mirror.uid(command.call))
-                if caller is not None and caller.where is Where.WAITING:
-                    tell = f"{command.position}-{command.minutes}"
-                    yield orders.setvar(caller.uid, "CALLROUTER_TELL", tell), None
+                yield from self._announce(command)
             case Leave():
                 uid = mirror.uid(command.call)
                 mirror.moved.add(uid)
@@ -105,6 +115,12 @@ class Outbox:
                 queue = caller.queue if caller else "unknown"
                 for action in orders.leave(uid, queue, command):
                     yield action, None
+
+    def _announce(self, command: Announce) -> Iterator[Step]:
+        caller = self._mirror.callers.get(self._mirror.uid(command.call))
+        if caller is not None and caller.where is Where.WAITING:
+            tell = f"{command.position}-{command.minutes}"
+            yield orders.setvar(caller.uid, "CALLROUTER_TELL", tell), None
 
     def _ring(self, command: Ring) -> Step:
         uid = words.leg_id(command.offer, command.device)

@@ -15,9 +15,12 @@ from typing import TypeAlias
 from callrouter.model.commands import (
     Announce,
     Connect,
+    Consult,
     Hold,
     Leave,
+    Park,
     PbxCommand,
+    PutThrough,
     Ring,
     StopReason,
     StopRing,
@@ -203,6 +206,8 @@ class Engine:
                 self._hold(command.call)
             case Leave():
                 self._leave(command.call)
+            case Park() | Consult() | PutThrough():
+                pass  # its snapshots do not say that it parks
             case Announce():
                 caller = self.callers.get(command.call)
                 if caller is not None:

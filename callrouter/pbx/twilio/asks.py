@@ -35,7 +35,22 @@ class End:
     sid: str
 
 
-Ask: TypeAlias = Place | Move | End
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """Change how somebody sits in a conference; what is None stays.
+
+    `conference` is its SID, where that is known; else it is looked up by its name, `room`. `hold`: they
+    hear music and nobody hears them. `ends`: the conference ends when they leave it.
+    """
+
+    room: str
+    conference: str
+    sid: str
+    hold: bool | None = None
+    ends: bool | None = None
+
+
+Ask: TypeAlias = Place | Move | End | Seat
 
 
 class Came(Enum):

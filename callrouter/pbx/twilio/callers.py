@@ -66,7 +66,7 @@ class Callers:
         elif leg is None or leg.state is not LegState.ACCEPTED or leg.stopping is not None:
             self._connect_failed(command.call, command.offer, ConnectFault.LEG_GONE)
         else:
-            caller.stand, caller.leg = Stand.MOVING, leg
+            caller.to_talk(leg)
             self._into_the_room(caller, leg)
 
     def _into_the_room(self, caller: Caller, leg: Leg) -> None:
@@ -83,7 +83,8 @@ class Callers:
         caller = self.of(command.call)
         if caller is None or caller.stand is Stand.LEAVING:
             return
-        caller.stand, caller.leg, caller.since = Stand.WAITING, None, self._ledger.now
+        caller.alone(Stand.WAITING)
+        caller.since = self._ledger.now
         caller.news = None
         if self._answering is not caller:
             self._move_surely(caller, self.waiting_room(caller), 1)
@@ -108,7 +109,7 @@ class Callers:
         caller = self.of(command.call)
         if caller is None:
             return
-        caller.stand, caller.leg = Stand.LEAVING, None
+        caller.alone(Stand.LEAVING)
         caller.way_out = self._way_out(command)
         if self._answering is not caller:
             self._move_surely(caller, caller.way_out, 1)

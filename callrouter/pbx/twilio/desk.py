@@ -34,6 +34,7 @@ Params: TypeAlias = Mapping[str, str]
 _NOT_ONE: Mapping[str, LegEnd] = {"": LegEnd.NOT_ACCEPTED, "2": LegEnd.DECLINED}
 """Keys but 1; any that is not here is a wrong one."""
 _SID = re.compile(r"CA[0-9a-f]{32}")
+_CONFERENCE = re.compile(r"CF[0-9a-f]{32}")
 
 
 class Malformed(Exception):  # noqa: N818 - named for what happened
@@ -85,6 +86,8 @@ class Desk:
         self._ledger.at(now)
         if part == "conference":
             return self._conference(params)
+        if part == "hold":
+            return twiml.on_hold(self._links, self._settings.music.get("default", ""))
         sid = params.get("CallSid", "")
         if not _SID.fullmatch(sid):
             raise Malformed(f"{part}: no CallSid")
@@ -242,8 +245,11 @@ class Desk:
 
     def _into_the_talk(self, leg: Leg) -> str:
         caller = self._callers.of(leg.ring.call)
-        if leg.live and leg.stopping is None and caller is not None and caller.leg is leg:
-            return twiml.talk(self._links, caller.room, label(leg), leg.token)
+        if leg.live and leg.stopping is None and caller is not None:
+            if caller.leg is leg:
+                return twiml.talk(self._links, caller.room, label(leg), leg.token)
+            if caller.consult is leg:
+                return twiml.talk(self._links, caller.room, label(leg), leg.token, ends=False)
         return self._taken(leg)
 
     def _taken(self, leg: Leg) -> str:
@@ -299,6 +305,8 @@ class Desk:
         if caller is None or caller.leg is None or caller.room != room:
             return twiml.nothing()
         event = params.get("StatusCallbackEvent")
+        if _CONFERENCE.fullmatch(params.get("ConferenceSid", "")):
+            caller.conference = params["ConferenceSid"]
         if event == "conference-start":
             self._ledger.connected(caller)
         elif event == "conference-end" and caller.stand is Stand.TALKING:

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from callrouter.model.commands import Announce, Connect, Hold, Leave, PbxCommand, Ring, StopRing
+from callrouter.model.commands import (
+    Announce,
+    Connect,
+    Consult,
+    Hold,
+    Leave,
+    Park,
+    PbxCommand,
+    PutThrough,
+    Ring,
+    StopRing,
+)
 from callrouter.model.events import Event
 from callrouter.model.table import Table
 from callrouter.pbx.twilio.asks import Ask
@@ -19,6 +30,7 @@ from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.links import Links
 from callrouter.pbx.twilio.pace import Pace
 from callrouter.pbx.twilio.phones import Phones
+from callrouter.pbx.twilio.talks import Talks
 from callrouter.settings import TwilioSettings
 
 
@@ -53,6 +65,7 @@ class Exchange:
         self.phones = Phones(self.ledger, caller_id=settings.caller_id, pace=pace, token=token)
         self.ledger.left_alone = self.phones.left_alone
         self.callers = Callers(self.ledger, settings, links)
+        self.talks = Talks(self.ledger, self.callers)
         self.desk = Desk(self.ledger, self.phones, self.callers, settings, links)
 
     def order(self, command: PbxCommand, now: float) -> None:
@@ -69,5 +82,11 @@ class Exchange:
                 self.callers.hold(command)
             case Leave():
                 self.callers.leave(command)
+            case Park():
+                self.talks.park(command)
+            case Consult():
+                self.talks.consult(command)
+            case PutThrough():
+                self.talks.put_through(command)
             case Announce():
                 self.callers.announce(command)

@@ -133,8 +133,9 @@ class Ledger:
         caller = self.forget(sid)
         if caller is None:
             return
-        if caller.leg is not None:
-            self.left_alone(caller.leg)
+        for leg in (caller.leg, caller.consult):
+            if leg is not None:
+                self.left_alone(leg)
         if caller.stand is not Stand.LEAVING:
             self.tell(CallerLeft(call=caller.arrived.call, how=how))
 
@@ -183,13 +184,15 @@ class Ledger:
     def snapshot(self) -> PbxSnapshot:
         """Everything there is now, as we know it."""
         talks = {
-            caller.leg.key
+            leg.key
             for caller in self.callers.values()
-            if caller.leg is not None and caller.stand is Stand.TALKING
+            for leg in (caller.leg, caller.consult)
+            if leg is not None and caller.stand is Stand.TALKING
         }
         return PbxSnapshot(
             pbx=self.name,
             offers_per_second=self.offers_per_second,
+            parks=True,
             calls=tuple(
                 seen_call(caller)
                 for caller in self.callers.values()

@@ -15,6 +15,7 @@ PARTS = (
     "agent-done",
     "offer",
     "conference",
+    "hold",
 )
 """What there is below the prefix; see `callrouter.pbx.twilio.webhooks`."""
 

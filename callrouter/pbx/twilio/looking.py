@@ -93,11 +93,21 @@ def _adopt_talk(
     if queue is None:
         return
     caller = _take(ledger, caller_side, queue)
-    agent, device = read_label(agent_side.label)
-    leg = Leg(_ring(ledger, caller, offer, agent, device), f"before-{agent_side.sid}", ledger.now)
-    leg.sid, leg.state, leg.picked_up, leg.rang = agent_side.sid, LegState.ACCEPTED, True, True
+    leg = _adopt_leg(ledger, caller, offer, agent_side)
+    caller.to_talk(leg)
+    caller.stand, caller.room = Stand.TALKING, room
+    for other in people:
+        if other.label and other is not agent_side:
+            caller.consult = _adopt_leg(ledger, caller, f"{offer}-besides", other)
+
+
+def _adopt_leg(ledger: Ledger, caller: Caller, offer: str, found: Found) -> Leg:
+    """An agent who is in a talk from before; they are busy, whatever it is about."""
+    agent, device = read_label(found.label)
+    leg = Leg(_ring(ledger, caller, offer, agent, device), f"before-{found.sid}", ledger.now)
+    leg.sid, leg.state, leg.picked_up, leg.rang = found.sid, LegState.ACCEPTED, True, True
     ledger.legs[leg.key] = leg
-    caller.leg, caller.stand = leg, Stand.TALKING
+    return leg
 
 
 def _ring(ledger: Ledger, caller: Caller, offer: str, agent: str, device: str) -> Ring:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -12,6 +12,9 @@ from callrouter.pbx.twilio.twiml import OURS
 
 LegKey: TypeAlias = tuple[str, str]
 """Offer and device."""
+
+SeatKey: TypeAlias = tuple[str, str]
+"""Whose seat in a conference (a CallSid), and what about it: ``hold`` or ``ends``."""
 
 
 class Stand(Enum):
@@ -83,14 +86,34 @@ class Caller:
     """What they are to be told with the next turn of music."""
     since: float = 0.0
     missed_looks: int = 0
+    consult: Leg | None = None
+    """A colleague in the talk, while the caller is on hold."""
+    room: str = ""
+    """The conference, if there is one; see `room_of`."""
+    conference: str = ""
+    """Its SID, once that was told."""
+    seats: dict[SeatKey, bool] = field(default_factory=dict)
+    """What is wanted of the seats in it."""
+    asked: set[SeatKey] = field(default_factory=set)
+    """Of those, what Twilio is being asked for."""
 
-    @property
-    def room(self) -> str:
-        """The conference with the leg; a restarted daemon reads it back with `read_room`.
+    def to_talk(self, leg: Leg) -> None:
+        """From here on the caller is on the way to a talk with the leg."""
+        self.stand, self.leg, self.room = Stand.MOVING, leg, room_of(self.sid, leg.ring.offer)
+        self.conference = ""
+        self.seats.clear()
 
-        It is another one for each offer: news of an earlier one is not taken for news of this one.
-        """
-        return f"{OURS}{self.sid}-{self.leg.ring.offer}" if self.leg is not None else ""
+    def alone(self, stand: Stand) -> None:
+        """Nobody talks to the caller any more."""
+        self.stand, self.leg, self.consult, self.room = stand, None, None, ""
+
+
+def room_of(sid: str, offer: str) -> str:
+    """A conference's name, which a restarted daemon reads back with `read_room`.
+
+    It is another one for each offer: news of an earlier one is not taken for news of this one.
+    """
+    return f"{OURS}{sid}-{offer}"
 
 
 def read_room(name: str) -> tuple[str, str]:

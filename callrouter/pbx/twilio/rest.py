@@ -13,7 +13,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place
+from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place, Seat
 from callrouter.pbx.twilio.http import TwilioHttp
 from callrouter.pbx.twilio.links import Links
 from callrouter.pbx.twilio.twiml import LONGEST_TALK, OURS
@@ -70,6 +70,28 @@ class Rest:
             case End():
                 move = self._client.calls(ask.sid).update_async
                 return (await answered(lambda: move(status="completed")))[0]
+            case Seat():
+                return (await answered(lambda: self._seat(ask)))[0]
+
+    async def _seat(self, ask: Seat) -> Any:
+        """Twilio knows a conference by its SID alone; it is looked up by name where that was not told."""
+        conference = ask.conference
+        if not conference:
+            found = await self._client.conferences.list_async(
+                friendly_name=ask.room, status="in-progress", limit=1
+            )
+            if not found:
+                raise TwilioRestException(404, ask.room, "no such conference", code=20404)
+            conference = found[0].sid
+        wanted: dict[str, object] = {}
+        if ask.hold is not None:
+            wanted["hold"] = ask.hold
+        if ask.hold:
+            wanted |= {"hold_url": self._links.to("hold"), "hold_method": "POST"}
+        if ask.ends is not None:
+            wanted["end_conference_on_exit"] = ask.ends
+        seats = self._client.conferences(conference).participants
+        return await seats(ask.sid).update_async(**wanted)
 
     async def _place(self, ask: Place) -> Any:
         return await self._client.calls.create_async(

@@ -57,6 +57,17 @@ def music(url: str, news: Announce | None = None) -> str:
     return str(response)
 
 
+def on_hold(links: Links, url: str) -> str:
+    """A turn of what a caller on hold hears. Twilio does not ask again by itself."""
+    response = VoiceResponse()
+    if url:
+        response.play(url)
+    else:
+        response.pause(length=_QUIET)
+    response.redirect(links.to("hold"), method="POST")
+    return str(response)
+
+
 def spoken(news: Announce) -> str:
     """An announcement in words."""
     place = "You are next." if news.position == 1 else f"You are number {news.position} in line."
@@ -92,10 +103,12 @@ def press_one(links: Links, token: str, queue: str) -> str:
     return str(response)
 
 
-def talk(links: Links, conference: str, label: str = "", token: str = "") -> str:
+def talk(
+    links: Links, conference: str, label: str = "", token: str = "", *, ends: bool = True
+) -> str:
     """Join a conference: an agent with `label` and the leg's token, the caller without.
 
-    The conference ends when either leaves. No sound is played to who comes first, and the small
+    The conference ends when they leave it, unless `ends` is False. No sound is played to who comes first, and the small
     jitter buffer is used: the default one delays speech by up to a second.
     """
     response = VoiceResponse()
@@ -106,7 +119,7 @@ def talk(links: Links, conference: str, label: str = "", token: str = "") -> str
         beep="false",
         jitter_buffer_size="small",
         start_conference_on_enter=True,
-        end_conference_on_exit=True,
+        end_conference_on_exit=ends,
         wait_url="",
         status_callback=links.to("conference"),
         status_callback_event="start end",

@@ -1,0 +1,79 @@
+"""``callrouter call``: hold and transfer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from callrouter.cli.client import Client, Refused
+from callrouter.cli.live import asked, json_option, refusals
+from callrouter.logs import clean
+
+ACTIONS = ("hold", "unhold", "transfer", "consult", "complete", "cancel")
+_TO = ("transfer", "consult")
+
+
+@click.command(short_help="Hold or transfer a call that an agent talks on.")
+@click.argument("whose", metavar="CALL")
+@click.argument("action", type=click.Choice(ACTIONS))
+@click.option("--queue", metavar="QUEUE", help="To a queue.")
+@click.option("--agent", metavar="AGENT", help="To an agent.")
+@json_option
+@click.pass_context
+def call(
+    context: click.Context,
+    *,
+    whose: str,
+    action: str,
+    queue: str | None,
+    agent: str | None,
+    as_json: bool,
+) -> None:
+    """Hold or transfer a call. CALL is the agent who talks, or the call's id.
+
+    \b
+    hold      the caller hears music
+    unhold    and the agent again
+    transfer  gives the caller away: --queue, or --agent who is rung first
+    consult   puts the caller on hold and rings a colleague: --agent, or --queue
+    complete  gives the caller to that colleague (as hanging up does)
+    cancel    lets the colleague go and takes the caller back
+
+    hold, consult and what follows need a telephone system that does it for us (Twilio); with
+    Asterisk, use the keys of the phone.
+    """  # noqa: D301 - \b is click's own, and has to be the character
+    to = {key: value for key, value in (("queue", queue), ("agent", agent)) if value}
+    if to and action not in _TO:
+        raise click.UsageError(f"{action} takes neither --queue nor --agent")
+    if not to and action in _TO:
+        raise click.UsageError(f"{action} needs --queue or --agent")
+    client = asked(context)
+    with refusals():
+        view = _ask(client, whose, action, to)
+    if as_json:
+        click.echo(json.dumps(view, ensure_ascii=False, indent=2))
+    else:
+        click.echo(clean(_words(view)))
+
+
+def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> Any:
+    """By the agent's name, and if there is no such agent by the call's id."""
+    try:
+        return client.post("agents", whose, "call", action, body=to)
+    except Refused as no:
+        if no.status != 404:
+            raise
+    view = client.get("calls", whose)
+    talks = view["agent"] or ""
+    if not talks:
+        raise Refused(409, f"nobody talks on call {whose}")
+    return client.post("agents", talks, "call", action, body={**to, "call": whose})
+
+
+def _words(view: Any) -> str:
+    state = "on hold" if view["held"] else view["state"]
+    who = f" with {view['agent']}" if view["agent"] else f" in {view['queue']}"
+    asked_ = f", {view['consulting']} is asked" if view["consulting"] else ""
+    return f"call {view['id']}: {state}{who}{asked_}"

@@ -1,0 +1,131 @@
+"""Hold and transfer over HTTP: by the agent's own token, by a supervisor, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from callrouter.model.commands import Consult, Hold, Park, PutThrough, Ring
+from callrouter.model.events import CallConnected, LegAccepted, PbxSnapshot, Reached
+from callrouter.settings import ApiToken
+from tests.api.world import Client, World
+
+
+def talk(world: World, *, parks: bool = True) -> None:
+    """alice talks to c1."""
+    phones = {f"PJSIP/100{n}": Reached.IDLE for n in (1, 2, 3)}
+    world.runtime.post(PbxSnapshot(pbx="office", endpoints=phones, parks=parks))
+    world.sign_in("alice")
+    world.arrive("c1")
+    world.accept()
+    world.sign_in("bob")
+
+
+async def post(client: Client, what: str, status: int = 200, /, **body: str) -> Any:
+    answer = await client.post(f"/api/agents/alice/call/{what}", json=body)
+    assert answer.status == status, await answer.text()
+    return await answer.json()
+
+
+async def test_hold_and_back(client: Client, world: World) -> None:
+    talk(world)
+    view = await post(client, "hold")
+    assert (view["id"], view["state"], view["held"]) == ("c1", "talking", True)
+    assert world.pbx.commands[-1] == Park(pbx="office", call="c1", on=True)
+    assert "on hold already" in (await post(client, "hold", 409))["detail"]
+    assert not (await post(client, "unhold"))["held"]
+
+
+async def test_a_blind_transfer(client: Client, world: World) -> None:
+    talk(world)
+    view = await post(client, "transfer", queue="sales")
+    assert (view["state"], view["queue"], view["agent"]) == ("ringing", "sales", None)
+    assert any(isinstance(command, Hold) for command in world.pbx.commands)
+    assert (await post(client, "hold", 409))["detail"] == "alice does not talk to any caller now"
+
+
+async def test_an_attended_transfer(client: Client, world: World) -> None:
+    talk(world)
+    view = await post(client, "consult", agent="bob")
+    assert (view["held"], view["consulting"]) == (True, "bob")
+    assert "has not answered yet" in (await post(client, "complete", 409))["detail"]
+    ring = [c for c in world.pbx.commands if isinstance(c, Ring)][-1]
+    assert ring.agent == "bob"
+    world.runtime.post(LegAccepted(offer=ring.offer, device=ring.device))
+    asked = [c for c in world.pbx.commands if isinstance(c, Consult)][-1]
+    world.runtime.post(CallConnected(call="c1", offer=asked.offer))
+    view = await post(client, "complete")
+    assert (view["agent"], view["held"], view["consulting"]) == ("bob", False, None)
+    assert any(isinstance(command, PutThrough) for command in world.pbx.commands)
+    story = await (await client.get("/api/calls/c1")).json()
+    assert [step["kind"] for step in story["decisions"][-4:]] == [
+        "held",
+        "consulted",
+        "consulted",
+        "passed",
+    ]
+    why = await client.get("/api/calls/c1/why")
+    assert why.status == 200, await why.text()
+
+
+async def test_taking_the_caller_back(client: Client, world: World) -> None:
+    talk(world)
+    await post(client, "consult", queue="sales")
+    view = await post(client, "cancel")
+    assert (view["held"], view["consulting"], view["agent"]) == (False, None, "alice")
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "status", "said"),
+    [
+        ("transfer", {}, 409, "say where to"),
+        ("transfer", {"agent": "alice"}, 409, "alice is the one who has the call"),
+        ("transfer", {"agent": "front"}, 409, "not an agent of queue"),
+        ("hold", {"agent": "bob"}, 422, "unknown field"),
+        ("hold", {"call": "c9"}, 409, "alice does not talk to call c9 now"),
+        ("park", {}, 404, ""),
+    ],
+)
+async def test_what_is_refused(
+    client: Client, world: World, what: str, body: dict[str, str], status: int, said: str
+) -> None:
+    talk(world)
+    assert said in (await post(client, what, status, **body))["detail"]
+
+
+async def test_asterisk_s_phones_hold_by_themselves(client: Client, world: World) -> None:
+    talk(world, parks=False)
+    assert "use the keys of the phone" in (await post(client, "hold", 409))["detail"]
+    assert (await post(client, "transfer", agent="bob"))["state"] == "ringing"
+
+
+async def test_an_agents_token_is_good_for_their_own_calls() -> None:
+    tokens = [
+        ApiToken(name="pc-alice", role="agent", token="a" * 16, agent="alice"),
+        ApiToken(name="pc-bob", role="agent", token="b" * 16, agent="bob"),
+    ]
+    world = World(tokens=tokens)
+    talk(world)
+    async with TestClient(TestServer(world.app)) as anybody:
+        for token, status in (("b" * 16, 403), ("a" * 16, 200)):
+            answer = await anybody.post(
+                "/api/agents/alice/call/hold", headers={"Authorization": f"Bearer {token}"}
+            )
+            assert answer.status == status
+    world.close()
+
+
+async def test_a_supervisor_moves_a_talk(client: Client, world: World) -> None:
+    talk(world)
+    answer = await client.post("/api/calls/c1/move", json={"queue": "sales"})
+    assert (answer.status, (await answer.json())["queue"]) == (200, "sales")
+    answer = await client.post("/api/calls/c1/move", json={"agent": "front"})
+    assert answer.status == 422, "it waits now, and is moved as such"
+
+
+async def test_a_talk_s_priority_cannot_be_moved(client: Client, world: World) -> None:
+    talk(world)
+    answer = await client.post("/api/calls/c1/move", json={"priority": 1})
+    assert answer.status == 409

@@ -1,0 +1,327 @@
+"""Hold, blind and attended transfer as the core sees them: who is busy, who is next, what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from callrouter.core.state import AgentState
+from callrouter.core.talks import refusal
+from callrouter.model.commands import Announce, Consult, Happened, Hold, Park, PutThrough
+from callrouter.model.events import LegEnd, TalkRequested, TalkWish
+from callrouter.model.table import AnnounceSpec
+from tests.core.playbook import Play, is_talking
+from tests.core.tables import queue, table
+
+W = TalkWish
+
+
+def floor(*queues: Any, parks: bool = True) -> Play:
+    specs = queues or (queue("q", "ann bob cat", "linear", wrap_up=10, ring_for=20),)
+    play = Play(table(*specs), up=False)
+    play.pbxes["office"].parks = parks
+    return play.back()
+
+
+def talk(*queues: Any, **more: Any) -> Play:
+    """ann talks to c1 for 30 s."""
+    play = floor(*queues, **more).call("c1", "q", priority=7).accepts("ann").on(30)
+    assert is_talking(play, "c1")
+    return play
+
+
+def wish(play: Play, what: TalkWish, call: str = "c1", **to: str) -> Play:
+    event = TalkRequested(call=call, wish=what, by="ann", **to)
+    no = refusal(play.router.floor, event)
+    assert no == "", no
+    play.feed(event)
+    return play.on()
+
+
+def no(play: Play, what: TalkWish, call: str = "c1", **to: str) -> str:
+    """What is said against it; it changes nothing."""
+    event = TalkRequested(call=call, wish=what, **to)
+    before = len(play.log)
+    said = refusal(play.router.floor, event)
+    play.feed(event)
+    assert said
+    assert play.notes()[-1] == said
+    assert len(play.log) == before + 1
+    return said
+
+
+def orders(play: Play, kind: type) -> list[Any]:
+    return [item for _, item in play.log if isinstance(item, kind)]
+
+
+def state(play: Play, agent: str) -> str:
+    return play.state(agent).value
+
+
+# ---------------------------------------------------------------- hold
+
+
+def test_hold_and_back() -> None:
+    play = wish(talk(), W.HOLD)
+    assert play.find("c1").held
+    assert [order.on for order in orders(play, Park)] == [True]
+    assert no(play, W.HOLD) == "the caller of c1 is on hold already"
+    wish(play, W.UNHOLD)
+    assert not play.find("c1").held
+    assert no(play, W.UNHOLD) == "the caller of c1 is not on hold"
+    assert [r.detail for r in play.records(Happened.HELD)] == [("on",), ("off",)]
+    assert state(play, "ann") == "on-call"
+
+
+def test_a_caller_on_hold_hangs_up() -> None:
+    play = wish(talk(), W.HOLD).on(5).caller_hangs_up("c1")
+    assert [r.detail[0] for r in play.records(Happened.COMPLETED)] == ["caller"]
+    assert state(play, "ann") == "wrap-up"
+
+
+def test_where_the_phones_do_it_nothing_is_ordered() -> None:
+    play = talk(parks=False)
+    for what in (W.HOLD, W.UNHOLD, W.CONSULT):
+        assert (
+            no(play, what, agent="bob") == "office has no hold of ours: use the keys of the phone"
+        )
+    wish(play, W.TRANSFER, agent="bob")
+    assert play.ringing() == {"bob": "c1"}
+
+
+def test_what_is_no_talk_can_be_neither_held_nor_transferred() -> None:
+    play = floor().call("c1", "q")
+    for what in W:
+        assert no(play, what) == "call c1 is waiting; only a talk can be held or transferred"
+    assert no(play, W.HOLD, "c9") == "there is no call c9"
+    play.accepts("ann").lose("office")
+    assert "not connected" in no(play, W.HOLD)
+
+
+# ---------------------------------------------------------------- blind
+
+
+def two() -> Play:
+    return talk(
+        queue("q", "ann bob", "linear", wrap_up=10), queue("r", "cat dan", wrap_up=3, ring_for=20)
+    )
+
+
+def test_a_transfer_to_a_queue_keeps_priority_and_first_entry() -> None:
+    play = two().call("c2", "r").accepts("cat").call("c3", "r").accepts("dan")
+    play.on(1).call("c4", "r").call("c5", "r", priority=1)
+    wish(play, W.TRANSFER, queue="r")
+    call = play.find("c1")
+    assert (call.priority, call.entered_at) == (7, 0.0)
+    assert play.waiting("r") == ["c5", "c1", "c4"]
+    assert len(orders(play, Hold)) == 1
+    assert state(play, "ann") == "wrap-up"
+    assert play.agent("ann").wrap_until == play.now + 10, "of the queue that the talk was for"
+    [gone] = play.records(Happened.TRANSFERRED)
+    assert gone.detail[:2] == ("blind", "r")
+    assert [r.queue for r in play.records(Happened.ENTERED, call="c1")] == ["q", "r"]
+
+
+def test_a_transfer_to_a_colleague_rings_that_one() -> None:
+    play = wish(talk(), W.TRANSFER, agent="cat")
+    assert play.ringing() == {"cat": "c1"}, "linear would have taken bob"
+    play.accepts("cat")
+    assert play.talking() == {"cat": "c1"}
+
+
+def test_a_colleague_who_refuses_leaves_the_caller_to_the_others() -> None:
+    play = talk(queue("q", "ann bob cat", "linear", retry_after=5, ring_for=20))
+    play.phone("bob").says(LegEnd.DECLINED)
+    wish(play, W.TRANSFER, agent="bob")
+    assert play.ringing() == {"cat": "c1"}
+
+
+def test_who_gave_a_caller_away_is_not_rung_for_them_before_everybody_was() -> None:
+    play = talk(queue("q", "ann bob", "linear", retry_after=5, ring_for=20, wrap_up=0))
+    play.pause("bob")
+    wish(play, W.TRANSFER, queue="q")
+    assert play.ringing() == {}
+    play.on(5)
+    assert play.ringing() == {"ann": "c1"}, "rather than nobody"
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ({}, "say where to: a queue, or an agent"),
+        ({"queue": "x"}, "there is no queue 'x'"),
+        ({"agent": "x"}, "'x' is not an agent of queue 'q'"),
+        ({"agent": "ann"}, "ann is the one who has the call"),
+        ({"agent": "bob"}, "bob can't be rung now: paused: lunch"),
+        ({"agent": "bob", "queue": "r"}, "'bob' is not an agent of queue 'r'"),
+    ],
+)
+def test_transfers_that_cannot_be(to: dict[str, str], said: str) -> None:
+    play = two().pause("bob")
+    assert no(play, W.TRANSFER, **to) == said
+    assert is_talking(play, "c1")
+
+
+def test_an_agent_who_transfers_stays_busy_until_their_phone_is_quiet() -> None:
+    play = talk(queue("q", "ann bob", "linear", ring_for=20))
+    (leg,) = play.pbxes["office"].legs.values()
+    leg.deaf = True
+    wish(play, W.TRANSFER, queue="q")
+    assert play.rings(call="c1")[-1][1] == "bob"
+    play.call("c2", "q").on(60)
+    assert state(play, "ann") == "on-call"
+    assert "ann" not in [who for at, who in play.rings() if at > 0]
+    play.pbxes["office"].end_leg(leg, LegEnd.HUNG_UP)
+    play.on()
+    assert state(play, "ann") != "on-call"
+
+
+def test_a_caller_who_was_transferred_is_told_their_place_in_the_other_line() -> None:
+    told = AnnounceSpec(position=True, every=60.0)
+    play = talk(queue("q", "ann"), queue("r", "cat", announce=told, ring_for=600))
+    play.call("c2", "r").accepts("cat")
+    wish(play, W.TRANSFER, queue="r").on(5)
+    assert [(said.call, said.position) for said in orders(play, Announce)] == [("c1", 1)]
+
+
+# ---------------------------------------------------------------- attended
+
+
+def asked(play: Play | None = None) -> Play:
+    return wish(play or talk(), W.CONSULT, agent="bob")
+
+
+def test_a_colleague_is_asked_and_has_the_caller_after_that() -> None:
+    play = asked()
+    assert play.find("c1").held
+    assert state(play, "bob") == "ringing"
+    assert no(play, W.COMPLETE) == "bob has not answered yet"
+    play.on(2).accepts("bob")
+    assert (state(play, "ann"), state(play, "bob")) == ("on-call", "on-call")
+    assert [order.offer for order in orders(play, Consult)] == [play.find("c1").consult.id]  # type: ignore[union-attr]
+    play.on(10)
+    wish(play, W.COMPLETE)
+    assert play.talking() == {"bob": "c1"}
+    assert (state(play, "ann"), state(play, "bob")) == ("wrap-up", "on-call")
+    assert not play.find("c1").held
+    assert [r.detail for r in play.records(Happened.PASSED)] == [("bob",)]
+    play.on(20).agent_hangs_up("bob")
+    [done] = play.records(Happened.COMPLETED)
+    assert (done.agent, done.detail[0]) == ("bob", "agent")
+    assert play.agent("bob").calls == play.agent("ann").calls == 1
+    play.on(60)
+    assert play.quiet()
+
+
+def test_hanging_up_puts_the_caller_through() -> None:
+    play = asked().on(2).accepts("bob").on(5).agent_hangs_up("ann")
+    assert play.talking() == {"bob": "c1"}
+    assert state(play, "ann") == "wrap-up"
+    assert len(orders(play, PutThrough)) == 1
+
+
+def test_hanging_up_before_the_colleague_answers_puts_the_caller_back_in_line() -> None:
+    play = asked().on(2).agent_hangs_up("ann").on(30)
+    call = play.find("c1")
+    assert (call.priority, call.entered_at) == (7, 0.0)
+    assert play.records(Happened.TRANSFERRED)[0].detail[0] == "blind"
+    assert play.ringing(), "somebody is rung for the caller"
+    assert call.consult is None
+
+
+def test_taking_the_caller_back() -> None:
+    for answered in (False, True):
+        play = asked()
+        if answered:
+            play.on(2).accepts("bob").on(5)
+        wish(play, W.CANCEL)
+        assert play.talking() == {"ann": "c1"}
+        assert not play.find("c1").held
+        assert state(play, "bob") in {"available", "wrap-up"}
+        assert play.agent("bob").misses == 0
+        assert no(play, W.COMPLETE) == "no colleague is being asked"
+
+
+@pytest.mark.parametrize("why", [LegEnd.DECLINED, LegEnd.BUSY, LegEnd.UNREACHABLE])
+def test_a_colleague_who_is_not_to_be_had(why: LegEnd) -> None:
+    play = talk()
+    play.phone("bob").says(why, after=1.0)
+    asked(play).on(2)
+    assert play.find("c1").consult is None
+    assert play.find("c1").held, "the caller is not to hear that"
+    assert play.told("ann") == [f"bob did not come: {why.value}"]
+    wish(play, W.UNHOLD)
+    assert play.talking() == {"ann": "c1"}
+    assert play.find("c1").tried == set(), "nothing is held against them for this caller"
+
+
+def test_a_colleague_who_lets_it_ring_has_missed_a_call() -> None:
+    play = asked().on(25)
+    assert play.agent("bob").misses == 1
+    assert play.told("ann") == ["bob did not come: no answer"]
+
+
+def test_a_colleague_who_pauses_while_being_rung_is_let_go() -> None:
+    play = asked().on(2).pause("bob")
+    assert play.find("c1").consult is None
+    assert state(play, "bob") == "paused"
+
+
+def test_a_colleague_who_hangs_up_leaves_the_caller_with_who_asked() -> None:
+    play = asked().on(2).accepts("bob").on(5).agent_hangs_up("bob")
+    assert play.find("c1").consult is None
+    assert play.told("ann") == ["bob has hung up"]
+    wish(play, W.UNHOLD)
+    assert play.talking() == {"ann": "c1"}
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_caller_who_hangs_up_meanwhile(answered: bool) -> None:
+    play = asked()
+    if answered:
+        play.on(2).accepts("bob").on(5)
+    play.caller_hangs_up("c1").on(30)
+    assert play.gone("c1")
+    assert (state(play, "ann"), state(play, "bob")) == ("available", "available")
+    assert len(play.records(Happened.COMPLETED)) == 1
+
+
+def test_the_first_who_is_free_of_another_queue_is_asked() -> None:
+    play = wish(two(), W.CONSULT, queue="r")
+    assert play.find("c1").consult.agent.id == "cat"  # type: ignore[union-attr]
+    play.accepts("cat")
+    wish(play, W.COMPLETE)
+    assert play.talking() == {"cat": "c1"}
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ({}, "say whom to ask: an agent, or a queue"),
+        ({"agent": "cat", "queue": "r"}, "say whom to ask: an agent, or a queue"),
+        ({"queue": "x"}, "there is no queue 'x'"),
+        ({"agent": "x"}, "there is no agent 'x'"),
+        ({"agent": "ann"}, "ann is the one who has the call"),
+        ({"agent": "bob"}, "bob can't be rung now: paused: lunch"),
+        ({"queue": "r"}, "nobody is free in r"),
+    ],
+)
+def test_colleagues_who_cannot_be_asked(to: dict[str, str], said: str) -> None:
+    play = two().pause("bob").pause("cat").pause("dan")
+    assert no(play, W.CONSULT, **to) == said
+
+
+def test_one_colleague_at_a_time_and_no_hold_ends_while_one_is_there() -> None:
+    play = asked()
+    assert no(play, W.CONSULT, agent="cat") == "bob is being asked already"
+    assert no(play, W.UNHOLD) == "a colleague is being asked: complete the transfer, or cancel it"
+
+
+def test_a_colleague_who_answers_and_cannot_be_brought_in_is_let_go() -> None:
+    play = asked()
+    play.pbxes["office"].consults = False
+    play.on(2).accepts("bob").on(10)
+    assert play.find("c1").consult is None
+    assert state(play, "bob") == "available"
+    assert state(play, "ann") == AgentState.ON_CALL.value
