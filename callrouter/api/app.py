@@ -28,8 +28,8 @@ from callrouter.api.live import LIVE, Live, live
 from callrouter.api.metrics import Metrics
 from callrouter.api.problems import Handler, speak_problems
 from callrouter.api.routes import BACKEND, add_routes
-from callrouter.api.tokens import Tokens
 from callrouter.api.talkroutes import add_talk_routes
+from callrouter.api.tokens import Tokens
 from callrouter.api.whyroutes import add_why_routes
 
 MOST_BYTES: Final = 64 * 1024
