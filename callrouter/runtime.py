@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from callrouter.clock import Clock
 from callrouter.core.router import Router
@@ -18,6 +19,11 @@ logger = logging.getLogger(__name__)
 
 Listener: TypeAlias = Callable[[Told], None]
 
+STOOD_STILL: Final = 0.5
+"""Seconds by which a deadline is late only if the whole process stood still, or was held up."""
+CATCH_UP: Final = 0.25
+"""Seconds for reading what came in meanwhile, before deadlines strike that it may have met."""
+
 
 class Runtime:
     """Single writer of the core's state.
@@ -25,6 +31,9 @@ class Runtime:
     `post` carries an event from the driver's socket to the driver's write in one call, with no hop
     through the event loop in between: that is where the milliseconds are won. An event posted while
     another is being handled waits its turn.
+
+    After a stop of the whole process (or of the loop) time goes on for the core only when what had come
+    meanwhile was read: an agent who picked up in time is not too late because we were.
     """
 
     def __init__(self, router: Router, clock: Clock) -> None:
@@ -38,6 +47,8 @@ class Runtime:
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
+        self._behind: float | None = None
+        """The time as the core has it while it catches up."""
         self._closed = False
 
     def attach(self, pbx: Pbx) -> None:
@@ -86,7 +97,7 @@ class Runtime:
     def _handle(self, event: Event) -> None:
         self.handled += 1
         try:
-            commands = self.router.handle(event, self.clock.now())
+            commands = self.router.handle(event, self._now())
         except Exception:
             # A fault of ours must not stop the floor: the PBX knows what is true, so ask it.
             self.faults += 1
@@ -123,7 +134,26 @@ class Runtime:
                     self.faults += 1
                     logger.exception("a listener failed on %s", item)
 
+    def _now(self) -> float:
+        """The time for the core: the clock's, but for a moment after we stood still."""
+        if self._behind is not None:
+            return self._behind
+        now, due = self.clock.now(), self.router.next_deadline()
+        if due is None or now - due < STOOD_STILL or now - self.router.floor.now < STOOD_STILL:
+            return now
+        self._behind = math.nextafter(due, 0.0)
+        asyncio.get_running_loop().call_later(CATCH_UP, self._caught_up)
+        return self._behind
+
+    def _caught_up(self) -> None:
+        self._behind = self.clock.now()
+        self.post(TimePassed())
+        self._behind = None
+        self._arm()
+
     def _arm(self) -> None:
+        if self._behind is not None:
+            return  # `_caught_up` will
         deadline = self.router.next_deadline()
         if deadline == self._armed or self._closed:
             return

@@ -42,7 +42,8 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
     floor.timers.cancel(Key(Timer.RETRY, call.id))
     ring_for = queue.spec.ring_for
     longest = ring_for if call.pbx not in floor.paces else 2 * ring_for + TURN_SPARE
-    floor.set_timer(Key(Timer.RING, offer.id), floor.now + longest)
+    # From now, also where this follows from a deadline that is late: no phone has rung yet.
+    floor.set_timer(Key(Timer.RING, offer.id), floor.present + longest)
     if not consult:
         floor.record(
             Happened.OFFERED,
@@ -55,7 +56,7 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
     for leg in offer.legs.values():
         wait = leg.device.ring_after - first
         if wait > 0:
-            floor.set_timer(Key(Timer.LEG, offer.id, leg.device.id), floor.now + wait)
+            floor.set_timer(Key(Timer.LEG, offer.id, leg.device.id), floor.present + wait)
         else:
             ring(floor, offer, leg)
     return offer
@@ -170,7 +171,7 @@ def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
             detail=(outcome, floor.now - offer.placed_at),
         )
     if live(offer):
-        floor.set_timer(Key(Timer.CLOSE, offer.id), floor.now + agents.CLOSE_WITHIN)
+        floor.set_timer(Key(Timer.CLOSE, offer.id), floor.present + agents.CLOSE_WITHIN)
         agents.touch(floor, offer.agent)
     else:
         finish(floor, offer)

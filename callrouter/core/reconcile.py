@@ -193,11 +193,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
             agent.pause = event.pause_reason
             since = floor.now if event.paused_at is None else min(floor.now, event.paused_at)
             agent.paused_at = None if agent.pause is None else since
-        if event.wrap_until is not None and event.wrap_until > floor.now:
-            agent.wrap_until, agent.wrap_queue = event.wrap_until, event.wrap_queue
-            floor.set_timer(Key(Timer.WRAP_UP, agent.id), event.wrap_until)
-        elif event.wrap_until is not None:
-            agent.idle_since = max(agent.idle_since, event.wrap_until)
+        _wrap_up(floor, agent, event)
     agents.count_present(floor, agent, was)
     agents.touch(floor, agent)
     agent.promised = event.pending
@@ -218,3 +214,19 @@ def _since(floor: Floor, agent: Agent, event: AgentRestored) -> None:
         agent.since = min(agent.since, since)
     else:
         agent.before = shown, since
+
+
+def _wrap_up(floor: Floor, agent: Agent, event: AgentRestored) -> None:
+    """Go on with after-call work, if it is not over by now.
+
+    It never takes longer than the rules give it: a clock that was set back must not keep anyone in it.
+    """
+    until = event.wrap_until
+    if until is None:
+        return
+    until = min(until, floor.now + wishes.longest_wrap_up(floor, agent, event.wrap_queue))
+    if until > floor.now:
+        agent.wrap_until, agent.wrap_queue = until, event.wrap_queue
+        floor.set_timer(Key(Timer.WRAP_UP, agent.id), until)
+    else:
+        agent.idle_since = max(agent.idle_since, until)

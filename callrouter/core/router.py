@@ -73,7 +73,7 @@ class Router:
 
     def __init__(self, table: Table, *, dice: Dice, boot: str, now: float = 0.0) -> None:
         self.floor = Floor(dice=dice, boot=boot)
-        self.floor.now = now
+        self.floor.now = self.floor.present = now
         reload.apply(self.floor, table)
         matching.settle(self.floor)
         self.floor.out.clear()
@@ -90,7 +90,7 @@ class Router:
         """
         floor = self.floor
         try:
-            now = max(now, floor.now)
+            now = floor.present = max(now, floor.now)
             self._strike_due(now)
             floor.now = now
             self._dispatch(event)

@@ -362,12 +362,18 @@ class Queue:
 
 
 class Floor:
-    """Everything on the call-centre floor, and what has been ordered in the present step."""
+    """Everything on the call-centre floor, and what has been ordered in the present step.
+
+    Attributes:
+        now: the time of the present step; of a deadline that is late, when it should have struck.
+        present: the time, also while late deadlines strike.
+    """
 
     def __init__(self, *, dice: Dice, boot: str) -> None:
         self.dice = dice
         self.boot = boot
         self.now = 0.0
+        self.present = 0.0
         self.table = Table()
         self.agents: dict[str, Agent] = {}
         self.queues: dict[str, Queue] = {}

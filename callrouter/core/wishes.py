@@ -238,6 +238,16 @@ def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at
     floor.record(Happened.WRAP_UP, call=call, queue=queue.id, agent=agent.id, detail=(seconds,))
 
 
+def longest_wrap_up(floor: Floor, agent: Agent, queue: str) -> float:
+    """Seconds of after-call work that the rules give an agent after a call of `queue`, if that is known."""
+    if agent.spec.wrap_up is not None:
+        return agent.spec.wrap_up
+    known = floor.queues.get(queue)
+    if known is not None:
+        return known.spec.wrap_up
+    return max((queue.spec.wrap_up for queue in floor.queues.values()), default=0.0)
+
+
 def end_wrap_up(floor: Floor, agent: Agent) -> None:
     """After-call work is over; the idle clock starts."""
     if agent.wrap_until is None:

@@ -9,7 +9,7 @@ import pytest
 from callrouter.core.router import Router
 from callrouter.model.events import LegEnd, PauseRequested, PbxSnapshot, Reached
 from callrouter.model.table import AgentSpec, Table
-from callrouter.pbx.asterisk import known, survey, words
+from callrouter.pbx.asterisk import entry, known, survey, words
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.wire import AmiMessage, parse
@@ -133,3 +133,58 @@ def test_an_arrival_with_nonsense_in_it() -> None:
     assert event.priority == 50
     assert event.entered_at is None
     assert isinstance(channel, AmiMessage)
+
+
+class Counted:
+    """A clock that shows a time, and has noted one moment."""
+
+    def __init__(self, at: float, noted: float | None = None) -> None:
+        self.at, self.noted = at, noted
+
+    def now(self) -> float:
+        return self.at
+
+    def stamp(self, at: float) -> str:
+        return f"b-{at}"
+
+    def moment(self, stamp: str) -> float | None:
+        return self.noted if stamp else None
+
+
+@pytest.mark.parametrize(
+    ("entered", "now", "noted", "expected"),
+    [
+        ("990", "1000", None, 990.0),  # one clock, or two that agree
+        ("990", "1003", None, 990.0),
+        ("", "", None, None),
+        ("990", "", None, 990.0),  # a dialplan of an earlier version
+        ("4590", "4600", None, 990.0),  # Asterisk's clock is an hour ahead
+        ("-2610", "1000", None, None),
+        ("90", "100", None, 990.0),  # and one that is behind
+        ("4600", "1000", None, 4600.0),
+        ("90", "1000", 990.0, 990.0),  # it was set while the caller waited
+        ("4600", "1000", 990.0, 990.0),
+        ("991", "1000", 990.0, 991.0),
+        ("", "", 990.0, 990.0),
+    ],
+)
+def test_when_a_caller_entered_by_our_own_clock(
+    entered: str, now: str, noted: float | None, expected: float | None
+) -> None:
+    values = {"Entered": entered, "Now": now, "Since": "b-1" if noted is not None else ""}
+    found = entry.entered(Counted(1000.0, noted), lambda key: values.get(key, ""))
+    assert found == expected
+
+
+def test_a_leg_that_comes_after_the_gap_before_which_it_was_ordered_is_ended() -> None:
+    ended: list[str] = []
+
+    class Sink:
+        def stray(self, uid: str) -> None:
+            ended.append(uid)
+
+    mirror = Mirror(PBX, Sink())  # type: ignore[arg-type]
+    for uid in ("1700000000.1", "cr-b-7-desk"):
+        text = f"Event: Newchannel\r\nUniqueid: {uid}\r\nChannel: PJSIP/1001-00000001\r\n"
+        mirror.handle(parse(text.encode()))
+    assert ended == ["cr-b-7-desk"]

@@ -9,17 +9,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from callrouter.lab import Dialog
-from tests.chaos.centre import NIGHT, Centre
+from tests.chaos.centre import LATE, MAX_WAIT, NIGHT, Centre
 from tests.chaos.people import Caller
 
 CONNECTED = "connected to an agent"
-FALLBACK = "connected to an agent by the fallback"
-SENT = "sent where the rules say"
+FALLBACK = "delivered by the fallback, to an agent"
+LAST_STEP = "delivered by the fallback, to its last step"
+SENT = "delivered where the rules say"
 ABANDONED = "abandoned by the caller"
-DIED = "ended by Asterisk's death"
-OUTSIDE = "never came in (Asterisk was away)"
+DIED = "ended by Asterisk's own end"
+OUTSIDE = "never came in: Asterisk was away"
 LOST = "LOST"
 WAITING = "STILL WAITING"
+ENDS = (CONNECTED, SENT, FALLBACK, LAST_STEP, ABANDONED, DIED)
+
+EARLY = 1.0
+"""Seconds by which the rule may strike before its time as the caller's phone counts."""
+LONGEST = MAX_WAIT + 60.0
+"""Seconds after which nobody may wait any more, with every fault's own time added."""
 
 _ORIGINATE = re.compile(rb"Action: Originate\r\n(?:[^\r\n]+\r\n)*?ChannelId: (\S+)")
 
@@ -38,6 +45,10 @@ class Account:
     double_rung: list[str] = field(default_factory=list)
     cut_talks: list[str] = field(default_factory=list)
     placed_twice: list[str] = field(default_factory=list)
+    untimely: list[str] = field(default_factory=list)
+    """Calls that the rules sent on before their time, or that waited beyond it."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """What was broken, and how often."""
     into_nothing: int = 0
     stuck: list[str] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
@@ -51,26 +62,48 @@ class Account:
             *(f"double-rung: {text}" for text in self.double_rung),
             *(f"talk cut: {text}" for text in self.cut_talks),
             *(f"placed twice: {text}" for text in self.placed_twice),
+            *(f"untimely: {text}" for text in self.untimely),
             *(f"stuck: {text}" for text in self.stuck),
             *(f"channel left: {text}" for text in self.channels),
         ]
 
     def table(self) -> str:
-        rows = [
-            ("calls in all", self.ends.total()),
-            *((name, self.ends[name]) for name in (CONNECTED, FALLBACK, SENT, ABANDONED, DIED)),
-            (OUTSIDE, self.ends[OUTSIDE]),
+        """For a person: what became of everyone, what must be nought, and what was broken."""
+        outside = self.ends[OUTSIDE]
+        calls = [
+            ("calls that entered", self.ends.total() - outside),
+            *((f"  {name}", self.ends[name]) for name in ENDS),
+            (OUTSIDE, outside),
+        ]
+        noughts = [
             ("lost", self.ends[LOST]),
             ("still waiting at the end", self.ends[WAITING]),
+            ("sent on too early, or kept too long", len(self.untimely)),
             ("agents rung twice at once", len(self.double_rung)),
             ("talks cut while Asterisk lived", len(self.cut_talks)),
             ("offers placed twice", len(self.placed_twice)),
             ("agents stuck at the end", len(self.stuck)),
-            ("channels left", len(self.channels)),
-            ("shells of channels, which Asterisk forgets", self.shells),
-            ("phones picked up for a caller who was gone", self.into_nothing),
+            ("channels left over", len(self.channels)),
         ]
-        return "\n".join(f"    {name:<46}{number:>6}" for name, number in rows)
+        beside = [
+            ("phones picked up for a caller who was gone", self.into_nothing),
+            ("shells of dead channels, which Asterisk keeps", self.shells),
+        ]
+        faults = [(f"  {name}", self.faults[name]) for name in sorted(self.faults)]
+        return "\n".join(
+            [
+                *_lines(calls),
+                "    what must be nought:",
+                *_lines([(f"  {name}", number) for name, number in noughts]),
+                "    beside that:",
+                *_lines([(f"  {name}", number) for name, number in beside]),
+                *_lines([("faults played", self.faults.total()), *faults]),
+            ]
+        )
+
+
+def _lines(rows: Iterable[tuple[str, int]]) -> Iterable[str]:
+    return (f"    {name:<50}{number:>6}" for name, number in rows)
 
 
 def account(centre: Centre, callers: Iterable[Caller]) -> Account:
@@ -84,8 +117,11 @@ def account(centre: Centre, callers: Iterable[Caller]) -> Account:
     for caller in callers:
         end = _end(centre, caller, rung.get(caller.number, []))
         made.ends[end] += 1
+        story = f"{end}: {_story(caller, rung.get(caller.number, []))}"
         if end in {LOST, WAITING}:
-            made.details.append(f"{end}: {_story(caller, rung.get(caller.number, []))}")
+            made.details.append(story)
+        elif caller.waited > LONGEST or (end == SENT and caller.waited < MAX_WAIT - EARLY):
+            made.untimely.append(f"after {caller.waited:.1f} s: {story}")
     left_first = {caller.number for caller in callers if caller.hung_up}
     for phone in centre.desks:
         _at_phone(centre, made, phone.name, phone.incoming, left_first)
@@ -96,8 +132,10 @@ def account(centre: Centre, callers: Iterable[Caller]) -> Account:
 
 def _end(centre: Centre, caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
     dialog = caller.dialog
-    if caller.partner == NIGHT:
+    if caller.partner == LATE:
         return SENT
+    if caller.partner == NIGHT:
+        return LAST_STEP
     if caller.partner:
         last = [one for name, one in rung if name == caller.partner and one.state != "trying"]
         return CONNECTED if not last or by_router(last[-1]) else FALLBACK

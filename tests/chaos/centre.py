@@ -18,14 +18,19 @@ from tests.chaos.proxy import BadLink, bad_link
 from tests.chaos.router import RouterProcess
 
 NIGHT = "night"
-"""The phone where callers arrive whom the rules, or the fallback's last step, send on."""
+"""The phone where callers arrive whom the fallback's last step sends on."""
+LATE = "late"
+"""The phone where those arrive who waited as long as the queue lets them: the rules send them."""
+MAX_WAIT = 90.0
+"""Seconds that the queue lets a caller wait, where it has such a rule."""
+RULES = f"    max_wait: {MAX_WAIT:.0f}s\n    on_max_wait: 'dialplan:late,s,1'\n"
 
 _PLACES = f"""
 [callrouter-fallback-user]
 exten => _[a-z0-9]!,1,Dial(PJSIP/{NIGHT},60)
  same => n,Hangup()
 [late]
-exten => s,1,Dial(PJSIP/{NIGHT},60)
+exten => s,1,Dial(PJSIP/{LATE},60)
  same => n,Hangup()
 """
 
@@ -132,7 +137,7 @@ async def centre(
     numbers = tuple(str(1000 + n) for n in range(1, agents + 1))
     with tempfile.TemporaryDirectory(prefix="cr-") as folder:
         asterisk = await Asterisk.start(
-            install, phones=(*numbers, NIGHT), dialplan=DIALPLAN + _PLACES, manager=MANAGER
+            install, phones=(*numbers, NIGHT, LATE), dialplan=DIALPLAN + _PLACES, manager=MANAGER
         )
         phones: dict[str, Phone] = {}
         try:

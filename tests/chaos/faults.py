@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import resource
 import signal
-import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import TypeAlias
 
 from callrouter.lab.console import ConsoleError
+from tests.chaos import machine
 from tests.chaos.centre import Centre
 
 Fault: TypeAlias = Callable[[Centre, random.Random], Awaitable[str]]
@@ -156,49 +154,20 @@ async def events_shuffled(centre: Centre, dice: random.Random) -> str:
     return f"{centre.link.shuffled - before} events"
 
 
-# ------------------------------------------------------------------ the machine
-
-
-async def database_locked(centre: Centre, dice: random.Random) -> str:
-    seconds = dice.uniform(1.0, 6.0)
-    try:
-        with closing(sqlite3.connect(centre.router.database, timeout=0.5)) as base:
-            base.execute("BEGIN IMMEDIATE")
-            await asyncio.sleep(seconds)
-    except sqlite3.Error as error:
-        return f"could not be locked: {error}"
-    return f"for {seconds:.1f} s"
-
-
-async def database_gone(centre: Centre, dice: random.Random) -> str:
-    for path in centre.router.folder.glob("callrouter.db*"):
-        path.unlink()
-    await asyncio.sleep(dice.uniform(0.5, 2.0))
-    return "its files were deleted"
-
-
-async def configuration_gone(centre: Centre, dice: random.Random) -> str:
-    seconds, aside = dice.uniform(1.0, 4.0), centre.router.folder / "aside"
-    centre.router.config.rename(aside)
+async def link_deaf(centre: Centre, dice: random.Random) -> str:
+    """Asterisk reads nothing more of what the router sends, and goes on telling what happens."""
+    seconds = dice.choice((dice.uniform(1.0, 4.0), dice.uniform(5.0, 9.0)))
+    centre.link.deaf = True
     await asyncio.sleep(seconds)
-    aside.rename(centre.router.config)
+    centre.link.deaf = False
     return f"for {seconds:.1f} s"
 
 
-async def no_descriptors(centre: Centre, dice: random.Random) -> str:
-    """Nothing more can be opened; the link is cut besides, so that something must be."""
-    pid = centre.router.pid
-    if pid is None:
-        return "no router"
-    seconds = dice.uniform(1.0, 5.0)
-    with suppress(ProcessLookupError):
-        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        used = max(int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()) + 1
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(used, soft), hard))
-        centre.link.cut()
-        await asyncio.sleep(seconds)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
-    return f"for {seconds:.1f} s"
+async def events_flooded(centre: Centre, dice: random.Random) -> str:
+    """Twenty thousand events a second for ten seconds: of channels that are nobody's of ours."""
+    del dice
+    sent, took = await centre.link.flood(20_000, 10.0)
+    return f"{sent} events in {took:.1f} s"
 
 
 ALL: dict[str, tuple[Fault, int]] = {
@@ -218,9 +187,14 @@ ALL: dict[str, tuple[Fault, int]] = {
     "events lost": (events_lost, 2),
     "events doubled": (events_doubled, 2),
     "events out of order": (events_shuffled, 1),
-    "database locked": (database_locked, 1),
-    "database gone": (database_gone, 1),
-    "configuration gone": (configuration_gone, 1),
-    "no descriptors left": (no_descriptors, 1),
+    "send buffer full": (link_deaf, 2),
+    "events flooded": (events_flooded, 1),
+    "clock set": (machine.clock_set, 3),
+    "memory used up": (machine.memory_used_up, 2),
+    "disk full": (machine.disk_full, 1),
+    "database locked": (machine.database_locked, 1),
+    "database gone": (machine.database_gone, 1),
+    "configuration gone": (machine.configuration_gone, 1),
+    "no descriptors left": (machine.no_descriptors, 1),
 }
 """By name: what to do, and how often beside the others."""

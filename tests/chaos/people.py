@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from callrouter.lab import Answer, Behaviour, CallEndedError, Dialog, Refuse, RingOnly
 from callrouter.tasks import Tasks
-from tests.chaos.centre import NIGHT, Centre
+from tests.chaos.centre import LATE, NIGHT, Centre
 
 FIRST_NUMBER = 441_632_960_000
 """Callers' numbers count up from here, so that each call is known by its number at every phone."""
@@ -33,7 +33,14 @@ class Caller:
     @property
     def partner(self) -> str:
         """The phone of whoever they talked with, or empty."""
-        return next((name for name in self.dialog.heard if name[:1] == "1" or name == NIGHT), "")
+        others = (name for name in self.dialog.heard if name[:1] == "1" or name in {NIGHT, LATE})
+        return next(others, "")
+
+    @property
+    def waited(self) -> float:
+        """Seconds until somebody spoke to them, or until they were gone."""
+        since = self.dialog.heard_since.get(self.partner, self.dialog.ended_at)
+        return (time.monotonic() if since is None else since) - self.dialog.invite_at
 
     @property
     def live(self) -> bool:
@@ -48,6 +55,8 @@ class Crowd:
         self.wanted = 0
         self.patient = False
         """From now on nobody loses patience: whoever waits must be served."""
+        self.lasting = False
+        """Who calls from now on talks for as long as the agent does."""
         self._centre = centre
         self._dice = dice
         self._tasks = Tasks()
@@ -71,10 +80,12 @@ class Crowd:
             await self._tasks.close()
 
     async def call(self) -> Caller:
+        """One more caller, with a patience and a wish to talk of their own."""
         dice, number = self._dice, str(FIRST_NUMBER + len(self.callers))
         dialog = await self._centre.lab["caller"].call("support", caller_number=number)
         patience = dice.uniform(4.0, 25.0) if dice.random() < 0.25 else None
-        chat = dice.uniform(2.0, 4.0) if dice.random() < 0.2 else None
+        talks = dice.uniform(2.0, 4.0) if dice.random() < 0.2 else None
+        chat = None if self.lasting else talks
         caller = Caller(number, dialog, patience, chat)
         self.callers.append(caller)
         return caller

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from tests.asterisk.proxy import Proxy
 
 _END = b"\r\n\r\n"
+_LIMIT = 4096
+"""Bytes from the router that are read ahead."""
+
+
+_FOREIGN = (
+    b"Event: Newchannel\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\n\r\n",
+    b"Event: VarSet\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\nVariable: A\r\n\r\n",
+    b"Event: Newstate\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\n\r\n",
+    b"Event: Newexten\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\n\r\n",
+    b"Event: RTCPSent\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\nPT: 200\r\n\r\n",
+    b"Event: DeviceStateChange\r\nDevice: PJSIP/outside%x\r\nState: NOT_INUSE\r\nNo: %d\r\n\r\n",
+    b"Event: BridgeEnter\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\n\r\n",
+    b"Event: Hangup\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\nCause: 16\r\n\r\n",
+)
+
+
+def foreign(number: int) -> bytes:
+    """An event of a call that is none of the router's: one in the life of a channel after the other."""
+    channel, kind = divmod(number, len(_FOREIGN))
+    return _FOREIGN[kind] % (channel, channel)
 
 
 class BadLink(Proxy):
@@ -17,6 +38,7 @@ class BadLink(Proxy):
 
     Attributes:
         frozen: nothing passes, either way, and nobody is told (a half-open link).
+        deaf: nothing is read any more from the router, whose buffers fill up.
         slow: bytes pass one at a time, with a pause of `pause` seconds every 400.
         drop, double: the share of Asterisk's events that are lost, or come twice.
         shuffle: the share of events that come after the one behind them.
@@ -26,7 +48,7 @@ class BadLink(Proxy):
 
     def __init__(self, target: int, dice: random.Random) -> None:
         super().__init__(target)
-        self.frozen = self.slow = self.tear = False
+        self.frozen = self.deaf = self.slow = self.tear = False
         self.pause = 2.0
         self.drop = self.double = self.shuffle = 0.0
         self.dropped = self.doubled = self.shuffled = 0
@@ -34,7 +56,7 @@ class BadLink(Proxy):
 
     def well(self) -> None:
         """End every fault."""
-        self.frozen = self.slow = self.tear = False
+        self.frozen = self.deaf = self.slow = self.tear = False
         self.drop = self.double = self.shuffle = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -57,10 +79,16 @@ class BadLink(Proxy):
     async def _orders(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """From the router to Asterisk."""
         with suppress(OSError):
-            while data := await reader.read(65536):
+            while data := await self._heard(reader):
                 self.sent += data
                 await self._pass(writer, data)
         writer.transport.abort()
+
+    async def _heard(self, reader: asyncio.StreamReader) -> bytes:
+        data = await reader.read(65536)
+        while self.deaf:  # what has come is not passed on, and no more is read
+            await asyncio.sleep(0.05)
+        return data
 
     async def _events(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """From Asterisk to the router, message by message."""
@@ -105,6 +133,20 @@ class BadLink(Proxy):
         await self._pass(writer, b"".join(out))
         return True
 
+    async def flood(self, rate: int, seconds: float) -> tuple[int, float]:
+        """Send the router events beside Asterisk's own; how many there were, and in what time."""
+        loop, share = asyncio.get_running_loop(), rate // 100
+        began, sent = loop.time(), 0
+        while (now := loop.time()) < began + seconds:
+            due = min(int((now - began) * rate) + share - sent, 10 * share)
+            for router, _ in list(self._pairs):
+                router.write(b"".join(foreign(sent + n) for n in range(due)))
+                with suppress(OSError):
+                    await router.drain()
+            sent += due
+            await asyncio.sleep(0.01)
+        return sent, loop.time() - began
+
     async def _pass(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         while self.frozen:
             await asyncio.sleep(0.05)
@@ -123,9 +165,12 @@ class BadLink(Proxy):
 async def bad_link(target: int, dice: random.Random) -> AsyncIterator[tuple[BadLink, int]]:
     """A link and the port at which the router finds it."""
     made = BadLink(target, dice)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    # Small buffers, which a router that is not listened to fills within seconds.
+    door = socket.create_server(("127.0.0.1", 0))
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    server = await asyncio.start_server(made.serve, sock=door, limit=_LIMIT)
     try:
-        yield made, server.sockets[0].getsockname()[1]
+        yield made, door.getsockname()[1]
     finally:
         made.well()
         made.cut()

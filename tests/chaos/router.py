@@ -9,9 +9,12 @@ import signal
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.stepped import write
 from tests.daemon.process import ROOT, free_port
 
 TOKEN = "0123456789abcdef"
@@ -30,6 +33,8 @@ class RouterProcess:
 
     Attributes:
         began: `time.monotonic` of the last start.
+        ends: how often it ended by itself.
+        clock_off: seconds by which its wall clock is off the machine's.
         surprises: ends that nobody had ordered.
     """
 
@@ -42,8 +47,14 @@ class RouterProcess:
         self.log = folder / "router.log"
         self.port = free_port()
         self.began = 0.0
+        self.ends = 0
+        self.clock_off = 0.0
         self.surprises: list[str] = []
         self._process: asyncio.subprocess.Process | None = None
+        self._ending = False
+        self._one_at_a_time = asyncio.Lock()
+        self._clock = folder / "clock"
+        self.set_clock(0.0)
         self.config.mkdir()
         operator = (
             "pbx:\n"
@@ -63,13 +74,18 @@ class RouterProcess:
 
     async def start(self) -> None:
         """Start it. Returns at once."""
+        async with self._one_at_a_time:
+            await self._start()
+
+    async def _start(self) -> None:
         environ = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "LC_ALL": "C.UTF-8",
             "XDG_RUNTIME_DIR": str(self.folder / "run"),
         }
-        command = (sys.executable, "-m", "callrouter", "--config", str(self.config), "run")
+        module = (sys.executable, "-m", "tests.chaos.stepped", str(self._clock))
+        command = (*module, "--config", str(self.config), "run")
         with self.log.open("ab") as log:
             self.began = time.monotonic()
             self._process = await asyncio.create_subprocess_exec(
@@ -85,12 +101,34 @@ class RouterProcess:
 
     async def keep(self) -> None:
         """Restart it if it is gone and nobody had ordered that, as a service manager would."""
-        if self._process is not None and self._process.returncode is not None:
-            self.surprises.append(f"status {self._process.returncode}")
-            await self.start()
+        async with self._one_at_a_time:
+            if self._process is None or self._process.returncode is None:
+                return
+            self.ends += 1
+            if not self._ending:
+                self.surprises.append(f"status {self._process.returncode}")
+            await self._start()
+
+    @contextmanager
+    def may_end(self) -> Iterator[None]:
+        """Meanwhile it may end by itself, and is only started again."""
+        self._ending = True
+        try:
+            yield
+        finally:
+            self._ending = False
+
+    def set_clock(self, off: float) -> None:
+        """Set its wall clock so many seconds off the machine's, whether it runs or not."""
+        self.clock_off = off
+        write(self._clock, off)
 
     async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
         """End it with a signal, and wait for its end."""
+        async with self._one_at_a_time:
+            await self._end(number)
+
+    async def _end(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
 from callrouter.lab import Answer, Dialog, Install
 from callrouter.tasks import Tasks
 from tests.chaos.account import Account, account
-from tests.chaos.centre import NIGHT, Centre, centre
+from tests.chaos.centre import LATE, NIGHT, RULES, Centre, centre
 from tests.chaos.faults import ALL
 from tests.chaos.people import Crowd, hang_up, moods
 
@@ -21,7 +23,9 @@ BACKLOG = 12
 TALK = (4.0, 7.0)
 DRAIN = 150.0
 """Seconds in which, after the last fault, everyone who waits must be served."""
-QUEUE = "    wrap_up: 500ms\n    max_wait: 90s\n    on_max_wait: 'dialplan:late,s,1'\n"
+_TRACEBACK = re.compile(r"^Traceback [^\n]*\n(?: [^\n]*\n)*([^\n]*)$", re.MULTILINE)
+_NO_MEMORY = ("MemoryError", "OSError: [Errno 12]", "RuntimeError: can't start new thread")
+QUEUE = f"    wrap_up: 500ms\n{RULES}"
 
 
 class Run:
@@ -33,8 +37,9 @@ class Run:
         self.crowd = Crowd(here, random.Random(seed + 1))
         self.log: list[str] = []
         self._began = time.monotonic()
-        names = only or tuple(ALL)
-        self._names = [name for name in names for _ in range(ALL[name][1])]
+        self._names = only or tuple(ALL)
+        self._drawn: list[str] = []
+        self.faults: Counter[str] = Counter()
 
     def say(self, text: str) -> None:
         now = time.monotonic()
@@ -52,7 +57,8 @@ class Run:
 
         for phone in here.desks:
             phone.behaviour = mood  # type: ignore[assignment]
-        here.lab[NIGHT].behaviour = Answer(after=0.1, talk=1.5)
+        for name in (NIGHT, LATE):
+            here.lab[name].behaviour = Answer(after=0.1, talk=1.5)
         tasks = Tasks()
         tasks.spawn(self.crowd.come_and_go(), "the crowd")
         tasks.spawn(self._keep(), "the keeper")
@@ -69,16 +75,25 @@ class Run:
             await tasks.close()
         made = account(here, self.crowd.callers)
         made.stuck = stuck
+        made.faults = self.faults
         await asyncio.gather(*(hang_up(dialog) for dialog in here.dialogs()))
         made.channels = await here.emptied()
         made.shells = len(await here.channels()) - len(made.channels)
         return made
 
     async def _break(self) -> None:
-        name = self.dice.choice(self._names)
+        name = self._draw()
+        self.faults[name] += 1
         self.say(f"{name} …")
         how = await ALL[name][0](self.here, random.Random(self.dice.random()))
         self.say(f"{name}: {how}; {len(self.crowd.live)} callers are in")
+
+    def _draw(self) -> str:
+        """One at random; none comes a second time before all others had their turns."""
+        if not self._drawn:
+            self._drawn = [name for name in self._names for _ in range(ALL[name][1])]
+            self.dice.shuffle(self._drawn)
+        return self._drawn.pop()
 
     async def _keep(self) -> None:
         while True:
@@ -104,6 +119,8 @@ class Run:
             phone.behaviour = Answer(after=0.1)
         await here.router.in_step()
         await asyncio.sleep(3.0)
+        # Each occupies an agent for good, so that every agent is needed.
+        self.crowd.lasting = True
         before = {phone.name: len(phone.incoming) for phone in here.desks}
         for _ in range(AGENTS):
             await self.crowd.call()
@@ -119,7 +136,15 @@ class Run:
                     ]
                     await asyncio.sleep(0.1)
         self.say("each agent was rung" if not stuck else f"not rung: {', '.join(stuck)}")
+        for name in stuck:  # why, as the router has it: to find the cause, not for the account
+            self.log.append(f"{await here.router.ask(f'agents/a{int(name) - 1000}')}")
         return stuck
+
+
+def tracebacks(log: str) -> list[str]:
+    """The last line of each traceback, but for those of a router that had no memory left."""
+    found = (match[1] for match in _TRACEBACK.finditer(log))
+    return [text for text in found if not text.startswith(_NO_MEMORY)]
 
 
 async def chaos(
@@ -134,11 +159,11 @@ async def chaos(
         bad += [f"the router ended by itself: {text}" for text in here.router.surprises]
         log = here.router.log.read_text(errors="replace")
         status = await here.router.ask("status")
-        sys.stdout.write(f"\n{made.table()}\n    {here.deaths} deaths of Asterisk")
-        if "Traceback" in log:
-            bad.append("the router's log has a traceback")
+        bad += [f"the router's log has a traceback: {text}" for text in tracebacks(log)]
         if status["faults"]:
             bad.append(f"the router counts {status['faults']} faults of its own")
+        verdict = "all is well" if not bad else f"{len(bad)} things that must not be"
+        sys.stdout.write(f"\n\n    chaos with seed {seed}: {verdict}\n{made.table()}\n")
         if bad:
             keep = f"/tmp/callrouter-chaos-{seed}.log"
             with open(keep, "w", encoding="utf-8") as file:  # noqa: ASYNC230, PTH123

@@ -794,7 +794,7 @@ def test_KZ_03_pausing_while_ringing() -> None:
 
 
 def test_KZ_07_a_restart_in_wrap_up() -> None:
-    p = play(q("a1"), signed_in="")
+    p = play(q("a1", wrap_up=9.0), signed_in="")
     p.now = 4.0
     p.feed(AgentRestored(agent="a1", signed_in=True, wrap_until=10.0, idle_since=0.0))
     p.call("c1", "q1").until(30)

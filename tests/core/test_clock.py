@@ -9,8 +9,11 @@ from unittest.mock import patch
 import pytest
 
 from callrouter.clock import SystemClock
+from callrouter.core import agents
+from callrouter.core.check import check
 from callrouter.core.router import Router
-from callrouter.model.events import CallArrived, PbxSnapshot, Reached, TimePassed
+from callrouter.core.state import OfferState
+from callrouter.model.events import CallArrived, PbxSnapshot, Reached, SignedIn, TimePassed
 from tests.core.tables import agent, desk, queue, table
 
 HOUR = 3600.0
@@ -32,6 +35,31 @@ def test_the_clock_follows_what_the_machine_counts() -> None:
         assert clock.now() == 1_000.0
         counted = 107.5
         assert clock.now() == 1_007.5
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+def test_a_stamp_gives_the_same_moment_to_a_later_process_whatever_the_clock(step: float) -> None:
+    old, wall = SystemClock(), time.time
+    stamp = old.stamp(old.now() - 40)
+    with patch("time.time", lambda: wall() + step):
+        new = SystemClock()
+    if not stamp:
+        pytest.skip("this machine has no word for its boot")
+    found = new.moment(stamp)
+    assert found is not None
+    assert new.now() - found == pytest.approx(40, abs=10)
+    boot = stamp.partition("-")[0]
+    for other in (
+        "",
+        "nonsense",
+        f"x{stamp}",
+        f"{boot}-",
+        f"{boot}-x",
+        f"{boot}-nan",
+        f"{boot}-inf",
+    ):
+        assert new.moment(other) is None
+    assert new.moment(f"{boot}-1e300") is None, "a moment to come"
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
@@ -59,3 +87,30 @@ def test_time_that_runs_backwards_counts_as_standing_still() -> None:
     router.handle(TimePassed(), 600.0)
     router.handle(TimePassed(), 600.0 - HOUR)
     assert router.floor.now == 600.0
+
+
+def test_a_router_that_stood_still_gives_phones_their_time_from_then_on() -> None:
+    """What follows from a deadline that strikes late is ordered now, and has its time from now."""
+    rules = queue("q", "ann bob", ring_for=5, retry_after=5, auto_pause=0)
+    now = 1000.0
+    router = Router(
+        table(agent("ann", desk("ann")), agent("bob", desk("bob")), rules),
+        dice=random.Random(1), boot="n", now=now,
+    )  # fmt: skip
+    idle = {"PJSIP/ann": Reached.IDLE, "PJSIP/bob": Reached.IDLE}
+    router.handle(PbxSnapshot(pbx="office", endpoints=idle), now)
+    for name in ("ann", "bob"):
+        router.handle(SignedIn(agent=name), now)
+    router.handle(CallArrived(call="c1", pbx="office", queue="q"), now)
+    (first,) = router.floor.offers.values()
+    late = now + 30
+    router.handle(TimePassed(), late)
+    # The first phone is told to stop now, and is not taken for dead; the other one has just begun to ring.
+    second = next(offer for offer in router.floor.offers.values() if offer is not first)
+    assert first.state is OfferState.CLOSING
+    assert router.floor.resting == {}
+    assert second.state is OfferState.RINGING
+    assert router.next_deadline() == late + agents.CLOSE_WITHIN
+    router.handle(TimePassed(), late + 4.9)
+    assert second.state is OfferState.RINGING
+    assert check(router.floor) == []

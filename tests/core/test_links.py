@@ -449,7 +449,7 @@ def test_a_sign_out_asked_for_during_a_talk_outlives_a_restart() -> None:
 
 
 def test_a_restored_wrap_up_ends_in_the_name_of_its_queue() -> None:
-    play = Play(table(queue("q", "ann")), signed_in="")
+    play = Play(table(queue("q", "ann", wrap_up=9)), signed_in="")
     play.feed(
         AgentRestored(agent="ann", signed_in=True, signed_in_at=-9, wrap_until=5, wrap_queue="q")
     )
@@ -457,6 +457,19 @@ def test_a_restored_wrap_up_ends_in_the_name_of_its_queue() -> None:
     play.until(6)
     (ended,) = play.records(Happened.WRAP_UP_ENDED)
     assert ended.queue == "q"
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_in_after_call_work() -> None:
+    slow = agent("bob", desk("bob"), wrap_up=40.0)
+    play = Play(table(slow, queue("q", "ann bob", wrap_up=9)), signed_in="")
+    for name, longest in (("ann", 9), ("bob", 40)):
+        play.feed(
+            AgentRestored(agent=name, signed_in=True, wrap_until=play.now + 3605, wrap_queue="q")
+        )
+        assert play.agent(name).wrap_until == play.now + longest
+    play.until(play.now + 9)
+    play.call("c1", "q")
+    assert play.ringing() == {"ann": "c1"}
 
 
 def test_nobody_is_paused_who_is_not_signed_in() -> None:

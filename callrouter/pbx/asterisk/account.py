@@ -47,7 +47,7 @@ class AmiTiming:
     ping_interval: float = 2.0
     ping_timeout: float = 2.5
     unread_timeout: float = 5.0
-    deaf_timeout: float = 10.0
+    deaf_timeout: float = 2.5
     retry_first: float = 1.0
     retry_ceiling: float = 5.0
     refused_ceiling: float = 30.0

@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 from callrouter.model.events import CallArrived
 from callrouter.model.table import DEFAULT_PRIORITY, FIRST_PRIORITY, LAST_PRIORITY
+from callrouter.pbx.asterisk.entry import Moments, entered
 from callrouter.pbx.asterisk.text import clean_name, clean_number
 from callrouter.pbx.asterisk.wire import AmiMessage
 
 
 def arrival(
-    pbx: str, call: str, channel: AmiMessage, variable: Callable[[str], str]
+    pbx: str,
+    call: str,
+    channel: AmiMessage,
+    variable: Callable[[str], str],
+    clock: Moments | None = None,
 ) -> CallArrived:
     """The event for a caller.
 
@@ -19,7 +24,8 @@ def arrival(
         pbx: where.
         call: the call's id.
         channel: who they are: any message that describes their channel.
-        variable: what they want, by name: Queue, Priority, Agent, Tag, Called, Entered.
+        variable: what they want, by name: Queue, Priority, Agent, Tag, Called; and Entered, Now, Since.
+        clock: the router's.
     """
     return CallArrived(
         call=call,
@@ -31,7 +37,7 @@ def arrival(
         priority=_priority(variable("Priority")),
         agent=variable("Agent"),
         tag=variable("Tag"),
-        entered_at=_seconds(variable("Entered")),
+        entered_at=entered(clock, variable),
     )
 
 
@@ -41,11 +47,3 @@ def _priority(raw: str) -> int:
         return DEFAULT_PRIORITY
     priority = int(raw)
     return priority if FIRST_PRIORITY <= priority <= LAST_PRIORITY else DEFAULT_PRIORITY
-
-
-def _seconds(raw: str) -> float | None:
-    try:
-        seconds = float(raw)
-    except ValueError:
-        return None
-    return seconds if 0 < seconds < 1e11 else None

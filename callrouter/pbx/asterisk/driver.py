@@ -8,6 +8,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from callrouter.clock import SystemClock
 from callrouter.core.state import Floor
 from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import Event, PbxLost
@@ -79,7 +80,8 @@ class AsteriskPbx:
         self._sync_again = False
         self._known: KnownDevices | None = None
         self._lamps: Lamps | None = None
-        self.mirror = Mirror(name, self)
+        self._clock = SystemClock()
+        self.mirror = Mirror(name, self, self._clock)
         self.session = AmiSession(
             account(settings),
             on_event=self._on_event,
@@ -326,7 +328,10 @@ class AsteriskPbx:
         if caller.uid in self.mirror.callers:
             caller.taken = True
             call = self.mirror.call_id(caller.uid)
-            self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_CALL", call))
+            since = caller.arrived.entered_at
+            stamp = self._clock.stamp(self._clock.now() if since is None else since)
+            taken = f"{call} {stamp}".strip()
+            self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_CALL", taken))
 
     def unheard(self, uid: str) -> None:
         """A caller waits of whom the router knows nothing: an event was lost."""

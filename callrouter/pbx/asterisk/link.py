@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import struct
 from collections.abc import Callable, Sequence
 
 from panoramisk.ami_protocol import AMIProtocol
@@ -103,11 +104,18 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             self.transport.write(_LOGOFF)
             self.transport.close()
         else:
+            self._forget_unsent()
             self.transport.abort()
         self._answers.fail_all(reason)
         if not self.lost.done():
             self.lost.set_result(reason)
         self._on_lost(reason, was_live)
+
+    def _forget_unsent(self) -> None:
+        """What Asterisk has not taken yet must not reach it later, when it is long out of date."""
+        with contextlib.suppress(OSError, AttributeError):
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def close(self) -> None:
         """What panoramisk calls to end a connection."""

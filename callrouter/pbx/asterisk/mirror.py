@@ -28,6 +28,7 @@ from callrouter.model.events import (
 from callrouter.pbx.asterisk import words
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.channels import Caller, LegChannel, Sink, Where
+from callrouter.pbx.asterisk.entry import Moments
 from callrouter.pbx.asterisk.phones import Phones
 from callrouter.pbx.asterisk.wire import AmiMessage
 
@@ -36,12 +37,14 @@ class Mirror:
     """Callers, legs and phones of one Asterisk.
 
     Attributes:
+        clock: the router's, for when callers entered.
         moved: channels, and endpoints, of which something was heard since a comparison began.
     """
 
-    def __init__(self, pbx: str, sink: Sink) -> None:
+    def __init__(self, pbx: str, sink: Sink, clock: Moments | None = None) -> None:
         self.pbx = pbx
         self.sink = sink
+        self.clock = clock
         self.callers: dict[str, Caller] = {}
         self.legs: dict[str, LegChannel] = {}
         self.moved: set[str] = set()
@@ -104,7 +107,9 @@ class Mirror:
         leg = self.legs.get(uid)
         if leg is None:
             self.phones.came(uid, channel)
-            if words.may_be_forwarded(channel) and self._may_forward():
+            if uid.startswith(words.LEG):
+                self.sink.stray(uid)  # ordered before a gap, carried out after it
+            elif words.may_be_forwarded(channel) and self._may_forward():
                 self.sink.forwarded(uid)
             return
         leg.channel = channel
@@ -238,7 +243,7 @@ class Mirror:
             self._passed_on(before, TransferKind.BLIND, to)
         elif before is not None:
             self.sink.post(CallerLeft(call=self.call_id(uid), how=CallerEnd.TAKEN))
-        event = arrival(self.pbx, self.call_id(uid), message, _of_call(message))
+        event = arrival(self.pbx, self.call_id(uid), message, _of_call(message), self.clock)
         caller = self.callers[uid] = Caller(uid, event.queue, event)
         self.sink.post(event)
         self.sink.taken(caller)

@@ -20,7 +20,7 @@ from callrouter.pbx.asterisk.wire import AmiMessage
 
 STATUS = {
     "Action": "Status",
-    "Variables": ",".join((*words.CALL_VARIABLES, *words.LEG_VARIABLES)),
+    "Variables": ",".join((*words.CALL_VARIABLES, *words.LEG_VARIABLES, words.ASTERISKS_TIME)),
 }
 DEVICES = {"Action": "DeviceStateList"}
 
@@ -71,7 +71,8 @@ def row(message: AmiMessage) -> Row:
     for line in message.all("Variable"):
         name, _, value = line.partition("=")
         if value != "(null)":  # how Asterisk words a variable that is not set
-            own[name.removeprefix("CALLROUTER_")] = value
+            own["NOW" if name == words.ASTERISKS_TIME else name.removeprefix("CALLROUTER_")] = value
+    own["SINCE"] = own.get("CALL", "").partition(" ")[2]
     return Row(message, own)
 
 
@@ -198,7 +199,8 @@ def _callers(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str], *, 
 
 def _caller(mirror: Mirror, found: Row, where: Where, partner: LegChannel | None) -> None:
     uid, own = found.uid, found.own
-    event = arrival(mirror.pbx, mirror.call_id(uid), found.message, partial(_of_call, own))
+    read = partial(_of_call, own)
+    event = arrival(mirror.pbx, mirror.call_id(uid), found.message, read, mirror.clock)
     caller = mirror.callers[uid] = Caller(uid, event.queue, event, where, bridge=found.bridge)
     caller.taken = caller.logged = bool(own.get("CALL"))
     if where is not Where.WAITING:

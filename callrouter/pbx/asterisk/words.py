@@ -92,6 +92,9 @@ LEG_VARIABLES = (
 )
 """What makes a channel its own record: `Status` brings them all back after a restart."""
 
+ASTERISKS_TIME = "STRFTIME(,UTC,%s.%3q)"
+"""The function that gives Asterisk's own time in seconds, as the dialplan notes a caller's entry."""
+
 EVENTS = frozenset(
     {
         "Newchannel",

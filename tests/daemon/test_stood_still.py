@@ -1,0 +1,79 @@
+"""The process stood still (SIGSTOP, a held-up loop): what had come meanwhile counts before deadlines."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from callrouter.core.router import Router
+from callrouter.core.state import OfferState
+from callrouter.model.events import (
+    CallArrived,
+    LegAccepted,
+    PbxSnapshot,
+    Reached,
+    SignedIn,
+    TimePassed,
+)
+from callrouter.runtime import Runtime
+from tests.ami.fake import until
+from tests.core.tables import agent, desk, queue, table
+
+PBX = "office"
+
+
+class Hand:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.at = 1_700_000_000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+class Mute:
+    """A PBX that says nothing by itself."""
+
+    name = PBX
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+def ringing() -> tuple[Runtime, Hand]:
+    """Ann's phone rings for a caller, for five seconds at most."""
+    clock = Hand()
+    rules = queue("q", "ann", ring_for=5, auto_pause=1)
+    router = Router(
+        table(agent("ann", desk("ann")), rules), dice=random.Random(1), boot="b", now=clock.at
+    )
+    runtime = Runtime(router, clock)
+    runtime.attach(Mute())
+    runtime.post(PbxSnapshot(pbx=PBX, endpoints={"PJSIP/ann": Reached.IDLE}))
+    runtime.post(SignedIn(agent="ann"))
+    runtime.post(CallArrived(call="c1", pbx=PBX, queue="q"))
+    return runtime, clock
+
+
+async def test_who_picked_up_while_we_stood_still_is_not_too_late() -> None:
+    runtime, clock = ringing()
+    (offer,) = runtime.router.floor.offers.values()
+    clock.at += 9  # SIGSTOP, SIGCONT; the socket holds what the phone did after two seconds
+    runtime.post(TimePassed())
+    assert offer.state.value == "ringing"
+    runtime.post(LegAccepted(offer=offer.id, device="desk"))
+    assert offer.state.value == "accepted"
+    await until(lambda: runtime.router.floor.now == clock.at)  # then time goes on
+    assert runtime.router.floor.agents["ann"].misses == 0
+    runtime.close()
+
+
+async def test_who_did_not_pick_up_has_missed_the_call_a_moment_later() -> None:
+    runtime, clock = ringing()
+    (offer,) = runtime.router.floor.offers.values()
+    clock.at += 9
+    runtime.post(TimePassed())
+    await until(lambda: offer.state is not OfferState.RINGING)
+    assert runtime.router.floor.now == clock.at
+    runtime.close()
