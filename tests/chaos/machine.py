@@ -7,14 +7,15 @@ import random
 import resource
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 
 from tests.chaos.centre import Centre
 
 HOUR = 3600.0
 MOST_OFF = 2 * HOUR
+VISITORS = 400
 
 
 async def clock_set(centre: Centre, dice: random.Random) -> str:
@@ -45,7 +46,9 @@ async def memory_used_up(centre: Centre, dice: random.Random) -> str:
     ends = centre.router.ends
     with centre.router.may_end():
         with _limited(centre.router.pid, resource.RLIMIT_AS, _address_space):
-            await asyncio.sleep(seconds)
+            async with _visitors(centre.router.port):
+                centre.link.cut()  # what there is must do for a comparison of everything
+                await asyncio.sleep(seconds)
         await asyncio.sleep(1.0)
     ended = centre.router.ends - ends
     return f"for {seconds:.1f} s{'; it ended, and was started again' if ended else ''}"
@@ -111,6 +114,22 @@ def _limited(pid: int | None, what: int, least: Callable[[Path], int]) -> Iterat
     finally:
         with suppress(ProcessLookupError):
             resource.prlimit(pid, what, (soft, hard))
+
+
+@asynccontextmanager
+async def _visitors(port: int) -> AsyncIterator[None]:
+    """Open connections to the API, each with a request that does not end: they take up memory."""
+    writers: list[asyncio.StreamWriter] = []
+    try:
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(1.0):
+                for _ in range(VISITORS):
+                    writers.append((await asyncio.open_connection("127.0.0.1", port))[1])
+                    writers[-1].write(b"POST /api/agents HTTP/1.1\r\nX: " + b"x" * 6000)
+        yield
+    finally:
+        for writer in writers:
+            writer.transport.abort()
 
 
 def _open_files(process: Path) -> int:

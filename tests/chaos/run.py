@@ -24,7 +24,12 @@ TALK = (4.0, 7.0)
 DRAIN = 150.0
 """Seconds in which, after the last fault, everyone who waits must be served."""
 _TRACEBACK = re.compile(r"^Traceback [^\n]*\n(?: [^\n]*\n)*([^\n]*)$", re.MULTILINE)
-_NO_MEMORY = ("MemoryError", "OSError: [Errno 12]", "RuntimeError: can't start new thread")
+_NO_MEMORY = (
+    "MemoryError",
+    "OSError: [Errno 12]",
+    "RuntimeError: can't start new thread",
+    "SystemError: error return without exception set",  # C code that could not even say why
+)
 QUEUE = f"    wrap_up: 500ms\n{RULES}"
 
 

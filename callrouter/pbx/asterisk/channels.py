@@ -73,7 +73,7 @@ class Sink(Protocol):
         """A new caller was told to the core: mark the channel as taken in."""
 
     def unheard(self, uid: str) -> None:
-        """A caller waits of whose coming nothing was heard."""
+        """A caller waits, and nothing was heard of how that came to be."""
 
     def stop_now(self, leg: LegChannel) -> None:
         """The channel of a leg that is to be stopped has only now come to be."""

@@ -89,21 +89,26 @@ class Lookout:
             self._spawn(lambda: self._look_connected(caller, leg), f"is {caller.uid} connected")
 
     async def _look_connected(self, caller: Caller, leg: str) -> None:
-        try:
-            rows = [
-                survey.row(message)
-                for uid in (caller.uid, leg)
-                for message in await self._session.list({**survey.STATUS, "Channel": uid})
-            ]
-        except AmiError:
-            return  # one of them is gone, which is told in other ways, or the link is
+        rows: dict[str, survey.Row] = {}
+        for uid in (caller.uid, leg):
+            try:
+                found = await self._session.list({**survey.STATUS, "Channel": uid})
+            except AmiRejected:
+                continue  # it is gone
+            except AmiError:
+                return  # the link is
+            rows.update((uid, survey.row(message)) for message in found)
         if caller.where is not Where.CONNECTING or caller.leg != leg:
             return
-        bridges = {found.bridge for found in rows}
-        if len(rows) == 2 and len(bridges) == 1 and "" not in bridges:
-            self._mirror.bridged(caller, rows[0].bridge)
-        elif rows and rows[0].where is Where.WAITING:
+        here, there = rows.get(caller.uid), rows.get(leg)
+        if here is None:
+            self._mirror.gone_elsewhere(caller)
+        elif there is not None and here.bridge and here.bridge == there.bridge:
+            self._mirror.bridged(caller, here.bridge)
+        elif here.where is Where.WAITING:
             self._mirror.unbridged(caller)
+        elif here.where is Where.RELEASED:
+            self._mirror.hardly_bridged(caller)
 
     def stray(self, uid: str) -> None:
         """End a channel that was picked up as a leg of ours and is none."""

@@ -306,7 +306,18 @@ class Mirror:
     def unbridged(self, caller: Caller) -> None:
         """The connect found nobody; the dialplan has put the caller back into the waiting room."""
         was, caller.where, caller.leg = caller.where, Where.WAITING, ""
-        if was is Where.CONNECTING and caller.offer:
+        if was is Where.CONNECTING:
+            self._leg_was_gone(caller)
+        elif was is not Where.WAITING:  # we took them for talking: what happened since was lost
+            self.sink.unheard(caller.uid)
+
+    def hardly_bridged(self, caller: Caller) -> None:
+        """A look has shown that the agent's leg was gone at once, and the caller waits for our word."""
+        caller.where = Where.RELEASED
+        self._leg_was_gone(caller)
+
+    def _leg_was_gone(self, caller: Caller) -> None:
+        if caller.offer:
             call = self.call_id(caller.uid)
             self.sink.post(ConnectFailed(call=call, offer=caller.offer, why=ConnectFault.LEG_GONE))
 

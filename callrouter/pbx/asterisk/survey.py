@@ -186,7 +186,11 @@ def _callers(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str], *, 
     by_bridge = {leg.bridge: leg for leg in mirror.legs.values() if leg.bridge}
     for uid, found in rows.items():
         where = found.where
-        if where is None or uid in mirror.legs or uid in mirror.callers or uid in mirror.moved:
+        if where is None or uid in mirror.legs or uid in mirror.moved:
+            continue
+        known_as = mirror.callers.get(uid)
+        if known_as is not None:
+            _back(known_as, found)
             continue
         partner = by_bridge.get(found.bridge)
         if partner is not None:
@@ -195,6 +199,13 @@ def _callers(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str], *, 
             continue  # passed on by an agent, and with someone else now
         elif where is Where.WAITING or (anew and (where is Where.CONNECTING or uid in known)):
             _caller(mirror, found, where, None)
+
+
+def _back(caller: Caller, found: Row) -> None:
+    """A caller of ours who was taken for talking, and waits."""
+    talks = caller.where in {Where.TALKING, Where.RELEASED}
+    if talks and found.where is Where.WAITING and not found.bridge:
+        caller.where, caller.leg, caller.bridge = Where.WAITING, "", ""
 
 
 def _caller(mirror: Mirror, found: Row, where: Where, partner: LegChannel | None) -> None:
