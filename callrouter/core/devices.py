@@ -112,7 +112,9 @@ def put_back(floor: Floor, agent: Agent, known: Mapping[str, StruckBefore]) -> N
     for device, was in known.items():
         kind = Strike.__members__.get(was.kind)
         if kind is not None and device not in agent.strikes:
-            until = min(was.until, floor.now + REST_NUMBER[1])  # a clock may have been put back
+            # A clock may have been put back: nothing rests for longer than its kind ever does.
+            longest = REST_NUMBER[1] if was.address.startswith("+") else REST_REFUSED
+            until = min(was.until, floor.now + longest)
             _keep(floor, agent, device, Strikes(kind, max(1, was.times), was.address, until))
     drop_others(floor, agent, agent.spec)
 

@@ -166,7 +166,7 @@ async def link_deaf(centre: Centre, dice: random.Random) -> str:
 async def events_flooded(centre: Centre, dice: random.Random) -> str:
     """Twenty thousand events a second for ten seconds: of channels that are nobody's of ours."""
     del dice
-    sent, took = await centre.link.flood(20_000, 10.0)
+    sent, took = await centre.link.storm(20_000, 10.0)
     return f"{sent} events in {took:.1f} s"
 
 

@@ -133,7 +133,7 @@ class BadLink(Proxy):
         await self._pass(writer, b"".join(out))
         return True
 
-    async def flood(self, rate: int, seconds: float) -> tuple[int, float]:
+    async def storm(self, rate: int, seconds: float) -> tuple[int, float]:
         """Send the router events beside Asterisk's own; how many there were, and in what time."""
         loop, share = asyncio.get_running_loop(), rate // 100
         began, sent = loop.time(), 0

@@ -195,9 +195,10 @@ def test_a_strike_of_a_later_version_is_left_out_and_no_rest_is_longer_than_the_
     known = {
         "desk": StruckBefore("NOT_REACHED", 2, "PJSIP/ann", 9e9),
         "odd": StruckBefore("SULKED", 1, "PJSIP/ann", 9e9),
+        "to-come": StruckBefore("NOT_REACHED", 2, "+447700900321", 9e9),
     }
     new.feed(AgentRestored(agent="ann", strikes=known))
-    assert new.router.floor.resting == {("ann", "desk"): 900.0}
+    assert new.router.floor.resting == {("ann", "desk"): 30.0, ("ann", "to-come"): 900.0}
 
 
 def test_who_did_it_and_what_was_switched_off_are_kept() -> None:
