@@ -62,15 +62,16 @@ def test_known_devices_fit_into_a_header() -> None:
 def test_only_news_is_told() -> None:
     made = router(table(staff(2), queue("support", ["a1"]), queue("sales", ["a2"])))
     told = known.KnownDevices(lambda: made.floor, PBX, DIAL)
-    assert len(list(told.changes())) == 4
+    assert len(list(told.changes())) == 6
     assert list(told.changes()) == []
     made.handle(PauseRequested(agent="a1"), 2.0)
     assert [action["Variable"] for action in told.changes()] == [
         "CALLROUTER_DESKS_support",
         "CALLROUTER_MOBILES_support",
+        "CALLROUTER_STAMP_support",
     ]
     told.forget()
-    assert len(list(told.changes())) == 4
+    assert len(list(told.changes())) == 6
 
 
 @pytest.mark.parametrize(
