@@ -5,7 +5,7 @@ every agent. Told are the seconds from the start of the process, and from the an
 every waiting caller is taken up and until the first and the last phone that can ring is rung:
 
 * scripted: an AMI server of our own with 1,000 phones and 500 waiting callers (`bench.scripted`);
-* asterisk: a real Asterisk with 1,000 endpoints and as many waiting callers as wanted (--real).
+* asterisk: a real Asterisk with as many endpoints and waiting callers (--real; `bench.realstart`).
 
 The processor's part is told as well, since on a busy machine that is what counts.
 """
@@ -27,9 +27,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from bench.realstart import real
 from bench.scripted import SECRET, USER, Exchange, cpu_of, serving
 
 ROOT = Path(__file__).parents[1]
@@ -142,11 +144,13 @@ async def scripted(folder: Path, phones: int, waiting: int, queues: int) -> Figu
     )
 
 
-def show(name: str, rounds: list[Figures]) -> None:
+def show(name: str, rounds: list[Any]) -> None:
     print(f"\n{name}, {len(rounds)} starts: median, slowest (s)")
-    for field in Figures.__dataclass_fields__:
-        values = [getattr(one, field) for one in rounds]
-        print(f"  {field.replace('_', ' '):18} {statistics.median(values):7.3f} {max(values):7.3f}")
+    for field in fields(rounds[0]):
+        values = [getattr(one, field.name) for one in rounds]
+        print(
+            f"  {field.name.replace('_', ' '):18} {statistics.median(values):7.3f} {max(values):7.3f}"
+        )
 
 
 async def main() -> None:
@@ -155,16 +159,28 @@ async def main() -> None:
     parser.add_argument("--waiting", type=int, default=500)
     parser.add_argument("--queues", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--real", action="store_true", help="beside a real Asterisk as well")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     wanted = parser.parse_args()
-    results: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "config"
         folder.mkdir()
         sizes = (wanted.phones, wanted.waiting, wanted.queues)
         first = await scripted(folder, *sizes)
         again = [await scripted(folder, *sizes) for _ in range(wanted.rounds)]
-        results = {"scripted, no database yet": [first], "scripted, started again": again}
+    results: dict[str, list[Any]] = {
+        "scripted, no database yet": [first],
+        "scripted, started again": again,
+    }
+    if wanted.real:
+        results["asterisk, started again"] = await real(
+            lambda folder, port: write(folder, port, free_port(), wanted.phones, wanted.queues),
+            router,
+            phones=wanted.phones,
+            waiting=wanted.waiting,
+            queues=wanted.queues,
+            rounds=wanted.rounds,
+        )
     load = os.getloadavg()[0]
     if wanted.json:
         rows = {name: [asdict(one) for one in rounds] for name, rounds in results.items()}

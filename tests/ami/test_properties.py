@@ -54,6 +54,41 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
         Splitter().feed(data)
 
 
+lines = st.lists(
+    st.sampled_from(
+        [
+            b"Event",
+            b"Key",
+            b"Key ",
+            b": ",
+            b":",
+            b" ",
+            b"a",
+            b"\xc5\x99",
+            b"\xff",
+            b"\n",
+            b"\r",
+            b"\r\n",
+        ]
+    ),
+    max_size=40,
+)
+
+
+@given(lines)
+def test_looking_up_is_as_taking_apart(parts: list[bytes]) -> None:
+    found = parse(b"".join(parts))
+    items = found.items()
+    for key in ("Event", "Key", "Key ", "a", "", " ", "Event:", "ř"):
+        values = [value for name, value in items if name == key]
+        assert found.all(key) == values
+        assert found.get(key, "none") == (values[0] if values else "none")
+        assert (key in found) is bool(values)
+    assert list(found) == list(dict.fromkeys(key for key, _ in items))
+    assert len(found) == len(list(found))
+    assert found.name == (items[0][1] if items and items[0][0] == "Event" else "")
+
+
 hostile = st.text(
     st.sampled_from('\r\n\0\t\x0b\x0c\x1c\x85\u2028\u2029\u202e\ud800: aAř"\\<>,=;'), max_size=30
 )
@@ -76,8 +111,8 @@ def test_any_value_is_refused_or_arrives_as_one_header(values: list[str]) -> Non
                 [action] = fake.actions[before:]
                 assert action.headers == [
                     ("Action", "Setvar"),
-                    ("ActionID", "x"),
                     ("Value", value),
+                    ("ActionID", "x"),
                 ]
 
     asyncio.run(exchange())

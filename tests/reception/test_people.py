@@ -48,8 +48,8 @@ class Desk:
         self.people.listen(self.heard.append)
 
     def event(self, name: str, **headers: str) -> None:
-        lines = [["Event", f" {name}"], *([key, f" {value}"] for key, value in headers.items())]
-        self.people.handle(AmiMessage(name, lines))
+        lines = (f"{key}: {value}" for key, value in {"Event": name, **headers}.items())
+        self.people.handle(AmiMessage("\r\n".join(lines).encode()))
 
     def dial(self, uid: str = "1.1", code: str = "*45", **headers: str) -> None:
         given = {"Channel": "PJSIP/1001-0000002a", "Number": "1001", **headers}

@@ -1,8 +1,9 @@
 """One AMI connection, from the greeting to its loss; `session` opens one after the other.
 
 Built on panoramisk: its `AMIProtocol` is the connection (transport, table of open actions) and its
-`Action` makes the ActionIDs and the bytes of an action. Replaced are the parts whose defects
-panoramisk 1.4 still has: reading, sending, matching of replies and lists, the end of a connection.
+`Action` makes the ActionIDs. Replaced are the parts whose defects panoramisk 1.4 still has (reading,
+sending, matching of replies and lists, the end of a connection) and the making of an action's bytes, which
+took it three times as long.
 """
 
 import asyncio

@@ -20,7 +20,7 @@ from callrouter.pbx.asterisk.errors import (
     AmiRejected,
     AmiTimeout,
 )
-from callrouter.pbx.asterisk.wire import Action, AmiMessage, guard, parse
+from callrouter.pbx.asterisk.wire import Action, AmiMessage, guard, parse, written
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ _ACCEPTED = frozenset({"success", "follows", "goodbye", "pong"})
 # "No Contacts found", "No endpoints found": how PJSIP lists say that they are empty.
 _EMPTY_LIST = re.compile(r"No \S+( \S+)? found\.?", re.IGNORECASE)
 _REMEMBERED = 32
+_new_id = PanoramiskAction.action_id_generator
 
 
 @dataclass(slots=True)
@@ -109,20 +110,27 @@ class Answers:
         Raises:
             AmiBadValue: one of them cannot be sent; none was entered.
         """
-        ready = [PanoramiskAction(guard(action)) for action in actions]
-        ids = [action.id for action in ready]
-        for number, action_id in enumerate(ids):
-            if action_id in self.open or action_id in ids[:number] or action_id == PING_ID:
+        ready: dict[str, str] = {}
+        texts = []
+        for action in actions:
+            safe = guard(action)
+            given = next((safe[key] for key in safe if key.lower() == "actionid"), "")
+            action_id = str(given) or _new_id()
+            if action_id in self.open or action_id in ready or action_id == PING_ID:
                 raise AmiBadValue(f"ActionID {action_id} is in use")
-        data = "".join([str(action) for action in ready]).encode()
-        return data, [self._enter(action, timeout, is_list=is_list) for action in ready]
+            ready[action_id] = next(str(safe[key]) for key in safe if key.lower() == "action")
+            texts.append(written(safe, "" if given else action_id))
+        data = "".join(texts).encode()
+        return data, [
+            self._enter(action_id, name, timeout, is_list=is_list)
+            for action_id, name in ready.items()
+        ]
 
     def _enter(
-        self, action: PanoramiskAction, timeout: float, *, is_list: bool
+        self, action_id: str, name: str, timeout: float, *, is_list: bool
     ) -> asyncio.Future[Any]:
-        action_id: str = action.id
         pending = Pending(
-            name=action["Action"],
+            name=name,
             action_id=action_id,
             future=self._loop.create_future(),
             timer=self._loop.call_later(timeout, self._expire, action_id, timeout),

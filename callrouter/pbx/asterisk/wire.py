@@ -7,6 +7,7 @@ The other way Asterisk is laxer, a bare LF ends a header; so nothing of that kin
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from callrouter.pbx.asterisk.errors import AmiBadValue, AmiGarbage
 
@@ -28,24 +29,50 @@ Action = Mapping[str, str | Sequence[str]]
 class AmiMessage:
     """One event or reply. Headers are looked up exactly as Asterisk spells them (`Uniqueid`).
 
+    Of most messages a few headers are looked at, if any: so nothing is taken apart before it is asked for.
+
     Attributes:
         name: the event's name, `Hangup`; empty for a reply.
     """
 
-    __slots__ = ("_first", "_lines", "name")
+    __slots__ = ("_raw", "_taken_apart", "name")
 
-    def __init__(self, name: str, lines: list[list[str]]) -> None:
-        """Take `lines`, each a key and a value still with the blank that follows the colon."""
-        self.name = name
-        self._lines = lines
-        self._first = dict(lines[::-1])  # the first one wins
+    def __init__(self, raw: bytes) -> None:
+        """Take the bytes of a message, without the empty line that ends it."""
+        self._raw = b"\r\n" + raw  # so that the first line is found as any other
+        self._taken_apart: list[list[str]] | None = None
+        # The first line decides: the event OriginateResponse has a header Response too.
+        if raw.startswith(b"Event:"):
+            self.name = _value(raw, 6)
+        elif raw.startswith(b"Response:"):
+            self.name = ""
+        else:
+            lines = self._lines
+            event = bool(lines) and lines[0][0] == "Event"
+            self.name = lines[0][1].removeprefix(" ") if event else ""
+
+    @property
+    def _lines(self) -> list[list[str]]:
+        """Each line with a colon: the key, and the value still with the blank that follows the colon."""
+        if self._taken_apart is None:
+            text = self._raw[2:].decode("utf-8", "replace")
+            self._taken_apart = [line.split(":", 1) for line in text.split("\r\n") if ":" in line]
+        return self._taken_apart
 
     def get(self, key: str, default: str = "") -> str:
         """The first value of header `key`, or `default`."""
-        value = self._first.get(key)
-        if value is None:
-            return default
-        return value[1:] if value[:1] == " " else value
+        start = self._find(key)
+        return default if start < 0 else _value(self._raw, start)
+
+    def _find(self, key: str) -> int:
+        """Where the first value of a header begins; negative: there is none."""
+        mark = _MARKS.get(key)
+        if mark is None:
+            if ":" in key or "\r\n" in key:
+                return -1
+            mark = _mark(key)
+        found = self._raw.find(mark)
+        return found if found < 0 else found + len(mark)
 
     def all(self, key: str) -> list[str]:
         """Every value of header `key`, in order; empty when there is none."""
@@ -56,23 +83,42 @@ class AmiMessage:
         return [(key, value.removeprefix(" ")) for key, value in self._lines]
 
     def __getitem__(self, key: str) -> str:
-        if key not in self._first:
+        start = self._find(key)
+        if start < 0:
             raise KeyError(key)
-        return self.get(key)
+        return _value(self._raw, start)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._first
+        return isinstance(key, str) and self._find(key) >= 0
 
     def __iter__(self) -> Iterator[str]:
         """The headers' names in order, each once."""
         return iter(dict.fromkeys(key for key, _ in self._lines))
 
     def __len__(self) -> int:
-        return len(self._first)
+        return len(dict.fromkeys(key for key, _ in self._lines))
 
     def __repr__(self) -> str:
         """Name and channel only: the rest may be a caller's number and does not belong in a log."""
         return f"<AmiMessage {self.name or 'Response'} {self.get('Uniqueid')}>"
+
+
+_MARKS: Final[dict[str, bytes]] = {}
+"""How a header that was looked for begins, by its name: the end of the line before it, name and colon."""
+
+
+def _mark(key: str) -> bytes:
+    made = b"\r\n%s:" % key.encode("utf-8", "surrogatepass")
+    if len(_MARKS) < 1000:  # names come from the program, or from the settings of a few
+        _MARKS[key] = made
+    return made
+
+
+def _value(raw: bytes, start: int) -> str:
+    """The rest of a line, without the blank that follows the colon."""
+    end = raw.find(b"\r\n", start)
+    value = raw[start:] if end < 0 else raw[start:end]
+    return (value[1:] if value[:1] == b" " else value).decode("utf-8", "replace")
 
 
 def parse(raw: bytes) -> AmiMessage:
@@ -80,11 +126,7 @@ def parse(raw: bytes) -> AmiMessage:
 
     `Key: value`, `Key:value` and `Key:` are all taken; a line without a colon is left out.
     """
-    text = raw.decode("utf-8", "replace")
-    lines = [line.split(":", 1) for line in text.split("\r\n") if ":" in line]
-    # The first line decides: the event OriginateResponse has a header Response too.
-    name = lines[0][1].removeprefix(" ") if lines and lines[0][0] == "Event" else ""
-    return AmiMessage(name, lines)
+    return AmiMessage(raw)
 
 
 class Splitter:
@@ -133,6 +175,10 @@ _ACTION_ID = re.compile(r"[!-~]{1,128}")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
+_KNOWN_KEYS: Final[dict[str, str]] = {}
+"""Names of headers that were found good, and each in lower case."""
+
+
 def guard(action: Action) -> dict[str, str | list[str]]:
     """A copy of `action` that is safe to write: each value arrives as exactly one header.
 
@@ -143,21 +189,20 @@ def guard(action: Action) -> dict[str, str | list[str]]:
     seen: set[str] = set()
     count = 1  # the ActionID, which is added when missing
     for key, value in action.items():
-        if not _KEY.fullmatch(str(key)):
-            raise AmiBadValue(f"{key!r:.80} is no AMI header name: letters, digits, - and _ only")
-        if key.lower() in seen:
+        lower = _KNOWN_KEYS.get(key) or _lower(key)
+        if lower in seen:
             raise AmiBadValue(f"header {key} is there twice: give one header a list of values")
-        seen.add(key.lower())
+        seen.add(lower)
         if isinstance(value, str):
-            _guard_value(key, value)
+            _guard_value(key, lower, value)
             safe[key] = value
             count += 1
             continue
-        if key.lower() in {"action", "actionid"} or not isinstance(value, Sequence):
+        if lower in {"action", "actionid"} or not isinstance(value, Sequence):
             raise AmiBadValue(f"header {key}: {type(value).__name__} instead of one text")
         values = list(value)
         for one in values:
-            _guard_value(key, one)
+            _guard_value(key, lower, one)
         safe[key] = values
         count += len(values)
     if "action" not in seen:
@@ -167,15 +212,40 @@ def guard(action: Action) -> dict[str, str | list[str]]:
     return safe
 
 
-def _guard_value(key: str, value: object) -> None:
+def _lower(key: str) -> str:
+    if not _KEY.fullmatch(str(key)):
+        raise AmiBadValue(f"{key!r:.80} is no AMI header name: letters, digits, - and _ only")
+    if len(_KNOWN_KEYS) < 1000:  # there are a few dozen
+        _KNOWN_KEYS[key] = key.lower()
+    return key.lower()
+
+
+def _guard_value(key: str, lower: str, value: object) -> None:
     if not isinstance(value, str):
         raise AmiBadValue(f"header {key}: {type(value).__name__} instead of text")
-    if key.lower() == "actionid" and not _ACTION_ID.fullmatch(value):
+    if lower == "actionid" and not _ACTION_ID.fullmatch(value):
         raise AmiBadValue("header ActionID: 1 to 128 visible ASCII characters, no blanks")
-    found = _UNSAFE.search(value)
-    if found:
-        code, place = ord(found.group()), found.start() + 1
-        raise AmiBadValue(f"header {key}: character {place} is U+{code:04X}, a control character")
-    size = len(key) + 2 + len(value.encode())
+    size = len(key) + 2 + len(value)
+    if not (value.isascii() and value.isprintable()):  # as good as all are both
+        found = _UNSAFE.search(value)
+        if found:
+            code, place = ord(found.group()), found.start() + 1
+            raise AmiBadValue(
+                f"header {key}: character {place} is U+{code:04X}, a control character"
+            )
+        size = len(key) + 2 + len(value.encode())
     if size > MAX_LINE:
         raise AmiBadValue(f"header {key}: {size} bytes, Asterisk takes at most {MAX_LINE}")
+
+
+def written(safe: Mapping[str, str | list[str]], action_id: str) -> str:
+    """An action that was guarded, as it goes to Asterisk. `action_id` counts where it has none."""
+    lines = []
+    for key, value in safe.items():
+        if isinstance(value, str):
+            lines.append(f"{key}: {value}")
+        else:
+            lines += [f"{key}: {one}" for one in value]
+    if action_id:
+        lines.append(f"ActionID: {action_id}")
+    return "\r\n".join([*lines, "\r\n"])

@@ -1,0 +1,175 @@
+"""What an event of Asterisk's costs until the driver has it, and an action until it is written:
+`python -m bench.ami`.
+
+No Asterisk and no socket: bytes as a busy one sends them (17 headers, 390 bytes, in pieces of 64 KiB) go into
+`Link.data_received`, and actions into `Link.submit` with a transport that drops them. Told are the
+microseconds of the processor for each; the smallest of several rounds, since others use this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import cast
+
+from callrouter.model.commands import Ring
+from callrouter.pbx.asterisk import orders, words
+from callrouter.pbx.asterisk.account import AmiTiming
+from callrouter.pbx.asterisk.link import Link
+from callrouter.pbx.asterisk.mirror import Mirror
+from callrouter.pbx.asterisk.pending import AmiStats
+from callrouter.pbx.asterisk.wire import AmiMessage, parse
+
+EVENTS = 20_000
+PIECE = 65_536
+
+_CHANNEL = """\
+Privilege: call,all\r
+Channel: PJSIP/1001-0000{n:04x}\r
+ChannelState: 6\r
+ChannelStateDesc: Up\r
+CallerIDNum: 441632960{n:03d}\r
+CallerIDName: Jiří Novák\r
+ConnectedLineNum: <unknown>\r
+ConnectedLineName: <unknown>\r
+Language: en\r
+AccountCode: \r
+Context: callrouter-hold\r
+Exten: support\r
+Priority: 3\r
+Uniqueid: 1790000000.{n}\r
+Linkedid: 1790000000.{n}\r
+"""
+
+
+def event(name: str, n: int, *more: str) -> bytes:
+    lines = "".join(f"{line}\r\n" for line in more)
+    return f"Event: {name}\r\n{_CHANNEL.format(n=n % 900)}{lines}\r\n".encode()
+
+
+class Nowhere(asyncio.Transport):
+    """A transport that takes everything and keeps nothing."""
+
+    def write(self, data: object) -> None: ...
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return socket.socket() if name == "socket" else default
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def abort(self) -> None: ...
+
+
+def connect(on_event: Callable[[AmiMessage], None], wanted: frozenset[str] | None) -> Link:
+    link = Link(
+        wanted=wanted,
+        stats=AmiStats(),
+        on_event=on_event,
+        on_lost=lambda _why, _live: None,
+        timing=AmiTiming(),
+    )
+    link.connection_made(Nowhere())
+    link.data_received(b"Asterisk Call Manager/11.0.0\r\n")
+    link.live = True
+    return link
+
+
+def least(work: Callable[[], None], count: int, rounds: int) -> float:
+    """Microseconds of the processor for each of `count`, in the best round."""
+    best = float("inf")
+    for _ in range(rounds):
+        gc.collect()
+        began = time.process_time()
+        work()
+        best = min(best, time.process_time() - began)
+    return best / count * 1e6
+
+
+def receiving(stream: bytes, on_event: Callable[[AmiMessage], None]) -> Callable[[], None]:
+    link = connect(on_event, words.EVENTS)
+    pieces = [stream[at : at + PIECE] for at in range(0, len(stream), PIECE)]
+
+    def work() -> None:
+        for piece in pieces:
+            link.data_received(piece)
+
+    return work
+
+
+def look_at(message: AmiMessage) -> None:
+    """As the driver does with most: a few headers by name."""
+    for key in ("Uniqueid", "Channel", "ChannelStateDesc", "UserEvent", "Cause", "Linkedid"):
+        message.get(key)
+
+
+class Owner:
+    """Whoever the mirror tells; does nothing."""
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+def sending(count: int) -> Callable[[], None]:
+    link = connect(lambda _: None, None)
+    rings = [
+        Ring(
+            pbx="office", offer=f"t-{n}", device="desk", agent=f"a{n}", call=f"office-1.{n}",
+            queue="support", queue_name="", ring_for=20.0, endpoint=f"PJSIP/{1000 + n}", number="",
+            caller_name="Jiří Novák", caller_number="441632960123", confirm=False,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+    def work() -> None:
+        for n in range(0, count, 10):
+            link.submit([orders.originate(ring, "") for ring in rings[n : n + 10]], 5.0)
+        for pending in list(link._answers.open.values()):
+            pending.timer.cancel()
+        link._answers.open.clear()
+
+    return work
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    wanted = parser.parse_args()
+    mirror = Mirror("office", cast("object", Owner()))  # type: ignore[arg-type]
+    unwanted = b"".join(event("VarSet", n, "Variable: X", "Value: y") for n in range(EVENTS))
+    states = b"".join(event("Newstate", n) for n in range(EVENTS))
+    channels = b"".join(
+        event(("Newchannel", "Newstate", "Newstate", "Hangup")[n % 4], n // 4, "Cause: 16")
+        for n in range(EVENTS)
+    )
+    whole = [raw for raw in states.split(b"\r\n\r\n") if raw]
+
+    def parsing() -> None:
+        for raw in whole:
+            parse(raw)
+
+    cases: dict[str, tuple[Callable[[], None], int]] = {
+        "skipped by its name": (receiving(unwanted, lambda _: None), EVENTS),
+        "parsed, nobody looks": (receiving(states, lambda _: None), EVENTS),
+        "parsed, six headers looked at": (receiving(states, look_at), EVENTS),
+        "taken in by the mirror": (receiving(channels, mirror.handle), EVENTS),
+        "parse alone": (parsing, EVENTS),
+        "an Originate, ten in a write": (sending(2_000), 2_000),
+    }
+    figures = {name: least(work, count, wanted.rounds) for name, (work, count) in cases.items()}
+    if wanted.json:
+        print(json.dumps(figures, indent=1))
+        return
+    print(f"{len(states) / EVENTS:.0f} bytes an event; microseconds each")
+    for name, figure in figures.items():
+        print(f"  {name:32} {figure:6.2f}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
