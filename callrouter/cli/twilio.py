@@ -108,13 +108,13 @@ def _wish(pbx: TwilioSettings, settings: Settings, fallback_url: str, *, keep: b
 async def _set_up(pbx: TwilioSettings, wish: Wanted, how: _How) -> bool:
     """Show or make the changes of one account; True: something is left to be done."""
     from callrouter.pbx.twilio.account import opened  # noqa: PLC0415 - only here
-    from callrouter.pbx.twilio.needs import steps  # noqa: PLC0415 - only here
+    from callrouter.pbx.twilio.needs import numbers_of, steps  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.rest import NoAnswer  # noqa: PLC0415 - only here
 
     click.echo(f"{pbx.id}: Twilio account {pbx.account_sid}")
     try:
         async with opened(pbx) as account:
-            missing = sorted(pbx.numbers.keys() - (await account.numbers()).keys())
+            missing = sorted({*numbers_of(pbx)} - (await account.numbers()).keys())
             for number in missing:
                 click.echo(f"  ✗ {number} is no number of the account")
             found = [step async for step in steps(account, wish)]

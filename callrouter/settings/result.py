@@ -42,8 +42,9 @@ class AsteriskSettings:
 class TwilioSettings:
     """An account of Twilio.
 
-    `numbers` are the queues by number called, `places` the numbers by context of a ``dialplan:`` target,
-    `music` the sound files by music class. Without `api_key` Twilio is asked with the auth token.
+    `numbers` are the queues by number called, `codes` the number that agents call for codes, `places`
+    the numbers by context of a ``dialplan:`` target, `music` the sound files by music class. Without
+    `api_key` Twilio is asked with the auth token.
     Of what holds numbers, as of secrets, a change is said and not its values.
     """
 
@@ -59,6 +60,7 @@ class TwilioSettings:
     numbers: Mapping[str, str] = field(repr=False)
     caller_id: str = field(repr=False)
     calls_per_second: float = 1.0
+    codes: str = field(default="", repr=False)
     fallback: str = field(default="", repr=False)
     places: Mapping[str, str] = field(default_factory=dict, repr=False)
     music: Mapping[str, str] = field(default_factory=dict, repr=False)

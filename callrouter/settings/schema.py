@@ -91,6 +91,9 @@ class Twilio(Shape):
     calls_per_second: f.CallsPerSecond = Field(
         1.0, description="Calls that may be placed in a second; Twilio allows 1 unless raised."
     )
+    codes: f.PhoneNumber | None = Field(
+        None, description="The number that agents call to key in a code, such as *45."
+    )
     fallback: f.PhoneNumber | None = Field(
         None, description="Where callers are sent when they leave a queue without a target."
     )

@@ -69,6 +69,9 @@ def _twilio(id_: str, pbx: schema.Twilio, document: Document) -> TwilioSettings:
     if not pbx.numbers:
         text = "numbers is empty, so nobody can call"
         document.warning((*way, "numbers"), text, 'such as {"+442079460000": support}', key=True)
+    if pbx.codes in pbx.numbers:
+        text = f"codes is a number of queue {quoted(pbx.numbers[pbx.codes])} already"
+        document.error((*way, "codes"), text, "give agents a number of their own", key=True)
     return TwilioSettings(
         id=id_,
         account_sid=pbx.account_sid,
@@ -80,6 +83,7 @@ def _twilio(id_: str, pbx: schema.Twilio, document: Document) -> TwilioSettings:
         numbers=dict(pbx.numbers),
         caller_id=pbx.caller_id,
         calls_per_second=pbx.calls_per_second,
+        codes=pbx.codes or "",
         fallback=pbx.fallback or "",
         places=dict(pbx.places),
         music=dict(pbx.music),

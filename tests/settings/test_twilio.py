@@ -24,7 +24,7 @@ def pbx(more: str = "", needed: str = NEEDED) -> str:
 def test_all_keys(tmp_path: Path) -> None:
     more = (
         f", other_auth_token: hunter-three, api_key: {'SK' + '1b' * 16}, api_secret: hunter-four, "
-        "calls_per_second: 0.5, fallback: '+442079460099', places: {voicemail: '+442079460077'}, "
+        "calls_per_second: 0.5, codes: '+442079460090', fallback: '+442079460099', places: {voicemail: '+442079460077'}, "
         "music: {default: 'https://example.com/m.mp3'}, api_url: 'http://127.0.0.1:9'"
     )
     cloud = loaded(tmp_path, pbx=pbx(more), agents="agents: {}\n", queues=QUEUES).pbxes["cloud"]
@@ -39,6 +39,7 @@ def test_all_keys(tmp_path: Path) -> None:
         numbers={"+442079460000": "support"},
         caller_id="+442079460000",
         calls_per_second=0.5,
+        codes="+442079460090",
         fallback="+442079460099",
         places={"voicemail": "+442079460077"},
         music={"default": "https://example.com/m.mp3"},
@@ -71,6 +72,11 @@ def test_a_change_is_said_without_numbers_and_secrets(tmp_path: Path) -> None:
         (SID, "AC1", "account_sid must be an account SID (AC and 32 characters 0-9 a-f), not 'AC1'"),
         ("https://calls", "http://calls", "public_url must be an address such as https://"),
         ("support}", "suport}", "unknown queue 'suport' (did you mean 'support'?)"),
+        (
+            "caller_id:",
+            "codes: '+442079460000', caller_id:",
+            "codes is a number of queue 'support' already (give agents a number of their own)",
+        ),
         ("caller_id: '+44", "caller_id: '44", "caller_id must be an international number"),
         ("auth_token: hunter-two, ", "", "cloud has no 'auth_token'"),
         ("auth_token", "auth_tokn", "unknown key 'auth_tokn' (did you mean 'auth_token'?)"),

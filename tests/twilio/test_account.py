@@ -23,6 +23,8 @@ from tests.twilio.theirs import BIN, VOICE, Theirs, served
 from tests.twilio.world import FALLBACK, NUMBER, VOICEMAIL, desk, mobile, settings, table
 
 ACME = "acme.sip.twilio.com"
+CODE = "https://calls.example.com/twilio/cloud/code"
+CODES = "+442079460090"
 
 
 async def findings(
@@ -46,7 +48,10 @@ async def test_doctor_says_that_all_is_well() -> None:
         (True, f"{NUMBER} is there and can be called"),
         (True, "calls to GB are allowed"),
     ]
-    phones, domain = theirs.has_list("phones", "ann", "bob"), theirs.has_domain(ACME)
+    phones, domain = (
+        theirs.has_list("phones", "ann", "bob"),
+        theirs.has_domain(ACME, voice_url=CODE),
+    )
     theirs.mapped = {f"{domain}/Registrations": [phones], f"{domain}/Calls": [phones]}
     found = await findings(theirs, desk("ann"), desk("bob"))
     assert (True, f"SIP phones can register at {ACME}") in found
@@ -75,6 +80,18 @@ async def test_doctor_says_what_is_wrong() -> None:
     theirs.verified = [NUMBER]
     assert (False, f"caller_id {NUMBER} may not be shown") not in await findings(theirs)
     assert theirs.changed == []
+
+
+async def test_the_number_for_codes_is_looked_at_too() -> None:
+    theirs = Theirs()
+    theirs.has(NUMBER)
+    async with served(theirs) as url:
+        wish = settings(api_url=url, codes=CODES)
+        found = [finding async for finding in examine(wish, table())]
+        assert [one.what for one in found if not one.ok] == [f"{CODES} is no number of the account"]
+        theirs.has(CODES, voice_url="")
+        found = [finding async for finding in examine(wish, table())]
+        assert [one.what for one in found if not one.ok] == [f"{CODES}: voice_url empty -> {VOICE}"]
 
 
 async def test_without_countries_in_the_configuration_none_is_to_be_closed() -> None:
@@ -202,6 +219,7 @@ async def test_setup_makes_sip_phones_and_opens_and_closes_countries(tmp_path: P
     for [update] in updates:
         assert update["high_risk_special_numbers_enabled"] == "false"
         assert update["high_risk_tollfraud_numbers_enabled"] == "false"
+    assert [one["voice_url"] for one in theirs.domains.values()] == [CODE]
     kept = dict(line.split() for line in file.read_text().splitlines())
     [users] = theirs.users.values()
     assert kept == {f"{name}@{ACME}": word for name, word in users.items()}
@@ -215,7 +233,10 @@ async def test_setup_leaves_alone_what_others_made(tmp_path: Path) -> None:
     """A domain with a list of the operator's own: only the phone that is missing gets a password."""
     theirs = Theirs(countries={"GB": True, "FR": True, "US": True})
     theirs.has(NUMBER)
-    phones, domain = theirs.has_list("phones", "ann"), theirs.has_domain(ACME, registers=False)
+    phones, domain = (
+        theirs.has_list("phones", "ann"),
+        theirs.has_domain(ACME, registers=False, voice_url="https://theirs.example.com/x"),
+    )
     theirs.mapped = {f"{domain}/Registrations": [phones]}
     file = tmp_path / "passwords"
     async with served(theirs) as url:
@@ -230,6 +251,7 @@ async def test_setup_leaves_alone_what_others_made(tmp_path: Path) -> None:
         assert "is there already" in there.output
     assert theirs.countries["US"]
     assert theirs.domains[domain]["sip_registration"]
+    assert theirs.domains[domain]["voice_url"] == "https://theirs.example.com/x"
     assert theirs.mapped[f"{domain}/Registrations"][0] == phones
     assert "ann" not in theirs.users[phones], "nobody was made whose password could not be kept"
 

@@ -59,14 +59,14 @@ class Theirs:
             **fields,
         }
 
-    def has_domain(self, name: str, *, registers: bool = True) -> str:
+    def has_domain(self, name: str, *, registers: bool = True, voice_url: str | None = None) -> str:
         sid = _sid("SD", len(self.domains))
         self.domains[sid] = {
             "account_sid": ACCOUNT,
             "sid": sid,
             "domain_name": name,
             "sip_registration": registers,
-            "voice_url": None,
+            "voice_url": voice_url,
         }
         return sid
 
@@ -128,11 +128,10 @@ class Theirs:
                 self.numbers[sid].update({fields[key]: value for key, value in form.items()})
                 return 200, self.numbers[sid]
             case ["SIP", "Domains"]:
-                sid = self.has_domain(form["DomainName"], registers=form["SipRegistration"] == "true")  # fmt: skip
-                return 201, self.domains[sid]
+                sid = self.has_domain(form["DomainName"], registers=False)
+                return 201, self._domain(sid, form)
             case ["SIP", "Domains", sid]:
-                self.domains[sid]["sip_registration"] = form["SipRegistration"] == "true"
-                return 200, self.domains[sid]
+                return 200, self._domain(sid, form)
             case ["SIP", "Domains", sid, "Auth", kind, _]:
                 self.mapped.setdefault(f"{sid}/{kind}", []).append(form["CredentialListSid"])
                 return 201, self.lists[form["CredentialListSid"]]
@@ -146,6 +145,13 @@ class Theirs:
         for change in json.loads(form["UpdateRequest"]):
             self.countries[change["iso_code"]] = change["low_risk_numbers_enabled"] == "true"
         return 201, {"update_count": 1, "update_request": form["UpdateRequest"]}
+
+    def _domain(self, sid: str, form: Json) -> Json:
+        domain = self.domains[sid]
+        if "SipRegistration" in form:
+            domain["sip_registration"] = form["SipRegistration"] == "true"
+        domain["voice_url"] = form.get("VoiceUrl", domain["voice_url"])
+        return domain
 
 
 def _sid(kind: str, number: int) -> str:

@@ -107,12 +107,10 @@ class Account:
             registrations=registrations,
         )
 
-    async def make_domain(self, name: str) -> None:
-        """Make a SIP domain where phones can register."""
+    async def make_domain(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Make a SIP domain; names are the REST API's, in snake case."""
         make = self._client.sip.domains.create_async
-        await _had(
-            lambda: make(domain_name=name, friendly_name="callrouter", sip_registration=True)
-        )
+        await _had(lambda: make(domain_name=name, friendly_name="callrouter", **fields))
 
     async def set_domain(self, sid: str, fields: Mapping[str, Any]) -> None:
         """Change settings of a SIP domain; names are the REST API's, in snake case."""

@@ -28,7 +28,7 @@ async def examine(
         try:
             theirs = await account.numbers()
             yield Finding(True, f"Twilio lets us in to {settings.account_sid}")
-            for number in settings.numbers:
+            for number in needs.numbers_of(settings):
                 yield _number(number, theirs)
             async for finding in _showing(account, theirs):
                 yield finding
@@ -59,7 +59,7 @@ def _number(number: str, theirs: dict[str, Any]) -> Finding:
 async def _showing(account: Account, theirs: dict[str, Any]) -> AsyncIterator[Finding]:
     """What callers get without us, and what agents' phones show."""
     settings = account.settings
-    for number in settings.numbers:
+    for number in needs.numbers_of(settings):
         if number in theirs and not theirs[number].voice_fallback_url:
             advice = "without it callers are lost while the router is down; see docs/operator.md"
             yield Finding(False, f"{number}: no fallback URL", advice)

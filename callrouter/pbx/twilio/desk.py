@@ -25,6 +25,7 @@ from callrouter.pbx.twilio.callers import Callers
 from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.links import Links
 from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, label, read_room
+from callrouter.pbx.twilio.people import People
 from callrouter.pbx.twilio.phones import Phones
 from callrouter.settings import TwilioSettings
 
@@ -49,12 +50,15 @@ class Desk:
         ledger: Ledger,
         phones: Phones,
         callers: Callers,
+        people: People,
+        *,
         settings: TwilioSettings,
         links: Links,
     ) -> None:
         self._ledger = ledger
         self._phones = phones
         self._callers = callers
+        self._people = people
         self._settings = settings
         self._links = links
         self._of_callers: Mapping[str, Callable[[str, Params], str]] = {
@@ -91,6 +95,9 @@ class Desk:
         sid = params.get("CallSid", "")
         if not _SID.fullmatch(sid):
             raise Malformed(f"{part}: no CallSid")
+        said = self._people.answer(part, token, sid, params)
+        if said is not None:
+            return said
         if part in self._of_callers:
             return self._of_callers[part](sid, params)
         leg = self._ledger.by_token.get(token)

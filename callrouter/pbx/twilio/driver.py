@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import aiohttp
@@ -14,6 +14,7 @@ from aiohttp import web
 from callrouter.clock import Clock, SystemClock
 from callrouter.model.commands import PbxCommand
 from callrouter.model.events import PbxLost
+from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import Table
 from callrouter.pbx.base import PbxHealth, Post
 from callrouter.pbx.twilio import looking
@@ -37,7 +38,7 @@ _AGAIN = 5.0
 
 
 class TwilioPbx:
-    """One account of Twilio. See `callrouter.pbx.base.Pbx` and `HasRoutes`.
+    """One account of Twilio. See `callrouter.pbx.base.Pbx`, `HasRoutes` and `TalksToPeople`.
 
     There is no link that could break: callers come in over HTTP as long as Twilio reaches us, and it is
     up as long as the REST API answers. While it does not, callers wait and hear music.
@@ -90,6 +91,24 @@ class TwilioPbx:
             clock=self._clock,
             after=self._arm,
         )
+
+    # ------------------------------------------------------------ people at phones
+
+    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+        """Tell `heard` of every code that is dialled and all that follows."""
+        self.exchange.people.listen(heard)
+
+    def say(self, command: Say) -> None:
+        """Say something, and read digits or hang up."""
+        self.exchange.ledger.at(self._clock.now())
+        self.exchange.people.say(command)
+        self._arm()
+
+    def call_number(self, command: CallNumber) -> None:
+        """Call an outside number, to prove it."""
+        self.exchange.ledger.at(self._clock.now())
+        self.exchange.people.call_number(command)
+        self._arm()
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Twilio's webhooks."""

@@ -29,6 +29,7 @@ from callrouter.pbx.twilio.desk import Desk
 from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.links import Links
 from callrouter.pbx.twilio.pace import Pace
+from callrouter.pbx.twilio.people import People
 from callrouter.pbx.twilio.phones import Phones
 from callrouter.pbx.twilio.talks import Talks
 from callrouter.settings import TwilioSettings
@@ -66,7 +67,10 @@ class Exchange:
         self.ledger.left_alone = self.phones.left_alone
         self.callers = Callers(self.ledger, settings, links)
         self.talks = Talks(self.ledger, self.callers)
-        self.desk = Desk(self.ledger, self.phones, self.callers, settings, links)
+        self.people = People(self.ledger, settings, links, pace=pace, token=token)
+        self.desk = Desk(
+            self.ledger, self.phones, self.callers, self.people, settings=settings, links=links
+        )
 
     def order(self, command: PbxCommand, now: float) -> None:
         """Carry out an order of the router. What is over already is passed over."""

@@ -143,10 +143,14 @@ class Ledger:
         """Strike a caller off, for good; the one they were."""
         caller = self.callers.pop(sid, None)
         if caller is not None:
-            self.gone[sid] = None
-            if len(self.gone) > _GONE_KEPT:
-                self.gone.popitem(last=False)
+            self.done_with(sid)
         return caller
+
+    def done_with(self, sid: str) -> None:
+        """A call is over for us; what is still told of it is stale."""
+        self.gone[sid] = None
+        if len(self.gone) > _GONE_KEPT:
+            self.gone.popitem(last=False)
 
     def call_id(self, sid: str) -> str:
         """What the router calls a caller: the same again after a restart."""

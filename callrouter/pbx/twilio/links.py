@@ -16,6 +16,8 @@ PARTS = (
     "offer",
     "conference",
     "hold",
+    "code",
+    "keyed",
 )
 """What there is below the prefix; see `callrouter.pbx.twilio.webhooks`."""
 

@@ -94,6 +94,11 @@ def wanted(
     )
 
 
+def numbers_of(settings: TwilioSettings) -> list[str]:
+    """The account's numbers that callers or agents call."""
+    return [*settings.numbers, *filter(None, [settings.codes])]
+
+
 def _of_a_number(links: Links, fallback_url: str) -> dict[str, str]:
     found = {
         "voice_url": links.to("voice") + OVERRIDES,
@@ -123,7 +128,7 @@ def _numbers(theirs: Mapping[str, Any], wish: Wanted) -> list[Step]:
     """One for each number: all its settings go in one request."""
     links = Links(wish.settings.public_url, wish.settings.id)
     found = []
-    for number in wish.settings.numbers:
+    for number in numbers_of(wish.settings):
         has = theirs.get(number)
         fields = _of_a_number(links, wish.fallback_url) if has is not None else {}
         other = {
@@ -178,7 +183,7 @@ async def _phones(account: Account, wish: Wanted) -> AsyncIterator[Step]:
         missing = {*phones} - known
         ours = f"callrouter {name}"
         list_sid = lists.get(ours, "")
-        for step in _domain(name, domain):
+        for step in _domain(name, domain, wish):
             yield step
         for step in _credentials(name, domain, ours, list_sid) if missing else ():
             yield step
@@ -189,20 +194,31 @@ async def _phones(account: Account, wish: Wanted) -> AsyncIterator[Step]:
             yield Step(about=about, what="unknown -> made, with a password", make=make, secret=True)
 
 
-def _domain(name: str, domain: Domain | None) -> list[Step]:
+def _domain(name: str, domain: Domain | None, wish: Wanted) -> list[Step]:
+    """What phones of the domain dial leads to the codes, unless it leads elsewhere already."""
+    links = Links(wish.settings.public_url, wish.settings.id)
+    dialled = {
+        "voice_url": links.to("code"),
+        "voice_method": "POST",
+        "voice_status_callback_url": links.to("caller-status"),
+        "voice_status_callback_method": "POST",
+    }
+    fields: dict[str, Any] = {} if domain is not None and domain.voice_url else dict(dialled)
+    told = [f"voice_url empty -> {dialled['voice_url']}"] if fields else []
+    if domain is None or not domain.registers:
+        fields["sip_registration"] = True
+        told.append("phones cannot register -> they can")
+
     async def make(account: Account, _keep: Keep) -> None:
-        await account.make_domain(name)
+        if domain is None:
+            await account.make_domain(name, fields)
+        else:
+            await account.set_domain(domain.sid, fields)
 
-    async def mend(account: Account, _keep: Keep) -> None:
-        if domain is not None:
-            await account.set_domain(domain.sid, {"sip_registration": True})
-
-    about = f"SIP domain {name}"
-    if domain is None:
-        return [Step(about=about, what="missing -> made", make=make)]
-    if not domain.registers:
-        return [Step(about=about, what="phones cannot register -> they can", make=mend)]
-    return []
+    if not fields:
+        return []
+    what = "missing -> made" if domain is None else "; ".join(told)
+    return [Step(about=f"SIP domain {name}", what=what, make=make)]
 
 
 def _credentials(name: str, domain: Domain | None, ours: str, list_sid: str) -> list[Step]:

@@ -6,6 +6,8 @@ against the elements and attributes that the library itself knows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twilio.twiml.voice_response import Dial, Enqueue, Gather, VoiceResponse
 
 from callrouter.model.commands import Announce
@@ -24,7 +26,11 @@ HOLD_THE_LINE = "Please hold the line. You will be connected to the next free ag
 TAKEN = "This call has been taken by someone else. Thank you."
 GONE = "The caller has hung up. Thank you."
 NOT_NOW = "We cannot take your call at the moment. Please try again later."
+WHICH_CODE = "Key in the code, such as star 4 5."
+NO_SUCH_CODE = "There is no such code. Goodbye."
+NOT_NOW_HERE = "That is not possible at the moment. Please try again later."
 NOTHING_HERE = "There is no call for you here. Goodbye."
+_ONE_MOMENT = 15
 _QUIET = 20
 """Seconds of silence after `HOLD_THE_LINE`. Each new turn shows that the caller is still there."""
 
@@ -136,6 +142,51 @@ def send_to(number: str, caller_id: str) -> str:
     dial = Dial(caller_id=caller_id, timeout=60, time_limit=LONGEST_TALK)
     dial.number(number)
     response.append(dial)
+    response.hangup()
+    return str(response)
+
+
+def ask(link: str, texts: Sequence[str], digits: int, seconds: int) -> str:
+    """Say something, and ask `link` with up to so many digits; none in time is told as well (empty).
+
+    The pound key ends them. Keys that are pressed meanwhile count.
+    """
+    response = VoiceResponse()
+    gather = Gather(
+        input="dtmf",
+        num_digits=digits,
+        timeout=seconds,
+        finish_on_key="#",
+        action_on_empty_result=True,
+        action=link,
+        method="POST",
+    )
+    _say(gather, texts)
+    response.append(gather)
+    response.hangup()
+    return str(response)
+
+
+def last_words(texts: Sequence[str]) -> str:
+    """Say something, then hang up."""
+    response = VoiceResponse()
+    _say(response, texts)
+    response.hangup()
+    return str(response)
+
+
+def _say(where: VoiceResponse | Gather, texts: Sequence[str]) -> None:
+    for number, text in enumerate(texts):
+        if number:
+            where.pause(length=1)
+        where.say(text)
+
+
+def one_moment() -> str:
+    """Be silent until another document comes, by a request; an apology if none does."""
+    response = VoiceResponse()
+    response.pause(length=_ONE_MOMENT)
+    response.say(NOT_NOW_HERE)
     response.hangup()
     return str(response)
 
