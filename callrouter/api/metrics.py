@@ -97,6 +97,9 @@ class _Now(_Collector):
         store = b.extra.get("store")
         if store is not None:
             yield from _store(store())
+        mobiles, reception = b.extra.get("mobiles"), b.extra.get("reception")
+        if mobiles is not None and reception is not None:
+            yield from _fraud(mobiles(), reception())
 
     def _pbxes(self) -> Iterable[Metric]:
         up = _gauge("pbx_up", "1 while a PBX is in step.", ["pbx"])
@@ -134,6 +137,18 @@ def _store(status: Mapping[str, Any]) -> Iterable[Metric]:
     )
     yield _gauge("store_unsaved", "What waits to be written.", value=status["unsaved"])
     yield _counter("store_lost", "Rows given up since the database was away.", value=status["lost"])
+
+
+def _fraud(mobiles: Mapping[str, Any], reception: Mapping[str, Any]) -> Iterable[Metric]:
+    """What somebody tries who wants calls placed at others' cost."""
+    calls = mobiles["calls_today"]
+    yield _gauge("verification_calls_24h", "Placed within the last 24 hours.", value=calls)
+    refused = _counter("mobiles_refused", "Requests and codes that were refused, by why.", ["why"])
+    for why, count in mobiles["refused"].items():
+        refused.add_metric([why], count)
+    yield refused
+    yield _counter("wrong_pins", "Wrong PINs at phones.", value=reception["wrong_pins"])
+    yield _counter("lockouts", "Locks after wrong PINs.", value=reception["lockouts"])
 
 
 def _gauge(

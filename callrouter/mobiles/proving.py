@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import math
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -42,6 +43,10 @@ AGAIN: Final = ("auth-incorrect",)
 THANKS: Final = ("auth-thankyou", "vm-goodbye")
 GOODBYE: Final = ("vm-goodbye",)
 
+POUND_WITHIN: Final = 5.0
+"""Seconds after a wrong code within which nothing but # is its end: the sixth digit was enough. Silence
+takes longer."""
+
 _CODE: Final = re.compile(rf"[0-9]{{{CODE_DIGITS}}}")
 
 
@@ -55,6 +60,8 @@ class Pending:
     code: str = field(repr=False)
     expires_at: float
     tries: int = 0
+    wrong_at: float = -math.inf
+    """When the last wrong code came, as long as the # that may follow it has not."""
 
 
 class Proving:
@@ -185,7 +192,12 @@ class Proving:
             proved = yield from self._proved(pending, now)
             yield replace(bye, sounds=THANKS) if proved else bye
             return
+        if not event.digits and now - pending.wrong_at < POUND_WITHIN:
+            pending.wrong_at = -math.inf
+            yield _ask(event.pbx, event.channel, AGAIN)
+            return
         pending.tries += 1
+        pending.wrong_at = now if event.digits else -math.inf
         yield _note(pending, now, "wrong-code" if event.digits else "no-code")
         if pending.tries < MOST_TRIES:
             yield _ask(event.pbx, event.channel, AGAIN)

@@ -84,6 +84,9 @@ def _unserved(queue: QueueSpec, written: schema.Queue, document: Document) -> No
     if not queue.members:
         nobody += week.without(week.WHOLE, taken)
     is_open = week.WHOLE if queue.hours is None else week.covered(queue.hours)
+    # Without hours it is open on holidays as well, and then no shift is on.
+    if queue.members and not week.without(is_open, taken) and (queue.hours or not written.holidays):
+        _behind_shifts(queue, document)
     gaps = week.without(is_open, week.without(week.WHOLE, week.joined(nobody)))
     # Agents of a later step do serve, if only those who have waited so long.
     if any(step.members for step in queue.widen):
@@ -95,6 +98,19 @@ def _unserved(queue: QueueSpec, written: schema.Queue, document: Document) -> No
         text = f"nobody serves {queue.id} on its holidays"
         hint = "open, for it has no hours, and no shift is on"
         document.warning(("queues", queue.id, "holidays"), text, hint, key=True)
+
+
+def _behind_shifts(queue: QueueSpec, document: Document) -> None:
+    """Warn of agents whom the shifts keep from ever being rung."""
+    way: Way = ("queues", queue.id, "agents")
+    hint = f"the shifts of {queue.id} take every hour at which it is open"
+    served = {member.agent for shift in queue.shifts for member in shift.members}
+    hidden = [member.agent for member in queue.members if member.agent not in served]
+    if hidden:
+        text = f"agent {_and_more(hidden)} can never be rung for {queue.id}"
+        document.warning((*way, _place(hidden[0], way, document)), text, hint, key=True)
+    else:
+        document.warning(way, "these agents never apply", hint, key=True)
 
 
 def _waits(queue: QueueSpec, document: Document) -> None:
@@ -187,14 +203,22 @@ def _tables(queue: QueueSpec) -> Iterator[tuple[Way, tuple[MemberSpec, ...], int
 def _never_serve(
     queue: str, unfit: list[str], way: Way, least: Mapping[str, int], document: Document
 ) -> None:
+    text = f"agent {_and_more(unfit)} can never serve {queue}"
+    hint = f"it asks for {skills(least)}"
+    document.warning((*way, _place(unfit[0], way, document)), text, hint, key=True)
+
+
+def _and_more(names: list[str]) -> str:
+    """One line for a table, which may have hundreds."""
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def _place(agent: str, way: Way, document: Document) -> str | int:
+    """Where an agent stands in a table of agents."""
     written = document.written(*way)
     # Names in a list may be written as numbers.
     listed = [] if isinstance(written, dict) else [str(name) for name in cast(Items, written)]
-    place = listed.index(unfit[0]) if listed else unfit[0]
-    # Once for a table, which may have hundreds.
-    more = f" and {len(unfit) - 1} more" if len(unfit) > 1 else ""
-    text = f"agent {unfit[0]}{more} can never serve {queue}"
-    document.warning((*way, place), text, f"it asks for {skills(least)}", key=True)
+    return listed.index(agent) if listed else agent
 
 
 def _meets(has: Mapping[str, int], least: Mapping[str, int]) -> bool:

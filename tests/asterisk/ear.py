@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Protocol
 
+from callrouter.lab import Lab
 from callrouter.lab.behaviour import DtmfMethod
 from tests.asterisk.floor import Dialog, Floor
+
+
+class Room(Protocol):
+    """Where there is a laboratory."""
+
+    lab: Lab
 
 
 class Ear:
     """What Asterisk plays to whom, by its own log: a line for every sound file that it opens."""
 
-    def __init__(self, here: Floor) -> None:
-        self._here = here
+    def __init__(self, here: Room) -> None:
         self._path = here.lab.asterisk.log_path
         self._from = self._path.stat().st_size
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from callrouter.lab import Answer, Dialog, Install, Lab, Refuse, RingOnly, lab
+from callrouter.lab import Answer, Install, Lab, Refuse, RingOnly, lab
+from tests.asterisk.beside import Here, daemon
 from tests.asterisk.floor import DIALPLAN, MANAGER
-from tests.chaos.router import RouterProcess
 
 pytestmark = [
     pytest.mark.asterisk,
@@ -56,82 +50,10 @@ KEPT = (
 )
 
 
-@dataclass
-class Here:
-    """Asterisk with phones, and a daemon that dies and comes back."""
-
-    lab: Lab
-    router: RouterProcess
-
-    async def agent(self, name: str = "ann") -> dict[str, Any]:
-        found: dict[str, Any] = await self.router.ask(f"agents/{name}")
-        return found
-
-    async def do(self, what: str, name: str = "ann", **body: str) -> None:
-        await self.router.ask(f"agents/{name}/{what}", body)
-
-    async def until(self, true: Callable[[dict[str, Any]], bool], name: str = "ann") -> None:
-        """Wait until something is true of an agent."""
-        async with asyncio.timeout(30):
-            while not true(await self.agent(name)):  # noqa: ASYNC110 - it is asked for
-                await asyncio.sleep(0.05)
-
-    async def becomes(self, state: str, name: str = "ann") -> None:
-        await self.until(lambda found: found["state"] == state, name)
-
-    async def saved(self) -> None:
-        async with asyncio.timeout(30):
-            while True:
-                store = (await self.router.ask("status"))["store"]
-                if store["state"] == "good" and store["unsaved"] == 0:
-                    return
-                await asyncio.sleep(0.05)
-
-    async def kill(self) -> None:
-        """`kill -9`, and a new daemon that is in step."""
-        await self.saved()
-        await self.router.end(signal.SIGKILL)
-        await self.router.start()
-        await self.router.in_step()
-
-    async def call(self, queue: str = "support") -> Dialog:
-        return await self.lab["caller"].call(queue)
-
-    async def talk(self) -> Dialog:
-        caller = await self.call()
-        await caller.wait_heard("1001", within=10)
-        await self.becomes("on-call")
-        return caller
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def asterisk(install: Install) -> AsyncIterator[Lab]:
     async with lab(install, phones=("1001",), dialplan=DIALPLAN, manager=MANAGER) as made:
         yield made
-
-
-@asynccontextmanager
-async def daemon(made: Lab) -> AsyncIterator[Here]:
-    for phone in made.phones.values():
-        phone.behaviour = Answer()
-        phone.incoming.clear()
-    with tempfile.TemporaryDirectory(prefix="cr-") as folder:
-        router = RouterProcess(Path(folder), made.asterisk.ami_port, AGENTS, QUEUES)
-        try:
-            await router.start()
-            await router.in_step()
-            here = Here(made, router)
-            await here.do("sign-in")
-            yield here
-        finally:
-            await router.end()
-            await asyncio.gather(
-                *(leg.bye() for phone in made.phones.values() for leg in phone.dialogs),
-                return_exceptions=True,
-            )
-            while await made.asterisk.cli("core show channels concise"):
-                await made.asterisk.cli("channel request hangup all")
-                await asyncio.sleep(0.1)
 
 
 async def nothing(_here: Here) -> None:
@@ -182,7 +104,8 @@ STATES: dict[str, tuple[Scene, str]] = {
 @pytest.mark.parametrize("name", STATES)
 async def test_the_same_state_after_it(asterisk: Lab, name: str) -> None:
     begin, state = STATES[name]
-    async with daemon(asterisk) as here:
+    async with daemon(asterisk, AGENTS, QUEUES) as here:
+        await here.do("sign-in")
         await begin(here)
         await here.becomes(state)
         before = await here.agent()
@@ -200,7 +123,8 @@ async def test_the_same_state_after_it(asterisk: Lab, name: str) -> None:
 
 
 async def test_a_wrap_up_ends_at_the_same_moment(asterisk: Lab) -> None:
-    async with daemon(asterisk) as here:
+    async with daemon(asterisk, AGENTS, QUEUES) as here:
+        await here.do("sign-in")
         await wrap_up(here)
         await here.becomes("wrap-up")
         ends = (await here.agent())["until"]
@@ -212,7 +136,8 @@ async def test_a_wrap_up_ends_at_the_same_moment(asterisk: Lab) -> None:
 
 
 async def test_a_pause_ends_at_the_same_moment_and_what_comes_then_does(asterisk: Lab) -> None:
-    async with daemon(asterisk) as here:
+    async with daemon(asterisk, AGENTS, QUEUES) as here:
+        await here.do("sign-in")
         began = time.monotonic()
         await here.do("pause", reason="short")
         await here.kill()
@@ -222,7 +147,8 @@ async def test_a_pause_ends_at_the_same_moment_and_what_comes_then_does(asterisk
 
 
 async def test_a_phone_that_is_switched_off_stays_so(asterisk: Lab) -> None:
-    async with daemon(asterisk) as here:
+    async with daemon(asterisk, AGENTS, QUEUES) as here:
+        await here.do("sign-in")
         await here.router.ask("agents/ann/devices/desk", {"enabled": False}, method="PATCH")
         before = (await here.agent())["devices"]
         assert before[0]["trouble"] == "switched off by chaos"
@@ -233,7 +159,8 @@ async def test_a_phone_that_is_switched_off_stays_so(asterisk: Lab) -> None:
 async def test_a_mobile_that_was_twice_not_reached_is_not_rung_by_the_next_daemon(
     asterisk: Lab,
 ) -> None:
-    async with daemon(asterisk) as here:
+    async with daemon(asterisk, AGENTS, QUEUES) as here:
+        await here.do("sign-in")
         carrier = asterisk["carrier"]
         carrier.behaviour = Refuse(480)
         await here.do("sign-in", "bob")

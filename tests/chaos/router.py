@@ -29,7 +29,7 @@ _GUARD = (
 
 
 class RouterProcess:
-    """`callrouter run` for one configuration folder; `pbxes` are more of them, in YAML.
+    """`callrouter run` for one configuration folder; `pbxes` and `tokens` are more of them, in YAML.
 
     Attributes:
         began: `time.monotonic` of the last start.
@@ -39,7 +39,14 @@ class RouterProcess:
     """
 
     def __init__(
-        self, folder: Path, ami_port: int, agents: str, queues: str, *, pbxes: str = ""
+        self,
+        folder: Path,
+        ami_port: int,
+        agents: str,
+        queues: str,
+        *,
+        pbxes: str = "",
+        tokens: str = "",
     ) -> None:
         self.folder = folder
         self.config = folder / "config"
@@ -61,7 +68,7 @@ class RouterProcess:
             f"  office: {{driver: asterisk, port: {ami_port}, username: callrouter,\n"
             '    secret: change-me, dial_number: "PJSIP/{number}@carrier"}\n'
             f"{pbxes}http:\n  listen: 127.0.0.1:{self.port}\n"
-            f"  api_tokens: [{{name: chaos, role: supervisor, token: {TOKEN}}}]\n"
+            f"  api_tokens: [{{name: chaos, role: supervisor, token: {TOKEN}}}{tokens}]\n"
             f"database: {self.database}\n"
         )
         for name, text in (("callrouter", operator), ("agents", agents), ("queues", queues)):
@@ -147,20 +154,29 @@ class RouterProcess:
             self._process.send_signal(number)
 
     async def ask(
-        self, path: str, body: dict[str, Any] | None = None, *, method: str | None = None
+        self,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        method: str | None = None,
+        token: str = TOKEN,
     ) -> Any:
         """What its API answers; raises OSError."""
-        return await asyncio.to_thread(self._ask, path, body, method)
+        return json.loads(await asyncio.to_thread(self._ask, f"api/{path}", body, method, token))
 
-    def _ask(self, path: str, body: dict[str, Any] | None, method: str | None) -> Any:
+    async def metrics(self) -> str:
+        """What Prometheus would read."""
+        return str(await asyncio.to_thread(self._ask, "metrics", None, None, TOKEN))
+
+    def _ask(self, path: str, body: dict[str, Any] | None, method: str | None, token: str) -> str:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/{path}",
+            f"http://127.0.0.1:{self.port}/{path}",
             data=None if body is None else json.dumps(body).encode(),
             method=method,
-            headers={"Authorization": f"Bearer {TOKEN}"},
+            headers={"Authorization": f"Bearer {token}"},
         )
         with urllib.request.urlopen(request, timeout=5) as answer:
-            return json.load(answer)
+            return str(answer.read().decode())
 
     async def in_step(self, within: float = 30.0) -> None:
         """Wait until it is in step with every PBX."""

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from typing import Any
 
+from callrouter.core.check import check
 from callrouter.core.state import AgentState
-from callrouter.model.commands import Happened
+from callrouter.model.commands import Command, Happened, Ring
+from callrouter.model.events import (
+    CallArrived,
+    ConfigReloaded,
+    EndpointChanged,
+    Event,
+    Reached,
+    SignedIn,
+)
 from callrouter.model.steps import steps
 from callrouter.model.table import MemberSpec, QueueSpec, Rule, Table, ToQueue
 from tests.core.playbook import Play
@@ -138,3 +149,52 @@ def test_a_phone_that_changes_hands_is_the_new_owner_s() -> None:
     assert sorted(one.id for one in floor.owners["office", "PJSIP/bob"]) == ["ann", "bob"]
     play.reload(table(agent("ann", desk("ann", endpoint="PJSIP/bob")), queue("q", "ann")))
     assert [one.id for one in floor.owners["office", "PJSIP/bob"]] == ["ann"]
+
+
+def test_AI_15_phones_change_and_calls_are_offered_in_the_midst_of_a_reload() -> None:
+    """2,000 agents in 50 queues, every place changed, and 20 phones that change in each step."""
+    names = [f"a{n}" for n in range(2000)]
+
+    def site(level: int) -> Table:
+        members = (" ".join(f"{name}:{level}" for name in names[n::50]) for n in range(50))
+        return table(*(queue(f"q{n}", one, "priority", at_once=1) for n, one in enumerate(members)))
+
+    old = site(1)
+    play = Play(old, signed_in="")
+    router = play.router
+    for name in names:
+        router.handle(SignedIn(agent=name), 0.0)
+    work: list[int] = []
+    count = 0
+
+    def called(_frame: Any, what: str, _arg: Any) -> None:
+        nonlocal count
+        count += what in {"call", "c_call"}
+
+    def handle(event: Event) -> list[Command]:
+        nonlocal count
+        count = 0
+        sys.setprofile(called)
+        try:
+            return router.handle(event, 0.0)
+        finally:
+            sys.setprofile(None)
+            work.append(count)
+
+    new = site(7).reusing(old)
+    rung, taken = 0, 0
+    for number, step in enumerate(steps(old, new)):
+        router.handle(ConfigReloaded(table=step, more=step is not new), 0.0)
+        taken += 1
+        for n in range(20):
+            endpoint = f"PJSIP/{names[(20 * number + n) % 2000]}"
+            for state in (Reached.IN_USE, Reached.IDLE):
+                handle(EndpointChanged(pbx="office", endpoint=endpoint, state=state))
+        arrived = CallArrived(call=f"c{number}", pbx="office", queue=f"q{number % 50}")
+        # In that very step, whatever of the reload is still to come.
+        rung += sum(isinstance(command, Ring) for command in handle(arrived))
+    assert taken >= 10
+    assert rung == taken
+    assert sorted(work)[len(work) // 2] < 200, "function calls for a change of a phone"
+    assert max(work) < 5000, "and for whatever comes while a lane is made anew"
+    assert check(router.floor) == []

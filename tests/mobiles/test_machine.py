@@ -400,11 +400,36 @@ def test_guessing_ends_after_three_tries() -> None:
     world.answer()
     for guess in ("999999", "", "999998"):
         world.key(guess)
+        world.later(12.0)
     assert world.hung_up()
     world.key(started.code)
     assert world.state() == "unverified"
     assert world.audit()[-4:] == ["wrong-code", "no-code", "wrong-code", "failed"]
     assert world.registrar.refused["wrong-code"] == 1
+
+
+def test_the_pound_key_after_a_wrong_code_is_no_second_try() -> None:
+    """The call takes six digits; it asks for # all the same, and people press it."""
+    world = World()
+    started = world.register()
+    assert isinstance(started, Started)
+    world.answer()
+    for _ in range(2):
+        world.key("000000")
+        world.later(0.5)
+        world.key("")
+    assert world.audit().count("no-code") == 0
+    world.key(started.code)
+    assert world.state() == "in-use"
+    # Only one, and only at once: nobody keeps a call up by pressing #.
+    world = World()
+    world.register()
+    world.answer()
+    world.key("000000")
+    for _ in range(3):
+        world.later(0.5)
+        world.key("")
+    assert world.audit()[-1] == "failed"
 
 
 def test_a_code_is_good_for_ten_minutes() -> None:

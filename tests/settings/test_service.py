@@ -268,6 +268,7 @@ def test_the_zone_is_in_the_table(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------- what is warned of
 
+SHIFTS_TAKE_ALL = "the shifts of support take every hour at which it is open"
 NINE_TO_FIVE = "shifts: [{hours: mon-fri 09:00-17:00, agents: [alice]}]"
 WARNINGS = [
     # Agents without shifts always serve.
@@ -288,7 +289,28 @@ WARNINGS = [
     ),
     (
         "shifts: [{hours: 'daily 00:00-24:00', agents: []}]\nagents: [alice]",
-        ["3:5: nobody serves support at any time (open, and no shift or agents)"],
+        [
+            "3:5: nobody serves support at any time (open, and no shift or agents)",
+            f"4:14: agent alice can never be rung for support ({SHIFTS_TAKE_ALL})",
+        ],
+    ),
+    # Agents behind shifts that are on whenever the queue is open.
+    (
+        f"agents: {{alice: 1, bob: 1, carol: 2}}\n{NINE_TO_FIVE}\nhours: mon-tue 10:00-16:00",
+        [f"3:24: agent bob and 1 more can never be rung for support ({SHIFTS_TAKE_ALL})"],
+    ),
+    (f"agents: [bob]\n{NINE_TO_FIVE}\nhours: mon-tue 10:00-17:30", []),
+    (
+        f"agents: [alice]\n{NINE_TO_FIVE}\nhours: mon-tue 10:00-16:00",
+        [f"3:5: these agents never apply ({SHIFTS_TAKE_ALL})"],
+    ),
+    # On a holiday no shift is on, and a queue without hours is open.
+    (
+        (
+            "shifts: [{hours: daily 00:00-24:00, agents: [alice]}]\nagents: [bob]\n"
+            "holidays: [2026-12-25]"
+        ),
+        [],
     ),
     (
         "shifts: [{hours: 'sun 22:00-06:00', agents: []}]\nagents: [alice]\nhours: mon 00:00-12:00",
