@@ -331,7 +331,7 @@ class AsteriskPbx:
             since = caller.arrived.entered_at
             stamp = self._clock.stamp(self._clock.now() if since is None else since)
             taken = f"{call} {stamp}".strip()
-            self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_CALL", taken))
+            self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_CALL", taken))
 
     def unheard(self, uid: str) -> None:
         """A caller waits of whom the router knows nothing: an event was lost."""
@@ -404,7 +404,7 @@ class AsteriskPbx:
         """Write a line if Asterisk keeps up: it is worth less than any call."""
         if self._logging < MOST_LINES:
             self._logging += 1
-            self.outbox.write([(line.action(), self._logged)])
+            self.outbox.later(line.action(), self._logged)
 
     def _logged(self, _reply: AmiReply | AmiError) -> None:
         self._logging -= 1

@@ -72,7 +72,7 @@ def originate(
         "Channel": channel,
         "ChannelId": uid,
         "Context": words.OFFER,
-        "Exten": "mobile" if ring.confirm else "desk",
+        "Exten": "mobile" if ring.confirm else words.DESK,
         "Priority": "1",
         "Timeout": str(int((ring.ring_for + SPARE) * 1000)),
         "CallerID": f'"{name or number or "anonymous"}" <{number}>',

@@ -69,6 +69,7 @@ class Outbox:
         self.connecting: Callable[[Caller], None] = lambda _: None
         """Told of each caller who is sent to be connected."""
         self._complained: dict[str, float] = {}
+        self._later: list[Step] = []
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
         """Carry out the commands of one event in one write; none while the link is down."""
@@ -84,6 +85,19 @@ class Outbox:
     def send(self, *actions: orders.Action) -> None:
         """Write actions together."""
         self.write([(action, None) for action in actions])
+
+    def later(self, action: orders.Action, told: Told | None = None) -> None:
+        """Write an action that nobody waits for, with others like it, after what is being done now.
+
+        Each write wakes Asterisk's thread for this link, so what goes together costs half.
+        """
+        if not self._later:
+            asyncio.get_running_loop().call_soon(self._write_later)
+        self._later.append((action, told))
+
+    def _write_later(self) -> None:
+        steps, self._later = self._later, []
+        self.write(steps)
 
     def _steps(self, command: PbxCommand) -> Iterator[Step]:
         mirror = self._mirror

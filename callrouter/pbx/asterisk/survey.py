@@ -167,8 +167,14 @@ def _legs(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str]) -> Non
             leg.channel = found.message.get("Channel")
             state = found.message.get("ChannelStateDesc")
             leg.rang, leg.up = leg.rang or state == "Ringing", state == "Up"
-            leg.accepted = bool(found.own.get("ACCEPTED"))
+            leg.accepted = bool(found.own.get("ACCEPTED")) or _off_hook(found)
             leg.bridge = found.bridge
+
+
+def _off_hook(found: Row) -> bool:
+    """Whether a desk phone was picked up: its leg is in the dialplan then, and nothing more is asked."""
+    message = found.message
+    return message.get("Context") == words.OFFER and message.get("Exten") == words.DESK
 
 
 def _ours(found: Row, known: bool, callers: set[str]) -> bool:

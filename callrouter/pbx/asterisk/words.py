@@ -13,6 +13,8 @@ LEAVE = "callrouter-leave"
 ANSWERED = "answered"
 """The label there at which a call goes on whose talk is over."""
 OFFER = "callrouter-offer"
+DESK = "desk"
+"""The extension there of a phone whose being picked up is a yes."""
 CODES = "callrouter-codes"
 PERSON = "callrouter-person"
 CONTEXTS = (
