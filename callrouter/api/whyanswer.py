@@ -137,7 +137,7 @@ async def _now(floor: Floor, name: str, now: float) -> Json | None:
     if call is None or call.state is not CallState.WAITING:
         return None
     queue = call.queue
-    place = queue.waiting.index(call.key) + 1 if call.key in queue.waiting else 0
+    place = queue.waiting.position(call)
     members = list(queue.members.values())
     groups = await grouped(
         (

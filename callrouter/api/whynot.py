@@ -23,7 +23,6 @@ from callrouter.core import agents
 from callrouter.core.matching import wanted
 from callrouter.core.pools import Entry
 from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Membership, Queue
-from callrouter.core.timers import Key, Timer
 from callrouter.core.waiting import preference
 from callrouter.policies import REGISTRY
 
@@ -88,7 +87,7 @@ def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float) -> Json:
     member = queue.members.get(agent.id)
     if member is None:
         return _view(queue, [_no_member(agent, queue, now)], member=False)
-    waiting = list(queue.waiting.values())
+    waiting = queue.waiting.values()
     lines: list[str] = []
     if agent.open:
         if waiting:
@@ -217,7 +216,7 @@ def _of_the_call(
         return "later", "this call has waited for its time and is about to leave"
     kept = preference(floor, call)
     if kept is not None and kept.agent is not member.agent:
-        until = floor.timers.at(Key(Timer.PREFER, call.id))
+        until = floor.timers.prefer.at(call.id)
         more = f" for {spoken(until - now)} more" if until is not None else ""
         return "preferred", f"kept for {kept.agent.id}{more}"
     if wanted(call) <= 0:
@@ -232,7 +231,7 @@ def _of_both(floor: Floor, call: Call, member: Membership, now: float) -> tuple[
     if call.pbx not in agent.open:
         return "other-pbx", f"has no phone that {call.pbx} can ring"
     if agent.id in call.tried:
-        again = floor.timers.at(Key(Timer.RETRY, call.id))
+        again = floor.timers.retry.at(call.id)
         when = f" (goes round again in {spoken(again - now)})" if again is not None else ""
         if not when:
             when = " (goes round again when everyone else has been tried)"

@@ -18,7 +18,6 @@ from callrouter.core.state import (
     OfferState,
     Queue,
 )
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import StopReason, StopRing
 from callrouter.model.events import CallerEnd, LegAccepted, LegAnswered, PbxSnapshot, SeenLeg
 from callrouter.model.table import AgentSpec, DeviceSpec, MemberSpec
@@ -114,7 +113,7 @@ def _until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
         leg.stopping = True
     legs.reserve(floor, offer)
     call.offers.clear()
-    floor.set_timer(Key(Timer.CLOSE, offer.id), floor.now + agents.CLOSE_WITHIN)
+    floor.timers.close.set(offer.id, floor.now + agents.CLOSE_WITHIN)
 
 
 def _past(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
@@ -147,7 +146,7 @@ def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membersh
         return False
     offer = _offer(floor, seen, call, member, Leg(spec, pbx, state=_rings(seen)))
     legs.reserve(floor, offer)
-    floor.set_timer(Key(Timer.RING, offer.id), floor.now + call.queue.spec.ring_for)
+    floor.timers.ring.set(offer.id, floor.now + call.queue.spec.ring_for)
     if seen.accepted or (seen.answered and not spec.confirm):
         offers.handle_leg(floor, LegAccepted(offer=offer.id, device=spec.id))
     elif seen.answered:

@@ -7,7 +7,7 @@ What an agent asked for (`signed_in`, `pause`, `pending_…`) is kept apart from
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callrouter.core.state import Agent, AgentState, Floor, OfferState
 from callrouter.model.events import Reached
@@ -15,6 +15,19 @@ from callrouter.model.table import DeviceSpec
 
 if TYPE_CHECKING:
     from callrouter.core.lanes import Lane
+
+# Kept by hand: see `callrouter.core.state`.
+_ON_CALL: Final = AgentState.ON_CALL
+_SHOWN_RINGING: Final = AgentState.RINGING
+_RESERVED: Final = AgentState.RESERVED
+_AVAILABLE: Final = AgentState.AVAILABLE
+_OFFLINE: Final = AgentState.OFFLINE
+_PAUSED: Final = AgentState.PAUSED
+_WRAP_UP: Final = AgentState.WRAP_UP
+_RINGING: Final = OfferState.RINGING
+_IN_USE: Final = Reached.IN_USE
+_UNREACHABLE: Final = Reached.UNREACHABLE
+_IDLE: Final = Reached.IDLE
 
 CLOSE_WITHIN = 2.0
 """Seconds after which a phone that was told to stop ringing and did not is taken for dead."""
@@ -29,8 +42,8 @@ OFF_HOOK = frozenset({OfferState.ACCEPTED, OfferState.TALKING})
 def reached(floor: Floor, device: DeviceSpec, pbx: str) -> Reached:
     """What is known of a device through one PBX. A number is always taken to be reachable."""
     if device.number:
-        return Reached.IDLE
-    return floor.reached.get((pbx, device.endpoint), Reached.UNREACHABLE)
+        return _IDLE
+    return floor.reached.get((pbx, device.endpoint), _UNREACHABLE)
 
 
 def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None = None) -> str:
@@ -49,7 +62,7 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None
         return "outside its hours"
     if pbx not in floor.up:
         return f"{pbx} is not connected"
-    if reached(floor, device, pbx) is Reached.UNREACHABLE:
+    if reached(floor, device, pbx) is _UNREACHABLE:
         return "not reachable"
     rest = floor.resting.get(own)
     if rest is not None:
@@ -75,7 +88,7 @@ def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:
-                if floor.reached.get((pbx, device.endpoint)) is Reached.IN_USE:
+                if floor.reached.get((pbx, device.endpoint)) is _IN_USE:
                     return device
     return None
 
@@ -115,6 +128,15 @@ def available_through(floor: Floor, agent: Agent) -> tuple[str, ...]:
     return open_pbxes(floor, agent)
 
 
+def look(floor: Floor, agent: Agent) -> tuple[tuple[str, ...], AgentState]:
+    """`available_through` and `state`, which have much in common."""
+    offers = agent.offers
+    if len(offers) >= agent.spec.capacity:
+        return (), engagement(agent) or state(floor, agent)
+    through = available_through(floor, agent)
+    return through, _AVAILABLE if through and not offers else state(floor, agent)
+
+
 def open_lanes(floor: Floor, agent: Agent) -> tuple[Lane, ...]:
     """The lanes in which the agent is available."""
     return lanes_through(agent, available_through(floor, agent))
@@ -146,18 +168,18 @@ def state(floor: Floor, agent: Agent) -> AgentState:
     if engaged is not None:
         return engaged
     if not agent.signed_in:
-        return AgentState.OFFLINE
+        return _OFFLINE
     if agent.pause is not None:
-        return AgentState.PAUSED
+        return _PAUSED
     if agent.wrap_until is not None:
-        return AgentState.WRAP_UP
+        return _WRAP_UP
     if private_call(floor, agent) is not None:
-        return AgentState.ON_CALL
+        return _ON_CALL
     if not open_pbxes(floor, agent):
-        return AgentState.OFFLINE
+        return _OFFLINE
     if not willing(agent):  # a phone is still being silenced
-        return AgentState.RESERVED
-    return AgentState.AVAILABLE
+        return _RESERVED
+    return _AVAILABLE
 
 
 def engagement(agent: Agent) -> AgentState | None:
@@ -165,9 +187,9 @@ def engagement(agent: Agent) -> AgentState | None:
     engaged = None
     for offer in agent.offers.values():
         if offer.state in OFF_HOOK:
-            return AgentState.ON_CALL
-        if offer.state is OfferState.RINGING and engaged is not AgentState.RINGING:
-            engaged = AgentState.RINGING if offer.rang else AgentState.RESERVED
+            return _ON_CALL
+        if offer.state is _RINGING and engaged is not _SHOWN_RINGING:
+            engaged = _SHOWN_RINGING if offer.rang else _RESERVED
     return engaged
 
 
@@ -251,7 +273,7 @@ def count_present(floor: Floor, agent: Agent, was: bool) -> None:
             floor.emptied[membership.queue.id] = membership.queue
     if not here:
         for lane in agent.own_lanes.values():  # who waited for this agent takes anyone now
-            floor.hungry |= {call.id: call for _, call in lane.line}
+            floor.hungry |= {call.id: call for *_, call in lane.line}
         return
     for membership in agent.memberships.values():  # and who would have waited, does
         if membership.queue.spec.prefer_for > 0:

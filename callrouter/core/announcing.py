@@ -10,7 +10,6 @@ counts as soon as it is longer than the mean, so that a line that has come to a 
 from __future__ import annotations
 
 from callrouter.core.state import Call, CallState, Floor, Queue
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Announce
 
 FIRST = 5.0
@@ -26,14 +25,13 @@ MOST_MINUTES = 60
 def arm(floor: Floor, call: Call) -> None:
     """Plan the next announcement to a call in line, as the rules now are."""
     spec = call.queue.spec.announce
-    key = Key(Timer.ANNOUNCE, call.id)
     if spec is None:
-        floor.timers.cancel(key)
+        floor.timers.announce.cancel(call.id)
         return
-    at = floor.timers.at(key) or max(floor.now, call.queued_at) + FIRST
+    at = floor.timers.announce.at(call.id) or max(floor.now, call.queued_at) + FIRST
     if call.told_at is not None:
         at = max(call.told_at + spec.every, floor.now)
-    floor.set_timer(key, at)
+    floor.timers.announce.set(call.id, at)
 
 
 def due(floor: Floor, call: Call) -> None:
@@ -48,7 +46,7 @@ def tell(floor: Floor, call: Call) -> None:
     spec = call.queue.spec.announce
     if spec is None or call.state is not CallState.WAITING:
         return
-    place = call.queue.waiting.index(call.key) + 1
+    place = call.queue.waiting.position(call)
     position = place if spec.position else 0
     minutes = estimate(floor, call.queue, place) if spec.estimate else 0
     if position or minutes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from callrouter.core import agents
 from callrouter.core.state import Agent, Floor, Queue
-from callrouter.core.timers import Key, Timer
 from callrouter.model.hours import next_midnight
 from callrouter.model.table import MemberSpec
 
@@ -36,16 +35,15 @@ def arm_shift(floor: Floor, queue: Queue) -> None:
         for shift in queue.spec.shifts
         if (change := shift.hours.next_change(floor.now)) is not None
     ]
-    key = Key(Timer.SHIFT, queue.id)
     if changes and not queue.gone:
-        floor.set_timer(key, min(changes))
+        floor.timers.shift.set(queue.id, min(changes))
     else:
-        floor.timers.cancel(key)
+        floor.timers.shift.cancel(queue.id)
 
 
 def arm_day(floor: Floor) -> None:
     """Look again when the next day begins."""
-    floor.set_timer(Key(Timer.DAY, ""), next_midnight(floor.now, floor.table.zone))
+    floor.timers.day.set("", next_midnight(floor.now, floor.table.zone))
 
 
 def new_day(floor: Floor) -> None:
@@ -66,13 +64,13 @@ def worked(floor: Floor, agent: Agent, since: float) -> None:
     """An agent was on a call from `since` to now."""
     if floor.drifting:
         agent.busy.append((since, floor.now))
-        if floor.timers.at(Key(Timer.MINUTE, "")) is None:
+        if floor.timers.minute.at("") is None:
             arm_minute(floor)
 
 
 def arm_minute(floor: Floor) -> None:
     """Look again when the clock shows the next whole minute."""
-    floor.set_timer(Key(Timer.MINUTE, ""), (floor.now // MINUTE + 1) * MINUTE)
+    floor.timers.minute.set("", (floor.now // MINUTE + 1) * MINUTE)
 
 
 def minute(floor: Floor) -> None:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from callrouter.core import agents, announcing, calendar, legs, rules, waiting, wishes
 from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, StopReason
 from callrouter.model.events import CallArrived, CallerEnd, TransferKind
 from callrouter.model.table import HangUp, KeepWaiting, Target, ToDialplan, ToQueue
+
+# Kept by hand: see `callrouter.core.state`.
+_WAITING: Final = CallState.WAITING
+_CONNECTING: Final = CallState.CONNECTING
+_TALKING: Final = CallState.TALKING
+_ENDED: Final = CallState.ENDED
+_ENTERED: Final = Happened.ENTERED
+_CONNECTED: Final = Happened.CONNECTED
+_COMPLETED: Final = Happened.COMPLETED
+_ANSWERED: Final = Result.ANSWERED
+_ELSEWHERE: Final = StopReason.ANSWERED_ELSEWHERE
+
+_NO_SKILLS: Final[Mapping[str, int]] = {}
 
 CONNECT_WITHIN = 5.0
 """Seconds for the PBX to bring caller and agent together once the agent accepted."""
@@ -38,19 +53,19 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
         return
     entered_at = floor.now if event.entered_at is None else min(event.entered_at, floor.now)
     call = Call(
-        id=event.call,
-        pbx=event.pbx,
-        queue=queue,
-        seq=floor.next_serial(),
-        caller_number=event.caller_number,
-        caller_name=event.caller_name,
-        called_number=event.called_number,
-        priority=event.priority,
-        tag=event.tag,
-        entered_at=entered_at,
-        queued_at=floor.now,
-        first_agent=event.agent,
-        skills=rule.skills if rule is not None else {},
+        event.call,
+        event.pbx,
+        queue,
+        floor.next_serial(),
+        entered_at,
+        floor.now,
+        event.priority,
+        event.caller_number,
+        event.caller_name,
+        event.called_number,
+        event.tag,
+        event.agent,
+        rule.skills if rule is not None else _NO_SKILLS,
     )
     floor.calls[call.id] = call
     floor.departed.pop(call.id, None)
@@ -59,7 +74,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     enter(floor, call, queue, found=found)
     giver = floor.passed_on.pop(call.id, None)
     if giver is not None:  # whoever sent the caller back to a queue is the last choice there
-        call.tried.add(giver)
+        call.tried[giver] = None
         call.failed_at = floor.now
 
 
@@ -67,17 +82,17 @@ def enter(floor: Floor, call: Call, queue: Queue, *, found: bool = False) -> Non
     """Put a call in line, or send it where the rules say when the queue can't take it."""
     join(floor, call, queue)
     if not found and closed(floor, queue):
-        floor.record(Happened.ENTERED, call=call, detail=(0, call.caller_number, call.caller_name))
+        floor.record(_ENTERED, call=call, detail=(0, call.caller_number, call.caller_name))
         go(floor, call, queue.spec.on_closed, Result.CLOSED)
         return
     if not found and full(queue):
-        floor.record(Happened.ENTERED, call=call, detail=(0, call.caller_number, call.caller_name))
+        floor.record(_ENTERED, call=call, detail=(0, call.caller_number, call.caller_name))
         go(floor, call, queue.spec.on_full, Result.FULL)
         return
     in_line(floor, call)
     call.origin_position = position(call)
     floor.record(
-        Happened.ENTERED,
+        _ENTERED,
         call=call,
         detail=(call.origin_position, call.caller_number, call.caller_name),
     )
@@ -86,7 +101,7 @@ def enter(floor: Floor, call: Call, queue: Queue, *, found: bool = False) -> Non
 def join(floor: Floor, call: Call, queue: Queue) -> None:
     """The call is another queue's from here on, and has all its agents before it."""
     call.queue = queue
-    call.been.add(queue.id)
+    call.been += (queue.id,)
     call.queued_at = floor.now
     call.expired = False
     call.tried.clear()
@@ -115,8 +130,8 @@ def patience(queue: Queue) -> float | None:
 
 def in_line(floor: Floor, call: Call) -> None:
     """The call waits, at the place its priority and first entry give it."""
-    call.state = CallState.WAITING
-    call.queue.waiting[call.key] = call
+    call.state = _WAITING
+    call.queue.waiting.add(call)
     limit_wait(floor, call)
     waiting.open_up(floor, call)
     waiting.prefer(floor, call)
@@ -132,44 +147,51 @@ def limit_wait(floor: Floor, call: Call) -> None:
     """
     limit = patience(call.queue)
     if limit is None:
-        floor.timers.cancel(Key(Timer.WAIT, call.id))
+        floor.timers.wait.cancel(call.id)
         call.expired = False
     elif not call.expired or call.entered_at + limit > floor.now:
-        floor.set_timer(Key(Timer.WAIT, call.id), call.entered_at + limit)
+        floor.timers.wait.set(call.id, call.entered_at + limit)
         call.expired = False
-
-
-_WHILE_IN_LINE = (Timer.WAIT, Timer.RETRY, Timer.WIDEN, Timer.PREFER, Timer.ANNOUNCE)
 
 
 def out_of_line(floor: Floor, call: Call) -> None:
     """The call no longer waits."""
-    call.queue.waiting.pop(call.key, None)
+    call.queue.waiting.discard(call)
     leave_lane(call)
     floor.hungry.pop(call.id, None)
     announcing.line_left(call.queue)
-    for kind in _WHILE_IN_LINE:
-        floor.timers.cancel(Key(kind, call.id))
+    timers = floor.timers
+    timers.wait.cancel(call.id)
+    timers.retry.cancel(call.id)
+    timers.widen.cancel(call.id)
+    timers.prefer.cancel(call.id)
+    timers.announce.cancel(call.id)
 
 
 def leave_lane(call: Call) -> None:
     """The call wants no more agents rung for now."""
     for lane in call.lanes:
-        lane.line.remove((call.key, call))
+        lane.line.remove(call)
     call.lanes = ()
+
+
+def stand_anew(call: Call) -> None:
+    """The call stands where it stood, and other agents than before are not to be rung for it."""
+    for lane in call.lanes:
+        lane.line.remove(call)
+        lane.line.add(call)
 
 
 def position(call: Call) -> int:
     """The place in the queue, from 1; 0 when not waiting."""
-    waiting = call.queue.waiting
-    return waiting.index(call.key) + 1 if call.key in waiting else 0
+    return call.queue.waiting.position(call)
 
 
 def waited_enough(floor: Floor, call: Call) -> None:
     """`max_wait` has struck: what rings may finish ringing, and nothing new is rung."""
     call.expired = True
     leave_lane(call)
-    floor.timers.cancel(Key(Timer.RETRY, call.id))
+    floor.timers.retry.cancel(call.id)
     floor.hungry[call.id] = call
 
 
@@ -249,11 +271,12 @@ def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: str) -> None
 
 def forget(floor: Floor, call: Call) -> None:
     """The call is over for us. Offers that go on (an agent still off-hook) keep their own record."""
-    if call.state is CallState.WAITING:
+    if call.state is _WAITING:
         out_of_line(floor, call)
-    elif call.state is CallState.CONNECTING:
-        floor.timers.cancel(Key(Timer.CONNECT, call.id))
-    call.state = CallState.ENDED
+    elif call.state is _CONNECTING:
+        floor.timers.connect.cancel(call.id)
+    call.state = _ENDED
+    call.winner = None  # they would hold each other, and be left to the garbage collector
     floor.calls.pop(call.id, None)
 
 
@@ -266,28 +289,29 @@ def connect(floor: Floor, offer: Offer) -> None:
     assert leg is not None  # noqa: S101 - the caller has just set it
     announcing.taken(floor, call.queue)
     out_of_line(floor, call)
-    call.state = CallState.CONNECTING
+    call.state = _CONNECTING
     call.winner = offer
     call.offers.pop(offer.agent.id, None)
     floor.order(Connect(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
-    floor.set_timer(Key(Timer.CONNECT, call.id), floor.now + CONNECT_WITHIN)
+    floor.timers.connect.set(call.id, floor.now + CONNECT_WITHIN)
     for other in offer.legs.values():
         if other is not leg:
-            legs.stop(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
-    stop_offers(floor, call, StopReason.ANSWERED_ELSEWHERE, "lost")
+            legs.stop(floor, offer, other, _ELSEWHERE)
+    stop_offers(floor, call, _ELSEWHERE, "lost")
 
 
 def connected(floor: Floor, call: Call, offer: Offer) -> None:
     """Caller and agent hear each other."""
-    floor.timers.cancel(Key(Timer.CONNECT, call.id))
-    call.state = CallState.TALKING
+    floor.timers.connect.cancel(call.id)
+    call.state = _TALKING
     call.connected_at = floor.now
     offer.state = OfferState.TALKING
     offer.talked_since = floor.now
     _count_answered(offer, 1)
-    agents.touch(floor, offer.agent)
+    if offer.agent.open:  # with a hand free still, and another place in the policies' order now
+        agents.touch(floor, offer.agent)
     floor.record(
-        Happened.CONNECTED,
+        _CONNECTED,
         call=call,
         agent=offer.agent.id,
         offer=offer.id,
@@ -310,12 +334,12 @@ def back_in_line(
     legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
     offer, call.winner = call.winner, None
     call.connected_at, call.held = None, False
-    floor.timers.cancel(Key(Timer.CONNECT, call.id))
+    floor.timers.connect.cancel(call.id)
     if offer is not None:
         if offer.talked_since is not None and not offer.adopted:
             _count_answered(offer, -1)
         if blame:
-            call.tried.add(offer.agent.id)
+            call.tried[offer.agent.id] = None
             call.failed_at = floor.now
         legs.close(floor, offer, StopReason.WITHDRAWN, why)
     call.queue = floor.queues.get(call.queue.id, call.queue)
@@ -340,14 +364,14 @@ def completed(floor: Floor, call: Call, by: str) -> None:
     legs.drop_consultation(floor, call, StopReason.CALLER_GONE)
     since = call.connected_at if call.connected_at is not None else floor.now
     floor.record(
-        Happened.COMPLETED,
+        _COMPLETED,
         call=call,
         agent=offer.agent.id if offer else "",
         offer=offer.id if offer else "",
         detail=(by, since - call.entered_at, floor.now - since, call.origin_position),
     )
     if by == "agent":
-        floor.order(Leave(pbx=call.pbx, call=call.id, result=Result.ANSWERED))
+        floor.order(Leave(pbx=call.pbx, call=call.id, result=_ANSWERED))
     forget(floor, call)
 
 
@@ -394,7 +418,7 @@ def talk_over(floor: Floor, offer: Offer) -> None:
 
 def moved(floor: Floor, call: Call, queue: str, agent: str, priority: int | None) -> str:
     """Move a waiting call; returns what is wrong with the request, or an empty string."""
-    if call.state is not CallState.WAITING:
+    if call.state is not _WAITING:
         return f"call {call.id} is not waiting"
     if queue and (queue not in floor.queues or floor.queues[queue].gone):
         return f"there is no queue '{queue}'"
@@ -408,7 +432,7 @@ def moved(floor: Floor, call: Call, queue: str, agent: str, priority: int | None
         call.priority = priority
     if agent:
         call.first_agent = agent
-        call.tried.discard(agent)
+        call.tried.pop(agent, None)
     if target is not call.queue:
         join(floor, call, target)
     in_line(floor, call)

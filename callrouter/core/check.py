@@ -21,7 +21,7 @@ from callrouter.core.state import (
     Offer,
     OfferState,
 )
-from callrouter.core.timers import Key, Timer
+from callrouter.core.timers import Timer
 from callrouter.core.waiting import preference
 from callrouter.core.wishes import pause_ends
 from callrouter.model.table import DeviceSpec
@@ -56,7 +56,7 @@ def _calls(floor: Floor) -> Iterator[str]:
 
 
 def _place_of(floor: Floor, call: Call) -> Iterator[str]:
-    here = call.queue.waiting.get(call.key) is call
+    here = call.queue.waiting.position(call) > 0
     if call.state is CallState.ENDED:
         yield f"1: call {call.id} has ended and is still kept"
     if here != (call.state is CallState.WAITING):
@@ -166,11 +166,11 @@ def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
     if agent.gone and not agent.offers:
         yield f"6: {agent.id} was taken out of the table, has finished and is still here"
     yield from _wishes(agent, [o for o in engaged if o.state is OfferState.RINGING])
-    wrap = floor.timers.at(Key(Timer.WRAP_UP, agent.id))
+    wrap = floor.timers.wrap_up.at(agent.id)
     if wrap != agent.wrap_until:
         yield f"10: {agent.id} is in wrap-up until {agent.wrap_until}, the timer says {wrap}"
     ends = None if agent.overstayed else pause_ends(floor, agent)
-    if floor.timers.at(Key(Timer.PAUSE, agent.id)) != ends:
+    if floor.timers.pause.at(agent.id) != ends:
         yield f"10: the pause of {agent.id} may last until {ends}, and the timer says otherwise"
     for device in agent.spec.devices:
         yield from _hours(floor, device)
@@ -181,7 +181,7 @@ def _hours(floor: Floor, device: DeviceSpec) -> Iterator[str]:
     if (own in floor.outside_hours) is (hours is None or hours.on(floor.now)):
         yield f"5: {own} is taken to be within its hours or outside, wrongly"
     change = hours.next_change(floor.now) if hours is not None else None
-    if floor.timers.at(Key(Timer.HOURS, *own)) != change:
+    if floor.timers.hours.at(own) != change:
         yield f"10: the hours of {own} change at {change}, and the timer says otherwise"
 
 
@@ -201,11 +201,13 @@ def _lanes(floor: Floor) -> Iterator[str]:
         for member in lane.idle:
             if lane not in member.agent.lanes:
                 yield f"5: {member.agent.id} stands in a lane of {lane.queue} and should not"
-        for key, call in lane.line:
-            if lane not in call.lanes or call.key != key:
+        for *rank, call in lane.line:
+            if lane not in call.lanes or call.rank != tuple(rank):
                 yield f"9: call {call.id} stands in a lane of {lane.queue} and should not"
+            elif lane.line.passed(call) != call.passed():
+                yield f"8: call {call.id} stands in a lane of {lane.queue} as refused by others"
     for call in floor.calls.values():
-        if any((call.key, call) not in lane.line for lane in call.lanes):
+        if any(call not in lane.line for lane in call.lanes):
             yield f"9: call {call.id} is missing from its lane"
 
 
@@ -281,14 +283,14 @@ def _timers(floor: Floor) -> Iterator[str]:
 
 def _missing_timers(floor: Floor) -> Iterator[str]:
     for owner, until in floor.resting.items():
-        if floor.timers.at(Key(Timer.REST, *owner)) != until:
+        if floor.timers.rest.at(owner) != until:
             yield f"10: {owner} rests until {until} and has no such deadline"
 
 
 def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
     limit = patience(call.queue)
     if call.state is CallState.WAITING and limit is not None and not call.expired:
-        at = floor.timers.at(Key(Timer.WAIT, call.id))
+        at = floor.timers.wait.at(call.id)
         if at != call.entered_at + limit:
             yield f"10: call {call.id} may wait until {call.entered_at + limit}, timer: {at}"
     told = call.state is CallState.WAITING and call.queue.spec.announce is not None
@@ -302,4 +304,4 @@ def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
 
 
 def _armed(floor: Floor, kind: Timer, of: str) -> bool:
-    return floor.timers.at(Key(kind, of)) is not None
+    return floor.timers.of(kind).at(of) is not None

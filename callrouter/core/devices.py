@@ -12,7 +12,6 @@ from typing import Final
 from callrouter.core import agents
 from callrouter.core.agents import touch
 from callrouter.core.state import Agent, Floor, Leg, Offer, Strike, Strikes
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd, StruckBefore
 from callrouter.model.table import AgentSpec, DeviceSpec
@@ -103,7 +102,7 @@ def _keep(floor: Floor, agent: Agent, device: str, strikes: Strikes) -> None:
     agent.strikes[device] = strikes
     if strikes.until > floor.now:
         floor.resting[agent.id, device] = strikes.until
-        floor.set_timer(Key(Timer.REST, agent.id, device), strikes.until)
+        floor.timers.rest.set((agent.id, device), strikes.until)
         touch(floor, agent)
 
 
@@ -150,7 +149,7 @@ def dead(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float) -> None
 def end_rest(floor: Floor, agent: str, device: str) -> None:
     """The device may be rung again."""
     if floor.resting.pop((agent, device), None) is not None:
-        floor.timers.cancel(Key(Timer.REST, agent, device))
+        floor.timers.rest.cancel((agent, device))
         if agent in floor.agents:
             touch(floor, floor.agents[agent])
 
@@ -182,12 +181,11 @@ def arm_hours(floor: Floor, agent: Agent) -> None:
 def hours_change(floor: Floor, device: DeviceSpec) -> None:
     """A device's hours may have begun or ended; whatever rings or talks on it goes on."""
     own = device.agent, device.id
-    key = Key(Timer.HOURS, *own)
     change = device.hours.next_change(floor.now) if device.hours is not None else None
     if change is None:
-        floor.timers.cancel(key)
+        floor.timers.hours.cancel(own)
     else:
-        floor.set_timer(key, change)
+        floor.timers.hours.set(own, change)
     if device.hours is None or device.hours.on(floor.now):
         floor.outside_hours.discard(own)
     else:
@@ -229,7 +227,7 @@ def forget_device(floor: Floor, agent: str, device: str) -> None:
     """A device is taken out of the table; a leg to it that is on goes on."""
     forget(floor, agent, device)
     floor.outside_hours.discard((agent, device))
-    floor.timers.cancel(Key(Timer.HOURS, agent, device))
+    floor.timers.hours.cancel((agent, device))
 
 
 def forget_devices(floor: Floor, agent: Agent) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from callrouter.core import agents, devices, legs, wishes
 from callrouter.core.state import Agent, CallState, Floor, Leg, LegState, Offer, OfferState
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import StopReason
 from callrouter.model.events import LegEnd
 
@@ -33,7 +32,7 @@ def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
     call, agent = offer.call, offer.agent
     if not offer.consult:
         offer.member.turn = offer.turn
-        call.tried.add(agent.id)
+        call.tried[agent.id] = None
         call.failed_at = floor.now
     if why is LegEnd.NO_ANSWER:
         _missed(floor, offer)
@@ -87,7 +86,7 @@ def leg_over(floor: Floor, offer: Offer) -> None:
         return
     planned = [leg for leg in offer.legs.values() if leg.state is LegState.PLANNED]
     for leg in sorted(planned, key=lambda leg: leg.device.ring_after):
-        floor.timers.cancel(Key(Timer.LEG, offer.id, leg.device.id))
+        floor.timers.leg.cancel((offer.id, leg.device.id))
         if try_ring(floor, offer, leg):
             return
     fail(floor, offer, outcome(offer))
@@ -134,7 +133,7 @@ def accept_time_up(floor: Floor, offer: Offer) -> None:
         return
     if offer.call.pbx not in floor.up:
         withdraw(floor, offer, StopReason.TIME_UP)
-    elif floor.timers.at(Key(Timer.RING, offer.id)) is None:
+    elif floor.timers.ring.at(offer.id) is None:
         for leg in offer.legs.values():
             if _asked(leg):
                 _nobody_pressed(floor, offer, leg)

@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from sortedcontainers import SortedList
-
+from callrouter.core.lines import LaneLine
 from callrouter.core.pools import Pool
 
 if TYPE_CHECKING:
-    from callrouter.core.state import Call, Membership
+    from callrouter.core.state import Membership
 
 NeedsKey: TypeAlias = frozenset[tuple[str, int]]
+Where: TypeAlias = tuple[str, int, NeedsKey]
+"""A `LaneKey` or a tuple like it, which is made faster."""
+
+NO_NEEDS: NeedsKey = frozenset()
+"""Nearly every call's; one and the same, so that it is found at once."""
 
 
 class LaneKey(NamedTuple):
@@ -32,8 +36,7 @@ class LaneKey(NamedTuple):
 class Lane:
     """The idle agents and the hungry calls that may meet.
 
-    Hungry means: waiting, and wanting more agents rung than are. `line` is sorted by priority, then
-    by first entry.
+    Hungry means: waiting, and wanting more agents rung than are.
     """
 
     __slots__ = ("idle", "key", "line", "needs", "queue")
@@ -43,7 +46,7 @@ class Lane:
         self.key = key
         self.needs: Mapping[str, int] = dict(key.needs)
         self.idle = idle
-        self.line: SortedList[tuple[tuple[float, float, int], Call]] = SortedList()
+        self.line = LaneLine()
 
     def admits(self, member: Membership) -> bool:
         """Whether a member of the queue belongs here."""
@@ -53,14 +56,3 @@ class Lane:
             return True
         skills = member.agent.spec.skills
         return all(skills.get(skill, 0) >= level for skill, level in self.needs.items())
-
-    def best_call(self, agent: str) -> Call | None:
-        """The first call in line that has not tried this agent.
-
-        Calls passed over were each tried by an offer to this agent since they last went round, so
-        the walk is as short as the agent's list of refusals.
-        """
-        for _, call in self.line:
-            if agent not in call.tried and agent not in call.offers:
-                return call
-        return None

@@ -9,19 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from callrouter.core import agents, calendar, calls, legs, waiting
-from callrouter.core.pools import Entry
+from callrouter.core import agents, calendar, calls, legs, pools, waiting
+from callrouter.core.refused import Entry
 from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Membership, Queue
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Decided, Happened, Result
 from callrouter.model.table import KeepWaiting
 
 if TYPE_CHECKING:
     from callrouter.core.lanes import Lane
 
-Rank: TypeAlias = tuple[float, float, float, int]
+# Kept by hand: see `callrouter.core.state`.
+_WAITING: Final = CallState.WAITING
+_AVAILABLE: Final = AgentState.AVAILABLE
+_PAUSED: Final = AgentState.PAUSED
+_OFFLINE: Final = AgentState.OFFLINE
+_ON_CALL: Final = AgentState.ON_CALL
+_STATE: Final = Happened.STATE
+
+_PLAIN: Final = {state: (state.value, "") for state in AgentState}
+"""What is told of an agent's state where there is no more to say."""
 
 SHOWN = 5
 """Candidates that a decision keeps for people to read where a call stands in several lanes."""
@@ -34,29 +42,34 @@ def settle(floor: Floor) -> None:
     free hands and frees none, or by a call that moved on to a queue it had not been in.
     """
     waits: dict[str, Call] = {}
-    while floor.emptied or floor.hungry or floor.freed:
-        if floor.emptied:
-            for queue in floor.emptied.values():
-                floor.hungry |= {call.id: call for call in queue.waiting.values()}
-            floor.emptied = {}
-        callers: list[Call] = []
-        if floor.hungry:
-            hungry, floor.hungry = floor.hungry, {}
-            waits |= hungry
-            callers = [call for call in hungry.values() if _stand_in_lane(floor, call)]
-        freed, floor.freed = floor.freed, {}
-        if len(freed) == 1 and not callers:
-            (agent,) = freed.values()
-            _one_agent(floor, agent)
-        elif freed:
-            _many(floor, freed.values(), callers)
-        elif len(callers) == 1:
-            _ring_for(floor, callers[0])
-        else:
-            for call in sorted(callers, key=lambda call: call.rank):
+    while floor.freed or floor.hungry or floor.emptied:
+        callers = _callers(floor, waits) if floor.hungry or floor.emptied else []
+        freed = floor.freed
+        if not freed:
+            for call in sorted(callers, key=_rank) if len(callers) > 1 else callers:
                 _ring_for(floor, call)
+        elif len(freed) == 1 and not callers:
+            _one_agent(floor, freed.popitem()[1])
+        else:
+            floor.freed = {}
+            _many(floor, freed.values(), callers)
     for call in waits.values():
         _start_retry_pause(floor, call)
+
+
+def _callers(floor: Floor, waits: dict[str, Call]) -> list[Call]:
+    """Those of the calls that this step touched who stand in line for an agent; `waits` gets them all."""
+    if floor.emptied:
+        for queue in floor.emptied.values():
+            floor.hungry |= {call.id: call for call in queue.waiting.values()}
+        floor.emptied = {}
+    hungry, floor.hungry = floor.hungry, {}
+    waits |= hungry
+    return [call for call in hungry.values() if _stand_in_lane(floor, call)]
+
+
+def _rank(call: Call) -> tuple[float, float, float, int]:
+    return call.rank
 
 
 def wanted(call: Call) -> int:
@@ -71,7 +84,7 @@ def nobody_serves(queue: Queue) -> bool:
 
 def _stand_in_lane(floor: Floor, call: Call) -> bool:
     """Put a call in line, or take it out, as it wants agents or not; True if it stands there."""
-    if call.state is not CallState.WAITING:
+    if call.state is not _WAITING:
         return False
     if call.pbx not in floor.up:
         calls.leave_lane(call)
@@ -88,26 +101,31 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
         calls.leave_lane(call)
         return False
     lanes = waiting.lanes_of(floor, call)
-    if call.lanes != lanes:
-        calls.leave_lane(call)
-        for lane in lanes:
-            lane.line.add((call.key, call))
-        call.lanes = lanes
+    if call.lanes == lanes:
+        calls.stand_anew(call)
+        return True
+    calls.leave_lane(call)
+    for lane in lanes:
+        lane.line.add(call)
+    call.lanes = lanes
     return True
 
 
 def _one_agent(floor: Floor, agent: Agent) -> None:
     """The common case: one agent has become free, and takes the best call over all their queues."""
     _look_again(floor, agent)
+    if not agent.open:
+        return
     lanes = agents.lanes_through(agent, agent.open)
-    best: Call | None = None
+    best: Entry | None = None
     for lane in lanes:
-        if lane.line:
-            call = lane.best_call(agent.id)
-            if call is not None and (best is None or call.rank < best.rank):
-                best = call
-    if best is None or not _place(floor, best, agent, lanes):
+        first = lane.line.first_for(agent.id)
+        if first is not None and (best is None or first < best):
+            best = first
+    if best is None or not _place(floor, best[-1], agent, lanes):
         _stand_idle(agent, lanes)
+    elif best[-1].lanes:
+        calls.stand_anew(best[-1])
 
 
 def _many(floor: Floor, freed: Iterable[Agent], callers: Iterable[Call]) -> None:
@@ -122,39 +140,32 @@ def _many(floor: Floor, freed: Iterable[Agent], callers: Iterable[Call]) -> None
         _stand_idle(agent, agents.lanes_through(agent, agent.open))
         touched |= {id(lane): lane for lane in agent.lanes}
     touched |= {id(lane): lane for call in callers for lane in call.lanes}
-    heads: list[tuple[Rank, int, Lane]] = []
+    heads: list[tuple[Entry, int, Lane]] = []
     for number, lane in enumerate(touched.values()):
         _push(heads, number, lane)
     while heads:
-        rank, number, lane = heappop(heads)
-        call = _head(lane)
-        if call is not None and (call.rank > rank or _ring_for(floor, call)):
+        put_in, number, lane = heappop(heads)
+        head = _head(lane)
+        if head is not None and (head > put_in or _ring_for(floor, head[-1])):
             _push(heads, number, lane)
 
 
-def _push(heads: list[tuple[Rank, int, Lane]], number: int, lane: Lane) -> None:
+def _push(heads: list[tuple[Entry, int, Lane]], number: int, lane: Lane) -> None:
     head = _head(lane)
     if head is not None:
-        heappush(heads, (head.rank, number, lane))
+        heappush(heads, (head, number, lane))
 
 
-def _head(lane: Lane) -> Call | None:
+def _head(lane: Lane) -> Entry | None:
     """The first call in line for which an agent stands idle."""
-    if lane.idle:
-        for _, call in lane.line:
-            if lane.idle.has(_passed(call)):
-                return call
-    return None
-
-
-def _passed(call: Call) -> set[str]:
-    """The agents who are not to be rung for a call now: tried, or ringing already."""
-    return call.tried | call.offers.keys() if call.offers else call.tried
+    return lane.line.first_of(lane.idle) if lane.idle else None
 
 
 def _ring_for(floor: Floor, call: Call) -> bool:
     """Ring as many agents as a call wants and can have; True if any."""
-    passed = set(_passed(call))
+    if not call.first_agent and not _anyone(call.lanes):
+        return False
+    passed = set(call.passed())
     rang = False
     while call.lanes and wanted(call) > 0:
         member = _first_choice(call, passed) or _choose(floor, call, passed)
@@ -162,7 +173,16 @@ def _ring_for(floor: Floor, call: Call) -> bool:
             break
         passed.add(member.agent.id)
         rang = True
+    if rang and call.lanes:
+        calls.stand_anew(call)
     return rang
+
+
+def _anyone(lanes: tuple[Lane, ...]) -> bool:
+    for lane in lanes:  # noqa: SIM110 - for the one lane that most calls stand in, faster than `any`
+        if lane.idle:
+            return True
+    return False
 
 
 def _first_choice(call: Call, passed: Collection[str]) -> Membership | None:
@@ -204,7 +224,7 @@ def _place(floor: Floor, call: Call, agent: Agent, freed: Collection[Lane] = ())
         waiting_there += len(lane.line)
         available += len(lane.idle)
     preferred = agent.id == call.first_agent
-    ranked: tuple[Entry, ...] = ()
+    ranked: tuple[pools.Entry, ...] = ()
     if not freed:
         ranked = _ranked(call)
         drawn = 0 if preferred else _drawn(call)
@@ -213,22 +233,22 @@ def _place(floor: Floor, call: Call, agent: Agent, freed: Collection[Lane] = ())
     if offer is not None:
         floor.out.append(
             Decided(
-                at=floor.now,
-                call=call.id,
-                queue=call.queue.id,
-                agent=agent.id,
-                offer=offer.id,
-                policy=call.queue.spec.policy,
-                available=1 if freed else available,
-                ranked=ranked,
-                waiting=waiting_there,
-                waited=floor.now - call.entered_at,
-                tried=tuple(call.tried),
-                by_agent=bool(freed),
-                preferred=preferred,
-                drawn=drawn,
-                needs=call.needs,
-                tier=call.tier,
+                floor.now,
+                call.id,
+                call.queue.id,
+                agent.id,
+                offer.id,
+                call.queue.spec.policy,
+                1 if freed else available,
+                ranked,
+                waiting_there,
+                floor.now - call.entered_at,
+                tuple(call.tried),
+                bool(freed),
+                preferred,
+                drawn,
+                call.needs,
+                call.tier,
             )
         )
     if wanted(call) <= 0:
@@ -236,7 +256,7 @@ def _place(floor: Floor, call: Call, agent: Agent, freed: Collection[Lane] = ())
     return offer is not None
 
 
-def _ranked(call: Call) -> tuple[Entry, ...]:
+def _ranked(call: Call) -> tuple[pools.Entry, ...]:
     """The first few that a call could choose from; sorted by who reads it."""
     if len(call.lanes) == 1:
         return call.lanes[0].idle.glance()
@@ -245,7 +265,7 @@ def _ranked(call: Call) -> tuple[Entry, ...]:
 
 def _drawn(call: Call) -> int:
     """How many chances there are in the draw; 0 where the policy leaves nothing to chance."""
-    passed = _passed(call)
+    passed = call.passed()
     if len(call.lanes) == 1:
         return call.lanes[0].idle.chances(passed)
     if not any(lane.idle.chances(passed) for lane in call.lanes):
@@ -259,21 +279,27 @@ def _look_again(floor: Floor, agent: Agent) -> None:
     """Take an agent out of where they stood and see whether they are available now."""
     if agent.open:
         agents.leave_lanes(agent)
-    agent.open = agents.available_through(floor, agent)
     if floor.paces:
         paces = [floor.paces[pbx] for pbx in agent.open if pbx in floor.paces]
         agent.offers_per_second = min(paces, default=math.inf)
     agent.busy_share = calendar.share(floor, agent) if agent.busy else 0.0
-    shown = AgentState.AVAILABLE if agent.open and not agent.offers else agents.state(floor, agent)
+    agent.open, shown = agents.look(floor, agent)
     if shown is not agent.shown:
         agent.shown = shown
         agent.since = floor.now if agent.before is None else _since(floor, agent)
-        why = agent.pause if shown is AgentState.PAUSED else ""
-        if shown is AgentState.OFFLINE:
-            why = "no phone can ring" if agent.signed_in else "signed out"
-        elif shown is AgentState.ON_CALL and not agent.offers:
-            why = "private call"
-        floor.record(Happened.STATE, agent=agent.id, detail=(shown.value, why or ""))
+        floor.record(_STATE, agent=agent.id, detail=_state_told(agent))
+
+
+def _state_told(agent: Agent) -> tuple[str, str]:
+    """The state of an agent, and the word more that it needs."""
+    shown = agent.shown
+    if shown is _PAUSED:
+        return shown.value, agent.pause or ""
+    if shown is _OFFLINE:
+        return shown.value, "no phone can ring" if agent.signed_in else "signed out"
+    if shown is _ON_CALL and not agent.offers:
+        return shown.value, "private call"
+    return _PLAIN[shown]
 
 
 def _since(floor: Floor, agent: Agent) -> float:
@@ -296,10 +322,11 @@ def _stand_idle(agent: Agent, lanes: tuple[Lane, ...]) -> None:
 
 def _start_retry_pause(floor: Floor, call: Call) -> None:
     """Everyone who could be rung has been: wait `retry_after`, then go round again."""
-    if call.lanes and call.tried and not call.offers:
-        key = Key(Timer.RETRY, call.id)
-        if floor.timers.at(key) is None:
-            floor.set_timer(key, call.failed_at + call.queue.spec.retry_after)
+    if not call.tried or not call.lanes or call.offers:
+        return
+    if floor.timers.retry.at(call.id) is None:
+        again = call.failed_at + call.queue.spec.retry_after
+        floor.timers.retry.set(call.id, again)
 
 
 def look_at_everyone(floor: Floor) -> None:

@@ -11,10 +11,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from callrouter.core import agents, calls, devices, failing, legs, talks, wishes
 from callrouter.core.state import Agent, Call, CallState, Floor, Leg, LegState, Offer, OfferState
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import (
     CallerEnd,
@@ -26,6 +26,16 @@ from callrouter.model.events import (
     LegMoved,
     LegRang,
 )
+
+# Kept by hand: see `callrouter.core.state`.
+_PLACED: Final = LegState.PLACED
+_LEG_RINGING: Final = LegState.RINGING
+_LEG_ACCEPTED: Final = LegState.ACCEPTED
+_LEG_ANSWERED: Final = LegState.ANSWERED
+_LEG_ENDED: Final = LegState.ENDED
+_ACCEPTED: Final = Happened.ACCEPTED
+_OFFER_ACCEPTED: Final = OfferState.ACCEPTED
+_TALKING: Final = CallState.TALKING
 
 ACCEPT_WITHIN = 30.0
 """Seconds after which a leg that was picked up and never decided is given up.
@@ -57,17 +67,17 @@ def handle_leg(floor: Floor, event: LegEvent) -> None:
 
 
 def _rang(floor: Floor, offer: Offer, leg: Leg, _event: LegEvent) -> None:
-    if leg.state is LegState.PLACED:
-        leg.state = LegState.RINGING
+    if leg.state is _PLACED:
+        leg.state = _LEG_RINGING
     if not offer.rang:
         legs.begins_to_ring(floor, offer)
 
 
 def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     _rang(floor, offer, leg, event)
-    if leg.state in {LegState.PLACED, LegState.RINGING} and not leg.stopping:
-        leg.state = LegState.ANSWERED
-        floor.set_timer(Key(Timer.ACCEPT, offer.id), floor.now + ACCEPT_WITHIN)
+    if leg.state in {_PLACED, _LEG_RINGING} and not leg.stopping:
+        leg.state = _LEG_ANSWERED
+        floor.timers.accept.set(offer.id, floor.now + ACCEPT_WITHIN)
 
 
 def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -75,8 +85,8 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         _too_late(floor, offer, leg, event)
         return
     _rang(floor, offer, leg, event)
-    leg.state = LegState.ACCEPTED
-    offer.state = OfferState.ACCEPTED
+    leg.state = _LEG_ACCEPTED
+    offer.state = _OFFER_ACCEPTED
     offer.winner = leg
     offer.member.turn = offer.turn
     offer.agent.misses = 0
@@ -86,7 +96,7 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     if offer.consult:
         talks.accepted(floor, offer)
         return
-    floor.record(Happened.ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id)
+    floor.record(_ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id)
     calls.connect(floor, offer)
 
 
@@ -135,7 +145,7 @@ def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
     failing.withdraw_all(floor, taker)
     offer.call.offers.pop(giver.id, None)
     giver.offers.pop(offer.id, None)
-    offer.member = offer.call.queue.members[taker.id]
+    offer.hand_to(offer.call.queue.members[taker.id])
     legs.reserve(floor, offer)
     floor.hungry[offer.call.id] = offer.call
     agents.touch(floor, giver)
@@ -173,7 +183,7 @@ def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         talks.left(floor, offer)
         calls.talk_over(floor, offer)
         return
-    mine = call.winner is offer and call.state is CallState.TALKING
+    mine = call.winner is offer and call.state is _TALKING
     if mine and talks.giver_left(floor, call):
         calls.talk_over(floor, offer)
         return
@@ -226,9 +236,9 @@ def _odd(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     assert isinstance(event, LegEnded)  # noqa: S101 - narrows the type; the table sees to it
-    accepted = leg.state is LegState.ACCEPTED
-    was_up = leg.state is LegState.ANSWERED
-    leg.state = LegState.ENDED
+    accepted = leg.state is _LEG_ACCEPTED
+    was_up = leg.state is _LEG_ANSWERED
+    leg.state = _LEG_ENDED
     leg.end = event.why
     if not leg.stopping and not accepted:
         devices.struck(floor, offer, leg, event.why, was_up=was_up)

@@ -21,7 +21,6 @@ from callrouter.core.state import (
     Offer,
     OfferState,
 )
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import StopReason, StopRing
 from callrouter.model.events import (
     AgentRestored,
@@ -227,6 +226,6 @@ def _wrap_up(floor: Floor, agent: Agent, event: AgentRestored) -> None:
     until = min(until, floor.now + wishes.longest_wrap_up(floor, agent, event.wrap_queue))
     if until > floor.now:
         agent.wrap_until, agent.wrap_queue = until, event.wrap_queue
-        floor.set_timer(Key(Timer.WRAP_UP, agent.id), until)
+        floor.timers.wrap_up.set(agent.id, until)
     else:
         agent.idle_since = max(agent.idle_since, until)

@@ -176,7 +176,7 @@ def _let_go(floor: Floor, agent: Agent, queue: Queue) -> None:
         agent.lanes = tuple([lane for lane in agent.lanes if lane.queue != queue.id])
     if agent.own_lanes:
         for place in [place for place in agent.own_lanes if place[0] == queue.id]:
-            for _, call in list(agent.own_lanes[place].line):
+            for *_, call in agent.own_lanes[place].line:
                 calls.leave_lane(call)
                 floor.hungry[call.id] = call
             del agent.own_lanes[place]
@@ -230,7 +230,7 @@ def _rank_anew(member: Membership) -> None:
 
 def _tell_callers(floor: Floor, queue: Queue) -> None:
     """The queue's rules are others: those who wait have other limits, and may be open to others."""
-    for call in list(queue.waiting.values()):
+    for call in queue.waiting.values():
         calls.leave_lane(call)
         if queue.gone:
             calls.go(floor, call, None, Result.CLOSED)

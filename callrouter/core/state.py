@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from sortedcontainers import SortedDict
-
-from callrouter.core.lanes import Lane, LaneKey, NeedsKey
+from callrouter.core.lanes import NO_NEEDS, Lane, LaneKey, NeedsKey, Where
+from callrouter.core.lines import QueueLine
 from callrouter.core.pools import Dice, make_pool
+from callrouter.core.refused import Passed
 from callrouter.core.timers import Timers
 from callrouter.model.commands import Command, Happened, Leave, Note, PbxCommand, Record
 from callrouter.model.events import LegEnd, Reached
@@ -29,8 +29,6 @@ from callrouter.policies import REGISTRY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from callrouter.core.timers import Key
-
 
 MESSAGES = 5
 """Of what an agent was told, so many of the last things are kept."""
@@ -40,6 +38,10 @@ MOVES = 20
 
 DEPARTED = 10.0
 """Seconds for which we know that a caller whom a PBX still shows has been sent away."""
+
+
+# Python 3.11 takes 0.1 µs to look up a member of an Enum, some eighty times a call: modules that every
+# call passes through keep those they need under names of their own.
 
 
 class CallState(Enum):
@@ -92,6 +94,8 @@ class AgentState(Enum):
     WRAP_UP = "wrap-up"
     PAUSED = "paused"
 
+    __hash__ = object.__hash__
+
 
 class Strike(Enum):
     """What a device did when it was rung, that speaks against ringing it again; in words."""
@@ -134,11 +138,16 @@ class Offer:
     outcome: str = ""
     consult: bool = False
     """It is for the agent who has the call, and not for its caller."""
+    agent: Agent = field(init=False)
+    """Who is rung: that of `member`."""
 
-    @property
-    def agent(self) -> Agent:
-        """Who is rung."""
-        return self.member.agent
+    def __post_init__(self) -> None:
+        self.agent = self.member.agent
+
+    def hand_to(self, member: Membership) -> None:
+        """Another agent picked it up."""
+        self.member = member
+        self.agent = member.agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +199,10 @@ class Call:
     """The caller hears music, by the wish of the agent who has the call."""
     consult: Offer | None = None
     """A colleague whom that agent asks first."""
-    tried: set[str] = field(default_factory=set)
-    """Agents who refused or missed this call since it last went round."""
-    been: set[str] = field(default_factory=set)
+    tried: dict[str, None] = field(default_factory=dict)
+    """Agents who refused or missed this call since it last went round, in that order. No set: unlike
+    one, an empty dict and one of names are nothing to the garbage collector."""
+    been: tuple[str, ...] = ()
     """Queues it has been in, so that an overflow in a circle ends."""
     failed_at: float = 0.0
     """When the last of those in `tried` failed: the pause before going round runs from here."""
@@ -204,7 +214,7 @@ class Call:
     """How many steps of widening it has waited for."""
     at_once: int = 1
     """How many agents may ring at once by now."""
-    needs: NeedsKey = frozenset()
+    needs: NeedsKey = NO_NEEDS
     """What skills an agent must have by now."""
     connected_at: float | None = None
     origin_position: int = 0
@@ -220,6 +230,10 @@ class Call:
     def rank(self) -> tuple[float, float, float, int]:
         """The order across queues: the heavier queue, then as within a queue."""
         return (-self.queue.spec.weight, self.priority, self.entered_at, self.seq)
+
+    def passed(self) -> Passed:
+        """The agents who are not to be rung for the call now: tried, or ringing already."""
+        return frozenset([*self.tried, *self.offers])
 
 
 @dataclass(slots=True, eq=False)
@@ -328,11 +342,10 @@ class Agent:
     """The lanes the agent belongs to on each PBX, once asked for; forgotten when there are others."""
     gone: bool = False
     """Taken out of the table; finishes what is going on."""
+    id: str = field(init=False)
 
-    @property
-    def id(self) -> str:
-        """The agent's id."""
-        return self.spec.id
+    def __post_init__(self) -> None:
+        self.id = self.spec.id
 
 
 @dataclass(slots=True, eq=False)
@@ -343,8 +356,8 @@ class Queue:
     members: dict[str, Membership] = field(default_factory=dict)
     known: dict[str, Membership] = field(default_factory=dict)
     """Every member there was, so that one who comes back with a shift has their turn and counts."""
-    waiting: SortedDict[tuple[float, float, int], Call] = field(default_factory=SortedDict)
-    lanes: dict[LaneKey, Lane] = field(default_factory=dict)
+    waiting: QueueLine = field(default_factory=QueueLine)
+    lanes: dict[Where, Lane] = field(default_factory=dict)
     turns: int = 0
     present: int = 0
     """Members signed in and not paused: when there are none, nobody is worth waiting for."""
@@ -354,11 +367,10 @@ class Queue:
     moved_at: float | None = None
     """When the last caller was taken, if somebody has stood in line since."""
     gone: bool = False
+    id: str = field(init=False)
 
-    @property
-    def id(self) -> str:
-        """The queue's id."""
-        return self.spec.id
+    def __post_init__(self) -> None:
+        self.id = self.spec.id
 
 
 class Floor:
@@ -449,25 +461,16 @@ class Floor:
     ) -> None:
         """Tell of something that became true."""
         self.out.append(
-            Record(
-                kind=kind,
-                at=self.now,
-                call=call.id if call else "",
-                queue=queue or (call.queue.id if call else ""),
-                agent=agent,
-                offer=offer,
-                detail=detail,
-            )
+            Record(kind, self.now, "", queue, agent, offer, detail)
+            if call is None
+            else Record(kind, self.now, call.id, queue or call.queue.spec.id, agent, offer, detail)
         )
 
-    def set_timer(self, key: Key, at: float) -> None:
-        """Strike at `at`."""
-        self.timers.set(key, at)
-
-    def lane(self, queue: Queue, key: LaneKey) -> Lane:
+    def lane(self, queue: Queue, where: Where) -> Lane:
         """A lane of a queue, made when a call first needs it, with everyone who is available."""
-        lane = queue.lanes.get(key)
+        lane = queue.lanes.get(where)
         if lane is None:
+            key = LaneKey(*where)
             lane = queue.lanes[key] = self._new_lane(queue, key)
             for member in queue.members.values():
                 member.agent.lanes_on.clear()

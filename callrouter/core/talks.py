@@ -12,7 +12,6 @@ from __future__ import annotations
 from callrouter.core import agents, calls, legs, wishes
 from callrouter.core.lanes import LaneKey
 from callrouter.core.state import Agent, Call, CallState, Floor, Membership, Offer, OfferState
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Consult, Happened, Hold, Park, PutThrough, StopReason
 from callrouter.model.events import TalkRequested, TalkWish, TransferKind
 
@@ -144,7 +143,7 @@ def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "") -> No
     floor.order(Hold(pbx=call.pbx, call=call.id))
     legs.release(floor, offer)
     calls.join(floor, call, target)
-    call.tried.add(offer.agent.id)
+    call.tried[offer.agent.id] = None
     call.failed_at = floor.now
     call.first_agent = agent
     call.told_at = None
@@ -184,13 +183,13 @@ def accepted(floor: Floor, offer: Offer) -> None:
     for other in offer.legs.values():
         if other is not leg:
             legs.stop(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
-    floor.set_timer(Key(Timer.ACCEPT, offer.id), floor.now + calls.CONNECT_WITHIN)
+    floor.timers.accept.set(offer.id, floor.now + calls.CONNECT_WITHIN)
     floor.order(Consult(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
 
 
 def connected(floor: Floor, offer: Offer) -> None:
     """The two agents hear each other."""
-    floor.timers.cancel(Key(Timer.ACCEPT, offer.id))
+    floor.timers.accept.cancel(offer.id)
     offer.state = OfferState.TALKING
     offer.talked_since = floor.now
     agents.touch(floor, offer.agent)

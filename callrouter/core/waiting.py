@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from callrouter.core.lanes import Lane, LaneKey, NeedsKey
+from callrouter.core.lanes import NO_NEEDS, Lane, NeedsKey
 from callrouter.core.state import Call, Floor, Membership, Queue
-from callrouter.core.timers import Key, Timer
 from callrouter.model.table import ALL_AT_ONCE
 
 REMEMBERED = 100_000
@@ -15,17 +14,17 @@ def open_up(floor: Floor, call: Call) -> None:
     """Work out what a call's wait has opened, and arm the next step. Counts from first entry."""
     spec = call.queue.spec
     at_once = ALL_AT_ONCE if spec.at_once is None else spec.at_once
-    needs = {**spec.skills, **call.skills}
+    needs = {**spec.skills, **call.skills} if spec.skills or call.skills else {}
     call.tier = 0
     for step in spec.widen:
         if call.entered_at + step.after > floor.now:
-            floor.set_timer(Key(Timer.WIDEN, call.id), call.entered_at + step.after)
+            floor.timers.widen.set(call.id, call.entered_at + step.after)
             break
         call.tier += 1
         at_once = at_once if step.at_once is None else step.at_once
         needs.update(step.skills or {})
     else:
-        floor.timers.cancel(Key(Timer.WIDEN, call.id))
+        floor.timers.widen.cancel(call.id)
     call.at_once = min(at_once, _reach(floor, call))
     call.needs = needs_key(needs)
 
@@ -42,20 +41,21 @@ def _reach(floor: Floor, call: Call) -> int:
 
 def needs_key(needs: dict[str, int]) -> NeedsKey:
     """Skills as part of a lane's key; a level of 0 asks for nothing."""
-    return frozenset((skill, level) for skill, level in needs.items() if level > 0)
+    if not needs:
+        return NO_NEEDS
+    return frozenset([(skill, level) for skill, level in needs.items() if level > 0])
 
 
 def lanes_of(floor: Floor, call: Call) -> tuple[Lane, ...]:
     """The lanes a call belongs in now."""
-    preferred = preference(floor, call)
-    if preferred is not None:
-        return (floor.own_lane(preferred, call.pbx),)
+    if call.first_agent:
+        preferred = preference(floor, call)
+        if preferred is not None:
+            return (floor.own_lane(preferred, call.pbx),)
     queue = call.queue
     if not call.tier:
-        return (floor.lane(queue, LaneKey(call.pbx, 0, call.needs)),)
-    return tuple(
-        floor.lane(queue, LaneKey(call.pbx, tier, call.needs)) for tier in range(call.tier + 1)
-    )
+        return (floor.lane(queue, (call.pbx, 0, call.needs)),)
+    return tuple(floor.lane(queue, (call.pbx, tier, call.needs)) for tier in range(call.tier + 1))
 
 
 def preference(floor: Floor, call: Call) -> Membership | None:
@@ -78,7 +78,7 @@ def prefer(floor: Floor, call: Call) -> None:
         if agent and floor.now <= until + spec.last_agent:
             call.first_agent = agent
     if call.first_agent and spec.prefer_for > 0:
-        floor.set_timer(Key(Timer.PREFER, call.id), call.queued_at + spec.prefer_for)
+        floor.timers.prefer.set(call.id, call.queued_at + spec.prefer_for)
 
 
 def remember(floor: Floor, queue: Queue, number: str, agent: str) -> None:

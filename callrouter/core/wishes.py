@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callrouter.core.agents import OFF_HOOK, count_present, leave_lanes, present, touch
 from callrouter.core.devices import disown, forget_devices, forget_refusals
 from callrouter.core.state import Agent, Floor
-from callrouter.core.timers import Key, Timer
 from callrouter.model.commands import Happened
 from callrouter.model.table import PauseEnd, PauseSpec, SignIn
 
 if TYPE_CHECKING:
     from callrouter.core.state import Call, Queue
+
+# Kept by hand: see `callrouter.core.state`.
+_WRAP_UP_ENDED: Final = Happened.WRAP_UP_ENDED
+_WRAP_UP: Final = Happened.WRAP_UP
 
 MISSED = "missed calls"
 """The reason of a pause that the router decided on."""
@@ -123,9 +126,9 @@ def limit_pause(floor: Floor, agent: Agent) -> None:
     if ends is not None and ends > floor.now:
         agent.overstayed = False
     if ends is None or agent.overstayed:
-        floor.timers.cancel(Key(Timer.PAUSE, agent.id))
+        floor.timers.pause.cancel(agent.id)
     else:
-        floor.set_timer(Key(Timer.PAUSE, agent.id), ends)
+        floor.timers.pause.set(agent.id, ends)
 
 
 def paused_enough(floor: Floor, agent: Agent) -> None:
@@ -213,8 +216,8 @@ def retire(floor: Floor, agent: Agent) -> None:
     leave_lanes(agent)
     floor.agents.pop(agent.id, None)
     floor.freed.pop(agent.id, None)
-    floor.timers.cancel(Key(Timer.WRAP_UP, agent.id))
-    floor.timers.cancel(Key(Timer.PAUSE, agent.id))
+    floor.timers.wrap_up.cancel(agent.id)
+    floor.timers.pause.cancel(agent.id)
     forget_devices(floor, agent)
     disown(floor, agent)
 
@@ -234,8 +237,8 @@ def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at
         return  # that of another call, with more to write down, goes on
     agent.wrap_until = until
     agent.wrap_queue = queue.id
-    floor.set_timer(Key(Timer.WRAP_UP, agent.id), agent.wrap_until)
-    floor.record(Happened.WRAP_UP, call=call, queue=queue.id, agent=agent.id, detail=(seconds,))
+    floor.timers.wrap_up.set(agent.id, agent.wrap_until)
+    floor.record(_WRAP_UP, call=call, queue=queue.id, agent=agent.id, detail=(seconds,))
 
 
 def longest_wrap_up(floor: Floor, agent: Agent, queue: str) -> float:
@@ -254,6 +257,6 @@ def end_wrap_up(floor: Floor, agent: Agent) -> None:
         return
     agent.idle_since = min(floor.now, agent.wrap_until)
     agent.wrap_until = None
-    floor.timers.cancel(Key(Timer.WRAP_UP, agent.id))
-    floor.record(Happened.WRAP_UP_ENDED, agent=agent.id, queue=agent.wrap_queue)
+    floor.timers.wrap_up.cancel(agent.id)
+    floor.record(_WRAP_UP_ENDED, agent=agent.id, queue=agent.wrap_queue)
     touch(floor, agent)

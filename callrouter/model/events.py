@@ -7,10 +7,11 @@ same way. An event carries no time: the runtime stamps it once, when it hands it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+from callrouter.model.frozen import frozen
 from callrouter.model.table import DEFAULT_PRIORITY, Table
 
 
@@ -74,7 +75,7 @@ class ConnectFault(Enum):
 # ---------------------------------------------------------------- from a PBX
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallArrived:
     """A caller entered a queue, or was found waiting after a gap (then `entered_at` is set)."""
 
@@ -90,7 +91,7 @@ class CallArrived:
     entered_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallerLeft:
     """The caller's channel is gone, or no longer ours."""
 
@@ -98,14 +99,14 @@ class CallerLeft:
     how: CallerEnd = CallerEnd.HUNG_UP
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallerListens:
     """A waiting caller for whom an `Announce` is kept can be spoken to now."""
 
     call: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LegRang:
     """A phone rings."""
 
@@ -113,7 +114,7 @@ class LegRang:
     device: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LegAnswered:
     """A phone was picked up; it asks its person for key 1 now."""
 
@@ -121,7 +122,7 @@ class LegAnswered:
     device: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LegAccepted:
     """The agent takes the call: off-hook on a desk phone, key 1 on a mobile."""
 
@@ -129,7 +130,7 @@ class LegAccepted:
     device: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LegEnded:
     """A leg is over, for whatever reason. Every leg of every offer ends in exactly one of these."""
 
@@ -138,7 +139,7 @@ class LegEnded:
     why: LegEnd
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallConnected:
     """Caller and agent hear each other."""
 
@@ -146,7 +147,7 @@ class CallConnected:
     offer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConnectFailed:
     """Caller and agent could not be brought together."""
 
@@ -155,7 +156,7 @@ class ConnectFailed:
     why: ConnectFault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallTransferred:
     """The agent passed the caller on to `to`; the caller is no longer ours."""
 
@@ -164,7 +165,7 @@ class CallTransferred:
     to: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LegMoved:
     """Another phone picked up what rang on this leg; `endpoint` is the phone that talks now.
 
@@ -176,7 +177,7 @@ class LegMoved:
     endpoint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EndpointChanged:
     """What a PBX knows of a phone has changed."""
 
@@ -185,7 +186,7 @@ class EndpointChanged:
     state: Reached
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SeenCall:
     """A caller's channel as found in a snapshot; `talking_to` is the offer it is bridged with."""
 
@@ -193,7 +194,7 @@ class SeenCall:
     talking_to: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SeenLeg:
     """A leg of ours as found in a snapshot.
 
@@ -211,7 +212,7 @@ class SeenLeg:
     bridged: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PbxSnapshot:
     """The whole truth of one PBX, at start and after every gap. It is in step from here on.
 
@@ -228,7 +229,7 @@ class PbxSnapshot:
     endpoints: Mapping[str, Reached] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PbxLost:
     """The link to a PBX is gone. Its calls and phones stay as last known; nothing is ordered."""
 
@@ -239,7 +240,7 @@ class PbxLost:
 # ---------------------------------------------------------------- from people
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SignedIn:
     """An agent starts work. `by` says who did it, for the record."""
 
@@ -247,7 +248,7 @@ class SignedIn:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SignedOut:
     """An agent stops work; during a call it takes effect after it."""
 
@@ -255,7 +256,7 @@ class SignedOut:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PauseRequested:
     """An agent takes a break; during a call it takes effect after it."""
 
@@ -264,7 +265,7 @@ class PauseRequested:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Resumed:
     """An agent comes back from a break, or takes a pending one back."""
 
@@ -272,7 +273,7 @@ class Resumed:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReadyPressed:
     """An agent ends wrap-up early."""
 
@@ -280,7 +281,7 @@ class ReadyPressed:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DeviceSwitched:
     """One of an agent's devices is switched on or off while the router runs.
 
@@ -293,7 +294,7 @@ class DeviceSwitched:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallMoved:
     """A supervisor moves a waiting call: to another queue, to an agent first, to a priority."""
 
@@ -319,7 +320,7 @@ class TalkWish(Enum):
     """Let the colleague go, and take the caller back."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TalkRequested:
     """An agent who talks, or somebody for them, wants something done with the call."""
 
@@ -330,7 +331,7 @@ class TalkRequested:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CallEndRequested:
     """A supervisor ends a call."""
 
@@ -341,7 +342,7 @@ class CallEndRequested:
 # ---------------------------------------------------------------- from ourselves
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConfigReloaded:
     """A new routing table applies from now on.
 
@@ -365,7 +366,7 @@ class StruckBefore(NamedTuple):
     until: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AgentRestored:
     """An agent as the store knew them before a restart. Times are epoch seconds.
 
@@ -398,7 +399,7 @@ class AgentRestored:
     since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimePassed:
     """A deadline was reached, or nothing happened: only the clock moved."""
 

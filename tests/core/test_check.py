@@ -8,7 +8,6 @@ import pytest
 
 from callrouter.core.check import check
 from callrouter.core.state import AgentState, CallState, LegState, OfferState
-from callrouter.core.timers import Key, Timer
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 
@@ -42,7 +41,7 @@ def _ended(play: Play) -> None:
 
 def _out_of_line(play: Play) -> None:
     call = play.find("c3")
-    del call.queue.waiting[call.key]
+    call.queue.waiting.discard(call)
 
 
 def _no_queue(play: Play) -> None:
@@ -155,11 +154,11 @@ def _idle_work(play: Play) -> None:
 
 
 def _lost_deadline(play: Play) -> None:
-    play.router.floor.timers.cancel(Key(Timer.WAIT, "c3"))
+    play.router.floor.timers.wait.cancel("c3")
 
 
 def _left_over(play: Play) -> None:
-    play.router.floor.timers.set(Key(Timer.RETRY, "c9"), 99.0)
+    play.router.floor.timers.retry.set("c9", 99.0)
 
 
 def _rest(play: Play) -> None:
@@ -168,16 +167,16 @@ def _rest(play: Play) -> None:
 
 def _no_end_of_ring(play: Play) -> None:
     (offer,) = play.agent("bob").offers
-    play.router.floor.timers.cancel(Key(Timer.RING, offer))
+    play.router.floor.timers.ring.cancel(offer)
 
 
 def _no_end_of_close(play: Play) -> None:
     (offer,) = play.agent("cat").offers
-    play.router.floor.timers.cancel(Key(Timer.CLOSE, offer))
+    play.router.floor.timers.close.cancel(offer)
 
 
 def _no_round(play: Play) -> None:
-    play.find("c3").tried.add("cat")
+    play.find("c3").tried["cat"] = None
 
 
 def _connecting(play: Play) -> None:

@@ -93,42 +93,54 @@ def test_a_fault_of_ours_loses_no_command_and_forgets_nobody() -> None:
 
 def test_setting_a_timer_again_replaces_it_and_cancelling_forgets_it() -> None:
     timers = Timers()
-    key = Key(Timer.WAIT, "c1")
-    timers.set(key, 5.0)
-    timers.set(key, 3.0)
-    timers.set(key, 9.0)
-    assert timers.next() == timers.at(key) == 9.0
+    assert timers.quiet(99.0)
+    timers.wait.set("c1", 5.0)
+    timers.wait.set("c1", 3.0)
+    timers.wait.set("c1", 9.0)
+    assert timers.quiet(2.9)
+    assert timers.next() == timers.wait.at("c1") == 9.0
+    assert timers.quiet(8.9)
+    assert not timers.quiet(9.0)
     assert timers.pop(8.9) is None
-    assert timers.pop(9.0) == key
+    assert timers.pop(9.0) == Key(Timer.WAIT, "c1")
     assert timers.pop(99.0) is None
-    timers.set(key, 5.0)
-    timers.cancel(key)
-    timers.cancel(key)
+    timers.wait.set("c1", 5.0)
+    timers.wait.cancel("c1")
+    timers.wait.cancel("c1")
     assert timers.next() is None
+
+
+def test_the_timers_of_two_devices_of_one_agent_are_two() -> None:
+    timers = Timers()
+    timers.rest.set(("ann", "desk"), 5.0)
+    timers.rest.set(("ann", "mobile"), 4.0)
+    assert timers.rest.at(("ann", "desk")) == 5.0
+    timers.rest.cancel(("ann", "mobile"))
+    assert timers.keys() == {Key(Timer.REST, "ann", "desk")}
+    assert timers.pop(9.0) == Key(Timer.REST, "ann", "desk")
 
 
 def test_a_timer_that_was_cancelled_and_set_to_the_same_instant_strikes_once() -> None:
     timers = Timers()
-    key = Key(Timer.WAIT, "c1")
     for _ in range(3):
-        timers.set(key, 5.0)
-        timers.cancel(key)
-    timers.set(key, 5.0)
-    assert [timers.pop(9.0), timers.pop(9.0)] == [key, None]
+        timers.wait.set("c1", 5.0)
+        timers.wait.cancel("c1")
+    timers.wait.set("c1", 5.0)
+    assert [timers.pop(9.0), timers.pop(9.0)] == [Key(Timer.WAIT, "c1"), None]
 
 
 def test_of_two_at_one_instant_the_lower_kind_strikes_first() -> None:
     timers = Timers()
     for kind in reversed(Timer):
-        timers.set(Key(kind, "x"), 1.0)
+        timers.of(kind).set("x", 1.0)
     assert [key.kind for key in iter(lambda: timers.pop(1.0), None)] == list(Timer)
 
 
 def test_cancelled_timers_do_not_pile_up() -> None:
     timers = Timers()
     for number in range(10_000):
-        timers.set(Key(Timer.WAIT, str(number)), 1e9)
-        timers.cancel(Key(Timer.WAIT, str(number)))
+        timers.wait.set(str(number), 1e9)
+        timers.wait.cancel(str(number))
     assert len(timers._heap) < 100
     assert timers.keys() == frozenset()
 

@@ -1,0 +1,135 @@
+"""What happens when each kind of deadline strikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from callrouter.core import (
+    announcing,
+    calendar,
+    calls,
+    devices,
+    failing,
+    legs,
+    offers,
+    reload,
+    waiting,
+    wishes,
+)
+from callrouter.core.state import Call, Floor, Offer
+from callrouter.core.timers import Key, Timer
+from callrouter.model.events import ConnectFault
+
+
+def strike(floor: Floor, key: Key) -> None:
+    """A deadline is reached. One of a call or an offer that is over means nothing."""
+    kind = key.kind
+    if kind in OF_CALLS:
+        call = floor.calls.get(key.id)
+        if call is not None:
+            OF_CALLS[kind](floor, call)
+    elif kind in OF_OFFERS:
+        offer = floor.offers.get(key.id)
+        if offer is not None:
+            OF_OFFERS[kind](floor, offer, key.device)
+    else:
+        OTHERS[kind](floor, key)
+
+
+# ---------------------------------------------------------------- calls
+
+
+def _go_round_again(floor: Floor, call: Call) -> None:
+    call.tried.clear()
+    floor.hungry[call.id] = call
+
+
+def _widen(floor: Floor, call: Call) -> None:
+    waiting.open_up(floor, call)
+    floor.hungry[call.id] = call
+
+
+def _prefer_no_longer(floor: Floor, call: Call) -> None:
+    floor.hungry[call.id] = call
+
+
+def _not_connected(floor: Floor, call: Call) -> None:
+    if call.pbx not in floor.up:  # they may well talk: wait until it can be seen
+        floor.timers.connect.set(call.id, floor.now + calls.CONNECT_WITHIN)
+    elif call.winner is not None:
+        offers.connect_failed(floor, call, call.winner, ConnectFault.FAILED)
+
+
+OF_CALLS: Mapping[Timer, Callable[[Floor, Call], None]] = {
+    Timer.WAIT: calls.waited_enough,
+    Timer.RETRY: _go_round_again,
+    Timer.WIDEN: _widen,
+    Timer.PREFER: _prefer_no_longer,
+    Timer.ANNOUNCE: announcing.due,
+    Timer.CONNECT: _not_connected,
+}
+
+
+# ---------------------------------------------------------------- offers
+
+
+def _ring(floor: Floor, offer: Offer, _device: str) -> None:
+    failing.ring_time_up(floor, offer)
+
+
+def _accept(floor: Floor, offer: Offer, _device: str) -> None:
+    failing.accept_time_up(floor, offer)
+
+
+def _close(floor: Floor, offer: Offer, _device: str) -> None:
+    legs.give_up_on(floor, offer)
+
+
+OF_OFFERS: Mapping[Timer, Callable[[Floor, Offer, str], None]] = {
+    Timer.RING: _ring,
+    Timer.ACCEPT: _accept,
+    Timer.CLOSE: _close,
+    Timer.LEG: failing.leg_due,
+}
+
+
+# ---------------------------------------------------------------- agents, queues, and the clock
+
+
+def _wrap_up(floor: Floor, key: Key) -> None:
+    wishes.end_wrap_up(floor, floor.agents[key.id])
+
+
+def _pause(floor: Floor, key: Key) -> None:
+    wishes.paused_enough(floor, floor.agents[key.id])
+
+
+def _rest(floor: Floor, key: Key) -> None:
+    devices.end_rest(floor, key.id, key.device)
+
+
+def _hours(floor: Floor, key: Key) -> None:
+    devices.hours_due(floor, floor.agents[key.id], key.device)
+
+
+def _shift(floor: Floor, key: Key) -> None:
+    reload.shift(floor, floor.queues[key.id])
+
+
+def _minute(floor: Floor, _key: Key) -> None:
+    calendar.minute(floor)
+
+
+def _day(floor: Floor, _key: Key) -> None:
+    calendar.new_day(floor)
+
+
+OTHERS: Mapping[Timer, Callable[[Floor, Key], None]] = {
+    Timer.WRAP_UP: _wrap_up,
+    Timer.PAUSE: _pause,
+    Timer.REST: _rest,
+    Timer.HOURS: _hours,
+    Timer.SHIFT: _shift,
+    Timer.MINUTE: _minute,
+    Timer.DAY: _day,
+}

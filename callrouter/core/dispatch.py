@@ -1,0 +1,227 @@
+"""What happens on each kind of event: a table, of which every line is short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from callrouter.core import (
+    agents,
+    announcing,
+    calls,
+    devices,
+    offers,
+    people,
+    reconcile,
+    reload,
+    talks,
+)
+from callrouter.core.state import Call, CallState, Floor, Offer, OfferState
+from callrouter.model.commands import Result
+from callrouter.model.events import (
+    AgentRestored,
+    CallArrived,
+    CallConnected,
+    CallEndRequested,
+    CallerEnd,
+    CallerLeft,
+    CallerListens,
+    CallEvent,
+    CallMoved,
+    CallTransferred,
+    ConfigReloaded,
+    ConnectFailed,
+    DeviceSwitched,
+    EndpointChanged,
+    Event,
+    LegAccepted,
+    LegAnswered,
+    LegEnded,
+    LegMoved,
+    LegRang,
+    PauseRequested,
+    PbxLost,
+    PbxSnapshot,
+    Reached,
+    ReadyPressed,
+    Resumed,
+    SignedIn,
+    SignedOut,
+    TalkRequested,
+    TimePassed,
+)
+from callrouter.model.table import HangUp
+
+# Kept by hand: see `callrouter.core.state`.
+_TALKING: Final = CallState.TALKING
+_CONNECTING: Final = CallState.CONNECTING
+
+
+def handle(floor: Floor, event: Event) -> None:
+    """Take one event; what follows from it for others is left to `matching.settle`."""
+    EVENTS[type(event)](floor, event)
+
+
+# ---------------------------------------------------------------- calls
+
+
+def _caller_left(floor: Floor, event: CallerLeft) -> None:
+    call = floor.calls.get(event.call)
+    if call is None:  # as a matter of course: a caller hangs up after we are done with the call
+        return
+    if call.state is _TALKING:
+        calls.completed(floor, call, "caller")
+    else:
+        calls.caller_left(floor, call, event.how)
+
+
+def _caller_listens(floor: Floor, event: CallerListens) -> None:
+    call = floor.calls.get(event.call)
+    if call is not None:
+        announcing.tell(floor, call)
+
+
+def _connected(floor: Floor, event: CallConnected) -> None:
+    call = floor.calls.get(event.call)
+    if call is None:
+        _over(floor, event)
+        return
+    winner = call.winner
+    if call.state is _CONNECTING and winner is not None and winner.id == event.offer:
+        calls.connected(floor, call, winner)
+        return
+    consult = _consult(call, event.offer)
+    if consult is not None:
+        talks.connected(floor, consult)
+    else:
+        _odd(floor, event, call)
+
+
+def _connect_failed(floor: Floor, event: ConnectFailed) -> None:
+    call = floor.calls.get(event.call)
+    if call is None:
+        _over(floor, event)
+        return
+    winner = call.winner
+    if call.state is _CONNECTING and winner is not None and winner.id == event.offer:
+        offers.connect_failed(floor, call, winner, event.why)
+        return
+    consult = _consult(call, event.offer)
+    if consult is not None:
+        offers.connect_failed(floor, call, consult, event.why)
+    else:
+        _odd(floor, event, call)
+
+
+def _consult(call: Call, offer: str) -> Offer | None:
+    """The colleague who is asked about a call, if this offer is theirs and they are being put through."""
+    asked = call.consult
+    if call.state is not _TALKING or asked is None or asked.id != offer:
+        return None
+    return asked if asked.state is OfferState.ACCEPTED else None
+
+
+def _transferred(floor: Floor, event: CallTransferred) -> None:
+    call = floor.calls.get(event.call)
+    if call is None:
+        _over(floor, event)
+    elif call.state is _TALKING:
+        calls.transferred(floor, call, event.kind, event.to)
+    else:  # we never knew that they talked; the caller is gone
+        calls.caller_left(floor, call, CallerEnd.TAKEN)
+
+
+def _over(floor: Floor, event: CallEvent) -> None:
+    floor.note(f"{type(event).__name__} for call {event.call}, which is over")
+
+
+def _odd(floor: Floor, event: CallEvent, call: Call) -> None:
+    floor.note(
+        f"{type(event).__name__} can't be for call {call.id}, which is {call.state.value}; passed over"
+    )
+
+
+def _moved(floor: Floor, event: CallMoved) -> None:
+    call = floor.calls.get(event.call)
+    if call is None:
+        floor.note(f"there is no call {event.call}")
+        return
+    wrong = calls.moved(floor, call, event.queue, event.agent, event.priority)
+    if wrong:
+        floor.note(wrong)
+
+
+def _end_requested(floor: Floor, event: CallEndRequested) -> None:
+    call = floor.calls.get(event.call)
+    if call is None:
+        floor.note(f"there is no call {event.call}")
+    elif call.pbx not in floor.up:
+        floor.note(f"call {call.id} can't be ended now: {call.pbx} is not connected")
+    elif call.state is CallState.WAITING:
+        calls.go(floor, call, HangUp(), Result.CLOSED)
+    else:
+        floor.note(f"call {call.id} is not waiting; its agent can hang up")
+
+
+# ---------------------------------------------------------------- PBXes and the table
+
+
+def _endpoint_changed(floor: Floor, event: EndpointChanged) -> None:
+    key = (event.pbx, event.endpoint)
+    if floor.reached.get(key) is event.state:
+        return
+    came_back = floor.reached.get(key) is Reached.UNREACHABLE
+    floor.reached[key] = event.state
+    for agent in floor.owners.get(key, ()):
+        if came_back:  # it registered: whatever failed before says nothing now
+            for device in agent.spec.devices:
+                if device.endpoint == event.endpoint:
+                    devices.proved(floor, device)
+        agents.touch(floor, agent)
+
+
+def _snapshot(floor: Floor, event: PbxSnapshot) -> None:
+    for step in reconcile.steps(floor, event):
+        handle(floor, step)
+
+
+def _pbx_lost(floor: Floor, event: PbxLost) -> None:
+    reconcile.lost(floor, event.pbx)
+
+
+def _reloaded(floor: Floor, event: ConfigReloaded) -> None:
+    reload.apply(floor, event.table, more=event.more)
+
+
+def _time_passed(_floor: Floor, _event: TimePassed) -> None:
+    """Deadlines that were due have struck by now."""
+
+
+EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
+    CallArrived: calls.arrived,
+    LegRang: offers.handle_leg,
+    LegAnswered: offers.handle_leg,
+    LegAccepted: offers.handle_leg,
+    LegEnded: offers.handle_leg,
+    LegMoved: offers.handle_leg,
+    CallerLeft: _caller_left,
+    CallerListens: _caller_listens,
+    CallConnected: _connected,
+    ConnectFailed: _connect_failed,
+    CallTransferred: _transferred,
+    EndpointChanged: _endpoint_changed,
+    SignedIn: people.handle_person,
+    SignedOut: people.handle_person,
+    PauseRequested: people.handle_person,
+    Resumed: people.handle_person,
+    ReadyPressed: people.handle_person,
+    DeviceSwitched: people.handle_person,
+    PbxSnapshot: _snapshot,
+    PbxLost: _pbx_lost,
+    CallMoved: _moved,
+    CallEndRequested: _end_requested,
+    TalkRequested: talks.handle,
+    ConfigReloaded: _reloaded,
+    AgentRestored: reconcile.restore,
+    TimePassed: _time_passed,
+}
