@@ -10,8 +10,9 @@ import click
 from rich.text import Text
 
 from callrouter.cli import tables
+from callrouter.cli.cells import plain, state
 from callrouter.cli.live import asked, console, json_option, refusals, show_on
-from callrouter.cli.words import clock_time, plain, state
+from callrouter.cli.words import clock_time
 from callrouter.logs import clean
 
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -9,11 +9,14 @@ import sys
 import click
 
 from callrouter import __version__
-from callrouter.cli import asking, call, changing, device, folders, live, offline, secret, twilio
+from callrouter.cli import folders
+from callrouter.cli.lazily import Lazily
 from callrouter.cli.problems import Failed
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Lazily, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "--config",
     metavar="DIR",
@@ -61,14 +64,39 @@ def demo(
     context.exit(play(calls=calls, seconds=seconds, simulated=simulated))
 
 
-for command in (
-    *(offline.check, offline.doctor, offline.dialplan, twilio.twilio),
-    *(live.status, live.queues, live.agents, live.calls, live.agent),
-    call.call,
-    *(asking.why, asking.why_not, secret.passwd, device.device),
-    *(changing.diff, changing.reload, changing.history, changing.rollback),
-):
-    cli.add_command(command)
+cli.later(
+    "callrouter.cli.offline",
+    check="Say all that is wrong with the configuration.",
+    doctor="Check each PBX for what is needed there.",
+    dialplan="Write the files that Asterisk includes.",
+)
+cli.later("callrouter.cli.twilio", twilio="What an account of Twilio needs.")
+cli.later(
+    "callrouter.cli.live",
+    status="How the daemon is.",
+    queues="The queues, and who waits.",
+    agents="The agents and what they do.",
+    calls="The calls that are on.",
+    agent="Show an agent, or change their state.",
+)
+cli.later("callrouter.cli.call", call="Hold or transfer a call that an agent talks on.")
+cli.later(
+    "callrouter.cli.asking",
+    why="Why a call went where it went.",
+    why_not="Why an agent is not being offered calls.",
+)
+cli.later("callrouter.cli.secret", passwd="Make the hash for a PIN or a password.")  # noqa: S106 - a command
+cli.later(
+    "callrouter.cli.device",
+    device="An agent's phones: list, add, verify, on, off, change, remove.",
+)
+cli.later(
+    "callrouter.cli.changing",
+    diff="What the files would change in the running daemon.",
+    reload="Have the files taken up now.",
+    history="Who changed what in the configuration, and when.",
+    rollback="Put the files of before a change back.",
+)
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -228,6 +227,8 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     if not asterisks(settings) and not twilios(settings) and not as_json:
         click.echo("no pbx with driver: asterisk or twilio, so there is nothing to examine")
     views, worst = [], 0
+    import asyncio  # noqa: PLC0415 - `check` does without
+
     for pbx, view, title in _patients(settings):
         if not as_json:
             click.echo(f"{pbx.id}: {title}")

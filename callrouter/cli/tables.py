@@ -10,17 +10,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from callrouter.cli.words import (
-    caller,
-    clock_time,
-    duration,
-    excerpt,
-    many,
-    parse,
-    plain,
-    since,
-    state,
-)
+from callrouter.cli.cells import caller, plain, state
+from callrouter.cli.words import clock_time, duration, excerpt, many, parse, since
 
 Json: TypeAlias = dict[str, Any]
 Shown: TypeAlias = list[RenderableType]

@@ -1,0 +1,45 @@
+"""A group of commands of which only the one that is used is loaded."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+
+class Lazily(click.Group):
+    """Knows the commands by what `--help` says of them; `later` adds one."""
+
+    def __init__(self, *args: Any, **attrs: Any) -> None:
+        super().__init__(*args, **attrs)
+        self.places: dict[str, tuple[str, str]] = {}
+        """Module and short help, by command; in the module it is called as it is, with ``_`` for ``-``."""
+
+    def later(self, module: str, **commands: str) -> None:
+        """Add commands of a module, each with its short help (``_`` in a name stands for ``-``)."""
+        for name, text in commands.items():
+            self.places[name.replace("_", "-")] = (module, text)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, in order."""
+        return sorted({*super().list_commands(ctx), *self.places})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, loaded now; None: there is none."""
+        place = self.places.get(cmd_name)
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        found = getattr(importlib.import_module(place[0]), cmd_name.replace("-", "_"))
+        assert isinstance(found, click.Command)  # noqa: S101 - a test looks at each
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, for which none has to be loaded."""
+        rows = []
+        for name in self.list_commands(ctx):
+            own = self.commands.get(name)
+            short = own.get_short_help_str(1000) if own is not None else self.places[name][1]
+            rows.append((name, short))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
