@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 # Tests on a virtual clock, which use the processor; those that wait for real time come after them.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test bench soak chaos chaos-short chaos lint types layers unit asterisk lock clean
+.PHONY: demo test bench soak chaos chaos-short lint types layers unit asterisk lock clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -28,8 +28,10 @@ test: $(STAMP)
 	  --cov --cov-append --cov-report=term:skip-covered $(PYTEST)
 	@echo "— a busy floor, measured"
 	@$(BIN)/python -m pytest -m load -s --no-header
+	@echo "— two minutes of faults on a busy floor, and fifty callers over the router's death"
+	@$(BIN)/python -m pytest -m chaos -s --no-header
 
-# Two minutes of it, and fifty callers over a kill -9, as tests.
+# The same alone: CHAOS_SECONDS and CHAOS_SEED change the run.
 chaos-short: $(STAMP)
 	@$(BIN)/python -m pytest -m chaos -s --no-header
 

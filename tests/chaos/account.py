@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -25,6 +25,8 @@ ENDS = (CONNECTED, SENT, FALLBACK, LAST_STEP, ABANDONED, DIED)
 
 EARLY = 1.0
 """Seconds by which the rule may strike before its time as the caller's phone counts."""
+SEEN_WITHIN = 0.5
+"""Seconds in which the router knows of a phone that others ring."""
 LONGEST = MAX_WAIT + 60.0
 """Seconds after which nobody may wait any more, with every fault's own time added."""
 
@@ -147,7 +149,7 @@ def _end(centre: Centre, caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
         return WAITING
     # Asterisk that is just ending says 503, one that has ended says nothing.
     turned_away = dialog.answered_at is None and dialog.final_code in {408, 503}
-    return OUTSIDE if turned_away else LOST
+    return OUTSIDE if turned_away and centre.was_away(dialog.invite_at) else LOST
 
 
 def _story(caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
@@ -162,16 +164,28 @@ def _story(caller: Caller, rung: list[tuple[str, Dialog]]) -> str:
     )
 
 
+def _rung_twice(before: Dialog, after: Dialog) -> bool:
+    """Whether the router rang a phone that already rang, or was off-hook.
+
+    Where that was for the dialplan's fallback, the router must have had the time to see it.
+    """
+    head_start = 0.0 if by_router(before) else SEEN_WITHIN
+    ended = math.inf if before.ended_at is None else before.ended_at
+    return before is not after and before.invite_at + head_start <= after.invite_at < ended
+
+
 def _at_phone(
     centre: Centre, made: Account, name: str, dialogs: list[Dialog], left_first: set[str]
 ) -> None:
     ours = [dialog for dialog in dialogs if by_router(dialog)]
-    for before, after in itertools.pairwise(ours):
-        if before.ended_at is None or after.invite_at < before.ended_at:
-            made.double_rung.append(
-                f"{name} at {after.invite_at:.2f} for {after.peer_number}, while it rang or talked "
-                f"for {before.peer_number} from {before.invite_at:.2f} to {before.ended_at or 0:.2f}"
-            )
+    for after in ours:
+        for before in dialogs:
+            if _rung_twice(before, after):
+                made.double_rung.append(
+                    f"{name} at {after.invite_at:.2f} for {after.peer_number}, while it rang or "
+                    f"talked for {before.peer_number} ({'router' if by_router(before) else 'fallback'}) "
+                    f"from {before.invite_at:.2f} to {before.ended_at or 0:.2f}"
+                )
     for dialog in ours:
         if dialog.answered_at is None:
             continue

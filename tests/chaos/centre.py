@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -41,7 +43,7 @@ class Centre:
 
     Attributes:
         gone: calls at phones that Asterisk took with it when it died, by object id.
-        deaths: how often it died.
+        ends: when it died, or was told to end, and when it was back (`time.monotonic`).
         away: it is dead, or being told to end: nobody calls.
     """
 
@@ -51,7 +53,7 @@ class Centre:
 
     def __post_init__(self) -> None:
         self.gone: set[int] = set()
-        self.deaths = 0
+        self.ends: list[tuple[float, float]] = []
         self.away = False
 
     @property
@@ -69,7 +71,7 @@ class Centre:
 
     def doomed(self) -> None:
         """Asterisk dies now, and every call with it."""
-        self.deaths += 1
+        self.ends.append((time.monotonic(), math.inf))
         self.away = True
         self.gone |= {id(dialog) for dialog in self.dialogs()}
 
@@ -80,7 +82,12 @@ class Centre:
                 dialog.vanish()
         await self.asterisk.restart()
         await self.register()
+        self.ends[-1] = (self.ends[-1][0], time.monotonic())
         self.away = False
+
+    def was_away(self, at: float) -> bool:
+        """Whether Asterisk was dead at a moment, or about to be."""
+        return any(began - 1.0 <= at <= ended for began, ended in self.ends)
 
     async def register(self) -> None:
         """Every phone says where it is."""

@@ -142,10 +142,10 @@ class RouterProcess:
         process.send_signal(signal.SIGCONT)
         process.send_signal(number)
         try:
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(20):
                 await process.wait()
         except TimeoutError:
-            self.surprises.append(f"did not end within 8 s of {number.name}")
+            self.surprises.append(f"did not end within 20 s of {number.name}")
             process.kill()
             await process.wait()
 

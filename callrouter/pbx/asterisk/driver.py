@@ -45,6 +45,9 @@ COMPARE_EVERY = 60.0
 """Seconds between two comparisons of everything, in search of drift that nobody announced."""
 
 
+AGAIN_AFTER = 2.0
+"""Seconds from a comparison that failed to the next one."""
+
 MOVES_WITHIN = 0.1
 """Seconds for the word that a colleague picked up, once the channel that rang has gone."""
 
@@ -194,17 +197,22 @@ class AsteriskPbx:
 
     async def _beat(self) -> None:
         """Keep the dialplan's dead-man's switch from striking, and look for drift now and then."""
-        seconds = 0.0
         while True:
-            if self.in_step:
-                self._beats += 1
-                tick = orders.setvar("", "CALLROUTER_TICK", f"{self._boot}-{self._beats}")
-                self.outbox.send(tick, *(self._known.changes() if self._known else ()))
-                seconds += BEAT
-                if seconds >= COMPARE_EVERY:
-                    seconds = 0.0
-                    self.resync("looking for drift")
+            try:
+                if self.in_step:
+                    self._beat_once()
+            except Exception:
+                # Without a heartbeat every caller would leave for the fallback.
+                self.faults += 1
+                logger.exception("%s: the heartbeat failed; going on", self.name)
             await asyncio.sleep(BEAT)
+
+    def _beat_once(self) -> None:
+        self._beats += 1
+        self.outbox.send(orders.setvar("", "CALLROUTER_TICK", f"{self._boot}-{self._beats}"))
+        self.outbox.send(*(self._known.changes() if self._known else ()))
+        if self._beats % max(1, round(COMPARE_EVERY / BEAT)) == 0:
+            self.resync("looking for drift")
 
     # ------------------------------------------------------------ coming into step
 
@@ -222,6 +230,10 @@ class AsteriskPbx:
                     return
         except AmiError as error:
             self._survey_failed(error)
+        except Exception:
+            self.faults += 1
+            logger.exception("%s: comparing failed; trying again", self.name)
+            self._survey_again()
         finally:
             self.mirror.comparing = False
 
@@ -290,9 +302,12 @@ class AsteriskPbx:
         if isinstance(error, AmiRejected):
             hint = "the user in manager_callrouter.conf needs write=call and read=call,user"
         self.outbox.complain(f"can't compare calls and phones with Asterisk: {error}", hint)
+        self._survey_again()
+
+    def _survey_again(self) -> None:
         if not self.in_step:
             self._buffer = deque()
-        self._later(2.0, lambda: self.resync("the last comparison failed"))
+        self._later(AGAIN_AFTER, lambda: self.resync("the last comparison failed"))
 
     def _missing_phones(self) -> None:
         missing = self.mirror.phones.missing()

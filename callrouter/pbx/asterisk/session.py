@@ -158,6 +158,11 @@ class AmiSession:
                 refused = error.refused
                 failures += 1
                 self._note_failure(str(error), failures)
+            except Exception:
+                # A fault of ours, or no memory: whatever it was, the PBX must be found again.
+                failures += 1
+                self.stats.handler_errors += 1
+                logger.exception("the AMI session with %s failed; trying again", self._where)
             else:
                 failures = 0 if was_up >= self._timing.stable_after else failures + 1
             wait = started + self._pause(failures, refused=refused) - loop.time()

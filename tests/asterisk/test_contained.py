@@ -1,0 +1,77 @@
+"""A fault of ours at the worst places of the driver costs a line in the log, and not the PBX."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from callrouter.pbx.asterisk import driver
+from callrouter.pbx.asterisk.driver import AsteriskPbx
+from callrouter.pbx.asterisk.session import AmiSession
+from callrouter.settings import AsteriskSettings
+from callrouter.tasks import Tasks
+from tests.ami.fake import SECRET, FakeAmi, Received, message, serving, until
+from tests.asterisk.floor import PBX, queue, staff, table
+
+
+def listed(action: Received) -> bytes:
+    """What an Asterisk answers on which nothing goes on."""
+    if action.name not in {"Status", "DeviceStateList"}:
+        return action.reply()
+    number = f"ActionID: {action.get('ActionID')}"
+    end = message(f"Event: {action.name}Complete", "EventList: Complete", number)
+    return action.reply("EventList: start") + end
+
+
+class Once:
+    """Fails the first time it is called."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self.failed = real, 0
+
+    def __call__(self, *given: Any) -> Any:
+        if not self.failed:
+            self.failed += 1
+            raise MemoryError
+        return self.real(*given)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        (AsteriskPbx, "_beat_once"),
+        (AsteriskPbx, "_compared"),
+        (AmiSession, "_open"),
+        (AmiSession, "_until_booted"),
+    ],
+    ids=lambda place: place[1],
+)
+async def test_the_driver_goes_on_after_a_fault(
+    place: tuple[type, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(driver, "BEAT", 0.01)
+    monkeypatch.setattr(driver, "AGAIN_AFTER", 0.01)
+    owner, name = place
+    fails = Once(getattr(owner, name))
+
+    def instead(*given: Any) -> Any:
+        return fails(*given)
+
+    monkeypatch.setattr(owner, name, instead)
+    tasks = Tasks()
+    async with serving(FakeAmi(answer=listed)) as fake:
+        settings = AsteriskSettings(
+            id=PBX, username="callrouter", secret=SECRET, host="127.0.0.1", port=fake.port
+        )
+        spec = table(staff(1), queue("support", ["a1"]))
+        pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, boot="b")
+        tasks.spawn(pbx.run(), "driver")
+
+        def ticks() -> int:
+            return sum("CALLROUTER_TICK" in action.get("Variable") for action in fake.actions)
+
+        await until(lambda: pbx.in_step and ticks() > 3, 10)
+        await tasks.close()
+    assert fails.failed == 1
+    assert "MemoryError" in caplog.text
