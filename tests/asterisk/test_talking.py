@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
+from callrouter.model.events import TalkRequested, TalkWish
 from tests.asterisk import second
 from tests.asterisk.floor import (
     DIALPLAN,
@@ -233,6 +234,23 @@ async def test_AST_09_a_supervisor_moves_the_agents_leg(here: Floor) -> None:
     await agent.bye()
     await waiting.wait_heard("1001")
     await waiting.bye()
+    await here.quiet()
+
+
+async def test_a_transfer_that_the_router_is_asked_for(here: Floor) -> None:
+    """By command or API: the caller goes back in line, and the agent's phone is hung up."""
+    await alone(here, 2)
+    caller, agent = await talk(here)
+    [call] = here.router.floor.calls.values()
+    entered = call.entered_at
+    here.post(TalkRequested(call=call.id, wish=TalkWish.TRANSFER, agent="a2"))
+    await agent.wait_ended(3)
+    await caller.wait_heard("1002")
+    assert here.router.floor.calls[call.id].entered_at == entered
+    assert [r.detail[:2] for r in here.happened(Happened.TRANSFERRED)] == [("blind", "a2")]
+    await here.until(lambda: here.free("a1"))
+    age(here)
+    await caller.bye()
     await here.quiet()
 
 
