@@ -88,6 +88,7 @@ def _connected(floor: Floor, event: CallConnected) -> None:
         return
     winner = call.winner
     if call.state is _CONNECTING and winner is not None and winner.id == event.offer:
+        call.parks = event.parks
         calls.connected(floor, call, winner)
         return
     consult = _consult(call, event.offer)

@@ -127,6 +127,7 @@ def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
             call.queue.spec.name,
             call.caller_number,
             call.caller_name,
+            call.queue.spec.dial and not offer.consult,
         )
     )
 

@@ -195,6 +195,8 @@ class Call:
     offers: dict[str, Offer] = field(default_factory=dict)
     """Ringing offers, by agent."""
     winner: Offer | None = None
+    parks: bool = True
+    """Whether this talk can be held."""
     held: bool = False
     """The caller hears music, by the wish of the agent who has the call."""
     consult: Offer | None = None

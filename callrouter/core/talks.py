@@ -53,6 +53,8 @@ def refusal(floor: Floor, event: TalkRequested) -> str:  # noqa: C901 - a line f
         return f"nothing can be done with call {call.id} now: {call.pbx} is not connected"
     if event.wish in _NEED_PARKING and call.pbx not in floor.parking:
         return f"{call.pbx} has no hold of ours: use the keys of the phone"
+    if event.wish in _NEED_PARKING and not call.parks:
+        return "this call was taken by ring_all: dial, and can only be transferred blind"
     match event.wish:
         case TalkWish.HOLD:
             return f"the caller of {call.id} is on hold already" if call.held else ""

@@ -36,7 +36,9 @@ def _reach(floor: Floor, call: Call) -> int:
     has come.
     """
     pace = floor.paces.get(call.pbx)
-    return ALL_AT_ONCE if pace is None else max(1, int(pace * call.queue.spec.ring_for))
+    if pace is None or call.queue.spec.dial:
+        return ALL_AT_ONCE
+    return max(1, int(pace * call.queue.spec.ring_for))
 
 
 def needs_key(needs: dict[str, int]) -> NeedsKey:

@@ -55,6 +55,8 @@ class Ring:
     queue_name: str
     caller_number: str
     caller_name: str
+    together: bool = False
+    """`ring_all: dial`: the PBX may ring all such phones of one step by itself, by one request."""
 
 
 @frozen

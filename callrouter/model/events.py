@@ -141,10 +141,11 @@ class LegEnded:
 
 @frozen
 class CallConnected:
-    """Caller and agent hear each other."""
+    """Caller and agent hear each other. `parks` False: this talk can't be held, nor a colleague brought in."""
 
     call: str
     offer: str
+    parks: bool = True
 
 
 @frozen

@@ -203,6 +203,8 @@ class QueueSpec:
     last_agent: float | None = None
     prefer_for: float = 0.0
     announce: AnnounceSpec | None = None
+    dial: bool = False
+    """`ring_all: dial`: a PBX that can rings the phones of one step by a request of its own."""
 
     def reusing(self, old: QueueSpec) -> QueueSpec:
         """The same rules, with the tables of members that have not changed taken from `old`."""

@@ -43,6 +43,7 @@ def advise_queues(root: schema.Root, table: Table, document: Document, now: floa
         _widening(queue, document)
         _holidays(id_, written, document, today)
         _announces(id_, written, document)
+        _dials(queue, table.agents, document)
         _skills(queue, table.agents, document, asked_by_rule)
     for way, names in _circles(table.queues):
         text = f"calls can go round in a circle: {' -> '.join(names)}"
@@ -149,6 +150,20 @@ def _holidays(id_: str, written: schema.Queue, document: Document, today: date |
     elif today is not None and max(written.holidays) < today:
         text = "all holidays are in the past"
         document.warning(way, text, f"the last was {max(written.holidays)}", key=True)
+
+
+def _dials(queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document) -> None:
+    """Warn where `ring_all: dial` has no phones to ring: those that must press 1 are called one by one."""
+    phones = {
+        device.address
+        for member in all_members(queue)
+        for device in agents[member.agent].devices
+        if device.endpoint.partition("/")[0] in {"sip", "client"} and not device.confirm
+    }
+    if queue.dial and len(phones) < 2:
+        text = f"ring_all: dial has {len(phones) or 'no'} SIP phone or browser of Twilio's to ring"
+        hint = "phones that press 1 are called one by one all the same"
+        document.warning(("queues", queue.id, "ring_all"), text, hint)
 
 
 def _announces(id_: str, written: schema.Queue, document: Document) -> None:

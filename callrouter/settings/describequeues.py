@@ -31,6 +31,10 @@ def _last_agent(seconds: float | None) -> str:
     return "never" if seconds is None else wording.duration(seconds)
 
 
+def _ring_all(dial: bool) -> str:
+    return "dial" if dial else "each"
+
+
 def _announce(spec: AnnounceSpec | None) -> str:
     if spec is None:
         return "nothing"
@@ -58,8 +62,11 @@ _KEYS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("last_agent", _last_agent),
     ("prefer_for", _duration),
     ("announce", _announce),
+    ("dial", _ring_all),
 )
 """The keys with one value, and how it is written."""
+_WRITTEN: Final = {"dial": "ring_all"}
+"""Keys that are called otherwise in the files."""
 
 
 def queue_changes(old: Table, new: Table) -> Iterator[str]:
@@ -85,7 +92,7 @@ def _queue(old: QueueSpec, new: QueueSpec, table: Table) -> Iterator[str]:
     for key, word in _KEYS:
         before, after = word(getattr(old, key)), word(getattr(new, key))
         if before != after:
-            yield f"{new.id}: {key} {before} -> {after}"
+            yield f"{new.id}: {_WRITTEN.get(key, key)} {before} -> {after}"
     yield from _holidays(old, new)
     yield from mapping_lines(f"{new.id}: skill", old.skills, new.skills)
     yield from _shifts(old, new, table)

@@ -281,6 +281,7 @@ Role = Annotated[
     Expected("agent, supervisor or admin", "agent|supervisor|admin"),
 ]
 Show = Annotated[Literal["caller", "business"], Expected("caller or business", "caller|business")]
+RingAllWord = Annotated[Literal["each", "dial"], Expected("each or dial", "each|dial")]
 SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]
 PauseEndWord = Annotated[
     Literal["tell", "resume", "sign-out"],

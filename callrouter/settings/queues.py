@@ -25,6 +25,7 @@ from callrouter.settings import hints, schema
 from callrouter.settings.context import Context, is_damaged
 from callrouter.settings.folder import Way
 from callrouter.settings.problems import quoted
+from callrouter.settings.result import TwilioSettings
 from callrouter.settings.wording import duration
 from callrouter.settings.yamlreader import Items, Section
 
@@ -109,8 +110,27 @@ def build_queue(
         last_agent=None if isinstance(queue.last_agent, str) else queue.last_agent,
         prefer_for=queue.prefer_for,
         announce=_announce(queue),
+        dial=_dials(id_, queue, policy, context),
         **targets,
     )
+
+
+def _dials(id_: str, queue: schema.Queue, policy: tuple[str, ...], context: Context) -> bool:
+    """Whether `ring_all: dial` holds; it must have something to hold for."""
+    if queue.ring_all != "dial":
+        return False
+    way: Way = ("queues", id_, "ring_all")
+    sure = context.document.is_sure_of("pbx") and set(context.pbxes) == context.document.names(
+        "pbx"
+    )
+    if sure and not any(isinstance(pbx, TwilioSettings) for pbx in context.pbxes.values()):
+        text = "ring_all: dial is Twilio's, and no pbx is a Twilio"
+        context.document.error(way, text, "take it out: Asterisk rings all phones at once anyway")
+    later = [step.at_once for step in queue.widen if step.at_once is not None]
+    if RING_ALL not in policy and queue.at_once == 1 and set(later) <= {1}:
+        text = "ring_all: dial rings several phones at once, and at_once is 1"
+        context.document.error(way, text, "give the queue at_once: all, or a number above 1")
+    return True
 
 
 def _announce(queue: schema.Queue) -> AnnounceSpec | None:

@@ -311,6 +311,11 @@ class Queue(Shape):
     at_once: f.AtOnce = Field(
         _QUEUE.at_once or "all", description="How many agents ring at once, or all."
     )
+    ring_all: f.RingAllWord = Field(
+        "each",
+        description="dial: Twilio rings SIP phones and browsers together by one <Dial>, without a limit "
+        "of calls per second; no music meanwhile, and no hold after that. each: one call for each phone.",
+    )
     ring_for: f.LongerThanZero = Field(_QUEUE.ring_for, description="How long an agent rings.")
     retry_after: f.Duration = Field(
         _QUEUE.retry_after, description="Pause before going round again when all have been tried."

@@ -141,3 +141,58 @@ def test_an_asterisk_alone_keeps_its_phones(tmp_path: Path) -> None:
     agents = "agents:\n  ann: {devices: {desk: sip/ann@trunk}}\n"
     table = loaded(tmp_path, pbx=office, agents=agents, queues=QUEUES).table
     assert table.agents["ann"].devices[0].pbxes == ("office",)
+
+
+PEOPLE = (
+    "agents:\n"
+    "  ann: {devices: {desk: sip/ann@acme.sip.twilio.com}}\n"
+    "  bob: {devices: {web: client/bob}}\n"
+    "  cat: {devices: {mobile: {number: '+447700900123'}}}\n"
+)
+DIAL = "queues:\n  support: {agents: [ann, bob], at_once: all, ring_all: dial}\n"
+
+
+def test_ring_all_dial(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, pbx=pbx(), agents=PEOPLE, queues=DIAL)
+    assert settings.table.queues["support"].dial
+    assert [str(one) for one in settings.warnings if "ring_all" in str(one)] == []
+
+
+def test_a_change_of_ring_all_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    before = loaded(tmp_path / "a", pbx=pbx(), agents=PEOPLE, queues=DIAL.replace("dial", "each"))
+    after = loaded(tmp_path / "b", pbx=pbx(), agents=PEOPLE, queues=DIAL)
+    assert not before.table.queues["support"].dial
+    assert changes(before, after) == ["support: ring_all each -> dial"]
+
+
+@pytest.mark.parametrize(
+    ("queues", "site", "what"),
+    [
+        (DIAL.replace("dial", "dail"), pbx(), "ring_all must be each or dial, not 'dail'"),
+        (
+            DIAL.replace("at_once: all, ", ""),
+            pbx(),
+            "ring_all: dial rings several phones at once, and at_once is 1 (give the queue at_once: all",
+        ),
+        (
+            DIAL,
+            "pbx: {office: {driver: asterisk, username: u, secret: s}}\n",
+            "ring_all: dial is Twilio's, and no pbx is a Twilio (take it out: Asterisk rings all",
+        ),
+    ],
+)
+def test_ring_all_dial_where_it_cannot_be(
+    tmp_path: Path, queues: str, site: str, what: str
+) -> None:
+    assert any(what in line for line in told(tmp_path, pbx=site, agents=PEOPLE, queues=queues))
+
+
+def test_ring_all_dial_that_widening_makes_possible_or_that_has_no_phones(tmp_path: Path) -> None:
+    later = "queues:\n  support: {agents: [ann, bob], ring_all: dial, widen: [{after: 30s, at_once: 3}]}\n"
+    assert loaded(tmp_path, pbx=pbx(), agents=PEOPLE, queues=later).table.queues["support"].dial
+    alone = DIAL.replace("bob", "cat")
+    found = [str(one) for one in loaded(tmp_path, pbx=pbx(), agents=PEOPLE, queues=alone).warnings]
+    said = "ring_all: dial has 1 SIP phone or browser of Twilio's to ring (phones that press 1 are called"
+    assert any(said in line for line in found), found

@@ -64,6 +64,10 @@ class Line:
     """What was said while waiting, between the music."""
     sequence: int = 0
     held: bool = False
+    parent: Line | None = None
+    """Whose `<Dial>` rings it."""
+    children: list[Line] = field(default_factory=list)
+    bridged: str = ""
     ends: bool = True
     """Whether the conference ends when they leave it."""
 
@@ -98,6 +102,7 @@ class Peer:
         """For a request: the answer in place of ours, and whether it is carried out all the same."""
         self.asks: list[tuple[float, Ask]] = []
         self.talks: list[tuple[str, str]] = []
+        self.dials: list[tuple[float, int]] = []
         self.counts: Counter[str] = Counter()
         self._ask_us = ask_us
         self._answer = answer
@@ -188,6 +193,9 @@ class Peer:
     # ------------------------------------------------------------ documents
 
     def _run(self, line: Line, verbs: list[ET.Element]) -> None:
+        if line.parent is not None and not verbs:
+            self._bridge(line.parent, line)
+            return
         while verbs:
             verb = verbs.pop(0)
             line.heard += [said.text or "" for said in verb.iter("Say")]
@@ -224,6 +232,9 @@ class Peer:
 
     def _dial(self, line: Line, verb: ET.Element) -> None:
         room = verb.find("Conference")
+        if verb.find("Sip") is not None or verb.find("Client") is not None:
+            self._ring_together(line, verb)
+            return
         if room is None:
             line.elsewhere = verb.findtext("Number") or ""
             return
@@ -243,6 +254,38 @@ class Peer:
             after = self._phone(agent).hangs_up_after
             if after is not None:
                 self.after(after, lambda: self.hang_up(agent))
+
+    def _ring_together(self, line: Line, verb: ET.Element) -> None:
+        """Children of one `<Dial>`: all ring at once, and the first to be picked up stops the others."""
+        line.done_url = verb.attrib["action"]
+        assert 1 < len(verb) <= 10
+        for noun in verb:
+            number = f"client:{noun.text}" if noun.tag == "Client" else noun.text or ""
+            child = self._line(number, line.number, noun.attrib["url"].partition("?o=")[2])
+            child.parent = line
+            line.children.append(child)
+        self.dials.append((self.now, len(line.children)))
+        for child in line.children:
+            self._initiate(child, float(verb.attrib["timeout"]) + 5.0)
+
+    def _bridge(self, caller: Line, agent: Line) -> None:
+        if caller.over or agent not in caller.children:
+            self._finish(agent, "completed")
+            return
+        caller.bridged = agent.number
+        self.talks.append((caller.sid, agent.number))
+        after = self._phone(agent).hangs_up_after
+        if after is not None:
+            self.after(after, lambda: self.hang_up(agent))
+
+    def _child_over(self, caller: Line, status: str) -> None:
+        """The `<Dial>` is over when all of its phones are."""
+        if caller.children and all(child.over for child in caller.children):
+            caller.children = []
+            caller.epoch += 1
+            done = "completed" if caller.bridged else status
+            caller.bridged = ""
+            self._fetch(caller.done_url, caller, DialCallStatus=done)
 
     def _conference(self, room: str, event: str, **more: str) -> None:
         more |= {"ConferenceSid": conference_sid(room)}
@@ -264,6 +307,15 @@ class Peer:
     def _leave_places(self, line: Line) -> None:
         line.epoch += 1
         over = "completed" if line.over else "in-progress"
+        if line.children:
+            children, line.children, line.bridged = line.children, [], ""
+            for child in children:
+                if not child.over:
+                    self._finish(
+                        child, "completed" if child.status == "in-progress" else "canceled"
+                    )
+            more = {"CallStatus": over, "DialCallStatus": "completed"}
+            self._fetch(line.done_url, line, ignored=True, **more)
         if line.queue:
             result = "hangup" if line.over else "redirected"
             line.queue = ""
@@ -287,6 +339,8 @@ class Peer:
         line.status = status
         self._leave_places(line)
         self._status(line, **({"SipResponseCode": sip} if sip else {}))
+        if line.parent is not None:
+            self._child_over(line.parent, status)
 
     # ------------------------------------------------------------ what we ask them
 
@@ -350,6 +404,9 @@ class Peer:
         if line.status == "ringing":
             line.status = "in-progress"
             self._status(line)
+            for other in line.parent.children if line.parent is not None else ():
+                if other is not line and not other.over:
+                    self._finish(other, "canceled")
             self._fetch(f"agent?o={line.token}", line)
 
     def _phone(self, line: Line) -> Phone:
@@ -386,6 +443,8 @@ class Peer:
         """Whom somebody hears: who is in the same conference, if neither is on hold."""
         if line.held:
             return []
+        if line.bridged:
+            return [line.bridged]
         inside = self.rooms.get(line.room, []) if line.room else []
         return sorted(one.number for one in inside if one is not line and not one.held)
 

@@ -117,7 +117,8 @@ class World:
             Found(
                 sid=line.sid,
                 caller_number=line.number,
-                called_number=line.other,
+                called_number=line.other if line.inbound else line.number,
+                parent=line.parent.sid if line.parent is not None else "",
                 started_at=float(int(line.since)),  # as precise as Twilio is
                 queue=line.queue.removeprefix("callrouter-"),
                 conference=line.room,
@@ -162,10 +163,9 @@ class World:
                     pass
                 case _:
                     orders.append(command)
+        self.exchange.orders([order for order in orders if order.pbx == PBX], self.now)
         for order in orders:
-            if order.pbx == PBX:
-                self.exchange.order(order, self.now)
-            else:
+            if order.pbx != PBX:
                 assert self.engine is not None
                 self.engine.order(order, self.now)
         breaches = check(self.router.floor)

@@ -92,7 +92,7 @@ class Found:
     """A call that the REST API shows to be going on.
 
     `queue` is the one it waits in, `conference` the name of the conference it is in, and `label` what we
-    called it there; empty for one that is in none.
+    called it there; empty for one that is in none. `parent` is the call whose `<Dial>` rang this one.
     """
 
     sid: str
@@ -102,3 +102,4 @@ class Found:
     queue: str = ""
     conference: str = ""
     label: str = ""
+    parent: str = ""

@@ -48,6 +48,10 @@ class Callers:
         finally:
             self._answering = None
 
+    def answers(self, caller: Caller) -> bool:
+        """Whether an answer to this caller is being made."""
+        return self._answering is caller
+
     def arrive(self, caller: Caller) -> None:
         """Someone calls, or is found waiting."""
         self._ledger.callers[caller.sid] = caller
@@ -67,7 +71,11 @@ class Callers:
             self._connect_failed(command.call, command.offer, ConnectFault.LEG_GONE)
         else:
             caller.to_talk(leg)
-            self._into_the_room(caller, leg)
+            if leg.dialled:  # it is connected by the answer that is being made
+                caller.room = ""
+                self._ledger.connected(caller)
+            else:
+                self._into_the_room(caller, leg)
 
     def _into_the_room(self, caller: Caller, leg: Leg) -> None:
         self._ledger.ask(
@@ -115,8 +123,8 @@ class Callers:
             self._move_surely(caller, caller.way_out, 1)
 
     def waiting_room(self, caller: Caller) -> str:
-        """The document that lets a caller wait."""
-        return twiml.wait_here(self._links, caller.arrived.queue)
+        """The document that lets a caller wait, or rings phones for them meanwhile."""
+        return caller.document or twiml.wait_here(self._links, caller.arrived.queue)
 
     def _way_out(self, command: Leave) -> str:
         """Where a caller is sent: the place that a target's context names, else the fallback."""

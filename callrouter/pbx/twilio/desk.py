@@ -22,6 +22,7 @@ from callrouter.model.events import (
 )
 from callrouter.pbx.twilio import outcomes, twiml
 from callrouter.pbx.twilio.callers import Callers
+from callrouter.pbx.twilio.dials import Dials
 from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.links import Links
 from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, label, read_room
@@ -48,10 +49,11 @@ class Desk:
     def __init__(
         self,
         ledger: Ledger,
+        *,
         phones: Phones,
         callers: Callers,
         people: People,
-        *,
+        dials: Dials,
         settings: TwilioSettings,
         links: Links,
     ) -> None:
@@ -59,6 +61,7 @@ class Desk:
         self._phones = phones
         self._callers = callers
         self._people = people
+        self._dials = dials
         self._settings = settings
         self._links = links
         self._of_callers: Mapping[str, Callable[[str, Params], str]] = {
@@ -98,6 +101,8 @@ class Desk:
         said = self._people.answer(part, token, sid, params)
         if said is not None:
             return said
+        if part == "dial-done":
+            return self._dial_done(sid, token, params)
         if part in self._of_callers:
             return self._of_callers[part](sid, params)
         leg = self._ledger.by_token.get(token)
@@ -166,7 +171,7 @@ class Desk:
             with self._callers.answering(caller):
                 self._callers.arrive(caller)
             self._ledger.counts["adopted"] += 1
-        if caller.stand is Stand.LEAVING:
+        if caller.stand is Stand.LEAVING or caller.document:
             return twiml.leave_queue()
         queue = self._ledger.table.queues.get(caller.arrived.queue)
         sound = self._settings.music.get(queue.music, "") if queue is not None else ""
@@ -214,6 +219,20 @@ class Desk:
             return self._where(caller)
         return twiml.goodbye()
 
+    def _dial_done(self, sid: str, token: str, params: Params) -> str:
+        """A `<Dial>` of a caller's is over: nobody took it, the agent hung up, or they run another."""
+        if params.get("CallStatus") in outcomes.OVER:
+            self._ledger.caller_gone(sid)
+            return twiml.nothing()
+        caller = self._ledger.callers.get(sid)
+        if caller is None:  # from before a restart, or long gone
+            return twiml.goodbye() if sid in self._ledger.gone else self._voice(sid, params)
+        with self._callers.answering(caller):
+            self._dials.over(caller, token, params.get("DialCallStatus", ""))
+        if caller.leg is not None and caller.leg.dialled:
+            return twiml.nothing()  # they talk: it is an old one's end, asked again
+        return self._where(caller)
+
     # ------------------------------------------------------------ legs
 
     def _agent(self, leg: Leg, _params: Params) -> str:
@@ -253,6 +272,8 @@ class Desk:
     def _into_the_talk(self, leg: Leg) -> str:
         caller = self._callers.of(leg.ring.call)
         if leg.live and leg.stopping is None and caller is not None:
+            if caller.leg is leg and leg.dialled:
+                return twiml.nothing()  # Twilio connects it with the caller
             if caller.leg is leg:
                 return twiml.talk(self._links, caller.room, label(leg), leg.token)
             if caller.consult is leg:

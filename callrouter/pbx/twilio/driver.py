@@ -139,9 +139,7 @@ class TwilioPbx:
         """Carry out the commands of one event."""
         if self._rest is None:
             return
-        now = self._clock.now()
-        for command in commands:
-            self.exchange.order(command, now)
+        self.exchange.orders(commands, self._clock.now())
         self._arm()
 
     def use(self, table: Table) -> None:

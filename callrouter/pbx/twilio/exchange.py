@@ -7,7 +7,7 @@ before it returns: that is how a webhook is answered from memory, in the same br
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from callrouter.model.commands import (
     Announce,
@@ -26,6 +26,7 @@ from callrouter.model.table import Table
 from callrouter.pbx.twilio.asks import Ask
 from callrouter.pbx.twilio.callers import Callers
 from callrouter.pbx.twilio.desk import Desk
+from callrouter.pbx.twilio.dials import Dials
 from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.links import Links
 from callrouter.pbx.twilio.pace import Pace
@@ -68,9 +69,28 @@ class Exchange:
         self.callers = Callers(self.ledger, settings, links)
         self.talks = Talks(self.ledger, self.callers)
         self.people = People(self.ledger, settings, links, pace=pace, token=token)
+        self.dials = Dials(self.ledger, self.phones, self.callers, links=links, token=token)
         self.desk = Desk(
-            self.ledger, self.phones, self.callers, self.people, settings=settings, links=links
+            self.ledger,
+            phones=self.phones,
+            callers=self.callers,
+            people=self.people,
+            dials=self.dials,
+            settings=settings,
+            links=links,
         )
+
+    def orders(self, commands: Sequence[PbxCommand], now: float) -> None:
+        """Carry out the orders of one step."""
+        together: dict[str, list[Ring]] = {}
+        for command in commands:
+            if isinstance(command, Ring) and command.together:
+                together.setdefault(command.call, []).append(command)
+            else:
+                self.order(command, now)
+        self.ledger.at(now)
+        for call, rings in together.items():
+            self.dials.ring(call, rings)
 
     def order(self, command: PbxCommand, now: float) -> None:
         """Carry out an order of the router. What is over already is passed over."""

@@ -126,7 +126,9 @@ class Ledger:
         if caller.stand is Stand.MOVING and caller.leg is not None:
             caller.stand = Stand.TALKING
             caller.since = self.now
-            self.tell(CallConnected(call=caller.arrived.call, offer=caller.leg.ring.offer))
+            parks = not caller.leg.dialled
+            offer = caller.leg.ring.offer
+            self.tell(CallConnected(call=caller.arrived.call, offer=offer, parks=parks))
 
     def caller_gone(self, sid: str, how: CallerEnd = CallerEnd.HUNG_UP) -> None:
         """A caller is not with us any more."""

@@ -9,6 +9,7 @@ PARTS = (
     "wait",
     "left",
     "caller-done",
+    "dial-done",
     "caller-status",
     "agent",
     "accept",

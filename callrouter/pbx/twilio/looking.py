@@ -8,6 +8,7 @@ if we have known it for a while.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from callrouter.model.commands import Ring
 from callrouter.model.events import CallArrived, LegEnd
@@ -21,6 +22,7 @@ from callrouter.pbx.twilio.parties import (
     read_label,
     read_room,
 )
+from callrouter.pbx.twilio.phones import address
 from callrouter.settings import TwilioSettings
 
 YOUNG = 15.0
@@ -60,6 +62,11 @@ def adopt(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> N
             _take(ledger, one, one.queue)
     for room, people in rooms.items():
         _adopt_talk(ledger, settings, room, people)
+    by_sid = {one.sid: one for one in found}
+    for one in found:
+        parent = by_sid.get(one.parent)
+        if parent is not None and parent.called_number in settings.numbers and _new(ledger, parent):
+            _adopt_dial(ledger, settings, parent, one)
 
 
 def _new(ledger: Ledger, one: Found) -> bool:
@@ -99,6 +106,20 @@ def _adopt_talk(
     for other in people:
         if other.label and other is not agent_side:
             caller.consult = _adopt_leg(ledger, caller, f"{offer}-besides", other)
+
+
+def _adopt_dial(ledger: Ledger, settings: TwilioSettings, caller_side: Found, phone: Found) -> None:
+    """A talk over a `<Dial>`: whose phone it is, only its address says."""
+    for agent in ledger.table.agents.values():
+        for device in agent.devices:
+            here = ledger.name in device.pbxes and device.endpoint
+            if here and address(device.endpoint) == phone.called_number:
+                caller = _take(ledger, caller_side, settings.numbers[caller_side.called_number])
+                named = replace(phone, label=f"{agent.id}|{device.id}")
+                leg = _adopt_leg(ledger, caller, f"before-{phone.sid}", named)
+                caller.to_talk(leg)
+                caller.stand, caller.room, leg.dialled = Stand.TALKING, "", True
+                return
 
 
 def _adopt_leg(ledger: Ledger, caller: Caller, offer: str, found: Found) -> Leg:

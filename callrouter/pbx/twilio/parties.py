@@ -56,6 +56,8 @@ class Leg:
     state: LegState = LegState.IN_LINE
     sid: str = ""
     stopping: StopReason | None = None
+    dialled: bool = False
+    """It is rung by a `<Dial>` of the caller's own leg; see `callrouter.pbx.twilio.dials`."""
     ending: bool = False
     """Twilio was asked to end it."""
     picked_up: bool = False
@@ -73,6 +75,20 @@ class Leg:
         return self.state is not LegState.ENDED
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class Dialling:
+    """Phones that a caller's leg rings together, and the document that says so.
+
+    While it is `asked` for, the answer to that says what comes; else the caller's next request gets the
+    document.
+    """
+
+    token: str
+    legs: tuple[Leg, ...]
+    document: str
+    asked: bool = False
+
+
 @dataclass(slots=True, eq=False)
 class Caller:
     """One caller. `way_out` is the document that is run when they are let go."""
@@ -86,6 +102,8 @@ class Caller:
     """What they are to be told with the next turn of music."""
     since: float = 0.0
     missed_looks: int = 0
+    dial: Dialling | None = None
+    """The last `<Dial>` that the caller's leg was told to run, until it is over."""
     consult: Leg | None = None
     """A colleague in the talk, while the caller is on hold."""
     room: str = ""
@@ -97,6 +115,20 @@ class Caller:
     asked: set[SeatKey] = field(default_factory=set)
     """Of those, what Twilio is being asked for."""
 
+    @property
+    def dials(self) -> bool:
+        """Whether phones are being rung by the caller's own leg."""
+        return self.dial is not None and any(leg.live for leg in self.dial.legs)
+
+    @property
+    def document(self) -> str:
+        """What rings those phones, for a caller who asks what to run now; empty if it is on its way."""
+        return (
+            self.dial.document
+            if self.dial is not None and self.dials and not self.dial.asked
+            else ""
+        )
+
     def to_talk(self, leg: Leg) -> None:
         """From here on the caller is on the way to a talk with the leg."""
         self.stand, self.leg, self.room = Stand.MOVING, leg, room_of(self.sid, leg.ring.offer)
@@ -106,6 +138,7 @@ class Caller:
     def alone(self, stand: Stand) -> None:
         """Nobody talks to the caller any more."""
         self.stand, self.leg, self.consult, self.room = stand, None, None, ""
+        self.dial = None
 
 
 def room_of(sid: str, offer: str) -> str:

@@ -52,11 +52,22 @@ class Phones:
 
     def ring(self, ring: Ring) -> None:
         """Get in line to ring a phone."""
+        leg = self.book(ring)
+        if leg is not None:
+            self.in_line(leg)
+
+    def book(self, ring: Ring) -> Leg | None:
+        """Enter a leg into the books; None if it is there: never twice the same offer."""
         leg = Leg(ring, self._token(), self._ledger.now + ring.ring_for)
         if leg.key in self._ledger.legs:
-            return  # never twice the same offer
+            return None
         self._ledger.legs[leg.key] = leg
         self._ledger.by_token[leg.token] = leg
+        return leg
+
+    def in_line(self, leg: Leg) -> None:
+        """Have a leg wait for its turn."""
+        leg.state = LegState.IN_LINE
         self._line.append(leg)
         self._ledger.when(leg.turn_until, lambda: self._too_late(leg))
         self._pump()
@@ -74,6 +85,8 @@ class Phones:
             self._ledger.over(leg)
         elif leg.sid:
             self.end(leg)
+        elif leg.dialled:
+            self._ledger.over(leg)  # picked up all the same, it hears that the call is taken
         # Else the answer to our request, or the first webhook, brings its SID.
 
     # ------------------------------------------------------------ placing calls
@@ -96,17 +109,26 @@ class Phones:
             self._place(leg)
 
     def _place(self, leg: Leg) -> None:
-        leg.state = LegState.PLACED
+        self.placed(leg)
         ring = leg.ring
-        leg.until = self._ledger.now + ring.ring_for
-        self._ledger.when(leg.until + RINGS_OVER, lambda: self._overdue(leg))
         place = Place(
             token=leg.token,
             to=ring.number or address(ring.endpoint),
             caller_id=self._caller_id,
-            timeout=max(5, round(ring.ring_for) - 5),
+            timeout=self.timeout(ring),
         )
         self._ledger.ask(place, partial(self._placed, leg))
+
+    def placed(self, leg: Leg) -> None:
+        """Twilio is asked to ring a leg from now on, or will be at once."""
+        leg.state = LegState.PLACED
+        leg.until = self._ledger.now + leg.ring.ring_for
+        self._ledger.when(leg.until + RINGS_OVER, lambda: self._overdue(leg))
+
+    @staticmethod
+    def timeout(ring: Ring) -> int:
+        """Seconds of ringing to ask for; Twilio adds up to 5 of its own."""
+        return max(5, round(ring.ring_for) - 5)
 
     def _placed(self, leg: Leg, answer: Answer) -> None:
         if answer.came is Came.DONE:

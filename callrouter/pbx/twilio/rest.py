@@ -156,6 +156,7 @@ def _found(call: Any, queue: str, conference: str, label: str) -> Found:
         queue=queue,
         conference=conference,
         label=label,
+        parent=call.parent_call_sid or "",
     )
 
 

@@ -63,6 +63,34 @@ def music(url: str, news: Announce | None = None) -> str:
     return str(response)
 
 
+def ring_together(links: Links, token: str, phones: Sequence[tuple[str, str]], seconds: int) -> str:
+    """Ring several phones at once, each by its address and with its token; the caller hears ringing.
+
+    A phone that is picked up asks ``agent`` what to do before it is connected.
+    """
+    response = VoiceResponse()
+    dial = Dial(
+        answer_on_bridge=True,
+        timeout=seconds,
+        time_limit=LONGEST_TALK,
+        action=links.to("dial-done", token),
+        method="POST",
+    )
+    for name, own in phones:
+        technology, _, rest = name.partition(":")
+        ring = dial.sip if technology == "sip" else dial.client
+        ring(
+            name if technology == "sip" else rest,
+            url=links.to("agent", own),
+            method="POST",
+            status_callback=links.to("offer", own),
+            status_callback_event="initiated ringing answered completed",
+            status_callback_method="POST",
+        )
+    response.append(dial)
+    return str(response)
+
+
 def on_hold(links: Links, url: str) -> str:
     """A turn of what a caller on hold hears. Twilio does not ask again by itself."""
     response = VoiceResponse()
