@@ -65,14 +65,16 @@ class Here:
 
 @asynccontextmanager
 async def daemon(
-    made: Lab, agents: str, queues: str, *, more: str = "", tokens: str = ""
+    made: Lab, agents: str, queues: str, *, more: str = "", tokens: str = "", database: str = ""
 ) -> AsyncIterator[Here]:
     """A new daemon on an Asterisk that is quiet; `more` of its configuration, and of API tokens."""
     for phone in made.phones.values():
         phone.behaviour = Answer()
         phone.incoming.clear()
     with tempfile.TemporaryDirectory(prefix="cr-") as folder:
-        router = RouterProcess(Path(folder), made.asterisk.ami_port, agents, queues, tokens=tokens)
+        router = RouterProcess(
+            Path(folder), made.asterisk.ami_port, agents, queues, tokens=tokens, database=database
+        )
         (router.config / "more.yaml").write_text(more)
         try:
             await router.start()

@@ -31,6 +31,8 @@ _GUARD = (
 class RouterProcess:
     """`callrouter run` for one configuration folder; `pbxes` and `tokens` are more of them, in YAML.
 
+    `database` is one that is not a file in `folder`.
+
     Attributes:
         began: `time.monotonic` of the last start.
         ends: how often it ended by itself.
@@ -47,6 +49,7 @@ class RouterProcess:
         *,
         pbxes: str = "",
         tokens: str = "",
+        database: str = "",
     ) -> None:
         self.folder = folder
         self.config = folder / "config"
@@ -69,7 +72,7 @@ class RouterProcess:
             '    secret: change-me, dial_number: "PJSIP/{number}@carrier"}\n'
             f"{pbxes}http:\n  listen: 127.0.0.1:{self.port}\n"
             f"  api_tokens: [{{name: chaos, role: supervisor, token: {TOKEN}}}{tokens}]\n"
-            f"database: {self.database}\n"
+            f"database: {database or self.database}\n"
         )
         for name, text in (("callrouter", operator), ("agents", agents), ("queues", queues)):
             (self.config / f"{name}.yaml").write_text(text)
@@ -167,6 +170,13 @@ class RouterProcess:
     async def metrics(self) -> str:
         """What Prometheus would read."""
         return str(await asyncio.to_thread(self._ask, "metrics", None, None, TOKEN))
+
+    async def health(self) -> dict[str, Any]:
+        """What ``/healthz`` answers, as long as that is 200."""
+        found: dict[str, Any] = json.loads(
+            await asyncio.to_thread(self._ask, "healthz", None, None, TOKEN)
+        )
+        return found
 
     def _ask(self, path: str, body: dict[str, Any] | None, method: str | None, token: str) -> str:
         request = urllib.request.Request(
