@@ -83,10 +83,12 @@ def _too_new(version: str) -> StoreError:
 
 def _upgrade(link: sa.Connection, stamp: str | None) -> None:
     """Run what leads to the newest version; first note that the database is of version `stamp`."""
+    logging.getLogger("alembic").setLevel(
+        logging.WARNING
+    )  # it names its plugins while it is loaded
     from alembic import command  # noqa: PLC0415 - half a second, seldom needed
     from alembic.config import Config  # noqa: PLC0415
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", "callrouter.store:migrations")
     config.set_main_option("path_separator", "os")

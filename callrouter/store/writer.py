@@ -235,7 +235,7 @@ class Writer:
             self._add(self._unsaved, journal, rows)
 
     def _open(self) -> None:
-        if self._held and self._glanced():
+        if self._held and self._database is None and self._glanced():
             return
         # Here, and not above: this takes a third of a second that nobody need wait for.
         with short_turns():

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from callrouter.model.events import SignedIn
+from callrouter.model.events import SignedIn, SignedOut
 from callrouter.store import upgrade
 from callrouter.store.codec import columns
 from callrouter.store.database import server_at
@@ -105,7 +105,11 @@ async def test_a_file_from_before_there_were_versions(
 
 @pytest.mark.parametrize("version", REVISIONS[:-1])
 async def test_every_older_version_is_brought_up(
-    tried: Tried, clock: Clock, monkeypatch: pytest.MonkeyPatch, version: str
+    tried: Tried,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    version: str,
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("alembic.command.upgrade", _only_to(version))
@@ -118,7 +122,11 @@ async def test_every_older_version_is_brought_up(
         "INSERT INTO agents (agent, signed_in, wrap_queue, misses, calls, day) "
         "VALUES ('ann', true, '', 0, 7, '2025-11-21')"
     )
-    async with running(TWO, tried.place, clock) as world:
+    caplog.set_level("INFO")
+    async with running(TWO, tried.place, clock, held=True) as world:
+        world.post(SignedOut(agent="ann"), SignedIn(agent="ann"))
+        await world.keeper.mobiles.load_mobiles(0)
+        assert caplog.text.count("are kept in") == 1, "they are put back once"
         assert world.keeper.status()["state"] == "good"
         assert (world.agent("ann").signed_in, world.agent("ann").calls) == (True, 7)
     assert tried.ask(VERSION) == [(REVISIONS[-1],)]
