@@ -129,6 +129,12 @@ def there() -> bool:
     return not missing()
 
 
+def ready() -> None:
+    """Read the documents now: the first request would wait for it, for seconds on a busy machine."""
+    for name in FILES if there() else ():
+        _api(name)
+
+
 # ---------------------------------------------------------------- what it says
 
 
