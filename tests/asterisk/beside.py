@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +29,18 @@ class Here:
 
     async def do(self, what: str, name: str = "ann", **body: str) -> None:
         await self.router.ask(f"agents/{name}/{what}", body)
+
+    async def cli(self, *words: str) -> str:
+        """What the command line prints; it has to go well."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "callrouter", "--config", str(self.router.config), *words),
+            env={**self.router.environ, "COLUMNS": "200"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        out, _ = await process.communicate()
+        assert process.returncode == 0, out.decode()
+        return out.decode()
 
     async def until(self, true: Callable[[dict[str, Any]], bool], name: str = "ann") -> None:
         """Wait until something is true of an agent."""

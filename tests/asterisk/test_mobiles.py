@@ -175,6 +175,26 @@ async def test_the_desk_answers_while_the_mobile_is_being_asked(here: Floor) -> 
     await here.quiet()
 
 
+async def test_a_voicemail_that_is_first_stops_nobody_elses_phone(here: Floor) -> None:
+    people = [on_the_road("m1", M1), staff(2)[1]]
+    await here.fresh(*people, queues=[queue("support", ["m1", "a2"], at_once=None)])
+    here.phone("carrier").behaviour = Answer(after=0.05)  # it speaks, and presses nothing
+    here.phone("1002").behaviour = RingOnly()
+    caller = await here.call()
+    voicemail = await here.phone("carrier").wait_incoming()
+    desk_phone = await here.phone("1002").wait_incoming()
+    await voicemail.wait_heard("")
+    await caller.wait_heard("")  # music
+    assert desk_phone.state != "ended"
+    await desk_phone.answer()
+    await caller.wait_heard("1002")
+    await voicemail.wait_ended()
+    assert "carrier" not in caller.heard
+    assert here.outcomes() == [("m1", "lost")]
+    await caller.bye()
+    await here.quiet()
+
+
 @pytest.mark.timeout(60)
 async def test_TW_08_two_mobiles_press_1_at_once(here: Floor) -> None:
     people = [on_the_road("m1", M1), on_the_road("m2", M2)]

@@ -99,6 +99,25 @@ async def test_FS_09_six_ways_to_fail_have_six_names(here: Floor) -> None:
     assert len(here.phone("1004").incoming) == 1
 
 
+@pytest.mark.parametrize(("status", "why"), [(486, "busy"), (603, "declined")])
+async def test_do_not_disturb_is_left_alone_and_no_caller_waits_for_it(
+    here: Floor, status: int, why: str
+) -> None:
+    await here.fresh(*staff(2), queues=[queue("support", FIRST_1, policy=("priority",))])
+    here.phone("1001").behaviour = Refuse(status)
+    for number in range(1, 4):
+        await here.until(lambda: here.free("a1"))  # its rest is over
+        caller = await here.call()
+        nxt = await here.phone("1002").wait_incoming(number)
+        assert nxt.invite_at - caller.invite_at < 3.0  # the ring time is 5 s
+        await caller.wait_heard("1002")
+        await caller.bye()
+        await here.quiet()
+    failed = [record.detail for record in here.happened(Happened.DEVICE_FAILED)]
+    assert failed == [("desk", why, number, rest) for number, rest in ((1, 0), (2, 2), (3, 4))]
+    assert here.router.floor.agents["a1"].misses == 0
+
+
 async def test_AST_43_only_a_ring_time_that_is_up_is_a_miss(here: Floor) -> None:
     rules = queue("support", FIRST_1, policy=("priority",), ring_for=2.0)
     await here.fresh(*staff(2), queues=[rules])

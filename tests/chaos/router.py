@@ -87,13 +87,17 @@ class RouterProcess:
         async with self._one_at_a_time:
             await self._start()
 
-    async def _start(self) -> None:
-        environ = {
+    @property
+    def environ(self) -> dict[str, str]:
+        """In which it runs."""
+        return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "LC_ALL": "C.UTF-8",
             "XDG_RUNTIME_DIR": str(self.folder / "run"),
         }
+
+    async def _start(self) -> None:
         module = (sys.executable, "-m", "tests.chaos.stepped", str(self._clock))
         command = (*module, "--config", str(self.config), "run")
         with self.log.open("ab") as log:
@@ -104,7 +108,7 @@ class RouterProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environ,
+                env=self.environ,
                 cwd=self.folder,
                 start_new_session=True,
             )
