@@ -16,6 +16,8 @@ MOST_WAITING: Final = 20_000
 """Lines that wait for a slow stderr before further ones are dropped (and counted)."""
 
 _SHOWN_AT_THE_END = 3
+_TALKATIVE: Final = ("aiohttp.access", "alembic")
+"""Loggers of libraries, of whom operators want to hear no more than warnings."""
 _PRIORITIES: Final = (
     (logging.CRITICAL, 2),
     (logging.ERROR, 3),
@@ -124,7 +126,8 @@ class Log:
         root = logging.getLogger()
         root.addHandler(self._handler)
         root.setLevel(level)
-        logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._listener.start()
 
     @property

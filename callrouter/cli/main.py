@@ -67,9 +67,9 @@ def demo(
 cli.later(
     "callrouter.cli.offline",
     check="Say all that is wrong with the configuration.",
-    doctor="Check each PBX for what is needed there.",
     dialplan="Write the files that Asterisk includes.",
 )
+cli.later("callrouter.cli.doctor", doctor="Check this machine and each PBX for what is needed.")
 cli.later("callrouter.cli.twilio", twilio="What an account of Twilio needs.")
 cli.later(
     "callrouter.cli.live",

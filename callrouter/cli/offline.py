@@ -1,10 +1,10 @@
-"""The commands that need no daemon: check, doctor, dialplan."""
+"""The commands that need no daemon: check, dialplan; and what they share with others."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,6 @@ from callrouter.clock import SystemClock
 from callrouter.logs import clean
 
 if TYPE_CHECKING:
-    from callrouter.pbx.base import Finding
     from callrouter.settings import AsteriskSettings, Problem, Settings, TwilioSettings
 
 
@@ -208,80 +207,3 @@ def twilios(settings: Settings) -> list[TwilioSettings]:
     if found and find_spec("twilio") is None:
         raise Failed(2, "Twilio's library is not installed (pip install 'callrouter[twilio]')")
     return found
-
-
-# ---------------------------------------------------------------- doctor
-
-
-@click.command(short_help="Check each PBX for what is needed there.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.pass_context
-def doctor(context: click.Context, *, as_json: bool) -> None:
-    """Log in to each PBX and check what the router needs there.
-
-    On an Asterisk: version, modules, rights, dialplan, clock, and the phones that agents name. At
-    Twilio: credentials, numbers and where they lead, caller id, countries, SIP phones. Ends with status 1 when
-    something is wrong, 3 when a PBX cannot be reached.
-    """
-    settings = read(folders.choose(context.obj, os.environ))
-    if not asterisks(settings) and not twilios(settings) and not as_json:
-        click.echo("no pbx with driver: asterisk or twilio, so there is nothing to examine")
-    views, worst = [], 0
-    import asyncio  # noqa: PLC0415 - `check` does without
-
-    for pbx, view, title in _patients(settings):
-        if not as_json:
-            click.echo(f"{pbx.id}: {title}")
-        looks = _looks(pbx, settings)
-        status, findings = asyncio.run(_examine(looks, aloud=not as_json))
-        views.append(view | {"ok": status == 0, "findings": findings})
-        worst = max(worst, status)
-    if as_json:
-        click.echo(json.dumps(views, ensure_ascii=False, indent=2))
-    context.exit(worst)
-
-
-def _patients(
-    settings: Settings,
-) -> Iterator[tuple[AsteriskSettings | TwilioSettings, dict[str, Any], str]]:
-    """Who is to be looked at: how it is shown to programs, and to people."""
-    for office in asterisks(settings):
-        view = {"pbx": office.id, "host": office.host, "port": office.port}
-        yield office, view, f"Asterisk at {office.host}:{office.port}"
-    for cloud in twilios(settings):
-        view = {"pbx": cloud.id, "account": cloud.account_sid}
-        yield cloud, view, f"Twilio account {cloud.account_sid}"
-
-
-def _looks(pbx: AsteriskSettings | TwilioSettings, settings: Settings) -> AsyncIterator[Finding]:
-    from callrouter.settings import TwilioSettings  # noqa: PLC0415 - pydantic takes its time
-
-    if isinstance(pbx, TwilioSettings):
-        from callrouter.pbx.twilio import checkup  # noqa: PLC0415 - only here
-
-        return checkup.examine(pbx, settings.table, settings.numbers.countries)
-    from callrouter.pbx.asterisk import doctor as asterisk  # noqa: PLC0415 - only here
-
-    return asterisk.examine(pbx.id, pbx, settings.table)
-
-
-async def _examine(
-    looks: AsyncIterator[Finding], *, aloud: bool
-) -> tuple[int, list[dict[str, Any]]]:
-    """Look at one PBX and print the findings as they come, if `aloud`.
-
-    Returns:
-        0 all is well, 1 it is not, 3 not reachable; and what was found, for programs.
-    """
-    worst, found = 0, []
-    async for finding in looks:
-        found.append({"ok": finding.ok, "what": finding.what, "advice": finding.advice})
-        if finding.ok is False:
-            worst = max(worst, 1 if finding.reached else 3)
-        if not aloud:
-            continue
-        mark = {True: "✓", False: "✗", None: "-"}[finding.ok]
-        click.echo(f"  {mark} {clean(finding.what)}")
-        if finding.advice and finding.ok is not True:
-            click.echo(f"      {clean(finding.advice)}")
-    return worst, found

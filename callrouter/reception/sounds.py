@@ -33,3 +33,11 @@ REFUSED: Final = ("im-sorry",)
 """Before what is true all the same."""
 NOT_POSSIBLE: Final = ("feature-not-avail-line",)
 NOT_NOW: Final = ("im-sorry", "please-try-call-later")
+
+
+def every() -> tuple[str, ...]:
+    """All of them, each once; of the ten digits one stands for all."""
+    said = {
+        name: None for words in globals().values() if isinstance(words, tuple) for name in words
+    }
+    return (*said, "digits/1", "silence/1")

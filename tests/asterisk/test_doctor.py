@@ -7,26 +7,33 @@ import json
 import os
 import re
 import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from callrouter.lab import Install, lab
-from callrouter.pbx.asterisk.dialplan import render_extensions, render_manager
+from callrouter.pbx.asterisk.dialplan import render_extensions, render_manager, version
+from tests.daemon.process import free_port
 
-pytestmark = pytest.mark.asterisk
+pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(240)]
 
 SECRET = "a-secret-of-the-test"
 
 
-def configure(folder: Path, port: int, secret: str = SECRET) -> Path:
+def configure(
+    folder: Path, port: int, secret: str = SECRET, *, dial: str = "", queue: str = ""
+) -> Path:
     config = folder / "config"
-    config.mkdir(exist_ok=True)
+    config.mkdir(mode=0o700, exist_ok=True)
     (config / "all.yaml").write_text(
-        f"pbx: {{office: {{driver: asterisk, port: {port}, username: router, secret: {secret}}}}}\n"
+        f"pbx: {{office: {{driver: asterisk, port: {port}, username: router, secret: {secret}{dial}}}}}\n"
+        f"http: {{listen: '127.0.0.1:{free_port()}'}}\n"
         "agents:\n  ann: {devices: {desk: PJSIP/1001}}\n  bob: {devices: {desk: PJSIP/1002}}\n"
         "  cat: {devices: {desk: PJSIP/1999}}\n"
-        "queues: {support: {agents: [ann, bob, cat]}}\n"
+        f"queues: {{support: {{agents: [ann, bob, cat]{queue}}}}}\n"
     )
     return config
 
@@ -36,11 +43,42 @@ async def doctor(config: Path, *options: str) -> tuple[int, str]:
         *(sys.executable, "-m", "callrouter", "--config", str(config), "doctor", *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | {"COLUMNS": "200"},
+        env=os.environ | {"COLUMNS": "200", "XDG_RUNTIME_DIR": str(config.parent)},
     )
     out, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode()
+
+
+class Running:
+    """A router as a process, and what it says."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._said: list[str] = []
+        self.pid = process.pid
+
+    async def says(self, text: str) -> None:
+        assert self._process.stderr is not None
+        async with asyncio.timeout(60):
+            while not self._said or text not in self._said[-1]:
+                line = (await self._process.stderr.readline()).decode()
+                assert line, f"it ended before it said: {text}: {self._said}"
+                self._said.append(line)
+
+
+@asynccontextmanager
+async def running(config: Path) -> AsyncIterator[Running]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "callrouter", "--config", str(config), "run"),
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"XDG_RUNTIME_DIR": str(config.parent)},
+    )
+    try:
+        yield Running(process)
+    finally:
+        process.terminate()
+        await process.communicate()
 
 
 async def test_what_is_fine_and_what_is_not(install: Install, tmp_path: Path) -> None:
@@ -62,12 +100,20 @@ async def test_what_is_fine_and_what_is_not(install: Install, tmp_path: Path) ->
     )
     assert "✓ modules are loaded" in said
     assert as_json[0] == 1
-    (view,) = json.loads(as_json[1])
+    here, view = json.loads(as_json[1])
+    assert (here["pbx"], here["ok"]) == (None, True)
     assert (view["pbx"], view["ok"]) == ("office", False)
     wrong = [finding["what"] for finding in view["findings"] if finding["ok"] is False]
     assert wrong == ["PJSIP/1999 (cat, desk): no such endpoint"]
     assert "✓ may do all that the router needs" in said
-    assert "✓ dialplan is there" in said
+    assert "✓ dialplan is there, of this version" in said
+    assert "✓ sounds are there" in said
+    assert "✓ hears DeviceStateChange" in said
+    assert "✓ hears Hangup" in said
+    assert "- nothing of yours in [callrouter-fallback-user] for support" in said
+    assert "- lamps (BLF) cannot be shown" in said
+    assert "cannot dial the codes" not in said
+    assert "another router" not in said
     assert "✓ hears UserEvent" in said
     assert "✓ PJSIP/1001 (ann, desk)" in said
     assert "- PJSIP/1002 (bob, desk): not registered now" in said
@@ -96,9 +142,84 @@ async def test_a_wrong_password_is_an_answer_and_silence_is_none(
     assert "refused the login of user 'router'" in said
     assert "secret" in said
     assert "not-the-secret" not in said
-    code, said = await doctor(configure(tmp_path, port))
+    code, said = await doctor(configure(tmp_path, free_port()))
     assert code == 3
     assert "refused the connection: check that Asterisk runs" in said
+
+
+async def test_places_and_trunks_that_are_not_there(install: Install, tmp_path: Path) -> None:
+    dialplan = render_extensions().replace(version(render_extensions()), "0123456789ab")
+    dialplan += "[callrouter-fallback-user]\nexten => support,1,Hangup()\n"
+    codes = "include => callrouter-codes\n"
+    manager = render_manager("router", SECRET).replace("|Hangup|", "|")
+    async with lab(install, phones=("1001", "1002"), dialplan=dialplan, manager=manager) as here:
+        extensions = (here.asterisk.folder / "etc/extensions.conf").read_text()
+        assert codes in extensions
+        here.asterisk.write_config("extensions.conf", extensions.replace(codes, ""))
+        await here.asterisk.cli("dialplan reload")
+        dial = ', dial_number: "PJSIP/{number}@carier"'
+        rules = ', on_closed: "dialplan:closed,s,1", on_nobody: "dialplan:callrouter-again,x,1"'
+        config = configure(tmp_path, here.asterisk.ami_port, dial=dial, queue=rules)
+        code, said = await doctor(config)
+        config = configure(tmp_path, here.asterisk.ami_port, dial=dial.replace("carier", "carrier"))
+        assert "✓ dial_number: the trunk carrier is there" in (await doctor(config))[1]
+    assert code == 1
+    assert "✗ the dialplan is of another version of callrouter" in said
+    assert "✗ support: on_closed leads to closed,s,1, which is not in the dialplan" in said
+    assert "on_nobody" not in said
+    assert "nothing of yours" not in said
+    assert "✗ dial_number: there is no endpoint carier, so no mobile can be rung" in said
+    assert "- PJSIP/1001 and 1 more cannot dial the codes (*45 and others)" in said
+    assert "include => callrouter-codes in [lab-phones]" in said
+    assert "✗ does not hear Hangup" in said
+    assert "take eventfilter over" in said
+
+
+async def test_sounds_that_are_missing(install: Install, tmp_path: Path) -> None:
+    manager = render_manager("router", SECRET)
+    async with lab(install, phones=(), dialplan=render_extensions(), manager=manager) as here:
+        sounds = here.asterisk.folder / "data/sounds"
+        aside = [path.rename(path.with_name("zz")) for path in sounds.iterdir()]
+        assert aside
+        code, said = await doctor(configure(tmp_path, here.asterisk.ami_port))
+    assert code == 1
+    assert "✗ sounds missing: " in said
+    assert re.search(r"all-circuits-busy-now, beeperr, .* and \d\d more", said)
+    assert "install Asterisk's core sounds" in said
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    # Not tmp_path: its name may be too long for a Unix socket.
+    with tempfile.TemporaryDirectory(prefix="cr-") as folder:
+        yield Path(folder)
+
+
+async def test_another_router_is_seen_by_the_doctor_and_by_the_router(
+    install: Install, short: Path
+) -> None:
+    manager = render_manager("router", SECRET)
+    async with lab(
+        install, phones=("1001",), dialplan=render_extensions(), manager=manager
+    ) as here:
+        for name in ("one", "two"):
+            (short / name).mkdir()
+        one = configure(short / "one", here.asterisk.ami_port)
+        two = configure(short / "two", here.asterisk.ami_port)
+        async with running(one) as first:
+            await first.says("office is in step")
+            assert "✓ the router of this configuration serves it" in (await doctor(one))[1]
+            code, said = await doctor(two)
+            assert code == 1
+            assert f"✗ another router (process {first.pid} on its machine, running since" in said
+            async with running(two) as second:
+                await second.says(f"another router (process {first.pid} on its machine)")
+
+
+def test_the_dialplan_says_its_version() -> None:
+    text = render_extensions()
+    told = f"exten => {version(text)},1,NoOp()"
+    assert told in text, f"write into [callrouter-version] of extensions_callrouter.conf: {told}"
 
 
 @pytest.mark.parametrize("bad", ["with space", "semi;colon", "[section]", "line\nend", ""])

@@ -134,11 +134,13 @@ def test_doctor_cannot_reach_it(place: Place) -> None:
     place.replace("callrouter", "username", "port: 1, username")
     answer = place.call("doctor")
     assert answer.returncode == 3
-    assert answer.stdout.startswith("office: Asterisk at 127.0.0.1:1\n  ✗ ")
+    assert answer.stdout.startswith("this machine\n  - the daemon does not run\n")
+    assert "\noffice: Asterisk at 127.0.0.1:1\n  ✗ " in answer.stdout
     assert answer.stderr == ""
     answer = place.call("doctor", "--json")
     assert answer.returncode == 3
-    (view,) = json.loads(answer.stdout)
+    here, view = json.loads(answer.stdout)
+    assert here["pbx"] is None
     assert (view["pbx"], view["port"], view["ok"]) == ("office", 1, False)
     assert "refused the connection" in view["findings"][0]["advice"]
 

@@ -314,6 +314,20 @@ def test_a_restart_in_the_middle_of_a_wrap_up_does_not_stretch_it() -> None:
     assert new.ringing() == {"ann": "c2"}
 
 
+def test_a_clock_that_was_put_back_by_an_hour_does_not_stretch_a_wrap_up_over_a_restart() -> None:
+    new = Play(table(queue("q", "ann", wrap_up=10)), signed_in="")
+    new.now = 50.0
+    hour = 3600.0
+    known = AgentRestored(
+        agent="ann", signed_in=True, wrap_until=45.0 + hour, idle_since=35.0 + hour, wrap_queue="q"
+    )
+    new.feed(known)
+    new.call("c1", "q").until(59.9)
+    assert new.ringing() == {}
+    new.until(60)
+    assert new.ringing() == {"ann": "c1"}
+
+
 def test_a_wrap_up_that_ended_while_the_router_was_away_starts_the_idle_clock() -> None:
     new = Play(table(queue("q", "ann")), signed_in="")
     new.now = 100.0

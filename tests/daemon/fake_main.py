@@ -2,26 +2,37 @@
 
 ``{"in_step": true, "calls": [["c1", "support", "+44…", "name"], …], "hang": false, "beat": 0}``
 With ``"parks": true`` it holds callers. With ``"talk": 1.5`` every phone that rings is picked up, and the caller hangs up after that many seconds; with
-``"rings": true`` phones ring, and nobody picks up.
+``"rings": true`` phones ring, and nobody picks up. Comparisons are told in the log.
+
+``"after"`` is a folder whose files make things happen, each once, when it appears: ``call`` (a caller, with the
+file's text as id), ``fault`` (the core fails on the next event), ``hold`` (the loop is held up for as many seconds
+as the file says), ``spoil`` (an agent is left in a wrap-up that nothing ends). ``clock`` stays: seconds by which the
+system's clock is off.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import callrouter.daemon.main as daemon
 from callrouter.cli.main import main
-from callrouter.model.commands import Connect, PbxCommand, Ring
+from callrouter.core.router import Router
+from callrouter.model.commands import Command, Connect, PbxCommand, Ring
 from callrouter.model.events import (
     CallArrived,
     CallConnected,
     CallerLeft,
+    Event,
     LegAccepted,
     LegEnd,
     LegEnded,
@@ -41,6 +52,7 @@ from callrouter.model.table import Table
 from callrouter.pbx.base import PbxHealth, Post
 from callrouter.settings import PbxSettings
 
+THINGS = ("fault", "hold", "spoil", "call")
 SCENE = json.loads(os.environ.get("CALLROUTER_FAKE", "{}"))
 
 
@@ -58,7 +70,30 @@ class ScenePbx:
     def use(self, table: Table) -> None:
         self.table = table
 
-    def resync(self, why: str) -> None: ...
+    def resync(self, why: str) -> None:
+        logging.getLogger("scene").info("compared: %s", why)
+
+    async def act(self) -> None:
+        """Do what the files say."""
+        folder = Path(SCENE["after"])
+        while True:
+            await asyncio.sleep(0.02)
+            for what in THINGS:
+                with suppress(OSError):
+                    text = (folder / what).read_text()
+                    (folder / what).unlink()
+                    self.do(what, text)
+
+    def do(self, what: str, text: str) -> None:
+        match what:
+            case "call":
+                self.post(CallArrived(call=text, pbx=self.name, queue="support"))
+            case "fault":
+                fail_once()
+            case "hold":
+                hold_everybody_up(float(text))
+            case _:
+                ROUTERS[0].floor.agents[text].wrap_until = time.time() + 3600.0
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
         loop = asyncio.get_running_loop()
@@ -92,6 +127,8 @@ class ScenePbx:
                     call=call, pbx=self.name, queue=queue, caller_number=number, caller_name=name
                 )
             )
+        if "after" in SCENE:
+            await self.act()
         while True:
             try:
                 await asyncio.sleep(3600)
@@ -125,6 +162,38 @@ class TalkingPbx(ScenePbx):
             loop.call_later(0.05, partial(self.key, channel, ask=True))
 
 
+ROUTERS: list[Router] = []
+"""The one there is."""
+_real_init = Router.__init__
+
+
+def _init(self: Router, *given: Any, **named: Any) -> None:
+    _real_init(self, *given, **named)
+    ROUTERS.append(self)
+
+
+Router.__init__ = _init  # type: ignore[method-assign]
+
+
+def fail_once() -> None:
+    real = Router.handle
+
+    def failing(self: Router, event: Event, now: float) -> list[Command]:
+        Router.handle = real  # type: ignore[method-assign]
+        raise ZeroDivisionError(f"a fault of the test on {type(event).__name__}")
+
+    Router.handle = failing  # type: ignore[method-assign]
+
+
+def hold_everybody_up(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        sum(range(1000))
+
+
+if "after" in SCENE:
+    _real_time, _clock = time.time, Path(SCENE["after"]) / "clock"
+    time.time = lambda: _real_time() + (float(_clock.read_text()) if _clock.exists() else 0.0)
 kwdefaults = daemon.run.__kwdefaults__
 assert kwdefaults is not None
 kwdefaults["make"] = TalkingPbx if "keys" in SCENE else ScenePbx

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
 from callrouter.cli.main import cli
@@ -20,7 +22,7 @@ from callrouter.pbx.twilio.checkup import examine
 from callrouter.pbx.twilio.needs import new_password
 from tests.twilio.peer import ACCOUNT
 from tests.twilio.theirs import BIN, VOICE, Theirs, served
-from tests.twilio.world import FALLBACK, NUMBER, VOICEMAIL, desk, mobile, settings, table
+from tests.twilio.world import FALLBACK, NUMBER, PBX, VOICEMAIL, desk, mobile, settings, table
 
 ACME = "acme.sip.twilio.com"
 CODE = "https://calls.example.com/twilio/cloud/code"
@@ -305,3 +307,36 @@ def test_new_passwords_are_what_twilio_takes(_: int) -> None:
     assert word.isalnum()
     assert any(sign.isdigit() for sign in word)
     assert word not in {word.lower(), word.upper()}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "ok", "says"),
+    [
+        (403, "text/xml", True, "leads to this router"),
+        (502, "text/html", False, "answers 502, and that is not this router"),
+        (200, "text/html", False, "answers 200, and that is not this router"),
+    ],
+)
+async def test_doctor_tries_the_public_address(status: int, kind: str, ok: bool, says: str) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(status=status, content_type=kind, text="<Response/>")
+
+    public = web.Application()
+    public.router.add_post(f"/twilio/{PBX}/voice", answer)
+    theirs = Theirs()
+    theirs.has(NUMBER)
+    async with TestServer(public) as server, served(theirs) as url:
+        mine = settings(api_url=url, public_url=str(server.make_url("")).rstrip("/"))
+        last = [one async for one in examine(mine, table(), running=True)][-1]
+    assert last.ok is ok
+    assert says in last.what
+
+
+async def test_doctor_does_not_blame_an_address_that_is_out_of_its_reach() -> None:
+    theirs = Theirs()
+    theirs.has(NUMBER)
+    async with served(theirs) as url:
+        mine = settings(api_url=url, public_url="http://127.0.0.1:1")
+        last = [one async for one in examine(mine, table(), running=True)][-1]
+    assert last.ok is None
+    assert "cannot be reached from here" in last.what

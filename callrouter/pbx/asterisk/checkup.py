@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 
-from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk import dialplan, words
 from callrouter.pbx.asterisk.errors import AmiError
-from callrouter.pbx.asterisk.outbox import Outbox
-from callrouter.pbx.asterisk.session import AmiSession
+from callrouter.pbx.asterisk.outbox import Outbox, Step
+from callrouter.pbx.asterisk.session import AmiReply, AmiSession
 from callrouter.pbx.asterisk.wire import AmiMessage
 
 LAMP = "Custom:callrouter"
@@ -61,6 +61,13 @@ class Checkup:
         ]
         # What is neither 1 nor 0 is no answer: func_dialplan is not loaded, and `doctor` says so.
         missing = [c for c, r in zip(words.CONTEXTS, said, strict=True) if r.get("Value") == "0"]
+        ours = await self._session.request({"Action": "Getvar", "Variable": dialplan.is_ours()})
+        if not missing and ours.get("Value") == "0":
+            self._outbox.complain(
+                "the dialplan is of another version of callrouter",
+                "run `callrouter dialplan --output` into Asterisk's folder, then asterisk -rx "
+                '"dialplan reload"',
+            )
         if missing:
             lacking = "callers" if set(missing) - {words.CODES, words.PERSON} else "phone codes"
             self._outbox.complain(
@@ -84,3 +91,21 @@ class Checkup:
         for name in sorted(self._waiting):
             self._outbox.complain(f"no events come: read={name} is missing", _HINT)
         self._waiting.clear()
+
+    def alone(self, tick: str) -> Step:
+        """Look whether the last tick is still that of our own: another router would have set its own since.
+
+        To be written before the next tick. Two routers of one Asterisk would ring phones for the same
+        callers.
+        """
+
+        def told(reply: AmiReply | AmiError) -> None:
+            said = "" if isinstance(reply, AmiError) else reply.get("Value")
+            seen = words.ticking(said)
+            if seen is not None and said != tick:
+                self._outbox.complain(
+                    f"another router (process {seen[0]} on its machine) serves the same Asterisk",
+                    "stop one of them: both ring phones for the same callers",
+                )
+
+        return {"Action": "Getvar", "Variable": words.TICK}, told

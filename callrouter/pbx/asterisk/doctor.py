@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from callrouter.model.table import Table
-from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk import doctorplan, words
+from callrouter.pbx.asterisk.ask import Ask, within
 from callrouter.pbx.asterisk.driver import account
 from callrouter.pbx.asterisk.session import (
     AmiError,
@@ -34,11 +38,30 @@ ACTIONS = {
 }
 """What the router does over AMI, and the class of `write` that each needs."""
 
+_LAMP = "Custom:callrouter-doctor"
+_BEATS = 1.3
+"""Seconds; a router that is in step says every second that it is there."""
+_SAME_START = 5.0
+"""Seconds between the two moments that a router takes for its start."""
 CLOCK_MAY_DIFFER = 2.0
 """Seconds. Waiting times of calls found after a restart are wrong by as much."""
 
 
-async def examine(name: str, settings: AsteriskSettings, table: Table) -> AsyncIterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for besides the table.
+
+    `spoken` are the sounds that people hear, by language (empty: Asterisk's own). `router` is
+    process id and start (epoch seconds) of the router of this configuration; None: it does not run.
+    """
+
+    spoken: Mapping[str, Iterable[str]]
+    router: tuple[int, float] | None
+
+
+async def examine(
+    name: str, settings: AsteriskSettings, table: Table, wanted: Wanted
+) -> AsyncIterator[Finding]:
     """Look at everything, one finding at a time. The first is whether it can be reached at all."""
     heard: list[AmiMessage] = []
     up = asyncio.Event()
@@ -49,7 +72,7 @@ async def examine(name: str, settings: AsteriskSettings, table: Table) -> AsyncI
     where = f"{settings.host}:{settings.port}"
     try:
         if (
-            not await _within(8.0, lambda: up.is_set() or bool(session.last_error))
+            not await within(8.0, lambda: up.is_set() or bool(session.last_error))
             or not up.is_set()
         ):
             why = session.last_error or "no answer"
@@ -59,29 +82,45 @@ async def examine(name: str, settings: AsteriskSettings, table: Table) -> AsyncI
         yield Finding(True, f"{name}: logged in at {where} as {settings.username}")
         if settings.secret == "change-me":  # noqa: S105 - the one from the sample
             yield Finding(False, "the secret is the sample's", "choose one of your own")
-        for step in (_version, _modules, _clock, _actions, _probe):
-            async for finding in step(session, heard):
-                yield finding
-        async for finding in _phones(session, name, table):
+        async for finding in _looks(Ask(session, heard), settings, table, wanted):
             yield finding
     finally:
         await session.close()
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def _within(seconds: float, true: Callable[[], bool]) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            while not true():  # noqa: ASYNC110 - a look at a list that grows
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        return False
-    return True
+async def _looks(
+    ask: Ask, settings: AsteriskSettings, table: Table, wanted: Wanted
+) -> AsyncIterator[Finding]:
+    for step in (_version, _modules, _clock, _actions):
+        async for finding in step(ask):
+            yield finding
+    async for finding in _routers(ask, wanted.router):
+        yield finding
+    phones = [
+        (device, agent)
+        for agent in table.agents.values()
+        for device in agent.devices
+        if device.endpoint and settings.id in device.pbxes
+    ]
+    missing = await doctorplan.contexts(ask)
+    if missing:
+        yield Finding(False, f"dialplan context missing: {', '.join(missing)}", doctorplan.WRITE_IT)
+    else:
+        async for finding in _echoes(ask):
+            yield finding
+        endpoints = dict.fromkeys(device.endpoint for device, _ in phones)
+        async for finding in doctorplan.look(ask, table, endpoints, wanted.spoken):
+            yield finding
+    async for finding in _trunk(ask, settings.dial_number):
+        yield finding
+    for device, agent in phones:
+        yield await _phone(ask, f"{device.endpoint} ({agent.id}, {device.id})", device.endpoint)
 
 
-async def _version(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterator[Finding]:
+async def _version(ask: Ask) -> AsyncIterator[Finding]:
     # Not the CoreSettings action, which would need write=system: more than the router's user is given.
-    version = await _getvar(session, "VERSION(ASTERISK_VERSION)")
+    version = await ask.variable("VERSION(ASTERISK_VERSION)")
     if not version:
         yield Finding(
             None, "version not readable", "load func_version; supported are Asterisk 20 and 22"
@@ -95,8 +134,8 @@ async def _version(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterat
     )
 
 
-async def _modules(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterator[Finding]:
-    found = {m: await _getvar(session, f"IFMODULE({m}.so)") for m in words.MODULES}
+async def _modules(ask: Ask) -> AsyncIterator[Finding]:
+    found = {m: await ask.variable(f"IFMODULE({m}.so)") for m in words.MODULES}
     if not any(found.values()):
         yield Finding(None, "modules not readable", "load func_module to have them looked at")
         return
@@ -111,9 +150,9 @@ async def _modules(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterat
         yield Finding(True, "modules are loaded")
 
 
-async def _clock(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterator[Finding]:
+async def _clock(ask: Ask) -> AsyncIterator[Finding]:
     try:
-        theirs = float(await _getvar(session, "EPOCH"))
+        theirs = float(await ask.variable("EPOCH"))
     except (AmiError, ValueError):
         yield Finding(None, "clock not readable")
         return
@@ -124,10 +163,10 @@ async def _clock(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterator
         yield Finding(False, f"clocks are {apart:.0f} s apart", "run NTP on both machines")
 
 
-async def _actions(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterator[Finding]:
+async def _actions(ask: Ask) -> AsyncIterator[Finding]:
     """ListCommands names what this user may do, and nothing else."""
     try:
-        allowed = await session.request({"Action": "ListCommands"})
+        allowed = await ask.session.request({"Action": "ListCommands"})
     except AmiError as error:
         yield Finding(None, "permissions not readable", str(error))
         return
@@ -143,21 +182,37 @@ async def _actions(session: AmiSession, _heard: list[AmiMessage]) -> AsyncIterat
         )
 
 
-async def _probe(session: AmiSession, heard: list[AmiMessage]) -> AsyncIterator[Finding]:
+async def _routers(ask: Ask, ours: tuple[int, float] | None) -> AsyncIterator[Finding]:
+    """A router says every second that it is there. Is it ours?"""
+    before = await ask.variable(words.TICK)
+    await asyncio.sleep(_BEATS)
+    now = await ask.variable(words.TICK)
+    if before == now:
+        return  # nobody's, or of one that has gone
+    for said in {before, now}:
+        seen = words.ticking(said)
+        if seen is not None and (
+            ours is None or seen[0] != ours[0] or abs(seen[1] - ours[1]) > _SAME_START
+        ):
+            pid, since = seen[0], datetime.fromtimestamp(seen[1], UTC)
+            yield Finding(
+                False,
+                f"another router (process {pid} on its machine, running since {since:%d %b %H:%M} UTC) "
+                "serves this Asterisk",
+                "two would ring phones for the same callers: stop one of them",
+            )
+            return
+    yield Finding(True, "the router of this configuration serves it")
+
+
+async def _echoes(ask: Ask) -> AsyncIterator[Finding]:
     """A channel of Asterisk's own runs through our dialplan; what we hear of it is what we may hear."""
-    missing = [c for c in words.CONTEXTS if await _getvar(session, words.is_there(c)) != "1"]
-    if missing:
-        yield Finding(
-            False,
-            f"dialplan context missing: {', '.join(missing)}",
-            "#include extensions_callrouter.conf in extensions.conf (callrouter dialplan writes "
-            'it), then asterisk -rx "dialplan reload"',
-        )
-        return
-    yield Finding(True, "dialplan is there")
     probe = f"callrouter-probe-{time.time_ns():x}"
+    lamp = {"Action": "Setvar", "Variable": f"DEVICE_STATE({_LAMP})"}
     try:
-        await session.request(
+        for state in ("INUSE", "NOT_INUSE"):
+            await ask.session.request(lamp | {"Value": state})
+        await ask.session.request(
             {
                 "Action": "Originate",
                 "Channel": f"Local/desk@{words.OFFER}/n",
@@ -174,47 +229,49 @@ async def _probe(session: AmiSession, heard: list[AmiMessage]) -> AsyncIterator[
         yield Finding(None, "the probe call failed", str(error))
         return
     ours = f"{probe}-2"
-    said = await _within(2.0, lambda: _heard(heard, "UserEvent", ours))
+    await within(2.0, lambda: ask.event("UserEvent", ours))
+    with contextlib.suppress(AmiError):
+        await ask.session.request({"Action": "Hangup", "Channel": ours})
+    await within(2.0, lambda: ask.event("Hangup", ours))
+    changed = any(one.get("Device") == _LAMP for one in ask.heard)
     for event, need, fine in (
-        ("Newchannel", "call", _heard(heard, "Newchannel", ours)),
-        ("UserEvent", "user", said),
+        ("Newchannel", "call", ask.event("Newchannel", ours)),
+        ("Hangup", "call", ask.event("Hangup", ours)),
+        ("DeviceStateChange", "call", changed),
+        ("UserEvent", "user", ask.event("UserEvent", ours)),
     ):
         if fine:
             yield Finding(True, f"hears {event}")
         else:
-            yield Finding(
-                False,
-                f"does not hear {event}",
-                f"add {need} to read= of this user, and check its eventfilter and that "
-                "app_userevent is loaded",
+            advice = (
+                f"add {need} to read= of this user, and take eventfilter over from "
+                "manager_callrouter.conf (callrouter dialplan writes it), then "
+                'asterisk -rx "manager reload"'
             )
+            yield Finding(False, f"does not hear {event}", advice)
 
 
-def _heard(heard: list[AmiMessage], event: str, uid: str) -> bool:
-    return any(message.name == event and message.get("Uniqueid") == uid for message in heard)
+async def _trunk(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
+    """Whether outside numbers have a way out."""
+    tech, _, rest = dial_number.partition("/")
+    trunk = rest.rpartition("@")[2]
+    if tech != "PJSIP" or "{" in trunk:
+        return  # of others Asterisk does not tell
+    state = await ask.variable(f"DEVICE_STATE(PJSIP/{trunk})")
+    if state == "INVALID":
+        what = f"dial_number: there is no endpoint {trunk}, so no mobile can be rung"
+        yield Finding(False, what, "check dial_number in callrouter.yaml and pjsip.conf")
+    elif state == "UNAVAILABLE":
+        what = f"dial_number: the trunk {trunk} cannot be reached now"
+        yield Finding(None, what, "is it registered, does the provider answer qualify?")
+    elif state:
+        yield Finding(True, f"dial_number: the trunk {trunk} is there")
 
 
-async def _phones(session: AmiSession, name: str, table: Table) -> AsyncIterator[Finding]:
-    for agent in table.agents.values():
-        for device in agent.devices:
-            if not device.endpoint or name not in device.pbxes:
-                continue
-            state = await _getvar(session, f"DEVICE_STATE({device.endpoint})")
-            what = f"{device.endpoint} ({agent.id}, {device.id})"
-            if state == "INVALID" or not state:
-                yield Finding(
-                    False, f"{what}: no such endpoint", "check agents.yaml and pjsip.conf"
-                )
-            elif state == "UNAVAILABLE":
-                yield Finding(None, f"{what}: not registered now", "it is rung once it registers")
-            else:
-                yield Finding(True, f"{what}: {state.lower().replace('_', ' ')}")
-
-
-async def _getvar(session: AmiSession, variable: str) -> str:
-    """The value of a global variable or function; empty if it can't be had."""
-    try:
-        reply = await session.request({"Action": "Getvar", "Variable": variable})
-    except AmiError:
-        return ""
-    return reply.get("Value")
+async def _phone(ask: Ask, what: str, endpoint: str) -> Finding:
+    state = await ask.variable(f"DEVICE_STATE({endpoint})")
+    if state == "INVALID" or not state:
+        return Finding(False, f"{what}: no such endpoint", "check agents.yaml and pjsip.conf")
+    if state == "UNAVAILABLE":
+        return Finding(None, f"{what}: not registered now", "it is rung once it registers")
+    return Finding(True, f"{what}: {state.lower().replace('_', ' ')}")

@@ -41,6 +41,10 @@ logger = logging.getLogger(__name__)
 BEAT = 1.0
 """Seconds between two bumps of the tick that tells the dialplan that the router is alive."""
 
+ALONE_EVERY = 60
+ALONE_BEATS = 5
+"""In the first so many of so many beats it is looked whether another router beats as well."""
+
 COMPARE_EVERY = 60.0
 """Seconds between two comparisons of everything, in search of drift that nobody announced."""
 
@@ -77,6 +81,7 @@ class AsteriskPbx:
         self._tasks = Tasks()
         self._boot = boot
         self._beats = 0
+        self._tick = ""
         self._buffer: deque[AmiMessage] | None = None
         """Events from before the first snapshot; they are replayed after it."""
         self._syncing: asyncio.Task[None] | None = None
@@ -201,6 +206,8 @@ class AsteriskPbx:
             try:
                 if self.in_step:
                     self._beat_once()
+                else:
+                    self._tick = ""
             except Exception:
                 # Without a heartbeat every caller would leave for the fallback.
                 self.faults += 1
@@ -208,8 +215,11 @@ class AsteriskPbx:
             await asyncio.sleep(BEAT)
 
     def _beat_once(self) -> None:
+        look = self._tick and self._beats % ALONE_EVERY < ALONE_BEATS
+        before = [self._checkup.alone(self._tick)] if look else []
         self._beats += 1
-        self.outbox.send(orders.setvar("", "CALLROUTER_TICK", f"{self._boot}-{self._beats}"))
+        self._tick = f"{self._boot}-{self._beats}"
+        self.outbox.write([*before, (orders.setvar("", "CALLROUTER_TICK", self._tick), None)])
         self.outbox.send(*(self._known.changes() if self._known else ()))
         if self._beats % max(1, round(COMPARE_EVERY / BEAT)) == 0:
             self.resync("looking for drift")

@@ -17,6 +17,9 @@ DESK = "desk"
 """The extension there of a phone whose being picked up is a yes."""
 CODES = "callrouter-codes"
 PERSON = "callrouter-person"
+PROBE = "callrouter-probe"
+VERSION = "callrouter-version"
+FALLBACK_USER = "callrouter-fallback-user"
 CONTEXTS = (
     ENTRY,
     "callrouter-hold",
@@ -34,9 +37,12 @@ CONTEXTS = (
 
 MODULES = (
     "app_dial",
+    "app_playback",
     "app_read",
     "app_stack",
     "app_userevent",
+    "app_verbose",
+    "bridge_simple",
     "func_callerid",
     "func_channel",
     "func_cut",
@@ -46,8 +52,45 @@ MODULES = (
     "func_global",
     "func_logic",
     "func_strings",
+    "res_manager_devicestate",
+    "res_musiconhold",
 )
-"""What Asterisk must have loaded for that dialplan; music and spoken words it can do without."""
+"""What Asterisk must have loaded; a class of music and spoken words it can do without."""
+
+SOUNDS = (
+    "all-circuits-busy-now",
+    "beeperr",
+    "followme/options",
+    "im-sorry",
+    "please-try-call-later",
+    "vm-isunavail",
+    "queue-callswaiting",
+    "queue-holdtime",
+    "queue-minute",
+    "queue-minutes",
+    "queue-thankyou",
+    "queue-thereare",
+    "queue-youarenext",
+    "letters/a",
+    "digits/1",
+)
+"""What the dialplan itself says; of letters and digits one stands for all."""
+
+
+TICK = "GLOBAL(CALLROUTER_TICK)"
+"""What a router that is in step changes every second: its boot word, a dash, a number."""
+
+
+def ticking(tick: str) -> tuple[int, float] | None:
+    """Process id and start (epoch seconds) of the router that gave a tick; None: nobody's.
+
+    See `daemon.main.boot_word`.
+    """
+    boot = tick.partition("-")[0]
+    if not re.fullmatch(r"[0-9a-z]{6,20}", boot):
+        return None
+    number = int(boot, 36)
+    return number & (2**22 - 1), (number >> 22) / 1000
 
 
 def is_there(context: str) -> str:

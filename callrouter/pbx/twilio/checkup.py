@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from typing import Any
+from typing import Any, Final
+
+import aiohttp
 
 from callrouter.model.table import Table
 from callrouter.pbx.base import Finding
 from callrouter.pbx.twilio import needs
 from callrouter.pbx.twilio.account import Account, opened
+from callrouter.pbx.twilio.links import Links
 from callrouter.pbx.twilio.rest import NoAnswer
 from callrouter.settings import TwilioSettings
 
+_REACHED_WITHIN: Final = aiohttp.ClientTimeout(total=10)
+
 
 async def examine(
-    settings: TwilioSettings, table: Table, countries: Collection[str] = ()
+    settings: TwilioSettings,
+    table: Table,
+    countries: Collection[str] = (),
+    *,
+    running: bool = False,
 ) -> AsyncIterator[Finding]:
     """Look at everything, one finding at a time. The first is whether Twilio lets us in.
 
@@ -22,6 +31,7 @@ async def examine(
         settings: the account.
         table: whose agents' phones it rings.
         countries: those whose numbers agents may register.
+        running: a daemon of this configuration serves the webhooks now.
     """
     wish = needs.wanted(settings, table, countries)
     async with opened(settings) as account:
@@ -42,6 +52,8 @@ async def examine(
             for name in sorted(wish.phones):
                 if not any(name in about for about in differs):
                     yield Finding(True, f"SIP phones can register at {name}")
+            if running:
+                yield await _public(Links(settings.public_url, settings.id))
         except NoAnswer as error:
             advice = "check account_sid, auth_token or api_key, and api_url"
             yield Finding(False, str(error), advice, reached=False)
@@ -66,3 +78,22 @@ async def _showing(account: Account, theirs: dict[str, Any]) -> AsyncIterator[Fi
     if settings.caller_id not in {*theirs, *await account.verified()}:
         advice = "take one of the account's numbers for caller_id, or verify it at Twilio"
         yield Finding(False, f"caller_id {settings.caller_id} may not be shown", advice)
+
+
+async def _public(links: Links) -> Finding:
+    """Whether `public_url` leads to our webhooks: they refuse whoever does not sign."""
+    url = links.to("voice")
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=_REACHED_WITHIN) as session,
+            session.post(url, data={"CallSid": "doctor"}) as response,
+        ):
+            status, kind = response.status, response.content_type
+    except (OSError, aiohttp.ClientError, TimeoutError) as error:
+        why = str(error) or "no answer"
+        advice = "Twilio must reach it; from inside, some networks do not get to their own address"
+        return Finding(None, f"{links.public_url} cannot be reached from here: {why}", advice)
+    if (status, kind) == (403, "text/xml"):
+        return Finding(True, f"{links.public_url} leads to this router")
+    what = f"{links.public_url} answers {status}, and that is not this router"
+    return Finding(False, what, f"the proxy there must pass {links.prefix}/ on to http.listen")

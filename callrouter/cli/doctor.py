@@ -1,0 +1,124 @@
+"""doctor: is all as it must be, on this machine and at each PBX?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from callrouter.cli import folders
+from callrouter.cli.client import Client, Refused
+from callrouter.cli.offline import asterisks, read, twilios
+from callrouter.cli.problems import Failed
+from callrouter.cli.words import parse
+from callrouter.logs import clean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from callrouter.pbx.base import Finding
+    from callrouter.settings import AsteriskSettings, Settings
+
+_MARKS = {True: "✓", False: "✗", None: "-"}
+
+
+@click.command(short_help="Check this machine and each PBX for what is needed.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_context
+def doctor(context: click.Context, *, as_json: bool) -> None:
+    """Check this machine, then log in to each PBX and check what the router needs there.
+
+    Here: rights of files, database, port. On an Asterisk: version, modules, rights, dialplan, sounds,
+    clock, other routers, the trunk, and the phones that agents name. At Twilio: credentials, numbers
+    and where they lead, caller id, countries, SIP phones. Changes nothing. Ends with status 1 when something is
+    wrong, 3 when a PBX cannot be reached.
+    """
+    folder = folders.choose(context.obj, os.environ)
+    settings = read(folder)
+    status = _status(folder)
+    views, worst = [], 0
+    for view, title, looks in _patients(settings, folder, status):
+        if not as_json:
+            click.echo(title)
+        found_worst, findings = asyncio.run(_examine(looks, aloud=not as_json))
+        views.append(view | {"ok": found_worst == 0, "findings": findings})
+        worst = max(worst, found_worst)
+    if as_json:
+        click.echo(json.dumps(views, ensure_ascii=False, indent=2))
+    elif len(views) == 1:
+        click.echo("no pbx with driver: asterisk or twilio, so there is none to examine")
+    context.exit(worst)
+
+
+def _status(folder: Path) -> Mapping[str, Any] | None:
+    """What the daemon of this configuration says of itself; None: it does not run, or not for us."""
+    try:
+        found: Mapping[str, Any] = Client(folder, os.environ).get("status")
+    except (Failed, Refused):
+        return None
+    return found
+
+
+def _patients(
+    settings: Settings, folder: Path, status: Mapping[str, Any] | None
+) -> Iterator[tuple[dict[str, Any], str, AsyncIterator[Finding]]]:
+    """Who is to be looked at: how it is shown to programs and to people, and the looks."""
+    from callrouter.daemon import machine  # noqa: PLC0415 - only here
+
+    here = machine.look(settings, folder, os.environ, status)
+    yield {"pbx": None, "machine": os.uname().nodename}, "this machine", here
+    for office in asterisks(settings):
+        view = {"pbx": office.id, "host": office.host, "port": office.port}
+        title = f"{office.id}: Asterisk at {office.host}:{office.port}"
+        yield view, title, _asterisk(office, settings, status)
+    for cloud in twilios(settings):
+        from callrouter.pbx.twilio import checkup  # noqa: PLC0415 - only here
+
+        view = {"pbx": cloud.id, "account": cloud.account_sid}
+        title = f"{cloud.id}: Twilio account {cloud.account_sid}"
+        yield (
+            view,
+            title,
+            checkup.examine(
+                cloud, settings.table, settings.numbers.countries, running=status is not None
+            ),
+        )
+
+
+def _asterisk(
+    office: AsteriskSettings, settings: Settings, status: Mapping[str, Any] | None
+) -> AsyncIterator[Finding]:
+    from callrouter.pbx.asterisk import doctor as asterisk  # noqa: PLC0415 - only here
+    from callrouter.reception import sounds  # noqa: PLC0415 - only here
+
+    languages = (agent.language for agent in settings.table.agents.values())
+    wanted = asterisk.Wanted(
+        spoken={"": (), **dict.fromkeys(languages, sounds.every())},
+        router=None if status is None else (status["pid"], parse(status["started_at"]).timestamp()),
+    )
+    return asterisk.examine(office.id, office, settings.table, wanted)
+
+
+async def _examine(
+    looks: AsyncIterator[Finding], *, aloud: bool
+) -> tuple[int, list[dict[str, Any]]]:
+    """Look at one of them and print the findings as they come, if `aloud`.
+
+    Returns:
+        0 all is well, 1 it is not, 3 not reachable; and what was found, for programs.
+    """
+    worst, found = 0, []
+    async for finding in looks:
+        found.append({"ok": finding.ok, "what": finding.what, "advice": finding.advice})
+        if finding.ok is False:
+            worst = max(worst, 1 if finding.reached else 3)
+        if not aloud:
+            continue
+        click.echo(f"  {_MARKS[finding.ok]} {clean(finding.what)}")
+        if finding.advice and finding.ok is not True:
+            click.echo(f"      {clean(finding.advice)}")
+    return worst, found

@@ -1,0 +1,178 @@
+"""What `doctor` looks at on this machine: who may read secrets, the database, the port, what is allowed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import resource
+import shutil
+import sqlite3
+import stat
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from callrouter.api.listening import CannotListen, listen_tcp
+from callrouter.pbx.base import Finding
+from callrouter.settings import HttpSettings, Settings
+from callrouter.settings.past import take
+from callrouter.store.database import server_at
+from callrouter.store.place import File, Place, StoreError, choose
+
+FEWEST: Final = 4096
+"""File descriptors for a busy floor: HTTP may take a thousand, links and files need some too."""
+LEAST_FREE: Final = 200 * 1024 * 1024
+"""Bytes that should be free where the database is."""
+_SECRET: Final = re.compile(
+    rb"(?im)\b(?:secret|auth_token|api_secret|token|password|pin)\s*:\s*[\"']?(?!\$\{)[^\s\"'#{}\[]"
+)
+_URL_WITH_PASSWORD: Final = re.compile(rb"://[^\s/@:]+:(?!\$\{)[^\s/@]+@")
+_LEADS_TO: Final = re.compile(rb"\$\{file:([^{}\n]+)\}")
+_ENVIRONMENT: Final = "environment"
+"""The file that the systemd unit takes secrets from, in the configuration folder."""
+
+
+async def look(
+    settings: Settings, folder: Path, environ: Mapping[str, str], status: Mapping[str, Any] | None
+) -> AsyncIterator[Finding]:
+    """Look at everything, one finding at a time.
+
+    Args:
+        settings: the configuration, which is good.
+        folder: where it is.
+        environ: the environment.
+        status: what the running daemon says of itself (``/api/status``); None: none runs.
+    """
+    if status is not None:
+        yield Finding(True, f"the daemon runs (process {status['pid']})")
+        if status["config"]["needs_restart"]:
+            waits = ", ".join(status["config"]["needs_restart"])
+            yield Finding(None, f"changed, and counts after a restart: {waits}")
+    else:
+        who = pwd.getpwuid(os.getuid()).pw_name
+        advice = f"database and port are tried from here, as user {who}"
+        yield Finding(None, "the daemon does not run", advice)
+    for finding in _files(folder):
+        yield finding
+    if status is not None:
+        yield _kept(status["store"])
+    else:
+        for finding in _database(settings, folder, environ):
+            yield finding
+        yield await _port(settings.http)
+    yield _descriptors(status)
+
+
+# ---------------------------------------------------------------- files
+
+
+def _files(folder: Path) -> Iterator[Finding]:
+    secrets, open_to = [folder / _ENVIRONMENT], False
+    for name, file in take(folder).items():
+        if _SECRET.search(file.content) or _URL_WITH_PASSWORD.search(file.content):
+            secrets.append(folder / name)
+        secrets += [folder / os.fsdecode(found) for found in _LEADS_TO.findall(file.content)]
+        if _mode(folder / name) & stat.S_IWOTH:
+            open_to = True
+            yield Finding(False, f"everybody may change {name}", f"chmod o-w {folder / name}")
+    for path in dict.fromkeys(secrets):
+        if _mode(path) & stat.S_IROTH and _others_get_to(path):
+            open_to = True
+            what = f"everybody on this machine may read {path}, and it has secrets"
+            yield Finding(False, what, f"chmod o-rwx {path}")
+    if not open_to:
+        yield Finding(True, "files and secrets are not open to everybody")
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
+
+
+def _others_get_to(path: Path) -> bool:
+    """Whether every folder on the way lets everybody through."""
+    return all(_mode(place) & stat.S_IXOTH for place in path.resolve().parents)
+
+
+# ---------------------------------------------------------------- database
+
+
+def _kept(store: Mapping[str, Any]) -> Finding:
+    """As the running daemon has it."""
+    if store["state"] == "good":
+        return Finding(True, f"states are kept in {store['database']}")
+    what = f"states cannot be kept in {store['database']}: {store['problem']}"
+    return Finding(False, what, "see the page on the database in docs/operator.md")
+
+
+def _database(settings: Settings, folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        place = choose(settings.database, folder, environ)
+        why = _why_not_kept(place)
+    except StoreError as error:
+        yield Finding(False, str(error))
+        return
+    if why:
+        what = f"states cannot be kept in {place}: {why}"
+        yield Finding(False, what, "check database in callrouter.yaml, and whose the folder is")
+        return
+    yield Finding(True, f"states can be kept in {place}")
+    if isinstance(place, File):
+        free = shutil.disk_usage(place.path.parent).free
+        if free < LEAST_FREE:
+            what = f"{free // 1024 // 1024} MB are free where the database is"
+            yield Finding(False, what, "agents' states could soon not be kept: make room")
+
+
+def _why_not_kept(place: Place) -> str:
+    """Why a database cannot be used; nothing is made or changed there.
+
+    Raises:
+        StoreError: the same, in the words of the database.
+    """
+    if not isinstance(place, File):
+        server_at(place, lambda: 0.0).open().close()
+        return ""
+    path = place.path
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if path.is_dir():
+        return "that is a folder"
+    for what in (path.parent, path) if path.exists() else (path.parent,):
+        if not os.access(what, os.W_OK):
+            return f"this user may not write to {what}"
+    if not path.exists() or not path.stat().st_size:
+        return ""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as link:
+            said = link.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if said == "ok" else f"it is damaged ({said})"
+
+
+# ---------------------------------------------------------------- the rest
+
+
+async def _port(http: HttpSettings) -> Finding:
+    try:
+        listening = await listen_tcp(http)
+    except CannotListen as error:
+        return Finding(False, str(error))
+    listening.close()
+    return Finding(True, f"{listening.url} is free to be served")
+
+
+def _descriptors(status: Mapping[str, Any] | None) -> Finding:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if status is not None:
+        with contextlib.suppress(OSError):
+            _, hard = resource.prlimit(status["pid"], resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < FEWEST:
+        what = f"only {hard} files may be open at once"
+        return Finding(False, what, "LimitNOFILE=65536 in the systemd unit, or ulimit -Hn")
+    return Finding(True, "enough files may be open at once")

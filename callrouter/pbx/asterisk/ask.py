@@ -1,0 +1,46 @@
+"""Asking an Asterisk for `doctor`: values, and what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from callrouter.pbx.asterisk.errors import AmiError
+from callrouter.pbx.asterisk.session import AmiSession
+from callrouter.pbx.asterisk.wire import AmiMessage
+
+
+@dataclass
+class Ask:
+    """A session, and all events that have come so far."""
+
+    session: AmiSession
+    heard: list[AmiMessage] = field(default_factory=list)
+
+    async def variable(self, name: str) -> str:
+        """The value of a global variable or function; empty if it can't be had."""
+        try:
+            reply = await self.session.request({"Action": "Getvar", "Variable": name})
+        except AmiError:
+            return ""
+        return reply.get("Value")
+
+    def event(self, name: str, uid: str) -> bool:
+        """Whether such an event of a channel has come."""
+        return any(one.name == name and one.get("Uniqueid") == uid for one in self.heard)
+
+    def said(self, uid: str, header: str, value: str) -> bool:
+        """Whether an event of a channel has come in which a header says so."""
+        return any(one.get("Uniqueid") == uid and one.get(header) == value for one in self.heard)
+
+
+async def within(seconds: float, true: Callable[[], bool]) -> bool:
+    """Wait until something is true, for so long at most."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not true():  # noqa: ASYNC110 - a look at a list that grows
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,169 @@
+"""What `doctor` looks at in the dialplan: ours, and the places of theirs that it leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+from callrouter.model.table import QueueSpec, Table, ToDialplan
+from callrouter.pbx.asterisk import dialplan, words
+from callrouter.pbx.asterisk.ask import Ask, within
+from callrouter.pbx.asterisk.errors import AmiError
+from callrouter.pbx.base import Finding
+
+WRITE_IT = (
+    "#include extensions_callrouter.conf in extensions.conf (callrouter dialplan writes "
+    'it), then asterisk -rx "dialplan reload"'
+)
+_NO_SUCH = "callrouter/no-such-sound"
+_ENDS = ("on_max_wait", "on_full", "on_nobody", "on_closed")
+_TRIED_WITHIN = 5.0
+"""Seconds for Asterisk to say that a sound which certainly is not there is not."""
+_A_MOMENT = 0.3
+_AT_ONCE = 15
+"""Sounds that are tried at the same time; each is a call from Asterisk to itself."""
+_CODE = "*45"
+
+
+async def contexts(ask: Ask) -> list[str]:
+    """The contexts of ours that are missing."""
+    return [c for c in words.CONTEXTS if await ask.variable(words.is_there(c)) != "1"]
+
+
+async def look(
+    ask: Ask, table: Table, phones: Iterable[str], spoken: Mapping[str, Iterable[str]]
+) -> AsyncIterator[Finding]:
+    """The dialplan, whose contexts are all there.
+
+    Args:
+        ask: the Asterisk.
+        table: the queues, which send callers to places.
+        phones: the endpoints of agents.
+        spoken: the sounds that people hear, by language (empty: Asterisk's own).
+    """
+    if await ask.variable(dialplan.is_ours()) == "1":
+        yield Finding(True, "dialplan is there, of this version")
+    else:
+        what = "the dialplan is of another version of callrouter"
+        yield Finding(False, what, WRITE_IT)
+    async for finding in _places(ask, table):
+        yield finding
+    async for finding in _codes(ask, phones):
+        yield finding
+    async for finding in _sounds(ask, spoken):
+        yield finding
+
+
+async def _places(ask: Ask, table: Table) -> AsyncIterator[Finding]:
+    """Where queues send callers."""
+    bare = []
+    for queue in table.queues.values():
+        for way, place in _targets(queue):
+            if "$" not in place and await ask.variable(f"DIALPLAN_EXISTS({place})") == "0":
+                what = f"{queue.id}: {way} leads to {place}, which is not in the dialplan"
+                yield Finding(False, what, "callers would go to callrouter-fallback instead")
+        user = f"DIALPLAN_EXISTS({words.FALLBACK_USER},{queue.id},1)"
+        if await ask.variable(user) == "0":
+            bare.append(queue.id)
+    if bare:
+        shown = ", ".join(bare[:5]) + (" …" if len(bare) > 5 else "")
+        yield Finding(
+            None,
+            f"nothing of yours in [{words.FALLBACK_USER}] for {shown}",
+            "with the router and all phones away, callers hear that all lines are busy; put there "
+            "what shall happen",
+        )
+
+
+def _targets(queue: QueueSpec) -> Iterable[tuple[str, str]]:
+    for way in _ENDS:
+        target = getattr(queue, way)
+        if isinstance(target, ToDialplan):
+            yield way, f"{target.context},{target.extension},{target.priority}"
+
+
+async def _codes(ask: Ask, phones: Iterable[str]) -> AsyncIterator[Finding]:
+    """Whether agents can dial the codes, and see lamps."""
+    places: dict[str, list[str]] = {}
+    for phone in phones:
+        tech, _, name = phone.partition("/")
+        if tech == "PJSIP" and (place := await ask.variable(f"PJSIP_ENDPOINT({name},context)")):
+            places.setdefault(place, []).append(phone)
+    for place, there in places.items():
+        if await ask.variable(f"DIALPLAN_EXISTS({place},{_CODE},1)") == "0":
+            more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+            yield Finding(
+                None,
+                f"{there[0]}{more} cannot dial the codes ({_CODE} and others)",
+                f"include => {words.CODES} in [{place}], if agents are to use them",
+            )
+    if await ask.variable("IFMODULE(res_pjsip_exten_state.so)") == "0":
+        what = "lamps (BLF) cannot be shown: res_pjsip_exten_state is not loaded"
+        yield Finding(None, what, "load it and res_pjsip_pubsub, if agents have such keys")
+
+
+# ---------------------------------------------------------------- sounds
+
+
+async def _sounds(ask: Ask, spoken: Mapping[str, Iterable[str]]) -> AsyncIterator[Finding]:
+    missing: list[str] = []
+    tried = 0
+    for language, names in spoken.items():
+        wanted = sorted({*words.SOUNDS, *names})
+        for first in range(0, len(wanted), _AT_ONCE):
+            part = wanted[first : first + _AT_ONCE]
+            found = await _not_there(ask, language, part)
+            if found is None:
+                yield Finding(None, "sounds not readable: a probe call came to nothing")
+                return
+            tried += len(part)
+            missing += [f"{name} ({language})" if language else name for name in found]
+    if missing:
+        shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if missing[6:] else "")
+        advice = "install Asterisk's core sounds (asterisk-core-sounds-…) in that language"
+        yield Finding(False, f"sounds missing: {shown}", advice)
+    else:
+        yield Finding(True, f"sounds are there ({tried} tried)")
+
+
+async def _not_there(ask: Ask, language: str, names: list[str]) -> list[str] | None:
+    """Which of these sounds cannot be played; None: that cannot be told."""
+    base = f"callrouter-probe-{time.time_ns():x}"
+    calls = {f"{base}-{n}": name for n, name in enumerate([*names, _NO_SUCH])}
+    try:
+        for uid, name in calls.items():
+            await ask.session.request(_playing(uid, name, language))
+        if not await within(_TRIED_WITHIN, lambda: ask.said(f"{uid}-2", "Status", "FAILED")):
+            return None
+        await asyncio.sleep(_A_MOMENT)
+        return [
+            name
+            for uid, name in list(calls.items())[:-1]
+            if ask.said(f"{uid}-2", "Status", "FAILED")
+        ]
+    except AmiError:
+        return None
+    finally:
+        await _hang_up(ask, calls)
+
+
+def _playing(uid: str, name: str, language: str) -> dict[str, str | list[str]]:
+    return {
+        "Action": "Originate",
+        "Channel": f"Local/sound@{words.PROBE}/n",
+        "ChannelId": uid,
+        "OtherChannelId": f"{uid}-2",
+        "Application": "Wait",
+        "Data": "5",
+        "Variable": [f"__CALLROUTER_SAY={name}", f"__CALLROUTER_LANGUAGE={language}"],
+        "Async": "true",
+    }
+
+
+async def _hang_up(ask: Ask, calls: Iterable[str]) -> None:
+    for uid in calls:
+        try:
+            await ask.session.request({"Action": "Hangup", "Channel": uid})
+        except AmiError:
+            continue  # over already
