@@ -3,15 +3,20 @@
 
 No Asterisk and no socket: bytes as a busy one sends them (17 headers, 390 bytes, in pieces of 64 KiB) go into
 `Link.data_received`, and actions into `Link.submit` with a transport that drops them. Told are the
-microseconds of the processor for each; the smallest of several rounds, since others use this machine.
+microseconds of the processor for each; the smallest of several rounds, since others use this machine. Then an
+event and the action that it leads to, over a socket, with asyncio's loop and with uvloop if it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
+import importlib
 import json
+import multiprocessing
+import multiprocessing.connection
 import socket
 import time
 from collections.abc import Callable
@@ -136,11 +141,77 @@ def sending(count: int) -> Callable[[], None]:
     return work
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    wanted = parser.parse_args()
+def _server(port: multiprocessing.connection.Connection, rounds: int) -> None:
+    """Send an event, wait for the action that it leads to, answer it; again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port.send(listener.getsockname()[1])
+        sock, _ = listener.accept()
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.sendall(b"Asterisk Call Manager/11.0.0\r\n")
+    took = []
+    for n in range(rounds):
+        text = event("Newstate", n)
+        began = time.perf_counter()
+        sock.sendall(text)
+        got = b""
+        while not got.endswith(b"\r\n\r\n"):
+            got += sock.recv(65536)
+        took.append(time.perf_counter() - began)
+        action = got.rpartition(b"ActionID: ")[2].strip()
+        sock.sendall(b"Response: Success\r\nActionID: " + action + b"\r\n\r\n")
+    sock.close()
+    port.send(took)
+
+
+async def there_and_back(rounds: int) -> tuple[list[float], float]:
+    """Seconds from an event's write to the action's arrival, and the processor's time here for one."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_server, args=(there, rounds))
+    process.start()
+    port = await asyncio.to_thread(here.recv)
+    lost = asyncio.get_running_loop().create_future()
+    link: Link
+
+    def answer(message: AmiMessage) -> None:
+        link.submit([orders.setvar(message.get("Uniqueid"), "CALLROUTER_CALL", "x")], 5.0)
+
+    def protocol() -> Link:
+        nonlocal link
+        link = Link(
+            wanted=words.EVENTS,
+            stats=AmiStats(),
+            on_event=answer,
+            on_lost=lambda _why, _live: lost.set_result(None),
+            timing=AmiTiming(),
+        )
+        link.live = True
+        return link
+
+    began = time.process_time()
+    await asyncio.get_running_loop().create_connection(protocol, "127.0.0.1", port)
+    await lost
+    used = time.process_time() - began
+    took = await asyncio.to_thread(here.recv)
+    process.join()
+    return sorted(took), used / rounds
+
+
+def loops(rounds: int) -> dict[str, float]:
+    """The same over a socket, with the loop of asyncio and with uvloop's where that is installed."""
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop] | None] = {"asyncio": None}
+    with contextlib.suppress(ImportError):
+        factories["uvloop"] = importlib.import_module("uvloop").new_event_loop
+    figures = {}
+    for name, factory in factories.items():
+        with asyncio.Runner(loop_factory=factory) as runner:
+            took, used = runner.run(there_and_back(rounds))
+        figures[f"{name}: event to action, median"] = took[len(took) // 2] * 1e6
+        figures[f"{name}: event to action, p99"] = took[len(took) * 99 // 100] * 1e6
+        figures[f"{name}: processor, event and action"] = used * 1e6
+    return figures
+
+
+async def measured(rounds: int) -> dict[str, float]:
     mirror = Mirror("office", cast("object", Owner()))  # type: ignore[arg-type]
     unwanted = b"".join(event("VarSet", n, "Variable: X", "Value: y") for n in range(EVENTS))
     states = b"".join(event("Newstate", n) for n in range(EVENTS))
@@ -162,14 +233,22 @@ async def main() -> None:
         "parse alone": (parsing, EVENTS),
         "an Originate, ten in a write": (sending(2_000), 2_000),
     }
-    figures = {name: least(work, count, wanted.rounds) for name, (work, count) in cases.items()}
+    return {name: least(work, count, rounds) for name, (work, count) in cases.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    wanted = parser.parse_args()
+    figures = asyncio.run(measured(wanted.rounds)) | loops(5_000)
     if wanted.json:
         print(json.dumps(figures, indent=1))
         return
-    print(f"{len(states) / EVENTS:.0f} bytes an event; microseconds each")
+    print("microseconds each")
     for name, figure in figures.items():
-        print(f"  {name:32} {figure:6.2f}")
+        print(f"  {name:40} {figure:8.2f}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

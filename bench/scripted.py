@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 from callrouter.pbx.asterisk import words
 
@@ -191,10 +192,9 @@ class Connection(asyncio.Protocol):
         self._out: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._out = transport
+        self._out = cast("asyncio.Transport", transport)
         self._exchange.marks.mark("connected")
-        transport.write(_GREETING)
+        self._out.write(_GREETING)
 
     def data_received(self, data: bytes) -> None:
         assert self._out is not None

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import resource
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 
@@ -69,8 +69,7 @@ class Doorkeeper:
     def _shut_out(self, transport: asyncio.BaseTransport) -> None:
         self.shut_out += 1
         self.left(transport)
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - it came by `came`
-        transport.abort()
+        cast("asyncio.Transport", transport).abort()  # it came by `came`
         now = asyncio.get_running_loop().time()
         if now - self._said >= _SAY_EVERY:
             self._said = now
@@ -109,10 +108,9 @@ class _Visitor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of TCP or TLS
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
         self._inner.connection_made(transport)
-        self._keeper.came(transport)
+        self._keeper.came(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""

@@ -31,7 +31,7 @@ from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.front import Front
 from callrouter.daemon.holdup import HoldUps
 from callrouter.daemon.limits import more_descriptors
-from callrouter.daemon.mobiles import Links, Mobiles
+from callrouter.daemon.mobiles import READ_WITHIN, Links, Mobiles
 from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.logs import Log
@@ -260,7 +260,8 @@ class Daemon:
         try:
             # Before anybody can ask for anything and any PBX can ring.
             await self._keeper.start(held=True)
-            await self._mobiles.start()
+            # A store that is known to be away is not waited for twice.
+            await self._mobiles.start(0.0 if self._keeper.status()["problem"] else READ_WITHIN)
             if doors:  # callers come in by HTTP
                 self._serving.set()
             opened = self._tasks.spawn(self._open(front), "opening the HTTP side")

@@ -125,11 +125,15 @@ class Mobiles:
             self._in_force = table
             self._links.post(ConfigReloaded(table=table))
 
-    async def start(self) -> None:
-        """Put the mobiles back that the store knows; a store that can't be read keeps nobody waiting."""
+    async def start(self, within: float = READ_WITHIN) -> None:
+        """Put the mobiles back that the store knows; a store that can't be read keeps nobody waiting.
+
+        Args:
+            within: seconds to wait for them.
+        """
         self._links.tasks.spawn(self._load(), "mobiles")
         try:
-            await asyncio.wait_for(self._loaded.wait(), READ_WITHIN)
+            await asyncio.wait_for(self._loaded.wait(), within)
         except TimeoutError:
             logger.error("registered mobiles cannot be read; starting without them")  # noqa: TRY400
 
