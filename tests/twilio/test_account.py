@@ -62,7 +62,7 @@ async def test_doctor_says_that_all_is_well() -> None:
 
 
 async def test_doctor_says_what_is_wrong() -> None:
-    theirs = Theirs(countries={"GB": True, "US": True, "DE": False})
+    theirs = Theirs(countries={"GB": True, "US": True, "DE": False, "FR": False})
     theirs.has(NUMBER, voice_url="https://demo.twilio.com/x", voice_fallback_url="", capabilities={"voice": False})  # fmt: skip
     people = [mobile("a1", "+447700900123"), mobile("a2", "+33612345678"), desk("ann")]
     found = await findings(theirs, *people, countries=["GB", "DE"])
@@ -82,6 +82,14 @@ async def test_doctor_says_what_is_wrong() -> None:
     theirs.verified = [NUMBER]
     assert (False, f"caller_id {NUMBER} may not be shown") not in await findings(theirs)
     assert theirs.changed == []
+
+
+async def test_a_country_that_twilio_does_not_list_is_not_asked_for() -> None:
+    theirs = Theirs(countries={"GB": True})
+    theirs.has(NUMBER)
+    found = await findings(theirs, countries=["GB", "JE"])
+    assert (None, "Twilio does not list the country JE") in found
+    assert [what for ok, what in found if ok is False] == []
 
 
 async def test_the_number_for_codes_is_looked_at_too() -> None:
@@ -259,7 +267,10 @@ async def test_setup_leaves_alone_what_others_made(tmp_path: Path) -> None:
 
 
 async def test_what_twilio_refuses_is_said_and_ends_it(tmp_path: Path) -> None:
-    theirs = Theirs(refuses={"SIP/Domains.json": (400, 21232, "Domain name is taken")})
+    theirs = Theirs(
+        countries={"GB": True, "FR": False},
+        refuses={"SIP/Domains.json": (400, 21232, "Domain name is taken")},
+    )
     theirs.has(NUMBER)
     async with served(theirs) as url:
         write(tmp_path, url, PEOPLE)

@@ -32,12 +32,6 @@ PLACE = Place(token="tok", to="+447700900123", caller_id="+442079460000", timeou
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def read_documents() -> None:
-    """Before the first request: on a busy machine that takes longer than a request may."""
-    openapi.ready()
-
-
 class Seen:
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, list[tuple[str, str]], str]] = []

@@ -42,21 +42,31 @@ async def examine(
                 yield _number(number, theirs)
             async for finding in _showing(account, theirs):
                 yield finding
-            differs = set()
-            async for step in needs.steps(account, wish):
-                differs.add(step.about)
-                yield Finding(False, step.text, "callrouter twilio setup --apply does it")
-            for country in sorted(wish.countries):
-                if f"calls to {country}" not in differs:
-                    yield Finding(True, f"calls to {country} are allowed")
-            for name in sorted(wish.phones):
-                if not any(name in about for about in differs):
-                    yield Finding(True, f"SIP phones can register at {name}")
+            async for finding in _needed(account, wish):
+                yield finding
             if running:
                 yield await _public(Links(settings.public_url, settings.id))
         except NoAnswer as error:
             advice = "check account_sid, auth_token or api_key, and api_url"
             yield Finding(False, str(error), advice, reached=False)
+
+
+async def _needed(account: Account, wish: needs.Wanted) -> AsyncIterator[Finding]:
+    """What `twilio setup` would do, and what is done."""
+    differs = set()
+    async for step in needs.steps(account, wish):
+        differs.add(step.about)
+        yield Finding(False, step.text, "callrouter twilio setup --apply does it")
+    listed = await account.countries()
+    for country in sorted(wish.countries):
+        if country not in listed:
+            advice = "see what it counts them as: Voice, Settings, Geo permissions"
+            yield Finding(None, f"Twilio does not list the country {country}", advice)
+        elif listed[country]:
+            yield Finding(True, f"calls to {country} are allowed")
+    for name in sorted(wish.phones):
+        if not any(name in about for about in differs):
+            yield Finding(True, f"SIP phones can register at {name}")
 
 
 def _number(number: str, theirs: dict[str, Any]) -> Finding:

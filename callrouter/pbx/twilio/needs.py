@@ -154,7 +154,8 @@ async def _set_number(sid: str, fields: Mapping[str, str], account: Account, _ke
 
 
 def _countries(theirs: Mapping[str, bool], wish: Wanted) -> list[Step]:
-    shut = [one for one in sorted(wish.countries) if not theirs.get(one, False)]
+    # A country that Twilio does not list (it may count its numbers to another) cannot be asked for.
+    shut = [one for one in sorted(wish.countries) if not theirs.get(one, True)]
     extra = [one for one, open_ in sorted(theirs.items()) if open_ and one not in wish.countries]
     found = [_country(one, "not allowed -> allowed", allowed=True) for one in shut]
     if wish.only_these:
