@@ -74,6 +74,10 @@ class Health(Protocol):
         """Differences that comparing found and nobody had announced."""
 
     @property
+    def counts(self) -> Mapping[str, int]:
+        """What was odd and harmless, by name."""
+
+    @property
     def faults(self) -> int:
         """Messages of the PBX that the driver failed on."""
 

@@ -104,10 +104,14 @@ class _Now(_Collector):
     def _pbxes(self) -> Iterable[Metric]:
         up = _gauge("pbx_up", "1 while a PBX is in step.", ["pbx"])
         drift = _counter("pbx_drift", "Differences found that nobody had announced.", ["pbx"])
+        text = "What a PBX did that was odd and harmless, such as requests that were refused."
+        odd = _counter("pbx_odd", text, ["pbx", "what"])
         for name, health in self._backend.health().items():
             up.add_metric([name], self._backend.in_step(name, health))
             drift.add_metric([name], health.drift)
-        return up, drift
+            for what, count in health.counts.items():
+                odd.add_metric([name, what], count)
+        return up, drift, odd
 
     def _floor(self) -> Iterable[Metric]:
         b = self._backend

@@ -140,6 +140,7 @@ def status_view(backend: Backend) -> Json:
                 "detail": health.detail,
                 "drift": health.drift,
                 "faults": health.faults,
+                "counts": dict(health.counts),
             }
             for name, health in backend.health().items()
         },

@@ -279,11 +279,11 @@ def _look_again(floor: Floor, agent: Agent) -> None:
     """Take an agent out of where they stood and see whether they are available now."""
     if agent.open:
         agents.leave_lanes(agent)
+    agent.busy_share = calendar.share(floor, agent) if agent.busy else 0.0
+    agent.open, shown = agents.look(floor, agent)
     if floor.paces:
         paces = [floor.paces[pbx] for pbx in agent.open if pbx in floor.paces]
         agent.offers_per_second = min(paces, default=math.inf)
-    agent.busy_share = calendar.share(floor, agent) if agent.busy else 0.0
-    agent.open, shown = agents.look(floor, agent)
     if shown is not agent.shown:
         agent.shown = shown
         agent.since = floor.now if agent.before is None else _since(floor, agent)

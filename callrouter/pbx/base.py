@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from callrouter.core.state import Floor
@@ -28,6 +28,8 @@ class PbxHealth:
     """What is wrong, or what it is connected to, in words."""
     drift: int = 0
     """Differences found by comparing that nobody had announced, since the start."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """What was odd and harmless, by name: webhooks refused and why, late answers, legs overdue …"""
     faults: int = 0
     """Messages of the PBX that the driver failed on: faults of ours, each logged."""
 

@@ -217,7 +217,7 @@ class Peer:
         """A turn of the waiting room, which is no document of the line's own."""
         if line.epoch != epoch or line.over:
             return
-        document = self._ask_us("wait", "", self._params(line, QueueTime="7"))
+        document = self._ask_us("wait", url.partition("?o=")[2], self._params(line, QueueTime="7"))
         verbs = ET.fromstring(document)
         tags = [verb.tag for verb in verbs]
         line.told += [said.text or "" for said in verbs.iter("Say")]

@@ -7,7 +7,7 @@ from random import Random
 
 from callrouter.core.check import check
 from callrouter.core.router import Router
-from callrouter.model.commands import Decided, Happened, Note, Record
+from callrouter.model.commands import Decided, Happened, Note, PbxCommand, Record
 from callrouter.model.events import Event, LegEnded, SignedIn, TimePassed
 from callrouter.model.table import AgentSpec, DeviceSpec, KeepWaiting, MemberSpec, QueueSpec, Table
 from callrouter.pbx.simulated.engine import Engine
@@ -116,7 +116,8 @@ class World:
         return [
             Found(
                 sid=line.sid,
-                caller_number=line.number,
+                ringing=line.status != "in-progress",
+                caller_number=line.number if line.inbound else line.other,
                 called_number=line.other if line.inbound else line.number,
                 parent=line.parent.sid if line.parent is not None else "",
                 started_at=float(int(line.since)),  # as precise as Twilio is
@@ -125,7 +126,7 @@ class World:
                 label=line.label,
             )
             for line in self.peer.lines.values()
-            if line.status == "in-progress"
+            if not line.over and (line.status == "in-progress" or not line.inbound)
         ]
 
     def _token(self) -> str:
@@ -152,11 +153,13 @@ class World:
         if isinstance(event, LegEnded):
             self.ends[event.offer, event.device] += 1
             self.outcomes.append(event)
-        orders = []
+        orders: list[PbxCommand] = []
+        heard: list[Record] = []
         for command in self.router.handle(event, self.now):
             match command:
                 case Record():
                     self.records.append(command)
+                    heard.append(command)
                 case Note():
                     self.notes.append(command.text)
                 case Decided():
@@ -168,6 +171,9 @@ class World:
             if order.pbx != PBX:
                 assert self.engine is not None
                 self.engine.order(order, self.now)
+        for record in heard:
+            if record.kind in {Happened.ENTERED, Happened.MOVED}:
+                self.exchange.heard(record, self.now)
         breaches = check(self.router.floor)
         assert breaches == [], (event, breaches)
 

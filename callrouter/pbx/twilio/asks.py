@@ -93,6 +93,7 @@ class Found:
 
     `queue` is the one it waits in, `conference` the name of the conference it is in, and `label` what we
     called it there; empty for one that is in none. `parent` is the call whose `<Dial>` rang this one.
+    `ringing`: a phone that was not picked up yet.
     """
 
     sid: str
@@ -103,3 +104,4 @@ class Found:
     conference: str = ""
     label: str = ""
     parent: str = ""
+    ringing: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from callrouter.model.commands import Announce, Connect, Hold, Leave, Result
@@ -14,7 +15,7 @@ from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.asks import Answer, Came, Move
 from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.links import Links
-from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand
+from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, place_of
 from callrouter.settings import TwilioSettings
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Callers:
     def arrive(self, caller: Caller) -> None:
         """Someone calls, or is found waiting."""
         self._ledger.callers[caller.sid] = caller
+        caller.first = caller.arrived.entered_at or self._ledger.now
         self._ledger.tell(caller.arrived)
 
     def of(self, call: str) -> Caller | None:
@@ -112,6 +114,23 @@ class Callers:
         news, caller.news = caller.news, None
         return news
 
+    def follow(self, call: str, queue: str, priority: int) -> None:
+        """A waiting call stands elsewhere now: Twilio is to have it there too, for a restarted daemon.
+
+        A `priority` of 0 is as it was.
+        """
+        caller = self.of(call)
+        if caller is None:
+            return
+        before = caller.arrived
+        after = replace(before, queue=queue, priority=priority or before.priority)
+        if after == before:
+            return
+        caller.arrived = after
+        waits = caller.stand is Stand.WAITING and not caller.dials
+        if waits and not caller.moves and not self.answers(caller):
+            self._move_surely(caller, self.waiting_room(caller), 1)
+
     def leave(self, command: Leave) -> None:
         """Let a caller out."""
         caller = self.of(command.call)
@@ -124,7 +143,9 @@ class Callers:
 
     def waiting_room(self, caller: Caller) -> str:
         """The document that lets a caller wait, or rings phones for them meanwhile."""
-        return caller.document or twiml.wait_here(self._links, caller.arrived.queue)
+        return caller.document or twiml.wait_here(
+            self._links, place_of(caller.arrived), caller.first
+        )
 
     def _way_out(self, command: Leave) -> str:
         """Where a caller is sent: the place that a target's context names, else the fallback."""
@@ -170,6 +191,7 @@ class Callers:
 
     def _move_surely(self, caller: Caller, document: str, attempt: int) -> None:
         """Send a caller back to the waiting room, or out: as often as it takes."""
+        caller.moves = True
         self._ledger.ask(
             Move(sid=caller.sid, twiml=document),
             partial(self._moved_surely, caller, caller.stand, document, attempt),
@@ -178,9 +200,15 @@ class Callers:
     def _moved_surely(
         self, caller: Caller, stand: Stand, document: str, attempt: int, answer: Answer
     ) -> None:
+        caller.moves = False
         if answer.gone:
             self._ledger.caller_gone(caller.sid)
-        elif answer.came is not Came.DONE and caller.stand is stand and caller.leg is None:
+        elif answer.came is Came.DONE:
+            if caller.stand is stand is Stand.WAITING and not caller.dials:
+                now = self.waiting_room(caller)
+                if now != document:  # they were moved on meanwhile
+                    self._move_surely(caller, now, 1)
+        elif caller.stand is stand and caller.leg is None:
             if attempt < TRIES:
                 self._ledger.after(
                     _BACK_OFF * attempt,

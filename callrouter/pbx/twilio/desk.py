@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 from callrouter.model.events import (
@@ -25,7 +26,7 @@ from callrouter.pbx.twilio.callers import Callers
 from callrouter.pbx.twilio.dials import Dials
 from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.links import Links
-from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, label, read_room
+from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, label, read_room, read_turn
 from callrouter.pbx.twilio.people import People
 from callrouter.pbx.twilio.phones import Phones
 from callrouter.settings import TwilioSettings
@@ -66,7 +67,6 @@ class Desk:
         self._links = links
         self._of_callers: Mapping[str, Callable[[str, Params], str]] = {
             "voice": self._voice,
-            "wait": self._wait,
             "left": self._left,
             "caller-done": self._caller_done,
             "caller-status": self._caller_status,
@@ -103,6 +103,8 @@ class Desk:
             return said
         if part == "dial-done":
             return self._dial_done(sid, token, params)
+        if part == "wait":
+            return self._wait(sid, token, params)
         if part in self._of_callers:
             return self._of_callers[part](sid, params)
         leg = self._ledger.by_token.get(token)
@@ -156,8 +158,8 @@ class Desk:
         )
         return Caller(arrived, sid, since=self._ledger.now)
 
-    def _wait(self, sid: str, params: Params) -> str:
-        """A waiting caller wants to hear something: every turn shows that they are there."""
+    def _wait(self, sid: str, place: str, params: Params) -> str:
+        """A waiting caller wants to hear something: every turn shows that they are there, and where."""
         if sid in self._ledger.gone:
             self._ledger.counts["stale"] += 1
             return twiml.goodbye()
@@ -168,13 +170,19 @@ class Desk:
             )
             if caller is None:
                 return twiml.leave_queue()
+            queue, priority, first = read_turn(place)
+            if queue in self._ledger.table.queues:
+                since = first or caller.arrived.entered_at
+                caller.arrived = replace(
+                    caller.arrived, queue=queue, priority=priority, entered_at=since
+                )
             with self._callers.answering(caller):
                 self._callers.arrive(caller)
             self._ledger.counts["adopted"] += 1
         if caller.stand is Stand.LEAVING or caller.document:
             return twiml.leave_queue()
-        queue = self._ledger.table.queues.get(caller.arrived.queue)
-        sound = self._settings.music.get(queue.music, "") if queue is not None else ""
+        spec = self._ledger.table.queues.get(caller.arrived.queue)
+        sound = self._settings.music.get(spec.music, "") if spec is not None else ""
         return twiml.music(sound, self._callers.news(caller))
 
     def _left(self, sid: str, params: Params) -> str:

@@ -12,7 +12,8 @@ import aiohttp
 from aiohttp import web
 
 from callrouter.clock import Clock, SystemClock
-from callrouter.model.commands import PbxCommand
+from callrouter.core.state import Floor
+from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import PbxLost
 from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import Table
@@ -155,9 +156,19 @@ class TwilioPbx:
             logger.debug("%s: told anew: %s", self.name, why)
             self._post(self.exchange.ledger.snapshot())
 
+    def listen(self, item: Told) -> None:
+        """Keep Twilio's queues true: a daemon that starts anew finds waiting callers by them."""
+        if isinstance(item, Record) and item.kind in {Happened.ENTERED, Happened.MOVED}:
+            self.exchange.heard(item, self._clock.now())
+            self._arm()
+
+    def devices_from(self, floor: Callable[[], Floor]) -> None:
+        """Nothing of that is kept at Twilio."""
+
     def health(self) -> PbxHealth:
         """How it is doing."""
-        return PbxHealth(up=self._up, detail=self._detail)
+        counts = dict(self.exchange.ledger.counts)
+        return PbxHealth(up=self._up, detail=self._detail, counts=counts)
 
     # ------------------------------------------------------------ looking
 
@@ -165,7 +176,7 @@ class TwilioPbx:
         failed = 0
         while True:
             try:
-                found = await rest.look()
+                found = await rest.look(ringing=not self._up)
             except NoAnswer as error:
                 failed += 1
                 if failed == 1:

@@ -13,11 +13,13 @@ from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
+    Happened,
     Hold,
     Leave,
     Park,
     PbxCommand,
     PutThrough,
+    Record,
     Ring,
     StopRing,
 )
@@ -91,6 +93,13 @@ class Exchange:
         self.ledger.at(now)
         for call, rings in together.items():
             self.dials.ring(call, rings)
+
+    def heard(self, record: Record, now: float) -> None:
+        """A call of anybody's stands in another line now, or at another place in it."""
+        self.ledger.at(now)
+        moved = record.kind is Happened.MOVED
+        priority = int(record.detail[2]) if moved else 0
+        self.callers.follow(record.call, record.queue, priority)
 
     def order(self, command: PbxCommand, now: float) -> None:
         """Carry out an order of the router. What is over already is passed over."""

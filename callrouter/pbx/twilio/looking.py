@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from callrouter.model.commands import Ring
 from callrouter.model.events import CallArrived, LegEnd
-from callrouter.pbx.twilio.asks import Found
+from callrouter.model.table import DEFAULT_PRIORITY
+from callrouter.pbx.twilio.asks import End, Found
 from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.parties import (
     Caller,
@@ -20,6 +21,7 @@ from callrouter.pbx.twilio.parties import (
     LegState,
     Stand,
     read_label,
+    read_place,
     read_room,
 )
 from callrouter.pbx.twilio.phones import address
@@ -59,9 +61,13 @@ def adopt(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> N
         if one.conference:
             rooms.setdefault(one.conference, []).append(one)
         elif one.queue and one.called_number in settings.numbers and _new(ledger, one):
-            _take(ledger, one, one.queue)
+            queue, priority = read_place(one.queue)
+            if queue not in ledger.table.queues:
+                queue = settings.numbers[one.called_number]
+            _take(ledger, one, queue, priority)
     for room, people in rooms.items():
         _adopt_talk(ledger, settings, room, people)
+    _silence(ledger, settings, found)
     by_sid = {one.sid: one for one in found}
     for one in found:
         parent = by_sid.get(one.parent)
@@ -69,20 +75,40 @@ def adopt(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> N
             _adopt_dial(ledger, settings, parent, one)
 
 
+def _silence(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> None:
+    """Stop phones that ring from before: nobody knows their tokens, so nobody could be connected.
+
+    Their agents would be rung for another call meanwhile.
+    """
+    phones = {
+        device.number or address(device.endpoint)
+        for agent in ledger.table.agents.values()
+        for device in agent.devices
+        if ledger.name in device.pbxes
+    }
+    for one in found:
+        ours = one.ringing and one.caller_number == settings.caller_id
+        if ours and one.called_number in phones:
+            ledger.counts["phones from before stopped"] += 1
+            ledger.ask(End(sid=one.sid), lambda _answer: None)
+
+
 def _new(ledger: Ledger, one: Found) -> bool:
     return one.sid not in ledger.callers and one.sid not in ledger.gone
 
 
-def _take(ledger: Ledger, one: Found, queue: str) -> Caller:
+def _take(ledger: Ledger, one: Found, queue: str, priority: int = DEFAULT_PRIORITY) -> Caller:
     arrived = CallArrived(
         call=f"{ledger.name}-{one.sid}",
         pbx=ledger.name,
         queue=queue,
         caller_number=one.caller_number,
         called_number=one.called_number,
+        priority=priority,
         entered_at=one.started_at,
     )
     caller = Caller(arrived, one.sid, since=ledger.now)
+    caller.first = one.started_at or ledger.now
     ledger.callers[one.sid] = caller
     ledger.counts["adopted"] += 1
     return caller

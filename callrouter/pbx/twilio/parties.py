@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from callrouter.model.commands import Announce, Ring, StopReason
 from callrouter.model.events import CallArrived, SeenCall, SeenLeg
+from callrouter.model.table import DEFAULT_PRIORITY, FIRST_PRIORITY, LAST_PRIORITY
 from callrouter.pbx.twilio.twiml import OURS
 
 LegKey: TypeAlias = tuple[str, str]
@@ -98,6 +99,10 @@ class Caller:
     stand: Stand = Stand.WAITING
     leg: Leg | None = None
     way_out: str = ""
+    first: float = 0.0
+    """When they entered first, in epoch seconds."""
+    moves: bool = False
+    """Twilio is being asked to let them wait, or to let them out."""
     news: Announce | None = None
     """What they are to be told with the next turn of music."""
     since: float = 0.0
@@ -147,6 +152,28 @@ def room_of(sid: str, offer: str) -> str:
     It is another one for each offer: news of an earlier one is not taken for news of this one.
     """
     return f"{OURS}{sid}-{offer}"
+
+
+def place_of(arrived: CallArrived) -> str:
+    """Where a caller waits, and how; a restarted daemon reads it back with `read_place`."""
+    if arrived.priority == DEFAULT_PRIORITY:
+        return arrived.queue
+    return f"{arrived.queue}.{arrived.priority}"
+
+
+def read_place(text: str) -> tuple[str, int]:
+    """The queue and the priority that a place tells of."""
+    queue, _, priority = text.partition(".")
+    known = priority.isascii() and priority.isdigit() and len(priority) <= 3
+    number = int(priority) if known else DEFAULT_PRIORITY
+    return queue, number if FIRST_PRIORITY <= number <= LAST_PRIORITY else DEFAULT_PRIORITY
+
+
+def read_turn(text: str) -> tuple[str, int, float | None]:
+    """What a turn of music tells of: as `read_place`, and the first entry, if it is one."""
+    place, _, since = text.partition("@")
+    known = since.isascii() and since.isdigit() and len(since) <= 10
+    return (*read_place(place), float(since) if known else None)
 
 
 def read_room(name: str) -> tuple[str, str]:

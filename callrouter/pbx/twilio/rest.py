@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
@@ -106,19 +107,19 @@ class Rest:
             time_limit=LONGEST_TALK,
         )
 
-    async def look(self) -> list[Found]:
-        """All calls that go on, and the conferences they are in.
+    async def look(self, *, ringing: bool = False) -> list[Found]:
+        """All calls that go on, and the conferences they are in; with `ringing` phones that ring as well.
 
         Raises:
             NoAnswer: it cannot be seen.
         """
         found: list[Found] = []
-        answer, _ = await answered(lambda: self._look(found))
+        answer, _ = await answered(lambda: self._look(found, ringing=ringing))
         if answer.came is not Came.DONE:
             raise NoAnswer(answer.detail)
         return found
 
-    async def _look(self, found: list[Found]) -> None:
+    async def _look(self, found: list[Found], *, ringing: bool) -> None:
         client, lines, rooms = self._client, {}, {}
         gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -141,6 +142,9 @@ class Rest:
             *(stand_in(line) for line in queues if (line.friendly_name or "").startswith(OURS)),
             *(sit_in(room) for room in talks if (room.friendly_name or "").startswith(OURS)),
         )
+        for status in ("queued", "ringing") if ringing else ():
+            there = await client.calls.list_async(status=status, limit=_MOST, page_size=_PAGE)
+            found += [replace(_found(call, "", "", ""), ringing=True) for call in there]
         for call in calls:
             room, label = rooms.get(call.sid, ("", ""))
             line = lines.get(call.sid, "")
