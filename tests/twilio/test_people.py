@@ -269,6 +269,21 @@ async def test_a_caller_who_is_gone_when_more_is_to_be_said(here: Centre) -> Non
     assert here.reception.status()["conversations"] == 0
 
 
+async def test_what_twilio_is_too_busy_for_is_asked_again(here: Centre) -> None:
+    call = here.dial()
+    call.key("*45")
+    call.key("501")
+    busy = [Answer(came=Came.REFUSED, status=429, code=20429), Answer(came=Came.NOT_SENT)]
+    here.world.peer.trouble = lambda _ask: (busy.pop(), False) if busy else None
+    call.key(PIN)
+    await call.moved()
+    here.world.run(3.0)
+    moves = [ask for _, ask in here.world.peer.asks if isinstance(ask, Move)]
+    assert [move.twiml for move in moves] == [call.document] * 3
+    # The peer knows no such call: refused at last, and over with that.
+    assert isinstance(here.talking.heard[-1], PersonLeft)
+
+
 def test_everything_that_is_said_has_words() -> None:
     said = [value for name, value in vars(sounds).items() if name.isupper()]
     said += [proving.ASK, proving.AGAIN, proving.THANKS, proving.GOODBYE]
@@ -400,6 +415,44 @@ async def test_a_call_that_twilio_does_not_make(
     place.world.run(90.0)
     ends = [event for event in place.talking.heard if isinstance(event, NumberFailed)]
     assert [end.why for end in ends] == [why]
+
+
+async def test_the_token_of_a_verification_call_is_good_for_that_call_only(
+    centre: tuple[Centre, Mobiles],
+) -> None:
+    place, mobiles = centre
+    started = register(mobiles)
+    place.world.peer.phones[MOBILE] = Phone(answers_after=3.0, key=started.code)
+    place.world.run(2.0)
+    [placed] = [ask for _, ask in place.world.peer.asks if isinstance(ask, Place)]
+    stranger = {"AccountSid": ACCOUNT, "CallSid": "CA" + "e" * 32, "CallStatus": "in-progress"}
+    for part in ("agent", "offer"):
+        said = place.world.exchange.desk.answer(part, placed.token, stranger, place.world.now)
+        assert twiml.NOTHING_HERE in said
+    place.world.run(20.0)
+    assert devices(place) == [MOBILE]
+    [line] = place.world.peer.lines.values()
+    again = {**stranger, "CallSid": line.sid}
+    said = place.world.exchange.desk.answer("agent", placed.token, again, place.world.now)
+    assert "<Gather" not in said
+
+
+async def test_a_call_that_was_given_up_and_rings_after_all_is_ended(
+    centre: tuple[Centre, Mobiles],
+) -> None:
+    place, mobiles = centre
+    place.world.peer.trouble = lambda _ask: (Answer(came=Came.UNKNOWN), False)
+    register(mobiles)
+    place.world.run(90.0)
+    assert [type(event) for event in place.talking.heard] == [NumberFailed]
+    [placed] = [ask for _, ask in place.world.peer.asks if isinstance(ask, Place)]
+    late = {"AccountSid": ACCOUNT, "CallSid": "CA" + "e" * 32, "CallStatus": "ringing"}
+    place.world.exchange.desk.answer("offer", placed.token, late, place.world.now)
+    assert place.world.peer.asks[-1][1] == End(sid=late["CallSid"])
+    late["CallStatus"] = "in-progress"
+    said = place.world.exchange.desk.answer("agent", placed.token, late, place.world.now)
+    assert "<Gather" not in said
+    assert [type(event) for event in place.talking.heard] == [NumberFailed]
 
 
 async def test_a_verification_call_keeps_to_the_calls_per_second(

@@ -44,6 +44,7 @@ SPARE: Final = 15.0
 KEPT: Final = 600.0
 """Seconds for which the token of such a call is still known, for whoever answers late."""
 
+_BACK_OFF: Final = 0.5
 _CODES: Final = {code.value: code for code in Code}
 _USER: Final = re.compile(r"sips?:([^@;:]{1,60})@", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9._+-]{1,64}", re.ASCII)
@@ -222,8 +223,7 @@ class People:
         else:
             self._last_words(person, texts)
         if self._answering != person.sid:
-            move = Move(sid=person.sid, twiml=person.document)
-            self._ledger.ask(move, partial(self._moved, person))
+            self._send(person, person.document)
 
     def _ask(self, person: _Person, texts: tuple[str, ...], digits: int, seconds: float) -> None:
         person.asked = self._token()
@@ -234,12 +234,19 @@ class People:
         person.asked = ""
         person.document = twiml.last_words(texts)
 
-    def _moved(self, person: _Person, answer: Answer) -> None:
-        if answer.came is not Came.REFUSED or self._here.get(person.sid) is not person:
-            return
-        if not answer.gone:
-            logger.warning("%s: cannot talk on: %s", self._ledger.name, answer.detail)
-        self._left(person.sid)
+    def _send(self, person: _Person, document: str) -> None:
+        """Have them run a document, unless there is another by now."""
+        if self._here.get(person.sid) is person and person.document == document:
+            move = Move(sid=person.sid, twiml=document)
+            self._ledger.ask(move, partial(self._moved, person, document))
+
+    def _moved(self, person: _Person, document: str, answer: Answer) -> None:
+        if answer.harmless:
+            self._ledger.after(_BACK_OFF, lambda: self._send(person, document))
+        elif answer.came is Came.REFUSED and self._here.get(person.sid) is person:
+            if not answer.gone:
+                logger.warning("%s: cannot talk on: %s", self._ledger.name, answer.detail)
+            self._left(person.sid)
 
     # ------------------------------------------------------------ numbers to be proved
 
@@ -290,13 +297,15 @@ class People:
             return self._picked_up(called)
         status = params.get("CallStatus", "")
         called.rang = called.rang or status in {"ringing", "in-progress"}
-        if status in outcomes.OVER:
-            if called.answered:
-                self._left(sid)
-            else:
-                sip = params.get("SipResponseCode", "")
-                why = outcomes.of_status(status, sip, picked_up=False, rang=called.rang)
-                self._failed(called, why)
+        if status not in outcomes.OVER:
+            if called.over and not called.answered:  # one we had given up rings after all
+                self._ledger.ask(End(sid=sid), lambda _answer: None)
+        elif called.answered:
+            self._left(sid)
+        else:
+            sip = params.get("SipResponseCode", "")
+            why = outcomes.of_status(status, sip, picked_up=False, rang=called.rang)
+            self._failed(called, why)
         return twiml.nothing()
 
     def _picked_up(self, called: _Called) -> str:
