@@ -13,7 +13,8 @@ from bench.versus.results import Results
 
 _COLOURS = {"app_queue": "#c0392b", "floor": "#7f8c8d", "callrouter": "#1f6fb2"}
 _STYLES = {"app_queue": "-", "floor": "--", "callrouter": "-"}
-_SHORTEST_MS = 1.0
+_FROM_MS = {results.FREED: 1.0}
+_WAIT_FROM_MS = 10.0
 
 
 def can_plot() -> bool:
@@ -57,13 +58,13 @@ def plot(found: Results, loads: Sequence[float], title: str, to: Path) -> None:
 
 
 def _panel(axis: Any, found: Results, label: str, name: str) -> None:
+    left = _FROM_MS.get(name, _WAIT_FROM_MS)
     for system, shown in COLUMNS.items():
         values = found.samples.get(system, {}).get(name)
         if values:
             across, up = steps(values)
-            drawn = [max(value, _SHORTEST_MS) for value in across]
             axis.step(
-                drawn,
+                [max(value, left) for value in across],
                 [share * 100 for share in up],
                 where="post",
                 label=shown,
@@ -72,7 +73,7 @@ def _panel(axis: Any, found: Results, label: str, name: str) -> None:
                 linewidth=1.8,
             )
     axis.set_xscale("log")
-    axis.set_xlim(left=_SHORTEST_MS)
+    axis.set_xlim(left=left)
     axis.xaxis.set_major_formatter(lambda value, _place: _time(value))
     axis.set_ylim(0, 101)
     axis.set_title(label, fontsize=10)

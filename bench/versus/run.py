@@ -133,7 +133,9 @@ def _scenes(
             yield what, partial(scenes.ring_all, here, system, found, size, times, seed)
     if plan.as_they_come:
         for share in plan.loads_of(number):
-            coming = work.poisson(share, plan.agents, plan.seconds / len(plan.loads), seed)
+            again = number // len(plan.loads)
+            window = plan.seconds / len(plan.loads)
+            coming = work.poisson(share, plan.agents, window, plan.seed + 1000 * again)
             what = f"{len(coming)} callers as they come, agents {share:.0%} busy"
             yield what, partial(scenes.load, here, system, found, share, coming)
 

@@ -159,19 +159,26 @@ async def ring_all(
         await stage.call(f"{system.name}-{size}", work.Call(0.0, 0.0))
         with suppress(TimeoutError):
             await asyncio.gather(*(phone.wait_incoming(1, _SOON) for phone in group))
-        legs = [phone.incoming[0] for phone in group if phone.incoming]
         await asyncio.sleep(dice.uniform(0.2, 0.4))
-        winner = dice.choice(legs)
+        legs = [phone.incoming[0] for phone in group if phone.incoming]
+        ringing = [leg for leg in legs if leg.state == "ringing"]
+        if len(ringing) < size:
+            found.missing[system.name][results.spreading(size)] += 1
+            await stage.clear()
+            continue
+        winner = dice.choice(ringing)
         losers = [leg for leg in legs if leg is not winner]
-        await winner.answer()
+        answering = time.monotonic()
+        with suppress(CallEndedError):
+            await winner.answer()
         await _until_ended(losers, _SOON)
         gone = [leg.ended_at for leg in losers if leg.ended_at is not None]
-        if len(legs) < size or len(gone) < len(losers) or winner.answered_at is None:
-            found.missing[system.name][results.spreading(size)] += 1
+        if len(gone) < len(losers) or winner.answered_at is None:
+            found.missing[system.name][results.cancelling(size)] += 1
         else:
             rung = [leg.invite_at for leg in legs]
             mine[results.spreading(size)].append((max(rung) - min(rung)) * 1000)
-            mine[results.cancelling(size)].append((max(gone) - winner.answered_at) * 1000)
+            mine[results.cancelling(size)].append((max(gone) - answering) * 1000)
         await stage.clear()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,14 +125,19 @@ class Stage:
         return Answer(after=ANSWER_AFTER, talk=talk) if talk is not None else RingOnly()
 
     async def clear(self) -> None:
-        """Everyone hangs up; returns when Asterisk has no channel left.
+        """The callers hang up, then whoever is left; returns when Asterisk has no channel left.
+
+        The callers first: an agent who hangs up at once has refused, as callrouter sees it, and is left
+        alone for some seconds.
 
         Raises:
             QuietError: some are still there after 10 s.
         """
-        phones = [*self.phones.values(), self.callers]
-        dialogs = [dialog for phone in phones for dialog in phone.dialogs]
-        await asyncio.gather(*(dialog.bye() for dialog in dialogs), return_exceptions=True)
+        await _hang_up([self.callers])
+        legs = [leg for phone in self.phones.values() for leg in phone.dialogs]
+        with suppress(TimeoutError):
+            await asyncio.gather(*(leg.wait_ended(1.0) for leg in legs))
+        await _hang_up(self.phones.values())
         left: list[str] = []
         for _ in range(200):
             # A Surrogate is what Asterisk keeps of a channel it moved into a bridge; it goes or stays.
@@ -145,6 +150,11 @@ class Stage:
             raise QuietError(f"{len(left)} channels are left on Asterisk: {left[0][:60]} …")
         self.callers.outgoing.clear()
         self.talk.clear()
+
+
+async def _hang_up(phones: Iterable[Phone]) -> None:
+    dialogs = [dialog for phone in phones for dialog in phone.dialogs]
+    await asyncio.gather(*(dialog.bye() for dialog in dialogs), return_exceptions=True)
 
 
 @asynccontextmanager

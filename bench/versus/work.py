@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import repeat
 
 TALK = (1.5, 2.5)
 """Seconds from an agent's answer to their hanging up: between these, evenly."""
@@ -46,22 +46,19 @@ def call_of(number: str) -> int | None:
 
 
 def poisson(load: float, agents: int, seconds: float, seed: int) -> list[Call]:
-    """Calls that arrive independently of each other, so many that agents would be busy to `load`.
+    """Calls that arrive independently of each other, just so many that agents would be busy to `load`.
 
-    The times between two arrivals are exponential with the mean `SERVICE / (load * agents)`.
+    A Poisson process of which the number of arrivals is known is so many points thrown evenly at random
+    (Kingman, Poisson Processes, 1993, 2.4). The number is the mean one, so that a short window has its load; of
+    two loads the higher one has all the calls of the lower one, and more.
     """
-    dice = random.Random(f"{seed} {load}")
-    rate = load * agents / SERVICE
-    calls: list[Call] = []
-    at = dice.expovariate(rate)
-    while at < seconds:
-        calls.append(Call(at, dice.uniform(*TALK)))
-        at += dice.expovariate(rate)
-    return calls
+    dice = random.Random(f"{seed} load")
+    count = round(load * agents * seconds / SERVICE)
+    calls = [Call(dice.uniform(0.0, seconds), dice.uniform(*TALK)) for _ in range(count)]
+    return sorted(calls, key=lambda call: call.at)
 
 
 def endless(seed: int) -> Iterator[Call]:
     """Calls for a line that never gets shorter: whenever one is gone, the next one comes."""
     dice = random.Random(f"{seed} backlog")
-    for _ in count():
-        yield Call(0.0, dice.uniform(*TALK))
+    yield from (Call(0.0, dice.uniform(*TALK)) for _ in repeat(None))

@@ -101,12 +101,17 @@ async def test_lamps_are_true_again_after_a_restart_of_either_side(here: Floor) 
     await here.quiet()
 
 
+async def comes_to(here: Floor, lamp: str, wanted: str) -> None:
+    """Wait until the device state behind a lamp is this."""
+    async with asyncio.timeout(10):
+        while await state(here, lamp) != wanted:  # noqa: ASYNC110 - Asterisk's console tells nobody
+            await asyncio.sleep(0.02)
+
+
 async def test_who_is_taken_out_is_unavailable(here: Floor) -> None:
     await here.fresh(*staff(2), queues=[queue("support", ["a1", "a2"])])
-    await asyncio.sleep(0.2)
-    assert await state(here, "a2") == "NOT_INUSE"
+    await comes_to(here, "a2", "NOT_INUSE")
     here.post(ConfigReloaded(table=table(staff(1), queue("support", ["a1"]))))
-    await asyncio.sleep(0.3)
-    assert await state(here, "a2") == "UNAVAILABLE"
+    await comes_to(here, "a2", "UNAVAILABLE")
     assert await state(here, "a1") == "NOT_INUSE"
     await here.quiet()

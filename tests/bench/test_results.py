@@ -99,13 +99,20 @@ def test_the_same_seed_is_the_same_work() -> None:
 def test_poisson_arrivals_keep_agents_as_busy_as_asked() -> None:
     calls = poisson(0.9, 20, 5000, 1)
     assert all(0 < call.at < 5000 and TALK[0] <= call.talk <= TALK[1] for call in calls)
-    busy = len(calls) * SERVICE / (20 * 5000)
-    assert busy == pytest.approx(0.9, rel=0.02)
+    assert len(calls) == round(0.9 * 20 * 5000 / SERVICE)
+    assert fmean(call.talk for call in calls) == pytest.approx(sum(TALK) / 2, rel=0.01)
     gaps = [after.at - before.at for before, after in pairwise(calls)]
+    assert min(gaps) >= 0
     mean = fmean(gaps)
     # Of exponential gaps the variance is the mean's square, and 1 - 1/e are below the mean.
     assert fmean((gap - mean) ** 2 for gap in gaps) == pytest.approx(mean**2, rel=0.05)
     assert sum(gap < mean for gap in gaps) / len(gaps) == pytest.approx(0.632, abs=0.01)
+
+
+def test_a_higher_load_is_the_lower_one_and_more() -> None:
+    low, high = poisson(0.7, 20, 20, 1), poisson(0.98, 20, 20, 1)
+    assert set(low) < set(high)
+    assert len(high) == round(0.98 * 20 * 20 / SERVICE)
 
 
 def test_a_call_is_known_by_its_callers_number() -> None:
