@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from callrouter.pbx.base import PbxHealth
 from tests.api.world import Client, World
 
 
@@ -51,6 +52,16 @@ async def test_the_floor_as_it_is_and_what_has_been(world: World, client: Client
     assert found["callrouter_calls_ended_total", "abandoned", "support"] == 1
     assert found["callrouter_calls_ended_total", "completed", "support"] == 1
     assert found["callrouter_queue_waiting", "support"] == 0
+
+
+async def test_what_a_pbx_found_odd_is_counted_by_name(world: World, client: Client) -> None:
+    counts = {"refused: not signed by Twilio": 3, "stale": 1}
+    world.backend.health = lambda: {"cloud": PbxHealth(up=True, counts=counts)}
+    found = await read(client)
+    assert found["callrouter_pbx_odd_total", "cloud", "refused: not signed by Twilio"] == 3
+    assert found["callrouter_pbx_odd_total", "cloud", "stale"] == 1
+    status = await (await client.get("/api/status")).json()
+    assert status["pbx"]["cloud"]["counts"] == counts
 
 
 async def test_a_lost_store_and_our_own_faults_are_told(world: World, client: Client) -> None:

@@ -42,6 +42,9 @@ class Twilio:
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.instead: tuple[int, Any] | None = None
+        self.refuses: tuple[int, Any] | None = None
+        """The answer to whatever is to be changed; looking goes on."""
+        self.silent: asyncio.Event | None = None
 
     async def answer(self, request: web.Request) -> web.Response:
         posted = [(key, str(value)) for key, value in (await request.post()).items()]
@@ -49,6 +52,10 @@ class Twilio:
         form = dict(posted)
         name = request.path.rsplit("/", 1)[1]
         self.requests.append((request.method, name, form))
+        if self.silent is not None:
+            await self.silent.wait()
+        if self.refuses is not None and request.method == "POST":
+            return web.json_response(self.refuses[1], status=self.refuses[0])
         if self.instead is not None:
             return web.json_response(self.instead[1], status=self.instead[0])
         if request.method == "GET":
@@ -102,7 +109,7 @@ async def place(
     async with TestServer(theirs) as rest, ClientSession() as session:
         pbx = TwilioPbx(
             PBX,
-            settings(api_url=str(rest.make_url("")), **changes),
+            settings(**{"api_url": str(rest.make_url("")), **changes}),
             post=runtime.post,
             table=routes,
             clock=clock,
@@ -126,7 +133,7 @@ async def place(
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(20.0):
         while not true():  # noqa: ASYNC110 - it asks about state, nobody tells
             await asyncio.sleep(0.005)
 
@@ -230,6 +237,59 @@ async def test_callers_are_kept_while_twilio_refuses_us(
         at.twilio.instead = None
         await until(lambda: at.pbx.health().up)
         assert len(at.runtime.router.floor.calls) == 1
+
+
+async def test_what_was_refused_is_told_with_the_health() -> None:
+    async with place() as at:
+        await at.post("voice", signature="AAAA")
+        await at.post("voice", CallSid="nonsense")
+        await at.post("accept", "guess", Digits="1")
+        counts = at.pbx.health().counts
+        assert counts["refused: not signed by Twilio"] == 1
+        assert counts["refused: voice: no CallSid"] == 1
+        assert counts["unknown token"] == 1
+
+
+async def test_an_offer_that_twilio_refuses_goes_to_the_next_agent_and_the_caller_stays() -> None:
+    """A bad account, a wrong token, too many requests: each phone that cannot be called is passed over."""
+    routes = table(mobile("ann", "+447700900001"), mobile("bob", "+447700900002"))
+    async with place(routes) as at:
+        await until(lambda: at.pbx.health().up)
+        at.runtime.post(SignedIn(agent="ann"))
+        at.runtime.post(SignedIn(agent="bob"))
+        at.twilio.refuses = (401, {"code": 20003, "message": "Authenticate"})
+        await at.post("voice", From="+33123456789", To=NUMBER)
+        await until(lambda: len(at.twilio.posts("Calls.json")) >= 2)
+        asked = [placed["To"] for placed in at.twilio.posts("Calls.json")[:2]]
+        assert sorted(asked) == ["+447700900001", "+447700900002"]
+        await until(lambda: at.pbx.health().counts.get("refused offers", 0) >= 2)
+        [call] = at.runtime.router.floor.calls.values()
+        assert call.state.value == "waiting"
+
+
+async def test_an_api_that_cannot_be_reached_keeps_callers_and_says_so() -> None:
+    async with place(api_url="http://127.0.0.1:9") as at:
+        await until(lambda: "cannot be reached" in at.pbx.health().detail)
+        assert not at.pbx.health().up
+        status, document = await at.post("voice", From="+33123456789", To=NUMBER)
+        assert (status, "<Enqueue" in document) == (200, True)
+        status, document = await at.post("wait", QueueTime="3")
+        assert (status, "<Say>" in document) == (200, True)
+        assert len(at.runtime.router.floor.calls) == 1
+
+
+async def test_an_api_that_does_not_answer_keeps_callers_and_rings_nobody_twice() -> None:
+    async with place() as at:
+        await until(lambda: at.pbx.health().up)
+        at.runtime.post(SignedIn(agent="ann"))
+        at.twilio.silent = asyncio.Event()
+        await at.post("voice", From="+33123456789", To=NUMBER)
+        await until(lambda: bool(at.twilio.posts("Calls.json")))
+        for _ in range(3):
+            status, document = await at.post("wait", QueueTime="3")
+            assert (status, "<Say>" in document) == (200, True), "answered from memory"
+        assert len(at.twilio.posts("Calls.json")) == 1
+        at.twilio.silent.set()
 
 
 async def test_orders_and_webhooks_before_the_start_harm_nobody() -> None:

@@ -10,7 +10,7 @@ import pytest
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd
 from callrouter.pbx.twilio import looking, twiml
-from callrouter.pbx.twilio.asks import End, Move, Place
+from callrouter.pbx.twilio.asks import Answer, Came, End, Move, Place
 from callrouter.pbx.twilio.desk import Malformed
 from tests.twilio.peer import ACCOUNT, Line, Mischief, Phone
 from tests.twilio.world import NUMBER, World, desk, mobile, table
@@ -149,6 +149,58 @@ def test_a_leg_of_which_nothing_is_heard_is_ended_by_our_own_deadline() -> None:
     assert sum(world.ends.values()) >= 1
     assert world.exchange.ledger.legs == {}
     assert world.router.floor.offers == {}
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_one_request_of_a_blast_fails_and_the_others_ring_on(status: int) -> None:
+    """bmlt-enabled/yap#960: one bad number or one 500, and it rang for ever."""
+    world = World(table(ANN, BOB, CAT, **RING_ALL, retry_after=60.0))
+    came = Came.REFUSED if status < 500 else Came.UNKNOWN
+    bad = Answer(came=came, status=status, code=21211 if status < 500 else 0, detail="no")
+    world.peer.trouble = lambda ask: (
+        (bad, False) if isinstance(ask, Place) and ask.to == A else None
+    )
+    world.peer.default = Phone(answers_after=None)
+    world.peer.call()
+    world.run(5.0)
+    assert sorted(world.ring()) == [B, C]
+    world.run(60.0)
+    assert sum(world.ends.values()) >= 3
+    assert set(world.ends.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "told", [("left",), ("caller-status",), ("left", "caller-status"), ("caller-status", "left")]
+)
+def test_a_caller_leaves_and_either_word_of_it_comes_first_or_alone(told: tuple[str, ...]) -> None:
+    world = World(table(ANN, BOB, **RING_ALL))
+    world.peer.default = Phone(answers_after=None)
+    caller = world.peer.call()
+    world.run(5.0)
+    caller.status = "completed"
+    caller.epoch += 1
+    for part in told:
+        more = {"QueueResult": "hangup"} if part == "left" else {}
+        world.exchange.desk.answer(part, "", params(caller, **more), world.now)
+    world.run(2.0)
+    assert len(world.happened(Happened.ABANDONED)) == 1
+    world.nothing_left()
+
+
+def test_after_a_redirect_the_queue_s_action_is_asked_for_as_well_and_changes_nothing() -> None:
+    """Seen live by qisoft/i-hate-making-calls: the interrupted verb's action, and the new document."""
+    world = World(table(ANN))
+    world.peer.phones[A] = Phone(hangs_up_after=None)
+    caller = world.peer.call()
+    world.run(10.0)
+    records = len(world.records)
+    for result in ("redirected", "redirected-from-bridged"):
+        said = world.exchange.desk.answer("left", "", params(caller, QueueResult=result), world.now)
+        assert said == twiml.nothing()
+    wait = world.exchange.desk.answer("wait", "support@1", params(caller, QueueTime="9"), world.now)
+    assert "<Dial" not in wait, "a document that came late is run by nobody, and moves nobody"
+    assert len(world.records) == records
+    assert world.peer.hear(caller) == [A]
 
 
 def test_callers_and_legs_that_vanish_without_a_word_are_noticed_by_looking() -> None:
