@@ -84,7 +84,7 @@ class HoldUps:
         self.count += 1
         self._untold += 1
         self.longest = max(self.longest, late)
-        self.last = self._found or "the whole process stood still (machine busy, or stopped)"
+        self.last = self._found or "the whole process, which stood still (machine busy, or stopped)"
         if now - self._told < SAY_EVERY:
             return
         more = f"; {self._untold} times since this was last said" if self._untold > 1 else ""
@@ -101,7 +101,13 @@ class HoldUps:
             awake, before = now - before < BEAT + HELD_UP, now
             if awake and not self._found and now - self._noted > BEAT + HELD_UP / 2:
                 frame = sys._current_frames().get(self._watched)
-                self._found = where(frame)
+                if not waits(frame):  # woken late: that is the machine, and nobody's line
+                    self._found = where(frame)
+
+
+def waits(frame: FrameType | None) -> bool:
+    """Whether a loop's thread has nothing to do but to wait for sockets and timers."""
+    return frame is not None and frame.f_code.co_filename.endswith("selectors.py")
 
 
 def where(frame: FrameType | None) -> str:

@@ -60,6 +60,7 @@ STOP_WITHIN: Final = 4.0
 """Seconds for an orderly end; a second later at the latest the process is gone."""
 OPEN_WITHIN: Final = 0.5
 """Seconds that the HTTP side waits for callers to be served first."""
+_SAID_ALREADY: Final = frozenset({Happened.STATE, Happened.TOLD})
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks whether a PBX is in step (only systemd and the log wait for that)."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -349,7 +350,9 @@ class Daemon:
             for name in sorted(up - known):
                 logger.info("%s is in step: %s", name, self._runtime.pbxes[name].health().detail)
             for name in sorted(known - up):
-                logger.warning("%s is lost: %s", name, self._runtime.pbxes[name].health().detail)
+                why = self._runtime.pbxes[name].health().detail
+                text = "%s is lost (talks go on, callers keep their music; trying again): %s"
+                logger.error(text, name, why)
             known = up
             if up and not ready:
                 ready = True
@@ -363,8 +366,8 @@ class Daemon:
 
 
 def _log(item: Told) -> None:
-    if isinstance(item, Decided) or (isinstance(item, Record) and item.kind is Happened.STATE):
-        return  # kept for `why`; as lines they would say everything twice
+    if isinstance(item, Decided) or (isinstance(item, Record) and item.kind in _SAID_ALREADY):
+        return  # kept for `why` and the agent; as lines they would say everything twice
     logger.info("%s", said(item))
 
 

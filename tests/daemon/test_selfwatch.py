@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import threading
 import time
+from types import FrameType
 
 import pytest
 
@@ -46,6 +48,16 @@ async def test_what_holds_the_loop_up_is_named(caplog: pytest.LogCaptureFixture)
     assert "hold_everybody_up" in said[0]
     await asyncio.sleep(3 * holdup.BEAT)
     assert not any(thread.name == "callrouter hold-ups" for thread in threading.enumerate())
+
+
+async def test_a_loop_that_waits_holds_nobody_up() -> None:
+    frames: list[FrameType | None] = []
+    loop, me = asyncio.get_running_loop(), threading.get_ident()
+    look = threading.Timer(0.3, lambda: frames.append(sys._current_frames().get(me)))
+    look.start()
+    await loop.run_in_executor(None, look.join)
+    assert holdup.waits(frames[0])
+    assert not holdup.waits(sys._getframe())
 
 
 def test_a_stack_in_one_line() -> None:

@@ -197,7 +197,7 @@ class AsteriskPbx:
         if self._syncing is not None:
             self._syncing.cancel()
             self._syncing = None
-        logger.info("%s: out of step: %s", self.name, why)
+        logger.debug("%s: out of step: %s", self.name, why)
         self._post(PbxLost(pbx=self.name, why=why))
 
     async def _beat(self) -> None:

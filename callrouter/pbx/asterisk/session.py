@@ -281,7 +281,7 @@ class AmiSession:
         self.last_error = ""
         self.stats.reconnects += 1 if self._came_up else 0
         self._came_up += 1
-        logger.info("AMI session with %s is up", self._where)
+        logger.debug("AMI session with %s is up", self._where)
         try:
             self._on_up()
         except Exception:
@@ -293,7 +293,7 @@ class AmiSession:
         if not was_live:
             return
         self.last_error = f"{self._where}: {reason}"
-        log = logger.info if self._closed else logger.error
+        log = logger.debug if self._closed else logger.warning
         log("AMI session with %s is down: %s", self._where, reason)
         try:
             self._on_down(reason)
