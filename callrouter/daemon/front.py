@@ -41,8 +41,18 @@ class Front:
         self._runner: web.AppRunner | None = None
 
     async def open(self, listen: Callable[[Listener], None]) -> None:
-        """Load what serves HTTP, in a thread, and serve. `listen` is for those who watch."""
-        await asyncio.to_thread(_load)
+        """Load what serves HTTP, in a thread, and serve. `listen` is for those who watch.
+
+        If that fails, nobody is left to wait in line.
+        """
+        try:
+            await asyncio.to_thread(_load)
+            await self._serve(listen)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _serve(self, listen: Callable[[Listener], None]) -> None:
         from aiohttp import web  # noqa: PLC0415 - loaded by now
 
         from callrouter.api.app import make_app, make_runner, open_tcp  # noqa: PLC0415
@@ -58,8 +68,9 @@ class Front:
 
     async def close(self) -> None:
         """Answer no more."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
         self._listening.close()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -7,16 +8,46 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from callrouter.api import control
+from callrouter.api.backend import Backend
+from callrouter.api.listening import listen_tcp
+from callrouter.api.tokens import Tokens
+from callrouter.daemon import front
 from callrouter.daemon.drivers import CannotDrive, make_pbx
+from callrouter.daemon.front import Front
 from callrouter.daemon.main import boot_word
 from callrouter.logs import Log, clean, mask
 from callrouter.model.table import Table
-from callrouter.settings import TwilioSettings
+from callrouter.settings import HttpSettings, TwilioSettings
+from tests.daemon.process import free_port
+
+# ---------------------------------------------------------------- the HTTP side
+
+
+async def test_a_front_that_cannot_be_loaded_keeps_nobody_in_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> None:
+        raise ImportError("no such thing")
+
+    monkeypatch.setattr(front, "_load", broken)
+    listening = await listen_tcp(HttpSettings(host="127.0.0.1", port=free_port()))
+    [sock] = listening.sockets
+    reader, writer = await asyncio.open_connection(*sock.getsockname())
+    made = Front(cast("Backend", None), Tokens([]), listening, cast("control.Claim", None), [])
+    with pytest.raises(ImportError):
+        await made.open(lambda _: None)
+    with suppress(ConnectionResetError):  # that, or an end
+        assert await reader.read() == b""
+    assert all(one.fileno() < 0 for one in listening.sockets)
+    writer.close()
+
 
 # ---------------------------------------------------------------- texts
 
