@@ -8,10 +8,11 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,31 @@ def test_the_configuration_goes_and_comes_back(ready: Scene) -> None:
         shutil.copy(path, ready.place.config / path.name)
     ready.daemon.wait_for("the configuration is good again")
     ready.serves("c2")
+    assert "Traceback" not in ready.daemon.log
+
+
+def test_a_database_that_is_locked_and_then_deleted(ready: Scene) -> None:
+    path = ready.place.config / "callrouter.db"
+    until(lambda: saved(ready.place))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ask(ready.place, "agents/bob/sign-in", {})
+        ready.daemon.wait_for("agents' states can't be kept in")
+        assert "locked" in ready.status()["store"]["problem"]
+        ready.serves("c1")
+        other.execute("ROLLBACK")
+    ready.daemon.wait_for("agents' states are kept again")
+    until(lambda: saved(ready.place))
+    for part in path.parent.glob("callrouter.db*"):
+        part.unlink()
+    ask(ready.place, "agents/bob/pause", {"reason": "lunch"})
+    ready.daemon.wait_for("was taken away; making it anew")
+    until(lambda: saved(ready.place))
+    ready.serves("c2")
+    with closing(sqlite3.connect(path)) as link:
+        found = dict(link.execute("SELECT agent, pause_reason FROM agents").fetchall())
+    assert found["bob"] == "lunch"
+    assert "alice" in found
     assert "Traceback" not in ready.daemon.log
 
 

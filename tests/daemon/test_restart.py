@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.process import Daemon, Place, free_port, started, until
+from tests.daemon.process import BUSY, Daemon, Place, free_port, started, until
 
 TALK = {"talk": 1.2, "calls": [["c1", "support", "+442079460018", "Ann"]]}
 
@@ -21,7 +21,7 @@ def ask(place: Place, path: str, body: dict[str, str] | None = None) -> Any:
         data=None if body is None else json.dumps(body).encode(),
         headers={"Authorization": "Bearer 0123456789abcdef"},
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=BUSY) as answer:
         return json.load(answer)
 
 
