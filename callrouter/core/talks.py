@@ -61,7 +61,10 @@ def refusal(floor: Floor, event: TalkRequested) -> str:  # noqa: C901 - a line f
         case TalkWish.UNHOLD if call.consult is not None:
             return "a colleague is being asked: complete the transfer, or cancel it"
         case TalkWish.UNHOLD:
-            return "" if call.held else f"the caller of {call.id} is not on hold"
+            known = (
+                call.held or call.winner.adopted
+            )  # who was on hold before a restart may be so still
+            return "" if known else f"the caller of {call.id} is not on hold"
         case TalkWish.TRANSFER:
             return _no_transfer(floor, call, event)
         case TalkWish.CONSULT:
@@ -121,7 +124,8 @@ def _no_end(call: Call, wish: TalkWish) -> str:
 
 def park(floor: Floor, call: Call, *, on: bool) -> None:
     """The caller hears music, or their agent again."""
-    if call.held is not on:
+    found = call.winner is not None and call.winner.adopted
+    if call.held is not on or (found and not on):
         call.held = on
         floor.order(Park(pbx=call.pbx, call=call.id, on=on))
         who = call.winner.agent.id if call.winner is not None else ""

@@ -253,6 +253,19 @@ def test_a_restart_in_the_midst_of_it_leaves_both_agents_busy() -> None:
     world.run(10.0)
 
 
+def test_a_caller_who_was_on_hold_before_a_restart_can_be_taken_back() -> None:
+    world, caller = talk()
+    wish(world, W.HOLD, caller)
+    world.restart()
+    assert world.peer.hear(caller) == []
+    wish(world, W.UNHOLD, caller)
+    assert world.peer.hear(caller) == [A]
+    world.peer.hang_up(line(world, A))
+    world.run(10.0)
+    assert caller.over
+    world.nothing_left()
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_wishes_at_any_moment_lose_nobody(seed: int) -> None:
     """With callbacks late, double and lost; `World` checks the invariants after each event."""
