@@ -26,9 +26,9 @@ FEWEST: Final = 4096
 LEAST_FREE: Final = 200 * 1024 * 1024
 """Bytes that should be free where the database is."""
 _SECRET: Final = re.compile(
-    rb"(?im)\b(?:secret|auth_token|api_secret|token|password|pin)\s*:\s*[\"']?(?!\$\{)[^\s\"'#{}\[]"
+    rb"(?im)^[^#\n]*\b(?:secret|auth_token|api_secret|token|password|pin)\s*:\s*[\"']?(?!\$\{)[^\s\"'#{}\[]"
 )
-_URL_WITH_PASSWORD: Final = re.compile(rb"://[^\s/@:]+:(?!\$\{)[^\s/@]+@")
+_URL_WITH_PASSWORD: Final = re.compile(rb"(?m)^[^#\n]*://[^\s/@:]+:(?!\$\{)[^\s/@]+@")
 _LEADS_TO: Final = re.compile(rb"\$\{file:([^{}\n]+)\}")
 _ENVIRONMENT: Final = "environment"
 """The file that the systemd unit takes secrets from, in the configuration folder."""

@@ -91,6 +91,11 @@ def test_a_secret_that_everybody_may_read(folder: Path) -> None:
     assert "hunter" not in text
     folder.chmod(0o750)
     assert wrong(found(folder)) == [], "nobody gets there"
+    folder.chmod(0o755)
+    write(folder, "# secret: hunter-two, database: postgresql://u:hunter@h/d\n")
+    assert wrong(found(folder)) == [], "an example in a comment is no secret"
+    write(folder, "database: postgresql://u:hunter@127.0.0.1:1/d\n")
+    assert len([text for text in wrong(found(folder)) if "may read" in text]) == 1
 
 
 def test_a_file_with_a_secret_that_everybody_may_read(folder: Path) -> None:
