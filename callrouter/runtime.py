@@ -97,7 +97,7 @@ class Runtime:
     def _handle(self, event: Event) -> None:
         self.handled += 1
         try:
-            commands = self.router.handle(event, self._now())
+            commands = self.router.handle(event, *self._times())
         except Exception:
             # A fault of ours must not stop the floor: the PBX knows what is true, so ask it.
             self.faults += 1
@@ -134,16 +134,19 @@ class Runtime:
                     self.faults += 1
                     logger.exception("a listener failed on %s", item)
 
-    def _now(self) -> float:
-        """The time for the core: the clock's, but for a moment after we stood still."""
+    def _times(self) -> tuple[float, float]:
+        """The time for the core, which is behind the clock's for a moment after we stood still; and that."""
+        present = self.clock.now()
         if self._behind is not None:
-            return self._behind
-        now, due = self.clock.now(), self.router.next_deadline()
-        if due is None or now - due < STOOD_STILL or now - self.router.floor.now < STOOD_STILL:
-            return now
+            return self._behind, present
+        if present - self.router.floor.now < STOOD_STILL:
+            return present, present
+        due = self.router.next_deadline()
+        if due is None or present - due < STOOD_STILL:
+            return present, present
         self._behind = math.nextafter(due, 0.0)
         asyncio.get_running_loop().call_later(CATCH_UP, self._caught_up)
-        return self._behind
+        return self._behind, present
 
     def _caught_up(self) -> None:
         self._behind = self.clock.now()

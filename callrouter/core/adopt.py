@@ -113,7 +113,7 @@ def _until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
         leg.stopping = True
     legs.reserve(floor, offer)
     call.offers.clear()
-    floor.timers.close.set(offer.id, floor.now + agents.CLOSE_WITHIN)
+    floor.timers.close.set(offer.id, floor.present + agents.CLOSE_WITHIN)
 
 
 def _past(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
@@ -146,7 +146,7 @@ def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membersh
         return False
     offer = _offer(floor, seen, call, member, Leg(spec, pbx, state=_rings(seen)))
     legs.reserve(floor, offer)
-    floor.timers.ring.set(offer.id, floor.now + call.queue.spec.ring_for)
+    floor.timers.ring.set(offer.id, floor.present + call.queue.spec.ring_for)
     if seen.accepted or (seen.answered and not spec.confirm):
         offers.handle_leg(floor, LegAccepted(offer=offer.id, device=spec.id))
     elif seen.answered:

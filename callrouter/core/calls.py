@@ -293,7 +293,7 @@ def connect(floor: Floor, offer: Offer) -> None:
     call.winner = offer
     call.offers.pop(offer.agent.id, None)
     floor.order(Connect(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
-    floor.timers.connect.set(call.id, floor.now + CONNECT_WITHIN)
+    floor.timers.connect.set(call.id, floor.present + CONNECT_WITHIN)
     for other in offer.legs.values():
         if other is not leg:
             legs.stop(floor, offer, other, _ELSEWHERE)

@@ -55,7 +55,7 @@ def _prefer_no_longer(floor: Floor, call: Call) -> None:
 
 def _not_connected(floor: Floor, call: Call) -> None:
     if call.pbx not in floor.up:  # they may well talk: wait until it can be seen
-        floor.timers.connect.set(call.id, floor.now + calls.CONNECT_WITHIN)
+        floor.timers.connect.set(call.id, floor.present + calls.CONNECT_WITHIN)
     elif call.winner is not None:
         offers.connect_failed(floor, call, call.winner, ConnectFault.FAILED)
 

@@ -72,12 +72,12 @@ def begins_to_ring(floor: Floor, offer: Offer) -> None:
         floor.record(_RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
     if offer.call.pbx not in floor.paces or floor.timers.ring.at(offer.id) is None:
         return
-    floor.timers.ring.set(offer.id, floor.now + offer.call.queue.spec.ring_for)
+    floor.timers.ring.set(offer.id, floor.present + offer.call.queue.spec.ring_for)
     first = min(leg.device.ring_after for leg in offer.legs.values())
     for leg in offer.legs.values():
         if leg.state is LegState.PLANNED:
             wait = leg.device.ring_after - first
-            floor.timers.leg.set((offer.id, leg.device.id), floor.now + wait)
+            floor.timers.leg.set((offer.id, leg.device.id), floor.present + wait)
 
 
 def reserve(floor: Floor, offer: Offer) -> None:

@@ -77,7 +77,7 @@ def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     _rang(floor, offer, leg, event)
     if leg.state in {_PLACED, _LEG_RINGING} and not leg.stopping:
         leg.state = _LEG_ANSWERED
-        floor.timers.accept.set(offer.id, floor.now + ACCEPT_WITHIN)
+        floor.timers.accept.set(offer.id, floor.present + ACCEPT_WITHIN)
 
 
 def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:

@@ -21,7 +21,7 @@ from callrouter.core.state import (
     Offer,
     OfferState,
 )
-from callrouter.model.commands import StopReason, StopRing
+from callrouter.model.commands import Ring, StopReason, StopRing
 from callrouter.model.events import (
     AgentRestored,
     CallConnected,
@@ -66,8 +66,10 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
         else:
             _compare_call(floor, call, there[call.id])
     connecting = [(call, call.winner) for call in ours if call.state is CallState.CONNECTING]
+    just_ordered = {order.offer for order in floor.out if isinstance(order, Ring)}
     for offer in list(floor.offers.values()):
-        if offer.call.pbx == pbx:
+        # What a deadline has led to in this very step, no snapshot can show yet.
+        if offer.call.pbx == pbx and offer.id not in just_ordered:
             yield from _compare_offer(floor, offer, found)
     for call, winner in connecting:
         if winner is None or call.winner is not winner:

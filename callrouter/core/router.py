@@ -29,11 +29,12 @@ class Router:
         matching.settle(self.floor)
         self.floor.out.clear()
 
-    def handle(self, event: Event, now: float) -> list[Command]:
+    def handle(self, event: Event, now: float, present: float | None = None) -> list[Command]:
         """Take one event at `now` (epoch seconds) and return what follows from it, in order.
 
         Deadlines up to `now` strike first, each as if it had been on time. A `now` before an earlier
-        one counts as that earlier one: time does not run backwards.
+        one counts as that earlier one: time does not run backwards. Should the event have waited for us,
+        `present` is what time it really is: whatever is ordered now has its time from then on.
 
         Raises:
             Exception: a fault of ours. What was ordered until then is kept and comes out with the
@@ -41,7 +42,8 @@ class Router:
         """
         floor = self.floor
         try:
-            now = floor.present = max(now, floor.now)
+            now = max(now, floor.now)
+            floor.present = now if present is None else max(now, present)
             if not floor.timers.quiet(now):
                 self._strike_due(now)
             floor.now = now

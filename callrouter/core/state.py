@@ -380,7 +380,8 @@ class Floor:
 
     Attributes:
         now: the time of the present step; of a deadline that is late, when it should have struck.
-        present: the time, also while late deadlines strike.
+        present: the time, also while late deadlines strike and events are taken that had waited for us:
+            phones and the PBX have their time from then on.
     """
 
     def __init__(self, *, dice: Dice, boot: str) -> None:

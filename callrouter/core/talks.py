@@ -189,7 +189,7 @@ def accepted(floor: Floor, offer: Offer) -> None:
     for other in offer.legs.values():
         if other is not leg:
             legs.stop(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
-    floor.timers.accept.set(offer.id, floor.now + calls.CONNECT_WITHIN)
+    floor.timers.accept.set(offer.id, floor.present + calls.CONNECT_WITHIN)
     floor.order(Consult(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
 
 

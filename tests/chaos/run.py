@@ -23,7 +23,11 @@ BACKLOG = 12
 TALK = (4.0, 7.0)
 DRAIN = 150.0
 """Seconds in which, after the last fault, everyone who waits must be served."""
-_TRACEBACK = re.compile(r"^Traceback [^\n]*\n(?: [^\n]*\n)*([^\n]*)$", re.MULTILINE)
+# One that led to another is told of by that one.
+_TRACEBACK = re.compile(
+    r"^Traceback [^\n]*\n(?: [^\n]*\n)*+([^\n]*)$(?!\n\n(?:During handling|The above exception))",
+    re.MULTILINE,
+)
 _NO_MEMORY = (
     "MemoryError",
     "OSError: [Errno 12]",

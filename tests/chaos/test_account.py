@@ -136,3 +136,8 @@ def test_a_traceback_is_a_fault_unless_there_was_no_memory() -> None:
     assert tracebacks(log("KeyError: 'a'")) == ["KeyError: 'a'"]
     assert tracebacks(log("MemoryError")) == []
     assert tracebacks("INFO y\n") == []
+    led_to = "\nDuring handling of the above exception, another exception occurred:\n\n"
+    assert (
+        tracebacks(log("KeyError: 56").removesuffix("INFO y\n") + led_to + log("MemoryError")) == []
+    )
+    assert tracebacks(log("MemoryError").removesuffix("INFO y\n") + led_to + log("KeyError: 1"))

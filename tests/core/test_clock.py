@@ -13,7 +13,17 @@ from callrouter.core import agents
 from callrouter.core.check import check
 from callrouter.core.router import Router
 from callrouter.core.state import OfferState
-from callrouter.model.events import CallArrived, PbxSnapshot, Reached, SignedIn, TimePassed
+from callrouter.model.commands import Ring, StopRing
+from callrouter.model.events import (
+    CallArrived,
+    LegEnd,
+    LegEnded,
+    PbxSnapshot,
+    Reached,
+    SeenCall,
+    SignedIn,
+    TimePassed,
+)
 from tests.core.tables import agent, desk, queue, table
 
 HOUR = 3600.0
@@ -114,3 +124,25 @@ def test_a_router_that_stood_still_gives_phones_their_time_from_then_on() -> Non
     router.handle(TimePassed(), late + 4.9)
     assert second.state is OfferState.RINGING
     assert check(router.floor) == []
+
+
+def test_what_a_deadline_leads_to_in_the_step_of_a_snapshot_is_not_taken_back() -> None:
+    """The snapshot was made a moment before, and cannot show the phone that is being rung just now."""
+    now, phone = 1000.0, {"PJSIP/ann": Reached.IDLE}
+    router = Router(
+        table(agent("ann", desk("ann")), queue("q", "ann", retry_after=5)),
+        dice=random.Random(1), boot="n", now=now,
+    )  # fmt: skip
+    router.handle(PbxSnapshot(pbx="office", endpoints=phone), now)
+    router.handle(SignedIn(agent="ann"), now)
+    arrived = CallArrived(call="c1", pbx="office", queue="q")
+    router.handle(arrived, now)
+    (offer,) = router.floor.offers.values()
+    router.handle(LegEnded(offer=offer.id, device="desk", why=LegEnd.BUSY), now + 1)
+    seen = PbxSnapshot(pbx="office", endpoints=phone, calls=(SeenCall(arrived=arrived),))
+    out = router.handle(seen, now + 20)  # the second round was due before
+    assert [type(order) for order in out if isinstance(order, (Ring, StopRing))] == [Ring]
+    (again,) = router.floor.offers.values()
+    assert again.state is OfferState.RINGING
+    router.handle(seen, now + 21)
+    assert router.floor.offers.get(again.id) is not again, "and a later one may"

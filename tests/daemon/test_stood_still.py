@@ -9,7 +9,10 @@ from callrouter.core.router import Router
 from callrouter.core.state import OfferState
 from callrouter.model.events import (
     CallArrived,
+    EndpointChanged,
     LegAccepted,
+    LegEnd,
+    LegEnded,
     PbxSnapshot,
     Reached,
     SignedIn,
@@ -44,9 +47,12 @@ class Mute:
 def ringing() -> tuple[Runtime, Hand]:
     """Ann's phone rings for a caller, for five seconds at most."""
     clock = Hand()
-    rules = queue("q", "ann", ring_for=5, auto_pause=1)
+    rules = queue("q", "ann bob", ring_for=5, auto_pause=1)
     router = Router(
-        table(agent("ann", desk("ann")), rules), dice=random.Random(1), boot="b", now=clock.at
+        table(agent("ann", desk("ann")), agent("bob", desk("bob")), rules),
+        dice=random.Random(1),
+        boot="b",
+        now=clock.at,
     )
     runtime = Runtime(router, clock)
     runtime.attach(Mute())
@@ -76,4 +82,21 @@ async def test_who_did_not_pick_up_has_missed_the_call_a_moment_later() -> None:
     runtime.post(TimePassed())
     await until(lambda: offer.state is not OfferState.RINGING)
     assert runtime.router.floor.now == clock.at
+    runtime.close()
+
+
+async def test_a_phone_that_begins_to_ring_then_has_all_its_time() -> None:
+    runtime, clock = ringing()
+    (first,) = runtime.router.floor.offers.values()
+    clock.at += 9
+    runtime.post(TimePassed())
+    runtime.post(LegEnded(offer=first.id, device="desk", why=LegEnd.BUSY))
+    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IDLE))
+    runtime.post(SignedIn(agent="bob"))
+    (second,) = runtime.router.floor.offers.values()
+    await until(lambda: runtime.router.floor.now == clock.at)
+    assert second.state is OfferState.RINGING, "not missed in the very moment in which it was rung"
+    clock.at += 4.9
+    runtime.post(TimePassed())
+    assert second.state is OfferState.RINGING
     runtime.close()

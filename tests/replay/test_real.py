@@ -22,10 +22,13 @@ async def test_a_run_on_asterisk_gives_the_same_commands_again(
     run: Run | None = None
     handle = Router.handle
 
-    def recording(self: Router, event: Event, now: float) -> list[Command]:
+    def recording(
+        self: Router, event: Event, now: float, present: float | None = None
+    ) -> list[Command]:
         nonlocal run
         if run is None:
             run = Run(here.spec, dice=1, boot=self.floor.boot, began=self.floor.now)
+        assert present in {None, now}, "nothing stood still, so nothing else need be replayed"
         run.events.append((now, event))
         commands = handle(self, event, now)
         given.extend(commands)

@@ -258,6 +258,8 @@ class AsteriskPbx:
         survey.take_in(self.mirror, channels, devices, anew=first)
         if not first:
             self._drifted(before ^ survey.known(self.mirror))
+        for message in self._buffer or ():
+            self.mirror.phone_moved(message)
         self.in_step = True
         snapshot = survey.snapshot(self.mirror)
         self._post(snapshot)

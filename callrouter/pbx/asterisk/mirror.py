@@ -100,6 +100,20 @@ class Mirror:
         self.moved.add(endpoint)
         self.phones.device(endpoint, message.get("State"))
 
+    def phone_moved(self, message: AmiMessage) -> None:
+        """Take from an event only what it says of phones that are none of our legs.
+
+        For those that came while the lists were on their way: nobody is rung whom others ring by now.
+        """
+        uid, channel = message.get("Uniqueid"), message.get("Channel")
+        if message.name == "DeviceStateChange":
+            self._device(message)
+        elif uid not in self.legs:
+            if message.name == "Newchannel":
+                self.phones.came(uid, channel)
+            elif message.name == "Hangup":
+                self.phones.went(uid)
+
     # ------------------------------------------------------------ channels
 
     def _new_channel(self, message: AmiMessage) -> None:
