@@ -24,8 +24,11 @@ _ELSEWHERE: Final = StopReason.ANSWERED_ELSEWHERE
 
 _NO_SKILLS: Final[Mapping[str, int]] = {}
 
-CONNECT_WITHIN = 5.0
-"""Seconds for the PBX to bring caller and agent together once the agent accepted."""
+CONNECT_WITHIN = 10.0
+"""Seconds for the PBX to bring caller and agent together once the agent accepted.
+
+Its driver tells sooner if it can: this is for a word that is late on a slow link, when they may well talk.
+"""
 
 PASSED_ON = 1000
 """Transferred calls that are kept in mind, should they come back."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callrouter.api.backend import Backend
 from callrouter.api.control import Claim
@@ -20,6 +21,11 @@ from callrouter.turns import short_turns
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+logger = logging.getLogger(__name__)
+
+LOAD_AGAIN: Final = 1.0
+"""Seconds until what could not be loaded is tried again."""
 
 
 class Front:
@@ -40,13 +46,25 @@ class Front:
         self._doors = doors
         self._runner: web.AppRunner | None = None
 
+    async def load(self) -> None:
+        """Load what serves HTTP, in a thread; tried until it works: there may be no descriptor left."""
+        while True:
+            try:
+                await asyncio.to_thread(_load)
+            except Exception as error:  # noqa: BLE001 - each import has its own way to fail by that
+                logger.error("what serves HTTP cannot be loaded yet: %r", error)  # noqa: TRY400
+                await asyncio.sleep(LOAD_AGAIN)
+                importlib.invalidate_caches()
+            else:
+                return
+
     async def open(self, listen: Callable[[Listener], None]) -> None:
         """Load what serves HTTP, in a thread, and serve. `listen` is for those who watch.
 
         If that fails, nobody is left to wait in line.
         """
         try:
-            await asyncio.to_thread(_load)
+            await self.load()
             await self._serve(listen)
         except BaseException:
             await self.close()

@@ -27,6 +27,8 @@ EARLY = 1.0
 """Seconds by which the rule may strike before its time as the caller's phone counts."""
 SEEN_WITHIN = 0.5
 """Seconds in which the router knows of a phone that others ring."""
+LATE_WITHIN, LATE_LASTS = 1.0, 8.0
+"""Seconds in which a late order shows at the phone, and for which it may ring: no longer than any offer."""
 LONGEST = MAX_WAIT + 60.0
 """Seconds after which nobody may wait any more, with every fault's own time added."""
 
@@ -51,6 +53,8 @@ class Account:
     """Calls that the rules sent on before their time, or that waited beyond it."""
     faults: Counter[str] = field(default_factory=Counter)
     """What was broken, and how often."""
+    late_orders: int = 0
+    """Phones that rang for a moment besides, since Asterisk read an order seconds late."""
     into_nothing: int = 0
     stuck: list[str] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
@@ -89,6 +93,7 @@ class Account:
         ]
         beside = [
             ("phones picked up for a caller who was gone", self.into_nothing),
+            ("orders that Asterisk read seconds late", self.late_orders),
             ("shells of dead channels, which Asterisk keeps", self.shells),
         ]
         faults = [(f"  {name}", self.faults[name]) for name in sorted(self.faults)]
@@ -174,13 +179,28 @@ def _rung_twice(before: Dialog, after: Dialog) -> bool:
     return before is not after and before.invite_at + head_start <= after.invite_at < ended
 
 
+def _late(centre: Centre, after: Dialog) -> bool:
+    """Whether Asterisk carried out an order that it had taken seconds before, and not read.
+
+    Nobody can take such an order back; meanwhile the fallback may have begun to ring that phone. The router
+    must see it and end it.
+    """
+    at, ended = after.invite_at, after.ended_at
+    just_read = any(moment - 0.1 <= at <= moment + LATE_WITHIN for moment in centre.link.released)
+    return just_read and ended is not None and ended - at < LATE_LASTS
+
+
 def _at_phone(
     centre: Centre, made: Account, name: str, dialogs: list[Dialog], left_first: set[str]
 ) -> None:
     ours = [dialog for dialog in dialogs if by_router(dialog)]
     for after in ours:
         for before in dialogs:
-            if _rung_twice(before, after):
+            if not _rung_twice(before, after):
+                continue
+            if not by_router(before) and _late(centre, after):
+                made.late_orders += 1
+            else:
                 made.double_rung.append(
                     f"{name} at {after.invite_at:.2f} for {after.peer_number}, while it rang or "
                     f"talked for {before.peer_number} ({'router' if by_router(before) else 'fallback'}) "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -43,6 +44,7 @@ class BadLink(Proxy):
         drop, double: the share of Asterisk's events that are lost, or come twice.
         shuffle: the share of events that come after the one behind them.
         tear: the next message from Asterisk is cut in its middle, and the link with it.
+        released: when orders that had been held back were passed on after all (`time.monotonic`).
         dropped, doubled, shuffled: how many events that was true of so far.
     """
 
@@ -52,6 +54,7 @@ class BadLink(Proxy):
         self.pause = 2.0
         self.drop = self.double = self.shuffle = 0.0
         self.dropped = self.doubled = self.shuffled = 0
+        self.released: list[float] = []
         self._dice = dice
 
     def well(self) -> None:
@@ -86,8 +89,11 @@ class BadLink(Proxy):
 
     async def _heard(self, reader: asyncio.StreamReader) -> bytes:
         data = await reader.read(65536)
+        held = self.deaf and bool(data)
         while self.deaf:  # what has come is not passed on, and no more is read
             await asyncio.sleep(0.05)
+        if held:
+            self.released.append(time.monotonic())
         return data
 
     async def _events(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

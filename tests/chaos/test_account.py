@@ -44,7 +44,7 @@ def of(callers: list[Caller], *rung: Any, sent: bytes = b"", away: bool = False)
     centre: Any = SimpleNamespace(
         desks=[SimpleNamespace(name="1001", incoming=list(rung))],
         gone=set(),
-        link=SimpleNamespace(sent=sent),
+        link=SimpleNamespace(sent=sent, released=[50.0]),
         was_away=lambda _: away,
     )
     return account(centre, callers)
@@ -105,6 +105,15 @@ def test_a_phone_that_rings_while_it_rings_was_rung_twice() -> None:
     assert len(of([], fallback, second).double_rung) == 1
     at_once = dialog(1.1, 9, answered_at=None)
     assert of([], fallback, at_once).double_rung == [], "nobody can see that in time"
+
+
+def test_an_order_that_asterisk_read_late_is_counted_apart() -> None:
+    fallback = dialog(48, 60, peer_name="", answered_at=None)
+    late, too_long = (dialog(50.05, end, answered_at=None) for end in (50.2, 59.0))
+    made = of([], fallback, late)
+    assert (made.late_orders, made.double_rung) == (1, [])
+    assert of([], fallback, too_long).double_rung
+    assert of([], dialog(48, 60), late).double_rung, "not while the router's own call is on"
 
 
 def test_a_talk_that_neither_ended_was_cut() -> None:

@@ -178,7 +178,9 @@ Router.__init__ = _init  # type: ignore[method-assign]
 def fail_once() -> None:
     real = Router.handle
 
-    def failing(self: Router, event: Event, now: float) -> list[Command]:
+    def failing(
+        self: Router, event: Event, now: float, present: float | None = None
+    ) -> list[Command]:
         Router.handle = real  # type: ignore[method-assign]
         raise ZeroDivisionError(f"a fault of the test on {type(event).__name__}")
 

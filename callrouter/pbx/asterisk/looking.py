@@ -19,7 +19,7 @@ LOOK_AFTER = 0.3
 """Seconds in which an event may still explain what happened to a caller."""
 
 CONNECTED_AFTER = (1.0, 3.0)
-"""Seconds after which a connect of which nothing was heard is looked at: the core gives up after five."""
+"""Seconds after which a connect of which nothing was heard is looked at: the core gives up after ten."""
 
 FORWARDED_AFTER = (0.0, 0.05, 0.3)
 """Pauses, in seconds, before looking whether a 302 made a channel: what tells so comes a moment later."""
