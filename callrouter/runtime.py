@@ -148,6 +148,11 @@ class Runtime:
         asyncio.get_running_loop().call_later(CATCH_UP, self._caught_up)
         return self._behind, present
 
+    @property
+    def catching_up(self) -> bool:
+        """Whether events are being read that came while we stood still: nobody is rung anew till then."""
+        return self._behind is not None
+
     def _caught_up(self) -> None:
         self._behind = self.clock.now()
         self.post(TimePassed())

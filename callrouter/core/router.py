@@ -34,7 +34,8 @@ class Router:
 
         Deadlines up to `now` strike first, each as if it had been on time. A `now` before an earlier
         one counts as that earlier one: time does not run backwards. Should the event have waited for us,
-        `present` is what time it really is: whatever is ordered now has its time from then on.
+        `present` is what time it really is: whatever is ordered now has its time from then on, and nobody
+        is rung anew before an event that is of the present: those behind it may say that they are taken.
 
         Raises:
             Exception: a fault of ours. What was ordered until then is kept and comes out with the
@@ -48,7 +49,8 @@ class Router:
                 self._strike_due(now)
             floor.now = now
             dispatch.handle(floor, event)
-            matching.settle(floor)
+            if floor.present == now:
+                matching.settle(floor)
         except Exception:
             matching.look_at_everyone(floor)
             raise

@@ -56,6 +56,8 @@ class SelfCheck:
 
     def step(self, now: float) -> None:
         """One slice at `now` (the loop's time)."""
+        if self._runtime.catching_up:
+            return
         if self._runtime.faults != self._faults:
             self._faults = self._runtime.faults
             self._audit.again()

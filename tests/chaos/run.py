@@ -28,6 +28,8 @@ _TRACEBACK = re.compile(
     r"^Traceback [^\n]*\n(?: [^\n]*\n)*+([^\n]*)$(?!\n\n(?:During handling|The above exception))",
     re.MULTILINE,
 )
+# There was not even the memory to say it all: another line of the log follows at once.
+_BROKEN_OFF = re.compile(r"\d{4}-\d\d-\d\d |--- Logging error")
 _NO_MEMORY = (
     "MemoryError",
     "OSError: [Errno 12]",
@@ -153,7 +155,9 @@ class Run:
 def tracebacks(log: str) -> list[str]:
     """The last line of each traceback, but for those of a router that had no memory left."""
     found = (match[1] for match in _TRACEBACK.finditer(log))
-    return [text for text in found if not text.startswith(_NO_MEMORY)]
+    return [
+        text for text in found if not text.startswith(_NO_MEMORY) and not _BROKEN_OFF.match(text)
+    ]
 
 
 async def chaos(

@@ -85,16 +85,31 @@ async def test_who_did_not_pick_up_has_missed_the_call_a_moment_later() -> None:
     runtime.close()
 
 
-async def test_a_phone_that_begins_to_ring_then_has_all_its_time() -> None:
+async def test_nobody_is_rung_before_all_that_came_meanwhile_was_read() -> None:
     runtime, clock = ringing()
     (first,) = runtime.router.floor.offers.values()
+    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IDLE))
     clock.at += 9
     runtime.post(TimePassed())
     runtime.post(LegEnded(offer=first.id, device="desk", why=LegEnd.BUSY))
-    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IDLE))
     runtime.post(SignedIn(agent="bob"))
-    (second,) = runtime.router.floor.offers.values()
+    assert not runtime.router.floor.offers
+    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IN_USE))
     await until(lambda: runtime.router.floor.now == clock.at)
+    assert not [offer for offer in runtime.router.floor.offers.values() if offer.agent.id == "bob"]
+    runtime.close()
+
+
+async def test_a_phone_that_begins_to_ring_then_has_all_its_time() -> None:
+    runtime, clock = ringing()
+    (first,) = runtime.router.floor.offers.values()
+    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IDLE))
+    clock.at += 9
+    runtime.post(TimePassed())
+    runtime.post(LegEnded(offer=first.id, device="desk", why=LegEnd.BUSY))
+    runtime.post(SignedIn(agent="bob"))
+    await until(lambda: runtime.router.floor.now == clock.at)
+    (second,) = runtime.router.floor.offers.values()
     assert second.state is OfferState.RINGING, "not missed in the very moment in which it was rung"
     clock.at += 4.9
     runtime.post(TimePassed())

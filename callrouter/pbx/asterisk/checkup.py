@@ -51,8 +51,10 @@ class Checkup:
             if "Getvar" in allowed:
                 await self._dialplan()
             await self._listen(missing)
-        except AmiError:
-            return  # the link is gone, or too slow to judge; there will be another login
+        except (AmiError, OSError):
+            # The link is gone, or too slow to judge; or we cannot read our own dialplan. There will be
+            # another login.
+            return
 
     async def _dialplan(self) -> None:
         names = [words.is_there(context) for context in words.CONTEXTS]
