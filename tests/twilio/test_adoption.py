@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from callrouter.model.commands import Happened
-from callrouter.model.events import CallMoved, SignedIn, TalkRequested, TalkWish
+from callrouter.model.events import CallArrived, CallMoved, SignedIn, TalkRequested, TalkWish
 from callrouter.model.table import MemberSpec, NumberPattern, Rule, Table, ToQueue
 from callrouter.pbx.twilio.asks import End, Move
-from callrouter.pbx.twilio.parties import place_of, read_place, read_turn
+from callrouter.pbx.twilio.parties import place_of, read_place, read_turn, turn_of
+from callrouter.pbx.twilio.twiml import OURS
 from tests.twilio.peer import Line, Phone
 from tests.twilio.world import World, mobile, table
 
@@ -125,12 +126,32 @@ def test_phones_that_ring_from_before_are_stopped_and_their_agents_rung_anew() -
     assert len(world.happened(Happened.CONNECTED)) == 1
 
 
+QUEUES = ("support", "a_b-c", "x", "q" * 64, "q" * 63 + "r")
+
+
 @pytest.mark.parametrize(
     ("text", "queue", "priority"),
-    [("support", "support", 50), ("a_b-c.1", "a_b-c", 1), ("x.0", "x", 50), ("x.101", "x", 50), ("x.½", "x", 50), ("", "", 50), ("x.7.8", "x", 50)],
-)  # fmt: skip
+    [
+        ("support", "support", 50),
+        ("a_b-c.1", "a_b-c", 1),
+        ("x.0", "x", 50),
+        ("x.101", "x", 50),
+        ("x.½", "x", 50),
+        ("", "", 50),
+        ("gone.7", "", 7),
+    ],
+)
 def test_places_are_read_back(text: str, queue: str, priority: int) -> None:
-    assert read_place(text) == (queue, priority)
+    assert read_place(text, QUEUES) == (queue, priority)
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_the_longest_names_fit_and_are_told_apart(queue: str) -> None:
+    arrived = CallArrived(call="c", pbx="cloud", queue=queue, priority=100)
+    place = place_of(arrived)
+    assert len(OURS + place) <= 64
+    assert read_place(place, QUEUES) == (queue, 100)
+    assert read_turn(turn_of(arrived, 1_800_000_000.4), QUEUES) == (queue, 100, 1_800_000_000.0)
 
 
 def test_a_place_says_only_what_is_not_usual() -> None:
@@ -142,7 +163,6 @@ def test_a_place_says_only_what_is_not_usual() -> None:
     assert place_of(replace(arrived, priority=7)) == "support.7"
 
 
-@pytest.mark.parametrize("since", ["", "x", "-1", "1" * 11, "1.5", "½"])
+@pytest.mark.parametrize("since", ["", "x", "-1", "1" * 11, "½"])
 def test_a_turn_that_tells_nonsense_of_the_first_entry(since: str) -> None:
-    assert read_turn(f"support.7@{since}") == ("support", 7, None)
-    assert read_turn("support.7@1800000000") == ("support", 7, 1_800_000_000.0)
+    assert read_turn(f"support.7.{since}", QUEUES) == ("support", 7, None)

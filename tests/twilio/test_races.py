@@ -197,7 +197,9 @@ def test_after_a_redirect_the_queue_s_action_is_asked_for_as_well_and_changes_no
     for result in ("redirected", "redirected-from-bridged"):
         said = world.exchange.desk.answer("left", "", params(caller, QueueResult=result), world.now)
         assert said == twiml.nothing()
-    wait = world.exchange.desk.answer("wait", "support@1", params(caller, QueueTime="9"), world.now)
+    wait = world.exchange.desk.answer(
+        "wait", "support.50.1800000000", params(caller, QueueTime="9"), world.now
+    )
     assert "<Dial" not in wait, "a document that came late is run by nobody, and moves nobody"
     assert len(world.records) == records
     assert world.peer.hear(caller) == [A]

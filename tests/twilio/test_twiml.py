@@ -16,7 +16,7 @@ from tests.twilio.known import TABLE, faults
 LINKS = Links("https://calls.example.com/", "cloud")
 NEWS = Announce(pbx="cloud", call="c", position=3, minutes=1)
 DOCUMENTS = {
-    "wait": twiml.wait_here(LINKS, "support.7", 1_800_000_000.4),
+    "wait": twiml.wait_here(LINKS, "support.7", "support.7.1800000000"),
     "music": twiml.music("https://example.com/m.mp3"),
     "silence": twiml.music(""),
     "news": twiml.music("https://example.com/m.mp3", NEWS),

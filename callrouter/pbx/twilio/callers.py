@@ -15,7 +15,7 @@ from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.asks import Answer, Came, Move
 from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.links import Links
-from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, place_of
+from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, place_of, turn_of
 from callrouter.settings import TwilioSettings
 
 logger = logging.getLogger(__name__)
@@ -144,7 +144,7 @@ class Callers:
     def waiting_room(self, caller: Caller) -> str:
         """The document that lets a caller wait, or rings phones for them meanwhile."""
         return caller.document or twiml.wait_here(
-            self._links, place_of(caller.arrived), caller.first
+            self._links, place_of(caller.arrived), turn_of(caller.arrived, caller.first)
         )
 
     def _way_out(self, command: Leave) -> str:

@@ -170,8 +170,8 @@ class Desk:
             )
             if caller is None:
                 return twiml.leave_queue()
-            queue, priority, first = read_turn(place)
-            if queue in self._ledger.table.queues:
+            queue, priority, first = read_turn(place, self._ledger.table.queues)
+            if queue:
                 since = first or caller.arrived.entered_at
                 caller.arrived = replace(
                     caller.arrived, queue=queue, priority=priority, entered_at=since

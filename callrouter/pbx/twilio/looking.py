@@ -61,10 +61,8 @@ def adopt(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> N
         if one.conference:
             rooms.setdefault(one.conference, []).append(one)
         elif one.queue and one.called_number in settings.numbers and _new(ledger, one):
-            queue, priority = read_place(one.queue)
-            if queue not in ledger.table.queues:
-                queue = settings.numbers[one.called_number]
-            _take(ledger, one, queue, priority)
+            queue, priority = read_place(one.queue, ledger.table.queues)
+            _take(ledger, one, queue or settings.numbers[one.called_number], priority)
     for room, people in rooms.items():
         _adopt_talk(ledger, settings, room, people)
     _silence(ledger, settings, found)

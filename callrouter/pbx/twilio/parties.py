@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from hashlib import sha256
 from typing import TypeAlias
 
 from callrouter.model.commands import Announce, Ring, StopReason
 from callrouter.model.events import CallArrived, SeenCall, SeenLeg
 from callrouter.model.table import DEFAULT_PRIORITY, FIRST_PRIORITY, LAST_PRIORITY
 from callrouter.pbx.twilio.twiml import OURS
+
+_LONGEST = 64 - len(OURS) - len(".100")
 
 LegKey: TypeAlias = tuple[str, str]
 """Offer and device."""
@@ -156,24 +160,37 @@ def room_of(sid: str, offer: str) -> str:
 
 def place_of(arrived: CallArrived) -> str:
     """Where a caller waits, and how; a restarted daemon reads it back with `read_place`."""
-    if arrived.priority == DEFAULT_PRIORITY:
-        return arrived.queue
-    return f"{arrived.queue}.{arrived.priority}"
+    name = short(arrived.queue)
+    return name if arrived.priority == DEFAULT_PRIORITY else f"{name}.{arrived.priority}"
 
 
-def read_place(text: str) -> tuple[str, int]:
-    """The queue and the priority that a place tells of."""
-    queue, _, priority = text.partition(".")
-    known = priority.isascii() and priority.isdigit() and len(priority) <= 3
-    number = int(priority) if known else DEFAULT_PRIORITY
-    return queue, number if FIRST_PRIORITY <= number <= LAST_PRIORITY else DEFAULT_PRIORITY
+def turn_of(arrived: CallArrived, first: float) -> str:
+    """What each turn of music tells of a caller, who entered first at `first`; see `read_turn`."""
+    return f"{short(arrived.queue)}.{arrived.priority}.{first:.0f}"
 
 
-def read_turn(text: str) -> tuple[str, int, float | None]:
+def short(queue: str) -> str:
+    """A queue's name as Twilio has room for it, in 64 characters with `OURS` and a priority."""
+    if len(queue) <= _LONGEST:
+        return queue
+    return f"{queue[: _LONGEST - 13]}-{sha256(queue.encode()).hexdigest()[:12]}"
+
+
+def read_place(text: str, queues: Iterable[str]) -> tuple[str, int]:
+    """The queue, of those there are, and the priority that a place tells of; empty: none of them."""
+    name, _, rest = text.partition(".")
+    queue = next((queue for queue in queues if short(queue) == name), "")
+    known = rest.isascii() and rest.isdigit() and len(rest) <= 3
+    priority = int(rest) if known else DEFAULT_PRIORITY
+    fits = FIRST_PRIORITY <= priority <= LAST_PRIORITY
+    return queue, priority if fits else DEFAULT_PRIORITY
+
+
+def read_turn(text: str, queues: Iterable[str]) -> tuple[str, int, float | None]:
     """What a turn of music tells of: as `read_place`, and the first entry, if it is one."""
-    place, _, since = text.partition("@")
-    known = since.isascii() and since.isdigit() and len(since) <= 10
-    return (*read_place(place), float(since) if known else None)
+    place, _, since = text.rpartition(".")
+    known = since.isascii() and since.isdigit() and len(since) == 10
+    return (*read_place(place, queues), float(since) if known else None)
 
 
 def read_room(name: str) -> tuple[str, str]:

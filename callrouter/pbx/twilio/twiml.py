@@ -39,17 +39,17 @@ _QUIET = 20
 """Seconds of silence after `HOLD_THE_LINE`. Each new turn shows that the caller is still there."""
 
 
-def wait_here(links: Links, place: str, since: float) -> str:
+def wait_here(links: Links, place: str, turn: str) -> str:
     """Let a caller wait in Twilio's queue of that name, from where a restarted daemon takes them up.
 
-    `place` says what that one must know (`callrouter.pbx.twilio.parties.place_of`); each turn of music
-    tells it as well, and `since` when they first entered.
+    What that one must know is in `place`, the queue's name, and in `turn`, which each turn of music tells
+    (`callrouter.pbx.twilio.parties.place_of` and `turn_of`).
     """
     response = VoiceResponse()
     response.append(
         Enqueue(
             name=OURS + place,
-            wait_url=links.to("wait", f"{place}@{since:.0f}"),
+            wait_url=links.to("wait", turn),
             wait_url_method="POST",
             action=links.to("left"),
             method="POST",
