@@ -49,7 +49,7 @@ def end(daemon: Daemon, number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_same_states_before_and_after(place: Place, number: signal.Signals) -> None:
-    place.replace("queues", "policy: priority", "policy: priority, wrap_up: 8s")
+    place.replace("queues", "policy: priority", "policy: priority, wrap_up: 15s")
     with started(place, TALK) as daemon:
         daemon.wait_for("office is in step")
         ask(place, "agents/alice/sign-in", {})
