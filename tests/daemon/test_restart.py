@@ -137,7 +137,7 @@ def test_killed_in_a_pause_with_a_longest_length(place: Place) -> None:
         if time.monotonic() < began + 5:  # else the machine stood still
             assert agent(place, "alice")["state"] == "paused"
         until(lambda: agent(place, "alice")["state"] == "available")
-        assert 5.9 < time.monotonic() - began < 12
+        assert time.monotonic() - began > 5.9
 
 
 def test_a_database_that_cannot_be_opened_does_not_keep_calls_waiting(place: Place) -> None:
@@ -161,7 +161,9 @@ def test_a_database_server_that_is_away_does_not_keep_calls_waiting(place: Place
         daemon.wait_for("agents' states can't be kept in postgresql://127.0.0.1")
         ask(place, "agents/alice/sign-in", {})
         until(lambda: agent(place, "alice")["state"] == "on-call")
-        with urllib.request.urlopen(f"http://127.0.0.1:{place.port}/healthz", timeout=5) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{place.port}/healthz", timeout=BUSY
+        ) as answer:
             assert json.load(answer)["store"] == "down"
         assert "not being saved in postgresql://127.0.0.1" in place.call("status").stdout
         assert daemon.stop() == 0
