@@ -1,167 +1,198 @@
 """What a decision costs: whole calls a second and microseconds an event, by size of the call centre.
 
-    python bench/core.py                     # the whole table
-    python bench/core.py --agents 100 10000  # some rows
+    python -m bench.core                         # everything, in about four minutes
+    python -m bench.core --agents 100 10000      # some rows
+    python -m bench.core --profile               # where the time goes, at the largest size
+    python -m bench.core --json
 
-A whole call is: arrives, is offered, rings, is accepted, connected, ends, wrap-up ends. With a backlog
-the agent who ends it is offered the next at once.
+Measured is `Router.handle` with all it calls and tells, the making of the events, and a harness of a
+few lines: no PBX, no event loop, no store. A whole call is: arrives, is offered, rings, is accepted,
+connected, ends, wrap-up ends. With a backlog the agent who ends it is offered the next at once.
+`calls/s` drops what is told; `with why` is the same with everything kept in `api.why.Journal`, as the
+daemon does. Seconds are those of the processor and of the best of several slices: neighbours disturb the
+clock's, and by their use of the caches the processor's too. The garbage collector is on.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
 import gc
+import json
+import os
+import platform
+import pstats
 import random
+import sys
 import time
 import tracemalloc
-from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from heapq import heappop, heappush
+from math import log
+from pathlib import Path
+from typing import Any
 
+from bench.floor import PBX, WRAP_UP, Floor, deaf_table, make_table
 from callrouter.core.router import Router
-from callrouter.model.commands import Ring
-from callrouter.model.events import (
-    CallArrived,
-    CallConnected,
-    Event,
-    LegAccepted,
-    LegEnd,
-    LegEnded,
-    LegRang,
-    PbxSnapshot,
-    Reached,
-    SignedIn,
-)
-from callrouter.model.table import AgentSpec, DeviceSpec, MemberSpec, QueueSpec, Table
+from callrouter.model.commands import PbxCommand
+from callrouter.model.events import Event, SignedIn
+from callrouter.pbx.simulated import Engine, Spread, Traffic
+from callrouter.policies import REGISTRY
 
-PBX = "office"
-WRAP_UP = 10.0
 SLICES = 8
-
-
-def make_table(agents: int, queues: int, policy: str, each: int = 5) -> Table:
-    """Every agent in `each` queues, levels 1 to 3."""
-    rng = random.Random(7)
-    names = [f"a{number}" for number in range(agents)]
-    members: dict[str, list[MemberSpec]] = {f"q{number}": [] for number in range(queues)}
-    for name in names:
-        for queue in rng.sample(sorted(members), min(each, queues)):
-            places = members[queue]
-            places.append(MemberSpec(agent=name, level=rng.randint(1, 3), order=len(places)))
-    return Table(
-        agents={
-            name: AgentSpec(
-                id=name,
-                name=name,
-                devices=(
-                    DeviceSpec(id="desk", agent=name, pbxes=(PBX,), endpoint=f"PJSIP/{name}"),
-                ),
-            )
-            for name in names
-        },
-        queues={
-            queue: QueueSpec(
-                id=queue,
-                name=queue,
-                members=tuple(places),
-                policy=(policy,),
-                wrap_up=WRAP_UP,
-                max_wait=3600.0,
-            )
-            for queue, places in members.items()
-        },
-    )
-
-
-class Floor:
-    """A router with its agents signed in, and phones that always answer.
-
-    Between `WRAP_UP` and the pace of `step` half of the busy agents are in wrap-up at any time.
-    """
-
-    def __init__(self, table: Table, *, busy: int) -> None:
-        self.router = Router(table, dice=random.Random(1), boot="b")
-        self.now = 1.0
-        self.events = self.arrived = self.ended = 0
-        self.busy = busy
-        self.rings: deque[Ring] = deque()
-        self.talking: deque[str] = deque()
-        self.rng = random.Random(2)
-        self.queues = list(table.queues)
-        endpoints = dict.fromkeys((f"PJSIP/{name}" for name in table.agents), Reached.IDLE)
-        self.feed(PbxSnapshot(pbx=PBX, endpoints=endpoints))
-        for name in table.agents:
-            self.now += 0.001
-            self.feed(SignedIn(agent=name))
-
-    def feed(self, event: Event) -> None:
-        self.events += 1
-        for command in self.router.handle(event, self.now):
-            if type(command) is Ring:
-                self.rings.append(command)
-
-    def arrive(self) -> None:
-        self.arrived += 1
-        queue = self.queues[self.rng.randrange(len(self.queues))]
-        self.feed(CallArrived(call=f"c{self.arrived}", pbx=PBX, queue=queue))
-
-    def answer_all(self) -> None:
-        while self.rings:
-            ring = self.rings.popleft()
-            self.feed(LegRang(offer=ring.offer, device="desk"))
-            self.feed(LegAccepted(offer=ring.offer, device="desk"))
-            self.feed(CallConnected(call=ring.call, offer=ring.offer))
-            self.talking.append(ring.offer)
-
-    def step(self) -> None:
-        """A call arrives, whoever is rung answers, and the longest talk ends."""
-        self.now += 2 * WRAP_UP / self.busy
-        self.arrive()
-        self.answer_all()
-        if len(self.talking) > self.busy // 2:
-            self.ended += 1
-            self.feed(LegEnded(offer=self.talking.popleft(), device="desk", why=LegEnd.HUNG_UP))
-            self.answer_all()
-
-
-def measure(agents: int, queues: int, backlog: int, calls: int, policy: str) -> Row:
-    """With a backlog all agents are kept busy, else half of them."""
-    floor = Floor(make_table(agents, queues, policy), busy=agents if backlog else agents // 2)
-    for _ in range(backlog + agents if backlog else 0):
-        floor.arrive()
-    floor.answer_all()
-    for _ in range(agents + agents // 2):  # until as many talk, and rest, as will
-        floor.step()
-    gc.collect()
-    gc.freeze()
-    rows = [one_slice(floor, max(1, calls // SLICES)) for _ in range(SLICES)]
-    gc.unfreeze()
-    return Row(agents, queues, backlog, *max(rows))
-
-
-def one_slice(floor: Floor, calls: int) -> tuple[float, float]:
-    """Whole calls a second, and microseconds an event."""
-    floor.events = floor.ended = 0
-    start = time.process_time()
-    for _ in range(calls):
-        floor.step()
-    seconds = time.process_time() - start
-    return floor.ended / seconds, seconds / floor.events * 1e6
 
 
 @dataclass
 class Row:
-    """One line of the table.
-
-    Seconds are those of the processor and of the best slice: neighbours disturb the clock's, and by
-    their use of the caches the processor's too.
-    """
+    """One line of the table."""
 
     agents: int
     queues: int
     backlog: int
     per_second: float
     per_event: float
+    with_why: float
+
+    @property
+    def cost(self) -> float:
+        """Microseconds a whole call."""
+        return 1e6 / self.per_second
+
+
+def filled(agents: int, queues: int, backlog: int, policy: str, *, why: bool = False) -> Floor:
+    """A floor in its stride: with a backlog all agents are kept busy, else half of them."""
+    table = make_table(agents, queues, policy)
+    floor = Floor(table, busy=agents if backlog else agents // 2, why=why)
+    for _ in range(backlog + agents if backlog else 0):
+        floor.arrive()
+    floor.answer_all()
+    for _ in range(agents + agents // 2):  # until as many talk, and rest, as will
+        floor.step()
+    return floor
+
+
+def slices(floor: Floor, calls: int) -> tuple[float, float]:
+    """Whole calls a second, and microseconds an event, in the best slice."""
+    gc.collect()
+    gc.freeze()
+    found = []
+    for _ in range(SLICES):
+        floor.events = floor.ended = 0
+        start = time.process_time()
+        for _ in range(max(1, calls // SLICES)):
+            floor.step()
+        seconds = time.process_time() - start
+        found.append((floor.ended / seconds, seconds / floor.events * 1e6))
+    gc.unfreeze()
+    return max(found)
+
+
+def measure(agents: int, queues: int, backlog: int, calls: int, policy: str) -> Row:
+    """One size, without and with the journal."""
+    per_second, per_event = slices(filled(agents, queues, backlog, policy), calls)
+    with_why, _ = slices(filled(agents, queues, backlog, policy, why=True), calls)
+    return Row(agents, queues, backlog, per_second, per_event, with_why)
+
+
+def slope(points: Iterable[tuple[float, float]]) -> float | None:
+    """How cost grows with size: the exponent of the power law that fits best (least squares of logs)."""
+    logs = [(log(size), log(cost)) for size, cost in points if size > 0]
+    if len({size for size, _ in logs}) < 2:
+        return None
+    x = sum(size for size, _ in logs) / len(logs)
+    y = sum(cost for _, cost in logs) / len(logs)
+    over = sum((size - x) * (cost - y) for size, cost in logs)
+    return over / sum((size - x) ** 2 for size, _ in logs)
+
+
+def exponents(
+    rows: list[Row], agents: int, queues: int, backlog: int, calls: int, policy: str
+) -> dict[str, float]:
+    """Over agents, queues and backlog, each with the other two at their largest."""
+    lines = {
+        "agents": [(r.agents, r.cost) for r in rows if (r.queues, r.backlog) == (queues, backlog)],
+        "queues": [(r.queues, r.cost) for r in rows if (r.agents, r.backlog) == (agents, backlog)],
+    }
+    if backlog:
+        waiting = (backlog // 10, backlog, backlog * 4)
+        floors = [(number, filled(agents, queues, number, policy)) for number in waiting]
+        lines["backlog"] = [(number, 1e6 / slices(floor, calls)[0]) for number, floor in floors]
+    found = {name: slope(points) for name, points in lines.items()}
+    return {name: exponent for name, exponent in found.items() if exponent is not None}
+
+
+# ---------------------------------------------------------------- other rows
+
+
+def policies(agents: int, queues: int, calls: int) -> dict[str, float]:
+    """Whole calls a second with each policy and half of the agents idle; ring-all rings all of those."""
+    return {
+        name: slices(filled(agents, queues, 0, name), calls // 10 if name == "ring-all" else calls)[
+            0
+        ]
+        for name in sorted(REGISTRY)
+    }
+
+
+def refused(backlog: int, deaf: int, working: int = 10) -> tuple[float, float]:
+    """Microseconds a call that waits behind `backlog` others which `deaf` idle agents have refused.
+
+    First as working agents become free one by one, then with all of them free at one instant.
+    """
+    table = deaf_table(deaf, working)
+    floor = Floor(table, busy=working)
+    nobody = set(list(table.agents)[:deaf])
+    for _ in range(backlog + working):
+        floor.arrive()
+        floor.answer_all(nobody)
+    costs = []
+    for pause in (WRAP_UP / working, 0.0):
+        best = float("inf")
+        for _ in range(SLICES):
+            start = time.process_time()
+            for _ in range(len(floor.talking)):
+                floor.rest(pause)
+                floor.hang_up()
+                floor.answer_all(nobody)
+            floor.rest(WRAP_UP)
+            floor.answer_all(nobody)
+            best = min(best, (time.process_time() - start) / working * 1e6)
+        costs.append(best)
+    return costs[0], costs[1]
+
+
+def simulated(agents: int, queues: int, calls: int) -> float:
+    """Whole calls a second of core and simulated PBX together: callers who give up, phones that miss."""
+    table = make_table(agents, queues, "longest-idle")
+    each = (
+        agents / 25.0 / 2 * 60 / queues
+    )  # a call takes an agent some 25 s, and half are to be busy
+    traffic = Traffic(otherwise=each, talk=Spread(median=11.0, sigma=0.4, least=3.0, most=300.0))
+    router = Router(table, dice=random.Random(1), boot="b", now=1.0)
+    engine = Engine(PBX, table, traffic, random.Random(3), now=1.0)
+    now = 1.0
+
+    def feed(event: Event) -> None:
+        for command in router.handle(event, now):
+            if isinstance(command, PbxCommand):
+                engine.order(command, now)
+
+    def run(talks: int) -> None:
+        nonlocal now
+        until = engine.fates["talked"] + talks
+        while engine.fates["talked"] < until and (at := engine.next_at()) is not None:
+            now = max(now, at)
+            for event in engine.step(now):
+                feed(event)
+
+    feed(engine.snapshot())
+    for name in table.agents:
+        feed(SignedIn(agent=name))
+    run(agents // 2)
+    start = time.process_time()
+    run(calls)
+    return calls / (time.process_time() - start)
 
 
 def bare_heaps(pairs: int = 100_000) -> float:
@@ -188,29 +219,100 @@ def memory(agents: int, queues: int, waiting: int) -> float:
     return size / 1e6
 
 
+def profile(agents: int, queues: int, backlog: int, calls: int, policy: str, top: int = 30) -> None:
+    """The functions that take most of the time. The profiler makes each call of one look dearer."""
+    floor = filled(agents, queues, backlog, policy)
+    profiler = cProfile.Profile()
+    profiler.enable()
+    for _ in range(calls):
+        floor.step()
+    profiler.disable()
+    # What pstats knows is not in its stubs: by function, calls of it and its own seconds.
+    stats: dict[Any, Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
+    rows = sorted(
+        ((own, count, where) for where, (_, count, own, *_) in stats.items()), reverse=True
+    )
+    whole = sum(own for own, _, _ in rows)
+    print(f"{sum(count for _, count, _ in rows) / calls:.0f} function calls a whole call")
+    print(f"{'share':>6} {'calls':>6}  function, calls of it in a whole call")
+    for own, count, (file, _, name) in rows[:top]:
+        print(f"{own / whole:>6.1%} {count / calls:>6.1f}  {Path(file).name} {name}")
+
+
+# ---------------------------------------------------------------- the whole
+
+
+def report(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, object]:
+    """Measure everything, telling each figure as soon as it is there."""
+    agents, queues, backlog = max(args.agents), max(args.queues), max(args.backlog)
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} processors"
+    say(f"{machine}, policy {args.policy}, {args.calls} calls a row\n")
+    say("agents  queues  backlog   calls/s  us/event  us/call  with why  cost against first row")
+    rows: list[Row] = []
+    for waiting in args.backlog:
+        for count in args.agents:
+            for number in args.queues:
+                row = measure(count, number, waiting, args.calls, args.policy)
+                rows.append(row)
+                first = next(r for r in rows if r.backlog == waiting)
+                say(
+                    f"{count:>6} {number:>7} {waiting:>8} {row.per_second:>9.0f} "
+                    f"{row.per_event:>9.2f} {row.cost:>8.1f} {row.with_why:>9.0f} "
+                    f"{row.cost / first.cost:>9.2f}"
+                )
+    found = exponents(rows, agents, queues, backlog, args.calls, args.policy)
+    grows = ", ".join(f"{name} {exponent:+.3f}" for name, exponent in found.items())
+    say(f"\ncost of a call grows with the power of: {grows}")
+    costs = {waiting: refused(waiting, 10) for waiting in sorted({backlog // 10, backlog} - {0})}
+    for waiting, (one, many) in costs.items():
+        say(
+            f"{waiting} calls that all 10 idle agents have refused: {one:.0f} us a call as others become "
+            f"free one by one, {many:.0f} us as they do all at once"
+        )
+    by_policy = policies(1_000, 50, args.calls // 2)
+    say("\nwhole calls a second by policy, 1,000 agents, 50 queues, half of them idle:")
+    for name, speed in by_policy.items():
+        say(f"  {name:<20} {speed:>7.0f}")
+    speed = simulated(agents, queues, args.calls)
+    say(f"\nsimulated PBX and core, {agents} agents: {speed:.0f} whole calls a second")
+    size = memory(agents, queues, 5_000)
+    say(f"memory at {agents} agents, {queues} queues, 5,000 waiting: {size:.0f} MB")
+    heaps = bare_heaps()
+    say(f"bare heaps on this machine in this run: {heaps:.0f} pairs a second")
+    return {
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "policy": args.policy,
+        "rows": [asdict(row) for row in rows],
+        "exponents": found,
+        "refused_us": costs,
+        "by_policy": by_policy,
+        "simulated": speed,
+        "memory_mb": size,
+        "bare_heaps": heaps,
+    }
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--agents", type=int, nargs="+", default=[100, 1_000, 10_000])
     parser.add_argument("--queues", type=int, nargs="+", default=[10, 50, 200])
     parser.add_argument("--backlog", type=int, nargs="+", default=[0, 5_000])
     parser.add_argument("--calls", type=int, default=10_000, help="whole calls to measure")
-    parser.add_argument("--policy", default="longest-idle")
+    parser.add_argument("--policy", default="longest-idle", choices=sorted(REGISTRY))
+    parser.add_argument(
+        "--profile", action="store_true", help="where the time goes, and nothing else"
+    )
+    parser.add_argument("--json", action="store_true", help="all figures, for programs")
     args = parser.parse_args()
-    print(f"{'agents':>7} {'queues':>7} {'backlog':>8} {'calls/s':>9} {'us/event':>9} {'ratio':>6}")
-    base: dict[int, float] = {}
-    for backlog in args.backlog:
-        for agents in args.agents:
-            for queues in args.queues:
-                row = measure(agents, queues, backlog, args.calls, args.policy)
-                ratio = base.setdefault(backlog, row.per_second) / row.per_second
-                print(
-                    f"{agents:>7} {queues:>7} {backlog:>8} {row.per_second:>9.0f} "
-                    f"{row.per_event:>9.2f} {ratio:>6.2f}"
-                )
-    print(f"bare heaps on this machine in this run: {bare_heaps():.0f} pairs a second")
-    agents, queues = max(args.agents), max(args.queues)
-    size = memory(agents, queues, 5_000)
-    print(f"memory at {agents} agents, {queues} queues, 5,000 waiting: {size:.0f} MB")
+    if args.profile:
+        size = (max(args.agents), max(args.queues), max(args.backlog))
+        profile(*size, args.calls, args.policy)
+    elif args.json:
+        figures = report(args, lambda line: print(line, file=sys.stderr))
+        print(json.dumps(figures, indent=2))
+    else:
+        report(args, print)
 
 
 if __name__ == "__main__":
