@@ -228,7 +228,7 @@ class Histories(RuleBasedStateMachine):
         act(self.world, chance)
 
 
-TestHistories = Histories.TestCase
+TestHistories = pytest.mark.timeout(600)(Histories.TestCase)
 
 
 @pytest.mark.timeout(3600)

@@ -45,7 +45,7 @@ class Histories(RuleBasedStateMachine):
         self.world.finish()
 
 
-TestHistories = Histories.TestCase
+TestHistories = pytest.mark.timeout(600)(Histories.TestCase)
 
 
 @pytest.mark.timeout(3600)
