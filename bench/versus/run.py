@@ -10,7 +10,7 @@ from functools import partial
 from bench.versus import scenes, work
 from bench.versus.results import Results
 from bench.versus.stage import Size, Stage, stage
-from bench.versus.systems import SYSTEMS, System
+from bench.versus.systems import SYSTEMS, System, settled
 from callrouter.lab import Install
 
 PARTS = "abcdef"
@@ -64,7 +64,7 @@ class Plan:
     def estimate(self) -> float:
         """Seconds the run will take, about."""
         turns = self.rounds * len(self.systems)
-        total = 5.0 + 2.0 * turns
+        total = 5.0 + 4.0 * turns
         total += 0.4 * self.queued * len(self.systems) * ("a" in self.parts)
         if self.lines:
             total += turns * (scenes.WARM_UP + 3.0) + self.seconds * len(self.systems)
@@ -103,6 +103,7 @@ async def run(plan: Plan, install: Install, say: Say) -> Results:
                 system = kind()
                 await system.start(here)
                 try:
+                    await settled(here.asterisk.pid, system.pid)
                     for what, scene in _scenes(plan, here, system, found, number):
                         gone = time.monotonic() - began
                         left = max(0.0, estimate - gone)

@@ -13,6 +13,9 @@ from callrouter.demo.child import Daemon
 from callrouter.demo.folder import free_port
 
 _READY_S = 15.0
+_LOOK_EVERY_S = 0.5
+_RESTS_S = 0.02
+"""Of each look's half second."""
 
 
 class System:
@@ -136,3 +139,18 @@ def cpu_seconds(pid: int | None) -> float:
         return 0.0
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / _TICKS
+
+
+async def settled(*pids: int | None, within: float = 10.0) -> None:
+    """Wait until processes have done what they do after a start: until they use next to nothing.
+
+    A router that is in step goes on loading what it needs later, such as its HTTP side, for a second or two. On
+    a machine where they never rest the wait ends after `within` seconds.
+    """
+    used = [cpu_seconds(pid) for pid in pids]
+    for _ in range(round(within / _LOOK_EVERY_S)):
+        await asyncio.sleep(_LOOK_EVERY_S)
+        now = [cpu_seconds(pid) for pid in pids]
+        if all(after - before <= _RESTS_S for before, after in zip(used, now, strict=True)):
+            return
+        used = now
