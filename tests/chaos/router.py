@@ -36,6 +36,7 @@ class RouterProcess:
     Attributes:
         began: `time.monotonic` of the last start.
         ends: how often it ended by itself.
+        excused: from where to where in its log it might end, in bytes.
         clock_off: seconds by which its wall clock is off the machine's.
         surprises: ends that nobody had ordered.
     """
@@ -58,6 +59,7 @@ class RouterProcess:
         self.port = free_port()
         self.began = 0.0
         self.ends = 0
+        self.excused: list[tuple[int, int]] = []
         self.clock_off = 0.0
         self.surprises: list[str] = []
         self._process: asyncio.subprocess.Process | None = None
@@ -125,12 +127,22 @@ class RouterProcess:
 
     @contextmanager
     def may_end(self) -> Iterator[None]:
-        """Meanwhile it may end by itself, and is only started again."""
+        """Meanwhile it may end by itself, and is only started again; and its log may say anything."""
         self._ending = True
+        began = self.log.stat().st_size
         try:
             yield
         finally:
             self._ending = False
+            self.excused.append((began, self.log.stat().st_size))
+
+    def said(self) -> str:
+        """Its log, but for what it said when it might end."""
+        log, at, parts = self.log.read_bytes(), 0, []
+        for began, ended in self.excused:
+            parts.append(log[at:began])
+            at = ended
+        return b"".join([*parts, log[at:]]).decode(errors="replace")
 
     def set_clock(self, off: float) -> None:
         """Set its wall clock so many seconds off the machine's, whether it runs or not."""
