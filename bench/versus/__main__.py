@@ -153,7 +153,9 @@ def main(given: list[str]) -> int:
     aims = write(asked, plan, facts, found, head)
     print(report.text(head, report.rows(found, plan.loads, plan.ring_all), aims))
     _say_missing(found, say)
-    drawn = f", {asked.plot}" if plot.can_plot() else "; no picture: pip install matplotlib"
+    drawn = f", {asked.plot}" if plot.panels(found, plan.loads) else ""
+    if not plot.can_plot():
+        drawn = "; no picture: pip install matplotlib"
     say(f"\ntook {facts['took_s']} s; written: {asked.json}, {asked.markdown}{drawn}")
     return 0
 

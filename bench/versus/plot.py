@@ -28,6 +28,13 @@ def steps(values: Sequence[float]) -> tuple[list[float], list[float]]:
     return ordered, [(place + 1) / len(ordered) for place in range(len(ordered))]
 
 
+def panels(found: Results, loads: Sequence[float]) -> list[tuple[str, str]]:
+    """Title and sample of each part of the picture that there is something for."""
+    wanted = [("agent hangs up → their next INVITE", results.FREED)]
+    wanted += [(f"caller's wait, agents {load:.0%} busy", results.waited(load)) for load in loads]
+    return [(label, name) for label, name in wanted if any(found.spread(s, name) for s in COLUMNS)]
+
+
 def plot(found: Results, loads: Sequence[float], title: str, to: Path) -> None:
     """Draw (b), and (f) at each load, into a PNG; needs matplotlib."""
     import matplotlib as mpl  # noqa: PLC0415 - an extra
@@ -35,11 +42,7 @@ def plot(found: Results, loads: Sequence[float], title: str, to: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    panels = [("agent hangs up → their next INVITE", results.FREED)]
-    panels += [(f"caller's wait, agents {load:.0%} busy", results.waited(load)) for load in loads]
-    measured = [
-        (label, name) for label, name in panels if any(found.spread(s, name) for s in COLUMNS)
-    ]
+    measured = panels(found, loads)
     if not measured:
         return
     wide = min(2, len(measured))

@@ -9,7 +9,7 @@ from statistics import fmean, quantiles
 
 import pytest
 
-from bench.versus.plot import steps
+from bench.versus.plot import panels, steps
 from bench.versus.results import BACKLOG, FREED, QUEUED, Effort, Results, percentile, ratio, spread
 from bench.versus.scenes import idle
 from bench.versus.targets import as_they_come, targets
@@ -84,6 +84,11 @@ def test_idle_is_from_each_end_to_the_next_invite() -> None:
 
 def test_steps() -> None:
     assert steps([3.0, 1.0]) == ([1.0, 3.0], [0.5, 1.0])
+
+
+def test_the_picture_has_what_was_measured() -> None:
+    assert [name for _, name in panels(found(), (0.7,))] == [FREED]
+    assert panels(Results(), (0.7,)) == []
 
 
 # ---------------------------------------------------------------- the work
