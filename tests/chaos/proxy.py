@@ -75,16 +75,21 @@ class BadLink(Proxy):
         pair = (writer, out)
         self._pairs.add(pair)
         try:
-            await asyncio.gather(self._orders(reader, out), self._events(there, writer))
+            await asyncio.gather(self._orders(reader, out, writer), self._events(there, writer))
         finally:
             self._pairs.discard(pair)
 
-    async def _orders(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """From the router to Asterisk."""
+    async def _orders(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        router: asyncio.StreamWriter,
+    ) -> None:
+        """From the router to Asterisk. What is on its way when the router resets the link is gone."""
         with suppress(OSError):
             while data := await self._heard(reader):
                 self.sent += data
-                await self._pass(writer, data)
+                await self._pass(writer, data, router)
         writer.transport.abort()
 
     async def _heard(self, reader: asyncio.StreamReader) -> bytes:
@@ -153,10 +158,14 @@ class BadLink(Proxy):
             await asyncio.sleep(0.01)
         return sent, loop.time() - began
 
-    async def _pass(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+    async def _pass(
+        self, writer: asyncio.StreamWriter, data: bytes, source: asyncio.StreamWriter | None = None
+    ) -> None:
         while self.frozen:
             await asyncio.sleep(0.05)
         while self.slow and data:
+            if source is not None and source.transport.is_closing():
+                return
             for n in range(min(400, len(data))):
                 writer.write(data[n : n + 1])
                 await asyncio.sleep(0)
