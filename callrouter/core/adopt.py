@@ -30,17 +30,20 @@ def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     """
     talking = {item.talking_to: item.arrived.call for item in seen.calls if item.talking_to}
     _calls(floor, seen, gap=gap)
+    # Talks first: a phone beside one, on its way to being hung up, must find its caller served.
+    talks: list[SeenLeg] = []
+    others: list[SeenLeg] = []
     for leg in seen.legs:
-        offer = floor.offers.get(leg.offer)
-        if offer is None:
-            _leg(floor, seen.pbx, leg, talking, gap=gap)
-        elif leg.device not in offer.legs:
-            _second_leg(floor, seen.pbx, offer, leg)
+        (talks if leg.bridged or leg.offer in talking else others).append(leg)
+    for leg in talks:
+        _take_in(floor, seen.pbx, leg, talking, gap=gap)
     for call_id in talking.values():
         call = floor.calls.get(call_id)
         if call is not None and call.state is CallState.WAITING:
             # With someone who is none of our agents, or not in that queue: they are served.
             calls.caller_left(floor, call, CallerEnd.TAKEN)
+    for leg in others:
+        _take_in(floor, seen.pbx, leg, talking, gap=gap)
     for call in floor.calls.values():
         if call.pbx == seen.pbx and call.state is CallState.WAITING:
             floor.hungry[call.id] = call
@@ -56,6 +59,16 @@ def _calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
             floor.note(f"call {item.arrived.call} talks, and its queue is gone; left alone")
         else:
             calls.arrived(floor, item.arrived, found=True)
+
+
+def _take_in(
+    floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, gap: bool
+) -> None:
+    offer = floor.offers.get(seen.offer)
+    if offer is None:
+        _leg(floor, pbx, seen, talking, gap=gap)
+    elif seen.device not in offer.legs:
+        _second_leg(floor, pbx, offer, seen)
 
 
 def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, gap: bool) -> None:

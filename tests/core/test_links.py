@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from callrouter.core.state import AgentState, CallState
-from callrouter.model.commands import Happened, Hold, StopReason
+from callrouter.model.commands import Connect, Happened, Hold, StopReason
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
@@ -390,6 +390,35 @@ def test_a_phone_that_a_restart_stops_is_not_rung_before_it_is_quiet() -> None:
     assert new.rings() == []
     new.feed(LegEnded(offer="z-1", device="desk", why=LegEnd.HUNG_UP))
     assert new.ringing() == {"ann": "c2"}
+
+
+@pytest.mark.parametrize("talks_with", ["bob", "nobody of ours"])
+def test_a_losers_phone_that_is_not_quiet_yet_takes_no_caller_out_of_a_talk(
+    talks_with: str,
+) -> None:
+    """The router died between the connect and the losers' end, and its snapshot names the loser first."""
+    new = Play(table(queue("q", "ann bob")))
+    new.lose()
+    loser = SeenLeg(
+        offer="z-1", device="desk", agent="ann", call="c1", answered=True, accepted=True
+    )
+    winner = SeenLeg(
+        offer="z-2", device="desk", agent="bob", call="c1", answered=True, bridged=True
+    )
+    arrived = CallArrived(call="c1", pbx="office", queue="q", entered_at=0.0)
+    new.back(
+        snapshot=PbxSnapshot(
+            pbx="office",
+            calls=(SeenCall(arrived=arrived, talking_to="z-2"),),
+            legs=(loser, winner) if talks_with == "bob" else (loser,),
+            endpoints={"PJSIP/ann": Reached.IDLE, "PJSIP/bob": Reached.IN_USE},
+        )
+    )
+    assert [order.offer for _, order in new.stops()] == ["z-1"]
+    assert not [order for _, order in new.log if isinstance(order, Connect)]
+    assert new.agent("ann").offers.keys() == {"z-1"}, "and she is rung for nothing else until then"
+    if talks_with == "bob":
+        assert new.state("bob") is AgentState.ON_CALL
 
 
 def test_an_agent_found_talking_to_someone_who_left_us_is_busy() -> None:
