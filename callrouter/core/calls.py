@@ -380,6 +380,7 @@ def completed(floor: Floor, call: Call, by: str) -> None:
 
 def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
     """The agent passed the caller on; the agent's own leg ends on its own."""
+    legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
     record_transfer(floor, call, kind, to)
     forget(floor, call)
 

@@ -287,6 +287,19 @@ def test_a_caller_who_hangs_up_meanwhile(answered: bool) -> None:
     assert len(play.records(Happened.COMPLETED)) == 1
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_phone_of_its_own_that_transfers_the_caller_lets_the_colleague_go(answered: bool) -> None:
+    play = asked()
+    if answered:
+        play.on(2).accepts("bob").on(5)
+    play.transfers("c1").on()
+    assert not play.ringing()
+    assert play.talking() == {}
+    assert len(play.records(Happened.TRANSFERRED)) == 1
+    play.on(30)
+    assert (state(play, "ann"), state(play, "bob")) == ("available", "available")
+
+
 def test_the_first_who_is_free_of_another_queue_is_asked() -> None:
     play = wish(two(), W.CONSULT, queue="r")
     assert play.find("c1").consult.agent.id == "cat"  # type: ignore[union-attr]
