@@ -48,11 +48,14 @@ class Front:
 
     async def load(self) -> None:
         """Load what serves HTTP, in a thread; tried until it works: there may be no descriptor left."""
+        said = ""
         while True:
             try:
                 await asyncio.to_thread(_load)
             except Exception as error:  # noqa: BLE001 - each import has its own way to fail by that
-                logger.error("what serves HTTP cannot be loaded yet: %r", error)  # noqa: TRY400
+                if repr(error) != said:
+                    said = repr(error)
+                    logger.error("what serves HTTP cannot be loaded, tried on: %s", said)  # noqa: TRY400
                 await asyncio.sleep(LOAD_AGAIN)
                 importlib.invalidate_caches()
             else:

@@ -30,23 +30,57 @@ from tests.daemon.process import free_port
 # ---------------------------------------------------------------- the HTTP side
 
 
-async def test_a_front_that_cannot_be_loaded_keeps_nobody_in_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def broken() -> None:
-        raise ImportError("no such thing")
-
-    monkeypatch.setattr(front, "_load", broken)
+async def a_front() -> tuple[Front, asyncio.StreamReader, asyncio.StreamWriter]:
+    """One that listens, with somebody in line."""
     listening = await listen_tcp(HttpSettings(host="127.0.0.1", port=free_port()))
     [sock] = listening.sockets
     reader, writer = await asyncio.open_connection(*sock.getsockname())
     made = Front(cast("Backend", None), Tokens([]), listening, cast("control.Claim", None), [])
-    with pytest.raises(ImportError):
-        await made.open(lambda _: None)
+    return made, reader, writer
+
+
+async def nobody_in_line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(ConnectionResetError):  # that, or an end
         assert await reader.read() == b""
-    assert all(one.fileno() < 0 for one in listening.sockets)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*writer.get_extra_info("peername"))
     writer.close()
+
+
+async def test_a_front_that_cannot_be_loaded_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = 0
+    thrice = asyncio.Event()
+
+    def broken() -> None:
+        nonlocal tried
+        tried += 1
+        if tried == 3:
+            loop.call_soon_threadsafe(thrice.set)
+        raise ImportError("no such thing")
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(front, "_load", broken)
+    monkeypatch.setattr(front, "LOAD_AGAIN", 0.001)
+    made, reader, writer = await a_front()
+    opening = asyncio.ensure_future(made.open(lambda _: None))
+    await thrice.wait()
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    await nobody_in_line(reader, writer)
+    assert caplog.text.count("no such thing") == 1, "said once, not at each try"
+
+
+async def test_a_front_that_cannot_serve_keeps_nobody_in_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(front, "_load", lambda: None)
+    made, reader, writer = await a_front()
+    with pytest.raises(AttributeError):  # there is no backend
+        await made.open(lambda _: None)
+    await nobody_in_line(reader, writer)
 
 
 # ---------------------------------------------------------------- texts

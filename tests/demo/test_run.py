@@ -103,7 +103,9 @@ async def test_the_simulated_one_shows_calls_and_ends_by_itself() -> None:
     async with demo("--simulated", "--calls", "2") as running:
         await running.until(" connected with ")
         assert await running.rest(30.0) == 0
-        assert "2 answered" in running.text
+        answered = re.search(r"(\d+) answered", running.text)
+        assert answered is not None, running.text
+        assert int(answered[1]) >= 2, "more may have been meanwhile"
         running.nothing_left()
 
 
