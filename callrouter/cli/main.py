@@ -26,7 +26,7 @@ from callrouter.cli.problems import Failed
 @click.version_option(__version__, prog_name="callrouter", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context, *, config: str | None) -> None:
-    """Distributes calls to agents beside Asterisk.
+    """Distributes calls to agents, beside Asterisk or on Twilio.
 
     Exit status: 0 done, 1 the answer is no, 2 bad usage or bad configuration, 3 the daemon or the
     telephone system cannot be reached.
