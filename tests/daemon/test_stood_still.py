@@ -62,6 +62,18 @@ def ringing() -> tuple[Runtime, Hand]:
     return runtime, clock
 
 
+def bob_comes_while_we_stand_still() -> tuple[Runtime, Hand]:
+    """ann is busy, and he signs in, before the socket has been read."""
+    runtime, clock = ringing()
+    (first,) = runtime.router.floor.offers.values()
+    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IDLE))
+    clock.at += 9
+    runtime.post(TimePassed())
+    runtime.post(LegEnded(offer=first.id, device="desk", why=LegEnd.BUSY))
+    runtime.post(SignedIn(agent="bob"))
+    return runtime, clock
+
+
 async def test_who_picked_up_while_we_stood_still_is_not_too_late() -> None:
     runtime, clock = ringing()
     (offer,) = runtime.router.floor.offers.values()
@@ -86,13 +98,7 @@ async def test_who_did_not_pick_up_has_missed_the_call_a_moment_later() -> None:
 
 
 async def test_nobody_is_rung_before_all_that_came_meanwhile_was_read() -> None:
-    runtime, clock = ringing()
-    (first,) = runtime.router.floor.offers.values()
-    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IDLE))
-    clock.at += 9
-    runtime.post(TimePassed())
-    runtime.post(LegEnded(offer=first.id, device="desk", why=LegEnd.BUSY))
-    runtime.post(SignedIn(agent="bob"))
+    runtime, clock = bob_comes_while_we_stand_still()
     assert not runtime.router.floor.offers
     runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IN_USE))
     await until(lambda: runtime.router.floor.now == clock.at)
@@ -101,13 +107,7 @@ async def test_nobody_is_rung_before_all_that_came_meanwhile_was_read() -> None:
 
 
 async def test_a_phone_that_begins_to_ring_then_has_all_its_time() -> None:
-    runtime, clock = ringing()
-    (first,) = runtime.router.floor.offers.values()
-    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IDLE))
-    clock.at += 9
-    runtime.post(TimePassed())
-    runtime.post(LegEnded(offer=first.id, device="desk", why=LegEnd.BUSY))
-    runtime.post(SignedIn(agent="bob"))
+    runtime, clock = bob_comes_while_we_stand_still()
     await until(lambda: runtime.router.floor.now == clock.at)
     (second,) = runtime.router.floor.offers.values()
     assert second.state is OfferState.RINGING, "not missed in the very moment in which it was rung"
