@@ -5,10 +5,12 @@ Also the two ways in which a text from outside is made fit to be shown to people
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
-from logging.handlers import QueueHandler, QueueListener
+import threading
+from logging.handlers import QueueHandler
 from typing import Final
 
 STDERR: Final = 2
@@ -72,25 +74,25 @@ class _JournalFormatter(logging.Formatter):
         return "\n".join(f"<{level}>{line}" for line in text.split("\n"))
 
 
-class _Fd(logging.Handler):
-    """Writes to a file descriptor with no buffer and no lock that could stop the program's end."""
+class _Writer(threading.Thread):
+    """Takes finished lines out of the queue and writes them to a file descriptor; None ends it.
 
-    def __init__(self, fd: int) -> None:
-        super().__init__()
+    It is no `logging.Handler`: at the very end of the program `logging.shutdown` takes the lock of every
+    handler, and would wait for ever for one that is held by a write to a stderr that nothing reads.
+    """
+
+    def __init__(self, lines: queue.Queue[logging.LogRecord | None], fd: int) -> None:
+        super().__init__(name="log", daemon=True)
+        self._lines = lines
         self._fd = fd
 
-    def createLock(self) -> None:  # noqa: N802 - logging's name
-        """Have none: one thread writes, and `logging.shutdown` would wait for it at the very end."""
-        self.lock = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the line; where nobody can read it, there is nobody to tell."""
-        data = f"{record.msg}\n".encode("utf-8", "replace")
-        try:
-            while data:
-                data = data[os.write(self._fd, data) :]
-        except OSError:
-            return
+    def run(self) -> None:
+        """Write until told to stop."""
+        while (record := self._lines.get()) is not None:
+            data = f"{record.msg}\n".encode("utf-8", "replace")
+            with contextlib.suppress(OSError):  # there is no other place to complain
+                while data:
+                    data = data[os.write(self._fd, data) :]
 
 
 class _Drop(QueueHandler):
@@ -122,13 +124,13 @@ class Log:
         self._closed = False
         self._handler = _Drop(lines)
         self._handler.setFormatter(_JournalFormatter() if journal else _Formatter())
-        self._listener = QueueListener(lines, _Fd(fd))
+        self._writer = _Writer(lines, fd)
         root = logging.getLogger()
         root.addHandler(self._handler)
         root.setLevel(level)
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._listener.start()
+        self._writer.start()
 
     @property
     def dropped(self) -> int:
@@ -144,10 +146,8 @@ class Log:
             return
         self._closed = True
         logging.getLogger().removeHandler(self._handler)
-        thread = self._listener._thread
         try:
             self._lines.put_nowait(None)
         except queue.Full:
             return
-        if thread is not None:
-            thread.join(within)
+        self._writer.join(within)

@@ -11,6 +11,7 @@ from typing import Final, cast
 from aiohttp import web
 
 from callrouter.api.problems import Handler
+from callrouter.transports import cut
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Doorkeeper:
     def _shut_out(self, transport: asyncio.BaseTransport) -> None:
         self.shut_out += 1
         self.left(transport)
-        cast("asyncio.Transport", transport).abort()  # it came by `came`
+        cut(transport)
         now = asyncio.get_running_loop().time()
         if now - self._said >= _SAY_EVERY:
             self._said = now

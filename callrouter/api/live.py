@@ -14,6 +14,7 @@ from callrouter.api.problems import ApiProblem
 from callrouter.api.records import Json, moment, named, seconds
 from callrouter.api.routes import BACKEND, encode, encode_list, status_view
 from callrouter.model.commands import Decided, Note, Told
+from callrouter.transports import cut
 
 TOO_SLOW: Final = 4008
 """The close code for a client that does not read fast enough; it may come back at once."""
@@ -147,8 +148,7 @@ async def _close(client: Client, code: int, why: str) -> None:
         async with asyncio.timeout(CLOSE_WITHIN):
             await client.ws.close(code=code, message=why.encode())
     except (TimeoutError, ConnectionError):
-        if client.transport is not None:
-            client.transport.abort()
+        cut(client.transport)
 
 
 async def _state(b: Backend) -> str:

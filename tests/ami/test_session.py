@@ -12,6 +12,7 @@ import pytest
 from callrouter.pbx.asterisk.account import explain
 from callrouter.pbx.asterisk.session import AmiAccount, AmiBadValue, AmiSession
 from callrouter.tasks import Tasks
+from callrouter.transports import cut
 from tests.ami.fake import (
     QUICK,
     SECRET,
@@ -193,7 +194,7 @@ async def test_tls_works_and_its_failures_are_told(tmp_path: Path) -> None:
     finally:
         server.close()
         for writer in fake.writers:
-            writer.transport.abort()
+            cut(writer.transport)
     async with serving(FakeAmi()) as plain:
         assert "no TLS with" in await outcome(plain.port, ssl.create_default_context())
 

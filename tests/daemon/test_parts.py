@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from callrouter.daemon.main import boot_word
 from callrouter.logs import Log, clean, mask
 from callrouter.model.table import Table
 from callrouter.settings import HttpSettings, TwilioSettings
+from callrouter.transports import cut
 from tests.daemon.process import free_port
 
 # ---------------------------------------------------------------- the HTTP side
@@ -125,6 +127,38 @@ def test_log_lines() -> None:
     os.close(writer)
     assert text.count("\n") == 1
     assert text.endswith(" WARNING one�[2J two�three\n")
+
+
+def test_a_stderr_that_nothing_reads_keeps_no_program_from_ending() -> None:
+    code = (
+        "import logging, os\n"
+        "from callrouter.logs import Log\n"
+        "reader, writer = os.pipe()\n"
+        "log = Log(fd=writer)\n"
+        "for _ in range(3000): logging.getLogger('x').warning('x' * 100)\n"
+        "log.close(within=0.2)\n"
+        "print('ended')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
+
+
+async def test_a_connection_is_cut_whatever_has_become_of_it() -> None:
+    class Odd(asyncio.Transport):
+        def abort(self) -> None:
+            raise AttributeError("'NoneType' object has no attribute '_abort'")  # Python 3.11.2
+
+    cut(Odd())
+    cut(None)
+    reader, writer = os.pipe()
+    transport, _ = await asyncio.get_running_loop().connect_write_pipe(
+        asyncio.BaseProtocol, os.fdopen(writer, "wb")
+    )
+    cut(transport)
+    assert transport.is_closing()
+    os.close(reader)
 
 
 # ---------------------------------------------------------------- the socket

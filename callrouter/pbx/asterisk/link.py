@@ -19,6 +19,7 @@ from callrouter.pbx.asterisk.account import AmiTiming
 from callrouter.pbx.asterisk.errors import AmiGarbage
 from callrouter.pbx.asterisk.pending import PING_ID, AmiStats, Answers
 from callrouter.pbx.asterisk.wire import Action, AmiMessage, Splitter, parse
+from callrouter.transports import cut
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             self.transport.close()
         else:
             self._forget_unsent()
-            self.transport.abort()
+            cut(self.transport)
         self._answers.fail_all(reason)
         if not self.lost.done():
             self.lost.set_result(reason)

@@ -19,6 +19,7 @@ from callrouter.pbx.asterisk.link import Link
 from callrouter.pbx.asterisk.pending import AmiStats
 from callrouter.pbx.asterisk.wire import Action, AmiMessage, guard
 from callrouter.tasks import Tasks
+from callrouter.transports import cut
 
 __all__ = [
     "Action",
@@ -144,7 +145,7 @@ class AmiSession:
         await self._tasks.close()
         if link is not None and not link.gone.done():
             await asyncio.wait([link.gone], timeout=1.0)
-            link.transport.abort()  # Asterisk did not read what was left
+            cut(link.transport)  # Asterisk did not read what was left
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
