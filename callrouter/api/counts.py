@@ -6,10 +6,13 @@ from bisect import bisect_left
 from collections import Counter
 from typing import Final
 
-from callrouter.model.commands import Happened, Record, Told
+from callrouter.model.commands import Happened, Note, Record, Told
 
 WAITS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
 """Upper bounds, in seconds, of the classes that waits are counted in; service levels are among them."""
+
+MISTAKES: Final = ("queue", "priority", "agent", "skills", "tag", "entry")
+"""What can be wrong with how a call comes in."""
 
 
 class Waits:
@@ -41,6 +44,7 @@ class Counts:
         ended: calls that ended, by queue and how.
         offers: offers that came to nothing, by queue and why.
         waits: from first entry to connect, by queue.
+        mistakes: what was wrong with how calls came in, by what (see `Note`).
     """
 
     def __init__(self) -> None:
@@ -48,9 +52,12 @@ class Counts:
         self.ended: Counter[tuple[str, str]] = Counter()
         self.offers: Counter[tuple[str, str]] = Counter()
         self.waits: dict[str, Waits] = {}
+        self.mistakes: Counter[str] = Counter()
 
     def listen(self, item: Told) -> None:
         """Take a record in."""
+        if isinstance(item, Note) and item.mistake:
+            self.mistakes[item.mistake] += 1
         if not isinstance(item, Record):
             return
         match item.kind:

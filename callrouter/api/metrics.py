@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from callrouter import __version__
 from callrouter.api import views
-from callrouter.api.counts import WAITS, Counts
+from callrouter.api.counts import MISTAKES, WAITS, Counts
 
 if TYPE_CHECKING:
     from callrouter.api.backend import Backend
@@ -73,7 +73,11 @@ class _Counted(_Collector):
             bounds = [*(str(float(bound)) for bound in WAITS), "+Inf"]
             classes = list(zip(bounds, accumulate(seen.classes), strict=True))
             waits.add_metric([queue], classes, seen.seconds)
-        return calls, ended, offers, waits
+        text = "Calls that came in wrongly: queues that do not exist, values that were not used."
+        mistakes = _counter("entry_mistakes", text, ["what"])
+        for what in MISTAKES:
+            mistakes.add_metric([what], counts.mistakes[what])
+        return calls, ended, offers, waits, mistakes
 
 
 class _Now(_Collector):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from callrouter.core import agents, announcing, calendar, legs, rules, waiting, wishes
+from callrouter.core import agents, announcing, calendar, entrances, legs, rules, waiting, wishes
 from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
 from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, StopReason
 from callrouter.model.events import CallArrived, CallerEnd, TransferKind
-from callrouter.model.table import HangUp, KeepWaiting, Target, ToDialplan, ToQueue
+from callrouter.model.table import HangUp, KeepWaiting, Rule, Target, ToDialplan, ToQueue
 
 # Kept by hand: see `callrouter.core.state`.
 _WAITING: Final = CallState.WAITING
@@ -49,9 +49,11 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
         floor.note(f"call {event.call} arrived again and is known already")
         return
     event, rule = rules.apply(floor.table, event, floor.now)
+    if not found:
+        event = entrances.checked(floor, event)
     queue = floor.queues.get(event.queue)
     if queue is None or queue.gone:
-        floor.note(f"call {event.call} arrived for '{event.queue}', which is no queue")
+        entrances.no_queue(floor, event)
         floor.order(Leave(pbx=event.pbx, call=event.call, result=Result.CLOSED))
         return
     entered_at = floor.now if event.entered_at is None else min(event.entered_at, floor.now)
@@ -68,7 +70,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
         event.called_number,
         event.tag,
         event.agent,
-        rule.skills if rule is not None else _NO_SKILLS,
+        _skills(event, rule),
     )
     floor.calls[call.id] = call
     floor.departed.pop(call.id, None)
@@ -79,6 +81,13 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     if giver is not None:  # whoever sent the caller back to a queue is the last choice there
         call.tried[giver] = None
         call.failed_at = floor.now
+
+
+def _skills(event: CallArrived, rule: Rule | None) -> Mapping[str, int]:
+    """What is asked for besides what the queue does; where the dialplan and a rule differ, the rule counts."""
+    if rule is None or not rule.skills:
+        return event.skills or _NO_SKILLS
+    return {**event.skills, **rule.skills}
 
 
 def enter(floor: Floor, call: Call, queue: Queue, *, found: bool = False) -> None:

@@ -448,9 +448,9 @@ class Floor:
         departed[call] = self.now
         departed.move_to_end(call)
 
-    def note(self, text: str) -> None:
-        """Tell of something odd that is passed over."""
-        self.out.append(Note(text=text))
+    def note(self, text: str, mistake: str = "") -> None:
+        """Tell of something odd that is passed over; `mistake` as in `Note`."""
+        self.out.append(Note(text=text, mistake=mistake))
 
     def record(
         self,

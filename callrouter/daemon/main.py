@@ -35,7 +35,7 @@ from callrouter.daemon.mobiles import READ_WITHIN, Links, Mobiles
 from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.logs import Log
-from callrouter.model.commands import Decided, Happened, Record, Told
+from callrouter.model.commands import Decided, Happened, Note, Record, Told
 from callrouter.model.events import PbxSnapshot
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
 from callrouter.reception import Reception
@@ -368,7 +368,10 @@ class Daemon:
 def _log(item: Told) -> None:
     if isinstance(item, Decided) or (isinstance(item, Record) and item.kind in _SAID_ALREADY):
         return  # kept for `why` and the agent; as lines they would say everything twice
-    logger.info("%s", said(item))
+    level = logging.INFO
+    if isinstance(item, Note) and item.mistake:
+        level = logging.ERROR if item.mistake == "queue" else logging.WARNING
+    logger.log(level, "%s", said(item))
 
 
 def _give_up() -> None:

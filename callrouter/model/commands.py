@@ -242,9 +242,14 @@ class Decided:
 
 @frozen
 class Note:
-    """Something odd that was seen and passed over; logged and counted."""
+    """Something odd that was seen and passed over; logged.
+
+    With `mistake` it is one of whoever set up the calls' way to us, such as a queue that does not exist: a word for
+    what is wrong (``queue``, ``priority``, ``agent``, ``skills``, ``tag``), by which it is counted.
+    """
 
     text: str
+    mistake: str = ""
 
 
 Told: TypeAlias = Record | Decided | Note

@@ -89,6 +89,10 @@ class CallArrived:
     agent: str = ""
     tag: str = ""
     entered_at: float | None = None
+    skills: Mapping[str, int] = field(default_factory=dict)
+    """The least levels that the dialplan asks an agent to have."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Values of the dialplan that cannot be right and are not used: what each is of, and why."""
 
 
 @frozen

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, date, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from callrouter.core.state import Call
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
 from callrouter.model.events import PauseRequested
+from callrouter.model.hours import Hours, Span
 from callrouter.model.table import HangUp, KeepWaiting, ToDialplan, ToQueue
-from tests.asterisk.floor import DIALPLAN, Answer, Dialog, Floor, RingOnly, queue, staff, stage
+from tests.asterisk.floor import (
+    DIALPLAN,
+    Answer,
+    Dialog,
+    Floor,
+    RingOnly,
+    desk,
+    person,
+    queue,
+    staff,
+    stage,
+)
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -26,17 +41,48 @@ exten => 6002,1,Set(CALLROUTER_PRIORITY=7)
  same => n,Set(CALLROUTER_TAG=gold)
  same => n,Goto(callrouter,support,1)
 exten => 6003,1,Set(CALLROUTER_PRIORITY=1,Agent: a2)
- same => n,Set(CALLROUTER_TAG=x${CHR(10)}Queue: sales)
+ same => n,Set(CALLROUTER_TAG=x${URIDECODE(%0a)}Queue: sales)
  same => n,Set(CALLROUTER_AGENT=a1\\,Tag: y)
  same => n,Goto(callrouter,support,1)
+exten => 6201,1,Set(CALLROUTER_PRIORITY= 7)
+ same => n,Set(CALLROUTER_AGENT=A1)
+ same => n,Set(CALLROUTER_SKILLS=french=2&Billing=1)
+ same => n,Goto(callrouter,support,1)
+exten => 6301,1,Set(CALLROUTER_PRIORITY=7)
+ same => n,Set(CALLROUTER_TAG=Gold Kunde)
+ same => n,Gosub(callrouter,support,1)
+ same => n,Goto(callrouter,sales,1)
+exten => 6401,1,Goto(callrouter,Support,1)
+exten => 6402,1,Gosub(callrouter,SUPPORT,1)
+exten => 6403,1,Goto(callrouter,suport,1)
+exten => 6404,1,Goto(callrouter,sup port,1)
+exten => 6405,1,Goto(callrouter,Übung,1)
 """
+TAGS = [
+    *("Gold Kunde", "Größe", "a,b", "((x", "x))", "50 % off", "q?a:b", "日本", 'so-"so"', "it's"),
+    *("a&b=c|d", "C:\\x", "x" * 200),
+]
+WRONG = [
+    *("PRIORITY=1.5", "PRIORITY=-1", "PRIORITY=500", "AGENT=aa1", "SKILLS=french"),
+    *("SKILLS=fench=1", f"TAG={'x' * 201}"),
+]
+LAB_IN += "".join(
+    f"exten => {number},1,Set(CALLROUTER_{value})\n same => n,Goto(callrouter,support,1)\n"
+    for number, value in [
+        *((6100 + n, f"TAG={tag}") for n, tag in enumerate(TAGS)),
+        *((6202 + n, value) for n, value in enumerate(WRONG)),
+    ]
+)
+NEVER = Hours(
+    (Span(0, 0, 1),), UTC, frozenset(date(2020, 1, 1) + timedelta(n) for n in range(9000))
+)
 
 TARGETS = """
 [after]
 exten => s,1,Set(CALLERID(name)=after ${CALLROUTER_RESULT})
  same => n,Dial(PJSIP/1004,10)
 [callrouter-fallback-user]
-exten => _[a-z0-9]!,1,Set(CALLERID(name)=fallback ${CALLROUTER_RESULT})
+exten => _[su][a-z0-9]!,1,Set(CALLERID(name)=fallback ${CALLROUTER_RESULT})
  same => n,Dial(PJSIP/1004,10)
 """
 
@@ -181,9 +227,129 @@ async def test_variables_cannot_smuggle_in_others(here: Floor) -> None:
     await here.until(lambda: here.router.floor.calls)
     [call] = here.router.floor.calls.values()
     assert call.queue.id == "support"
-    assert call.tag == "xQueue:sales"
-    assert call.first_agent not in here.router.floor.agents
+    assert (call.priority, call.tag, call.first_agent, dict(call.skills)) == (50, "", "", {})
+    assert [note.mistake for note in here.notes] == ["priority", "agent", "tag"]
+    assert "'1,Agent: a2'" in here.notes[0].text
     await done(here, caller)
+
+
+async def came(here: Floor, number: str) -> Call:
+    """The call that a number of the dialplan sends in, while no agent is rung for it."""
+    here.notes.clear()
+    caller = await here.call(number)
+    await here.until(lambda: here.router.floor.calls)
+    [call] = here.router.floor.calls.values()
+    await caller.bye()
+    await here.quiet()
+    return call
+
+
+async def test_values_of_the_dialplan_are_kept_exactly(here: Floor) -> None:
+    skilled = [person("a1", desk("a1", "1001"), skills={"french": 3, "billing": 1})]
+    await here.fresh(*skilled, queues=[queue("support", ["a1"])])
+    here.phone("1001").behaviour = RingOnly()
+    for number, tag in enumerate(TAGS, 6100):
+        assert ((await came(here, str(number))).tag, here.notes) == (tag, [])
+    call = await came(here, "6201")
+    assert (call.priority, call.first_agent, call.skills) == (
+        *(7, "a1"),
+        {"french": 2, "billing": 1},
+    )
+    assert here.notes == []
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "text"),
+    [
+        ("6202", "priority", "from 1 to 100, not '1.5'; 50 is used"),
+        ("6203", "priority", "not '-1'"),
+        ("6204", "priority", "not '500'"),
+        ("6205", "agent", "'aa1', who does not exist; did you mean 'a1'?"),
+        ("6206", "skills", "not 'french'; no skill is asked for"),
+        ("6207", "skills", "'fench', which no agent has; did you mean 'french'?"),
+        ("6208", "tag", "more than 200 characters"),
+    ],
+)
+async def test_values_that_cannot_be_right_are_refused_with_a_word(
+    here: Floor, number: str, what: str, text: str
+) -> None:
+    agent = person("a1", desk("a1", "1001"), skills={"french": 3})
+    await here.fresh(agent, queues=[queue("support", ["a1"])])
+    call = await came(here, number)
+    assert (call.priority, call.tag, call.first_agent, call.skills) == (50, "", "", {})
+    [note] = here.notes
+    assert note.mistake == what
+    assert text in note.text
+
+
+async def test_values_apply_to_one_entry_and_outlive_the_router(here: Floor) -> None:
+    rules = [
+        queue("support", ["a1"], max_wait=1.0, on_nobody=KeepWaiting()),
+        queue("sales", ["a2"]),
+    ]
+    await here.fresh(*staff(2), queues=rules)
+    here.phone("1001").behaviour = here.phone("1002").behaviour = RingOnly()
+    caller = await here.call("6301")
+    await here.until(lambda: here.router.floor.calls)
+    await here.crash()
+    await here.start()
+    [call] = here.router.floor.calls.values()
+    assert (call.queue.id, call.priority, call.tag) == ("support", 7, "Gold Kunde")
+    await here.until(lambda: [c.queue.id for c in here.router.floor.calls.values()] == ["sales"])
+    [call] = here.router.floor.calls.values()
+    assert (call.priority, call.tag) == (50, "")
+    await done(here, caller)
+
+
+async def test_capital_letters_name_the_same_queue(here: Floor) -> None:
+    await here.fresh(*staff(2), queues=[queue("support", ["a1"])])
+    for number in ("6401", "6402"):
+        caller = await here.call(number)
+        await caller.wait_heard("1001")
+        assert here.notes == []
+        await done(here, caller)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("6403", "arrived for 'suport', which is no queue; did you mean 'support'?"),
+        ("6404", "arrived for 'sup port', which is no queue; did you mean 'support'?"),
+        ("6405", "arrived for 'Übung', which is no queue"),
+    ],
+)
+async def test_a_queue_that_does_not_exist(here: Floor, number: str, text: str) -> None:
+    await here.fresh(*staff(2), queues=[queue("support", ["a1"])])
+    caller = await here.call(number)
+    assert await shown(here) == "fallback closed"
+    [note] = here.notes
+    assert (note.mistake, text in note.text) == ("queue", True)
+    assert here.phone("1001").incoming == []
+    await caller.bye()
+
+
+@pytest.mark.parametrize(
+    ("result", "rules"),
+    [
+        ("closed", {"hours": NEVER}),
+        ("full", {"max_waiting": 0}),
+        ("timeout", {"max_wait": 0.5, "skills": {"x": 1}}),
+    ],
+)
+async def test_who_leaves_without_a_target_rings_no_phone(
+    here: Floor, result: str, rules: dict[str, Any]
+) -> None:
+    """The fallback is for a router that is silent. This one has said that no agent is to be rung."""
+    await here.fresh(*staff(2), queues=[queue("box", ["a1"], **rules)])
+    await here.until(lambda: here.pbx._known is not None and here.pbx._known.told("box"), 3)
+    caller = await here.call("box")
+    await caller.wait_ended(within=20)
+    await here.until(lambda: here.happened(Happened.LEFT))
+    assert here.happened(Happened.LEFT)[0].detail[0] == result
+    assert here.phone("1001").incoming == []
+    log = here.lab.asterisk.log_path.read_text(errors="replace")
+    assert "Playing 'im-sorry" in log
+    await here.quiet()
 
 
 HOSTILE = [

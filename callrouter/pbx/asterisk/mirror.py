@@ -258,7 +258,7 @@ class Mirror:
         elif before is not None:
             self.sink.post(CallerLeft(call=self.call_id(uid), how=CallerEnd.TAKEN))
         event = arrival(self.pbx, self.call_id(uid), message, _of_call(message), self.clock)
-        caller = self.callers[uid] = Caller(uid, event.queue, event)
+        caller = self.callers[uid] = Caller(uid, words.extension(event.queue), event)
         self.sink.post(event)
         self.sink.taken(caller)
 

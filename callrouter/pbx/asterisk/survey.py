@@ -218,7 +218,9 @@ def _caller(mirror: Mirror, found: Row, where: Where, partner: LegChannel | None
     uid, own = found.uid, found.own
     read = partial(_of_call, own)
     event = arrival(mirror.pbx, mirror.call_id(uid), found.message, read, mirror.clock)
-    caller = mirror.callers[uid] = Caller(uid, event.queue, event, where, bridge=found.bridge)
+    caller = mirror.callers[uid] = Caller(
+        uid, words.extension(event.queue), event, where, bridge=found.bridge
+    )
     caller.taken = caller.logged = bool(own.get("CALL"))
     if where is not Where.WAITING:
         caller.leg = partner.uid if partner is not None else own.get("LEG", "")

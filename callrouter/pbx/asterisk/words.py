@@ -43,6 +43,7 @@ MODULES = (
     "app_userevent",
     "app_verbose",
     "bridge_simple",
+    "func_base64",
     "func_callerid",
     "func_channel",
     "func_cut",
@@ -111,6 +112,17 @@ OURS = frozenset(
 )
 """Where a caller is in our hands; anywhere else someone has taken them out."""
 
+NO_QUEUE = "unknown"
+"""The extension of a caller whose queue has a name that no queue can have."""
+
+
+def extension(queue: str) -> str:
+    """The extension at which a caller of a queue stands in our contexts."""
+    return queue if _EXTENSION.fullmatch(queue) else NO_QUEUE
+
+
+_EXTENSION = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
 RECORDINGS = "callrouter"
 """The folder of recordings of queues' names, among Asterisk's sounds."""
 
@@ -125,6 +137,7 @@ CALL_VARIABLES = (
     "CALLROUTER_AGENT",
     "CALLROUTER_TAG",
     "CALLROUTER_CALLED",
+    "CALLROUTER_ASKED",
     "CALLROUTER_CALL",
     "CALLROUTER_LEG",
 )

@@ -1,0 +1,69 @@
+"""What is wrong with how a call comes in: queues, agents and skills that do not exist, and values that cannot be.
+
+Each is said with the nearest name that does exist, as a `Note` that is counted; the call goes on without it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from callrouter.core.state import Floor
+from callrouter.model.events import CallArrived
+
+_LONGEST: Final = 64
+"""Characters of a name; a longer one is none, and is not looked for."""
+_FEW: Final = 200
+"""Names that are compared with a mistyped one: it takes a few milliseconds at the most."""
+
+
+def no_queue(floor: Floor, event: CallArrived) -> None:
+    """Say that a call came for a queue that does not exist, or takes no calls any more."""
+    name = event.queue
+    queue = floor.queues.get(name)
+    if queue is not None and queue.gone:
+        floor.note(f"call {event.call} arrived for '{name}', which takes no new calls", "queue")
+        return
+    names = (queue.id for queue in floor.queues.values() if not queue.gone)
+    shown = name if name.startswith(("'", '"')) else f"'{name}'"
+    text = f"call {event.call} arrived for {shown}, which is no queue{nearest(name, names)}"
+    floor.note(text, "queue")
+
+
+def checked(floor: Floor, event: CallArrived) -> CallArrived:
+    """The same arrival without what cannot be; each is said."""
+    for what, why in event.refused:
+        floor.note(f"call {event.call}: {why}", what)
+    if event.agent and event.agent not in floor.agents:
+        hint = nearest(event.agent, floor.agents)
+        text = f"call {event.call} asks for agent '{event.agent}', who does not exist{hint}"
+        floor.note(text, "agent")
+        event = replace(event, agent="")
+    if event.skills:
+        event = replace(event, skills=_skills(floor, event))
+    return event
+
+
+def _skills(floor: Floor, event: CallArrived) -> dict[str, int]:
+    """The skills that an agent has; for one that none has, the caller would wait for ever."""
+    kept = {}
+    for skill, level in event.skills.items():
+        specs = floor.table.agents.values()
+        if level == 0 or any(spec.skills.get(skill, 0) > 0 for spec in specs):
+            kept[skill] = level
+            continue
+        known = {name for spec in islice(specs, _FEW) for name in spec.skills}
+        text = f"call {event.call} asks for skill '{skill}', which no agent has"
+        floor.note(text + nearest(skill, known), "skills")
+    return kept
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """``; did you mean 'x'?``, or nothing where no name comes near."""
+    if len(word) > _LONGEST:
+        return ""
+    close = difflib.get_close_matches(word.lower(), islice(names, _FEW), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
