@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
+from callrouter.clock import SystemClock
 from callrouter.lab import Install, Refuse
 from callrouter.model.commands import Happened, Record
-from callrouter.model.events import PauseRequested, Resumed, SignedIn, SignedOut
-from callrouter.model.table import KeepWaiting, SignIn
-from callrouter.pbx.asterisk import queuelog
-from tests.asterisk.floor import Dialog, Floor, RingOnly, queue, staff, stage
+from callrouter.model.events import (
+    ConfigReloaded,
+    PauseRequested,
+    Resumed,
+    SignedIn,
+    SignedOut,
+)
+from callrouter.model.table import AgentSpec, KeepWaiting, SignIn
+from callrouter.pbx.asterisk import queuelog, queuelogwriter
+from tests.asterisk.floor import (
+    Dialog,
+    Floor,
+    RingOnly,
+    desk,
+    person,
+    queue,
+    staff,
+    stage,
+    table,
+)
+from tests.asterisk.proxy import proxy
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -27,7 +46,7 @@ async def here(install: Install) -> AsyncIterator[Floor]:
 
 async def story(here: Floor, before: int) -> Story:
     """(agent, event, parameters) of the lines since `before`, once there are no more to come."""
-    await here.until(lambda: here.pbx._logging == 0)
+    await here.until(lambda: len(here.pbx.queue_log) == 0)
     return [(line[3], line[4], "|".join(line[5:])) for line in here.queue_log()[before:]]
 
 
@@ -61,8 +80,8 @@ async def test_KZ_08_a_call_that_its_caller_ends(here: Floor) -> None:
     await here.quiet()
     assert await story(here, before) == [
         ("NONE", "ENTERQUEUE", "|0207|1|Jane X"),
-        ("a1", "CONNECT", f"0|{leg}|0"),
-        ("a1", "COMPLETECALLER", "0|10|1"),
+        ("A1", "CONNECT", f"0|{leg}|0"),
+        ("A1", "COMPLETECALLER", "0|10|1"),
     ]
     calls = {line[1] for line in here.queue_log()[before:]}
     assert len(calls) == 1
@@ -91,9 +110,9 @@ async def test_AST_44_abandoned_while_ringing(here: Floor) -> None:
     await here.quiet()
     lines = await story(here, before)
     assert sorted(line[:2] for line in lines) == [
+        ("A1", "RINGCANCELED"),
         ("NONE", "ABANDON"),
         ("NONE", "ENTERQUEUE"),
-        ("a1", "RINGCANCELED"),
     ]
     assert ("NONE", "ABANDON", "1|1|0") in lines
 
@@ -109,8 +128,8 @@ async def test_AST_04_refused_missed_and_timed_out(here: Floor) -> None:
     lines = await story(here, before)
     assert [line[:2] for line in lines] == [
         ("NONE", "ENTERQUEUE"),
-        ("a1", "RINGNOANSWER"),
-        ("a2", "RINGNOANSWER"),
+        ("A1", "RINGNOANSWER"),
+        ("A2", "RINGNOANSWER"),
         ("NONE", "EXITWITHTIMEOUT"),
     ]
     assert int(lines[2][2]) == pytest.approx(1000, abs=100)
@@ -128,13 +147,13 @@ async def test_transfers_and_people(here: Floor) -> None:
     await here.quiet()
     lines = await story(here, before)
     assert lines[2:] == [
-        ("a1", "BLINDTRANSFER", "1003|lab-phones|0|10|1"),
-        ("a1", "PAUSE", "tea time"),
-        ("a1", "PAUSE", "tea time"),
-        ("a1", "PAUSEALL", "tea time"),
-        ("a1", "UNPAUSE", "tea time"),
-        ("a1", "UNPAUSE", "tea time"),
-        ("a1", "UNPAUSEALL", "tea time"),
+        ("A1", "BLINDTRANSFER", "1003|lab-phones|0|10|1"),
+        ("A1", "PAUSE", "tea time"),
+        ("A1", "PAUSE", "tea time"),
+        ("A1", "PAUSEALL", "tea time"),
+        ("A1", "UNPAUSE", "tea time"),
+        ("A1", "UNPAUSE", "tea time"),
+        ("A1", "UNPAUSEALL", "tea time"),
     ]
 
 
@@ -147,10 +166,96 @@ async def test_WZ_22_one_sign_in_is_one_line(here: Floor) -> None:
     here.post(SignedIn(agent="a1", by="web"))
     here.post(SignedOut(agent="a1", by="web"))
     assert await story(here, before) == [
-        ("a1", "AGENTLOGIN", "phone"),
-        ("a1", "AGENTLOGOFF", "web|0"),
+        ("A1", "AGENTLOGIN", "phone"),
+        ("A1", "ADDMEMBER", ""),
+        ("A1", "REMOVEMEMBER", ""),
+        ("A1", "AGENTLOGOFF", "web|0"),
     ]
     await here.quiet()
+
+
+async def test_who_joins_or_leaves_a_queue_by_a_reload(here: Floor) -> None:
+    people = staff(2)
+    rules = queue("support", ["a1"], on_nobody=KeepWaiting())
+    await here.fresh(*people, queues=[rules])
+    before = len(here.queue_log())
+    changed = table(people, queue("support", ["a2"], on_nobody=KeepWaiting()))
+    here.post(ConfigReloaded(table=changed.reusing(here.spec)))
+    assert await story(here, before) == [("A1", "REMOVEMEMBER", ""), ("A2", "ADDMEMBER", "")]
+    await here.quiet()
+
+
+async def test_a_crowd_at_once_loses_no_line(here: Floor) -> None:
+    people = [*staff(1), *(person(f"x{n}", desk(f"x{n}", "1003")) for n in range(700))]
+    rules = queue("support", [agent.id for agent in people], on_nobody=KeepWaiting())
+    await here.fresh(*people, queues=[rules])
+    before = len(here.queue_log())
+    for agent in people:
+        here.post(PauseRequested(agent=agent.id, reason="fire drill"))
+    lines = await story(here, before)
+    assert len(lines) == 2 * len(people)
+    assert {event for _, event, _ in lines} == {"PAUSE", "PAUSEALL"}
+    assert here.pbx.queue_log.lost == 0
+    await here.quiet()
+
+
+async def test_what_happens_during_an_outage_is_written_afterwards_with_its_time(
+    here: Floor,
+) -> None:
+    await here.crash()
+    async with proxy(here.lab.asterisk.ami_port) as (between, port):
+        here.port = port
+        try:
+            before = await begin(here)
+            here.post(PauseRequested(agent="a1", reason="tea"))
+            await story(here, before)
+            between.shut = True
+            between.cut()
+            await here.until(lambda: not here.pbx.in_step)
+            here.post(Resumed(agent="a1"))
+            resumed = here.happened(Happened.RESUMED)[-1].at
+            await asyncio.sleep(2.2)
+            between.shut = False
+            await here.until(lambda: here.pbx.in_step)
+            lines = await story(here, before)
+        finally:
+            await here.crash()
+            here.port = 0
+    assert lines[3:] == [
+        ("A1", "UNPAUSE", f"tea|at={int(resumed)}"),
+        ("A1", "UNPAUSE", f"tea|at={int(resumed)}"),
+        ("A1", "UNPAUSEALL", f"tea|at={int(resumed)}"),
+    ]
+
+
+async def test_two_agents_of_one_name_are_told_apart(here: Floor) -> None:
+    people = [
+        AgentSpec(id=id_, name="Sam", devices=(desk(id_, number),), sign_in=SignIn.MANUAL)
+        for id_, number in (("s1", "1001"), ("s2", "1002"))
+    ]
+    await here.fresh(*people, queues=[queue("support", ["s1", "s2"], on_nobody=KeepWaiting())])
+    before = len(here.queue_log())
+    here.post(SignedIn(agent="s2", by="phone"))
+    assert {agent for agent, _, _ in await story(here, before)} == {"s2"}
+    await here.quiet()
+
+
+async def test_lines_beyond_all_measure_are_counted_and_reported(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queuelogwriter, "MOST_WAITING", 10)
+    up = False
+    sent: list[str] = []
+    writer = queuelogwriter.QueueLogWriter(
+        "office", lambda action, _told: sent.append(str(action["Event"])), lambda: up, SystemClock()
+    )
+    for n in range(14):
+        writer.add(queuelog.Line(f"E{n}"), None)
+    assert (len(writer), writer.lost, sent) == (10, 4, [])
+    assert "4 lines of queue_log are missing" in caplog.text
+    up = True
+    writer.write()
+    assert sent == [f"E{n}" for n in range(4, 14)]
 
 
 async def test_everyone_left(here: Floor) -> None:

@@ -35,21 +35,27 @@ class AmiTiming:
             4.5 s until a hung Asterisk is noticed.
         unread_timeout: for Asterisk to read on, once what it has not read fills its buffers and ours.
         deaf_timeout: for any answer at all, once one action went without; events may go on coming.
+        connect_every: pause before another connection is tried beside one that has no answer yet.
+            The kernel repeats a lost SYN after 1, 3 and 7 s; a fresh attempt finds a returning link sooner.
         retry_first: least time between the starts of two attempts.
-        retry_ceiling: most time between two attempts when Asterisk cannot be reached.
+        retry_ceiling: most time between two attempts when Asterisk cannot be reached. A caller who
+            enters in the meantime waits for it, and a refused connection costs Asterisk next to nothing.
+        in_use_ceiling: the same when Asterisk still holds our previous session and takes no second one.
         refused_ceiling: the same when it refuses the login; more, so as to look like no attack.
         stable_after: a session that was up for so long starts over without back-off.
     """
 
     connect_timeout: float = 4.0
+    connect_every: float = 0.5
     login_timeout: float = 5.0
     boot_grace: float = 1.0
     ping_interval: float = 2.0
     ping_timeout: float = 2.5
     unread_timeout: float = 5.0
     deaf_timeout: float = 2.5
-    retry_first: float = 1.0
-    retry_ceiling: float = 5.0
+    retry_first: float = 0.25
+    retry_ceiling: float = 0.5
+    in_use_ceiling: float = 0.5
     refused_ceiling: float = 30.0
     stable_after: float = 5.0
 

@@ -75,6 +75,9 @@ class Sink(Protocol):
     def unheard(self, uid: str) -> None:
         """A caller waits, and nothing was heard of how that came to be."""
 
+    def back(self, uid: str) -> None:
+        """A caller whom no phone took in the fallback waits again."""
+
     def stop_now(self, leg: LegChannel) -> None:
         """The channel of a leg that is to be stopped has only now come to be."""
 

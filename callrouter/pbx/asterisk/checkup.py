@@ -8,6 +8,7 @@ after each login, and listen for echoes of our own.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from callrouter.pbx.asterisk import dialplan, words
 from callrouter.pbx.asterisk.errors import AmiError
@@ -31,6 +32,8 @@ class Checkup:
         self._session = session
         self._outbox = outbox
         self._waiting: set[str] = set()
+        self._foreign = ""
+        """The last tick that another run of a router had set."""
 
     def heard(self, message: AmiMessage) -> None:
         """An event has come; it may be the echo that is waited for."""
@@ -94,20 +97,39 @@ class Checkup:
             self._outbox.complain(f"no events come: read={name} is missing", _HINT)
         self._waiting.clear()
 
-    def alone(self, tick: str) -> Step:
-        """Look whether the last tick is still that of our own: another router would have set its own since.
+    def look_at_tick(self, tick: str, forgotten: Callable[[], None]) -> Step:
+        """Read back our last tick. To be written before the next one.
 
-        To be written before the next tick. Two routers of one Asterisk would ring phones for the same
-        callers.
+        Another router that serves the same Asterisk would ring phones for the same callers. It sets a tick
+        of its own between two of ours, and that tick moves: one that stands still is left over from an
+        earlier run, and ours was lost on its way.
+
+        Args:
+            tick: what we set last.
+            forgotten: called when Asterisk has lost its global variables, as by ``dialplan reload`` with
+                ``clearglobalvars = yes``.
         """
 
         def told(reply: AmiReply | AmiError) -> None:
-            said = "" if isinstance(reply, AmiError) else reply.get("Value")
+            if isinstance(reply, AmiError):
+                return
+            said = reply.get("Value")
+            if not said:
+                forgotten()
             seen = words.ticking(said)
-            if seen is not None and said != tick:
+            if seen is None or _run(said) == _run(tick):
+                self._foreign = ""
+                return
+            if _run(said) == _run(self._foreign) and said != self._foreign:
                 self._outbox.complain(
                     f"another router (process {seen[0]} on its machine) serves the same Asterisk",
                     "stop one of them: both ring phones for the same callers",
                 )
+            self._foreign = said
 
         return {"Action": "Getvar", "Variable": words.TICK}, told
+
+
+def _run(tick: str) -> str:
+    """Which run of a router set a tick."""
+    return tick.partition("-")[0]

@@ -76,8 +76,8 @@ async def examine(
             or not up.is_set()
         ):
             why = session.last_error or "no answer"
-            refused = "refused the login" in why
-            yield Finding(False, f"{name}: log in at {where}", why, reached=refused)
+            reached = session.refused is not None
+            yield Finding(False, f"{name}: log in at {where}", why, reached=reached)
             return
         yield Finding(True, f"{name}: logged in at {where} as {settings.username}")
         if settings.secret == "change-me":  # noqa: S105 - the one from the sample

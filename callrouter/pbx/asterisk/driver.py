@@ -14,7 +14,7 @@ from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import Event, PbxLost
 from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import Table
-from callrouter.pbx.asterisk import orders, queuelog, survey, words
+from callrouter.pbx.asterisk import orders, survey, words
 from callrouter.pbx.asterisk.channels import Caller, LegChannel
 from callrouter.pbx.asterisk.checkup import Checkup
 from callrouter.pbx.asterisk.known import KnownDevices
@@ -23,13 +23,14 @@ from callrouter.pbx.asterisk.looking import Lookout
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.outbox import Outbox
 from callrouter.pbx.asterisk.people import People, language
+from callrouter.pbx.asterisk.queuelogjournal import QueueLogJournal
+from callrouter.pbx.asterisk.queuelogwriter import QueueLogWriter
 from callrouter.pbx.asterisk.session import (
     AmiAccount,
     AmiDown,
     AmiError,
     AmiMessage,
     AmiRejected,
-    AmiReply,
     AmiSession,
 )
 from callrouter.pbx.base import PbxHealth, Post
@@ -40,10 +41,6 @@ logger = logging.getLogger(__name__)
 
 BEAT = 1.0
 """Seconds between two bumps of the tick that tells the dialplan that the router is alive."""
-
-ALONE_EVERY = 60
-ALONE_BEATS = 5
-"""In the first so many of so many beats it is looked whether another router beats as well."""
 
 COMPARE_EVERY = 60.0
 """Seconds between two comparisons of everything, in search of drift that nobody announced."""
@@ -57,9 +54,6 @@ MOVES_WITHIN = 0.1
 
 MOST_KEPT = 50_000
 """Events kept while the first lists are on their way."""
-
-MOST_LINES = 500
-"""Lines for queue_log that may be on their way at once; more are dropped."""
 
 
 class AsteriskPbx:
@@ -86,6 +80,8 @@ class AsteriskPbx:
         """Events from before the first snapshot; they are replayed after it."""
         self._syncing: asyncio.Task[None] | None = None
         self._sync_again = False
+        self._returned: set[str] = set()
+        """Calls that came back from the fallback, for the next comparison to find."""
         self._known: KnownDevices | None = None
         self._lamps: Lamps | None = None
         self._clock = SystemClock()
@@ -111,13 +107,15 @@ class AsteriskPbx:
         self.outbox.language = self._language
         self._people = People(name, self.outbox, settings.dial_number, settings.caller_id)
         self._table = Table()
-        self._queues_of: dict[str, list[str]] | None = None
-        """Filled in when first asked for: a reload holds nothing up for it."""
-        self._logging = 0
+        self.queue_log = QueueLogWriter(
+            name, self.outbox.later, lambda: self.session.up, self._clock
+        )
+        self._journal = QueueLogJournal(self.queue_log.add)
         self.use(table)
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
         """Tell the dialplan which devices are available, as `floor()` has it, and light the lamps."""
+        self._journal.signed_in = lambda agent: _signed_in(floor(), agent)
         self._known = KnownDevices(floor, self.name, self._settings.dial_number)
         self._lamps = Lamps(floor, self.outbox.send, lambda: self.in_step)
 
@@ -144,6 +142,7 @@ class AsteriskPbx:
             beat.cancel()
             if self._lamps is not None:
                 self._lamps.close()
+            self.queue_log.close()
             await self.session.close()
             await self._tasks.close()
 
@@ -159,8 +158,7 @@ class AsteriskPbx:
     def use(self, table: Table) -> None:
         """Watch the phones that the table names."""
         before, self._table = self._table, table
-        if table.queues is not before.queues:
-            self._queues_of = None
+        self._journal.use(before, table)
         if table.agents is before.agents:
             return
         watched = frozenset(
@@ -203,26 +201,33 @@ class AsteriskPbx:
     async def _beat(self) -> None:
         """Keep the dialplan's dead-man's switch from striking, and look for drift now and then."""
         while True:
-            try:
-                if self.in_step:
-                    self._beat_once()
-                else:
-                    self._tick = ""
-            except Exception:
-                # Without a heartbeat every caller would leave for the fallback.
-                self.faults += 1
-                logger.exception("%s: the heartbeat failed; going on", self.name)
+            if self.in_step:
+                self._beat_now()
+            else:
+                self._tick = ""
             await asyncio.sleep(BEAT)
 
+    def _beat_now(self) -> None:
+        try:
+            self._beat_once()
+        except Exception:
+            # Without a heartbeat every caller would leave for the fallback.
+            self.faults += 1
+            logger.exception("%s: the heartbeat failed; going on", self.name)
+
     def _beat_once(self) -> None:
-        look = self._tick and self._beats % ALONE_EVERY < ALONE_BEATS
-        before = [self._checkup.alone(self._tick)] if look else []
+        before = [self._checkup.look_at_tick(self._tick, self._forgotten)] if self._tick else []
         self._beats += 1
         self._tick = f"{self._boot}-{self._beats}"
         self.outbox.write([*before, (orders.setvar("", "CALLROUTER_TICK", self._tick), None)])
         self.outbox.send(*(self._known.changes() if self._known else ()))
         if self._beats % max(1, round(COMPARE_EVERY / BEAT)) == 0:
             self.resync("looking for drift")
+
+    def _forgotten(self) -> None:
+        """Asterisk has lost its global variables: tell it again what the fallback would ring."""
+        if self._known is not None:
+            self._known.forget()
 
     # ------------------------------------------------------------ coming into step
 
@@ -269,6 +274,7 @@ class AsteriskPbx:
         for message in buffered:
             self._replay(message)
         if first:
+            self.queue_log.write()
             logger.info(
                 "%s: in step: %d calls, %d legs, %d phones watched",
                 self.name,
@@ -277,14 +283,16 @@ class AsteriskPbx:
                 len(snapshot.endpoints),
             )
             self._missing_phones()
-            if self._known is not None:
-                self._known.forget()
+            self._forgotten()
+            self._beat_now()  # from here on no caller has to find out whether there is a router
             if self._lamps is not None:
                 self._lamps.refresh()
             self._tasks.spawn(self._checkup.run(), f"{self.name}: checking permissions")
 
     def _drifted(self, differences: set[survey.Known]) -> None:
         """Events were lost on the way, or one was not understood."""
+        differences = {found for found in differences if found[1] not in self._returned}
+        self._returned.clear()
         if differences:
             self.drift += len(differences)
             shown = sorted({f"{kind} {name}" for kind, name, _ in differences})
@@ -365,6 +373,11 @@ class AsteriskPbx:
         self.drift += 1
         self.resync(f"{uid} waits unheard")
 
+    def back(self, uid: str) -> None:
+        """A caller has come back from the fallback, where no phone took the call."""
+        self._returned.add(self.mirror.call_id(uid))
+        self.resync(f"{uid} is back from the fallback")
+
     def stop_now(self, leg: LegChannel) -> None:
         """Stop a leg whose channel did not exist yet when it was to be stopped."""
         self.outbox.send(orders.stop(leg))
@@ -396,45 +409,16 @@ class AsteriskPbx:
         return language(spec.language) if spec is not None else ""
 
     def listen(self, item: Told) -> None:
-        """Keep the caller's channel and queue_log up to date; both only while the link is up."""
-        if not isinstance(item, Record) or not self.session.up:
+        """Keep the caller's channel up to date, and write queue_log."""
+        if not isinstance(item, Record):
             return
-        if self._lamps is not None:
-            self._lamps.heard(item)
-        if item.kind in {Happened.ENTERED, Happened.MOVED}:
-            self._follow(item)
+        if self.session.up:
+            if self._lamps is not None:
+                self._lamps.heard(item)
+            if item.kind in {Happened.ENTERED, Happened.MOVED}:
+                self._follow(item)
         uid = self.mirror.uid(item.call)
-        caller = self.mirror.callers.get(uid)
-        context = queuelog.Context(
-            uid=uid,
-            leg=caller.leg if caller else "",
-            queues=self._queues_named(item),
-            again=caller is not None and caller.logged,
-        )
-        if caller is not None and item.kind is Happened.ENTERED:
-            caller.logged = False
-        for line in queuelog.lines(item, context):
-            self._log(line)
-
-    def _queues_named(self, item: Record) -> Sequence[str]:
-        """The queues of the agent whom a record is about, where ``queue_log`` has a line for each."""
-        if item.kind not in {Happened.PAUSED, Happened.RESUMED}:
-            return ()
-        if self._queues_of is None:
-            self._queues_of = {}
-            for queue in self._table.queues.values():
-                for member in queue.members:
-                    self._queues_of.setdefault(member.agent, []).append(queue.id)
-        return self._queues_of.get(item.agent, ())
-
-    def _log(self, line: queuelog.Line) -> None:
-        """Write a line if Asterisk keeps up: it is worth less than any call."""
-        if self._logging < MOST_LINES:
-            self._logging += 1
-            self.outbox.later(line.action(), self._logged)
-
-    def _logged(self, _reply: AmiReply | AmiError) -> None:
-        self._logging -= 1
+        self._journal.listen(item, uid, self.mirror.callers.get(uid))
 
     def _follow(self, item: Record) -> None:
         """The call is another queue's now: a router that is restarted must find it there."""
@@ -445,6 +429,11 @@ class AsteriskPbx:
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(seconds, action)
+
+
+def _signed_in(floor: Floor, agent: str) -> bool:
+    found = floor.agents.get(agent)
+    return found is not None and found.signed_in
 
 
 def account(settings: AsteriskSettings) -> AmiAccount:

@@ -247,6 +247,8 @@ class Mirror:
                 self._caller_said(caller, name)
             elif name == "CallrouterUnheard":
                 self.sink.unheard(uid)
+            elif name == "CallrouterBack":
+                self.sink.back(uid)
 
     def _arrived(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")

@@ -1,7 +1,7 @@
 """What happens, as lines of Asterisk's queue_log: the same ones that app_queue writes.
 
 A pure translation, by apps/app_queue.c and main/logger.c of Asterisk 22. The agent column holds the
-agent's id. Times are whole seconds and never negative, except where app_queue writes milliseconds.
+agent's name, as app_queue's holds the member's; the id where two agents have the same name. Times are whole seconds and never negative, except where app_queue writes milliseconds.
 An agent who hung up at once, so that the caller went back in line, leaves a CONNECT without its
 COMPLETEAGENT: the call goes on.
 """
@@ -32,15 +32,21 @@ class Line:
     call: str = ""
     agent: str = ""
 
-    def action(self) -> dict[str, str]:
-        """The AMI action that writes it."""
+    def action(self, at: float | None = None) -> dict[str, str]:
+        """The AMI action that writes it.
+
+        Args:
+            at: the time of the event (epoch seconds) where it is not the time of writing. It becomes one
+                more parameter behind the others, ``at=1795839848``.
+        """
+        late = () if at is None else (f"at={int(at)}",)
         return {
             "Action": "QueueLog",
             "Queue": clean(self.queue) or NONE,
             "Event": self.event,
             "Uniqueid": clean(self.call) or NONE,
             "Interface": clean(self.agent) or NONE,
-            "Message": "|".join(clean(value) for value in self.parameters),
+            "Message": "|".join(clean(value) for value in (*self.parameters, *late)),
         }
 
 
@@ -48,12 +54,13 @@ class Line:
 class Context:
     """What a record does not say: channels, and the queues of an agent.
 
-    `uid` is the caller's channel, `leg` the agent's. `again`: the call was in line before, under an
+    `uid` is the caller's channel, `leg` the agent's, `agent` what the agent column shows. `again`: the call was in line before, under an
     earlier run of the router, and was logged then.
     """
 
     uid: str = ""
     leg: str = ""
+    agent: str = ""
     queues: Sequence[str] = ()
     again: bool = False
 
@@ -77,6 +84,11 @@ def _of_call(record: Record, context: Context, event: str, *values: str, agent: 
     return Line(event, values, queue=record.queue, call=context.uid, agent=agent)
 
 
+def member_line(event: str, queue: str, agent: str) -> Line:
+    """``ADDMEMBER`` or ``REMOVEMEMBER``, as app_queue writes it for a manager's QueueAdd."""
+    return Line(event, ("",), queue=queue, call="MANAGER", agent=agent)
+
+
 def _entered(record: Record, context: Context) -> list[Line]:
     place, number, name = (str(value) for value in record.detail[:3])
     if context.again or place == "0":  # 0: the queue was full, the call never stood in line
@@ -98,20 +110,20 @@ def _offer_ended(record: Record, context: Context) -> list[Line]:
         event = "RINGCANCELED"
     else:
         return []
-    return [_of_call(record, context, event, _whole(seconds, 1000), agent=record.agent)]
+    return [_of_call(record, context, event, _whole(seconds, 1000), agent=context.agent)]
 
 
 def _connected(record: Record, context: Context) -> list[Line]:
     wait, ring = record.detail[:2]
     values = (_whole(wait), context.leg, _whole(ring))
-    return [_of_call(record, context, "CONNECT", *values, agent=record.agent)]
+    return [_of_call(record, context, "CONNECT", *values, agent=context.agent)]
 
 
 def _completed(record: Record, context: Context) -> list[Line]:
     by, hold, talk, place = record.detail[:4]
     event = "COMPLETEAGENT" if by == "agent" else "COMPLETECALLER"
     values = (_whole(hold), _whole(talk), _whole(place))
-    return [_of_call(record, context, event, *values, agent=record.agent)]
+    return [_of_call(record, context, event, *values, agent=context.agent)]
 
 
 def _transferred(record: Record, context: Context) -> list[Line]:
@@ -122,7 +134,7 @@ def _transferred(record: Record, context: Context) -> list[Line]:
         event, values = "BLINDTRANSFER", (extension, where, *times)
     else:
         event, values = "ATTENDEDTRANSFER", ("BRIDGE", str(to), *times)
-    return [_of_call(record, context, event, *values, agent=record.agent)]
+    return [_of_call(record, context, event, *values, agent=context.agent)]
 
 
 def _gone(record: Record, context: Context) -> list[Line]:
@@ -147,20 +159,22 @@ def _left(record: Record, context: Context) -> list[Line]:
             return []
 
 
-def _signed_in(record: Record, _context: Context) -> list[Line]:
-    return [Line("AGENTLOGIN", (str(record.detail[0]),), agent=record.agent)]
+def _signed_in(record: Record, context: Context) -> list[Line]:
+    added = [member_line("ADDMEMBER", queue, context.agent) for queue in context.queues]
+    return [Line("AGENTLOGIN", (str(record.detail[0]),), agent=context.agent), *added]
 
 
-def _signed_out(record: Record, _context: Context) -> list[Line]:
+def _signed_out(record: Record, context: Context) -> list[Line]:
     seconds, by = record.detail[:2]
-    return [Line("AGENTLOGOFF", (str(by), _whole(seconds)), agent=record.agent)]
+    removed = [member_line("REMOVEMEMBER", queue, context.agent) for queue in context.queues]
+    return [*removed, Line("AGENTLOGOFF", (str(by), _whole(seconds)), agent=context.agent)]
 
 
 def _pause(record: Record, context: Context) -> list[Line]:
     event = "PAUSE" if record.kind is Happened.PAUSED else "UNPAUSE"
     reason = (str(record.detail[0]),)
-    each = [Line(event, reason, queue=queue, agent=record.agent) for queue in context.queues]
-    return [*each, Line(f"{event}ALL", reason, agent=record.agent)]
+    each = [Line(event, reason, queue=queue, agent=context.agent) for queue in context.queues]
+    return [*each, Line(f"{event}ALL", reason, agent=context.agent)]
 
 
 _MAKERS: Mapping[Happened, Callable[[Record, Context], list[Line]]] = {

@@ -5,9 +5,11 @@ import hashlib
 import logging
 import random
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any
 
 from callrouter.pbx.asterisk.account import AmiAccount, AmiTiming, explain
+from callrouter.pbx.asterisk.dial import first_connection
 from callrouter.pbx.asterisk.errors import (
     AmiBadValue,
     AmiDown,
@@ -38,14 +40,30 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+COMPLAIN_EVERY = 60.0
+"""Seconds after which an outage that goes on is logged again."""
+
 AmiReply = AmiMessage
 """The answer to an action: a message without a name."""
+
+
+IN_USE = "Login Already In Use"
+"""What Asterisk says to a second session of a user with ``allowmultiplelogin = no`` (main/manager.c)."""
+
+
+class Refusal(Enum):
+    """Why Asterisk took no login."""
+
+    ACCOUNT = "account"
+    """User, secret or address are not as in manager.conf."""
+    IN_USE = "in use"
+    """It holds another session of the same user, and allows one only."""
 
 
 class _AttemptFailedError(Exception):
     """No session came of an attempt; the text is for people."""
 
-    def __init__(self, text: str, *, refused: bool = False) -> None:
+    def __init__(self, text: str, *, refused: Refusal | None = None) -> None:
         super().__init__(text)
         self.refused = refused
 
@@ -62,6 +80,7 @@ class AmiSession:
         account: where and who.
         stats: counters over all connections.
         last_error: why the session is not up, for people; empty while it is up.
+        refused: why the last login was refused; None: it was taken, or there was no answer to it.
     """
 
     def __init__(
@@ -96,6 +115,7 @@ class AmiSession:
         self.account = account
         self.stats = AmiStats()
         self.last_error = ""
+        self.refused: Refusal | None = None
         self._on_event = on_event
         self._on_up = on_up
         self._on_down = on_down
@@ -108,6 +128,7 @@ class AmiSession:
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
         self._came_up = 0
+        self._complained_at = -COMPLAIN_EVERY
 
     @property
     def up(self) -> bool:
@@ -152,13 +173,13 @@ class AmiSession:
         failures = 0
         while True:
             started = loop.time()
-            refused = False
+            self.refused = None
             try:
                 was_up = await self._one_connection()
             except _AttemptFailedError as error:
-                refused = error.refused
+                self.refused = error.refused
                 failures += 1
-                self._note_failure(str(error), failures)
+                self._note_failure(str(error))
             except Exception:
                 # A fault of ours, or no memory: whatever it was, the PBX must be found again.
                 failures += 1
@@ -166,20 +187,26 @@ class AmiSession:
                 logger.exception("the AMI session with %s failed; trying again", self._where)
             else:
                 failures = 0 if was_up >= self._timing.stable_after else failures + 1
-            wait = started + self._pause(failures, refused=refused) - loop.time()
+            wait = started + self._pause(failures) - loop.time()
             await asyncio.sleep(max(wait, 0.0))
 
-    def _pause(self, failures: int, *, refused: bool) -> float:
+    def _pause(self, failures: int) -> float:
         """Seconds between the starts of two attempts: doubling, up to a quarter more by chance."""
         timing = self._timing
-        ceiling = timing.refused_ceiling if refused else timing.retry_ceiling
+        ceiling = {
+            None: timing.retry_ceiling,
+            Refusal.IN_USE: timing.in_use_ceiling,
+            Refusal.ACCOUNT: timing.refused_ceiling,
+        }[self.refused]
         pause = timing.retry_first * 2.0 ** min(max(failures - 1, 0), 16)
         return max(min(pause, ceiling), timing.retry_first) * self._rng.uniform(1.0, 1.25)
 
-    def _note_failure(self, text: str, failures: int) -> None:
-        """Log what is new; the same failure again only now and then."""
-        if text != self.last_error or failures % 20 == 0:
+    def _note_failure(self, text: str) -> None:
+        """Log what is new; the same failure again once a minute."""
+        now = asyncio.get_running_loop().time()
+        if text != self.last_error or now - self._complained_at >= COMPLAIN_EVERY:
             logger.error("no AMI session, trying again until there is one: %s", text)
+            self._complained_at = now
         self.last_error = text
 
     # -- one connection ---------------------------------------------------------------------
@@ -215,15 +242,21 @@ class AmiSession:
                 timing=timing,
             )
 
-        loop = asyncio.get_running_loop()
+        async def connect() -> Link:
+            _, link = await asyncio.get_running_loop().create_connection(
+                protocol, account.host, account.port, ssl=account.tls
+            )
+            return link
+
         try:
-            async with asyncio.timeout(timing.connect_timeout):
-                _, link = await loop.create_connection(
-                    protocol, account.host, account.port, ssl=account.tls
-                )
+            return await first_connection(
+                connect,
+                lambda link: link.drop("another connection was quicker"),
+                every=timing.connect_every,
+                timeout=timing.connect_timeout,
+            )
         except (OSError, UnicodeError) as error:  # TLS and time-outs are OSErrors too
             raise _AttemptFailedError(explain(error, account, timing.connect_timeout)) from error
-        return link
 
     async def _log_in(self, link: Link) -> None:
         """Greeting, then a login that never sends the secret itself."""
@@ -257,12 +290,8 @@ class AmiSession:
             await asked
         except AmiRejected as error:
             self.stats.refused_logins += 1
-            raise _AttemptFailedError(
-                f"{self._where} refused the login of user {account.username!r} ({error}): check "
-                f"the section [{account.username}] of manager.conf there, its secret and its "
-                "permit/deny lines, then run 'manager reload'",
-                refused=True,
-            ) from error
+            why = Refusal.IN_USE if IN_USE in str(error) else Refusal.ACCOUNT
+            raise _AttemptFailedError(self._refusal(why, error), refused=why) from error
 
     async def _until_booted(self, link: Link) -> None:
         """Asterisk that is booted says so right behind its answer to the login."""
@@ -305,6 +334,19 @@ class AmiSession:
     @property
     def _where(self) -> str:
         return f"Asterisk at {self.account.host}:{self.account.port}"
+
+    def _refusal(self, why: Refusal, error: AmiRejected) -> str:
+        user = self.account.username
+        if why is Refusal.IN_USE:
+            return (
+                f"{self._where} has another session of user {user!r} and allows one only: put "
+                f"'allowmultiplelogin = yes' into the section [{user}] of manager.conf there, then run "
+                "'manager reload'. It ends a session that lost its network after minutes"
+            )
+        return (
+            f"{self._where} refused the login of user {user!r} ({error}): check the section [{user}] "
+            "of manager.conf there, its secret and its permit/deny lines, then run 'manager reload'"
+        )
 
     def _silence(self, link: Link) -> str:
         seconds = self._timing.login_timeout

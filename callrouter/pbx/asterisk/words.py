@@ -19,10 +19,13 @@ CODES = "callrouter-codes"
 PERSON = "callrouter-person"
 PROBE = "callrouter-probe"
 VERSION = "callrouter-version"
+SPARE = "callrouter-spare"
+"""Where callers wait whom no phone took while the router was silent."""
 FALLBACK_USER = "callrouter-fallback-user"
 CONTEXTS = (
     ENTRY,
     "callrouter-hold",
+    SPARE,
     "callrouter-announce",
     AGAIN,
     CONNECT,
@@ -104,6 +107,7 @@ OURS = frozenset(
     {
         ENTRY,
         "callrouter-hold",
+        SPARE,
         "callrouter-announce",
         AGAIN,
         CONNECT,

@@ -1,0 +1,49 @@
+"""Opening a TCP connection through an outage: keep trying, take the first that answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def first_connection(
+    connect: Callable[[], Awaitable[T]],
+    discard: Callable[[T], None],
+    *,
+    every: float,
+    timeout: float,  # noqa: ASYNC109 - one limit over all attempts, told in the error's words
+) -> T:
+    """The first connection that any of several attempts opens.
+
+    While the network drops packets, one attempt waits for the kernel to repeat its SYN: after 1, 3 and 7 s
+    (RFC 6298). Fresh attempts beside it find the other side within `every` seconds of its return.
+
+    Args:
+        connect: starts one attempt.
+        discard: gets a connection that came after another had won.
+        every: seconds between the starts of two attempts.
+        timeout: seconds for all of them together.
+
+    Raises:
+        TimeoutError: no attempt had an answer in time.
+        OSError: what an attempt failed with. The others are given up, since they would hear the same.
+    """
+    attempts: set[asyncio.Future[T]] = set()
+    try:
+        async with asyncio.timeout(timeout):
+            while True:
+                attempts.add(asyncio.ensure_future(connect()))  # noqa: TID251 - ended below
+                done, _ = await asyncio.wait(
+                    attempts, timeout=every, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done:
+                    won = done.pop()
+                    attempts.discard(won)
+                    return won.result()
+    finally:
+        for attempt in attempts:
+            attempt.cancel()
+        for late in await asyncio.gather(*attempts, return_exceptions=True):
+            if not isinstance(late, BaseException):
+                discard(late)
