@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
 from callrouter.api.auth import DOORS, TOKENS, authorize
 from callrouter.api.backend import Backend
@@ -26,8 +24,9 @@ from callrouter.api.doorkeeper import (
 from callrouter.api.listening import Listening
 from callrouter.api.live import LIVE, Live, live
 from callrouter.api.metrics import Metrics
-from callrouter.api.problems import Handler, speak_problems
+from callrouter.api.problems import REFUSALS, speak_problems
 from callrouter.api.routes import BACKEND, add_routes
+from callrouter.api.server import Quiet, Runner, add_headers, read_no_more
 from callrouter.api.talkroutes import add_talk_routes
 from callrouter.api.tokens import Tokens
 from callrouter.api.whyroutes import add_why_routes
@@ -44,11 +43,12 @@ def make_app(
     `doors` are routes of others, such as a PBX that calls us, who check by themselves who asks.
     """
     app = web.Application(
-        middlewares=[seen_by_the_doorkeeper, speak_problems, authorize, _never_cached],
+        middlewares=[seen_by_the_doorkeeper, read_no_more, speak_problems, authorize],
         client_max_size=MOST_BYTES,
     )
     app[KEEPER] = []
     app[BACKEND] = backend
+    app[REFUSALS] = backend.refusals
     app[TOKENS] = tokens
     app[LIVE] = watchers
     add_routes(app)
@@ -60,32 +60,21 @@ def make_app(
     app.router.add_get("/metrics", Metrics(backend).answer)
     app.router.add_routes(doors)
     app[DOORS] = frozenset(door.path for door in doors)
+    app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_goodbye)
-    logging.getLogger("aiohttp.server").addFilter(_no_strangers_noise)
+    quiet = Quiet(backend.refusals)
+    quiet.listen()
+    app.on_cleanup.append(quiet.leave_with)
     return app
-
-
-def _no_strangers_noise(record: logging.LogRecord) -> bool:
-    """Bytes that are no HTTP are answered 400, and are worth no traceback: anybody can send them."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _goodbye(app: web.Application) -> None:
     await app[LIVE].close()
 
 
-@web.middleware
-async def _never_cached(request: web.Request, handler: Handler) -> web.StreamResponse:
-    response = await handler(request)
-    if not response.prepared:
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
 def make_runner(app: web.Application) -> web.AppRunner:
     """What serves the application; `doorkeeper.IDLE` is how long it waits for a request."""
-    return web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=IDLE)
+    return Runner(app, keepalive_timeout=IDLE)
 
 
 async def open_tcp(runner: web.AppRunner, listening: Listening) -> None:

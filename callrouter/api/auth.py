@@ -23,6 +23,10 @@ DOORS: Final = web.AppKey("doors", frozenset[str])
 TOKENS: Final = web.AppKey("tokens", Tokens)
 
 
+KNOWN: Final = web.RequestKey("known", bool)
+"""Set once it is known who makes a request, and that they may."""
+
+
 @web.middleware
 async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let only those through who may."""
@@ -32,6 +36,7 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
             may = f"only act for {caller.agent}" if caller.agent else "only read"
             detail = f"a token of role agent may {may}; '{caller.name}' is one"
             raise ApiProblem(403, "not-allowed", detail)
+        request[KNOWN] = True
     return await handler(request)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from callrouter.api.counts import Counts
 from callrouter.api.history import History
+from callrouter.api.refusals import Refusals
 from callrouter.api.why import Journal
 from callrouter.clock import Clock
 from callrouter.core.state import Floor
@@ -120,6 +121,8 @@ class Backend:
     """Further things that ``/api/status`` tells, by name."""
     counts: Counts = field(default_factory=Counts)
     """To be told every record."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """What the HTTP side refused and failed at."""
 
     def in_step(self, name: str, health: Health) -> bool:
         """Whether a PBX can be worked with: its link is up and it was compared with."""

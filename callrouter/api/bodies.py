@@ -25,8 +25,10 @@ async def read_object(request: web.Request, fields: Mapping[str, type]) -> dict[
         fields: the fields there may be, and the type of each; `object`: the route looks by itself.
 
     Raises:
-        ApiProblem: 400 not JSON, 408 too slow, 413 too large, 422 not what was asked for.
+        ApiProblem: 400 not JSON, 408 too slow, 413 too large, 415 compressed, 422 not what was asked for.
     """
+    if request.headers.getall("Content-Encoding", ()):
+        raise ApiProblem(415, "encoded-body", "send the body as it is, not compressed")
     if request.content_length is not None and request.content_length > request.client_max_size:
         raise ApiProblem(413, "too-large", "the body is larger than 64 KiB")
     try:
@@ -35,6 +37,8 @@ async def read_object(request: web.Request, fields: Mapping[str, type]) -> dict[
     except TimeoutError as error:
         detail = f"the body did not come within {BODY_WITHIN:.0f} s"
         raise ApiProblem(408, "too-slow", detail, {"Connection": "close"}) from error
+    except RuntimeError as error:  # aiohttp's word for a connection that was closed before
+        raise ConnectionResetError("closed before its body was read") from error
     if not raw.strip():
         return {}
     try:

@@ -88,14 +88,32 @@ def decided(item: Decided) -> Json:
     }
 
 
+_UPGRADE: Final = {"Upgrade": "websocket", "Connection": "Upgrade"}
 LIVE: Final = web.AppKey("live", Live)
 
 
 def check_origin(request: web.Request) -> None:
-    """Refuse pages of other sites: a browser sends its user's rights along with anyone's script."""
+    """Refuse pages of other sites: a browser sends its user's rights along with any page's script."""
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
+    if origin is not None and _place(origin) != request.host.lower():
         raise ApiProblem(403, "wrong-origin", "the live view is for pages of this very server")
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin; empty where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _check_upgrade(ws: web.WebSocketResponse, request: web.Request) -> None:
+    """Whether this is the start of a WebSocket (RFC 6455, 4.2.1)."""
+    asked = (request.headers.get(name, "") for name in ("Upgrade", "Sec-WebSocket-Key"))
+    if not all(value.isascii() for value in asked):
+        raise ApiProblem(400, "bad-upgrade", "Upgrade and Sec-WebSocket-Key are ASCII")
+    if not ws.can_prepare(request).ok:
+        raise ApiProblem(426, "websocket-only", "connect with a WebSocket client", _UPGRADE)
 
 
 async def live(request: web.Request) -> web.WebSocketResponse:
@@ -111,8 +129,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     if len(hub.clients) >= MOST_CLIENTS:
         raise ApiProblem(503, "too-many", f"{MOST_CLIENTS} live views are open already")
     ws = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, timeout=CLOSE_WITHIN)
-    if not ws.can_prepare(request).ok:
-        raise ApiProblem(426, "websocket-only", "connect with a WebSocket client")
+    _check_upgrade(ws, request)
     await ws.prepare(request)
     client = Client(ws, request.transport)
     hub.clients.add(client)

@@ -96,6 +96,10 @@ class _Now(_Collector):
         faults = b.extra.get("faults")
         if faults is not None:
             yield _counter("faults", "Faults of the router's own, each logged.", value=faults())
+        refused = _counter("http_refused", "Requests refused, by kind of problem.", ["kind"])
+        for kind, count in b.refusals.counts.items():
+            refused.add_metric([kind], count)
+        yield refused
         yield from self._pbxes()
         yield from self._floor()
         store = b.extra.get("store")

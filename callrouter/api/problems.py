@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
+from callrouter.api.refusals import Refusals
 from callrouter.logs import clean
-
-logger = logging.getLogger(__name__)
 
 TYPE: Final = "urn:callrouter:problem:"
 
@@ -60,22 +59,31 @@ def not_found(what: str, name: str) -> ApiProblem:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+REFUSALS: Final = web.AppKey("refusals", Refusals)
+"""Where refusals and faults are counted."""
+
+
 @web.middleware
 async def speak_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as a problem, and tell nobody outside of our own faults' insides."""
+    """Answer every error as a problem, and tell no one outside of our own faults' insides."""
+    refusals = request.app[REFUSALS]
     try:
         return await handler(request)
-    except ApiProblem as problem:
-        return problem.response()
+    except ApiProblem as raised:
+        problem = raised
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _from_aiohttp(request, error).response()
-    except Exception as error:
+        problem = _from_aiohttp(request, error)
+    except (web.RequestPayloadError, HttpProcessingError):
+        problem = ApiProblem(400, "bad-body", "the body is not framed as HTTP/1.1 has it")
+    except Exception as error:  # noqa: BLE001 - logged with its traceback by `failed`
         if isinstance(error, ConnectionError) and _gone(request):
-            return web.Response(status=400)  # nobody reads it; to hang up is no fault of ours
-        logger.exception("%s %s failed", request.method, request.path)
+            return web.Response(status=400)  # no client reads it; to hang up is no fault of ours
+        refusals.failed(request, error)
         return ApiProblem(500, "fault", "a fault in callrouter; its log has the details").response()
+    refusals.refused(problem.kind, problem.status, request)
+    return problem.response()
 
 
 def _gone(request: web.Request) -> bool:
@@ -92,4 +100,4 @@ def _from_aiohttp(request: web.Request, error: web.HTTPException) -> ApiProblem:
     if error.status == 404:
         detail = f"there is nothing at {request.path[:200]}; see /api/openapi.json"
         return ApiProblem(404, "unknown-path", detail)
-    return ApiProblem(error.status, "bad-request", error.reason)
+    return ApiProblem(error.status, "bad-request", HTTPStatus(error.status).description)

@@ -224,7 +224,10 @@ class Daemon:
             extra={
                 "history": lambda: str(self._config.past.place),
                 "handled": lambda: self._runtime.handled,
-                "faults": lambda: self._runtime.faults + self._tasks.failed,
+                "faults": lambda: (
+                    self._runtime.faults + self._tasks.failed + self._backend.refusals.faults
+                ),
+                "http": lambda: {"refused": dict(self._backend.refusals.counts)},
                 "store": self._keeper.status,
                 "invariants": self._selfcheck.status,
                 "loop": self._hold_ups.status,

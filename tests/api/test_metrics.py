@@ -84,3 +84,12 @@ async def test_callers_can_put_nothing_into_the_text(world: World, client: Clien
     text = await (await client.get("/metrics")).text()
     assert "HELP x" not in text
     assert "a\nb" not in text
+
+
+async def test_refused_requests_are_counted_by_kind(client: Client) -> None:
+    for _ in range(3):
+        await client.get("/api/agents", headers={"Authorization": "Bearer wrong"})
+    await client.get("/api/nothing")
+    found = await read(client)
+    assert found["callrouter_http_refused_total", "unauthorized"] == 3
+    assert found["callrouter_http_refused_total", "unknown-path"] == 1

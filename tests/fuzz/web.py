@@ -9,8 +9,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from aiohttp.test_utils import TestServer
-
+from tests.api.served import Served
 from tests.api.world import World
 from tests.fuzz.quiet import quiet
 
@@ -53,7 +52,7 @@ async def http() -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
         assert not re.search(rb"HTTP/1\.[01] 5\d\d ", answer), answer[:200]
         world.runtime.router.floor.agents["bob"].devices_off.clear()
 
-    async with TestServer(world.app) as server:
+    async with Served(world.app) as server:
         yield knock
     assert world.runtime.faults == 0
     world.close()
@@ -73,7 +72,7 @@ async def live() -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
                     await asyncio.sleep(0)
         assert answer.startswith(b"HTTP/1.1 101 ") or not answer, answer[:200]
 
-    async with TestServer(world.app) as server:
+    async with Served(world.app) as server:
         yield knock
     assert world.runtime.faults == 0
     world.close()

@@ -29,7 +29,7 @@ from tests.twilio.peer import ACCOUNT
 from tests.twilio.test_http import AGENT, CALLER, PUBLIC, Place, place, until
 from tests.twilio.world import NUMBER, PBX
 
-_ANSWERS = frozenset({200, 400, 401, 403, 404, 405, 413})
+_ANSWERS = frozenset({200, 400, 401, 403, 404, 405, 408, 413, 415})
 _LONGEST = 8_000
 """Characters of a document: however much comes in."""
 

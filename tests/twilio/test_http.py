@@ -26,6 +26,7 @@ from callrouter.pbx.base import HasRoutes, Pbx
 from callrouter.pbx.twilio.driver import TwilioPbx
 from callrouter.pbx.twilio.links import PARTS
 from callrouter.runtime import Runtime
+from tests.api.served import Served
 from tests.api.world import World as ApiWorld
 from tests.twilio import openapi
 from tests.twilio.peer import ACCOUNT
@@ -119,7 +120,7 @@ async def place(
         assert isinstance(pbx, HasRoutes)
         runtime.attach(as_pbx)
         app = make_app(ApiWorld().backend, Tokens([]), Live(), pbx.routes())
-        async with TestServer(app) as server:
+        async with Served(app) as server:
             found = Place(pbx, runtime, twilio, server)
             found.session = session
             task = asyncio.create_task(pbx.run())

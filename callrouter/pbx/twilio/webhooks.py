@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from callrouter.clock import Clock
 from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.desk import Desk, Malformed
+from callrouter.pbx.twilio.forms import Refused, check_head, read_form
 from callrouter.pbx.twilio.links import PARTS, Links
 from callrouter.pbx.twilio.signature import HEADER, Signatures
 
 logger = logging.getLogger(__name__)
 
-BODY_WITHIN = 20.0
-"""Seconds for the body of a request; Twilio itself waits for an answer for 15 s at most."""
+BODY_WITHIN = 3.0
+"""Seconds for the body of a request. Twilio sends head and body together."""
 _LOUD = 10
 """Refused requests that are logged; after that one in a hundred, or an attacker fills the disk."""
 
@@ -27,8 +29,10 @@ _LOUD = 10
 class Webhooks:
     """Routes of one account.
 
-    A request is refused with 403 unless Twilio signed it, whatever it is for, with 400 if it is
-    signed and makes no sense, and with 408 if it does not come to its end. Every refusal is counted.
+    A request without a signature is refused with 403 before its body is read. With one, the body must
+    be a form in UTF-8 (else 415), come within `BODY_WITHIN` (408), be no larger than `forms.MOST_BYTES`
+    (413) and be a form without mistakes (400). Then the signature must be Twilio's (403), and what it
+    signed must make sense (400). Every refusal is counted.
 
     Args:
         desk: what answers.
@@ -66,28 +70,39 @@ class Webhooks:
         ]
 
     async def _handle(self, part: str, request: web.Request) -> web.StreamResponse:
-        form = request.content_type == "application/x-www-form-urlencoded"
         try:
-            async with asyncio.timeout(BODY_WITHIN):
-                signed = await request.post() if form else await request.text()
-        except TimeoutError:
-            return self._refuse(part, 408, "too slow")
-        except (ValueError, LookupError):  # bytes that are no text, or an encoding that is none
-            return self._refuse(part, 400, "not to be read")
-        fields = {} if isinstance(signed, str) else {key: str(signed[key]) for key in signed}
-        if not self._signatures.fit(request.raw_path, signed, request.headers.get(HEADER, "")):  # type: ignore[arg-type]
-            return self._refuse(part, 403, "not signed by Twilio")
-        if fields.get("AccountSid") != self._account:
-            return self._refuse(part, 403, "another account")
-        try:
-            document = self._desk.answer(
-                part, request.query.get("o", ""), fields, self._clock.now()
-            )
+            fields = await self._verified(part, request)
+            token = request.query.get("o", "")
+            try:
+                document = self._desk.answer(part, token, fields, self._clock.now())
+            finally:
+                self._after()
+        except Refused as error:
+            return self._refuse(part, error.status, error.why)
         except Malformed as error:
             return self._refuse(part, 400, str(error))
-        finally:
-            self._after()
         return web.Response(text=document, content_type="text/xml")
+
+    async def _verified(self, part: str, request: web.Request) -> Mapping[str, str]:
+        """Read a request as far as it deserves: the head, then the body, then what it says."""
+        headers = request.headers
+        signature = check_head(
+            headers.getall(HEADER, ()),
+            headers.get("Content-Type", ""),
+            headers.getall("Content-Encoding", ()),
+            request.content_length,
+        )
+        # Twilio asks for the very path that it was given. An absolute target, or another spelling of
+        # the path, would be signed as something else than what is answered.
+        path = request.raw_path
+        if path.partition("?")[0] != f"{self._links.prefix}/{part}":
+            raise Refused(400, "another path")
+        fields = read_form(await _body(request))
+        if not self._signatures.fit(path, fields, signature):
+            raise Refused(403, "not signed by Twilio")
+        if fields.get("AccountSid") != self._account:
+            raise Refused(403, "another account")
+        return fields
 
     def _refuse(self, part: str, status: int, why: str) -> web.Response:
         self._counts[f"refused: {why}"] += 1
@@ -95,3 +110,20 @@ class Webhooks:
         if count <= _LOUD or count % 100 == 0:
             logger.warning("%s/%s: refused, %s (%d so far)", self._links.prefix, part, why, count)
         return web.Response(status=status, text=twiml.nothing(), content_type="text/xml")
+
+
+async def _body(request: web.Request) -> bytes:
+    """Read the body, for `BODY_WITHIN` seconds at most.
+
+    Raises:
+        Refused: 408 too slow, 413 too large, 400 broken off or not framed as HTTP has it.
+    """
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            return await request.read()
+    except TimeoutError as error:
+        raise Refused(408, "too slow") from error
+    except web.HTTPRequestEntityTooLarge as error:
+        raise Refused(413, "too large") from error
+    except (web.RequestPayloadError, HttpProcessingError, ConnectionError, RuntimeError) as error:
+        raise Refused(400, "not to be read") from error

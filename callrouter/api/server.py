@@ -1,0 +1,142 @@
+"""aiohttp's server, made to answer strangers in few words of ours and to read nothing of theirs in vain."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from callrouter.api.auth import KNOWN
+from callrouter.api.problems import REFUSALS, ApiProblem, Handler
+from callrouter.api.refusals import Refusals
+
+LINGER: Final = 1.0
+"""Seconds for which the rest of a body that is not wanted is still read, so that a client that was let
+in reads the answer before its connection is reset."""
+HEADERS: Final = {
+    "Server": "callrouter",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Sent with every answer, where it has not its own. No versions: they tell which attack to try."""
+_LOGGERS: Final = ("aiohttp.server", "aiohttp.websocket", "aiohttp.web", "aiohttp.internal")
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """A signal of aiohttp's: called before the head of a response is sent."""
+    response.headers["Server"] = HEADERS["Server"]
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+class Quiet:
+    """Holds aiohttp's own loggers to the measure of `Refusals`."""
+
+    def __init__(self, refusals: Refusals) -> None:
+        self._refusals = refusals
+
+    def listen(self) -> None:
+        """Begin."""
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self.filter)
+
+    def leave(self) -> None:
+        """End."""
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(self.filter)
+
+    async def leave_with(self, _app: web.Application) -> None:
+        """A signal of aiohttp's: the application is done."""
+        self.leave()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Bytes that are no HTTP are answered 400, and are worth no traceback: anyone can send them."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            return False
+        return bool(self._refusals.worth_a_line(f"{record.name} {record.msg}"[:100]))
+
+
+class _Protocol(RequestHandler):
+    """aiohttp's protocol of one connection, with our words for what is no HTTP."""
+
+    __slots__ = ("_refusals",)
+
+    def __init__(self, refusals: Refusals, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._refusals = refusals
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never came to a route, or failed outside of it."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # gone before its answer: nothing is left to be said
+        if exc is not None and not isinstance(exc, HttpProcessingError):
+            self._refusals.failed(request, exc)
+            problem = ApiProblem(500, "fault", "a fault in callrouter; its log has the details")
+        elif isinstance(exc, LineTooLong):
+            problem = ApiProblem(431, "head-too-large", "the head of the request is too large")
+            self._refusals.refused(problem.kind, problem.status, request)
+        else:
+            problem = ApiProblem(400, "not-http", "this is no request of HTTP/1.1")
+            self._refusals.refused(problem.kind, problem.status, request)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun already")
+        response = problem.response()
+        response.headers.update(HEADERS)
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    """Makes a `_Protocol` for each connection."""
+
+    def __init__(self, refusals: Refusals, made: web.Server) -> None:
+        super().__init__(made.request_handler, request_factory=made.request_factory, **made._kwargs)
+        self._refusals = refusals
+
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self._refusals, self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """What serves the application.
+
+    Bodies are passed on as they come: none is taken that is compressed, so none is unpacked either.
+    """
+
+    def __init__(self, app: web.Application, *, keepalive_timeout: float) -> None:
+        super().__init__(
+            app,
+            access_log=None,
+            shutdown_timeout=1.0,
+            keepalive_timeout=keepalive_timeout,
+            lingering_time=LINGER,
+            auto_decompress=False,
+        )
+
+    async def _make_server(self) -> web.Server:
+        return _Server(self.app[REFUSALS], await super()._make_server())
+
+
+@web.middleware
+async def read_no_more(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Read nothing of a stranger's body: the connection is closed with the answer."""
+    response = await handler(request)
+    if request.can_read_body and not request.get(KNOWN, False) and not response.prepared:
+        response.force_close()
+        with contextlib.suppress(ConnectionError):  # gone before its answer
+            await response.prepare(request)
+            await response.write_eof()
+        request.protocol.force_close()
+    return response
