@@ -9,6 +9,7 @@ import click
 
 from callrouter.cli.client import Client, Refused
 from callrouter.cli.live import asked, json_option, refusals
+from callrouter.cli.suggest import Word
 from callrouter.logs import clean
 
 ACTIONS = ("hold", "unhold", "transfer", "consult", "complete", "cancel")
@@ -17,7 +18,7 @@ _TO = ("transfer", "consult")
 
 @click.command(short_help="Hold or transfer a call that an agent talks on.")
 @click.argument("whose", metavar="CALL")
-@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("action", type=Word(ACTIONS))
 @click.option("--queue", metavar="QUEUE", help="To a queue.")
 @click.option("--agent", metavar="AGENT", help="To an agent.")
 @json_option
@@ -65,7 +66,11 @@ def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> Any:
     except Refused as no:
         if no.status != 404:
             raise
-    view = client.get("calls", whose)
+        agents = no.hint
+    try:
+        view = client.get("calls", whose)
+    except Refused as no:
+        raise Refused(no.status, f"there is no agent or call '{whose}'", no.hint or agents) from no
     talks = view["agent"] or ""
     if not talks:
         raise Refused(409, f"nobody talks on call {whose}")

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callrouter.cli import folders, tables
+from callrouter.cli import tables
 from callrouter.cli.client import Client, Refused
 from callrouter.cli.live import asked, json_option, refusals
 from callrouter.cli.offline import policies_of_others, views_of
+from callrouter.cli.options import folder_of, is_elsewhere
 from callrouter.cli.problems import Failed
 from callrouter.cli.words import many
 from callrouter.logs import clean
@@ -60,6 +61,8 @@ def diff(context: click.Context, *, folder: Path | None, as_json: bool) -> None:
     change can be prepared in a copy of the folder. Without: the daemon's own files, which it takes up
     within 2 s by itself unless they have mistakes. Ends with status 1 when there are mistakes.
     """
+    if folder is not None and is_elsewhere(context):
+        raise click.UsageError(f"{folder} is on this machine, and the daemon is elsewhere (--url)")
     if folder is not None and not folder.is_dir():
         raise Failed(2, f"{folder} is not a folder")
     query = {} if folder is None else {"folder": str(folder.absolute())}
@@ -96,7 +99,7 @@ def history(context: click.Context, *, number: int | None, as_json: bool) -> Non
 
     With NUMBER: all that this change did, in words and line by line in the files.
     """
-    folder = folders.choose(context.obj, os.environ)
+    folder = folder_of(context)
     with readable():
         past = find_past(folder)
         if number is not None:
@@ -191,7 +194,7 @@ def find_past(folder: Path) -> Past | None:
     from callrouter.settings.past import Past, find  # noqa: PLC0415 - only here
 
     try:
-        return Past(Path(Client(folder, os.environ).get("status")["history"]))
+        return Past(Path(Client.of_folder(folder, os.environ).get("status")["history"]))
     except (Failed, Refused):
         return find(folder, _database(folder), os.environ)
 
@@ -233,7 +236,7 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
     """
     from callrouter.settings.past import listing, says, take  # noqa: PLC0415 - only here
 
-    folder = folders.choose(context.obj, os.environ)
+    folder = folder_of(context)
     with readable():
         past = find_past(folder)
         wanted = the_change(past, number).before if number is not None else None
@@ -264,7 +267,7 @@ def _would_change(folder: Path, past: Past, wanted: Listing) -> list[str]:
     """
     with past.laid_out(wanted) as place:
         try:
-            view = Client(folder, os.environ).get("config", "diff", folder=str(place))
+            view = Client.of_folder(folder, os.environ).get("config", "diff", folder=str(place))
         except Refused as no:
             raise Failed(1, str(no)) from no
         except Failed:  # no daemon: read them here
@@ -322,7 +325,7 @@ def _set_aside(past: Past, now: Mapping[str, File]) -> None:
 def _have_taken_up(folder: Path) -> None:
     """Have a daemon that runs read the files at once; it says what it did in its log."""
     try:
-        view = Client(folder, os.environ).post("config", "reload")
+        view = Client.of_folder(folder, os.environ).post("config", "reload")
     except (Failed, Refused):
         say("done; the daemon does not run, and starts with these files")
         return

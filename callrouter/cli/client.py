@@ -1,4 +1,4 @@
-"""Asking the daemon, over its Unix socket."""
+"""Asking the daemon, over its Unix socket or, elsewhere, over HTTP."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from callrouter.api import control
 from callrouter.cli.problems import Failed
+from callrouter.cli.remote import Remote
+from callrouter.cli.suggest import meant
 
 ANSWER_WITHIN = 10.0
 """Seconds for the daemon to answer."""
 
 
 class Refused(Exception):  # noqa: N818 - named for what happened
-    """The daemon says no; `status` is that of HTTP."""
+    """The daemon says no; `status` is that of HTTP, `hint` the right name for a wrong one."""
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
+    def __init__(self, status: int, detail: str, hint: str = "") -> None:
+        super().__init__(f"{detail}; {hint}" if hint else detail)
         self.status = status
+        self.hint = hint
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -40,12 +44,54 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self._path))
 
 
-class Client:
-    """The daemon of the configuration in `folder`."""
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The daemon of a configuration folder on this machine."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        self._folder = folder
-        self._environ = environ
+    folder: Path
+    environ: Mapping[str, str]
+    prefix: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def connection(self, timeout: float) -> http.client.HTTPConnection:
+        """A connection to it, not open yet.
+
+        Raises:
+            Failed: it does not run, or not for us (exit status 3).
+        """
+        try:
+            found = control.find(self.folder, self.environ)
+        except control.ControlError as error:
+            raise Failed(3, str(error)) from error
+        if found is None:
+            raise Failed(
+                3,
+                f"the daemon for {self.folder} does not run; start it with "
+                f"`callrouter --config {self.folder} run` or `systemctl start callrouter`",
+            )
+        return _UnixConnection(found)
+
+    def unreachable(self, error: Exception) -> Failed:
+        """What to say when it cannot be asked."""
+        if isinstance(error, TimeoutError):
+            return Failed(3, f"the daemon does not answer within {ANSWER_WITHIN:.0f} s")
+        return Failed(3, f"the daemon cannot be asked ({error})")
+
+    def no_callrouter(self, status: int, location: str) -> Failed:
+        """What to say when the answer is none of callrouter's."""
+        return Failed(3, f"the daemon cannot be asked (it answers {status} and no JSON)")
+
+
+class Client:
+    """A daemon, wherever it is."""
+
+    def __init__(self, place: Here | Remote) -> None:
+        self._place = place
+
+    @classmethod
+    def of_folder(cls, folder: Path, environ: Mapping[str, str]) -> Client:
+        """The daemon of a configuration folder on this machine."""
+        return cls(Here(folder, environ))
 
     def get(self, *path: str, **query: str) -> Any:
         """What the daemon says at ``/api/…``.
@@ -54,8 +100,7 @@ class Client:
             Failed: it cannot be reached (exit status 3).
             Refused: it says no.
         """
-        wanted = "&".join(f"{key}={quote(value)}" for key, value in query.items())
-        return self._ask("GET", path, f"?{wanted}" if wanted else "")
+        return self._ask("GET", path, query)
 
     def post(self, *path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask for a change; raises like `get`."""
@@ -73,35 +118,86 @@ class Client:
         self,
         method: str,
         path: tuple[str, ...],
-        query: str = "",
+        query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Any:
-        place = "/api/" + "/".join(quote(part, safe="") for part in path) + query
-        connection = _UnixConnection(self._find())
+        status, answer = self._exchange(method, path, query or {}, body)
+        if status < 400:
+            return answer
+        detail = answer.get("detail", "") if isinstance(answer, dict) else ""
+        text = str(detail) or f"the daemon answers {status}"
+        if status == 401 and isinstance(self._place, Remote):
+            text += "; give a token with CALLROUTER_TOKEN or --token"
+        elif status in {404, 409, 422}:
+            names = _named_in(query or {}) | _named_in(body or {})
+            hint = self._meant(names | _of_path(path) if status == 404 else names)
+            raise Refused(status, text, hint)
+        raise Refused(status, text)
+
+    def _exchange(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None,
+    ) -> tuple[int, Any]:
+        place = self._place
+        wanted = "&".join(f"{key}={quote(value)}" for key, value in query.items())
+        at = "/".join((f"{place.prefix}/api", *(quote(part, safe="") for part in path)))
+        connection = place.connection(ANSWER_WITHIN)
         try:
-            connection.request(method, place, None if body is None else json.dumps(body).encode())
+            connection.request(
+                method,
+                at + (f"?{wanted}" if wanted else ""),
+                None if body is None else json.dumps(body).encode(),
+                dict(place.headers),
+            )
             response = connection.getresponse()
-            answer = json.loads(response.read())
-        except TimeoutError as error:
-            raise Failed(3, f"the daemon does not answer within {ANSWER_WITHIN:.0f} s") from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Failed(3, f"the daemon cannot be asked ({error})") from error
+            content = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise place.unreachable(error) from error
         finally:
             connection.close()
-        if response.status >= 400:
-            detail = answer.get("detail", "") if isinstance(answer, dict) else ""
-            raise Refused(response.status, detail or f"the daemon answers {response.status}")
-        return answer
+        answer = _parsed(content) if response.status not in range(300, 400) else None
+        if answer is None:
+            location = response.headers.get("Location") or ""
+            raise place.no_callrouter(response.status, location)
+        return response.status, answer
 
-    def _find(self) -> Path:
-        try:
-            found = control.find(self._folder, self._environ)
-        except control.ControlError as error:
-            raise Failed(3, str(error)) from error
-        if found is None:
-            raise Failed(
-                3,
-                f"the daemon for {self._folder} does not run; start it with "
-                f"`callrouter --config {self._folder} run` or `systemctl start callrouter`",
-            )
-        return found
+    def _meant(self, names: Mapping[str, str]) -> str:
+        """What the names of a request may stand for that the daemon does not know."""
+        for kind, name in names.items():
+            parts = kind.split("/")
+            try:
+                _, views = self._exchange("GET", tuple(parts), {}, None)
+            except Failed:
+                return ""
+            known = [str(view["id"]) for view in views] if isinstance(views, list) else []
+            if name not in known and (hint := meant(name, known)):
+                return hint
+        return ""
+
+
+def _parsed(content: bytes) -> Any:
+    """What an answer says; None for what is no JSON."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def _of_path(path: tuple[str, ...]) -> dict[str, str]:
+    """The ids in a path, by the path at which the daemon lists what there is."""
+    found: dict[str, str] = {}
+    if len(path) > 1 and path[0] in {"agents", "queues", "calls"}:
+        found[path[0]] = path[1]
+        if len(path) > 3 and path[2] == "devices":
+            found["/".join(path[:3])] = path[3]
+    return found
+
+
+def _named_in(values: Mapping[str, Any]) -> dict[str, str]:
+    """The ids that a query or a body names, likewise."""
+    return {
+        f"{key}s": value for key in ("queue", "agent") if isinstance(value := values.get(key), str)
+    }

@@ -12,13 +12,14 @@ from rich.text import Text
 from callrouter.cli import tables
 from callrouter.cli.cells import plain, state
 from callrouter.cli.live import asked, console, json_option, refusals, show_on
+from callrouter.cli.suggest import Group
 from callrouter.cli.words import clock_time
 from callrouter.logs import clean
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-@click.group(short_help="An agent's phones: list, add, verify, on, off, change, remove.")
+@click.group(cls=Group, short_help="An agent's phones: list, add, verify, on, off, change, remove.")
 def device() -> None:
     """An agent's phones: register a mobile, prove it, switch phones on and off.
 

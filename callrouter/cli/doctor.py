@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callrouter.cli import folders
 from callrouter.cli.client import Client, Refused
 from callrouter.cli.offline import asterisks, read, twilios
+from callrouter.cli.options import folder_of
 from callrouter.cli.problems import Failed
 from callrouter.cli.words import parse
 from callrouter.logs import clean
@@ -37,7 +37,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
     and where they lead, caller id, countries, SIP phones. Changes nothing. Ends with status 1 when something is
     wrong, 3 when a PBX cannot be reached.
     """
-    folder = folders.choose(context.obj, os.environ)
+    folder = folder_of(context)
     settings = read(folder)
     status = _status(folder)
     views, worst = [], 0
@@ -57,7 +57,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 def _status(folder: Path) -> Mapping[str, Any] | None:
     """What the daemon of this configuration says of itself; None: it does not run, or not for us."""
     try:
-        found: Mapping[str, Any] = Client(folder, os.environ).get("status")
+        found: Mapping[str, Any] = Client.of_folder(folder, os.environ).get("status")
     except (Failed, Refused):
         return None
     return found

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from callrouter.cli import suggest
+from callrouter.cli.options import FLAGS, VALUED, in_order
 
-class Lazily(click.Group):
+
+@contextmanager
+def _options_meant() -> Iterator[None]:
+    """For an option that there is not, name the nearest of the command's and the program's."""
+    try:
+        yield
+    except click.NoSuchOption as error:
+        own = [text for item in error.ctx.command.params for text in item.opts] if error.ctx else []
+        known = {text.lstrip("-"): text for text in (*own, *VALUED, *FLAGS, "--help")}
+        near = suggest.near(error.option_name.lstrip("-"), known)
+        hint = suggest.meaning([known[item] for item in near])
+        text = f"No such option '{error.option_name}'." + suggest.sentence(hint)
+        raise click.UsageError(text, error.ctx) from None
+
+
+class Lazily(suggest.Group):
     """Knows the commands by what `--help` says of them; `later` adds one."""
 
     def __init__(self, *args: Any, **attrs: Any) -> None:
@@ -20,6 +39,16 @@ class Lazily(click.Group):
         """Add commands of a module, each with its short help (``_`` in a name stands for ``-``)."""
         for name, text in commands.items():
             self.places[name.replace("_", "-")] = (module, text)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; the program's options may stand before the command or behind it."""
+        with _options_meant():
+            return super().parse_args(ctx, in_order(args))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _options_meant():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every name, in order."""

@@ -17,7 +17,10 @@ from rich.text import Text
 
 from callrouter.cli import folders, tables
 from callrouter.cli.client import Client, Refused
+from callrouter.cli.options import given_to, is_elsewhere
 from callrouter.cli.problems import Failed
+from callrouter.cli.remote import Remote
+from callrouter.cli.suggest import Word
 from callrouter.clock import SystemClock
 
 REFRESH = 1.0
@@ -59,8 +62,31 @@ def refusals() -> Iterator[None]:
 
 
 def asked(context: click.Context) -> Client:
-    """The daemon that this command is about."""
-    return Client(folders.choose(context.obj, os.environ), os.environ)
+    """The daemon that a command asks: ``--url``, else ``--config``, else what the environment says.
+
+    Raises:
+        Failed: no folder or no usable address (exit status 2).
+        click.UsageError: options contradict each other.
+    """
+    given = given_to(context)
+    if given.url is not None and given.config is not None:
+        raise click.UsageError("--config and --url name two daemons; give one of them")
+    if not is_elsewhere(context):
+        if given.token is not None:
+            raise click.UsageError(
+                "--token is for a daemon that --url or CALLROUTER_URL names; none is"
+            )
+        return Client.of_folder(folders.choose(given.config, os.environ), os.environ)
+    remote = Remote.parse(
+        given.url if given.url is not None else os.environ["CALLROUTER_URL"],
+        given.token if given.token is not None else os.environ.get("CALLROUTER_TOKEN", ""),
+    )
+    if remote.exposes_token:
+        click.echo(
+            f"callrouter: warning: the token goes to {remote.host} unencrypted; use https://",
+            err=True,
+        )
+    return Client(remote)
 
 
 Fetch = Callable[[Client], Any]
@@ -153,7 +179,7 @@ def queues(context: click.Context, *, as_json: bool, watch: bool) -> None:
     "--state",
     "wanted",
     metavar="STATE",
-    type=click.Choice(STATES),
+    type=Word(STATES),
     help=f"Only agents in this state: {', '.join(STATES)}.",
 )
 @json_option
@@ -204,7 +230,7 @@ ACTIONS = ("sign-in", "sign-out", "pause", "resume", "ready")
 
 @click.command(short_help="Show an agent, or change their state.")
 @click.argument("agent_id", metavar="ID")
-@click.argument("action", type=click.Choice(ACTIONS), required=False)
+@click.argument("action", type=Word(ACTIONS), required=False)
 @click.argument("reason", nargs=-1)
 @json_option
 @click.pass_context

@@ -9,8 +9,8 @@ import sys
 import click
 
 from callrouter import __version__
-from callrouter.cli import folders
 from callrouter.cli.lazily import Lazily
+from callrouter.cli.options import Given, folder_of
 from callrouter.cli.problems import Failed
 
 
@@ -23,15 +23,29 @@ from callrouter.cli.problems import Failed
     help="The configuration folder. Default: $CALLROUTER_CONFIG, else ./config, else "
     "/etc/callrouter.",
 )
+@click.option(
+    "--url",
+    metavar="URL",
+    help="Ask the daemon at this address over HTTP, such as https://calls.example.com. Default: "
+    "$CALLROUTER_URL, else the daemon of the configuration folder on this machine.",
+)
+@click.option(
+    "--token",
+    metavar="TOKEN",
+    help="The API token for --url. Default: $CALLROUTER_TOKEN, which, unlike an option, does not show "
+    "in the list of processes.",
+)
 @click.version_option(__version__, prog_name="callrouter", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(context: click.Context, *, config: str | None) -> None:
+def cli(context: click.Context, *, config: str | None, url: str | None, token: str | None) -> None:
     """Distributes calls to agents, beside Asterisk or on Twilio.
+
+    These options may stand before the command or behind it.
 
     Exit status: 0 done, 1 the answer is no, 2 bad usage or bad configuration, 3 the daemon or the
     telephone system cannot be reached.
     """
-    context.obj = config
+    context.obj = Given(config, url, token)
 
 
 @cli.command(short_help="Be the daemon, in the foreground.")
@@ -44,7 +58,7 @@ def run(context: click.Context) -> None:
     """
     from callrouter.daemon import run as serve  # noqa: PLC0415 - aiohttp takes its time
 
-    context.exit(serve(folders.choose(context.obj, os.environ), os.environ))
+    context.exit(serve(folder_of(context), os.environ))
 
 
 @cli.command(short_help="A whole call centre on this machine.")

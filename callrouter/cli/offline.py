@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from callrouter.cli import folders
+from callrouter.cli.options import folder_of
 from callrouter.cli.problems import Failed
 from callrouter.cli.words import excerpt, many
 from callrouter.clock import SystemClock
@@ -68,7 +68,7 @@ def check(context: click.Context, *, as_json: bool) -> None:
     """
     from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
 
-    folder = folders.choose(context.obj, os.environ)
+    folder = folder_of(context)
     settings: Settings | None = None
     problems: tuple[Problem, ...] = ()
     policies_of_others()
@@ -147,7 +147,7 @@ def dialplan(context: click.Context, *, output: Path) -> None:
         render_manager,
     )
 
-    settings = read(folders.choose(context.obj, os.environ))
+    settings = read(folder_of(context))
     pbxes = asterisks(settings)
     if not pbxes:
         raise Failed(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from callrouter.cli import folders
 from callrouter.cli.offline import read, twilios
+from callrouter.cli.options import folder_of
 from callrouter.cli.problems import Failed
+from callrouter.cli.suggest import Group
 from callrouter.logs import clean
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from callrouter.settings import Settings, TwilioSettings
 
 
-@click.group(short_help="What an account of Twilio needs.")
+@click.group(cls=Group, short_help="What an account of Twilio needs.")
 def twilio() -> None:
     """What an account of Twilio needs."""
 
@@ -64,7 +65,7 @@ def setup(
     """
     if fallback_url and not fallback_url.startswith("https://"):
         raise Failed(2, "--fallback-url must be an https:// address that the router does not serve")
-    settings = read(folders.choose(context.obj, os.environ))
+    settings = read(folder_of(context))
     pbxes = twilios(settings)
     if not pbxes:
         raise Failed(2, "the configuration has no pbx with driver: twilio")

@@ -38,9 +38,10 @@ def test_hold_by_the_agent_and_by_the_call(place: Place, running: Daemon) -> Non
         (["front", "transfer"], 2, "transfer needs --queue or --agent"),
         (["front", "hold", "--queue", "support"], 2, "hold takes neither --queue nor --agent"),
         (["front", "transfer", "--queue", "nowhere"], 1, "there is no queue 'nowhere'"),
+        (["front", "transfer", "--queue", "suport"], 1, "'suport'; did you mean 'support'?"),
         (["front", "consult", "--agent", "bob"], 1, "bob can't be rung now: signed out"),
         (["bob", "hold"], 1, "bob does not talk to any caller now"),
-        (["c9", "hold"], 2, "there is no call 'c9'"),
+        (["c9", "hold"], 2, "there is no agent or call 'c9'"),
         (["front", "complete"], 1, "no colleague is being asked"),
     ],
 )

@@ -1,0 +1,84 @@
+"""The options that every command has, and which daemon or folder they say it is about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from callrouter.cli import folders
+
+VALUED: Final = ("--config", "--url", "--token")
+"""Options of the program itself; they may stand before the command or behind it."""
+FLAGS: Final = ("--json", "--watch")
+"""Options of commands that may stand before the command too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the command line says; None for what it leaves out."""
+
+    config: str | None = None
+    url: str | None = None
+    token: str | None = None
+
+
+def in_order(args: Sequence[str]) -> list[str]:
+    """The same words with the program's options first and a command's flags behind it.
+
+    What follows ``--`` stays where it is.
+
+    Raises:
+        click.BadOptionUsage: an option lacks its value.
+    """
+    first: list[str] = []
+    middle: list[str] = []
+    flags: list[str] = []
+    words = list(args)
+    while words and words[0] != "--":
+        word = words.pop(0)
+        if word in VALUED:
+            if not words:
+                raise click.BadOptionUsage(word, f"Option '{word}' requires an argument.")
+            first += [word, words.pop(0)]
+        elif word.startswith(tuple(f"{option}=" for option in VALUED)):
+            first.append(word)
+        elif word in FLAGS and not middle:
+            flags.append(word)
+        else:
+            middle.append(word)
+    return [*first, *middle, *flags, *words]
+
+
+def folder_of(context: click.Context) -> Path:
+    """The configuration folder that a command reads.
+
+    Raises:
+        Failed: there is none (exit status 2).
+        click.UsageError: the command line names a daemon elsewhere.
+    """
+    given = given_to(context)
+    if given.url is not None:
+        name = context.info_name
+        raise click.UsageError(
+            f"--url is for commands that ask a running daemon; {name} works on this machine's files"
+        )
+    return folders.choose(given.config, os.environ)
+
+
+def is_elsewhere(context: click.Context) -> bool:
+    """Whether the daemon is asked over HTTP and not over the socket of this machine."""
+    given = given_to(context)
+    return given.url is not None or (
+        given.config is None and bool(os.environ.get("CALLROUTER_URL"))
+    )
+
+
+def given_to(context: click.Context) -> Given:
+    """What the command line said of these options."""
+    found = context.find_root().obj
+    return found if isinstance(found, Given) else Given()

@@ -1,0 +1,68 @@
+"""Did you mean …: the nearest right word for a wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+MOST = 3
+"""Words offered at most."""
+
+
+def near(word: str, known: Iterable[str]) -> list[str]:
+    """The known words that `word` may stand for, the nearest first; upper and lower case are one."""
+    by_small = {item.lower(): item for item in known}
+    small = word.lower()
+    found = get_close_matches(small, by_small, n=MOST, cutoff=0.6)
+    if len(small) >= 3:
+        starting = sorted(item for item in by_small if item.startswith(small))
+        found += [item for item in starting if item not in found]
+    return [by_small[item] for item in found[:MOST]]
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'alice' or 'alina'?``; empty when nothing is near."""
+    return meaning(near(word, known))
+
+
+def meaning(words: Iterable[str]) -> str:
+    """The same for words that were found already."""
+    said = " or ".join(f"'{word}'" for word in words)
+    return f"did you mean {said}?" if said else ""
+
+
+class Group(click.Group):
+    """A group that names the nearest command for one that it does not have."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the words name."""
+        name = args[0]
+        is_word = not ctx.resilient_parsing and not name.startswith("-")
+        if is_word and self.get_command(ctx, name) is None:
+            hint = meant(name, self.list_commands(ctx))
+            text = f"No such command '{name}'." + sentence(hint)
+            raise click.UsageError(text, ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Word(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
+    """One of a few words; for another the nearest is named."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word as it is."""
+        if isinstance(value, str) and value not in self.choices:
+            hint = meant(value, self.choices)
+            if hint:
+                said = ", ".join(f"'{item}'" for item in self.choices)
+                self.fail(f"'{value}' is not one of {said}.{sentence(hint)}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def sentence(hint: str) -> str:
+    """A hint as a sentence behind another one; empty for none."""
+    return f" {hint[:1].upper()}{hint[1:]}" if hint else ""
