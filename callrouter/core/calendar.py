@@ -35,7 +35,7 @@ def arm_shift(floor: Floor, queue: Queue) -> None:
         for shift in queue.spec.shifts
         if (change := shift.hours.next_change(floor.now)) is not None
     ]
-    if changes and not queue.gone:
+    if changes and (not queue.gone or queue.id in floor.draining):
         floor.timers.shift.set(queue.id, min(changes))
     else:
         floor.timers.shift.cancel(queue.id)

@@ -52,7 +52,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     if not found:
         event = entrances.checked(floor, event)
     queue = floor.queues.get(event.queue)
-    if queue is None or queue.gone:
+    if queue is None or (queue.gone and not found):
         entrances.no_queue(floor, event)
         floor.order(Leave(pbx=event.pbx, call=event.call, result=Result.CLOSED))
         return
@@ -355,9 +355,6 @@ def back_in_line(
             call.failed_at = floor.now
         legs.close(floor, offer, StopReason.WITHDRAWN, why)
     call.queue = floor.queues.get(call.queue.id, call.queue)
-    if call.queue.gone:
-        go(floor, call, None, Result.CLOSED)
-        return
     if hold:
         floor.order(Hold(pbx=call.pbx, call=call.id))
     in_line(floor, call)

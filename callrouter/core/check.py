@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from callrouter.core import agents
 from callrouter.core.calls import patience
-from callrouter.core.matching import nobody_serves, wanted
+from callrouter.core.matching import abandoned, nobody_serves, wanted
 from callrouter.core.state import (
     Agent,
     Call,
@@ -50,6 +50,10 @@ def _calls(floor: Floor) -> Iterator[str]:
     for call in floor.calls.values():
         yield from one_call(floor, call)
     for queue in floor.queues.values():
+        if queue.gone is (queue.id in floor.table.queues):
+            yield f"1: queue {queue.id} is {'' if queue.gone else 'not '}gone, and the table differs"
+        if queue.gone is not (queue.id in floor.draining):
+            yield f"1: queue {queue.id} drains or does not, wrongly"
         for call in queue.waiting.values():
             if floor.calls.get(call.id) is not call:
                 yield f"1: call {call.id} stands in line of {queue.id} and is not known"
@@ -66,6 +70,8 @@ def _place_of(floor: Floor, call: Call) -> Iterator[str]:
     if here and call.pbx in floor.up and not call.offers:
         if call.expired:
             yield f"1: call {call.id} has waited long enough and is still here"
+        if abandoned(call.queue):
+            yield f"1: call {call.id} waits in {call.queue.id}, which went with all of its agents"
         if nobody_serves(call.queue):
             yield f"1: call {call.id} waits in {call.queue.id} and nobody is there"
 

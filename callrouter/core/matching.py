@@ -82,6 +82,11 @@ def nobody_serves(queue: Queue) -> bool:
     return queue.present == 0 and not isinstance(queue.spec.on_nobody, KeepWaiting)
 
 
+def abandoned(queue: Queue) -> bool:
+    """Whether a queue was taken out together with all of its agents: its calls would wait for ever."""
+    return queue.gone and not queue.members
+
+
 def _stand_in_lane(floor: Floor, call: Call) -> bool:
     """Put a call in line, or take it out, as it wants agents or not; True if it stands there."""
     if call.state is not _WAITING:
@@ -96,6 +101,9 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
             return False
         if nobody_serves(call.queue):
             calls.go(floor, call, spec.on_nobody, Result.NOBODY)
+            return False
+        if abandoned(call.queue):
+            calls.go(floor, call, spec.on_closed, Result.CLOSED)
             return False
     if call.expired or wanted(call) <= 0:
         calls.leave_lane(call)

@@ -1,16 +1,18 @@
 """Applying a routing table, at start and while calls are on.
 
 Nothing that is going on is disturbed: calls keep their places and clocks, agents their states, and
-round-robin its turns. What is taken out of the table finishes first.
+round-robin its turns. What is taken out of the table finishes first: an agent the call, a queue all of its
+calls (it drains: no new call enters it, and its agents serve those who wait).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from callrouter.core import agents, announcing, calendar, calls, devices, waiting, wishes
 from callrouter.core.state import Agent, Floor, Membership, Queue
-from callrouter.model.commands import Happened, Result
+from callrouter.model.commands import Happened
 from callrouter.model.table import AgentSpec, QueueSpec, SignIn, Table
 
 
@@ -38,8 +40,6 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
             wishes.limit_pause(floor, agent)
     for queue in queues:
         _tell_callers(floor, queue)
-    for queue in [queue for queue in queues if queue.gone]:
-        del floor.queues[queue.id]
     floor.drifting = any(
         name in calendar.DRIFTING for spec in table.queues.values() for name in spec.policy
     )
@@ -104,11 +104,10 @@ def _take_queues(floor: Floor, table: Table, moved: set[str]) -> list[Queue]:
     """The queues that are not as they were."""
     changed: dict[str, Queue] = {}
     remade: dict[str, Queue] = {}
-    for queue in floor.queues.values():
-        queue.gone = queue.id not in table.queues
-        if queue.gone:
-            _dissolve(floor, queue)
-            changed[queue.id] = remade[queue.id] = queue
+    for queue in _begin_draining(floor, table):
+        changed[queue.id] = queue
+        if not moved.isdisjoint(_named(queue.spec)):
+            remade[queue.id] = queue
     for spec in table.queues.values():
         known = floor.queues.get(spec.id)
         if known is None:
@@ -127,6 +126,19 @@ def _take_queues(floor: Floor, table: Table, moved: set[str]) -> list[Queue]:
     for queue in remade.values():
         _take_members(floor, queue)
     return list(changed.values())
+
+
+def _begin_draining(floor: Floor, table: Table) -> list[Queue]:
+    """Take out the queues that are not in the table; those that have calls are returned, and stay for them."""
+    for queue in list(floor.queues.values()):
+        queue.gone = queue.id not in table.queues
+        if not queue.gone:
+            floor.draining.pop(queue.id, None)
+        elif _drains(floor, queue):
+            floor.draining[queue.id] = queue
+        else:
+            _take_out(floor, queue)
+    return list(floor.draining.values())
 
 
 def _served_otherwise(before: QueueSpec, after: QueueSpec) -> bool:
@@ -185,10 +197,12 @@ def _let_go(floor: Floor, agent: Agent, queue: Queue) -> None:
 def _take_members(floor: Floor, queue: Queue) -> None:
     """Make the members those whom the rules name at this hour; who comes or goes changes lanes here."""
     before, queue.members = queue.members, {}
-    for spec, tier in () if queue.gone else calendar.members_now(floor, queue):
+    over = queue.gone and queue.id not in floor.draining
+    for spec, tier in () if over else calendar.members_now(floor, queue):
         agent = floor.agents.get(spec.agent)
         if agent is None or agent.gone:
-            floor.note(f"queue {queue.id} names '{spec.agent}', who is no agent")
+            if not queue.gone:  # else they were taken out with it
+                floor.note(f"queue {queue.id} names '{spec.agent}', who is no agent")
             continue
         membership = queue.known.get(spec.agent)
         if membership is None or membership.agent is not agent:
@@ -232,14 +246,52 @@ def _tell_callers(floor: Floor, queue: Queue) -> None:
     """The queue's rules are others: those who wait have other limits, and may be open to others."""
     for call in queue.waiting.values():
         calls.leave_lane(call)
-        if queue.gone:
-            calls.go(floor, call, None, Result.CLOSED)
-        else:
-            calls.limit_wait(floor, call)
-            waiting.open_up(floor, call)
-            waiting.prefer(floor, call)
-            announcing.arm(floor, call)
-            floor.hungry[call.id] = call
+        calls.limit_wait(floor, call)
+        waiting.open_up(floor, call)
+        waiting.prefer(floor, call)
+        announcing.arm(floor, call)
+        floor.hungry[call.id] = call
+
+
+def expect(floor: Floor, removed: Mapping[str, QueueSpec], until: float) -> None:
+    """At start: keep queues that were taken out while no router ran, for callers whom a PBX may show in them.
+
+    Args:
+        floor: all there is; its table is in force and does not have them.
+        removed: their rules as they were last.
+        until: when every PBX has surely been compared with.
+    """
+    table = floor.table
+    lost = {name: spec for name, spec in removed.items() if name not in table.queues}
+    if lost:
+        floor.expecting_until = until
+        apply(floor, replace(table, queues={**table.queues, **lost}))
+        apply(floor, table)
+
+
+def finish_draining(floor: Floor) -> None:
+    """Take out the queues whose last call has ended."""
+    for queue in [queue for queue in floor.draining.values() if not _drains(floor, queue)]:
+        _take_out(floor, queue)
+        floor.record(Happened.DRAINED, queue=queue.id)
+
+
+def _drains(floor: Floor, queue: Queue) -> bool:
+    """Whether a queue that is taken out still has calls, or may be shown some."""
+    return (
+        bool(queue.waiting)
+        or floor.now < floor.expecting_until
+        or any(call.queue is queue for call in floor.calls.values())
+    )
+
+
+def _take_out(floor: Floor, queue: Queue) -> None:
+    """A queue is gone for good, from every index."""
+    floor.draining.pop(queue.id, None)
+    _dissolve(floor, queue)
+    _take_members(floor, queue)
+    floor.timers.shift.cancel(queue.id)
+    del floor.queues[queue.id]
 
 
 def shift(floor: Floor, queue: Queue) -> None:

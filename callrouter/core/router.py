@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from callrouter.core import deadlines, dispatch, matching, reload
 from callrouter.core.pools import Dice
 from callrouter.core.state import Floor
 from callrouter.model.commands import Command
 from callrouter.model.events import Event
-from callrouter.model.table import Table
+from callrouter.model.table import QueueSpec, Table
+
+EXPECTED_WITHIN = 120.0
+"""Seconds from the start within which every PBX has shown its callers, or they are with its fallback."""
 
 
 class Router:
@@ -20,12 +25,23 @@ class Router:
         table: who and what there is.
         dice: where policies that draw get their chance from.
         boot: a word that no earlier run used; offers' ids start with it.
+        now: the time.
+        removed: queues that were taken out while no router ran. Callers who are found in them are served.
     """
 
-    def __init__(self, table: Table, *, dice: Dice, boot: str, now: float = 0.0) -> None:
+    def __init__(
+        self,
+        table: Table,
+        *,
+        dice: Dice,
+        boot: str,
+        now: float = 0.0,
+        removed: Mapping[str, QueueSpec] | None = None,
+    ) -> None:
         self.floor = Floor(dice=dice, boot=boot)
         self.floor.now = self.floor.present = now
         reload.apply(self.floor, table)
+        reload.expect(self.floor, removed or {}, now + EXPECTED_WITHIN)
         matching.settle(self.floor)
         self.floor.out.clear()
 
@@ -51,6 +67,8 @@ class Router:
             dispatch.handle(floor, event)
             if floor.present == now:
                 matching.settle(floor)
+            if floor.draining:
+                reload.finish_draining(floor)
         except Exception:
             matching.look_at_everyone(floor)
             raise

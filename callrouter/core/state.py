@@ -369,6 +369,7 @@ class Queue:
     moved_at: float | None = None
     """When the last caller was taken, if somebody has stood in line since."""
     gone: bool = False
+    """Taken out of the table: it takes no new calls, and stays until those that are in it have ended."""
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -421,6 +422,10 @@ class Floor:
         """Whom a caller (queue, number) talked to last, and when it ended; the oldest first."""
         self.passed_on: OrderedDict[str, str] = OrderedDict()
         """Who transferred a call away last, by call; the oldest first."""
+        self.draining: dict[str, Queue] = {}
+        """Queues that are taken out of the table and stay for the calls that are in them."""
+        self.expecting_until = 0.0
+        """Until then a PBX may still show callers in queues that were taken out while no router ran."""
         self.drifting = False
         """Whether a queue's order moves with the clock alone."""
         self._serial = 0

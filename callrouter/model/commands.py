@@ -184,6 +184,8 @@ class Happened(Enum):
     """A device was rung and did not take the call, in a way that speaks against ringing it again."""
     TOLD = "told"
     SHIFT = "shift"
+    DRAINED = "drained"
+    """The last call of a queue that was taken out of the table has ended, and the queue is gone."""
     STATE = "state"
     RELOADING = "reloading"
     """A part of a large change is in force; the next follows at once."""

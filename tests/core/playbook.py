@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
@@ -50,7 +50,7 @@ from callrouter.model.events import (
     TimePassed,
     TransferKind,
 )
-from callrouter.model.table import Table
+from callrouter.model.table import QueueSpec, Table
 from tests.core.fakepbx import FakePbx, Leg
 
 
@@ -105,9 +105,10 @@ class Play:
         up: bool = True,
         now: float = 0.0,
         boot: str = "b",
+        removed: Mapping[str, QueueSpec] | None = None,
     ) -> None:
         self.now = now
-        self.router = Router(table, dice=random.Random(seed), boot=boot, now=now)
+        self.router = Router(table, dice=random.Random(seed), boot=boot, now=now, removed=removed)
         self.pbxes = {name: FakePbx(name, partial(self._said, name)) for name in pbxes}
         self.down: set[str] = set()
         self.log: list[tuple[float, Command]] = []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC
 
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened, Result
 from callrouter.model.events import CallArrived, CallConnected, LegEnd, Reached
-from callrouter.model.table import MemberSpec, SignIn, Table
+from callrouter.model.hours import Hours, Span
+from callrouter.model.table import MemberSpec, ShiftSpec, SignIn, Table, ToQueue
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 
@@ -84,24 +86,89 @@ def test_an_agent_who_is_put_back_while_finishing_stays() -> None:
     assert play.state("ann") is AgentState.AVAILABLE
 
 
-def test_a_removed_queue_sends_its_callers_away_and_no_orphan_stays() -> None:
-    play = Play(table(queue("q", "ann"), queue("other", "bob")))
-    play.call("c1", "q").call("c2", "q").on(5).reload(table(queue("other", "bob")))
-    for name in ("c1", "c2"):
-        left = play.left(name)
-        assert left is not None
-        assert left.result is Result.CLOSED
+def test_a_removed_queue_serves_those_who_wait_takes_nobody_new_and_then_is_gone() -> None:
+    spec = table(queue("q", "ann bob", "round-robin", ring_for=5), queue("other", "bob", weight=2))
+    play = Play(spec, signed_in="ann")
+    play.call("c1", "q").call("c2", "q").on(3)
+    play.reload(table(agent("ann"), queue("other", "bob", weight=2)))
+    assert play.ringing() == {"ann": "c1"}
+    play.call("c3", "q")
+    left = play.left("c3")
+    assert left is not None
+    assert left.result is Result.CLOSED
+    assert play.waiting("q") == ["c1", "c2"]
+    play.accepts("ann").on(10).agent_hangs_up("ann")
+    assert play.ringing() == {"ann": "c2"}
+    play.sign_in("bob").call("c4", "other").accepts("bob").accepts("ann").on(3)
+    assert "q" in play.router.floor.queues
+    play.agent_hangs_up("ann")
+    assert "q" not in play.router.floor.queues
+    assert play.agent("ann").memberships == {}
+    assert [record.queue for record in play.records(Happened.DRAINED)] == ["q"]
+    assert [play.left(name).result for name in ("c1", "c2")] == [Result.ANSWERED] * 2  # type: ignore[union-attr]
+    play.agent_hangs_up("bob")
+    assert play.quiet()
+
+
+def test_the_limits_of_a_removed_queue_still_hold_and_lead_to_no_queue_that_is_gone() -> None:
+    spec = queue("q", "ann", max_wait=20, on_max_wait=ToQueue("r"), ring_for=3)
+    both = table(spec, queue("r", "ann"))
+    play = Play(both).call("c1", "q").on(5).reload(table(agent("ann"), queue("s", "ann"))).until(60)
+    left = play.left("c1")
+    assert left is not None
+    assert (left.result, left.target) == (Result.TIMEOUT, None)
+    assert set(play.router.floor.queues) == {"s"}
+
+
+def test_a_queue_that_goes_together_with_its_agents_lets_its_callers_go() -> None:
+    play = Play(table(queue("q", "ann"), queue("other", "bob"))).pause("ann").call("c1", "q")
+    play.reload(table(queue("other", "bob")))
+    left = play.left("c1")
+    assert left is not None
+    assert left.result is Result.CLOSED
     assert "q" not in play.router.floor.queues
     assert play.quiet()
 
 
 def test_a_call_whose_connect_fails_after_its_queue_was_removed_is_not_lost() -> None:
-    play = Play(table(queue("q", "ann"), queue("other", "bob")))
-    play.call("c1", "q").accepts("ann").on(0.5).reload(table(queue("other", "bob")))
+    play = Play(table(queue("q", "ann bob", "priority"), queue("other", "bob")))
+    play.call("c1", "q").accepts("ann").on(0.5).reload(table(queue("other", "bob ann")))
     play.agent_hangs_up("ann")
-    left = play.left("c1")
-    assert left is not None
-    assert left.result is Result.CLOSED
+    assert play.ringing() == {"bob": "c1"}
+    play.accepts("bob").on(5).agent_hangs_up("bob")
+    assert set(play.router.floor.queues) == {"other"}
+
+
+def test_a_queue_that_comes_back_while_it_drains_is_as_it_was() -> None:
+    spec = table(queue("q", "ann"), queue("other", "bob"))
+    play = Play(spec).call("c1", "q").on(5).reload(table(agent("ann"), queue("other", "bob")))
+    play.on(5).reload(spec).call("c2", "q")
+    assert play.waiting("q") == ["c1", "c2"]
+    play.caller_hangs_up("c1").caller_hangs_up("c2")
+    assert set(play.router.floor.queues) == {"q", "other"}
+
+
+def test_a_shift_of_a_queue_that_drains_begins_and_ends_as_it_would() -> None:
+    night = ShiftSpec(hours=Hours((Span(3, 10, 20),), UTC), members=(MemberSpec(agent="bob"),))
+    play = Play(table(queue("q", "ann", shifts=(night,)), queue("r", "bob"))).pause("ann")
+    play.call("c1", "q").on(60).reload(table(agent("ann"), queue("r", "bob"))).until(599)
+    assert play.ringing() == {}
+    play.until(600)  # the first day of 1970 was a Thursday
+    assert play.ringing() == {"bob": "c1"}
+
+
+def test_callers_who_are_found_in_a_queue_that_was_taken_out_meanwhile_are_served() -> None:
+    old, new = queue("q", "ann"), table(queue("r", "ann"))
+    play = Play(new, removed={"q": old, "r": queue("r", "ann")}, up=False)
+    assert set(play.router.floor.queues) == {"q", "r"}
+    play.down.add("office")
+    play.pbxes["office"].arrive(CallArrived(call="c1", pbx="office", queue="q", entered_at=0.0))
+    play.back()
+    assert play.ringing() == {"ann": "c1"}
+    play.accepts("ann").on(5).call("c2", "q")
+    assert play.left("c2") is not None
+    play.until(130).agent_hangs_up("ann")
+    assert set(play.router.floor.queues) == {"r"}
 
 
 def test_a_queue_that_was_removed_and_put_back_takes_its_caller_up_again() -> None:
