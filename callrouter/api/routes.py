@@ -158,8 +158,8 @@ def status_view(backend: Backend) -> Json:
 
 
 def problem_view(problem: Any) -> Json:
-    """A mistake in the configuration."""
-    names = ("file", "line", "column", "text", "hint", "source_line")
+    """A mistake in the configuration, without the line as it is written."""
+    names = ("file", "line", "column", "text", "hint")
     return {name: getattr(problem, name) for name in names}
 
 

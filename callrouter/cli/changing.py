@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 """Changes in words that a line of the list has room for."""
+LINES_SHOWN = 1_000
+"""Lines of the difference of one file."""
 NOTHING = "nothing would change"
 
 
@@ -46,7 +47,9 @@ def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -
         for item in view["problems"]:
             for line in tables.problem(item):
                 say(line)
-        say(f"{many(len(view['problems']), 'mistake')}; what is in force stays in force")
+        count = len(view["problems"])
+        told = "more than 100 mistakes" if count > 100 else many(count, "mistake")
+        say(f"{told}; what is in force stays in force")
     context.exit(0 if view["ok"] else 1)
 
 
@@ -97,7 +100,8 @@ def reload(context: click.Context, *, as_json: bool) -> None:
 def history(context: click.Context, *, number: int | None, as_json: bool) -> None:
     """List the changes of the configuration that the daemon has applied, the newest first.
 
-    With NUMBER: all that this change did, in words and line by line in the files.
+    With NUMBER: all that this change did, in words and line by line in the files. What may be a
+    secret is not shown.
     """
     folder = folder_of(context)
     with readable():
@@ -155,15 +159,14 @@ def _show(view: Mapping[str, Any]) -> None:
 
 
 def _files_diff(past: Past | None, change: Change) -> list[str]:
-    """Line by line what a change did to the files."""
+    """Line by line what a change did to the files, without secrets."""
+    from callrouter.settings.hiding import difference  # noqa: PLC0415 - only here
+
     lines: list[str] = []
     for name in sorted({*change.before, *change.after}):
         before, after = _text(past, change.before, name), _text(past, change.after, name)
         if before != after:
-            lines += [""]
-            lines += difflib.unified_diff(
-                before, after, f"before/{name}", f"after/{name}", lineterm=""
-            )
+            lines += ["", *difference(name, before, after, LINES_SHOWN)]
     return lines
 
 

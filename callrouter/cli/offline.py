@@ -36,7 +36,7 @@ def read(folder: Path) -> Settings:
     except ConfigError as error:
         for problem in error.problems:
             _tell(problem, err=True)
-        raise Failed(2, f"{many(len(error.problems), 'mistake')} in {folder}") from error
+        raise Failed(2, f"{many(error.count, 'mistake')} in {folder}") from error
 
 
 def policies_of_others() -> None:
@@ -71,15 +71,17 @@ def check(context: click.Context, *, as_json: bool) -> None:
     folder = folder_of(context)
     settings: Settings | None = None
     problems: tuple[Problem, ...] = ()
+    count = 0
     policies_of_others()
     try:
         settings = load(folder, environ=os.environ, now=SystemClock().now())
     except ConfigError as error:
-        problems = error.problems
+        problems, count = error.problems, error.count
     warnings = settings.warnings if settings is not None else ()
     if as_json:
         view = {
             "ok": settings is not None,
+            "count": count,
             "folder": str(folder),
             "problems": views_of(problems),
             "warnings": views_of(warnings),
@@ -90,7 +92,7 @@ def check(context: click.Context, *, as_json: bool) -> None:
             _tell(problem)
         for warning in warnings:
             click.echo(clean(_warning(warning)))
-        click.echo(_summary(folder, settings, len(problems), len(warnings)))
+        click.echo(_summary(folder, settings, count, len(warnings)))
     context.exit(0 if settings is not None else 1)
 
 

@@ -223,7 +223,7 @@ class Configuration:
         logger.error(
             "the configuration in %s has %s; what was in force stays in force",
             self._folder,
-            mistakes(len(error.problems)),
+            mistakes(error.count),
         )
 
     async def _accept(

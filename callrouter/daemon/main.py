@@ -81,7 +81,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201 - as `callrouter check` says it
-        complain(f"not started: {mistakes(len(error.problems))} in {folder}")
+        complain(f"not started: {mistakes(error.count)} in {folder}")
         return 2
     try:
         control = claim(folder, environ)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 from callrouter.settings import schema
 from callrouter.settings.folder import Document
-from callrouter.settings.problems import Nearest, quoted
+from callrouter.settings.problems import Nearest
 
 POSTGRESQL: Final = "postgresql://"
 _KEYS: Final = frozenset(
@@ -80,10 +80,12 @@ def _faults(url: str, nearest: Nearest) -> Iterator[tuple[str, str]]:
         yield "the name of the database has a /", example
     for key, value in given:
         if key not in _KEYS:
-            yield f"unknown option {quoted(key)}", nearest.hint(key, tuple(sorted(_KEYS)))
+            # Not quoted: with a ? in the password, this is a part of it.
+            hint = nearest.hint(key, tuple(sorted(_KEYS))) or "in a password, write %3F for ?"
+            yield "an option behind the ? is not known", hint
         elif key == "sslmode" and value not in _SSL:
             hint = nearest.hint(value, _SSL) or f"one of {', '.join(_SSL)}"
-            yield f"unknown sslmode {quoted(value)}", hint
+            yield "unknown sslmode", hint
         elif keys.count(key) > 1:
             yield f"the option {key} stands twice", ""
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from callrouter.settings import hints, schema, schemarules, shape
 from callrouter.settings.folder import Document, Way
-from callrouter.settings.problems import SECRET_KEYS, Nearest, listed, quoted
+from callrouter.settings.hiding import CONTAINERS, is_secret, without_secret
+from callrouter.settings.problems import Nearest, listed, quoted
 from callrouter.settings.substitute import Substituted
 from callrouter.settings.yamlreader import Items, Section
 
@@ -150,7 +151,7 @@ def _unknown_key(document: Document, nearest: Nearest, loc: Way) -> None:
 
 def _wrong_value(document: Document, nearest: Nearest, loc: Way, error: Any) -> None:
     value, phrase = error["input"], error["msg"]
-    secret = any(part in SECRET_KEYS for part in loc)
+    secret = _is_secret(loc)
     kind = error["ctx"]["kind"]
     hint = "" if secret else hints.value(nearest, kind, value, document.names("queues"))
     document.error(loc, f"{_subject(loc)} must be {phrase}{_not(loc, value)}", hint)
@@ -199,7 +200,8 @@ def _subject(loc: Way) -> str:
         return f"priority of {last}"
     if owner in _SKILLS:
         return f"skill {last}"
-    return last if last.isprintable() and len(last) < 65 else quoted(last)
+    plain = last.isprintable() and len(last) < 65 and without_secret(last) == last
+    return last if plain else quoted(last)
 
 
 def _container(kind: str, loc: Way) -> str:
@@ -212,7 +214,14 @@ def _container(kind: str, loc: Way) -> str:
 
 def _not(loc: Way, value: object) -> str:
     """``, not 'x'``; nothing for secrets."""
-    return "" if any(part in SECRET_KEYS for part in loc) else f", not {_shown(value)}"
+    return "" if _is_secret(loc) else f", not {_shown(value)}"
+
+
+def _is_secret(loc: Way) -> bool:
+    """Whether what stands at a path may be, or may have been meant as, a secret."""
+    keys = [part for part in loc if isinstance(part, str)]
+    # An item of a list of tokens that is no mapping is a token without its key.
+    return any(map(is_secret, set(keys) - CONTAINERS)) or bool(keys and keys[-1] in CONTAINERS)
 
 
 def _shown(value: object) -> str:
@@ -228,13 +237,15 @@ def _shown(value: object) -> str:
 
 
 def _as_name(text: str) -> str:
+    if without_secret(text) != text:
+        return ""
     better = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
     return f"such as '{better}'" if better and len(better) <= 64 else ""
 
 
 def _take_out(root: Section, ways: Iterable[Way]) -> bool:
     """Take the values at `ways` out; True when at least one was there."""
-    lists: list[Items] = []
+    lists: dict[int, Items] = {}  # each once: a list may have ten thousand bad items
     done = False
     for way in ways:
         owner: object = root
@@ -249,10 +260,10 @@ def _take_out(root: Section, ways: Iterable[Way]) -> bool:
             done = True
         elif isinstance(owner, Items) and isinstance(last, int):
             owner[last] = _GONE
-            lists.append(owner)
+            lists[id(owner)] = owner
             done = True
     # Only now, so that the other ways' indexes stayed right.
-    for items in lists:
+    for items in lists.values():
         kept = [i for i, item in enumerate(items) if item is not _GONE]
         items.thinned = True
         items.at[:] = [items.at[i] for i in kept]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
+from callrouter.settings.hiding import is_secret
 from callrouter.settings.problems import Nearest, quoted
 
 _YES: Final = frozenset({"yes", "on", "y", "true", "1"})
@@ -77,7 +78,7 @@ def _target(nearest: Nearest, text: str, queues: Collection[str]) -> str:
 def _member(written: object) -> str:
     if isinstance(written, dict) and len(written) == 1:
         ((name, level),) = written.items()
-        if isinstance(level, int):
+        if isinstance(level, int) and not is_secret(name):
             return f"write '{name}: {level}' without the '-'"
     return ""
 

@@ -13,7 +13,7 @@ from callrouter.settings import advice, build, explain, schema, site
 from callrouter.settings.context import Context
 from callrouter.settings.database import check_database
 from callrouter.settings.folder import Document, read_folder
-from callrouter.settings.problems import ConfigError, Findings, Nearest
+from callrouter.settings.problems import ConfigError, Findings, Nearest, in_order
 from callrouter.settings.result import Settings
 from callrouter.settings.substitute import Substituter
 
@@ -58,7 +58,7 @@ def load(
             _take_apart(root)
         document.take_apart()
     if findings.errors or settings is None:
-        raise ConfigError(findings.errors)
+        raise ConfigError(findings.errors, findings.error_count)
     return settings
 
 
@@ -115,7 +115,7 @@ def _build(
         numbers=site.build_numbers(root),
         timezone=root.timezone,
         database=root.database,
-        warnings=tuple(sorted(document.findings.warnings)),
+        warnings=in_order(document.findings.warnings, document.findings.warning_count, "warning"),
         files=document.files,
     )
 

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import difflib
 import heapq
-import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-SECRET_KEYS = frozenset(
-    {
-        "secret",
-        "password",
-        "pin",
-        "token",
-        "auth_token",
-        "other_auth_token",
-        "api_secret",
-        "database",
-    }
-)
-"""Keys whose values never appear in a message, a repr or a quoted line."""
+from callrouter.settings import hiding
 
+MOST: Final = 100
+"""Problems that are said one by one; of further ones there is only a count."""
 Names: TypeAlias = frozenset[str] | tuple[str, ...]
 
-_KEY = re.compile(r"""([A-Za-z_][\w-]*)["']?\s*:""")
 _SHOWN_MOST = 60
-_LOOK_BACK = 20
+_TEXT_MOST: Final = 600
+"""Characters of a message, and of a hint."""
 _FEW = 200
 """Names that difflib looks through in a few milliseconds."""
 
@@ -39,7 +27,8 @@ class Problem:
     """One thing that is wrong, or legal but foolish, and where.
 
     `line` and `column` count from 1; line 0 means the file (or folder) as a whole. `source_line` is
-    the line as written, cut off where a secret begins.
+    the line as written about that column, cut off where a secret may begin; it is for whoever can
+    read the file, and for no log or API.
     """
 
     file: str
@@ -55,11 +44,27 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; `problems` is all that is wrong, by file and line."""
+    """The configuration cannot be used.
 
-    def __init__(self, problems: Collection[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(sorted(problems))
+    `problems` is what is wrong, by file and line: the first `MOST`, and a last one that says how many
+    there are besides. `count` is how many there are.
+    """
+
+    def __init__(self, problems: Collection[Problem], count: int | None = None) -> None:
+        self.count = len(problems) if count is None else count
+        self.problems: tuple[Problem, ...] = in_order(problems, self.count, "mistake")
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def in_order(problems: Collection[Problem], count: int, what: str) -> tuple[Problem, ...]:
+    """Problems by file and line; last of all, how many of `count` are not among them."""
+    kept = sorted(problems)[:MOST]
+    more = count - len(kept)
+    if not more or not kept:
+        return tuple(kept)
+    text = f"{more} more {what}{'' if more == 1 else 's'}, which are not listed"
+    last = kept[-1]
+    return (*kept, Problem(last.file, last.line, last.column, text))
 
 
 @dataclass(slots=True)
@@ -69,35 +74,41 @@ class Source:
     name: str
     lines: list[str]
 
-    def line(self, number: int) -> str:
-        """Line `number` (from 1) without any secret; empty when there is no such line."""
-        if not 1 <= number <= len(self.lines):
-            return ""
-        line = self.lines[number - 1]
-        # A secret written below its key ("secret: |") belongs to the nearest line further left.
-        for above in reversed(self.lines[max(0, number - 1 - _LOOK_BACK) : number - 1]):
-            if above.strip() and _indent(above) < _indent(line):
-                if _before_secret(above) is not None:
-                    return "…"
-                break
-        kept = _before_secret(line)
-        return line if kept is None else f"{kept} …"
+    def line(self, number: int, column: int = 1) -> str:
+        """Line `number` (from 1) about `column`, without any secret; empty: there is no such line."""
+        return hiding.excerpt(self.lines, number, column)
 
 
 class Findings:
-    """Collects problems and warnings while a configuration is read."""
+    """Collects problems and warnings while a configuration is read; beyond `MOST` it only counts."""
 
     def __init__(self) -> None:
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.error_count = 0
+        self.warning_count = 0
 
     def error(self, source: Source, line: int, column: int, text: str, hint: str = "") -> None:
         """Note an error at a place (from 1; line 0: the whole file)."""
-        self.errors.append(Problem(source.name, line, column, text, hint, source.line(line)))
+        self.error_count += 1
+        if len(self.errors) < MOST:
+            self.errors.append(_problem(source, line, column, text, hint))
 
     def warning(self, source: Source, line: int, column: int, text: str, hint: str = "") -> None:
         """Note something legal but foolish."""
-        self.warnings.append(Problem(source.name, line, column, text, hint, source.line(line)))
+        self.warning_count += 1
+        if len(self.warnings) < MOST:
+            self.warnings.append(_problem(source, line, column, text, hint))
+
+
+def _problem(source: Source, line: int, column: int, text: str, hint: str) -> Problem:
+    text, hint = (hiding.discreet(part, source.lines, line) for part in (text, hint))
+    shown = source.line(line, column)
+    return Problem(source.name, line, column, _bounded(text), _bounded(hint), shown)
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _TEXT_MOST else text[: _TEXT_MOST - 1] + "…"
 
 
 class Nearest:
@@ -115,7 +126,7 @@ class Nearest:
     def hint(self, word: str, names: Names) -> str:
         """Give ``did you mean 'x'?``, or nothing when no name comes near."""
         found = self._nearest(word, names)
-        return f"did you mean {quoted(found)}?" if found else ""
+        return f"did you mean {_in_quotes(found)}?" if found else ""
 
     def _nearest(self, word: str, names: Names) -> str:
         known = self._found.get((word, names))
@@ -151,7 +162,11 @@ def _pairs(word: str) -> set[str]:
 
 
 def quoted(text: str) -> str:
-    """A text of the user's for use in a message: in quotes, on one line, not too long."""
+    """A text of the user's for use in a message: in quotes, on one line, not too long, no secret."""
+    return _in_quotes(hiding.without_secret(text[: 4 * _SHOWN_MOST]))
+
+
+def _in_quotes(text: str) -> str:
     short = text if len(text) <= _SHOWN_MOST else text[: _SHOWN_MOST - 1] + "…"
     return f"'{short}'" if short.isprintable() else ascii(short)
 
@@ -160,20 +175,3 @@ def listed(names: Collection[str], last: str = "and") -> str:
     """``a, b and c``."""
     first = list(names)
     return f"{', '.join(first[:-1])} {last} {first[-1]}" if len(first) > 1 else "".join(first)
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
-
-
-def _before_secret(line: str) -> str | None:
-    """Give the part of a line up to the colon of a key that is, or was meant to be, a secret's."""
-    for match in _KEY.finditer(line):
-        if _is_secret(match[1].lower()):
-            return line[: match.end()]
-    return None
-
-
-@lru_cache(maxsize=1024)
-def _is_secret(key: str) -> bool:
-    return bool(difflib.get_close_matches(key[:40], SECRET_KEYS, n=1, cutoff=0.7))

@@ -1,18 +1,70 @@
-"""``${NAME}`` and ``${file:PATH}`` in values."""
+"""``${NAME}`` and ``${file:PATH}`` in values.
+
+They are replaced where a secret, a path, a URL or an address belongs, and nowhere else: who edits the
+queues must not be able to have a queue called like the password of the telephone system.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Final, Self, TypeAlias
 
+from callrouter.settings.hiding import is_secret
 from callrouter.settings.problems import quoted
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FILE_MOST = 64 * 1024
+_MOST: Final = 64 * 1024
+"""Bytes of one value."""
+_MOST_IN_ALL: Final = 16 * 1024 * 1024
+"""Bytes that are put in place of all references of a configuration."""
+_LEAST: Final = 256
+"""Bytes that even a short one counts as, since a file has to be opened for it."""
 _ESCAPE_HINT = "write ${NAME} or ${file:PATH}; for a literal ${ write $${"
+
+Keys: TypeAlias = tuple[str, ...]
+"""The keys that lead to a value; an item of a list adds none."""
+
+_TAKES: Final = frozenset(
+    {
+        ("database",),
+        *(("pbx", "*", key) for key in ("host", "port", "username", "secret")),
+        *(("pbx", "*", key) for key in ("account_sid", "auth_token", "other_auth_token")),
+        *(("pbx", "*", key) for key in ("api_key", "api_secret", "public_url", "api_url")),
+        ("pbx", "*", "tls", "ca"),
+        ("pbx", "*", "music", "*"),
+        *(("http", key) for key in ("listen", "public_url")),
+        *(("http", "tls", key) for key in ("certificate", "key")),
+        ("http", "api_tokens", "token"),
+        *(("http", "oidc", key) for key in ("issuer", "client_id", "client_secret")),
+        ("users", "*", "password"),
+        *(("agents", "*", key) for key in ("pin", "password")),
+        *(("destinations", "*", key) for key in ("webhook", "secret", "mail")),
+    }
+)
+"""Where references are replaced; "*" is any name."""
+_FREE: Final = frozenset({"pbx", "users", "agents", "destinations"})
+"""Sections whose keys are names."""
+_WHERE_HINT: Final = (
+    "that is done for secrets, paths, URLs and addresses only; for a literal ${ write $${"
+)
+
+
+def takes(keys: Keys) -> bool:
+    """Whether references are replaced in the value at these keys."""
+    pattern = tuple(
+        "*"
+        if (depth == 1 and keys[0] in _FREE) or (depth > 0 and keys[depth - 1] == "music")
+        else key
+        for depth, key in enumerate(keys)
+    )
+    if pattern in _TAKES:
+        return True
+    # A secret's key with a typing mistake: that is what has to be said, and nothing takes the value.
+    near = len(keys) == 3 and (keys[0] in _FREE or keys[:2] == ("http", "api_tokens"))
+    return near and is_secret(keys[-1])
 
 
 class Substituted(str):
@@ -47,48 +99,71 @@ class Substituter:
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder
         self._environ = environ
+        self._left = _MOST_IN_ALL
 
-    def __call__(self, text: str) -> str:
+    def __call__(self, text: str, keys: Keys) -> str:
         """Give `text` with every reference replaced; what is put in is not looked at again.
 
-        Raises:
-            SubstitutionError: a reference is malformed or leads nowhere.
-        """
-        result = _REFERENCE.sub(self._one, text)
-        # Only an escape: nothing came from outside, so nothing needs hiding.
-        return Substituted(result, text) if re.search(r"(?<!\$)\$\{", text) else result
+        Args:
+            text: the value as written.
+            keys: the keys that lead to it.
 
-    def _one(self, match: re.Match[str]) -> str:
+        Raises:
+            SubstitutionError: a reference is malformed, leads nowhere, or is not for this key. What
+                stands in a reference of a secret is not quoted: it may be the secret.
+        """
+        if not re.search(r"(?<!\$)\$\{", text):
+            # Only an escape: nothing came from outside, so nothing needs hiding.
+            return text.replace("$${", "${")
+        if not takes(keys):
+            where = quoted(keys[-1]) if keys else "a text without a key"
+            raise SubstitutionError(f"${{…}} is not replaced in {where}", _WHERE_HINT)
+        secret = is_secret(keys[-1])
+        result = _REFERENCE.sub(lambda match: self._counted(self._one(match, secret=secret)), text)
+        return Substituted(result, text)
+
+    def _counted(self, value: str) -> str:
+        self._left -= max(len(value), _LEAST)
+        if self._left < 0:
+            raise SubstitutionError("all that ${…} stands for is larger than 16 MiB")
+        return value
+
+    def _one(self, match: re.Match[str], *, secret: bool) -> str:
         if match[0] == "$${":
             return "${"
         if not match[2]:
             raise SubstitutionError("'${' without '}'", _ESCAPE_HINT)
         name = match[1]
         if name.startswith("file:"):
-            return self._file(name.removeprefix("file:"))
+            return self._file(name.removeprefix("file:"), secret=secret)
         if not _VARIABLE.fullmatch(name):
-            raise SubstitutionError(
-                f"{quoted(match[0])} is not an environment variable", _ESCAPE_HINT
-            )
+            what = "what stands in ${…}" if secret else quoted(match[0])
+            raise SubstitutionError(f"{what} is not an environment variable", _ESCAPE_HINT)
         value = self._environ.get(name)
+        what = "the environment variable in ${…}" if secret else f"environment variable {name}"
         if value is None:
-            raise SubstitutionError(f"environment variable {name} is not set")
+            raise SubstitutionError(f"{what} is not set")
+        if len(value) > _MOST:
+            raise SubstitutionError(f"{what} is larger than 64 KiB")
         return value
 
-    def _file(self, name: str) -> str:
+    def _file(self, name: str, *, secret: bool) -> str:
+        what = "the file in ${file:…}" if secret else f"file {quoted(name)}"
         try:
             path = self._folder / name
             # A pipe or a device would never end, or never begin.
             if not path.is_file():
+                if secret:
+                    raise SubstitutionError("the file in ${file:…} does not exist")
                 raise SubstitutionError(f"no such file: {quoted(name)}", f"looked in {path.parent}")
             with path.open("rb") as file:
-                raw = file.read(_FILE_MOST + 1)
+                raw = file.read(_MOST + 1)
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
-            raise SubstitutionError(f"file {quoted(name)} is not UTF-8 text") from None
+            raise SubstitutionError(f"{what} is not UTF-8 text") from None
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "not a file name"
-            raise SubstitutionError(f"file {quoted(name)} cannot be read: {why}") from None
-        if len(raw) > _FILE_MOST:
-            raise SubstitutionError(f"file {quoted(name)} is larger than 64 KiB")
+            raise SubstitutionError(f"{what} cannot be read: {why}") from None
+        if len(raw) > _MOST:
+            raise SubstitutionError(f"{what} is larger than 64 KiB")
         return text.removesuffix("\n").removesuffix("\r")

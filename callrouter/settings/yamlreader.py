@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import yaml
 
 from callrouter.settings import yamlfaults
+from callrouter.settings.hiding import is_secret
 from callrouter.settings.problems import Findings, Source, quoted
 from callrouter.settings.substitute import Substituted, SubstitutionError
 
@@ -86,7 +87,7 @@ class Reader:
     def __init__(
         self,
         source: Source,
-        substitute: Callable[[str], str],
+        substitute: Callable[[str, tuple[str, ...]], str],
         findings: Findings,
         may_be_empty: Mapping[str, type[Section | Items]] | None = None,
     ) -> None:
@@ -95,6 +96,7 @@ class Reader:
         self._findings = findings
         self._may_be_empty = may_be_empty or {}
         self._depth = 0
+        self._keys: list[str] = []
         self._events: Iterator[Any] = iter(())
 
     def read(self, text: str) -> Section | None:
@@ -167,7 +169,9 @@ class Reader:
                 break
             key = self._key(event)
             inner = next(self._events)
+            self._keys.append(key or "")
             value = self._value(inner)
+            self._keys.pop()
             if key is None:
                 continue
             if key in found.at:
@@ -245,16 +249,15 @@ class Reader:
     def _text(self, text: str, mark: Mark) -> object:
         if "${" in text:
             try:
-                text = self._substitute(text)
+                text = self._substitute(text, tuple(self._keys))
             except SubstitutionError as error:
                 self._bad(mark, error.text, error.hint)
                 return _DROPPED
         if _CONTROL.search(text):
-            what = (
-                f"the value of {quoted(text.written)}"
-                if isinstance(text, Substituted)
-                else "a text"
-            )
+            secret = bool(self._keys) and is_secret(self._keys[-1])
+            what = "a text"
+            if isinstance(text, Substituted):
+                what = f"the value of {'${…}' if secret else quoted(text.written)}"
             self._bad(mark, f"{what} must stand on one line, without control characters")
             return _DROPPED
         return text

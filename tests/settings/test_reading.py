@@ -79,8 +79,8 @@ def test_bad_yaml_without_libyaml(
 def test_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
     bomb = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{f'*a{i - 1},' * 9}]\n" for i in range(1, 30))
     found = told(tmp_path, x=bomb)
-    assert "x.yaml:1:5: anchors (&) are not supported" in found[1]
-    assert len(found) < 1000
+    assert "x.yaml:1:5: anchors (&) are not supported" in found[0]
+    assert len(found) == 101
 
 
 def test_no_folder_no_files_unreadable(tmp_path: Path) -> None:
@@ -221,16 +221,19 @@ def test_substitution(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("${NOT_SET}", "environment variable NOT_SET is not set"),
-        ("${file:no.txt}", "no such file: 'no.txt' (looked in"),
-        ("${file:.}", "no such file: '.'"),
-        ("${file:/dev/zero}", "no such file: '/dev/zero'"),
-        ("${file:bad.txt}", "file 'bad.txt' is not UTF-8 text"),
-        ("${file:big.txt}", "file 'big.txt' is larger than 64 KiB"),
-        ("${}", "'${}' is not an environment variable (write ${NAME} or ${file:PATH};"),
-        ("${a b}", "'${a b}' is not an environment variable"),
+        ("${NOT_SET}", "the environment variable in ${…} is not set"),
+        ("${file:no.txt}", "the file in ${file:…} does not exist"),
+        ("${file:.}", "the file in ${file:…} does not exist"),
+        ("${file:/dev/zero}", "the file in ${file:…} does not exist"),
+        ("${file:bad.txt}", "the file in ${file:…} is not UTF-8 text"),
+        ("${file:big.txt}", "the file in ${file:…} is larger than 64 KiB"),
+        (
+            "${}",
+            "what stands in ${…} is not an environment variable (write ${NAME} or ${file:PATH};",
+        ),
+        ("${a b}", "what stands in ${…} is not an environment variable"),
         ("${NAME", "'${' without '}'"),
-        ("${LINES}", "the value of '${LINES}' must stand on one line, without control characters"),
+        ("${LINES}", "the value of ${…} must stand on one line, without control characters"),
         ("", "secret must be a text, not empty"),
     ],
 )
@@ -262,7 +265,7 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
         assert "hunter" not in str(problem)
         if "username" not in problem.source_line:
             assert "hunter" not in repr(problem) + problem.source_line
-    assert "unknown policy '${S}'" in "".join(map(str, found))
+    assert "${…} is not replaced in 'policy'" in "".join(map(str, found))
 
 
 def test_secrets_are_not_in_reprs(tmp_path: Path) -> None:

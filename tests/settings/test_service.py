@@ -222,7 +222,8 @@ def test_what_comes_from_outside_is_not_shown(tmp_path: Path) -> None:
     queues = text("agents: [alice]\nhours: ${H}")
     [line] = told(tmp_path, {"H": "mon 09:00-10:00; hunter-two"}, agents=AGENTS, queues=queues)
     assert line == (
-        "queues.yaml:4:12: hours: '${H}' is not days and times, such as 'mon-fri 09:00-17:30'"
+        "queues.yaml:4:12: ${…} is not replaced in 'hours' (that is done for secrets, paths, URLs and "
+        "addresses only; for a literal ${ write $${)"
     )
 
 
