@@ -14,7 +14,6 @@ from callrouter.api.backend import Backend
 from callrouter.api.configroutes import add_config_routes
 from callrouter.api.deviceroutes import add_device_routes
 from callrouter.api.doorkeeper import (
-    HANDSHAKE,
     IDLE,
     KEEPER,
     Doorkeeper,
@@ -80,7 +79,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
 async def open_tcp(runner: web.AppRunner, listening: Listening) -> None:
     """Serve the open sockets, with a doorkeeper. From here on they are the runner's to close."""
     assert runner.server is not None  # noqa: S101 - it is set up
-    keeper = Doorkeeper(runner.server, most_connections())
+    keeper = Doorkeeper(runner.server, most_connections(), listening.tls)
     runner.app[KEEPER].append(keeper)
     for sock in listening.sockets:
         await _Site(runner, sock, listening, keeper).start()
@@ -92,7 +91,7 @@ class _Site(web.BaseSite):
     def __init__(
         self, runner: web.AppRunner, sock: socket.socket, listening: Listening, keeper: Doorkeeper
     ) -> None:
-        super().__init__(runner, ssl_context=listening.tls)
+        super().__init__(runner)
         self._sock = sock
         self._keeper = keeper
         self._url = listening.url
@@ -103,9 +102,5 @@ class _Site(web.BaseSite):
 
     async def start(self) -> None:
         await super().start()
-        self._server = await asyncio.get_running_loop().create_server(
-            self._keeper,
-            sock=self._sock,
-            ssl=self._ssl_context,
-            ssl_handshake_timeout=HANDSHAKE if self._ssl_context else None,
-        )
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._keeper, sock=self._sock)

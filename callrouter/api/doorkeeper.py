@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import Callable
-from typing import Final, cast
+import ssl
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final, cast
 
 from aiohttp import web
 
+from callrouter.api.crowds import Crowd, origin
 from callrouter.api.problems import Handler
 from callrouter.transports import cut
 
@@ -19,8 +22,12 @@ MOST: Final = 1000
 """Connections at once. Half of the file descriptors at most: the links to PBXes need some too."""
 IDLE: Final = 30.0
 """Seconds for a whole head of a request, from the connection or the last answer on."""
-HANDSHAKE: Final = 10.0
+HANDSHAKE: Final = 5.0
 """Seconds for TLS to begin."""
+SHUTDOWN: Final = 2.0
+"""Seconds for the other side to agree that TLS is over."""
+MOST_HANDSHAKES: Final = 200
+"""Connections at once on which TLS has not begun. Each costs some 80 KiB."""
 _SAY_EVERY: Final = 60.0
 
 
@@ -33,41 +40,58 @@ def most_connections() -> int:
 class Doorkeeper:
     """Makes the protocol of each connection, and shuts out when there are too many.
 
-    Whoever has asked nothing for the longest goes first; an honest client has sent its request within
-    milliseconds. If all are being answered, the newcomer goes.
+    Which connection goes is decided by what it waits for. First go those whose body has not come yet
+    (an honest client sends it with the head), then those that have asked nothing, then those that have
+    not even begun TLS. Of these the origin with the most of them loses the one that has waited longest;
+    so a stranger with many connections pushes out their own. If all are being answered, the newcomer
+    goes.
 
     Args:
         server: makes aiohttp's protocol of a connection.
         most: see `most_connections`.
+        tls: what TLS needs; None: the connections are without.
 
     Attributes:
         shut_out: connections that had to go.
     """
 
-    def __init__(self, server: Callable[[], asyncio.Protocol], most: int) -> None:
+    def __init__(
+        self, server: Callable[[], asyncio.Protocol], most: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.shut_out = 0
         self._server = server
         self._most = most
-        self._here: set[asyncio.BaseTransport] = set()
-        self._idle: dict[asyncio.BaseTransport, None] = {}
-        """In the order in which they came, or had their last answer."""
+        self._tls = tls
+        self._here: dict[asyncio.BaseTransport, str] = {}
+        """Each with its origin."""
+        self._bodies = Crowd()
+        self._idle = Crowd()
+        self._handshakes = Crowd()
+        self._begun: set[asyncio.Task[None]] = set()
         self._said = float("-inf")
 
     def __call__(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
-        return _Visitor(self, self._server())
+        visitor = Visitor(self, self._server())
+        return visitor if self._tls is None else Handshake(self, self._tls, visitor)
 
     def __len__(self) -> int:
         return len(self._here)
 
-    def came(self, transport: asyncio.Transport) -> None:
-        """A connection is open."""
-        self._here.add(transport)
-        self._idle[transport] = None
-        if len(self._here) > self._most:
-            self._shut_out(next(iter(self._idle)))
+    def came(self, transport: asyncio.BaseTransport, *, secured: bool = True) -> None:
+        """A connection is open; `secured`: nothing but a request is to come before it is answered."""
+        of = self._here[transport] = origin(transport)
+        (self._idle if secured else self._handshakes).add(transport, of)
+        if len(self._handshakes) > MOST_HANDSHAKES:
+            self._shut_out(self._handshakes.first())
+        elif len(self._here) > self._most:
+            self._shut_out(
+                self._bodies.first() or self._idle.first() or self._handshakes.first() or transport
+            )
 
-    def _shut_out(self, transport: asyncio.BaseTransport) -> None:
+    def _shut_out(self, transport: asyncio.BaseTransport | None) -> None:
+        if transport is None:
+            return
         self.shut_out += 1
         self.left(transport)
         cut(transport)
@@ -82,21 +106,39 @@ class Doorkeeper:
 
     def left(self, transport: asyncio.BaseTransport) -> None:
         """A connection is closed."""
-        self._here.discard(transport)
-        self._idle.pop(transport, None)
+        self._here.pop(transport, None)
+        self._leaves_crowds(transport)
 
-    def asks(self, transport: asyncio.BaseTransport) -> None:
-        """A whole head of a request has come; it is being answered."""
-        self._idle.pop(transport, None)
+    def _leaves_crowds(self, transport: asyncio.BaseTransport) -> None:
+        for crowd in (self._idle, self._bodies, self._handshakes):
+            if crowd.drop(transport):
+                return
+
+    def asks(self, transport: asyncio.BaseTransport, *, whole: bool = True) -> None:
+        """A head of a request has come; `whole`: its body too, and it is being answered."""
+        self._leaves_crowds(transport)
+        if not whole and transport in self._here:
+            self._bodies.add(transport, self._here[transport])
+
+    def body_came(self, transport: asyncio.BaseTransport) -> None:
+        """The body has come that was not there with the head."""
+        self._bodies.drop(transport)
 
     def answered(self, transport: asyncio.BaseTransport) -> None:
         """The answer is made."""
         if transport in self._here:
-            self._idle[transport] = None
+            self._leaves_crowds(transport)
+            self._idle.add(transport, self._here[transport])
+
+    def spawn(self, beginning: Coroutine[Any, Any, None]) -> None:
+        """Let TLS begin, beside everything else."""
+        task = asyncio.get_running_loop().create_task(beginning, name="TLS handshake")
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
 
 
-class _Visitor(asyncio.Protocol):
-    """aiohttp's protocol, with somebody who counts."""
+class Visitor(asyncio.Protocol):
+    """aiohttp's protocol, with the doorkeeper told of it."""
 
     def __init__(self, keeper: Doorkeeper, inner: asyncio.Protocol) -> None:
         self._keeper, self._inner = keeper, inner
@@ -120,20 +162,86 @@ class _Visitor(asyncio.Protocol):
         self._inner.connection_lost(exc)
 
 
+class Handshake(asyncio.Protocol):
+    """A connection on which TLS has not begun; `visitor` takes it over when it has.
+
+    asyncio's own way tells nothing of a connection before its handshake is done, so no limit would
+    hold for those that say nothing.
+    """
+
+    def __init__(self, keeper: Doorkeeper, tls: ssl.SSLContext, visitor: Visitor) -> None:
+        self._keeper, self._tls, self._visitor = keeper, tls, visitor
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
+        raw = cast("asyncio.Transport", transport)
+        self._keeper.came(raw, secured=False)
+        if not raw.is_closing():
+            raw.pause_reading()
+            self._keeper.spawn(self._begin(raw))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio, should it end before TLS is asked to begin."""
+
+    async def _begin(self, raw: asyncio.Transport) -> None:
+        early = _Early()
+        try:
+            secure = await asyncio.get_running_loop().start_tls(
+                raw,
+                early,
+                self._tls,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE,
+                ssl_shutdown_timeout=SHUTDOWN,
+            )
+        except OSError:  # no TLS, too slow, or gone: all of ssl's and asyncio's errors are some
+            return
+        finally:
+            self._keeper.left(raw)
+        if secure is None or early.lost:
+            return
+        secure.set_protocol(self._visitor)
+        self._visitor.connection_made(secure)
+        for piece in early.pieces:
+            self._visitor.data_received(piece)
+        if early.eof:
+            self._visitor.eof_received()
+
+
+class _Early(asyncio.Protocol):
+    """Keeps what comes together with the end of the handshake."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.eof = self.lost = False
+
+    def data_received(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def eof_received(self) -> None:
+        self.eof = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+
+
 KEEPER: Final = web.AppKey("keeper", list[Doorkeeper])
 """The doorkeeper of the TCP side, once that is open."""
 
 
 @web.middleware
 async def seen_by_the_doorkeeper(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell the doorkeeper who is being answered."""
+    """Tell the doorkeeper who is being answered, and who is waited for."""
     transport = request.transport
-    if transport is None:
+    keepers = request.app[KEEPER]
+    if transport is None or not keepers:
         return await handler(request)
-    for keeper in request.app[KEEPER]:
-        keeper.asks(transport)
+    [keeper] = keepers
+    whole = not request.body_exists or request.content.is_eof()
+    keeper.asks(transport, whole=whole)
+    if not whole:
+        request.content.on_eof(partial(keeper.body_came, transport))
     try:
         return await handler(request)
     finally:
-        for keeper in request.app[KEEPER]:
-            keeper.answered(transport)
+        keeper.answered(transport)

@@ -31,6 +31,7 @@ from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.front import Front
 from callrouter.daemon.holdup import HoldUps
 from callrouter.daemon.limits import more_descriptors
+from callrouter.daemon.looperrors import LoopErrors
 from callrouter.daemon.mobiles import READ_WITHIN, Links, Mobiles
 from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
@@ -258,6 +259,8 @@ class Daemon:
             if isinstance(pbx, HasRoutes)
             for route in pbx.routes()
         ]
+        errors = LoopErrors(self._backend.refusals)
+        asyncio.get_running_loop().set_exception_handler(errors.heard)
         listening = await listen_tcp(self._config.settings.http)
         self._backend.listen = listening.url
         front = Front(self._backend, self._tokens, listening, control, doors)

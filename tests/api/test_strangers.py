@@ -59,6 +59,8 @@ async def ask(
                 pass
             closed = True
     writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
     return Heard(raw, closed=closed)
 
 
