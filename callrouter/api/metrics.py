@@ -67,7 +67,9 @@ class _Counted(_Collector):
             for labels, count in by_what.items():
                 family.add_metric(list(labels), count)
         waits = HistogramMetricFamily(
-            "callrouter_answer_wait_seconds", "From first entry to connect.", labels=["queue"]
+            "callrouter_answer_wait_seconds",
+            "From entry into the queue to connect.",
+            labels=["queue"],
         )
         for queue, seen in counts.waits.items():
             bounds = [*(str(float(bound)) for bound in WAITS), "+Inf"]
@@ -128,7 +130,7 @@ class _Now(_Collector):
         present = _gauge("queue_agents", "Agents signed in and not paused.", ["queue"])
         now = b.clock.now()
         for queue in b.floor.queues.values():
-            entries = [call.entered_at for call in queue.waiting.values()]
+            entries = [call.queued_at for call in queue.waiting.values()]
             waiting.add_metric([queue.id], len(entries))
             longest.add_metric([queue.id], max(0.0, now - min(entries, default=now)))
             present.add_metric([queue.id], queue.present)

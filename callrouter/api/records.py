@@ -13,7 +13,7 @@ Json: TypeAlias = dict[str, Any]
 
 _H = Happened
 DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
-    _H.ENTERED: ("position", "caller_number", "caller_name"),
+    _H.ENTERED: ("position", "caller_number", "caller_name", "waited_s"),
     _H.OFFERED: ("policy", "idle_s", "priority"),
     _H.RANG: (),
     _H.OFFER_ENDED: ("outcome", "rang_s"),

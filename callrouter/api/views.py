@@ -143,7 +143,7 @@ def waiting_view(call: Call, place: int, now: float) -> Json:
         "caller_number": call.caller_number,
         "caller_name": call.caller_name,
         "priority": call.priority,
-        "wait_s": seconds(now - call.entered_at),
+        "wait_s": seconds(now - call.queued_at),
         "state": _call_state(call),
         "ringing": [offer.agent.id for offer in call.offers.values()],
     }
@@ -188,7 +188,7 @@ def call_view(call: Call, now: float) -> Json:
         "held": call.held,
         "consulting": call.consult.agent.id if call.consult is not None else None,
         "entered_at": moment(call.entered_at),
-        "wait_s": seconds((talking if talking is not None else now) - call.entered_at),
+        "wait_s": seconds((talking if talking is not None else now) - call.queued_at),
         "talk_s": None if talking is None else seconds(now - talking),
         "priority": call.priority,
         "position": position(call) or None,

@@ -146,7 +146,7 @@ async def _now(floor: Floor, name: str, now: float) -> Json | None:
         )
         for member in members
     )
-    text = f"waits in {queue.id} for {spoken(now - call.entered_at)}, place {place}"
+    text = f"waits in {queue.id} for {spoken(now - call.queued_at)}, place {place}"
     text += f" of {len(queue.waiting)}"
     if not members:
         text += "; the queue has no agents at this hour"

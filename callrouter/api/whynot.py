@@ -238,7 +238,7 @@ def _of_both(floor: Floor, call: Call, member: Membership, now: float) -> tuple[
         return "tried", tried_words("") + when
     if member.tier > call.tier:
         after = member.queue.spec.widen[member.tier - 1].after
-        left = spoken(call.entered_at + after - now)
+        left = spoken(call.queued_at + after - now)
         return "opens-later", f"opens to {agent.id} after {spoken(after)} of waiting (in {left})"
     lack = lacking(call.needs, agent.spec.skills)
     return ("skills", lack) if lack else None

@@ -57,13 +57,16 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
         floor.order(Leave(pbx=event.pbx, call=event.call, result=Result.CLOSED))
         return
     entered_at = floor.now if event.entered_at is None else min(event.entered_at, floor.now)
+    queued_at = event.queued_at
+    if queued_at is None:
+        queued_at = entered_at if found else floor.now
     call = Call(
         event.call,
         event.pbx,
         queue,
         floor.next_serial(),
         entered_at,
-        floor.now,
+        min(max(queued_at, entered_at), floor.now),
         event.priority,
         event.caller_number,
         event.caller_name,
@@ -76,7 +79,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     floor.departed.pop(call.id, None)
     if rule is not None:
         floor.record(Happened.RULE, call=call, detail=(rule.name,))
-    enter(floor, call, queue, found=found)
+    enter(floor, call, queue, found=found, since=call.queued_at)
     giver = floor.passed_on.pop(call.id, None)
     if giver is not None:  # whoever sent the caller back to a queue is the last choice there
         call.tried[giver] = None
@@ -90,9 +93,11 @@ def _skills(event: CallArrived, rule: Rule | None) -> Mapping[str, int]:
     return {**event.skills, **rule.skills}
 
 
-def enter(floor: Floor, call: Call, queue: Queue, *, found: bool = False) -> None:
+def enter(
+    floor: Floor, call: Call, queue: Queue, *, found: bool = False, since: float | None = None
+) -> None:
     """Put a call in line, or send it where the rules say when the queue can't take it."""
-    join(floor, call, queue)
+    join(floor, call, queue, since=since)
     if not found and closed(floor, queue):
         floor.record(_ENTERED, call=call, detail=(0, call.caller_number, call.caller_name))
         go(floor, call, queue.spec.on_closed, Result.CLOSED)
@@ -103,18 +108,21 @@ def enter(floor: Floor, call: Call, queue: Queue, *, found: bool = False) -> Non
         return
     in_line(floor, call)
     call.origin_position = position(call)
-    floor.record(
-        _ENTERED,
-        call=call,
-        detail=(call.origin_position, call.caller_number, call.caller_name),
-    )
+    detail = (call.origin_position, call.caller_number, call.caller_name)
+    waited = (floor.now - call.queued_at,) if found else ()
+    floor.record(_ENTERED, call=call, detail=(*detail, *waited))
 
 
-def join(floor: Floor, call: Call, queue: Queue) -> None:
-    """The call is another queue's from here on, and has all its agents before it."""
+def join(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) -> None:
+    """A stay in a queue begins, now or at `since`: its clocks start, and all its agents are untried.
+
+    An agent whom the caller asked for was asked for in the queue before, and is nobody special here.
+    """
+    if call.been:
+        call.first_agent = ""
     call.queue = queue
     call.been += (queue.id,)
-    call.queued_at = floor.now
+    call.queued_at = floor.now if since is None else since
     call.expired = False
     call.tried.clear()
 
@@ -152,17 +160,17 @@ def in_line(floor: Floor, call: Call) -> None:
 
 
 def limit_wait(floor: Floor, call: Call) -> None:
-    """Arm the end of the wait, as the rules now are; it is measured from the first entry.
+    """Arm the end of the wait, as the rules now are; it is measured from the entry into this queue.
 
-    Where that is past already (an overflow, a connect that failed late) it strikes right after this
-    step: an agent who is idle now is still rung, and nobody is waited for.
+    Where that is past already (a connect that failed late) it strikes right after this step: an agent
+    who is idle now is still rung, and no other is waited for.
     """
     limit = patience(call.queue)
     if limit is None:
         floor.timers.wait.cancel(call.id)
         call.expired = False
-    elif not call.expired or call.entered_at + limit > floor.now:
-        floor.timers.wait.set(call.id, call.entered_at + limit)
+    elif not call.expired or call.queued_at + limit > floor.now:
+        floor.timers.wait.set(call.id, call.queued_at + limit)
         call.expired = False
 
 
@@ -226,7 +234,7 @@ def go(floor: Floor, call: Call, target: Target | None, result: Result) -> None:
             describe(target),
             place,
             call.origin_position,
-            floor.now - call.entered_at,
+            floor.now - call.queued_at,
         ),
     )
     if following is not None:
@@ -270,7 +278,7 @@ def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
     floor.record(
         kind,
         call=call,
-        detail=(place, call.origin_position, floor.now - call.entered_at, how.value),
+        detail=(place, call.origin_position, floor.now - call.queued_at, how.value),
     )
     forget(floor, call)
 
@@ -327,7 +335,7 @@ def connected(floor: Floor, call: Call, offer: Offer) -> None:
         call=call,
         agent=offer.agent.id,
         offer=offer.id,
-        detail=(floor.now - call.entered_at, floor.now - offer.placed_at),
+        detail=(floor.now - call.queued_at, floor.now - offer.placed_at),
     )
 
 
@@ -335,6 +343,8 @@ def back_in_line(
     floor: Floor, call: Call, why: str, *, blame: bool = True, hold: bool = True
 ) -> None:
     """The connect came to nothing: the caller waits again, at the old place.
+
+    The stay in the queue goes on. Its clock stood still for as long as they talked.
 
     Args:
         floor: all there is.
@@ -345,6 +355,8 @@ def back_in_line(
     """
     legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
     offer, call.winner = call.winner, None
+    if call.connected_at is not None:
+        call.queued_at += floor.now - call.connected_at
     call.connected_at, call.held = None, False
     floor.timers.connect.cancel(call.id)
     if offer is not None:
@@ -377,7 +389,7 @@ def completed(floor: Floor, call: Call, by: str) -> None:
         call=call,
         agent=offer.agent.id if offer else "",
         offer=offer.id if offer else "",
-        detail=(by, since - call.entered_at, floor.now - since, call.origin_position),
+        detail=(by, since - call.queued_at, floor.now - since, call.origin_position),
     )
     if by == "agent":
         floor.order(Leave(pbx=call.pbx, call=call.id, result=_ANSWERED))
@@ -404,7 +416,7 @@ def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str) -> No
         call=call,
         agent=offer.agent.id if offer else "",
         offer=offer.id if offer else "",
-        detail=(kind.value, to, since - call.entered_at, floor.now - since, call.origin_position),
+        detail=(kind.value, to, since - call.queued_at, floor.now - since, call.origin_position),
     )
 
 
@@ -440,11 +452,11 @@ def moved(floor: Floor, call: Call, queue: str, agent: str, priority: int | None
     out_of_line(floor, call)
     if priority is not None:
         call.priority = priority
+    if target is not call.queue:
+        join(floor, call, target)
     if agent:
         call.first_agent = agent
         call.tried.pop(agent, None)
-    if target is not call.queue:
-        join(floor, call, target)
     in_line(floor, call)
     floor.record(Happened.MOVED, call=call, detail=(queue, agent, priority or 0))
     return ""

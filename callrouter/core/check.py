@@ -297,8 +297,9 @@ def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
     limit = patience(call.queue)
     if call.state is CallState.WAITING and limit is not None and not call.expired:
         at = floor.timers.wait.at(call.id)
-        if at != call.entered_at + limit:
-            yield f"10: call {call.id} may wait until {call.entered_at + limit}, timer: {at}"
+        if at != call.queued_at + limit:
+            yield f"10: call {call.id} may wait until {call.queued_at + limit}, timer: {at}"
+    yield from _clock_of(floor, call)
     told = call.state is CallState.WAITING and call.queue.spec.announce is not None
     if told is not _armed(floor, Timer.ANNOUNCE, call.id):
         yield f"10: call {call.id} is {'' if told else 'not '}to be told its place, the timer differs"
@@ -307,6 +308,16 @@ def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
     round_over = hungry(floor, call) and call.tried and not call.offers
     if round_over and not _armed(floor, Timer.RETRY, call.id):
         yield f"10: call {call.id} was tried and will not go round again"
+
+
+def _clock_of(floor: Floor, call: Call) -> Iterator[str]:
+    """A stay begins no earlier than the call, and what has opened to the call goes by its stay."""
+    if not call.entered_at <= call.queued_at <= floor.now:
+        yield f"10: call {call.id} entered at {call.entered_at}, {call.queue.id} at {call.queued_at}"
+    steps = call.queue.spec.widen
+    tier = sum(call.queued_at + step.after <= floor.now for step in steps)
+    if call.state is CallState.WAITING and tier != call.tier:
+        yield f"10: call {call.id} is at step {call.tier} of widening instead of {tier}"
 
 
 def _armed(floor: Floor, kind: Timer, of: str) -> bool:

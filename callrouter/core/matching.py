@@ -250,7 +250,7 @@ def _place(floor: Floor, call: Call, agent: Agent, freed: Collection[Lane] = ())
                 1 if freed else available,
                 ranked,
                 waiting_there,
-                floor.now - call.entered_at,
+                floor.now - call.queued_at,
                 tuple(call.tried),
                 bool(freed),
                 preferred,

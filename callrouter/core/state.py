@@ -181,7 +181,9 @@ class Call:
     queue: Queue
     seq: int
     entered_at: float
+    """First entry into any queue: the order in line goes by it, and nothing else."""
     queued_at: float
+    """Entry into the present queue, moved on by any time spent talking: all waits count from here."""
     priority: int = DEFAULT_PRIORITY
     caller_number: str = ""
     caller_name: str = ""

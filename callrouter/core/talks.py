@@ -146,7 +146,7 @@ def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "") -> No
     legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
     calls.record_transfer(floor, call, TransferKind.BLIND, agent or target.id)
     call.winner, call.connected_at, call.held = None, None, False
-    floor.order(Hold(pbx=call.pbx, call=call.id))
+    floor.order(Hold(pbx=call.pbx, call=call.id, queued_at=floor.now))
     legs.release(floor, offer)
     calls.join(floor, call, target)
     call.tried[offer.agent.id] = None

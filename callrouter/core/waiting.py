@@ -11,14 +11,14 @@ REMEMBERED = 100_000
 
 
 def open_up(floor: Floor, call: Call) -> None:
-    """Work out what a call's wait has opened, and arm the next step. Counts from first entry."""
+    """Work out what a call's wait has opened, and arm the next step. Counts from entry into the queue."""
     spec = call.queue.spec
     at_once = ALL_AT_ONCE if spec.at_once is None else spec.at_once
     needs = {**spec.skills, **call.skills} if spec.skills or call.skills else {}
     call.tier = 0
     for step in spec.widen:
-        if call.entered_at + step.after > floor.now:
-            floor.timers.widen.set(call.id, call.entered_at + step.after)
+        if call.queued_at + step.after > floor.now:
+            floor.timers.widen.set(call.id, call.queued_at + step.after)
             break
         call.tier += 1
         at_once = at_once if step.at_once is None else step.at_once

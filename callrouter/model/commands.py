@@ -81,10 +81,14 @@ class Connect:
 
 @frozen
 class Hold:
-    """Put the caller back into the waiting room (music, and the dead-man's switch)."""
+    """Put the caller back into the waiting room (music, and the dead-man's switch).
+
+    `queued_at`: a stay in a queue begins then; None: the stay goes on.
+    """
 
     pbx: str
     call: str
+    queued_at: float | None = None
 
 
 @frozen

@@ -77,7 +77,11 @@ class ConnectFault(Enum):
 
 @frozen
 class CallArrived:
-    """A caller entered a queue, or was found waiting after a gap (then `entered_at` is set)."""
+    """A caller entered a queue, or was found waiting after a gap (then `entered_at` is set).
+
+    `entered_at` is the call's first entry into any queue, `queued_at` its entry into this one (None: not
+    known; a caller who comes now enters now).
+    """
 
     call: str
     pbx: str
@@ -93,6 +97,7 @@ class CallArrived:
     """The least levels that the dialplan asks an agent to have."""
     refused: tuple[tuple[str, str], ...] = ()
     """Values of the dialplan that cannot be right and are not used: what each is of, and why."""
+    queued_at: float | None = None
 
 
 @frozen

@@ -105,7 +105,7 @@ class MemberSpec:
 
 @dataclass(frozen=True, slots=True)
 class ToQueue:
-    """Send the call to another queue; it keeps its first entry time."""
+    """Send the call to another queue; its place there goes by its first entry, its limits begin afresh."""
 
     queue: str
 
@@ -146,7 +146,7 @@ ALL_AT_ONCE = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WidenStep:
-    """What changes for a call that has waited `after` seconds since its first entry.
+    """What changes for a call that has waited `after` seconds in the queue.
 
     `at_once` None and `skills` None change nothing; `members` are open to the call besides the
     earlier ones.

@@ -328,7 +328,7 @@ def test_a_rule_to_a_queue_that_is_gone_loses_nobody() -> None:
     assert left.result is Result.CLOSED
 
 
-def test_widening_counts_from_the_first_entry_over_an_overflow() -> None:
+def test_widening_counts_from_the_entry_into_the_queue_after_an_overflow() -> None:
     second = queue("r", "ann", widen=(WidenStep(after=20, members=extra("bob")),), ring_for=60)
     play = Play(table(queue("q", "cat", max_wait=15, on_max_wait=ToQueue("r")), second))
     play.call("c0", "r").accepts("ann").call("c9", "q").accepts("cat")
@@ -336,7 +336,9 @@ def test_widening_counts_from_the_first_entry_over_an_overflow() -> None:
     play.call("c1", "q").until(start + 15)
     assert play.find("c1").queue.id == "r"
     assert play.ringing() == {}
-    play.until(start + 20)
+    play.until(start + 34)
+    assert play.ringing() == {}
+    play.until(start + 35)
     assert play.ringing() == {"bob": "c1"}
 
 

@@ -200,13 +200,16 @@ def test_an_overflowed_call_keeps_its_entry_time_and_goes_ahead_of_younger_ones(
     assert play.find("old").entered_at == 1
 
 
-def test_an_overflow_whose_time_is_up_there_too_still_tries_whoever_is_idle() -> None:
+def test_an_overflowed_call_has_the_whole_max_wait_of_the_queue_it_goes_to() -> None:
     one = queue("one", "ann", max_wait=10, on_max_wait=ToQueue("two"))
     play = Play(table(one, queue("two", "bob", max_wait=10, on_max_wait=VOICEMAIL)))
     play.pause("ann").call("c1", "one").call("c2", "one").until(10)
     assert play.ringing() == {"bob": "c1"}
-    assert play.left("c2") is not None, "nobody is waited for"
-    play.until(30)
+    play.until(19)
+    assert play.left("c2") is None
+    play.until(20)
+    assert play.left("c2") is not None
+    play.until(40)
     assert play.left("c1") is not None
 
 

@@ -54,6 +54,7 @@ class Line:
     status: str = "queued"
     epoch: int = 0
     queue: str = ""
+    queued: float = 0.0
     room: str = ""
     left_url: str = ""
     done_url: str = ""
@@ -201,6 +202,7 @@ class Peer:
             line.heard += [said.text or "" for said in verb.iter("Say")]
             if verb.tag == "Enqueue":
                 line.queue, line.left_url = verb.text or "", verb.attrib["action"]
+                line.queued = self.now
                 self._wait(line, verb.attrib["waitUrl"], line.epoch)
                 return
             if verb.tag == "Dial":

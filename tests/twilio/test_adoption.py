@@ -10,7 +10,7 @@ from callrouter.model.commands import Happened
 from callrouter.model.events import CallArrived, CallMoved, SignedIn, TalkRequested, TalkWish
 from callrouter.model.table import MemberSpec, NumberPattern, Rule, Table, ToQueue
 from callrouter.pbx.twilio.asks import End, Move
-from callrouter.pbx.twilio.parties import place_of, read_place, read_turn, turn_of
+from callrouter.pbx.twilio.parties import place_of, read_place, read_stay, read_turn, turn_of
 from callrouter.pbx.twilio.twiml import OURS
 from tests.twilio.peer import Line, Phone
 from tests.twilio.world import World, mobile, table
@@ -152,6 +152,17 @@ def test_the_longest_names_fit_and_are_told_apart(queue: str) -> None:
     assert len(OURS + place) <= 64
     assert read_place(place, QUEUES) == (queue, 100)
     assert read_turn(turn_of(arrived, 1_800_000_000.4), QUEUES) == (queue, 100, 1_800_000_000.0)
+
+
+def test_a_turn_tells_of_the_entry_into_the_queue_when_it_is_a_later_one() -> None:
+    arrived = CallArrived(call="c", pbx="cloud", queue=QUEUES[0], priority=7)
+    first = 1_800_000_000.0
+    assert turn_of(arrived, first, first) == turn_of(arrived, first)
+    later = turn_of(arrived, first, first + 95)
+    assert read_turn(later, QUEUES) == (QUEUES[0], 7, first)
+    assert [read_stay(text) for text in (later, turn_of(arrived, first), "x", "a.1-x", "a.1--5")] == [
+        95, 0, 0, 0, 0,
+    ]  # fmt: skip
 
 
 def test_a_place_says_only_what_is_not_usual() -> None:

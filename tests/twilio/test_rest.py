@@ -239,7 +239,7 @@ async def test_what_goes_on_is_looked_at() -> None:
             [{**call, "sid": sid, "from": "+33123456789"} for sid in (waiting, talking, agent, other)],
         ),
         "Queues.json": _page("queues", [{"sid": line, "friendly_name": "callrouter-sales"}, {"sid": "QU" + "2" * 32, "friendly_name": "theirs"}]),
-        f"Queues/{line}/Members.json": _page("queue_members", [{"call_sid": waiting}]),
+        f"Queues/{line}/Members.json": _page("queue_members", [{"call_sid": waiting, "date_enqueued": "Tue, 31 Aug 2010 20:40:00 +0000"}]),
         "Conferences.json": _page("conferences", [{"sid": room, "friendly_name": "callrouter-r"}, {"sid": "CF" + "2" * 32, "friendly_name": None}]),
         f"Conferences/{room}/Participants.json": _page("participants", [{"call_sid": talking, "label": None}, {"call_sid": agent, "label": "alice|desk"}]),
     }  # fmt: skip
@@ -248,6 +248,7 @@ async def test_what_goes_on_is_looked_at() -> None:
     assert (found[waiting].queue, found[waiting].conference) == ("sales", "")
     assert found[waiting].caller_number == "+33123456789"
     assert found[waiting].started_at == 1283286988.0
+    assert found[waiting].queued_at == 1283287200.0
     assert (found[talking].conference, found[talking].label) == ("callrouter-r", "")
     assert found[agent].label == "alice|desk"
     assert (found[other].queue, found[other].conference) == ("", "")

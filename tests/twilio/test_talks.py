@@ -105,6 +105,26 @@ def test_hold_works_though_no_callback_told_the_conference() -> None:
 # ---------------------------------------------------------------- blind
 
 
+@pytest.mark.parametrize("look", [True, False])
+def test_after_a_restart_a_transferred_caller_has_waited_since_the_transfer(look: bool) -> None:
+    """Found by a look, or by the next turn of music, whichever comes first."""
+    world, caller = talk(max_wait=40.0)
+    world.run(60.0)
+    world.peer.default = Phone(answers_after=None)
+    wish(world, W.TRANSFER, caller, run=3.0, queue="support")
+    passed_on = world.now - 3.0
+    if look:
+        world.restart()
+    else:
+        world.boot()
+        world.post(world.exchange.ledger.snapshot())
+        world.run(25.0)
+    call = world.router.floor.calls[f"cloud-{caller.sid}"]
+    assert call.entered_at == pytest.approx(START, abs=1.0)
+    assert call.queued_at == pytest.approx(passed_on, abs=2.0)
+    assert not caller.over
+
+
 def test_a_blind_transfer_keeps_first_entry_and_rings_the_colleague() -> None:
     world, caller = talk()
     wish(world, W.TRANSFER, caller, run=1.0, agent="bob")

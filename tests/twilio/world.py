@@ -122,6 +122,7 @@ class World:
                 parent=line.parent.sid if line.parent is not None else "",
                 started_at=float(int(line.since)),  # as precise as Twilio is
                 queue=line.queue.removeprefix("callrouter-"),
+                queued_at=float(int(line.queued)) if line.queue else None,
                 conference=line.room,
                 label=line.label,
             )

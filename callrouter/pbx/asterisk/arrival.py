@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from callrouter.model.events import CallArrived
 from callrouter.pbx.asterisk.asked import asked
-from callrouter.pbx.asterisk.entry import Moments, entered
+from callrouter.pbx.asterisk.entry import Moments, entered, queued
 from callrouter.pbx.asterisk.text import clean_name, clean_number
 from callrouter.pbx.asterisk.wire import AmiMessage
 
@@ -24,7 +24,8 @@ def arrival(
         pbx: where.
         call: the call's id.
         channel: who they are: any message that describes their channel.
-        variable: what they want, by name: Queue, Asked (see `asked`), Called; and Entered, Now, Since.
+        variable: what they want, by name: Queue, Asked (see `asked`), Called; and for the times Entered,
+            Queued, Now, Since, QueuedSince.
         clock: the router's.
     """
     wants = asked(variable)
@@ -41,4 +42,5 @@ def arrival(
         skills=wants.skills,
         refused=tuple(wants.refused),
         entered_at=entered(clock, variable),
+        queued_at=queued(clock, variable),
     )

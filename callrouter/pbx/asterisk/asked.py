@@ -30,7 +30,10 @@ _HIGHEST_LEVEL: Final = 100
 
 @dataclass(slots=True)
 class Asked:
-    """What was asked for, and what was refused: what it is of, and why."""
+    """What was asked for, and what was refused: what it is of, and why.
+
+    An agent is asked for in the queue that was dialled, and in none to which the call was moved since.
+    """
 
     queue: str
     priority: int = DEFAULT_PRIORITY
@@ -53,7 +56,8 @@ def asked(variable: Callable[[str], str]) -> Asked:
     """Read what a call asks for.
 
     Args:
-        variable: by name, Queue and Asked; of a channel that entered by an older dialplan, Priority, Agent and Tag.
+        variable: by name, Queue, Asked, and Rank, the priority that the call had before; of a channel that entered
+            by an older dialplan, Priority, Agent and Tag.
     """
     found = Asked(variable("Queue"))
     raw = variable("Asked")
@@ -66,8 +70,9 @@ def asked(variable: Callable[[str], str]) -> Asked:
             found.refuse("entry", "what the dialplan asked for cannot be read")
             return found
     _queue(found, values[0])
-    _priority(found, values[1])
-    _agent(found, values[2])
+    _priority(found, values[1] if values[1].strip() else variable("Rank"))
+    if values[0].lower() in {"", found.queue}:
+        _agent(found, values[2])
     _skills(found, values[3])
     _tag(found, values[4])
     return found

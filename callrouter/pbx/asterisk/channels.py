@@ -33,10 +33,15 @@ class Caller:
     offer: str = ""
     """The offer that `leg` belongs to."""
     bridge: str = ""
+    queued_at: float | None = None
+    """When it entered the queue it is in, as the channel has it."""
     taken: bool = False
     """Whether the channel is marked as taken in."""
     logged: bool = False
     """Whether an earlier run of the router has written down that the caller entered."""
+
+    def __post_init__(self) -> None:
+        self.queued_at = self.arrived.queued_at
 
 
 @dataclass(slots=True, eq=False)

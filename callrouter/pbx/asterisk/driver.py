@@ -13,10 +13,11 @@ from callrouter.core.state import Floor
 from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import Event, PbxLost
 from callrouter.model.phoning import CallNumber, PhoneEvent, Say
-from callrouter.model.table import Table
+from callrouter.model.table import DEFAULT_PRIORITY, Table
 from callrouter.pbx.asterisk import orders, survey, words
 from callrouter.pbx.asterisk.channels import Caller, LegChannel
 from callrouter.pbx.asterisk.checkup import Checkup
+from callrouter.pbx.asterisk.entry import APART
 from callrouter.pbx.asterisk.known import KnownDevices
 from callrouter.pbx.asterisk.lamps import Lamps
 from callrouter.pbx.asterisk.looking import Lookout
@@ -362,11 +363,23 @@ class AsteriskPbx:
         """Mark the channel as taken in: from now on it is given 15 s of silence, not 5."""
         if caller.uid in self.mirror.callers:
             caller.taken = True
-            call = self.mirror.call_id(caller.uid)
-            since = caller.arrived.entered_at
-            stamp = self._clock.stamp(self._clock.now() if since is None else since)
-            taken = f"{call} {stamp}".strip()
-            self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_CALL", taken))
+            self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_CALL", self._taken(caller)))
+            if caller.arrived.priority != DEFAULT_PRIORITY:
+                self._ranks(caller, caller.arrived.priority)
+
+    def _ranks(self, caller: Caller, priority: int) -> None:
+        """Write down a priority on the channel: a call that comes back to a queue keeps it."""
+        self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_RANK", str(priority)))
+
+    def _taken(self, caller: Caller) -> str:
+        """The call's id, and stamps of its first entry and of that into its queue."""
+        now, arrived = self._clock.now(), caller.arrived
+        first = now if arrived.entered_at is None else arrived.entered_at
+        queued = first if caller.queued_at is None else caller.queued_at
+        stamps = [self._clock.stamp(first)]
+        if queued > first + 1.0:
+            stamps.append(self._clock.stamp(queued))
+        return " ".join((self.mirror.call_id(caller.uid), *stamps)).strip()
 
     def unheard(self, uid: str) -> None:
         """A caller waits of whom the router knows nothing: an event was lost."""
@@ -421,11 +434,26 @@ class AsteriskPbx:
         self._journal.listen(item, uid, self.mirror.callers.get(uid))
 
     def _follow(self, item: Record) -> None:
-        """The call is another queue's now: a router that is restarted must find it there."""
+        """The call's stay in a queue has begun: a router that is restarted must find it there."""
         caller = self.mirror.callers.get(self.mirror.uid(item.call))
-        if caller is not None and item.queue != caller.queue:
-            caller.queue = item.queue
-            self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_QUEUE", item.queue))
+        if caller is None:
+            return
+        if item.kind is Happened.MOVED and item.detail[2]:
+            self._ranks(caller, int(item.detail[2]))
+        queued_at = _stay_began(item)
+        before = caller.queued_at
+        if item.queue == caller.queue and (
+            queued_at is None or before is None or abs(queued_at - before) <= APART
+        ):
+            return
+        caller.queue = item.queue
+        caller.queued_at = item.at if queued_at is None else queued_at
+        changes = {
+            "CALLROUTER_QUEUE": item.queue,
+            "CALLROUTER_QUEUED": f"{caller.queued_at + self.mirror.ahead:.3f}",
+            "CALLROUTER_CALL": self._taken(caller),
+        }
+        self.outbox.send(*(orders.setvar(caller.uid, *change) for change in changes.items()))
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(seconds, action)
@@ -434,6 +462,14 @@ class AsteriskPbx:
 def _signed_in(floor: Floor, agent: str) -> bool:
     found = floor.agents.get(agent)
     return found is not None and found.signed_in
+
+
+def _stay_began(item: Record) -> float | None:
+    """When the stay began that a record is about; None if it only goes on."""
+    if item.kind is Happened.MOVED:
+        return None
+    waited = float(item.detail[3]) if len(item.detail) > 3 else 0.0
+    return item.at - waited
 
 
 def account(settings: AsteriskSettings) -> AmiAccount:

@@ -1,4 +1,4 @@
-"""When a caller entered, by the router's clock, however far Asterisk's is from it."""
+"""When a caller entered, first and this queue, by the router's clock, however far Asterisk's is from it."""
 
 from __future__ import annotations
 
@@ -31,21 +31,33 @@ def entered(clock: Moments | None, variable: Callable[[str], str]) -> float | No
     is the same clock's). Should Asterisk's own clock have been set meanwhile, that is wrong as well, and
     what the router wrote down when it took the caller holds (``Since``, see `SystemClock.stamp`).
     """
-    at = _seconds(variable("Entered"))
+    return _moment(clock, variable, "Entered", "Since")
+
+
+def queued(clock: Moments | None, variable: Callable[[str], str]) -> float | None:
+    """When a caller entered the queue they are in; read as `entered`, from ``Queued`` and ``QueuedSince``."""
+    return _moment(clock, variable, "Queued", "QueuedSince")
+
+
+def _moment(
+    clock: Moments | None, variable: Callable[[str], str], name: str, stamp: str
+) -> float | None:
+    at = seconds(variable(name))
     if clock is None:
         return at
-    now, theirs = clock.now(), _seconds(variable("Now"))
+    now, theirs = clock.now(), seconds(variable("Now"))
     if at is not None and theirs is not None and abs(now - theirs) > APART:
         at = now - max(0.0, theirs - at)
-    noted = clock.moment(variable("Since"))
+    noted = clock.moment(variable(stamp))
     if noted is not None and (at is None or abs(noted - at) > APART):
         return noted
     return at
 
 
-def _seconds(raw: str) -> float | None:
+def seconds(raw: str) -> float | None:
+    """Epoch seconds as Asterisk writes them; None if they are none."""
     try:
-        seconds = float(raw)
+        at = float(raw)
     except ValueError:
         return None
-    return seconds if math.isfinite(seconds) and 0 < seconds < 1e11 else None
+    return at if math.isfinite(at) and 0 < at < 1e11 else None

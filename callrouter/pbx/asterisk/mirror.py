@@ -28,7 +28,7 @@ from callrouter.model.events import (
 from callrouter.pbx.asterisk import words
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.channels import Caller, LegChannel, Sink, Where
-from callrouter.pbx.asterisk.entry import Moments
+from callrouter.pbx.asterisk.entry import APART, Moments, seconds
 from callrouter.pbx.asterisk.phones import Phones
 from callrouter.pbx.asterisk.wire import AmiMessage
 
@@ -48,6 +48,8 @@ class Mirror:
         self.callers: dict[str, Caller] = {}
         self.legs: dict[str, LegChannel] = {}
         self.moved: set[str] = set()
+        self.ahead = 0.0
+        """Seconds that Asterisk's clock is ahead of ours; 0 where they count as one."""
         self.comparing = False
         """Lists are on their way: only then is it remembered what events were about."""
         self._sent_on: set[str] = set()
@@ -84,6 +86,13 @@ class Mirror:
     def uid(self, call: str) -> str:
         """The channel of a call id."""
         return call.removeprefix(f"{self.pbx}-")
+
+    def heard_time(self, theirs: str) -> None:
+        """Asterisk has told what its clock shows now."""
+        shown = seconds(theirs)
+        if shown is not None and self.clock is not None:
+            ahead = shown - self.clock.now()
+            self.ahead = ahead if abs(ahead) > APART else 0.0
 
     def lost(self) -> None:
         """The link is down. What was ordered and never seen may never have been done."""
@@ -260,6 +269,7 @@ class Mirror:
         elif before is not None:
             self.sink.post(CallerLeft(call=self.call_id(uid), how=CallerEnd.TAKEN))
         event = arrival(self.pbx, self.call_id(uid), message, _of_call(message), self.clock)
+        self.heard_time(message.get("CallNow"))
         caller = self.callers[uid] = Caller(uid, words.extension(event.queue), event)
         self.sink.post(event)
         self.sink.taken(caller)
@@ -409,4 +419,5 @@ class Mirror:
 
 
 def _of_call(message: AmiMessage) -> Callable[[str], str]:
-    return lambda key: message.get(f"Call{key}")
+    """What the dialplan says of a caller who enters a queue, which they do now."""
+    return lambda key: message.get("CallNow" if key == "Queued" else f"Call{key}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TypeAlias
 
 from callrouter.model.events import PbxSnapshot, SeenCall, SeenLeg
@@ -72,7 +73,9 @@ def row(message: AmiMessage) -> Row:
         name, _, value = line.partition("=")
         if value != "(null)":  # how Asterisk words a variable that is not set
             own["NOW" if name == words.ASTERISKS_TIME else name.removeprefix("CALLROUTER_")] = value
-    own["SINCE"] = own.get("CALL", "").partition(" ")[2]
+    _, *stamps = own.get("CALL", "").split(" ")
+    own["SINCE"] = stamps[0] if stamps else ""
+    own["QUEUEDSINCE"] = stamps[-1] if stamps else ""
     return Row(message, own)
 
 
@@ -91,6 +94,8 @@ def take_in(
     rows = {found.uid: found for found in map(row, channels) if not words.dead(found.channel)}
     known_legs = frozenset(mirror.legs)
     _drop_gone(mirror, rows, anew=anew)
+    for found in islice(rows.values(), 1):
+        mirror.heard_time(found.own.get("NOW", ""))
     known_callers = frozenset(mirror.callers)
     if anew:
         mirror.callers.clear()

@@ -92,7 +92,7 @@ class Found:
     """A call that the REST API shows to be going on.
 
     `queue` is the one it waits in, `conference` the name of the conference it is in, and `label` what we
-    called it there; empty for one that is in none. `parent` is the call whose `<Dial>` rang this one.
+    called it there; empty for one that is in none. `queued_at` is when it entered that queue. `parent` is the call whose `<Dial>` rang this one.
     `ringing`: a phone that was not picked up yet.
     """
 
@@ -100,6 +100,7 @@ class Found:
     caller_number: str = ""
     called_number: str = ""
     started_at: float | None = None
+    queued_at: float | None = None
     queue: str = ""
     conference: str = ""
     label: str = ""

@@ -57,6 +57,7 @@ class Callers:
         """Someone calls, or is found waiting."""
         self._ledger.callers[caller.sid] = caller
         caller.first = caller.arrived.entered_at or self._ledger.now
+        caller.queued = caller.arrived.queued_at or self._ledger.now
         self._ledger.tell(caller.arrived)
 
     def of(self, call: str) -> Caller | None:
@@ -96,6 +97,8 @@ class Callers:
         caller.alone(Stand.WAITING)
         caller.since = self._ledger.now
         caller.news = None
+        if command.queued_at is not None:
+            caller.queued = command.queued_at
         if self._answering is not caller:
             self._move_surely(caller, self.waiting_room(caller), 1)
 
@@ -114,16 +117,18 @@ class Callers:
         news, caller.news = caller.news, None
         return news
 
-    def follow(self, call: str, queue: str, priority: int) -> None:
+    def follow(self, call: str, queue: str, priority: int, queued_at: float | None = None) -> None:
         """A waiting call stands elsewhere now: Twilio is to have it there too, for a restarted daemon.
 
-        A `priority` of 0 is as it was.
+        A `priority` of 0 is as it was; so is the entry into the queue if `queued_at` is None.
         """
         caller = self.of(call)
         if caller is None:
             return
         before = caller.arrived
         after = replace(before, queue=queue, priority=priority or before.priority)
+        if queued_at is not None:
+            caller.queued = queued_at
         if after == before:
             return
         caller.arrived = after
@@ -144,7 +149,9 @@ class Callers:
     def waiting_room(self, caller: Caller) -> str:
         """The document that lets a caller wait, or rings phones for them meanwhile."""
         return caller.document or twiml.wait_here(
-            self._links, place_of(caller.arrived), turn_of(caller.arrived, caller.first)
+            self._links,
+            place_of(caller.arrived),
+            turn_of(caller.arrived, caller.first, caller.queued),
         )
 
     def _way_out(self, command: Leave) -> str:

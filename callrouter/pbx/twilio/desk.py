@@ -26,7 +26,16 @@ from callrouter.pbx.twilio.callers import Callers
 from callrouter.pbx.twilio.dials import Dials
 from callrouter.pbx.twilio.ledger import Ledger
 from callrouter.pbx.twilio.links import Links
-from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, label, read_room, read_turn
+from callrouter.pbx.twilio.parties import (
+    Caller,
+    Leg,
+    LegState,
+    Stand,
+    label,
+    read_room,
+    read_stay,
+    read_turn,
+)
 from callrouter.pbx.twilio.people import People
 from callrouter.pbx.twilio.phones import Phones
 from callrouter.settings import TwilioSettings
@@ -173,8 +182,13 @@ class Desk:
             queue, priority, first = read_turn(place, self._ledger.table.queues)
             if queue:
                 since = first or caller.arrived.entered_at
+                stay = None if first is None else first + read_stay(place)
                 caller.arrived = replace(
-                    caller.arrived, queue=queue, priority=priority, entered_at=since
+                    caller.arrived,
+                    queue=queue,
+                    priority=priority,
+                    entered_at=since,
+                    queued_at=stay or caller.arrived.entered_at,
                 )
             with self._callers.answering(caller):
                 self._callers.arrive(caller)

@@ -99,7 +99,10 @@ class Exchange:
         self.ledger.at(now)
         moved = record.kind is Happened.MOVED
         priority = int(record.detail[2]) if moved else 0
-        self.callers.follow(record.call, record.queue, priority)
+        stays = moved and not record.detail[0]
+        waited = float(record.detail[3]) if len(record.detail) > 3 else 0.0
+        queued_at = None if stays else record.at - waited
+        self.callers.follow(record.call, record.queue, priority, queued_at)
 
     def order(self, command: PbxCommand, now: float) -> None:
         """Carry out an order of the router. What is over already is passed over."""

@@ -104,9 +104,11 @@ def _take(ledger: Ledger, one: Found, queue: str, priority: int = DEFAULT_PRIORI
         called_number=one.called_number,
         priority=priority,
         entered_at=one.started_at,
+        queued_at=one.queued_at,
     )
     caller = Caller(arrived, one.sid, since=ledger.now)
     caller.first = one.started_at or ledger.now
+    caller.queued = one.queued_at or caller.first
     ledger.callers[one.sid] = caller
     ledger.counts["adopted"] += 1
     return caller

@@ -105,6 +105,8 @@ class Caller:
     way_out: str = ""
     first: float = 0.0
     """When they entered first, in epoch seconds."""
+    queued: float = 0.0
+    """When they entered the queue they are in."""
     moves: bool = False
     """Twilio is being asked to let them wait, or to let them out."""
     news: Announce | None = None
@@ -164,9 +166,14 @@ def place_of(arrived: CallArrived) -> str:
     return name if arrived.priority == DEFAULT_PRIORITY else f"{name}.{arrived.priority}"
 
 
-def turn_of(arrived: CallArrived, first: float) -> str:
-    """What each turn of music tells of a caller, who entered first at `first`; see `read_turn`."""
-    return f"{short(arrived.queue)}.{arrived.priority}.{first:.0f}"
+def turn_of(arrived: CallArrived, first: float, queued: float = 0.0) -> str:
+    """What each turn of music tells of a caller.
+
+    Who entered first at `first`, and the present queue at `queued`; see `read_turn` and `read_stay`.
+    """
+    before = round(queued - first)
+    stay = f"-{before}" if before > 0 else ""
+    return f"{short(arrived.queue)}.{arrived.priority}.{first:.0f}{stay}"
 
 
 def short(queue: str) -> str:
@@ -188,9 +195,16 @@ def read_place(text: str, queues: Iterable[str]) -> tuple[str, int]:
 
 def read_turn(text: str, queues: Iterable[str]) -> tuple[str, int, float | None]:
     """What a turn of music tells of: as `read_place`, and the first entry, if it is one."""
-    place, _, since = text.rpartition(".")
+    place, _, times = text.rpartition(".")
+    since = times.partition("-")[0]
     known = since.isascii() and since.isdigit() and len(since) == 10
     return (*read_place(place, queues), float(since) if known else None)
+
+
+def read_stay(text: str) -> float:
+    """Seconds from the first entry to that into the present queue, as a turn of music tells them."""
+    more = text.rpartition(".")[2].partition("-")[2]
+    return float(more) if more.isascii() and more.isdigit() and len(more) <= 6 else 0.0
 
 
 def read_room(name: str) -> tuple[str, str]:

@@ -126,7 +126,9 @@ class Rest:
         async def stand_in(line: Any) -> None:
             async with gate:
                 members = await client.queues(line.sid).members.list_async(page_size=_PAGE)
-                lines.update({one.call_sid: line.friendly_name for one in members})
+                lines.update(
+                    {one.call_sid: (line.friendly_name, one.date_enqueued) for one in members}
+                )
 
         async def sit_in(room: Any) -> None:
             async with gate:
@@ -147,8 +149,9 @@ class Rest:
             found += [replace(_found(call, "", "", ""), ringing=True) for call in there]
         for call in calls:
             room, label = rooms.get(call.sid, ("", ""))
-            line = lines.get(call.sid, "")
-            found.append(_found(call, line.removeprefix(OURS), room, label or ""))
+            line, since = lines.get(call.sid, ("", None))
+            seen = _found(call, line.removeprefix(OURS), room, label or "")
+            found.append(replace(seen, queued_at=since.timestamp() if since else None))
 
 
 def _found(call: Any, queue: str, conference: str, label: str) -> Found:
