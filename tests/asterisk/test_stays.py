@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
-from callrouter.model.events import PauseRequested, TalkRequested, TalkWish
+from callrouter.model.events import CallMoved, PauseRequested, TalkRequested, TalkWish
 from callrouter.model.table import KeepWaiting
 from tests.asterisk.floor import DIALPLAN, Answer, Floor, RingOnly, queue, staff, stage
 
@@ -22,6 +22,8 @@ LAB_IN = """
 exten => 6010,1,Answer()
  same => n(again),Gosub(callrouter,support,1)
  same => n,Goto(again)
+exten => 6012,1,Set(CALLROUTER_PRIORITY=7)
+ same => n,Goto(callrouter,support,1)
 exten => 6011,1,Set(CALLROUTER_AGENT=a1)
  same => n,Goto(callrouter,support,1)
 """
@@ -126,5 +128,28 @@ async def test_an_agent_asked_for_in_one_queue_is_not_waited_for_in_the_next(her
     await here.until(lambda: any(c.queue.id == "sales" for c in here.router.floor.calls.values()))
     [call] = here.router.floor.calls.values()
     assert call.first_agent == ""
+    await caller.bye()
+    await here.quiet()
+
+
+async def test_a_priority_is_kept_by_a_call_that_is_passed_on_or_comes_back(here: Floor) -> None:
+    support = queue("support", ["a1"])
+    await here.fresh(
+        *staff(2), queues=[support, queue("sales", ["a2"], on_nobody=KeepWaiting(), max_wait=60.0)]
+    )
+    here.post(PauseRequested(agent="a2"))
+    caller = await here.call("6012")
+    agent = await here.phone("1001").wait_incoming()
+    await caller.wait_heard("1001")
+    assert await agent.blind_transfer("sales") < 300
+    await here.until(lambda: any(c.queue.id == "sales" for c in here.router.floor.calls.values()))
+    [call] = here.router.floor.calls.values()
+    assert call.priority == 7
+    here.post(CallMoved(call=call.id, priority=3))
+    await here.until(lambda: call.priority == 3)
+    await asyncio.sleep(0.3)
+    await here.crash()
+    await here.start()
+    assert [call.priority for call in here.router.floor.calls.values()] == [3]
     await caller.bye()
     await here.quiet()
