@@ -83,6 +83,7 @@ cli.later(
     check="Say all that is wrong with the configuration.",
     dialplan="Write the files that Asterisk includes.",
 )
+cli.later("callrouter.cli.init", init="Make a configuration folder with sample files.")
 cli.later("callrouter.cli.doctor", doctor="Check this machine and each PBX for what is needed.")
 cli.later("callrouter.cli.twilio", twilio="What an account of Twilio needs.")
 cli.later(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callrouter.settings import AsteriskSettings, PbxSettings, TwilioSettings
+from callrouter.settings import AsteriskSettings, PbxSettings, TwilioSettings, extras
 
 if TYPE_CHECKING:
     from callrouter.model.table import Table
@@ -27,7 +27,7 @@ def make_pbx(settings: PbxSettings, post: Post, table: Table, boot: str) -> Pbx:
         except ModuleNotFoundError as error:
             raise CannotDrive(
                 f"pbx {settings.id}: driver twilio needs Twilio's library, and {error.name} is not "
-                "installed (pip install 'callrouter[twilio]')"
+                f"installed ({extras.remedy('twilio')})"
             ) from error
         return TwilioPbx(settings.id, settings, post=post, table=table)
     from callrouter.pbx.simulated import SimulatedPbx  # noqa: PLC0415 - see above

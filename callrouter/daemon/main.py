@@ -44,6 +44,7 @@ from callrouter.runtime import Runtime
 from callrouter.settings import ConfigError, PbxSettings, Settings, load
 from callrouter.settings.plugins import PluginError, load_policies
 from callrouter.store.keeper import Keeper
+from callrouter.store.lock import DatabaseLock
 from callrouter.store.place import StoreError, choose
 from callrouter.tasks import Tasks
 
@@ -158,6 +159,7 @@ class Daemon:
         """Set when we are told to stop; whoever runs us cancels it once all has ended."""
         self.last_resort.daemon = True
         place = choose(settings.database, folder, environ)
+        self._database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
         self._keeper = Keeper(self._router.floor, self._runtime.post, self._clock, place)
         for item in settings.pbxes.values():
             self._runtime.attach(make(item, self._heard, settings.table, self._boot))
@@ -323,6 +325,7 @@ class Daemon:
         self._hold_ups.stop()
         self._runtime.close()
         await self._keeper.close()
+        self._database_lock.close()
         await front.close()
         await self._tasks.close()
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-from callrouter.settings import schema
+from callrouter.settings import extras, schema
 from callrouter.settings.folder import Document
 from callrouter.settings.problems import Nearest
 
@@ -41,9 +40,8 @@ def check_database(root: schema.Root, document: Document, nearest: Nearest) -> N
         document.error(way, text, hint)
     if faults:
         return
-    if find_spec("psycopg") is None:
-        text = "PostgreSQL needs psycopg, which is not installed here"
-        document.warning(way, text, "pip install 'callrouter[postgres]'")
+    if lack := extras.lacks("postgres"):
+        document.error(way, f"PostgreSQL needs {lack}", extras.remedy("postgres"))
     if _is_open(url):
         text = "the link to the database server does not prove that it is the right one"
         document.warning(way, text, "add ?sslmode=verify-full to the address")

@@ -9,7 +9,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 
 from callrouter.model.registered import Approval, NumberSettings
-from callrouter.settings import schema
+from callrouter.settings import extras, schema
 from callrouter.settings.context import Context
 from callrouter.settings.folder import Document
 from callrouter.settings.problems import Nearest, quoted
@@ -63,6 +63,9 @@ def _pbx(
 
 def _twilio(id_: str, pbx: schema.Twilio, document: Document) -> TwilioSettings:
     way = ("pbx", id_)
+    if lack := extras.lacks("twilio"):
+        text = f"driver twilio needs {lack}"
+        document.error((*way, "driver"), text, extras.remedy("twilio"))
     if (pbx.api_key is None) != (pbx.api_secret is None):
         there, other = ("api_key", "api_secret") if pbx.api_key else ("api_secret", "api_key")
         document.error((*way, there), f"{there} without {other}", "give both, or none", key=True)

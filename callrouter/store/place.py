@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
+from callrouter.settings import extras
 from callrouter.settings.past import state_folder
 
 POSTGRESQL: Final = "postgresql://"
@@ -63,10 +63,8 @@ def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Place:
         StoreError: it is PostgreSQL, and what speaks to that is not installed.
     """
     if database.startswith(POSTGRESQL):
-        if find_spec("psycopg") is None:
-            raise StoreError(
-                "database: PostgreSQL needs psycopg: pip install 'callrouter[postgres]'"
-            )
+        if lack := extras.lacks("postgres"):
+            raise StoreError(f"database: PostgreSQL needs {lack}: {extras.remedy('postgres')}")
         return Address(database)
     path = Path(database)
     if path.is_absolute():

@@ -290,7 +290,7 @@ def test_an_address_is_shown_without_its_password(tmp_path: Path) -> None:
 def test_postgresql_without_what_speaks_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("callrouter.store.place.find_spec", lambda _: None)
+    monkeypatch.setattr("callrouter.settings.extras.find_spec", lambda _: None)
     with pytest.raises(StoreError, match="pip install") as caught:
         choose("postgresql://u:hunter@h/d", tmp_path, {})
     assert "hunter" not in str(caught.value)

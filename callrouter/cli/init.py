@@ -1,0 +1,127 @@
+"""init: a configuration folder to begin with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from callrouter.cli.options import given_to
+from callrouter.cli.problems import Failed
+from callrouter.logs import clean
+
+NAMES: Final = ("callrouter.yaml", "agents.yaml", "queues.yaml", "callrouter.schema.json")
+SECRET: Final = "ami-secret"  # noqa: S105 - the name of a file
+_IN_THE_SAMPLES: Final = "${CALLROUTER_AMI_SECRET}"
+_MODE: Final = 0o640
+_FOLDER_MODE: Final = 0o750
+
+
+@click.command(short_help="Make a configuration folder with sample files.")
+@click.argument("folder", metavar="DIR", required=False, type=click.Path(path_type=Path))
+@click.pass_context
+def init(context: click.Context, *, folder: Path | None) -> None:
+    """Make DIR with sample files that explain every key, to begin with.
+
+    They pass `callrouter check` as they are; put your own PBX, agents and queues into them. The secret
+    for Asterisk's manager interface is made too, in a file of its own. Files that are there already are
+    never written over. What root makes belongs to the group of DIR, so that the daemon's user can read it.
+    """
+    given = folder or given_to(context).config
+    if not given:
+        raise click.UsageError("say which folder, such as `callrouter init /etc/callrouter`")
+    place = Path(given).absolute()
+    _is_free(place)
+    try:
+        _make(place)
+    except FileExistsError as error:
+        raise Failed(1, f"{error.filename} is there already; nothing was written over") from error
+    except OSError as error:
+        raise Failed(2, f"cannot write {error.filename or place} ({error.strerror})") from error
+    _say_next(place)
+
+
+def _is_free(place: Path) -> None:
+    """Look before anything is made: a folder in use, or one that has any of the files, is left alone.
+
+    Raises:
+        Failed: it is not free (exit status 1), or no folder (exit status 2).
+    """
+    if not place.exists():
+        return
+    if not place.is_dir():
+        raise Failed(2, f"{place} is not a folder")
+    try:
+        there = {entry.name for entry in place.iterdir()}
+    except OSError as error:
+        raise Failed(2, f"cannot read {place} ({error.strerror})") from error
+    in_use = sorted((there & {*NAMES, SECRET}) | {name for name in there if name.endswith(".yaml")})
+    if in_use:
+        raise Failed(1, f"{place} has {', '.join(in_use)} already; nothing was written")
+
+
+def _make(place: Path) -> None:
+    """Write everything, or take back what was written.
+
+    Raises:
+        OSError: something cannot be written.
+    """
+    from callrouter import shipped  # noqa: PLC0415 - only here
+
+    samples = shipped.folder("config")
+    made = not place.exists()
+    place.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    written: list[Path] = []
+    try:
+        for name in NAMES:
+            text = (samples / name).read_text(encoding="utf-8")
+            _write(place / name, text.replace(_IN_THE_SAMPLES, f"${{file:{SECRET}}}"), written)
+        _write(place / SECRET, secrets.token_hex(16) + "\n", written)
+    except OSError:
+        with contextlib.suppress(OSError):
+            for path in written:
+                path.unlink()
+            if made:
+                place.rmdir()
+        raise
+    for path in written:
+        click.echo(f"wrote {clean(str(path))}")
+
+
+def _write(path: Path, text: str, written: list[Path]) -> None:
+    """Make a file that is not there yet, with its rights from the start."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    written.append(path)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if os.geteuid() == 0:
+            os.fchown(descriptor, -1, path.parent.stat().st_gid)
+        os.fchmod(descriptor, _MODE)
+        file.write(text)
+
+
+def _say_next(place: Path) -> None:
+    command = f"{_this_command()} --config {shlex.quote(str(place))}"
+    for line in (
+        "next: put your phones into agents.yaml and your queues into queues.yaml, then",
+        f"  {command} check",
+        f"  {command} dialplan --output /etc/asterisk",
+        f"  {command} run",
+    ):
+        click.echo(clean(line))
+
+
+def _this_command() -> str:
+    """How this program is called in a shell, wherever it is installed."""
+    started = Path(sys.argv[0]).absolute()
+    if started.name != "callrouter":
+        return f"{shlex.quote(sys.executable)} -m callrouter"
+    found = shutil.which("callrouter")
+    is_it = found is not None and Path(found).resolve() == started.resolve()
+    return "callrouter" if is_it else shlex.quote(str(started))
