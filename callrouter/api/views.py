@@ -17,7 +17,7 @@ from callrouter.logs import mask
 from callrouter.model.events import Reached
 from callrouter.model.table import DeviceSpec, PauseSpec
 
-_NEAREST = (Reached.IDLE, Reached.IN_USE, Reached.UNREACHABLE)
+_NEAREST = (Reached.IDLE, Reached.IN_USE, Reached.BUSY, Reached.UNREACHABLE)
 """Of what several PBXes say of a phone, the first of these counts."""
 
 

@@ -28,6 +28,7 @@ _RINGING: Final = OfferState.RINGING
 _IN_USE: Final = Reached.IN_USE
 _UNREACHABLE: Final = Reached.UNREACHABLE
 _IDLE: Final = Reached.IDLE
+_BUSY: Final = Reached.BUSY
 
 CLOSE_WITHIN = 2.0
 """Seconds after which a phone that was told to stop ringing and did not is taken for dead."""
@@ -62,8 +63,11 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None
         return "outside its hours"
     if pbx not in floor.up:
         return f"{pbx} is not connected"
-    if reached(floor, device, pbx) is _UNREACHABLE:
+    known = reached(floor, device, pbx)
+    if known is _UNREACHABLE:
         return "not reachable"
+    if known is _BUSY:
+        return f"takes no calls at present, says {', '.join(device.states)}"
     rest = floor.resting.get(own)
     if rest is not None:
         strikes = agent.strikes.get(device.id) if agent is not None else None

@@ -21,6 +21,8 @@ class Reached(Enum):
     IDLE = "idle"
     IN_USE = "in-use"
     """In a call, or ringing for one, that is not ours."""
+    BUSY = "busy"
+    """A state that is kept with the phone says that it takes no calls, such as do-not-disturb."""
     UNREACHABLE = "unreachable"
 
 

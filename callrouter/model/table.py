@@ -56,7 +56,9 @@ class DeviceSpec:
     Exactly one of `endpoint` (a phone the PBX knows, such as ``PJSIP/1001``) and `number` (E.164,
     reached over a trunk) is set. `pbx` names the telephone systems that can ring it. A device with
     `confirm` is connected only after key 1. It starts to ring `ring_after` seconds into an offer, and
-    only within its `hours` (None: always).
+    only within its `hours` (None: always). `states` are further devices and hints of the PBX: while one of
+    them is in use, so is the phone. `all_contacts` rings every phone that is registered at the endpoint.
+    With `auto_answer` the phone is asked to answer by itself.
     """
 
     id: str
@@ -68,6 +70,9 @@ class DeviceSpec:
     ring_after: float = 0.0
     enabled: bool = True
     hours: Hours | None = None
+    states: tuple[str, ...] = ()
+    all_contacts: bool = True
+    auto_answer: bool = False
 
     @property
     def address(self) -> str:

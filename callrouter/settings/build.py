@@ -8,6 +8,7 @@ from callrouter.mobiles.policy import form_fault
 from callrouter.model.table import AgentSpec, DeviceSpec, PauseEnd, PauseSpec, SignIn, Table
 from callrouter.settings import schema
 from callrouter.settings.context import Context
+from callrouter.settings.devices import read_phone
 from callrouter.settings.extensions import build_extensions
 from callrouter.settings.folder import Way
 from callrouter.settings.problems import listed, quoted
@@ -92,13 +93,8 @@ def _device(
         schema.Device.model_validate({"endpoint": written}) if isinstance(written, str) else written
     )
     way: Way = ("agents", agent, "devices", id_)
-    endpoint, number = device.endpoint or "", device.number or ""
-    if bool(endpoint) == bool(number):
-        at = context.document.written(*way)
-        # One of the two may be there, but not fit: that was said already.
-        if endpoint or not (isinstance(at, Section) and at.at.keys() & {"endpoint", "number"}):
-            both = "both 'endpoint' and 'number'" if endpoint else "neither 'endpoint' nor 'number'"
-            context.document.error(way, f"{id_} has {both}", "give exactly one", key=True)
+    number = device.number or ""
+    if not _one_address(way, device, context):
         return None
     if number and device.confirm is False:
         text = "confirm: false is not allowed for an outside number"
@@ -112,17 +108,40 @@ def _device(
     pbxes = _rung_by(way, device, context)
     if not pbxes:
         return None
+    phone = read_phone(way, device, pbxes, context)
+    if phone is None:
+        return None
     return DeviceSpec(
         id=id_,
         agent=agent,
         pbxes=pbxes,
-        endpoint=endpoint,
+        endpoint=phone.endpoint,
         number=number,
-        confirm=bool(number) if device.confirm is None else device.confirm,
+        confirm=bool(number) or phone.may_forward if device.confirm is None else device.confirm,
         ring_after=device.ring_after,
         enabled=device.enabled,
         hours=context.hours({(*way, "hours"): device.hours}) if device.hours else None,
+        states=phone.states,
+        all_contacts=device.contacts == "all",
+        auto_answer=device.auto_answer,
     )
+
+
+def _one_address(way: Way, device: schema.Device, context: Context) -> bool:
+    """Whether a device has exactly one of its ways of being rung; else that is an error."""
+    named = {"endpoint": device.endpoint, "dial": device.dial, "number": device.number}
+    given = [f"'{key}'" for key, value in named.items() if value]
+    if len(given) == 1:
+        return True
+    at = context.document.written(*way)
+    # One of them may be there, but not fit: that was said already.
+    if given or not (isinstance(at, Section) and at.at.keys() & named.keys()):
+        text = (
+            f"{way[-1]} has {' and '.join(given)}" if given else f"{way[-1]} has no phone to ring"
+        )
+        hint = "give exactly one of endpoint, dial and number"
+        context.document.error(way, text, hint, key=True)
+    return False
 
 
 def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ...]:
@@ -146,11 +165,12 @@ def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ..
             context.document.error(way, text, "give one a dial_number", key=True)
         return able
     if not able and context.pbxes:
-        text = f"no pbx can ring {device.endpoint}"
+        text = f"no pbx can ring {device.endpoint or device.dial}"
         context.document.error(way, text, f"Twilio rings {_TWILIO_PHONES}", key=True)
     if len(able) > 1:
         text = f"{way[-1]} needs a 'pbx': there are {listed(able)}"
-        hint = f"such as {{endpoint: {device.endpoint}, pbx: {able[0]}}}"
+        key = "endpoint" if device.endpoint else "dial"
+        hint = f"such as {{{key}: {device.endpoint or device.dial}, pbx: {able[0]}}}"
         context.document.error(way, text, hint, key=True)
         return ()
     return able
@@ -168,7 +188,7 @@ def _can_ring(id_: str, device: schema.Device, context: Context) -> bool:
         return dials_numbers(pbx)
     is_twilio_phone = _TWILIO_PHONE.fullmatch(device.endpoint or "") is not None
     if isinstance(pbx, TwilioSettings):
-        return is_twilio_phone
+        return is_twilio_phone and not device.dial
     others = any(isinstance(other, TwilioSettings) for other in context.pbxes.values())
     return not (is_twilio_phone and others) or device.pbx == id_
 
@@ -178,5 +198,5 @@ def _say_unable(context: Context, at: Way, pbx: PbxSettings, device: schema.Devi
         text = f"pbx {pbx.id} cannot ring an outside number"
         context.document.error(at, text, "give it a dial_number")
     else:
-        text = f"pbx {pbx.id} cannot ring {device.endpoint}"
+        text = f"pbx {pbx.id} cannot ring {device.endpoint or device.dial}"
         context.document.error(at, text, f"Twilio rings {_TWILIO_PHONES}")

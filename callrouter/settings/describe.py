@@ -106,6 +106,12 @@ def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
         yield f"{what}: ring_after {duration(old.ring_after)} -> {duration(new.ring_after)}"
     if old.confirm is not new.confirm:
         yield f"{what}: confirm {_yes(old.confirm)} -> {_yes(new.confirm)}"
+    if old.states != new.states:
+        yield f"{what}: state {_listed(old.states)} -> {_listed(new.states)}"
+    if old.all_contacts is not new.all_contacts:
+        yield f"{what}: contacts {_contacts(old)} -> {_contacts(new)}"
+    if old.auto_answer is not new.auto_answer:
+        yield f"{what}: auto_answer {_yes(old.auto_answer)} -> {_yes(new.auto_answer)}"
     if _hours(old) != _hours(new):
         yield f"{what}: hours {_hours(old)} -> {_hours(new)}"
     if old.enabled is not new.enabled:
@@ -114,6 +120,14 @@ def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
 
 def _hours(device: DeviceSpec) -> str:
     return "always" if device.hours is None else hours(device.hours.spans)
+
+
+def _listed(states: tuple[str, ...]) -> str:
+    return ", ".join(states) or "none"
+
+
+def _contacts(device: DeviceSpec) -> str:
+    return "all" if device.all_contacts else "first"
 
 
 def _address(device: DeviceSpec) -> str:

@@ -41,8 +41,9 @@ def build_extensions(root: schema.Root, document: Document) -> dict[str, str]:
 
 def _of_phone(agent: schema.Agent) -> str:
     for device in agent.devices.values():
-        endpoint = device if isinstance(device, str) else device.endpoint
+        endpoint = device if isinstance(device, str) else device.endpoint or device.dial
         if endpoint:
-            digits = re.sub("[^0-9]", "", endpoint.partition("/")[2])
+            name = endpoint.partition("/")[2].partition("@")[0]  # not the digits of a trunk's name
+            digits = re.sub("[^0-9]", "", name)
             return digits if len(digits) <= _MOST_DIGITS else ""
     return ""

@@ -160,9 +160,16 @@ Date = Annotated[
 # No & , ; | $ { } ( ) quotes or blanks: each means something in a dial string or to AMI.
 Endpoint = Annotated[
     str,
-    Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9][A-Za-z0-9._@+-]{0,79}$"),
-    Expected("a phone such as PJSIP/1001 (letters, digits and . _ @ + - after the /)"),
+    Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9*+_.][A-Za-z0-9._@+*:/-]{0,119}$"),
+    Expected("a phone such as PJSIP/1001 (letters, digits and . _ @ + - * after the /)"),
 ]
+# What a device's state may be is read later, where what is wrong can be said more exactly.
+StateSource = Annotated[
+    str,
+    Field(min_length=1, max_length=160),
+    Expected("a state such as hint:1001@ext-local or Custom:DND1001"),
+]
+Contacts = Annotated[Literal["all", "first"], Expected("all or first", "all|first")]
 Extension = Annotated[
     str,
     BeforeValidator(_name_of_digits),

@@ -183,7 +183,7 @@ class Numbers(Shape):
 
 
 class Device(Shape):
-    """A phone of an agent; exactly one of `endpoint` and `number`."""
+    """A phone of an agent; exactly one of `endpoint`, `dial` and `number`."""
 
     endpoint: f.Endpoint | None = Field(
         None, description="A phone that the PBX knows, such as PJSIP/1001."
@@ -191,13 +191,39 @@ class Device(Shape):
     number: f.PhoneNumber | None = Field(
         None, description="An outside number in international form, such as +447700900123."
     )
+    dial: f.Endpoint | None = Field(
+        None,
+        description="What Asterisk dials to ring it, such as Local/1001@from-internal/n for an extension "
+        "with its rules, or PJSIP/2004@branch for one of another PBX.",
+    )
+    state: (
+        Annotated[
+            Annotated[f.StateSource, Tag(SHORT)] | Annotated[list[f.StateSource], Tag(LIST)],
+            Discriminator(list_or_short),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="What else tells whether it is in use, or takes no calls: hint:1001@ext-local, "
+        "Custom:DND1001, PJSIP/1001, or a list of such. In use when one of them is.",
+    )
+    contacts: f.Contacts = Field(
+        "all",
+        description="Of several phones that are registered at the endpoint: ring all, or the first only.",
+    )
+    auto_answer: f.Bool = Field(
+        False,
+        description="true: the phone is asked to answer by itself, as for a headset (Call-Info and "
+        "Alert-Info).",
+    )
     pbx: f.Name | None = Field(None, description="The PBX that rings it, where several could.")
     ring_after: f.Duration = Field(
         0.0, description="Rings this long after the agent's first phone."
     )
     confirm: f.Bool | None = Field(
         None,
-        description="The call is connected only after key 1. Default: true for a number, else false.",
+        description="The call is connected only after key 1. Default: true for a number and for whatever "
+        "may forward (Local/…, another PBX's extension), else false.",
     )
     hours: f.HoursText | None = Field(
         None, description="When it rings, such as mon-fri 08:00-18:00. Default: always."

@@ -144,8 +144,7 @@ class Floor:
             port=self.port or self.lab.asterisk.ami_port,
             username=self.username,
             secret="change-me",
-            dial_number="PJSIP/{number}@carrier",
-            **self.site,
+            **{"dial_number": "PJSIP/{number}@carrier", **self.site},
         )
         self.pbx = AsteriskPbx(PBX, settings, post=self.runtime.post, table=self.spec, boot=boot)
         self.pbx.devices_from(lambda: router.floor)

@@ -94,8 +94,11 @@ def test_why_a_leg_ended(cause: str, status: str, reason: str, end: LegEnd) -> N
 
 
 def test_leg_ids() -> None:
-    assert words.leg_id("k3x9-12", "my-desk") == "cr-k3x9-12-my-desk"
-    assert words.offer_of("cr-k3x9-12-my-desk") == "k3x9-12"
+    assert words.leg_id("k3x9-12", "my-desk") == "cr-k3x9-12-my-desk.1"
+    assert words.leg_id("k3x9-12", "my-desk", 3) == "cr-k3x9-12-my-desk.3"
+    assert words.offer_of("cr-k3x9-12-my-desk.1") == "k3x9-12"
+    assert words.far_half(words.far_half_id("k3x9-12", "desk"))
+    assert not words.far_half(words.leg_id("k3x9-12", "desk"))
     assert words.offer_of("1795303093.93") == ""
 
 
@@ -122,7 +125,7 @@ def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None
     )
     for name, legs in (("PJSIP", 1), ("Surrogate/PJSIP", 0)):
         mirror = Mirror(PBX, Deaf())  # type: ignore[arg-type]
-        survey.take_in(mirror, [parse(status.format(name).encode())], [], anew=True)
+        survey.take_in(mirror, [parse(status.format(name).encode())], [], {}, anew=True)
         assert len(survey.snapshot(mirror).legs) == legs
 
 

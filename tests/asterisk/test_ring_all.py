@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
-from tests.asterisk.floor import Answer, Floor, RingOnly, queue, staff, stage, tell
+from tests.asterisk.floor import (
+    Answer,
+    Floor,
+    RingOnly,
+    desk,
+    person,
+    queue,
+    staff,
+    stage,
+    tell,
+)
 from tests.noise import noise
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -169,4 +180,18 @@ async def test_OA_03_twenty_callers_at_once_onto_five_agents(here: Floor) -> Non
     rung_for = [offer.call.seq for offer in here.router.floor.offers.values()]
     assert sorted(rung_for) == sorted(c.seq for c in here.router.floor.calls.values())[:5]
     await asyncio.gather(*(caller.bye() for caller in callers))
+    await here.quiet()
+
+
+async def test_two_phones_of_one_agent_whose_names_begin_alike(here: Floor) -> None:
+    """Asterisk's Bridge() takes any channel whose id begins with what it is given."""
+    phones = [replace(desk("a1", "1001"), id="desk2"), replace(desk("a1", "1002"), id="desk")]
+    await here.fresh(person("a1", *phones), queues=[queue("support", ["a1"])])
+    here.phone("1001").behaviour = RingOnly()
+    here.phone("1002").behaviour = Answer(after=0.2)
+    caller = await here.call()
+    await caller.wait_heard("1002")
+    await here.phone("1002").incoming[0].wait_heard("caller")
+    assert here.phone("1001").incoming[0].answered_elsewhere
+    await caller.bye()
     await here.quiet()

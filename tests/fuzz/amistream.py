@@ -30,7 +30,7 @@ class Heard:
         self.now = 1_700_000_000.0
         self.router = Router(spec, dice=random.Random(1), boot="b", now=self.now)
         self.mirror = Mirror(PBX, self)
-        self.mirror.phones.watched = frozenset({"PJSIP/ann"})
+        self.mirror.phones.use(spec.agents["ann"].devices)
         self.post(PbxSnapshot(pbx=PBX, endpoints={"PJSIP/ann": Reached.IDLE}))
         self.post(SignedIn(agent="ann"))
 
@@ -48,6 +48,7 @@ class Heard:
     def stop_now(self, leg: LegChannel) -> None: ...
     def gone_unless_moved(self, leg: LegChannel) -> None: ...
     def stray(self, uid: str) -> None: ...
+    def let_go(self, leg: LegChannel) -> None: ...
     def forwarded(self, uid: str) -> None: ...
     def unheard(self, uid: str) -> None: ...
 
@@ -68,7 +69,7 @@ def take(data: bytes) -> None:
         if message.name == "Status":
             rows.append(message)
         heard.mirror.handle(message)
-    survey.take_in(heard.mirror, rows, [], anew=bool(len(rows) % 2))
+    survey.take_in(heard.mirror, rows, [], {}, anew=bool(len(rows) % 2))
     heard.post(survey.snapshot(heard.mirror))
     assert check(heard.router.floor) == []
 

@@ -317,7 +317,7 @@ def test_no_key_is_forgotten() -> None:
     }  # fmt: skip
     assert names(DeviceSpec) == {
         "id", "agent", "pbxes", "endpoint", "number", "confirm", "ring_after", "enabled",
-        "hours",
+        "hours", "states", "all_contacts", "auto_answer",
     }  # fmt: skip
     assert names(PauseSpec) == {"reason", "longest", "then", "default"}
     assert names(Rule) == {

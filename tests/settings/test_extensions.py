@@ -24,6 +24,8 @@ def test_by_default_the_digits_of_the_first_phone(tmp_path: Path) -> None:
   carol: {devices: {desk: PJSIP/carol}}
   dave: {extension: 4711, devices: {desk: PJSIP/1004}}
   erin: {extension: "0815"}
+  frank: {devices: {desk: PJSIP/555@Trunk_01}}
+  gina: {devices: {desk: {dial: Local/1007@from-internal-2/n}}}
 """
     assert extensions(tmp_path, agents) == {
         "alice": "1001",
@@ -31,6 +33,8 @@ def test_by_default_the_digits_of_the_first_phone(tmp_path: Path) -> None:
         "carol": "",
         "dave": "4711",
         "erin": "0815",
+        "frank": "555",
+        "gina": "1007",
     }
 
 

@@ -247,8 +247,21 @@ def test_dangling_and_repeated_agents(tmp_path: Path) -> None:
 DEVICE_ERRORS = [
     ("PJSIP/1001&PJSIP/1", "endpoint", "must be a phone such as PJSIP/1001"),
     ("1001", "desk", "must be"),
-    ("{}", "", "desk has neither 'endpoint' nor 'number' (give exactly one)"),
-    ("{endpoint: PJSIP/1, number: '+447700900123'}", "", "desk has both 'endpoint' and 'number'"),
+    ("{}", "", "desk has no phone to ring (give exactly one of endpoint, dial and number)"),
+    ("{endpoint: PJSIP/1, number: '+447700900123'}", "", "desk has 'endpoint' and 'number'"),
+    ("{endpoint: PJSIP/1, dial: Local/1@x}", "", "desk has 'endpoint' and 'dial' (give exactly one"),
+    ("SIP/1001", "", "'SIP/1001' is a phone of chan_sip, which Asterisk has no more; write PJSIP/1001"),
+    ("{dial: Local/1001}", "", "'Local/1001' is no way through the dialplan such as Local/1001@from-internal/n"),
+    ("{dial: Local/1001@a/q}", "", "is no way through the dialplan"),
+    ("PJSIP/2004/branch", "", "has a / too many; another PBX's extension is PJSIP/branch@2004"),
+    ("PJSIP/2004@a@b", "", "is no phone such as PJSIP/1001 or PJSIP/2004@branch"),
+    ("{endpoint: PJSIP/1, state: hint 1001}", "", "'hint 1001' is no state such as hint:1001@ext-local, Custom:DND1001"),
+    ("{endpoint: PJSIP/1, state: [Custom:DND1, 'hint:1001']}", "", "'hint:1001' is no state such as"),
+    ("{number: '+447700900123', state: Custom:DND1}", "", "state says nothing of an outside number"),
+    ("{endpoint: PJSIP/1, contacts: one}", "", "contacts must be all or first, not 'one'"),
+    ("{number: '+447700900123', auto_answer: true}", "", "auto_answer cannot go with key 1"),
+    ("{endpoint: PJSIP/1, confirm: true, auto_answer: true}", "", "auto_answer cannot go with key 1"),
+    ("{dial: Local/1@x, confirm: false, auto_answer: true}", "", "auto_answer does not reach a phone behind Local/1@x"),
     ("{number: '07700900123'}", "", "number must be an international number such as +447700900123"),
     ("{number: 447700900123}", "", "number must be an international number"),
     ("{number: '+12345'}", "", "number must be an international number"),
@@ -278,6 +291,42 @@ def test_nothing_odd_gets_into_a_dial_string(tmp_path: Path, odd: str) -> None:
         return  # these two are harmless beside a number: PJSIP/trunk/sip:{number}@host
     pbx = f'pbx:\n  office: {{driver: asterisk, username: u, secret: s, dial_number: "PJSIP/{{number}}{escaped}"}}\n'
     assert len(told(tmp_path, pbx=pbx)) == 1
+
+
+PHONES = [
+    # as written, how Asterisk rings it, whether key 1 is asked for
+    ("PJSIP/1001", "PJSIP/1001", False),
+    ("pjsip/1001", "PJSIP/1001", False),
+    ("iax2/1002", "IAX2/1002", False),
+    ("Local/1002@from-internal", "Local/1002@from-internal", True),
+    ("{dial: local/1001@from-internal/n}", "Local/1001@from-internal/n", True),
+    ("{dial: Local/1001@from-internal/n, confirm: false}", "Local/1001@from-internal/n", False),
+    ("PJSIP/2004@branch", "PJSIP/2004@branch", True),
+    ("PJSIP/branch/sip:2004@192.0.2.1", "PJSIP/branch/sip:2004@192.0.2.1", True),
+    ("IAX2/branch/2004", "IAX2/branch/2004", True),
+    ("DAHDI/4", "DAHDI/4", False),
+    ("SCCP/1001", "SCCP/1001", False),
+]
+
+
+@pytest.mark.parametrize(("written", "dialled", "confirm"), PHONES)
+def test_how_a_phone_is_spelled_and_who_may_answer_it(
+    tmp_path: Path, written: str, dialled: str, confirm: bool
+) -> None:
+    pbx = "pbx:\n  office: {driver: asterisk, username: u, secret: s}\n"
+    agents = f"agents:\n  bob: {{}}\n  alice: {{devices: {{desk: {written}}}}}\n"
+    [desk] = loaded(tmp_path, pbx=pbx, agents=agents).table.agents["alice"].devices
+    assert (desk.endpoint, desk.confirm) == (dialled, confirm)
+
+
+def test_what_else_tells_of_a_phone(tmp_path: Path) -> None:
+    one = "{dial: Local/1001@from-internal/n, state: hint:1001@ext-local, contacts: first}"
+    more = "{endpoint: PJSIP/1002, state: [hint:1002@ext-local, Custom:DND1002, pjsip/1002]}"
+    agents = f"agents:\n  bob: {{devices: {{a: {one}, b: {more}}}}}\n  alice: {{}}\n"
+    a, b = loaded(tmp_path, agents=agents).table.agents["bob"].devices
+    assert (a.states, a.all_contacts) == (("hint:1001@ext-local",), False)
+    assert b.states == ("hint:1002@ext-local", "Custom:DND1002", "PJSIP/1002")
+    assert b.all_contacts
 
 
 def test_which_pbx_rings_a_device(tmp_path: Path) -> None:

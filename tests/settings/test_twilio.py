@@ -136,11 +136,13 @@ def test_a_phone_that_nobody_can_ring(tmp_path: Path) -> None:
         assert any(what in line for line in found), found
 
 
-def test_an_asterisk_alone_keeps_its_phones(tmp_path: Path) -> None:
+def test_what_looks_like_twilio_s_is_chan_sip_s_where_there_is_an_asterisk_alone(
+    tmp_path: Path,
+) -> None:
     office = "pbx:\n  office: {driver: asterisk, username: u, secret: s}\n"
     agents = "agents:\n  ann: {devices: {desk: sip/ann@trunk}}\n"
-    table = loaded(tmp_path, pbx=office, agents=agents, queues=QUEUES).table
-    assert table.agents["ann"].devices[0].pbxes == ("office",)
+    [said] = told(tmp_path, pbx=office, agents=agents, queues=QUEUES)
+    assert "is a phone of chan_sip, which Asterisk has no more; write PJSIP/ann@trunk" in said
 
 
 PEOPLE = (

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from callrouter.core.failing import WORST_LAST
 from callrouter.model.commands import StopReason
 from callrouter.model.events import CallArrived, Event, LegEnd
 from callrouter.pbx.asterisk.wire import AmiMessage
@@ -66,6 +67,62 @@ class LegChannel:
     caller: str = ""
     """The caller's channel it is being connected with, or talks to."""
     bridge: str = ""
+    route: bool = False
+    """It leads through the dialplan (``Local/…``): further channels belong to it."""
+    far_end: tuple[str, str] = ("", "")
+    """Cause and SIP status with which the last phone at the far end of a route ended."""
+    fork: Fork | None = None
+    """The phones that are rung together with this one, being registered at the same endpoint."""
+
+
+@dataclass(slots=True, eq=False)
+class Far:
+    """A channel that came to be on the way from a leg through the dialplan: its far half, a phone."""
+
+    leg: LegChannel
+    channel: str
+    bridge: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Fork:
+    """Several phones registered at one endpoint: one leg to the core, a channel for each here.
+
+    Attributes:
+        legs: those that are not over.
+        taken: the one that was accepted.
+    """
+
+    legs: list[LegChannel] = field(default_factory=list)
+    taken: LegChannel | None = None
+    rang: bool = False
+    answered: bool = False
+    _ends: list[tuple[bool, LegEnd]] = field(default_factory=list)
+
+    def add(self, leg: LegChannel) -> None:
+        """Take in one more."""
+        self.legs.append(leg)
+        leg.fork = self
+
+    def drop(self, leg: LegChannel) -> None:
+        """A channel is not there any more, and nothing says why."""
+        if leg in self.legs:
+            self.legs.remove(leg)
+
+    def over(self, leg: LegChannel, why: LegEnd) -> LegEnd | None:
+        """One is over. Gives how all of them ended, if that is so now and was not before.
+
+        What speaks is how phones ended that rang, or answered anything at all: one that was silent until it
+        was stopped may be the registration of a phone that is not there any more.
+        """
+        self.drop(leg)
+        if self.taken is not None:
+            return why if leg is self.taken else None
+        self._ends.append((leg.rang or leg.up or leg.stop is None, why))
+        if self.legs:
+            return None
+        telling = [end for told, end in self._ends if told] or [end for _, end in self._ends]
+        return max(telling, key=WORST_LAST.index)
 
 
 class Sink(Protocol):
@@ -91,6 +148,9 @@ class Sink(Protocol):
 
     def stray(self, uid: str) -> None:
         """A channel was picked up as if it were a leg of ours, and is none: end it."""
+
+    def let_go(self, leg: LegChannel) -> None:
+        """A leg's channel is on with something else, which is none of our business: forget it."""
 
     def forwarded(self, uid: str) -> None:
         """A channel may be what Asterisk makes of a leg that its phone sent elsewhere (302): end it."""

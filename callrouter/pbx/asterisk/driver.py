@@ -7,6 +7,7 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 from callrouter.clock import SystemClock
 from callrouter.core.state import Floor
@@ -14,9 +15,10 @@ from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import Event, PbxLost
 from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import DEFAULT_PRIORITY, Table
-from callrouter.pbx.asterisk import orders, survey, words
+from callrouter.pbx.asterisk import contacts, orders, probe, survey, words
 from callrouter.pbx.asterisk.channels import Caller, LegChannel
 from callrouter.pbx.asterisk.checkup import Checkup
+from callrouter.pbx.asterisk.contacts import Contacts
 from callrouter.pbx.asterisk.entry import APART
 from callrouter.pbx.asterisk.known import KnownDevices
 from callrouter.pbx.asterisk.lamps import Lamps
@@ -102,6 +104,9 @@ class AsteriskPbx:
             shown=orders.Shown(settings.caller_id, always=settings.show == "business"),
             resync=self.resync,
         )
+        self._contacts = Contacts(self.session, self._tasks)
+        self.outbox.contacts = self._contacts.of
+        self.mirror.own_phones = self._own_phones
         self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
         self.outbox.connecting = self._lookout.connecting
         self._checkup = Checkup(self.session, self.outbox)
@@ -162,15 +167,14 @@ class AsteriskPbx:
         self._journal.use(before, table)
         if table.agents is before.agents:
             return
-        watched = frozenset(
-            device.endpoint
+        devices = [
+            device
             for agent in table.agents.values()
             for device in agent.devices
             if device.endpoint and self.name in device.pbxes
-        )
-        changed = watched != self.mirror.phones.watched
-        self.mirror.phones.watched = watched
-        if changed and self.in_step:
+        ]
+        self._contacts.use(devices)
+        if self.mirror.phones.use(devices) and self.in_step:
             self.resync("the configuration names other phones")
 
     def resync(self, why: str) -> None:
@@ -241,7 +245,8 @@ class AsteriskPbx:
                 self.mirror.comparing = True
                 channels = await self.session.list(survey.STATUS)
                 devices = await self.session.list(survey.DEVICES)
-                self._compared(channels, devices)
+                unlisted = await self._look_at_phones(devices)
+                self._compared(channels, devices, unlisted)
                 if not self._sync_again:
                     return
         except AmiError as error:
@@ -253,7 +258,25 @@ class AsteriskPbx:
         finally:
             self.mirror.comparing = False
 
-    def _compared(self, channels: list[AmiMessage], devices: list[AmiMessage]) -> None:
+    async def _look_at_phones(self, devices: list[AmiMessage]) -> dict[str, str]:
+        """Ask for what no list has: hints, registered phones, and states that are not cached."""
+        phones = self.mirror.phones
+        phones.know_hints(await probe.hints(self.session, phones.hints()))
+        await self._contacts.refresh(most=contacts.AT_START)
+        listed = {message.get("Device") for message in devices}
+        return await probe.states(self.session, phones.unlisted(listed))
+
+    def _own_phones(self, agent: str) -> AbstractSet[str]:
+        """The phones on which an agent is rung, by whatever way."""
+        spec = self._table.agents.get(agent)
+        watched = self.mirror.phones.watched
+        devices = spec.devices if spec is not None else ()
+        judged = (watched[device.endpoint] for device in devices if device.endpoint in watched)
+        return frozenset().union(*(how.phones for how in judged))
+
+    def _compared(
+        self, channels: list[AmiMessage], devices: list[AmiMessage], unlisted: dict[str, str]
+    ) -> None:
         """Agree with the lists, and replay what happened meanwhile. Replaying is idempotent.
 
         While in step, events went on being handled as the lists were on their way, and what they
@@ -261,7 +284,7 @@ class AsteriskPbx:
         """
         first = not self.in_step
         before = survey.known(self.mirror)
-        survey.take_in(self.mirror, channels, devices, anew=first)
+        survey.take_in(self.mirror, channels, devices, unlisted, anew=first)
         if not first:
             self._drifted(before ^ survey.known(self.mirror))
         for message in self._buffer or ():
@@ -274,6 +297,7 @@ class AsteriskPbx:
         buffered, self._buffer = self._buffer or deque(), None
         for message in buffered:
             self._replay(message)
+        self._contacts.refresh_rest()
         if first:
             self.queue_log.write()
             logger.info(
@@ -344,6 +368,9 @@ class AsteriskPbx:
 
     def _on_event(self, message: AmiMessage) -> None:
         self._checkup.heard(message)
+        if message.name == "ContactStatus":
+            self._contacts.heard(message)
+            return
         if self._buffer is not None:
             self._buffer.append(message)
             if (
@@ -402,6 +429,10 @@ class AsteriskPbx:
     def stray(self, uid: str) -> None:
         """End a channel that was picked up as a leg of ours and is none."""
         self._lookout.stray(uid)
+
+    def let_go(self, leg: LegChannel) -> None:
+        """The channel of a leg serves a call of others from now on: no comparison takes it for a leg."""
+        self.outbox.send(orders.setvar(leg.uid, "CALLROUTER_OFFER", ""))
 
     def forwarded(self, uid: str) -> None:
         """End a channel if it is what Asterisk makes of a call that a phone sent elsewhere."""

@@ -6,6 +6,7 @@ No I/O: messages in, calls of `Sink` out. It remembers callers that are ours and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 
 from callrouter.model.commands import StopReason
 from callrouter.model.events import (
@@ -27,10 +28,13 @@ from callrouter.model.events import (
 )
 from callrouter.pbx.asterisk import words
 from callrouter.pbx.asterisk.arrival import arrival
-from callrouter.pbx.asterisk.channels import Caller, LegChannel, Sink, Where
+from callrouter.pbx.asterisk.channels import Caller, Far, LegChannel, Sink, Where
 from callrouter.pbx.asterisk.entry import APART, Moments, seconds
 from callrouter.pbx.asterisk.phones import Phones
 from callrouter.pbx.asterisk.wire import AmiMessage
+
+_SAYS_NOTHING = frozenset({"", "0", "16"})
+"""Causes with which a route's own channel ends, whatever became of the phone at its far end."""
 
 
 class Mirror:
@@ -47,6 +51,10 @@ class Mirror:
         self.clock = clock
         self.callers: dict[str, Caller] = {}
         self.legs: dict[str, LegChannel] = {}
+        self.far: dict[str, Far] = {}
+        """Channels on the way from a leg through the dialplan, by uniqueid."""
+        self.own_phones: Callable[[str], AbstractSet[str]] = lambda _agent: frozenset()
+        """The phones on which an agent is rung by our legs, by whatever way."""
         self.moved: set[str] = set()
         self.ahead = 0.0
         """Seconds that Asterisk's clock is ahead of ours; 0 where they count as one."""
@@ -96,8 +104,16 @@ class Mirror:
 
     def lost(self) -> None:
         """The link is down. What was ordered and never seen may never have been done."""
-        self.legs = {uid: leg for uid, leg in self.legs.items() if leg.channel}
+        for leg in list(self.legs.values()):
+            if not leg.channel:
+                self.forget(leg)
         self._sent_on.clear()
+
+    def forget(self, leg: LegChannel) -> None:
+        """A leg is not there, and nothing says how it ended: the next snapshot does."""
+        self.legs.pop(leg.uid, None)
+        if leg.fork is not None:
+            leg.fork.drop(leg)
 
     # ------------------------------------------------------------ phones
 
@@ -114,12 +130,12 @@ class Mirror:
 
         For those that came while the lists were on their way: nobody is rung whom others ring by now.
         """
-        uid, channel = message.get("Uniqueid"), message.get("Channel")
+        uid = message.get("Uniqueid")
         if message.name == "DeviceStateChange":
             self._device(message)
         elif uid not in self.legs:
             if message.name == "Newchannel":
-                self.phones.came(uid, channel)
+                self._foreign(message)
             elif message.name == "Hangup":
                 self.phones.went(uid)
 
@@ -129,15 +145,33 @@ class Mirror:
         uid, channel = message.get("Uniqueid"), message.get("Channel")
         leg = self.legs.get(uid)
         if leg is None:
-            self.phones.came(uid, channel)
+            if self._foreign(message):
+                return
             if uid.startswith(words.LEG):
-                self.sink.stray(uid)  # ordered before a gap, carried out after it
+                if not words.far_half(uid):  # that one ends with the near half
+                    self.sink.stray(uid)  # ordered before a gap, carried out after it
             elif words.may_be_forwarded(channel) and self._may_forward():
                 self.sink.forwarded(uid)
             return
         leg.channel = channel
         if leg.stop is not None:
             self.sink.stop_now(leg)
+
+    def _foreign(self, message: AmiMessage) -> bool:
+        """A channel that is no leg; whether it lies on the way from one through the dialplan.
+
+        What Asterisk makes on such a way is linked to the channel that it began with. A phone of the leg's
+        own agent rings for us then; any other phone is in a call that is none of its own agent's.
+        """
+        uid, channel = message.get("Uniqueid"), message.get("Channel")
+        leg = self.legs.get(message.get("Linkedid"))
+        on_the_way = leg is not None and leg.route
+        if leg is not None and on_the_way:
+            self.far[uid] = Far(leg, channel)
+            if words.endpoint_of(channel) in self.own_phones(leg.agent):
+                return True
+        self.phones.came(uid, channel)
+        return on_the_way
 
     def _may_forward(self) -> bool:
         """Whether a phone of ours may just have sent its call elsewhere.
@@ -156,6 +190,10 @@ class Mirror:
             leg.up = True
         elif state == "Ringing":
             leg.rang = True
+            if leg.fork is not None:
+                if leg.fork.rang:
+                    return
+                leg.fork.rang = True
             self.sink.post(LegRang(offer=leg.offer, device=leg.device))
 
     def _renamed(self, message: AmiMessage) -> None:
@@ -165,6 +203,9 @@ class Mirror:
             return
         leg = self.legs.get(uid)
         if leg is None:
+            if uid in self.far:
+                self.far[uid].channel = channel
+                return
             self.phones.went(uid)
             self.phones.came(uid, channel)
             return
@@ -194,6 +235,11 @@ class Mirror:
             self._sent_on.discard(uid)
             self._caller_gone(uid, CallerEnd.HUNG_UP)
             self.phones.went(uid)
+            far = self.far.pop(uid, None)
+            if far is not None and not far.leg.up and not far.channel.startswith("Local/"):
+                far.leg.far_end = message.get("Cause"), message.get("TechCause")
+        elif leg.route and (heir := self._heir(leg)):
+            self._lives_on(leg, heir)
         elif message.get("TechCause") or leg.up or leg.stop is not None or leg.refused is not None:
             self.leg_gone(leg, self._why(leg, message))
         else:
@@ -214,13 +260,54 @@ class Mirror:
             return LegEnd.NO_ANSWER
         if leg.up or leg.stop is not None:
             return LegEnd.HUNG_UP
-        return words.leg_end(message.get("Cause"), message.get("TechCause"), leg.reason)
+        cause, tech_cause = message.get("Cause"), message.get("TechCause")
+        if not tech_cause and cause in _SAYS_NOTHING and leg.far_end != ("", ""):
+            cause, tech_cause = leg.far_end
+        return words.leg_end(cause, tech_cause, leg.reason)
 
     def leg_gone(self, leg: LegChannel, why: LegEnd) -> None:
         """A leg is over: say so, once."""
         self.moved.add(leg.uid)
-        if self.legs.pop(leg.uid, None) is not None:
-            self.sink.post(LegEnded(offer=leg.offer, device=leg.device, why=why))
+        if self.legs.pop(leg.uid, None) is None:
+            return
+        if leg.route:
+            self.far = {uid: far for uid, far in self.far.items() if far.leg is not leg}
+        ended: LegEnd | None = why
+        if leg.fork is not None:
+            ended = leg.fork.over(leg, why)
+        if ended is not None:
+            self.sink.post(LegEnded(offer=leg.offer, device=leg.device, why=ended))
+
+    # ------------------------------------------------------------ ways through the dialplan
+
+    def _heir(self, leg: LegChannel) -> str:
+        """The channel that a leg through the dialplan goes on in, when its own is optimised away.
+
+        Where caller and phone are both in bridges, Asterisk takes the two halves of a Local channel out from
+        between them (without ``/n``). What the caller is in a bridge with then is the leg.
+        """
+        caller = self.callers.get(leg.caller)
+        if caller is None or not caller.bridge:
+            return ""
+        return next(
+            (
+                uid
+                for uid, far in self.far.items()
+                if far.leg is leg and far.bridge == caller.bridge
+            ),
+            "",
+        )
+
+    def _lives_on(self, leg: LegChannel, uid: str) -> None:
+        far = self.far.pop(uid)
+        del self.legs[leg.uid]
+        self.moved |= {leg.uid, uid}
+        self.phones.went(uid)
+        leg.uid, leg.channel, leg.bridge = uid, far.channel, far.bridge
+        self.legs[uid] = leg
+        self.callers[leg.caller].leg = uid
+        if leg.stop is not None:
+            self.sink.stop_now(leg)
 
     def _originated(self, message: AmiMessage) -> None:
         """Asterisk could not even make a channel: no such phone, or not registered."""
@@ -292,22 +379,50 @@ class Mirror:
         return leg
 
     def leg(self, offer: str, device: str) -> LegChannel | None:
-        """A leg by what it is for. Nearly always that is its channel's id."""
+        """A leg by what it is for. Nearly always that is its channel's id.
+
+        Of several phones at one endpoint it is the one that was accepted, or else any.
+        """
         found = self.legs.get(words.leg_id(offer, device))
         if found is not None:
-            return found
+            taken = found.fork.taken if found.fork is not None else None
+            return taken or found
         same = (leg for leg in self.legs.values() if (leg.offer, leg.device) == (offer, device))
         return next(same, None)
 
     def _leg_said(self, leg: LegChannel, name: str, message: AmiMessage) -> None:
         leg.up = True
+        fork = leg.fork
         if name == "CallrouterAccepted":
             leg.accepted = True
+            if fork is not None:
+                if fork.taken not in {None, leg}:
+                    self._stop(leg)  # two people picked up two phones of one endpoint
+                    return
+                fork.taken = leg
+                self._stop_others(leg)
             self.sink.post(LegAccepted(offer=leg.offer, device=leg.device))
         elif name == "CallrouterAnswered":
+            if fork is not None:
+                if fork.answered:
+                    return
+                fork.answered = True
             self.sink.post(LegAnswered(offer=leg.offer, device=leg.device))
         else:
             leg.refused = words.not_one(message.get("Why"), message.get("Key"))
+            if (
+                leg.refused is not LegEnd.NOT_ACCEPTED
+            ):  # a person said no, and means all their phones
+                self._stop_others(leg)
+
+    def _stop_others(self, leg: LegChannel) -> None:
+        for other in list(leg.fork.legs) if leg.fork is not None else ():
+            if other is not leg and other.stop is None:
+                self._stop(other)
+
+    def _stop(self, leg: LegChannel) -> None:
+        leg.stop = StopReason.ANSWERED_ELSEWHERE
+        self.sink.stop_now(leg)
 
     def _caller_said(self, caller: Caller, name: str) -> None:
         if name == "CallrouterUnbridged":
@@ -351,6 +466,8 @@ class Mirror:
 
     def _entered(self, message: AmiMessage) -> None:
         uid, bridge = message.get("Uniqueid"), message.get("BridgeUniqueid")
+        if uid in self.far:
+            self.far[uid].bridge = bridge
         leg, caller = self.legs.get(uid), self.callers.get(uid)
         if leg is not None:
             leg.bridge = bridge
@@ -371,6 +488,8 @@ class Mirror:
 
     def _left(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
+        if uid in self.far:
+            self.far[uid].bridge = ""
         leg, caller = self.legs.get(uid), self.callers.get(uid)
         if leg is not None:
             leg.bridge = ""
@@ -393,11 +512,16 @@ class Mirror:
 
     def _passed_by(self, transferer: str, kind: TransferKind, to: str) -> None:
         """If it was an agent of ours who passed on their caller, that caller is ours no more."""
-        leg = self.legs.get(transferer)
+        far = self.far.get(transferer)
+        leg = far.leg if far is not None else self.legs.get(transferer)
         caller = self.callers.get(leg.caller) if leg is not None else None
         if leg is not None and caller is not None and caller.leg == leg.uid:
             del self.callers[caller.uid]
             self._passed_on(caller, kind, to)
+            if far is not None:
+                # Between the caller and whoever they were passed to, the channel of the leg stays.
+                self.sink.let_go(leg)
+                self.leg_gone(leg, LegEnd.HUNG_UP)
 
     def _passed_on(self, caller: Caller, kind: TransferKind, to: str) -> None:
         """The agent's own leg still ends on its own."""

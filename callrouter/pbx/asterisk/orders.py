@@ -57,12 +57,34 @@ class Shown:
     always: bool = False
 
 
+ROUTE: Final = "Local/"
+"""How a channel begins that leads through the dialplan."""
+
+
 def originate(
-    ring: Ring, dial_number: str, *, shown: Shown = Shown(), language: str = ""
+    ring: Ring,
+    dial_number: str,
+    *,
+    shown: Shown = Shown(),
+    language: str = "",
+    contact: str = "",
+    uid: str = "",
 ) -> dict[str, str | list[str]]:
-    """Ring one device; `dial_number` says how outside numbers are dialled."""
-    uid = words.leg_id(ring.offer, ring.device)
-    channel = ring.endpoint or dial_string(dial_number, ring.number)
+    """Ring one device.
+
+    Args:
+        ring: the command.
+        dial_number: how outside numbers are dialled.
+        shown: what number outside phones are shown.
+        language: what is spoken to the agent.
+        contact: one of several phones at the endpoint; then `uid` is the id of its channel.
+        uid: empty for the id of the leg.
+    """
+    uid = uid or words.leg_id(ring.offer, ring.device)
+    channel = contact or ring.endpoint or dial_string(dial_number, ring.number)
+    # A way through the dialplan may end in the bare phone, once its own channels are optimised away; what
+    # it is the leg of, the phone inherits.
+    kept = "__" if channel.startswith(ROUTE) else ""
     name, number = clean_name(ring.caller_name), clean_number(ring.caller_number)
     if ring.number and shown.caller_id and (shown.always or not number):
         number = shown.caller_id
@@ -71,6 +93,7 @@ def originate(
         "ActionID": uid,
         "Channel": channel,
         "ChannelId": uid,
+        **({"OtherChannelId": words.far_half_id(ring.offer, ring.device)} if kept else {}),
         "Context": words.OFFER,
         "Exten": "mobile" if ring.confirm else words.DESK,
         "Priority": "1",
@@ -78,10 +101,10 @@ def originate(
         "CallerID": f'"{name or number or "anonymous"}" <{number}>',
         "Async": "true",
         "Variable": [
-            variable("CALLROUTER_OFFER", ring.offer),
-            variable("CALLROUTER_DEVICE", ring.device),
-            variable("CALLROUTER_FOR_AGENT", ring.agent),
-            variable("CALLROUTER_FOR_CALL", ring.call),
+            variable(f"{kept}CALLROUTER_OFFER", ring.offer),
+            variable(f"{kept}CALLROUTER_DEVICE", ring.device),
+            variable(f"{kept}CALLROUTER_FOR_AGENT", ring.agent),
+            variable(f"{kept}CALLROUTER_FOR_CALL", ring.call),
             *(_prompt(ring, language) if ring.confirm else ()),
         ],
     }

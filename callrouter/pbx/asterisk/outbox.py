@@ -21,7 +21,7 @@ from callrouter.model.commands import (
 )
 from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
 from callrouter.pbx.asterisk import orders, words
-from callrouter.pbx.asterisk.channels import Caller, LegChannel, Where
+from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel, Where
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.session import (
     AmiBadValue,
@@ -66,6 +66,8 @@ class Outbox:
         self.language: Callable[[str], str] = lambda _agent: ""
         """What is spoken to an agent."""
         self._resync = resync
+        self.contacts: Callable[[str], Sequence[str]] = lambda _endpoint: ()
+        """The phones that are registered at an endpoint, as dial strings; fewer than two: dial itself."""
         self.connecting: Callable[[Caller], None] = lambda _: None
         """Told of each caller who is sent to be connected."""
         self._complained: dict[str, float] = {}
@@ -103,13 +105,9 @@ class Outbox:
         mirror = self._mirror
         match command:
             case Ring():
-                yield self._ring(command)
+                yield from self._ring(command)
             case StopRing():
-                uid = words.leg_id(command.offer, command.device)
-                leg = mirror.leg(command.offer, command.device)
-                leg = leg or LegChannel(uid, command.offer, command.device)
-                leg.stop = command.why
-                yield orders.stop(leg), None
+                yield from self._stop(command)
             case Connect():
                 yield from self._connect(command)
             case Hold():
@@ -130,15 +128,37 @@ class Outbox:
                 for action in orders.leave(uid, queue, command):
                     yield action, None
 
+    def _stop(self, command: StopRing) -> Iterator[Step]:
+        uid = words.leg_id(command.offer, command.device)
+        leg = self._mirror.leg(command.offer, command.device)
+        leg = leg or LegChannel(uid, command.offer, command.device)
+        for one in list(leg.fork.legs) if leg.fork is not None else [leg]:
+            one.stop = command.why if one.fork is None else one.stop or command.why
+            yield orders.stop(one), None
+
     def _announce(self, command: Announce) -> Iterator[Step]:
         caller = self._mirror.callers.get(self._mirror.uid(command.call))
         if caller is not None and caller.where is Where.WAITING:
             tell = f"{command.position}-{command.minutes}"
             yield orders.setvar(caller.uid, "CALLROUTER_TELL", tell), None
 
-    def _ring(self, command: Ring) -> Step:
-        uid = words.leg_id(command.offer, command.device)
+    def _ring(self, command: Ring) -> Iterator[Step]:
+        contacts = self.contacts(command.endpoint) if command.endpoint else ()
+        if len(contacts) < 2:
+            yield self._ring_one(command)
+            return
+        fork = Fork()
+        for place, contact in enumerate(contacts, start=1):
+            yield self._ring_one(command, contact, place, fork)
+
+    def _ring_one(
+        self, command: Ring, contact: str = "", place: int = 1, fork: Fork | None = None
+    ) -> Step:
+        """Ring a device, or one `contact` of several that are registered at its endpoint."""
+        uid = words.leg_id(command.offer, command.device, place)
         leg = LegChannel(uid, command.offer, command.device, agent=command.agent, call=command.call)
+        if fork is not None:
+            fork.add(leg)
         self._mirror.legs[uid] = leg
         self._mirror.moved.add(uid)
         try:
@@ -147,7 +167,10 @@ class Outbox:
                 self._dial_number,
                 shown=self._shown,
                 language=self.language(command.agent),
+                contact=contact,
+                uid=uid,
             )
+            leg.route = str(action["Channel"]).startswith(orders.ROUTE)
         except (AmiBadValue, LookupError, ValueError) as error:
             fault = AmiBadValue(str(error))
             asyncio.get_running_loop().call_soon(self._placed_or_not, leg, fault)

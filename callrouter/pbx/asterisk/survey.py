@@ -13,9 +13,9 @@ from itertools import islice
 from typing import TypeAlias
 
 from callrouter.model.events import PbxSnapshot, SeenCall, SeenLeg
-from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk import orders, words
 from callrouter.pbx.asterisk.arrival import arrival
-from callrouter.pbx.asterisk.channels import Caller, LegChannel, Where
+from callrouter.pbx.asterisk.channels import Caller, Far, Fork, LegChannel, Where
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.wire import AmiMessage
 
@@ -80,7 +80,12 @@ def row(message: AmiMessage) -> Row:
 
 
 def take_in(
-    mirror: Mirror, channels: Iterable[AmiMessage], devices: Iterable[AmiMessage], *, anew: bool
+    mirror: Mirror,
+    channels: Iterable[AmiMessage],
+    devices: Iterable[AmiMessage],
+    unlisted: Mapping[str, str],
+    *,
+    anew: bool,
 ) -> None:
     """Make the mirror agree with the lists.
 
@@ -88,6 +93,7 @@ def take_in(
         mirror: what is known. Of whatever is in its `moved` it knows better than the lists.
         channels: events of `Status`.
         devices: events of `DeviceStateList`.
+        unlisted: device states that were asked for one by one.
         anew: after a gap. Else the mirror has heard every event until now, and only what
             nobody announced is put right.
     """
@@ -100,12 +106,15 @@ def take_in(
     if anew:
         mirror.callers.clear()
     _legs(mirror, rows, known_legs)
+    _ways(mirror, rows)
     _callers(mirror, rows, known_callers, anew=anew)
     foreign = {
-        uid: found.message.get("Channel") for uid, found in rows.items() if uid not in mirror.legs
+        uid: found.channel
+        for uid, found in rows.items()
+        if uid not in mirror.legs and not _on_our_way(mirror, uid, found.channel)
     }
     states = {message.get("Device"): message.get("State") for message in devices}
-    mirror.phones.take_in(states, foreign, mirror.moved)
+    mirror.phones.take_in({**unlisted, **states}, foreign, mirror.moved)
 
 
 def snapshot(mirror: Mirror) -> PbxSnapshot:
@@ -114,21 +123,26 @@ def snapshot(mirror: Mirror) -> PbxSnapshot:
     for caller in mirror.callers.values():
         talks = caller.where in {Where.TALKING, Where.RELEASED}
         calls.append(SeenCall(arrived=caller.arrived, talking_to=caller.offer if talks else ""))
-    legs = [
-        SeenLeg(
-            offer=leg.offer,
-            device=leg.device,
-            agent=leg.agent,
-            call=leg.call,
-            rang=leg.rang or leg.up,
-            answered=leg.up,
-            accepted=leg.accepted,
-            bridged=bool(leg.bridge),
-        )
-        for leg in mirror.legs.values()
-    ]
+    seen: dict[tuple[str, str], SeenLeg] = {}
+    for leg in mirror.legs.values():
+        one = (leg.offer, leg.device)
+        seen[one] = _seen(leg, seen.get(one))
     return PbxSnapshot(
-        pbx=mirror.pbx, calls=tuple(calls), legs=tuple(legs), endpoints=mirror.phones.all()
+        pbx=mirror.pbx, calls=tuple(calls), legs=tuple(seen.values()), endpoints=mirror.phones.all()
+    )
+
+
+def _seen(leg: LegChannel, other: SeenLeg | None) -> SeenLeg:
+    """A leg in words for the core; several phones at one endpoint are one leg to it."""
+    return SeenLeg(
+        offer=leg.offer,
+        device=leg.device,
+        agent=leg.agent,
+        call=leg.call,
+        rang=leg.rang or leg.up or (other is not None and other.rang),
+        answered=leg.up or (other is not None and other.answered),
+        accepted=leg.accepted or (other is not None and other.accepted),
+        bridged=bool(leg.bridge) or (other is not None and other.bridged),
     )
 
 
@@ -146,7 +160,7 @@ def _drop_gone(mirror: Mirror, rows: Mapping[str, Row], *, anew: bool) -> None:
     for leg in list(mirror.legs.values()):
         settled = leg.channel and leg.gone is None
         if leg.uid not in rows and leg.uid not in mirror.moved and (settled or anew):
-            del mirror.legs[leg.uid]
+            mirror.forget(leg)
     for caller in list(mirror.callers.values()):
         if caller.uid in mirror.moved:
             continue
@@ -163,17 +177,60 @@ def _legs(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str]) -> Non
         offer, device = found.own.get("OFFER", ""), found.own.get("DEVICE", "")
         if uid in mirror.moved:
             continue
-        if not offer or not device:
+        if not offer or not device or found.where is not None:
+            continue
+        if uid not in mirror.legs and not _begins(found, rows):
             continue
         if uid in mirror.legs or _ours(found, uid in known, callers):
-            leg = mirror.legs.get(uid) or LegChannel(uid, offer, device)
+            leg = mirror.legs.get(uid) or _adopted(mirror, LegChannel(uid, offer, device))
             mirror.legs[uid] = leg
+            leg.route = leg.route or found.channel.startswith(orders.ROUTE)
             leg.agent, leg.call = found.own.get("FOR_AGENT", ""), found.own.get("FOR_CALL", "")
             leg.channel = found.message.get("Channel")
             state = found.message.get("ChannelStateDesc")
             leg.rang, leg.up = leg.rang or state == "Ringing", state == "Up"
             leg.accepted = bool(found.own.get("ACCEPTED")) or _off_hook(found)
             leg.bridge = found.bridge
+
+
+def _ways(mirror: Mirror, rows: Mapping[str, Row]) -> None:
+    """What lies on the ways of legs through the dialplan."""
+    mirror.far = {uid: far for uid, far in mirror.far.items() if uid in rows or uid in mirror.moved}
+    for uid, found in rows.items():
+        offer, device = found.own.get("OFFER", ""), found.own.get("DEVICE", "")
+        if not offer or uid in mirror.legs or uid in mirror.moved or found.where is not None:
+            continue
+        leg = mirror.leg(offer, device)
+        if leg is not None and leg.route:
+            mirror.far[uid] = Far(leg, found.channel, found.bridge)
+
+
+def _begins(found: Row, rows: Mapping[str, Row]) -> bool:
+    """Whether a channel that bears a leg's variables is the leg itself.
+
+    What lies on a leg's way through the dialplan has inherited them. It can be the leg only where the
+    channel that we placed is gone, optimised away or picked up by a colleague.
+    """
+    if found.uid.startswith(words.LEG):
+        return not words.far_half(found.uid)
+    return words.leg_id(found.own.get("OFFER", ""), found.own.get("DEVICE", "")) not in rows
+
+
+def _adopted(mirror: Mirror, leg: LegChannel) -> LegChannel:
+    """A leg of an earlier run; another phone at the same endpoint may be one of its channels."""
+    other = mirror.leg(leg.offer, leg.device)
+    if other is not None:
+        if other.fork is None:
+            Fork().add(other)
+        if other.fork is not None:
+            other.fork.add(leg)
+    return leg
+
+
+def _on_our_way(mirror: Mirror, uid: str, channel: str) -> bool:
+    """Whether a channel is an agent's phone that one of our legs rings through the dialplan."""
+    far = mirror.far.get(uid)
+    return far is not None and words.endpoint_of(channel) in mirror.own_phones(far.leg.agent)
 
 
 def _off_hook(found: Row) -> bool:

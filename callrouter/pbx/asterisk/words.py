@@ -174,6 +174,7 @@ EVENTS = frozenset(
         "AttendedTransfer",
         "MusicOnHoldStop",
         "DeviceStateChange",
+        "ContactStatus",
         "Shutdown",
     }
 )
@@ -240,18 +241,35 @@ def not_one(why: str, key: str) -> LegEnd:
     return LegEnd.DECLINED if key in {"", "2"} else LegEnd.WRONG_KEY
 
 
-UNREACHABLE_STATES = frozenset({"UNAVAILABLE", "INVALID"})
-"""Device states in which a phone cannot be rung. In use is told by channels, not by these."""
-
-
 def endpoint_of(channel: str) -> str:
     """The endpoint of a channel name: ``PJSIP/1001-0000002a`` gives ``PJSIP/1001``."""
     return channel.rpartition("-")[0]
 
 
-def leg_id(offer: str, device: str) -> str:
-    """The channel id of a leg. Asterisk refuses a second one, so no leg can be placed twice."""
-    return f"{LEG}{offer}-{device}"
+def leg_id(offer: str, device: str, contact: int = 1) -> str:
+    """The channel id of a leg. Asterisk refuses a second one, so no leg can be placed twice.
+
+    Where several phones are registered at an endpoint, each has a channel; `contact` counts them, 1 to 9.
+    No id begins with another: `Bridge()` takes any channel whose id begins with what it is given, so that
+    ``desk`` would be bridged with the leg of ``desk2`` (app_bridge in 22.10, `bridge_exec`).
+    """
+    return f"{LEG}{offer}-{device}.{contact}"
+
+
+_FAR = ".0"
+
+
+def far_half_id(offer: str, device: str) -> str:
+    """The id of the half of a Local channel that runs through the dialplan.
+
+    Left to itself Asterisk appends ``;2`` to the id of the near half, which would begin like it.
+    """
+    return f"{LEG}{offer}-{device}{_FAR}"
+
+
+def far_half(uid: str) -> bool:
+    """Whether a channel of ours is the far half of a Local one. Earlier versions left its id to Asterisk."""
+    return uid.endswith((_FAR, ";2"))
 
 
 def offer_of(leg: str) -> str:
@@ -304,6 +322,8 @@ NEEDS = {
     "Hangup": "call",
     "Status": "call",
     "DeviceStateList": "call",
+    "Getvar": "call",
+    "ExtensionState": "call",
     "UserEvent": "user",
     "QueueLog": "agent",
 }

@@ -1,0 +1,151 @@
+"""What a phone of a PBX is, read from how it is written, and what its device state means.
+
+The one judge of phones: `check`, `doctor`, the router, the fallback's lists and the driver all ask here.
+Pure: text in, facts out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from callrouter.model.events import Reached
+
+
+class Line(Enum):
+    """Where ringing an endpoint leads."""
+
+    PHONE = "phone"
+    """A phone that is registered at this PBX: it is in use when there is a channel on it."""
+    TRUNK = "trunk"
+    """Out of this PBX: another PBX's extension, a carrier. Whatever is there may forward the call."""
+    ROUTE = "route"
+    """Through the dialplan (``Local/…``), which may forward, or end in a voicemail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint in its right spelling, such as ``PJSIP/1001``.
+
+    Attributes:
+        text: what Asterisk dials.
+        line: where it leads.
+        device: whose device state says whether it can be reached.
+    """
+
+    text: str
+    line: Line
+    device: str
+
+    @property
+    def may_forward(self) -> bool:
+        """Whether something other than the agent's phone may answer, such as a voicemail."""
+        return self.line is not Line.PHONE
+
+
+_SPELLED: Final = {
+    name.lower(): name for name in ("PJSIP", "Local", "IAX2", "DAHDI", "SCCP", "Motif", "OOH323")
+}
+_ENDPOINT: Final = re.compile(
+    r"(?P<tech>[A-Za-z][A-Za-z0-9]{0,15})/(?P<rest>[A-Za-z0-9*+_.][A-Za-z0-9._@+*:/-]{0,119})"
+)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9*+_.-]+")
+_ROUTE: Final = re.compile(r"[A-Za-z0-9*+_.-]+@[A-Za-z0-9_.-]+(/[bjmn]{1,4})?")
+_HINT: Final = re.compile(r"hint:([A-Za-z0-9*#+_.-]{1,79})@([A-Za-z0-9_.-]{1,79})")
+_STATE: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}[:/][A-Za-z0-9*#+_.][A-Za-z0-9._@+*:-]{0,79}")
+
+
+def read(text: str) -> Endpoint:
+    """Read an endpoint of an Asterisk, in whatever case its technology is written.
+
+    Raises:
+        ValueError: it is none; the message says what is wrong with it.
+    """
+    found = _ENDPOINT.fullmatch(text)
+    if found is None:
+        raise ValueError("is no phone such as PJSIP/1001")
+    tech, rest = _SPELLED.get(found["tech"].lower(), found["tech"]), found["rest"]
+    if tech.lower() == "sip":
+        raise ValueError(
+            f"is a phone of chan_sip, which Asterisk has no more; write PJSIP/{found['rest']}"
+        )
+    if tech.lower() in {"custom", "hint"}:
+        raise ValueError(f"is a state, not a phone; write it as state: {tech}:{rest}")
+    spelled = f"{tech}/{rest}"
+    if tech == "Local":
+        return _route(spelled, rest)
+    if tech == "PJSIP":
+        return _pjsip(spelled, rest)
+    first, slash, _ = rest.partition("/")
+    if slash or "@" in rest:  # IAX2/peer/2004, IAX2/user@host, DAHDI/g1/5551234
+        return Endpoint(spelled, Line.TRUNK, f"{tech}/{first.rpartition('@')[2]}")
+    return Endpoint(spelled, Line.PHONE, spelled)
+
+
+def _route(spelled: str, rest: str) -> Endpoint:
+    if not _ROUTE.fullmatch(rest):
+        raise ValueError("is no way through the dialplan such as Local/1001@from-internal/n")
+    return Endpoint(spelled, Line.ROUTE, spelled.partition("@")[0] + "@" + _context(rest))
+
+
+def _context(rest: str) -> str:
+    return rest.partition("@")[2].partition("/")[0]
+
+
+def _pjsip(spelled: str, rest: str) -> Endpoint:
+    """``PJSIP/1001``, ``PJSIP/2004@branch`` or ``PJSIP/branch/sip:2004@192.0.2.1``."""
+    endpoint, slash, uri = rest.partition("/")
+    if slash and not uri.startswith(("sip:", "sips:")):
+        raise ValueError(f"has a / too many; another PBX's extension is PJSIP/{uri}@{endpoint}")
+    if slash:
+        return Endpoint(spelled, Line.TRUNK, f"PJSIP/{endpoint.rpartition('@')[2]}")
+    user, at, trunk = rest.partition("@")
+    if not at and _PLAIN.fullmatch(user):
+        return Endpoint(spelled, Line.PHONE, spelled)
+    if not _PLAIN.fullmatch(user) or not _PLAIN.fullmatch(trunk):
+        raise ValueError("is no phone such as PJSIP/1001 or PJSIP/2004@branch")
+    return Endpoint(spelled, Line.TRUNK, f"PJSIP/{trunk}")
+
+
+def state_source(text: str) -> str:
+    """A device's `state` in its right spelling: ``hint:1001@ext-local``, ``Custom:DND1001``, ``PJSIP/1001``.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if _HINT.fullmatch(text):
+        return text
+    if not _STATE.fullmatch(text) or text.lower().startswith("hint:"):
+        raise ValueError("is no state such as hint:1001@ext-local, Custom:DND1001 or PJSIP/1001")
+    tech, slash, rest = text.partition("/")
+    return f"{_SPELLED.get(tech.lower(), tech)}/{rest}" if slash else text
+
+
+def hint_of(source: str) -> tuple[str, str] | None:
+    """Extension and context of a hint that is watched; None: it is a device."""
+    found = _HINT.fullmatch(source)
+    return (found[1], found[2]) if found is not None else None
+
+
+def devices_of(hint: str) -> tuple[str, ...]:
+    """The devices of a hint as the dialplan has it: ``PJSIP/1001&Custom:DND1001,CustomPresence:1001``."""
+    listed = hint.partition(",")[0].split("&")
+    return tuple(one.strip() for one in listed if _STATE.fullmatch(one.strip()))
+
+
+def on_a_phone(device: str) -> bool:
+    """Whether a device has channels of its own, rather than a state that a program sets."""
+    return "/" in device and not device.startswith("Local/")
+
+
+CANNOT_RING: Final = frozenset({"UNAVAILABLE", "INVALID"})
+"""Device states in which nothing can be rung, as for app_queue. UNKNOWN can: many drivers never tell."""
+TAKES_NONE: Final = frozenset({"INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD"})
+"""Device states in which something is busy."""
+
+
+def reached(state: str) -> Reached:
+    """What a device state says of a phone whose own calls are counted otherwise."""
+    return Reached.UNREACHABLE if state in CANNOT_RING else Reached.IDLE

@@ -1,0 +1,269 @@
+"""Phones rung through the dialplan (``Local/…``), with and without /n: extensions, and mobiles by a route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from callrouter.core.agents import why_not
+from callrouter.lab import Install, Refuse
+from callrouter.model.table import AgentSpec, DeviceSpec
+from tests.asterisk.floor import (
+    DIALPLAN,
+    PBX,
+    Answer,
+    Floor,
+    Happened,
+    RingOnly,
+    desk,
+    mobile,
+    person,
+    queue,
+    stage,
+)
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+INTERNAL = """
+[from-internal]
+; an extension as FreePBX has it: the phone, and a hint that do-not-disturb is part of
+exten => _1XXX,1,Dial(PJSIP/${EXTEN},60)
+ same => n,Hangup(${HANGUPCAUSE})
+exten => _1XXX,hint,PJSIP/${EXTEN}&Custom:DND${EXTEN}
+; the way out
+exten => _XXXXXXXXXX.,1,Dial(PJSIP/${EXTEN}@carrier,60)
+ same => n,Hangup(${HANGUPCAUSE})
+"""
+TALK = 1.1
+"""Seconds. A talk that is shorter has hardly been one, and the caller waits on."""
+M1 = "+447700900123"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(install: Install) -> AsyncIterator[Floor]:
+    async with stage(install, 3, dialplan=DIALPLAN + INTERNAL) as made:
+        yield made
+
+
+def extension(agent: str, number: str, **changes: object) -> DeviceSpec:
+    """An agent's extension, rung with all its rules."""
+    made = DeviceSpec(
+        id="desk", agent=agent, pbxes=(PBX,), endpoint=f"Local/{number}@from-internal/n"
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def first(*, by: DeviceSpec) -> list[AgentSpec]:
+    return [person("a1", by), person("a2", desk("a2", "1002"))]
+
+
+FIRST_1 = {"a1": 1, "a2": 2}
+BOTH = ["Local/1001@from-internal", "Local/1001@from-internal/n"]
+
+
+async def start(here: Floor, *people: AgentSpec, **changes: object) -> None:
+    rules = queue("support", FIRST_1, policy=("priority",), **changes)
+    await here.fresh(*people, queues=[rules])
+
+
+@pytest.mark.parametrize("dial", BOTH)
+async def test_an_extension_takes_a_call(here: Floor, dial: str) -> None:
+    await start(here, *first(by=extension("a1", "1001", endpoint=dial)))
+    caller = await here.call(caller_number="0207946001")
+    leg = await here.phone("1001").wait_incoming()
+    assert leg.peer_number == "0207946001"
+    await caller.wait_heard("1001")
+    await leg.wait_heard("caller")
+    assert here.state("a1") == "on-call"
+    await asyncio.sleep(TALK)
+    await leg.bye()
+    await caller.wait_ended(3.0)
+    await here.until(lambda: here.free("a1"))
+    assert not here.phone("1002").incoming
+    assert here.happened(Happened.COMPLETED)[0].agent == "a1"
+    await here.quiet()
+
+
+@pytest.mark.parametrize("dial", BOTH)
+async def test_the_caller_hangs_up_first(here: Floor, dial: str) -> None:
+    await start(here, *first(by=extension("a1", "1001", endpoint=dial)))
+    caller = await here.call()
+    leg = await here.phone("1001").wait_incoming()
+    await caller.wait_heard("1001")
+    await asyncio.sleep(TALK)
+    await caller.bye()
+    await leg.wait_ended(2.0)
+    await here.until(lambda: here.free("a1"))
+    assert here.happened(Happened.COMPLETED)[0].detail[0] == "caller"
+    await here.quiet()
+
+
+async def test_an_extension_rings_and_is_stopped_as_any_phone(here: Floor) -> None:
+    here.phone("1001").behaviour = RingOnly()
+    people = [
+        person("a1", extension("a1", "1001", endpoint=BOTH[1])),
+        person("a2", desk("a2", "1002")),
+    ]
+    await here.fresh(*people, queues=[queue("support", FIRST_1, at_once=None)])
+    here.phone("1001").behaviour = RingOnly()
+    here.phone("1002").behaviour = Answer(after=0.5)
+    caller = await here.call()
+    leg = await here.phone("1001").wait_incoming()
+    await here.until(lambda: here.state("a1") == "ringing")
+    await caller.wait_heard("1002")
+    await leg.wait_ended(2.0)
+    assert leg.answered_elsewhere
+    await caller.bye()
+    await here.quiet()
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(486, "busy"), (603, "declined")])
+async def test_what_an_extension_says_is_heard(here: Floor, code: int, outcome: str) -> None:
+    await start(here, *first(by=extension("a1", "1001")))
+    here.phone("1001").behaviour = Refuse(code)
+    caller = await here.call()
+    await caller.wait_heard("1002")
+    assert here.outcomes() == [("a1", outcome)]
+    await caller.bye()
+    await here.quiet()
+
+
+@pytest.mark.parametrize(
+    "dial",
+    [
+        "Local/{number}@from-internal",
+        "Local/{number}@from-internal/n",
+        "Local/00{number}@from-internal/n",
+    ],
+)
+async def test_a_mobile_is_dialled_by_the_routes(here: Floor, dial: str) -> None:
+    here.site = {"dial_number": dial}
+    await start(here, person("a1", mobile("a1", M1)), person("a2", desk("a2", "1002")))
+    here.site = {}
+    carrier = here.phone("carrier")
+    carrier.behaviour = Answer(after=0.2, dtmf=((0.3, "1", "rfc4733"),))
+    caller = await here.call()
+    leg = await carrier.wait_incoming()
+    assert leg.called == dial.partition("/")[2].partition("@")[0].replace("{number}", M1[1:])
+    await caller.wait_heard("carrier")
+    await asyncio.sleep(TALK)
+    await leg.bye()
+    await caller.wait_ended(3.0)
+    await here.until(lambda: here.free("a1"))
+    assert not here.phone("1002").incoming
+    await here.quiet()
+
+
+@pytest.mark.parametrize("dial", BOTH)
+async def test_a_talk_is_found_after_a_restart(here: Floor, dial: str) -> None:
+    both = [person("a1", extension("a1", "1001", endpoint=dial, states=("PJSIP/1001",)))]
+    await start(here, *both, person("a2", desk("a2", "1002")))
+    caller = await here.call()
+    leg = await here.phone("1001").wait_incoming()
+    await caller.wait_heard("1001")
+    await here.until(lambda: here.state("a1") == "on-call")
+    await here.crash()
+    await here.start()
+    assert here.state("a1") == "on-call"
+    await asyncio.sleep(TALK)
+    assert [offer.agent.id for offer in here.router.floor.offers.values()] == ["a1"]
+    await leg.bye()
+    await caller.wait_ended(3.0)
+    await here.until(lambda: here.free("a1"))
+    assert not here.phone("1002").incoming
+    await here.quiet()
+
+
+@pytest.mark.parametrize("dial", BOTH)
+async def test_an_agent_passes_the_caller_on_from_their_phone(here: Floor, dial: str) -> None:
+    await start(here, *first(by=extension("a1", "1001", endpoint=dial)))
+    caller = await here.call()
+    leg = await here.phone("1001").wait_incoming()
+    await caller.wait_heard("1001")
+    await asyncio.sleep(TALK)
+    await leg.blind_transfer("1003")
+    await caller.wait_heard("1003")
+    await here.until(lambda: here.free("a1"))
+    assert here.happened(Happened.TRANSFERRED)
+    await here.pbx._survey()
+    assert here.free("a1"), "the channel that is left is none of theirs"
+    await caller.bye()
+    await here.quiet()
+
+
+STATES = ["hint:1001@from-internal", "PJSIP/1001"]
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_a_private_call_on_the_extension_is_busy_and_our_own_is_not(
+    here: Floor, state: str
+) -> None:
+    await start(here, *first(by=extension("a1", "1001", states=(state,))), wrap_up=0.0)
+    private = await here.phone("1001").call("1003")
+    await here.until(lambda: here.state("a1") == "on-call")
+    floor = here.router.floor
+    assert why_not(floor, floor.agents["a1"]) == ["in a private call on desk"]
+    caller = await here.call()
+    await caller.wait_heard("1002")
+    await caller.bye()
+    await private.bye()
+    await here.until(lambda: here.free("a1"))
+    again = await here.call()
+    await again.wait_heard("1001")
+    await again.bye()
+    await here.until(lambda: here.free("a1"), 1.0)
+    await here.quiet()
+
+
+async def test_do_not_disturb_that_the_pbx_keeps_is_honoured(here: Floor) -> None:
+    watched = desk("a1", "1001", states=("Custom:DND1001",))
+    hinted = extension("a3", "1003", states=("hint:1003@from-internal",))
+    people = [person("a1", watched), person("a2", desk("a2", "1002")), person("a3", hinted)]
+    rules = queue("support", {"a1": 1, "a3": 2, "a2": 3}, policy=("priority",))
+    await here.fresh(*people, queues=[rules])
+    floor = here.router.floor
+    assert here.free("a1")
+    for number in ("1001", "1003"):
+        await here.lab.asterisk.cli(f"devstate change Custom:DND{number} BUSY")
+    await here.until(lambda: not here.free("a1") and not here.free("a3"))
+    [why] = why_not(floor, floor.agents["a1"])
+    assert "Custom:DND1001" in why
+    caller = await here.call()
+    await caller.wait_heard("1002")
+    assert not here.phone("1001").incoming
+    assert not here.phone("1003").incoming
+    await caller.bye()
+    await here.crash()
+    await here.start()
+    assert not here.free("a1"), "a router that has just started knows it too"
+    assert not here.free("a3")
+    for number in ("1001", "1003"):
+        await here.lab.asterisk.cli(f"devstate change Custom:DND{number} NOT_INUSE")
+    await here.until(lambda: here.free("a1") and here.free("a3"))
+    await here.quiet()
+
+
+async def test_an_extension_that_is_not_in_the_dialplan_cannot_ring(here: Floor) -> None:
+    await start(here, *first(by=extension("a1", "2001")))
+    assert here.state("a1") == "offline"
+    caller = await here.call()
+    await caller.wait_heard("1002")
+    await caller.bye()
+    await here.quiet()
+
+
+async def test_another_pbx_s_extension_over_a_trunk(here: Floor) -> None:
+    branch = extension("a1", "", endpoint="PJSIP/2004@carrier", confirm=True)
+    await start(here, *first(by=branch))
+    here.phone("carrier").behaviour = Answer(after=0.1, dtmf=((0.3, "1", "rfc4733"),))
+    assert here.free("a1")
+    caller = await here.call()
+    leg = await here.phone("carrier").wait_incoming()
+    assert leg.called == "2004"
+    await caller.wait_heard("carrier")
+    await caller.bye()
+    await here.quiet()
