@@ -117,6 +117,8 @@ class Backend:
     mobiles: Mobiles | None = None
     """None where there are none (tests, the simulation)."""
     listen: str = ""
+    public_url: Callable[[], str] = str
+    """How browsers reach us (`http.public_url`, as it is now); empty: not given."""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     """Further things that ``/api/status`` tells, by name."""
     counts: Counts = field(default_factory=Counts)

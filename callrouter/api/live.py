@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, web
 
 from callrouter.api import views
 from callrouter.api.backend import Backend
+from callrouter.api.origins import check_origin
 from callrouter.api.problems import ApiProblem
 from callrouter.api.records import Json, moment, named, seconds
 from callrouter.api.routes import BACKEND, encode, encode_list, status_view
@@ -92,21 +92,6 @@ _UPGRADE: Final = {"Upgrade": "websocket", "Connection": "Upgrade"}
 LIVE: Final = web.AppKey("live", Live)
 
 
-def check_origin(request: web.Request) -> None:
-    """Refuse pages of other sites: a browser sends its user's rights along with any page's script."""
-    origin = request.headers.get("Origin")
-    if origin is not None and _place(origin) != request.host.lower():
-        raise ApiProblem(403, "wrong-origin", "the live view is for pages of this very server")
-
-
-def _place(origin: str) -> str:
-    """Host and port of an origin; empty where it is none."""
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
-
-
 def _check_upgrade(ws: web.WebSocketResponse, request: web.Request) -> None:
     """Whether this is the start of a WebSocket (RFC 6455, 4.2.1)."""
     asked = (request.headers.get(name, "") for name in ("Upgrade", "Sec-WebSocket-Key"))
@@ -124,7 +109,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     A record that happened while the state was being written may be told although the state shows
     it already: apply records by their `at`.
     """
-    check_origin(request)
+    check_origin(request, request.app[BACKEND].public_url())
     hub = request.app[LIVE]
     if len(hub.clients) >= MOST_CLIENTS:
         raise ApiProblem(503, "too-many", f"{MOST_CLIENTS} live views are open already")

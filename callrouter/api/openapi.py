@@ -43,8 +43,10 @@ def _ref(name: str) -> Json:
 _SCHEMAS: Final[Json] = {
     "Problem": _object(type=_TEXT, title=_TEXT, status=_WHOLE, detail=_TEXT),
     "Health": _object(
+        state={"enum": ["up", "degraded", "down"]},
         pbx={"type": "object", "additionalProperties": {"enum": ["up", "down"]}},
         store={"enum": ["up", "down"]},
+        drift={"type": "object", "additionalProperties": _WHOLE},
         version=_TEXT,
     ),
     "Device": _object(
@@ -170,7 +172,34 @@ _SCHEMAS: Final[Json] = {
         result=_MAYBE_TEXT,
         decisions=_list(_OPEN),
     ),
-    "Status": _OPEN,
+    "Status": {
+        **_object(
+            version=_TEXT,
+            pid=_WHOLE,
+            started_at=_MOMENT,
+            uptime_s=_NUMBER,
+            listen=_TEXT,
+            pbx={
+                "type": "object",
+                "additionalProperties": _object(
+                    state={"enum": ["up", "down"]},
+                    detail=_TEXT,
+                    drift=_WHOLE,
+                    faults=_WHOLE,
+                    counts={"type": "object", "additionalProperties": _WHOLE},
+                ),
+            },
+            config=_object(
+                state={"enum": ["good", "bad"]},
+                folder=_TEXT,
+                loaded_at=_MOMENT,
+                problems=_list(_ref("Mistake")),
+                warnings=_list(_ref("Mistake")),
+                needs_restart=_list(_TEXT),
+            ),
+        ),
+        "additionalProperties": True,
+    },
     "PassedOver": _object(reason=_TEXT, text=_TEXT, agents=_list(_TEXT), count=_WHOLE),
     "Step": {
         **_object(
@@ -262,10 +291,12 @@ _NONE: Final[Json] = {"404": _problem("there is none of this id")}
 _WRITE: Final[Json] = {
     **_AUTH,
     **_NONE,
-    "400": _problem("not JSON"),
+    "400": _problem("not JSON, or not framed as HTTP has it"),
     "403": _problem("not allowed to this token"),
     "409": _problem("it can't be done now; the detail says why"),
+    "408": _problem("the body did not come within 20 s"),
     "413": _problem("the body is larger than 64 KiB"),
+    "415": _problem("the body is compressed"),
     "422": _problem("an unknown field, or a wrong value"),
 }
 
@@ -362,10 +393,11 @@ def _paths() -> Json:
     calls["get"]["parameters"] = [
         {"name": "only", "in": "query", "schema": {"enum": ["live", "ended"]}}
     ]
-    health = _get("Whether every PBX is in step", _ref("Health"))
+    health = _get("Whether calls are served", _ref("Health"))
+    health["get"]["parameters"] = [{"name": "strict", "in": "query", "schema": _TEXT}]
     health["get"]["responses"] = {
-        "200": _answer(_ref("Health"), "every PBX is in step"),
-        "503": _answer(_ref("Health"), "some PBX is not"),
+        "200": _answer(_ref("Health"), "some PBX is in step; with strict: every PBX is"),
+        "503": _answer(_ref("Health"), "no PBX is in step; with strict: some PBX is not"),
     }
     health["get"]["security"] = []
     why = _get("Every decision taken for a call, with reasons", _ref("Why"), one=True)
@@ -378,7 +410,16 @@ def _paths() -> Json:
     reload = _write("Read the configuration files now", _ref("Outcome"))
     del reload["parameters"], reload["responses"]["404"]
     live = _get("WebSocket: the state, then every change", _OPEN)
-    live["get"]["responses"] = {"101": {"description": "switching to WebSocket"}, **_AUTH}
+    live["get"]["responses"] = {
+        "101": {"description": "switching to WebSocket"},
+        **_AUTH,
+        "400": _problem("Upgrade or Sec-WebSocket-Key is not ASCII"),
+        "403": _problem(
+            "a page of another site; the detail says what came and what would allow it"
+        ),
+        "426": _problem("this is no WebSocket client"),
+        "503": _problem("too many live views are open"),
+    }
     metrics = _get("Counters and gauges for Prometheus", _OPEN)
     metrics["get"]["responses"]["200"] = {
         "description": "the text format of Prometheus",

@@ -102,22 +102,37 @@ async def answer_list(items: Iterator[Json]) -> web.Response:
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """``GET /healthz``: 200 while every PBX is in step.
+    """``GET /healthz``: 200 while some PBX is in step; ``?strict``: while every PBX is.
 
-    A database that is away is said and changes nothing: calls go on, and whoever takes the daemon out
-    of service for it would stop them.
+    A daemon that has lost one PBX of two serves the other, and so it does without its database: a probe
+    that restarted it would take the good one's state along. `state` tells: up, degraded or down. Only
+    who has a token is told the version and the drift.
     """
     backend = request.app[BACKEND]
     health = backend.health()
     pbxes = {
         name: "up" if backend.in_step(name, health) else "down" for name, health in health.items()
     }
-    well = all(state == "up" for state in pbxes.values())
-    drift = {name: health.drift for name, health in health.items()}
-    body: Json = {"pbx": pbxes, "drift": drift, "version": __version__}
-    if (store := backend.extra.get("store")) is not None:
-        body["store"] = "up" if store()["state"] == "good" else "down"
+    ups = [state == "up" for state in pbxes.values()]
+    stored = (tell := backend.extra.get("store")) is None or tell()["state"] == "good"
+    state = "up" if all(ups) and stored else "degraded" if any(ups) or not ups else "down"
+    body: Json = {"state": state, "pbx": pbxes}
+    if tell is not None:
+        body["store"] = "up" if stored else "down"
+    if _is_known(request):
+        body["drift"] = {name: health.drift for name, health in health.items()}
+        body["version"] = __version__
+    well = all(ups) if "strict" in request.query else any(ups) or not ups
     return answer(body, 200 if well else 503)
+
+
+def _is_known(request: web.Request) -> bool:
+    """Whether a request to an open path says who makes it, and rightly."""
+    try:
+        identify(request)
+    except ApiProblem:
+        return False
+    return True
 
 
 async def status(request: web.Request) -> web.Response:

@@ -224,6 +224,7 @@ class Daemon:
             pid=os.getpid(),
             files=Door(self._config, self._runtime.post, self._tokens),
             mobiles=self._mobiles,
+            public_url=lambda: self._config.settings.http.public_url,
             extra={
                 "history": lambda: str(self._config.past.place),
                 "handled": lambda: self._runtime.handled,

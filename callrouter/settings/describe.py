@@ -210,6 +210,8 @@ def _http(old: HttpSettings, new: HttpSettings) -> Iterator[str]:
     before, after = _listen(old), _listen(new)
     if before != after:
         yield f"http: listen {before} -> {after}{_RESTART}"
+    if old.public_url != new.public_url:
+        yield f"http: public_url {_plain(old.public_url)} -> {_plain(new.public_url)}"
     if (old.certificate, old.key) != (new.certificate, new.key):
         yield f"http: tls {_tls(old)} -> {_tls(new)}{_RESTART}"
     tokens, now = ({token.name: token for token in http.api_tokens} for http in (old, new))

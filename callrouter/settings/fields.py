@@ -215,6 +215,12 @@ PublicUrl = Annotated[
     ),
     Expected("an address such as https://calls.example.com"),
 ]
+# How browsers reach us. In a network of one's own that may be without TLS.
+SiteUrl = Annotated[
+    str,
+    Field(pattern=r"^https?://[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"),
+    Expected("an address such as https://calls.example.com"),
+]
 MediaUrl = Annotated[
     str,
     Field(pattern=r"^https?://[^\s<>\"]{1,1000}$"),

@@ -102,6 +102,8 @@ class HttpSettings:
     certificate: Path | None = None
     key: Path | None = None
     api_tokens: tuple[ApiToken, ...] = ()
+    public_url: str = ""
+    """How browsers and Twilio reach it, such as ``https://calls.example.com``; empty: not given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,8 +83,10 @@ class Twilio(Shape):
         None, description="API key to ask Twilio with, in place of the auth token."
     )
     api_secret: f.Secret | None = Field(None, description="The secret of the API key.")
-    public_url: f.PublicUrl = Field(
-        description="How Twilio reaches the HTTP side; what it signs, also through a proxy."
+    public_url: f.PublicUrl | None = Field(
+        None,
+        description="How Twilio reaches the HTTP side; what it signs, also through a proxy. "
+        "Default: http.public_url.",
     )
     numbers: dict[f.PhoneNumber, f.Name] = Field(description="Number called: queue.")
     caller_id: f.PhoneNumber = Field(description="The number that agents' phones show.")
@@ -138,6 +140,11 @@ class Http(Shape):
     """The HTTP API and the web page."""
 
     listen: f.Listen = Field("127.0.0.1:8080", description="Address and port to listen on.")
+    public_url: f.SiteUrl | None = Field(
+        None,
+        description="How browsers (and Twilio) reach it, also through a proxy. Pages of this address "
+        "may open the live view.",
+    )
     tls: TlsServer | None = Field(None, description="Serve HTTPS with this certificate.")
     api_tokens: list[ApiToken] = Field(default=[], description="Programs that may use the API.")
 

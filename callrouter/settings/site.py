@@ -29,7 +29,8 @@ def build_pbxes(root: schema.Root, document: Document, folder: Path) -> dict[str
     """Make the PBXes; without any, that is reported."""
     if document.is_sure_of("pbx") and not document.names("pbx"):
         document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
-    return {id_: _pbx(id_, pbx, document, folder) for id_, pbx in root.pbx.items()}
+    site = (root.http.public_url or "") if root.http is not None else ""
+    return {id_: _pbx(id_, pbx, document, folder, site) for id_, pbx in root.pbx.items()}
 
 
 def _pbx(
@@ -37,11 +38,12 @@ def _pbx(
     pbx: schema.Asterisk | schema.Twilio | schema.Simulated,
     document: Document,
     folder: Path,
+    site: str,
 ) -> PbxSettings:
     if isinstance(pbx, schema.Simulated):
         return SimulatedSettings(id=id_, seed=pbx.seed)
     if isinstance(pbx, schema.Twilio):
-        return _twilio(id_, pbx, document)
+        return _twilio(id_, pbx, document, site)
     if pbx.show == "business" and pbx.caller_id is None:
         text = "show: business without caller_id"
         document.error(
@@ -61,11 +63,15 @@ def _pbx(
     )
 
 
-def _twilio(id_: str, pbx: schema.Twilio, document: Document) -> TwilioSettings:
+def _twilio(id_: str, pbx: schema.Twilio, document: Document, site: str) -> TwilioSettings:
     way = ("pbx", id_)
     if lack := extras.lacks("twilio"):
         text = f"driver twilio needs {lack}"
         document.error((*way, "driver"), text, extras.remedy("twilio"))
+    if not pbx.public_url and not site.startswith("https://"):
+        text = f"{id_} has no 'public_url'"
+        hint = "how Twilio reaches us, such as https://calls.example.com, here or under http"
+        document.error(way, text, hint, key=True)
     if (pbx.api_key is None) != (pbx.api_secret is None):
         there, other = ("api_key", "api_secret") if pbx.api_key else ("api_secret", "api_key")
         document.error((*way, there), f"{there} without {other}", "give both, or none", key=True)
@@ -82,7 +88,7 @@ def _twilio(id_: str, pbx: schema.Twilio, document: Document) -> TwilioSettings:
         other_auth_token=pbx.other_auth_token or "",
         api_key=pbx.api_key or "",
         api_secret=pbx.api_secret or "",
-        public_url=pbx.public_url.rstrip("/"),
+        public_url=(pbx.public_url or site).rstrip("/"),
         numbers=dict(pbx.numbers),
         caller_id=pbx.caller_id,
         calls_per_second=pbx.calls_per_second,
@@ -121,6 +127,7 @@ def build_http(root: schema.Root, context: Context, folder: Path) -> HttpSetting
     return HttpSettings(
         host=host,
         port=int(port),
+        public_url=(http.public_url or "").rstrip("/"),
         certificate=folder / http.tls.certificate if http.tls else None,
         key=folder / http.tls.key if http.tls else None,
         api_tokens=tuple(

@@ -15,6 +15,7 @@ from callrouter.api import auth
 from callrouter.api.app import open_tcp
 from callrouter.api.listening import CannotListen, listen_tcp
 from callrouter.api.openapi import document
+from callrouter.model.events import PbxSnapshot
 from callrouter.settings import HttpSettings
 from tests.api.world import READER, SUPERVISOR, Client, World
 from tests.daemon.process import free_port
@@ -28,6 +29,45 @@ async def test_healthz_needs_no_token(stranger: Client, world: World) -> None:
     assert (answer.status, (await answer.json())["pbx"]) == (200, {"office": "up"})
     world.pbx.up = False
     assert (await stranger.get("/healthz")).status == 503
+
+
+async def test_one_pbx_of_two_that_is_away_takes_nothing_out_of_service(
+    stranger: Client, world: World
+) -> None:
+    """A probe that restarted the daemon would take the good one's state along."""
+    both = {"north": world.pbx.health(), "south": world.pbx.health()}
+    world.backend.health = lambda: both
+    for up, state, status, strict in (
+        ((), "down", 503, 503),
+        (("north",), "degraded", 200, 503),
+        (("north", "south"), "up", 200, 200),
+    ):
+        for name in up:
+            world.runtime.post(PbxSnapshot(pbx=name, endpoints={}))
+        answer = await stranger.get("/healthz")
+        assert (answer.status, (await answer.json())["state"]) == (status, state)
+        answer = await stranger.get("/healthz?strict")
+        assert (answer.status, (await answer.json())["state"]) == (strict, state)
+    world.backend.extra = {"store": lambda: {"state": "bad"}}
+    answer = await stranger.get("/healthz?strict=1")
+    assert (answer.status, await answer.json()) == (
+        200,
+        {"state": "degraded", "pbx": {"north": "up", "south": "up"}, "store": "down"},
+    )
+
+
+async def test_without_any_pbx_there_is_nothing_to_be_down(stranger: Client, world: World) -> None:
+    world.backend.health = dict
+    answer = await stranger.get("/healthz")
+    assert (answer.status, await answer.json()) == (200, {"state": "up", "pbx": {}})
+
+
+async def test_healthz_tells_a_stranger_no_version(stranger: Client, client: Client) -> None:
+    assert (await (await stranger.get("/healthz")).json()).keys() == {"state", "pbx"}
+    wrong = {"Authorization": "Bearer wrong"}
+    assert (await (await stranger.get("/healthz", headers=wrong)).json()).keys() == {"state", "pbx"}
+    known = await (await client.get("/healthz")).json()
+    assert known.keys() == {"state", "pbx", "drift", "version"}
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,9 @@ def test_no_key_is_forgotten() -> None:
     assert names(WidenStep) == {"after", "at_once", "members", "skills"}
     assert names(ShiftSpec) == {"hours", "members"}
     assert names(Table) == {"agents", "queues", "rules", "zone", "pauses"}
-    assert names(HttpSettings) == {"host", "port", "certificate", "key", "api_tokens"}
+    assert names(HttpSettings) == {
+        "host", "port", "certificate", "key", "api_tokens", "public_url",
+    }  # fmt: skip
     assert names(Settings) == {
         "table", "pbxes", "http", "users", "pins", "service_levels", "numbers", "timezone", "database",
         "warnings", "files",

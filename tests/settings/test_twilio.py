@@ -198,3 +198,28 @@ def test_ring_all_dial_that_widening_makes_possible_or_that_has_no_phones(tmp_pa
     found = [str(one) for one in loaded(tmp_path, pbx=pbx(), agents=PEOPLE, queues=alone).warnings]
     said = "ring_all: dial has 1 SIP phone or browser of Twilio's to ring (phones that press 1 are called"
     assert any(said in line for line in found), found
+
+
+def test_the_address_of_the_http_side_will_do_for_twilio(tmp_path: Path) -> None:
+    without = NEEDED.replace("public_url: 'https://calls.example.com/', ", "")
+    assert without != NEEDED
+    site = "http: {public_url: 'https://acd.example.com/'}\n"
+    files = {"pbx": pbx(needed=without), "agents": "agents: {}\n", "queues": QUEUES}
+    settings = loaded(tmp_path, **files, http=site)
+    assert settings.http.public_url == "https://acd.example.com"
+    [cloud] = settings.pbxes.values()
+    assert isinstance(cloud, TwilioSettings)
+    assert cloud.public_url == "https://acd.example.com"
+    for http in ("http: {}\n", "http: {public_url: 'http://calls.lan:8080'}\n"):
+        found = told(tmp_path, **files, http=http)
+        assert any("cloud has no 'public_url' (how Twilio reaches us" in line for line in found)
+
+
+def test_a_changed_address_of_the_http_side_is_said(tmp_path: Path) -> None:
+    files = {"pbx": pbx(), "agents": "agents: {}\n", "queues": QUEUES}
+    found = []
+    for name, url in (("a", ""), ("b", "https://calls.example.com")):
+        (tmp_path / name).mkdir()
+        http = f"http: {{public_url: '{url}'}}\n" if url else "http: {}\n"
+        found.append(loaded(tmp_path / name, **files, http=http))
+    assert changes(*found) == ["http: public_url none -> https://calls.example.com"]
