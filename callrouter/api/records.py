@@ -16,6 +16,7 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.ENTERED: ("position", "caller_number", "caller_name", "waited_s"),
     _H.OFFERED: ("policy", "idle_s", "priority"),
     _H.RANG: (),
+    _H.SHARED: ("device", "why"),
     _H.OFFER_ENDED: ("outcome", "rang_s"),
     _H.ACCEPTED: (),
     _H.CONNECTED: ("wait_s", "rang_s"),
@@ -125,6 +126,9 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.ENTERED: _entered,
     _H.OFFERED: lambda r, d: f"call {r.call} offered to {r.agent} (by {d['policy']})",
     _H.RANG: lambda r, _: f"call {r.call} rings at {r.agent}",
+    _H.SHARED: lambda r, d: (
+        f"call {r.call} is offered to others besides {r.agent}: {d['device']} {d['why']}"
+    ),
     _H.OFFER_ENDED: lambda r, d: (
         f"call {r.call} no longer offered to {r.agent}: {d['outcome']} after {d['rang_s']} s"
     ),

@@ -92,6 +92,8 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
         case _H.ENTERED:
             place = f"at place {d[0]}" if d[0] else "and was not let in"
             return f"entered {record.queue} {place}"
+        case _H.SHARED:
+            return f"{record.agent}'s {d[0]}: {d[1]}; the call is offered to the next agent as well"
         case _H.REQUEUED:
             return f"back in line in {record.queue}: {d[0]}"
         case _H.MOVED:

@@ -155,6 +155,8 @@ def lacking(needs: Iterable[tuple[str, int]], skills: Mapping[str, int]) -> str:
 
 _FAILED: Final[Mapping[str, str]] = {
     "no answer": "no answer",
+    "no reply": "the phone did not reply, not even that it rings",
+    "hung up at once": "hung up right after it was picked up",
     "not accepted": "picked up, but nobody pressed 1",
     "declined": "declined",
     "wrong key": "picked up, and pressed neither 1 nor 2",

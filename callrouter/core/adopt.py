@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callrouter.core import agents, calls, failing, legs, offers, wishes
-from callrouter.core.matching import wanted
 from callrouter.core.state import (
     Agent,
     Call,
@@ -42,7 +41,8 @@ def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
         if call is not None and call.state is CallState.WAITING:
             # With someone who is none of our agents, or not in that queue: they are served.
             calls.caller_left(floor, call, CallerEnd.TAKEN)
-    for leg in others:
+    # What was picked up first, and what rings before what is silent: those are taken in at any rate.
+    for leg in sorted(others, key=lambda leg: (not leg.answered, not leg.rang)):
         _take_in(floor, seen.pbx, leg, talking, gap=gap)
     for call in floor.calls.values():
         if call.pbx == seen.pbx and call.state is CallState.WAITING:
@@ -90,7 +90,7 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, g
         or call is None
         or member is None
         or seen.offer.startswith(f"{floor.boot}-")  # one that we gave up on ourselves
-        or not _may_ring(call, agent)
+        or not _may_ring(call, agent, seen)
         or not _ringing(floor, pbx, seen, call, member)
     ):
         _stop(floor, pbx, seen)
@@ -98,15 +98,21 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, g
             _until_quiet(floor, pbx, seen)
 
 
-def _may_ring(call: Call, agent: Agent) -> bool:
+def _may_ring(call: Call, agent: Agent, seen: SeenLeg) -> bool:
+    """Whether a phone rings rightly. One that was picked up holds nobody back, wherever it began."""
+    holding = [offer for offer in call.offers.values() if not _asked(offer)]
     return (
         call.state is CallState.WAITING
         and not call.expired
-        and wanted(call) > 0
+        and (seen.answered or call.at_once > len(holding))
         and agents.willing(agent)
         and agent.id not in call.tried
         and agent.id not in call.offers
     )
+
+
+def _asked(offer: Offer) -> bool:
+    return any(leg.state is LegState.ANSWERED for leg in offer.legs.values())
 
 
 def _stop(floor: Floor, pbx: str, seen: SeenLeg) -> None:
@@ -157,7 +163,8 @@ def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membersh
     spec = agents.device(member.agent, seen.device)
     if spec is None or pbx != call.pbx:
         return False
-    offer = _offer(floor, seen, call, member, Leg(spec, pbx, state=_rings(seen)))
+    leg = Leg(spec, pbx, state=_rings(seen), rang_at=floor.now if seen.rang else None)
+    offer = _offer(floor, seen, call, member, leg)
     legs.reserve(floor, offer)
     floor.timers.ring.set(offer.id, floor.present + call.queue.spec.ring_for)
     if seen.accepted or (seen.answered and not spec.confirm):

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from callrouter.core import agents, announcing, calendar, entrances, legs, rules, waiting, wishes
+from callrouter.core import (
+    agents,
+    announcing,
+    calendar,
+    devices,
+    entrances,
+    legs,
+    rules,
+    waiting,
+    wishes,
+)
 from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
 from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, StopReason
 from callrouter.model.events import CallArrived, CallerEnd, TransferKind
@@ -427,6 +437,8 @@ def talk_over(floor: Floor, offer: Offer) -> None:
         agent.talk += floor.now - offer.talked_since
         offer.member.talk += floor.now - offer.talked_since
         calendar.worked(floor, agent, offer.talked_since)
+        if agent.strikes and offer.winner and floor.now - offer.talked_since >= SOON:
+            devices.proved(floor, offer.winner.device)
     offer.talked_since = None
     queue = offer.member.queue  # the call may have been passed on to another
     if not offer.consult:

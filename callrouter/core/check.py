@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 from callrouter.core import agents
 from callrouter.core.calls import patience
-from callrouter.core.matching import abandoned, nobody_serves, wanted
+from callrouter.core.matching import abandoned, holding_back, nobody_serves, wanted
 from callrouter.core.state import (
     Agent,
     Call,
     CallState,
     Floor,
+    Leg,
     LegState,
     Membership,
     Offer,
@@ -110,10 +111,22 @@ def one_offer(floor: Floor, offer: Offer) -> Iterator[str]:
     yield from _accepting(offer)
     if offer.state is OfferState.CLOSING and not _armed(floor, Timer.CLOSE, offer.id):
         yield f"10: offer {offer.id} is closing with no end in sight"
-    if offer.state is OfferState.RINGING and not (
-        _armed(floor, Timer.RING, offer.id) or _armed(floor, Timer.ACCEPT, offer.id)
+    asked = [device for device, leg in offer.legs.items() if _asked(leg)]
+    without = [device for device in asked if floor.timers.accept.at((offer.id, device)) is None]
+    if without or (
+        offer.state is OfferState.RINGING and not asked and not _armed(floor, Timer.RING, offer.id)
     ):
         yield f"10: offer {offer.id} rings with no end in sight"
+    if (
+        offer.state is OfferState.RINGING
+        and asked
+        and not (offer.consult or offer.aside or _armed(floor, Timer.ALONE, offer.id))
+    ):
+        yield f"12: offer {offer.id} is asked for key 1 and holds call {call.id} back with no end"
+
+
+def _asked(leg: Leg) -> bool:
+    return leg.state is LegState.ANSWERED and not leg.stopping
 
 
 def _consultation(offer: Offer) -> Iterator[str]:
@@ -274,7 +287,7 @@ def _timers(floor: Floor) -> Iterator[str]:
                 | Timer.ANNOUNCE
             ):
                 known = floor.calls.get(key.id)
-            case Timer.RING | Timer.ACCEPT | Timer.CLOSE | Timer.LEG:
+            case Timer.RING | Timer.ACCEPT | Timer.CLOSE | Timer.LEG | Timer.ALONE:
                 known = floor.offers.get(key.id)
             case Timer.WRAP_UP | Timer.PAUSE | Timer.REST | Timer.HOURS:
                 known = floor.agents.get(key.id)
@@ -305,7 +318,7 @@ def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
         yield f"10: call {call.id} is {'' if told else 'not '}to be told its place, the timer differs"
     if call.state is CallState.CONNECTING and not _armed(floor, Timer.CONNECT, call.id):
         yield f"10: call {call.id} is connecting with no end in sight"
-    round_over = hungry(floor, call) and call.tried and not call.offers
+    round_over = hungry(floor, call) and call.tried and not holding_back(call)
     if round_over and not _armed(floor, Timer.RETRY, call.id):
         yield f"10: call {call.id} was tried and will not go round again"
 

@@ -77,8 +77,12 @@ def _ring(floor: Floor, offer: Offer, _device: str) -> None:
     failing.ring_time_up(floor, offer)
 
 
-def _accept(floor: Floor, offer: Offer, _device: str) -> None:
-    failing.accept_time_up(floor, offer)
+def _accept(floor: Floor, offer: Offer, device: str) -> None:
+    failing.accept_time_up(floor, offer, device)
+
+
+def _alone(floor: Floor, offer: Offer, _device: str) -> None:
+    failing.stand_aside(floor, offer)
 
 
 def _close(floor: Floor, offer: Offer, _device: str) -> None:
@@ -90,6 +94,7 @@ OF_OFFERS: Mapping[Timer, Callable[[Floor, Offer, str], None]] = {
     Timer.ACCEPT: _accept,
     Timer.CLOSE: _close,
     Timer.LEG: failing.leg_due,
+    Timer.ALONE: _alone,
 }
 
 

@@ -26,6 +26,10 @@ REST_NUMBER: Final = (60.0, 900.0)
 """The rest of an outside number that was twice in a row not reached, or answered by nobody who pressed
 1: the shortest, which doubles each further time, and the longest."""
 
+REST_BROKEN: Final = (5.0, 300.0)
+"""The rest of a device that does not answer at all, or that twice in a row hung up right after it was
+picked up: the shortest, which doubles each further time, and the longest."""
+
 _STRIKES: Final = {
     LegEnd.BUSY: Strike.REFUSED,
     LegEnd.DECLINED: Strike.REFUSED,
@@ -35,6 +39,7 @@ _STRIKES: Final = {
     LegEnd.FAILED: Strike.NOT_REACHED,
     LegEnd.NOT_ACCEPTED: Strike.NOT_ACCEPTED,
     LegEnd.HUNG_UP: Strike.REFUSED,
+    LegEnd.SILENT: Strike.SILENT,
 }
 """Ends that speak against a device. One that rang out says nothing about it: the agent missed it."""
 
@@ -42,19 +47,47 @@ _NUMBER_STRIKES: Final = _STRIKES | {
     LegEnd.UNAVAILABLE: Strike.NOT_REACHED,
     LegEnd.HUNG_UP: Strike.NOT_ACCEPTED,
 }
-"""The same for an outside number, of which nobody says whether it is there: a network that plays "not
-available" (480) has not reached it, and what hangs up without key 1 was a voicemail."""
+"""The same for an outside number that did not ring: a network that plays "not available" (480) has not
+reached it, and what was picked up and hangs up without key 1 was a voicemail."""
+
+_ROWS: Final = {Strike.REFUSED: 0, Strike.SILENT: 2, Strike.DROPPED: 3}
+"""Which strikes count as a row. All others are one: to be out of reach and to have a voicemail is the
+same."""
 
 
 def struck(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: bool) -> None:
     """A leg ended by itself without having been accepted: its device may have to be left alone.
 
-    Of a desk phone that was picked up and then lost, nothing is held against it but a refusal.
+    Of a desk phone that was picked up and then lost, nothing is held against it but a refusal. An outside
+    number that rang was reached: if the call was not taken, it was refused.
     """
-    device = leg.device
-    kind = (_NUMBER_STRIKES if device.number else _STRIKES).get(why)
+    kind = _kind(leg, why, was_up=was_up)
     if kind is None or (was_up and kind is Strike.NOT_REACHED):
         return
+    _count(floor, offer, leg.device, why.value, kind)
+
+
+def dropped(floor: Floor, offer: Offer) -> None:
+    """The phone that took the call was gone before a word was said: a headset or a codec that fails.
+
+    A person may hang up by mistake, so the first time costs nothing; from the second on the rests grow
+    until a talk comes about.
+    """
+    if offer.winner is not None:
+        _count(floor, offer, offer.winner.device, "hung up at once", Strike.DROPPED)
+
+
+def _kind(leg: Leg, why: LegEnd, *, was_up: bool) -> Strike | None:
+    if not leg.device.number:
+        return _STRIKES.get(why)
+    if was_up:
+        return _NUMBER_STRIKES.get(why)
+    if leg.rang_at is not None:
+        return _STRIKES.get(why)
+    return Strike.NOT_REACHED if why is LegEnd.HUNG_UP else _NUMBER_STRIKES.get(why)
+
+
+def _count(floor: Floor, offer: Offer, device: DeviceSpec, why: str, kind: Strike) -> None:
     agent = floor.agents.get(device.agent)
     now = agents.device(agent, device.id) if agent is not None else None
     if agent is None or now is None or now.address != device.address:
@@ -63,7 +96,7 @@ def struck(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: bool) -
     count = before.count + 1 if before is not None and _alike(before.kind, kind) else 1
     seconds = _rest_after(device, kind, count)
     strikes = Strikes(kind, count, device.address, floor.now + seconds)
-    _hold_against(floor, offer, device, why.value, strikes)
+    _hold_against(floor, offer, device, why, strikes)
     if seconds >= REST_NUMBER[0]:  # the agent may not know that their mobile is off
         text = f"{device.id} {strikes.words()}: it is not rung for {seconds / 60:.0f} min"
         agent.messages.append((floor.now, text))
@@ -74,6 +107,10 @@ def _rest_after(device: DeviceSpec, kind: Strike, count: int) -> float:
     """How long a device is left alone, in seconds."""
     if kind is Strike.REFUSED:
         return min(REST_REFUSED, 2.0 ** min(count - 1, 5)) if count > 1 else 0.0
+    if kind in {Strike.SILENT, Strike.DROPPED}:
+        shortest, longest = REST_BROKEN
+        further = count - 1 if kind is Strike.SILENT else count - 2
+        return min(longest, shortest * 2.0 ** min(further, 10)) if further >= 0 else 0.0
     if device.number and count > 1:
         shortest, longest = REST_NUMBER
         return min(longest, shortest * 2.0 ** min(count - 2, 10))
@@ -113,6 +150,8 @@ def put_back(floor: Floor, agent: Agent, known: Mapping[str, StruckBefore]) -> N
         if kind is not None and device not in agent.strikes:
             # A clock may have been put back: nothing rests for longer than its kind ever does.
             longest = REST_NUMBER[1] if was.address.startswith("+") else REST_REFUSED
+            if kind in {Strike.SILENT, Strike.DROPPED}:
+                longest = REST_BROKEN[1]
             until = min(was.until, floor.now + longest)
             _keep(floor, agent, device, Strikes(kind, max(1, was.times), was.address, until))
     drop_others(floor, agent, agent.spec)
@@ -130,12 +169,20 @@ def drop_others(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
 
 
 def _alike(one: Strike, other: Strike) -> bool:
-    """Whether two strikes count as a row: to be out of reach and to have a voicemail is the same."""
-    return (one is Strike.REFUSED) == (other is Strike.REFUSED)
+    """Whether two strikes count as a row."""
+    return _ROWS.get(one, 1) == _ROWS.get(other, 1)
+
+
+def accepted(floor: Floor, device: DeviceSpec) -> None:
+    """A call was accepted on the device: all is forgotten but that talks on it end at once."""
+    agent = floor.agents.get(device.agent)
+    strikes = agent.strikes.get(device.id) if agent is not None else None
+    if strikes is not None and strikes.kind is not Strike.DROPPED:
+        forget(floor, device.agent, device.id)
 
 
 def proved(floor: Floor, device: DeviceSpec) -> None:
-    """A call was accepted on the device, or it has just registered: what was before is forgotten."""
+    """There was a talk on the device, or it has just registered: what was before is forgotten."""
     forget(floor, device.agent, device.id)
 
 

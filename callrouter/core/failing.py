@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from callrouter.core import agents, devices, legs, wishes
 from callrouter.core.state import Agent, CallState, Floor, Leg, LegState, Offer, OfferState
-from callrouter.model.commands import StopReason
+from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import LegEnd
 
 WORST_LAST = (
     LegEnd.UNREACHABLE,
     LegEnd.FAILED,
+    LegEnd.SILENT,
     LegEnd.UNAVAILABLE,
     LegEnd.BUSY,
     LegEnd.HUNG_UP,
@@ -74,6 +75,60 @@ def _missed(floor: Floor, offer: Offer) -> None:
     wishes.tell(floor, agent, f"{often}: you are paused{later}; resume when you are back")
 
 
+# ---------------------------------------------------------------- what a phone's answer means
+
+LONG_RING = 10.0
+"""Seconds of ringing after which "not available" or "not found" comes from a network that gave up."""
+
+
+def meaning(floor: Floor, offer: Offer, leg: Leg, why: LegEnd) -> LegEnd:
+    """What the end of a phone's ring means, by how long it rang as much as by what it said.
+
+    A phone or network that ends a ring itself after most of its time was not picked up: that is a miss,
+    whatever the code (486, 603 and 480 are in use for it). No person sends "not found" or "not
+    available", so those mean it after a shorter ring as well; and a phone that rang was reached.
+    """
+    if why not in _GIVES_UP or leg.rang_at is None:
+        return why
+    rang = floor.now - leg.rang_at
+    until = floor.timers.ring.at(offer.id)
+    left = max(0.0, until - floor.now) if until is not None else 0.0
+    by_person = why in {LegEnd.BUSY, LegEnd.DECLINED}
+    if rang >= (2 * left if by_person else min(2 * left, LONG_RING)):
+        return LegEnd.NO_ANSWER
+    return why if by_person else LegEnd.UNAVAILABLE
+
+
+_GIVES_UP = frozenset(
+    {LegEnd.BUSY, LegEnd.DECLINED, LegEnd.UNAVAILABLE, LegEnd.UNREACHABLE, LegEnd.HUNG_UP}
+)
+
+
+# ---------------------------------------------------------------- others are offered the call as well
+
+
+def stand_aside(floor: Floor, offer: Offer) -> None:
+    """The offer has held its caller back for long enough: it goes on, and others are rung as well."""
+    if offer.state is not OfferState.RINGING or offer.consult or offer.aside:
+        return
+    call = offer.call
+    asked = next((leg for leg in offer.legs.values() if _asked(leg)), None)
+    if asked is None and offer.rang:
+        return  # what was picked up is over, and another phone of the agent rings
+    offer.aside = call.asides = True
+    leg = asked or next(iter(offer.legs.values()))
+    why = "picked up, key 1 not pressed yet" if asked is not None else "no reply yet"
+    floor.record(
+        Happened.SHARED,
+        call=call,
+        agent=offer.agent.id,
+        offer=offer.id,
+        detail=(leg.device.id, why),
+    )
+    if call.state is CallState.WAITING:
+        floor.hungry[call.id] = call
+
+
 # ---------------------------------------------------------------- one leg of several
 
 
@@ -120,34 +175,35 @@ def ring_time_up(floor: Floor, offer: Offer) -> None:
         for leg in offer.legs.values():
             if leg.state is not LegState.ANSWERED:
                 legs.stop(floor, offer, leg, StopReason.TIME_UP)
+    elif offer.call.pbx in floor.paces:  # a phone whose turn never came did nothing wrong
+        fail(floor, offer, LegEnd.NO_ANSWER if offer.rang else LegEnd.FAILED)
     else:
-        missed = offer.rang or offer.call.pbx not in floor.paces
-        fail(floor, offer, LegEnd.NO_ANSWER if missed else LegEnd.FAILED)
+        for leg in offer.legs.values():
+            if leg.state is LegState.PLACED and not leg.stopping:
+                devices.struck(floor, offer, leg, LegEnd.SILENT, was_up=False)
+        fail(floor, offer, LegEnd.NO_ANSWER if offer.rang else LegEnd.SILENT)
 
 
-def accept_time_up(floor: Floor, offer: Offer) -> None:
-    """Picked up, and nobody pressed a key, and the PBX did not say so; others may still ring."""
+def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
+    """A device was picked up and key 1 was not pressed in time; others of the agent may still ring."""
     if offer.consult and offer.state is OfferState.ACCEPTED:
         legs.close(floor, offer, StopReason.TIME_UP, "could not be brought in")
-    if offer.state is not OfferState.RINGING:
+    leg = offer.legs.get(device)
+    if offer.state is not OfferState.RINGING or leg is None or not _asked(leg):
         return
     if offer.call.pbx not in floor.up:
         withdraw(floor, offer, StopReason.TIME_UP)
-    elif floor.timers.ring.at(offer.id) is None:
-        for leg in offer.legs.values():
-            if _asked(leg):
-                _nobody_pressed(floor, offer, leg)
-        fail(floor, offer, LegEnd.NOT_ACCEPTED)
-    else:
-        for leg in offer.legs.values():
-            if _asked(leg):
-                _nobody_pressed(floor, offer, leg)
-                legs.stop(floor, offer, leg, StopReason.TIME_UP)
-
-
-def _nobody_pressed(floor: Floor, offer: Offer, leg: Leg) -> None:
-    """We end the leg, so that its end will not say why."""
+        return
     devices.struck(floor, offer, leg, LegEnd.NOT_ACCEPTED, was_up=True)
+    leg.end = LegEnd.NOT_ACCEPTED  # we end the leg, so that its end will not say why
+    legs.stop(floor, offer, leg, StopReason.TIME_UP)
+    if not any(_may_take(other) for other in offer.legs.values()):
+        fail(floor, offer, LegEnd.NOT_ACCEPTED)
+
+
+def _may_take(leg: Leg) -> bool:
+    """Whether the call may yet be taken on a leg."""
+    return leg.state is LegState.PLANNED or (leg.state in legs.LIVE and not leg.stopping)
 
 
 def leg_due(floor: Floor, offer: Offer, device: str) -> None:

@@ -23,6 +23,13 @@ TURN_SPARE = 15.0
 """Seconds more for an offer where phones ring by turns: `ring_for` to wait for its turn, `ring_for` to
 ring, and this until its driver has given it up by itself."""
 
+SILENT_FOR = 3.0
+"""Seconds without any sign of ringing after which the next agent is offered the call as well.
+
+A phone on a PBX says that it rings within a fraction of a second. Outside numbers are given longer: a
+mobile network takes several seconds to find a phone.
+"""
+
 LIVE = frozenset({_PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED})
 
 
@@ -61,12 +68,23 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
             floor.timers.leg.set((offer.id, leg.device.id), floor.present + wait)
         else:
             ring(floor, offer, leg)
+    if not consult and call.pbx not in floor.paces:
+        _expect_a_sign(floor, offer)
     return offer
+
+
+def _expect_a_sign(floor: Floor, offer: Offer) -> None:
+    """Do not wait long for phones that do not even ring."""
+    for leg in offer.legs.values():
+        if leg.device.number and leg.state is not _PLANNED:
+            return
+    floor.timers.alone.set(offer.id, floor.present + SILENT_FOR)
 
 
 def begins_to_ring(floor: Floor, offer: Offer) -> None:
     """The first phone of an offer rings. Where phones ring by turns, its times begin here."""
     offer.rang = True
+    floor.timers.alone.cancel(offer.id)
     agents.touch(floor, offer.agent)
     if not offer.consult:
         floor.record(_RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
@@ -128,6 +146,7 @@ def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
             call.caller_number,
             call.caller_name,
             call.queue.spec.dial and not offer.consult,
+            device.accept_within,
         )
     )
 
@@ -241,7 +260,11 @@ def cancel_timers(floor: Floor, offer: Offer) -> None:
     """Forget every deadline of an offer that is decided."""
     timers = floor.timers
     timers.ring.cancel(offer.id)
-    timers.accept.cancel(offer.id)
+    timers.alone.cancel(offer.id)
+    if offer.consult:
+        timers.accept.cancel(offer.id)
     for leg in offer.legs.values():
         if leg.state is _PLANNED:
             timers.leg.cancel((offer.id, leg.device.id))
+        elif leg.asked:
+            timers.accept.cancel((offer.id, leg.device.id))

@@ -74,7 +74,15 @@ def _rank(call: Call) -> tuple[float, float, float, int]:
 
 def wanted(call: Call) -> int:
     """How many more agents should ring for a call; a large number for all of them."""
-    return call.at_once - len(call.offers)
+    return call.at_once - holding_back(call)
+
+
+def holding_back(call: Call) -> int:
+    """How many of a call's offers keep it from others: not those that have stood aside."""
+    offers = call.offers
+    if not call.asides or not offers:
+        return len(offers)
+    return sum([not offer.aside for offer in offers.values()])
 
 
 def nobody_serves(queue: Queue) -> bool:
@@ -330,7 +338,7 @@ def _stand_idle(agent: Agent, lanes: tuple[Lane, ...]) -> None:
 
 def _start_retry_pause(floor: Floor, call: Call) -> None:
     """Everyone who could be rung has been: wait `retry_after`, then go round again."""
-    if not call.tried or not call.lanes or call.offers:
+    if not call.tried or not call.lanes or holding_back(call):
         return
     if floor.timers.retry.at(call.id) is None:
         again = call.failed_at + call.queue.spec.retry_after

@@ -37,12 +37,6 @@ _ACCEPTED: Final = Happened.ACCEPTED
 _OFFER_ACCEPTED: Final = OfferState.ACCEPTED
 _TALKING: Final = CallState.TALKING
 
-ACCEPT_WITHIN = 30.0
-"""Seconds after which a leg that was picked up and never decided is given up.
-
-The PBX has a shorter limit of its own; this one only makes sure that there is an end.
-"""
-
 Action = Callable[[Floor, Offer, Leg, LegEvent], None]
 
 
@@ -69,6 +63,7 @@ def handle_leg(floor: Floor, event: LegEvent) -> None:
 def _rang(floor: Floor, offer: Offer, leg: Leg, _event: LegEvent) -> None:
     if leg.state is _PLACED:
         leg.state = _LEG_RINGING
+        leg.rang_at = floor.now
     if not offer.rang:
         legs.begins_to_ring(floor, offer)
 
@@ -77,7 +72,12 @@ def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     _rang(floor, offer, leg, event)
     if leg.state in {_PLACED, _LEG_RINGING} and not leg.stopping:
         leg.state = _LEG_ANSWERED
-        floor.timers.accept.set(offer.id, floor.present + ACCEPT_WITHIN)
+        leg.asked = True
+        until = floor.present + leg.device.accept_within
+        floor.timers.accept.set((offer.id, leg.device.id), until)
+        if not offer.consult and not offer.aside and floor.timers.alone.at(offer.id) is None:
+            alone_for = offer.call.queue.spec.ask_alone_for
+            floor.timers.alone.set(offer.id, floor.present + alone_for)
 
 
 def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -90,7 +90,7 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     offer.winner = leg
     offer.member.turn = offer.turn
     offer.agent.misses = 0
-    devices.proved(floor, leg.device)
+    devices.accepted(floor, leg.device)
     agents.touch(floor, offer.agent)
     legs.cancel_timers(floor, offer)
     if offer.consult:
@@ -156,7 +156,7 @@ def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
 
 
 def _connect_lost(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    """The phone that accepted is gone before anyone talked; another leg's end means nothing."""
+    """The phone that accepted is gone before a word was said; another leg's end means nothing."""
     _mark_ended(floor, offer, leg, event)
     if leg is offer.winner:
         connect_failed(floor, offer.call, offer, ConnectFault.LEG_GONE)
@@ -170,6 +170,8 @@ def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) ->
     if why is ConnectFault.CALLER_GONE:
         calls.caller_left(floor, call, CallerEnd.HUNG_UP)
         return
+    if why is ConnectFault.LEG_GONE:
+        devices.dropped(floor, offer)
     calls.back_in_line(floor, call, why.value)
 
 
@@ -188,6 +190,7 @@ def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         calls.talk_over(floor, offer)
         return
     if mine and _hardly_talked(floor, offer):
+        devices.dropped(floor, offer)
         calls.back_in_line(floor, call, "the agent hung up at once")
         return
     if mine:
@@ -236,12 +239,14 @@ def _odd(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     assert isinstance(event, LegEnded)  # noqa: S101 - narrows the type; the table sees to it
-    accepted = leg.state is _LEG_ACCEPTED
-    was_up = leg.state is _LEG_ANSWERED
-    leg.state = _LEG_ENDED
-    leg.end = event.why
-    if not leg.stopping and not accepted:
-        devices.struck(floor, offer, leg, event.why, was_up=was_up)
+    state, leg.state = leg.state, _LEG_ENDED
+    if leg.asked:
+        floor.timers.accept.cancel((offer.id, leg.device.id))
+    if leg.stopping or state is _LEG_ACCEPTED:
+        leg.end = leg.end or event.why
+        return
+    leg.end = failing.meaning(floor, offer, leg, event.why) if state is _LEG_RINGING else event.why
+    devices.struck(floor, offer, leg, leg.end, was_up=state is _LEG_ANSWERED)
 
 
 _S = OfferState

@@ -103,6 +103,9 @@ class Strike(Enum):
     REFUSED = "refused a call"
     NOT_REACHED = "could not be reached"
     NOT_ACCEPTED = "was answered and nobody pressed 1"
+    SILENT = "does not answer"
+    """It neither rang nor refused nor was picked up."""
+    DROPPED = "hung up right after it was picked up"
     DEAD = "did not stop ringing when told to"
 
     __hash__ = object.__hash__
@@ -117,6 +120,10 @@ class Leg:
     state: LegState = LegState.PLANNED
     stopping: bool = False
     end: LegEnd | None = None
+    rang_at: float | None = None
+    """Since when it has rung."""
+    asked: bool = False
+    """It was picked up and asked for key 1."""
 
 
 @dataclass(slots=True, eq=False)
@@ -138,6 +145,8 @@ class Offer:
     outcome: str = ""
     consult: bool = False
     """It is for the agent who has the call, and not for its caller."""
+    aside: bool = False
+    """It goes on, and no longer keeps the call from being offered to others."""
     agent: Agent = field(init=False)
     """Who is rung: that of `member`."""
 
@@ -218,6 +227,8 @@ class Call:
     """How many steps of widening it has waited for."""
     at_once: int = 1
     """How many agents may ring at once by now."""
+    asides: bool = False
+    """Whether an offer of it ever stood aside: only then is it looked for one."""
     needs: NeedsKey = NO_NEEDS
     """What skills an agent must have by now."""
     connected_at: float | None = None

@@ -31,7 +31,8 @@ class Timer(IntEnum):
     MINUTE = 13
     DAY = 14
     ANNOUNCE = 15
-    RETRY = 16
+    ALONE = 16
+    RETRY = 17
 
 
 class Key(NamedTuple):
@@ -119,6 +120,7 @@ class Timers:
         self.minute = self._kinds[Timer.MINUTE]
         self.day = self._kinds[Timer.DAY]
         self.announce = self._kinds[Timer.ANNOUNCE]
+        self.alone = self._kinds[Timer.ALONE]
         self.retry = self._kinds[Timer.RETRY]
 
     def of(self, kind: Timer) -> Deadlines:

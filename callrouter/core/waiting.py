@@ -61,9 +61,16 @@ def lanes_of(floor: Floor, call: Call) -> tuple[Lane, ...]:
 
 
 def preference(floor: Floor, call: Call) -> Membership | None:
-    """The one agent a call is kept for: here, not tried, and for `prefer_for` at the most."""
+    """The one agent a call is kept for: here, not tried, and for `prefer_for` at the most.
+
+    An agent who is being rung and has stood aside is waited for no longer.
+    """
     if not call.first_agent or call.first_agent in call.tried:
         return None
+    if call.asides:
+        offer = call.offers.get(call.first_agent)
+        if offer is not None and offer.aside:
+            return None
     if floor.now >= call.queued_at + call.queue.spec.prefer_for:
         return None
     member = call.queue.members.get(call.first_agent)

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from callrouter.model.frozen import frozen, frozen_in_order
-from callrouter.model.table import Target
+from callrouter.model.table import ACCEPT_WITHIN, Target
 
 
 class StopReason(Enum):
@@ -57,6 +57,8 @@ class Ring:
     caller_name: str
     together: bool = False
     """`ring_all: dial`: the PBX may ring all such phones of one step by itself, by one request."""
+    accept_within: float = ACCEPT_WITHIN
+    """With `confirm`: seconds from the answer for which the person is asked for key 1."""
 
 
 @frozen
@@ -163,6 +165,8 @@ class Happened(Enum):
     ENTERED = "entered"
     OFFERED = "offered"
     RANG = "rang"
+    SHARED = "shared"
+    """An offer holds its caller back no longer: others are offered the call as well."""
     OFFER_ENDED = "offer-ended"
     ACCEPTED = "accepted"
     CONNECTED = "connected"

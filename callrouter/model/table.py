@@ -19,6 +19,12 @@ FIRST_PRIORITY = 1
 LAST_PRIORITY = 100
 DEFAULT_PRIORITY = 50
 
+ACCEPT_WITHIN = 25.0
+"""Seconds from the answer for which a device is asked for key 1."""
+
+ASK_ALONE_FOR = 6.0
+"""Seconds for which a device that is asked for key 1 holds the caller back from other agents."""
+
 
 class PauseEnd(Enum):
     """What happens when a pause has lasted as long as its reason allows."""
@@ -55,10 +61,11 @@ class DeviceSpec:
 
     Exactly one of `endpoint` (a phone the PBX knows, such as ``PJSIP/1001``) and `number` (E.164,
     reached over a trunk) is set. `pbx` names the telephone systems that can ring it. A device with
-    `confirm` is connected only after key 1. It starts to ring `ring_after` seconds into an offer, and
-    only within its `hours` (None: always). `states` are further devices and hints of the PBX: while one of
-    them is in use, so is the phone. `all_contacts` rings every phone that is registered at the endpoint.
-    With `auto_answer` the phone is asked to answer by itself.
+    `confirm` is connected only after key 1, for which it is asked for `accept_within` seconds from the
+    answer. It starts to ring `ring_after` seconds into an offer, and only within its `hours` (None:
+    always). `states` are further devices and hints of the PBX: while one of them is in use, so is the
+    phone. `all_contacts` rings every phone that is registered at the endpoint. With `auto_answer` the phone
+    is asked to answer by itself.
     """
 
     id: str
@@ -73,6 +80,7 @@ class DeviceSpec:
     states: tuple[str, ...] = ()
     all_contacts: bool = True
     auto_answer: bool = False
+    accept_within: float = ACCEPT_WITHIN
 
     @property
     def address(self) -> str:
@@ -181,7 +189,9 @@ class QueueSpec:
     of missed calls in a row after which an agent is paused; 0 never pauses. `hours` None is always
     open. `skills` are the least levels that an agent must have. A caller's last agent is tried first
     within `last_agent` seconds of their last talk; None: never. An agent whom a call prefers (its
-    last, or one named by a rule or the dialplan) is the only one rung for `prefer_for` seconds.
+    last, or one named by a rule or the dialplan) is the only one rung for `prefer_for` seconds. A device
+    that was picked up and asks for key 1 is asked alone for `ask_alone_for` seconds; then the next agent
+    is offered the call as well.
     """
 
     id: str
@@ -208,6 +218,7 @@ class QueueSpec:
     last_agent: float | None = None
     prefer_for: float = 0.0
     announce: AnnounceSpec | None = None
+    ask_alone_for: float = ASK_ALONE_FOR
     dial: bool = False
     """`ring_all: dial`: a PBX that can rings the phones of one step by a request of its own."""
 

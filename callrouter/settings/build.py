@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 
 from callrouter.mobiles.policy import form_fault
-from callrouter.model.table import AgentSpec, DeviceSpec, PauseEnd, PauseSpec, SignIn, Table
+from callrouter.model.table import (
+    ACCEPT_WITHIN,
+    AgentSpec,
+    DeviceSpec,
+    PauseEnd,
+    PauseSpec,
+    SignIn,
+    Table,
+)
 from callrouter.settings import schema
 from callrouter.settings.context import Context
 from callrouter.settings.devices import read_phone
@@ -15,6 +23,7 @@ from callrouter.settings.problems import listed, quoted
 from callrouter.settings.queues import build_queue
 from callrouter.settings.result import AsteriskSettings, PbxSettings, TwilioSettings
 from callrouter.settings.rules import build_rules
+from callrouter.settings.wording import duration
 from callrouter.settings.yamlreader import Section
 
 _TWILIO_PHONE = re.compile(
@@ -111,13 +120,15 @@ def _device(
     phone = read_phone(way, device, pbxes, context)
     if phone is None:
         return None
+    confirm = bool(number) or phone.may_forward if device.confirm is None else device.confirm
     return DeviceSpec(
         id=id_,
         agent=agent,
         pbxes=pbxes,
         endpoint=phone.endpoint,
         number=number,
-        confirm=bool(number) or phone.may_forward if device.confirm is None else device.confirm,
+        confirm=confirm,
+        accept_within=_accept_within(way, device, context, confirm=confirm),
         ring_after=device.ring_after,
         enabled=device.enabled,
         hours=context.hours({(*way, "hours"): device.hours}) if device.hours else None,
@@ -142,6 +153,24 @@ def _one_address(way: Way, device: schema.Device, context: Context) -> bool:
         hint = "give exactly one of endpoint, dial and number"
         context.document.error(way, text, hint, key=True)
     return False
+
+
+_SHORTEST_ASK, _LONGEST_ASK = 1.0, 300.0
+
+
+def _accept_within(way: Way, device: schema.Device, context: Context, *, confirm: bool) -> float:
+    """How long key 1 is waited for; one that means nothing or is out of range is reported."""
+    at = (*way, "accept_within")
+    within = device.accept_within
+    if within is None:
+        return ACCEPT_WITHIN
+    if not confirm:
+        text = "accept_within has no effect: this phone is not asked for key 1"
+        context.document.error(at, text, "take it out, or add confirm: true", key=True)
+    elif not _SHORTEST_ASK <= within <= _LONGEST_ASK:
+        text = f"accept_within must be from 1s to 5m, not {duration(within)}"
+        context.document.error(at, text, "key 1 is asked for about every 8 s")
+    return within
 
 
 def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ...]:

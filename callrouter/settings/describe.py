@@ -102,8 +102,7 @@ def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
         yield f"{what} {before} -> {after}" if before != after else f"{what}: number changed"
     if old.pbxes != new.pbxes:
         yield f"{what}: pbx {', '.join(old.pbxes)} -> {', '.join(new.pbxes)}"
-    if old.ring_after != new.ring_after:
-        yield f"{what}: ring_after {duration(old.ring_after)} -> {duration(new.ring_after)}"
+    yield from _times(what, old, new)
     if old.confirm is not new.confirm:
         yield f"{what}: confirm {_yes(old.confirm)} -> {_yes(new.confirm)}"
     if old.states != new.states:
@@ -116,6 +115,13 @@ def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
         yield f"{what}: hours {_hours(old)} -> {_hours(new)}"
     if old.enabled is not new.enabled:
         yield f"{what} switched {'on' if new.enabled else 'off'}"
+
+
+def _times(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
+    for key in ("ring_after", "accept_within"):
+        before, after = getattr(old, key), getattr(new, key)
+        if before != after:
+            yield f"{what}: {key} {duration(before)} -> {duration(after)}"
 
 
 def _hours(device: DeviceSpec) -> str:

@@ -47,6 +47,7 @@ _KEYS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("policy", ", ".join),
     ("at_once", wording.at_once),
     ("ring_for", _duration),
+    ("ask_alone_for", _duration),
     ("retry_after", _duration),
     ("wrap_up", _duration),
     ("weight", str),

@@ -96,6 +96,7 @@ def build_queue(
         members=members,
         at_once=_at_once(id_, queue, policy, context),
         ring_for=queue.ring_for,
+        ask_alone_for=queue.ask_alone_for,
         retry_after=queue.retry_after,
         wrap_up=queue.wrap_up,
         weight=queue.weight,

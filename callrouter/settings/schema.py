@@ -232,6 +232,10 @@ class Device(Shape):
         description="The call is connected only after key 1. Default: true for a number and for whatever "
         "may forward (Local/…, another PBX's extension), else false.",
     )
+    accept_within: f.LongerThanZero | None = Field(
+        None,
+        description="How long key 1 is waited for after the answer, 1 s to 5 min. Default: 25s.",
+    )
     hours: f.HoursText | None = Field(
         None, description="When it rings, such as mon-fri 08:00-18:00. Default: always."
     )
@@ -350,6 +354,11 @@ class Queue(Shape):
         "of calls per second; no music meanwhile, and no hold after that. each: one call for each phone.",
     )
     ring_for: f.LongerThanZero = Field(_QUEUE.ring_for, description="How long an agent rings.")
+    ask_alone_for: f.Duration = Field(
+        _QUEUE.ask_alone_for,
+        description="How long a phone that was picked up and is asked for key 1 keeps the call from the "
+        "next agent.",
+    )
     retry_after: f.Duration = Field(
         _QUEUE.retry_after, description="Pause before going round again when all have been tried."
     )

@@ -29,7 +29,7 @@ READ_WITHIN: Final = 5.0
 CLOSE_WITHIN: Final = 1.5
 """Seconds that the end waits for the database."""
 
-_ONLY_TELLS: Final = frozenset({Happened.RULE, Happened.OFFERED, Happened.RANG})
+_ONLY_TELLS: Final = frozenset({Happened.RULE, Happened.OFFERED, Happened.RANG, Happened.SHARED})
 """Records that name an agent and change nothing that is kept."""
 _ACTS: Final = frozenset(
     {

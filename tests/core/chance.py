@@ -71,7 +71,8 @@ def any_agent(rng: Random, name: str) -> AgentSpec:
         else:
             phone = mobile(name, pbxes=pbxes)
         hours = any_hours(rng) if rng.choice((True, False, False, False, False)) else None
-        devices.append(replace(phone, ring_after=after, hours=hours))
+        within = rng.choice((3.0, 25.0))
+        devices.append(replace(phone, ring_after=after, hours=hours, accept_within=within))
     return AgentSpec(
         id=name,
         name=name,
@@ -132,6 +133,7 @@ def any_queue(rng: Random, name: str, agents: list[str]) -> QueueSpec:
         on_full=rng.choice(TARGETS),
         on_nobody=rng.choice((KeepWaiting(),) * 8 + TARGETS),
         auto_pause=rng.choice((0, 1, 3)),
+        ask_alone_for=rng.choice((0.0, 1.0, 6.0)),
         hours=any_hours(rng) if rng.choice((True, False, False, False)) else None,
         on_closed=rng.choice(TARGETS),
         shifts=tuple(

@@ -95,6 +95,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("{alice: 1, bob: 2, dave: 3}", "{dave: 3, bob: 2, alice: 1}", []),
     # Keys of a queue.
     ("ring_for: 20s", "ring_for: 25s", ["support: ring_for 20s -> 25s"]),
+    ("ring_for: 20s", "ask_alone_for: 10s", ["support: ask_alone_for 6s -> 10s"]),
     ("ring_for: 20s", "name: Help", ["support: name support -> Help"]),
     ("policy: priority", "policy: [priority, random]", ["support: policy priority -> priority, random"]),
     ("policy: priority", "policy: ring-all", ["support: policy priority -> ring-all", "support: at_once 1 -> all"]),
@@ -203,6 +204,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("{desk: PJSIP/2}", "{desk: PJSIP/2, mobile: {number: '+447700900456'}}", ["bob: device mobile added (+44…456)"]),
     ("'+447700900123'", "'+447700900456'", ["alice: device mobile +44…123 -> +44…456"]),
     ("'+447700900123'", "'+447700901123'", ["alice: device mobile: number changed"]),
+    ("'+447700900123'", "'+447700900123', accept_within: 40s", ["alice: device mobile: accept_within 25s -> 40s"]),
     ("'+447700900123'", "'+447700900123', ring_after: 10s, enabled: false", ["alice: device mobile: ring_after 0s -> 10s", "alice: device mobile switched off"]),
     ("desk: PJSIP/1, mobile: {number: '+447700900123'}", "mobile: {number: '+447700900123'}", ["alice: extension 1 -> none", "alice: device desk removed (PJSIP/1)"]),
     ("desk: PJSIP/1, mobile: {number: '+447700900123'}", "mobile: {number: '+447700900123'}, desk: PJSIP/1", ["alice: order of devices desk, mobile -> mobile, desk"]),
@@ -317,7 +319,7 @@ def test_no_key_is_forgotten() -> None:
     }  # fmt: skip
     assert names(DeviceSpec) == {
         "id", "agent", "pbxes", "endpoint", "number", "confirm", "ring_after", "enabled",
-        "hours", "states", "all_contacts", "auto_answer",
+        "hours", "states", "all_contacts", "auto_answer", "accept_within",
     }  # fmt: skip
     assert names(PauseSpec) == {"reason", "longest", "then", "default"}
     assert names(Rule) == {

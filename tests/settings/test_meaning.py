@@ -267,6 +267,10 @@ DEVICE_ERRORS = [
     ("{number: '+12345'}", "", "number must be an international number"),
     ("{number: '+1234567890123456'}", "", "number must be an international number"),
     ("{number: '+447700900123', confirm: false}", "", "confirm: false is not allowed for an outside number"),
+    ("{endpoint: PJSIP/1, accept_within: 10s}", "", "accept_within has no effect: this phone is not asked for key 1 (take it out, or add confirm: true)"),
+    ("{number: '+447700900123', accept_within: 0.5}", "", "accept_within must be from 1s to 5m, not 500ms"),
+    ("{number: '+447700900123', accept_within: 1h}", "", "accept_within must be from 1s to 5m, not 1h"),
+    ("{number: '+447700900123', accept_within: soon}", "", "accept_within must be a duration longer than 0"),
     ("{endpoint: PJSIP/1, hours: mon-fri}", "", "hours: 'mon-fri' is not days and times, such as"),
     ("{endpoint: PJSIP/1, pbx: ofice}", "", "unknown pbx 'ofice' (did you mean 'office'?)"),
     ("{endpoint: PJSIP/1, ring_aftr: 1s}", "", "unknown key 'ring_aftr' (did you mean 'ring_after'?)"),
@@ -335,7 +339,7 @@ def test_which_pbx_rings_a_device(tmp_path: Path) -> None:
         "      a: {endpoint: PJSIP/1, pbx: plain}\n"
         "      b: {number: +447700900123}\n"
         "      c: {number: '+447700900124', pbx: lab, enabled: false}\n"
-        "      d: {endpoint: PJSIP/2, pbx: lab, confirm: true, ring_after: 10s}\n"
+        "      d: {endpoint: PJSIP/2, pbx: lab, confirm: true, ring_after: 10s, accept_within: 40}\n"
     )
     settings = loaded(tmp_path, pbx=TWO_PBXES, agents=agents)
     a, b, c, d = settings.table.agents["alice"].devices
@@ -344,7 +348,8 @@ def test_which_pbx_rings_a_device(tmp_path: Path) -> None:
         ("office", "lab"), True, "+447700900123", "+447700900123",
     )  # fmt: skip
     assert (c.pbxes, c.enabled) == (("lab",), False)
-    assert (d.confirm, d.ring_after) == (True, 10)
+    assert (d.confirm, d.ring_after, d.accept_within) == (True, 10, 40)
+    assert (a.accept_within, b.accept_within) == (25, 25)
     assert settings.pbxes["lab"] == SimulatedSettings(id="lab", seed=7)
 
 

@@ -12,7 +12,7 @@ from callrouter.model.commands import Record
 from callrouter.model.events import Event
 from callrouter.model.table import Table
 from tests.asterisk.floor import PBX, Answer, Dialog, Floor, RingOnly
-from tests.stories.world import Habit, Person, World
+from tests.stories.world import SCREENED_FOR, Habit, Person, World
 
 RINGS = frozenset({"ringing", "early"})
 
@@ -58,6 +58,8 @@ class AsteriskWorld(World):
                 return Refuse(603)
             case Habit.MACHINE:
                 return Answer(after=0.2)
+            case Habit.SCREENS:
+                return Answer(after=0.2, dtmf=((SCREENED_FOR, key, "rfc4733"),))
             case Habit.TAKES:
                 return Answer(after=0.2, dtmf=((0.5, key, "rfc4733"),) if key else ())
 

@@ -189,7 +189,33 @@ async def test_a_voicemail_gets_no_call_and_the_next_agent_is_rung(world: World)
     await world.until(lambda: bool(world.talking()), within=40.0)
     assert world.talking() == {caller: "bob"}
     assert world.rung() == ["ann", "bob"]
+    assert world.outcomes() == [("ann", "lost")], "bob was rung while the voicemail was being asked"
+    assert world.misses() == {}
+    await world.hang_up(caller)
+    await world.closed()
+
+
+async def test_a_voicemail_is_asked_for_key_1_for_accept_within(world: World) -> None:
+    await world.open("ann", mobiles="ann", **FIRST_ANN)
+    world.habit("ann", Habit.MACHINE)
+    caller = await world.call()
+    await world.until(lambda: bool(world.outcomes()), within=40.0)
     assert world.outcomes() == [("ann", "not accepted")]
+    assert world.misses() == {}
+    await world.hang_up(caller)
+    await world.closed()
+
+
+async def test_key_1_long_after_a_screening_service_answered_takes_the_call(world: World) -> None:
+    await world.open("ann bob", mobiles="ann", **FIRST_ANN)
+    world.habit("ann", Habit.SCREENS)
+    world.habit("bob", Habit.LETS_RING)
+    caller = await world.call()
+    await world.until(lambda: world.rung() == ["ann", "bob"])
+    assert world.talking() == {}, "bob is rung while ann is still being asked"
+    await world.until(lambda: world.talking() == {caller: "ann"}, within=40.0)
+    await world.until(lambda: not world.ringing())
+    assert world.outcomes() == [("bob", "lost")]
     assert world.misses() == {}
     await world.hang_up(caller)
     await world.closed()

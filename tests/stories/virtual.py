@@ -16,7 +16,7 @@ from callrouter.pbx.simulated.engine import Engine, Events
 from callrouter.pbx.simulated.parties import Caller, CallerState, Leg
 from callrouter.pbx.simulated.traffic import Spread, Traffic
 from tests.simulated import world as simulated
-from tests.stories.world import Habit, Person, World
+from tests.stories.world import SCREENED_FOR, Habit, Person, World
 from tests.twilio import peer
 from tests.twilio import world as twilio
 
@@ -75,6 +75,7 @@ class TwilioWorld(Virtual[twilio.World]):
         Habit.LETS_RING: peer.Phone(answers_after=None, key_after=0.5, hangs_up_after=None),
         Habit.REFUSES: peer.Phone(refuses=("busy", "603")),
         Habit.MACHINE: peer.Phone(answers_after=0.5, key=None),
+        Habit.SCREENS: peer.Phone(answers_after=0.5, key_after=SCREENED_FOR, hangs_up_after=None),
     }
 
     def endpoint(self, one: Person) -> str:
@@ -190,6 +191,9 @@ class Played(Engine):
     def _picks_up(self, leg: Leg) -> Events:
         machine = self.habits[leg.ring.agent] is Habit.MACHINE
         self.traffic = replace(self._calm, machines=float(machine))
+        if self.habits[leg.ring.agent] is Habit.SCREENS:
+            key = Spread(median=SCREENED_FOR, sigma=0.0)
+            self.traffic = replace(self._calm, machines=0.0, key=key)
         self.ringing.discard(leg)
         return super()._picks_up(leg)
 

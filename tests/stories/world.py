@@ -48,6 +48,12 @@ class Habit(Enum):
     REFUSES = "refuses"
     MACHINE = "a voicemail picks up"
     """And presses nothing."""
+    SCREENS = "a screening service picks up"
+    """And lets the person on, who presses 1, `SCREENED_FOR` seconds later."""
+
+
+SCREENED_FOR = 20.0
+"""Seconds from the answer of a screening service to key 1."""
 
 
 @dataclass(frozen=True)

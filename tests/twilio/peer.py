@@ -51,6 +51,8 @@ class Line:
     other: str
     token: str = ""
     since: float = 0.0
+    keyed_at: float = 0.0
+    """When key 1 is pressed on it, once it was asked for."""
     status: str = "queued"
     epoch: int = 0
     queue: str = ""
@@ -296,11 +298,17 @@ class Peer:
 
     def _gather(self, line: Line, verb: ET.Element) -> None:
         phone, epoch = self._phone(line), line.epoch
-        wait = phone.key_after if phone.key else float(verb.attrib["timeout"])
+        timeout = float(verb.attrib["timeout"])
+        # It is pressed so long after the first question, if that is asked again until then.
+        at = line.keyed_at = line.keyed_at or self.now + phone.key_after
+        pressed = phone.key is not None and at - self.now <= timeout
+        wait = max(0.0, at - self.now) if pressed else timeout
 
         def keyed() -> None:
             if line.epoch == epoch and not line.over:
-                self._fetch(verb.attrib["action"], line, Digits=phone.key or "")
+                self._fetch(
+                    verb.attrib["action"], line, Digits=(phone.key or "") if pressed else ""
+                )
 
         self.after(wait, keyed)
 

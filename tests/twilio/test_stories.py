@@ -54,9 +54,21 @@ def test_a_voicemail_is_not_connected_and_the_next_agent_is_rung() -> None:
     world = World(table(ANN, BOB))
     world.peer.phones[A] = Phone(key=None)
     caller = world.peer.call()
-    world.run(30.0)
-    assert world.outcomes[0].why is LegEnd.NOT_ACCEPTED
+    world.run(20.0)
     assert world.peer.talks == [(caller.sid, B)]
+    assert [r.detail[0] for r in world.happened(Happened.OFFER_ENDED)] == ["lost"]
+
+
+def test_a_voicemail_is_asked_again_and_again_for_accept_within() -> None:
+    world = World(table(ANN))
+    world.peer.phones[A] = Phone(key=None)
+    world.peer.call()
+    world.run(24.0)
+    agent = next(line for line in world.peer.lines.values() if line.number == A)
+    assert len(agent.heard) == 3
+    world.run(5.0)
+    assert world.outcomes[0].why is LegEnd.NOT_ACCEPTED
+    assert [r.detail[0] for r in world.happened(Happened.OFFER_ENDED)] == ["not accepted"]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ class Mirror:
         self._handlers: Mapping[str, Callable[[AmiMessage], None]] = {
             "Newchannel": self._new_channel,
             "Newstate": self._new_state,
+            "DialState": self._dialled,
             "Rename": self._renamed,
             "HangupRequest": self._hanging_up,
             "Hangup": self._hung_up,
@@ -189,6 +190,19 @@ class Mirror:
         if state == "Up":
             leg.up = True
         elif state == "Ringing":
+            self._rings(leg)
+
+    def _dialled(self, message: AmiMessage) -> None:
+        """How dialling goes. Only this event tells of a 183: many a mobile network rings in no other way.
+
+        Nor has a Local channel any state of ringing.
+        """
+        leg = self.legs.get(message.get("DestUniqueid"))
+        if leg is not None and message.get("DialStatus") in words.RINGS:
+            self._rings(leg)
+
+    def _rings(self, leg: LegChannel) -> None:
+        if not leg.rang:
             leg.rang = True
             if leg.fork is not None:
                 if leg.fork.rang:
@@ -257,7 +271,7 @@ class Mirror:
         if leg.refused is not None:
             return leg.refused
         if leg.stop is StopReason.TIME_UP:
-            return LegEnd.NO_ANSWER
+            return LegEnd.NOT_ACCEPTED if leg.up else LegEnd.NO_ANSWER
         if leg.up or leg.stop is not None:
             return LegEnd.HUNG_UP
         cause, tech_cause = message.get("Cause"), message.get("TechCause")

@@ -115,6 +115,7 @@ def _prompt(ring: Ring, language: str) -> Iterator[str]:
     yield variable("CALLROUTER_NAMED", f"{words.RECORDINGS}/{ring.queue}")
     yield variable("CALLROUTER_SPELLED", "&".join(spelled(ring.queue)))
     yield variable("CALLROUTER_LANGUAGE", language)
+    yield variable("CALLROUTER_ASK_FOR", str(round(ring.accept_within)))
 
 
 def spelled(queue: str) -> Iterator[str]:

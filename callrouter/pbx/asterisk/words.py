@@ -163,6 +163,7 @@ EVENTS = frozenset(
     {
         "Newchannel",
         "Newstate",
+        "DialState",
         "Rename",
         "Hangup",
         "HangupRequest",
@@ -179,6 +180,9 @@ EVENTS = frozenset(
     }
 )
 """The AMI events that the driver reads; all others are skipped unparsed."""
+
+RINGS = frozenset({"RINGING", "PROGRESS"})
+"""The values of DialStatus, of the event DialState, that say that a phone or its network rings (180, 183)."""
 
 LEG_SAYS = frozenset({"CallrouterAccepted", "CallrouterAnswered", "CallrouterRefused"})
 """The events of [callrouter-offer]."""

@@ -232,8 +232,9 @@ class Engine:
         if leg is None or leg.stopping:
             return
         leg.stopping = True
-        timed_out = command.why is StopReason.TIME_UP and not leg.answered
-        why = LegEnd.NO_ANSWER if timed_out else LegEnd.HUNG_UP
+        why = LegEnd.HUNG_UP
+        if command.why is StopReason.TIME_UP:
+            why = LegEnd.NOT_ACCEPTED if leg.answered else LegEnd.NO_ANSWER
         self._soon(lambda: self._ended(leg, why))
 
     # ------------------------------------------------------------ phones
@@ -270,9 +271,9 @@ class Engine:
             return self._accepts(leg)
         traffic, dice = self.traffic, self._dice
         if dice.random() < traffic.machines:
-            self._after(traffic.asks_for, lambda: self._not_accepted(leg))
+            self._after(leg.ring.accept_within, lambda: self._not_accepted(leg))
         else:
-            key = min(traffic.key.draw(dice), traffic.asks_for)
+            key = min(traffic.key.draw(dice), leg.ring.accept_within)
             self._after(key, lambda: self._accepts(leg))
         return (LegAnswered(offer=leg.ring.offer, device=leg.ring.device),)
 

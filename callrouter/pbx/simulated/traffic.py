@@ -43,7 +43,6 @@ class Traffic:
         unreachable: share of rings that find no phone.
         machines: share of picked-up mobiles where nobody presses 1: a voicemail took it.
         key: from picking a mobile up to pressing 1.
-        asks_for: how long a mobile is asked for the key before it is given up.
     """
 
     per_minute: Mapping[str, float] = field(default_factory=dict)
@@ -58,7 +57,6 @@ class Traffic:
     unreachable: float = 0.0
     machines: float = 0.15
     key: Spread = Spread(median=2.0, sigma=0.3, least=0.8)
-    asks_for: float = 8.0
 
     def arrivals(self, queue: str) -> float:
         """Arrivals per minute of a queue."""

@@ -282,6 +282,8 @@ class Desk:
         key = params.get("Digits", "")
         if key == "1":
             return self._accepts(leg)
+        if not key and self._ledger.now < leg.asked_until:  # the router ends it when time is up
+            return twiml.press_one(self._links, leg.token, leg.ring.queue_name)
         self._ledger.ended(leg, _NOT_ONE.get(key, LegEnd.WRONG_KEY))
         return twiml.goodbye()
 

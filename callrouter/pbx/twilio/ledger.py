@@ -211,5 +211,7 @@ class Ledger:
 
 def end_of(leg: Leg) -> LegEnd:
     """How a leg ended that was stopped: it was missed only if it rang its whole time."""
-    missed = leg.stopping is StopReason.TIME_UP and leg.rang and not leg.picked_up
+    if leg.stopping is StopReason.TIME_UP and leg.picked_up:
+        return LegEnd.NOT_ACCEPTED
+    missed = leg.stopping is StopReason.TIME_UP and leg.rang
     return LegEnd.NO_ANSWER if missed else LegEnd.HUNG_UP

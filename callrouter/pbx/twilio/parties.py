@@ -66,6 +66,8 @@ class Leg:
     ending: bool = False
     """Twilio was asked to end it."""
     picked_up: bool = False
+    asked_until: float = 0.0
+    """Until when it is asked for key 1."""
     rang: bool = False
     missed_looks: int = 0
 

@@ -21,8 +21,8 @@ WORTH_RINGING = 3.0
 """So many seconds less than its ring time Twilio may queue a call; then it is taken back."""
 RINGS_OVER = 10.0
 """Seconds after its ring time in which a leg must have ended; then it is ended from here."""
-ASKED_OVER = 30.0
-"""Seconds in which a phone that was picked up must have pressed a key, or Twilio have told of none."""
+ASKED_OVER = 15.0
+"""Seconds beyond its `accept_within` in which Twilio must have told how asking for key 1 came out."""
 ALONE = 2.0
 """Seconds for which an agent may be in a conference that the caller has left."""
 TRIES = 5
@@ -188,7 +188,9 @@ class Phones:
 
     def asked_for_key(self, leg: Leg) -> None:
         """From now on it has so long to press one."""
-        self._ledger.after(ASKED_OVER, lambda: self._never_pressed(leg))
+        within = leg.ring.accept_within
+        leg.asked_until = self._ledger.now + within
+        self._ledger.after(within + ASKED_OVER, lambda: self._never_pressed(leg))
 
     def _never_pressed(self, leg: Leg) -> None:
         if leg.state is LegState.ANSWERED:

@@ -21,7 +21,7 @@ OURS = "callrouter-"
 """What the names of our queues and conferences begin with: the account may have others."""
 
 ASK_FOR = 8
-"""Seconds for which a phone waits for key 1, after the question was asked."""
+"""Seconds for which a phone waits for key 1 after the question, before it is asked again."""
 
 LONGEST_TALK = 4 * 3600
 """Seconds after which Twilio ends a leg in any case, so that one that is forgotten costs no fortune."""
