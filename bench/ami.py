@@ -78,6 +78,7 @@ def connect(on_event: Callable[[AmiMessage], None], wanted: frozenset[str] | Non
         on_event=on_event,
         on_lost=lambda _why, _live: None,
         timing=AmiTiming(),
+        on_forged=lambda _name: None,
     )
     link.connection_made(Nowhere())
     link.data_received(b"Asterisk Call Manager/11.0.0\r\n")
@@ -216,7 +217,12 @@ async def measured(rounds: int) -> dict[str, float]:
     unwanted = b"".join(event("VarSet", n, "Variable: X", "Value: y") for n in range(EVENTS))
     states = b"".join(event("Newstate", n) for n in range(EVENTS))
     channels = b"".join(
-        event(("Newchannel", "Newstate", "Newstate", "Hangup")[n % 4], n // 4, "Cause: 16")
+        event(
+            ("Newchannel", "Newstate", "Newstate", "Hangup")[n % 4],
+            n // 4,
+            "Cause: 16",
+            "Cause-txt: Normal Clearing",
+        )
         for n in range(EVENTS)
     )
     whole = [raw for raw in states.split(b"\r\n\r\n") if raw]

@@ -51,6 +51,8 @@ class Options:
         phones: endpoint names; each is its own user, in context `lab-phones`.
         callers: endpoints that call in from outside, in context `lab-in`.
         carrier: an endpoint that takes calls to `PJSIP/NUMBER@<carrier>`, in context `lab-in`.
+        trunk: an endpoint that is known by its address, whatever From says, in context `lab-in`; its asserted
+            identities are not believed. Empty: there is none.
         password: the SIP password of every endpoint.
         dialplan: text or file, included into extensions.conf.
         manager: text or file, included into manager.conf.
@@ -67,6 +69,7 @@ class Options:
     phones: tuple[str, ...] = ()
     callers: tuple[str, ...] = ("caller",)
     carrier: str = "carrier"
+    trunk: str = ""
     password: str = "lab"
     dialplan: str | Path = ""
     manager: str | Path = ""
@@ -141,7 +144,7 @@ live_dangerously = no
 
 def _pjsip(options: Options, port: int) -> str:
     parts = [
-        "[global]\ntype=global\nendpoint_identifier_order=username\nkeep_alive_interval=0\n",
+        "[global]\ntype=global\nendpoint_identifier_order=username,ip\nkeep_alive_interval=0\n",
         f"[lab-udp]\ntype=transport\nprotocol=udp\nbind=127.0.0.1:{port}\n",
     ]
     for name in options.phones:
@@ -150,6 +153,12 @@ def _pjsip(options: Options, port: int) -> str:
     outside = "trust_id_inbound=yes\ntrust_id_outbound=yes\nsend_pai=yes\n"
     names = dict.fromkeys([*options.callers, options.carrier])
     parts += [_endpoint(options, name, "lab-in", outside) for name in names]
+    if options.trunk:
+        lines = _endpoint(options, options.trunk, "lab-in", "").splitlines()
+        known = (
+            f"[{options.trunk}-address]\ntype=identify\nendpoint={options.trunk}\nmatch=127.0.0.1\n"
+        )
+        parts.append("\n".join([*(line for line in lines if not line.startswith("auth=")), known]))
     return "\n".join(parts)
 
 

@@ -52,14 +52,24 @@ class Leg(Record):
     # Outgoing calls.
 
     def place(
-        self, target: str, *, name: str | None, number: str | None, headers: Extra = ()
+        self,
+        target: str,
+        *,
+        name: str | None,
+        number: str | None,
+        headers: Extra = (),
+        sender: str | None = None,
     ) -> None:
-        """Send the INVITE. A `number` goes into P-Asserted-Identity: From must name the endpoint."""
+        """Send the INVITE. A `number` goes into P-Asserted-Identity: From must name the endpoint.
+
+        `sender` is another user part for From, for a server that knows us by our address.
+        """
         line = self._line
         self._target = line.uri(target)
         self.called = self.peer_number = uri_user(self._target)
         shown = quote(name) + " " if name else ""
-        self._local = f"{shown}<{line.address_of_record}>;tag={self.local_tag}"
+        address = line.address_of_record if sender is None else f"sip:{sender}@{line.domain}"
+        self._local = f"{shown}<{address}>;tag={self.local_tag}"
         self._remote = f"<{self._target}>"
         if number is not None:
             identity = f"{shown}<sip:{number}@{line.domain}>"

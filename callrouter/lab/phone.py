@@ -169,11 +169,20 @@ class Phone:
         caller_name: str | None = None,
         caller_number: str | None = None,
         headers: Extra = (),
+        sender: str | None = None,
     ) -> Dialog:
-        """Call a number (or SIP URI); returns as soon as the INVITE is sent."""
+        """Call a number (or SIP URI); returns as soon as the INVITE is sent.
+
+        Args:
+            target: the number or URI.
+            caller_name: the display name.
+            caller_number: a number for P-Asserted-Identity.
+            headers: more of them.
+            sender: another user part for From than the phone's own.
+        """
         dialog = self._new_dialog("out", new_tag())
         self.outgoing.append(dialog)
-        dialog.place(target, name=caller_name, number=caller_number, headers=headers)
+        dialog.place(target, name=caller_name, number=caller_number, headers=headers, sender=sender)
         self._tell(dialog, "new")
         return dialog
 

@@ -17,6 +17,7 @@ from callrouter.pbx.asterisk.driver import AsteriskPbx
 from callrouter.pbx.asterisk.wire import parse
 from callrouter.settings import AsteriskSettings
 from tests.asterisk.floor import PBX, Answer, floor, queue, staff, table, tell
+from tests.asterisk.genuine import genuine
 from tests.asterisk.proxy import proxy
 from tests.fuzz.amistream import Heard
 
@@ -73,12 +74,12 @@ def chunk(events: int) -> bytes:
     for n in range(events // 4):
         channel, uid = f"Local/x{n}@nowhere-{n:08x};1", f"9.{n}"
         out += [
-            f"Event: VarSet\r\nChannel: {channel}\r\nVariable: v\r\nValue: {'y' * 200}\r\n",
-            f"Event: Newchannel\r\nChannel: {channel}\r\nUniqueid: {uid}\r\nContext: nowhere\r\n",
-            f"Event: Newexten\r\nChannel: {channel}\r\nUniqueid: {uid}\r\nApplication: Wait\r\n",
-            f"Event: Hangup\r\nChannel: {channel}\r\nUniqueid: {uid}\r\nCause: 16\r\n",
+            genuine("VarSet", uid, channel, "Variable: v", f"Value: {'y' * 200}"),
+            genuine("Newchannel", uid, channel),
+            genuine("Newexten", uid, channel, "Extension: x", "Application: Wait", "AppData: "),
+            genuine("Hangup", uid, channel, "Cause: 16", "Cause-txt: Normal Clearing"),
         ]
-    return "\r\n".join([*out, ""]).encode()
+    return b"".join(out)
 
 
 @pytest.mark.asterisk

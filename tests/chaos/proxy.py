@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from tests.asterisk.genuine import genuine
 from tests.asterisk.proxy import Proxy
 
 _END = b"\r\n\r\n"
@@ -16,22 +17,41 @@ _LIMIT = 4096
 """Bytes from the router that are read ahead."""
 
 
-_FOREIGN = (
-    b"Event: Newchannel\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\n\r\n",
-    b"Event: VarSet\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\nVariable: A\r\n\r\n",
-    b"Event: Newstate\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\n\r\n",
-    b"Event: Newexten\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\n\r\n",
-    b"Event: RTCPSent\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\nPT: 200\r\n\r\n",
-    b"Event: DeviceStateChange\r\nDevice: PJSIP/outside%x\r\nState: NOT_INUSE\r\nNo: %d\r\n\r\n",
-    b"Event: BridgeEnter\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\n\r\n",
-    b"Event: Hangup\r\nChannel: PJSIP/outside-%08x\r\nUniqueid: flood.%d\r\nCause: 16\r\n\r\n",
+_BRIDGE = (
+    "BridgeUniqueid: flood",
+    "BridgeType: basic",
+    "BridgeTechnology: simple_bridge",
+    "BridgeCreator: <unknown>",
+    "BridgeName: <unknown>",
+    "BridgeNumChannels: 1",
+    "BridgeVideoSourceMode: none",
 )
+_DEVICE = b"Event: DeviceStateChange\r\nPrivilege: call,all\r\nDevice: PJSIP/outside%x\r\nState: NOT_INUSE\r\n\r\n"
 
 
 def foreign(number: int) -> bytes:
     """An event of a call that is none of the router's: one in the life of a channel after the other."""
-    channel, kind = divmod(number, len(_FOREIGN))
-    return _FOREIGN[kind] % (channel, channel)
+    n, kind = divmod(number, 8)
+    uid, channel = f"flood.{n}", f"PJSIP/outside-{n:08x}"
+    match kind:
+        case 0:
+            return genuine("Newchannel", uid, channel)
+        case 1:
+            return genuine("VarSet", uid, channel, "Variable: A", "Value: 1")
+        case 2:
+            return genuine("Newstate", uid, channel)
+        case 3:
+            return genuine(
+                "Newexten", uid, channel, "Extension: s", "Application: Wait", "AppData: "
+            )
+        case 4:
+            return genuine("RTCPSent", uid, channel, "PT: 200")
+        case 5:
+            return _DEVICE % n
+        case 6:
+            return genuine("BridgeEnter", uid, channel, before=_BRIDGE)
+        case _:
+            return genuine("Hangup", uid, channel, "Cause: 16", "Cause-txt: Normal Clearing")
 
 
 class BadLink(Proxy):

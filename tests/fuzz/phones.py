@@ -24,6 +24,7 @@ from callrouter.reception import Reception
 from callrouter.settings import Settings
 from tests.fuzz.quiet import quiet
 from tests.mobiles.floor import PBX, Floor
+from tests.reception.channels import Channels
 from tests.settings.cases import loaded
 
 _DIAL = "PJSIP/{number}@carrier"
@@ -46,6 +47,7 @@ class _Sent:
 
     def __init__(self) -> None:
         self.actions: list[Mapping[str, Any]] = []
+        self.channels = Channels()
 
     def send(self, *actions: Mapping[str, Any]) -> None:
         for action in actions:
@@ -53,7 +55,7 @@ class _Sent:
                 self.actions.append(guard(action))
 
     def write(self, steps: Sequence[tuple[Mapping[str, Any], Any]]) -> None:
-        self.send(*(action for action, _ in steps))
+        self.send(*self.channels.answer(steps))
 
     def complain(self, text: str, hint: str = "") -> None:
         raise AssertionError((text, hint))
@@ -113,6 +115,7 @@ async def _take(data: bytes, settings: Settings) -> None:
 
     people.listen(heard)
     for message in messages:
+        sent.channels.sends(message)
         people.handle(message)
         async with asyncio.timeout(20):
             while len(floor.tasks):  # noqa: ASYNC110 - a PIN is looked up in a thread

@@ -22,6 +22,7 @@ from callrouter.model.phoning import (
 from callrouter.pbx.asterisk.outbox import Outbox
 from callrouter.pbx.asterisk.people import MOST, People, language
 from callrouter.pbx.asterisk.wire import AmiMessage, guard
+from tests.reception.channels import Channels
 
 
 class Sent:
@@ -30,12 +31,13 @@ class Sent:
     def __init__(self) -> None:
         self.actions: list[Mapping[str, Any]] = []
         self.complaints: list[str] = []
+        self.channels = Channels()
 
     def send(self, *actions: Mapping[str, Any]) -> None:
         self.actions += [guard(action) for action in actions]
 
     def write(self, steps: Sequence[tuple[Mapping[str, Any], Any]]) -> None:
-        self.send(*(action for action, _ in steps))
+        self.send(*self.channels.answer(steps))
 
     def complain(self, text: str, hint: str = "") -> None:
         self.complaints.append(text)
@@ -49,7 +51,9 @@ class Desk:
 
     def event(self, name: str, **headers: str) -> None:
         lines = (f"{key}: {value}" for key, value in {"Event": name, **headers}.items())
-        self.people.handle(AmiMessage("\r\n".join(lines).encode()))
+        message = AmiMessage("\r\n".join(lines).encode())
+        self.sent.channels.sends(message)
+        self.people.handle(message)
 
     def dial(self, uid: str = "1.1", code: str = "*45", **headers: str) -> None:
         given = {"Channel": "PJSIP/1001-0000002a", "Number": "1001", **headers}
@@ -73,10 +77,29 @@ def test_who_dials_is_told_by_the_channel_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize("code", ["", "*44", "45", "*455", "*45 ", "${X}"])
+@pytest.mark.parametrize("code", ["", "*44", "45", "*455", "*4 5", "${X}"])
 def test_other_codes_are_none(code: str) -> None:
     desk = Desk()
     desk.dial(code=code)
+    assert desk.heard == []
+
+
+def test_an_event_of_a_channel_that_stands_elsewhere_does_nothing() -> None:
+    desk = Desk()
+    desk.sent.channels.context = "from-trunk"
+    desk.dial()
+    assert desk.heard == []
+    desk.sent.channels.context = "callrouter-person"
+    desk.dial()
+    desk.sent.channels.context = "from-trunk"
+    desk.event("UserEvent", UserEvent="CallrouterKeyed", Uniqueid="1.1", Digits="1")
+    assert len(desk.heard) == 1
+
+
+def test_an_event_of_which_the_channel_knows_nothing_does_nothing() -> None:
+    desk = Desk()
+    lines = "UserEvent: CallrouterCode\r\nUniqueid: 1.1\r\nChannel: PJSIP/1001-1\r\nCode: *45"
+    desk.people.handle(AmiMessage(f"Event: UserEvent\r\n{lines}".encode()))
     assert desk.heard == []
 
 

@@ -26,18 +26,6 @@ from callrouter.settings import AsteriskSettings
 SUPPORTED = re.compile(r"(certified[-/])?(20|22)\.")
 """Versions that the tests and the documentation speak for."""
 
-ACTIONS = {
-    "Originate": "originate",
-    "Hangup": "call",
-    "Redirect": "call",
-    "Setvar": "call",
-    "Getvar": "call",
-    "Status": "call",
-    "DeviceStateList": "call",
-    "QueueLog": "agent",
-}
-"""What the router does over AMI, and the class of `write` that each needs."""
-
 _LAMP = "Custom:callrouter-doctor"
 _BEATS = 1.3
 """Seconds; a router that is in step says every second that it is there."""
@@ -170,7 +158,7 @@ async def _actions(ask: Ask) -> AsyncIterator[Finding]:
     except AmiError as error:
         yield Finding(None, "permissions not readable", str(error))
         return
-    missing = {action: need for action, need in ACTIONS.items() if action not in allowed}
+    missing = {action: need for action, need in words.NEEDS.items() if action not in allowed}
     if not missing:
         yield Finding(True, "may do all that the router needs")
     for action, need in missing.items():

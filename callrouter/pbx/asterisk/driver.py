@@ -20,6 +20,7 @@ from callrouter.pbx.asterisk.channels import Caller, LegChannel
 from callrouter.pbx.asterisk.checkup import Checkup
 from callrouter.pbx.asterisk.contacts import Contacts
 from callrouter.pbx.asterisk.entry import APART
+from callrouter.pbx.asterisk.forged import Forged
 from callrouter.pbx.asterisk.known import KnownDevices
 from callrouter.pbx.asterisk.lamps import Lamps
 from callrouter.pbx.asterisk.looking import Lookout
@@ -95,7 +96,10 @@ class AsteriskPbx:
             on_up=self._on_up,
             on_down=self._on_down,
             wanted=words.EVENTS,
+            event_mask=words.CLASSES,
+            on_forged=self._on_forged,
         )
+        self._forged = Forged(name)
         self.outbox = Outbox(
             self.session,
             self.mirror,
@@ -117,6 +121,8 @@ class AsteriskPbx:
             name, self.outbox.later, lambda: self.session.up, self._clock
         )
         self._journal = QueueLogJournal(self.queue_log.add)
+        self._looking_again = False
+        """A comparison is due since an event was dropped."""
         self.use(table)
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
@@ -159,7 +165,13 @@ class AsteriskPbx:
             where = self.session.last_error or f"{where}: connecting"
         elif not self.in_step:
             where = f"{where}: comparing calls and phones"
-        return PbxHealth(up=self.in_step, detail=where, drift=self.drift, faults=self.faults)
+        return PbxHealth(
+            up=self.in_step,
+            detail=where,
+            drift=self.drift,
+            counts=self._forged.counts(),
+            faults=self.faults,
+        )
 
     def use(self, table: Table) -> None:
         """Watch the phones that the table names."""
@@ -245,6 +257,8 @@ class AsteriskPbx:
                 self.mirror.comparing = True
                 channels = await self.session.list(survey.STATUS)
                 devices = await self.session.list(survey.DEVICES)
+                if not channels.whole:
+                    await self._lookout.keep_those_there(channels)
                 unlisted = await self._look_at_phones(devices)
                 self._compared(channels, devices, unlisted)
                 if not self._sync_again:
@@ -365,6 +379,21 @@ class AsteriskPbx:
             )
 
     # ------------------------------------------------------------ events
+
+    def _on_forged(self, name: str) -> None:
+        """An event was dropped that Asterisk does not write like that; what it really said is to be found out.
+
+        Rows of a comparison that cannot be read lead to no further one, nor do events that other programs send.
+        """
+        self._forged.seen(name)
+        if name in {"Status", "UserEvent"} or self._looking_again:
+            return
+        self._looking_again = True
+        self._later(self._forged.pause(), self._look_again)
+
+    def _look_again(self) -> None:
+        self._looking_again = False
+        self.resync("an event was not as Asterisk writes it")
 
     def _on_event(self, message: AmiMessage) -> None:
         self._checkup.heard(message)

@@ -15,9 +15,11 @@ from collections.abc import Callable, Sequence
 
 from panoramisk.ami_protocol import AMIProtocol
 
+from callrouter.pbx.asterisk import shape
 from callrouter.pbx.asterisk.account import AmiTiming
 from callrouter.pbx.asterisk.errors import AmiGarbage
-from callrouter.pbx.asterisk.pending import PING_ID, AmiStats, Answers
+from callrouter.pbx.asterisk.pending import PING_ID, AmiStats, Answers, Rows
+from callrouter.pbx.asterisk.shape import Verdict
 from callrouter.pbx.asterisk.wire import Action, AmiMessage, Splitter, parse
 from callrouter.transports import cut
 
@@ -51,15 +53,29 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         on_event: Callable[[AmiMessage], None],
         on_lost: Callable[[str, bool], None],
         timing: AmiTiming,
+        on_forged: Callable[[str], None] | None = None,
     ) -> None:
+        """Open for one connection.
+
+        Args:
+            wanted: names of the events to parse, None for all.
+            stats: counters.
+            on_event: gets every wanted event while the link is live.
+            on_lost: gets the reason, and whether the link was live.
+            timing: intervals.
+            on_forged: gets the name of each event that is not as Asterisk writes it, and is dropped; without,
+                every event is believed.
+        """
         self._loop = asyncio.get_running_loop()
         self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
         self._stats = stats
         self._on_event = on_event
         self._on_lost = on_lost
         self._timing = timing
+        self._on_forged = on_forged
+        self._rest: shape.Rest | None = None
         self._splitter = Splitter()
-        self._answers = Answers(stats, self._unanswered)
+        self._answers = Answers(stats, self._unanswered, strict=on_forged is not None)
         self._lists = self._answers.lists
         self._heard = self._loop.time()
         self._pinged: float | None = None
@@ -189,7 +205,7 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
                 self._loop.call_soon(self.drop, reason)
         return futures
 
-    def submit_list(self, action: Action, timeout: float) -> asyncio.Future[list[AmiMessage]]:
+    def submit_list(self, action: Action, timeout: float) -> asyncio.Future[Rows]:
         """As `submit`, for an action whose answer is a list; gives the list's events."""
         data, [future] = self._answers.expect([action], timeout, is_list=True)
         self.transport.write(data)
@@ -227,10 +243,13 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             self._answers.take_reply(parse(raw))
         elif raw:
             self._stats.unmatched += 1
+            if not self._is_rest(raw) and self._on_forged is not None:
+                self._drop_event(b"")
 
     def _take_event(self, raw: bytes) -> None:
         """The hot path: what is not wanted is told by its first line and not parsed."""
         if self._lists and self._answers.take_list_event(raw):
+            self._is_rest(raw)
             return
         end = raw.find(b"\r\n")
         name = raw[6:] if end < 0 else raw[6:end]
@@ -238,7 +257,10 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             name = name[1:]
         if name == _FULLY_BOOTED and not self.booted.done():
             self.booted.set_result(None)
-        if not self.live or (self._wanted is not None and name not in self._wanted):
+        wanted = self.live and (self._wanted is None or name in self._wanted)
+        if self._on_forged is not None and not self._is_genuine(name, raw, wanted=wanted):
+            return
+        if not wanted:
             self._stats.skipped += 1
             return
         message = parse(raw)
@@ -248,6 +270,40 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         except Exception:
             self._stats.handler_errors += 1
             logger.exception("the handler of AMI events failed on %r; going on", message)
+
+    def _is_genuine(self, name: bytes, raw: bytes, *, wanted: bool) -> bool:
+        """Whether an event is as Asterisk writes it, and no rest of one that was cut short."""
+        if self._rest is not None and self._is_rest(raw):
+            return False
+        if not wanted:
+            if shape.is_cut(raw):
+                self._rest = shape.Rest(raw)
+                self._drop_event(name)
+                return False
+            return True
+        verdict = shape.judge(name, raw)
+        if verdict is Verdict.WHOLE:
+            return True
+        if verdict is Verdict.FOREIGN:
+            self._stats.skipped += 1
+            return False
+        if verdict is Verdict.CUT:
+            self._rest = shape.Rest(raw)
+        self._drop_event(name)
+        return False
+
+    def _is_rest(self, raw: bytes) -> bool:
+        """Whether a message is part of what is left of an event that was cut short."""
+        if self._rest is None:
+            return False
+        if self._rest.ends_with(raw):
+            self._rest = None
+        return True
+
+    def _drop_event(self, name: bytes) -> None:
+        self._stats.forged += 1
+        if self.live and self._on_forged is not None:
+            self._on_forged(name[:40].decode("ascii", "replace"))
 
 
 def tune_socket(sock: socket.socket) -> None:

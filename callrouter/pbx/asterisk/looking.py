@@ -12,6 +12,7 @@ from callrouter.pbx.asterisk.channels import Caller, Where
 from callrouter.pbx.asterisk.errors import AmiError, AmiRejected
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.outbox import Outbox
+from callrouter.pbx.asterisk.pending import Rows
 from callrouter.pbx.asterisk.session import AmiSession
 from callrouter.tasks import Tasks
 
@@ -58,9 +59,11 @@ class Lookout:
         try:
             rows = await self._session.list({**survey.STATUS, "Channel": caller.uid})
         except AmiRejected:
-            rows = []  # it is gone; its Hangup is on the way
+            rows = Rows()  # it is gone; its Hangup is on the way
         except AmiError:
             return
+        if not rows.whole:
+            return  # its row cannot be read: nothing follows from that
         unchanged = before == (caller.where, caller.leg)
         if self._mirror.callers.get(caller.uid) is not caller or not unchanged:
             return
@@ -97,6 +100,8 @@ class Lookout:
                 continue  # it is gone
             except AmiError:
                 return  # the link is
+            if not found.whole:
+                return  # it cannot be read
             rows.update((uid, survey.row(message)) for message in found)
         if caller.where is not Where.CONNECTING or caller.leg != leg:
             return
@@ -109,6 +114,30 @@ class Lookout:
             self._mirror.unbridged(caller)
         elif here.where is Where.RELEASED:
             self._mirror.hardly_bridged(caller)
+
+    async def keep_those_there(self, rows: Rows) -> None:
+        """Ask after every channel that we know and that a list with unreadable rows does not have.
+
+        Those that are still there are left as they are: a number with line ends hides its channel's row, and
+        must not end a call. The answers hold no text of any caller's.
+
+        Raises:
+            AmiError: the link is gone.
+        """
+        mirror = self._mirror
+        listed = {message.get("Uniqueid") for message in rows}
+        unseen = (mirror.callers.keys() | mirror.legs.keys() | mirror.phones.channels()) - listed
+        asked = {
+            uid: {"Action": "Getvar", "Channel": uid, "Variable": "CHANNEL(state)"}
+            for uid in unseen
+        }
+        futures = self._session.send(list(asked.values()))
+        for uid, future in zip(asked, futures, strict=True):
+            try:
+                await future
+            except AmiRejected:
+                continue  # it is gone
+            mirror.moved.add(uid)
 
     def stray(self, uid: str) -> None:
         """End a channel that was picked up as a leg of ours and is none."""

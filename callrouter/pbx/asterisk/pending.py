@@ -20,6 +20,7 @@ from callrouter.pbx.asterisk.errors import (
     AmiRejected,
     AmiTimeout,
 )
+from callrouter.pbx.asterisk.shape import whole_row
 from callrouter.pbx.asterisk.wire import Action, AmiMessage, guard, parse, written
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class AmiStats:
         connects: connections opened.
         reconnects: times the session came up again.
         refused_logins: logins Asterisk refused.
+        forged: events that were not as Asterisk writes them, and were dropped.
         handler_errors: exceptions out of `on_event`, `on_up` or `on_down`.
     """
 
@@ -64,7 +66,19 @@ class AmiStats:
     connects: int = 0
     reconnects: int = 0
     refused_logins: int = 0
+    forged: int = 0
     handler_errors: int = 0
+
+
+class Rows(list[AmiMessage]):
+    """The events of a list.
+
+    Attributes:
+        whole: False if a row was not as Asterisk writes it, or is missing. Such rows are left out: of whatever
+            is not in the list, nothing can be concluded then.
+    """
+
+    whole: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +90,7 @@ class Pending:
     future: asyncio.Future[Any]  # of AmiMessage, or of a list of them
     timer: asyncio.TimerHandle
     is_list: bool
-    messages: list[AmiMessage]
+    messages: Rows
 
     def fail(self, error: AmiError) -> None:
         """End with `error`, unless ended or cancelled before."""
@@ -95,7 +109,15 @@ class Answers:
             dropped.
     """
 
-    def __init__(self, stats: AmiStats, on_timeout: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        stats: AmiStats,
+        on_timeout: Callable[[], None] = lambda: None,
+        *,
+        strict: bool = False,
+    ) -> None:
+        """Begin with no action open; `strict` takes only rows that are as Asterisk writes them."""
+        self._strict = strict
         self._loop = asyncio.get_running_loop()
         self._stats = stats
         self._on_timeout = on_timeout
@@ -135,7 +157,7 @@ class Answers:
             future=self._loop.create_future(),
             timer=self._loop.call_later(timeout, self._expire, action_id, timeout),
             is_list=is_list,
-            messages=[],
+            messages=Rows(),
         )
         self.open[action_id] = pending
         if is_list:
@@ -181,9 +203,14 @@ class Answers:
             if state in {"complete", "cancelled"}:
                 del self.lists[key]
         elif state == "complete":
+            items = message.get("ListItems")
+            if items.isascii() and items.isdigit() and int(items) != len(pending.messages):
+                pending.messages.whole = False
             self._finish(pending)
         elif state == "cancelled":
             self._refuse(pending, "Asterisk cancelled the list", message)
+        elif self._strict and pending.name == "Status" and not whole_row(raw):
+            pending.messages.whole = False
         else:
             pending.messages.append(message)
         return True

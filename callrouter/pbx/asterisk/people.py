@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from callrouter.model.events import LegEnd
 from callrouter.model.phoning import (
@@ -27,6 +28,7 @@ from callrouter.model.phoning import (
 from callrouter.pbx.asterisk import orders, words
 from callrouter.pbx.asterisk.errors import AmiError, AmiRejected, AmiTimeout
 from callrouter.pbx.asterisk.outbox import Outbox
+from callrouter.pbx.asterisk.session import AmiReply
 from callrouter.pbx.asterisk.wire import AmiMessage
 
 NUMBER = "crn-"
@@ -45,6 +47,19 @@ _CODES = {code.value: code for code in Code}
 
 _SPARE = 5.0
 """Seconds within which Asterisk has said how a call to a number ended, after its time was up."""
+
+
+_ASKED = (words.SAID, "CHANNEL(name)", "CONTEXT")
+"""What a channel is asked when it is said to have something to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What a channel said when it was asked: its id, its name, and its words."""
+
+    uid: str
+    channel: str
+    words: list[str]
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +81,8 @@ class People:
         self._caller_id = caller_id
         self._heard: Callable[[PhoneEvent], None] = lambda _event: None
         self._here: set[str] = set()
+        self._asked: set[str] = set()
+        """Channels that were asked and have not answered yet."""
         self._called: dict[str, _Called] = {}
 
     def listen(self, heard: Callable[[PhoneEvent], None]) -> None:
@@ -87,41 +104,88 @@ class People:
                 pass
 
     def _said(self, message: AmiMessage) -> None:
+        """An event says that there is news of a channel. What it is, the channel itself is asked."""
         uid = message.get("Uniqueid")
         match message.get("UserEvent"):
-            case "CallrouterCode":
-                self._dialled(uid, message)
+            case "CallrouterCode" if uid not in self._here and len(self._here) < MOST:
+                self._confirm(uid, self._dialled)
             case "CallrouterKeyed" if uid in self._here:
-                digits = _NOT_KEYS.sub("", message.get("Digits"))[:40]
-                self._heard(DigitsKeyed(pbx=self._pbx, channel=uid, digits=digits))
-            case "CallrouterNumber":
-                self._picked_up(uid)
+                self._confirm(uid, self._keyed)
+            case "CallrouterNumber" if uid in self._called:
+                self._confirm(uid, self._picked_up)
+            case "CallrouterNumber" if uid.startswith(
+                NUMBER
+            ):  # of an earlier run, or given up meanwhile
+                self._confirm(uid, self._unknown_number)
             case _:
                 pass
 
-    def _dialled(self, uid: str, message: AmiMessage) -> None:
-        code = _CODES.get(message.get("Code"))
-        if code is None or uid in self._here or len(self._here) >= MOST:
+    def _confirm(self, uid: str, then: Callable[[Confirmed], None]) -> None:
+        """Ask a channel what it has said, and whether it stands where people talk with the router.
+
+        An event may be forged by whoever can write into Asterisk's stream. The answers bear ids of ours that
+        outsiders do not know, and no text of a caller's.
+        """
+        if uid in self._asked or len(self._asked) >= MOST:
             return
+        self._asked.add(uid)
+        values: dict[str, str] = {}
+
+        def told(name: str, reply: AmiReply | AmiError) -> None:
+            values[name] = "" if isinstance(reply, AmiError) else reply.get("Value")
+            if len(values) < len(_ASKED):
+                return
+            self._asked.discard(uid)
+            if values["CONTEXT"] == words.PERSON:
+                then(Confirmed(uid, values["CHANNEL(name)"], values[words.SAID].split()))
+
+        self._outbox.write(
+            [
+                ({"Action": "Getvar", "Channel": uid, "Variable": name}, partial(told, name))
+                for name in _ASKED
+            ]
+        )
+
+    def _dialled(self, said: Confirmed) -> None:
+        uid = said.uid
+        if uid in self._here or len(self._here) >= MOST:
+            return
+        match said.words:
+            case ["code", dialled, *number] if dialled in _CODES:
+                code = _CODES[dialled]
+            case _:
+                return
         self._here.add(uid)
         self._heard(
             CodeDialled(
                 pbx=self._pbx,
                 channel=uid,
                 code=code,
-                endpoint=words.endpoint_of(message.get("Channel")),
-                caller_number=_NOT_NUMBER.sub("", message.get("Number"))[:20],
+                endpoint=words.endpoint_of(said.channel),
+                caller_number=_NOT_NUMBER.sub("", "".join(number))[:20],
             )
         )
 
-    def _picked_up(self, uid: str) -> None:
-        called = self._called.pop(uid, None)
-        if called is None:  # of an earlier run, or given up meanwhile
-            if uid.startswith(NUMBER):
-                self._outbox.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
+    def _keyed(self, said: Confirmed) -> None:
+        match said.words:
+            case ["keyed", *digits] if said.uid in self._here:
+                keyed = _NOT_KEYS.sub("", "".join(digits))[:40]
+                self._heard(DigitsKeyed(pbx=self._pbx, channel=said.uid, digits=keyed))
+            case _:
+                pass
+
+    def _picked_up(self, said: Confirmed) -> None:
+        if said.words != ["number"]:
             return
-        self._here.add(uid)
-        self._heard(NumberAnswered(pbx=self._pbx, ref=called.ref, channel=uid))
+        called = self._called.pop(said.uid, None)
+        if called is None:  # given up meanwhile
+            self._unknown_number(said)
+            return
+        self._here.add(said.uid)
+        self._heard(NumberAnswered(pbx=self._pbx, ref=called.ref, channel=said.uid))
+
+    def _unknown_number(self, said: Confirmed) -> None:
+        self._outbox.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
 
     def _hung_up(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
@@ -152,6 +216,7 @@ class People:
     def lost(self) -> None:
         """The link is down: nobody there can be talked to any more, and the dialplan sends them off."""
         here, self._here = self._here, set()
+        self._asked.clear()
         for uid in here:
             self._heard(PersonLeft(pbx=self._pbx, channel=uid))
         for uid in list(self._called):

@@ -199,6 +199,10 @@ class Phones:
             self._busy[phone] -= 1
             self.look(phone)
 
+    def channels(self) -> frozenset[str]:
+        """The uniqueids of the foreign channels on watched phones."""
+        return frozenset(self._on)
+
     def take_in(
         self, states: Mapping[str, str], channels: Mapping[str, str], moved: Iterable[str]
     ) -> None:

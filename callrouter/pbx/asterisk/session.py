@@ -18,7 +18,7 @@ from callrouter.pbx.asterisk.errors import (
     AmiTimeout,
 )
 from callrouter.pbx.asterisk.link import Link
-from callrouter.pbx.asterisk.pending import AmiStats
+from callrouter.pbx.asterisk.pending import AmiStats, Rows
 from callrouter.pbx.asterisk.wire import Action, AmiMessage, guard
 from callrouter.tasks import Tasks
 from callrouter.transports import cut
@@ -93,6 +93,7 @@ class AmiSession:
         wanted: frozenset[str] | None = None,
         event_mask: str = "on",
         timing: AmiTiming | None = None,
+        on_forged: Callable[[str], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         """Check the account; nothing is connected before `run`.
@@ -105,6 +106,8 @@ class AmiSession:
             wanted: names of the events to parse, None for all. Events of lists come in any case.
             event_mask: the `Events:` of the login: `on`, `off`, or classes, `call,user`.
             timing: intervals, the usual ones by default.
+            on_forged: gets the name of each event that is dropped since it is not as Asterisk writes it; without,
+                every event is believed.
             rng: for the jitter between attempts.
 
         Raises:
@@ -122,6 +125,7 @@ class AmiSession:
         self._wanted = wanted
         self._event_mask = event_mask
         self._timing = timing or AmiTiming()
+        self._on_forged = on_forged
         self._rng = rng or random.Random()  # noqa: S311 - spreads attempts, hides nothing
         self._tasks = Tasks()
         self._link: Link | None = None  # the connection in use, from its opening to its loss
@@ -240,6 +244,7 @@ class AmiSession:
                 on_event=self._on_event,
                 on_lost=self._lost,
                 timing=timing,
+                on_forged=self._on_forged,
             )
 
         async def connect() -> Link:
@@ -410,7 +415,7 @@ class AmiSession:
         action: Action,
         *,
         timeout: float = 10.0,  # noqa: ASYNC109
-    ) -> list[AmiMessage]:
+    ) -> Rows:
         """Send an action that answers with a list, and wait until the list is complete.
 
         The result holds its events without the closing one, and is empty when Asterisk says "No

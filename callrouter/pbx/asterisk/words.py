@@ -17,6 +17,8 @@ DESK = "desk"
 """The extension there of a phone whose being picked up is a yes."""
 CODES = "callrouter-codes"
 PERSON = "callrouter-person"
+SAID = "CALLROUTER_PERSON"
+"""The variable there of what was dialled or keyed in: ``code *45 447700900123``, ``keyed 123``, ``number``."""
 PROBE = "callrouter-probe"
 VERSION = "callrouter-version"
 SPARE = "callrouter-spare"
@@ -184,6 +186,12 @@ EVENTS = frozenset(
 RINGS = frozenset({"RINGING", "PROGRESS"})
 """The values of DialStatus, of the event DialState, that say that a phone or its network rings (180, 183)."""
 
+CLASSES = "system,call,user"
+"""The classes of events that the router asks for at login, however many its user may read.
+
+Those of `dialplan`, `cel` and `cdr` quote callers' numbers at any length, behind all that could tell them apart.
+"""
+
 LEG_SAYS = frozenset({"CallrouterAccepted", "CallrouterAnswered", "CallrouterRefused"})
 """The events of [callrouter-offer]."""
 
@@ -323,6 +331,7 @@ NEEDS = {
     "Originate": "originate",
     "Redirect": "call",
     "Setvar": "call",
+    "Getvar": "call",
     "Hangup": "call",
     "Status": "call",
     "DeviceStateList": "call",

@@ -1,0 +1,309 @@
+r"""Whether an event has the very shape in which Asterisk writes it. No I/O.
+
+Asterisk writes a caller's number, the dialled extension and the connected number into its events as they came
+(``main/manager_channels.c``; names are escaped). PJSIP decodes ``%0d%0a`` in the user part of From and
+P-Asserted-Identity, so a caller can end a header, end the event, and begin another one. None of these three values
+has more than 79 characters, and no event that the router acts on can be forged in so few: each is taken only with
+every header that Asterisk 20 and 22 write, in that order. What such a caller leaves of the genuine event is dropped
+up to its last header, and told, so that the router compares itself with Asterisk.
+
+`UserEvent` has a second source: the action of that name, which needs ``write=user`` alone. Its headers stand behind
+``UserEvent``, the channel's stand before it when a channel of the dialplan has sent it, and the context among them
+is where that channel is. So an event of ours counts only from the context of ours that sends it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Final
+
+_VALUE: Final = rb"[^\r]*+(?:\r(?!\n)[^\r]*+)*+"
+"""The rest of a line: a lone CR or LF in a number ends no header."""
+_PLAIN: Final = rb"[^\r\n]*+"
+_EXTRA: Final = rb"(?:\r\n[A-Z][\w-]*+(?:\([^\r\n]*?\))?: " + _VALUE + rb")*+"
+"""Headers that later versions, ``channelvars`` and the like put behind those that we know."""
+
+SNAPSHOT: Final = (
+    b"Channel",
+    b"ChannelState",
+    b"ChannelStateDesc",
+    b"CallerIDNum",
+    b"CallerIDName",
+    b"ConnectedLineNum",
+    b"ConnectedLineName",
+    b"Language",
+    b"AccountCode",
+    b"Context",
+    b"Exten",
+    b"Priority",
+    b"Uniqueid",
+    b"Linkedid",
+)
+"""How Asterisk describes a channel, in this order (``ast_manager_build_channel_state_string_prefix``)."""
+_NUMBERS: Final = frozenset({b"ChannelState", b"Priority"})
+
+_BRIDGE: Final = b"".join(
+    rb"\r\nBridge%s: %s" % (key, _PLAIN)
+    for key in (
+        b"Uniqueid",
+        b"Type",
+        b"Technology",
+        b"Creator",
+        b"Name",
+        b"NumChannels",
+        b"VideoSourceMode",
+    )
+) + rb"(?:\r\nBridgeVideoSource: %s)?+" % (_PLAIN,)
+
+
+def _snapshot(prefix: bytes = b"") -> bytes:
+    lines = (
+        rb"\r\n%s%s: %s" % (prefix, key, rb"-?\d++" if key in _NUMBERS else _VALUE)
+        for key in SNAPSHOT
+    )
+    variables = rb"(?:\r\n%s(?:Tenantid|ChanVariable): %s)*+" % (prefix, _VALUE)
+    return b"".join(lines) + variables
+
+
+def _line(key: bytes, value: bytes = _PLAIN) -> bytes:
+    return rb"\r\n%s: %s" % (key, value)
+
+
+_BEFORE: Final = (
+    rb"(?:\r\nTimestamp: [\d.]++)?+"
+    rb"(?:\r\nSequenceNumber: \d++\r\nFile: [^\r\n]*+\r\nLine: \d++\r\nFunc: [^\r\n]*+)?+"
+    rb"(?:\r\nSystemName: [^\r\n]*+)?+"
+)
+"""What ``manager.conf`` and ``asterisk.conf`` can put in front (``timestampevents``, ``debug``, ``systemname``)."""
+
+_CALLED = _line(b"CallerIDNum", _VALUE) + _line(b"CallerIDName", _VALUE)
+_BODIES: Final[Mapping[bytes, bytes]] = {
+    b"Newchannel": _snapshot() + _EXTRA,
+    b"Newstate": _snapshot() + _EXTRA,
+    b"MusicOnHoldStop": _snapshot() + _EXTRA,
+    b"Hangup": _snapshot() + _line(b"Cause", rb"-?\d++") + _line(b"Cause-txt") + _EXTRA,
+    b"HangupRequest": _snapshot() + _EXTRA,
+    b"UserEvent": _snapshot() + _line(b"UserEvent", rb"[\w-]++") + _EXTRA,
+    b"BridgeEnter": _BRIDGE + _snapshot() + _EXTRA,
+    b"BridgeLeave": _BRIDGE + _snapshot() + _EXTRA,
+    b"BlindTransfer": _line(b"Result")
+    + _snapshot(b"Transferer")
+    + rb"(?:%s)?+" % _snapshot(b"Transferee")
+    + rb"(?:%s)?+" % _BRIDGE
+    + _line(b"IsExternal")
+    + _line(b"Context")
+    + _line(b"Extension", _VALUE)
+    + _EXTRA,
+    b"AttendedTransfer": _line(b"Result") + _snapshot(b"OrigTransferer") + _EXTRA,
+    b"Rename": _line(b"Channel") + _line(b"Newname") + _line(b"Uniqueid") + _EXTRA,
+    b"OriginateResponse": rb"(?:\r\nActionID: [^\r\n]*+)?+"
+    + _line(b"Response")
+    + _line(b"Channel")
+    + rb"\r\n(?:Context: [^\r\n]*+\r\nExten|Application: [^\r\n]*+\r\nData): "
+    + _VALUE
+    + _line(b"Reason", rb"-?\d++")
+    + _line(b"Uniqueid")
+    + _CALLED
+    + _EXTRA,
+    b"DeviceStateChange": _line(b"Device") + _line(b"State", rb"[A-Z_]++"),
+}
+"""What stands behind Event and Privilege, by the event's name."""
+
+_WHOLE: Final[Mapping[bytes, Callable[[bytes], object]]] = {
+    name: re.compile(
+        rb"Event: %s\r\nPrivilege: [a-z,]++%s%s" % (name, _BEFORE, body), re.ASCII
+    ).fullmatch
+    for name, body in _BODIES.items()
+}
+_ANY: Final = re.compile(rb"Event: \w++\r\nPrivilege: [a-zA-Z,]++(?:\r\n[A-Z]|\Z)", re.ASCII).match
+
+_USER: Final = re.compile(rb"\r\nUserEvent: (Callrouter\w*)", re.ASCII)
+_CONTEXT: Final = re.compile(rb"\r\nContext: ([\w-]*)\r\n", re.ASCII)
+_BY_ACTION: Final = re.compile(
+    rb"Event: UserEvent\r\nPrivilege: [a-z,]+%s\r\nUserEvent: " % _BEFORE
+).match
+"""How the event of an action begins; one of the dialplan's has a channel there."""
+_OWN_ECHO: Final = re.compile(
+    rb"Event: UserEvent\r\nPrivilege: [a-z,]+%s\r\nUserEvent: CallrouterHello"
+    rb"(?:\r\nActionID: [^\r\n]*)?" % _BEFORE
+).fullmatch
+"""What the router's own action of that name comes back as; it says only that events can be heard."""
+
+_SENT_FROM: Final[Mapping[bytes, frozenset[bytes]]] = {
+    b"CallrouterCall": frozenset({b"callrouter"}),
+    b"CallrouterUnheard": frozenset({b"callrouter-hold"}),
+    b"CallrouterBack": frozenset({b"callrouter-spare"}),
+    b"CallrouterReleased": frozenset({b"callrouter-connect"}),
+    b"CallrouterUnbridged": frozenset({b"callrouter-unbridged"}),
+    b"CallrouterFallback": frozenset({b"callrouter-leave"}),
+    b"CallrouterAccepted": frozenset({b"callrouter-offer"}),
+    b"CallrouterAnswered": frozenset({b"callrouter-offer"}),
+    b"CallrouterRefused": frozenset({b"callrouter-offer"}),
+    b"CallrouterCode": frozenset({b"callrouter-person"}),
+    b"CallrouterNumber": frozenset({b"callrouter-person"}),
+    b"CallrouterKeyed": frozenset({b"callrouter-person"}),
+    b"CallrouterProbe": frozenset({b"callrouter-probe"}),
+}
+"""The contexts of the dialplan that send each event of ours."""
+_THEIRS: Final = b"callrouter-fallback-user"
+"""The one context with a name of ours that is the site's own."""
+
+
+class Verdict(Enum):
+    """What an event is worth."""
+
+    WHOLE = "whole"
+    FOREIGN = "foreign"
+    """Nothing of ours, such as another program's `UserEvent`: to be passed over in silence."""
+    CUT = "cut short"
+    """It begins as Asterisk writes it and ends too early: what follows is its rest, or forged."""
+    ODD = "odd"
+    """Not as Asterisk writes it."""
+
+
+def judge(name: bytes, raw: bytes) -> Verdict:
+    """What an event is worth that the router would act on.
+
+    Args:
+        name: the event's name as its first line has it.
+        raw: the whole event, without the empty line that ends it.
+    """
+    if name == b"UserEvent":
+        return _judge_user_event(raw)
+    whole = _WHOLE.get(name)
+    if whole is not None:
+        if whole(raw) is not None:
+            return Verdict.WHOLE
+    elif _ANY(raw) is not None and not is_cut(raw):
+        return Verdict.WHOLE
+    return Verdict.CUT if _ends_early(raw) else Verdict.ODD
+
+
+def _judge_user_event(raw: bytes) -> Verdict:
+    named = _USER.search(raw)
+    if _BY_ACTION(raw) is not None:  # its headers cannot hold line ends
+        if named is None:
+            return Verdict.FOREIGN
+        return Verdict.WHOLE if _OWN_ECHO(raw) is not None else Verdict.ODD
+    if named is None or _WHOLE[b"UserEvent"](raw) is None:
+        if _ends_early(raw):
+            return Verdict.CUT
+        return Verdict.FOREIGN if named is None else Verdict.ODD
+    context = _CONTEXT.search(raw)
+    place = b"" if context is None else context[1]
+    expected = _SENT_FROM.get(named[1])
+    if expected is None:
+        ours = place.startswith(b"callrouter") and place != _THEIRS
+    else:
+        ours = place in expected
+    return Verdict.WHOLE if ours else Verdict.ODD
+
+
+def is_cut(raw: bytes) -> bool:
+    """Whether an event ends within the description of a channel. Quick: it is asked of every event."""
+    described = raw.rfind(b"Linkedid: ")
+    if described >= 0:
+        return (
+            raw.find(b"ChannelState: ", described) >= 0
+            or raw.rfind(b"Priority: ", 0, described) < 0
+        )
+    if b"ChannelState: " in raw:
+        return True
+    # The only other event that quotes a caller's number, and it has the name behind it.
+    return raw.startswith(b"Event: OriginateResponse") and b"\r\nCallerIDName: " not in raw
+
+
+def _ends_early(raw: bytes) -> bool:
+    """As `is_cut`, but header by header: a number may hold the names of those that are missing."""
+    if raw.startswith(b"Event: OriginateResponse"):
+        return b"\r\nCallerIDName: " not in raw
+    start = raw.rfind(b"ChannelState: ")
+    return start >= 0 and bool(_missing(raw, start))
+
+
+def _missing(raw: bytes, start: int) -> list[bytes]:
+    """The headers of a channel's description that an event lacks whose `ChannelState` begins at `start`.
+
+    Never too many: what a number imitates of them counts as there.
+    """
+    prefix = raw[raw.rfind(b"\n", 0, start) + 1 : start]
+    names = [prefix + key for key in SNAPSHOT[2:]]
+    for at, name in enumerate(names):
+        mark = b"\r\n%s: " % name
+        found = raw.find(mark, start)
+        if found < 0:
+            return names[at:]
+        start = found + len(mark) - 2
+    return []
+
+
+_STATUS: Final = re.compile(
+    rb"Event: Status\r\nPrivilege: Call"
+    + _snapshot()
+    + _line(b"Type")
+    + _line(b"DNID", _VALUE)
+    + _line(b"EffectiveConnectedLineNum", _VALUE)
+    + _line(b"EffectiveConnectedLineName", _VALUE)
+    + _line(b"TimeToHangup", rb"-?\d++")
+    + _line(b"BridgeID")
+    + _line(b"Application")
+    + _line(b"Data", _VALUE)
+    + b"".join(
+        _line(key)
+        for key in (
+            b"Nativeformats",
+            b"Readformat",
+            b"Readtrans",
+            b"Writeformat",
+            b"Writetrans",
+            b"Callgroup",
+            b"Pickupgroup",
+            b"Seconds",
+        )
+    )
+    + rb"(?P<variables>(?:\r\nVariable: "
+    + _VALUE
+    + rb")*+)\r\nActionID: [^\r\n]*+(?:\r\n)?",
+    re.ASCII,
+).fullmatch
+
+
+def whole_row(raw: bytes) -> bool:
+    """Whether a row of the list that `Status` answers with is whole, its variables each once."""
+    found = _STATUS(raw)
+    if found is None:
+        return False
+    names = [line.partition(b"=")[0] for line in found["variables"].split(b"\r\nVariable: ")[1:]]
+    return len(set(names)) == len(names)
+
+
+class Rest:
+    """What is left of an event that was cut short: every header that it lacks, in order, in what follows."""
+
+    __slots__ = ("_missing", "_room")
+
+    MOST: Final = 16_384
+    """Bytes after which the rest is given up: Asterisk's events are not as long."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Take the beginning of the event."""
+        self._room = self.MOST
+        if raw.startswith(b"Event: OriginateResponse"):
+            self._missing = [b"CallerIDName"]
+            return
+        self._missing = _missing(raw, raw.rfind(b"ChannelState: "))
+
+    def ends_with(self, raw: bytes) -> bool:
+        """Take the next message; says whether the rest has come with it, which is dropped as well."""
+        text, at = b"\r\n" + raw, 0
+        self._room -= len(text)
+        while self._missing:
+            mark = b"\r\n%s: " % self._missing[0]
+            found = text.find(mark, at)
+            if found < 0:
+                break
+            at = found + len(mark)
+            del self._missing[0]
+        return not self._missing or self._room < 0
