@@ -335,7 +335,6 @@ NEEDS = {
     "Hangup": "call",
     "Status": "call",
     "DeviceStateList": "call",
-    "Getvar": "call",
     "ExtensionState": "call",
     "UserEvent": "user",
     "QueueLog": "agent",
