@@ -22,6 +22,8 @@ test: $(STAMP)
 	@$(BIN)/python -m callrouter.lab
 	@echo "— Twilio's OpenAPI document, for the tests of requests to it"
 	@$(BIN)/python -m tests.twilio.openapi
+	@echo "— every Python on this machine that callrouter supports"
+	@$(BIN)/python -m tests.interpreters
 	@echo "— tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE) -m "not load" --cov --cov-report= $(PYTEST)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" \
@@ -67,8 +69,8 @@ asterisk: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up a virtual environment in $(VENV) (about a minute the first time) …"
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "callrouter needs Python 3.11 or later; set PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 2))' || \
+	  { echo "callrouter needs Python 3.11.2 or later; set PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from callrouter import __version__
+from callrouter.cli import folders
 from callrouter.cli.live import STATES
+from callrouter.cli.problems import Failed
 from callrouter.core.state import AgentState
-from tests.daemon.process import AGENTS, Daemon, Place
+from tests.daemon.process import AGENTS, NO_ASTERISK, Daemon, Place
 
 
 def test_version_and_help(place: Place) -> None:
@@ -48,13 +50,19 @@ def test_bad_usage(place: Place, words: list[str]) -> None:
 # ---------------------------------------------------------------- the folder
 
 
-def test_no_folder_at_all(place: Place, tmp_path: Path) -> None:
-    del place.environ["CALLROUTER_CONFIG"]
-    answer = place.call("check", cwd=tmp_path)
-    assert answer.returncode == 2
-    assert f"{tmp_path}/config" in answer.stderr
-    assert "/etc/callrouter" in answer.stderr
-    assert "--config DIR or CALLROUTER_CONFIG" in answer.stderr
+def test_no_folder_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Path("/etc/callrouter") == folders.SYSTEM
+    # The machine that runs this test may have one.
+    monkeypatch.setattr(folders, "SYSTEM", tmp_path / "etc" / "callrouter")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failed) as caught:
+        folders.choose(None, {})
+    assert caught.value.status == 2
+    assert f"neither ./config (that is {tmp_path}/config)" in caught.value.message
+    assert f"{tmp_path}/etc/callrouter" in caught.value.message
+    assert "--config DIR or CALLROUTER_CONFIG" in caught.value.message
+    (tmp_path / "etc" / "callrouter").mkdir(parents=True)
+    assert folders.choose(None, {}) == tmp_path / "etc" / "callrouter"
 
 
 def test_a_folder_that_is_not_there(place: Place) -> None:
@@ -131,17 +139,16 @@ def test_demo_or_a_word_about_it(place: Place) -> None:
 
 
 def test_doctor_cannot_reach_it(place: Place) -> None:
-    place.replace("callrouter", "username", "port: 1, username")
     answer = place.call("doctor")
     assert answer.returncode == 3
     assert answer.stdout.startswith("this machine\n  - the daemon does not run\n")
-    assert "\noffice: Asterisk at 127.0.0.1:1\n  ✗ " in answer.stdout
+    assert f"\noffice: Asterisk at 127.0.0.1:{NO_ASTERISK}\n  ✗ " in answer.stdout
     assert answer.stderr == ""
     answer = place.call("doctor", "--json")
     assert answer.returncode == 3
     here, view = json.loads(answer.stdout)
     assert here["pbx"] is None
-    assert (view["pbx"], view["port"], view["ok"]) == ("office", 1, False)
+    assert (view["pbx"], view["port"], view["ok"]) == ("office", NO_ASTERISK, False)
     assert "refused the connection" in view["findings"][0]["advice"]
 
 

@@ -20,7 +20,7 @@ BUSY = 30.0
 
 CALLROUTER = """\
 pbx:
-  office: {{driver: asterisk, username: callrouter, secret: not-a-real-one}}
+  office: {{driver: asterisk, port: {ami}, username: callrouter, secret: not-a-real-one}}
 http:
   listen: 127.0.0.1:{port}
   api_tokens: [{{name: crm, role: supervisor, token: 0123456789abcdef}}]
@@ -43,6 +43,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _port_of_nothing() -> int:
+    """A port at which nothing listens as long as we live: it is taken, and refuses every connection.
+
+    No test may log in to an Asterisk that happens to run on this machine.
+    """
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    port = int(taken.getsockname()[1])
+    taken.detach()
+    return port
+
+
+NO_ASTERISK = _port_of_nothing()
+
+
 class Place:
     """A configuration folder, and an environment in which nothing of this machine's is used."""
 
@@ -51,7 +66,7 @@ class Place:
         self.config = folder / "config"
         self.config.mkdir()
         self.port = free_port()
-        self.write("callrouter", CALLROUTER.format(port=self.port))
+        self.write("callrouter", CALLROUTER.format(port=self.port, ami=NO_ASTERISK))
         self.write("agents", AGENTS)
         self.write("queues", QUEUES)
         self.environ = {
