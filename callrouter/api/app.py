@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from callrouter.api.auth import DOORS, TOKENS, authorize
+from callrouter.api.auth import DOORS, FLOOR, TOKENS, WRONG, authorize
 from callrouter.api.backend import Backend
 from callrouter.api.configroutes import add_config_routes
 from callrouter.api.deviceroutes import add_device_routes
@@ -26,6 +26,7 @@ from callrouter.api.metrics import Metrics
 from callrouter.api.problems import REFUSALS, speak_problems
 from callrouter.api.routes import BACKEND, add_routes
 from callrouter.api.server import Quiet, Runner, add_headers, read_no_more
+from callrouter.api.slowing import WrongTokens
 from callrouter.api.talkroutes import add_talk_routes
 from callrouter.api.tokens import Tokens
 from callrouter.api.whyroutes import add_why_routes
@@ -49,7 +50,10 @@ def make_app(
     app[BACKEND] = backend
     app[REFUSALS] = backend.refusals
     app[TOKENS] = tokens
+    app[FLOOR] = backend.floor
+    app[WRONG] = WrongTokens()
     app[LIVE] = watchers
+    tokens.changed = lambda: watchers.check(tokens)
     add_routes(app)
     add_why_routes(app)
     add_config_routes(app)

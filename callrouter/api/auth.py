@@ -9,8 +9,11 @@ from typing import Final
 
 from aiohttp import web
 
+from callrouter.api.access import PERMISSIONS, Permission, Sight, sight
 from callrouter.api.problems import ApiProblem, Handler
+from callrouter.api.slowing import WrongTokens
 from callrouter.api.tokens import Caller, Tokens
+from callrouter.core.state import Floor
 from callrouter.settings.past import owner_name
 
 COMMAND_LINE: Final = "command line"
@@ -21,23 +24,95 @@ DOORS: Final = web.AppKey("doors", frozenset[str])
 
 
 TOKENS: Final = web.AppKey("tokens", Tokens)
-
+FLOOR: Final = web.AppKey("floor", Floor)
+WRONG: Final = web.AppKey("wrong", WrongTokens)
 
 KNOWN: Final = web.RequestKey("known", bool)
 """Set once it is known who makes a request, and that they may."""
+CALLER: Final = web.RequestKey("caller", Caller)
+SIGHT: Final = web.RequestKey("sight", Sight)
+"""What the caller sees of the floor."""
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
 
 
 @web.middleware
 async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let only those through who may."""
-    if request.path not in _OPEN and request.path not in request.app[DOORS]:
-        caller = identify(request)
-        if request.method not in {"GET", "HEAD"} and not caller.may_change(request):
-            may = f"only act for {caller.agent}" if caller.agent else "only read"
-            detail = f"a token of role agent may {may}; '{caller.name}' is one"
-            raise ApiProblem(403, "not-allowed", detail)
-        request[KNOWN] = True
+    if request.path in _OPEN or request.path in request.app[DOORS]:
+        return await handler(request)
+    try:
+        caller = request[CALLER] = identify(request)
+    except ApiProblem as problem:
+        if problem.status == 401 and await request.app[WRONG].refused(request.remote):
+            detail = "too many requests with wrong tokens come from your address"
+            headers = {**_CHALLENGE, "Retry-After": "60"}
+            raise ApiProblem(429, "too-many-wrong-tokens", detail, headers) from None
+        raise
+    seen = request[SIGHT] = sight(request.app[FLOOR], caller)
+    _permit(request, caller, seen)
+    request[KNOWN] = True
     return await handler(request)
+
+
+def _permit(request: web.Request, caller: Caller, seen: Sight) -> None:
+    """Hold a request against the table of permissions.
+
+    Raises:
+        ApiProblem: 403.
+    """
+    resource = request.match_info.route.resource
+    if resource is None:  # no such path or method: the answer says so
+        return
+    method = "GET" if request.method == "HEAD" else request.method
+    wanted = PERMISSIONS.get((method, resource.canonical))
+    if wanted is None or caller.role not in wanted.roles:
+        may = _may(wanted, caller)
+        raise ApiProblem(403, "not-allowed", f"{may}; '{caller.name}' is one")
+    if not _owns(request, wanted, caller, seen):
+        limits = _limits(caller, acts=request.method not in {"GET", "HEAD"})
+        raise ApiProblem(403, "not-allowed", f"{limits}; '{caller.name}' is one")
+
+
+def _owns(request: web.Request, wanted: Permission, caller: Caller, seen: Sight) -> bool:
+    """Whether the thing of the path is one that the caller sees."""
+    name = request.match_info.get("id", "")
+    match wanted.own:
+        case "agent":
+            return seen.sees_agent(name)
+        case "device":
+            return caller.role == "agent" or seen.sees_agent(name)
+        case "queue":
+            return seen.sees_queue(name)
+        case "call":
+            call = request.app[FLOOR].calls.get(name)
+            return call is None or seen.sees_call(call)  # of one that is over the handler knows
+        case "all":
+            return seen.everything
+        case "":
+            return True
+
+
+def _may(wanted: Permission | None, caller: Caller) -> str:
+    roles = " or ".join(sorted(wanted.roles)) if wanted is not None else "admin"
+    if caller.role == "metrics":
+        return "a token of role metrics may only read /metrics"
+    return f"this is for tokens of role {roles}, and not for role {caller.role}"
+
+
+def _limits(caller: Caller, *, acts: bool = False) -> str:
+    """What a token is limited to, in words."""
+    if caller.role == "agent":
+        if not caller.agent:
+            return "a token of role agent that names no agent sees the queues' counts only"
+        may = "may only act for" if acts else "sees only what is about"
+        return f"a token of role agent {may} {caller.agent}"
+    return f"this supervisor's token is limited to the queues {', '.join(caller.queues)}"
+
+
+def not_yours(request: web.Request) -> ApiProblem:
+    """What a caller is told of a thing that is there and not shown to them."""
+    caller = identify(request)
+    return ApiProblem(403, "not-allowed", f"{_limits(caller)}; '{caller.name}' is one")
 
 
 def identify(request: web.Request) -> Caller:
@@ -46,25 +121,26 @@ def identify(request: web.Request) -> Caller:
     Raises:
         ApiProblem: 401 or 403, with what to do about it.
     """
+    if CALLER in request:
+        return request[CALLER]
     tokens = request.app[TOKENS]
     transport = request.transport
     sock = transport.get_extra_info("socket") if transport is not None else None
     if sock is not None and sock.family == socket.AF_UNIX:
         return _neighbour(sock)
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    challenge = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
     if not tokens:
         detail = (
-            "no API token is configured, so nobody can be let in: add one under "
+            "no API token is configured, so no program is let in: add one under "
             "http.api_tokens in callrouter.yaml, {name: NAME, role: supervisor, token: …}"
         )
-        raise ApiProblem(401, "no-tokens", detail, challenge)
+        raise ApiProblem(401, "no-tokens", detail, _CHALLENGE)
     if not token or kind.lower() != "bearer":
         detail = "say who you are: Authorization: Bearer TOKEN (see http.api_tokens)"
-        raise ApiProblem(401, "unauthorized", detail, challenge)
+        raise ApiProblem(401, "unauthorized", detail, _CHALLENGE)
     caller = tokens.find(token.strip())
     if caller is None:
-        raise ApiProblem(401, "unauthorized", "this token is not known", challenge)
+        raise ApiProblem(401, "unauthorized", "this token is not known", _CHALLENGE)
     return caller
 
 

@@ -78,7 +78,7 @@ def _asker(caller: Caller) -> Asker:
         name=caller.person,
         via="command line" if caller.local else "api",
         agent=caller.agent,
-        supervisor=caller.role != "agent",
+        supervisor=caller.role in {"supervisor", "admin"},
     )
 
 
@@ -98,6 +98,8 @@ def _agent(b: Backend, name: str) -> Agent:
 
 
 def _ask(request: web.Request, event: Asked) -> Started | Done:
+    if request.app[BACKEND].mobiles is None and not event.asker.may(event.agent):
+        raise ApiProblem(403, "not-yours", f"the devices of {event.agent[:64]} are not yours")
     made: Answer = _mobiles(request).ask(event)
     if isinstance(made, Refused):
         raise ApiProblem(_STATUS.get(made.kind, 422), made.kind, made.text)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import WSCloseCode, web
 
 from callrouter.api import views
+from callrouter.api.access import Sight, sight
+from callrouter.api.auth import CALLER, FLOOR
 from callrouter.api.backend import Backend
+from callrouter.api.livefilter import shown
 from callrouter.api.origins import check_origin
 from callrouter.api.problems import ApiProblem
 from callrouter.api.records import Json, moment, named, seconds
 from callrouter.api.routes import BACKEND, encode, encode_list, status_view
+from callrouter.api.tokens import Caller, Tokens
 from callrouter.model.commands import Decided, Note, Told
 from callrouter.transports import cut
 
@@ -21,6 +26,10 @@ TOO_SLOW: Final = 4008
 MOST_WAITING: Final = 1000
 """Messages that wait for a slow client before it is dropped."""
 MOST_CLIENTS: Final = 200
+MOST_PER_TOKEN: Final = 5
+"""Views that one token may have open, so that none keeps the others out."""
+REVOKED: Final = 4001
+"""The close code for a client whose token is not in force any more."""
 CLOSE_WITHIN: Final = 2.0
 """Seconds for the other side to say goodbye."""
 
@@ -28,18 +37,32 @@ CLOSE_WITHIN: Final = 2.0
 class Client:
     """Someone who watches."""
 
-    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+    def __init__(
+        self,
+        ws: web.WebSocketResponse,
+        transport: asyncio.Transport | None,
+        caller: Caller,
+        sees: Callable[[], Sight],
+    ) -> None:
         self.ws = ws
         self.transport = transport
+        self.caller = caller
+        self.sees = sees
         self.waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
-        self.lagging = asyncio.Event()
+        self.dropped = asyncio.Event()
+        self.why = (TOO_SLOW, "too slow; connect again for the state as it is then")
 
     def send(self, text: str) -> None:
         """Put a message in line; mark the client for dropping when there is no room."""
         try:
             self.waiting.put_nowait(text)
         except asyncio.QueueFull:
-            self.lagging.set()
+            self.dropped.set()
+
+    def revoke(self) -> None:
+        """End the view of a token that is no longer known, or has other rights now."""
+        self.why = (REVOKED, "the token is no longer in force, or has other rights now")
+        self.dropped.set()
 
 
 class Live:
@@ -60,7 +83,30 @@ class Live:
             view = {"type": "record", **named(item)}
         text = encode(view).decode()
         for client in self.clients:
-            client.send(text)
+            seen = client.sees()
+            if seen.everything:
+                client.send(text)
+            elif (part := shown(view, seen)) is not None:
+                client.send(encode(part).decode())
+
+    def check(self, tokens: Tokens) -> None:
+        """End the views of those whose token is not in force any more."""
+        for client in self.clients:
+            if not client.caller.local and not tokens.holds(client.caller):
+                client.revoke()
+
+    def room_for(self, caller: Caller) -> None:
+        """See that there is room for another view.
+
+        Raises:
+            ApiProblem: 429 or 503.
+        """
+        if len(self.clients) >= MOST_CLIENTS:
+            raise ApiProblem(503, "too-many", f"{MOST_CLIENTS} live views are open already")
+        own = sum(client.caller == caller for client in self.clients)
+        if own >= MOST_PER_TOKEN and not caller.local:
+            detail = f"{MOST_PER_TOKEN} live views of '{caller.name}' are open already"
+            raise ApiProblem(429, "too-many-views", detail)
 
     async def close(self) -> None:
         """Say goodbye to everyone."""
@@ -110,18 +156,17 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     it already: apply records by their `at`.
     """
     check_origin(request, request.app[BACKEND].public_url())
-    hub = request.app[LIVE]
-    if len(hub.clients) >= MOST_CLIENTS:
-        raise ApiProblem(503, "too-many", f"{MOST_CLIENTS} live views are open already")
+    hub, caller, floor = request.app[LIVE], request[CALLER], request.app[FLOOR]
+    hub.room_for(caller)
     ws = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, timeout=CLOSE_WITHIN)
     _check_upgrade(ws, request)
     await ws.prepare(request)
-    client = Client(ws, request.transport)
+    client = Client(ws, request.transport, caller, lambda: sight(floor, caller))
     hub.clients.add(client)
     try:
         async with asyncio.TaskGroup() as group:
             writer = group.create_task(_write(client, request.app[BACKEND]), name="live writer")
-            dropper = group.create_task(_drop_when_lagging(client), name="live dropper")
+            dropper = group.create_task(_drop_when_told(client), name="live dropper")
             async for _ in ws:
                 pass  # a client has nothing to say
             writer.cancel()
@@ -134,14 +179,14 @@ async def live(request: web.Request) -> web.WebSocketResponse:
 
 
 async def _write(client: Client, backend: Backend) -> None:
-    await client.ws.send_str(await _state(backend))
+    await client.ws.send_str(await _state(backend, client.sees(), client.caller))
     while True:
         await client.ws.send_str(await client.waiting.get())
 
 
-async def _drop_when_lagging(client: Client) -> None:
-    await client.lagging.wait()
-    await _close(client, TOO_SLOW, "too slow; connect again for the state as it is then")
+async def _drop_when_told(client: Client) -> None:
+    await client.dropped.wait()
+    await _close(client, *client.why)
 
 
 async def _close(client: Client, code: int, why: str) -> None:
@@ -153,14 +198,15 @@ async def _close(client: Client, code: int, why: str) -> None:
         cut(client.transport)
 
 
-async def _state(b: Backend) -> str:
-    """Everything, made in slices like the lists."""
+async def _state(b: Backend, seen: Sight, caller: Caller) -> str:
+    """All that the caller sees, made in slices like the lists."""
     now = b.clock.now()
     parts = {
-        "agents": await encode_list(views.every_agent(b.floor, b.history, now)),
-        "queues": await encode_list(views.every_queue(b.floor, b.history, now)),
-        "calls": await encode_list(views.every_call(b.floor, now)),
-        "status": encode(status_view(b)),
+        "agents": await encode_list(views.every_agent(b.floor, b.history, now, seen)),
+        "queues": await encode_list(views.every_queue(b.floor, b.history, now, seen)),
+        "calls": await encode_list(views.every_call(b.floor, now, seen)),
     }
+    if caller.role != "agent":
+        parts["status"] = encode(status_view(b, caller))
     body = b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items())
     return (b'{"type":"state","at":"%s",%s}' % ((moment(now) or "").encode(), body)).decode()

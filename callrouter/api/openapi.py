@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from callrouter import __version__
+from callrouter.api.access import PERMISSIONS
 from callrouter.model.events import TalkWish
 
 Json = dict[str, Any]
@@ -467,13 +468,28 @@ def _paths() -> Json:
     }
 
 
+def _with_roles(paths: Json) -> Json:
+    """Each operation with the roles that may use it, and what of it must be the caller's own."""
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            wanted = PERMISSIONS.get((method.upper(), path))
+            if wanted is None:
+                continue
+            operation["x-roles"] = sorted(wanted.roles)
+            if wanted.own:
+                operation["x-own"] = wanted.own
+            operation["responses"].setdefault("403", _problem("not allowed to this token"))
+            operation["responses"]["429"] = _problem("too many requests; see Retry-After")
+    return paths
+
+
 def document() -> Json:
     """The whole document (OpenAPI 3.1)."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "callrouter", "version": __version__},
         "security": [{"token": []}],
-        "paths": _paths(),
+        "paths": _with_roles(_paths()),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": _SCHEMAS,

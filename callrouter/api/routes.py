@@ -11,12 +11,13 @@ from aiohttp import web
 
 from callrouter import __version__
 from callrouter.api import views
-from callrouter.api.auth import identify
+from callrouter.api.auth import SIGHT, identify, not_yours
 from callrouter.api.backend import Backend
 from callrouter.api.bodies import read_object
 from callrouter.api.openapi import document
 from callrouter.api.problems import ApiProblem, not_found
 from callrouter.api.records import Json, moment, seconds
+from callrouter.api.tokens import Caller
 from callrouter.core.people import refusal
 from callrouter.core.state import Agent, Call, CallState, Queue
 from callrouter.core.talks import refusal as talk_refusal
@@ -137,12 +138,20 @@ def _is_known(request: web.Request) -> bool:
 
 async def status(request: web.Request) -> web.Response:
     """``GET /api/status``: the daemon itself."""
-    return answer(status_view(request.app[BACKEND]))
+    return answer(status_view(request.app[BACKEND], identify(request)))
 
 
-def status_view(backend: Backend) -> Json:
-    """The daemon, its PBXes, its configuration, and how much is going on."""
+def status_view(backend: Backend, caller: Caller) -> Json:
+    """The daemon, its PBXes, its configuration, and how much is going on.
+
+    Where it keeps its files is for admins.
+    """
     config = backend.config
+    extra = {name: tell() for name, tell in backend.extra.items()}
+    if caller.role != "admin":
+        extra.pop("history", None)
+        if "store" in extra:
+            extra["store"] = {**extra["store"], "database": None}
     return {
         "version": __version__,
         "pid": backend.pid,
@@ -161,14 +170,14 @@ def status_view(backend: Backend) -> Json:
         },
         "config": {
             "state": "bad" if config.problems else "good",
-            "folder": config.folder,
+            "folder": config.folder if caller.role == "admin" else None,
             "loaded_at": moment(config.loaded_at),
             "problems": [problem_view(item) for item in config.problems],
             "warnings": [problem_view(item) for item in config.warnings],
             "needs_restart": list(config.needs_restart),
         },
         **views.counts(backend.floor),
-        **{name: tell() for name, tell in backend.extra.items()},
+        **extra,
     }
 
 
@@ -197,7 +206,8 @@ def _find_agent(request: web.Request) -> Agent:
 async def agents(request: web.Request) -> web.Response:
     """``GET /api/agents``."""
     b = request.app[BACKEND]
-    return await answer_list(views.every_agent(b.floor, b.history, b.clock.now()))
+    seen = request[SIGHT]
+    return await answer_list(views.every_agent(b.floor, b.history, b.clock.now(), seen))
 
 
 async def agent(request: web.Request) -> web.Response:
@@ -244,7 +254,8 @@ async def pauses(request: web.Request) -> web.Response:
 async def queues(request: web.Request) -> web.Response:
     """``GET /api/queues``."""
     b = request.app[BACKEND]
-    return await answer_list(views.every_queue(b.floor, b.history, b.clock.now()))
+    seen = request[SIGHT]
+    return await answer_list(views.every_queue(b.floor, b.history, b.clock.now(), seen))
 
 
 def _find_queue(request: web.Request) -> Queue:
@@ -258,7 +269,8 @@ def _find_queue(request: web.Request) -> Queue:
 async def queue(request: web.Request) -> web.Response:
     """``GET /api/queues/{id}``."""
     b = request.app[BACKEND]
-    return answer(views.queue_view(_find_queue(request), b.history, b.clock.now()))
+    view = views.queue_view(_find_queue(request), b.history, b.clock.now())
+    return answer(views.seen_queue(view, request[SIGHT]))
 
 
 # ---------------------------------------------------------------- calls
@@ -267,35 +279,41 @@ async def queue(request: web.Request) -> web.Response:
 async def calls(request: web.Request) -> web.Response:
     """``GET /api/calls``: those that are on, then those that ended, the last one first."""
     b = request.app[BACKEND]
+    seen = request[SIGHT]
     only = request.query.get("only", "")
     if only not in {"", "live", "ended"}:
         raise ApiProblem(422, "wrong-query", "'only' must be live or ended")
 
     def every() -> Iterator[Json]:
         if only != "ended":
-            yield from views.every_call(b.floor, b.clock.now())
+            yield from views.every_call(b.floor, b.clock.now(), seen)
         if only != "live":
-            yield from map(views.ended_view, b.history.ended())
+            yield from views.every_ended(b.history, seen)
 
     return await answer_list(every())
 
 
-def _one_call(b: Backend, name: str) -> Json:
+def _one_call(request: web.Request, name: str) -> Json:
     """A call that is on or ended, with what happened to it."""
+    b, seen = request.app[BACKEND], request[SIGHT]
     story = b.history.story(name)
     found = b.floor.calls.get(name)
     if found is not None:
-        view = views.call_view(found, b.clock.now())
-    elif story is not None:
-        view = views.ended_view(story)
-    else:
+        own = seen.owns_call(found)
+        view = views.seen_call(views.call_view(found, b.clock.now()), seen, own=own)
+    elif story is None:
         raise not_found("call", name)
-    return {**view, "decisions": views.decisions(story)}
+    elif seen.sees_ended(story.queue, story.agent):
+        view = views.seen_call(views.ended_view(story), seen, own=True)
+    else:
+        raise not_yours(request)
+    # What happened to it names other agents.
+    return {**view, "decisions": [] if seen.masked else views.decisions(story)}
 
 
 async def call(request: web.Request) -> web.Response:
     """``GET /api/calls/{id}``."""
-    return answer(_one_call(request.app[BACKEND], request.match_info["id"]))
+    return answer(_one_call(request, request.match_info["id"]))
 
 
 def _find_waiting(b: Backend, name: str, what: str) -> Call:
@@ -320,7 +338,7 @@ async def move_call(request: web.Request) -> web.Response:
     talk = b.floor.calls.get(request.match_info["id"])
     if talk is not None and talk.state is CallState.TALKING and body and "priority" not in body:
         ask_for_talk(request, talk, TalkWish.TRANSFER, body)
-        return answer(_one_call(b, talk.id))
+        return answer(_one_call(request, talk.id))
     found = _find_waiting(b, request.match_info["id"], "moved")
     _check_move(b, found, body)
     b.post(
@@ -332,7 +350,7 @@ async def move_call(request: web.Request) -> web.Response:
             by=identify(request).name,
         )
     )
-    return answer(_one_call(b, found.id))
+    return answer(_one_call(request, found.id))
 
 
 def ask_for_talk(request: web.Request, call: Call, wish: TalkWish, body: Json) -> None:
@@ -377,4 +395,4 @@ async def end_call(request: web.Request) -> web.Response:
     await read_object(request, {})
     found = _find_waiting(b, request.match_info["id"], "ended here; its agent can hang up")
     b.post(CallEndRequested(call=found.id, by=identify(request).name))
-    return answer(_one_call(b, found.id))
+    return answer(_one_call(request, found.id))

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from callrouter.api import views
+from callrouter.api.auth import SIGHT
 from callrouter.api.bodies import read_object
 from callrouter.api.problems import ApiProblem, not_found
 from callrouter.api.routes import BACKEND, answer, ask_for_talk
@@ -37,7 +38,8 @@ def _asking_for(wish: TalkWish) -> Callable[[web.Request], Any]:
             raise not_found("agent", name)
         call = _call_of(agent, body.get("call", ""))
         ask_for_talk(request, call, wish, body)
-        return answer(views.call_view(call, b.clock.now()))
+        view = views.call_view(call, b.clock.now())
+        return answer(views.seen_call(view, request[SIGHT], own=True))
 
     return act
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from callrouter.settings import ApiToken, Role
-
-if TYPE_CHECKING:
-    from aiohttp import web
+from callrouter.settings import ApiToken, TokenRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +15,15 @@ class Caller:
     """Whoever made a request; `name` goes into the records of what they asked for."""
 
     name: str
-    role: Role
+    role: TokenRole
     user: str = ""
-    """The user of this machine who asks over the Unix socket; empty for everyone else."""
+    """The user of this machine who asks over the Unix socket; empty for all other callers."""
     agent: str = ""
-    """The agent for whom a token of role ``agent`` acts; with none it may only read."""
+    """The agent for whom a token of role ``agent`` acts."""
+    queues: tuple[str, ...] = ()
+    """The queues to which a token of role ``supervisor`` is limited; empty: none."""
+    key: bytes = field(default=b"", repr=False)
+    """The token's digest: two callers are equal only if they use the same token with the same rights."""
 
     @property
     def local(self) -> bool:
@@ -35,29 +35,26 @@ class Caller:
         """Whom to put a change down to."""
         return self.user or self.name
 
-    def may_change(self, request: web.Request) -> bool:
-        """Whether a request that changes something is theirs to make.
-
-        A token of role ``agent`` may for its own agent. Requests about devices look by themselves, so
-        that those that are refused are counted and audited.
-        """
-        own = bool(self.agent) and request.match_info.get("id") == self.agent
-        path = _canonical(request)
-        of_agent = path.startswith("/api/agents/{id}/")
-        return self.role != "agent" or (of_agent and (own or "/devices" in path))
-
 
 class Tokens:
-    """The API tokens in force."""
+    """The API tokens in force.
+
+    Attributes:
+        changed: called after each change of the tokens.
+    """
 
     def __init__(self, tokens: Iterable[ApiToken]) -> None:
+        self.changed: Callable[[], None] = lambda: None
         self.use(tokens)
 
     def use(self, tokens: Iterable[ApiToken]) -> None:
         """Only these count from now on."""
-        self._known = [
-            (_digest(item.token), Caller(item.name, item.role, agent=item.agent)) for item in tokens
-        ]
+        self._known = [_caller(item) for item in tokens]
+        self.changed()
+
+    def holds(self, caller: Caller) -> bool:
+        """Whether a token that was let in is still known, with the same rights."""
+        return caller in self._known
 
     def __bool__(self) -> bool:
         return bool(self._known)
@@ -66,16 +63,16 @@ class Tokens:
         """Whose token it is. Takes as long for a near miss as for any other."""
         digest = _digest(token)
         found = None
-        for known, caller in self._known:
-            if hmac.compare_digest(known, digest):
+        for caller in self._known:
+            if hmac.compare_digest(caller.key, digest):
                 found = caller
         return found
 
 
-def _canonical(request: web.Request) -> str:
-    """The path as the routes have it: ``/api/agents/{id}/devices``; empty where there is none."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else ""
+def _caller(item: ApiToken) -> Caller:
+    return Caller(
+        item.name, item.role, agent=item.agent, queues=item.queues, key=_digest(item.token)
+    )
 
 
 def _digest(token: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from callrouter.api.access import EVERYTHING, Sight
 from callrouter.api.history import Day, History, Story
 from callrouter.api.records import Json, moment, named, seconds
 from callrouter.core import agents, wishes
@@ -250,23 +251,83 @@ def decisions(story: Story | None) -> list[Json]:
     return [named(record) for record in story.decisions] if story is not None else []
 
 
+# ---------------------------------------------------------------- what is hidden
+
+
+def seen_queue(view: Json, sight: Sight) -> Json:
+    """A queue as a caller sees it: an agent's token sees no names of others and no numbers."""
+    if not sight.masked:
+        return view
+    own = {sight.agent} if sight.agent else set()
+    return {
+        **view,
+        "waiting": [_seen_waiting(one, own) for one in view["waiting"]],
+        "agents": {
+            state: [name for name in names if name in own]
+            for state, names in view["agents"].items()
+        },
+    }
+
+
+def _seen_waiting(view: Json, own: set[str]) -> Json:
+    if own & set(view["ringing"]):
+        return {**view, "ringing": sorted(own & set(view["ringing"]))}
+    return {**view, "caller_number": mask(view["caller_number"]), "caller_name": "", "ringing": []}
+
+
+def seen_call(view: Json, sight: Sight, *, own: bool) -> Json:
+    """A call as a caller sees it; `own`: the caller's agent is rung for it or talks on it."""
+    if not sight.masked:
+        return view
+    offers = [offer for offer in view["offers"] if offer["agent"] == sight.agent]
+    if own:
+        return {**view, "offers": offers}
+    hidden = {"caller_name": "", "tag": None, "agent": None, "consulting": None}
+    return {**view, **hidden, "offers": [], "caller_number": mask(view["caller_number"])}
+
+
 # ---------------------------------------------------------------- all of it
 
 
-def every_agent(floor: Floor, history: History, now: float) -> Iterator[Json]:
-    """All agents by id."""
-    return (agent_view(floor, floor.agents[i], history, now) for i in _there(floor.agents))
+def every_agent(
+    floor: Floor, history: History, now: float, sight: Sight = EVERYTHING
+) -> Iterator[Json]:
+    """All agents that are seen, by id."""
+    return (
+        agent_view(floor, floor.agents[i], history, now)
+        for i in _there(floor.agents)
+        if sight.sees_agent(i)
+    )
 
 
-def every_queue(floor: Floor, history: History, now: float) -> Iterator[Json]:
-    """All queues by id."""
-    return (queue_view(floor.queues[i], history, now) for i in _there(floor.queues))
+def every_queue(
+    floor: Floor, history: History, now: float, sight: Sight = EVERYTHING
+) -> Iterator[Json]:
+    """All queues that are seen, by id."""
+    return (
+        seen_queue(queue_view(floor.queues[i], history, now), sight)
+        for i in _there(floor.queues)
+        if sight.sees_queue(i)
+    )
 
 
-def every_call(floor: Floor, now: float) -> Iterator[Json]:
-    """All calls that are on, the longest in the house first."""
+def every_call(floor: Floor, now: float, sight: Sight = EVERYTHING) -> Iterator[Json]:
+    """All calls that are on and seen, the longest in the house first."""
     calls = sorted(floor.calls.values(), key=lambda call: (call.entered_at, call.seq))
-    return (call_view(call, now) for call in calls if call.id in floor.calls)
+    return (
+        seen_call(call_view(call, now), sight, own=sight.owns_call(call))
+        for call in calls
+        if call.id in floor.calls and sight.sees_call(call)
+    )
+
+
+def every_ended(history: History, sight: Sight = EVERYTHING) -> Iterator[Json]:
+    """The calls that ended last and are seen."""
+    return (
+        seen_call(ended_view(story), sight, own=True)
+        for story in history.ended()
+        if sight.sees_ended(story.queue, story.agent)
+    )
 
 
 def _there(items: dict[str, Agent] | dict[str, Queue]) -> Iterable[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from callrouter.api import whyanswer, whynot
+from callrouter.api.auth import SIGHT, not_yours
 from callrouter.api.problems import ApiProblem, not_found
 from callrouter.api.routes import BACKEND, answer
 from callrouter.api.why import ENOUGH, Ambiguous
@@ -32,7 +33,10 @@ async def why(request: web.Request) -> web.Response:
         if part == "last":
             detail = f"no call has come yet ({ENOUGH})"
         raise ApiProblem(404, "unknown-call", detail)
-    return answer(await whyanswer.answer(b.journal, b.floor, trail, b.clock.now()))
+    found = await whyanswer.answer(b.journal, b.floor, trail, b.clock.now())
+    if not request[SIGHT].sees_queue(found["queue"]):
+        raise not_yours(request)
+    return answer(found)
 
 
 async def why_not(request: web.Request) -> web.Response:
@@ -45,6 +49,8 @@ async def why_not(request: web.Request) -> web.Response:
     queue = None
     if wanted := request.query.get("queue", ""):
         queue = b.floor.queues.get(wanted)
+        if not request[SIGHT].sees_queue(wanted):
+            raise not_yours(request)
         if queue is None:
             raise not_found("queue", wanted)
     return answer(whynot.answer(b.floor, agent, queue, b.clock.now()))

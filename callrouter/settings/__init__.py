@@ -20,6 +20,7 @@ from callrouter.settings.result import (
     ServiceLevel,
     Settings,
     SimulatedSettings,
+    TokenRole,
     TwilioSettings,
     UserSettings,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "ServiceLevel",
     "Settings",
     "SimulatedSettings",
+    "TokenRole",
     "TwilioSettings",
     "UserSettings",
     "changes",

@@ -227,6 +227,9 @@ def _http(old: HttpSettings, new: HttpSettings) -> Iterator[str]:
         if name in tokens and name in now and tokens[name].agent != now[name].agent:
             before, after = (_plain(found[name].agent) for found in (tokens, now))
             yield f"api token {name}: agent {before} -> {after}"
+        if name in tokens and name in now and tokens[name].queues != now[name].queues:
+            before, after = (", ".join(found[name].queues) or "all" for found in (tokens, now))
+            yield f"api token {name}: queues {before} -> {after}"
         if name not in tokens or name not in now or tokens[name].token != now[name].token:
             role = f" ({now[name].role})" if name not in tokens else ""
             yield f"api token {name} {_how(name, tokens, now)}{role}"

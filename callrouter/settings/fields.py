@@ -293,6 +293,10 @@ Role = Annotated[
     Literal["agent", "supervisor", "admin"],
     Expected("agent, supervisor or admin", "agent|supervisor|admin"),
 ]
+TokenRole = Annotated[
+    Literal["metrics", "agent", "supervisor", "admin"],
+    Expected("metrics, agent, supervisor or admin", "metrics|agent|supervisor|admin"),
+]
 Show = Annotated[Literal["caller", "business"], Expected("caller or business", "caller|business")]
 RingAllWord = Annotated[Literal["each", "dial"], Expected("each or dial", "each|dial")]
 SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]

@@ -12,6 +12,8 @@ from callrouter.model.table import Table
 from callrouter.settings.problems import Problem
 
 Role: TypeAlias = Literal["agent", "supervisor", "admin"]
+TokenRole: TypeAlias = Literal["metrics", "agent", "supervisor", "admin"]
+"""What a program may see and do; see `callrouter.api.access`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +86,15 @@ PbxSettings: TypeAlias = AsteriskSettings | TwilioSettings | SimulatedSettings
 class ApiToken:
     """A program that may use the HTTP API.
 
-    Of role ``agent`` it acts for `agent` alone; without one it may only read.
+    Of role ``agent`` it acts for `agent` alone; without one it sees the queues' counts. Of role
+    ``supervisor`` it is limited to `queues`, unless they are empty.
     """
 
     name: str
-    role: Role
+    role: TokenRole
     token: str = field(repr=False)
     agent: str = ""
+    queues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,11 +128,17 @@ class ApiToken(Shape):
     """A program that may use the HTTP API."""
 
     name: f.Name = Field(description="Who it is, for the log.")
-    role: f.Role = Field(description="What it may do.")
+    role: f.TokenRole = Field(
+        description="What it may see and do. metrics: the page /metrics and nothing else."
+    )
     token: f.Token = Field(description="The bearer token, 16 characters at least.")
     agent: f.Name | None = Field(
         None,
-        description="With role agent: the agent it acts for. Without, such a token may only read.",
+        description="With role agent: the agent it acts for. Without, it sees the queues' counts only.",
+    )
+    queues: list[f.Name] = Field(
+        default=[],
+        description="With role supervisor: the queues it sees and acts on. Default: all.",
     )
 
 

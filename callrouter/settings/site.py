@@ -122,6 +122,7 @@ def build_http(root: schema.Root, context: Context, folder: Path) -> HttpSetting
             way = ("http", "api_tokens", index, "token")
             document.error(way, "token stands twice", "give each program its own")
         _check_agent(index, token, context)
+        _check_queues(index, token, context)
         names.add(token.name)
         tokens.add(token.token)
     return HttpSettings(
@@ -131,7 +132,13 @@ def build_http(root: schema.Root, context: Context, folder: Path) -> HttpSetting
         certificate=folder / http.tls.certificate if http.tls else None,
         key=folder / http.tls.key if http.tls else None,
         api_tokens=tuple(
-            ApiToken(name=token.name, role=token.role, token=token.token, agent=token.agent or "")
+            ApiToken(
+                name=token.name,
+                role=token.role,
+                token=token.token,
+                agent=token.agent or "",
+                queues=tuple(dict.fromkeys(token.queues)),
+            )
             for token in http.api_tokens
         ),
     )
@@ -141,12 +148,29 @@ def _check_agent(index: int, token: schema.ApiToken, context: Context) -> None:
     """A token may act for an agent if there is one, and if it may do no more than that."""
     way = ("http", "api_tokens", index, "agent")
     if token.agent is None:
+        if token.role == "agent":
+            context.document.warning(
+                ("http", "api_tokens", index, "role"),
+                f"api token {quoted(token.name)} acts for no agent and sees no more than the queues' counts",
+                "add agent: NAME, or take role: metrics or supervisor",
+            )
         return
     if token.role != "agent":
         text = f"a token of role {token.role} acts for everyone"
         context.document.error(way, text, "take agent: out, or give it role: agent", key=True)
     else:
         context.knows("agents", token.agent, way, "agent")
+
+
+def _check_queues(index: int, token: schema.ApiToken, context: Context) -> None:
+    """A supervisor's token may be limited to queues; no other is."""
+    way = ("http", "api_tokens", index, "queues")
+    if token.queues and token.role != "supervisor":
+        text = f"a token of role {token.role} is not limited by queues"
+        context.document.error(way, text, "take queues: out, or give it role: supervisor", key=True)
+        return
+    for place, queue in enumerate(token.queues):
+        context.knows("queues", queue, (*way, place), "queue")
 
 
 def _is_loopback(host: str) -> bool:

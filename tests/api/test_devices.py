@@ -138,7 +138,7 @@ async def test_an_agents_token_acts_for_its_agent(client: Client, floor: Floor) 
 
 
 async def test_numbers_of_others_are_masked(client: Client, floor: Floor) -> None:
-    bob = await ask(client, "GET", "bob", 200)
+    bob = await ask(client, "GET", "bob", 200, headers=SUPERVISOR)
     assert bob["devices"][1]["address"] == "+44…999"
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 from aiohttp.test_utils import BaseTestServer
 
+from callrouter.api import slowing
 from tests.api.served import Served
 from tests.api.world import World
 
@@ -186,8 +187,12 @@ async def test_a_live_view_with_odd_headers_is_no_fault(
 
 
 async def test_a_flood_of_wrong_tokens_is_a_few_lines_and_a_count(
-    server: BaseTestServer, world: World, caplog: pytest.LogCaptureFixture
+    server: BaseTestServer,
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(slowing, "PAUSE", 0.001)
     one = b"GET /api/agents/+447700900123 HTTP/1.1\r\nHost: x\r\n" + WRONG.encode() + b"\r\n\r\n"
     heard = await ask(server, one * 250)
     assert heard.raw.count(b"HTTP/1.1 401 ") == 250

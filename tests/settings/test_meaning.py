@@ -453,7 +453,7 @@ def test_site_errors(tmp_path: Path) -> None:
             ' (put it in quotes: "8080")'
         ),
         "3:3: tls has no 'key' (add a line 'key: …')",
-        "5:23: role must be agent, supervisor or admin, not 'boss'",
+        "5:23: role must be metrics, agent, supervisor or admin, not 'boss'",
         "6:37: token must be a text of at least 16 characters",
         "8:14: api token 'c' stands twice",
         "9:37: token stands twice (give each program its own)",

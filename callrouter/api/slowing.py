@@ -1,0 +1,92 @@
+"""Slows down callers whose tokens are wrong, by address; those with a right token never wait.
+
+A token has 128 bits, so guessing is hopeless at any speed. What is slowed is the load, and what is written
+down is that someone tries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+FREE: Final = 10
+"""Wrong tokens of one address that are answered at once, within `FORGOTTEN_AFTER`."""
+PAUSE: Final = 0.25
+"""Seconds until an answer after that."""
+MOST_OF_ONE: Final = 4
+"""Requests of one address that wait at once: with `PAUSE`, 16 tries a second."""
+FORGOTTEN_AFTER: Final = 60.0
+"""Seconds without a wrong token after which an address starts over."""
+MOST_PAUSED: Final = 50
+"""Requests that wait at once. Each holds a connection, so more are answered at once, with 429."""
+MOST_ADDRESSES: Final = 5_000
+"""Addresses that are remembered; the one that was quiet for the longest is forgotten first."""
+
+
+@dataclass(slots=True)
+class _Tries:
+    count: int
+    last: float
+    paused: int = 0
+
+
+class WrongTokens:
+    """Remembers who has used wrong tokens lately.
+
+    Attributes:
+        slowed: requests that had to wait, or were answered 429.
+    """
+
+    def __init__(self) -> None:
+        self.slowed = 0
+        self._tries: OrderedDict[str, _Tries] = OrderedDict()
+        self._paused = 0
+
+    async def refused(self, remote: str | None) -> bool:
+        """Take note of a wrong token from an address, and wait if there were too many.
+
+        Returns:
+            Whether the answer is to be 429, since too many wait already.
+        """
+        loop = asyncio.get_running_loop()
+        tries = self._of(_network(remote), loop.time())
+        tries.count += 1
+        if tries.count <= FREE:
+            return False
+        self.slowed += 1
+        if self._paused >= MOST_PAUSED or tries.paused >= MOST_OF_ONE:
+            return True
+        self._paused += 1
+        tries.paused += 1
+        try:
+            await asyncio.sleep(PAUSE)
+        finally:
+            self._paused -= 1
+            tries.paused -= 1
+        return False
+
+    def _of(self, network: str, now: float) -> _Tries:
+        tries = self._tries.get(network)
+        if tries is None or now - tries.last > FORGOTTEN_AFTER:
+            tries = self._tries[network] = _Tries(0, now)
+            if len(self._tries) > MOST_ADDRESSES:
+                self._tries.popitem(last=False)
+        self._tries.move_to_end(network)
+        tries.last = now
+        return tries
+
+
+def _network(remote: str | None) -> str:
+    """An IPv4 address, or the /64 of an IPv6 one: that is what one subscriber has (RFC 6177)."""
+    try:
+        address = ipaddress.ip_address((remote or "").partition("%")[0])
+    except ValueError:
+        return remote or ""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
