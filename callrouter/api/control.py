@@ -130,6 +130,16 @@ def peer(path: Path) -> int | None:
     return 0
 
 
+def peer_user(path: Path) -> int | None:
+    """The id of the user who listens at `path`; None when no process does."""
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.settimeout(CONNECT_WITHIN)
+        probe.connect(os.fspath(path))
+        raw = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int(struct.unpack("3i", raw)[1])
+    return None
+
+
 # ---------------------------------------------------------------- who answers
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from callrouter.api import control
 from callrouter.cli import tables
 from callrouter.cli.client import Client, Refused
 from callrouter.cli.live import asked, json_option, refusals
@@ -193,13 +194,25 @@ def readable() -> Iterator[None]:
 
 
 def find_past(folder: Path) -> Past | None:
-    """The history of the daemon that runs, or of the last one that did."""
+    """The history of the daemon that runs, or of the last one that did.
+
+    Raises:
+        Failed: as root, the daemon names a folder that is not its own.
+    """
+    from callrouter.files import Folder  # noqa: PLC0415 - only here
     from callrouter.settings.past import Past, find  # noqa: PLC0415 - only here
 
+    client = Client.of_folder(folder, os.environ)
     try:
-        return Past(Path(Client.of_folder(folder, os.environ).get("status")["history"]))
+        place = Path(client.get("status")["history"])
     except (Failed, Refused):
         return find(folder, _database(folder), os.environ)
+    if os.geteuid() == 0:
+        socket = control.find(folder, os.environ)
+        with Folder.open(place) as held:
+            if socket is None or held.owner[0] != control.peer_user(socket):
+                raise Failed(2, f"the daemon names {place}, which is not its own")
+    return Past(place)
 
 
 def _database(folder: Path) -> str:
@@ -295,7 +308,12 @@ def _checked(folder: Path, place: Path) -> dict[str, Any]:
 
 
 def _put_back(folder: Path, past: Past, wanted: Listing, now: Mapping[str, File], how: str) -> None:
-    from callrouter.settings.past import File, owner_name, write  # noqa: PLC0415 - only here
+    from callrouter.settings.past import (  # noqa: PLC0415 - only here
+        File,
+        owner_name,
+        put_back,
+        take_away,
+    )
 
     who = owner_name(os.getuid())
     behind = os.environ.get("SUDO_USER")
@@ -305,23 +323,19 @@ def _put_back(folder: Path, past: Past, wanted: Listing, now: Mapping[str, File]
     past.announce(who=who, how=how, files=files)
     for name, file in files.items():
         if name not in now or now[name].content != file.content:
-            mode = now[name].mode if name in now else file.mode
-            write(folder / name, file.content, mode, like=folder / name if name in now else folder)
+            put_back(folder, name, file.content, file.mode)
             say(f"put back {folder / name}")
     for name in now:
         if name not in files:
-            (folder / name).unlink()
+            take_away(folder, name)
             say(f"took away {folder / name}, which was not there then")
 
 
 def _set_aside(past: Past, now: Mapping[str, File]) -> None:
-    """Keep what no daemon has ever taken up, so that nobody's work is lost."""
-    from callrouter.settings.past import write  # noqa: PLC0415 - only here
-
+    """Keep what no daemon has ever taken up, so that no work is lost."""
     for name, file in now.items():
         if not past.has(file.digest):
-            place = past.place / f"aside-{name}"
-            write(place, file.content, 0o600, like=past.place)
+            place = past.set_aside(name, file.content)
             say(f"what {name} says now was never in force; it is kept in {place}")
 
 

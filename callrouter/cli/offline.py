@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,21 +170,14 @@ def dialplan(context: click.Context, *, output: Path) -> None:
 
 
 def _write(path: Path, text: str, mode: int) -> None:
-    """Put a file in its place in one step, with its rights from the start."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        if os.geteuid() == 0:  # Asterisk, which the folder is made for, is to read what root wrote
-            folder = path.parent.stat()
-            os.chown(part, folder.st_uid, folder.st_gid)
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
+    """Put a file in its place in one step, with its rights from the start.
+
+    As root it gets the folder's owner: Asterisk, which the folder is made for, is to read it.
+    """
+    from callrouter.files import Folder  # noqa: PLC0415 - only here
+
+    with Folder.open(path.parent, make=0o755) as folder:
+        folder.write(path.name, text.encode(), mode)
     click.echo(f"wrote {path}")
 
 

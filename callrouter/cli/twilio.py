@@ -14,6 +14,7 @@ from callrouter.cli.offline import read, twilios
 from callrouter.cli.options import folder_of
 from callrouter.cli.problems import Failed
 from callrouter.cli.suggest import Group
+from callrouter.files import Folder
 from callrouter.logs import clean
 
 if TYPE_CHECKING:
@@ -83,20 +84,24 @@ class _How:
     def __init__(self, *, apply: bool, yes: bool, passwords: Path | None) -> None:
         self.apply, self.yes = apply, yes
         self.passwords = passwords
-        self._made = False
+        self._kept: int | None = None
 
     def keep(self, phone: str, password: str) -> None:
-        """Write a new password down."""
+        """Write a new password down.
+
+        The file is opened once: what its name leads to later is not written to.
+        """
         assert self.passwords is not None  # noqa: S101 - asked for before anything is changed
-        flags = os.O_WRONLY | (os.O_APPEND if self._made else os.O_CREAT | os.O_EXCL)
         try:
-            with os.fdopen(os.open(self.passwords, flags, 0o600), "a", encoding="utf-8") as file:
-                file.write(f"{phone} {password}\n")
+            if self._kept is None:
+                with Folder.open(self.passwords.absolute().parent) as folder:
+                    self._kept = folder.create(self.passwords.name)
+            os.write(self._kept, f"{phone} {password}\n".encode())
+            os.fsync(self._kept)
         except FileExistsError as error:
             raise Failed(2, f"{self.passwords} is there already: name a new file") from error
         except OSError as error:
             raise Failed(2, f"{self.passwords} cannot be written: {error.strerror}") from error
-        self._made = True
 
 
 def _wish(pbx: TwilioSettings, settings: Settings, fallback_url: str, *, keep: bool) -> Wanted:

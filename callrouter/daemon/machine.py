@@ -17,9 +17,10 @@ from typing import Any, Final
 from callrouter.api.listening import CannotListen, listen_tcp
 from callrouter.pbx.base import Finding
 from callrouter.settings import HttpSettings, Settings
-from callrouter.settings.past import take
+from callrouter.settings.past import FOLDER, places, take
 from callrouter.store.database import server_at
 from callrouter.store.place import File, Place, StoreError, choose
+from callrouter.store.rights import OTHERS, loose
 
 FEWEST: Final = 4096
 """File descriptors for a busy floor: HTTP may take a thousand, links and files need some too."""
@@ -54,7 +55,7 @@ async def look(
         who = pwd.getpwuid(os.getuid()).pw_name
         advice = f"database and port are tried from here, as user {who}"
         yield Finding(None, "the daemon does not run", advice)
-    for finding in _files(folder):
+    for finding in (*_files(folder), *_kept_files(settings, folder, environ)):
         yield finding
     if status is not None:
         yield _kept(status["store"])
@@ -84,6 +85,18 @@ def _files(folder: Path) -> Iterator[Finding]:
             yield Finding(False, what, f"chmod o-rwx {path}")
     if not open_to:
         yield Finding(True, "files and secrets are not open to everybody")
+
+
+def _kept_files(settings: Settings, folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What the daemon has written: it has agents' private numbers in it, and secrets."""
+    paths = [place / FOLDER for place in places(folder, settings.database, environ)]
+    found = [path for path in paths if _mode(path) & OTHERS]
+    with contextlib.suppress(StoreError):
+        place = choose(settings.database, folder, environ)
+        found += loose(place.path) if isinstance(place, File) else []
+    for path in found:
+        what = f"others on this machine may read {path}, which has private numbers or secrets in it"
+        yield Finding(False, what, f"chmod go-rwx {path}")
 
 
 def _mode(path: Path) -> int:

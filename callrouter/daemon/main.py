@@ -74,6 +74,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
     Returns the exit status: 0 stopped as told, 2 could not start (stderr says why).
     """
     gc.disable()  # until all is loaded: most of that stays
+    os.umask(0o077)  # whatever is written has private numbers or secrets in it
     try:
         load_policies()
         settings = load(folder, environ=environ)

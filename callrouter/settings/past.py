@@ -10,22 +10,33 @@ A folder for the owner alone, since files may have secrets in them:
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import pwd
-import shutil
+import re
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from callrouter import files as safely
+from callrouter.files import Folder
+
 KEPT: Final = 200
 """Changes that are kept."""
 FOLDER: Final = "history"
+MOST: Final = 16 * 1024 * 1024
+"""Bytes of a configuration file, and of what is kept about a change."""
+MOST_FILES: Final = 1_000
+"""Files of one configuration, in what is kept."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_RIGHTS: Final = 0o644
+"""The rights that a file which is put back may have: only its owner may write to it."""
 SYSTEM_STATE: Final = Path("/var/lib/callrouter")
 """Where systemd's ``StateDirectory=callrouter`` is."""
 
@@ -68,15 +79,18 @@ def is_ours(path: Path) -> bool:
 
 
 def take(folder: Path) -> dict[str, File]:
-    """The configuration files as they are now; those that cannot be read are left out."""
+    """The configuration files as they are now; those that cannot be read are left out.
+
+    As root, so is one that a user other than root has had lead out of their own folders.
+    """
     found: dict[str, File] = {}
     with suppress(OSError):
         for path in sorted(filter(is_ours, folder.iterdir())):
             with suppress(OSError):
-                status = path.stat()
-                if stat.S_ISREG(status.st_mode):  # a pipe would hang us
-                    mode, owner = stat.S_IMODE(status.st_mode), owner_name(status.st_uid)
-                    found[path.name] = File(path.read_bytes(), mode, owner)
+                content, status = safely.read(path, MOST)
+                found[path.name] = File(
+                    content, stat.S_IMODE(status.st_mode), owner_name(status.st_uid)
+                )
     return found
 
 
@@ -139,11 +153,13 @@ class Past:
     # ------------------------------------------------------------ looking
 
     def changes(self) -> list[Change]:
-        """What is kept, the newest first."""
+        """What is kept, the newest first; what is damaged is passed over."""
         found = []
-        for path in sorted((self.place / "changes").glob("*.json"), reverse=True):
-            with suppress(ValueError, KeyError, TypeError, FileNotFoundError):
-                found.append(_change(json.loads(path.read_bytes())))
+        with suppress(FileNotFoundError), self._opened("changes") as folder:
+            names = [name for name in folder.names() if name.endswith(".json")]
+            for name in sorted(names, reverse=True)[: 2 * KEPT]:
+                with suppress(ValueError, KeyError, TypeError, FileNotFoundError):
+                    found.append(_change(json.loads(folder.read(name, MOST))))
         return found
 
     def change(self, number: int) -> Change | None:
@@ -152,21 +168,35 @@ class Past:
 
     def head(self) -> Listing | None:
         """The files in force; None before the first start."""
-        with suppress(ValueError, KeyError, TypeError, FileNotFoundError):
-            return _listing(json.loads((self.place / "head.json").read_bytes()))
+        with (
+            suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError),
+            self._opened() as folder,
+        ):
+            return _listing(json.loads(folder.read("head.json", MOST)))
         return None
 
     def content(self, digest: str) -> bytes:
         """What a file said.
 
         Raises:
-            OSError: it is not kept.
+            OSError: it is not kept, or what is kept is not what was put there.
         """
-        return (self.place / "files" / digest).read_bytes()
+        with self._opened("files") as folder:
+            content = folder.read(digest, MOST)
+        if hashlib.sha256(content).hexdigest() != digest:
+            shown = str(self.place / "files" / digest)
+            raise OSError(errno.EIO, "is damaged: it is not what was put there", shown)
+        return content
 
     def has(self, digest: str) -> bool:
         """Whether it is kept what a file said."""
-        return (self.place / "files" / digest).exists()
+        try:
+            self.content(digest)
+        except PermissionError:
+            raise
+        except OSError:
+            return False
+        return True
 
     @contextmanager
     def laid_out(self, files: Listing) -> Iterator[Path]:
@@ -175,24 +205,38 @@ class Past:
         Raises:
             OSError: one of them is not kept.
         """
-        folder = Path(tempfile.mkdtemp(prefix="look-", dir=self.place))
-        try:
-            for name, (digest, _) in files.items():
-                write(folder / name, self.content(digest), 0o600, like=self.place)
-            if os.geteuid() == 0:  # the daemon shall be able to read it too
-                status = self.place.stat()
-                os.chown(folder, status.st_uid, status.st_gid)
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        name = f"look-{secrets.token_hex(8)}"
+        with self._opened() as place, place.folder(name, make=0o700) as folder:
+            try:
+                for file, (digest, _) in files.items():
+                    folder.write(file, self.content(digest), 0o600)
+                yield self.place / name
+            finally:
+                for file in files:
+                    with suppress(OSError):
+                        folder.remove(file)
+                with suppress(OSError):
+                    place.remove_folder(name)
+
+    @contextmanager
+    def _opened(self, inner: str = "") -> Iterator[Folder]:
+        """The folder, or one in it, held open."""
+        with Folder.open(self.place) as place:
+            if not inner:
+                yield place
+                return
+            with place.folder(inner) as folder:
+                yield folder
 
     # ------------------------------------------------------------ writing
 
     def begin(self, files: Files) -> Listing | None:
         """Make the folder; returns the files that were in force last, None if this is the first time."""
-        for folder in (self.place, self.place / "files", self.place / "changes"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
+        with Folder.open(self.place, make=0o700) as place:
+            place.chmod(0o700)
+            for name in ("files", "changes"):
+                with place.folder(name, make=0o700) as folder:
+                    folder.chmod(0o700)
         # It may lie in a folder that is under version control, and has secrets in it.
         self._write(".gitignore", b"*\n")
         before = self.head()
@@ -215,8 +259,8 @@ class Past:
         note = self._rollback()
         if note is not None and note["after"] == says(after):
             who, how = str(note["who"]), str(note["how"])
-        with suppress(OSError):
-            (self.place / "rollback.json").unlink()
+        with suppress(OSError), self._opened() as folder:
+            folder.remove("rollback.json")
         kept = self.changes()
         change = Change(
             number=kept[0].number + 1 if kept else 1,
@@ -227,7 +271,7 @@ class Past:
             before=before,
             after=after,
         )
-        self._write(f"changes/{change.number:06}.json", json.dumps(_view(change)).encode())
+        self._write(f"{change.number:06}.json", json.dumps(_view(change)).encode(), "changes")
         self._write_head(after)
         self._forget([change, *kept])
         return change
@@ -238,8 +282,8 @@ class Past:
         self._write("rollback.json", json.dumps(note).encode())
 
     def _rollback(self) -> dict[str, Any] | None:
-        with suppress(ValueError, OSError):
-            note = json.loads((self.place / "rollback.json").read_bytes())
+        with suppress(ValueError, OSError), self._opened() as folder:
+            note = json.loads(folder.read("rollback.json", MOST))
             if isinstance(note, dict) and {"who", "how", "after"} <= note.keys():
                 return note
         return None
@@ -247,66 +291,85 @@ class Past:
     def _keep(self, files: Files) -> None:
         for file in files.values():
             if not self.has(file.digest):
-                self._write(f"files/{file.digest}", file.content)
+                self._write(file.digest, file.content, "files")
 
     def _write_head(self, files: Listing) -> None:
         self._write("head.json", json.dumps(files).encode())
 
-    def _write(self, name: str, content: bytes) -> None:
-        write(self.place / name, content, 0o600, like=self.place)
+    def set_aside(self, name: str, content: bytes) -> Path:
+        """Keep what a configuration file says that was never in force; gives where."""
+        self._write(f"aside-{name}", content)
+        return self.place / f"aside-{name}"
+
+    def _write(self, name: str, content: bytes, inner: str = "") -> None:
+        with self._opened(inner) as folder:
+            folder.write(name, content, 0o600)
 
     def _forget(self, kept: list[Change]) -> None:
         """Keep so many changes, and the files that they need."""
         if len(kept) <= KEPT:
             return
-        for change in kept[KEPT:]:
-            with suppress(OSError):
-                (self.place / "changes" / f"{change.number:06}.json").unlink()
+        with self._opened("changes") as folder:
+            for change in kept[KEPT:]:
+                with suppress(OSError):
+                    folder.remove(f"{change.number:06}.json")
         needed = {
             digest
             for change in kept[:KEPT]
             for files in (change.before, change.after)
             for digest, _ in files.values()
         }
-        for path in (self.place / "files").iterdir():
-            if path.name not in needed:
-                with suppress(OSError):
-                    path.unlink()
+        with self._opened("files") as folder:
+            for name in folder.names():
+                if name not in needed:
+                    with suppress(OSError):
+                        folder.remove(name)
 
 
-def write(path: Path, content: bytes, mode: int, like: Path | None = None) -> None:
-    """Put a file in its place in one step, with its rights from the start.
+def put_back(folder: Path, name: str, content: bytes, mode: int) -> None:
+    """Put a configuration file in its place in one step, with its rights from the start.
 
-    Args:
-        path: where; a symbolic link stays one, and what it leads to is replaced.
-        content: what it shall say.
-        mode: its rights.
-        like: whose owner it gets, where we may give files away (root).
+    A symbolic link stays one, and what it leads to is replaced. What is there keeps its rights and its
+    owner; a new file gets the folder's owner and, of the rights `mode`, those that are safe.
 
     Raises:
-        OSError: it can't be written; what was there is there still.
+        OSError: it can't be written, or as root it would be written where another user has it led;
+            what was there is there still.
     """
-    path = path.resolve()
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            if like is not None and os.geteuid() == 0:
-                status = like.stat()
-                os.fchown(file.fileno(), status.st_uid, status.st_gid)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
+    with safely.located(folder / name) as (place, real):
+        owner = None
+        mode &= _RIGHTS
+        with suppress(FileNotFoundError):
+            status = place.status(real)
+            if stat.S_ISREG(status.st_mode):
+                mode, owner = stat.S_IMODE(status.st_mode) & 0o777, (status.st_uid, status.st_gid)
+        place.write(real, content, mode or 0o600, owner)
+
+
+def take_away(folder: Path, name: str) -> None:
+    """Take a configuration file away; of a link, the link."""
+    with Folder.open(folder) as place:
+        place.remove(name)
 
 
 def _listing(view: Any) -> Listing:
-    return {str(name): (str(digest), int(mode)) for name, (digest, mode) in view.items()}
+    """A listing as it was written down.
+
+    Raises:
+        ValueError: it has what no listing of ours has.
+    """
+    if not isinstance(view, dict) or len(view) > MOST_FILES:
+        raise ValueError("not a list of files")
+    found: Listing = {}
+    for name, (digest, mode) in view.items():
+        if not (safely.is_plain(name) and is_ours(Path(name))):
+            raise ValueError(f"not the name of a configuration file: {name!r}")
+        if not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
+            raise ValueError("not a digest")
+        if not (isinstance(mode, int) and 0 <= mode <= 0o7777):
+            raise ValueError("not the rights of a file")
+        found[name] = (digest, mode)
+    return found
 
 
 def _view(change: Change) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
+from callrouter.store import rights
 from callrouter.store.codec import columns, parse
 from callrouter.store.kinds import Journal, Kept
 from callrouter.store.place import File, Place
@@ -70,6 +71,7 @@ def glance(place: Place) -> Glance | None:
     if not isinstance(place, File):
         return None
     link = None
+    rights.tighten(place.path)
     try:
         # Not to be made here, and a log that a killed router left behind has to be read as well.
         link = sqlite3.connect(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import unquote
 
+from callrouter.files import Folder
 from callrouter.settings import extras
 from callrouter.settings.past import state_folder
 
@@ -71,5 +72,5 @@ def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Place:
         return File(path)
     place = state_folder(folder, database, environ)
     with contextlib.suppress(OSError):  # who opens the file says so, again and again
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Folder.open(place, make=0o700).close()
     return File(place / path.name)

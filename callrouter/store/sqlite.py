@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.pool import NullPool
 
+from callrouter.files import located
+from callrouter.store import rights
 from callrouter.store.place import StoreError
 
 logger = logging.getLogger(__name__)
@@ -74,6 +77,8 @@ class Sqlite:
         return link
 
     def _connect(self) -> sqlite3.Connection:
+        with contextlib.suppress(OSError):  # SQLite says why it cannot be made
+            rights.make(self._path)
         link = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
         try:
             link.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -98,9 +103,13 @@ class Sqlite:
         copy = _unused(self._path, f"version-{version}", self._now())
         inner: Any = link.connection.driver_connection
         try:
+            with located(copy) as (folder, name):
+                os.close(folder.create(name))
+        except OSError as error:
+            raise StoreError(f"no copy of it could be made before an upgrade: {error}") from error
+        try:
             with contextlib.closing(sqlite3.connect(copy)) as target:
                 inner.backup(target)
-            copy.chmod(self._path.stat().st_mode & 0o777)
         except (OSError, sqlite3.Error) as error:
             copy.unlink(missing_ok=True)
             raise StoreError(f"no copy of it could be made before an upgrade: {error}") from error

@@ -142,8 +142,18 @@ def test_a_database_that_may_not_be_written(folder: Path, monkeypatch: pytest.Mo
     assert "this user may not write to" in text
 
 
+def test_what_the_daemon_wrote_and_others_may_read(folder: Path) -> None:
+    (folder / "callrouter.db.version-0001-x").touch()
+    (folder / "callrouter.db.version-0001-x").chmod(0o640)
+    (folder / "history").mkdir(mode=0o755)
+    texts = wrong(found(folder))
+    assert len(texts) == 2
+    assert all("others on this machine may read" in text for text in texts)
+
+
 def test_a_damaged_database_is_left_alone(folder: Path) -> None:
     (folder / "callrouter.db").write_bytes(b"no database" * 100)
+    (folder / "callrouter.db").chmod(0o600)
     [text] = wrong(found(folder))
     assert "not a database" in text
     assert (folder / "callrouter.db").read_bytes() == b"no database" * 100

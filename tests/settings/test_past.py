@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.settings import past as module
-from callrouter.settings.past import FOLDER, File, Past, find, places, state_folder, take, write
+from callrouter.settings.past import FOLDER, File, Past, find, places, put_back, state_folder, take
 
 
 def files(**texts: str) -> dict[str, File]:
@@ -97,11 +97,11 @@ def test_writing_follows_links_and_leaves_nothing_behind(tmp_path: Path) -> None
     (tmp_path / "real").mkdir()
     (tmp_path / "real/a.yaml").write_text("old")
     (tmp_path / "a.yaml").symlink_to("real/a.yaml")
-    write(tmp_path / "a.yaml", b"new", 0o600)
+    put_back(tmp_path, "a.yaml", b"new", 0o600)
     assert (tmp_path / "a.yaml").is_symlink()
     assert (tmp_path / "real/a.yaml").read_text() == "new"
     with pytest.raises(OSError, match="Is a directory"):
-        write(tmp_path / "real", b"x", 0o600)
+        put_back(tmp_path, "real", b"x", 0o600)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "real"]
 
 
