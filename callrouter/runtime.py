@@ -49,6 +49,8 @@ class Runtime:
         self._armed: float | None = None
         self._behind: float | None = None
         """The time as the core has it while it catches up."""
+        self._going_on = False
+        """It has caught up, and goes on with the present however long it stood still."""
         self._closed = False
 
     def attach(self, pbx: Pbx) -> None:
@@ -139,7 +141,7 @@ class Runtime:
         present = self.clock.now()
         if self._behind is not None:
             return self._behind, present
-        if present - self.router.floor.now < STOOD_STILL:
+        if self._going_on or present - self.router.floor.now < STOOD_STILL:
             return present, present
         due = self.router.next_deadline()
         if due is None or present - due < STOOD_STILL:
@@ -154,9 +156,13 @@ class Runtime:
         return self._behind is not None
 
     def _caught_up(self) -> None:
-        self._behind = self.clock.now()
-        self.post(TimePassed())
+        """What came while we stood still was read: every event is of the present again, and agents are matched."""
         self._behind = None
+        self._going_on = True
+        try:
+            self.post(TimePassed())
+        finally:
+            self._going_on = False
         self._arm()
 
     def _arm(self) -> None:

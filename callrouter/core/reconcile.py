@@ -176,9 +176,16 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     agent.signed_in = event.signed_in or agent.signed_in
     agent.idle_since = min(floor.now, floor.now if event.idle_since is None else event.idle_since)
     agent.misses, agent.calls = event.misses, event.calls
-    agent.changed_by, agent.changed_at = event.changed_by, event.changed_at
-    agent.devices_off = dict(event.devices_off)
-    agent.messages.extend(event.messages)
+    # A clock may have been ahead: nothing that was kept is later than now.
+    at = event.changed_at
+    agent.changed_by, agent.changed_at = (
+        event.changed_by,
+        None if at is None else min(floor.now, at),
+    )
+    agent.devices_off = {
+        device: (by, min(floor.now, at)) for device, (by, at) in event.devices_off.items()
+    }
+    agent.messages.extend((min(floor.now, at), text) for at, text in event.messages)
     devices.put_back(floor, agent, event.strikes)
     _since(floor, agent, event)
     if event.pending == "sign-out" and event.signed_in_at is not None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from callrouter.model.registered import DAY, HOUR, DialledRow, NumberSettings
 
 _DAY_FOR_HOUR: Final = 4
 """How many hours' worth of calls one agent, and one number, may have in 24 hours."""
+
+AHEAD: Final = 60.0
+"""Seconds by which a call that was placed may be later than now; anything beyond was noted by a wrong clock."""
 
 
 class Ledger:
@@ -33,8 +37,7 @@ class Ledger:
         self, agent: str, number: str, country: str, settings: NumberSettings, now: float
     ) -> str:
         """Why no further call may be placed now, in words; empty: one may."""
-        while self._rows and self._rows[0].at <= now - DAY:
-            self._rows.popleft()
+        self._forget(now)
         an_hour, a_day = settings.calls_per_hour, settings.calls_per_hour * _DAY_FOR_HOUR
         limits: tuple[tuple[str, int, float, Callable[[DialledRow], bool]], ...] = (
             (f"for {agent} in an hour", an_hour, HOUR, lambda row: row.agent == agent),
@@ -52,6 +55,16 @@ class Ledger:
             if len(times) >= most:
                 return f"no more than {most} verification calls {words}{_again(times, most, within, now)}"
         return ""
+
+    def _forget(self, now: float) -> None:
+        """Drop the calls of which a day has passed; those of a clock that was ahead count as placed now."""
+        rows = self._rows
+        ahead = []
+        while rows and rows[-1].at > now + AHEAD:
+            ahead.append(replace(rows.pop(), at=now))
+        rows.extend(ahead)
+        while rows and rows[0].at <= now - DAY:
+            rows.popleft()
 
 
 def _again(times: list[float], most: int, within: float, now: float) -> str:

@@ -214,3 +214,34 @@ def test_who_did_it_and_what_was_switched_off_are_kept() -> None:
     assert new.state("ann") is AgentState.OFFLINE
     new.feed(DeviceSwitched(agent="ann", device="desk", on=True, by="ann"))
     assert new.state("ann") is AgentState.AVAILABLE
+
+
+def test_nothing_that_was_kept_by_a_clock_that_was_ahead_is_later_than_now() -> None:
+    play = Play(TWO, signed_in="", now=1000.0)
+    year = 365 * 86_400.0
+    play.feed(
+        AgentRestored(
+            agent="ann",
+            signed_in=True,
+            signed_in_at=year,
+            pause_reason="lunch",
+            paused_at=year,
+            idle_since=year,
+            changed_at=year,
+            devices_off={"desk": ("ann", year)},
+            messages=((year, "told"),),
+            shown="paused",
+            since=year,
+            strikes={"desk": StruckBefore("REFUSED", 3, "PJSIP/ann", year)},
+        )
+    )
+    ann = play.router.floor.agents["ann"]
+    now = play.router.floor.now
+    assert ann.changed_at == now
+    assert ann.devices_off["desk"] == ("ann", now)
+    assert [at for at, _ in ann.messages] == [now]
+    assert not ann.overstayed
+    for at in (ann.signed_in_at, ann.paused_at, ann.idle_since, ann.since):
+        assert at is not None
+        assert at <= now
+    assert all(until <= now + 3600 for until in play.router.floor.resting.values())

@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
+
+from callrouter.core.check import check
 from callrouter.core.router import Router
 from callrouter.core.state import OfferState
 from callrouter.model.events import (
@@ -35,6 +38,14 @@ class Hand:
         return self.at
 
 
+class Running(Hand):
+    """A clock that goes on each time it is read, as every real one does."""
+
+    def now(self) -> float:
+        self.at += 0.000_01
+        return self.at
+
+
 class Mute:
     """A PBX that says nothing by itself."""
 
@@ -44,9 +55,9 @@ class Mute:
         return lambda *_: None
 
 
-def ringing() -> tuple[Runtime, Hand]:
+def ringing(clock: Hand | None = None) -> tuple[Runtime, Hand]:
     """Ann's phone rings for a caller, for five seconds at most."""
-    clock = Hand()
+    clock = clock or Hand()
     rules = queue("q", "ann bob", ring_for=5, auto_pause=1)
     router = Router(
         table(agent("ann", desk("ann")), agent("bob", desk("bob")), rules),
@@ -62,9 +73,9 @@ def ringing() -> tuple[Runtime, Hand]:
     return runtime, clock
 
 
-def bob_comes_while_we_stand_still() -> tuple[Runtime, Hand]:
+def bob_comes_while_we_stand_still(clock: Hand | None = None) -> tuple[Runtime, Hand]:
     """ann is busy, and he signs in, before the socket has been read."""
-    runtime, clock = ringing()
+    runtime, clock = ringing(clock)
     (first,) = runtime.router.floor.offers.values()
     runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IDLE))
     clock.at += 9
@@ -114,4 +125,27 @@ async def test_a_phone_that_begins_to_ring_then_has_all_its_time() -> None:
     clock.at += 4.9
     runtime.post(TimePassed())
     assert second.state is OfferState.RINGING
+    runtime.close()
+
+
+@pytest.mark.parametrize("seconds", [9.0, 60.0, 3600.0])
+async def test_agents_are_matched_when_time_goes_on_by_a_clock_that_runs(seconds: float) -> None:
+    runtime, clock = bob_comes_while_we_stand_still(Running())
+    clock.at += seconds - 9.0
+    await until(lambda: not runtime.catching_up)
+    floor = runtime.router.floor
+    assert floor.present == floor.now
+    assert check(floor) == []
+    assert [offer.agent.id for offer in floor.offers.values()] == ["bob"]
+    runtime.close()
+
+
+async def test_a_listener_that_posts_while_time_goes_on_is_of_the_present_too() -> None:
+    runtime, _ = ringing(clock := Running())
+    clock.at += 60.0
+    runtime.post(TimePassed())
+    runtime.listen(lambda _: runtime.post(TimePassed()) if runtime.handled < 50 else None)
+    await until(lambda: not runtime.catching_up)
+    assert runtime.router.floor.present == runtime.router.floor.now
+    assert check(runtime.router.floor) == []
     runtime.close()
