@@ -32,6 +32,7 @@ from callrouter.daemon.front import Front
 from callrouter.daemon.holdup import HoldUps
 from callrouter.daemon.limits import more_descriptors
 from callrouter.daemon.looperrors import LoopErrors
+from callrouter.daemon.memory import Memory
 from callrouter.daemon.mobiles import READ_WITHIN, Links, Mobiles
 from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
@@ -168,6 +169,7 @@ class Daemon:
             if isinstance(pbx, KeepsRecords):
                 pbx.devices_from(lambda: self._router.floor)
                 self._runtime.listen(pbx.listen)
+        self._memory = Memory(self._keeper.calls, self._runtime.pbxes, self._clock)
         self._mobiles = self._take_mobiles(settings)
         self._reception = self._open_reception()
         history = History(self._router.floor)
@@ -273,6 +275,7 @@ class Daemon:
             await self._keeper.start(held=True)
             # A store that is known to be away is not waited for twice.
             await self._mobiles.start(0.0 if self._keeper.status()["problem"] else READ_WITHIN)
+            self._tasks.spawn(self._memory.recall(), "which calls are over")
             if doors:  # callers come in by HTTP
                 self._serving.set()
             opened = self._tasks.spawn(self._open(front), "opening the HTTP side")

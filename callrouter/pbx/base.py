@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
@@ -94,6 +94,17 @@ class KeepsRecords(Protocol):
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
         """Tell the PBX from now on which devices are available, as `floor()` has it."""
+
+
+@runtime_checkable
+class RemembersCalls(Protocol):
+    """A driver that must know which calls are over, though it was started since."""
+
+    def remember(self, keep: Callable[[str, float], None]) -> None:
+        """Tell `keep` of each call that is over, and when (epoch seconds). Never blocks."""
+
+    def recall(self, over: Iterable[tuple[str, float]]) -> None:
+        """Know again which calls were over, and when, the first to end first."""
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from callrouter.model.registered import AuditRow, DialledRow, MobileRow
+from callrouter.model.remembered import OverRow
 from callrouter.store.row import Row
 
 Key: TypeAlias = tuple[str, ...]
@@ -45,5 +46,7 @@ MOBILES: Final = Kept("mobiles", MobileRow, ("agent", "device"))
 AUDIT: Final = Journal("audit", AuditRow, most=10_000, days=366, telling=True)
 DIALLED: Final = Journal("dialled", DialledRow, most=10_000, days=2)
 
+CALLS_OVER: Final = Journal("calls_over", OverRow, most=10_000, days=2)
+
 KEPT: Final = (AGENTS, MOBILES)
-JOURNALS: Final = (AUDIT, DIALLED)
+JOURNALS: Final = (AUDIT, DIALLED, CALLS_OVER)

@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from callrouter.model.registered import AuditRow, DialledRow, MobileRow
+from callrouter.store.asking import asked
 from callrouter.store.kinds import AUDIT, DIALLED, MOBILES
-from callrouter.store.place import StoreError
 from callrouter.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -51,7 +48,9 @@ class MobileKeeper:
         def read(database: Reader) -> tuple[list[MobileRow], list[DialledRow]]:
             return database.read(MOBILES), database.since(DIALLED, since)
 
-        found: tuple[list[MobileRow], list[DialledRow]] = await self._ask(read, patient=True)
+        found: tuple[list[MobileRow], list[DialledRow]] = await asked(
+            self._writer, read, patient=True
+        )
         return found
 
     async def read_audit(self, agent: str, most: int) -> list[AuditRow]:
@@ -61,26 +60,7 @@ class MobileKeeper:
             StoreError: they can't be read now.
         """
         where = {"agent": agent} if agent else {}
-        found: list[AuditRow] = await self._ask(
-            lambda database: database.newest(AUDIT, most, where), patient=False
+        found: list[AuditRow] = await asked(
+            self._writer, lambda database: database.newest(AUDIT, most, where), patient=False
         )
         return found
-
-    async def _ask(self, question: Callable[[Reader], Any], *, patient: bool) -> Any:
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Any] = loop.create_future()
-
-        def settle(found: Any, error: StoreError | None) -> None:
-            if answered.done():  # whoever asked has gone
-                return
-            if error is not None:
-                answered.set_exception(error)
-            else:
-                answered.set_result(found)
-
-        def answer(found: Any, error: StoreError | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(settle, found, error)
-
-        self._writer.ask(question, answer, patient=patient)
-        return await answered

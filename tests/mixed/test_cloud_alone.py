@@ -155,3 +155,19 @@ async def test_a_mobile_is_registered_and_proved_by_a_call() -> None:
             lambda found: any(one["id"] == device and one["status"] == "in-use" for one in found),
         )
         assert len(devices) == 2
+
+
+async def test_a_request_of_a_call_that_is_over_makes_no_caller_after_a_restart() -> None:
+    async with centre() as here:
+        line = await here.call("+33123450001")
+        await here.until(lambda: here.talks() == [line.number])
+        await here.hang_up(line)
+        await here.shown("queues/support", lambda queue: queue["waiting"] == [])
+        await asyncio.sleep(1.0)  # what happened is written behind the calls
+        await here.router.end()
+        await here.router.start()
+        await here.router.in_step()
+        given = {"CallSid": line.sid, "From": line.number, "To": NUMBER}
+        for part in ("voice", "wait"):
+            assert "<Enqueue" not in await here.cloud.webhook(part, **given)
+        await here.shown("queues/support", lambda queue: queue["waiting"] == [])

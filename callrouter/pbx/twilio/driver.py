@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import aiohttp
@@ -23,6 +23,7 @@ from callrouter.pbx.twilio.asks import Answer, Ask, Came
 from callrouter.pbx.twilio.exchange import Exchange
 from callrouter.pbx.twilio.http import TwilioHttp
 from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.replays import Replays
 from callrouter.pbx.twilio.rest import NoAnswer, Rest
 from callrouter.pbx.twilio.signature import Signatures
 from callrouter.pbx.twilio.webhooks import Webhooks
@@ -91,6 +92,14 @@ class TwilioPbx:
             counts=self.exchange.ledger.counts,
             clock=self._clock,
             after=self._arm,
+            before=self._vouch,
+        )
+        self._replays = Replays(
+            self.exchange.ledger,
+            self.exchange.people,
+            over=self._is_over,
+            codes=settings.codes,
+            tasks=lambda: self._tasks,
         )
 
     # ------------------------------------------------------------ people at phones
@@ -169,6 +178,27 @@ class TwilioPbx:
         """How it is doing."""
         counts = dict(self.exchange.ledger.counts)
         return PbxHealth(up=self._up, detail=self._detail, counts=counts)
+
+    # ------------------------------------------------------------ calls that are over
+
+    def remember(self, keep: Callable[[str, float], None]) -> None:
+        """Tell `keep` of each call that is over, and when, so that a restart does not forget it."""
+        self.exchange.ledger.remember = keep
+
+    def recall(self, over: Iterable[tuple[str, float]]) -> None:
+        """Know again which calls were over, the first to end first."""
+        self.exchange.ledger.at(self._clock.now())
+        self.exchange.ledger.recall(over)
+
+    async def _vouch(self, part: str, fields: Mapping[str, str]) -> None:
+        if self._rest is not None:
+            self.exchange.ledger.at(self._clock.now())
+            await self._replays.look(part, fields.get("CallSid", ""), fields.get("To", ""))
+
+    async def _is_over(self, sid: str) -> bool | None:
+        over = await self._rest.over(sid) if self._rest is not None else None
+        self.exchange.ledger.at(self._clock.now())
+        return over
 
     # ------------------------------------------------------------ looking
 

@@ -8,7 +8,7 @@ deadline of our own.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from callrouter.model.commands import StopReason
@@ -29,7 +29,10 @@ from callrouter.pbx.twilio.parties import Caller, Leg, LegKey, LegState, Stand, 
 
 KEPT = 600.0
 """Seconds for which the token of a leg that has ended is still known, for whoever answers late."""
-_GONE_KEPT = 10_000
+GONE_FOR = 2 * 86_400.0
+"""Seconds for which a call that is over is remembered; of one from before that, Twilio is asked."""
+_GONE_KEPT = 100_000
+"""Calls that are remembered at most, some 20 MB."""
 
 
 class Ledger:
@@ -57,8 +60,10 @@ class Ledger:
         """By CallSid."""
         self.legs: dict[LegKey, Leg] = {}
         self.by_token: dict[str, Leg] = {}
-        self.gone: OrderedDict[str, None] = OrderedDict()
-        """CallSids of callers who are done with: a late callback of theirs brings nobody back."""
+        self.gone: OrderedDict[str, float] = OrderedDict()
+        """CallSids of calls that are over, each with when: no request of theirs brings them back."""
+        self.remember: Callable[[str, float], None] = lambda _sid, _at: None
+        """Told of each, to be kept over a restart."""
         self.counts: Counter[str] = Counter()
         """What was odd, by name; see `docs/operator.md`."""
         self.left_alone: Callable[[Leg], None] = lambda _leg: None
@@ -150,9 +155,25 @@ class Ledger:
 
     def done_with(self, sid: str) -> None:
         """A call is over for us; what is still told of it is stale."""
-        self.gone[sid] = None
-        if len(self.gone) > _GONE_KEPT:
-            self.gone.popitem(last=False)
+        if sid not in self.gone:
+            self.remember(sid, self.now)
+        self._is_over(sid, self.now)
+
+    def recall(self, over: Iterable[tuple[str, float]]) -> None:
+        """Know again which calls were over before this run, the first to end first."""
+        since, self.gone = self.gone, OrderedDict()
+        for sid, at in (*over, *since.items()):
+            if sid not in self.callers:
+                self._is_over(sid, at)
+
+    def _is_over(self, sid: str, at: float) -> None:
+        gone = self.gone
+        gone[sid] = at
+        gone.move_to_end(sid)
+        while len(gone) > _GONE_KEPT or next(iter(gone.values())) < self.now - GONE_FOR:
+            gone.popitem(last=False)
+            if not gone:
+                return
 
     def call_id(self, sid: str) -> str:
         """What the router calls a caller: the same again after a restart."""

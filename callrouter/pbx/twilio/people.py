@@ -112,6 +112,14 @@ class People:
         self._called: dict[str, _Called] = {}
         self._answering = ""
 
+    def has(self, sid: str) -> bool:
+        """Whether the person of this call talks with us."""
+        return sid in self._here
+
+    def leaves(self, sid: str) -> None:
+        """Their call is over."""
+        self._left(sid)
+
     def listen(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Tell `heard` from now on."""
         self._heard = heard

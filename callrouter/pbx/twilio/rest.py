@@ -17,6 +17,7 @@ from twilio.rest import Client
 from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place, Seat
 from callrouter.pbx.twilio.http import TwilioHttp
 from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.outcomes import OVER
 from callrouter.pbx.twilio.twiml import LONGEST_TALK, OURS
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,16 @@ class Rest:
             timeout=ask.timeout,
             time_limit=LONGEST_TALK,
         )
+
+    async def over(self, sid: str) -> bool | None:
+        """Whether a call is over; None where Twilio does not say.
+
+        What Twilio shows is late at times, so a call that it does not know may be a new one.
+        """
+        answer, found = await answered(self._client.calls(sid).fetch_async)
+        if answer.came is not Came.DONE or not isinstance(found.status, str):
+            return None
+        return found.status in OVER
 
     async def look(self, *, ringing: bool = False) -> list[Found]:
         """All calls that go on, and the conferences they are in; with `ringing` phones that ring as well.

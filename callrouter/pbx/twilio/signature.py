@@ -1,7 +1,7 @@
 """Whether a request comes from Twilio: the signature that it puts on each of its webhooks.
 
-The signature has no time in it and can be replayed by who saw it; that is harmless, because what a
-webhook may change is decided by the state of the call and the one-shot token of the offer.
+The signature has no time in it and can be replayed by who saw it: what a webhook may change is decided
+by the state of the call and the one-shot token of the offer, and `replays` keeps calls out that are over.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from aiohttp.http import HttpProcessingError
 from callrouter.clock import Clock
 from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.desk import Desk, Malformed
+from callrouter.pbx.twilio.fields import check_fields
 from callrouter.pbx.twilio.forms import Refused, check_head, read_form
 from callrouter.pbx.twilio.links import PARTS, Links
 from callrouter.pbx.twilio.signature import HEADER, Signatures
@@ -41,6 +42,7 @@ class Webhooks:
         account_sid: the account that must be named.
         counts: where refusals are counted.
         clock: the time.
+        before: awaited with part and fields before a request is answered.
         after: called when an answer is made: something may be due now.
     """
 
@@ -54,6 +56,7 @@ class Webhooks:
         counts: Counter[str],
         clock: Clock,
         after: Callable[[], None],
+        before: Callable[[str, Mapping[str, str]], Awaitable[None]],
     ) -> None:
         self._desk = desk
         self._links = links
@@ -61,6 +64,7 @@ class Webhooks:
         self._account = account_sid
         self._counts = counts
         self._clock = clock
+        self._before = before
         self._after = after
 
     def routes(self) -> list[web.RouteDef]:
@@ -72,6 +76,8 @@ class Webhooks:
     async def _handle(self, part: str, request: web.Request) -> web.StreamResponse:
         try:
             fields = await self._verified(part, request)
+            check_fields(part, fields)
+            await self._before(part, fields)
             token = request.query.get("o", "")
             try:
                 document = self._desk.answer(part, token, fields, self._clock.now())

@@ -1,0 +1,37 @@
+"""Calls that are over, as kept in the database: written behind the loop, read once at start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from callrouter.model.remembered import OverRow
+from callrouter.store.asking import asked
+from callrouter.store.kinds import CALLS_OVER
+from callrouter.store.writer import Writer
+
+if TYPE_CHECKING:
+    from callrouter.store.glance import Reader
+
+
+class CallKeeper:
+    """What is put is written by the writer's thread when it can."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def add(self, row: OverRow) -> None:
+        """Keep that a call is over."""
+        self._writer.add(CALLS_OVER, row)
+
+    async def load(self, since: float) -> list[OverRow]:
+        """The calls that were over at `since` or later, the first to end first; waits for the database.
+
+        Raises:
+            StoreError: the daemon ends.
+        """
+
+        def read(database: Reader) -> list[OverRow]:
+            return database.since(CALLS_OVER, since)
+
+        found: list[OverRow] = await asked(self._writer, read, patient=True)
+        return found
