@@ -25,6 +25,7 @@ from callrouter.api.why import Journal
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.config import Configuration
+from callrouter.daemon.lastgood import Start
 from callrouter.model.commands import Record
 from callrouter.model.events import (
     CallArrived,
@@ -36,6 +37,7 @@ from callrouter.model.events import (
 from callrouter.pbx.base import PbxHealth
 from callrouter.runtime import Runtime
 from callrouter.settings import load
+from callrouter.settings.past import take
 
 BEAT = 0.001
 WAITING = 100
@@ -64,7 +66,9 @@ def write(folder: Path, agents: int, queues: int, *, ring_for: int = 20, level: 
             f"agents: {{{', '.join(names)}}}}}"
         )
     (folder / "queues.yaml").write_text("\n".join(lines) + "\n")
-    (folder / "callrouter.yaml").write_text("pbx:\n  office: {driver: simulated}\n")
+    (folder / "callrouter.yaml").write_text(
+        "pbx:\n  office: {driver: simulated}\nreload: {removals: at-once}\n"
+    )
 
 
 class Phones:
@@ -100,7 +104,9 @@ class Site:
         self.table = settings.table
         self.steps: list[tuple[float, str]] = []
         self.runtime.listen(Journal(router.floor).listen)
-        self.config = Configuration(folder, {"HOME": str(folder)}, settings, clock)
+        self.config = Configuration(
+            folder, {"HOME": str(folder)}, Start(settings=settings, files=take(folder)), clock
+        )
         phones = {
             device.endpoint: Reached.IDLE
             for agent in settings.table.agents.values()

@@ -27,6 +27,8 @@ class Outcome:
     changes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    held: tuple[str, ...] = ()
+    """What the files take away, and what therefore waits for a second sign; nothing was taken up."""
 
 
 class Files(Protocol):
@@ -35,8 +37,8 @@ class Files(Protocol):
     async def diff(self, folder: Path | None) -> Outcome:
         """What the files in `folder` (None: the daemon's own) would change."""
 
-    async def reload(self, who: str) -> Outcome:
-        """Read the daemon's files now and take up what they say."""
+    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
+        """Read the daemon's files now and take up what they say; unless `confirm`, not what takes away much."""
 
     def changes(self) -> list[Change]:
         """The changes that are kept, the newest first. Reads files: not for the loop."""
@@ -87,9 +89,10 @@ class Health(Protocol):
 class ConfigState:
     """How the configuration in force compares with the files.
 
-    `problems` is what is wrong with the files as they are now; while it is not empty, what was
-    loaded at `loaded_at` stays in force. `needs_restart` names what has changed and is not taken up
-    while running.
+    `problems` is what is wrong with the files as they are now, `held` what they take away and what
+    waits for a second sign; while either is not empty, what was loaded at `loaded_at` stays in force.
+    `last_good`: the daemon was started with such files, and runs with those that were in force before.
+    `needs_restart` names what has changed and is not taken up while running.
     """
 
     folder: str
@@ -97,6 +100,13 @@ class ConfigState:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     needs_restart: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    last_good: bool = False
+
+    @property
+    def word(self) -> str:
+        """``good``, ``bad`` (mistakes) or ``held`` (something is lost)."""
+        return "bad" if self.problems else "held" if self.held else "good"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -44,6 +44,7 @@ def _outcome(outcome: Outcome) -> web.Response:
             "changes": list(outcome.changes),
             "problems": [problem_view(item) for item in outcome.problems],
             "warnings": [problem_view(item) for item in outcome.warnings],
+            **({"held": list(outcome.held)} if outcome.held else {}),
         }
     )
 
@@ -66,9 +67,15 @@ async def diff(request: web.Request) -> web.Response:
 
 
 async def reload(request: web.Request) -> web.Response:
-    """``POST /api/config/reload``: read the files now; the answer says what has changed."""
-    await read_object(request, {})
-    return _outcome(await _files(request).reload(identify(request).person))
+    """``POST /api/config/reload``: read the files now; the answer says what has changed.
+
+    To ask is the second sign for changes that take away much; with ``{"confirm": false}`` those are only told.
+    """
+    body = await read_object(request, {"confirm": bool})
+    files, who = _files(request), identify(request).person
+    if body.get("confirm", True):
+        return _outcome(await files.reload(who))
+    return _outcome(await files.reload(who, confirm=False))
 
 
 async def history(request: web.Request) -> web.Response:

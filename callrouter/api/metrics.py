@@ -142,7 +142,11 @@ class _Now(_Collector):
                 family.add_metric([state], count)
         bad = len(b.config.problems)
         problems = _gauge("config_problems", "Mistakes in the files as they are now.", value=bad)
-        return waiting, longest, present, agents, calls, problems
+        text = "What the files have lost and what waits for a second sign."
+        held = _gauge("config_held", text, value=len(b.config.held))
+        text = "1 while the daemon runs with the last good configuration since its start."
+        good = _gauge("config_last_good", text, value=b.config.last_good)
+        return waiting, longest, present, agents, calls, problems, held, good
 
 
 def _store(status: Mapping[str, Any]) -> Iterable[Metric]:

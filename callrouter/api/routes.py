@@ -118,6 +118,8 @@ async def healthz(request: web.Request) -> web.Response:
     stored = (tell := backend.extra.get("store")) is None or tell()["state"] == "good"
     state = "up" if all(ups) and stored else "degraded" if any(ups) or not ups else "down"
     body: Json = {"state": state, "pbx": pbxes}
+    if (word := backend.config.word) != "good":
+        body["config"] = "last-good" if backend.config.last_good else word
     if tell is not None:
         body["store"] = "up" if stored else "down"
     if _is_known(request):
@@ -169,7 +171,9 @@ def status_view(backend: Backend, caller: Caller) -> Json:
             for name, health in backend.health().items()
         },
         "config": {
-            "state": "bad" if config.problems else "good",
+            "state": config.word,
+            "held": list(config.held),
+            "last_good": config.last_good,
             "folder": config.folder if caller.role == "admin" else None,
             "loaded_at": moment(config.loaded_at),
             "problems": [problem_view(item) for item in config.problems],

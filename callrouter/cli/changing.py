@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -44,6 +45,10 @@ def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -
     elif view["ok"]:
         for line in view["changes"] or [nothing]:
             say(line)
+        for line in view.get("held", ()):
+            say(f"held back: {line}")
+        if view.get("held"):
+            say(tables.HELD)
     else:
         for item in view["problems"]:
             for line in tables.problem(item):
@@ -77,17 +82,28 @@ def diff(context: click.Context, *, folder: Path | None, as_json: bool) -> None:
 
 
 @click.command(short_help="Have the files taken up now.")
+@click.option("--yes", is_flag=True, help="Do not ask before what takes away much.")
 @json_option
 @click.pass_context
-def reload(context: click.Context, *, as_json: bool) -> None:
+def reload(context: click.Context, *, yes: bool, as_json: bool) -> None:
     """Have the daemon read its configuration files now, and say what has changed.
 
-    It does so by itself within 2 s of a change. Ends with status 1 when the files have mistakes; then
-    nothing has changed.
+    It does so by itself within 2 s of a change; but what takes away a queue with callers, or much of the floor,
+    waits for this command. It shows what would be lost and, on a terminal, asks. Ends with status 1 when the files
+    have mistakes; then nothing has changed.
     """
     client = asked(context)
     with refusals():
-        view = client.post("config", "reload")
+        view = client.post("config", "reload", body={"confirm": False})
+        if view.get("held"):
+            if not as_json:
+                for line in view["held"]:
+                    say(f"taken away: {line}")
+            asks = not yes and not as_json and sys.stdin.isatty()
+            if asks and not click.confirm("Take it up all the same?"):
+                say("nothing has changed; what is in force stays in force")
+                context.exit(1)
+            view = client.post("config", "reload", body={"confirm": True})
     outcome(context, view, as_json=as_json, nothing="nothing has changed")
 
 

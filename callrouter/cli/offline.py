@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +90,32 @@ def check(context: click.Context, *, as_json: bool) -> None:
             _tell(problem)
         for warning in warnings:
             click.echo(clean(_warning(warning)))
+        for line in _in_force(folder, settings):
+            click.echo(clean(line))
         click.echo(_summary(folder, settings, count, len(warnings)))
     context.exit(0 if settings is not None else 1)
+
+
+def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
+    """What a daemon that runs here goes on with, where that is not what the files say."""
+    from callrouter.settings.past import find, listing, says, take  # noqa: PLC0415 - only here
+
+    database = settings.database if settings is not None else "callrouter.db"
+    try:
+        past = find(folder, database, os.environ)
+        if past is None:
+            return
+        if settings is None and past.head():
+            yield "what was in force last stays in force, over a restart as well, until these files are mended"
+        if settings is not None and past.held() == says(listing(take(folder))):
+            for line in past.held_lines():
+                yield f"held back by the daemon: {line}"
+            yield (
+                "none of these changes is in force; put the files right, or confirm them with "
+                "`callrouter reload`"
+            )
+    except OSError:
+        return  # not for us to read; the daemon says it in its log and in `callrouter status`
 
 
 def _tell(item: Problem, *, err: bool = False) -> None:

@@ -45,6 +45,10 @@ def plain_table(*columns: str | tuple[str, str]) -> Table:
 # ---------------------------------------------------------------- status
 
 
+HELD = "none of these changes is in force; put the files right, or confirm them with `callrouter reload`"
+"""What to do about a configuration that has lost something."""
+
+
 def status(view: Json) -> Shown:
     """The daemon, its PBXes, its configuration, and how much is going on."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
@@ -67,6 +71,10 @@ def status(view: Json) -> Shown:
             for item in view["config"][key]:
                 lines = problem(item) if key == "problems" else problem(item)[:1]
                 shown.extend(map(plain, lines))
+    if held := view["config"].get("held"):
+        shown.append(Text("\nheld back in the configuration", style="bold"))
+        shown.extend(map(plain, held))
+        shown.append(plain(HELD))
     if view.get("store") is not None:
         shown.extend(_store(view["store"]))
     shown.extend(_itself(view))
@@ -103,6 +111,10 @@ def _store(store: Json) -> Iterator[Text]:
 
 def _config(config: Json) -> Text:
     note = f"{config['folder']}, in force since {clock_time(config['loaded_at'])}"
+    if config.get("last_good"):
+        note += "; the last good configuration, since the start"
+    if config.get("held"):
+        note += "; the files have lost something, and none of their changes was taken up"
     if config["problems"]:
         note += "; the files have mistakes and were not taken up"
     if config["needs_restart"]:

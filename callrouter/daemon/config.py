@@ -14,12 +14,15 @@ from typing import Final, Protocol
 from callrouter.api.backend import ConfigState, Outcome
 from callrouter.api.tokens import Tokens
 from callrouter.clock import Clock
+from callrouter.daemon.holding import Holding, left_of_quiet, say_held
+from callrouter.daemon.lastgood import Start
 from callrouter.daemon.watch import EVERY, Watch
 from callrouter.model.events import ConfigReloaded, Event
 from callrouter.model.steps import steps
 from callrouter.model.table import Table
 from callrouter.settings import ConfigError, Settings, load
 from callrouter.settings.describe import changes
+from callrouter.settings.losses import losses, occupied
 from callrouter.settings.past import (
     FOLDER,
     Change,
@@ -51,6 +54,8 @@ class Reading:
     files: dict[str, File]
     lines: tuple[str, ...]
     restart: tuple[str, ...]
+    losses: tuple[str, ...]
+    """What of that needs a second sign, whoever waits where."""
 
 
 class Additions(Protocol):
@@ -70,17 +75,26 @@ class Configuration:
     """Holds the settings in force.
 
     A good change is in force at once: the routing table as an event, the API tokens directly. What
-    needs a restart is said. A bad one changes nothing and is said, until it is mended. What was
-    applied is kept (see `callrouter.settings.past`).
+    needs a restart is said. A bad one changes nothing and is said, until it is mended; one that takes
+    away much waits for a second sign (`callrouter.daemon.holding`). What was applied is kept (see
+    `callrouter.settings.past`).
     """
 
     def __init__(
-        self, folder: Path, environ: Mapping[str, str], settings: Settings, clock: Clock
+        self, folder: Path, environ: Mapping[str, str], start: Start, clock: Clock
     ) -> None:
-        self.settings = settings
+        settings = self.settings = start.settings
         self.state = ConfigState(
-            folder=str(folder), loaded_at=clock.now(), warnings=settings.warnings
+            folder=str(folder),
+            loaded_at=clock.now(),
+            problems=start.problems,
+            warnings=settings.warnings,
+            held=start.held,
+            last_good=bool(start.problems or start.held),
         )
+        self.callers: Callable[[], Mapping[str, int]] = dict
+        """How many callers are in each queue now."""
+        self._holding = Holding(self.state, clock)
         self.moved: Callable[[], None] = lambda: None
         """Called when another folder has taken the place of ours (a symbolic link was turned)."""
         self.additions: Additions | None = None
@@ -89,11 +103,27 @@ class Configuration:
         self._folder = folder
         self._environ = environ
         self._clock = clock
-        self._files = take(folder)
+        self._files = dict(start.files)
         self._watch = Watch(folder)
         self._place = folder.resolve()
         self._reading = asyncio.Lock()
         self.past = Past(state_folder(folder, settings.database, environ) / FOLDER)
+
+    def say_start(self) -> None:
+        """Log that the files could not be used at the start, if that is so."""
+        if not self.state.last_good:
+            return
+        for problem in self.state.problems:
+            logger.error("%s", problem)
+        if self.state.held:
+            say_held(self.state)
+        logger.error(
+            "started with the last good configuration, and not with the files in %s, which %s",
+            self.state.folder,
+            f"have {mistakes(len(self.state.problems))}; mended, they are taken up within 2 s"
+            if self.state.problems
+            else "have lost something",
+        )
 
     async def follow(self, post: Callable[[Event], None], tokens: Tokens) -> None:
         """Take up changes of the files until cancelled."""
@@ -107,6 +137,7 @@ class Configuration:
                 if self._folder.resolve() != self._place:
                     self._place = self._folder.resolve()
                     self.moved()
+                self._holding.say()
             except Exception:
                 # A fault of ours here must not be the last change that is ever noticed.
                 logger.exception("the configuration could not be looked at")
@@ -118,6 +149,7 @@ class Configuration:
         *,
         asked: bool = False,
         who: str = "",
+        confirm: bool | None = None,
     ) -> Outcome:
         """Read the files and take up what they say.
 
@@ -126,17 +158,30 @@ class Configuration:
             tokens: the API tokens in force.
             asked: a person wants to know the answer.
             who: that person; empty: the owners of the changed files.
+            confirm: this is the second sign for what takes away much. Default: it is if a person asks.
         """
+        confirm = asked if confirm is None else confirm
         async with self._reading:
             try:
-                # In a thread: ten thousand agents take seconds to read, and calls come meanwhile.
+                # In a thread: ten thousand agents take seconds to read, and calls come in the meantime.
                 reading = await asyncio.to_thread(self._read, self._folder)
+                if confirm and self._lost(reading):
+                    reading = await self._when_quiet(reading)
             except ConfigError as error:
                 self._refuse(error)
+                await asyncio.to_thread(self._keep_held, {}, ())
                 return Outcome(problems=error.problems)
+            lost = self._lost(reading)
+            if lost and not confirm:
+                self.state.problems = ()
+                self._holding.begin(lost)
+                await asyncio.to_thread(self._keep_held, reading.files, lost)
+                return Outcome(changes=reading.lines, warnings=reading.settings.warnings, held=lost)
             was_bad = bool(self.state.problems)
             await self._accept(reading, post, tokens)
             await asyncio.to_thread(self._remember, reading, who)
+        for line in lost:
+            logger.warning("configuration: confirmed%s: %s", f" by {who}" if who else "", line)
         if was_bad:
             logger.info("the configuration is good again")
         for line in reading.lines:
@@ -152,7 +197,32 @@ class Configuration:
             reading = await asyncio.to_thread(self._read, folder or self._folder)
         except ConfigError as error:
             return Outcome(problems=error.problems)
-        return Outcome(changes=reading.lines, warnings=reading.settings.warnings)
+        return Outcome(
+            changes=reading.lines,
+            warnings=reading.settings.warnings,
+            held=() if folder is not None else self._lost(reading),
+        )
+
+    def _lost(self, reading: Reading) -> tuple[str, ...]:
+        """What of a change waits for a second sign."""
+        if self.settings.removals_at_once:
+            return ()
+        in_use = occupied(self.settings.table, reading.settings.table, self.callers())
+        return (*in_use, *reading.losses)
+
+    async def _when_quiet(self, reading: Reading) -> Reading:
+        """The files as they are once nothing has changed them for a while, or does not end to.
+
+        Raises:
+            ConfigError: they have mistakes by then.
+        """
+        for _ in range(2):
+            left = await asyncio.to_thread(left_of_quiet, self._folder, self._clock.now())
+            if not left:
+                break
+            await asyncio.sleep(left)
+            reading = await asyncio.to_thread(self._read, self._folder)
+        return reading
 
     # ------------------------------------------------------------ in a thread
 
@@ -175,11 +245,20 @@ class Configuration:
                 for line in changes(started, settings)
                 if line.endswith(_RESTART)
             )
-        return Reading(settings, files, lines, restart)
+            lost = losses(old.table, settings.table, before=self._files, after=files, lines=lines)
+        return Reading(settings, files, lines, restart, lost)
+
+    def _keep_held(self, files: Mapping[str, File], lines: tuple[str, ...]) -> None:
+        """Let a later run know what is held back."""
+        try:
+            self.past.hold(files, lines)
+        except OSError as error:
+            logger.warning("what is held back cannot be noted in %s (%s)", self.past.place, error)
 
     def _remember(self, reading: Reading, who: str) -> None:
         before, self._files = self._files, reading.files
         try:
+            self.past.hold({}, ())
             self.past.add(
                 at=self._clock.now(),
                 who=who or _owners(before, reading.files, self._folder),
@@ -194,6 +273,8 @@ class Configuration:
         """Start where the last run ended; what was changed in between is a change as well."""
         try:
             before = self.past.begin(self._files)
+            if self.state.held:
+                self.past.hold(take(self._folder), self.state.held)
             if before is None or says(before) == says(listing(self._files)):
                 return
             self.past.add(
@@ -218,6 +299,7 @@ class Configuration:
 
     def _refuse(self, error: ConfigError) -> None:
         self.state.problems = error.problems
+        self._holding.end()
         for problem in error.problems:
             logger.error("%s", problem)
         logger.error(
@@ -247,6 +329,8 @@ class Configuration:
                 logger.warning("configuration: %s; it counts after a restart", what)
         self.state.needs_restart = reading.restart
         self.state.problems = ()
+        self.state.last_good = False
+        self._holding.end()
         self.state.warnings = new.warnings
         self.state.loaded_at = self._clock.now()
         tokens.use(new.http.api_tokens)
@@ -266,9 +350,11 @@ class Door:
         """See `Configuration.diff`."""
         return await self._config.diff(folder)
 
-    async def reload(self, who: str) -> Outcome:
+    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
         """See `Configuration.reload`."""
-        return await self._config.reload(self._post, self._tokens, asked=True, who=who)
+        return await self._config.reload(
+            self._post, self._tokens, asked=True, who=who, confirm=confirm
+        )
 
     def changes(self) -> list[Change]:
         """The changes that are kept, the newest first. Reads files: not for the loop."""

@@ -26,10 +26,13 @@ from callrouter.api.tokens import Tokens
 from callrouter.api.why import Journal
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
+from callrouter.daemon import lastgood
 from callrouter.daemon.config import Configuration, Door, mistakes
 from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.front import Front
+from callrouter.daemon.holding import callers
 from callrouter.daemon.holdup import HoldUps
+from callrouter.daemon.lastgood import Start
 from callrouter.daemon.limits import more_descriptors
 from callrouter.daemon.looperrors import LoopErrors
 from callrouter.daemon.memory import Memory
@@ -42,7 +45,7 @@ from callrouter.model.events import PbxSnapshot
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
 from callrouter.reception import Reception
 from callrouter.runtime import Runtime
-from callrouter.settings import ConfigError, PbxSettings, Settings, load
+from callrouter.settings import ConfigError, PbxSettings, Settings
 from callrouter.settings.plugins import PluginError, load_policies
 from callrouter.store.keeper import Keeper
 from callrouter.store.lock import DatabaseLock
@@ -78,7 +81,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
     os.umask(0o077)  # whatever is written has private numbers or secrets in it
     try:
         load_policies()
-        settings = load(folder, environ=environ)
+        found = lastgood.start(folder, environ, SystemClock().now())
     except PluginError as error:
         complain(f"not started: {error}")
         return 2
@@ -95,7 +98,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
     log = Log(journal="JOURNAL_STREAM" in environ)
     more_descriptors()
     try:
-        daemon = Daemon(folder, environ, settings, make)
+        daemon = Daemon(folder, environ, found, make)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(daemon.run(control))
         logger.info("stopped; every call stays where it is")
@@ -139,16 +142,20 @@ class Daemon:
     """Everything, from start to end."""
 
     def __init__(
-        self, folder: Path, environ: Mapping[str, str], settings: Settings, make: MakePbx
+        self, folder: Path, environ: Mapping[str, str], found: Start, make: MakePbx
     ) -> None:
+        settings = found.settings
         self._systemd = Systemd(environ)
         self._clock = SystemClock()
         self._boot = boot_word(self._clock.now(), os.getpid())
-        self._config = Configuration(folder, environ, settings, self._clock)
+        self._config = Configuration(folder, environ, found, self._clock)
         # Not for secrets: which of two equal agents is rung.
         dice = random.Random()  # noqa: S311
         now = self._clock.now()
-        self._router = Router(settings.table, dice=dice, boot=self._boot, now=now)
+        self._router = Router(
+            settings.table, dice=dice, boot=self._boot, now=now, removed=found.removed
+        )
+        self._config.callers = lambda: callers(self._router.floor)
         self._runtime = Runtime(self._router, self._clock)
         self._selfcheck = SelfCheck(self._runtime)
         self._hold_ups = HoldUps()
@@ -310,6 +317,7 @@ class Daemon:
             *(__version__, os.getpid(), len(table.agents), len(table.queues)),
             *(self._config.state.folder, self._backend.listen),
         )
+        self._config.say_start()
         for warning in self._config.settings.warnings:
             logger.warning("%s", warning)
         logger.debug("control socket %s", control.path)

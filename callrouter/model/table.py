@@ -105,6 +105,8 @@ class AgentSpec:
     skills: Mapping[str, int] = field(default_factory=dict)
     extension: str = ""
     language: str = "en"
+    renamed_from: str = ""
+    """The id that they had before: all that is known of it is theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +221,8 @@ class QueueSpec:
     prefer_for: float = 0.0
     announce: AnnounceSpec | None = None
     ask_alone_for: float = ASK_ALONE_FOR
+    renamed_from: str = ""
+    """The name that it had before: its calls, and all that is known of it, are this queue's."""
     dial: bool = False
     """`ring_all: dial`: a PBX that can rings the phones of one step by a request of its own."""
 

@@ -21,6 +21,7 @@ from callrouter.settings.extensions import build_extensions
 from callrouter.settings.folder import Way
 from callrouter.settings.problems import listed, quoted
 from callrouter.settings.queues import build_queue
+from callrouter.settings.renames import check_renames
 from callrouter.settings.result import AsteriskSettings, PbxSettings, TwilioSettings
 from callrouter.settings.rules import build_rules
 from callrouter.settings.wording import duration
@@ -41,6 +42,9 @@ def build_table(root: schema.Root, context: Context) -> Table:
         if agent.enabled
     }
     queues = {id_: build_queue(id_, queue, agents, context) for id_, queue in root.queues.items()}
+    for section, written in (("agents", root.agents), ("queues", root.queues)):
+        former = {id_: one.renamed_from for id_, one in written.items() if one.renamed_from}
+        check_renames(section, former, context.document)
     rules = build_rules(root.rules, agents, queues, context)
     for id_, pbx in context.pbxes.items():
         if isinstance(pbx, TwilioSettings):
@@ -92,6 +96,7 @@ def _agent(id_: str, agent: schema.Agent, extension: str, context: Context) -> A
         skills=dict(agent.skills),
         extension=extension,
         language=agent.language,
+        renamed_from=agent.renamed_from or "",
     )
 
 

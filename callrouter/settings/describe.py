@@ -13,6 +13,7 @@ from callrouter.settings.describequeues import queue_changes
 from callrouter.settings.describerules import rule_changes
 from callrouter.settings.differences import counted, differing, mapping_lines
 from callrouter.settings.queues import serving
+from callrouter.settings.renames import under_new_names
 from callrouter.settings.result import HttpSettings, PbxSettings, ServiceLevel, Settings
 from callrouter.settings.wording import duration, hours, masked
 
@@ -27,7 +28,9 @@ def changes(old: Settings, new: Settings) -> list[str]:
     secret is shown, and of a phone number not more than its country and its last 3 digits. What makes
     no difference, such as the order of agents where the policy does not go by it, is left out.
     """
+    old, lines = under_new_names(old, new)
     return [
+        *lines,
         *_agents(old, new),
         *_pauses(old.table, new.table),
         *queue_changes(old.table, new.table),
@@ -188,6 +191,9 @@ def _site(old: Settings, new: Settings) -> Iterator[str]:
         before, after = getattr(old.numbers, item.name), getattr(new.numbers, item.name)
         if before != after:
             yield f"numbers: {item.name} {_plain(before)} -> {_plain(after)}"
+    if old.removals_at_once is not new.removals_at_once:
+        before, after = ("at-once" if s.removals_at_once else "confirm" for s in (old, new))
+        yield f"reload: removals {before} -> {after}"
     for id_ in differing(old.pbxes, new.pbxes):
         yield from _pbx(id_, old.pbxes.get(id_), new.pbxes.get(id_))
     yield from _http(old.http, new.http)

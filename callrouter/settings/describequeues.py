@@ -74,7 +74,7 @@ def queue_changes(old: Table, new: Table) -> Iterator[str]:
     """Give a line for every change in the queues."""
     for id_ in differing(old.queues, new.queues):
         if id_ not in new.queues:
-            yield f"queue {id_} is gone; its waiting callers are sent on"
+            yield f"queue {id_} is gone; it serves those who wait in it"
         elif id_ not in old.queues:
             queue = new.queues[id_]
             policy = ", ".join(queue.policy)

@@ -35,6 +35,7 @@ _SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     ("http", "api_tokens", "*"): schema.ApiToken,
     ("users", "*"): schema.User,
     ("numbers",): schema.Numbers,
+    ("reload",): schema.Reload,
     ("pbx", "*", "tls"): schema.TlsClient,
     ("agents", "*"): schema.Agent,
     ("agents", "*", "devices", "*"): schema.Device,

@@ -304,6 +304,9 @@ PauseEndWord = Annotated[
     Literal["tell", "resume", "sign-out"],
     Expected("tell, resume or sign-out", "tell|resume|sign-out"),
 ]
+RemovalsWord = Annotated[
+    Literal["confirm", "at-once"], Expected("confirm or at-once", "confirm|at-once")
+]
 ApprovalWord = Annotated[
     Literal["none", "supervisor"], Expected("none or supervisor", "none|supervisor")
 ]

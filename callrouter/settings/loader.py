@@ -115,6 +115,7 @@ def _build(
         numbers=site.build_numbers(root),
         timezone=root.timezone,
         database=root.database,
+        removals_at_once=root.reload is not None and root.reload.removals == "at-once",
         warnings=in_order(document.findings.warnings, document.findings.warning_count, "warning"),
         files=document.files,
     )

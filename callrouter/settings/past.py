@@ -6,6 +6,7 @@ A folder for the owner alone, since files may have secrets in them:
     changes/000017.json a change: when, who, how, in words, and which files before and after
     head.json           which files are in force
     rollback.json       what a rollback that is not taken up yet has put in place
+    held.json           the files that have lost something and wait for a second sign, and what it is
 """
 
 from __future__ import annotations
@@ -175,6 +176,20 @@ class Past:
             return _listing(json.loads(folder.read("head.json", MOST)))
         return None
 
+    def held(self) -> dict[str, str] | None:
+        """Which files have lost something and wait for a second sign; None: none do."""
+        with suppress(ValueError, KeyError, TypeError, OSError):
+            view = json.loads((self.place / "held.json").read_bytes())
+            return {str(name): str(digest) for name, digest in view["files"].items()}
+        return None
+
+    def held_lines(self) -> tuple[str, ...]:
+        """What they have lost, in words."""
+        with suppress(ValueError, KeyError, TypeError, OSError):
+            view = json.loads((self.place / "held.json").read_bytes())
+            return tuple(map(str, view["lines"]))
+        return ()
+
     def content(self, digest: str) -> bytes:
         """What a file said.
 
@@ -280,6 +295,15 @@ class Past:
         """A rollback is about to put these files in place."""
         note = {"who": who, "how": how, "after": says(listing(files))}
         self._write("rollback.json", json.dumps(note).encode())
+
+    def hold(self, files: Files, lines: tuple[str, ...]) -> None:
+        """These files have lost something, and are not in force; without lines none have."""
+        if lines:
+            note = {"files": says(listing(files)), "lines": lines}
+            self._write("held.json", json.dumps(note).encode())
+        else:
+            with suppress(FileNotFoundError):
+                (self.place / "held.json").unlink()
 
     def _rollback(self) -> dict[str, Any] | None:
         with suppress(ValueError, OSError), self._opened() as folder:

@@ -111,6 +111,7 @@ def build_queue(
         last_agent=None if isinstance(queue.last_agent, str) else queue.last_agent,
         prefer_for=queue.prefer_for,
         announce=_announce(queue),
+        renamed_from=queue.renamed_from or "",
         dial=_dials(id_, queue, policy, context),
         **targets,
     )

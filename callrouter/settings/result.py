@@ -144,5 +144,7 @@ class Settings:
     numbers: NumberSettings
     timezone: str
     database: str = field(repr=False)
+    removals_at_once: bool = False
+    """Whether what takes away much is taken up without a second sign; see `callrouter.settings.losses`."""
     warnings: tuple[Problem, ...]
     files: tuple[Path, ...]

@@ -252,6 +252,10 @@ class Agent(Shape):
     """A person who takes calls."""
 
     name: f.Text | None = Field(None, description="Name as shown. Default: the id.")
+    renamed_from: f.Name | None = Field(
+        None,
+        description="The agent's id before: calls, state and all that is known of them go along.",
+    )
     pin: f.Hash | None = Field(None, description="Hash of the PIN, made by 'callrouter passwd'.")
     extension: f.Extension | None = Field(
         None,
@@ -351,6 +355,10 @@ class Queue(Shape):
         description="Who is rung first; in a list, the later ones break ties.",
     )
     agents: Members = Field(default=[], description=_MEMBERS)
+    renamed_from: f.Name | None = Field(
+        None,
+        description="The queue's name before: its callers and all that is known of it go along.",
+    )
     at_once: f.AtOnce = Field(
         _QUEUE.at_once or "all", description="How many agents ring at once, or all."
     )
@@ -430,6 +438,16 @@ Pbx = Annotated[
 ]
 
 
+class Reload(Shape):
+    """How changes of the files are taken up."""
+
+    removals: f.RemovalsWord = Field(
+        "confirm",
+        description="What takes away a queue with callers, much of the floor, or what a file that is empty, gone "
+        "or cut short held: confirm (it waits for 'callrouter reload') or at-once.",
+    )
+
+
 class Root(Shape):
     """callrouter configuration: every top-level section may stand in any file, once in all."""
 
@@ -439,6 +457,7 @@ class Root(Shape):
     database: f.Database = Field(
         "callrouter.db", description="What outlives a restart: a SQLite file, or postgresql://…"
     )
+    reload: Reload | None = Field(None, description="How changes of the files are taken up.")
     timezone: f.Text = Field("UTC", description="Time zone such as Europe/London.")
     numbers: Numbers | None = Field(None, description="What agents may register as a mobile.")
     agents: dict[f.Name, Agent] = Field(default={}, description="The people who take calls.")

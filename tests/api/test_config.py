@@ -22,8 +22,8 @@ class Files:
         self.asked.append(folder)
         return Outcome(changes=("bob: name Bob -> Rob",))
 
-    async def reload(self, who: str) -> Outcome:
-        self.asked.append(who)
+    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
+        self.asked.append(who if confirm else (who, confirm))
         return Outcome(problems=(Problem("a.yaml", 1, 2, "wrong", "right"),))
 
     def changes(self) -> list[Change]:

@@ -1,7 +1,7 @@
 """`callrouter` with a PBX that plays the scene given in ``CALLROUTER_FAKE`` (JSON).
 
 ``{"in_step": true, "calls": [["c1", "support", "+44…", "name"], …], "hang": false, "beat": 0}``
-With ``"parks": true`` it holds callers. With ``"talk": 1.5`` every phone that rings is picked up, and the caller hangs up after that many seconds; with
+``"found": [["c1", "support"]]`` are callers who wait already. With ``"parks": true`` it holds callers. With ``"talk": 1.5`` every phone that rings is picked up, and the caller hangs up after that many seconds; with
 ``"rings": true`` phones ring, and nobody picks up. Comparisons are told in the log.
 
 ``"after"`` is a folder whose files make things happen, each once, when it appears: ``call`` (a caller, with the
@@ -39,6 +39,7 @@ from callrouter.model.events import (
     LegRang,
     PbxSnapshot,
     Reached,
+    SeenCall,
 )
 from callrouter.model.phoning import (
     CallNumber,
@@ -120,7 +121,11 @@ class ScenePbx:
             }
             self.up = True
             parks = bool(SCENE.get("parks"))
-            self.post(PbxSnapshot(pbx=self.name, endpoints=phones, parks=parks))
+            found = tuple(
+                SeenCall(arrived=CallArrived(call=call, pbx=self.name, queue=queue, entered_at=1.0))
+                for call, queue in SCENE.get("found", ())
+            )
+            self.post(PbxSnapshot(pbx=self.name, calls=found, endpoints=phones, parks=parks))
         for call, queue, number, name in SCENE.get("calls", ()):
             self.post(
                 CallArrived(

@@ -22,7 +22,7 @@ from callrouter.model.table import (
     Table,
     WidenStep,
 )
-from callrouter.settings import HttpSettings, Settings, changes, describequeues
+from callrouter.settings import HttpSettings, Settings, changes, describequeues, load
 from callrouter.settings import wording as w
 from callrouter.settings.differences import moved
 from callrouter.settings.durations import parse_duration
@@ -276,7 +276,7 @@ def test_a_queue_and_all_that_goes_with_it(tmp_path: Path) -> None:
         ("then: {queue: sales}", "then: {priority: 9}"),
     )
     assert changes(before, after) == [
-        "queue sales is gone; its waiting callers are sent on",
+        "queue sales is gone; it serves those who wait in it",
         "rule night: then queue sales -> none",
         "rule night: then priority none -> 9",
     ]
@@ -311,11 +311,11 @@ def test_no_key_is_forgotten() -> None:
 
     # A key that is added to the model has to be described, and tried above.
     assert names(QueueSpec) == {key for key, _ in describequeues._KEYS} | {
-        "id", "members", "shifts", "widen", "skills",
+        "id", "members", "shifts", "widen", "skills", "renamed_from",
     }  # fmt: skip
     assert names(AgentSpec) == {
         "id", "name", "devices", "sign_in", "capacity", "wrap_up", "skills",
-        "extension", "language",
+        "extension", "language", "renamed_from",
     }  # fmt: skip
     assert names(DeviceSpec) == {
         "id", "agent", "pbxes", "endpoint", "number", "confirm", "ring_after", "enabled",
@@ -334,8 +334,41 @@ def test_no_key_is_forgotten() -> None:
     }  # fmt: skip
     assert names(Settings) == {
         "table", "pbxes", "http", "users", "pins", "service_levels", "numbers", "timezone", "database",
-        "warnings", "files",
+        "warnings", "files", "removals_at_once",
     }  # fmt: skip
+
+
+def test_other_names(tmp_path: Path) -> None:
+    before = """
+agents:
+  ann: {devices: {desk: PJSIP/1}}
+  bob: {devices: {desk: PJSIP/2}}
+queues: {support: {agents: {ann: 1, bob: 2}, on_full: "queue:sales"}, sales: {agents: [ann]}}
+rules: [{name: x, when: {queue: support}, then: {agent: ann}}]
+reload: {removals: confirm}
+"""
+    after = """
+agents:
+  annette: {renamed_from: ann, devices: {desk: PJSIP/1}}
+  bob: {devices: {desk: PJSIP/2}}
+queues:
+  helpdesk: {renamed_from: support, agents: {annette: 1, bob: 3}, on_full: "queue:sales"}
+  sales: {agents: [annette]}
+rules: [{name: x, when: {queue: helpdesk}, then: {agent: annette}}]
+reload: {removals: at-once}
+"""
+    found = []
+    for number, text in enumerate((before, after)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "all.yaml").write_text("pbx: {sim: {driver: simulated}}" + text)
+        found.append(load(folder, environ={}))
+    assert changes(*found) == [
+        "agent ann is called annette from now on",
+        "queue support is called helpdesk from now on",
+        "bob moves from priority 2 to 3 in helpdesk",
+        "reload: removals confirm -> at-once",
+    ]
 
 
 # ---------------------------------------------------------------- words

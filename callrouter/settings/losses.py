@@ -1,0 +1,139 @@
+"""What a change of the files takes away that is hardly meant: much of the floor, or what a cut file held.
+
+A full disk, a slow copy, `rsync --inplace` or a `git stash` leaves files that are right as far as they go. What is
+lost by them waits for a second sign (`callrouter reload`); see `callrouter.daemon.holding`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from callrouter.model.table import Table
+from callrouter.settings.past import Files
+from callrouter.settings.queues import all_members
+from callrouter.settings.renames import renamed, table_under_new_names
+
+LEAST: Final = 3
+"""So many agents, queues, phones or places at the least are much …"""
+PART: Final = 3
+"""… if they are more than a third of those there were."""
+_NAMED: Final = 5
+"""Names that a line has room for."""
+
+
+def losses(
+    old: Table, new: Table, *, before: Files, after: Files, lines: Sequence[str]
+) -> tuple[str, ...]:
+    """Say what a change takes away that needs a second sign; nothing: it can be taken up at once.
+
+    Args:
+        old: the table in force.
+        new: what the files say now.
+        before: the files in force.
+        after: the files as they are now.
+        lines: what the change does, in words.
+    """
+    old = table_under_new_names(old, new)
+    return (
+        *_cut(before, after, lines),
+        *_much("queue", gone_queues(old, new), len(old.queues)),
+        *_much("agent", [name for name in old.agents if name not in new.agents], len(old.agents)),
+        *_places(old, new),
+        *_phones(old, new),
+    )
+
+
+def gone_queues(old: Table, new: Table) -> list[str]:
+    """The queues that are no more, not even under another name."""
+    names = renamed(old.queues, new.queues)
+    return [name for name in old.queues if name not in new.queues and name not in names]
+
+
+def occupied(old: Table, new: Table, callers: Mapping[str, int]) -> tuple[str, ...]:
+    """The queues that would go, or would lose all of their agents, although callers are in them; in words."""
+    gone = set(gone_queues(old, new))
+    found = []
+    for name, count in callers.items():
+        if not count or name not in old.queues:
+            continue
+        after = new.queues.get(name)
+        had = next(all_members(old.queues[name]), None) is not None
+        lost = had and after is not None and next(all_members(after), None) is None
+        if name in gone or lost:
+            what = "loses all of its agents" if lost else "is gone"
+            are = "is" if count == 1 else "are"
+            found.append(f"queue {name} {what}, and {_count(count, 'caller')} {are} in it")
+    return tuple(found)
+
+
+def _much(what: str, gone: Sequence[str], there_were: int) -> Iterator[str]:
+    if much(len(gone), there_were):
+        yield f"{len(gone)} of {_count(there_were, what)} are gone ({_listed(gone)})"
+
+
+def much(gone: int, there_were: int) -> bool:
+    """Whether so many out of so many are much of them."""
+    return gone >= LEAST and gone * PART > there_were
+
+
+def _places(old: Table, new: Table) -> Iterator[str]:
+    """Queues that lose many of their agents."""
+    for name, spec in old.queues.items():
+        there = new.queues.get(name)
+        if there is None or there is spec:
+            continue
+        was = dict.fromkeys(member.agent for member in all_members(spec))
+        now = {member.agent for member in all_members(there)}
+        gone = [agent for agent in was if agent not in now]
+        if much(len(gone), len(was)):
+            places = _count(len(was), "agent")
+            yield f"queue {there.id} loses {len(gone)} of {places} ({_listed(gone)})"
+
+
+def _phones(old: Table, new: Table) -> Iterator[str]:
+    """Agents who stay and lose their phones."""
+    there_were, gone = 0, []
+    for name, spec in old.agents.items():
+        now = new.agents.get(name)
+        if now is None:
+            continue
+        there_were += len(spec.devices)
+        left = () if now is spec else {device.id for device in spec.devices}
+        kept = {device.id for device in now.devices}
+        gone += [f"{name}'s {device}" for device in left if device not in kept]
+    yield from _much("phone", gone, there_were)
+
+
+def _cut(before: Files, after: Files, lines: Sequence[str]) -> Iterator[str]:
+    """Files that end before they did, if that changes anything."""
+    if not lines:
+        return
+    for name, file in before.items():
+        how = how_cut(file.content, after[name].content if name in after else None)
+        if how:
+            more = f"; {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+            yield f"{name} {how}: {'; '.join(lines[:_NAMED])}{more}"
+
+
+def how_cut(before: bytes, after: bytes | None) -> str:
+    """In which way a file seems to have lost something; empty: it does not."""
+    if not before.strip():
+        return ""
+    if after is None:
+        return "is gone"
+    if not after.strip():
+        return "is empty"
+    left, was = after.rstrip(), before.rstrip()
+    if was.startswith(left) and (len(was) - len(left)) * PART > len(was):
+        return "ends early"
+    return ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
