@@ -93,7 +93,7 @@ class Slow:
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
 
-    async def reload(self, who: str) -> Outcome:
+    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
         await self.go_on.wait()
         return Outcome()
 
