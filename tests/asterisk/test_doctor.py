@@ -132,6 +132,19 @@ async def test_a_missing_dialplan_and_a_missing_right(install: Install, tmp_path
     assert "#include extensions_callrouter.conf" in said
 
 
+async def test_without_app_queue(install: Install, tmp_path: Path) -> None:
+    manager, dialplan = render_manager("router", SECRET), render_extensions()
+    async with lab(install, phones=("1001",), dialplan=dialplan, manager=manager) as here:
+        modules = (here.asterisk.folder / "etc/modules.conf").read_text()
+        here.asterisk.write_config("modules.conf", modules.replace("load=app_queue.so\n", ""))
+        await here.asterisk.restart()
+        _, said = await doctor(configure(tmp_path, here.asterisk.ami_port))
+    assert "- app_queue is not loaded, so no queue_log is written\n" in said
+    assert "callers are served all the same" in said
+    assert "✓ may do all that the router needs" in said
+    assert "may not" not in said
+
+
 async def test_a_wrong_password_is_an_answer_and_silence_is_none(
     install: Install, tmp_path: Path
 ) -> None:

@@ -78,6 +78,29 @@ async def test_what_is_not_permitted_is_named(
         await here.hang_all_up()
 
 
+@pytest.mark.timeout(60)
+async def test_without_app_queue_callers_are_served(
+    install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "callrouter")
+    spec = table(staff(1), queue("support", ["a1"]))
+    async with floor(install, spec, router=False) as here:
+        modules = (here.lab.asterisk.folder / "etc/modules.conf").read_text()
+        here.lab.asterisk.write_config("modules.conf", modules.replace("load=app_queue.so\n", ""))
+        await here.lab.asterisk.restart()
+        await here.phone("1001").register()
+        await here.start()
+        await here.until(lambda: "app_queue is not loaded" in caplog.text, 8)
+        caller = await here.call()
+        await caller.wait_heard("1001")
+        await caller.bye()
+        await here.quiet()
+        assert here.pbx.queue_log.lost > 0
+    assert "callers are served all the same" in caplog.text
+    assert "would not be served" not in caplog.text
+    assert not [one.message for one in caplog.records if one.levelno >= logging.ERROR]
+
+
 async def test_a_missing_dialplan_is_named(
     install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:

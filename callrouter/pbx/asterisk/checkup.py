@@ -23,14 +23,21 @@ ECHO_WITHIN = 2.0
 """Seconds for an event of our own making to come back."""
 
 _HINT = "callers would not be served; check the user in manager_callrouter.conf"
+_ONLY_A_LOG = (
+    "callers are served, but queue_log is not written; check the user in manager_callrouter.conf"
+)
 
 
 class Checkup:
     """Complains, in words for people, of what is missing and what the user is not permitted."""
 
-    def __init__(self, session: AmiSession, outbox: Outbox) -> None:
+    def __init__(
+        self, session: AmiSession, outbox: Outbox, has_queue_log: Callable[[bool], None]
+    ) -> None:
+        """`has_queue_log` is told after each login whether Asterisk knows the action QueueLog."""
         self._session = session
         self._outbox = outbox
+        self._has_queue_log = has_queue_log
         self._waiting: set[str] = set()
         self._foreign = ""
         """The last tick that another run of a router had set."""
@@ -48,9 +55,14 @@ class Checkup:
         """Ask what may be done, and see what can be heard."""
         try:
             allowed = await self._session.request({"Action": "ListCommands"})
-            missing = sorted({c for name, c in words.NEEDS.items() if name not in allowed})
+            needed = dict(words.NEEDS)
+            if "QueueLog" not in allowed and await self._lacks_app_queue(allowed):
+                del needed["QueueLog"]
+            self._has_queue_log("QueueLog" in needed)
+            missing = sorted({c for name, c in needed.items() if name not in allowed})
             for name in missing:
-                self._outbox.complain(f"write={name} is missing", _HINT)
+                hint = _ONLY_A_LOG if name == words.NEEDS["QueueLog"] else _HINT
+                self._outbox.complain(f"write={name} is missing", hint)
             if "Getvar" in allowed:
                 await self._dialplan()
             await self._listen(missing)
@@ -58,6 +70,18 @@ class Checkup:
             # The link is gone, or too slow to judge; or we cannot read our own dialplan. There will be
             # another login.
             return
+
+    async def _lacks_app_queue(self, allowed: AmiMessage) -> bool:
+        """Whether Asterisk runs without app_queue, which is fine; said once after a login."""
+        if "Getvar" not in allowed:
+            return False
+        said = await self._session.request({"Action": "Getvar", "Variable": words.HAS_APP_QUEUE})
+        if said.get("Value") != "0":
+            return False
+        self._outbox.complain_mildly(
+            "app_queue is not loaded, so no queue_log is written; callers are served all the same"
+        )
+        return True
 
     async def _dialplan(self) -> None:
         names = [words.is_there(context) for context in words.CONTEXTS]

@@ -159,6 +159,13 @@ async def _actions(ask: Ask) -> AsyncIterator[Finding]:
         yield Finding(None, "permissions not readable", str(error))
         return
     missing = {action: need for action, need in words.NEEDS.items() if action not in allowed}
+    if "QueueLog" in missing and await ask.variable(words.HAS_APP_QUEUE) == "0":
+        del missing["QueueLog"]
+        yield Finding(
+            None,
+            "app_queue is not loaded, so no queue_log is written",
+            "callers are served all the same; load app_queue.so for reports that read queue_log",
+        )
     if not missing:
         yield Finding(True, "may do all that the router needs")
     for action, need in missing.items():

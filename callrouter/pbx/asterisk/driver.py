@@ -113,13 +113,13 @@ class AsteriskPbx:
         self.mirror.own_phones = self._own_phones
         self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
         self.outbox.connecting = self._lookout.connecting
-        self._checkup = Checkup(self.session, self.outbox)
         self.outbox.language = self._language
         self._people = People(name, self.outbox, settings.dial_number, settings.caller_id)
         self._table = Table()
         self.queue_log = QueueLogWriter(
             name, self.outbox.later, lambda: self.session.up, self._clock
         )
+        self._checkup = Checkup(self.session, self.outbox, self.queue_log.use)
         self._journal = QueueLogJournal(self.queue_log.add)
         self._looking_again = False
         """A comparison is due since an event was dropped."""

@@ -260,10 +260,17 @@ class Outbox:
 
     def complain(self, text: str, hint: str = "") -> None:
         """Log an error, the same one at most once a minute."""
+        self._complain(logging.ERROR, text, hint)
+
+    def complain_mildly(self, text: str) -> None:
+        """Log a warning, likewise."""
+        self._complain(logging.WARNING, text, "")
+
+    def _complain(self, level: int, text: str, hint: str) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._complained.get(text, -_QUIET) < _QUIET:
             return
         if len(self._complained) > 100:
             self._complained.clear()
         self._complained[text] = now
-        logger.error("%s: %s%s", self._mirror.pbx, text, f"; {hint}" if hint else "")
+        logger.log(level, "%s: %s%s", self._mirror.pbx, text, f"; {hint}" if hint else "")

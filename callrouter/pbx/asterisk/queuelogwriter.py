@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from callrouter.clock import Clock
-from callrouter.pbx.asterisk.errors import AmiDown, AmiError, AmiTimeout
+from callrouter.pbx.asterisk.errors import AmiDown, AmiError, AmiRejected, AmiTimeout
 from callrouter.pbx.asterisk.orders import Action
 from callrouter.pbx.asterisk.queuelog import Line
 from callrouter.pbx.asterisk.session import AmiReply
@@ -46,13 +46,24 @@ class QueueLogWriter:
         self._clock = clock
         self._waiting: deque[tuple[Line, float]] = deque()
         self._on_the_way = 0
+        self._there = True
 
     def __len__(self) -> int:
         """Lines that are not confirmed yet."""
         return len(self._waiting) + self._on_the_way
 
+    def use(self, there: bool) -> None:
+        """Say whether Asterisk can write queue_log at all: without app_queue it has no such action."""
+        self._there = there
+        if not there:
+            self.lost += len(self._waiting)
+            self._waiting.clear()
+
     def add(self, line: Line, at: float | None) -> None:
         """Write a line about an event as soon as Asterisk takes it; `at` is its time, epoch seconds, or now."""
+        if not self._there:
+            self.lost += 1
+            return
         if len(self._waiting) >= MOST_WAITING:
             self._waiting.popleft()
             self._report(1, f"more than {MOST_WAITING} lines wait for Asterisk")
@@ -79,6 +90,8 @@ class QueueLogWriter:
             self._report(1, "the link broke before Asterisk confirmed them")
         elif isinstance(reply, AmiTimeout):
             self._report(1, "Asterisk did not confirm them")
+        elif isinstance(reply, AmiRejected) and "unknown command" in str(reply):
+            self.lost += 1  # sent before the check after the login was over, which says it
         elif isinstance(reply, AmiError):
             self._report(1, str(reply))
         self.write()

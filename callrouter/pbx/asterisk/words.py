@@ -340,3 +340,6 @@ NEEDS = {
     "QueueLog": "agent",
 }
 """The actions that the driver sends, and the class of `write` each one needs."""
+
+HAS_APP_QUEUE = "IFMODULE(app_queue.so)"
+"""1 if app_queue is loaded, 0 if not; it brings the action QueueLog along, which is unknown without it."""
