@@ -122,7 +122,7 @@ def _moved_to(detail: tuple[str | int | float, ...]) -> str:
 _LEFT: Final = {
     "timeout": "it had waited for as long as max_wait allows",
     "full": "the queue was full",
-    "nobody": "no agent was signed in and unpaused",
+    "nobody": "no agent was there: signed in, unpaused, and with a phone that could ring for this call",
     "closed": "the queue was closed, or the call was ended",
     "answered": "answered",
 }

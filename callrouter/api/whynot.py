@@ -19,7 +19,7 @@ from callrouter.api.whywords import (
     tried_words,
     values,
 )
-from callrouter.core import agents
+from callrouter.core import agents, staffing
 from callrouter.core.matching import wanted
 from callrouter.core.pools import Entry
 from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Membership, Queue
@@ -88,7 +88,7 @@ def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float) -> Json:
     if member is None:
         return _view(queue, [_no_member(agent, queue, now)], member=False)
     waiting = queue.waiting.values()
-    lines: list[str] = []
+    lines = list(_does_not_count(floor, agent, queue, now))
     if agent.open:
         if waiting:
             lines += _why_none(floor, member, waiting, now)
@@ -97,6 +97,18 @@ def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float) -> Json:
     elif waiting:
         lines.append(f"{counted(len(waiting), 'caller')} waiting")
     return _view(queue, lines, member=True)
+
+
+def _does_not_count(floor: Floor, agent: Agent, queue: Queue, now: float) -> Iterator[str]:
+    """The PBXes whose callers leave by `on_nobody`, although the agent is signed in and unpaused."""
+    if not agents.present(agent):
+        return
+    for pbx in sorted(floor.up):
+        at = staffing.unstaffed_at(queue, pbx)
+        if at is not None:
+            when = f"in {spoken(at - now)}" if at > now else "at once"
+            why = f"no phone of {agent.id} or of another agent who is there can ring for them"
+            yield f"callers on {pbx} leave {when} (on_nobody): {why}"
 
 
 def _view(queue: Queue, lines: list[str], *, member: bool) -> Json:

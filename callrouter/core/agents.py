@@ -258,6 +258,12 @@ def touch(floor: Floor, agent: Agent) -> None:
     floor.freed[agent.id] = agent
 
 
+def refit(floor: Floor, agent: Agent) -> None:
+    """What devices of an agent can do has changed: look at them and at their queues again."""
+    floor.freed[agent.id] = agent
+    floor.staffing[agent.id] = agent
+
+
 def leave_lanes(agent: Agent) -> None:
     """The agent is not available any more."""
     for lane in agent.lanes:
@@ -269,6 +275,7 @@ def leave_lanes(agent: Agent) -> None:
 def count_present(floor: Floor, agent: Agent, was: bool) -> None:
     """Keep the queues' count of members who are here, after a sign-in, pause or their opposites."""
     here = present(agent)
+    floor.staffing[agent.id] = agent
     if here == was:
         return
     for membership in agent.memberships.values():

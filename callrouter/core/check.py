@@ -6,11 +6,12 @@ every event; the numbers are those of the invariants in docs/architecture.md.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from callrouter.core import agents
+from callrouter.core import agents, staffing
 from callrouter.core.calls import patience
-from callrouter.core.matching import abandoned, holding_back, nobody_serves, wanted
+from callrouter.core.matching import abandoned, holding_back, wanted
 from callrouter.core.state import (
     Agent,
     Call,
@@ -21,6 +22,7 @@ from callrouter.core.state import (
     Membership,
     Offer,
     OfferState,
+    Queue,
 )
 from callrouter.core.timers import Timer
 from callrouter.core.waiting import preference
@@ -73,8 +75,11 @@ def _place_of(floor: Floor, call: Call) -> Iterator[str]:
             yield f"1: call {call.id} has waited long enough and is still here"
         if abandoned(call.queue):
             yield f"1: call {call.id} waits in {call.queue.id}, which went with all of its agents"
-        if nobody_serves(call.queue):
-            yield f"1: call {call.id} waits in {call.queue.id} and nobody is there"
+        at = staffing.unstaffed_at(call.queue, call.pbx)
+        if at is not None and floor.now >= at:
+            yield f"1: call {call.id} waits in {call.queue.id} and no agent is there"
+        elif at is not None and floor.timers.nobody.at((call.queue.id, call.pbx)) != at:
+            yield f"10: call {call.id} leaves at {at} for want of agents, and the timer differs"
 
 
 def _winner_of(call: Call) -> Iterator[str]:
@@ -167,6 +172,18 @@ def _agents(floor: Floor) -> Iterator[str]:
         here = sum(agents.present(member.agent) for member in queue.members.values())
         if here != queue.present:
             yield f"5: {queue.id} counts {queue.present} agents present instead of {here}"
+        yield from _counted(floor, queue)
+
+
+def _counted(floor: Floor, queue: Queue) -> Iterator[str]:
+    there = Counter(
+        pbx for member in queue.members.values() for pbx in staffing.present_on(floor, member.agent)
+    )
+    counted = {pbx: count for pbx, count in queue.there.items() if count}
+    if counted != there:
+        yield f"5: {queue.id} counts {counted} agents present on its PBXes instead of {dict(there)}"
+    if not queue.absent.keys().isdisjoint(counted):
+        yield f"5: {queue.id} takes PBXes for unstaffed on which agents are: {queue.absent}"
 
 
 def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
@@ -291,7 +308,7 @@ def _timers(floor: Floor) -> Iterator[str]:
                 known = floor.offers.get(key.id)
             case Timer.WRAP_UP | Timer.PAUSE | Timer.REST | Timer.HOURS:
                 known = floor.agents.get(key.id)
-            case Timer.SHIFT:
+            case Timer.SHIFT | Timer.NOBODY:
                 known = floor.queues.get(key.id)
             case Timer.MINUTE | Timer.DAY:
                 known = floor

@@ -121,6 +121,11 @@ def _shift(floor: Floor, key: Key) -> None:
     reload.shift(floor, floor.queues[key.id])
 
 
+def _nobody(floor: Floor, key: Key) -> None:
+    """No agent was there for as long as `nobody_after`: the calls of the queue look for themselves."""
+    floor.emptied[key.id] = floor.queues[key.id]
+
+
 def _minute(floor: Floor, _key: Key) -> None:
     calendar.minute(floor)
 
@@ -135,6 +140,7 @@ OTHERS: Mapping[Timer, Callable[[Floor, Key], None]] = {
     Timer.REST: _rest,
     Timer.HOURS: _hours,
     Timer.SHIFT: _shift,
+    Timer.NOBODY: _nobody,
     Timer.MINUTE: _minute,
     Timer.DAY: _day,
 }

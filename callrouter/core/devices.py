@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from callrouter.core import agents
-from callrouter.core.agents import touch
+from callrouter.core.agents import refit
 from callrouter.core.state import Agent, Floor, Leg, Offer, Strike, Strikes
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd, StruckBefore
@@ -140,7 +140,7 @@ def _keep(floor: Floor, agent: Agent, device: str, strikes: Strikes) -> None:
     if strikes.until > floor.now:
         floor.resting[agent.id, device] = strikes.until
         floor.timers.rest.set((agent.id, device), strikes.until)
-        touch(floor, agent)
+        refit(floor, agent)
 
 
 def put_back(floor: Floor, agent: Agent, known: Mapping[str, StruckBefore]) -> None:
@@ -198,7 +198,7 @@ def end_rest(floor: Floor, agent: str, device: str) -> None:
     if floor.resting.pop((agent, device), None) is not None:
         floor.timers.rest.cancel((agent, device))
         if agent in floor.agents:
-            touch(floor, floor.agents[agent])
+            refit(floor, floor.agents[agent])
 
 
 def forget(floor: Floor, agent: str, device: str) -> None:
@@ -244,7 +244,7 @@ def hours_due(floor: Floor, agent: Agent, device: str) -> None:
     for spec in agent.spec.devices:
         if spec.id == device:
             hours_change(floor, spec)
-    touch(floor, agent)
+    refit(floor, agent)
 
 
 # ---------------------------------------------------------------- devices that come and go

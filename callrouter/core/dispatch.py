@@ -169,15 +169,18 @@ def _end_requested(floor: Floor, event: CallEndRequested) -> None:
 
 def _endpoint_changed(floor: Floor, event: EndpointChanged) -> None:
     key = (event.pbx, event.endpoint)
-    if floor.reached.get(key) is event.state:
+    before = floor.reached.get(key)
+    if before is event.state:
         return
-    came_back = floor.reached.get(key) is Reached.UNREACHABLE
+    came_back = before is Reached.UNREACHABLE
     floor.reached[key] = event.state
     for agent in floor.owners.get(key, ()):
         if came_back:  # it registered: whatever failed before says nothing now
             for device in agent.spec.devices:
                 if device.endpoint == event.endpoint:
                     devices.proved(floor, device)
+        if before in {None, Reached.UNREACHABLE} or event.state is Reached.UNREACHABLE:
+            floor.staffing[agent.id] = agent
         agents.touch(floor, agent)
 
 

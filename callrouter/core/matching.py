@@ -11,11 +11,10 @@ from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from callrouter.core import agents, calendar, calls, legs, pools, waiting
+from callrouter.core import agents, calendar, calls, legs, pools, staffing, waiting
 from callrouter.core.refused import Entry
 from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Membership, Queue
 from callrouter.model.commands import Decided, Happened, Result
-from callrouter.model.table import KeepWaiting
 
 if TYPE_CHECKING:
     from callrouter.core.lanes import Lane
@@ -42,7 +41,9 @@ def settle(floor: Floor) -> None:
     free hands and frees none, or by a call that moved on to a queue it had not been in.
     """
     waits: dict[str, Call] = {}
-    while floor.freed or floor.hungry or floor.emptied:
+    while floor.freed or floor.hungry or floor.emptied or floor.staffing:
+        if floor.staffing:
+            staffing.recount(floor)
         callers = _callers(floor, waits) if floor.hungry or floor.emptied else []
         freed = floor.freed
         if not freed:
@@ -85,11 +86,6 @@ def holding_back(call: Call) -> int:
     return sum([not offer.aside for offer in offers.values()])
 
 
-def nobody_serves(queue: Queue) -> bool:
-    """Whether a queue sends its callers away because no agent is there to wait for."""
-    return queue.present == 0 and not isinstance(queue.spec.on_nobody, KeepWaiting)
-
-
 def abandoned(queue: Queue) -> bool:
     """Whether a queue was taken out together with all of its agents: its calls would wait for ever."""
     return queue.gone and not queue.members
@@ -107,7 +103,7 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
         if call.expired:
             calls.go(floor, call, spec.on_max_wait, Result.TIMEOUT)
             return False
-        if nobody_serves(call.queue):
+        if staffing.unstaffed(floor, call):
             calls.go(floor, call, spec.on_nobody, Result.NOBODY)
             return False
         if abandoned(call.queue):

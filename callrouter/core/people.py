@@ -175,6 +175,7 @@ def _switch(floor: Floor, agent: Agent, event: PersonEvent) -> None:
         del agent.devices_off[event.device]
     else:
         agent.devices_off[event.device] = (event.by, floor.now)
+    floor.staffing[agent.id] = agent
     touch(floor, agent)
     word = "on" if event.on else "off"
     floor.record(Happened.DEVICE, agent=agent.id, detail=(event.device, word, event.by))

@@ -203,7 +203,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
             agent.paused_at = None if agent.pause is None else since
         _wrap_up(floor, agent, event)
     agents.count_present(floor, agent, was)
-    agents.touch(floor, agent)
+    agents.refit(floor, agent)
     agent.promised = event.pending
     if agent.offers:
         wishes.keep_promise(floor, agent)

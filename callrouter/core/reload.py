@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from callrouter.core import agents, announcing, calendar, calls, devices, waiting, wishes
+from callrouter.core import agents, announcing, calendar, calls, devices, staffing, waiting, wishes
 from callrouter.core.state import Agent, Floor, Membership, Queue
 from callrouter.model.commands import Happened
 from callrouter.model.table import AgentSpec, QueueSpec, SignIn, Table
@@ -33,7 +33,7 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
         agents.leave_lanes(agent)
         agent.lanes_on.clear()
         devices.arm_hours(floor, agent)
-        agents.touch(floor, agent)
+        agents.refit(floor, agent)
         wishes.settle_pending(floor, agent)
     if before.pauses != table.pauses:
         for agent in floor.agents.values():
@@ -111,7 +111,7 @@ def _take_queues(floor: Floor, table: Table, moved: set[str]) -> list[Queue]:
     for spec in table.queues.values():
         known = floor.queues.get(spec.id)
         if known is None:
-            known = floor.queues[spec.id] = Queue(spec=spec)
+            known = floor.queues[spec.id] = Queue(spec=spec, made_at=floor.now)
             changed[spec.id] = remade[spec.id] = known
             continue
         before, known.spec = known.spec, spec
@@ -222,7 +222,7 @@ def _take_members(floor: Floor, queue: Queue) -> None:
             _let_go(floor, member.agent, queue)
             if member.agent.memberships.get(queue.id) is member:
                 del member.agent.memberships[queue.id]
-    queue.present = sum(agents.present(member.agent) for member in queue.members.values())
+    staffing.count_members(floor, queue)
     calendar.arm_shift(floor, queue)
 
 
@@ -292,6 +292,8 @@ def _take_out(floor: Floor, queue: Queue) -> None:
     _take_members(floor, queue)
     floor.timers.shift.cancel(queue.id)
     del floor.queues[queue.id]
+    for pbx in queue.absent:
+        floor.timers.nobody.cancel((queue.id, pbx))
 
 
 def shift(floor: Floor, queue: Queue) -> None:

@@ -351,6 +351,8 @@ class Agent:
     """The lanes in which the agent stands as available."""
     open: tuple[str, ...] = ()
     """The PBXes through which the agent is available; empty while not available."""
+    present_on: tuple[str, ...] = ()
+    """The PBXes for whose calls the agent counts as present; see `callrouter.core.staffing`."""
     own_lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)
     """Lanes of calls that prefer this agent, by queue and PBX."""
     lanes_on: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
@@ -375,7 +377,13 @@ class Queue:
     lanes: dict[Where, Lane] = field(default_factory=dict)
     turns: int = 0
     present: int = 0
-    """Members signed in and not paused: when there are none, nobody is worth waiting for."""
+    """Members signed in and not paused: when there are none, no caller waits."""
+    there: dict[str, int] = field(default_factory=dict)
+    """Members who count as present for the calls of each PBX; see `callrouter.core.staffing`."""
+    absent: dict[str, float] = field(default_factory=dict)
+    """Since when there have been none, for each PBX on which there were some."""
+    made_at: float = 0.0
+    """When the queue came to be, and there were none on any PBX."""
     answered: int = 0
     moves: deque[float] = field(default_factory=lambda: deque(maxlen=MOVES))
     """Seconds between two callers who were taken, while there was a line; the last ones."""
@@ -426,6 +434,8 @@ class Floor:
         """Agents whose availability may have changed in this step."""
         self.hungry: dict[str, Call] = {}
         """Calls that may want agents since this step."""
+        self.staffing: dict[str, Agent] = {}
+        """Agents who may count as present for other PBXes since this step."""
         self.emptied: dict[str, Queue] = {}
         """Queues that may have nobody left since this step."""
         self.departed: OrderedDict[str, float] = OrderedDict()

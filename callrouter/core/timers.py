@@ -32,7 +32,8 @@ class Timer(IntEnum):
     DAY = 14
     ANNOUNCE = 15
     ALONE = 16
-    RETRY = 17
+    NOBODY = 17
+    RETRY = 18
 
 
 class Key(NamedTuple):
@@ -121,6 +122,7 @@ class Timers:
         self.day = self._kinds[Timer.DAY]
         self.announce = self._kinds[Timer.ANNOUNCE]
         self.alone = self._kinds[Timer.ALONE]
+        self.nobody = self._kinds[Timer.NOBODY]
         self.retry = self._kinds[Timer.RETRY]
 
     def of(self, kind: Timer) -> Deadlines:

@@ -187,7 +187,9 @@ class QueueSpec:
     """A queue's rules.
 
     `at_once` None rings every agent at once. A target of None leaves by the way the call came: back
-    to the dialplan after a ``Gosub``, to the fallback after a ``Goto``. `auto_pause` is the number
+    to the dialplan after a ``Gosub``, to the fallback after a ``Goto``. `on_nobody` applies at once when no
+    member is signed in and unpaused, and after `nobody_after` seconds in which none of those had a device
+    that could ring. `auto_pause` is the number
     of missed calls in a row after which an agent is paused; 0 never pauses. `hours` None is always
     open. `skills` are the least levels that an agent must have. A caller's last agent is tried first
     within `last_agent` seconds of their last talk; None: never. An agent whom a call prefers (its
@@ -210,6 +212,7 @@ class QueueSpec:
     on_max_wait: Target | None = None
     on_full: Target | None = None
     on_nobody: Target | None = None
+    nobody_after: float = 10.0
     auto_pause: int = 3
     music: str = "default"
     hours: Hours | None = None

@@ -56,6 +56,7 @@ _KEYS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("on_max_wait", wording.target),
     ("on_full", wording.target),
     ("on_nobody", wording.target),
+    ("nobody_after", _duration),
     ("on_closed", wording.target),
     ("auto_pause", str),
     ("music", str),

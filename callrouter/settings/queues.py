@@ -102,6 +102,7 @@ def build_queue(
         weight=queue.weight,
         max_wait=queue.max_wait,
         max_waiting=queue.max_waiting,
+        nobody_after=queue.nobody_after,
         auto_pause=queue.auto_pause,
         music=queue.music,
         hours=context.hours(hours, queue.holidays),

@@ -390,7 +390,12 @@ class Queue(Shape):
     on_full: f.Target | None = Field(None, description="Where a call goes when the queue is full.")
     on_nobody: f.TargetOrWait | None = Field(
         None,
-        description="Where a call goes when no agent is signed in and unpaused; wait: it stays.",
+        description="Where a call goes when no agent is there: at once when none is signed in and "
+        "unpaused, after nobody_after when none of those has a phone that could ring; wait: it stays.",
+    )
+    nobody_after: f.Duration = Field(
+        _QUEUE.nobody_after,
+        description="How long no agent must have had a phone that could ring before on_nobody applies.",
     )
     auto_pause: f.Count = Field(
         _QUEUE.auto_pause,

@@ -14,7 +14,15 @@ from callrouter.cli.asking import why_lines, why_not_lines
 from callrouter.model.commands import Decided, Happened, Note, Record
 from callrouter.model.events import LegEnd, Reached, TransferKind
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.table import MemberSpec, NumberPattern, Rule, ShiftSpec, Table, WidenStep
+from callrouter.model.table import (
+    HangUp,
+    MemberSpec,
+    NumberPattern,
+    Rule,
+    ShiftSpec,
+    Table,
+    WidenStep,
+)
 from tests.api.world import Client, World
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
@@ -258,6 +266,10 @@ def test_why_not_states() -> None:
     ]
     assert play.why_not("cat") == ["cat is not available:", "  signed out"]
     assert play.why_not("dan") == ["dan is not available:", "  desk (office): not reachable"]
+    gone = Told(table(queue("q", "dan", on_nobody=HangUp())))
+    gone.phone_is("dan", Reached.UNREACHABLE).until(4)
+    leave = "no phone of dan or of another agent who is there can ring for them"
+    assert gone.why_not("dan")[-1] == f"q: callers on office leave in 6 s (on_nobody): {leave}"
     assert play.why_not("eve", "r") == ["eve is available", "r: not an agent of r"]
     play.accepts("bob").on(60)
     assert play.why_not("bob")[1] == "  on call c1 in r for 1 min"

@@ -499,3 +499,64 @@ def test_a_large_floor_takes_as_much_longer_as_it_is_larger(tmp_path: Path) -> N
     queues = settings.table.queues.values()
     assert sum(len(list(all_members(queue))) for queue in queues) == 100_000
     assert large < 40 * small  # in step with the size; a square would be a hundred times
+
+
+TWO = (
+    "pbx:\n  office: {driver: asterisk, username: u, secret: s}\n"
+    "  branch: {driver: asterisk, username: u, secret: s}\n"
+)
+PEOPLE = (
+    "agents:\n  ann: {devices: {desk: {endpoint: PJSIP/1, pbx: office}}}\n"
+    "  bob: {devices: {desk: {endpoint: PJSIP/2, pbx: branch}}}\n"
+)
+NOT_THERE = "no agent of sales has a phone on branch"
+
+
+@pytest.mark.parametrize(
+    ("queues", "said"),
+    [
+        ("sales: {agents: [ann, bob]}", []),
+        (
+            "sales: {agents: [ann]}",
+            [f"{NOT_THERE} (a caller there leaves by on_nobody after 10s)"],
+        ),
+        (
+            "sales: {agents: [ann], nobody_after: 1m}",
+            [f"{NOT_THERE} (a caller there leaves by on_nobody after 1m)"],
+        ),
+        (
+            "sales: {agents: [ann], on_nobody: wait}",
+            [f"{NOT_THERE} (a caller there would wait in vain: on_nobody is wait)"],
+        ),
+        ("sales: {agents: [ann], widen: [{after: 9s, agents: [bob]}]}", []),
+    ],
+)
+def test_a_queue_without_phones_on_one_of_two_pbxes(
+    tmp_path: Path, queues: str, said: list[str]
+) -> None:
+    both = f"queues:\n  both: {{agents: [ann, bob]}}\n  {queues}\n"
+    found = warned(tmp_path, pbx=TWO, agents=PEOPLE, queues=both)
+    assert [line.partition(": ")[2] for line in found] == said
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        ("mon-fri 09:00-17:00", False),
+        ("mon-fri 16:00-18:00", False),
+        ("mon-fri 17:00-22:00", True),
+        ("sat,sun 10:00-12:00", True),
+    ],
+)
+def test_mobiles_that_ring_only_while_the_queue_is_closed(
+    tmp_path: Path, hours: str, said: bool
+) -> None:
+    mobile = f'mobile: {{number: "+447700900123", hours: "{hours}"}}'
+    one = "pbx:\n  office: {driver: asterisk, username: u, secret: s, dial_number: 'PJSIP/{number}@t'}\n"
+    people = f"agents:\n  ann: {{devices: {{{mobile}}}}}\n"
+    queues = 'queues:\n  sales: {agents: [ann], hours: "mon-fri 09:00-17:00"}\n'
+    lines = warned(tmp_path, pbx=one, agents=people, queues=queues)
+    found = [line for line in lines if "never be rung" in line]
+    who = "agent ann can never be rung for sales"
+    hint = "no phone of theirs rings at an hour at which it is open"
+    assert [line.partition(": ")[2] for line in found] == ([f"{who} ({hint})"] if said else [])
