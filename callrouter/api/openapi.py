@@ -450,7 +450,7 @@ def _paths() -> Json:
         "/api/calls": calls,
         "/api/calls/{id}": {
             **_get("A call, with what happened to it", call, one=True),
-            "delete": _write("Hang up on a caller who waits", call),
+            "delete": _write("End a call: a waiting one, or a conversation", call),
         },
         "/api/calls/{id}/why": why,
         "/api/calls/{id}/move": {

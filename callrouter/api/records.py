@@ -21,15 +21,15 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.ACCEPTED: (),
     _H.CONNECTED: ("wait_s", "rang_s"),
     _H.REQUEUED: ("why",),
-    _H.MOVED: ("to_queue", "to_agent", "to_priority"),
+    _H.MOVED: ("to_queue", "to_agent", "to_priority", "by"),
     _H.ABANDONED: ("position", "first_position", "wait_s", "how"),
     _H.TAKEN: ("position", "first_position", "wait_s", "how"),
-    _H.COMPLETED: ("by", "wait_s", "talk_s", "first_position"),
-    _H.TRANSFERRED: ("transfer", "to", "wait_s", "talk_s", "first_position"),
-    _H.HELD: ("hold",),
+    _H.COMPLETED: ("by", "wait_s", "talk_s", "first_position", "ended_by"),
+    _H.TRANSFERRED: ("transfer", "to", "wait_s", "talk_s", "first_position", "by"),
+    _H.HELD: ("hold", "by"),
     _H.CONSULTED: ("colleague", "what"),
-    _H.PASSED: ("to",),
-    _H.LEFT: ("result", "target", "position", "first_position", "wait_s"),
+    _H.PASSED: ("to", "by"),
+    _H.LEFT: ("result", "target", "position", "first_position", "wait_s", "by"),
     _H.SIGNED_IN: ("by",),
     _H.SIGNED_OUT: ("signed_in_s", "by"),
     _H.PAUSED: ("reason", "by"),
@@ -98,14 +98,14 @@ def _entered(r: Record, d: Mapping[str, str]) -> str:
 
 def _left(r: Record, d: Mapping[str, str]) -> str:
     way = f", to {d['target']}" if d["target"] else ""
-    return f"call {r.call} left {r.queue} after {d['wait_s']} s: {d['result']}{way}"
+    return f"call {r.call} left {r.queue} after {d['wait_s']} s: {d['result']}{way}{_by(d['by'])}"
 
 
 def _moved(r: Record, d: Mapping[str, str]) -> str:
     to = [f"to queue {d['to_queue']}"] if d["to_queue"] else []
     to += [f"to agent {d['to_agent']} first"] if d["to_agent"] else []
     to += [f"to priority {d['to_priority']}"] if d["to_priority"] not in {"", "0"} else []
-    return f"call {r.call} was moved {', '.join(to)}"
+    return f"call {r.call} was moved {', '.join(to)}{_by(d['by'])}"
 
 
 def _failed(r: Record, d: Mapping[str, str]) -> str:
@@ -139,19 +139,21 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.ABANDONED: lambda r, d: f"call {r.call} hung up in {r.queue} after {d['wait_s']} s",
     _H.TAKEN: lambda r, d: f"call {r.call} was taken out of {r.queue} by someone else",
     _H.COMPLETED: lambda r, d: (
-        f"call {r.call} completed: {d['talk_s']} s with {r.agent or 'nobody'}, "
-        f"{d['by']} hung up first"
+        f"call {r.call} completed: {d['talk_s']} s with {r.agent or 'no agent'}, "
+        + (f"ended by {d['ended_by']}" if d["ended_by"] else f"{d['by']} hung up first")
     ),
     _H.TRANSFERRED: lambda r, d: (
         f"call {r.call} transferred by {r.agent}"
         + (f" to {mask(d['to'])}" if d["to"] else "")
-        + f" after {d['talk_s']} s"
+        + f" after {d['talk_s']} s{_by(d['by'])}"
     ),
     _H.HELD: lambda r, d: (
-        f"call {r.call} is {'' if d['hold'] == 'on' else 'not '}on hold ({r.agent})"
+        f"call {r.call} is {'' if d['hold'] == 'on' else 'not '}on hold ({r.agent}){_by(d['by'])}"
     ),
     _H.CONSULTED: lambda r, d: f"call {r.call}: {r.agent} asks {d['colleague']}: {d['what']}",
-    _H.PASSED: lambda r, d: f"call {r.call} was put through by {r.agent} to {d['to']}",
+    _H.PASSED: lambda r, d: (
+        f"call {r.call} was put through by {r.agent} to {d['to']}{_by(d['by'])}"
+    ),
     _H.LEFT: _left,
     _H.SIGNED_IN: lambda r, d: f"agent {r.agent} signed in{_by(d['by'])}",
     _H.SIGNED_OUT: lambda r, d: f"agent {r.agent} signed out{_by(d['by'])}",

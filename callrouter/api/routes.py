@@ -394,9 +394,15 @@ def _check_move(b: Backend, call: Call, body: Json) -> None:
 
 
 async def end_call(request: web.Request) -> web.Response:
-    """``DELETE /api/calls/{id}``: hang up on a caller who waits."""
+    """``DELETE /api/calls/{id}``: hang up on a caller who waits, or end a conversation."""
     b = request.app[BACKEND]
     await read_object(request, {})
-    found = _find_waiting(b, request.match_info["id"], "ended here; its agent can hang up")
+    name = request.match_info["id"]
+    found = b.floor.calls.get(name)
+    if found is None or found.state is not CallState.TALKING:
+        found = _find_waiting(b, name, "ended; a conversation can, once both hear each other")
+    if found.pbx not in b.floor.up:
+        detail = f"call {found.id} can't be ended now: {found.pbx} is not connected"
+        raise ApiProblem(409, "refused", detail)
     b.post(CallEndRequested(call=found.id, by=identify(request).name))
     return answer(_one_call(request, found.id))

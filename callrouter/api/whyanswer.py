@@ -103,7 +103,9 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
         case _H.TAKEN:
             return f"was taken out of the queue by someone else after {spoken(float(d[2]))}"
         case _H.LEFT:
-            return f"left {record.queue} after {spoken(float(d[4]))}: {_left(str(d[0]), str(d[1]))}"
+            ended = f"; {d[5]} ended the call" if len(d) > 5 else ""
+            left = _left(str(d[0]), str(d[1]))
+            return f"left {record.queue} after {spoken(float(d[4]))}: {left}{ended}"
         case _H.COMPLETED | _H.TRANSFERRED if record.offer not in offers:
             # Taken over in the middle of a talk, after a gap.
             return f"talked with {record.agent or 'someone'}, over now"
@@ -112,11 +114,12 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
 
 
 def _moved_to(detail: tuple[str | int | float, ...]) -> str:
-    queue, agent, priority = detail
+    queue, agent, priority, *by = detail
     parts = [f"to {queue}"] if queue else []
     parts += [f"to {agent} first"] if agent else []
     parts += [f"to priority {priority}"] if priority else []
-    return f" {', '.join(parts)}" if parts else ""
+    where = f" {', '.join(parts)}" if parts else ""
+    return f"{where} by {by[0]}" if by else where
 
 
 _LEFT: Final = {

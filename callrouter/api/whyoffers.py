@@ -120,12 +120,16 @@ def _talked(offer: Offer, over: Record) -> tuple[str, str]:
     if offer.taker not in {"", offer.made.agent}:
         first = f"{offer.taker} picked it up after {spoken(taken - offer.made.at)}"
     if over.kind is _H.TRANSFERRED:
-        kind, to, _, talk, _ = over.detail
+        kind, to, _, talk, _, *by = over.detail
         where = f" to {to}" if to else ""
-        return "transferred", f"{first}, talked {spoken(float(talk))}, passed it on{where} ({kind})"
-    by, _, talk, _ = over.detail
-    who = "the caller" if by == "caller" else "the agent"
-    return "talked", f"{first}, talked {spoken(float(talk))}, {who} hung up"
+        asked = f" for {by[0]}" if by else ""
+        passed = f"passed it on{where} ({kind}){asked}"
+        return "transferred", f"{first}, talked {spoken(float(talk))}, {passed}"
+    end, _, talk, _, *by = over.detail
+    ended = "the caller hung up" if end == "caller" else "the agent hung up"
+    if by:
+        ended = f"{by[0]} ended the call"
+    return "talked", f"{first}, talked {spoken(float(talk))}, {ended}"
 
 
 def _came_to_nothing(journal: Journal, offer: Offer, record: Record) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from callrouter.core import (
 )
 from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
 from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, StopReason
-from callrouter.model.events import CallArrived, CallerEnd, TransferKind
+from callrouter.model.events import CallArrived, CallerEnd, CallMoved, TransferKind
 from callrouter.model.table import HangUp, KeepWaiting, Rule, Target, ToDialplan, ToQueue
 
 # Kept by hand: see `callrouter.core.state`.
@@ -228,8 +228,8 @@ def waited_enough(floor: Floor, call: Call) -> None:
 # ---------------------------------------------------------------- leaving
 
 
-def go(floor: Floor, call: Call, target: Target | None, result: Result) -> None:
-    """The call leaves its queue, for another one or for good."""
+def go(floor: Floor, call: Call, target: Target | None, result: Result, *, by: str = "") -> None:
+    """The call leaves its queue, for another one or for good; `by`: who ordered it, if a person did."""
     place = position(call)
     stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
     out_of_line(floor, call)
@@ -245,6 +245,7 @@ def go(floor: Floor, call: Call, target: Target | None, result: Result) -> None:
             place,
             call.origin_position,
             floor.now - call.queued_at,
+            *said_by(by),
         ),
     )
     if following is not None:
@@ -261,6 +262,11 @@ def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
         floor.note(f"call {call.id} can't overflow to '{target.queue}': it is gone or was there")
         return None
     return queue
+
+
+def said_by(who: str) -> tuple[str, ...]:
+    """The end of a record's detail: who asked for it, where a person did."""
+    return (who,) if who else ()
 
 
 def describe(target: Target | None) -> str:
@@ -406,6 +412,27 @@ def completed(floor: Floor, call: Call, by: str) -> None:
     forget(floor, call)
 
 
+def end_conversation(floor: Floor, call: Call, by: str) -> None:
+    """A supervisor ends a conversation: both parties are hung up, and the agent's wrap-up begins."""
+    offer = call.winner
+    if offer is None or call.pbx not in floor.up:
+        floor.note(f"call {call.id} can't be ended now")
+        return
+    legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
+    since = call.connected_at if call.connected_at is not None else floor.now
+    times = (since - call.queued_at, floor.now - since, call.origin_position)
+    floor.record(
+        _COMPLETED,
+        call=call,
+        agent=offer.agent.id,
+        offer=offer.id,
+        detail=("supervisor", *times, by),
+    )
+    floor.order(Leave(pbx=call.pbx, call=call.id, result=_ANSWERED, target=HangUp()))
+    legs.release(floor, offer)
+    forget(floor, call)
+
+
 def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
     """The agent passed the caller on; the agent's own leg ends on its own."""
     legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
@@ -413,8 +440,11 @@ def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
     forget(floor, call)
 
 
-def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
-    """An agent has given the caller away, and is the last choice should they come back."""
+def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str, by: str = "") -> None:
+    """An agent has given the caller away, and is the last choice should they come back.
+
+    `by` is who asked for it, where that was not the agent's own phone.
+    """
     offer = call.winner
     if offer is not None:
         floor.passed_on[call.id] = offer.agent.id
@@ -426,7 +456,14 @@ def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str) -> No
         call=call,
         agent=offer.agent.id if offer else "",
         offer=offer.id if offer else "",
-        detail=(kind.value, to, since - call.queued_at, floor.now - since, call.origin_position),
+        detail=(
+            kind.value,
+            to,
+            since - call.queued_at,
+            floor.now - since,
+            call.origin_position,
+            *said_by(by),
+        ),
     )
 
 
@@ -450,8 +487,9 @@ def talk_over(floor: Floor, offer: Offer) -> None:
 # ---------------------------------------------------------------- a supervisor takes a hand
 
 
-def moved(floor: Floor, call: Call, queue: str, agent: str, priority: int | None) -> str:
+def moved(floor: Floor, call: Call, event: CallMoved) -> str:
     """Move a waiting call; returns what is wrong with the request, or an empty string."""
+    queue, agent, priority = event.queue, event.agent, event.priority
     if call.state is not _WAITING:
         return f"call {call.id} is not waiting"
     if queue and (queue not in floor.queues or floor.queues[queue].gone):
@@ -470,5 +508,7 @@ def moved(floor: Floor, call: Call, queue: str, agent: str, priority: int | None
         call.first_agent = agent
         call.tried.pop(agent, None)
     in_line(floor, call)
-    floor.record(Happened.MOVED, call=call, detail=(queue, agent, priority or 0))
+    floor.record(
+        Happened.MOVED, call=call, detail=(queue, agent, priority or 0, *said_by(event.by))
+    )
     return ""

@@ -147,7 +147,7 @@ def _moved(floor: Floor, event: CallMoved) -> None:
     if call is None:
         floor.note(f"there is no call {event.call}")
         return
-    wrong = calls.moved(floor, call, event.queue, event.agent, event.priority)
+    wrong = calls.moved(floor, call, event)
     if wrong:
         floor.note(wrong)
 
@@ -159,9 +159,11 @@ def _end_requested(floor: Floor, event: CallEndRequested) -> None:
     elif call.pbx not in floor.up:
         floor.note(f"call {call.id} can't be ended now: {call.pbx} is not connected")
     elif call.state is CallState.WAITING:
-        calls.go(floor, call, HangUp(), Result.CLOSED)
+        calls.go(floor, call, HangUp(), Result.CLOSED, by=event.by)
+    elif call.state is CallState.TALKING:
+        calls.end_conversation(floor, call, event.by)
     else:
-        floor.note(f"call {call.id} is not waiting; its agent can hang up")
+        floor.note(f"call {call.id} is just being connected; ask again")
 
 
 # ---------------------------------------------------------------- PBXes and the table

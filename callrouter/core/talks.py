@@ -27,17 +27,17 @@ def handle(floor: Floor, event: TalkRequested) -> None:
     call = floor.calls[event.call]
     match event.wish:
         case TalkWish.HOLD:
-            park(floor, call, on=True)
+            park(floor, call, on=True, by=event.by)
         case TalkWish.UNHOLD:
-            park(floor, call, on=False)
+            park(floor, call, on=False, by=event.by)
         case TalkWish.TRANSFER:
-            pass_on(floor, call, queue=event.queue, agent=event.agent)
+            pass_on(floor, call, queue=event.queue, agent=event.agent, by=event.by)
         case TalkWish.CONSULT:
             member = _colleague(floor, call, event)
             if member is not None:
                 _consult(floor, call, member)
         case TalkWish.COMPLETE:
-            put_through(floor, call)
+            put_through(floor, call, event.by)
         case TalkWish.CANCEL:
             _cancel(floor, call)
 
@@ -122,20 +122,22 @@ def _no_end(call: Call, wish: TalkWish) -> str:
 # ---------------------------------------------------------------- hold
 
 
-def park(floor: Floor, call: Call, *, on: bool) -> None:
-    """The caller hears music, or their agent again."""
+def park(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
+    """The caller hears music, or their agent again; `by` is who asked for it."""
     found = call.winner is not None and call.winner.adopted
     if call.held is not on or (found and not on):
         call.held = on
         floor.order(Park(pbx=call.pbx, call=call.id, on=on))
         who = call.winner.agent.id if call.winner is not None else ""
-        floor.record(Happened.HELD, call=call, agent=who, detail=("on" if on else "off",))
+        floor.record(
+            Happened.HELD, call=call, agent=who, detail=("on" if on else "off", *calls.said_by(by))
+        )
 
 
 # ---------------------------------------------------------------- transfer
 
 
-def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "") -> None:
+def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: str = "") -> None:
     """The agent gives the caller away: to a queue, or to a colleague in it who is rung first."""
     offer = call.winner
     assert offer is not None  # noqa: S101 - it is a talk
@@ -144,7 +146,7 @@ def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "") -> No
         calls.back_in_line(floor, call, "passed on")
         return
     legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
-    calls.record_transfer(floor, call, TransferKind.BLIND, agent or target.id)
+    calls.record_transfer(floor, call, TransferKind.BLIND, agent or target.id, by)
     call.winner, call.connected_at, call.held = None, None, False
     floor.order(Hold(pbx=call.pbx, call=call.id, queued_at=floor.now))
     legs.release(floor, offer)
@@ -217,7 +219,7 @@ def left(floor: Floor, offer: Offer) -> None:
             wishes.tell(floor, call.winner.agent, f"{offer.agent.id} has hung up")
 
 
-def put_through(floor: Floor, call: Call) -> None:
+def put_through(floor: Floor, call: Call, by: str = "") -> None:
     """The colleague has the caller from here on; the agent who asked is let go."""
     giver, taker = call.winner, call.consult
     assert giver is not None  # noqa: S101 - it is a talk
@@ -228,7 +230,11 @@ def put_through(floor: Floor, call: Call) -> None:
     taker.member.calls += 1
     floor.order(PutThrough(pbx=call.pbx, call=call.id, offer=taker.id))
     floor.record(
-        Happened.PASSED, call=call, agent=giver.agent.id, offer=giver.id, detail=(taker.agent.id,)
+        Happened.PASSED,
+        call=call,
+        agent=giver.agent.id,
+        offer=giver.id,
+        detail=(taker.agent.id, *calls.said_by(by)),
     )
     legs.release(floor, giver)
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from callrouter.model.commands import Leave
+from callrouter.api.records import said
+from callrouter.model.commands import Happened, Leave
+from callrouter.model.events import PbxLost
 from callrouter.model.table import HangUp
 from tests.api.world import Client, World
 
@@ -190,16 +193,46 @@ async def test_a_waiting_call_is_ended(client: Client, world: World) -> None:
     assert leave.target == HangUp()
 
 
+async def test_end_a_conversation(client: Client, world: World) -> None:
+    world.in_step()
+    world.sign_in("bob")
+    world.arrive("c1")
+    world.accept()
+    answer = await client.delete("/api/calls/c1")
+    assert (answer.status, (await answer.json())["state"]) == (200, "completed")
+    leave = next(c for c in world.pbx.commands if isinstance(c, Leave))
+    assert (leave.call, leave.target) == ("c1", HangUp())
+    [over] = [r for r in world.records if r.kind is Happened.COMPLETED]
+    assert over.detail[-1] == "crm"
+    assert "ended by crm" in said(over)
+    why = await (await client.get("/api/calls/c1/why")).json()
+    assert any("crm ended the call" in json.dumps(step) for step in why["steps"])
+
+
+async def test_a_conversation_cannot_be_ended_while_its_pbx_is_away(
+    client: Client, world: World
+) -> None:
+    world.in_step()
+    world.sign_in("bob")
+    world.arrive("c1")
+    world.accept()
+    world.runtime.post(PbxLost(pbx="office", why="cut"))
+    answer = await client.delete("/api/calls/c1")
+    assert answer.status == 409
+    assert "office is not connected" in (await answer.json())["detail"]
+
+
 @pytest.mark.parametrize(("method", "path"), [("DELETE", ""), ("POST", "/move")])
-async def test_only_a_waiting_call(client: Client, world: World, method: str, path: str) -> None:
+async def test_only_a_call_that_is_on(client: Client, world: World, method: str, path: str) -> None:
     body = {"priority": 2} if path else None
     world.in_step()
     world.sign_in("bob")
     world.arrive("c1")
     world.accept()
-    answer = await client.request(method, f"/api/calls/c1{path}", json=body)
-    assert answer.status == 409
-    assert (await answer.json())["type"].endswith(":not-waiting")
+    if path:
+        answer = await client.request(method, f"/api/calls/c1{path}", json=body)
+        assert answer.status == 409
+        assert (await answer.json())["type"].endswith(":not-waiting")
     world.hang_up("c1")
     answer = await client.request(method, f"/api/calls/c1{path}", json=body)
     assert (await answer.json())["type"].endswith(":call-over")

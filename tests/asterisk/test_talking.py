@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
-from callrouter.model.events import TalkRequested, TalkWish
+from callrouter.model.events import CallEndRequested, TalkRequested, TalkWish
 from tests.asterisk import second
 from tests.asterisk.floor import (
     DIALPLAN,
@@ -393,3 +393,19 @@ async def test_AST_68_callers_on_local_channels_and_in_the_same_second(here: Flo
     await caller.wait_ended()
     await here.quiet()
     assert len(here.happened(Happened.COMPLETED)) == 4
+
+
+async def test_a_supervisor_ends_a_conversation(here: Floor) -> None:
+    """Both parties are hung up, the agent is free again, and the log says that the call was completed."""
+    await here.fresh(*staff(1), queues=[queue("support", ["a1"])])
+    caller, agent = await talk(here)
+    [call] = here.router.floor.calls
+    here.post(CallEndRequested(call=call, by="sam"))
+    await caller.wait_ended()
+    await agent.wait_ended()
+    await here.quiet()
+    [over] = here.happened(Happened.COMPLETED)
+    assert (over.detail[0], over.detail[-1]) == ("supervisor", "sam")
+    await here.until(lambda: here.free("a1"))
+    event = here.queue_log()[-1][4]
+    assert event == "COMPLETECALLER"

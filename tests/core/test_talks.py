@@ -70,7 +70,7 @@ def test_hold_and_back() -> None:
     wish(play, W.UNHOLD)
     assert not play.find("c1").held
     assert no(play, W.UNHOLD) == "the caller of c1 is not on hold"
-    assert [r.detail for r in play.records(Happened.HELD)] == [("on",), ("off",)]
+    assert [r.detail for r in play.records(Happened.HELD)] == [("on", "ann"), ("off", "ann")]
     assert state(play, "ann") == "on-call"
 
 
@@ -205,7 +205,7 @@ def test_a_colleague_is_asked_and_has_the_caller_after_that() -> None:
     assert play.talking() == {"bob": "c1"}
     assert (state(play, "ann"), state(play, "bob")) == ("wrap-up", "on-call")
     assert not play.find("c1").held
-    assert [r.detail for r in play.records(Happened.PASSED)] == [("bob",)]
+    assert [r.detail for r in play.records(Happened.PASSED)] == [("bob", "ann")]
     play.on(20).agent_hangs_up("bob")
     [done] = play.records(Happened.COMPLETED)
     assert (done.agent, done.detail[0]) == ("bob", "agent")

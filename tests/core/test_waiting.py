@@ -297,13 +297,48 @@ def test_a_move_that_makes_no_sense_changes_nothing(move: CallMoved, note: str) 
     assert note in play.notes()[-1]
 
 
-def test_a_talking_call_is_not_moved_and_not_ended() -> None:
+def test_a_talking_call_is_not_moved() -> None:
     play = Play(table(queue("q", "ann")))
     play.call("c1", "q").accepts("ann")
     play.feed(CallMoved(call="c1", priority=1))
-    play.feed(CallEndRequested(call="c1"))
     assert play.talking() == {"ann": "c1"}
-    assert len(play.notes()) == 2
+    assert len(play.notes()) == 1
+
+
+def test_a_supervisor_ends_a_conversation_and_it_says_who_did() -> None:
+    play = Play(table(queue("q", "ann", wrap_up=10.0)))
+    play.call("c1", "q").on(2).accepts("ann").on(30)
+    play.feed(CallEndRequested(call="c1", by="sam"))
+    left = play.left("c1")
+    assert left is not None
+    assert left.target == HangUp()
+    play.on()
+    assert play.talking() == {}
+    [over] = play.records(Happened.COMPLETED)
+    assert (over.agent, over.detail) == ("ann", ("supervisor", 2.0, 30.0, 1, "sam"))
+    assert play.state("ann").value == "wrap-up"
+    play.on(10)
+    assert play.state("ann").value == "available"
+    assert play.quiet()
+
+
+def test_a_call_that_is_being_connected_is_not_ended_in_between() -> None:
+    play = Play(table(queue("q", "ann")))
+    play.pbxes["office"].connects = False
+    play.call("c1", "q").accepts("ann")
+    play.feed(CallEndRequested(call="c1"))
+    assert [note for note in play.notes() if "just being connected" in note]
+
+
+def test_who_moved_or_ended_a_waiting_call_is_told() -> None:
+    play = Play(table(queue("q", "ann"), queue("r", "ann")))
+    play.call("c1", "q").on(3)
+    play.feed(CallMoved(call="c1", queue="r", by="sam"))
+    play.feed(CallEndRequested(call="c1", by="kim"))
+    [moved] = play.records(Happened.MOVED)
+    [left] = play.records(Happened.LEFT)
+    assert moved.detail[-1] == "sam"
+    assert left.detail[-1] == "kim"
 
 
 def test_a_supervisor_ends_a_waiting_call_and_its_phones_stop() -> None:
