@@ -26,6 +26,7 @@ from callrouter.api.metrics import Metrics
 from callrouter.api.problems import REFUSALS, speak_problems
 from callrouter.api.routes import BACKEND, add_routes
 from callrouter.api.server import Quiet, Runner, add_headers, read_no_more
+from callrouter.api.sharing import FILES, FILES_REST, LISTS, LISTS_REST, RATES, Rates, Shared
 from callrouter.api.slowing import WrongTokens
 from callrouter.api.talkroutes import add_talk_routes
 from callrouter.api.tokens import Tokens
@@ -52,6 +53,9 @@ def make_app(
     app[TOKENS] = tokens
     app[FLOOR] = backend.floor
     app[WRONG] = WrongTokens()
+    app[RATES] = Rates()
+    app[LISTS] = Shared(LISTS_REST)
+    app[FILES] = Shared(FILES_REST)
     app[LIVE] = watchers
     tokens.changed = lambda: watchers.check(tokens)
     add_routes(app)

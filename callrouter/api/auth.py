@@ -11,6 +11,7 @@ from aiohttp import web
 
 from callrouter.api.access import PERMISSIONS, Permission, Sight, sight
 from callrouter.api.problems import ApiProblem, Handler
+from callrouter.api.sharing import RATES
 from callrouter.api.slowing import WrongTokens
 from callrouter.api.tokens import Caller, Tokens
 from callrouter.core.state import Floor
@@ -51,6 +52,7 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
     seen = request[SIGHT] = sight(request.app[FLOOR], caller)
     _permit(request, caller, seen)
     request[KNOWN] = True
+    request.app[RATES].take(caller)
     return await handler(request)
 
 

@@ -15,7 +15,8 @@ from callrouter.api.backend import Files, Outcome
 from callrouter.api.bodies import read_object
 from callrouter.api.problems import ApiProblem
 from callrouter.api.records import Json, moment
-from callrouter.api.routes import BACKEND, answer, problem_view
+from callrouter.api.routes import BACKEND, answer, encode, problem_view
+from callrouter.api.sharing import FILES
 from callrouter.settings.past import Change
 
 
@@ -37,16 +38,14 @@ def _files(request: web.Request) -> Files:
     return files
 
 
-def _outcome(outcome: Outcome) -> web.Response:
-    return answer(
-        {
-            "ok": not outcome.problems,
-            "changes": list(outcome.changes),
-            "problems": [problem_view(item) for item in outcome.problems],
-            "warnings": [problem_view(item) for item in outcome.warnings],
-            **({"held": list(outcome.held)} if outcome.held else {}),
-        }
-    )
+def _outcome(outcome: Outcome) -> Json:
+    return {
+        "ok": not outcome.problems,
+        "changes": list(outcome.changes),
+        "problems": [problem_view(item) for item in outcome.problems],
+        "warnings": [problem_view(item) for item in outcome.warnings],
+        **({"held": list(outcome.held)} if outcome.held else {}),
+    }
 
 
 async def diff(request: web.Request) -> web.Response:
@@ -61,9 +60,14 @@ async def diff(request: web.Request) -> web.Response:
         if not identify(request).local:
             raise ApiProblem(403, "not-allowed", "only the command line may name a folder")
         folder = Path(given)
-        if not folder.is_absolute():
+        if not folder.is_absolute() or "\0" in given:
             raise ApiProblem(422, "wrong-query", "'folder' must be an absolute path")
-    return _outcome(await files.diff(folder))
+
+    async def make() -> bytes:
+        return encode(_outcome(await files.diff(folder)))
+
+    body = await request.app[FILES].answer(("diff", given), make)
+    return web.Response(body=body, content_type="application/json")
 
 
 async def reload(request: web.Request) -> web.Response:
@@ -74,14 +78,20 @@ async def reload(request: web.Request) -> web.Response:
     body = await read_object(request, {"confirm": bool})
     files, who = _files(request), identify(request).person
     if body.get("confirm", True):
-        return _outcome(await files.reload(who))
-    return _outcome(await files.reload(who, confirm=False))
+        return answer(_outcome(await files.reload(who)))
+    return answer(_outcome(await files.reload(who, confirm=False)))
 
 
 async def history(request: web.Request) -> web.Response:
     """``GET /api/config/history``: the changes that are kept, the newest first."""
-    found = await asyncio.to_thread(_files(request).changes)
-    return answer({"changes": [change_view(change) for change in found]})
+    files = _files(request)
+
+    async def make() -> bytes:
+        found = await asyncio.to_thread(files.changes)
+        return encode({"changes": [change_view(change) for change in found]})
+
+    body = await request.app[FILES].answer("history", make)
+    return web.Response(body=body, content_type="application/json")
 
 
 def change_view(change: Change) -> Json:

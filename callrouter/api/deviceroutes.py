@@ -12,7 +12,7 @@ from callrouter.api.backend import Backend, Mobiles
 from callrouter.api.bodies import read_object
 from callrouter.api.problems import ApiProblem, not_found
 from callrouter.api.records import Json, moment
-from callrouter.api.routes import BACKEND, answer, answer_list
+from callrouter.api.routes import BACKEND, answer, encode_list
 from callrouter.api.tokens import Caller
 from callrouter.core.state import Agent
 from callrouter.logs import clean
@@ -180,7 +180,8 @@ def _made(request: web.Request, made: Started | Done, status: int = 200) -> web.
 
 async def devices(request: web.Request) -> web.Response:
     """``GET /api/agents/{id}/devices``."""
-    return await answer_list(iter(devices_view(request.app[BACKEND], _owned(request))))
+    found = await encode_list(iter(devices_view(request.app[BACKEND], _owned(request))))
+    return web.Response(body=found, content_type="application/json")
 
 
 async def register(request: web.Request) -> web.Response:

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from callrouter import __version__
 from callrouter.api import views
 from callrouter.api.counts import MISTAKES, WAITS, Counts
+from callrouter.api.sharing import LISTS
 
 if TYPE_CHECKING:
     from callrouter.api.backend import Backend
@@ -37,10 +38,13 @@ class Metrics:
         self._registry.register(_Counted(backend.counts))
         self._registry.register(_Now(backend))
 
-    async def answer(self, _request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         """``GET /metrics``."""
-        body = generate_latest(self._registry)
+        body = await request.app[LISTS].answer("metrics", self._make)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    async def _make(self) -> bytes:
+        return generate_latest(self._registry)
 
 
 class _Collector(Collector):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from callrouter.api.bodies import read_object
 from callrouter.api.openapi import document
 from callrouter.api.problems import ApiProblem, not_found
 from callrouter.api.records import Json, moment, seconds
+from callrouter.api.sharing import LISTS, RATES
 from callrouter.api.tokens import Caller
 from callrouter.core.people import refusal
 from callrouter.core.state import Agent, Call, CallState, Queue
@@ -94,9 +95,22 @@ async def encode_list(items: Iterator[Json]) -> bytes:
     return b"[" + b",\n".join(parts) + b"]"
 
 
-async def answer_list(items: Iterator[Json]) -> web.Response:
-    """A list of objects."""
-    return web.Response(body=await encode_list(items), content_type="application/json")
+async def answer_list(
+    request: web.Request, key: Hashable, items: Callable[[], Iterator[Json]], most: int
+) -> web.Response:
+    """A list of objects, made once for all who ask for the same at the same time.
+
+    Args:
+        request: who asks.
+        key: which list it is, and what of it those who share it see.
+        items: begins to make it.
+        most: about how many objects it has.
+    """
+    lists = request.app[LISTS]
+    if not lists.is_coming(key):
+        request.app[RATES].charge(identify(request), most // SLICE)
+    body = await lists.answer(key, lambda: encode_list(items()))
+    return web.Response(body=body, content_type="application/json")
 
 
 # ---------------------------------------------------------------- health and status
@@ -211,7 +225,12 @@ async def agents(request: web.Request) -> web.Response:
     """``GET /api/agents``."""
     b = request.app[BACKEND]
     seen = request[SIGHT]
-    return await answer_list(views.every_agent(b.floor, b.history, b.clock.now(), seen))
+    return await answer_list(
+        request,
+        ("agents", seen),
+        lambda: views.every_agent(b.floor, b.history, b.clock.now(), seen),
+        len(b.floor.agents),
+    )
 
 
 async def agent(request: web.Request) -> web.Response:
@@ -249,7 +268,7 @@ def _check_reason(b: Backend, reason: str) -> None:
 async def pauses(request: web.Request) -> web.Response:
     """``GET /api/pauses``: the reasons there are; none: any text will do."""
     found = request.app[BACKEND].floor.table.pauses.values()
-    return await answer_list(map(views.pause_view, found))
+    return await answer_list(request, "pauses", lambda: map(views.pause_view, found), len(found))
 
 
 # ---------------------------------------------------------------- queues
@@ -259,7 +278,12 @@ async def queues(request: web.Request) -> web.Response:
     """``GET /api/queues``."""
     b = request.app[BACKEND]
     seen = request[SIGHT]
-    return await answer_list(views.every_queue(b.floor, b.history, b.clock.now(), seen))
+    return await answer_list(
+        request,
+        ("queues", seen),
+        lambda: views.every_queue(b.floor, b.history, b.clock.now(), seen),
+        len(b.floor.queues) + len(b.floor.calls),
+    )
 
 
 def _find_queue(request: web.Request) -> Queue:
@@ -294,7 +318,9 @@ async def calls(request: web.Request) -> web.Response:
         if only != "live":
             yield from views.every_ended(b.history, seen)
 
-    return await answer_list(every())
+    ended = 0 if only == "live" else len(b.history.ended())
+    most = len(b.floor.calls) + ended
+    return await answer_list(request, ("calls", only, seen), every, most)
 
 
 def _one_call(request: web.Request, name: str) -> Json:

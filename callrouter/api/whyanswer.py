@@ -42,6 +42,11 @@ async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Js
     }
 
 
+def queue_of(trail: Trail) -> str:
+    """The queue that a call was in last."""
+    return next((told.queue for _, told, _ in reversed(trail.steps()) if told.queue), "")
+
+
 def _head(trail: Trail, steps: Iterable[Step]) -> Json:
     """What the call is, as its records tell it."""
     head: Json = {

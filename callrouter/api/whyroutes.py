@@ -7,7 +7,8 @@ from aiohttp import web
 from callrouter.api import whyanswer, whynot
 from callrouter.api.auth import SIGHT, not_yours
 from callrouter.api.problems import ApiProblem, not_found
-from callrouter.api.routes import BACKEND, answer
+from callrouter.api.routes import BACKEND, answer, encode
+from callrouter.api.sharing import LISTS
 from callrouter.api.why import ENOUGH, Ambiguous
 
 
@@ -33,10 +34,14 @@ async def why(request: web.Request) -> web.Response:
         if part == "last":
             detail = f"no call has come yet ({ENOUGH})"
         raise ApiProblem(404, "unknown-call", detail)
-    found = await whyanswer.answer(b.journal, b.floor, trail, b.clock.now())
-    if not request[SIGHT].sees_queue(found["queue"]):
+    if not request[SIGHT].sees_queue(whyanswer.queue_of(trail)):
         raise not_yours(request)
-    return answer(found)
+
+    async def make() -> bytes:
+        return encode(await whyanswer.answer(b.journal, b.floor, trail, b.clock.now()))
+
+    body = await request.app[LISTS].answer(("why", trail.call), make)
+    return web.Response(body=body, content_type="application/json")
 
 
 async def why_not(request: web.Request) -> web.Response:

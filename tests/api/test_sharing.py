@@ -1,0 +1,189 @@
+"""Expensive answers are made one at a time and shared; a token may ask so often and no more."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from callrouter.api import sharing
+from callrouter.api.backend import Outcome
+from callrouter.api.problems import ApiProblem
+from callrouter.api.sharing import Rates, Shared
+from callrouter.api.tokens import Caller
+from callrouter.settings.past import Change
+from tests.api.world import SUPERVISOR, Client, World
+
+ADMIN = {"Authorization": "Bearer admin-token-123456"}
+
+
+class Files:
+    """Configuration files that take a while to read."""
+
+    def __init__(self) -> None:
+        self.read = self.at_once = self.most_at_once = 0
+
+    async def diff(self, folder: Path | None) -> Outcome:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0.05)
+        self.at_once -= 1
+        self.read += 1
+        return Outcome(changes=(f"reading {self.read}",))
+
+    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
+        return Outcome()
+
+    def changes(self) -> list[Change]:
+        return []
+
+
+async def test_forty_who_ask_what_would_change_read_the_files_a_few_times(
+    client: Client, world: World
+) -> None:
+    files = world.backend.files = Files()
+
+    async def ask() -> str:
+        answer = await client.get("/api/config/diff", headers=ADMIN)
+        assert answer.status == 200
+        return str((await answer.json())["changes"])
+
+    answers = await asyncio.gather(*(ask() for _ in range(40)))
+    assert files.most_at_once == 1
+    assert files.read <= 3
+    assert len(set(answers)) == files.read
+    reload = await client.post("/api/config/reload", headers=ADMIN)
+    assert reload.status == 200
+
+
+async def test_a_reload_does_not_wait_for_those_who_read(client: Client, world: World) -> None:
+    files = world.backend.files = Files()
+    readers = [
+        asyncio.create_task(client.get("/api/config/diff", headers=ADMIN)) for _ in range(20)
+    ]
+    await asyncio.sleep(0.02)
+    assert (await client.post("/api/config/reload", headers=SUPERVISOR)).status == 200
+    assert files.read == 0, "it came before the first of them was done"
+    await asyncio.gather(*readers)
+
+
+@pytest.mark.parametrize("path", ["agents", "queues", "calls", "calls?only=live", "pauses"])
+async def test_who_reads_after_a_change_sees_it(client: Client, world: World, path: str) -> None:
+    """An answer that was begun before is not given to those who ask later."""
+    world.sign_in("bob")
+    for n in range(10):
+        before = [asyncio.create_task(client.get(f"/api/{path}")) for _ in range(5)]
+        world.arrive(f"c{n}")
+        text = await (await client.get(f"/api/{path}")).text()
+        if path.startswith("calls"):
+            assert f'"c{n}"' in text
+        await asyncio.gather(*before)
+
+
+async def test_lists_of_different_sight_are_not_mixed(client: Client, world: World) -> None:
+    world.sign_in("alice", "bob")
+    world.arrive("c1", number="+442079460018")
+
+    async def text(headers: dict[str, str]) -> str:
+        return await (await client.get("/api/calls", headers=headers)).text()
+
+    reader = {"Authorization": "Bearer agent-token-123456"}
+    full, masked, again = await asyncio.gather(text(SUPERVISOR), text(reader), text(SUPERVISOR))
+    assert "+442079460018" in full
+    assert "+442079460018" not in masked
+    assert again == full
+
+
+async def test_answers_are_made_one_after_the_other_with_a_rest() -> None:
+    shared: Shared[int] = Shared(2.0)
+    loop = asyncio.get_running_loop()
+    spans: list[tuple[float, float]] = []
+
+    async def make() -> int:
+        began = loop.time()
+        await asyncio.sleep(0.02)
+        spans.append((began, loop.time()))
+        return len(spans)
+
+    found = await asyncio.gather(*(shared.answer(n, make) for n in range(3)))
+    assert found == [1, 2, 3]
+    for (began, ended), (next_began, _) in pairwise(spans):
+        assert next_began - ended >= (ended - began) * 2.0 * 0.9
+
+
+async def test_an_error_reaches_all_who_asked_and_the_next_is_made_anyway() -> None:
+    shared: Shared[int] = Shared(0.0)
+
+    async def fails() -> int:
+        raise ApiProblem(404, "unknown", "there is none")
+
+    async def works() -> int:
+        return 5
+
+    found = await asyncio.gather(
+        *(shared.answer("a", fails) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(one) for one in found] == [ApiProblem] * 3
+    assert await shared.answer("a", works) == 5
+
+
+async def test_one_who_goes_away_takes_nothing_from_the_others() -> None:
+    shared: Shared[int] = Shared(0.0)
+    go_on = asyncio.Event()
+
+    async def make() -> int:
+        await go_on.wait()
+        return 1
+
+    first, second = (asyncio.create_task(shared.answer("a", make)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await second == 1
+
+
+async def test_a_token_that_asks_too_often_is_told_when_to_come_again(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "BURST", 20.0)
+    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
+    answers = [await client.get("/api/agents/bob") for _ in range(25)]
+    assert [answer.status for answer in answers] == [200] * 20 + [429] * 5
+    answer = answers[-1]
+    assert int(answer.headers["Retry-After"]) >= 1
+    problem = await answer.json()
+    assert problem["type"] == "urn:callrouter:problem:too-many-requests"
+    assert "'crm' asks more than" in problem["detail"]
+    assert (await client.get("/api/agents/bob", headers=ADMIN)).status == 200, "others may"
+    assert world.backend.refusals.counts["too-many-requests"] == 5
+
+
+async def test_a_page_and_a_busy_program_are_far_from_the_limit() -> None:
+    assert (sharing.BURST, sharing.PER_SECOND) == (500.0, 100.0)
+
+
+async def test_a_list_counts_by_its_length_and_the_command_line_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates, crm = Rates(), Caller("crm", "supervisor")
+    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
+    rates.take(crm)
+    rates.charge(crm, 600.0)
+    with pytest.raises(ApiProblem) as caught:
+        rates.take(crm)
+    assert caught.value.status == 429
+    local = Caller("command line", "admin", "root")
+    rates.charge(local, 10_000.0)
+    rates.take(local)
+
+
+async def test_a_folder_with_a_nul_is_a_wrong_query_and_no_fault(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.backend.files = Files()
+    monkeypatch.setattr(Caller, "local", property(lambda _: True))
+    answer = await client.get("/api/config/diff?folder=/a%00b", headers=ADMIN)
+    assert answer.status == 422
