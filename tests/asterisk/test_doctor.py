@@ -121,6 +121,39 @@ async def test_what_is_fine_and_what_is_not(install: Install, tmp_path: Path) ->
     assert "check agents.yaml and pjsip.conf" in said
 
 
+AGENTS_OF_ALL_KINDS = """
+  eve: {devices: {desk: {dial: Local/1001@from-internal/n, state: hint:1001@from-internal}}}
+  fay: {devices: {desk: {dial: Local/9999@from-internal/n, state: hint:9999@from-internal}}}
+  gus: {devices: {desk: {endpoint: pjsip/1002, state: Custom:DND1002}}}
+  hal: {devices: {desk: PJSIP/2004@carrier, other: PJSIP/2004@branch}}
+"""
+
+
+async def test_phones_are_judged_as_the_router_judges_them(
+    install: Install, tmp_path: Path
+) -> None:
+    dialplan = render_extensions() + (
+        "[from-internal]\nexten => _1XXX,1,Dial(PJSIP/${EXTEN})\n"
+        "exten => 1001,hint,PJSIP/1001&Custom:DND1001\n"
+    )
+    manager = render_manager("router", SECRET)
+    phones = ("1001", "1002")
+    async with lab(install, phones=phones, dialplan=dialplan, manager=manager) as here:
+        dial = ", dial_number: 'Local/{number}@from-internal/n'"
+        config = configure(tmp_path, here.asterisk.ami_port, dial=dial)
+        whole = config / "all.yaml"
+        whole.write_text(whole.read_text().replace("queues:", f"{AGENTS_OF_ALL_KINDS[1:]}queues:"))
+        await here.asterisk.cli("devstate change Custom:DND1002 BUSY")
+        said = re.sub(r"\s+", " ", (await doctor(config))[1])
+    assert "✓ Local/1001@from-internal/n (eve, desk): can be rung; asks for key 1" in said
+    assert "✗ Local/9999@from-internal/n (fay, desk): there is no hint for 9999" in said
+    assert "✗ Local/9999@from-internal/n (fay, desk): no such extension in the dialplan" in said
+    assert "✓ PJSIP/1002 (gus, desk): takes no calls at present, says Custom:DND1002" in said
+    assert "✓ PJSIP/2004@carrier (hal, desk): can be rung; asks for key 1" in said
+    assert "✗ PJSIP/2004@branch (hal, other): there is no trunk PJSIP/branch" in said
+    assert "- dial_number: [from-internal] has no way for a number such as 447700900000" in said
+
+
 async def test_a_missing_dialplan_and_a_missing_right(install: Install, tmp_path: Path) -> None:
     manager = render_manager("router", SECRET).replace("originate,", "")
     async with lab(install, phones=("1001", "1002"), manager=manager) as here:

@@ -9,7 +9,7 @@ import pytest
 from callrouter.core.router import Router
 from callrouter.model.events import LegEnd, PauseRequested, PbxSnapshot, Reached
 from callrouter.model.table import AgentSpec, Table
-from callrouter.pbx.asterisk import entry, known, survey, words
+from callrouter.pbx.asterisk import entry, known, probe, survey, words
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.wire import AmiMessage, parse
@@ -192,3 +192,14 @@ def test_a_leg_that_comes_after_the_gap_before_which_it_was_ordered_is_ended() -
         text = f"Event: Newchannel\r\nUniqueid: {uid}\r\nChannel: PJSIP/1001-00000001\r\n"
         mirror.handle(parse(text.encode()))
     assert ended == ["cr-b-7-desk"]
+
+
+def test_registered_phones_are_told_apart_and_none_smuggles_in_another() -> None:
+    one, two = "PJSIP/1001/sip:1001@192.0.2.1:5060;transport=tcp", "PJSIP/1001/sips:x@[2001:db8::1]"
+    assert probe.dialled("PJSIP/1001", f"{one}&{two}") == (one, two)
+    assert probe.dialled("PJSIP/1001", one) == (one,)
+    assert probe.dialled("PJSIP/1001", "") == ()
+    assert probe.dialled("PJSIP/1001", f"{one};x&Local/00900@from-internal&{two}") == (two,)
+    assert probe.dialled("PJSIP/1001", "PJSIP/1002/sip:1002@192.0.2.1") == ()
+    many = "&".join(f"PJSIP/1001/sip:1001@192.0.2.{n}" for n in range(1, 99))
+    assert len(probe.dialled("PJSIP/1001", many)) == probe.MOST_CONTACTS

@@ -186,11 +186,13 @@ async def test_an_agent_passes_the_caller_on_from_their_phone(here: Floor, dial:
     await caller.wait_heard("1001")
     await asyncio.sleep(TALK)
     await leg.blind_transfer("1003")
-    await caller.wait_heard("1003")
+    third = await here.phone("1003").wait_incoming()
+    await third.wait_heard("caller")
     await here.until(lambda: here.free("a1"))
     assert here.happened(Happened.TRANSFERRED)
     await here.pbx._survey()
     assert here.free("a1"), "the channel that is left is none of theirs"
+    assert (caller.state, third.state) == ("up", "up")
     await caller.bye()
     await here.quiet()
 
@@ -267,3 +269,22 @@ async def test_another_pbx_s_extension_over_a_trunk(here: Floor) -> None:
     await caller.wait_heard("carrier")
     await caller.bye()
     await here.quiet()
+
+
+async def test_the_fallback_honours_states_and_asks_for_key_1(here: Floor) -> None:
+    """Router away: one agent's extension is on do-not-disturb, the other's is free and asks for key 1."""
+    people = [
+        person("a1", extension("a1", "1001", states=("hint:1001@from-internal",), confirm=True)),
+        person("a3", extension("a3", "1003", states=("hint:1003@from-internal",), confirm=True)),
+    ]
+    await here.fresh(*people, queues=[queue("support", {"a1": 1, "a3": 2})])
+    await here.lab.asterisk.cli("devstate change Custom:DND1001 BUSY")
+    here.phone("1003").behaviour = Answer(after=0.1, dtmf=((0.5, "1", "rfc4733"),))
+    await asyncio.sleep(1.5)  # the lists are told once a second
+    await here.crash()
+    caller = await here.call()
+    await caller.wait_heard("1003", 14.0)
+    assert not here.phone("1001").incoming
+    await here.lab.asterisk.cli("devstate change Custom:DND1001 NOT_INUSE")
+    await caller.bye()
+    await here.hang_all_up()

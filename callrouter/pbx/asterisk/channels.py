@@ -109,6 +109,12 @@ class Fork:
         if leg in self.legs:
             self.legs.remove(leg)
 
+    def silent(self) -> list[LegChannel]:
+        """Those that are left, if none of them has rung yet and none was accepted."""
+        if self.taken is not None or any(leg.rang or leg.up for leg in self.legs):
+            return []
+        return [leg for leg in self.legs if leg.stop is None]
+
     def over(self, leg: LegChannel, why: LegEnd) -> LegEnd | None:
         """One is over. Gives how all of them ended, if that is so now and was not before.
 
@@ -145,6 +151,9 @@ class Sink(Protocol):
 
     def gone_unless_moved(self, leg: LegChannel) -> None:
         """The channel of a leg is gone: so is the leg, unless it turns up elsewhere in a moment."""
+
+    def stop_silent(self, fork: Fork) -> None:
+        """What is left of a fork has not rung: stop it, unless it does so within a moment."""
 
     def stray(self, uid: str) -> None:
         """A channel was picked up as if it were a leg of ours, and is none: end it."""

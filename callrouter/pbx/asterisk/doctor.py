@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from callrouter.model.table import Table
-from callrouter.pbx.asterisk import doctorplan, words
+from callrouter.pbx.asterisk import doctorphones, doctorplan, words
 from callrouter.pbx.asterisk.ask import Ask, within
 from callrouter.pbx.asterisk.driver import account
 from callrouter.pbx.asterisk.session import (
@@ -100,10 +100,10 @@ async def _looks(
         endpoints = dict.fromkeys(device.endpoint for device, _ in phones)
         async for finding in doctorplan.look(ask, table, endpoints, wanted.spoken):
             yield finding
-    async for finding in _trunk(ask, settings.dial_number):
+    async for finding in doctorphones.way_out(ask, settings.dial_number):
         yield finding
-    for device, agent in phones:
-        yield await _phone(ask, f"{device.endpoint} ({agent.id}, {device.id})", device.endpoint)
+    async for finding in doctorphones.phones(ask, phones):
+        yield finding
 
 
 async def _version(ask: Ask) -> AsyncIterator[Finding]:
@@ -244,29 +244,3 @@ async def _echoes(ask: Ask) -> AsyncIterator[Finding]:
                 'asterisk -rx "manager reload"'
             )
             yield Finding(False, f"does not hear {event}", advice)
-
-
-async def _trunk(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
-    """Whether outside numbers have a way out."""
-    tech, _, rest = dial_number.partition("/")
-    trunk = rest.rpartition("@")[2]
-    if tech != "PJSIP" or "{" in trunk:
-        return  # of others Asterisk does not tell
-    state = await ask.variable(f"DEVICE_STATE(PJSIP/{trunk})")
-    if state == "INVALID":
-        what = f"dial_number: there is no endpoint {trunk}, so no mobile can be rung"
-        yield Finding(False, what, "check dial_number in callrouter.yaml and pjsip.conf")
-    elif state == "UNAVAILABLE":
-        what = f"dial_number: the trunk {trunk} cannot be reached now"
-        yield Finding(None, what, "is it registered, does the provider answer qualify?")
-    elif state:
-        yield Finding(True, f"dial_number: the trunk {trunk} is there")
-
-
-async def _phone(ask: Ask, what: str, endpoint: str) -> Finding:
-    state = await ask.variable(f"DEVICE_STATE({endpoint})")
-    if state == "INVALID" or not state:
-        return Finding(False, f"{what}: no such endpoint", "check agents.yaml and pjsip.conf")
-    if state == "UNAVAILABLE":
-        return Finding(None, f"{what}: not registered now", "it is rung once it registers")
-    return Finding(True, f"{what}: {state.lower().replace('_', ' ')}")

@@ -16,7 +16,7 @@ from callrouter.model.events import Event, PbxLost
 from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import DEFAULT_PRIORITY, Table
 from callrouter.pbx.asterisk import contacts, orders, probe, survey, words
-from callrouter.pbx.asterisk.channels import Caller, LegChannel
+from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel
 from callrouter.pbx.asterisk.checkup import Checkup
 from callrouter.pbx.asterisk.contacts import Contacts
 from callrouter.pbx.asterisk.entry import APART
@@ -55,6 +55,9 @@ AGAIN_AFTER = 2.0
 
 MOVES_WITHIN = 0.1
 """Seconds for the word that a colleague picked up, once the channel that rang has gone."""
+
+SILENT_FOR = 2.0
+"""Seconds for a phone to ring after another one at the same endpoint has said no."""
 
 MOST_KEPT = 50_000
 """Events kept while the first lists are on their way."""
@@ -128,7 +131,9 @@ class AsteriskPbx:
     def devices_from(self, floor: Callable[[], Floor]) -> None:
         """Tell the dialplan which devices are available, as `floor()` has it, and light the lamps."""
         self._journal.signed_in = lambda agent: _signed_in(floor(), agent)
-        self._known = KnownDevices(floor, self.name, self._settings.dial_number)
+        self._known = KnownDevices(
+            floor, self.name, self._settings.dial_number, self.mirror.phones.states
+        )
         self._lamps = Lamps(floor, self.outbox.send, lambda: self.in_step)
 
     def people(self, heard: Callable[[PhoneEvent], None]) -> None:
@@ -454,6 +459,10 @@ class AsteriskPbx:
     def gone_unless_moved(self, leg: LegChannel) -> None:
         """Wait for a moment whether a leg without a channel turns up on another phone."""
         self._later(MOVES_WITHIN, lambda: self.mirror.not_moved(leg))
+
+    def stop_silent(self, fork: Fork) -> None:
+        """Give the phones that are left at an endpoint a moment to ring."""
+        self._later(SILENT_FOR, lambda: self.mirror.stop_silent(fork))
 
     def stray(self, uid: str) -> None:
         """End a channel that was picked up as a leg of ours and is none."""

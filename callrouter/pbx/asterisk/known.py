@@ -7,7 +7,8 @@ copies into AstDB: AMI's `Setvar` is not allowed to write `DB()` for a user with
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from callrouter.core import agents
 from callrouter.core.state import Floor, Membership, Queue
@@ -30,16 +31,31 @@ _AT_A_TIME = 1000
 """Members looked at in one go, so that a large table never holds up an offer."""
 
 
-def known_devices(floor: Floor, pbx: str, dial_number: str) -> dict[str, tuple[str, str]]:
-    """By queue: the desks and the mobiles of the agents who are here, as dial strings joined by ``&``.
+StatesOf: TypeAlias = Callable[[str], Sequence[str]]
+"""The devices that must be free for an endpoint to be rung; none: its own is all."""
 
-    Agents signed in and not on a break, in order of priority, then as in the file; a busy agent
+
+def _own_alone(_endpoint: str) -> Sequence[str]:
+    return ()
+
+
+def known_devices(
+    floor: Floor, pbx: str, dial_number: str, states: StatesOf = _own_alone
+) -> dict[str, tuple[str, str]]:
+    """By queue: the desks and the mobiles of the agents who are here, joined by ``&``.
+
+    Each is a dial string, and behind a ``^`` each the devices that must be free besides. Agents signed in and not on a break, in order of priority, then as in the file; a busy agent
     counts, since they will be free again. Devices that are off or out of reach do not.
     """
-    return {queue.id: _devices(floor, queue, pbx, dial_number) for queue in floor.queues.values()}
+    return {
+        queue.id: _devices(floor, queue, pbx, dial_number, states)
+        for queue in floor.queues.values()
+    }
 
 
-def _devices(floor: Floor, queue: Queue, pbx: str, dial_number: str) -> tuple[str, str]:
+def _devices(
+    floor: Floor, queue: Queue, pbx: str, dial_number: str, states: StatesOf
+) -> tuple[str, str]:
     desks, mobiles = _List(), _List()
     for member in sorted(queue.members.values(), key=_place):
         if desks.full and mobiles.full:
@@ -50,7 +66,8 @@ def _devices(floor: Floor, queue: Queue, pbx: str, dial_number: str) -> tuple[st
         for device in agent.spec.devices:
             if pbx in device.pbxes and not _out(floor, device, pbx):
                 where = mobiles if device.confirm else desks
-                where.add(device.endpoint or _number(device, dial_number))
+                dialled = device.endpoint or _number(device, dial_number)
+                where.add("^".join((dialled, *states(device.endpoint))))
     return desks.text, mobiles.text
 
 
@@ -92,8 +109,15 @@ class KnownDevices:
     A large table is gone through in several rounds.
     """
 
-    def __init__(self, floor: Callable[[], Floor], pbx: str, dial_number: str) -> None:
+    def __init__(
+        self,
+        floor: Callable[[], Floor],
+        pbx: str,
+        dial_number: str,
+        states: StatesOf = _own_alone,
+    ) -> None:
         self._floor = floor
+        self._states = states
         self._pbx = pbx
         self._dial_number = dial_number
         self._told: dict[str, tuple[str, str]] = {}
@@ -116,7 +140,7 @@ class KnownDevices:
             if queue is None:
                 continue
             looked += len(queue.members)
-            found = _devices(floor, queue, self._pbx, self._dial_number)
+            found = _devices(floor, queue, self._pbx, self._dial_number, self._states)
             before: tuple[str, str] | None = self._told.get(queue.id)
             if found != before:
                 self._told[queue.id] = found

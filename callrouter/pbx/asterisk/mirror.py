@@ -28,7 +28,7 @@ from callrouter.model.events import (
 )
 from callrouter.pbx.asterisk import words
 from callrouter.pbx.asterisk.arrival import arrival
-from callrouter.pbx.asterisk.channels import Caller, Far, LegChannel, Sink, Where
+from callrouter.pbx.asterisk.channels import Caller, Far, Fork, LegChannel, Sink, Where
 from callrouter.pbx.asterisk.entry import APART, Moments, seconds
 from callrouter.pbx.asterisk.phones import Phones
 from callrouter.pbx.asterisk.wire import AmiMessage
@@ -289,6 +289,8 @@ class Mirror:
         ended: LegEnd | None = why
         if leg.fork is not None:
             ended = leg.fork.over(leg, why)
+            if ended is None and leg.fork.silent():
+                self.sink.stop_silent(leg.fork)
         if ended is not None:
             self.sink.post(LegEnded(offer=leg.offer, device=leg.device, why=ended))
 
@@ -428,6 +430,11 @@ class Mirror:
                 leg.refused is not LegEnd.NOT_ACCEPTED
             ):  # a person said no, and means all their phones
                 self._stop_others(leg)
+
+    def stop_silent(self, fork: Fork) -> None:
+        """Of the phones at one endpoint those that answer have said no, and the others nothing at all."""
+        for leg in fork.silent():
+            self._stop(leg)
 
     def _stop_others(self, leg: LegChannel) -> None:
         for other in list(leg.fork.legs) if leg.fork is not None else ():

@@ -111,6 +111,10 @@ class Phones:
         named = (source for states in self._specs.values() for source in states)
         return [source for source in dict.fromkeys(named) if endpoints.hint_of(source)]
 
+    def known_hint(self, source: str) -> bool:
+        """Whether the dialplan has a hint."""
+        return bool(endpoints.devices_of(self._hints.get(source, "")))
+
     def know_hints(self, found: Mapping[str, str]) -> None:
         """What the dialplan has for each hint now."""
         if found != self._hints:
@@ -145,6 +149,13 @@ class Phones:
         if any(self.devices.get(name) in endpoints.TAKES_NONE for name in how.says):
             return Reached.BUSY
         return Reached.IDLE
+
+    def states(self, endpoint: str) -> tuple[str, ...]:
+        """The devices that must be free for the dialplan to ring an endpoint; none: its own is all."""
+        how = self.watched.get(endpoint)
+        if how is None or (how.phones == {endpoint} and not how.says):
+            return ()
+        return (*sorted(how.phones | how.says),) or (words.ANY_STATE,)
 
     def _state(self, device: str) -> Reached:
         state = self.devices.get(device)

@@ -83,6 +83,10 @@ SOUNDS = (
 """What the dialplan itself says; of letters and digits one stands for all."""
 
 
+ANY_STATE = "-"
+"""In the fallback's lists: the device is rung whatever its state is."""
+
+
 TICK = "GLOBAL(CALLROUTER_TICK)"
 """What a router that is in step changes every second: its boot word, a dash, a number."""
 

@@ -1,0 +1,116 @@
+"""What `doctor` says of phones and of the way out, as the router itself would judge them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from callrouter.model import endpoints
+from callrouter.model.endpoints import Line
+from callrouter.model.events import Reached
+from callrouter.model.table import AgentSpec, DeviceSpec
+from callrouter.pbx.asterisk import orders, probe
+from callrouter.pbx.asterisk.ask import Ask
+from callrouter.pbx.asterisk.errors import AmiError
+from callrouter.pbx.asterisk.phones import Phones
+from callrouter.pbx.base import Finding
+
+_SAMPLE: Final = "+447700900000"
+"""A number that is nobody's (Ofcom's, for drama), to see whether a route would take one like it."""
+_CHECK: Final = "check agents.yaml and pjsip.conf"
+
+
+async def phones(ask: Ask, found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> AsyncIterator[Finding]:
+    """Each phone that the agents name."""
+    judge = Phones(lambda _endpoint, _state: None)
+    judge.use(device for device, _ in found)
+    try:
+        judge.know_hints(await probe.hints(ask.session, judge.hints()))
+        devices = list(dict.fromkeys(d for how in judge.watched.values() for d in how.devices))
+        states = await probe.states(ask.session, devices)
+        registered = await probe.contacts(ask.session, _registering(found))
+    except AmiError as error:
+        yield Finding(None, "phones not readable", str(error))
+        return
+    judge.take_in(states, {}, ())
+    for device, agent in found:
+        what = f"{device.endpoint} ({agent.id}, {device.id})"
+        for source in device.states:
+            hint = endpoints.hint_of(source)
+            if hint is not None and not judge.known_hint(source):
+                text = f"{what}: there is no hint for {hint[0]} in [{hint[1]}]"
+                yield Finding(False, text, "check state: in agents.yaml, and the dialplan")
+        yield _phone(what, device, judge, len(registered.get(device.endpoint, ())))
+
+
+def _registering(found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> list[str]:
+    named = dict.fromkeys(device.endpoint for device, _ in found)
+    return [name for name in named if name.startswith("PJSIP/") and _line(name) is Line.PHONE]
+
+
+def _line(endpoint: str) -> Line:
+    try:
+        return endpoints.read(endpoint).line
+    except ValueError:
+        return Line.PHONE
+
+
+def _phone(what: str, device: DeviceSpec, judge: Phones, registered: int) -> Finding:
+    how = judge.watched[device.endpoint]
+    own, line = judge.devices.get(how.device, ""), _line(device.endpoint)
+    if own in {"", "INVALID"}:
+        no_such = {
+            Line.PHONE: "no such endpoint",
+            Line.TRUNK: f"there is no trunk {how.device}",
+            Line.ROUTE: "no such extension in the dialplan",
+        }[line]
+        return Finding(False, f"{what}: {no_such}", _CHECK)
+    reached = judge.reached(device.endpoint)
+    if reached is Reached.UNREACHABLE:
+        return Finding(None, f"{what}: not registered now", "it is rung once it registers")
+    if reached is Reached.BUSY:
+        said = ", ".join(
+            name for name in sorted(how.says) if judge.devices.get(name) != "NOT_INUSE"
+        )
+        return Finding(True, f"{what}: takes no calls at present, says {said}")
+    if line is not Line.PHONE:
+        who = (
+            "asks for key 1" if device.confirm else "whoever answers has the call (confirm: false)"
+        )
+        return Finding(True, f"{what}: can be rung; {who}")
+    more = f", {registered} phones registered" if registered > 1 else ""
+    return Finding(True, f"{what}: {own.lower().replace('_', ' ')}{more}")
+
+
+async def way_out(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
+    """Whether outside numbers have a way out."""
+    if dial_number.startswith(orders.ROUTE):
+        async for finding in _route(ask, dial_number):
+            yield finding
+        return
+    tech, _, rest = dial_number.partition("/")
+    trunk = rest.rpartition("@")[2]
+    if tech != "PJSIP" or "{" in trunk:
+        return  # of others Asterisk does not tell
+    state = await ask.variable(f"DEVICE_STATE(PJSIP/{trunk})")
+    if state == "INVALID":
+        what = f"dial_number: there is no endpoint {trunk}, so no mobile can be rung"
+        yield Finding(False, what, "check dial_number in callrouter.yaml and pjsip.conf")
+    elif state == "UNAVAILABLE":
+        what = f"dial_number: the trunk {trunk} cannot be reached now"
+        yield Finding(None, what, "is it registered, does the provider answer qualify?")
+    elif state:
+        yield Finding(True, f"dial_number: the trunk {trunk} is there")
+
+
+async def _route(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
+    dialled = orders.dial_string(dial_number, _SAMPLE)
+    exten, _, place = dialled.removeprefix(orders.ROUTE).partition("@")
+    context = place.partition("/")[0]
+    there = await ask.variable(f"DIALPLAN_EXISTS({context},{exten},1)")
+    if there == "0":
+        what = f"dial_number: [{context}] has no way for a number such as {exten}"
+        advice = "an outbound route must match what dial_number makes of a number"
+        yield Finding(None, what, advice)
+    elif there:
+        yield Finding(True, f"dial_number: [{context}] takes numbers such as {exten}")
