@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Generic, TypeVar
 
 from callrouter.model.registered import DAY, HOUR, DialledRow, NumberSettings
+
+T = TypeVar("T")
+
+WRITTEN: Final = 10
+"""Refusals of one asker in an hour that are written to the audit one by one."""
+COUNTED_EVERY: Final = 60.0
+"""Seconds after which those beyond are written as one row with their number."""
 
 _DAY_FOR_HOUR: Final = 4
 """How many hours' worth of calls one agent, and one number, may have in 24 hours."""
@@ -90,3 +97,49 @@ class Attempts:
         if over > 1:  # of those too many the first is kept: the wait must end some time
             times.pop()
         return over
+
+
+@dataclass(slots=True)
+class _Flood(Generic[T]):
+    """The refusals of one asker in the last hour: `written`, and `held` back with the last of them."""
+
+    began: float
+    written: int = 0
+    held: int = 0
+    held_since: float = 0.0
+    last: T | None = None
+
+
+class Floods(Generic[T]):
+    """Which refusals are written to the audit: the first of an asker in an hour, then a row with a count."""
+
+    def __init__(self) -> None:
+        self._floods: dict[str, _Flood[T]] = {}
+
+    def note(self, who: str, what: T, now: float) -> bool:
+        """Take note of a refusal; says whether it is to be written by itself."""
+        flood = self._floods.get(who)
+        if flood is None or (now - flood.began > HOUR and not flood.held):
+            flood = self._floods[who] = _Flood(began=now)
+        if flood.written < WRITTEN:
+            flood.written += 1
+            return True
+        if not flood.held:
+            flood.held_since = now
+        flood.held += 1
+        flood.last = what
+        return False
+
+    def due(self, now: float) -> Iterator[tuple[T, int]]:
+        """The last refusal and the number of each flood whose row is due."""
+        for who, flood in list(self._floods.items()):
+            if flood.last is not None and now - flood.held_since >= COUNTED_EVERY:
+                yield flood.last, flood.held
+                flood.held, flood.last = 0, None
+            elif not flood.held and now - flood.began > HOUR:
+                del self._floods[who]
+
+    def deadline(self) -> float | None:
+        """When the next row is due."""
+        times = (f.held_since + COUNTED_EVERY for f in self._floods.values() if f.held)
+        return min(times, default=None)

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from callrouter.mobiles.book import Book, No, check_ringing, fits, sound
-from callrouter.mobiles.limits import Attempts
+from callrouter.mobiles.limits import Attempts, Floods
 from callrouter.mobiles.policy import NotTaken, read_number
 from callrouter.mobiles.proving import Proving
 from callrouter.mobiles.words import (
@@ -45,6 +45,9 @@ from callrouter.mobiles.words import (
 from callrouter.model.phoning import DigitsKeyed, NumberAnswered, NumberFailed, PersonLeft
 from callrouter.model.registered import AuditRow, MobileRow, MobileState
 
+CHANGES: Final = 5
+"""How many times `attempts_per_hour` an agent may change, switch or remove own devices in an hour."""
+
 
 class Registrar:
     """Takes requests about mobiles and what verification calls come to; decides what follows.
@@ -57,10 +60,14 @@ class Registrar:
         self.book = Book()
         self.proving = Proving(self.book, self.refused)
         self._attempts = Attempts()
+        self._changes = Attempts()
+        self._floods: Floods[AuditRow] = Floods()
 
     def next_deadline(self) -> float | None:
-        """When the next code expires."""
-        return min((item.expires_at for item in self.proving.pending.values()), default=None)
+        """When the next code expires, or a row about a flood is due."""
+        times = [item.expires_at for item in self.proving.pending.values()]
+        flood = self._floods.deadline()
+        return min(times if flood is None else [*times, flood], default=None)
 
     def is_ours(self, event: Heard) -> bool:
         """Whether an event belongs to a verification call."""
@@ -71,6 +78,10 @@ class Registrar:
     def handle(self, event: MobileEvent, now: float) -> list[Decision]:
         """What follows from an event. A request is answered by exactly one `Answer`, the last."""
         made: list[Decision] = list(self.proving.expire(now))
+        for row, count in self._floods.due(now):
+            made.append(
+                replace(row, at=now, detail=f"{count} more refused, the last one {row.detail}")
+            )
         match event:
             case RegisterAsked() | VerifyAsked() | ChangeAsked() | RemoveAsked() | SwitchAsked():
                 made += self._asked(event, now)
@@ -101,9 +112,10 @@ class Registrar:
         except No as no:
             self.refused[no.kind] += 1
             made: list[Decision] = [Refused(kind=no.kind, text=no.text)]
-            if over <= 1:  # a flood is counted, not written down
-                number = event.number if isinstance(event, RegisterAsked) else self._number(event)
-                made.insert(0, _audit(event, now, "refused", number, f"{no.kind}: {no.text}"))
+            number = event.number if isinstance(event, RegisterAsked) else self._number(event)
+            row = _audit(event, now, "refused", number, f"{no.kind}: {no.text}")
+            if self._floods.note(event.asker.name, row, now):
+                made.insert(0, row)
             return made
 
     def _done(self, event: Asked, now: float) -> Iterator[Decision]:
@@ -124,15 +136,17 @@ class Registrar:
         asker = event.asker
         if asker.supervisor:
             return 0
-        if isinstance(event, ChangeAsked | RemoveAsked | SwitchAsked) and asker.may(event.agent):
-            return 0
+        counts = self._changes if _changes_own(event) else self._attempts
+        return counts.add(asker.agent or asker.name, self._most(event), now)
+
+    def _most(self, event: Asked) -> int:
+        """How many requests like this one an agent may make in an hour."""
         most = self.book.settings.attempts_per_hour
-        return self._attempts.add(asker.agent or asker.name, most, now)
+        return most * CHANGES if _changes_own(event) else most
 
     def _allowed(self, event: Asked, over: int) -> None:
         if over:
-            most = self.book.settings.attempts_per_hour
-            raise No("limit", f"no more than {most} requests in an hour")
+            raise No("limit", f"no more than {self._most(event)} requests in an hour")
         if not event.asker.may(event.agent):
             raise No("not-yours", f"the devices of {event.agent[:64]} are not yours to change")
         # Of an agent who has left a mobile can still be removed.
@@ -274,6 +288,12 @@ class Registrar:
             yield Switched(agent=agent, device=device, on=event.on, by=event.asker.name)
         text = f"{' and '.join(devices)} {'is' if len(devices) == 1 else 'are'} {word}"
         yield Done(agent=agent, device=event.device, text=text)
+
+
+def _changes_own(event: Asked) -> bool:
+    """Whether it is about a device that the asker has: nothing is called for it."""
+    changes = isinstance(event, ChangeAsked | RemoveAsked | SwitchAsked)
+    return changes and event.asker.may(event.agent)
 
 
 def _audit(event: Asked, now: float, what: str, number: str, detail: str = "") -> AuditRow:

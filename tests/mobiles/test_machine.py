@@ -14,6 +14,7 @@ from callrouter.mobiles.words import (
     Keep,
     Refused,
     RegisterAsked,
+    RemoveAsked,
     Restored,
     Started,
     Switched,
@@ -320,9 +321,39 @@ def test_requests_without_end_are_counted_and_not_all_written_down() -> None:
         world.register(number="09098 790000")
     assert world.calls() == 0
     assert world.registrar.refused == {"premium": 20, "limit": 480}
-    assert len(world.audit()) == 21
+    assert len(world.audit()) == 10
+    world.later(60.0)
+    [row] = [row for row in world.made if isinstance(row, AuditRow)][10:]
+    assert (row.what, row.detail[:36]) == ("refused", "490 more refused, the last one limit")
     world.later(3601.0)
     assert isinstance(world.register(), Started)
+
+
+@pytest.mark.parametrize("supervisor", [False, True])
+def test_refused_changes_of_own_devices_do_not_bury_the_audit(supervisor: bool) -> None:
+    world = World()
+    asker = Asker(name="alice-app", via="api", agent="alice", supervisor=supervisor)
+    for _ in range(3000):
+        world.ask(RemoveAsked(asker=asker, agent="alice", device="none"))
+    assert sum(world.registrar.refused.values()) == 3000
+    assert len(world.audit()) == 10
+    world.later(60.0)
+    assert len(world.audit()) == 11
+    assert world.registrar.next_deadline() is None
+
+
+def test_an_agent_may_change_own_devices_a_hundred_times_an_hour() -> None:
+    world = World()
+    world.register()
+    world.prove()
+    asker = Asker(name="alice-app", via="api", agent="alice")
+    answers = [
+        kind(
+            world.ask(ChangeAsked(asker=asker, agent="alice", device="mobile", ring_after=float(n)))
+        )
+        for n in range(120)
+    ]
+    assert answers == ["Done"] * 100 + ["limit"] * 20
 
 
 def test_someone_elses_devices() -> None:
