@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 # Tests on a virtual clock, which use the processor; those that wait for real time come after them.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test bench soak chaos chaos-short lint types layers unit asterisk lock clean
+.PHONY: demo test bench soak chaos chaos-short lint types layers unit asterisk lock sbom clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -48,7 +48,7 @@ soak: $(STAMP)
 # Ten minutes; make bench BENCH="--only b --agents 10" and so on, see make bench BENCH=--help.
 bench: $(STAMP)
 	@$(BIN)/python -c "import matplotlib" 2>/dev/null || \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.lock || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock || \
 	  echo "matplotlib could not be had: there will be no picture"
 	@$(BIN)/python -m bench.versus $(BENCH)
 
@@ -72,17 +72,25 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 2))' || \
 	  { echo "callrouter needs Python 3.11.2 or later; set PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# The exact versions that tests and demo run with; after changing the bounds in pyproject.toml.
+# The exact versions, with the digests of all their files for every Python from 3.11 on: requirements.lock for tests
+# and demo, production.lock for installations. After changing the bounds in pyproject.toml; UPGRADE=1 takes the newest.
+LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 lock:
 	@rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
-	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check hatchling editables -e ".[test]"
-	@{ echo "# Made by make lock from pyproject.toml."; \
-	   $(VENV)-lock/bin/python -m pip freeze --exclude-editable; } > requirements.lock
+	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --extra test -o requirements.lock
+	@$(LOCK) pyproject.toml --extra twilio --extra postgres --extra fast -c requirements.lock -o production.lock
+	@printf 'matplotlib>=3.10\n' | $(LOCK) - -c requirements.lock -o bench/requirements.lock
 	@rm -rf $(VENV)-lock
+
+# What is inside a production installation, as CycloneDX 1.6, in sbom.json.
+sbom: $(STAMP)
+	@$(BIN)/python -m release.sbom > sbom.json && echo "wrote sbom.json"
 
 clean:
 	rm -rf $(VENV)

@@ -2,7 +2,8 @@
 
 Debian 12 has no Asterisk; sid does. A private apt - its own state, cache and sources - resolves the
 packages against an empty package status, and `dpkg-deb -x` unpacks them; no maintainer script runs.
-The mirror and its key are those the machine itself uses. `debootstrap` is the way out if that fails.
+The mirror and its key are those the machine itself uses. `debootstrap` is the way out if that fails, the
+machine's own or one that is unpacked beside the tree: nothing is installed into the system.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ _PACKAGES = (
 _LIMIT_S = 300
 _UNPACKERS = 2
 _BINARY = "usr/sbin/asterisk"
+_OLDEST_DAYS = 400
+"""Days past its date at which the index of a mirror is no longer taken."""
+_EXPIRED = re.compile(r"is expired \(invalid since (?:(\d+)d\b)?")
 
 
 class TreeError(RuntimeError):
@@ -105,6 +109,34 @@ async def _build(work: Path, progress: Progress) -> None:
         raise TreeError("the tree was made, but has no Asterisk in it")
 
 
+async def _updated(
+    apt: list[str], environment: dict[str, str], progress: Progress
+) -> tuple[str, ...]:
+    """Read the mirror's index; gives what apt has to be told besides for an index past its date.
+
+    A frozen mirror (a dated snapshot, a machine without network) has one. Its signature is checked all
+    the same, and debootstrap does not look at the date either. What an attacker could win by serving an
+    old signed index is an old Asterisk, which listens on loopback and is no part of the system. The
+    option holds for this private apt and this run, and not for an index that is older than `_OLDEST_DAYS`.
+    """
+    try:
+        await _run(*apt, "update", more=environment)
+    except TreeError as error:
+        expired = _EXPIRED.search(str(error))
+        if expired is None:
+            raise
+        days = int(expired[1] or 0)
+        if days > _OLDEST_DAYS:
+            raise TreeError(
+                f"the index of this machine's mirror is {days} days past its date"
+            ) from error
+        progress(f"this mirror's index is {days} days past its date; its signature is checked")
+        late = ("-o", "Acquire::Check-Valid-Until=false")
+        await _run(*apt, *late, "update", more=environment)
+        return late
+    return ()
+
+
 async def _by_apt(work: Path, source: AptSource, progress: Progress) -> None:
     for name in ("state/lists/partial", "cache/archives/partial", "parts", "sources", "tree"):
         (work / name).mkdir(parents=True)
@@ -114,17 +146,7 @@ async def _by_apt(work: Path, source: AptSource, progress: Progress) -> None:
     (work / "apt.conf").write_text(_apt_conf(work, settings))
     apt = ["apt-get", "-q", "-y"]
     environment = {"APT_CONFIG": str(work / "apt.conf")}
-    try:
-        await _run(*apt, "update", more=environment)
-    except TreeError as error:
-        if "is expired" not in str(error):
-            raise
-        # A frozen mirror. Its signature is still checked; debootstrap does not look at the date either.
-        progress(
-            "this mirror's index is past its date (a frozen mirror?); its signature is checked"
-        )
-        apt += ["-o", "Acquire::Check-Valid-Until=false"]
-        await _run(*apt, "update", more=environment)
+    apt += await _updated(apt, environment, progress)
     progress("downloading the packages")
     await _run(*apt, "--download-only", "install", *_PACKAGES, more=environment)
     packages = sorted((work / "cache/archives").glob("*.deb"))
@@ -173,16 +195,45 @@ def _apt_conf(work: Path, settings: str) -> str:
 async def _by_debootstrap(work: Path, source: AptSource, progress: Progress) -> None:
     if os.getuid() != 0:
         raise TreeError("debootstrap needs root")
-    if shutil.which("debootstrap") is None:
-        progress("installing debootstrap")
-        with contextlib.suppress(TreeError):
-            await _run("apt-get", "-q", "update")
-        await _run("apt-get", "-q", "-y", "--no-install-recommends", "install", "debootstrap")
+    command, environment = await _debootstrap(work, progress)
     progress("unpacking a small Debian with debootstrap; this takes a minute or two")
     keyring = ("--keyring", source.keyring) if source.keyring else ()
     include = "--include=" + ",".join(_PACKAGES)
     tree = str(work / "tree")
-    await _run("debootstrap", "--variant=minbase", *keyring, include, _RELEASE, tree, source.uri)
+    words = ("--variant=minbase", *keyring, include, _RELEASE, tree, source.uri)
+    await _run(command, *words, more=environment)
+
+
+async def _debootstrap(work: Path, progress: Progress) -> tuple[str, dict[str, str]]:
+    """The command and its environment: the machine's own, or one fetched with a private apt and unpacked.
+
+    apt checks the signature of the index and the digest of the package; nothing is installed.
+
+    Raises:
+        TreeError: there is none, and none could be fetched.
+    """
+    found = shutil.which("debootstrap")
+    if found is not None:
+        return found, {}
+    progress("fetching debootstrap, to be used from the cache and not installed")
+    environment = {"APT_CONFIG": str(work / "apt.conf")}
+    place = work / "debootstrap"
+    place.mkdir(exist_ok=True)
+    apt = ["apt-get", "-q", "-y"]
+    try:
+        apt += await _updated(apt, environment, progress)
+        await _run(*apt, "--download-only", "install", "debootstrap", more=environment)
+        packages = sorted((work / "cache/archives").glob("debootstrap_*.deb"))
+        for package in packages:
+            await _run("dpkg-deb", "-x", str(package), str(place))
+    except TreeError as error:
+        raise TreeError(
+            f"there is no debootstrap on this machine, and none could be fetched ({error}); "
+            "install it yourself (apt-get install debootstrap)"
+        ) from error
+    return str(place / "usr/sbin/debootstrap"), {
+        "DEBOOTSTRAP_DIR": str(place / "usr/share/debootstrap")
+    }
 
 
 async def _run(*command: str, more: dict[str, str] | None = None) -> str:
