@@ -121,9 +121,9 @@ def _licence(name: str) -> str:
     except metadata.PackageNotFoundError:
         return ""
     for key in ("License-Expression", "License"):
-        said = about.get(key, "").strip()
+        said = about[key].strip() if key in about else ""
         if said and "\n" not in said:
-            return str(said)
+            return said
     kinds = [kind for kind in about.get_all("Classifier") or () if kind.startswith("License ::")]
     return kinds[0].rpartition(" :: ")[2] if kinds else ""
 

@@ -15,6 +15,7 @@ import click
 
 from callrouter.cli.options import given_to
 from callrouter.cli.problems import Failed
+from callrouter.files import Folder
 from callrouter.logs import clean
 
 NAMES: Final = ("callrouter.yaml", "agents.yaml", "queues.yaml", "callrouter.schema.json")
@@ -77,31 +78,32 @@ def _make(place: Path) -> None:
 
     samples = shipped.folder("config")
     made = not place.exists()
-    place.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    written: list[Path] = []
-    try:
-        for name in NAMES:
-            text = (samples / name).read_text(encoding="utf-8")
-            _write(place / name, text.replace(_IN_THE_SAMPLES, f"${{file:{SECRET}}}"), written)
-        _write(place / SECRET, secrets.token_hex(16) + "\n", written)
-    except OSError:
-        with contextlib.suppress(OSError):
-            for path in written:
-                path.unlink()
-            if made:
-                place.rmdir()
-        raise
-    for path in written:
-        click.echo(f"wrote {clean(str(path))}")
+    written: list[str] = []
+    with Folder.open(place, make=_FOLDER_MODE) as folder:
+        try:
+            for name in NAMES:
+                text = (samples / name).read_text(encoding="utf-8")
+                text = text.replace(_IN_THE_SAMPLES, f"${{file:{SECRET}}}")
+                _write(folder, name, text, written)
+            _write(folder, SECRET, secrets.token_hex(16) + "\n", written)
+        except OSError:
+            with contextlib.suppress(OSError):
+                for name in written:
+                    folder.remove(name)
+                if made:
+                    place.rmdir()
+            raise
+    for name in written:
+        click.echo(f"wrote {clean(str(place / name))}")
 
 
-def _write(path: Path, text: str, written: list[Path]) -> None:
+def _write(folder: Folder, name: str, text: str, written: list[str]) -> None:
     """Make a file that is not there yet, with its rights from the start."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    written.append(path)
+    descriptor = folder.create(name)
+    written.append(name)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         if os.geteuid() == 0:
-            os.fchown(descriptor, -1, path.parent.stat().st_gid)
+            os.fchown(descriptor, -1, folder.owner[1])
         os.fchmod(descriptor, _MODE)
         file.write(text)
 

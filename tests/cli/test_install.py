@@ -158,6 +158,10 @@ def test_the_upgrade_keeps_the_extras(machine: Machine, tmp_path: Path) -> None:
     lines = block("docs/operator.md", "EXTRAS=")
     ours = [line for line in lines if not line.startswith(("asterisk ", "systemctl "))]
     assert len(ours) == len(lines) - 2
+    # The libraries are those of the tests: nothing is fetched here.
+    [locked] = [line for line in ours if "--require-hashes" in line]
+    ours.remove(locked)
+    assert locked.endswith("callrouter/shipped/production.lock")
     # pip insists that a wheel's name tells its version: the new one is this one again.
     ours = [line.replace("0.2.0-py3", f"{__version__}-py3") for line in ours]
     said = machine.run([*ours, 'echo "extras: $EXTRAS"'], cwd=tmp_path)
