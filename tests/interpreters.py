@@ -51,7 +51,6 @@ TESTS = (
     "tests/settings/test_meaning.py",
     "tests/api/test_agents.py",
     "tests/api/test_doorkeeper.py",
-    "tests/cli/test_options.py",
 )
 
 
