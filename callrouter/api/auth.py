@@ -13,11 +13,12 @@ from callrouter.api.access import PERMISSIONS, Permission, Sight, sight
 from callrouter.api.problems import ApiProblem, Handler
 from callrouter.api.sharing import RATES
 from callrouter.api.slowing import WrongTokens
-from callrouter.api.tokens import Caller, Tokens
+from callrouter.api.tokens import Caller, Neighbours, Tokens
 from callrouter.core.state import Floor
 from callrouter.settings.past import owner_name
 
 COMMAND_LINE: Final = "command line"
+_SO_PEERGROUPS: Final = 59  # Linux 4.13, asm-generic/socket.h
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _OPEN: Final = frozenset({"/healthz"})
 DOORS: Final = web.AppKey("doors", frozenset[str])
@@ -129,7 +130,7 @@ def identify(request: web.Request) -> Caller:
     transport = request.transport
     sock = transport.get_extra_info("socket") if transport is not None else None
     if sock is not None and sock.family == socket.AF_UNIX:
-        return _neighbour(sock)
+        return _neighbour(sock, tokens.neighbours)
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if not tokens:
         detail = (
@@ -146,14 +147,30 @@ def identify(request: web.Request) -> Caller:
     return caller
 
 
-def _neighbour(sock: socket.socket) -> Caller:
-    """The other end of the Unix socket: someone of our own user, or root.
+def _neighbour(sock: socket.socket, group: Neighbours | None) -> Caller:
+    """The other end of the Unix socket: a user of this machine, who is root, ours, or of the group let in.
 
-    The socket's folder keeps others out already; this holds where a folder was opened by mistake.
+    The rights of socket and folder keep others out already; this holds where they were opened by mistake.
+
+    Raises:
+        ApiProblem: 403.
     """
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(raw)
-    if uid not in {0, os.getuid()}:
-        detail = "the command line works for the daemon's own user and for root"
-        raise ApiProblem(403, "not-allowed", detail)
-    return Caller(COMMAND_LINE, "admin", owner_name(uid))
+    _, uid, gid = _CREDENTIALS.unpack(raw)
+    if uid in {0, os.getuid()}:
+        return Caller(COMMAND_LINE, "admin", owner_name(uid))
+    if group is not None and group.gid in {gid, *_groups(sock)}:
+        name = owner_name(uid)
+        return Caller(name, group.role, name, name if group.role == "agent" else "")
+    also = " and for the members of the group in socket: group" if group is not None else ""
+    detail = f"the command line works for the daemon's own user and for root{also}"
+    raise ApiProblem(403, "not-allowed", detail)
+
+
+def _groups(sock: socket.socket) -> tuple[int, ...]:
+    """The further groups of the process at the other end; none if there are more than 256."""
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 1024)
+    except OSError:
+        return ()
+    return struct.unpack(f"{len(raw) // 4}I", raw)

@@ -57,8 +57,10 @@ async def diff(request: web.Request) -> web.Response:
     files = _files(request)
     folder = None
     if given := request.query.get("folder", ""):
-        if not identify(request).local:
-            raise ApiProblem(403, "not-allowed", "only the command line may name a folder")
+        caller = identify(request)
+        if not (caller.local and caller.role == "admin"):
+            detail = "only root and the daemon's user may name a folder, on the command line"
+            raise ApiProblem(403, "not-allowed", detail)
         folder = Path(given)
         if not folder.is_absolute() or "\0" in given:
             raise ApiProblem(422, "wrong-query", "'folder' must be an absolute path")

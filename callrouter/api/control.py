@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import grp
 import hashlib
 import os
+import pwd
 import socket
 import stat
 import struct
@@ -89,10 +91,27 @@ def find(folder: Path, environ: Mapping[str, str]) -> Path | None:
         except PermissionError:
             denied = denied or place
     if denied is not None:
-        raise ControlError(
-            f"not allowed to use {denied}: run this as root or as the user the daemon runs as"
-        )
+        raise ControlError(f"not allowed to use {denied}: {_who_may(denied)}")
     return None
+
+
+def _who_may(place: Path) -> str:
+    """Whom a socket lets in that keeps us out, as far as can be seen, and what can be done."""
+    elsewhere = "or ask over HTTP, with --url and a token"
+    with contextlib.suppress(OSError, KeyError):
+        status = place.parent.stat()
+        owner = pwd.getpwuid(status.st_uid).pw_name
+        if status.st_mode & stat.S_IXGRP:
+            group = grp.getgrgid(status.st_gid).gr_name
+            return (
+                f"only root, {owner} and the members of group {group} may; have yourself put into it "
+                f"(usermod -aG {group} NAME, then log in again), {elsewhere}"
+            )
+        return (
+            f"only root and {owner} may, unless the configuration names a group (socket: group); run this "
+            f"as one of them, {elsewhere}"
+        )
+    return f"run this as root or as the user the daemon runs as, {elsewhere}"
 
 
 def _is_trusted(folder: Path) -> bool:
@@ -151,6 +170,21 @@ class Claim:
     listener: socket.socket
     lock: int
     aliases: list[Path] = field(default_factory=list)
+    own_folder: bool = True
+
+    def open_to(self, gid: int) -> None:
+        """Let the members of a group connect, besides our own user and root.
+
+        A folder that a person named (``CALLROUTER_SOCKET``) is left with the rights it has.
+
+        Raises:
+            OSError: we are not in that group.
+        """
+        if self.own_folder:
+            os.chown(self.path.parent, -1, gid)
+            self.path.parent.chmod(0o710)
+        os.chown(self.path, -1, gid)
+        self.path.chmod(0o660)
 
     def also_for(self, folder: Path) -> None:
         """Be found for another folder too: ours is a symbolic link that was turned to it."""
@@ -195,7 +229,8 @@ def claim(folder: Path, environ: Mapping[str, str]) -> Claim:
     except OSError as error:
         raise _cannot(path, error) from error
     try:
-        return Claim(path, _listen(path), lock)
+        mine = "CALLROUTER_SOCKET" not in environ
+        return Claim(path, _listen(path), lock, own_folder=mine)
     except OSError as error:
         os.close(lock)
         raise _cannot(path, error) from error

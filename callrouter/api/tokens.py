@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from callrouter.settings import ApiToken, TokenRole
+from callrouter.settings import ApiToken, Role, TokenRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,23 @@ class Caller:
         return self.user or self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Users of this machine who may use the Unix socket, besides root and our own user."""
+
+    gid: int
+    role: Role
+
+
 class Tokens:
     """The API tokens in force.
 
     Attributes:
         changed: called after each change of the tokens.
+        neighbours: the group that is let in at the Unix socket; None: no group is.
     """
+
+    neighbours: Neighbours | None = None
 
     def __init__(self, tokens: Iterable[ApiToken]) -> None:
         self.changed: Callable[[], None] = lambda: None

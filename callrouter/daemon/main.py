@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import grp
 import importlib
 import logging
 import os
@@ -22,7 +23,7 @@ from callrouter.api.control import Claim, ControlError, claim
 from callrouter.api.history import History
 from callrouter.api.listening import CannotListen, listen_tcp
 from callrouter.api.records import said
-from callrouter.api.tokens import Tokens
+from callrouter.api.tokens import Neighbours, Tokens
 from callrouter.api.why import Journal
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
@@ -321,6 +322,7 @@ class Daemon:
         for warning in self._config.settings.warnings:
             logger.warning("%s", warning)
         logger.debug("control socket %s", control.path)
+        self._let_in(control)
         self._runtime.start()
         for name, pbx in self._runtime.pbxes.items():
             self._tasks.spawn(_keep_running(pbx), f"pbx {name}")
@@ -331,6 +333,24 @@ class Daemon:
         if self._systemd.watchdog is not None:
             self._tasks.spawn(self._tell_alive(self._systemd.watchdog / 2), "watchdog")
         self._hold_ups.start()
+
+    def _let_in(self, control: Claim) -> None:
+        """Open the socket to the group that the configuration names, if that can be done."""
+        wanted = self._config.settings.socket
+        if not wanted.group:
+            return
+        try:
+            gid = grp.getgrnam(wanted.group).gr_gid
+            self._tokens.neighbours = Neighbours(gid, wanted.role)
+            control.open_to(gid)
+        except (KeyError, OSError) as error:
+            self._tokens.neighbours = None
+            why = "there is none" if isinstance(error, KeyError) else error.strerror
+            logger.warning(
+                "group %s cannot be let in at the command line's socket (%s): the daemon's user must be "
+                "in it, under systemd by SupplementaryGroups=%s; root and the daemon's user are let in",
+                *(wanted.group, why, wanted.group),
+            )
 
     async def _end(self, front: Front) -> None:
         """Stop in order: no more commands, no more requests, no more links. Calls stay."""

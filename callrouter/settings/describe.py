@@ -197,6 +197,10 @@ def _site(old: Settings, new: Settings) -> Iterator[str]:
     for id_ in differing(old.pbxes, new.pbxes):
         yield from _pbx(id_, old.pbxes.get(id_), new.pbxes.get(id_))
     yield from _http(old.http, new.http)
+    for item in fields(old.socket):
+        before, after = getattr(old.socket, item.name), getattr(new.socket, item.name)
+        if before != after:
+            yield f"socket: {item.name} {_plain(before)} -> {_plain(after)}{_RESTART}"
     for id_ in differing(old.users, new.users):
         yield from _user(id_, old, new)
     if old.database != new.database:

@@ -109,6 +109,7 @@ def _build(
         table=table,
         pbxes=pbxes,
         http=http,
+        socket=site.build_socket(root, document),
         users=site.build_users(root),
         pins={id_: agent.pin for id_, agent in root.agents.items() if agent.pin is not None},
         service_levels=site.build_service_levels(root),

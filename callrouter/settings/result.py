@@ -111,6 +111,14 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SocketSettings:
+    """A group of this machine whose members may use the command line; empty: none."""
+
+    group: str = ""
+    role: Role = "supervisor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserSettings:
     """A person who is not an agent; `password` is an argon2id hash."""
 
@@ -138,6 +146,7 @@ class Settings:
     table: Table
     pbxes: Mapping[str, PbxSettings]
     http: HttpSettings
+    socket: SocketSettings = SocketSettings()
     users: Mapping[str, UserSettings]
     pins: Mapping[str, str] = field(repr=False)
     service_levels: Mapping[str, ServiceLevel]

@@ -155,6 +155,17 @@ class Http(Shape):
     api_tokens: list[ApiToken] = Field(default=[], description="Programs that may use the API.")
 
 
+class Socket(Shape):
+    """Who besides root and the daemon's own user may use the command line on this machine."""
+
+    group: f.Text = Field(description="The group of this machine whose members may.")
+    role: f.Role = Field(
+        "supervisor",
+        description="What they may do. agent: each member acts for the agent whose id is the member's "
+        "user name.",
+    )
+
+
 class User(Shape):
     """A person who is not an agent."""
 
@@ -458,6 +469,9 @@ class Root(Shape):
 
     pbx: dict[f.Name, Pbx] = Field(default={}, description="The telephone systems.")
     http: Http | None = Field(None, description="HTTP API and web page.")
+    socket: Socket | None = Field(
+        None, description="A group whose members may use the command line. Default: none."
+    )
     users: dict[f.Name, User] = Field(default={}, description="People who are not agents.")
     database: f.Database = Field(
         "callrouter.db", description="What outlives a restart: a SQLite file, or postgresql://…"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import grp
 import ipaddress
+import shlex
 import zoneinfo
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -20,6 +22,7 @@ from callrouter.settings.result import (
     PbxSettings,
     ServiceLevel,
     SimulatedSettings,
+    SocketSettings,
     TwilioSettings,
     UserSettings,
 )
@@ -199,6 +202,19 @@ def build_zone(root: schema.Root, document: Document, nearest: Nearest) -> tzinf
         text = f"time zone {quoted(name)} cannot be looked up: this machine has no time zones"
         document.error(("timezone",), text, "install tzdata")
     return UTC
+
+
+def build_socket(root: schema.Root, document: Document) -> SocketSettings:
+    """Say which group may use the command line; one that this machine lacks is warned of."""
+    if root.socket is None:
+        return SocketSettings()
+    try:
+        grp.getgrnam(root.socket.group)
+    except KeyError:
+        name = root.socket.group
+        text = f"this machine has no group {quoted(name)}"
+        document.warning(("socket", "group"), text, f"groupadd --system {shlex.quote(name)}")
+    return SocketSettings(group=root.socket.group, role=root.socket.role)
 
 
 def build_users(root: schema.Root) -> dict[str, UserSettings]:

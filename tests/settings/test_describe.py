@@ -297,6 +297,15 @@ def test_pbx_comes_and_goes(tmp_path: Path) -> None:
     ]
 
 
+def test_the_group_at_the_socket(tmp_path: Path) -> None:
+    before = loaded(tmp_path, rest="socket: {group: users}\n")
+    after = loaded(tmp_path, rest="socket: {group: staff, role: admin}\n")
+    assert changes(before, after) == [
+        f"socket: group users -> staff{RESTART}",
+        f"socket: role supervisor -> admin{RESTART}",
+    ]
+
+
 def test_tls(tmp_path: Path) -> None:
     http = "http: {listen: '[::1]:80', tls: {certificate: c.pem, key: k.pem}}\n"
     assert changes(loaded(tmp_path), loaded(tmp_path, http=http)) == [
@@ -334,7 +343,7 @@ def test_no_key_is_forgotten() -> None:
     }  # fmt: skip
     assert names(Settings) == {
         "table", "pbxes", "http", "users", "pins", "service_levels", "numbers", "timezone", "database",
-        "warnings", "files", "removals_at_once",
+        "warnings", "files", "removals_at_once", "socket",
     }  # fmt: skip
 
 
