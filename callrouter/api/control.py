@@ -100,16 +100,16 @@ def _who_may(place: Path) -> str:
     elsewhere = "or ask over HTTP, with --url and a token"
     with contextlib.suppress(OSError, KeyError):
         status = place.parent.stat()
-        owner = pwd.getpwuid(status.st_uid).pw_name
+        users = dict.fromkeys(("root", pwd.getpwuid(status.st_uid).pw_name))
         if status.st_mode & stat.S_IXGRP:
             group = grp.getgrgid(status.st_gid).gr_name
             return (
-                f"only root, {owner} and the members of group {group} may; have yourself put into it "
+                f"only {', '.join(users)} and the members of group {group} may; have yourself put into it "
                 f"(usermod -aG {group} NAME, then log in again), {elsewhere}"
             )
         return (
-            f"only root and {owner} may, unless the configuration names a group (socket: group); run this "
-            f"as one of them, {elsewhere}"
+            f"only {' and '.join(users)} may, unless the configuration names a group (socket: group); "
+            f"run this as one of them, {elsewhere}"
         )
     return f"run this as root or as the user the daemon runs as, {elsewhere}"
 

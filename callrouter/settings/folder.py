@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
 import re
 import stat
 from dataclasses import dataclass, field
@@ -135,7 +137,8 @@ def read_folder(folder: Path, substitute: Substituter, findings: Findings) -> Do
             if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")
         )
     except (OSError, ValueError) as error:
-        findings.error(whole, 0, 0, f"the configuration folder cannot be read: {_why(error)}")
+        text = f"the configuration folder cannot be read: {_why(error)}"
+        findings.error(whole, 0, 0, text, readers(folder, error))
         document.complete = False
         return document
     if not paths:
@@ -183,7 +186,7 @@ def _read_file(
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        findings.error(source, 0, 0, f"cannot be read: {_why(error)}")
+        findings.error(source, 0, 0, f"cannot be read: {_why(error)}", readers(path, error))
         return source, None
     if len(raw) > MAX_BYTES:
         findings.error(source, 0, 0, "is larger than 16 MiB")
@@ -211,6 +214,20 @@ def _decode(raw: bytes, source: Source, findings: Findings) -> str | None:
         findings.error(source, len(before), len(before[-1]) + 1, text_, "take it out")
         return None
     return text
+
+
+def readers(path: Path, error: Exception) -> str:
+    """Who may read a file or folder that we may not; empty where the reason is another one."""
+    if not isinstance(error, PermissionError):
+        return ""
+    try:
+        status = path.stat()
+        names = ["root", pwd.getpwuid(status.st_uid).pw_name]
+        if status.st_mode & stat.S_IRGRP:
+            names.append(f"the members of group {grp.getgrgid(status.st_gid).gr_name}")
+    except (OSError, KeyError):
+        return "run this as root or as the user the daemon runs as"
+    return f"{' and '.join(dict.fromkeys(names))} may read it"
 
 
 def _why(error: Exception) -> str:

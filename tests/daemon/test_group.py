@@ -17,6 +17,7 @@ import pytest
 from callrouter.api import control
 from callrouter.cli.client import Client, Refused
 from callrouter.cli.problems import Failed
+from callrouter.settings import ConfigError, Problem, load
 from tests.daemon.process import AGENTS, Place, started
 
 NOBODY = pwd.getpwnam("nobody")
@@ -83,7 +84,7 @@ def test_the_group_is_let_in_and_others_are_told_how(open_place: Place) -> None:
         assert told.startswith("Refused 403: only root and the daemon's user may name a folder")
         told = as_nobody([], asking(place, "status"))
         assert told.startswith(f"Failed 3: not allowed to use {path}: ")
-        assert f"only root, root and the members of group {GROUP.gr_name} may" in told
+        assert f"only root and the members of group {GROUP.gr_name} may" in told
         assert f"usermod -aG {GROUP.gr_name}" in told
         assert "--url and a token" in told
 
@@ -105,7 +106,35 @@ def test_with_role_agent_each_member_acts_for_the_agent_of_their_name(open_place
 def test_without_a_group_only_root_and_the_daemons_user(open_place: Place) -> None:
     with started(open_place):
         told = as_nobody([GROUP.gr_gid], asking(open_place, "status"))
-    assert "only root and root may, unless the configuration names a group (socket: group)" in told
+    assert "only root may, unless the configuration names a group (socket: group)" in told
+
+
+@as_root
+def test_files_that_one_may_not_read(open_place: Place) -> None:
+    config = open_place.config
+    os.chown(config, -1, GROUP.gr_gid)
+    config.chmod(0o750)
+
+    def read() -> str:
+        [item] = problems(config)
+        return f"{item.text} ({item.hint})"
+
+    def problems(folder: Path) -> tuple[Problem, ...]:
+        try:
+            load(folder, environ={})
+        except ConfigError as error:
+            return error.problems
+        return ()
+
+    assert problems(config) == ()
+    assert as_nobody([], read) == (
+        "the configuration folder cannot be read: Permission denied "
+        f"(root and the members of group {GROUP.gr_name} may read it)"
+    )
+    (config / "agents.yaml").chmod(0o600)
+    assert as_nobody([GROUP.gr_gid], read) == (
+        "cannot be read: Permission denied (root may read it)"
+    )
 
 
 def test_a_group_that_there_is_not(place: Place) -> None:
