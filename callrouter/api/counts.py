@@ -61,6 +61,8 @@ class Counts:
         if not isinstance(item, Record):
             return
         match item.kind:
+            case Happened.RENAMED:
+                self._renamed(item.queue, str(item.detail[0]))
             case Happened.ENTERED:
                 self.calls[item.queue] += 1
             case Happened.CONNECTED:
@@ -73,3 +75,15 @@ class Counts:
                 self.ended[item.queue, item.kind.value] += 1
             case _:
                 pass
+
+    def _renamed(self, queue: str, was: str) -> None:
+        """The counts of a queue go along with its new name."""
+        if not queue:
+            return
+        if was in self.calls:
+            self.calls[queue] += self.calls.pop(was)
+        for counts in (self.ended, self.offers):
+            for name, what in [key for key in counts if key[0] == was]:
+                counts[queue, what] += counts.pop((name, what))
+        if was in self.waits:
+            self.waits[queue] = self.waits.pop(was)

@@ -81,6 +81,8 @@ class History:
             return
         self._turn_page(item.at)
         self._count(item)
+        if item.kind is Happened.RENAMED:
+            self._renamed(item)
         if item.call:
             self._tell(item)
 
@@ -103,6 +105,14 @@ class History:
         return self._agents.get(agent, 0)
 
     # ------------------------------------------------------------ inside
+
+    def _renamed(self, record: Record) -> None:
+        """The counts of today go along with a new name; what is told of calls stays as it was told."""
+        was = str(record.detail[0])
+        if record.queue and was in self._queues:
+            self._queues[record.queue] = self._queues.pop(was)
+        if record.agent and was in self._agents:
+            self._agents[record.agent] = self._agents.pop(was)
 
     def _turn_page(self, now: float) -> None:
         if now < self._midnight:

@@ -44,6 +44,7 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.RULE: ("rule",),
     _H.SHIFT: ("members",),
     _H.DRAINED: (),
+    _H.RENAMED: ("was",),
     _H.STATE: ("state", "why"),
 }
 """Names for the places of `Record.detail`, in its order; ``_s`` is seconds."""
@@ -167,6 +168,9 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.DEVICE_FAILED: _failed,
     _H.TOLD: lambda r, d: f"agent {r.agent} is told: {d['message']}",
     _H.RULE: lambda r, d: f"call {r.call}: rule '{d['rule']}' applies",
+    _H.RENAMED: lambda r, d: (
+        f"{'queue ' + r.queue if r.queue else 'agent ' + r.agent} was called {d['was']} before"
+    ),
     _H.DRAINED: lambda r, _: (
         f"queue {r.queue}, which was taken out, has served its last caller and is gone"
     ),

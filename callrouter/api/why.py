@@ -143,6 +143,11 @@ class Journal:
         elif item.__class__ is Record and item.kind in _MEMBERS_CHANGE:
             self.sort_in()
             self._learn_members()
+        elif item.__class__ is Record and item.kind is Happened.RENAMED and item.agent:
+            self.sort_in()
+            was = self._timelines.pop(str(item.detail[0]), None)
+            if was is not None:
+                self._timelines[item.agent] = was
 
     def sort_in(self) -> None:
         """Bring everything up to date; whoever asks does this first."""

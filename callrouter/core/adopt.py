@@ -55,10 +55,14 @@ def _calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     known = floor.calls if gap else {*floor.calls, *floor.departed}
     found = [item for item in seen.calls if item.arrived.call not in known]
     for item in sorted(found, key=lambda item: item.arrived.entered_at or floor.now):
-        if item.talking_to and item.arrived.queue not in floor.queues:
+        if item.talking_to and not _has(floor, item.arrived.queue):
             floor.note(f"call {item.arrived.call} talks, and its queue is gone; left alone")
         else:
             calls.arrived(floor, item.arrived, found=True)
+
+
+def _has(floor: Floor, queue: str) -> bool:
+    return queue in floor.queues or queue in floor.former_queues
 
 
 def _take_in(
@@ -77,14 +81,14 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, g
     A phone that rings for a call we have taken up goes on ringing. One that was picked up meanwhile has
     taken the call, as it would have a moment before or after.
     """
-    agent = floor.agents.get(seen.agent)
+    agent = floor.agent_named(seen.agent)
     call = floor.calls.get(talking.get(seen.offer, seen.call))
     if seen.bridged or seen.offer in talking:
         in_talk = call if seen.offer in talking else None
         if not _talk(floor, pbx, seen, in_talk):
             floor.note(f"{seen.agent or 'somebody'} talks on a leg of offer {seen.offer}; let be")
         return
-    member = call.queue.members.get(seen.agent) if call is not None else None
+    member = call.queue.members.get(agent.id) if call is not None and agent is not None else None
     if (
         agent is None
         or call is None
@@ -121,7 +125,7 @@ def _stop(floor: Floor, pbx: str, seen: SeenLeg) -> None:
 
 def _until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
     """The agent of a leg that is being stopped is not rung before that phone is quiet."""
-    agent = floor.agents.get(seen.agent)
+    agent = floor.agent_named(seen.agent)
     member = _member(floor, agent, None) if agent is not None else None
     if agent is None or member is None:
         return
@@ -181,7 +185,7 @@ def _talk(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
     whether or not the table still has them, their queue or their phone.
     """
     mine = call is not None and call.state is CallState.WAITING and call.pbx == pbx
-    agent = floor.agents.get(seen.agent) or _finishing(floor, seen.agent)
+    agent = floor.agent_named(seen.agent) or _finishing(floor, seen.agent)
     member = _member(floor, agent, call.queue if call is not None and mine else None)
     held = [offer for offer in agent.offers.values() if offer.state in agents.OFF_HOOK]
     if member is None or len(held) >= agent.spec.capacity:

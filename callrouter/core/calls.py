@@ -58,6 +58,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     if event.call in floor.calls:
         floor.note(f"call {event.call} arrived again and is known already")
         return
+    event = entrances.under_new_names(floor, event)
     event, rule = rules.apply(floor.table, event, floor.now)
     if not found:
         event = entrances.checked(floor, event)

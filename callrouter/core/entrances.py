@@ -33,6 +33,15 @@ def no_queue(floor: Floor, event: CallArrived) -> None:
     floor.note(text, "queue")
 
 
+def under_new_names(floor: Floor, event: CallArrived) -> CallArrived:
+    """The same arrival, for what the queue and the agent are called now."""
+    queue = floor.former_queues.get(event.queue) if event.queue not in floor.queues else None
+    agent = floor.former_agents.get(event.agent) if event.agent not in floor.agents else None
+    if queue is None and agent is None:
+        return event
+    return replace(event, queue=queue or event.queue, agent=agent or event.agent)
+
+
 def checked(floor: Floor, event: CallArrived) -> CallArrived:
     """The same arrival without what cannot be; each is said."""
     for what, why in event.refused:

@@ -168,7 +168,7 @@ def lost(floor: Floor, pbx: str) -> None:
 
 def restore(floor: Floor, event: AgentRestored) -> None:
     """An agent as they were before a restart; deadlines are kept, not started anew."""
-    agent = floor.agents.get(event.agent)
+    agent = floor.agent_named(event.agent)
     if agent is None or agent.gone:
         floor.note(f"'{event.agent}' was an agent before the restart and is none now")
         return
@@ -232,9 +232,10 @@ def _wrap_up(floor: Floor, agent: Agent, event: AgentRestored) -> None:
     until = event.wrap_until
     if until is None:
         return
-    until = min(until, floor.now + wishes.longest_wrap_up(floor, agent, event.wrap_queue))
+    queue = floor.former_queues.get(event.wrap_queue, event.wrap_queue)
+    until = min(until, floor.now + wishes.longest_wrap_up(floor, agent, queue))
     if until > floor.now:
-        agent.wrap_until, agent.wrap_queue = until, event.wrap_queue
+        agent.wrap_until, agent.wrap_queue = until, queue
         floor.timers.wrap_up.set(agent.id, until)
     else:
         agent.idle_since = max(agent.idle_since, until)

@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from callrouter.core import agents, announcing, calendar, calls, devices, staffing, waiting, wishes
+from callrouter.core import (
+    agents,
+    announcing,
+    calendar,
+    calls,
+    devices,
+    renaming,
+    staffing,
+    waiting,
+    wishes,
+)
 from callrouter.core.state import Agent, Floor, Membership, Queue
 from callrouter.model.commands import Happened
 from callrouter.model.table import AgentSpec, QueueSpec, SignIn, Table
@@ -24,6 +34,7 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
     (`Table.reusing` sees to that beforehand).
     """
     before, floor.table = floor.table, table
+    renaming.apply(floor, before, table)
     changed: list[Agent] = []
     moved: set[str] = set()
     if table.agents is not before.agents:

@@ -445,6 +445,9 @@ class Floor:
         """Whom a caller (queue, number) talked to last, and when it ended; the oldest first."""
         self.passed_on: OrderedDict[str, str] = OrderedDict()
         """Who transferred a call away last, by call; the oldest first."""
+        self.former_agents: dict[str, str] = {}
+        """The agent whom a name belonged to before, by that name; the same for queues."""
+        self.former_queues: dict[str, str] = {}
         self.draining: dict[str, Queue] = {}
         """Queues that are taken out of the table and stay for the calls that are in them."""
         self.expecting_until = 0.0
@@ -452,6 +455,11 @@ class Floor:
         self.drifting = False
         """Whether a queue's order moves with the clock alone."""
         self._serial = 0
+
+    def agent_named(self, name: str) -> Agent | None:
+        """An agent by their id, or by the one that they had before."""
+        found = self.agents.get(name)
+        return found or self.agents.get(self.former_agents.get(name, ""))
 
     def next_serial(self) -> int:
         """A number that was not given out before."""

@@ -89,18 +89,36 @@ class Registrar:
                 made += self.proving.heard(event, now)
             case Configured():
                 self.book.configure(event.settings, dict(event.agents), event.dialling)
+                made += self._renamed()
                 made.append(Changed())
             case Restored():
                 # What was asked for before the store could be read is newer.
                 kept = {(row.agent, row.device): row for row in event.mobiles if sound(row)}
                 self.book.mobiles = kept | self.book.mobiles
                 self.proving.ledger.restore(event.dialled)
+                made += self._renamed()
                 made.append(Changed())
             case Ticked():
                 pass
             case _:
                 assert_never(event)
         return made
+
+    def _renamed(self) -> Iterator[Decision]:
+        """The mobiles of agents who are called otherwise now go along."""
+        former = {
+            spec.renamed_from: name
+            for name, spec in self.book.agents.items()
+            if spec.renamed_from and spec.renamed_from not in self.book.agents
+        }
+        for (agent, device), row in list(self.book.mobiles.items()):
+            new = former.get(agent)
+            if new is None or (new, device) in self.book.mobiles:
+                continue
+            del self.book.mobiles[agent, device]
+            moved = self.book.mobiles[new, device] = replace(row, agent=new)
+            yield Forget(agent=agent, device=device)
+            yield Keep(row=moved)
 
     # ------------------------------------------------------------ requests
 

@@ -192,6 +192,8 @@ class Happened(Enum):
     """A device was rung and did not take the call, in a way that speaks against ringing it again."""
     TOLD = "told"
     SHIFT = "shift"
+    RENAMED = "renamed"
+    """A queue or an agent goes by another name from now on; `detail` has the old one."""
     DRAINED = "drained"
     """The last call of a queue that was taken out of the table has ended, and the queue is gone."""
     STATE = "state"

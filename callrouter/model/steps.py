@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from callrouter.model.renames import under_new_names
 from callrouter.model.table import AgentSpec, KeepWaiting, QueueSpec, Table
 
 STEP = 200
@@ -23,6 +24,10 @@ def steps(old: Table, new: Table, size: int = STEP) -> Iterator[Table]:
 
     What has not changed has to be the same objects (see `Table.reusing`). A queue is never divided.
     """
+    named = under_new_names(old, new)
+    if named is not old and len(new.agents) + len(new.queues) > 1:
+        yield named  # other names first, or what is new would be taken for something else
+        old = named
     agents, agents_over = _change(old.agents, new.agents)
     queues, queues_over = _change(old.queues, new.queues)
     weights = {name: _weight(old.queues.get(name), spec) for name, spec in queues.items()}

@@ -13,7 +13,7 @@ from callrouter.settings.describequeues import queue_changes
 from callrouter.settings.describerules import rule_changes
 from callrouter.settings.differences import counted, differing, mapping_lines
 from callrouter.settings.queues import serving
-from callrouter.settings.renames import under_new_names
+from callrouter.settings.renames import settings_under_new_names
 from callrouter.settings.result import HttpSettings, PbxSettings, ServiceLevel, Settings
 from callrouter.settings.wording import duration, hours, masked
 
@@ -28,7 +28,7 @@ def changes(old: Settings, new: Settings) -> list[str]:
     secret is shown, and of a phone number not more than its country and its last 3 digits. What makes
     no difference, such as the order of agents where the policy does not go by it, is left out.
     """
-    old, lines = under_new_names(old, new)
+    old, lines = settings_under_new_names(old, new)
     return [
         *lines,
         *_agents(old, new),

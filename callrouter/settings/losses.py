@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from callrouter.model.renames import renamed, under_new_names
 from callrouter.model.table import Table
 from callrouter.settings.past import Files
 from callrouter.settings.queues import all_members
-from callrouter.settings.renames import renamed, table_under_new_names
 
 LEAST: Final = 3
 """So many agents, queues, phones or places at the least are much …"""
@@ -34,7 +34,7 @@ def losses(
         after: the files as they are now.
         lines: what the change does, in words.
     """
-    old = table_under_new_names(old, new)
+    old = under_new_names(old, new)
     return (
         *_cut(before, after, lines),
         *_much("queue", gone_queues(old, new), len(old.queues)),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from callrouter.clock import Clock
@@ -121,6 +122,8 @@ class Keeper:
         """A listener of the runtime."""
         if isinstance(item, Record) and item.agent and item.kind not in _ONLY_TELLS:
             self._mark(item.agent, acted=item.kind in _ACTS)
+            if item.kind is Happened.RENAMED:
+                self._mark(str(item.detail[0]), acted=False)  # there is no such agent: the row goes
 
     def heard(self, event: Event) -> None:
         """A person's request was handled; during a call it leaves no record until later."""
@@ -160,10 +163,22 @@ class Keeper:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._put_back, rows)
 
+    def _under_new_names(self, rows: list[Row]) -> Iterator[Row]:
+        """The rows, those of agents who are called otherwise now under their new names."""
+        names = {row.agent for row in rows}
+        for row in rows:
+            new = self._floor.former_agents.get(row.agent, "")
+            if row.agent in self._floor.agents or not new or new in names:
+                yield row
+            else:
+                self._writer.put(AGENTS, {(row.agent,): None})
+                yield replace(row, agent=new)
+
     def _put_back(self, rows: list[Row] | None) -> None:
         if rows is not None and not self._closed:
             touched, self._touched = self._touched or set(), None
             today = day_of(self._clock.now(), self._floor.table.zone)
+            rows = [*self._under_new_names(rows)]
             known = [row for row in rows if row.agent in self._floor.agents]
             # Who was taken out of the configuration must not come back signed in next year.
             gone = {row.agent for row in rows} - self._floor.agents.keys()

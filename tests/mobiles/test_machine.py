@@ -10,6 +10,7 @@ from callrouter.mobiles.merge import Merger
 from callrouter.mobiles.words import (
     Asker,
     ChangeAsked,
+    Configured,
     Done,
     Keep,
     Refused,
@@ -573,3 +574,26 @@ def test_a_row_of_an_attacker_in_the_store_goes_nowhere() -> None:
     )  # fmt: skip
     world.put(Restored(mobiles=(row, replace(row, device="sat", number="+881612345678"))))
     assert devices(world) == ["desk"]
+
+
+def test_mobiles_go_along_with_an_agents_new_name() -> None:
+    world = World()
+    started = world.register()
+    assert isinstance(started, Started)
+    world.prove()
+    named = {**AGENTS, "alicia": replace(AGENTS["alice"], id="alicia", renamed_from="alice")}
+    del named["alice"]
+    before = len(world.made)
+    configured = Configured(settings=world.settings, agents=named, dialling=("office",))
+    world.put(configured)
+    book = world.registrar.book
+    assert [(row.agent, row.device) for row in book.of("alicia")] == [("alicia", "mobile")]
+    assert book.of("alice") == []
+    assert book.owner(MOBILE) == "alicia"
+    kept = [(type(item).__name__, item) for item in world.made[before:]]
+    assert [name for name, _ in kept] == ["Forget", "Keep", "Changed"]
+    late = World()
+    late.put(configured)
+    row = replace(next(iter(book.mobiles.values())), agent="alice")
+    late.put(Restored(mobiles=(row,), dialled=()))
+    assert late.registrar.book.owner(MOBILE) == "alicia"

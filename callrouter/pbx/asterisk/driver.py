@@ -182,6 +182,8 @@ class AsteriskPbx:
         """Watch the phones that the table names."""
         before, self._table = self._table, table
         self._journal.use(before, table)
+        if table.queues is not before.queues:
+            self._rename_queues(table)
         if table.agents is before.agents:
             return
         devices = [
@@ -193,6 +195,18 @@ class AsteriskPbx:
         self._contacts.use(devices)
         if self.mirror.phones.use(devices) and self.in_step:
             self.resync("the configuration names other phones")
+
+    def _rename_queues(self, table: Table) -> None:
+        """Callers of a queue that is called otherwise now: a router that is restarted must find them there."""
+        names = {
+            spec.renamed_from: spec.id
+            for spec in table.queues.values()
+            if spec.renamed_from and spec.renamed_from not in table.queues
+        }
+        for caller in self.mirror.callers.values() if names else ():
+            if caller.queue in names:
+                caller.queue = names[caller.queue]
+                self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_QUEUE", caller.queue))
 
     def resync(self, why: str) -> None:
         """Compare everything with Asterisk anew. Calls that are as they should be do not notice."""

@@ -144,6 +144,8 @@ class KnownDevices:
             before: tuple[str, str] | None = self._told.get(queue.id)
             if found != before:
                 self._told[queue.id] = found
-                yield orders.setvar("", DESKS + queue.id, found[0])
-                yield orders.setvar("", MOBILES + queue.id, found[1])
-                yield orders.setvar("", STAMP + queue.id, _stamp(found))
+                former = queue.spec.renamed_from  # callers may still stand at that extension
+                for name in (queue.id, former) if former else (queue.id,):
+                    yield orders.setvar("", DESKS + name, found[0])
+                    yield orders.setvar("", MOBILES + name, found[1])
+                    yield orders.setvar("", STAMP + name, _stamp(found))

@@ -57,9 +57,9 @@ class Lamps:
             self._mark(self._all())
             return
         if record.kind is Happened.STATE:
-            self._mark((AGENT + record.agent,))
+            self._mark(AGENT + name for name in self._names(record.agent))
         if record.queue:
-            self._mark((QUEUE + record.queue,))
+            self._mark(QUEUE + name for name in self._queue_names(record.queue))
         if record.kind is Happened.MOVED:  # nothing says where from
             self._mark(QUEUE + name for name in self._floor().queues)
 
@@ -80,7 +80,20 @@ class Lamps:
         floor = self._floor()
         yield from (AGENT + name for name in floor.agents)
         yield from (QUEUE + name for name in floor.queues)
+        yield from (AGENT + name for name in floor.former_agents)
+        yield from (QUEUE + name for name in floor.former_queues)
         yield from list(self._told)
+
+    def _names(self, agent: str) -> Iterable[str]:
+        """The names under which keys may watch an agent: the one before the present one is still on phones."""
+        known = self._floor().agents.get(agent)
+        former = known.spec.renamed_from if known is not None else ""
+        return (agent, former) if former else (agent,)
+
+    def _queue_names(self, queue: str) -> Iterable[str]:
+        known = self._floor().queues.get(queue)
+        former = known.spec.renamed_from if known is not None else ""
+        return (queue, former) if former else (queue,)
 
     def _mark(self, lamps: Iterable[str]) -> None:
         self._marked.update(dict.fromkeys(lamps))
@@ -106,10 +119,11 @@ class Lamps:
     def _state(self, lamp: str) -> str:
         """What a lamp has to show. An agent may be called like a queue's lamp: then it is theirs."""
         floor = self._floor()
-        agent = floor.agents.get(lamp.removeprefix(AGENT))
+        agent = floor.agent_named(lamp.removeprefix(AGENT))
         if agent is not None:
             return NOBODY if agent.gone else STATES[agent.shown]
-        queue = floor.queues.get(lamp.removeprefix(QUEUE)) if lamp.startswith(QUEUE) else None
+        name = lamp.removeprefix(QUEUE) if lamp.startswith(QUEUE) else ""
+        queue = floor.queues.get(floor.former_queues.get(name, name)) if name else None
         if queue is not None:
             return LIT if queue.waiting else OFF
         return OFF if lamp.startswith(QUEUE) else NOBODY

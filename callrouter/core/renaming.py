@@ -1,0 +1,172 @@
+"""Queues and agents that go by other names from now on: all that belongs to them goes along.
+
+The agent or queue stays the same object, so calls, talks, states, clocks and counts need nothing. What is kept under
+the name is moved to the new one here. The former name still leads to it for as long as `renamed_from` says so:
+channels of the PBX and rows of the store bear it over a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from callrouter.core import agents, calls
+from callrouter.core.state import Agent, Floor, Queue
+from callrouter.core.timers import Deadlines
+from callrouter.model.commands import Happened
+from callrouter.model.renames import renamed
+from callrouter.model.table import Table
+
+_Value = TypeVar("_Value")
+
+
+def apply(floor: Floor, before: Table, table: Table) -> None:
+    """Give everything its new name that has one in `table`, and remember the former ones."""
+    if table.agents is not before.agents:
+        for old, new in renamed(before.agents, table.agents).items():
+            if old in floor.agents and new not in floor.agents:
+                _agent(floor, floor.agents[old], new)
+        floor.former_agents = _former(table.agents)
+    if table.queues is not before.queues:
+        for old, new in renamed(before.queues, table.queues).items():
+            if old in floor.queues and new not in floor.queues:
+                _queue(floor, floor.queues[old], new)
+        floor.former_queues = _former(table.queues)
+
+
+def _former(specs: Mapping[str, object]) -> dict[str, str]:
+    found = ((getattr(spec, "renamed_from", ""), name) for name, spec in specs.items())
+    return {former: name for former, name in found if former}
+
+
+def _agent(floor: Floor, agent: Agent, new: str) -> None:
+    old = agent.id
+    agents.leave_lanes(agent)
+    agent.lanes_on.clear()
+    for lane in agent.own_lanes.values():
+        for *_, call in list(lane.line):
+            calls.leave_lane(call)
+            floor.hungry[call.id] = call
+    agent.own_lanes.clear()
+    for (
+        call
+    ) in floor.calls.values():  # before what they refused changes, on which their places hang
+        if old in call.tried or old in call.offers:
+            calls.leave_lane(call)
+            floor.hungry[call.id] = call
+    del floor.agents[old]
+    agent.id = new
+    floor.agents[new] = agent
+    devices = tuple(replace(device, agent=new) for device in agent.spec.devices)
+    agent.spec = replace(agent.spec, id=new, devices=devices)
+    _agents_own(floor, agent, old)
+    _agents_places(floor, agent, old)
+    _agents_deadlines(floor, old, new)
+    agents.touch(floor, agent)
+    floor.record(Happened.RENAMED, agent=new, detail=(old,))
+
+
+def _agents_own(floor: Floor, agent: Agent, old: str) -> None:
+    """What the agent keeps themselves."""
+    new = agent.id
+    if agent.changed_by == old:
+        agent.changed_by = new
+    if agent.pending_by == old:
+        agent.pending_by = new
+    agent.devices_off = {
+        device: (new if by == old else by, at) for device, (by, at) in agent.devices_off.items()
+    }
+    for offer in agent.offers.values():
+        for leg in offer.legs.values():
+            leg.device = replace(leg.device, agent=new)
+    floor.freed.pop(old, None)
+    floor.staffing.pop(old, None)
+
+
+def _agents_places(floor: Floor, agent: Agent, old: str) -> None:
+    """Where others have the agent by name."""
+    new, names = agent.id, {old: agent.id}
+    for queue in floor.queues.values():
+        queue.members = _keys(queue.members, names)
+        queue.known = _keys(queue.known, names)
+    for call in floor.calls.values():
+        call.tried = _keys(call.tried, names)
+        call.offers = _keys(call.offers, names)
+        if call.first_agent == old:
+            call.first_agent = new
+    for call_id, giver in floor.passed_on.items():
+        if giver == old:
+            floor.passed_on[call_id] = new
+    for place, (who, at) in floor.last_talks.items():
+        if who == old:
+            floor.last_talks[place] = (new, at)
+
+
+def _agents_deadlines(floor: Floor, old: str, new: str) -> None:
+    timers = floor.timers
+    _move(timers.wrap_up, old, new)
+    _move(timers.pause, old, new)
+    for deadlines in (timers.rest, timers.hours):
+        for owner, _ in deadlines.all():
+            if isinstance(owner, tuple) and owner[0] == old:
+                _move(deadlines, owner, (new, owner[1]))
+    floor.resting = {
+        (new if who == old else who, device): until
+        for (who, device), until in floor.resting.items()
+    }
+    floor.outside_hours = {
+        (new if who == old else who, device) for who, device in floor.outside_hours
+    }
+
+
+def _queue(floor: Floor, queue: Queue, new: str) -> None:
+    old = queue.id
+    _out_of_lanes(floor, queue)
+    del floor.queues[old]
+    queue.id = new
+    queue.spec = replace(queue.spec, id=new)
+    floor.queues[new] = queue
+    for agent in floor.agents.values():
+        agent.memberships = _keys(agent.memberships, {old: new})
+        if agent.wrap_queue == old:
+            agent.wrap_queue = new
+    for call in floor.calls.values():
+        call.been = tuple(new if name == old else name for name in call.been)
+    for place in [place for place in floor.last_talks if place[0] == old]:
+        floor.last_talks[new, place[1]] = floor.last_talks.pop(place)
+    floor.emptied = _keys(floor.emptied, {old: new})
+    floor.draining = _keys(floor.draining, {old: new})
+    _move(floor.timers.shift, old, new)
+    for owner, _ in floor.timers.nobody.all():
+        if isinstance(owner, tuple) and owner[0] == old:
+            _move(floor.timers.nobody, owner, (new, owner[1]))
+    floor.record(Happened.RENAMED, queue=new, detail=(old,))
+
+
+def _out_of_lanes(floor: Floor, queue: Queue) -> None:
+    """The lanes of a queue bear its name: they are made again when a call needs them."""
+    for call in queue.waiting.values():
+        calls.leave_lane(call)
+        floor.hungry[call.id] = call
+    for agent in floor.agents.values():
+        mine = [place for place in agent.own_lanes if place[0] == queue.id]
+        if queue.id in agent.memberships or mine:
+            agents.leave_lanes(agent)
+            agent.lanes_on.clear()
+            for place in mine:
+                del agent.own_lanes[place]
+            agents.touch(floor, agent)
+    queue.lanes.clear()
+
+
+def _keys(values: Mapping[str, _Value], names: Mapping[str, str]) -> dict[str, _Value]:
+    """The same values in their order, under new names."""
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _move(deadlines: Deadlines, old: str | tuple[str, str], new: str | tuple[str, str]) -> None:
+    at = deadlines.at(old)
+    if at is not None:
+        deadlines.cancel(old)
+        deadlines.set(new, at)
