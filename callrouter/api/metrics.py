@@ -171,6 +171,8 @@ def _fraud(mobiles: Mapping[str, Any], reception: Mapping[str, Any]) -> Iterable
     yield refused
     yield _counter("wrong_pins", "Wrong PINs at phones.", value=reception["wrong_pins"])
     yield _counter("lockouts", "Locks after wrong PINs.", value=reception["lockouts"])
+    closed = float(reception.get("outside_closed_s", 0) > 0)
+    yield _gauge("pins_outside_closed", "1 while no PIN is taken from outside.", value=closed)
 
 
 def _gauge(

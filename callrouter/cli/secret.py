@@ -10,7 +10,9 @@ import click
 from callrouter.cli.problems import Failed
 
 PIN_LEAST = 5
-"""Digits. With the lockout (5 wrong ones in 15 minutes) a thief tries 480 a day at the very most."""
+"""Digits, enough at the phones of the house."""
+PIN_OUTSIDE = 6
+"""Digits for who dials codes from outside, where 30 wrong ones in 15 minutes close the door for a while."""
 PIN_MOST = 20
 PASSWORD_LEAST = 8
 
@@ -28,6 +30,12 @@ def passwd() -> None:
         raise Failed(2, fault)
     from argon2 import PasswordHasher  # noqa: PLC0415 - only here
 
+    if sys.stdin.isatty() and text.isdigit() and len(text) < PIN_OUTSIDE:
+        click.echo(
+            f"A PIN of {len(text)} digits will do at the phones of the house. Where codes can be dialled from "
+            f"outside, take {PIN_OUTSIDE} or more.",
+            err=True,
+        )
     click.echo(PasswordHasher().hash(text))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -90,6 +91,10 @@ def _itself(view: Json) -> Iterator[Text]:
         if pbx.get("drift"):
             text = f"{many(pbx['drift'], 'difference')} from {name} that nobody had announced"
             yield Text(f"\n{text}", style="yellow")
+    closed = (view.get("reception") or {}).get("outside_closed_s", 0)
+    if closed:
+        text = f"wrong PINs from outside: none is taken from there for {math.ceil(closed / 60)} min"
+        yield Text(f"\n{text}", style="red")
     if loop.get("held_up"):
         text = f"held up {many(loop['held_up'], 'time')}, {loop['longest_ms']} ms at most, by"
         yield Text(f"\n{text}", style="yellow") + plain(f" {loop['by']}")

@@ -210,6 +210,8 @@ class Daemon:
             pins=lambda: self._config.settings.pins,
             clock=self._clock,
             tasks=self._tasks,
+            region=lambda: self._config.settings.numbers.region,
+            locks=self._keeper.locks,
         )
         reception.mobiles = self._mobiles
         for name, pbx in self._runtime.pbxes.items():
@@ -284,6 +286,7 @@ class Daemon:
             # A store that is known to be away is not waited for twice.
             await self._mobiles.start(0.0 if self._keeper.status()["problem"] else READ_WITHIN)
             self._tasks.spawn(self._memory.recall(), "which calls are over")
+            self._tasks.spawn(self._reception.load_locks(), "locks after wrong PINs")
             if doors:  # callers come in by HTTP
                 self._serving.set()
             opened = self._tasks.spawn(self._open(front), "opening the HTTP side")

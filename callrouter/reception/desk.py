@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -11,9 +12,11 @@ from callrouter.clock import Clock
 from callrouter.core.people import refusal
 from callrouter.core.state import Agent, Floor
 from callrouter.model.events import Event, PersonEvent
+from callrouter.model.locks import LockRow, LockStore
 from callrouter.model.phoning import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
 from callrouter.pbx.base import TalksToPeople
 from callrouter.reception import asked, own, sounds
+from callrouter.reception.numbers import spelled
 from callrouter.reception.pins import Answer, Claim, Pins
 from callrouter.tasks import Tasks
 
@@ -22,7 +25,11 @@ logger = logging.getLogger(__name__)
 TRIES: Final = 3
 """Extensions and PINs that may be keyed in within one call."""
 MOST: Final = 200
-"""Conversations at once; who comes then is asked to try later."""
+"""Conversations at once with phones that are no agent's; who comes then is asked to try later."""
+MOST_OWN: Final = 1000
+"""The same with agents' phones."""
+LONGEST: Final = 120.0
+"""Seconds after which a conversation is over, should its PBX not have said so."""
 
 Then: TypeAlias = Callable[["Visit", str], None]
 
@@ -36,6 +43,9 @@ class Visit:
     code: Code
     endpoint: str
     number: str
+    own: bool = False
+    """The endpoint is a phone of agents'."""
+    ends_at: float = 0.0
     agent: str = ""
     extension: str = ""
     by: str = ""
@@ -54,6 +64,8 @@ class Reception:
         pins: the hashes of the agents' PINs, by agent.
         clock: for lockouts.
         tasks: keeps what runs beside the loop.
+        region: the home country, for numbers that are not written internationally.
+        locks: where locks after wrong PINs outlive a restart.
     """
 
     def __init__(
@@ -64,8 +76,13 @@ class Reception:
         pins: Callable[[], Mapping[str, str]],
         clock: Clock,
         tasks: Tasks,
+        region: Callable[[], str] = lambda: "",
+        locks: LockStore | None = None,
     ) -> None:
-        self.pins = Pins(pins, clock, wrong=self._wrong_pin)
+        self._locks = locks
+        self._region = region
+        self._clock = clock
+        self.pins = Pins(pins, clock, wrong=self._wrong_pin, keep=self._keep_lock)
         self.mobiles: own.Mobiles | None = None
         """Who registers mobiles; without, the codes for that say that they are not available."""
         self._floor = floor
@@ -98,29 +115,55 @@ class Reception:
                 return False
 
     def status(self) -> dict[str, int]:
-        """Counters, for `callrouter status`."""
-        lockout = self.pins.lockout
-        return {
+        """Counters, for `callrouter status`; `outside_closed_s` while no PIN is taken from outside."""
+        lockout, closed = self.pins.lockout, math.ceil(self.pins.closed_for())
+        counts = {
             "conversations": len(self._visits),
             "wrong_pins": lockout.wrong_total,
             "lockouts": lockout.locks_total,
         }
+        return counts | {"outside_closed_s": closed} if closed else counts
+
+    async def load_locks(self) -> None:
+        """Put the locks back that an earlier run kept; waits for the store."""
+        if self._locks is not None:
+            rows = await self._locks.load()
+            self.pins.lockout.restore(rows, self._clock.now())
+
+    def _keep_lock(self, row: LockRow) -> None:
+        if self._locks is None:
+            return
+        if row.until:
+            self._locks.put(row)
+        else:
+            self._locks.forget(row.key)
 
     # ------------------------------------------------------------ who it is
 
     def _dialled(self, event: CodeDialled) -> None:
+        owners = self._floor().owners.get((event.pbx, event.endpoint), [])
+        here = [agent for agent in owners if not agent.gone]
         visit = Visit(event.pbx, event.channel, event.code, event.endpoint, event.caller_number)
-        if len(self._visits) >= MOST:
+        visit.own, visit.ends_at = bool(here), self._clock.now() + LONGEST
+        self._end_overdue()
+        alike = sum(one.own == visit.own for one in self._visits.values())
+        if alike >= (MOST_OWN if visit.own else MOST):
             self._pbx_say(visit, sounds.NOT_NOW)
             return
         self._visits[event.pbx, event.channel] = visit
-        owners = self._floor().owners.get((event.pbx, event.endpoint), [])
-        here = [agent for agent in owners if not agent.gone]
         if len(here) == 1:  # a phone that several share tells nothing
             visit.agent, visit.by = here[0].id, f"phone {event.endpoint}"
             self._act(visit)
         else:
             self._ask(visit, sounds.ASK_EXTENSION, 12, self._extension_keyed)
+
+    def _end_overdue(self) -> None:
+        """Forget conversations of which the end was lost; the oldest come first."""
+        now = self._clock.now()
+        for key, visit in list(self._visits.items()):
+            if visit.ends_at > now:
+                return
+            del self._visits[key]
 
     def _extension_keyed(self, visit: Visit, digits: str) -> None:
         if not digits:
@@ -132,8 +175,8 @@ class Reception:
     def _pin_keyed(self, visit: Visit, digits: str) -> None:
         agent = asked.agent_of(self._floor(), visit.extension)
         # Calls from outside come by the same trunk: there the number tells phones apart.
-        phone = f"{visit.endpoint} {visit.number}"
-        claim = Claim(visit.extension, agent.id if agent else "", digits, phone)
+        phone = f"{visit.endpoint} {spelled(visit.number, self._region())}"
+        claim = Claim(visit.extension, agent.id if agent else "", digits, phone, visit.own)
         self._tasks.spawn(self._check(visit, claim), "looking a PIN up")
 
     async def _check(self, visit: Visit, claim: Claim) -> None:

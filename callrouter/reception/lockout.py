@@ -1,10 +1,13 @@
-"""Who has been wrong too often. Pure: the time is an argument."""
+"""What has seen too many wrong PINs. Pure: the time is an argument."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
+
+from callrouter.model.locks import LockRow
 
 MOST: Final = 5
 """Wrong PINs within `WITHIN` seconds, and the next is not even looked at."""
@@ -15,7 +18,7 @@ LONGEST: Final = 24 * 3600.0
 FORGIVEN: Final = 24 * 3600.0
 """Seconds without a wrong PIN after which a lock counts as the first again."""
 KEPT: Final = 10_000
-"""Keys remembered; beyond that the one that was wrong longest ago is forgotten."""
+"""Keys remembered; beyond that the one that was wrong longest ago is forgotten, unless it is locked."""
 
 
 @dataclass(slots=True)
@@ -26,16 +29,21 @@ class _Record:
 
 
 class Lockout:
-    """Counts wrong PINs by key: an extension that was keyed in, or a phone that called.
+    """Counts wrong PINs by key: an extension that was keyed in, a phone that called, the house.
+
+    Args:
+        keep: told of each lock that begins, for it must outlive a restart, and of each that is forgiven
+            (`until` is 0).
 
     Attributes:
         wrong_total: wrong PINs so far.
         locks_total: locks so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[LockRow], None] = lambda _row: None) -> None:
         self.wrong_total = 0
         self.locks_total = 0
+        self._keep = keep
         self._records: OrderedDict[str, _Record] = OrderedDict()
 
     def left(self, key: str, now: float) -> float:
@@ -43,24 +51,41 @@ class Lockout:
         record = self._records.get(key)
         return 0.0 if record is None else max(0.0, record.until - now)
 
-    def wrong(self, key: str, now: float) -> float:
-        """One more wrong PIN; returns for how long that locks the key, 0 for not."""
+    def wrong(self, key: str, now: float, most: int = MOST, longest: float = LONGEST) -> float:
+        """One more wrong PIN; returns for how long that locks the key, 0 for not.
+
+        Args:
+            key: what is to be locked.
+            now: the time, in seconds.
+            most: wrong PINs within `WITHIN` that lock it.
+            longest: seconds of a lock at most.
+        """
         record = self._records.setdefault(key, _Record())
         self._records.move_to_end(key)
-        while len(self._records) > KEPT:
-            self._records.popitem(last=False)
+        self._make_room(now)
         if record.locks and now - record.until > FORGIVEN:
             record.locks = 0
+            self._keep(LockRow(key=key, until=0.0, locks=0))
         record.wrong.append(now)
         while record.wrong and record.wrong[0] <= now - WITHIN:
             record.wrong.popleft()
-        if len(record.wrong) < MOST:
+        if len(record.wrong) < most:
             return 0.0
-        seconds = min(LONGEST, FIRST * 2.0**record.locks)
-        record.until, record.locks = now + seconds, record.locks + 1
+        seconds = min(longest, FIRST * 2.0 ** min(record.locks, 10))
+        record.until, record.locks = max(record.until, now + seconds), record.locks + 1
         record.wrong.clear()
         self.locks_total += 1
+        self._keep(LockRow(key=key, until=record.until, locks=record.locks))
         return seconds
+
+    def _make_room(self, now: float) -> None:
+        """Forget the keys that were wrong longest ago; one that is locked stays, however many there are."""
+        if len(self._records) <= KEPT:
+            return
+        for key, record in self._records.items():
+            if record.until <= now:
+                del self._records[key]
+                return
 
     def right(self, key: str) -> None:
         """The right PIN: earlier wrong ones are forgiven, earlier locks are remembered."""
@@ -71,3 +96,14 @@ class Lockout:
     def locked(self, now: float) -> list[str]:
         """The keys that are locked now."""
         return [key for key, record in self._records.items() if record.until > now]
+
+    def restore(self, rows: Iterable[LockRow], now: float) -> None:
+        """Put locks back that an earlier run kept; none lasts longer than locks do, whatever its clock said."""
+        for row in rows:
+            until = min(row.until, now + LONGEST)
+            if now - until > FORGIVEN:
+                self._keep(LockRow(key=row.key, until=0.0, locks=0))
+                continue
+            record = self._records.setdefault(row.key, _Record())
+            record.until = max(record.until, until)
+            record.locks = max(record.locks, row.locks)

@@ -11,12 +11,24 @@ from typing import Final
 
 from callrouter.clock import Clock
 from callrouter.logs import mask
-from callrouter.reception.lockout import Lockout
+from callrouter.model.locks import LockRow
+from callrouter.reception.lockout import LONGEST, MOST, WITHIN, Lockout
 
 logger = logging.getLogger(__name__)
 
 WAITING_MOST: Final = 20
-"""PINs that may wait to be looked at, one after the other; further ones are turned away."""
+"""PINs that may wait to be looked at, one after the other; further ones are turned away. Phones of agents and
+others wait in lines of their own."""
+ENDPOINT_MOST: Final = 20
+"""Wrong PINs within a quarter of an hour from one endpoint that is no agent's phone, such as a trunk …"""
+HOUSE_MOST: Final = 30
+"""… and from all of them together, after which none from there is looked at for a while."""
+LONGEST_SHARED: Final = 3600.0
+"""Seconds of a lock that shuts out many for what one has done."""
+OUTSIDE: Final = "outside"
+"""The key of that lock."""
+OUTSIDE_DIGITS: Final = 6
+"""Digits that a PIN should have that is keyed in from outside."""
 _OUTSIDE: Final = 7
 """Digits from which on a number is not an extension of the house."""
 
@@ -34,13 +46,16 @@ class Answer(Enum):
 class Claim:
     """Somebody at a phone says that they are an agent.
 
-    `extension` is what was keyed in, `agent` whose it is (empty: nobody's), `phone` where they are.
+    `extension` is what was keyed in, `agent` whose it is (empty: nobody's), `phone` where they are: the
+    endpoint, and behind a blank the number that they call from, in one spelling. `own`: the endpoint is a phone
+    of agents'.
     """
 
     extension: str
     agent: str
     pin: str
     phone: str
+    own: bool = True
 
     @property
     def named(self) -> str:
@@ -55,6 +70,31 @@ class Claim:
         return " ".join(part for part in (endpoint, shown) if part)
 
 
+class _Line:
+    """PINs that are looked up one after the other."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.waiting = 0
+
+
+def _extension(claim: Claim) -> str:
+    return f"extension {claim.extension}"
+
+
+def _limits(claim: Claim) -> dict[str, int]:
+    """What a wrong PIN counts against, and how many lock it."""
+    limits = {_extension(claim): MOST, f"phone {claim.phone}": MOST}
+    if not claim.own:
+        limits[f"endpoint {claim.phone.partition(' ')[0]}"] = ENDPOINT_MOST
+        limits[OUTSIDE] = HOUSE_MOST
+    return limits
+
+
+def _longest(key: str) -> float:
+    return LONGEST_SHARED if key == OUTSIDE or key.startswith("endpoint ") else LONGEST
+
+
 class Pins:
     """Looks PINs up, one after the other, each in a thread.
 
@@ -66,6 +106,7 @@ class Pins:
         clock: for the lockout.
         verify: tells whether a PIN fits a hash; replaced only to count.
         wrong: told of each wrong PIN, and whether something is locked for it.
+        keep: told of each lock, see `Lockout`.
     """
 
     def __init__(
@@ -75,47 +116,74 @@ class Pins:
         verify: Callable[[str, str], bool] | None = None,
         *,
         wrong: Callable[[Claim, bool], None] = lambda _claim, _locked: None,
+        keep: Callable[[LockRow], None] = lambda _row: None,
     ) -> None:
-        self.lockout = Lockout()
+        self.lockout = Lockout(keep)
         self._pins = pins
         self._clock = clock
         self._verify = verify or _fits
         self._told = wrong
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._lines = {True: _Line(), False: _Line()}
         self._nobody = ("", "")
+
+    def closed_for(self) -> float:
+        """Seconds for which no PIN from outside is looked at still; 0: they are."""
+        return self.lockout.left(OUTSIDE, self._clock.now())
 
     async def check(self, claim: Claim) -> Answer:
         """What is to be thought of a claim."""
-        keys = (f"extension {claim.extension}", f"phone {claim.phone}")
-        if self._waiting >= WAITING_MOST:
+        limits = _limits(claim)
+        line = self._lines[claim.own]
+        if line.waiting >= WAITING_MOST:
             return Answer.BUSY
-        self._waiting += 1
+        line.waiting += 1
         try:
-            async with self._turn:  # so that many at once do not get more tries than one
-                if any(self.lockout.left(key, self._clock.now()) for key in keys):
+            async with line.turn:  # so that many at once do not get more tries than one
+                if any(self.lockout.left(key, self._clock.now()) for key in limits):
                     logger.warning("PIN of %s refused at %s: locked", claim.named, claim.place)
                     return Answer.LOCKED
                 known = self._pins().get(claim.agent)
                 nobodys = await asyncio.to_thread(self._nobodys)
                 fit = await asyncio.to_thread(self._verify, known or nobodys, claim.pin)
+                if known is None or not fit:
+                    return self._wrong(limits, claim)
         finally:
-            self._waiting -= 1
-        if known is not None and fit:
-            self.lockout.right(keys[0])  # the phone's count stays, or one's own PIN would reset it
-            return Answer.RIGHT
-        return self._wrong(keys, claim)
+            line.waiting -= 1
+        # The count of the phone stays, or one's own PIN would reset it.
+        self.lockout.right(_extension(claim))
+        if not claim.own and len(claim.pin) < OUTSIDE_DIGITS:
+            logger.warning(
+                "the PIN of %s has fewer than %d digits and is used at %s, which is no agent's phone: "
+                "make a longer one with `callrouter passwd`",
+                claim.named,
+                OUTSIDE_DIGITS,
+                claim.place,
+            )
+        return Answer.RIGHT
 
-    def _wrong(self, keys: tuple[str, str], claim: Claim) -> Answer:
+    def _wrong(self, limits: Mapping[str, int], claim: Claim) -> Answer:
         now = self._clock.now()
         self.lockout.wrong_total += 1
-        locks = {key: seconds for key in keys if (seconds := self.lockout.wrong(key, now))}
+        locks = {
+            key: seconds
+            for key, most in limits.items()
+            if (seconds := self.lockout.wrong(key, now, most, _longest(key)))
+        }
         logger.warning("wrong PIN for %s at %s", claim.named, claim.place)
         self._told(claim, bool(locks))
-        for key, what in zip(keys, (claim.named, f"phone {claim.place}"), strict=True):
-            if key in locks:
+        for key, seconds in locks.items():
+            if key == OUTSIDE:
+                logger.error(
+                    "%d wrong PINs from outside within %.0f min: PINs are not taken from outside for %.0f min, "
+                    "from agents' own phones they are",
+                    HOUSE_MOST,
+                    WITHIN / 60,
+                    seconds / 60,
+                )
+            else:
+                what = claim.named if key == _extension(claim) else f"phone {claim.place}"
                 text = "%s is locked for %.0f min after wrong PINs"
-                logger.warning(text, what, locks[key] / 60)
+                logger.warning(text, what, seconds / 60)
         return Answer.LOCKED if locks else Answer.WRONG
 
     def _nobodys(self) -> str:

@@ -16,7 +16,7 @@ from callrouter.store.codec import columns, parse
 from callrouter.store.kinds import Journal, Kept
 from callrouter.store.place import File, Place
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """The versions of the database, oldest first: the files in ``migrations/versions``."""
 VERSION_TABLE: Final = "callrouter_version"
 """A name of our own: a PostgreSQL database may have other programs' tables."""

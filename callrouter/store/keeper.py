@@ -15,6 +15,7 @@ from callrouter.model.commands import Happened, Record, Told
 from callrouter.model.events import Event, PersonEvent
 from callrouter.store.calls import CallKeeper
 from callrouter.store.kinds import AGENTS, Key
+from callrouter.store.locks import LockKeeper
 from callrouter.store.mobiles import MobileKeeper
 from callrouter.store.place import Place
 from callrouter.store.row import Row, copy, day_of
@@ -64,6 +65,7 @@ class Keeper:
         self._writer = Writer(place, clock, self._was_read, retry=retry)
         self.mobiles = MobileKeeper(self._writer)
         self.calls = CallKeeper(self._writer)
+        self.locks = LockKeeper(self._writer)
         self._dirty: dict[str, None] = {}
         self._touched: set[str] | None = set()
         """Who signed in, paused … before the database could be read: they are not put back."""

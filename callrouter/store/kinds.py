@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from callrouter.model.locks import LockRow
 from callrouter.model.registered import AuditRow, DialledRow, MobileRow
 from callrouter.model.remembered import OverRow
 from callrouter.store.row import Row
@@ -43,10 +44,11 @@ class Journal:
 
 AGENTS: Final = Kept("agents", Row, ("agent",))
 MOBILES: Final = Kept("mobiles", MobileRow, ("agent", "device"))
+LOCKS: Final = Kept("lockouts", LockRow, ("key",))
 AUDIT: Final = Journal("audit", AuditRow, most=10_000, days=366, telling=True)
 DIALLED: Final = Journal("dialled", DialledRow, most=10_000, days=2)
 
 CALLS_OVER: Final = Journal("calls_over", OverRow, most=10_000, days=2)
 
-KEPT: Final = (AGENTS, MOBILES)
+KEPT: Final = (AGENTS, MOBILES, LOCKS)
 JOURNALS: Final = (AUDIT, DIALLED, CALLS_OVER)

@@ -44,9 +44,10 @@ class Sent:
 
 
 class Desk:
-    def __init__(self, dial_number: str = "PJSIP/{number}@carrier") -> None:
+    def __init__(self, dial_number: str = "PJSIP/{number}@carrier", own: str = "") -> None:
         self.sent, self.heard = Sent(), list[PhoneEvent]()
-        self.people = People("office", cast("Outbox", self.sent), dial_number, "")
+        outbox = cast("Outbox", self.sent)
+        self.people = People("office", outbox, dial_number, "", own=lambda name: name == own)
         self.people.listen(self.heard.append)
 
     def event(self, name: str, **headers: str) -> None:
@@ -147,6 +148,41 @@ def test_a_flood_of_people_is_bounded() -> None:
     for n in range(MOST + 50):
         desk.dial(uid=f"1.{n}")
     assert len(desk.heard) == MOST
+
+
+def test_strangers_leave_agents_phones_their_share() -> None:
+    desk = Desk(own="PJSIP/1001")
+    for n in range(MOST + 50):
+        desk.dial(uid=f"1.{n}", Channel=f"PJSIP/trunk-{n:08x}")
+    assert len(desk.heard) == MOST
+    desk.dial(uid="2.1")
+    assert len(desk.heard) == MOST + 1
+
+
+def test_a_conversation_is_ended_after_two_minutes() -> None:
+    desk = Desk()
+    desk.dial(uid="1.1")
+    for _ in range(60):
+        desk.people.beat(1.0)
+    desk.dial(uid="1.2")
+    for _ in range(59):
+        desk.people.beat(1.0)
+    assert len(desk.heard) == 2
+    desk.people.beat(1.0)
+    assert desk.heard[2:] == [PersonLeft(pbx="office", channel="1.1")]
+    assert desk.sent.actions == [{"Action": "Hangup", "Channel": "1.1", "Cause": "16"}]
+    for _ in range(60):
+        desk.people.beat(1.0)
+    assert desk.heard[3:] == [PersonLeft(pbx="office", channel="1.2")]
+
+
+def test_who_is_on_no_channel_that_asterisk_has_has_left() -> None:
+    desk = Desk()
+    desk.dial(uid="1.1")
+    desk.dial(uid="1.2")
+    desk.people.compare({"1.2", "7.7"})
+    assert desk.heard[2:] == [PersonLeft(pbx="office", channel="1.1")]
+    assert desk.people.channels() == {"1.2"}
 
 
 @pytest.mark.parametrize(

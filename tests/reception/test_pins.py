@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
+from callrouter.model.locks import LockRow
 from callrouter.reception.hashes import fits
 from callrouter.reception.lockout import FIRST, FORGIVEN, KEPT, LONGEST, MOST, WITHIN, Lockout
-from callrouter.reception.pins import WAITING_MOST, Answer, Claim, Pins
+from callrouter.reception.numbers import spelled
+from callrouter.reception.pins import (
+    ENDPOINT_MOST,
+    HOUSE_MOST,
+    LONGEST_SHARED,
+    OUTSIDE,
+    WAITING_MOST,
+    Answer,
+    Claim,
+    Pins,
+)
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 
@@ -177,3 +189,115 @@ async def test_no_number_and_nothing_that_could_be_a_pin_is_logged(
     assert "wrong PIN for extension 1001 (alice) at PJSIP/1003 1003" in caplog.text
     assert "8316" not in caplog.text
     assert "7400123" not in caplog.text
+
+
+# ---------------------------------------------------------------- from outside
+
+
+def outside(n: int, trunk: str = "PJSIP/trunk", pin: str = "000001") -> Claim:
+    """A stranger at a trunk, with another extension and another number each time."""
+    return Claim(f"1{n:03d}", "", pin, f"{trunk} +4477009{n:05d}", own=False)
+
+
+async def test_thirty_wrong_ones_from_outside_close_the_door_and_own_phones_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = Clock()
+    digest = CHEAP.hash("831640")
+    pins = Pins(lambda: {"alice": digest}, clock, fits)
+    answers = [await pins.check(outside(n, f"PJSIP/trunk{n % 2}")) for n in range(HOUSE_MOST)]
+    assert answers == [*[Answer.WRONG] * (HOUSE_MOST - 1), Answer.LOCKED]
+    assert pins.closed_for() == FIRST
+    right = Claim("1001", "alice", "831640", "PJSIP/trunk9 +447700900123", own=False)
+    assert await pins.check(right) is Answer.LOCKED
+    assert await pins.check(Claim("1001", "alice", "831640", "PJSIP/1003 1003")) is Answer.RIGHT
+    assert [r.levelname for r in caplog.records if "from outside" in r.message] == ["ERROR"]
+    clock.at += FIRST
+    assert await pins.check(right) is Answer.RIGHT
+
+
+async def test_one_trunk_is_locked_before_the_house_is() -> None:
+    pins = Pins(dict, Clock(), lambda _digest, _pin: False)
+    answers = [await pins.check(outside(n)) for n in range(ENDPOINT_MOST + 1)]
+    assert answers[ENDPOINT_MOST - 2 :] == [Answer.WRONG, Answer.LOCKED, Answer.LOCKED]
+    assert pins.closed_for() == 0
+    assert await pins.check(outside(99, "PJSIP/other")) is Answer.WRONG
+
+
+async def test_the_doors_lock_is_an_hour_at_most() -> None:
+    lockout = Lockout()
+    now, locks = 0.0, []
+    for _ in range(5):
+        made = [lockout.wrong(OUTSIDE, now, HOUSE_MOST, LONGEST_SHARED) for _ in range(HOUSE_MOST)]
+        locks.append(made[-1])
+        now += made[-1]
+    assert locks == [FIRST, 2 * FIRST, LONGEST_SHARED, LONGEST_SHARED, LONGEST_SHARED]
+
+
+async def test_strangers_who_key_at_once_do_not_make_agents_phones_wait() -> None:
+    gate = threading.Event()
+
+    def slow(_digest: str, pin: str) -> bool:
+        return pin == "831640" or gate.wait(10)
+
+    pins = Pins(lambda: {"alice": "x"}, Clock(), slow)
+    strangers = [asyncio.create_task(pins.check(outside(n))) for n in range(WAITING_MOST + 5)]
+    await asyncio.sleep(0.05)
+    assert sum(task.done() for task in strangers) == 5  # those are turned away
+    own = Claim("1001", "alice", "831640", "PJSIP/1003 1003")
+    assert await asyncio.wait_for(pins.check(own), 5) is Answer.RIGHT
+    gate.set()
+    await asyncio.gather(*strangers)
+
+
+async def test_a_short_pin_from_outside_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    pins = Pins(lambda: {"alice": "x"}, Clock(), lambda _digest, _pin: True)
+    assert (
+        await pins.check(Claim("1", "alice", "83164", "PJSIP/trunk 1", own=False)) is Answer.RIGHT
+    )
+    assert "fewer than 6 digits" in caplog.text
+    caplog.clear()
+    assert await pins.check(Claim("1", "alice", "83164", "PJSIP/1003 1")) is Answer.RIGHT
+    assert await pins.check(Claim("1", "alice", "831640", "PJSIP/t 1", own=False)) is Answer.RIGHT
+    assert "fewer" not in caplog.text
+
+
+def test_no_lock_in_force_is_ever_forgotten() -> None:
+    lockout = Lockout()
+    lock(lockout, "alice", 0.0)
+    for n in range(KEPT + 5_000):
+        lockout.wrong(str(n), 1.0)
+    assert lockout.left("alice", 2.0) > 0
+    assert len(lockout._records) <= KEPT + 1
+
+
+def test_locks_outlive_a_restart_and_no_wrong_clock_makes_them_longer() -> None:
+    kept: dict[str, LockRow] = {}
+    lockout = Lockout(lambda row: kept.__setitem__(row.key, row))
+    lock(lockout, "a", 1000.0)
+    lock(lockout, "a", 1000.0 + FIRST)
+    again = Lockout(lambda row: kept.__setitem__(row.key, row))
+    again.restore(kept.values(), 1001.0 + FIRST)
+    assert again.left("a", 1001.0 + FIRST) == 2 * FIRST - 1
+    assert lock(again, "a", 2000.0 + 3 * FIRST) == 4 * FIRST
+    wrong = Lockout()
+    wrong.restore([LockRow(key="b", until=1e12, locks=3)], 1000.0)
+    assert wrong.left("b", 1000.0) == LONGEST
+    late = Lockout(lambda row: kept.__setitem__(row.key, row))
+    late.restore([LockRow(key="c", until=5.0, locks=3)], 6.0 + FORGIVEN)
+    assert kept["c"].until == 0.0
+    assert late.locked(0.0) == []
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["+447700900123", "447700900123", "07700900123", "00447700900123"],
+)
+def test_a_number_has_one_spelling(number: str) -> None:
+    assert spelled(number, "GB") == "+447700900123"
+
+
+@pytest.mark.parametrize("number", ["", "1003", "+12", "*45"])
+def test_an_extension_stays_as_it_is(number: str) -> None:
+    assert spelled(number, "GB") == number
+    assert spelled(number, "") == number

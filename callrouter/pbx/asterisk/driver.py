@@ -117,7 +117,13 @@ class AsteriskPbx:
         self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
         self.outbox.connecting = self._lookout.connecting
         self.outbox.language = self._language
-        self._people = People(name, self.outbox, settings.dial_number, settings.caller_id)
+        self._people = People(
+            name,
+            self.outbox,
+            settings.dial_number,
+            settings.caller_id,
+            own=lambda endpoint: endpoint in self.mirror.phones.watched,
+        )
         self._table = Table()
         self.queue_log = QueueLogWriter(
             name, self.outbox.later, lambda: self.session.up, self._clock
@@ -277,7 +283,7 @@ class AsteriskPbx:
                 channels = await self.session.list(survey.STATUS)
                 devices = await self.session.list(survey.DEVICES)
                 if not channels.whole:
-                    await self._lookout.keep_those_there(channels)
+                    await self._lookout.keep_those_there(channels, self._people.channels())
                 unlisted = await self._look_at_phones(devices)
                 self._compared(channels, devices, unlisted)
                 if not self._sync_again:
@@ -320,6 +326,8 @@ class AsteriskPbx:
         survey.take_in(self.mirror, channels, devices, unlisted, anew=first)
         if not first:
             self._drifted(before ^ survey.known(self.mirror))
+            listed = {message.get("Uniqueid") for message in channels}
+            self._people.compare(listed | self.mirror.moved)
         for message in self._buffer or ():
             self.mirror.phone_moved(message)
         self.in_step = True

@@ -115,18 +115,20 @@ class Lookout:
         elif here.where is Where.RELEASED:
             self._mirror.hardly_bridged(caller)
 
-    async def keep_those_there(self, rows: Rows) -> None:
+    async def keep_those_there(self, rows: Rows, people: frozenset[str]) -> None:
         """Ask after every channel that we know and that a list with unreadable rows does not have.
 
         Those that are still there are left as they are: a number with line ends hides its channel's row, and
-        must not end a call. The answers hold no text of any caller's.
+        must not end a call. The answers hold no text of any caller's. `people` are the channels on which people
+        talk with the router.
 
         Raises:
             AmiError: the link is gone.
         """
         mirror = self._mirror
         listed = {message.get("Uniqueid") for message in rows}
-        unseen = (mirror.callers.keys() | mirror.legs.keys() | mirror.phones.channels()) - listed
+        known = mirror.callers.keys() | mirror.legs.keys() | mirror.phones.channels() | people
+        unseen = known - listed
         asked = {
             uid: {"Action": "Getvar", "Channel": uid, "Variable": "CHANNEL(state)"}
             for uid in unseen

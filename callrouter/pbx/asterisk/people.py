@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
 
@@ -35,7 +35,10 @@ NUMBER = "crn-"
 """What the channel ids of numbers that we call start with. No leg's does."""
 
 MOST = 1000
-"""Channels at once; who comes then hears that it is not available."""
+"""Channels of strangers at once; who comes then hears that it is not available. Agents' phones do not count."""
+
+LONGEST = 120.0
+"""Seconds after which a conversation is ended, whatever Asterisk has not told of."""
 
 _SOUND = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*", re.ASCII)
 _SOUNDS_BYTES = 900
@@ -74,13 +77,24 @@ class _Called:
 class People:
     """The channels on which a person talks with the router, of one Asterisk."""
 
-    def __init__(self, pbx: str, outbox: Outbox, dial_number: str, caller_id: str) -> None:
+    def __init__(
+        self,
+        pbx: str,
+        outbox: Outbox,
+        dial_number: str,
+        caller_id: str,
+        own: Callable[[str], bool] = lambda _endpoint: False,
+    ) -> None:
+        """Speak through `outbox`; `own` says whether an endpoint is a phone of an agent's."""
+        self._own = own
         self._pbx = pbx
         self._outbox = outbox
         self._dial_number = dial_number
         self._caller_id = caller_id
         self._heard: Callable[[PhoneEvent], None] = lambda _event: None
-        self._here: set[str] = set()
+        self._here: dict[str, float] = {}
+        """Who is on the line, and for how many seconds."""
+        self._strangers: set[str] = set()
         self._asked: set[str] = set()
         """Channels that were asked and have not answered yet."""
         self._called: dict[str, _Called] = {}
@@ -107,8 +121,10 @@ class People:
         """An event says that there is news of a channel. What it is, the channel itself is asked."""
         uid = message.get("Uniqueid")
         match message.get("UserEvent"):
-            case "CallrouterCode" if uid not in self._here and len(self._here) < MOST:
-                self._confirm(uid, self._dialled)
+            case "CallrouterCode" if uid not in self._here:
+                endpoint = words.endpoint_of(message.get("Channel"))
+                if self._own(endpoint) or len(self._strangers) + len(self._asked) < MOST:
+                    self._confirm(uid, self._dialled)
             case "CallrouterKeyed" if uid in self._here:
                 self._confirm(uid, self._keyed)
             case "CallrouterNumber" if uid in self._called:
@@ -126,7 +142,7 @@ class People:
         An event may be forged by whoever can write into Asterisk's stream. The answers bear ids of ours that
         outsiders do not know, and no text of a caller's.
         """
-        if uid in self._asked or len(self._asked) >= MOST:
+        if uid in self._asked:
             return
         self._asked.add(uid)
         values: dict[str, str] = {}
@@ -148,20 +164,24 @@ class People:
 
     def _dialled(self, said: Confirmed) -> None:
         uid = said.uid
-        if uid in self._here or len(self._here) >= MOST:
+        endpoint = words.endpoint_of(said.channel)
+        own = self._own(endpoint)
+        if uid in self._here or (not own and len(self._strangers) >= MOST):
             return
         match said.words:
             case ["code", dialled, *number] if dialled in _CODES:
                 code = _CODES[dialled]
             case _:
                 return
-        self._here.add(uid)
+        self._here[uid] = 0.0
+        if not own:
+            self._strangers.add(uid)
         self._heard(
             CodeDialled(
                 pbx=self._pbx,
                 channel=uid,
                 code=code,
-                endpoint=words.endpoint_of(said.channel),
+                endpoint=endpoint,
                 caller_number=_NOT_NUMBER.sub("", "".join(number))[:20],
             )
         )
@@ -181,17 +201,39 @@ class People:
         if called is None:  # given up meanwhile
             self._unknown_number(said)
             return
-        self._here.add(said.uid)
+        self._here[said.uid] = 0.0
         self._heard(NumberAnswered(pbx=self._pbx, ref=called.ref, channel=said.uid))
 
     def _unknown_number(self, said: Confirmed) -> None:
         self._outbox.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
 
+    def beat(self, seconds: float) -> None:
+        """So many seconds have passed: conversations that take too long are ended."""
+        for uid in self._here:
+            self._here[uid] += seconds
+        # The first to come are the first to be over.
+        while self._here and next(iter(self._here.values())) >= LONGEST:
+            uid = next(iter(self._here))
+            self._outbox.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
+            self._left(uid)
+
+    def _left(self, uid: str) -> None:
+        if self._here.pop(uid, None) is not None:
+            self._strangers.discard(uid)
+            self._heard(PersonLeft(pbx=self._pbx, channel=uid))
+
+    def channels(self) -> frozenset[str]:
+        """The uniqueids of the channels on which people talk with the router."""
+        return frozenset(self._here)
+
+    def compare(self, there: Container[str]) -> None:
+        """The channels that Asterisk has: who is on none of them has left, and no event said so."""
+        for uid in [uid for uid in self._here if uid not in there]:
+            self._left(uid)
+
     def _hung_up(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
-        if uid in self._here:
-            self._here.discard(uid)
-            self._heard(PersonLeft(pbx=self._pbx, channel=uid))
+        self._left(uid)
         called = self._called.get(uid)
         if called is not None:
             late = asyncio.get_running_loop().time() >= called.until
@@ -215,10 +257,9 @@ class People:
 
     def lost(self) -> None:
         """The link is down: nobody there can be talked to any more, and the dialplan sends them off."""
-        here, self._here = self._here, set()
         self._asked.clear()
-        for uid in here:
-            self._heard(PersonLeft(pbx=self._pbx, channel=uid))
+        for uid in list(self._here):
+            self._left(uid)
         for uid in list(self._called):
             self._failed(uid, LegEnd.FAILED)
 

@@ -36,8 +36,8 @@ from callrouter.settings import TwilioSettings
 logger = logging.getLogger(__name__)
 
 MOST: Final = 200
-"""People at once; who comes then is asked to try later."""
-LONGEST: Final = 300.0
+"""Strangers at once; who comes then is asked to try later. SIP phones that Twilio lets in have a share of their own."""
+LONGEST: Final = 120.0
 """Seconds after which a conversation is over, whatever Twilio has not told of."""
 SPARE: Final = 15.0
 """Seconds after its ring time in which Twilio has said how a call to a number ended."""
@@ -58,7 +58,7 @@ class _Person:
     """Someone on the line.
 
     `document` is what they run now, `asked` the token of what it asks for. `number` is the one that they
-    say they call from; `choosing`: they are asked for the code.
+    say they call from; `choosing`: they are asked for the code; `own`: they are at a SIP phone that Twilio let in.
     """
 
     sid: str
@@ -66,6 +66,7 @@ class _Person:
     asked: str = ""
     number: str = ""
     choosing: bool = False
+    own: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -151,10 +152,12 @@ class People:
         if sid in self._ledger.gone:
             self._ledger.counts["stale"] += 1
             return twiml.goodbye()
-        if len(self._here) >= MOST:
+        own = bool(_endpoint(params)) and params.get("To") != self._settings.codes
+        if sum(person.own == own for person in self._here.values()) >= MOST:
             return twiml.goodbye(twiml.NOT_NOW)
         number = params.get("From", "")
         person = self._enter(sid)
+        person.own = own
         person.number = number if _NUMBER.fullmatch(number) else ""
         if params.get("To") == self._settings.codes:
             person.choosing = True

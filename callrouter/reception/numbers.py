@@ -1,0 +1,45 @@
+"""One spelling for the number that a phone calls from, however a trunk writes it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_LEAST: Final = 7
+"""Digits of a number that is no extension of the house."""
+
+
+def spelled(number: str, region: str) -> str:
+    """A caller's number in E.164, so that ``+44…``, ``0044…``, ``44…`` and ``0…`` are one phone.
+
+    Args:
+        number: digits, with or without a plus; as a trunk claims it.
+        region: the home country, such as ``GB``; empty: not known.
+
+    Returns:
+        the number as it came where it is an extension, or no number that can be.
+    """
+    digits = number.lstrip("+")
+    if len(digits) < _LEAST:
+        return number
+    # Here, and not above: the library is needed when a PIN is keyed in, and not at the start.
+    from phonenumbers import (  # noqa: PLC0415
+        NumberParseException,
+        PhoneNumberFormat,
+        format_number,
+        is_possible_number,
+        is_valid_number,
+        parse,
+    )
+
+    readings = [f"+{digits}"] if number.startswith("+") else [number, f"+{digits}"]
+    possible = ""
+    for text in readings:
+        try:
+            parsed = parse(text, region or None)
+        except NumberParseException:
+            continue
+        if is_valid_number(parsed):
+            return format_number(parsed, PhoneNumberFormat.E164)
+        if is_possible_number(parsed):
+            possible = possible or format_number(parsed, PhoneNumberFormat.E164)
+    return possible or digits.lstrip("0")
