@@ -15,6 +15,7 @@ class Proxy:
         sent: everything that clients sent, over all connections.
         spoil: what becomes of a response of Asterisk's: when it is passed on, in seconds; may be never,
             or more than once. Events pass as they come.
+        swallow: which actions of clients are answered with Success and never reach Asterisk.
     """
 
     def __init__(self, target: int) -> None:
@@ -22,6 +23,7 @@ class Proxy:
         self.sent = bytearray()
         self.shut = False
         self.spoil: Callable[[bytes], Sequence[float]] | None = None
+        self.swallow: Callable[[bytes], bool] | None = None
         self._target = target
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,7 +59,7 @@ class Proxy:
         pair = (writer, out)
         self._pairs.add(pair)
         try:
-            await asyncio.gather(self._pump(reader, out, self.sent), self._back(there, writer))
+            await asyncio.gather(self._forth(reader, writer, out), self._back(there, writer))
         finally:
             self._pairs.discard(pair)
 
@@ -72,17 +74,26 @@ class Proxy:
                     asyncio.get_running_loop().call_later(after, writer.write, message)
         writer.transport.abort()
 
-    @staticmethod
-    async def _pump(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, keep: bytearray | None
+    async def _forth(
+        self, reader: asyncio.StreamReader, client: asyncio.StreamWriter, out: asyncio.StreamWriter
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
-                if keep is not None:
-                    keep += data
-                writer.write(data)
-                await writer.drain()
-        writer.transport.abort()
+                self.sent += data
+                out.write(data if self.swallow is None else self._without(data, client))
+                await out.drain()
+        out.transport.abort()
+
+    def _without(self, data: bytes, client: asyncio.StreamWriter) -> bytes:
+        """What is passed on of whole actions; a client writes no halves unless it writes very much."""
+        kept = []
+        for action in data.split(b"\r\n\r\n"):
+            if action and self.swallow is not None and self.swallow(action):
+                own = [line for line in action.split(b"\r\n") if line.startswith(b"ActionID:")]
+                client.write(b"\r\n".join([b"Response: Success", *own, b"", b""]))
+            else:
+                kept.append(action)
+        return b"\r\n\r\n".join(kept)
 
 
 @asynccontextmanager

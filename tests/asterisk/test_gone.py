@@ -330,7 +330,7 @@ async def test_OT_05_answers_of_asterisk_that_are_lost_doubled_or_late(here: Flo
         try:
             await here.fresh(*staff(4), queues=[queue("support", ["a1", "a2", "a3", "a4"])])
             for n in range(1, 5):
-                here.phone(f"100{n}").behaviour = Answer(after=0.05, talk=1.2)
+                here.phone(f"100{n}").behaviour = Answer(after=0.05, talk=2.0)
             between.spoil = spoil
             callers = [await here.call() for _ in range(24)]
             await here.until(lambda: len(here.happened(Happened.COMPLETED)) == 24, 60)

@@ -77,32 +77,41 @@ class Lookout:
             self._mirror.gone_elsewhere(caller)
             call = self._mirror.call_id(caller.uid)
             answered = Leave(pbx=self._mirror.pbx, call=call, result=Result.ANSWERED)
-            self._outbox.send(*orders.leave(caller.uid, caller.queue, answered))
+            self._outbox.write([*self._outbox.leave(caller.uid, caller.queue, answered)])
 
     def connecting(self, caller: Caller) -> None:
         """Look later what became of a connect, should nobody tell."""
-        for seconds in CONNECTED_AFTER:
+        for again, seconds in enumerate(CONNECTED_AFTER):
             asyncio.get_running_loop().call_later(
-                seconds, self._still_connecting, caller, caller.leg
+                seconds, self._still_connecting, caller, caller.leg, bool(again)
             )
 
-    def _still_connecting(self, caller: Caller, leg: str) -> None:
+    def _still_connecting(self, caller: Caller, leg: str, again: bool) -> None:
         known = self._mirror.callers.get(caller.uid) is caller
         if known and caller.where is Where.CONNECTING and caller.leg == leg:
-            self._spawn(lambda: self._look_connected(caller, leg), f"is {caller.uid} connected")
+            self._spawn(
+                lambda: self._look_connected(caller, leg, again), f"is {caller.uid} connected"
+            )
 
-    async def _look_connected(self, caller: Caller, leg: str) -> None:
+    async def _rows_of(self, *uids: str) -> dict[str, survey.Row] | None:
+        """How channels are, those that are there; None if that cannot be known."""
         rows: dict[str, survey.Row] = {}
-        for uid in (caller.uid, leg):
+        for uid in uids:
             try:
                 found = await self._session.list({**survey.STATUS, "Channel": uid})
             except AmiRejected:
                 continue  # it is gone
             except AmiError:
-                return  # the link is
+                return None  # the link is
             if not found.whole:
-                return  # it cannot be read
+                return None  # it cannot be read
             rows.update((uid, survey.row(message)) for message in found)
+        return rows
+
+    async def _look_connected(self, caller: Caller, leg: str, again: bool) -> None:
+        rows = await self._rows_of(caller.uid, leg)
+        if rows is None:
+            return
         if caller.where is not Where.CONNECTING or caller.leg != leg:
             return
         here, there = rows.get(caller.uid), rows.get(leg)
@@ -110,6 +119,8 @@ class Lookout:
             self._mirror.gone_elsewhere(caller)
         elif there is not None and here.bridge and here.bridge == there.bridge:
             self._mirror.bridged(caller, here.bridge)
+        elif here.where is Where.WAITING and there is not None and not again:
+            self._outbox.connect_again(caller)
         elif here.where is Where.WAITING:
             self._mirror.unbridged(caller)
         elif here.where is Where.RELEASED:

@@ -454,6 +454,8 @@ class Mirror:
                 self.sink.look_at(caller)
         elif name == "CallrouterUnheard":
             self.sink.taken(caller)  # again: the first time was lost
+        elif name == "CallrouterMovedAway":
+            self.gone_elsewhere(caller)
         elif name == "CallrouterFallback":
             self._caller_gone(caller.uid, CallerEnd.TAKEN)
 

@@ -162,6 +162,11 @@ def setvar(uid: str, name: str, value: str) -> Action:
     return action | {"Channel": uid} if uid else action
 
 
+def getvar(uid: str, name: str) -> Action:
+    """Ask for a variable of a channel."""
+    return {"Action": "Getvar", "Channel": uid, "Variable": name}
+
+
 def redirect(uid: str, context: str, extension: str, priority: str = "1") -> Action:
     """Send a channel to a place in the dialplan; `priority` may be a label."""
     return {

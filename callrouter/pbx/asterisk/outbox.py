@@ -16,11 +16,12 @@ from callrouter.model.commands import (
     Park,
     PbxCommand,
     PutThrough,
+    Result,
     Ring,
     StopRing,
 )
 from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
-from callrouter.pbx.asterisk import orders, words
+from callrouter.pbx.asterisk import moves, orders, words
 from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel, Where
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.session import (
@@ -70,6 +71,7 @@ class Outbox:
         """The phones that are registered at an endpoint, as dial strings; fewer than two: dial itself."""
         self.connecting: Callable[[Caller], None] = lambda _: None
         """Told of each caller who is sent to be connected."""
+        self._moves = moves.Moves(self.write, self.complain)
         self._complained: dict[str, float] = {}
         self._later: list[Step] = []
 
@@ -115,7 +117,7 @@ class Outbox:
                 if caller is not None and caller.where is not Where.WAITING:
                     mirror.moved.add(caller.uid)
                     caller.where, caller.leg = Where.WAITING, ""
-                    yield orders.redirect(caller.uid, words.AGAIN, caller.queue), None
+                    yield self._back_to_the_music(caller)
             case Park() | Consult() | PutThrough():
                 pass  # phones do that by themselves; our snapshots do not say that we park
             case Announce():
@@ -125,8 +127,7 @@ class Outbox:
                 mirror.moved.add(uid)
                 caller = mirror.callers.pop(uid, None)
                 queue = caller.queue if caller else "unknown"
-                for action in orders.leave(uid, queue, command):
-                    yield action, None
+                yield from self.leave(uid, queue, command)
 
     def _stop(self, command: StopRing) -> Iterator[Step]:
         uid = words.leg_id(command.offer, command.device)
@@ -207,13 +208,65 @@ class Outbox:
 
         def told(reply: AmiReply | AmiError) -> None:
             if isinstance(reply, AmiRejected):
-                gone = "does not exist" in str(reply)
-                failed(ConnectFault.CALLER_GONE if gone else ConnectFault.FAILED)
+                failed(ConnectFault.CALLER_GONE if moves.gone(reply) else ConnectFault.FAILED)
 
         setvar, redirect = orders.connect(caller, leg)
         yield setvar, None
-        yield redirect, told
+        yield self._moves.begin(
+            moves.Move(
+                redirect,
+                wanted=lambda: self._connects(caller, leg.uid),
+                moved_away=lambda: mirror.gone_elsewhere(caller),
+                told=told,
+            )
+        )
         self.connecting(caller)
+
+    def _connects(self, caller: Caller, leg: str) -> bool:
+        known = self._mirror.callers.get(caller.uid) is caller
+        return known and caller.where is Where.CONNECTING and caller.leg == leg
+
+    def connect_again(self, caller: Caller) -> None:
+        """Asterisk did not carry a connect out, and both are still there."""
+        leg = caller.leg
+        redirect = orders.redirect(caller.uid, words.CONNECT, caller.queue)
+        move = self._moves.begin(
+            moves.Move(
+                redirect,
+                wanted=lambda: self._connects(caller, leg),
+                moved_away=lambda: self._mirror.gone_elsewhere(caller),
+            )
+        )
+        self.write([move])
+
+    def _back_to_the_music(self, caller: Caller) -> Step:
+        def wanted() -> bool:
+            known = self._mirror.callers.get(caller.uid) is caller
+            return known and caller.where is Where.WAITING
+
+        return self._moves.begin(
+            moves.Move(
+                orders.redirect(caller.uid, words.AGAIN, caller.queue),
+                wanted=wanted,
+                moved_away=lambda: self._mirror.gone_elsewhere(caller),
+                until_out_of=frozenset({words.CONNECT}),
+            )
+        )
+
+    def leave(self, uid: str, queue: str, command: Leave) -> Iterator[Step]:
+        """Let a caller go, unless another program has done so."""
+        *before, redirect = orders.leave(uid, queue, command)
+        for action in before:
+            yield action, None
+        # After a talk the dialplan goes on by itself: only a caller who waits would wait on.
+        waits = command.result is not Result.ANSWERED
+        yield self._moves.begin(
+            moves.Move(
+                redirect,
+                wanted=lambda: uid not in self._mirror.callers,
+                until_out_of=words.IN_LINE if waits else frozenset(),
+            )
+        )
 
     # ------------------------------------------------------------ writing
 

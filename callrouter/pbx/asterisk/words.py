@@ -133,6 +133,9 @@ def extension(queue: str) -> str:
 
 _EXTENSION = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
+IN_LINE = OURS - {CONNECT, "callrouter-unbridged"}
+"""Where a caller waits."""
+
 RECORDINGS = "callrouter"
 """The folder of recordings of queues' names, among Asterisk's sounds."""
 

@@ -1,0 +1,137 @@
+"""Moving callers within our part of the dialplan, and never one who has left it.
+
+Asterisk carries out any `Redirect`, wherever the channel is. So that a caller whom another program has just
+moved is not pulled back, the channel's context is asked for first; it is set by the other program's order,
+before anything there has run. What may still happen between the answer and our order (a millisecond) is
+seen by the dialplan, which lets the caller go on to where they were sent (`callrouter-connect`).
+
+Asterisk may also answer "Success" and not carry an order out. So a caller who was sent away is looked at
+once more, and sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from callrouter.pbx.asterisk import orders, words
+from callrouter.pbx.asterisk.errors import AmiError, AmiRejected
+from callrouter.pbx.asterisk.wire import AmiMessage
+
+Answer: TypeAlias = AmiMessage | AmiError
+Told: TypeAlias = Callable[[Answer], None]
+Step: TypeAlias = tuple[orders.Action, Told | None]
+
+LOOK_AGAIN = 1.0
+"""Seconds after which an order must have been carried out."""
+
+TRIES = 3
+"""How often one is given."""
+
+ANSWER_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds after which it is asked again where a channel is, should an answer be lost; once for each."""
+
+
+def _nothing() -> None:
+    """No word of it is needed."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """An order to a caller's channel.
+
+    Attributes:
+        redirect: the order.
+        wanted: asked once it is known where the channel is: the router may want something else by then.
+        moved_away: called if the channel is not in our part of the dialplan any more.
+        told: told Asterisk's answer to the order, or its refusal to say where the channel is.
+        until_out_of: contexts in which the channel must not be found a second later; if it is, and the move
+            is still wanted, it is ordered again.
+        tries: how often in all.
+    """
+
+    redirect: orders.Action
+    wanted: Callable[[], bool] = lambda: True
+    moved_away: Callable[[], None] = _nothing
+    told: Told | None = None
+    until_out_of: frozenset[str] = frozenset()
+    tries: int = TRIES
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A question to Asterisk, which was put so many times."""
+
+    times: int = 0
+    answered: bool = False
+    timer: asyncio.TimerHandle | None = None
+
+
+class Moves:
+    """Writes `Redirect`s for callers who are still where they may be moved from."""
+
+    def __init__(
+        self, write: Callable[[Sequence[Step]], None], complain: Callable[[str], None]
+    ) -> None:
+        self._write = write
+        self._complain = complain
+
+    def begin(self, move: Move) -> Step:
+        """The first step of a move: to ask where the channel is."""
+        return self._ask(move, _Asked())
+
+    def _ask(self, move: Move, asked: _Asked) -> Step:
+        within, asked.times = ANSWER_WITHIN[asked.times], asked.times + 1
+        asked.timer = asyncio.get_running_loop().call_later(within, self._unanswered, move, asked)
+        return _where(move), lambda answer: self._looked(move, asked, answer)
+
+    def _unanswered(self, move: Move, asked: _Asked) -> None:
+        """An answer may be lost: a caller whose talk is over waits for two seconds only."""
+        if asked.times < len(ANSWER_WITHIN) and move.wanted():
+            self._write([self._ask(move, asked)])
+
+    def _looked(self, move: Move, asked: _Asked, answer: Answer) -> None:
+        if asked.answered:
+            return
+        asked.answered = True
+        if asked.timer is not None:
+            asked.timer.cancel()
+        if not move.wanted():
+            return
+        if isinstance(answer, AmiError):
+            if move.told is not None:
+                move.told(answer)
+        elif answer.get("Value") in words.OURS:
+            self._write([(move.redirect, move.told)])
+            if move.until_out_of:
+                asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look_again, move)
+        else:
+            move.moved_away()
+
+    def _look_again(self, move: Move) -> None:
+        if move.wanted():
+            self._write([(_where(move), lambda answer: self._found(move, answer))])
+
+    def _found(self, move: Move, answer: Answer) -> None:
+        """A second later: the channel should be elsewhere, or gone."""
+        stays = not isinstance(answer, AmiError) and answer.get("Value") in move.until_out_of
+        if not stays or not move.wanted():
+            return
+        where = f"{move.redirect['Context']},{move.redirect['Exten']}"
+        self._complain(f"{move.redirect['Channel']} was to go to {where} and did not")
+        if move.tries > 1:
+            self._write([self.begin(replace(move, tries=move.tries - 1))])
+
+
+def _where(move: Move) -> orders.Action:
+    return orders.getvar(str(move.redirect["Channel"]), "CONTEXT")
+
+
+def gone(answer: Answer) -> bool:
+    """Whether an answer says that there is no such channel."""
+    text = str(answer)
+    return isinstance(answer, AmiRejected) and (
+        "does not exist" in text or "No such channel" in text
+    )
