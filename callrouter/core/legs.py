@@ -7,6 +7,8 @@ from typing import Final
 from callrouter.core import agents, devices, wishes
 from callrouter.core.state import Call, Floor, Leg, LegState, Membership, Offer, OfferState
 from callrouter.model.commands import Happened, Ring, StopReason, StopRing
+from callrouter.model.display import shown
+from callrouter.model.endpoints import is_phone_here
 from callrouter.model.table import DeviceSpec
 
 # Kept by hand: see `callrouter.core.state`.
@@ -120,6 +122,31 @@ def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
     ]
 
 
+def _name_for(floor: Floor, call: Call, device: DeviceSpec) -> str:
+    """The caller's name as a phone shows it. What leads out of the PBX is shown the name as it came."""
+    if not _told_more(device):
+        return call.caller_name
+    return shown(
+        call.queue.spec.show,
+        queue=call.queue.spec.name,
+        name=call.caller_name,
+        number=call.caller_number,
+        tag=call.tag,
+        waited=floor.now - call.queued_at,
+    )
+
+
+def _alert_for(call: Call, device: DeviceSpec) -> str:
+    return call.queue.spec.alert_info if _told_more(device) else ""
+
+
+def _told_more(device: DeviceSpec) -> bool:
+    """Whether a phone is the agent's own, for certain, and no place to which calls are forwarded."""
+    if not device.endpoint:
+        return False
+    return not device.confirm or is_phone_here(device.endpoint)
+
+
 def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
     """Ring one device, until the offer's time is up, whatever a reload has made of `ring_for`.
 
@@ -144,9 +171,11 @@ def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
             call.queue.id,
             call.queue.spec.name,
             call.caller_number,
-            call.caller_name,
+            _name_for(floor, call, device) if call.queue.spec.show else call.caller_name,
             call.queue.spec.dial and not offer.consult,
             device.accept_within,
+            _alert_for(call, device) if call.queue.spec.alert_info else "",
+            device.auto_answer,
         )
     )
 

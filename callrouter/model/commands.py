@@ -59,6 +59,10 @@ class Ring:
     """`ring_all: dial`: the PBX may ring all such phones of one step by itself, by one request."""
     accept_within: float = ACCEPT_WITHIN
     """With `confirm`: seconds from the answer for which the person is asked for key 1."""
+    alert_info: str = ""
+    """SIP header Alert-Info for the phone; empty: none."""
+    auto_answer: bool = False
+    """The phone is asked to answer by itself."""
 
 
 @frozen

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from callrouter.model.events import Reached
@@ -82,6 +83,15 @@ def read(text: str) -> Endpoint:
     if slash or "@" in rest:  # IAX2/peer/2004, IAX2/user@host, DAHDI/g1/5551234
         return Endpoint(spelled, Line.TRUNK, f"{tech}/{first.rpartition('@')[2]}")
     return Endpoint(spelled, Line.PHONE, spelled)
+
+
+@lru_cache(maxsize=20_000)
+def is_phone_here(text: str) -> bool:
+    """Whether it is a phone of the PBX itself, which is told more of a call than what leads elsewhere."""
+    try:
+        return read(text).line is Line.PHONE
+    except ValueError:
+        return False
 
 
 def _route(spelled: str, rest: str) -> Endpoint:

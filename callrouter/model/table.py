@@ -195,7 +195,8 @@ class QueueSpec:
     within `last_agent` seconds of their last talk; None: never. An agent whom a call prefers (its
     last, or one named by a rule or the dialplan) is the only one rung for `prefer_for` seconds. A device
     that was picked up and asks for key 1 is asked alone for `ask_alone_for` seconds; then the next agent
-    is offered the call as well.
+    is offered the call as well. `show` is what desk phones show in place of the caller's name (see
+    `callrouter.model.display`; empty: the name), `alert_info` the SIP header Alert-Info of their INVITE.
     """
 
     id: str
@@ -224,6 +225,8 @@ class QueueSpec:
     prefer_for: float = 0.0
     announce: AnnounceSpec | None = None
     ask_alone_for: float = ASK_ALONE_FOR
+    show: str = ""
+    alert_info: str = ""
     renamed_from: str = ""
     """The name that it had before: its calls, and all that is known of it, are this queue's."""
     dial: bool = False

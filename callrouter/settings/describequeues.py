@@ -42,12 +42,18 @@ def _announce(spec: AnnounceSpec | None) -> str:
     return f"{' and '.join(what)} every {wording.duration(spec.every)}"
 
 
+def _none_or(text: str) -> str:
+    return text or "none"
+
+
 _KEYS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("name", str),
     ("policy", ", ".join),
     ("at_once", wording.at_once),
     ("ring_for", _duration),
     ("ask_alone_for", _duration),
+    ("show", _none_or),
+    ("alert_info", _none_or),
     ("retry_after", _duration),
     ("wrap_up", _duration),
     ("weight", str),

@@ -169,6 +169,14 @@ StateSource = Annotated[
     Field(min_length=1, max_length=160),
     Expected("a state such as hint:1001@ext-local or Custom:DND1001"),
 ]
+# Printable, and none of what would end the quoted value of a Variable header.
+AlertInfo = Annotated[
+    str,
+    Field(pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$"),
+    Expected(
+        "the value of a header such as <http://localhost>;info=ring3 (no quotes or backslashes)"
+    ),
+]
 Contacts = Annotated[Literal["all", "first"], Expected("all or first", "all|first")]
 Extension = Annotated[
     str,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from callrouter.model import display
 from callrouter.model.table import (
     ALL_AT_ONCE,
     FIRST_PRIORITY,
@@ -97,6 +98,8 @@ def build_queue(
         at_once=_at_once(id_, queue, policy, context),
         ring_for=queue.ring_for,
         ask_alone_for=queue.ask_alone_for,
+        show=_show(id_, queue, context),
+        alert_info=queue.alert_info or "",
         retry_after=queue.retry_after,
         wrap_up=queue.wrap_up,
         weight=queue.weight,
@@ -116,6 +119,18 @@ def build_queue(
         dial=_dials(id_, queue, policy, context),
         **targets,
     )
+
+
+def _show(id_: str, queue: schema.Queue, context: Context) -> str:
+    """What desk phones show; a field that does not exist is an error."""
+    written = queue.show or ""
+    fault = display.fault(written)
+    if fault:
+        text = f"show {quoted(written)}: {fault}"
+        hint = "fields are " + ", ".join(f"{{{name}}}" for name in display.FIELDS)
+        context.document.error(("queues", id_, "show"), text, hint)
+        return ""
+    return written
 
 
 def _dials(id_: str, queue: schema.Queue, policy: tuple[str, ...], context: Context) -> bool:

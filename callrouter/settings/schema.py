@@ -379,6 +379,16 @@ class Queue(Shape):
         "of calls per second; no music meanwhile, and no hold after that. each: one call for each phone.",
     )
     ring_for: f.LongerThanZero = Field(_QUEUE.ring_for, description="How long an agent rings.")
+    show: f.Text | None = Field(
+        None,
+        description="What desk phones show in place of the caller's name, such as {queue}: {name}; "
+        "fields: queue, name, number, tag, wait. Default: the name.",
+    )
+    alert_info: f.AlertInfo | None = Field(
+        None,
+        description="Header Alert-Info for desk phones, for a ring of its own, such as "
+        "<http://localhost>;info=ring3. Default: none.",
+    )
     ask_alone_for: f.Duration = Field(
         _QUEUE.ask_alone_for,
         description="How long a phone that was picked up and is asked for key 1 keeps the call from the "

@@ -9,9 +9,19 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from callrouter.lab import Install
+from callrouter.lab import Install, Silent
 from callrouter.model.events import ConfigReloaded, PauseRequested, ReadyPressed, Resumed
-from tests.asterisk.floor import Answer, Floor, RingOnly, queue, staff, stage, table
+from tests.asterisk.floor import (
+    Answer,
+    Floor,
+    RingOnly,
+    desk,
+    person,
+    queue,
+    staff,
+    stage,
+    table,
+)
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -114,4 +124,27 @@ async def test_who_is_taken_out_is_unavailable(here: Floor) -> None:
     here.post(ConfigReloaded(table=table(staff(1), queue("support", ["a1"]))))
     await comes_to(here, "a2", "UNAVAILABLE")
     assert await state(here, "a1") == "NOT_INUSE"
+    await here.quiet()
+
+
+async def test_a_lamp_never_shows_in_use_before_the_phone_rings(here: Floor) -> None:
+    """The 180 comes long after the INVITE: free, ringing, in use, free."""
+    await here.fresh(person("slow", desk("slow", "1001")), queues=[queue("support", ["slow"])])
+    assert await here.phone("1003").watch("callrouter-slow") == 200
+    await shows(here, "callrouter-slow", "terminated")
+    here.phone("1003").lamps["callrouter-slow"].clear()
+    here.phone("1001").behaviour = Silent()
+    caller = await here.call()
+    leg = await here.phone("1001").wait_incoming()
+    await asyncio.sleep(1.0)
+    leg.ring()
+    await shows(here, "callrouter-slow", "early")
+    await leg.answer()
+    await caller.wait_heard("1001")
+    await shows(here, "callrouter-slow", "confirmed")
+    await asyncio.sleep(1.1)
+    await caller.bye()
+    await shows(here, "callrouter-slow", "terminated")
+    seen = here.phone("1003").lamps["callrouter-slow"]
+    assert seen == ["early", "confirmed", "terminated"]
     await here.quiet()

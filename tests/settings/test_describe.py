@@ -96,6 +96,8 @@ CASES: list[tuple[str, str, list[str]]] = [
     # Keys of a queue.
     ("ring_for: 20s", "ring_for: 25s", ["support: ring_for 20s -> 25s"]),
     ("ring_for: 20s", "ask_alone_for: 10s", ["support: ask_alone_for 6s -> 10s"]),
+    ("ring_for: 20s", "show: '{queue}: {name}'", ["support: show none -> {queue}: {name}"]),
+    ("ring_for: 20s", "alert_info: '<http://a>;info=b'", ["support: alert_info none -> <http://a>;info=b"]),
     ("ring_for: 20s", "name: Help", ["support: name support -> Help"]),
     ("policy: priority", "policy: [priority, random]", ["support: policy priority -> priority, random"]),
     ("policy: priority", "policy: ring-all", ["support: policy priority -> ring-all", "support: at_once 1 -> all"]),
@@ -201,6 +203,7 @@ CASES: list[tuple[str, str, list[str]]] = [
     ("skills: {french: 3}", "skills: {french: 4}", ["alice: skill french 3 -> 4"]),
     ("skills: {french: 3}", "wrap_up: 30s", ["alice: wrap_up that of the queue -> 30s", "alice: skill french removed (was 3)"]),
     ("bob: {devices", "bob: {capacity: 2, sign_in: always, devices", ["bob: sign_in manual -> always", "bob: capacity 1 -> 2"]),
+    ("{desk: PJSIP/2}", "{desk: {endpoint: PJSIP/2, state: Custom:DND2, contacts: first, auto_answer: true}}", ["bob: device desk: state none -> Custom:DND2", "bob: device desk: contacts all -> first", "bob: device desk: auto_answer false -> true"]),
     ("{desk: PJSIP/2}", "{desk: PJSIP/2, mobile: {number: '+447700900456'}}", ["bob: device mobile added (+44…456)"]),
     ("'+447700900123'", "'+447700900456'", ["alice: device mobile +44…123 -> +44…456"]),
     ("'+447700900123'", "'+447700901123'", ["alice: device mobile: number changed"]),

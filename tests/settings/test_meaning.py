@@ -212,6 +212,9 @@ QUEUE_ERRORS = [
     ("service_level: {within: 20s}", "4:5: service_level has no 'target' (add a line 'target: …')"),
     ("service_level: {within: 20s, target: 0}", "4:42: target must be a whole number from 1 to 100"),
     ("announce: {positon: true}", "4:16: unknown key 'positon' (did you mean 'position'?)"),
+    ("show: '{que}'", "4:11: show '{que}': there is no field {que} (fields are {queue}, {name}, {number}, {tag}, {wait})"),
+    ("show: '{name'", "4:11: show '{name': a brace stands alone"),
+    ("alert_info: 'info=\"x\"'", "4:17: alert_info must be the value of a header such as <http://localhost>;info=ring3"),
     ("music: a b", "4:12: music must be the name of a music class"),
 ]  # fmt: skip
 

@@ -102,6 +102,8 @@ async def _looks(
             yield finding
     async for finding in doctorphones.way_out(ask, settings.dial_number):
         yield finding
+    async for finding in doctorphones.headers(ask, table, phones):
+        yield finding
     async for finding in doctorphones.phones(ask, phones):
         yield finding
 

@@ -8,7 +8,7 @@ from typing import Final
 from callrouter.model import endpoints
 from callrouter.model.endpoints import Line
 from callrouter.model.events import Reached
-from callrouter.model.table import AgentSpec, DeviceSpec
+from callrouter.model.table import AgentSpec, DeviceSpec, Table
 from callrouter.pbx.asterisk import orders, probe
 from callrouter.pbx.asterisk.ask import Ask
 from callrouter.pbx.asterisk.errors import AmiError
@@ -41,6 +41,17 @@ async def phones(ask: Ask, found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> Asy
                 text = f"{what}: there is no hint for {hint[0]} in [{hint[1]}]"
                 yield Finding(False, text, "check state: in agents.yaml, and the dialplan")
         yield _phone(what, device, judge, len(registered.get(device.endpoint, ())))
+
+
+async def headers(
+    ask: Ask, table: Table, found: Sequence[tuple[DeviceSpec, AgentSpec]]
+) -> AsyncIterator[Finding]:
+    """Whether INVITEs can bear the headers that the configuration asks for."""
+    wanted = [f"alert_info of {queue.id}" for queue in table.queues.values() if queue.alert_info]
+    wanted += [f"auto_answer of {agent.id}" for device, agent in found if device.auto_answer]
+    if wanted and await ask.variable("IFMODULE(res_pjsip_header_funcs.so)") == "0":
+        what = f"{wanted[0]} does nothing: res_pjsip_header_funcs is not loaded"
+        yield Finding(False, what, "load it in modules.conf, then restart Asterisk")
 
 
 def _registering(found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> list[str]:

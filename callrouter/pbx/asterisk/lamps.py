@@ -24,17 +24,20 @@ _AT_A_TIME: Final = 200
 
 OFF: Final = "NOT_INUSE"
 LIT: Final = "INUSE"
+RINGING: Final = "RINGING"
 NOBODY: Final = "UNAVAILABLE"
 STATES: Final = {
     AgentState.OFFLINE: NOBODY,
     AgentState.AVAILABLE: OFF,
-    AgentState.RESERVED: LIT,
-    AgentState.RINGING: "RINGING",
+    AgentState.RINGING: RINGING,
     AgentState.ON_CALL: LIT,
     AgentState.WRAP_UP: "ONHOLD",
     AgentState.PAUSED: "ONHOLD",
 }
-"""What the lamp of an agent shows. ``ONHOLD``: at work, and takes no calls at present."""
+"""What the lamp of an agent shows. ``ONHOLD``: at work, and takes no calls at present.
+
+An agent who is reserved, and whose phone has not rung yet, is shown as free: free, ringing, in use is the order.
+"""
 
 
 class Lamps:
@@ -120,6 +123,9 @@ class Lamps:
         """What a lamp has to show. An agent may be called like a queue's lamp: then it is theirs."""
         floor = self._floor()
         agent = floor.agent_named(lamp.removeprefix(AGENT))
+        if agent is not None and agent.shown is AgentState.RESERVED and not agent.gone:
+            # A phone that has not rung yet, or one that is being silenced: no talk comes of either.
+            return RINGING if self._told.get(lamp) == RINGING else OFF
         if agent is not None:
             return NOBODY if agent.gone else STATES[agent.shown]
         name = lamp.removeprefix(QUEUE) if lamp.startswith(QUEUE) else ""

@@ -106,8 +106,31 @@ def originate(
             variable(f"{kept}CALLROUTER_FOR_AGENT", ring.agent),
             variable(f"{kept}CALLROUTER_FOR_CALL", ring.call),
             *(_prompt(ring, language) if ring.confirm else ()),
+            *(_headers(ring) if ring.alert_info or ring.auto_answer else ()),
         ],
     }
+
+
+_AUTO_ANSWER: Final = (
+    ("Call-Info", "<sip:callrouter.invalid>;answer-after=0"),
+    ("Alert-Info", "<http://callrouter.invalid>;info=alert-autoanswer;delay=0"),
+    ("Answer-Mode", "Auto"),
+)
+"""What has phones answer by themselves: Snom, Grandstream, Linphone; Yealink and others; RFC 5373."""
+
+
+def _headers(ring: Ring) -> Iterator[str]:
+    """SIP headers of the INVITE. Only PJSIP has a way to add some; a route's far end is out of reach."""
+    if ring.endpoint.startswith(ROUTE):
+        if ring.alert_info:  # what FreePBX's extensions make a header of
+            yield variable("__ALERT_INFO", ring.alert_info)
+        return
+    if not ring.endpoint.startswith("PJSIP/"):
+        return
+    wanted = [("Alert-Info", ring.alert_info)] if ring.alert_info else []
+    # Each is put before those that are there already, so that the queue's own comes first in the INVITE.
+    for name, value in [*(_AUTO_ANSWER if ring.auto_answer else ()), *wanted]:
+        yield variable(f"PJSIP_HEADER(add,{name})", value)
 
 
 def _prompt(ring: Ring, language: str) -> Iterator[str]:

@@ -1,0 +1,44 @@
+"""What a desk phone shows of a call: the caller's name by a queue's `show`, such as ``{queue}: {name}``."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+FIELDS: Final = ("queue", "name", "number", "tag", "wait")
+_FIELD: Final = re.compile(r"\{([^{}]*)\}")
+_NO_ONE: Final = "anonymous"
+
+
+def fault(template: str) -> str:
+    """What is wrong with a `show`; empty if nothing is."""
+    for name in _FIELD.findall(template):
+        if name not in FIELDS:
+            return f"there is no field {{{name}}}"
+    if "{" in _FIELD.sub("", template) or "}" in _FIELD.sub("", template):
+        return "a brace stands alone"
+    return ""
+
+
+def shown(template: str, *, queue: str, name: str, number: str, tag: str, waited: float) -> str:
+    """The name that a phone shows. A caller without a name is shown by the number.
+
+    What callers send is put in as it is, and is no template: a name such as ``{tag}`` stays one.
+
+    Args:
+        template: the queue's `show`.
+        queue: the queue's name.
+        name: the caller's name, or empty.
+        number: the caller's number, or empty.
+        tag: the call's tag.
+        waited: seconds in this queue.
+    """
+    minutes, seconds = divmod(max(0, int(waited)), 60)
+    values = {
+        "queue": queue,
+        "name": name or number or _NO_ONE,
+        "number": number or _NO_ONE,
+        "tag": tag,
+        "wait": f"{minutes}:{seconds:02}",
+    }
+    return _FIELD.sub(lambda found: values.get(found[1], found[0]), template)
