@@ -43,10 +43,16 @@ def init(context: click.Context, *, folder: Path | None) -> None:
     try:
         _make(place)
     except FileExistsError as error:
-        raise Failed(1, f"{error.filename} is there already; nothing was written over") from error
+        what = _named(place, error)
+        raise Failed(1, f"{what} is there already; nothing was written over") from error
     except OSError as error:
-        raise Failed(2, f"cannot write {error.filename or place} ({error.strerror})") from error
+        raise Failed(2, f"cannot write {_named(place, error)} ({error.strerror})") from error
     _say_next(place)
+
+
+def _named(place: Path, error: OSError) -> Path:
+    """What an error is about: a file of ours, which was opened by its name alone, or the folder."""
+    return place / error.filename if error.filename in {*NAMES, SECRET} else place
 
 
 def _is_free(place: Path) -> None:

@@ -20,7 +20,9 @@ def _options_meant() -> Iterator[None]:
         yield
     except click.NoSuchOption as error:
         own = [text for item in error.ctx.command.params for text in item.opts] if error.ctx else []
-        known = {text.lstrip("-"): text for text in (*own, *VALUED, *FLAGS, "--help")}
+        before = FLAGS if error.ctx and isinstance(error.ctx.command, click.Group) else ()
+        known = {text.lstrip("-"): text for text in (*own, *VALUED, *before, "--help")}
+        known.pop(error.option_name.lstrip("-"), None)
         near = suggest.near(error.option_name.lstrip("-"), known)
         hint = suggest.meaning([known[item] for item in near])
         text = f"No such option '{error.option_name}'." + suggest.sentence(hint)

@@ -112,6 +112,14 @@ def test_names_that_the_daemon_knows(
     assert answer.stdout == ""
 
 
+def test_a_flag_that_a_command_does_not_have(place: Place) -> None:
+    for words in (["passwd", "--json"], ["--json", "passwd"], ["agent", "bob", "--watch"]):
+        answer = place.call(*words)
+        assert answer.returncode == 2
+        assert "No such option '--" in answer.stderr
+        assert "Did you mean" not in answer.stderr
+
+
 def test_nothing_is_near(place: Place, running: Daemon) -> None:
     answer = place.call("agent", "zacharias")
     assert (answer.returncode, answer.stderr) == (2, "callrouter: there is no agent 'zacharias'\n")
