@@ -135,7 +135,8 @@ class Folder:
     def read_with_status(self, name: str, most: int) -> tuple[bytes, os.stat_result]:
         """What a file says, and its owner and rights; raises like `read`."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-        descriptor = os.open(self._plain(name), flags, dir_fd=self._fd)
+        with _named(self.path / name):
+            descriptor = os.open(self._plain(name), flags, dir_fd=self._fd)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             shown = str(self.path / name)
@@ -189,7 +190,8 @@ class Folder:
             FileExistsError: there is something of that name, be it a link that leads nowhere.
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(self._plain(name), flags, mode, dir_fd=self._fd)
+        with _named(self.path / name):
+            return os.open(self._plain(name), flags, mode, dir_fd=self._fd)
 
     def remove(self, name: str) -> None:
         """Take a file or a link away."""
@@ -303,21 +305,23 @@ def _check_link(target: PurePosixPath, owner: int, links: int, path: Path) -> No
 def _look(folder: int, name: str, make: int | None, path: Path) -> int:
     """A descriptor of what stands under a name, a link as such; a folder is made if wanted."""
     try:
-        return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        with _named(path):
+            return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         if make is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
+            raise
     return _enter(folder, name, make, path)
 
 
 def _enter(folder: int, name: str, make: int | None, path: Path) -> int:
     """A descriptor of a folder in a folder, no link; made if it is not there and `make` is given."""
     made = False
-    if make is not None:
-        with suppress(FileExistsError):
-            os.mkdir(name, make, dir_fd=folder)
-            made = True
-    descriptor = os.open(name, _FOLDER, dir_fd=folder)
+    with _named(path):
+        if make is not None:
+            with suppress(FileExistsError):
+                os.mkdir(name, make, dir_fd=folder)
+                made = True
+        descriptor = os.open(name, _FOLDER, dir_fd=folder)
     try:
         if os.geteuid() == 0:
             status, above = os.fstat(descriptor), os.fstat(folder)
@@ -330,6 +334,16 @@ def _enter(folder: int, name: str, make: int | None, path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Have an error name the whole path, and not only the last part of it."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def _any_in(folder: int) -> bool:
