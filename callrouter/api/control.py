@@ -9,17 +9,22 @@ import contextlib
 import fcntl
 import grp
 import hashlib
+import itertools
 import os
 import pwd
 import socket
 import stat
 import struct
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 SYSTEM_FOLDER: Final = Path("/run/callrouter")
+TMP: Final = Path("/tmp")  # noqa: S108 - whose a folder in it is, is looked at
+_LOOKED_AT: Final = 100_000
+"""Names in it that are looked at."""
 CONNECT_WITHIN: Final = 2.0
 """Seconds for a daemon to take a connection."""
 _LONGEST: Final = 107  # struct sockaddr_un of unix(7) has 108 bytes, one of them the end
@@ -56,7 +61,7 @@ def candidates(folder: Path, environ: Mapping[str, str]) -> list[Path]:
         folders.append(Path(runtime.split(":")[0]))
     if own := environ.get("XDG_RUNTIME_DIR"):
         folders.append(Path(own) / "callrouter")
-    folders += [SYSTEM_FOLDER, Path(f"/tmp/callrouter-{os.getuid()}")]  # noqa: S108 - owner is checked
+    folders += [SYSTEM_FOLDER, _of_user(), *_stand_ins()]
     name = socket_name(folder)
     return [place / name for place in dict.fromkeys(folders)]
 
@@ -64,10 +69,40 @@ def candidates(folder: Path, environ: Mapping[str, str]) -> list[Path]:
 def socket_path(folder: Path, environ: Mapping[str, str]) -> Path:
     """Where a daemon started now puts its socket."""
     places = candidates(folder, environ)
-    for place in places[:-1]:
-        if place.parent != SYSTEM_FOLDER or _writable(SYSTEM_FOLDER):
+    for place in places:
+        usable = (
+            _writable(SYSTEM_FOLDER) if place.parent == SYSTEM_FOLDER else not _taken(place.parent)
+        )
+        if usable or "CALLROUTER_SOCKET" in environ:
             return place
-    return places[-1]
+    return Path(tempfile.mkdtemp(prefix=f"{_of_user().name}-", dir=TMP)) / places[0].name
+
+
+def _of_user() -> Path:
+    return TMP / f"callrouter-{os.getuid()}"
+
+
+def _stand_ins() -> list[Path]:
+    """Folders of ours in place of `_of_user`, which another user may have made before us."""
+    start = f"{_of_user().name}-"
+    try:
+        with os.scandir(TMP) as entries:
+            names = [entry.name for entry in itertools.islice(entries, _LOOKED_AT)]
+    except OSError:
+        return []
+    places = [TMP / name for name in sorted(names) if name.startswith(start)]
+    return [place for place in places if not _taken(place)]
+
+
+def _taken(folder: Path) -> bool:
+    """Whether something of another user's, or no folder, stands in the folder where all users make files."""
+    if folder.parent != TMP:
+        return False
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode)
 
 
 def _writable(folder: Path) -> bool:
@@ -171,6 +206,8 @@ class Claim:
     lock: int
     aliases: list[Path] = field(default_factory=list)
     own_folder: bool = True
+    note: str = ""
+    """What is worth a word about where it is."""
 
     def open_to(self, gid: int) -> None:
         """Let the members of a group connect, besides our own user and root.
@@ -230,10 +267,19 @@ def claim(folder: Path, environ: Mapping[str, str]) -> Claim:
         raise _cannot(path, error) from error
     try:
         mine = "CALLROUTER_SOCKET" not in environ
-        return Claim(path, _listen(path), lock, own_folder=mine)
+        return Claim(path, _listen(path), lock, own_folder=mine, note=_note(path))
     except OSError as error:
         os.close(lock)
         raise _cannot(path, error) from error
+
+
+def _note(path: Path) -> str:
+    usual = _of_user()
+    if path.parent.parent != TMP or path.parent == usual:
+        return ""
+    return (
+        f"{usual} is another user's, or no folder; the control socket is in {path.parent} instead"
+    )
 
 
 def _cannot(path: Path, error: OSError) -> ControlError:

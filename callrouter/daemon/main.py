@@ -97,6 +97,8 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
         complain(str(error))
         return 2
     log = Log(journal="JOURNAL_STREAM" in environ)
+    if control.note:
+        logger.warning("%s", control.note)
     more_descriptors()
     try:
         daemon = Daemon(folder, environ, found, make)

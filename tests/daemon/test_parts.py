@@ -238,6 +238,45 @@ def test_a_name_too_long(short: Path) -> None:
         control.claim(short, {"CALLROUTER_SOCKET": str(short / ("x" * 120))})
 
 
+@pytest.mark.parametrize("how", ["file", "link", "pipe", "folder of another user's"])
+def test_a_place_that_another_user_has_taken(
+    short: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The daemon starts all the same, in a folder of its own that the command line finds."""
+    tmp = short / "tmp"
+    tmp.mkdir()
+    tmp.chmod(0o1777)
+    monkeypatch.setattr(control, "TMP", tmp)
+    monkeypatch.setattr(control, "SYSTEM_FOLDER", short / "nowhere/callrouter")
+    taken = tmp / f"callrouter-{os.getuid()}"
+    match how:
+        case "file":
+            taken.touch()
+        case "link":
+            taken.symlink_to(short)
+        case "pipe":
+            os.mkfifo(taken)
+        case _:
+            if os.getuid() != 0:
+                pytest.skip("only root can make another user's")
+            taken.mkdir()
+            os.chown(taken, 4321, 4321)
+            (tmp / f"{taken.name}-x").mkdir()
+            os.chown(tmp / f"{taken.name}-x", 4321, 4321)
+    claim = control.claim(short, {})
+    assert claim.path.parent.parent == tmp
+    assert claim.path.parent.stat().st_uid == os.getuid()
+    assert claim.path.parent.stat().st_mode & 0o777 == 0o700
+    assert str(taken) in claim.note
+    assert control.find(short, {}) == claim.path
+    with pytest.raises(control.AlreadyRunning):
+        control.claim(short, {})
+    claim.release()
+    again = control.claim(short, {})
+    assert again.path == claim.path
+    again.release()
+
+
 def test_a_driver_whose_library_is_not_installed_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

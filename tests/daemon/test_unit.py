@@ -7,13 +7,21 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from callrouter.logs import Log
-from tests.daemon.process import ROOT
+from tests.daemon.process import AGENTS, BUSY, ROOT, Place, until
 
+CALLROUTER_SIMULATED = """\
+pbx: {{office: {{driver: simulated}}}}
+http:
+  listen: 127.0.0.1:{port}
+  api_tokens: [{{name: crm, role: supervisor, token: 0123456789abcdef}}]
+"""
 UNIT = ROOT / "config/callrouter.service"
 
 
@@ -32,7 +40,13 @@ def test_the_unit_says_what_the_daemon_needs() -> None:
     assert service["ProtectSystem"] == "strict"
     assert service["CapabilityBoundingSet"] == ""
     calls = [line for line in UNIT.read_text().splitlines() if line.startswith("SystemCallFilter=")]
-    assert calls == ["SystemCallFilter=@system-service", "SystemCallFilter=~@privileged"]
+    assert calls == [
+        "SystemCallFilter=@system-service",
+        "SystemCallFilter=~@privileged",
+        "SystemCallFilter=~@resources",
+    ]
+    assert service["StateDirectoryMode"] == "0700"
+    assert service["LimitCORE"] == "0"
     assert service["StateDirectory"] == service["RuntimeDirectory"] == "callrouter"
 
 
@@ -78,3 +92,41 @@ def test_a_terminal_gets_the_time_and_no_numbers() -> None:
     lines = written([(logging.INFO, "one")], journal=False)
     assert lines[0].endswith(" INFO    one")
     assert not lines[0].startswith("<")
+
+
+HARDENED = """
+import ctypes, os, resource, sys
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):  # PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN: Linux 6.3
+    sys.exit(77)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+os.execv(sys.executable, [sys.executable, "-m", "callrouter", *sys.argv[1:]])
+"""
+"""Starts it as `MemoryDenyWriteExecute=yes` and `LimitCORE=0` do."""
+
+
+def test_it_runs_where_no_memory_is_both_written_and_run(place: Place) -> None:
+    place.write("callrouter", CALLROUTER_SIMULATED.format(port=place.port))
+    place.write("agents", AGENTS.replace("PJSIP", "SIM"))
+    log = place.folder / "hardened.log"
+    command = [sys.executable, "-c", HARDENED, "run"]
+    with log.open("wb") as out:
+        daemon = subprocess.Popen(command, env=place.environ, stderr=out, cwd=place.folder)
+    try:
+        until(lambda: "is in step" in log.read_text() or daemon.poll() is not None, BUSY)
+        if daemon.poll() == 77:
+            pytest.skip("this kernel cannot deny it")
+        assert daemon.poll() is None, log.read_text()
+        assert place.call("agent", "alice", "sign-in").returncode == 0
+        assert "support" in place.call("queues").stdout
+        headers = {"Authorization": "Bearer 0123456789abcdef"}
+        asked = urllib.request.Request(f"http://127.0.0.1:{place.port}/metrics", headers=headers)
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            assert b"callrouter_" in answer.read()
+    finally:
+        daemon.terminate()
+        assert daemon.wait(BUSY) == 0
+    hashed = subprocess.run(
+        [sys.executable, "-c", HARDENED, "passwd"],
+        input=b"831642", env=place.environ, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert hashed.stdout.startswith(b"$argon2id$")
