@@ -100,7 +100,11 @@ cli.later(
     why="Why a call went where it went.",
     why_not="Why an agent is not being offered calls.",
 )
-cli.later("callrouter.cli.secret", passwd="Make the hash for a PIN or a password.")  # noqa: S106 - a command
+cli.later(
+    "callrouter.cli.secret",
+    passwd="Make the hash for a PIN or a password.",  # noqa: S106 - a command
+    token="Make a token for the HTTP API.",  # noqa: S106 - a command
+)
 cli.later(
     "callrouter.cli.device",
     device="An agent's phones: list, add, verify, on, off, change, remove.",

@@ -1,8 +1,10 @@
-"""The command that makes the hash of a PIN or a password."""
+"""The commands that make the hash of a PIN or a password, and a token for the API."""
 
 from __future__ import annotations
 
 import itertools
+import re
+import secrets
 import sys
 
 import click
@@ -15,6 +17,9 @@ PIN_OUTSIDE = 6
 """Digits for who dials codes from outside, where 30 wrong ones in 15 minutes close the door for a while."""
 PIN_MOST = 20
 PASSWORD_LEAST = 8
+TOKEN_BYTES = 24
+"""192 bits, of which 128 are asked for."""
+_NAME = re.compile("[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @click.command(short_help="Make the hash for a PIN or a password.")
@@ -37,6 +42,41 @@ def passwd() -> None:
             err=True,
         )
     click.echo(PasswordHasher().hash(text))
+
+
+@click.command(short_help="Make a token for the HTTP API.")
+@click.option(
+    "--role",
+    type=click.Choice(["metrics", "agent", "supervisor", "admin"]),
+    help="What whoever has it may do. Default: supervisor, or agent with --agent.",
+)
+@click.option("--agent", metavar="AGENT", help="The agent it acts for; its role is agent.")
+@click.option("--name", metavar="NAME", help="Who it is for. Default: the agent's id, or the role.")
+def token(*, role: str | None, agent: str | None, name: str | None) -> None:
+    """Make a token for the HTTP API, and print the lines for callrouter.yaml.
+
+    It has 192 random bits. Nothing is written: paste the line below `http:` and `api_tokens:`, or keep the
+    token in a file or the environment and write ${file:PATH} or ${NAME} in its place.
+    """
+    if agent is not None and role not in {None, "agent"}:
+        raise Failed(2, f"a token of role {role} acts for no agent: take --agent out, or --role")
+    for what, given in (("--agent", agent), ("--name", name)):
+        if given is not None and not _NAME.fullmatch(given):
+            raise Failed(2, f"{what} must be small letters, digits, '-' and '_' (64 at most)")
+    role = role or ("agent" if agent else "supervisor")
+    of_agent = f", agent: {_in_yaml(agent)}" if agent else ""
+    made = secrets.token_urlsafe(TOKEN_BYTES)
+    click.echo(made)
+    click.echo()
+    click.echo("http:")
+    click.echo("  api_tokens:")
+    name = _in_yaml(name or agent or role)
+    click.echo(f'    - {{name: {name}, role: {role}{of_agent}, token: "{made}"}}')
+
+
+def _in_yaml(name: str) -> str:
+    """A name as YAML takes it for a text: one that could be a number in quotes."""
+    return f'"{name}"' if name[0].isdigit() or name in {"true", "false", "null"} else name
 
 
 def _asked() -> str:

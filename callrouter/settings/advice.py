@@ -8,6 +8,7 @@ from callrouter.mobiles.policy import dear
 from callrouter.model.table import Table
 from callrouter.settings import queues, schema
 from callrouter.settings.advicequeues import advise_queues
+from callrouter.settings.advicesecrets import advise_secrets
 from callrouter.settings.advicestaff import advise_staff
 from callrouter.settings.folder import Document, Way
 from callrouter.settings.problems import quoted
@@ -25,6 +26,7 @@ def advise(root: schema.Root, table: Table, document: Document, now: float | Non
     _rules(table, document)
     advise_queues(root, table, document, now)
     advise_staff(root, table, document)
+    advise_secrets(root, document)
 
 
 def _without_effect(root: schema.Root, document: Document) -> None:

@@ -109,7 +109,7 @@ def build_http(root: schema.Root, context: Context, folder: Path) -> HttpSetting
     http = root.http or schema.Http.model_validate({})
     host, _, port = http.listen.rpartition(":")
     host = host.strip("[]")
-    if http.tls is None and not _is_loopback(host):
+    if http.tls is None and not is_loopback(host):
         document.warning(
             ("http", "listen"),
             "HTTP without TLS is open to other machines",
@@ -176,7 +176,8 @@ def _check_queues(index: int, token: schema.ApiToken, context: Context) -> None:
         context.knows("queues", queue, (*way, place), "queue")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -408,12 +408,12 @@ def test_pbx_errors(tmp_path: Path, pbx: str, message: str) -> None:
 def test_pbx_and_http(tmp_path: Path) -> None:
     pbx = (
         "pbx:\n  office:\n    driver: asterisk\n    host: pbx.example.com\n    port: 5039\n"
-        "    username: u\n    secret: s\n    dial_number: PJSIP/+{number}@carrier\n"
+        "    username: u\n    secret: kQ3x9vLp2mZ8\n    dial_number: PJSIP/+{number}@carrier\n"
         "    tls: {ca: ca.pem}\n"
     )
     http = (
         "http:\n  listen: '[::]:443'\n  tls: {certificate: c.pem, key: /k.pem}\n"
-        "  api_tokens: [{name: crm, role: supervisor, token: 0123456789abcdef}]\n"
+        "  api_tokens: [{name: crm, role: supervisor, token: kQ3x9vLp2mZ8tR5wYb7N4cJd}]\n"
     )
     settings = loaded(tmp_path, pbx=pbx, http=http)
     assert settings.pbxes["office"] == AsteriskSettings(
@@ -421,7 +421,7 @@ def test_pbx_and_http(tmp_path: Path) -> None:
         host="pbx.example.com",
         port=5039,
         username="u",
-        secret="s",
+        secret="kQ3x9vLp2mZ8",
         dial_number="PJSIP/+{number}@carrier",
         tls=True,
         ca=tmp_path / "ca.pem",

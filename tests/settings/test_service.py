@@ -502,8 +502,8 @@ def test_a_large_floor_takes_as_much_longer_as_it_is_larger(tmp_path: Path) -> N
 
 
 TWO = (
-    "pbx:\n  office: {driver: asterisk, username: u, secret: s}\n"
-    "  branch: {driver: asterisk, username: u, secret: s}\n"
+    "pbx:\n  office: {driver: asterisk, username: u, secret: kQ3x9vLp2mZ8}\n"
+    "  branch: {driver: asterisk, username: u, secret: kQ3x9vLp2mZ8}\n"
 )
 PEOPLE = (
     "agents:\n  ann: {devices: {desk: {endpoint: PJSIP/1, pbx: office}}}\n"
@@ -552,7 +552,7 @@ def test_mobiles_that_ring_only_while_the_queue_is_closed(
     tmp_path: Path, hours: str, said: bool
 ) -> None:
     mobile = f'mobile: {{number: "+447700900123", hours: "{hours}"}}'
-    one = "pbx:\n  office: {driver: asterisk, username: u, secret: s, dial_number: 'PJSIP/{number}@t'}\n"
+    one = "pbx:\n  office: {driver: asterisk, username: u, secret: kQ3x9vLp2mZ8, dial_number: 'PJSIP/{number}@t'}\n"
     people = f"agents:\n  ann: {{devices: {{{mobile}}}}}\n"
     queues = 'queues:\n  sales: {agents: [ann], hours: "mon-fri 09:00-17:00"}\n'
     lines = warned(tmp_path, pbx=one, agents=people, queues=queues)

@@ -1,0 +1,28 @@
+"""Warnings of secrets that are easily guessed, and of those that others on the network could read."""
+
+from __future__ import annotations
+
+from callrouter.settings import schema
+from callrouter.settings.folder import Document, Way
+from callrouter.settings.site import is_loopback
+from callrouter.settings.strength import SECRET_BITS, TOKEN_BITS, why_weak
+
+
+def advise_secrets(root: schema.Root, document: Document) -> None:
+    """Warn of Asterisks that are spoken to in clear, and of weak secrets and tokens."""
+    for id_, pbx in root.pbx.items():
+        if not isinstance(pbx, schema.Asterisk):
+            continue
+        way: Way = ("pbx", id_)
+        if pbx.tls is False and not is_loopback(pbx.host):
+            text = f"the link to {id_} is not encrypted, and {pbx.host} is another machine"
+            hint = "give it tls: true, or all on the way can read its secret and change its calls"
+            document.warning((*way, "host"), text, hint)
+        if why := why_weak(pbx.secret, SECRET_BITS):
+            text = f"the secret of {id_} is easily guessed: {why}"
+            document.warning((*way, "secret"), text, "take 16 random characters or more")
+    for index, token in enumerate(root.http.api_tokens if root.http else ()):
+        if why := why_weak(token.token, TOKEN_BITS):
+            text = f"the token of {token.name} has fewer than {TOKEN_BITS} bits: {why}"
+            hint = "`callrouter token` makes one"
+            document.warning(("http", "api_tokens", index, "token"), text, hint)

@@ -1,0 +1,83 @@
+"""How hard a secret is to guess, as far as that can be told from looking at it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from typing import Final
+
+TOKEN_BITS: Final = 128
+"""What a token of the API should have: it is tried without an end, and from everywhere."""
+SECRET_BITS: Final = 34
+"""What a secret for the manager interface should have at the least: it is tried over the network."""
+_NEAR: Final = 0.9
+"""How much of the bits is enough: chance has its repetitions too."""
+_RUN: Final = 4
+"""Characters in a row, such as abcd or aaaa, that are a pattern: three come about by chance."""
+_WORDS: Final = (
+    *("change-me", "changeme", "change_me", "secret", "password", "passwd", "passw0rd", "asterisk", "callrouter"),
+    *("amp111", "amp109", "admin", "manager", "mysecret", "letmein", "default", "qwerty", "asdfgh", "welcome"),
+    *("token", "test", "example", "demo", "office", "twilio", "freepbx", "elastix", "supervisor", "agent"),
+)  # fmt: skip
+"""What is tried first, and stands in examples; each counts as one character."""
+_KINDS: Final = ((re.compile("[a-z]"), 26), (re.compile("[A-Z]"), 26), (re.compile("[0-9]"), 10))
+_HEX: Final = re.compile("[0-9a-f]+|[0-9A-F]+")
+
+
+def bits(secret: str) -> float:
+    """The bits that whoever guesses has to find out, at most.
+
+    Known words, repetitions and sequences (``aaaa``, ``abcd``, ``4321``) count as one character. What is
+    drawn from 16 digits has 4 bits a character, and so on. A secret that was drawn by chance is not
+    underrated by more than its chance repetitions.
+    """
+    size = len(_without_patterns(secret))
+    return size * math.log2(_alphabet(secret)) if size else 0.0
+
+
+def why_weak(secret: str, least: int) -> str:
+    """Why a secret has fewer than `least` bits, in words; empty: it has as many."""
+    if bits(secret) >= _NEAR * least:
+        return ""
+    small = secret.lower()
+    if any(word in small for word in _WORDS):
+        return "it has a word that is tried first"
+    if len(_without_patterns(secret)) < 0.7 * len(secret):
+        return "it repeats itself or counts up"
+    return "it is short"
+
+
+def _alphabet(secret: str) -> int:
+    if _HEX.fullmatch(secret):
+        return 16 if re.search("[a-fA-F]", secret) else 10
+    size = sum(count for kind, count in _KINDS if kind.search(secret))
+    others = {c for c in secret if not (c.isascii() and c.isalnum())}
+    return max(2, size + (2 if others <= {"-", "_"} and others else 32 if others else 0))
+
+
+def _without_patterns(secret: str) -> str:
+    """A secret with each known word, repetition and sequence as one character."""
+    secret = _once(secret)
+    for word in _WORDS:
+        while (at := secret.lower().find(word)) >= 0:
+            secret = secret[: at + 1] + secret[at + len(word) :]
+    kept = ""
+    while secret:
+        run = _run(secret)
+        kept += secret[0] if run >= _RUN else secret[:run]
+        secret = secret[run:]
+    return kept
+
+
+def _run(secret: str) -> int:
+    """How many characters from the first on are the same, or go up or down by one."""
+    steps = [ord(b) - ord(a) for a, b in itertools.pairwise(secret)]
+    same = next((n for n, step in enumerate(steps) if step != steps[0]), len(steps))
+    return same + 1 if steps and abs(steps[0]) <= 1 else 1
+
+
+def _once(secret: str) -> str:
+    """A text that is one part over and over, as that part."""
+    at = (secret + secret).find(secret, 1)
+    return secret[:at] if 0 < at < len(secret) else secret
