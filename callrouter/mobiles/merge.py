@@ -43,7 +43,8 @@ class Merger:
 
     def _device(self, row: MobileRow, base: Table) -> DeviceSpec:
         """A mobile as a phone: whatever happens, it is connected only after key 1."""
-        hours = Hours(parse_spans(row.hours), base.zone, frozenset()) if row.hours else None
+        zone = base.agents[row.agent].zone or base.zone
+        hours = Hours(parse_spans(row.hours), zone, frozenset()) if row.hours else None
         return DeviceSpec(
             id=row.device,
             agent=row.agent,

@@ -30,13 +30,39 @@ class Span:
     end: int
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class DayOff:
+    """Days that are off, or a part of each: from `first` to `last`, both included, each year if `yearly`.
+
+    Of each of these days the minutes from `start` to `end` are off. The year of a yearly one says nothing.
+    """
+
+    first: date
+    last: date
+    yearly: bool = False
+    start: int = 0
+    end: int = DAY
+
+    def covers(self, day: date) -> bool:
+        """Whether it is about a day. One of each year may go from December to January."""
+        if not self.yearly:
+            return self.first <= day <= self.last
+        first, last, this = ((d.month, d.day) for d in (self.first, self.last, day))
+        return first <= this <= last if first <= last else this >= first or this <= last
+
+
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Spans of a week in a zone, without the `holidays`, which are off from midnight to midnight."""
+    """Spans of a week in a zone, without the `holidays`.
+
+    A `date` is off from midnight to midnight. What begins on the day before ends at its midnight, and what would
+    begin on it is off as a whole, the hours after its midnight included. Of a day of which a part is off, that part
+    is cut out; what would pass midnight and is off up to it is off as a whole.
+    """
 
     spans: tuple[Span, ...]
     zone: tzinfo
-    holidays: frozenset[date] = field(default_factory=frozenset)
+    holidays: frozenset[date | DayOff] = field(default_factory=frozenset)
 
     def on(self, at: float) -> bool:
         """Whether `at` (epoch seconds) is within the hours. Starts are in, ends are out."""
@@ -57,12 +83,35 @@ class Hours:
                 return None if end == inf else end
         return None
 
+    def _off(self, day: date) -> list[tuple[int, int]]:
+        """The parts of a day that are off, in minutes."""
+        if not self.holidays:
+            return []
+        found = [(0, DAY)] if day in self.holidays else []
+        found += [
+            (item.start, item.end)
+            for item in self.holidays
+            if isinstance(item, DayOff) and item.covers(day)
+        ]
+        return sorted(found)
+
+    def _within(self, day: date) -> list[tuple[float, float]]:
+        """What of a day is on, whichever day it began on."""
+        begin = _instant(day, 0, self.zone, later=False)
+        end = _instant(day, DAY, self.zone, later=False)
+        parts = (
+            (max(first, begin), min(last, end))
+            for start in (day - timedelta(days=1), day)
+            for first, last in self._of(start)
+        )
+        return sorted(part for part in parts if part[0] < part[1])
+
     def _stretches(self, first: date) -> Iterator[tuple[float, float]]:
         """The times that are on from a day on, in order, with none that touch each other."""
         now: tuple[float, float] | None = None
         for ahead in range(LOOK_AHEAD):
             day = first + timedelta(days=ahead)
-            for start, end in sorted(self._of(day)):
+            for start, end in self._within(day):
                 if now is not None and start > now[1]:
                     yield now
                     now = None
@@ -74,19 +123,40 @@ class Hours:
             yield now[0], inf
 
     def _of(self, day: date) -> Iterator[tuple[float, float]]:
-        """The spans that begin on a day, as instants; they end where a holiday begins."""
-        if day in self.holidays:
-            return
+        """The spans that begin on a day, as instants; without what is off."""
         weekday = day.weekday()
-        tomorrow = inf
-        if day + timedelta(days=1) in self.holidays:
-            tomorrow = _instant(day, DAY, self.zone, later=False)
-        for span in self.spans:
-            if span.day == weekday:
-                start = _instant(day, span.start, self.zone, later=False)
-                end = min(_instant(day, span.end, self.zone, later=True), tomorrow)
-                if start < end:
-                    yield start, end
+        spans = [span for span in self.spans if span.day == weekday]
+        if not spans:
+            return
+        today, tomorrow = self._off(day), self._off(day + timedelta(days=1))
+        off = [*today, *((start + DAY, end + DAY) for start, end in tomorrow)]
+        for span in spans:
+            for start, end in _left(span, today, off) if off else ((span.start, span.end),):
+                begins = _instant(day, start, self.zone, later=False)
+                ends = _instant(day, end, self.zone, later=end == span.end)
+                if begins < ends:
+                    yield begins, ends
+
+
+def _left(
+    span: Span, today: list[tuple[int, int]], off: list[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """What is left of a span without what is off, in minutes of its day."""
+    if span.end > DAY and not any(_without(span.start, DAY, today)):
+        return  # off up to midnight: then it does not begin there
+    yield from _without(span.start, span.end, off)
+
+
+def _without(start: int, end: int, off: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The parts of a stretch of minutes that are not off; `off` is in order."""
+    for first, last in sorted(off):
+        if last <= start or first >= end:
+            continue
+        if first > start:
+            yield start, first
+        start = max(start, last)
+    if start < end:
+        yield start, end
 
 
 def next_midnight(at: float, zone: tzinfo) -> float:

@@ -105,6 +105,9 @@ class AgentSpec:
     skills: Mapping[str, int] = field(default_factory=dict)
     extension: str = ""
     language: str = "en"
+    zone: tzinfo | None = None
+    """Of the hours of their phones; None: that of the table. `timezone` is its name."""
+    timezone: str = ""
     renamed_from: str = ""
     """The id that they had before: all that is known of it is theirs."""
 
@@ -227,6 +230,8 @@ class QueueSpec:
     ask_alone_for: float = ASK_ALONE_FOR
     show: str = ""
     alert_info: str = ""
+    timezone: str = ""
+    """The zone of its hours and shifts, by name, where that is not the table's."""
     renamed_from: str = ""
     """The name that it had before: its calls, and all that is known of it, are this queue's."""
     dial: bool = False

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Final, cast
 
+from callrouter.model.hours import DayOff, Hours
 from callrouter.model.table import (
     ALL_AT_ONCE,
     LAST_PRIORITY,
@@ -79,6 +80,8 @@ def _unserved(queue: QueueSpec, written: schema.Queue, document: Document) -> No
         if not alone:
             text, hint = "this shift is never on", "the shifts before it take all of its hours"
             document.warning((*way, index), text, hint)
+        elif queue.hours is not None and shift.hours.zone is queue.hours.zone:
+            _closed_then(alone, queue.hours, (*way, index), document)
         if not shift.members:
             nobody += alone
         taken = week.joined([*taken, *on])
@@ -99,6 +102,16 @@ def _unserved(queue: QueueSpec, written: schema.Queue, document: Document) -> No
         text = f"nobody serves {queue.id} on its holidays"
         hint = "open, for it has no hours, and no shift is on"
         document.warning(("queues", queue.id, "holidays"), text, hint, key=True)
+
+
+def _closed_then(on: week.Parts, hours: Hours, way: Way, document: Document) -> None:
+    """Warn of a shift at whose hours the queue is closed."""
+    closed = week.without(week.WHOLE, week.covered(hours))
+    if not week.without(on, closed):
+        text = "this shift never serves: the queue is closed at its hours"
+        document.warning(
+            way, text, "make the queue's hours longer; who waits at their end is served"
+        )
 
 
 def _behind_shifts(queue: QueueSpec, document: Document) -> None:
@@ -147,9 +160,17 @@ def _holidays(id_: str, written: schema.Queue, document: Document, today: date |
     way: Way = ("queues", id_, "holidays")
     if written.hours is None and not written.shifts:
         document.warning(way, "holidays never apply", "neither hours nor shifts are set", key=True)
-    elif today is not None and max(written.holidays) < today:
+    elif today is not None and all(_over(day, today) for day in written.holidays):
+        last = max(day.last if isinstance(day, DayOff) else day for day in written.holidays)
         text = "all holidays are in the past"
-        document.warning(way, text, f"the last was {max(written.holidays)}", key=True)
+        document.warning(way, text, f"the last was {last}", key=True)
+
+
+def _over(day: date | DayOff, today: date) -> bool:
+    """Whether a holiday will not come again."""
+    if isinstance(day, DayOff):
+        return not day.yearly and day.last < today
+    return day < today
 
 
 def _dials(queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document) -> None:

@@ -85,6 +85,7 @@ def _pauses(root: schema.Root, context: Context) -> dict[str, PauseSpec]:
 
 
 def _agent(id_: str, agent: schema.Agent, extension: str, context: Context) -> AgentSpec:
+    context = context.within(agent.timezone, ("agents", id_))
     devices = [_device(id_, name, device, context) for name, device in agent.devices.items()]
     return AgentSpec(
         id=id_,
@@ -97,6 +98,8 @@ def _agent(id_: str, agent: schema.Agent, extension: str, context: Context) -> A
         extension=extension,
         language=agent.language,
         renamed_from=agent.renamed_from or "",
+        zone=None if agent.timezone is None else context.zone,
+        timezone=agent.timezone or "",
     )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from functools import lru_cache
 
-from callrouter.model.hours import Hours, Span, parse_spans
+from callrouter.model.hours import DayOff, Hours, Span, parse_spans
 from callrouter.settings.folder import Document, Way
 from callrouter.settings.problems import Nearest, quoted
 from callrouter.settings.result import PbxSettings
 from callrouter.settings.substitute import Substituted
 from callrouter.settings.yamlreader import Items, Section
+from callrouter.settings.zones import find_zone
 
 _read = lru_cache(maxsize=1024)(parse_spans)
 
@@ -39,8 +40,15 @@ class Context:
         self.document.error(way, f"unknown {what} {quoted(name)}", hint, key=key)
         return False
 
+    def within(self, timezone: str | None, way: Way) -> Context:
+        """The same for what has a time zone of its own, if it has one."""
+        if timezone is None:
+            return self
+        zone = find_zone(timezone, (*way, "timezone"), self.document, self.nearest)
+        return replace(self, zone=zone)
+
     def hours(
-        self, texts: Mapping[Way, str], holidays: Collection[date] = frozenset()
+        self, texts: Mapping[Way, str], holidays: Collection[date | DayOff] = frozenset()
     ) -> Hours | None:
         """Read days and times, each with the way to it, as one; None when they are wrong, or none."""
         spans: set[Span] = set()

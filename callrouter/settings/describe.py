@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import tzinfo
 from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar
 
 from callrouter.model.table import AgentSpec, DeviceSpec, PauseSpec, Table
-from callrouter.settings.describequeues import queue_changes
+from callrouter.settings.describequeues import all_hours, queue_changes
 from callrouter.settings.describerules import rule_changes
 from callrouter.settings.differences import counted, differing, mapping_lines
 from callrouter.settings.queues import serving
@@ -69,6 +70,9 @@ def _agent(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
         yield f"{new.id}: sign_in {old.sign_in.value} -> {new.sign_in.value}"
     if old.extension != new.extension:
         yield f"{new.id}: extension {_plain(old.extension)} -> {_plain(new.extension)}"
+    if old.timezone != new.timezone:
+        before, after = (spec.timezone or "that of the site" for spec in (old, new))
+        yield f"{new.id}: timezone {before} -> {after}"
     if old.language != new.language:
         yield f"{new.id}: language {old.language} -> {new.language}"
     if old.capacity != new.capacity:
@@ -187,6 +191,7 @@ def _aim(level: ServiceLevel | None) -> str:
 def _site(old: Settings, new: Settings) -> Iterator[str]:
     if old.timezone != new.timezone:
         yield f"timezone {old.timezone} -> {new.timezone}"
+    yield from _zone_rules(old.table, new.table)
     for item in fields(old.numbers):
         before, after = getattr(old.numbers, item.name), getattr(new.numbers, item.name)
         if before != after:
@@ -206,6 +211,22 @@ def _site(old: Settings, new: Settings) -> Iterator[str]:
     if old.database != new.database:
         # Its address may carry a password.
         yield f"database changed{_RESTART}"
+
+
+def _zone_rules(old: Table, new: Table) -> Iterator[str]:
+    """The system's rules for a time zone have changed, and not what the files say."""
+    before, after = ({str(zone): zone for zone in _zones(table)} for table in (old, new))
+    for name, zone in after.items():
+        if name in before and before[name] is not zone:
+            yield f"timezone {name}: this machine has other rules for it now"
+
+
+def _zones(table: Table) -> Iterator[tzinfo]:
+    yield table.zone
+    for queue in table.queues.values():
+        if queue.timezone:
+            yield from [hours.zone for hours in all_hours(queue)]
+    yield from [agent.zone for agent in table.agents.values() if agent.zone is not None]
 
 
 def _pbx(id_: str, old: PbxSettings | None, new: PbxSettings | None) -> Iterator[str]:

@@ -27,6 +27,10 @@ def _hours(hours: Hours | None) -> str:
     return "always" if hours is None else wording.hours(hours.spans)
 
 
+def _timezone(name: str) -> str:
+    return name or "that of the site"
+
+
 def _last_agent(seconds: float | None) -> str:
     return "never" if seconds is None else wording.duration(seconds)
 
@@ -67,6 +71,7 @@ _KEYS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("auto_pause", str),
     ("music", str),
     ("hours", _hours),
+    ("timezone", _timezone),
     ("last_agent", _last_agent),
     ("prefer_for", _duration),
     ("announce", _announce),
@@ -127,14 +132,15 @@ def _members(
 
 def _holidays(old: QueueSpec, new: QueueSpec) -> Iterator[str]:
     before, after = (
-        {day for hours in _all_hours(queue) for day in hours.holidays} for queue in (old, new)
+        {day for hours in all_hours(queue) for day in hours.holidays} for queue in (old, new)
     )
     for days, how in ((after - before, "added"), (before - after, "removed")):
         if days:
-            yield f"{new.id}: holidays {how}: {', '.join(map(str, sorted(days)))}"
+            yield f"{new.id}: holidays {how}: {', '.join(sorted(map(wording.day_off, days)))}"
 
 
-def _all_hours(queue: QueueSpec) -> Iterator[Hours]:
+def all_hours(queue: QueueSpec) -> Iterator[Hours]:
+    """The hours of a queue and of its shifts."""
     if queue.hours is not None:
         yield queue.hours
     for shift in queue.shifts:

@@ -1,4 +1,4 @@
-"""Durations: ``20s``, ``5m``, ``1h30m``, ``250ms``; a bare number is seconds."""
+"""Durations: ``20s``, ``5m``, ``1h30m``, ``7d``, ``250ms``; a bare number is seconds."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from typing import Final
 
 DURATION_PATTERN: Final = (
-    r"^(?=[0-9])(?:[0-9]+(?:\.[0-9]+)?h)?(?:[0-9]+(?:\.[0-9]+)?m(?!s))?"
+    r"^(?=[0-9])(?:[0-9]+(?:\.[0-9]+)?d)?(?:[0-9]+(?:\.[0-9]+)?h)?(?:[0-9]+(?:\.[0-9]+)?m(?!s))?"
     r"(?:[0-9]+(?:\.[0-9]+)?s)?(?:[0-9]+(?:\.[0-9]+)?ms)?$"
 )
 _WHOLE: Final = re.compile(DURATION_PATTERN)
-_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|d|h|m|s)")
 _BARE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_SECONDS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _LONGEST_TEXT: Final = 40
 
 

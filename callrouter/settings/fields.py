@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
+from callrouter.model.hours import DayOff
 from callrouter.settings.durations import DURATION_PATTERN, parse_duration
 from callrouter.settings.numbers import PATTERN as NUMBER_PATTERN
 from callrouter.settings.numbers import read_pattern
@@ -140,21 +141,65 @@ HoursText = Annotated[
     Field(min_length=1, max_length=1000),
     Expected("days and times, such as mon-fri 09:00-17:30"),
 ]
-_DATE_PATTERN: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_DAY_PATTERN: Final = "(?:[0-9]{4}-)?[0-9]{2}-[0-9]{2}"
+_TIME_PATTERN: Final = "[0-9]{1,2}:[0-9]{2}"
+_MIDNIGHT: Final = 24 * 60
 
 
-def _date(value: object) -> object:
-    """A day of the calendar; anything else as it is, to be refused."""
-    if isinstance(value, str) and re.fullmatch(_DATE_PATTERN, value):
-        return date.fromisoformat(value)
-    return value
+_HOLIDAY: Final = re.compile(
+    rf"({_DAY_PATTERN})(?:\.\.({_DAY_PATTERN}))?(?: +({_TIME_PATTERN})?-({_TIME_PATTERN})?)?"
+)
+_HOLIDAY_PATTERN: Final = (
+    rf"^{_DAY_PATTERN}(?:\.\.{_DAY_PATTERN})?(?: +(?:{_TIME_PATTERN})?-(?:{_TIME_PATTERN})?)?$"
+)
+_LEAP: Final = 2024
 
 
-Date = Annotated[
-    date,
-    BeforeValidator(_date),
-    Expected("a date such as 2026-12-25", "date"),
-    WithJsonSchema({"type": "string", "format": "date", "pattern": _DATE_PATTERN}),
+def _holiday(value: object) -> object:
+    """Days off; what is none is refused by what it is.
+
+    Raises:
+        ValueError: it is no day of the calendar, or ends before it begins.
+    """
+    found = _HOLIDAY.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return value
+    first = _day(found[1])
+    last = _day(found[2]) if found[2] else first
+    yearly = len(found[1]) == len("12-25")
+    if found[2] and len(found[1]) != len(found[2]):
+        raise ValueError("one end has a year and the other has none")
+    if not yearly and last < first:
+        raise ValueError("it ends before it begins")
+    timed = " " in found[0]
+    start, end = (_minutes(found[3]) or 0, _minutes(found[4])) if timed else (0, None)
+    end = _MIDNIGHT if end is None else end
+    if timed and (end <= start or not (found[3] or found[4])):
+        raise ValueError("it is no part of a day")
+    if not yearly and first == last and not timed:
+        return first
+    return DayOff(first, last, yearly=yearly, start=start, end=end)
+
+
+def _day(text: str) -> date:
+    """A day; of one without a year that of a leap year, so that 29 February is one."""
+    return date.fromisoformat(text if len(text) > len("12-25") else f"{_LEAP}-{text}")
+
+
+def _minutes(text: str | None) -> int | None:
+    if not text:
+        return None
+    minutes = int(text[:-3]) * 60 + int(text[-2:])
+    if minutes > _MIDNIGHT or int(text[-2:]) > 59:
+        raise ValueError("no time of day")
+    return minutes
+
+
+Holiday = Annotated[
+    date | DayOff,
+    BeforeValidator(_holiday),
+    Expected("a date such as 2026-12-25", "holiday"),
+    WithJsonSchema({"type": "string", "pattern": _HOLIDAY_PATTERN}),
 ]
 
 # No & , ; | $ { } ( ) quotes or blanks: each means something in a dial string or to AMI.

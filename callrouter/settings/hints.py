@@ -12,7 +12,7 @@ from callrouter.settings.problems import Nearest, quoted
 _YES: Final = frozenset({"yes", "on", "y", "true", "1"})
 _NO: Final = frozenset({"no", "off", "n", "false", "0"})
 _SPOKEN: Final = re.compile(
-    r"([0-9]{1,6}) ?(s|m|h)(?:ec|ecs|econd|econds|in|ins|inute|inutes|r|rs|our|ours)?"
+    r"([0-9]{1,6}) ?(s|m|h|d)(?:ec|ecs|econd|econds|in|ins|inute|inutes|r|rs|our|ours|ay|ays)?"
 )
 _NO_BLANK: Final = re.compile(r"([A-Za-z0-9_-]+):(\S.*)")
 _WHERE: Final = ("queue:", "dialplan:")
@@ -57,6 +57,10 @@ def value(nearest: Nearest, kind: str, written: object, queues: Collection[str])
         case "duration":
             spoken = None if text.startswith("0") else _SPOKEN.fullmatch(text.lower())
             return f"write {spoken[1]}{spoken[2]}" if spoken else ""
+        case "holiday":
+            like = text[:1].isdigit() and (".." in text or " " in text or len(text) <= 5)
+            forms = 'each year "12-26", a range "2026-12-24..2027-01-01", half a day "2026-12-24 13:00-"'
+            return forms if like and "-" in text else ""
         case "target":
             return _target(nearest, text, queues)
         case "member":

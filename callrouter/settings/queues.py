@@ -80,6 +80,7 @@ def build_queue(
             "Asterisk's dialplan goes to that extension when a caller hangs up: take another name"
         )
         context.document.error(("queues", id_), text, hint, key=True)
+    context = context.within(queue.timezone, ("queues", id_))
     policy = _policy(id_, queue, context)
     base = _Table(queue.agents, ("queues", id_, "agents"))
     places: dict[str, Way] = {}
@@ -115,6 +116,7 @@ def build_queue(
         last_agent=None if isinstance(queue.last_agent, str) else queue.last_agent,
         prefer_for=queue.prefer_for,
         announce=_announce(queue),
+        timezone=queue.timezone or "",
         renamed_from=queue.renamed_from or "",
         dial=_dials(id_, queue, policy, context),
         **targets,

@@ -274,6 +274,10 @@ class Agent(Shape):
         "the first phone of a PBX.",
     )
     language: f.Language = Field("en", description="Language of what the agent hears, such as en.")
+    timezone: f.Text | None = Field(
+        None,
+        description="Time zone of the hours of the agent's phones. Default: the site's timezone.",
+    )
     sign_in: f.SignInWord = Field(
         "manual", description="manual, or always for a phone that nobody signs in on."
     )
@@ -429,8 +433,13 @@ class Queue(Shape):
         None,
         description="When it is open, such as mon-fri 09:00-17:30; sat 10:00-14:00. Default: always.",
     )
-    holidays: list[f.Date] = Field(
-        default=[], description="Days on which hours and shifts are off, such as 2026-12-25."
+    timezone: f.Text | None = Field(
+        None, description="Time zone of its hours and shifts. Default: the site's timezone."
+    )
+    holidays: list[f.Holiday] = Field(
+        default=[],
+        description="Days on which hours and shifts are off: 2026-12-25, each year 12-26, a range "
+        "2026-12-24..2027-01-01, a part of a day 2026-12-24 13:00-.",
     )
     on_closed: f.Target | None = Field(None, description="Where a call goes outside the hours.")
     shifts: list[Shift] = Field(

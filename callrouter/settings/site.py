@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import grp
 import ipaddress
 import shlex
-import zoneinfo
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 
 from callrouter.model.registered import Approval, NumberSettings
@@ -26,6 +24,7 @@ from callrouter.settings.result import (
     TwilioSettings,
     UserSettings,
 )
+from callrouter.settings.zones import find_zone
 
 
 def build_pbxes(root: schema.Root, document: Document, folder: Path) -> dict[str, PbxSettings]:
@@ -185,24 +184,8 @@ def is_loopback(host: str) -> bool:
 
 
 def build_zone(root: schema.Root, document: Document, nearest: Nearest) -> tzinfo:
-    """Give the time zone; UTC for one that does not exist, which is reported."""
-    name = str(root.timezone)
-    # The directories posix and right have all zones again, in right with leap seconds.
-    if not name.startswith(("posix", "right/")):
-        with contextlib.suppress(OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
-            return zoneinfo.ZoneInfo(name)
-    zones = sorted(zoneinfo.available_timezones())
-    if zones:
-        close = {zone.lower(): zone for zone in zones}
-        hint = nearest.hint(name, tuple(close))
-        for small, zone in close.items():
-            hint = hint.replace(f"'{small}'", f"'{zone}'")
-        text = f"unknown time zone {quoted(name)}"
-        document.error(("timezone",), text, hint or "such as Europe/London")
-    elif name != "UTC":
-        text = f"time zone {quoted(name)} cannot be looked up: this machine has no time zones"
-        document.error(("timezone",), text, "install tzdata")
-    return UTC
+    """Give the site's time zone; UTC for one that does not exist, which is reported."""
+    return find_zone(str(root.timezone), ("timezone",), document, nearest)
 
 
 def build_socket(root: schema.Root, document: Document) -> SocketSettings:

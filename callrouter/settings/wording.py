@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Final
 
-from callrouter.model.hours import DAY, DAYS, Span
+from callrouter.model.hours import DAY, DAYS, DayOff, Span
 from callrouter.model.table import (
     ALL_AT_ONCE,
     HangUp,
@@ -24,7 +25,7 @@ def duration(seconds: float) -> str:
     """``90`` is ``1m30s``; what is less than a millisecond is lost."""
     rest = round(seconds * 1000)
     parts = []
-    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
         count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count}{unit}")
@@ -79,6 +80,18 @@ def hours(spans: Iterable[Span]) -> str:
     for (start, end), found in days.items():
         parts.setdefault(tuple(sorted(found)), []).append(times(start, end))
     return "; ".join(f"{day_list(days_)} {', '.join(texts)}" for days_, texts in parts.items())
+
+
+def day_off(day: date | DayOff) -> str:
+    """A day as it is written in the files: ``2026-12-25``, ``12-24..01-01``, ``12-24 13:00-``."""
+    if not isinstance(day, DayOff):
+        return str(day)
+    first, last = (f"{d:%m-%d}" if day.yearly else str(d) for d in (day.first, day.last))
+    days = first if day.first == day.last else f"{first}..{last}"
+    if (day.start, day.end) == (0, DAY):
+        return days
+    start = clock(day.start) if day.start else ""
+    return f"{days} {start}-{clock(day.end) if day.end < DAY else ''}"
 
 
 def times(start: int, end: int) -> str:

@@ -327,7 +327,7 @@ def test_no_key_is_forgotten() -> None:
     }  # fmt: skip
     assert names(AgentSpec) == {
         "id", "name", "devices", "sign_in", "capacity", "wrap_up", "skills",
-        "extension", "language", "renamed_from",
+        "extension", "language", "renamed_from", "timezone", "zone",
     }  # fmt: skip
     assert names(DeviceSpec) == {
         "id", "agent", "pbxes", "endpoint", "number", "confirm", "ring_after", "enabled",

@@ -1,0 +1,63 @@
+"""Time zones, and noticing that the system's rules for one have changed.
+
+`zoneinfo` keeps what it has read for ever. Here a zone stays the same object for as long as the file it came from
+does, so that a reload sees by identity whether its rules are others.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Final
+
+from callrouter.settings.folder import Document, Way
+from callrouter.settings.problems import Nearest, quoted
+
+_Seen = tuple[str, int, int, int]
+
+_known: Final[dict[str, tuple[_Seen | None, zoneinfo.ZoneInfo]]] = {}
+
+
+def find_zone(name: str, way: Way, document: Document, nearest: Nearest) -> tzinfo:
+    """Give the time zone; UTC for one that does not exist, which is reported at `way`."""
+    # The directories posix and right have all zones again, in right with leap seconds.
+    found = None if name.startswith(("posix", "right/")) else _zone(name)
+    if found is not None:
+        return found
+    zones = sorted(zoneinfo.available_timezones())
+    if zones:
+        close = {zone.lower(): zone for zone in zones}
+        hint = nearest.hint(name, tuple(close))
+        for small, zone in close.items():
+            hint = hint.replace(f"'{small}'", f"'{zone}'")
+        text = f"unknown time zone {quoted(name)}"
+        document.error(way, text, hint or "such as Europe/London")
+    elif name != "UTC":
+        text = f"time zone {quoted(name)} cannot be looked up: this machine has no time zones"
+        document.error(way, text, "install tzdata")
+    return UTC
+
+
+def _zone(name: str) -> zoneinfo.ZoneInfo | None:
+    try:
+        seen = _file_of(name)
+        known = _known.get(name)
+        if known is not None and known[0] != seen:
+            zoneinfo.ZoneInfo.clear_cache(only_keys=(name,))
+        made = zoneinfo.ZoneInfo(name)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        return None
+    _known[name] = seen, made
+    return made
+
+
+def _file_of(name: str) -> _Seen | None:
+    """The file that a zone is read from, and what shows that it is another; None: a package brings it."""
+    for folder in zoneinfo.TZPATH:
+        try:
+            status = (Path(folder) / name).stat()
+        except OSError:
+            continue
+        return folder, status.st_ino, status.st_size, status.st_mtime_ns
+    return None
