@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -193,15 +194,19 @@ class Configuration:
 
     async def diff(self, folder: Path | None) -> Outcome:
         """What the files in `folder` (None: our own) would change, put in the place of ours."""
-        try:
-            reading = await asyncio.to_thread(self._read, folder or self._folder)
-        except ConfigError as error:
-            return Outcome(problems=error.problems)
-        return Outcome(
-            changes=reading.lines,
-            warnings=reading.settings.warnings,
-            held=() if folder is not None else self._lost(reading),
-        )
+        # What is read is dropped before the collector may look at it.
+        with _COLLECTOR.off():
+            try:
+                reading = await asyncio.to_thread(self._read_plainly, folder or self._folder)
+            except ConfigError as error:
+                return Outcome(problems=error.problems)
+            outcome = Outcome(
+                changes=reading.lines,
+                warnings=reading.settings.warnings,
+                held=() if folder is not None else self._lost(reading),
+            )
+            del reading
+        return outcome
 
     def _lost(self, reading: Reading) -> tuple[str, ...]:
         """What of a change waits for a second sign."""
@@ -227,9 +232,14 @@ class Configuration:
     # ------------------------------------------------------------ in a thread
 
     def _read(self, folder: Path) -> Reading:
+        """Read what may be taken up, and so may stay."""
+        with _frozen():
+            return self._read_plainly(folder)
+
+    def _read_plainly(self, folder: Path) -> Reading:
         old, started = self.settings, self._started_with
         files = take(folder)
-        with _frozen():
+        with short_turns():
             for _ in range(_TRIES):
                 settings = load(
                     folder, environ=self._environ, now=self._clock.now(), base=self._folder
@@ -361,6 +371,34 @@ class Door:
         return self._config.past.changes()
 
 
+class _Collector:
+    """Python's garbage collector, off while any reading is under way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readings = 0
+        self._was_on = False
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Within it, and within any other that overlaps it, nothing is collected."""
+        with self._lock:
+            if self._readings == 0:
+                self._was_on = gc.isenabled()
+                gc.disable()
+            self._readings += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readings -= 1
+                if self._readings == 0 and self._was_on:
+                    gc.enable()
+
+
+_COLLECTOR: Final = _Collector()
+
+
 @contextmanager
 def _frozen() -> Iterator[None]:
     """Keep the reading of a large configuration from holding up calls on the loop.
@@ -368,16 +406,15 @@ def _frozen() -> Iterator[None]:
     The garbage collector would walk a million new objects. What was made stays until it is dropped,
     which needs no collector: there are no cycles in it. And the loop gets its turn within half a
     millisecond instead of Python's five.
+
+    Only for what is taken up: whatever else waits to be collected just then stays for good as well.
     """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        with short_turns():
-            yield
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
+    with _COLLECTOR.off():
+        try:
+            with short_turns():
+                yield
+        finally:
+            gc.freeze()
 
 
 def _owners(before: Mapping[str, File], after: Mapping[str, File], folder: Path) -> str:

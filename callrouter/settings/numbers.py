@@ -10,7 +10,7 @@ from callrouter.model.table import NumberPattern
 PATTERN: Final = r"^(?=.*[0-9+])[ (]*\+?[ (]*(?:[0-9][0-9 .()-]*)?\*?$"
 """For editors; `read_pattern` looks more closely."""
 
-_WRITTEN: Final = re.compile(r"[ (]*\+?[ (]*(?:[0-9][0-9 .()-]*)?\*?")
+_WRITTEN: Final = re.compile(r"[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*)?\*?")
 _IGNORED: Final = str.maketrans("", "", " .()-")
 _NOT_DIALLED: Final = re.compile(r"\( *0 *\)")
 _LONGEST: Final = 40

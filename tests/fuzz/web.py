@@ -117,6 +117,21 @@ HTTP_SEEDS = [
         b"Authorization: Bearer supervisor-token-1\r\n\r\n"
     ),
     b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://x/healthz?strict HTTP/1.1\r\nHost: y\r\nExpect: 100-continue\r\n\r\n",
+    (
+        b"GET /api/live HTTP/1.1\r\nHost: calls.example.com\r\nOrigin: https://calls.example.com\r\n"
+        b"Authorization: Bearer supervisor-token-1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+    ),
+    (
+        b"POST /api/agents/bob/pause HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer supervisor-token-1\r\n"
+        b"Content-Encoding: gzip\r\nContent-Length: 12\r\n\r\n\x1f\x8b\x08\x00garbage!"
+    ),
+    b"POST /api/config/reload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer no\r\nContent-Length: 9\r\n\r\n{",
+    (
+        b"GET /api/config/diff?folder=/a%00b HTTP/1.1\r\nHost: x\r\n"
+        b"Authorization: Bearer admin-token-123456\r\n\r\n"
+    ),
     (
         b"POST /api/agents/alice/devices HTTP/1.1\r\nHost: x\r\n"
         b"Authorization: Bearer admin-token-123456\r\nContent-Length: 26\r\n\r\n"

@@ -16,6 +16,7 @@ from twilio.request_validator import RequestValidator
 from yarl import URL
 
 from callrouter.api.app import make_app
+from callrouter.api.backend import Backend
 from callrouter.api.live import Live
 from callrouter.api.tokens import Tokens
 from callrouter.clock import SystemClock
@@ -76,6 +77,7 @@ class Place:
         self.pbx, self.runtime, self.twilio = pbx, runtime, twilio
         self._server = server
         self.session: ClientSession
+        self.backend: Backend
 
     async def post(
         self,
@@ -119,10 +121,11 @@ async def place(
         as_pbx: Pbx = pbx  # what mypy is to see: it is one
         assert isinstance(pbx, HasRoutes)
         runtime.attach(as_pbx)
-        app = make_app(ApiWorld().backend, Tokens([]), Live(), pbx.routes())
+        backend = ApiWorld().backend
+        app = make_app(backend, Tokens([]), Live(), pbx.routes())
         async with Served(app) as server:
             found = Place(pbx, runtime, twilio, server)
-            found.session = session
+            found.session, found.backend = session, backend
             task = asyncio.create_task(pbx.run())
             try:
                 yield found

@@ -29,7 +29,7 @@ _VALUES: Final = {
         "From": r"(?:\+[0-9]|sips?:|client:)",
         "FriendlyName": r"callrouter-",
         "QueueResult": r"(?:bridg|error|hangup|leave|redirected|queue-full|system-error)",
-        "SipDomain": r"[A-Za-z0-9-]+\.sip\.",
+        "SipDomain": r"[A-Za-z0-9-]{1,63}\.sip\.",
         "SipResponseCode": r"[1-6][0-9]{2}",
         "StatusCallbackEvent": r"(?:conference|participant)-",
         "To": r"(?:\+[0-9]|sips?:|client:)",

@@ -96,4 +96,5 @@ def read_form(body: bytes) -> Mapping[str, str]:
 
 
 def _decoded(raw: bytes) -> str:
-    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+    raw = raw.replace(b"+", b" ")
+    return (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8")

@@ -1,0 +1,170 @@
+"""Forty hostile clients, and one honest one that watches ``/healthz``: processes of their own.
+
+``python -m bench.hostileclients PORT`` attacks until it is told to stop; with ``--watch`` it asks for
+``/healthz`` twenty times a second and prints, at the end, how long each answer took (ms, a JSON list).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+SUPERVISOR: Final = "bench-supervisor-token-1"
+READER: Final = "bench-agent-token-000001"
+WEBHOOK: Final = "/twilio/cloud/voice"
+PAUSE: Final = 0.05
+"""Seconds between two tries of one client: they take turns with the phones on two processors."""
+WATCH_EVERY: Final = 0.05
+WITHIN: Final = 30.0
+"""Seconds for an answer; a connection that is closed is one, too."""
+
+_SIGNED: Final = "X-Twilio-Signature: RSOYDt4T1cUTdK1PDd93/VVr8B8="
+_FORM: Final = "Content-Type: application/x-www-form-urlencoded"
+
+Attack = Callable[[int, random.Random, Counter[str]], Awaitable[None]]
+
+
+def head(line: str, *headers: str) -> bytes:
+    """The head of a request."""
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
+
+
+async def say(port: int, *pieces: bytes, every: float = 0.0) -> str:
+    """Send pieces, one each `every` seconds, and give the status of the answer; empty: none came."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(WITHIN):
+            answer = asyncio.ensure_future(reader.readline())
+            try:
+                for piece in pieces:
+                    writer.write(piece)
+                    if every and (await asyncio.wait({answer}, timeout=every))[0]:
+                        break
+                return (await answer).decode("latin-1")[9:12]
+            finally:
+                answer.cancel()
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def forged(port: int, dice: random.Random, seen: Counter[str]) -> None:
+    """A webhook with a false signature or none, as large as may be, in some charset."""
+    charset = dice.choice(("", "; charset=punycode", "; charset=utf-7", "; charset=idna"))
+    body = dice.choice((b"a" * 60_000, b"&".join(b"f%d=%%41" % n for n in range(150)), b"%zz" * 99))
+    headers = [f"{_FORM}{charset}", f"Content-Length: {len(body)}"]
+    headers += [_SIGNED] * dice.randrange(2)
+    headers += ["Content-Encoding: gzip"] * (dice.random() < 0.2)
+    seen[f"forged webhook: {await say(port, head(f'POST {WEBHOOK}', *headers), body)}"] += 1
+
+
+async def dripping(port: int, _dice: random.Random, seen: Counter[str]) -> None:
+    """A webhook whose body comes a byte at a time."""
+    first = head(f"POST {WEBHOOK}", _FORM, "Content-Length: 5000", _SIGNED)
+    said = await say(port, first, *itertools.repeat(b"a", 100), every=0.3)
+    seen[f"dripping webhook: {said}"] += 1
+
+
+async def wrong(port: int, dice: random.Random, seen: Counter[str]) -> None:
+    """A request with a token that is none."""
+    token = f"Authorization: Bearer {dice.randbytes(16).hex()}"
+    body = b"{" + b" " * 50_000
+    if dice.random() < 0.5:
+        pieces = [head("GET /api/agents", token)]
+    else:
+        pieces = [head("POST /api/config/reload", token, f"Content-Length: {len(body)}"), body]
+    seen[f"wrong token: {await say(port, *pieces)}"] += 1
+
+
+async def diffs(port: int, dice: random.Random, seen: Counter[str]) -> None:
+    """What the files would change, and lists, with tokens that may read, or may not."""
+    token = dice.choice((SUPERVISOR, READER))
+    path = dice.choice(("config/diff", "config/diff", "agents", "calls", "queues"))
+    line = f"GET /api/{path}"
+    said = await say(port, head(line, f"Authorization: Bearer {token}", "Connection: close"))
+    seen[f"{path} by {'a supervisor' if token == SUPERVISOR else 'an agent'}: {said}"] += 1
+
+
+async def slow(port: int, _dice: random.Random, seen: Counter[str]) -> None:
+    """A head that comes a byte at a time, and never ends."""
+    pieces = itertools.chain([b"GET /healthz HTTP/1.1\r\nX: "], itertools.repeat(b"a", 200))
+    seen[f"slow head: {await say(port, *pieces, every=0.3)}"] += 1
+
+
+CLIENTS: Final[tuple[tuple[Attack, int], ...]] = (
+    (forged, 10),
+    (dripping, 8),
+    (wrong, 8),
+    (diffs, 8),
+    (slow, 6),
+)
+"""Forty."""
+
+
+async def attack(port: int, until: asyncio.Event) -> Counter[str]:
+    """All of them, until told to stop; what they were answered."""
+    seen: Counter[str] = Counter()
+
+    async def client(what: Attack, number: int) -> None:
+        dice = random.Random(f"{what.__name__} {number}")
+        while True:
+            try:
+                await what(port, dice, seen)
+            except (OSError, TimeoutError):
+                seen[f"{what.__name__}: closed"] += 1
+            await asyncio.sleep(dice.uniform(0.5, 1.5) * PAUSE)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(client(what, number))
+            for what, count in CLIENTS
+            for number in range(count)
+        ]
+        await until.wait()
+        for task in tasks:
+            task.cancel()
+    return seen
+
+
+async def watch(port: int, until: asyncio.Event) -> list[float]:
+    """Milliseconds from each question after the daemon's health to its answer."""
+    took: list[float] = []
+    while not until.is_set():
+        began = time.perf_counter()
+        with suppress(OSError, TimeoutError):
+            await say(port, head("GET /healthz", "Connection: close"))
+        took.append((time.perf_counter() - began) * 1000)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(until.wait(), WATCH_EVERY)
+    return took
+
+
+async def main(port: int, *, watches: bool) -> None:
+    """Until SIGTERM; the figures go to stdout as JSON."""
+    until = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, until.set)
+    if not watches:
+        os.nice(10)  # they would be on other machines: what is measured is what they cost the daemon
+    print("ready", flush=True)
+    found = await (watch(port, until) if watches else attack(port, until))
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m bench.hostileclients")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--watch", action="store_true")
+    asked = parser.parse_args()
+    asyncio.run(main(asked.port, watches=asked.watch))

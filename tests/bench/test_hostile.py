@@ -1,0 +1,50 @@
+"""The hostile clients themselves: what they are answered, and the arithmetic of the report."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bench.hostile import Side, report
+from bench.hostileclients import CLIENTS, READER, SUPERVISOR, attack, watch
+from bench.versus import results
+from callrouter.api.app import make_app
+from callrouter.api.live import Live
+from callrouter.api.tokens import Tokens
+from callrouter.settings import ApiToken
+from tests.api.served import Served
+from tests.twilio.test_http import place
+
+
+async def test_forty_of_them_change_nothing_and_stop_nothing() -> None:
+    assert sum(count for _, count in CLIENTS) == 40
+    tokens = (
+        ApiToken(name="page", role="supervisor", token=SUPERVISOR),
+        ApiToken(name="app", role="agent", agent="ann", token=READER),
+    )
+    async with place(look_every=3600.0) as at:
+        backend = at.backend
+        app = make_app(backend, Tokens(tokens), Live(), at.pbx.routes())
+        async with Served(app) as server:
+            until = asyncio.Event()
+            asyncio.get_running_loop().call_later(2.0, until.set)
+            assert server.port is not None
+            seen, took = await asyncio.gather(attack(server.port, until), watch(server.port, until))
+        assert len(took) > 3
+        assert sum(seen.values()) > 40
+        assert not [what for what in seen if what.endswith((" 500", " 502", ": "))], seen
+        assert not [what for what in seen if what.startswith(("forged", "wrong")) and "200" in what]
+        assert backend.refusals.faults == 0
+        assert at.runtime.router.floor.calls == {}
+
+
+def test_the_report_sets_both_sides_beside_each_other() -> None:
+    sides = {"without": Side(), "with": Side()}
+    for side, value in (("without", 2.0), ("with", 3.0)):
+        sides[side].found.samples["callrouter"][results.QUEUED].append(value)
+        sides[side].health += [value * 2]
+        sides[side].memory += [100.0, 100.0 + value]
+    sides["with"].answers["wrong token: 401"] = 7
+    text = report(sides)
+    assert "(a) queued median, ms                    2.0       3.0    1.50" in text
+    assert "/healthz p99, ms                         4.0       6.0    1.50" in text
+    assert "        7 wrong token: 401" in text

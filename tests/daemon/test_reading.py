@@ -1,0 +1,54 @@
+"""Reading the configuration to see what it would change leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+
+import pytest
+
+from callrouter.clock import SystemClock
+from callrouter.daemon.config import _COLLECTOR, Configuration
+from callrouter.daemon.lastgood import start
+
+FILES = """\
+pbx: {office: {driver: simulated}}
+agents:
+  ann: {devices: {desk: PJSIP/1001}}
+queues:
+  support: {agents: [ann]}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Configuration:
+    (tmp_path / "callrouter.yaml").write_text(FILES)
+    clock = SystemClock()
+    return Configuration(tmp_path, {}, start(tmp_path, {}, clock.now()), clock)
+
+
+async def test_a_diff_keeps_nothing_from_the_collector(
+    config: Configuration, tmp_path: Path
+) -> None:
+    """What lies about just then, such as a request of somebody's, must not stay for good."""
+    await config.diff(None)
+    before = gc.get_freeze_count()
+    for _ in range(3):
+        (tmp_path / "callrouter.yaml").write_text(FILES.replace("[ann]", "[]"))
+        assert (await config.diff(None)).changes
+        (tmp_path / "callrouter.yaml").write_text(FILES.replace("[ann]", "[bob]"))
+        assert (await config.diff(None)).problems
+    assert gc.get_freeze_count() == before
+    assert gc.isenabled()
+
+
+async def test_readings_that_overlap_leave_the_collector_as_it_was(config: Configuration) -> None:
+    await asyncio.gather(*(config.diff(None) for _ in range(5)))
+    assert gc.isenabled()
+    with _COLLECTOR.off():
+        assert not gc.isenabled()
+        with _COLLECTOR.off():
+            pass
+        assert not gc.isenabled(), "the first reading still goes on"
+    assert gc.isenabled()
