@@ -156,7 +156,8 @@ async def main(port: int, *, watches: bool) -> None:
     until = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, until.set)
     if not watches:
-        os.nice(10)  # they would be on other machines: what is measured is what they cost the daemon
+        # They would be on other machines: what is measured is what they cost the daemon.
+        os.nice(10)
     print("ready", flush=True)
     found = await (watch(port, until) if watches else attack(port, until))
     json.dump(found, sys.stdout)
