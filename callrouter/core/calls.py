@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from callrouter.core import (
@@ -59,7 +60,13 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
         floor.note(f"call {event.call} arrived again and is known already")
         return
     event = entrances.under_new_names(floor, event)
-    event, rule = rules.apply(floor.table, event, floor.now)
+    as_written = event.caller_number
+    event = rules.in_one_form(event, floor.table.numbering)
+    rule = None
+    if floor.table.rules:
+        event, rule = rules.apply(
+            floor.table, event, floor.now, partial(_waiting_in, floor), found=found
+        )
     if not found:
         event = entrances.checked(floor, event)
     queue = floor.queues.get(event.queue)
@@ -86,6 +93,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
         event.agent,
         _skills(event, rule),
     )
+    call.shown_number = as_written if call.caller_number else ""
     floor.calls[call.id] = call
     floor.departed.pop(call.id, None)
     if rule is not None:
@@ -95,6 +103,11 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     if giver is not None:  # whoever sent the caller back to a queue is the last choice there
         call.tried[giver] = None
         call.failed_at = floor.now
+
+
+def _waiting_in(floor: Floor, queue: str) -> int:
+    known = floor.queues.get(queue)
+    return len(known.waiting) if known is not None else 0
 
 
 def _skills(event: CallArrived, rule: Rule | None) -> Mapping[str, int]:

@@ -170,7 +170,7 @@ def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
             ring_for,
             call.queue.id,
             call.queue.spec.name,
-            call.caller_number,
+            call.shown_number,
             _name_for(floor, call, device) if call.queue.spec.show else call.caller_name,
             call.queue.spec.dial and not offer.consult,
             device.accept_within,

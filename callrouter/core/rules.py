@@ -2,35 +2,68 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from callrouter.model.events import CallArrived
+from callrouter.model.numbers import Numbering, withheld
 from callrouter.model.table import Rule, Table
 
-_NOISE = re.compile(r"[\s().\-/]")
+
+def in_one_form(event: CallArrived, numbering: Numbering) -> CallArrived:
+    """A call whose numbers are in the form in which all numbers are compared and shown.
+
+    A caller who withholds theirs has none, and no name that only says so.
+    """
+    caller, called = event.caller_number, event.called_number
+    caller = numbering.form(caller) if caller else ""
+    called = numbering.form(called) if called else ""
+    name = event.caller_name if caller else _no_word(event.caller_name)
+    if (caller, called, name) == (event.caller_number, event.called_number, event.caller_name):
+        return event
+    return replace(event, caller_number=caller, called_number=called, caller_name=name)
 
 
-def apply(table: Table, event: CallArrived, now: float) -> tuple[CallArrived, Rule | None]:
-    """What the rules make of a call, and which rule it was; None if none fits."""
-    if not table.rules:
-        return event, None
-    caller, called = spelled(event.caller_number), spelled(event.called_number)
+def _no_word(name: str) -> str:
+    return "" if withheld(name) else name
+
+
+def apply(
+    table: Table,
+    event: CallArrived,
+    now: float,
+    waiting: Callable[[str], int],
+    *,
+    found: bool = False,
+) -> tuple[CallArrived, Rule | None]:
+    """What the rules make of a call, and which rule it was; None if none fits.
+
+    Args:
+        table: the rules.
+        event: the call, its numbers in the one form.
+        now: the time.
+        waiting: how many callers wait in a queue.
+        found: the call was in its queue before, and stays there: what the floor was like when it came is not known.
+    """
     for rule in table.rules:
-        if fits(rule, event, caller, called, now):
-            changed = replace(
-                event,
-                queue=rule.queue or event.queue,
-                priority=event.priority if rule.priority is None else rule.priority,
-                agent=rule.agent or event.agent,
-                tag=rule.tag or event.tag,
-            )
-            return changed, rule
+        if not fits(rule, event, now):
+            continue
+        if rule.waiting is not None and (found or not rule.waiting.holds(waiting(event.queue))):
+            continue
+        changed = replace(
+            event,
+            queue=event.queue if found else rule.queue or event.queue,
+            priority=event.priority if rule.priority is None else rule.priority,
+            agent=rule.agent or event.agent,
+            tag=rule.tag or event.tag,
+        )
+        return changed, rule
     return event, None
 
 
-def fits(rule: Rule, event: CallArrived, caller: str, called: str, now: float) -> bool:
-    """Whether everything that a rule asks for is so. Numbers as `spelled`."""
+def fits(rule: Rule, event: CallArrived, now: float) -> bool:
+    """Whether everything that a rule asks for about the call itself is so."""
+    caller, called = event.caller_number, event.called_number
     return (
         (not rule.queues or event.queue in rule.queues)
         and (not rule.tags or event.tag in rule.tags)
@@ -38,9 +71,3 @@ def fits(rule: Rule, event: CallArrived, caller: str, called: str, now: float) -
         and (not rule.called or any(pattern.fits(called) for pattern in rule.called))
         and (rule.hours is None or rule.hours.on(now))
     )
-
-
-def spelled(number: str) -> str:
-    """A number as patterns spell it: without blanks and the like, 00 before a country as +."""
-    plain = _NOISE.sub("", number)
-    return "+" + plain[2:] if plain.startswith("00") else plain

@@ -195,6 +195,7 @@ class Call:
     """Entry into the present queue, moved on by any time spent talking: all waits count from here."""
     priority: int = DEFAULT_PRIORITY
     caller_number: str = ""
+    """In the form of `callrouter.model.numbers`; empty: it is withheld."""
     caller_name: str = ""
     called_number: str = ""
     tag: str = ""
@@ -233,6 +234,8 @@ class Call:
     """What skills an agent must have by now."""
     connected_at: float | None = None
     origin_position: int = 0
+    shown_number: str = ""
+    """The caller's number as the PBX wrote it, which agents' phones show: they may call it back as it is."""
     told_at: float | None = None
     """When the caller's place was told last."""
 

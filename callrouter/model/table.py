@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TypeAlias, TypeVar
 
 from callrouter.model.hours import Hours
+from callrouter.model.numbers import NOWHERE, Numbering
 
 _Named = TypeVar("_Named", "AgentSpec", "QueueSpec")
 
@@ -251,21 +252,51 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True)
 class NumberPattern:
-    """A phone number, or with `prefix` the beginning of one: digits, and a ``+`` before a country."""
+    """A phone number in the form of `callrouter.model.numbers`, or with `prefix` the beginning of one.
+
+    `also` is another beginning that is meant, where what was written may be that of an extension or of a national
+    number. Empty digits without `prefix` mean callers whose number is withheld.
+    """
 
     digits: str
     prefix: bool = False
+    also: str = ""
 
     def fits(self, number: str) -> bool:
-        """Whether a number, written in the same way, is meant."""
-        return number.startswith(self.digits) if self.prefix else number == self.digits
+        """Whether a number, in the same form, is meant."""
+        if not self.prefix:
+            return number == self.digits
+        return number.startswith(self.digits) or (bool(self.also) and number.startswith(self.also))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A condition on a count: ``> 20``. `sign` is one of ``<``, ``<=``, ``=``, ``>=``, ``>``."""
+
+    sign: str
+    count: int
+
+    def holds(self, count: int) -> bool:
+        """Whether a count is as asked for."""
+        match self.sign:
+            case "<":
+                return count < self.count
+            case "<=":
+                return count <= self.count
+            case ">=":
+                return count >= self.count
+            case ">":
+                return count > self.count
+            case _:
+                return count == self.count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What is changed about a call on arrival if everything that is asked for fits.
 
-    Empty conditions ask for nothing. Of several values one must fit.
+    Empty conditions ask for nothing. Of several values one must fit. `waiting` is about the number of callers who
+    wait in the queue that the call is about to enter, without this one.
     """
 
     name: str
@@ -274,6 +305,7 @@ class Rule:
     queues: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     hours: Hours | None = None
+    waiting: Comparison | None = None
     priority: int | None = None
     queue: str = ""
     agent: str = ""
@@ -285,7 +317,8 @@ class Rule:
 class Table:
     """All agents and queues, by id; the rules in the order written; the zone of "today".
 
-    `pauses` are the reasons that a pause may have, by name; where there are none, any text will do.
+    `pauses` are the reasons that a pause may have, by name; where there are none, any text will do. `numbering` says
+    how phone numbers are written at home.
     """
 
     agents: Mapping[str, AgentSpec] = field(default_factory=dict)
@@ -293,6 +326,7 @@ class Table:
     rules: tuple[Rule, ...] = ()
     zone: tzinfo = UTC
     pauses: Mapping[str, PauseSpec] = field(default_factory=dict)
+    numbering: Numbering = NOWHERE
 
     def reusing(self, old: Table) -> Table:
         """The same table, with what has not changed since `old` taken from there.

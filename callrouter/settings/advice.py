@@ -84,7 +84,14 @@ def _rules(table: Table, document: Document) -> None:
     first: dict[object, int] = {}
     everything = None
     for index, rule in enumerate(table.rules):
-        when = (frozenset(rule.callers), frozenset(rule.called), rule.queues, rule.tags, rule.hours)
+        when = (
+            frozenset(rule.callers),
+            frozenset(rule.called),
+            rule.queues,
+            rule.tags,
+            rule.hours,
+            rule.waiting,
+        )
         earlier = first.setdefault(when, index) if everything is None else everything
         if earlier != index:
             name = table.rules[earlier].name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from callrouter.mobiles.policy import form_fault
+from callrouter.model.numbers import Numbering
 from callrouter.model.table import (
     ACCEPT_WITHIN,
     AgentSpec,
@@ -19,6 +20,7 @@ from callrouter.settings.context import Context
 from callrouter.settings.devices import read_phone
 from callrouter.settings.extensions import build_extensions
 from callrouter.settings.folder import Way
+from callrouter.settings.numbers import at_home, numbering
 from callrouter.settings.problems import listed, quoted
 from callrouter.settings.queues import build_queue
 from callrouter.settings.renames import check_renames
@@ -45,18 +47,36 @@ def build_table(root: schema.Root, context: Context) -> Table:
     for section, written in (("agents", root.agents), ("queues", root.queues)):
         former = {id_: one.renamed_from for id_, one in written.items() if one.renamed_from}
         check_renames(section, former, context.document)
-    rules = build_rules(root.rules, agents, queues, context)
+    home = numbering((root.numbers.region if root.numbers is not None else None) or "")
+    with at_home(home.region):
+        rules = build_rules(root.rules, agents, queues, context)
     for id_, pbx in context.pbxes.items():
         if isinstance(pbx, TwilioSettings):
-            for number, queue in pbx.numbers.items():
-                context.knows("queues", queue, ("pbx", id_, "numbers", number), "queue")
+            _numbers(id_, pbx, home, context)
     return Table(
         agents=agents,
         queues=queues,
         rules=rules,
         zone=context.zone,
         pauses=_pauses(root, context),
+        numbering=home,
     )
+
+
+def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: Context) -> None:
+    """Look at the numbers of a Twilio account as they are written: each once, and for a queue that there is."""
+    way: Way = ("pbx", id_, "numbers")
+    written = context.document.written(*way)
+    seen: dict[str, Way] = {}
+    for text in written if isinstance(written, Section) else ():
+        number = home.form(str(text))
+        place: Way = (*way, text)
+        if number in pbx.numbers:
+            context.knows("queues", pbx.numbers[number], place, "queue")
+        first = seen.setdefault(number, place)
+        if first != place:
+            hint = f"first in {context.document.line(first)}, however it is written"
+            context.document.error(place, "this number stands twice", hint, key=True)
 
 
 def _pauses(root: schema.Root, context: Context) -> dict[str, PauseSpec]:

@@ -10,7 +10,7 @@ from callrouter.settings import wording
 from callrouter.settings.differences import differing, moved
 from callrouter.settings.problems import listed
 
-_WHEN: Final = ("caller", "called", "queue", "hours", "tag")
+_WHEN: Final = ("caller", "called", "queue", "waiting", "hours", "tag")
 
 
 def rule_changes(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[str]:
@@ -51,6 +51,7 @@ def _parts(rule: Rule) -> dict[str, str]:
         "caller": _numbers(rule.callers),
         "called": _numbers(rule.called),
         "queue": listed(sorted(rule.queues), "or"),
+        "waiting": "" if rule.waiting is None else f"{rule.waiting.sign} {rule.waiting.count}",
         "hours": "" if rule.hours is None else wording.hours(rule.hours.spans),
         "tag": listed(sorted(rule.tags), "or"),
         "then priority": "" if rule.priority is None else str(rule.priority),

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from callrouter.settings import hints, schema, schemarules, shape
 from callrouter.settings.folder import Document, Way
 from callrouter.settings.hiding import CONTAINERS, is_secret, without_secret
+from callrouter.settings.numbers import at_home
 from callrouter.settings.problems import Nearest, listed, quoted
 from callrouter.settings.substitute import Substituted
 from callrouter.settings.yamlreader import Items, Section
@@ -92,6 +93,17 @@ def fit(document: Document, nearest: Nearest) -> schema.Root | None:
 
     None when what is wrong cannot be taken out.
     """
+    with at_home(_region(document.root)):
+        return _fit(document, nearest)
+
+
+def _region(root: object) -> object:
+    """The home country of numbers, as it stands in the files, which are not known to be right yet."""
+    numbers = root.get("numbers") if isinstance(root, dict) else None
+    return numbers.get("region") if isinstance(numbers, dict) else None
+
+
+def _fit(document: Document, nearest: Nearest) -> schema.Root | None:
     for _ in range(_ROUNDS):
         try:
             return schema.Root.model_validate(document.root)

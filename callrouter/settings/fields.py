@@ -15,7 +15,8 @@ from pydantic_core import CoreSchema, core_schema
 from callrouter.model.hours import DayOff
 from callrouter.settings.durations import DURATION_PATTERN, parse_duration
 from callrouter.settings.numbers import PATTERN as NUMBER_PATTERN
-from callrouter.settings.numbers import read_pattern
+from callrouter.settings.numbers import WRITTEN as WRITTEN_NUMBER
+from callrouter.settings.numbers import read_number, read_pattern
 from callrouter.settings.substitute import Substituted
 
 NAME_PATTERN: Final = "^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -55,6 +56,15 @@ def _number_from_outside(value: object) -> object:
 def _name_of_digits(value: object) -> object:
     """An agent called ``1001`` may stand in a list without quotes."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+COMPARISON_PATTERN: Final = r"^(<=|>=|<|>|=)? ?(0|[1-9][0-9]{0,4})$"
+
+
+def _comparison(text: str) -> str:
+    if not re.fullmatch(COMPARISON_PATTERN, text):
+        raise ValueError("no comparison")
+    return text
 
 
 _Number: Final = BeforeValidator(_number_from_outside)
@@ -244,8 +254,24 @@ Language = Annotated[
 ]
 PhoneNumber = Annotated[
     str,
-    Field(pattern=r"^\+[1-9][0-9]{5,14}$"),
-    Expected("an international number such as +447700900123 (+ and 6 to 15 digits)"),
+    AfterValidator(read_number),
+    Expected("an international number such as +447700900123, or a national one of numbers.region"),
+    WithJsonSchema({"type": "string", "pattern": WRITTEN_NUMBER}),
+]
+"""In E.164 once it is read."""
+Comparison = Annotated[
+    str,
+    BeforeValidator(_name_of_digits),
+    AfterValidator(_comparison),
+    Expected('a number of callers such as 0, "> 20" or "<= 3"', "text"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": COMPARISON_PATTERN},
+                {"type": "integer", "minimum": 0, "maximum": 99_999},
+            ]
+        }
+    ),
 ]
 
 

@@ -1,40 +1,112 @@
-"""Phone numbers as written in rules, in the one spelling in which they are compared."""
+"""Phone numbers as written in the files, in the one form in which they are compared (`callrouter.model.numbers`)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
 from typing import Final
 
+import phonenumbers
+
+from callrouter.model.numbers import NOWHERE, WITHHELD, Numbering
 from callrouter.model.table import NumberPattern
 
-PATTERN: Final = r"^(?=.*[0-9+])[ (]*\+?[ (]*(?:[0-9][0-9 .()-]*)?\*?$"
+PATTERN: Final = r"^(?:withheld|(?=.*[0-9+])[ (]*\+?[ (]*(?:[0-9][0-9 .()-]*)?\*?)$"
 """For editors; `read_pattern` looks more closely."""
+WRITTEN: Final = r"^(?=.*[0-9])[ (]*\+?[ (]*[0-9][0-9 .()-]*$"
+"""Of a whole number, for editors."""
 
 _WRITTEN: Final = re.compile(r"[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*)?\*?")
 _IGNORED: Final = str.maketrans("", "", " .()-")
 _NOT_DIALLED: Final = re.compile(r"\( *0 *\)")
 _LONGEST: Final = 40
+_E164: Final = re.compile(r"\+[1-9][0-9]{5,14}")
+_HOME: ContextVar[Numbering] = ContextVar("home", default=NOWHERE)
 
 
-def read_pattern(text: str) -> NumberPattern:
-    """Read a number, or the beginning of one and a ``*``.
+@lru_cache(maxsize=8)
+def numbering(region: str) -> Numbering:
+    """How numbers are written in a country, two letters; empty or unknown: none."""
+    data = phonenumbers.PhoneMetadata.metadata_for_region(region) if region else None
+    if data is None or data.general_desc is None:
+        return NOWHERE
+    return Numbering(
+        region=region,
+        code=str(data.country_code),
+        trunk=data.national_prefix or "",
+        abroad=data.international_prefix or "00",
+        national=data.general_desc.national_number_pattern or "",
+    )
 
-    Spaces, dots, dashes and brackets say nothing; a leading ``00`` is a ``+``. A number without either
-    stays as it is, for nobody can know the country of those who dial it.
+
+@contextmanager
+def at_home(region: object) -> Iterator[None]:
+    """While this lasts, numbers that are read without a country are those of a region, as the files name it."""
+    token = _HOME.set(numbering(region) if isinstance(region, str) else NOWHERE)
+    try:
+        yield
+    finally:
+        _HOME.reset(token)
+
+
+def read_number(text: str) -> str:
+    """Read a whole number, in any of the usual ways to write one, as E.164.
 
     Raises:
-        ValueError: it is neither; also for ``+44 (0)20``, of which the ``(0)`` is not dialled.
+        ValueError: it is none; a national number is one only where the home country is known.
     """
+    if len(text) <= _LONGEST and _WRITTEN.fullmatch(text) and "*" not in text:
+        home = _HOME.get()
+        number = home.form(text)
+        clear = home.region or text.lstrip(" (").startswith(("+", "00"))
+        if clear and _E164.fullmatch(number):
+            return number
+    raise ValueError("not a phone number")
+
+
+def read_pattern(text: str, home: Numbering | None = None) -> NumberPattern:
+    """Read a number, the beginning of one and a ``*``, or ``withheld``.
+
+    Spaces, dots, dashes and brackets say nothing; a leading ``00`` is a ``+``. Without either it is a number of the
+    home country if it can be one, else it stays as it is: an extension.
+
+    Raises:
+        ValueError: it is none of these; also for ``+44 (0)20``, of which the ``(0)`` is not dialled, unless all of it
+            is the number of a country.
+    """
+    home = _HOME.get() if home is None else home
+    if text == WITHHELD:
+        return NumberPattern("")
     digits = text.translate(_IGNORED)
     prefix = digits.endswith("*")
     digits = digits.removesuffix("*")
     if digits.startswith("00"):
         digits = "+" + digits[2:]
     least = 1 if digits.startswith("+") and not prefix else 0
-    if (
-        not _WRITTEN.fullmatch(text)
-        or not least < len(digits) <= _LONGEST
-        or (digits.startswith("+") and _NOT_DIALLED.search(text))
-    ):
+    if not _WRITTEN.fullmatch(text) or not least < len(digits) <= _LONGEST:
         raise ValueError("not a phone number")
-    return NumberPattern(digits, prefix)
+    if digits.startswith("+") and _NOT_DIALLED.search(text):
+        digits = _without_trunk(text, prefix=prefix)
+    if prefix:
+        first, *others = home.prefixes(digits)
+        return NumberPattern(first, prefix=True, also=others[0] if others else "")
+    return NumberPattern(home.form(digits) or digits)
+
+
+def _without_trunk(text: str, *, prefix: bool) -> str:
+    """A number in which a trunk prefix stands in brackets, without it, if it is that of a country then.
+
+    Raises:
+        ValueError: it is not.
+    """
+    digits = NOWHERE.form(_NOT_DIALLED.sub("", text, count=1))
+    try:
+        valid = phonenumbers.is_valid_number(phonenumbers.parse(digits))
+    except phonenumbers.NumberParseException:
+        valid = False
+    if prefix or not valid:
+        raise ValueError("not a phone number")
+    return digits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from callrouter.model.table import AgentSpec, QueueSpec, Rule
+from callrouter.model.table import AgentSpec, Comparison, QueueSpec, Rule
 from callrouter.settings import schemarules
 from callrouter.settings.context import Context, is_damaged
 from callrouter.settings.folder import Way
@@ -56,12 +56,21 @@ def _rule(
         queues=frozenset(_listed(when.queue)),
         tags=frozenset(_listed(when.tag)),
         hours=context.hours(_each((*way, "when", "hours"), when.hours)),
+        waiting=_waiting(when.waiting),
         priority=then.priority,
         queue=then.queue or "",
         agent=_agent(rule, (*way, "then", "agent"), agents, known, context),
         tag=then.tag or "",
         skills=dict(then.skills),
     )
+
+
+def _waiting(text: str | None) -> Comparison | None:
+    """A count that was written as ``> 20``; a number alone means exactly so many."""
+    if text is None:
+        return None
+    count = text.lstrip("<>= ")
+    return Comparison(text.removesuffix(count).strip() or "=", int(count))
 
 
 def _agent(

@@ -19,7 +19,7 @@ class When(Shape):
     """What a rule asks of a call; all of it must fit, and of several values one."""
 
     caller: NumberOrList = Field(
-        default=[], description="Who calls: a number, or a beginning and *."
+        default=[], description="Who calls: a number, a beginning and *, or withheld."
     )
     called: NumberOrList = Field(default=[], description="Which number was called.")
     queue: Annotated[
@@ -30,6 +30,10 @@ class When(Shape):
         Annotated[f.HoursText, Tag(SHORT)] | Annotated[list[f.HoursText], Tag(LIST)],
         Discriminator(list_or_short),
     ] = Field(default=[], description="When it comes, such as sat-sun 00:00-24:00.")
+    waiting: f.Comparison | None = Field(
+        default=None,
+        description='How many callers wait in the queue that the call enters, such as "> 20".',
+    )
     tag: Annotated[
         Annotated[f.Text, Tag(SHORT)] | Annotated[list[f.Text], Tag(LIST)],
         Discriminator(list_or_short),

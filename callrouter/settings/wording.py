@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final
 
 from callrouter.model.hours import DAY, DAYS, DayOff, Span
+from callrouter.model.numbers import WITHHELD
 from callrouter.model.table import (
     ALL_AT_ONCE,
     HangUp,
@@ -67,7 +68,9 @@ def masked(number: str) -> str:
 
 
 def pattern(wanted: NumberPattern) -> str:
-    """A number, masked, or the beginning of one and ``*``."""
+    """A number, masked, or the beginning of one and ``*``, or ``withheld``."""
+    if not wanted.digits and not wanted.prefix:
+        return WITHHELD
     return masked(wanted.digits) + ("*" if wanted.prefix else "")
 
 

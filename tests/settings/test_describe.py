@@ -336,11 +336,11 @@ def test_no_key_is_forgotten() -> None:
     assert names(PauseSpec) == {"reason", "longest", "then", "default"}
     assert names(Rule) == {
         "name", "callers", "called", "queues", "tags", "hours", "priority", "queue", "agent", "tag",
-        "skills",
+        "skills", "waiting",
     }  # fmt: skip
     assert names(WidenStep) == {"after", "at_once", "members", "skills"}
     assert names(ShiftSpec) == {"hours", "members"}
-    assert names(Table) == {"agents", "queues", "rules", "zone", "pauses"}
+    assert names(Table) == {"agents", "queues", "rules", "zone", "pauses", "numbering"}
     assert names(HttpSettings) == {
         "host", "port", "certificate", "key", "api_tokens", "public_url",
     }  # fmt: skip

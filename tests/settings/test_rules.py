@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.table import NumberPattern, Rule
+from callrouter.model.table import Comparison, NumberPattern, Rule
 from callrouter.settings.numbers import read_pattern
 from tests.settings.cases import AGENTS, loaded, told, warned
 
@@ -217,3 +217,52 @@ def test_rules_that_never_apply(tmp_path: Path) -> None:
         "6:5: rule 'e' never applies: 'd' takes its calls (see rules.yaml:5)",
         "8:5: rule 'g' never applies: 'f' takes its calls (see rules.yaml:7)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ('"> 20"', Comparison(">", 20)),
+        ('">20"', Comparison(">", 20)),
+        ('">= 3"', Comparison(">=", 3)),
+        ('"< 5"', Comparison("<", 5)),
+        ('"<= 0"', Comparison("<=", 0)),
+        ('"= 7"', Comparison("=", 7)),
+        ("0", Comparison("=", 0)),
+        ("12", Comparison("=", 12)),
+    ],
+)
+def test_how_many_wait(tmp_path: Path, written: str, wanted: Comparison) -> None:
+    [rule] = rules(
+        tmp_path, f"{{name: busy, when: {{waiting: {written}}}, then: {{queue: sales}}}}"
+    )
+    assert rule.waiting == wanted
+
+
+@pytest.mark.parametrize(
+    "written", ['"> x"', '"20 <"', '"> -1"', '"=> 3"', "-1", "1.5", '""', '"> 1000000"', "[3]"]
+)
+def test_no_number_of_callers(tmp_path: Path, written: str) -> None:
+    text = f"rules:\n  - {{name: busy, when: {{waiting: {written}}}, then: {{queue: sales}}}}\n"
+    found = told(tmp_path, rules=text)
+    assert any("waiting must be a number of callers such as 0" in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("020 7946 0018", NumberPattern("+442079460018")),
+        ("02079460018", NumberPattern("+442079460018")),
+        ("442079460018", NumberPattern("+442079460018")),
+        ("+44 (0)20 7946 0018", NumberPattern("+442079460018")),
+        ("020*", NumberPattern("+4420", prefix=True)),
+        ("4420*", NumberPattern("4420", prefix=True, also="+4420")),
+        ("10*", NumberPattern("10", prefix=True)),
+        ("1001", NumberPattern("1001")),
+        ("withheld", NumberPattern("")),
+    ],
+)
+def test_numbers_of_the_home_country(tmp_path: Path, written: str, wanted: NumberPattern) -> None:
+    text = f"rules:\n  - {{name: a, when: {{caller: '{written}'}}, then: {{priority: 1}}}}\n"
+    loaded_rules = loaded(tmp_path, rules=text, site="numbers: {region: GB}\n").table.rules
+    assert [rule.callers for rule in loaded_rules] == [(wanted,)]

@@ -223,3 +223,30 @@ def test_a_changed_address_of_the_http_side_is_said(tmp_path: Path) -> None:
         http = f"http: {{public_url: '{url}'}}\n" if url else "http: {}\n"
         found.append(loaded(tmp_path / name, **files, http=http))
     assert changes(*found) == ["http: public_url none -> https://calls.example.com"]
+
+
+@pytest.mark.parametrize(
+    "written", ["+44 20 7946 0000", "020 7946 0000", "0044 (20) 7946-0000", "442079460000"]
+)
+def test_numbers_may_be_written_in_any_way(tmp_path: Path, written: str) -> None:
+    changed = NEEDED.replace("'+442079460000': support", f"'{written}': support")
+    agents = "agents:\n  alice: {devices: {mobile: {number: '07700 900123'}}}\n"
+    found = loaded(
+        tmp_path,
+        pbx=pbx(needed=changed),
+        agents=agents,
+        queues=QUEUES,
+        site="numbers: {region: GB}\n",
+    )
+    cloud = found.pbxes["cloud"]
+    assert isinstance(cloud, TwilioSettings)
+    assert cloud.numbers == {"+442079460000": "support"}
+    assert found.table.agents["alice"].devices[0].number == "+447700900123"
+
+
+def test_one_number_written_in_two_ways_stands_twice(tmp_path: Path) -> None:
+    changed = NEEDED.replace(
+        "'+442079460000': support", "'+442079460000': support, '+44 20 7946 0000': support"
+    )
+    found = told(tmp_path, pbx=pbx(needed=changed), queues=QUEUES)
+    assert any("this number stands twice (first in pbx.yaml:2" in line for line in found), found

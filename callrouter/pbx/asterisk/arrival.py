@@ -24,17 +24,20 @@ def arrival(
         pbx: where.
         call: the call's id.
         channel: who they are: any message that describes their channel.
-        variable: what they want, by name: Queue, Asked (see `asked`), Called; and for the times Entered,
+        variable: what they want, by name: Queue, Asked (see `asked`), Called, Hidden; and for the times Entered,
             Queued, Now, Since, QueuedSince.
         clock: the router's.
     """
     wants = asked(variable)
+    number, name = channel.get("CallerIDNum"), channel.get("CallerIDName")
+    if variable("Hidden"):  # the network passes it on to us, and not for anyone to see
+        number = name = ""
     return CallArrived(
         call=call,
         pbx=pbx,
         queue=wants.queue,
-        caller_number=clean_number(channel.get("CallerIDNum").removeprefix("<unknown>")),
-        caller_name=clean_name(channel.get("CallerIDName").removeprefix("<unknown>")),
+        caller_number=clean_number(number.removeprefix("<unknown>")),
+        caller_name=clean_name(name.removeprefix("<unknown>")),
         called_number=variable("Called"),
         priority=wants.priority,
         agent=wants.agent,

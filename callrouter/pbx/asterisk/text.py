@@ -7,12 +7,12 @@ it that a call is placed with a cleaned name rather than refused for a strange o
 import re
 import unicodedata
 
+from callrouter.model.numbers import withheld
 from callrouter.pbx.asterisk.errors import AmiBadValue
 
 _NAME_DROPPED = frozenset('"\\<>')
 _NAME_BYTES = 200
 _NUMBER_DROPPED = re.compile(r"[^0-9A-Za-z+*#._-]")
-_NO_NUMBER = frozenset({"anonymous", "private", "restricted", "unavailable", "unknown", "withheld"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\([A-Za-z0-9_,-]*\))?", re.ASCII)
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:/@+*#-]*", re.ASCII)
 _UNQUOTABLE = re.compile('["\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
@@ -42,15 +42,16 @@ def _shown(char: str) -> bool:
 
 
 def clean_number(raw: str) -> str:
-    """A caller's number, safe in `CallerID: "name" <number>`; empty for a withheld one.
+    """A caller's number, safe in `CallerID: "name" <number>`; empty for a withheld one (`model.numbers`).
 
     Kept are `0-9 A-Z a-z + * # . _ -` (an internal caller may be a SIP user's name), 64 characters
     at most. A leading `sip:`, `sips:` or `tel:` goes, and all from the first `@` or `;` on.
     """
+    if withheld(raw):
+        return ""
     user = re.split("[@;]", raw.strip(), maxsplit=1)[0]
     user = re.sub(r"^<?(sips?|tel):", "", user, flags=re.IGNORECASE)
-    number = _NUMBER_DROPPED.sub("", user)[:64]
-    return "" if number.lower() in _NO_NUMBER else number
+    return _NUMBER_DROPPED.sub("", user)[:64]
 
 
 def variable(name: str, value: str) -> str:

@@ -1,0 +1,245 @@
+"""Phone numbers in one form: E.164 with a ``+``, however trunks, files and people write them.
+
+Pure and quick: it is asked for every call. What a country's numbers look like is data (`Numbering`), which the
+settings take from the library `phonenumbers`. Whatever is no phone number (an extension, a SIP user's name) stays as
+it is. Text from outside may hold anything; it is cut to a bounded length before it is looked at.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+WITHHELD: Final = "withheld"
+"""How a rule names callers who do not show a number."""
+
+_LONGEST: Final = 64
+_SCHEME: Final = re.compile(r"\s*(?:\"[^\"]*\"\s*)?<?(?:sips?|tel|callto):", re.IGNORECASE)
+_NOISE: Final = re.compile(
+    r"[\s().\-/\u2010-\u2015\u2212\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+"
+)
+_NOT_DIALLED: Final = re.compile(r"\(\s*0\s*\)")
+_DIGITS: Final = re.compile(r"[0-9]+")
+_E164: Final = re.compile(r"\+[1-9][0-9]{5,14}")
+_ABROAD: Final = "00"
+"""What stands for a + in nearly every country; understood in all."""
+_SHORTEST_BARE: Final = 9
+"""Digits of a national number without its trunk prefix, where the country has one: fewer may be an extension."""
+_SHORTEST_NATIONAL: Final = 7
+_LONGEST_NUMBER: Final = 15
+_SHORTEST_FOREIGN: Final = 11
+"""Digits of a foreign number that is written without + or 00."""
+
+
+def _plain(text: str) -> str:
+    """Text without accents, in small letters."""
+    split = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in split if not unicodedata.combining(c)).casefold()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_plain(text).split())
+
+
+_CODES: Final = _words(
+    "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 "
+    "84 86 90 91 92 93 94 95 98 211 212 213 216 218 220 221 222 223 224 225 226 227 228 229 230 231 232 233 234 "
+    "235 236 237 238 239 240 241 242 243 244 245 246 247 248 249 250 251 252 253 254 255 256 257 258 260 261 262 "
+    "263 264 265 266 267 268 269 290 291 297 298 299 350 351 352 353 354 355 356 357 358 359 370 371 372 373 374 "
+    "375 376 377 378 379 380 381 382 383 385 386 387 389 420 421 423 500 501 502 503 504 505 506 507 508 509 590 "
+    "591 592 593 594 595 596 597 598 599 670 672 673 674 675 676 677 678 679 680 681 682 683 685 686 687 688 689 "
+    "690 691 692 850 852 853 855 856 880 886 960 961 962 963 964 965 966 967 968 970 971 972 973 974 975 976 977 "
+    "979 992 993 994 995 996 998 "
+)
+"""The calling codes of countries (ITU-T E.164, list of assigned codes)."""
+
+_NO_NUMBER: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+"""Words keyed on a telephone: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE (Twilio shows these)."""
+
+
+_WORDS: Final = _words(
+    "anonymous anonym anonyme anonimo anonimous anoniem anonymni anonimowy anonimno anonymus anonymt nimeton "
+    "asterisk blocked restricted private privat privado privato prive privada privata prywatny prywatne soukrome "
+    "withheld hidden undisclosed unlisted suppressed concealed unavailable unknown unidentified unspecified none "
+    "null nobody noname nonumber nocallerid noid unbekannt unterdruckt unterdrueckt geheim verborgen onbekend "
+    "afgeschermd inconnu masque cache secret desconocido oculto escondido bloqueado desconhecido sconosciuto "
+    "nascosto riservato nieznany ukryty zastrzezony okand hemligt dolt skjult ukjent ukendt hemmeligt tuntematon "
+    "salainen neznamy skryte ismeretlen rejtett necunoscut ascuns bilinmeyen gizli outofarea notavailable "
+    "notprovided withheldnumber аноним анонимный неизвестный скрыт скрытый закрыт 匿名 非通知 表示圏外 公衆電話 未知 未知号码 私人号码 "
+)
+_FILLERS: Final = _words(
+    "number numbers no nr num caller callers call calls id cid cli name user line the from party nummer rufnummer "
+    "anruf anrufer teilnehmer numero nombre nome appel appelant chiamata chiamante llamada chamada numer oproep "
+    "beller номер "
+)
+
+
+def withheld(text: str) -> bool:
+    """Whether a caller's number, as a network or a phone gives it, says that there is none.
+
+    That is one that is empty or all noughts, the words for it in many languages, what Asterisk shows for want of one
+    (``asterisk``), the numbers that some networks show in place of those words, and SIP's ``anonymous.invalid``.
+    """
+    text = text[: 4 * _LONGEST]
+    if "anonymous.invalid" in text.lower():
+        return True
+    user = _user(text)
+    bare = _NOISE.sub("", user)
+    if not bare.strip("+0"):
+        return True
+    if bare.lstrip("+").isdigit():
+        return bare in _NO_NUMBER
+    return _is_word(user)
+
+
+@lru_cache(maxsize=1024)
+def _is_word(text: str) -> bool:
+    plain = _plain(text)
+    words = re.findall(r"[^\W\d_]+", plain)
+    if re.search(r"\d", plain) or not words:
+        return False
+    said = [word for word in words if word not in _FILLERS]
+    return (
+        "".join(words) in _WORDS
+        or "".join(said) in _WORDS
+        or (bool(said) and all(word in _WORDS for word in said))
+    )
+
+
+def _user(text: str) -> str:
+    """The part of an address that may be a number: without scheme, display name, host and parameters."""
+    found = _SCHEME.match(text)
+    rest = text[found.end() :] if found is not None else text
+    return re.split("[@;>]", rest, maxsplit=1)[0].strip(" <\t\r\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbering:
+    """The home country of numbers that are written without a country; empty: there is none.
+
+    `code` is its calling code, `trunk` what stands before a national number there (``0``; empty: nothing), `abroad` a
+    pattern of what is dialled before a foreign number, `national` one of its national numbers without `trunk`.
+    """
+
+    region: str = ""
+    code: str = ""
+    trunk: str = ""
+    abroad: str = _ABROAD
+    national: str = ""
+
+    def form(self, text: str) -> str:
+        """A number in the one form: E.164 with a ``+``, or as it is where it is none; empty: it is withheld."""
+        if _E164.fullmatch(text) and not self._doubled(text) and text not in _NO_NUMBER:
+            return text  # as nearly every trunk writes it
+        if withheld(text):
+            return ""
+        user = _user(text[: 4 * _LONGEST])
+        if "+" in user or user.startswith(_ABROAD):
+            user = _NOT_DIALLED.sub("", user)
+        plain = _NOISE.sub("", user)[:_LONGEST]
+        digits = plain.removeprefix("+")
+        if not _DIGITS.fullmatch(digits):
+            return user[:_LONGEST]
+        number = self._abroad(digits) if plain.startswith("+") else self._of(digits)
+        if number in _NO_NUMBER or (
+            not number and len(digits) >= _SHORTEST_BARE and f"+{digits}" in _NO_NUMBER
+        ):
+            return ""
+        return number or plain
+
+    def is_number(self, text: str) -> bool:
+        """Whether `form` makes an E.164 number of a text."""
+        return _E164.fullmatch(self.form(text)) is not None
+
+    def _doubled(self, number: str) -> bool:
+        """Whether a trunk prefix stands behind the home country's code: ``+44 (0)20``."""
+        return bool(self.trunk) and number.startswith(f"+{self.code}{self.trunk}")
+
+    def _abroad(self, digits: str) -> str:
+        """Digits that begin with a country's code; empty if they can't be a number."""
+        if self._doubled(f"+{digits}"):
+            rest = digits[len(self.code) + len(self.trunk) :]
+            if self._fits(rest):
+                digits = self.code + rest
+        return f"+{digits}" if _E164.fullmatch(f"+{digits}") else ""
+
+    def _of(self, digits: str) -> str:
+        """Digits without a +; empty where no number can be told from them."""
+        ahead = _prefix(self.abroad, digits) or _prefix(_ABROAD, digits)
+        if ahead and digits[ahead : ahead + 1] not in {"", "0"}:
+            found = self._abroad(digits[ahead:])
+            if found:
+                return found
+        return self._at_home(digits) or _foreign(digits)
+
+    def _at_home(self, digits: str) -> str:
+        """A national number, or one with the home country's code and no +."""
+        if not self.code:
+            return ""
+        if self.trunk and digits.startswith(self.trunk):
+            rest = digits[len(self.trunk) :]
+            if self._fits(rest):
+                return f"+{self.code}{rest}"
+        if self.trunk in {"", self.code}:  # national numbers are written bare there
+            return self._bare(digits, _SHORTEST_NATIONAL) or self._with_code(digits)
+        return self._with_code(digits) or self._bare(digits, _SHORTEST_BARE)
+
+    def _bare(self, digits: str, shortest: int) -> str:
+        long_enough = len(digits) >= shortest or digits.startswith("0")
+        return f"+{self.code}{digits}" if long_enough and self._fits(digits) else ""
+
+    def _with_code(self, digits: str) -> str:
+        if not digits.startswith(self.code):
+            return ""
+        national = digits[len(self.code) :]
+        if self.trunk and not self._fits(national):
+            national = national.removeprefix(self.trunk)
+        fits = len(national) >= _SHORTEST_NATIONAL and self._fits(national)
+        return f"+{self.code}{national}" if fits else ""
+
+    def _fits(self, national: str) -> bool:
+        return re.fullmatch(self.national, national) is not None if self.national else False
+
+    def national_form(self, number: str) -> str:
+        """An E.164 number as it is dialled in the home country: without code, with the trunk prefix.
+
+        A number of another country begins with ``00``.
+        """
+        if self.code and number.startswith(f"+{self.code}"):
+            return self.trunk + number[1 + len(self.code) :]
+        return _ABROAD + number.removeprefix("+")
+
+    def prefixes(self, digits: str) -> tuple[str, ...]:
+        """What the beginning of a number may begin with in the one form; as written first."""
+        ahead = _prefix(self.abroad, digits) or _prefix(_ABROAD, digits)
+        if digits.startswith("+") or not digits:
+            return (digits,)
+        if ahead:
+            return (f"+{digits[ahead:]}",)
+        if self.code and self.trunk and self.trunk != self.code and digits.startswith(self.trunk):
+            return (f"+{self.code}{digits[len(self.trunk) :]}",)
+        if self.code and digits.startswith(self.code) and len(digits) > len(self.code):
+            return (digits, f"+{digits}")
+        if self.code and len(digits) > 2 and self.trunk in {"", self.code}:
+            return (digits, f"+{self.code}{digits}")
+        return (digits,)
+
+
+NOWHERE: Final = Numbering()
+"""No home country: only international numbers are told from others."""
+
+
+def _prefix(pattern: str, digits: str) -> int:
+    found = re.match(pattern, digits) if pattern else None
+    return found.end() if found is not None else 0
+
+
+def _foreign(digits: str) -> str:
+    """A number of another country without a +, if the digits are too many for anything else."""
+    known = any(digits[:length] in _CODES for length in (1, 2, 3))
+    if known and _SHORTEST_FOREIGN <= len(digits) <= _LONGEST_NUMBER:
+        return f"+{digits}"
+    return ""
