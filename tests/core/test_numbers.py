@@ -17,7 +17,7 @@ GB = numbering("GB")
 
 
 def ruled(*rules: Rule, **changes: object) -> Table:
-    made = table(queue("q", "ann bob", "linear", ring_for=60.0, **changes), queue("vip", "bob"))  # type: ignore[arg-type]
+    made = table(queue("q", "ann bob", "linear", ring_for=60.0, **changes), queue("vip", "bob"))
     return replace(made, rules=rules, numbering=GB)
 
 
