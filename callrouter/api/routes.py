@@ -247,7 +247,7 @@ def _acting(action: str) -> Callable[[web.Request], Any]:
         b = request.app[BACKEND]
         body = await read_object(request, {"reason": str} if action == "pause" else {})
         found = _find_agent(request)
-        event = make(found.id, body.get("reason", "").strip(), identify(request).name)
+        event = make(found.id, body.get("reason", "").strip(), identify(request).person)
         if isinstance(event, PauseRequested):
             _check_reason(b, event.reason)
         no = refusal(b.floor, event)
@@ -377,7 +377,7 @@ async def move_call(request: web.Request) -> web.Response:
             queue=body.get("queue", ""),
             agent=body.get("agent", ""),
             priority=body.get("priority"),
-            by=identify(request).name,
+            by=identify(request).person,
         )
     )
     return answer(_one_call(request, found.id))
@@ -395,7 +395,7 @@ def ask_for_talk(request: web.Request, call: Call, wish: TalkWish, body: Json) -
         wish=wish,
         queue=body.get("queue", ""),
         agent=body.get("agent", ""),
-        by=identify(request).name,
+        by=identify(request).person,
     )
     no = talk_refusal(b.floor, event)
     if no:
@@ -430,5 +430,5 @@ async def end_call(request: web.Request) -> web.Response:
     if found.pbx not in b.floor.up:
         detail = f"call {found.id} can't be ended now: {found.pbx} is not connected"
         raise ApiProblem(409, "refused", detail)
-    b.post(CallEndRequested(call=found.id, by=identify(request).name))
+    b.post(CallEndRequested(call=found.id, by=identify(request).person))
     return answer(_one_call(request, found.id))

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from callrouter.cli.live import asked, json_option, refusals
+from callrouter.cli.output import tell
 from callrouter.cli.words import clock_time, many, parse
 from callrouter.cli.words import duration as short
-from callrouter.logs import clean
 
 NAMED = 6
 """Names given for each reason of being passed over."""
@@ -33,7 +33,8 @@ def why(context: click.Context, *, call: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
-        click.echo("\n".join(clean(line) for line in why_lines(view)))
+        for line in why_lines(view):
+            tell(line, indent=0 if line.startswith("call ") else 10 if line[:1].strip() else 4)
 
 
 def why_lines(view: Any) -> list[str]:
@@ -117,7 +118,8 @@ def why_not(context: click.Context, *, agent: str, queue: str | None, as_json: b
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
-        click.echo("\n".join(clean(line) for line in why_not_lines(view)))
+        for line in why_not_lines(view):
+            tell(line)
 
 
 def why_not_lines(view: Any) -> list[str]:

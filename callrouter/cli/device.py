@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from callrouter.cli import tables
+from callrouter.cli import layout
 from callrouter.cli.cells import plain, state
+from callrouter.cli.layout import Column
 from callrouter.cli.live import asked, console, json_option, refusals, show_on
 from callrouter.cli.suggest import Group
 from callrouter.cli.words import clock_time
@@ -65,26 +66,39 @@ def list_devices(context: click.Context, *, agent: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(views, ensure_ascii=False, indent=2))
     else:
-        show_on(console(), devices_table(views))
+        out = console()
+        show_on(out, devices_table(views, out.width))
 
 
-def devices_table(views: Any) -> tables.Shown:
+_COLUMNS = (
+    Column("Device"),
+    Column("Phone"),
+    Column("State", flexible=1),
+    Column("On"),
+    Column("Rings", flexible=1),
+    Column("From", drop=1),
+)
+
+
+def devices_table(views: Any, width: int) -> list[Text]:
     """The answer of ``/api/agents/{id}/devices``."""
     if not views:
         return [Text("no phones")]
-    table = tables.plain_table("Device", "Phone", "State", "On", "Rings", "From")
+    rows = []
     for view in views:
         word = view["status"] if view["status"] != "in-use" else view["state"]
         after = f"after {view['ring_after_s']:g} s" if view["ring_after_s"] else "at once"
-        table.add_row(
-            plain(view["id"]),
-            plain(view["address"]),
-            state(word, view["trouble"] or ""),
-            "yes" if view["enabled"] else "no",
-            plain(", ".join(filter(None, (after, view["hours"])))),
-            plain(view["source"]),
+        rows.append(
+            [
+                plain(view["id"]),
+                plain(view["address"]),
+                state(word, view["trouble"] or ""),
+                Text("yes" if view["enabled"] else "no"),
+                plain(", ".join(filter(None, (after, view["hours"])))),
+                plain(view["source"]),
+            ]
         )
-    return [table]
+    return layout.table(_COLUMNS, rows, width)
 
 
 @device.command(short_help="Register a mobile; it is called to prove it.")

@@ -13,9 +13,9 @@ import click
 from callrouter.cli.client import Client, Refused
 from callrouter.cli.offline import asterisks, read, twilios
 from callrouter.cli.options import folder_of
+from callrouter.cli.output import tell
 from callrouter.cli.problems import Failed
 from callrouter.cli.words import parse
-from callrouter.logs import clean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,7 @@ async def _examine(
             worst = max(worst, 1 if finding.reached else 3)
         if not aloud:
             continue
-        click.echo(f"  {_MARKS[finding.ok]} {clean(finding.what)}")
+        tell(f"  {_MARKS[finding.ok]} {finding.what}", indent=4)
         if finding.advice and finding.ok is not True:
-            click.echo(f"      {clean(finding.advice)}")
+            tell(f"      {finding.advice}", indent=0)
     return worst, found

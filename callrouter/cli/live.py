@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from callrouter.cli import folders, tables
+from callrouter.cli import agenttable, calltable, folders, tables
 from callrouter.cli.client import Client, Refused
 from callrouter.cli.options import given_to, is_elsewhere
 from callrouter.cli.problems import Failed
@@ -37,7 +38,7 @@ def console() -> Console:
     return made
 
 
-def show_on(out: Console, shown: tables.Shown) -> None:
+def show_on(out: Console, shown: Sequence[RenderableType]) -> None:
     """Print; in a pipe without the blanks that fill a table's cells up."""
     if out.is_terminal:
         out.print(*shown, sep="\n")
@@ -90,7 +91,11 @@ def asked(context: click.Context) -> Client:
 
 
 Fetch = Callable[[Client], Any]
-Show = Callable[[Any, int], tables.Shown]
+Show = Callable[[Any, int, int | None], Sequence[RenderableType]]
+"""Makes what was fetched presentable, for so many columns and, if it matters, lines."""
+
+FOOT = 2
+"""Lines beneath what ``--watch`` shows."""
 
 
 def present(
@@ -105,7 +110,7 @@ def present(
             _watch(client, fetch, show)
         else:
             out = console()
-            show_on(out, show(fetch(client), out.width))
+            show_on(out, show(fetch(client), out.width, None))
 
 
 def _json(client: Client, fetch: Fetch, *, watch: bool) -> None:
@@ -117,23 +122,25 @@ def _json(client: Client, fetch: Fetch, *, watch: bool) -> None:
 
 def _watch(client: Client, fetch: Fetch, show: Show) -> None:
     out = console()
-    view = show(fetch(client), out.width)  # a daemon that is not there ends the command, once
-    if not out.is_terminal:
+    view = fetch(client)  # a daemon that is not there ends the command, once
+    if not out.is_terminal or out.is_dumb_terminal:  # one look beneath the other
         while True:
-            show_on(out, [*view, Text("")])
+            show_on(out, [*show(view, out.width, None), Text("")])
+            sys.stdout.flush()
             time.sleep(REFRESH)
-            view = show(fetch(client), out.width)
-    with Live(Group(*view), console=out, screen=True, auto_refresh=False) as screen:
+            view = fetch(client)
+    with Live(console=out, screen=True, auto_refresh=False) as screen:
+        trouble = ""
         while True:
-            time.sleep(REFRESH)
-            try:
-                view = show(fetch(client), out.width)
-                trouble = ""
-            except Failed as error:
-                trouble = f"{error.message}; trying again"
             foot = trouble or f"{local_now().astimezone():%H:%M:%S}, Ctrl-C ends"
             style = "bold red" if trouble else "dim"
-            screen.update(Group(*view, Text(f"\n{foot}", style=style)), refresh=True)
+            lines = show(view, out.width, max(1, out.height - FOOT))
+            screen.update(Group(*lines, Text(f"\n{foot}", style=style)), refresh=True)
+            time.sleep(REFRESH)
+            try:
+                view, trouble = fetch(client), ""
+            except Failed as error:
+                trouble = f"{error.message}; trying again"
 
 
 STATES = ("offline", "available", "reserved", "ringing", "on-call", "wrap-up", "paused")
@@ -149,10 +156,15 @@ watch_option = click.option("--watch", is_flag=True, help="Refresh every second 
 @click.pass_context
 def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
     """How the daemon is: telephone systems, configuration, calls, agents."""
+
+    def fetch(client: Client) -> Any:
+        found = client.get("status")
+        return found if as_json else (found, client.get("queues"))
+
     present(
         context,
-        lambda client: client.get("status"),
-        lambda view, _: tables.status(view),
+        fetch,
+        lambda view, _width, _height: tables.status(*view),
         as_json=as_json,
         watch=watch,
     )
@@ -169,7 +181,7 @@ def queues(context: click.Context, *, as_json: bool, watch: bool) -> None:
     offline. Today: calls that came in; of these Answered, and Lost (the caller hung up waiting).
     """
     present(
-        context, lambda client: client.get("queues"), tables.queues, as_json=as_json, watch=watch
+        context, lambda client: client.get("queues"), calltable.queues, as_json=as_json, watch=watch
     )
 
 
@@ -193,17 +205,24 @@ def agents(
     def fetch(client: Client) -> Any:
         if queue is not None:
             client.get("queues", queue)  # says so when there is none
-        return [
+        found = [
             view
             for view in client.get("agents")
             if (wanted is None or view["state"] == wanted)
             and (queue is None or any(item["id"] == queue for item in view["queues"]))
         ]
+        if as_json:
+            return found
+        busy = any(view["call"] for view in found)
+        calls = client.get("calls", only="live") if busy else []
+        return found, {call["id"]: call for call in calls}
 
     present(
         context,
         fetch,
-        lambda views, width: tables.agents(views, width, local_now()),
+        lambda found, width, height: agenttable.agents(
+            found[0], width, local_now(), found[1], height
+        ),
         as_json=as_json,
         watch=watch,
     )
@@ -219,7 +238,7 @@ def calls(context: click.Context, *, ended: bool, as_json: bool, watch: bool) ->
     present(
         context,
         lambda client: client.get("calls", only="ended" if ended else "live"),
-        tables.ended_calls if ended else tables.calls,
+        calltable.ended_calls if ended else calltable.calls,
         as_json=as_json,
         watch=watch,
     )
@@ -265,4 +284,4 @@ def agent(
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
-        show_on(console(), tables.agent(view, local_now(), messages=action is None))
+        show_on(console(), agenttable.agent(view, local_now(), messages=action is None))

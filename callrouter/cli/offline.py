@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from callrouter.cli.options import folder_of
+from callrouter.cli.output import tell
 from callrouter.cli.problems import Failed
 from callrouter.cli.words import excerpt, many
 from callrouter.clock import SystemClock
@@ -89,10 +90,10 @@ def check(context: click.Context, *, as_json: bool) -> None:
         for problem in problems:
             _tell(problem)
         for warning in warnings:
-            click.echo(clean(_warning(warning)))
+            tell(_warning(warning), indent=4)
         for line in _in_force(folder, settings):
-            click.echo(clean(line))
-        click.echo(_summary(folder, settings, count, len(warnings)))
+            tell(line)
+        tell(_summary(folder, settings, count, len(warnings)))
     context.exit(0 if settings is not None else 1)
 
 
@@ -120,7 +121,7 @@ def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
 
 def _tell(item: Problem, *, err: bool = False) -> None:
     """A mistake, and beneath it the line as it is written."""
-    click.echo(clean(str(item)), err=err)
+    tell(str(item), indent=4, err=err)
     if item.source_line.strip():
         click.echo(f"    {clean(excerpt(item.source_line, item.column))}", err=err)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from callrouter.cli import tables
+from callrouter.cli import agenttable
 
 NOW = datetime(2026, 11, 24, 10, 40, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ def view(**more: Any) -> dict[str, Any]:
 def shown(*views: dict[str, Any], width: int = 100) -> str:
     console = Console(width=width, highlight=False, color_system=None)
     with console.capture() as capture:
-        for item in tables.agents(views, width, NOW):
+        for item in agenttable.agents(views, width, NOW):
             console.print(item)
     return capture.get()
 
@@ -62,21 +62,24 @@ def test_a_pause_in_words(more: dict[str, Any], text: str) -> None:
 
 def test_at_100_columns_each_agent_is_one_line() -> None:
     lines = shown(view()).splitlines()
-    assert "Alice Martin" in lines[1]
-    assert "paused lunch until 11:17, by sam" in lines[1]
+    assert lines[0] == "1 agent: 1 paused"
+    assert "Alice Martin" in lines[3]
+    assert "paused lunch until 11:17, by sam" in lines[3]
 
 
 def test_what_was_told_lately_stands_beneath_the_last_thing_first() -> None:
     told = [
         {"at": "2026-11-24T09:00:00Z", "text": "long ago"},
         {"at": "2026-11-24T10:32:00Z", "text": "paused by sam: lunch"},
+        {"at": "2026-11-24T10:33:00Z", "text": "bob has hung up"},
         {"at": "2026-11-24T10:38:00Z", "text": "mobile could not be reached [bold]"},
     ]
     made = shown(view(messages=told))
     assert "long ago" not in made
+    assert "paused by sam: lunch" not in made, "the state says it already"
     first, second = made.splitlines()[-2:]
     assert first == "10:38  alice: mobile could not be reached [bold]"
-    assert second == "10:32  alice: paused by sam: lunch"
+    assert second == "10:33  alice: bob has hung up"
     assert "told lately" not in shown(view())
 
 
@@ -84,10 +87,69 @@ def test_one_agent_with_what_they_were_told() -> None:
     console = Console(width=100, highlight=False, color_system=None)
     item = view(messages=[{"at": "2026-11-24T10:32:00Z", "text": "paused by sam: lunch"}])
     with console.capture() as capture:
-        for line in tables.agent(item, NOW, messages=True):
+        for line in agenttable.agent(item, NOW, messages=True):
             console.print(line)
     assert capture.get() == (
         "alice (Alice Martin) is paused for 8:00: lunch until 11:17, by sam at 10:32\n"
         "  told 24 Nov 10:32: paused by sam: lunch\n"
     )
-    assert len(tables.agent(item, NOW, messages=False)) == 1
+    assert len(agenttable.agent(item, NOW, messages=False)) == 1
+
+
+# ---------------------------------------------------------------- a floor of 45 at 80 columns
+
+
+STATES = ["offline"] * 20 + ["available"] * 12 + ["on-call"] * 8 + ["ringing"] * 3 + ["paused"] * 2
+
+
+def floor() -> list[dict[str, Any]]:
+    return [
+        view(id=f"agent{n:02}", name=f"agent{n:02}", state=state, by=f"agent{n:02}",
+             reason=None, until=None, call=f"office-1795839848.{n}" if state == "on-call" else None)
+        for n, state in enumerate(STATES)
+    ]  # fmt: skip
+
+
+def on_screen(height: int | None, width: int = 80) -> list[str]:
+    calls = {
+        f"office-1795839848.{n}": {
+            "queue": "support",
+            "caller_number": "+442079460018",
+            "caller_name": "",
+        }
+        for n in range(45)
+    }
+    return [line.plain for line in agenttable.agents(floor(), width, NOW, calls, height)]
+
+
+def test_what_matters_stands_first_and_each_agent_has_a_line() -> None:
+    lines = on_screen(None)
+    assert lines[0] == "45 agents: 3 ringing, 8 on-call, 12 available, 2 paused, 20 offline"
+    states = [line.split()[1] for line in lines[3:]]
+    assert (
+        states
+        == ["ringing"] * 3
+        + ["on-call"] * 8
+        + ["available"] * 12
+        + ["paused"] * 2
+        + ["offline"] * 20
+    )
+    assert max(map(len, lines)) <= 80
+    assert "on-call support, +442079460018" in lines[6]
+    assert "1795839848" not in "".join(lines)
+
+
+@pytest.mark.parametrize("height", [22, 12, 8, 5])
+@pytest.mark.parametrize("width", [80, 120, 40])
+def test_a_screen_shows_them_all_or_says_how_many_more(height: int, width: int) -> None:
+    lines = on_screen(height, width)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= max(width, 67)
+    shown = sum(line.count("agent") for line in lines[2:])
+    more = int(lines[-1].split()[2]) if lines[-1].startswith("… and") else 0
+    assert shown + more == 45
+    assert "ringing" in lines[2]
+
+
+def test_eighty_by_twenty_four_shows_all_45() -> None:
+    assert not on_screen(22)[-1].startswith("…")
