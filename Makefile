@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 # Tests on a virtual clock, which use the processor; those that wait for real time come after them.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
-.PHONY: demo test bench soak chaos chaos-short lint types layers unit asterisk lock sbom clean
+.PHONY: demo test bench soak chaos chaos-short fuzz lint types layers unit asterisk lock sbom clean
 
 demo: $(STAMP)
 	@$(BIN)/callrouter demo
@@ -51,6 +51,11 @@ bench: $(STAMP)
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock || \
 	  echo "matplotlib could not be had: there will be no picture"
 	@$(BIN)/python -m bench.versus $(BENCH)
+
+# Hostile bytes at every door: a minute at each (SECONDS=), and CALLS=10000 hostile callers at a real Asterisk.
+fuzz: $(STAMP)
+	@$(BIN)/python -m tests.fuzz $(if $(DOOR),$(DOOR)) --seconds $(or $(SECONDS),60) --calls $(or $(CALLS),10000) \
+	  $(if $(SEED),--seed $(SEED))
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

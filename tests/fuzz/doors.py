@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tests.fuzz import amistream, digits, files, phones, web, webhooks
+from tests.fuzz import amistream, digits, files, identities, phones, web, webhooks
 
 Knock: TypeAlias = Callable[[bytes], Awaitable[None]]
 """Takes one input. What it leaves behind has no effect on the next."""
@@ -48,3 +48,13 @@ DOORS = {
     "twilio": Door(webhooks.SEEDS, webhooks.opened),
 }
 """By the name that `python -m tests.fuzz` knows and that the files of the corpus begin with."""
+
+
+@asynccontextmanager
+async def _identities() -> AsyncIterator[Knock]:
+    async with identities.opened() as door:
+        yield door.knock
+
+
+REAL = {"sip": Door(identities.SEEDS, _identities)}
+"""Doors with a real Asterisk behind them."""

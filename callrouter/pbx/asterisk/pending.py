@@ -32,6 +32,8 @@ _ACCEPTED = frozenset({"success", "follows", "goodbye", "pong"})
 # "No Contacts found", "No endpoints found": how PJSIP lists say that they are empty.
 _EMPTY_LIST = re.compile(r"No \S+( \S+)? found\.?", re.IGNORECASE)
 _REMEMBERED = 32
+_TELL_EVERY = 60.0
+"""Seconds between two lines about answers to nothing: whoever can write into the stream can write many."""
 _new_id = PanoramiskAction.action_id_generator
 
 
@@ -118,6 +120,7 @@ class Answers:
     ) -> None:
         """Begin with no action open; `strict` takes only rows that are as Asterisk writes them."""
         self._strict = strict
+        self._told_at = float("-inf")
         self._loop = asyncio.get_running_loop()
         self._stats = stats
         self._on_timeout = on_timeout
@@ -242,8 +245,11 @@ class Answers:
             self._stats.late_replies += 1
             return
         self._stats.unmatched += 1
-        if reply.get("Response").lower() not in _ACCEPTED:
-            logger.warning("Asterisk complains about no action of ours: %s", reply.get("Message"))
+        now = self._loop.time()
+        if reply.get("Response").lower() not in _ACCEPTED and now - self._told_at >= _TELL_EVERY:
+            self._told_at = now
+            said = "".join(c if c.isprintable() else "." for c in reply.get("Message")[:100])
+            logger.warning("Asterisk complains about no action of ours: %s", said)
 
     def _refuse(self, pending: Pending, text: str, reply: AmiMessage) -> None:
         self._stats.rejected += 1
