@@ -274,3 +274,24 @@ def test_what_could_not_stand_in_manager_conf_is_refused(bad: str) -> None:
         render_manager("router", bad)
     with pytest.raises(ValueError, match=r"manager\.conf"):
         render_manager(bad, "secret")
+
+
+async def test_a_way_in_that_takes_any_character_is_named(install: Install) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        manager = render_manager("router", SECRET)
+        reads = manager.replace("write = call,", "write = reporting,call,")
+        assert reads != manager
+        for given, expected in (
+            (manager, "- [lab-in] takes an extension of any characters (such as 7~~)"),
+            (reads, "- [lab-in] _X! leads to callrouter and takes any character, line ends too"),
+        ):
+            async with lab(
+                install, phones=("1001",), dialplan=render_extensions(), manager=given
+            ) as made:
+                dial = ", dial_number: 'PJSIP/{number}@carrier'"
+                config = configure(folder, made.asterisk.ami_port, dial=dial)
+                _, said = await doctor(config)
+                assert expected in said
+                assert "let digits in alone" in said
+                assert "- the trunk carrier is believed what number it asserts" in said

@@ -1,0 +1,111 @@
+"""What `doctor` says of the way in: whether extensions and numbers of any characters come through it.
+
+A caller may dial, and call from, what holds line ends; Asterisk writes both into its events as they are. The router
+holds against that (see `shape`), and a dialplan that lets digits in alone leaves nothing to hold against.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk.ask import Ask
+from callrouter.pbx.asterisk.errors import AmiError
+from callrouter.pbx.asterisk.wire import AmiMessage
+from callrouter.pbx.base import Finding
+
+_LIKELY: Final = (
+    *("from-trunk", "from-pstn", "from-external", "from-outside", "from-did-direct", "ext-did"),
+    *("inbound", "incoming", "public", "default"),
+)
+"""Contexts that calls from outside often come in by; which ones there are, is asked."""
+_STRANGE: Final = ("7~~", "+7~~", "~~7")
+"""Extensions that only a pattern takes that takes any character."""
+_JUMPS: Final = frozenset({"goto", "gotoif", "gosub", "gosubif", "gotoiftime", "execif"})
+_OURS: Final = re.compile(rf"(?<![\w-]){words.ENTRY}(?:-codes|-person)?,", re.ASCII)
+_MOST: Final = 5
+
+_ADVICE: Final = (
+    "let digits in alone: begin there with "
+    'GotoIf($["${FILTER(0-9+*#,${EXTEN})}" != "${EXTEN}"]?…) to a Hangup(21); see docs/security.md'
+)
+
+
+async def look(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
+    """The ways by which calls reach the queues, as far as this user may see them."""
+    tech, _, rest = dial_number.partition("/")
+    trunk = (
+        rest.rpartition("@")[2]
+        if tech.lower() == "pjsip" and "{" not in rest.rpartition("@")[2]
+        else ""
+    )
+    if await _may_list(ask):
+        async for finding in _listed(ask):
+            yield finding
+    else:
+        async for finding in _probed(ask, trunk):
+            yield finding
+    if trunk and await ask.variable(f"PJSIP_ENDPOINT({trunk},trust_id_inbound)") in {"true", "yes"}:
+        yield Finding(
+            None,
+            f"the trunk {trunk} is believed what number it asserts (trust_id_inbound), whatever characters are in it",
+            "have the provider or a session border controller pass digits only; see docs/security.md",
+        )
+
+
+async def _may_list(ask: Ask) -> bool:
+    try:
+        return "ShowDialPlan" in await ask.session.request({"Action": "ListCommands"})
+    except AmiError:
+        return False
+
+
+async def _listed(ask: Ask) -> AsyncIterator[Finding]:
+    try:
+        rows = await ask.session.list({"Action": "ShowDialPlan"})
+    except AmiError as error:
+        yield Finding(None, "the dialplan is not readable", str(error))
+        return
+    found = loose(rows)
+    for context, pattern in found[:_MOST]:
+        what = f"[{context}] {pattern} leads to callrouter and takes any character, line ends too"
+        yield Finding(None, what, _ADVICE)
+    if len(found) > _MOST:
+        yield Finding(None, f"… and {len(found) - _MOST} more patterns like that", _ADVICE)
+    if not found:
+        yield Finding(True, "no pattern that takes any character leads to callrouter")
+
+
+def loose(rows: Iterable[AmiMessage]) -> list[tuple[str, str]]:
+    """The patterns of other contexts that lead to the queues, or to the codes, and take any character.
+
+    Args:
+        rows: the events of `ShowDialPlan`.
+
+    Returns:
+        context and pattern of each, once, in the order of the dialplan.
+    """
+    found: dict[tuple[str, str], None] = {}
+    for row in rows:
+        context, pattern = row.get("Context"), row.get("Extension")
+        ours = context == words.ENTRY or context.startswith(f"{words.ENTRY}-")
+        if ours or not pattern.startswith("_") or not pattern.endswith((".", "!")):
+            continue
+        if row.get("Application").lower() in _JUMPS and _OURS.search(row.get("AppData")):
+            found[context, pattern] = None
+    return list(found)
+
+
+async def _probed(ask: Ask, trunk: str) -> AsyncIterator[Finding]:
+    """Without permission to read the dialplan it can be tried what it takes."""
+    places = dict.fromkeys(_LIKELY)
+    if trunk and (place := await ask.variable(f"PJSIP_ENDPOINT({trunk},context)")):
+        places = {place: None} | places
+    for place in places:
+        for extension in _STRANGE:
+            if await ask.variable(f"DIALPLAN_EXISTS({place},{extension},1)") == "1":
+                what = f"[{place}] takes an extension of any characters (such as {extension}), line ends too"
+                yield Finding(None, what, _ADVICE)
+                break

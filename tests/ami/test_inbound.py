@@ -1,0 +1,43 @@
+"""Which patterns `doctor` calls loose, from what the action `ShowDialPlan` lists."""
+
+from __future__ import annotations
+
+import pytest
+
+from callrouter.pbx.asterisk.doctorinbound import loose
+from callrouter.pbx.asterisk.wire import AmiMessage, parse
+
+
+def row(pattern: str, data: str, context: str = "from-trunk", app: str = "Goto") -> AmiMessage:
+    return parse(
+        f"Event: ListDialplan\r\nContext: {context}\r\nExtension: {pattern}\r\nPriority: 1\r\n"
+        f"Application: {app}\r\nAppData: {data}\r\nRegistrar: pbx_config".encode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "data", "app"),
+    [
+        ("_X.", "callrouter,${EXTEN},1", "Goto"),
+        ("_.", "callrouter,support,1", "Goto"),
+        ("_+X!", "callrouter,support,1", "Gosub"),
+        ("_[a-z].", '$["${X}" = "1"]?callrouter,support,1', "GotoIf"),
+        ("_X.", "callrouter-codes,register,1", "Goto"),
+    ],
+)
+def test_loose(pattern: str, data: str, app: str) -> None:
+    assert loose([row(pattern, data, app=app)] * 2) == [("from-trunk", pattern)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "data", "context"),
+    [
+        ("_XXXX", "callrouter,support,1", "from-trunk"),
+        ("442079460000", "callrouter,support,1", "from-trunk"),
+        ("_X.", "other,support,1", "from-trunk"),
+        ("_X.", "mycallrouter,support,1", "from-trunk"),
+        ("_[a-z0-9]!", "callrouter-hold,x,1", "callrouter"),
+    ],
+)
+def test_not_loose(pattern: str, data: str, context: str) -> None:
+    assert loose([row(pattern, data, context)]) == []
