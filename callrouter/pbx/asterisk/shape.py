@@ -135,6 +135,7 @@ _SENT_FROM: Final[Mapping[bytes, frozenset[bytes]]] = {
     b"CallrouterCall": frozenset({b"callrouter"}),
     b"CallrouterUnheard": frozenset({b"callrouter-hold"}),
     b"CallrouterBack": frozenset({b"callrouter-spare"}),
+    b"CallrouterMovedAway": frozenset({b"callrouter-connect"}),
     b"CallrouterReleased": frozenset({b"callrouter-connect"}),
     b"CallrouterUnbridged": frozenset({b"callrouter-unbridged"}),
     b"CallrouterFallback": frozenset({b"callrouter-leave"}),
