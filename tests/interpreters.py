@@ -138,6 +138,8 @@ def _run(command: list[str | Path], within: float) -> None:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it took longer than {error.timeout:.0f} s"
     said = getattr(error, "stderr", None) or getattr(error, "output", None) or str(error)
     lines = [line for line in str(said).splitlines() if line.strip() and "WARNING" not in line]
     return lines[-1].strip()[:200] if lines else type(error).__name__
