@@ -218,9 +218,9 @@ class Claim:
             OSError: we are not in that group.
         """
         if self.own_folder:
-            os.chown(self.path.parent, -1, gid)
+            _give(self.path.parent, gid)
             self.path.parent.chmod(0o710)
-        os.chown(self.path, -1, gid)
+        _give(self.path, gid)
         self.path.chmod(0o660)
 
     def also_for(self, folder: Path) -> None:
@@ -287,6 +287,12 @@ def _cannot(path: Path, error: OSError) -> ControlError:
         f"cannot make the control socket {path} ({error.strerror or error}); "
         "set CALLROUTER_SOCKET to another place"
     )
+
+
+def _give(path: Path, gid: int) -> None:
+    """Have a file belong to a group. Where it does already nothing is asked: our unit forbids chown."""
+    if path.stat().st_gid != gid:
+        os.chown(path, -1, gid)
 
 
 def _make_folder(folder: Path, *, mine: bool) -> None:

@@ -352,8 +352,9 @@ class Daemon:
             self._tokens.neighbours = None
             why = "there is none" if isinstance(error, KeyError) else error.strerror
             logger.warning(
-                "group %s cannot be let in at the command line's socket (%s): the daemon's user must be "
-                "in it, under systemd by SupplementaryGroups=%s; root and the daemon's user are let in",
+                "group %s cannot be let in at the command line's socket (%s): the daemon must run with "
+                "this group, under systemd by Group=%s and SupplementaryGroups=callrouter; root and the "
+                "daemon's user are let in",
                 *(wanted.group, why, wanted.group),
             )
 

@@ -169,6 +169,26 @@ def test_what_is_wrong_with_the_section(place: Place) -> None:
         assert said in checked.stdout
 
 
+def test_nothing_is_given_away_that_is_the_groups_already(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(
+            1, "Operation not permitted"
+        )  # as the unit's SystemCallFilter answers
+
+    monkeypatch.setattr(os, "chown", forbidden)
+    made = control.claim(place.config, place.environ)
+    try:
+        made.open_to(os.getegid())
+        assert stat.S_IMODE(made.path.parent.stat().st_mode) == 0o710
+        assert stat.S_IMODE(made.path.stat().st_mode) == 0o660
+        with pytest.raises(PermissionError):
+            made.open_to(GROUP.gr_gid)
+    finally:
+        made.release()
+
+
 def test_a_folder_that_a_person_named_keeps_its_rights(tmp_path: Path) -> None:
     environ = {"CALLROUTER_SOCKET": str(tmp_path / "s")}
     tmp_path.chmod(0o755)
