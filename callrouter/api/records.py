@@ -22,6 +22,7 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.CONNECTED: ("wait_s", "rang_s"),
     _H.REQUEUED: ("why",),
     _H.MOVED: ("to_queue", "to_agent", "to_priority", "by"),
+    _H.REPLACED: ("caller_number", "caller_name"),
     _H.ABANDONED: ("position", "first_position", "wait_s", "how"),
     _H.TAKEN: ("position", "first_position", "wait_s", "how"),
     _H.COMPLETED: ("by", "wait_s", "talk_s", "first_position", "ended_by"),
@@ -137,6 +138,10 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.CONNECTED: lambda r, d: f"call {r.call} talks to {r.agent} after {d['wait_s']} s",
     _H.REQUEUED: lambda r, d: f"call {r.call} waits again in {r.queue}{_why(d['why'])}",
     _H.MOVED: _moved,
+    _H.REPLACED: lambda r, d: (
+        f"call {r.call}: {mask(d['caller_number']) or 'number withheld'} has taken over its place"
+        + (f", transferred by {r.agent}" if r.agent else "")
+    ),
     _H.ABANDONED: lambda r, d: f"call {r.call} hung up in {r.queue} after {d['wait_s']} s",
     _H.TAKEN: lambda r, d: f"call {r.call} was taken out of {r.queue} by someone else",
     _H.COMPLETED: lambda r, d: (

@@ -97,8 +97,6 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
         case _H.ENTERED:
             place = f"at place {d[0]}" if d[0] else "and was not let in"
             return f"entered {record.queue} {place}"
-        case _H.SHARED:
-            return f"{record.agent}'s {d[0]}: {d[1]}; the call is offered to the next agent as well"
         case _H.REQUEUED:
             return f"back in line in {record.queue}: {d[0]}"
         case _H.MOVED:
@@ -115,7 +113,17 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
             # Taken over in the middle of a talk, after a gap.
             return f"talked with {record.agent or 'someone'}, over now"
         case _:
-            return ""
+            return _seldom(record)
+
+
+def _seldom(record: Record) -> str:
+    if record.kind is _H.SHARED:
+        device, why = record.detail
+        return f"{record.agent}'s {device}: {why}; the call is offered to the next agent as well"
+    if record.kind is _H.REPLACED:
+        by = f" by {record.agent}" if record.agent else ""
+        return f"another caller was transferred{by} to its place in line"
+    return ""
 
 
 def _moved_to(detail: tuple[str | int | float, ...]) -> str:

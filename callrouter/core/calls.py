@@ -481,6 +481,16 @@ def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str, by: s
     )
 
 
+def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> None:
+    """Somebody else has the call's place in line now; who put them there is the last choice for them."""
+    call.caller_number, call.caller_name = number, name
+    floor.record(Happened.REPLACED, call=call, agent=giver, detail=(number, name))
+    if giver and call.state is _WAITING and giver not in call.offers:
+        call.tried[giver] = None
+        call.failed_at = floor.now
+        floor.hungry[call.id] = call
+
+
 def talk_over(floor: Floor, offer: Offer) -> None:
     """The agent's own phone is on-hook after a talk: wrap-up begins."""
     agent = offer.agent

@@ -26,6 +26,7 @@ from callrouter.model.events import (
     CallerEnd,
     CallerLeft,
     CallerListens,
+    CallerReplaced,
     CallEvent,
     CallMoved,
     CallTransferred,
@@ -73,6 +74,14 @@ def _caller_left(floor: Floor, event: CallerLeft) -> None:
         calls.completed(floor, call, "caller")
     else:
         calls.caller_left(floor, call, event.how)
+
+
+def _caller_replaced(floor: Floor, event: CallerReplaced) -> None:
+    call = floor.calls.get(event.call)
+    if call is None:
+        _over(floor, event)
+    else:
+        calls.replaced(floor, call, event.caller_number, event.caller_name, event.agent)
 
 
 def _caller_listens(floor: Floor, event: CallerListens) -> None:
@@ -212,6 +221,7 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     LegMoved: offers.handle_leg,
     CallerLeft: _caller_left,
     CallerListens: _caller_listens,
+    CallerReplaced: _caller_replaced,
     CallConnected: _connected,
     ConnectFailed: _connect_failed,
     CallTransferred: _transferred,

@@ -176,6 +176,8 @@ class Happened(Enum):
     CONNECTED = "connected"
     REQUEUED = "requeued"
     MOVED = "moved"
+    REPLACED = "replaced"
+    """Another person has taken over the call's place in line, by an attended transfer."""
     ABANDONED = "abandoned"
     TAKEN = "taken"
     COMPLETED = "completed"

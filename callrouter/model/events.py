@@ -113,6 +113,19 @@ class CallerLeft:
 
 
 @frozen
+class CallerReplaced:
+    """By an attended transfer onto a waiting call another person has taken over its place in line.
+
+    `agent` is who transferred them, where that was an agent.
+    """
+
+    call: str
+    caller_number: str = ""
+    caller_name: str = ""
+    agent: str = ""
+
+
+@frozen
 class CallerListens:
     """A waiting caller for whom an `Announce` is kept can be spoken to now."""
 
@@ -422,7 +435,9 @@ PersonEvent: TypeAlias = (
     SignedIn | SignedOut | PauseRequested | Resumed | ReadyPressed | DeviceSwitched
 )
 LegEvent: TypeAlias = LegRang | LegAnswered | LegAccepted | LegEnded | LegMoved
-CallEvent: TypeAlias = CallerLeft | CallerListens | CallConnected | ConnectFailed | CallTransferred
+CallEvent: TypeAlias = (
+    CallerLeft | CallerReplaced | CallerListens | CallConnected | ConnectFailed | CallTransferred
+)
 Event: TypeAlias = (
     CallArrived
     | CallEvent

@@ -34,6 +34,14 @@ class Caller:
     offer: str = ""
     """The offer that `leg` belongs to."""
     bridge: str = ""
+    channel: str = ""
+    """The channel's name, where it was told."""
+    person: str = ""
+    """The channel of the person for whom this one waits: a Local one, after an attended transfer."""
+    near_in: str = ""
+    """The bridge in which the near half of a Local channel is."""
+    was_in: str = ""
+    """The bridge in which the channel was last."""
     queued_at: float | None = None
     """When it entered the queue it is in, as the channel has it."""
     taken: bool = False

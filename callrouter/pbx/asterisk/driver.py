@@ -522,7 +522,8 @@ class AsteriskPbx:
             if item.kind in {Happened.ENTERED, Happened.MOVED}:
                 self._follow(item)
         uid = self.mirror.uid(item.call)
-        self._journal.listen(item, uid, self.mirror.callers.get(uid))
+        named = self.mirror.ids.entered_as(item.call)  # one call, one id, whoever stands for it now
+        self._journal.listen(item, named, self.mirror.callers.get(uid))
 
     def _follow(self, item: Record) -> None:
         """The call's stay in a queue has begun: a router that is restarted must find it there."""

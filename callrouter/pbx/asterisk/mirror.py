@@ -30,7 +30,9 @@ from callrouter.pbx.asterisk import words
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.channels import Caller, Far, Fork, LegChannel, Sink, Where
 from callrouter.pbx.asterisk.entry import APART, Moments, seconds
+from callrouter.pbx.asterisk.identity import Identity
 from callrouter.pbx.asterisk.phones import Phones
+from callrouter.pbx.asterisk.transfers import TakenPlaces
 from callrouter.pbx.asterisk.wire import AmiMessage
 
 _SAYS_NOTHING = frozenset({"", "0", "16"})
@@ -58,6 +60,8 @@ class Mirror:
         self.moved: set[str] = set()
         self.ahead = 0.0
         """Seconds that Asterisk's clock is ahead of ours; 0 where they count as one."""
+        self.ids = Identity(pbx)
+        self._places = TakenPlaces(self.callers, self.moved, self.ids, sink)
         self.comparing = False
         """Lists are on their way: only then is it remembered what events were about."""
         self._sent_on: set[str] = set()
@@ -90,11 +94,11 @@ class Mirror:
 
     def call_id(self, uid: str) -> str:
         """The global id of a caller's channel."""
-        return f"{self.pbx}-{uid}"
+        return self.ids.call(uid)
 
     def uid(self, call: str) -> str:
         """The channel of a call id."""
-        return call.removeprefix(f"{self.pbx}-")
+        return self.ids.channel(call)
 
     def heard_time(self, theirs: str) -> None:
         """Asterisk has told what its clock shows now."""
@@ -237,7 +241,9 @@ class Mirror:
         uid = message.get("Uniqueid")
         leg = self.legs.get(uid)
         if leg is None:
-            self._caller_gone(uid, CallerEnd.HUNG_UP)
+            caller = self.callers.get(uid)
+            if caller is None or not self._places.makes_way(caller, self.legs):
+                self._caller_gone(uid, CallerEnd.HUNG_UP)
         elif words.passed_on(message.get("TechCause")) and not leg.up:
             self._sent_on.add(uid)
             self.leg_gone(leg, self._why(leg, message))
@@ -247,7 +253,9 @@ class Mirror:
         leg = self.legs.get(uid)
         if leg is None:
             self._sent_on.discard(uid)
-            self._caller_gone(uid, CallerEnd.HUNG_UP)
+            if not self._places.optimised_away(uid, self.legs):
+                self._caller_gone(uid, CallerEnd.HUNG_UP)
+                self.ids.gone(uid)
             self.phones.went(uid)
             far = self.far.pop(uid, None)
             if far is not None and not far.leg.up and not far.channel.startswith("Local/"):
@@ -374,6 +382,7 @@ class Mirror:
         event = arrival(self.pbx, self.call_id(uid), message, _of_call(message), self.clock)
         self.heard_time(message.get("CallNow"))
         caller = self.callers[uid] = Caller(uid, words.extension(event.queue), event)
+        caller.channel = message.get("Channel")
         self.sink.post(event)
         self.sink.taken(caller)
 
@@ -496,10 +505,12 @@ class Mirror:
             leg.bridge = bridge
             caller = self.callers.get(leg.caller)
         elif caller is not None:
-            caller.bridge = bridge
+            caller.bridge = caller.was_in = bridge
             leg = self.legs.get(caller.leg)
             if caller.where is Where.WAITING:
                 self.sink.look_at(caller)
+        else:
+            self._places.entered(message.get("Channel"), bridge)
         if (
             leg is not None
             and caller is not None
@@ -529,9 +540,13 @@ class Mirror:
     def _attended(self, message: AmiMessage) -> None:
         if message.get("Result", "Success") != "Success":
             return
-        to = message.get("SecondTransfererConnectedLineNum") or message.get("DestType")
+        leg = self.legs.get(message.get("OrigTransfererUniqueid"))
+        to = message.get("SecondTransfererConnectedLineNum").removeprefix("<unknown>")
+        if not to:
+            to = f"{message.get('SecondTransfererExten')}@{message.get('SecondTransfererContext')}"
         for header in ("OrigTransfererUniqueid", "SecondTransfererUniqueid"):
             self._passed_by(message.get(header), TransferKind.ATTENDED, to)
+        self._places.transferred(message, leg.agent if leg is not None else "")
 
     def _passed_by(self, transferer: str, kind: TransferKind, to: str) -> None:
         """If it was an agent of ours who passed on their caller, that caller is ours no more."""

@@ -278,10 +278,13 @@ def _back(caller: Caller, found: Row) -> None:
 
 def _caller(mirror: Mirror, found: Row, where: Where, partner: LegChannel | None) -> None:
     uid, own = found.uid, found.own
+    known_as = own.get("CALL", "").partition(" ")[0]
+    if known_as.startswith(f"{mirror.pbx}-") and where is Where.WAITING:
+        mirror.ids.takes_over(uid, known_as)
     read = partial(_of_call, own)
     event = arrival(mirror.pbx, mirror.call_id(uid), found.message, read, mirror.clock)
     caller = mirror.callers[uid] = Caller(
-        uid, words.extension(event.queue), event, where, bridge=found.bridge
+        uid, words.extension(event.queue), event, where, bridge=found.bridge, channel=found.channel
     )
     caller.taken = caller.logged = bool(own.get("CALL"))
     if where is not Where.WAITING:
