@@ -13,12 +13,12 @@ Json: TypeAlias = dict[str, Any]
 
 _H = Happened
 DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
-    _H.ENTERED: ("position", "caller_number", "caller_name", "waited_s"),
-    _H.OFFERED: ("policy", "idle_s", "priority"),
+    _H.ENTERED: ("position", "caller_number", "caller_name", "waited_s", "refused"),
+    _H.OFFERED: ("policy", "idle_s", "priority", "left_out"),
     _H.RANG: (),
     _H.SHARED: ("device", "why"),
     _H.OFFER_ENDED: ("outcome", "rang_s"),
-    _H.ACCEPTED: (),
+    _H.ACCEPTED: ("device",),
     _H.CONNECTED: ("wait_s", "rang_s"),
     _H.REQUEUED: ("why",),
     _H.MOVED: ("to_queue", "to_agent", "to_priority", "by"),
@@ -94,7 +94,8 @@ def _word(value: str | float) -> str:
 
 def _entered(r: Record, d: Mapping[str, str]) -> str:
     number = mask(d["caller_number"]) or "number withheld"
-    at = f"at position {d['position']}" if d["position"] not in {"", "0"} else "and found it full"
+    in_line = d["position"] not in {"", "0"}
+    at = f"at position {d['position']}" if in_line else f"and found it {d['refused'] or 'full'}"
     return f"call {r.call} entered {r.queue} {at} ({number})"
 
 
@@ -134,7 +135,9 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.OFFER_ENDED: lambda r, d: (
         f"call {r.call} no longer offered to {r.agent}: {d['outcome']} after {d['rang_s']} s"
     ),
-    _H.ACCEPTED: lambda r, _: f"call {r.call} accepted by {r.agent}",
+    _H.ACCEPTED: lambda r, d: (
+        f"call {r.call} accepted by {r.agent}" + (f" on {d['device']}" if d["device"] else "")
+    ),
     _H.CONNECTED: lambda r, d: f"call {r.call} talks to {r.agent} after {d['wait_s']} s",
     _H.REQUEUED: lambda r, d: f"call {r.call} waits again in {r.queue}{_why(d['why'])}",
     _H.MOVED: _moved,

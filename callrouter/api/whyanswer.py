@@ -10,7 +10,7 @@ from callrouter.api.records import Json, moment, seconds
 from callrouter.api.why import Journal, Step, Trail
 from callrouter.api.whydecision import Look, decision, grouped
 from callrouter.api.whyoffers import Offer, offers_of, ringing_at
-from callrouter.api.whywords import counted, listed, spoken
+from callrouter.api.whywords import PASSED_ON, counted, listed, spoken
 from callrouter.core.state import CallState, Floor
 from callrouter.model.commands import Decided, Happened, Record
 
@@ -31,6 +31,8 @@ async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Js
         elif told.kind is _H.OFFER_ENDED:
             outcomes[told.agent] = str(told.detail[0])
         else:
+            if told.kind is _H.TRANSFERRED:
+                outcomes[told.agent] = PASSED_ON
             text = _line(told, offers)
             if text:
                 shown.append(_step(trail, told, text))
@@ -95,7 +97,8 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
         case _H.RULE:
             return f"rule '{d[0]}' applies"
         case _H.ENTERED:
-            place = f"at place {d[0]}" if d[0] else "and was not let in"
+            refused = f": the queue is {d[4]}" if len(d) > 4 else ""
+            place = f"at place {d[0]}" if d[0] else f"and was not let in{refused}"
             return f"entered {record.queue} {place}"
         case _H.REQUEUED:
             return f"back in line in {record.queue}: {d[0]}"
@@ -106,9 +109,9 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
         case _H.TAKEN:
             return f"was taken out of the queue by someone else after {spoken(float(d[2]))}"
         case _H.LEFT:
-            ended = f"; {d[5]} ended the call" if len(d) > 5 else ""
-            left = _left(str(d[0]), str(d[1]))
-            return f"left {record.queue} after {spoken(float(d[4]))}: {left}{ended}"
+            ended = f"{d[5]} ended the call" if len(d) > 5 else ""
+            left = ended or _left(str(d[0]), str(d[1]))
+            return f"left {record.queue} after {spoken(float(d[4]))}: {left}"
         case _H.COMPLETED | _H.TRANSFERRED if record.offer not in offers:
             # Taken over in the middle of a talk, after a gap.
             return f"talked with {record.agent or 'someone'}, over now"
@@ -139,7 +142,7 @@ _LEFT: Final = {
     "timeout": "it had waited for as long as max_wait allows",
     "full": "the queue was full",
     "nobody": "no agent was there: signed in, unpaused, and with a phone that could ring for this call",
-    "closed": "the queue was closed, or the call was ended",
+    "closed": "the queue is closed",
     "answered": "answered",
 }
 

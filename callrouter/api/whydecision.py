@@ -42,7 +42,8 @@ async def decision(moment_: Look, offer: Offer, now: float) -> Json:
         "candidates": _candidates(made, offer, moment_.outcomes),
         "passed_over": await grouped(moment_.reasons()),
         "outcome": {"result": result, "text": words},
-        "text": _decided_words(made, offer),
+        "text": _decided_words(made, offer)
+        + (f" (not rung: {offer.left_out})" if offer.left_out else ""),
     }
 
 

@@ -92,11 +92,20 @@ def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float) -> Json:
     if agent.open:
         if waiting:
             lines += _why_none(floor, member, waiting, now)
+        elif queue.spec.hours is not None and not queue.spec.hours.on(now):
+            lines.append(f"the queue is closed{_opens(queue, now)}; no caller waits")
         else:
-            lines.append(f"nobody waits; {_place(member, now)}")
+            lines.append(f"no caller waits; {_place(member, now)}")
     elif waiting:
         lines.append(f"{counted(len(waiting), 'caller')} waiting")
     return _view(queue, lines, member=True)
+
+
+def _opens(queue: Queue, now: float) -> str:
+    """When a closed queue opens, in words; empty where that is not known."""
+    assert queue.spec.hours is not None  # noqa: S101 - else it is never closed
+    at = queue.spec.hours.next_change(now)
+    return f", and opens in {spoken(at - now)}" if at is not None else ""
 
 
 def _does_not_count(floor: Floor, agent: Agent, queue: Queue, now: float) -> Iterator[str]:

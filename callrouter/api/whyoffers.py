@@ -22,6 +22,10 @@ class Offer:
     idle: float | None = None
     """Seconds for which the agent had been idle."""
     level: int | None = None
+    left_out: str = ""
+    """The agent's other phones, each with why it was not rung."""
+    device: str = ""
+    """The phone on which the call was taken."""
     rang_at: float | None = None
     accepted_at: float | None = None
     connected_at: float | None = None
@@ -32,6 +36,9 @@ class Offer:
     lost_to: str = ""
     over: Record | None = None
     """The end of the talk."""
+    last: Record | None = None
+    """What ended the offer, or the talk that came of it; None while either goes on."""
+    last_serial: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     """Devices that were rung and did not take the call, each with why."""
 
@@ -47,6 +54,7 @@ def offers_of(steps: Iterable[Step]) -> dict[str, Offer]:
             first = placed.get(told.offer)
             if first is not None:
                 offer.idle, offer.level = float(first.detail[1]), int(first.detail[2])
+                offer.left_out = str(first.detail[3]) if len(first.detail) > 3 else ""
             continue
         if told.kind is _H.OFFERED:
             placed[told.offer] = told  # told just before its decision
@@ -62,7 +70,7 @@ def ringing_at(offers: Mapping[str, Offer], serial: int) -> set[str]:
     return {
         offer.made.agent
         for offer in offers.values()
-        if offer.serial < serial and (offer.ended is None or offer.ended_serial > serial)
+        if offer.serial < serial and (offer.last is None or offer.last_serial > serial)
     }
 
 
@@ -72,12 +80,15 @@ def _happened(offer: Offer, serial: int, record: Record, winner: str) -> None:
             offer.rang_at = record.at
         case _H.ACCEPTED:
             offer.accepted_at, offer.taker = record.at, record.agent
+            offer.device = str(record.detail[0]) if record.detail else ""
         case _H.CONNECTED:
             offer.connected_at = record.at
         case _H.COMPLETED | _H.TRANSFERRED:
-            offer.over = record
+            offer.over = offer.last = record
+            offer.last_serial = serial
         case _H.OFFER_ENDED:
             offer.ended, offer.ended_serial = record, serial
+            offer.last, offer.last_serial = record, serial
             offer.lost_to = winner
         case _H.DEVICE_FAILED:
             device, why, *_ = record.detail
@@ -106,17 +117,22 @@ def _outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
     if offer.ended is not None:
         return _came_to_nothing(journal, offer, offer.ended)
     if offer.connected_at is not None:
-        return "talking", f"talking for {spoken(now - offer.connected_at)}"
+        return "talking", f"{_took(offer)}, talking for {spoken(now - offer.connected_at)}"
     if offer.accepted_at is not None:
-        return "accepted", "took it; being connected"
+        return "accepted", f"{_took(offer)}; being connected"
     if offer.rang_at is not None:
         return "ringing", f"rings since {spoken(now - offer.rang_at)}"
     return "placed", f"being rung since {spoken(now - began)}"
 
 
+def _took(offer: Offer) -> str:
+    """That the agent took the call, and on which phone."""
+    return f"took it on {offer.device}" if offer.device else "took it"
+
+
 def _talked(offer: Offer, over: Record) -> tuple[str, str]:
     taken = offer.accepted_at if offer.accepted_at is not None else offer.made.at
-    first = f"took it after {spoken(taken - offer.made.at)}"
+    first = f"{_took(offer)} after {spoken(taken - offer.made.at)}"
     if offer.taker not in {"", offer.made.agent}:
         first = f"{offer.taker} picked it up after {spoken(taken - offer.made.at)}"
     if over.kind is _H.TRANSFERRED:
@@ -144,5 +160,6 @@ def _came_to_nothing(journal: Journal, offer: Offer, record: Record) -> tuple[st
         why = f": {agent} {words}" if kind in {"paused", "signed-out"} else ""
         return "withdrawn", failed_words(f"withdrawn{why}", rang, 0.0)
     if offer.accepted_at is not None:
-        return "failed", f"took it after {spoken(offer.accepted_at - began)}, but {outcome}"
+        after = spoken(offer.accepted_at - began)
+        return "failed", f"{_took(offer)} after {after}, but {outcome}"
     return outcome.replace(" ", "-"), failed_words(outcome, rang, record.at - began)

@@ -132,8 +132,14 @@ ORDER: Final = (
 """Why someone was passed over, what says most first."""
 
 
+PASSED_ON: Final = "passed on"
+"""What became of an agent's own talk with the caller, who is in line again."""
+
+
 def tried_words(outcome: str) -> str:
     """What an agent did who was rung for this call before."""
+    if outcome == PASSED_ON:
+        return "has passed this call on"
     if outcome in {"no answer", "not accepted"}:
         return "tried already: missed it"
     if outcome in {"declined", "wrong key", "busy"}:

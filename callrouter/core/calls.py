@@ -123,11 +123,11 @@ def enter(
     """Put a call in line, or send it where the rules say when the queue can't take it."""
     join(floor, call, queue, since=since)
     if not found and closed(floor, queue):
-        floor.record(_ENTERED, call=call, detail=(0, call.caller_number, call.caller_name))
+        _not_let_in(floor, call, Result.CLOSED)
         go(floor, call, queue.spec.on_closed, Result.CLOSED)
         return
     if not found and full(queue):
-        floor.record(_ENTERED, call=call, detail=(0, call.caller_number, call.caller_name))
+        _not_let_in(floor, call, Result.FULL)
         go(floor, call, queue.spec.on_full, Result.FULL)
         return
     in_line(floor, call)
@@ -135,6 +135,12 @@ def enter(
     detail = (call.origin_position, call.caller_number, call.caller_name)
     waited = (floor.now - call.queued_at,) if found else ()
     floor.record(_ENTERED, call=call, detail=(*detail, *waited))
+
+
+def _not_let_in(floor: Floor, call: Call, why: Result) -> None:
+    """The call came, and its queue is closed or full: it never stands in line."""
+    detail = (0, call.caller_number, call.caller_name, 0.0, why.value)
+    floor.record(_ENTERED, call=call, detail=detail)
 
 
 def join(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) -> None:

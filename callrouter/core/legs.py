@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from callrouter.core import agents, devices, wishes
-from callrouter.core.state import Call, Floor, Leg, LegState, Membership, Offer, OfferState
+from callrouter.core.state import Agent, Call, Floor, Leg, LegState, Membership, Offer, OfferState
 from callrouter.model.commands import Happened, Ring, StopReason, StopRing
 from callrouter.model.display import shown
 from callrouter.model.endpoints import is_phone_here
@@ -61,7 +62,12 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
             call=call,
             agent=agent.id,
             offer=offer.id,
-            detail=(" > ".join(queue.spec.policy), floor.now - agent.idle_since, member.level),
+            detail=(
+                " > ".join(queue.spec.policy),
+                floor.now - agent.idle_since,
+                member.level,
+                *_left_out(floor, agent, devices, call.pbx),
+            ),
         )
     first = min([device.ring_after for device in devices])
     for leg in offer.legs.values():
@@ -73,6 +79,20 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
     if not consult and call.pbx not in floor.paces:
         _expect_a_sign(floor, offer)
     return offer
+
+
+def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> tuple[str, ...]:
+    """The agent's other phones, each with why it does not ring; nothing where all of them do."""
+    if len(rung) == len(agent.spec.devices):
+        return ()
+    others = [device for device in agent.spec.devices if device not in rung]
+    troubles = (
+        f"{device.id} {agents.device_trouble(floor, device, pbx)}"
+        if pbx in device.pbxes
+        else f"{device.id} not a phone of {pbx}"
+        for device in others
+    )
+    return ("; ".join(troubles),)
 
 
 def _expect_a_sign(floor: Floor, offer: Offer) -> None:

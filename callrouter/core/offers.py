@@ -96,7 +96,8 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     if offer.consult:
         talks.accepted(floor, offer)
         return
-    floor.record(_ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id)
+    device = leg.device.id
+    floor.record(_ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id, detail=(device,))
     calls.connect(floor, offer)
 
 

@@ -12,7 +12,14 @@ from callrouter.api import why, whyanswer, whynot
 from callrouter.api.why import Ambiguous, Journal
 from callrouter.cli.asking import why_lines, why_not_lines
 from callrouter.model.commands import Decided, Happened, Note, Record
-from callrouter.model.events import LegEnd, Reached, TransferKind
+from callrouter.model.events import (
+    CallEndRequested,
+    LegEnd,
+    Reached,
+    TalkRequested,
+    TalkWish,
+    TransferKind,
+)
 from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.table import (
     HangUp,
@@ -83,8 +90,49 @@ def test_a_call_from_entry_to_end() -> None:
         "not ann: tried already: missed it",
         "not cat: paused: lunch",
         "not dan: signed out",
-        "-> took it after 2 s, talked 3 min 10 s, the agent hung up",
+        "-> took it on desk after 2 s, talked 3 min 10 s, the agent hung up",
     ]
+
+
+def test_the_phone_that_took_the_call_and_those_left_out() -> None:
+    ann = agent("ann", desk("ann"), mobile("ann", enabled=False))
+    play = Told(table(ann, queue("q", "ann")))
+    play.call("c1", "q").on(3).accepts("ann").on(5)
+    [offer] = play.offers("c1")
+    assert offer["text"].endswith("(not rung: mobile switched off in the configuration)")
+    assert offer["outcome"]["text"] == "took it on desk, talking for 5 s"
+
+
+def test_who_has_just_passed_a_call_on_is_not_said_to_ring() -> None:
+    play = Told(table(queue("q", "ann bob"), queue("r", "ann bob")))
+    play.call("c1", "q").accepts("ann").on(30)
+    play.feed(TalkRequested(call="c1", wish=TalkWish.TRANSFER, queue="r"))
+    assert play.passed("c1")["ann"] == "has passed this call on"
+
+
+def at_night(**more: Any) -> Told:
+    """The queue opens at a time that is not now; 2026-01-01 is a Thursday."""
+    spans = parse_spans("sun 03:00-04:00")
+    return Told(table(queue("q", "ann", hours=Hours(spans=spans, zone=UTC), **more)))
+
+
+def test_a_closed_queue_and_a_call_that_was_ended_are_told_apart() -> None:
+    play = at_night(on_closed=HangUp())
+    play.call("c1", "q")
+    assert play.why("c1")[:2] == [
+        "entered q and was not let in: the queue is closed",
+        "left q after 0 s: the queue is closed; sent to hangup",
+    ]
+    play = Told(table(queue("q", "ann")))
+    play.call("c1", "q").on(3)
+    play.feed(CallEndRequested(call="c1", by="sam"))
+    assert play.why("c1")[-1] == "left q after 3 s: sam ended the call"
+
+
+def test_why_not_at_night_promises_no_call() -> None:
+    [line, *_] = [line for line in at_night().why_not("ann") if line.startswith("q: ")]
+    assert line.startswith("q: the queue is closed, and opens in ")
+    assert line.endswith("; no caller waits")
 
 
 def test_ring_all_and_who_lost() -> None:
@@ -94,7 +142,9 @@ def test_ring_all_and_who_lost() -> None:
     first, second = play.offers("c1")
     assert first["text"] == "ann was rung: everyone available is, by ring-all"
     assert first["outcome"] == {"result": "lost", "text": "rang 3 s, lost to bob"}
-    assert second["outcome"]["text"] == "took it after 3 s, talked 1 min, the caller hung up"
+    assert (
+        second["outcome"]["text"] == "took it on desk after 3 s, talked 1 min, the caller hung up"
+    )
     assert play.passed("c1") == {"ann": "being rung for this call"}
 
 
@@ -288,14 +338,14 @@ def test_why_not_the_place_in_the_order() -> None:
     play = Told(table(queue("q", "ann:2 bob cat:9", "priority"), queue("r", "ann bob", "random")))
     play.on(20)
     assert play.why_not("ann", "q")[1] == (
-        "q: nobody waits; 2nd of 3 available in q (level 2, idle 20 s): "
+        "q: no caller waits; 2nd of 3 available in q (level 2, idle 20 s): "
         "bob (level 1, idle 20 s) is before"
     )
     assert play.why_not("bob", "q")[1].endswith(
         "1st of 3 available in q: would be rung for the next call"
     )
     assert play.why_not("ann", "r")[1] == (
-        "r: nobody waits; one of 2 equals of 2 available in r: chance decides"
+        "r: no caller waits; one of 2 equals of 2 available in r: chance decides"
     )
 
 
