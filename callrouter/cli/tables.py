@@ -67,6 +67,12 @@ def _itself(view: Json) -> Iterator[Text]:
         if pbx.get("drift"):
             text = f"{many(pbx['drift'], 'difference')} from {name} that nobody had announced"
             yield Text(f"\n{text}", style="yellow")
+        forged = pbx.get("counts", {}).get("forged events")
+        if forged:
+            text = (
+                f"{many(forged, 'event')} from {name} not as Asterisk writes them; they did nothing"
+            )
+            yield Text(f"\n{text}", style="yellow")
     closed = (view.get("reception") or {}).get("outside_closed_s", 0)
     if closed:
         text = f"wrong PINs from outside: none is taken from there for {math.ceil(closed / 60)} min"

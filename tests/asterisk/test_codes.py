@@ -15,6 +15,7 @@ from callrouter.lab.behaviour import DtmfMethod
 from callrouter.model.commands import Happened
 from callrouter.model.events import PauseRequested, SignedIn
 from callrouter.model.table import AgentSpec, SignIn
+from callrouter.pbx.asterisk import people
 from callrouter.reception import Reception, sounds
 from callrouter.tasks import Tasks
 from tests.asterisk.ear import Ear, dial, heard, key
@@ -309,4 +310,37 @@ async def test_only_the_codes_there_are(here: Floor) -> None:
         await dialog.wait_ended(5)
         assert dialog.final_code in {404, 484}
     assert not here.happened(Happened.SIGNED_IN)
+    await here.quiet()
+
+
+async def test_a_conversation_that_takes_too_long_is_ended(
+    here: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "LONGEST", 2.0)
+    reception = await begin(here)
+    dialog = await here.phone("1003").call("*45")
+    await here.until(lambda: reception.status()["conversations"] == 1)
+    await dialog.wait_ended(6)
+    assert dialog.ended_by == "them"
+    assert reception.status()["conversations"] == 0
+    await here.quiet()
+
+
+async def test_a_conversation_of_which_the_end_was_lost_is_found_by_comparing(
+    here: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reception = await begin(here)
+    monkeypatch.setattr(here.pbx._people, "_hung_up", lambda _message: None)
+    dialog = await here.phone("1003").call("*45")
+    await here.until(lambda: reception.status()["conversations"] == 1)
+    here.pbx.resync("a test asks for it")
+    await here.until(lambda: here.pbx._syncing is not None and here.pbx._syncing.done())
+    assert reception.status()["conversations"] == 1
+    await dialog.bye()
+    async with asyncio.timeout(5):
+        while await here.channels():  # noqa: ASYNC110 - Asterisk tells nobody
+            await asyncio.sleep(0.02)
+    assert reception.status()["conversations"] == 1
+    here.pbx.resync("a test asks for it")
+    await here.until(lambda: reception.status()["conversations"] == 0)
     await here.quiet()

@@ -257,6 +257,13 @@ async def test_too_many_at_once_are_asked_to_try_later(here: Centre) -> None:
     assert here.dial().words == twiml.NOT_NOW
 
 
+async def test_strangers_leave_sip_phones_their_share(here: Centre) -> None:
+    for _ in range(people.MOST):
+        here.dial()
+    assert here.dial().words == twiml.NOT_NOW
+    assert "signed" in here.sip("*45").words
+
+
 async def test_a_caller_who_is_gone_when_more_is_to_be_said(here: Centre) -> None:
     call = here.dial()
     call.key("*45")

@@ -260,6 +260,7 @@ class AsteriskPbx:
     def _beat_once(self) -> None:
         before = [self._checkup.look_at_tick(self._tick, self._forgotten)] if self._tick else []
         self._beats += 1
+        self._people.beat(BEAT)
         self._tick = f"{self._boot}-{self._beats}"
         self.outbox.write([*before, (orders.setvar("", "CALLROUTER_TICK", self._tick), None)])
         self.outbox.send(*(self._known.changes() if self._known else ()))
