@@ -38,6 +38,7 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.WRAP_UP: ("wrap_up_s",),
     _H.WRAP_UP_ENDED: (),
     _H.DEVICE: ("device", "switched", "by"),
+    _H.NUMBER_REFUSED: ("device", "then_shown"),
     _H.DEVICE_FAILED: ("device", "why", "in_a_row", "rest_s"),
     _H.TOLD: ("message",),
     _H.RELOADING: ("agents", "queues"),
@@ -174,6 +175,10 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
         f"agent {r.agent}: {d['device']} switched {d['switched']}{_by(d['by'])}"
     ),
     _H.DEVICE_FAILED: _failed,
+    _H.NUMBER_REFUSED: lambda r, d: (
+        f"call {r.call} at {r.agent}'s {d['device']}: the carrier refused the number shown"
+        + ("; rung again with the business's" if d["then_shown"] == "business" else "")
+    ),
     _H.TOLD: lambda r, d: f"agent {r.agent} is told: {d['message']}",
     _H.RULE: lambda r, d: f"call {r.call}: rule '{d['rule']}' applies",
     _H.RENAMED: lambda r, d: (

@@ -93,6 +93,11 @@ def _happened(offer: Offer, serial: int, record: Record, winner: str) -> None:
         case _H.DEVICE_FAILED:
             device, why, *_ = record.detail
             offer.failed[str(device)] = str(why)
+        case _H.NUMBER_REFUSED if record.detail[1] == "business":
+            device = str(record.detail[0])
+            offer.failed[device] = (
+                "the carrier refused the caller's number; rung with the business's"
+            )
         case _:
             pass
 

@@ -170,6 +170,7 @@ _FAILED: Final[Mapping[str, str]] = {
     "unavailable": "the phone takes no calls now",
     "unreachable": "the phone could not be reached",
     "failed": "the telephone system could not place it",
+    "number refused": "the carrier refused the number that was shown (see caller_id and show)",
     "hung up": "picked up and hung up before the call was taken",
     "caller gone": "the caller hung up",
 }

@@ -10,6 +10,7 @@ from callrouter.model.events import LegEnd
 WORST_LAST = (
     LegEnd.UNREACHABLE,
     LegEnd.FAILED,
+    LegEnd.NUMBER_REFUSED,
     LegEnd.SILENT,
     LegEnd.UNAVAILABLE,
     LegEnd.BUSY,

@@ -25,6 +25,7 @@ from callrouter.model.events import (
     LegEvent,
     LegMoved,
     LegRang,
+    NumberRefused,
 )
 
 # Kept by hand: see `callrouter.core.state`.
@@ -55,6 +56,20 @@ def handle_leg(floor: Floor, event: LegEvent) -> None:
         )
         return
     TABLE[offer.state, type(event)](floor, offer, leg, event)
+
+
+def number_refused(floor: Floor, event: NumberRefused) -> None:
+    """The carrier does not let a leg show the number it showed: nothing that the agent did."""
+    offer = floor.offers.get(event.offer)
+    if offer is not None:
+        then = "business" if event.again else "none"
+        floor.record(
+            Happened.NUMBER_REFUSED,
+            call=offer.call,
+            agent=offer.agent.id,
+            offer=offer.id,
+            detail=(event.device, then),
+        )
 
 
 # ---------------------------------------------------------------- while ringing

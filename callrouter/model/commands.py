@@ -196,6 +196,8 @@ class Happened(Enum):
     DEVICE = "device"
     DEVICE_FAILED = "device-failed"
     """A device was rung and did not take the call, in a way that speaks against ringing it again."""
+    NUMBER_REFUSED = "number-refused"
+    """The carrier refused a call to an agent's phone for the number that it showed."""
     TOLD = "told"
     SHIFT = "shift"
     RENAMED = "renamed"

@@ -45,6 +45,8 @@ class LegEnd(Enum):
     """No such phone, not registered, or no reply (SIP 404, 408, 503 …)."""
     FAILED = "failed"
     """Refused by the PBX, or any other fault."""
+    NUMBER_REFUSED = "number refused"
+    """The carrier took no call that shows this number (SIP 403, 603, 607, 608 without any ringing)."""
     NOT_ACCEPTED = "not accepted"
     """Answered, but nobody pressed 1 in time: a voicemail, or a pocket."""
     HUNG_UP = "hung up"
@@ -163,6 +165,18 @@ class LegEnded:
     offer: str
     device: str
     why: LegEnd
+
+
+@frozen
+class NumberRefused:
+    """The carrier refused a leg for the number that it showed.
+
+    `again`: it is rung once more and shows the business's number; else a `LegEnded` follows.
+    """
+
+    offer: str
+    device: str
+    again: bool
 
 
 @frozen
@@ -442,6 +456,7 @@ Event: TypeAlias = (
     CallArrived
     | CallEvent
     | LegEvent
+    | NumberRefused
     | EndpointChanged
     | PbxSnapshot
     | PbxLost

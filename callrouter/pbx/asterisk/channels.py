@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -79,6 +80,10 @@ class LegChannel:
     """It leads through the dialplan (``Local/…``): further channels belong to it."""
     far_end: tuple[str, str] = ("", "")
     """Cause and SIP status with which the last phone at the far end of a route ended."""
+    outside: float | None = None
+    """When it was ordered, by the router's clock, if it goes to an outside number."""
+    again: Callable[[], None] | None = None
+    """Rings it once more and shows the business's number, if it showed another."""
     fork: Fork | None = None
     """The phones that are rung together with this one, being registered at the same endpoint."""
 

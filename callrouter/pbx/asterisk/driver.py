@@ -180,9 +180,13 @@ class AsteriskPbx:
             up=self.in_step,
             detail=where,
             drift=self.drift,
-            counts=self._forged.counts(),
+            counts={**self._forged.counts(), **self._refused()},
             faults=self.faults,
         )
+
+    def _refused(self) -> dict[str, int]:
+        count = self.outbox.numbers_refused
+        return {"callers' numbers refused by the carrier": count} if count else {}
 
     def use(self, table: Table) -> None:
         """Watch the phones that the table names."""

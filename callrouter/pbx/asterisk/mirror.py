@@ -23,6 +23,7 @@ from callrouter.model.events import (
     LegEnded,
     LegMoved,
     LegRang,
+    NumberRefused,
     Reached,
     TransferKind,
 )
@@ -274,8 +275,7 @@ class Mirror:
         if self.callers.pop(uid, None) is not None:
             self.sink.post(CallerLeft(call=self.call_id(uid), how=how))
 
-    @staticmethod
-    def _why(leg: LegChannel, message: AmiMessage) -> LegEnd:
+    def _why(self, leg: LegChannel, message: AmiMessage) -> LegEnd:
         if leg.refused is not None:
             return leg.refused
         if leg.stop is StopReason.TIME_UP:
@@ -285,6 +285,10 @@ class Mirror:
         cause, tech_cause = message.get("Cause"), message.get("TechCause")
         if not tech_cause and cause in _SAYS_NOTHING and leg.far_end != ("", ""):
             cause, tech_cause = leg.far_end
+        if leg.outside is not None and not leg.rang:
+            now = self.clock.now() if self.clock is not None else leg.outside
+            if words.carrier_refused(cause, tech_cause, after=now - leg.outside):
+                return LegEnd.NUMBER_REFUSED
         return words.leg_end(cause, tech_cause, leg.reason)
 
     def leg_gone(self, leg: LegChannel, why: LegEnd) -> None:
@@ -294,6 +298,12 @@ class Mirror:
             return
         if leg.route:
             self.far = {uid: far for uid, far in self.far.items() if far.leg is not leg}
+        if why is LegEnd.NUMBER_REFUSED:
+            again = leg.again is not None and leg.stop is None
+            self.sink.post(NumberRefused(offer=leg.offer, device=leg.device, again=again))
+            if again and leg.again is not None:
+                leg.again()
+                return
         ended: LegEnd | None = why
         if leg.fork is not None:
             ended = leg.fork.over(leg, why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from callrouter.model.commands import (
@@ -32,6 +33,7 @@ from callrouter.pbx.asterisk.session import (
     AmiSession,
     AmiTimeout,
 )
+from callrouter.pbx.asterisk.text import clean_number
 from callrouter.pbx.base import Post
 
 logger = logging.getLogger(__name__)
@@ -74,6 +76,8 @@ class Outbox:
         self._moves = moves.Moves(self.write, self.complain)
         self._complained: dict[str, float] = {}
         self._later: list[Step] = []
+        self.numbers_refused = 0
+        """Calls to agents' phones that the carrier refused for the caller's number."""
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
         """Carry out the commands of one event in one write; none while the link is down."""
@@ -153,20 +157,28 @@ class Outbox:
             yield self._ring_one(command, contact, place, fork)
 
     def _ring_one(
-        self, command: Ring, contact: str = "", place: int = 1, fork: Fork | None = None
+        self,
+        command: Ring,
+        contact: str = "",
+        place: int = 1,
+        fork: Fork | None = None,
+        shown: orders.Shown | None = None,
     ) -> Step:
         """Ring a device, or one `contact` of several that are registered at its endpoint."""
+        shown = self._shown if shown is None else shown
         uid = words.leg_id(command.offer, command.device, place)
         leg = LegChannel(uid, command.offer, command.device, agent=command.agent, call=command.call)
         if fork is not None:
             fork.add(leg)
+        if command.number:
+            self._goes_outside(leg, command, shown)
         self._mirror.legs[uid] = leg
         self._mirror.moved.add(uid)
         try:
             action = orders.originate(
                 command,
                 self._dial_number,
-                shown=self._shown,
+                shown=shown,
                 language=self.language(command.agent),
                 contact=contact,
                 uid=uid,
@@ -177,6 +189,22 @@ class Outbox:
             asyncio.get_running_loop().call_soon(self._placed_or_not, leg, fault)
             return {"Action": "Ping"}, None
         return action, lambda reply: self._placed_or_not(leg, reply)
+
+    def _goes_outside(self, leg: LegChannel, command: Ring, shown: orders.Shown) -> None:
+        """A carrier may refuse the caller's number: then the business's is shown, once."""
+        clock = self._mirror.clock
+        leg.outside = clock.now() if clock is not None else 0.0
+        if shown.caller_id and not shown.always and clean_number(command.caller_number):
+            leg.again = partial(self._show_the_business, command, shown.caller_id)
+
+    def _show_the_business(self, command: Ring, caller_id: str) -> None:
+        self.numbers_refused += 1
+        self.complain(
+            "the carrier refused a call to an agent's phone that shows its caller's number",
+            "it is rung again with caller_id; show: business shows that at once",
+        )
+        shown = orders.Shown(caller_id, always=True)
+        self.write([self._ring_one(command, place=2, shown=shown)])
 
     def _placed_or_not(self, leg: LegChannel, reply: AmiReply | AmiError) -> None:
         """Asterisk's first word on an Originate. No word at all says nothing: look."""

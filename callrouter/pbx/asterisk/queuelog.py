@@ -18,7 +18,10 @@ from callrouter.model.events import LegEnd, TransferKind
 NONE = "NONE"
 
 _UNFIT = re.compile("[|\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_RANG_IN_VAIN = frozenset(end.value for end in LegEnd) - {LegEnd.FAILED.value}
+_RANG_IN_VAIN = frozenset(end.value for end in LegEnd) - {
+    LegEnd.FAILED.value,
+    LegEnd.NUMBER_REFUSED.value,
+}
 _CANCELLED = frozenset({"caller gone", "withdrawn"})
 
 

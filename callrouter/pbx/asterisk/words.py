@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from callrouter.model.events import LegEnd
 
@@ -249,6 +250,29 @@ def leg_end(cause: str, tech_cause: str, reason: str = "") -> LegEnd:
     if tech_cause:
         return LegEnd.UNREACHABLE
     return _BY_CAUSE.get(cause, LegEnd.UNREACHABLE)
+
+
+_CARRIER_ALWAYS: Final = frozenset({"403", "428", "433", "436", "437", "438", "607", "608"})
+"""Forbidden (RFC 3261), a caller's identity that is missing or does not hold (RFC 8224), anonymity (RFC 5079),
+unwanted (RFC 8197) and rejected by an analysis of callers (RFC 8688)."""
+_CARRIER_OR_PERSON: Final = frozenset({"603", "606"})
+_CALL_REJECTED: Final = "21"
+QUICK: Final = 3.0
+"""Seconds within which no person has declined a call to their mobile, which has not even begun to ring."""
+
+
+def carrier_refused(cause: str, tech_cause: str, *, after: float) -> bool:
+    """Whether a trunk refused a call that never rang, and not the person it was for.
+
+    Args:
+        cause: header Cause of Hangup, Q.850.
+        tech_cause: header TechCause, the SIP status, or empty.
+        after: seconds from the order to the end.
+    """
+    if tech_cause in _CARRIER_ALWAYS:
+        return True
+    unsure = tech_cause in _CARRIER_OR_PERSON or (not tech_cause and cause == _CALL_REJECTED)
+    return unsure and after < QUICK
 
 
 def not_one(why: str, key: str) -> LegEnd:

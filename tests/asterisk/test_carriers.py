@@ -1,0 +1,95 @@
+"""Carriers that refuse a call for the number it shows: that is no agent who declines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from callrouter.lab import Dialog, Install, Refuse
+from callrouter.lab.behaviour import Behaviour
+from callrouter.model.commands import Happened
+from tests.asterisk.floor import Answer, Floor, mobile, person, queue, staff, stage
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+M1 = "+447700900123"
+BUSINESS = "+442079460000"
+CALLER = "02079460018"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(install: Install) -> AsyncIterator[Floor]:
+    async with stage(install, 2) as made:
+        yield made
+
+
+async def begin(here: Floor, site: dict[str, str], after: float = 0.0, code: int = 403) -> None:
+    """m1 has a mobile only and is first; the carrier takes calls that show the business's number."""
+    here.site = site
+    try:
+        people = [person("m1", mobile("m1", M1)), staff(2)[1]]
+        rules = queue("support", {"m1": 1, "a2": 2}, policy=("priority",), auto_pause=1)
+        await here.fresh(*people, queues=[rules])
+    finally:
+        here.site = {}
+
+    def takes(dialog: Dialog) -> Behaviour:
+        if dialog.peer_number == BUSINESS:
+            return Answer(after=0.2, dtmf=((0.3, "1", "rfc4733"),))
+        return Refuse(code, after=after)
+
+    here.phone("carrier").behaviour = takes
+
+
+@pytest.mark.parametrize("code", [403, 603, 607, 608])
+async def test_the_business_is_shown_once_and_the_agent_is_not_blamed(
+    here: Floor, code: int
+) -> None:
+    await begin(here, {"caller_id": BUSINESS}, code=code)
+    caller = await here.call(caller_number=CALLER)
+    await caller.wait_heard("carrier")
+    assert [one.peer_number for one in here.phone("carrier").incoming] == [CALLER, BUSINESS]
+    assert here.outcomes() == []
+    [record] = here.happened(Happened.NUMBER_REFUSED)
+    assert (record.agent, record.detail) == ("m1", ("mobile", "business"))
+    assert here.router.floor.agents["m1"].strikes == {}
+    assert here.pbx.health().counts["callers' numbers refused by the carrier"] == 1
+    await caller.bye()
+    await here.quiet()
+
+
+@pytest.mark.parametrize("site", [{}, {"caller_id": BUSINESS[:-1] + "9", "show": "business"}])
+async def test_without_another_number_to_show_the_next_agent_is_rung(
+    here: Floor, site: dict[str, str]
+) -> None:
+    await begin(here, site)
+    caller = await here.call(caller_number=CALLER)
+    await caller.wait_heard("1002")
+    assert here.outcomes() == [("m1", "number refused")]
+    assert len(here.phone("carrier").incoming) == 1
+    agent = here.router.floor.agents["m1"]
+    assert (agent.strikes, agent.misses, agent.pause) == ({}, 0, None)
+    await caller.bye()
+    await here.quiet()
+
+
+async def test_a_carrier_that_refuses_every_number_is_asked_twice(here: Floor) -> None:
+    await begin(here, {"caller_id": BUSINESS[:-1] + "9"})
+    caller = await here.call(caller_number=CALLER)
+    await caller.wait_heard("1002")
+    assert here.outcomes() == [("m1", "number refused")]
+    assert len(here.phone("carrier").incoming) == 2
+    await caller.bye()
+    await here.quiet()
+
+
+async def test_a_person_who_declines_declines(here: Floor) -> None:
+    await begin(here, {"caller_id": BUSINESS}, after=0.5, code=603)  # it rings until then
+    caller = await here.call(caller_number=CALLER)
+    await caller.wait_heard("1002")
+    assert here.outcomes() == [("m1", "declined")]
+    assert len(here.phone("carrier").incoming) == 1
+    await caller.bye()
+    await here.quiet()
