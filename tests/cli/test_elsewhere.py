@@ -30,6 +30,7 @@ def far(place: Place, **env: str) -> Iterator[None]:
         place.environ.update(kept)
 
 
+@pytest.mark.timeout(180)
 def test_every_live_command(place: Place, running: Daemon) -> None:
     url = f"http://127.0.0.1:{place.port}"
     with far(place, CALLROUTER_URL=url, CALLROUTER_TOKEN=TOKEN):

@@ -25,9 +25,11 @@ pytestmark = pytest.mark.timeout(300)
 
 def blocks(page: str, kind: str = "") -> list[str]:
     """The code blocks of a page, of one kind, without their indent."""
-    found = re.findall(rf"^( *)```{kind}\n(.*?)^\1```", PAGES[page], re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", PAGES[page], re.MULTILINE | re.DOTALL)
     return [
-        "\n".join(line.removeprefix(indent) for line in text.splitlines()) for indent, text in found
+        "\n".join(line.removeprefix(indent) for line in text.splitlines())
+        for indent, its, text in found
+        if its == kind
     ]
 
 
