@@ -81,6 +81,10 @@ class Health(Protocol):
         """What was odd and harmless, by name."""
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """What it lacks for callers to be served, such as contexts of the dialplan."""
+
+    @property
     def faults(self) -> int:
         """Messages of the PBX that the driver failed on."""
 

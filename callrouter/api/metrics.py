@@ -117,15 +117,18 @@ class _Now(_Collector):
 
     def _pbxes(self) -> Iterable[Metric]:
         up = _gauge("pbx_up", "1 while a PBX is in step.", ["pbx"])
+        text = "What a PBX lacks for callers to be served, such as contexts of its dialplan."
+        missing = _gauge("pbx_missing", text, ["pbx"])
         drift = _counter("pbx_drift", "Differences found that nobody had announced.", ["pbx"])
         text = "What a PBX did that was odd and harmless, such as requests that were refused."
         odd = _counter("pbx_odd", text, ["pbx", "what"])
         for name, health in self._backend.health().items():
             up.add_metric([name], self._backend.in_step(name, health))
+            missing.add_metric([name], len(health.missing))
             drift.add_metric([name], health.drift)
             for what, count in health.counts.items():
                 odd.add_metric([name, what], count)
-        return up, drift, odd
+        return up, missing, drift, odd
 
     def _floor(self) -> Iterable[Metric]:
         b = self._backend

@@ -30,6 +30,8 @@ class PbxHealth:
     """Differences found by comparing that nobody had announced, since the start."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """What was odd and harmless, by name: webhooks refused and why, late answers, legs overdue …"""
+    missing: tuple[str, ...] = ()
+    """What the PBX lacks for callers to be served, such as contexts of the dialplan."""
     faults: int = 0
     """Messages of the PBX that the driver failed on: faults of ours, each logged."""
 

@@ -8,6 +8,7 @@ after each login, and listen for echoes of our own.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from callrouter.pbx.asterisk import dialplan, words
@@ -15,6 +16,8 @@ from callrouter.pbx.asterisk.errors import AmiError
 from callrouter.pbx.asterisk.outbox import Outbox, Step
 from callrouter.pbx.asterisk.session import AmiReply, AmiSession
 from callrouter.pbx.asterisk.wire import AmiMessage
+
+logger = logging.getLogger(__name__)
 
 LAMP = "Custom:callrouter"
 """A device state that is in use while a router is in step; changing it echoes as a call event."""
@@ -38,6 +41,9 @@ class Checkup:
         self._session = session
         self._outbox = outbox
         self._has_queue_log = has_queue_log
+        self.missing: tuple[str, ...] = ()
+        """Contexts of ours that are not in the dialplan."""
+        self._looking = False
         self._waiting: set[str] = set()
         self._foreign = ""
         """The last tick that another run of a router had set."""
@@ -83,13 +89,39 @@ class Checkup:
         )
         return True
 
-    async def _dialplan(self) -> None:
+    async def look_at_dialplan(self) -> None:
+        """See that the dialplan is there still: a reload with a broken #include takes it away."""
+        if self._looking:
+            return
+        self._looking = True
+        try:
+            missing = await self._not_there()
+            for _ in range(5 if set(missing) - set(self.missing) else 0):
+                await asyncio.sleep(ECHO_WITHIN)  # in the midst of a reload some are there still
+                before, missing = missing, await self._not_there()
+                if missing == before:
+                    break
+        except (AmiError, OSError):
+            return
+        finally:
+            self._looking = False
+        if self.missing and not missing:
+            logger.info("the dialplan is there again")
+        elif set(missing) - set(self.missing):
+            self._lacking(missing)
+        self.missing = tuple(missing)
+
+    async def _not_there(self) -> list[str]:
         names = [words.is_there(context) for context in words.CONTEXTS]
         said = [
             await self._session.request({"Action": "Getvar", "Variable": name}) for name in names
         ]
         # What is neither 1 nor 0 is no answer: func_dialplan is not loaded, and `doctor` says so.
-        missing = [c for c, r in zip(words.CONTEXTS, said, strict=True) if r.get("Value") == "0"]
+        return [c for c, r in zip(words.CONTEXTS, said, strict=True) if r.get("Value") == "0"]
+
+    async def _dialplan(self) -> None:
+        missing = await self._not_there()
+        self.missing = tuple(missing)
         ours = await self._session.request({"Action": "Getvar", "Variable": dialplan.is_ours()})
         if not missing and ours.get("Value") == "0":
             self._outbox.complain(
@@ -98,12 +130,15 @@ class Checkup:
                 '"dialplan reload"',
             )
         if missing:
-            lacking = "callers" if set(missing) - {words.CODES, words.PERSON} else "phone codes"
-            self._outbox.complain(
-                f"dialplan context missing: {', '.join(missing)}",
-                f"{lacking} would not be served; #include extensions_callrouter.conf in extensions.conf "
-                '(`callrouter dialplan` writes it), then asterisk -rx "dialplan reload"',
-            )
+            self._lacking(missing)
+
+    def _lacking(self, missing: list[str]) -> None:
+        lacking = "callers" if set(missing) - {words.CODES, words.PERSON} else "phone codes"
+        self._outbox.complain(
+            f"dialplan context missing: {', '.join(missing)}",
+            f"{lacking} would not be served; #include extensions_callrouter.conf in extensions.conf "
+            '(`callrouter dialplan` writes it), then asterisk -rx "dialplan reload"',
+        )
 
     async def _listen(self, missing: list[str]) -> None:
         lamp = {"Action": "Setvar", "Variable": f"DEVICE_STATE({LAMP})", "Value": ""}

@@ -16,12 +16,12 @@ from callrouter.model.events import Event, PbxLost
 from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import DEFAULT_PRIORITY, Table
 from callrouter.pbx.asterisk import contacts, orders, probe, survey, words
-from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel
+from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel, Where
 from callrouter.pbx.asterisk.checkup import Checkup
 from callrouter.pbx.asterisk.contacts import Contacts
 from callrouter.pbx.asterisk.entry import APART
 from callrouter.pbx.asterisk.forged import Forged
-from callrouter.pbx.asterisk.known import KnownDevices
+from callrouter.pbx.asterisk.known import KnownDevices, music_class
 from callrouter.pbx.asterisk.lamps import Lamps
 from callrouter.pbx.asterisk.looking import Lookout
 from callrouter.pbx.asterisk.mirror import Mirror
@@ -45,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 BEAT = 1.0
 """Seconds between two bumps of the tick that tells the dialplan that the router is alive."""
+
+DIALPLAN_EVERY = 20.0
+"""Seconds between two looks whether our dialplan is there."""
 
 COMPARE_EVERY = 60.0
 """Seconds between two comparisons of everything, in search of drift that nobody announced."""
@@ -176,8 +179,12 @@ class AsteriskPbx:
             where = self.session.last_error or f"{where}: connecting"
         elif not self.in_step:
             where = f"{where}: comparing calls and phones"
+        missing = self._checkup.missing if self.session.up else ()
+        if missing and self.in_step:
+            where = f"{where}; dialplan context missing: {', '.join(missing)}"
         return PbxHealth(
             up=self.in_step,
+            missing=missing,
             detail=where,
             drift=self.drift,
             counts={**self._forged.counts(), **self._refused()},
@@ -268,6 +275,8 @@ class AsteriskPbx:
         self._tick = f"{self._boot}-{self._beats}"
         self.outbox.write([*before, (orders.setvar("", "CALLROUTER_TICK", self._tick), None)])
         self.outbox.send(*(self._known.changes() if self._known else ()))
+        if self._beats % max(1, round(DIALPLAN_EVERY / BEAT)) == 0:
+            self._tasks.spawn(self._checkup.look_at_dialplan(), f"{self.name}: dialplan")
         if self._beats % max(1, round(COMPARE_EVERY / BEAT)) == 0:
             self.resync("looking for drift")
 
@@ -543,6 +552,7 @@ class AsteriskPbx:
             queued_at is None or before is None or abs(queued_at - before) <= APART
         ):
             return
+        music = [music_class(self._table.queues.get(q)) for q in (caller.queue, item.queue)]
         caller.queue = item.queue
         caller.queued_at = item.at if queued_at is None else queued_at
         changes = {
@@ -550,6 +560,8 @@ class AsteriskPbx:
             "CALLROUTER_QUEUED": f"{caller.queued_at + self.mirror.ahead:.3f}",
             "CALLROUTER_CALL": self._taken(caller),
         }
+        if music[0] != music[1] and caller.where is Where.WAITING:
+            changes["CALLROUTER_TELL"] = "0-0"  # says nothing, and plays what this queue plays
         self.outbox.send(*(orders.setvar(caller.uid, *change) for change in changes.items()))
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:

@@ -7,19 +7,23 @@ copies into AstDB: AMI's `Setvar` is not allowed to write `DB()` for a user with
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from callrouter.core import agents
 from callrouter.core.state import Floor, Membership, Queue
 from callrouter.model.events import Reached
-from callrouter.model.table import DeviceSpec
+from callrouter.model.table import DeviceSpec, QueueSpec
 from callrouter.pbx.asterisk import orders
 
 DESKS = "CALLROUTER_DESKS_"
 MOBILES = "CALLROUTER_MOBILES_"
 STAMP = "CALLROUTER_STAMP_"
 """Which version of the two it is: the dialplan copies them once for each."""
+
+MUSIC = "CALLROUTER_MUSIC_"
+"""The music class of a queue; empty: that of the caller's channel."""
+USUAL_MUSIC = "default"
 
 NONE = "-"
 """What stands for no device: an empty variable would be one that was never told."""
@@ -121,11 +125,13 @@ class KnownDevices:
         self._pbx = pbx
         self._dial_number = dial_number
         self._told: dict[str, tuple[str, str]] = {}
+        self._music: dict[str, str] = {}
         self._next: list[str] = []
 
     def forget(self) -> None:
         """Asterisk may have been restarted: tell everything again."""
         self._told.clear()
+        self._music.clear()
 
     def told(self, queue: str) -> tuple[str, str] | None:
         """What was last told of a queue."""
@@ -140,12 +146,33 @@ class KnownDevices:
             if queue is None:
                 continue
             looked += len(queue.members)
+            former = queue.spec.renamed_from  # callers may still stand at that extension
+            names = (queue.id, former) if former else (queue.id,)
+            yield from self._music_of(queue, names)
             found = _devices(floor, queue, self._pbx, self._dial_number, self._states)
             before: tuple[str, str] | None = self._told.get(queue.id)
             if found != before:
                 self._told[queue.id] = found
-                former = queue.spec.renamed_from  # callers may still stand at that extension
-                for name in (queue.id, former) if former else (queue.id,):
+                for name in names:
                     yield orders.setvar("", DESKS + name, found[0])
                     yield orders.setvar("", MOBILES + name, found[1])
                     yield orders.setvar("", STAMP + name, _stamp(found))
+
+    def usual_music(self) -> Iterator[orders.Action]:
+        """The queues without music of their own, of which an earlier run may have told another."""
+        for queue in self._floor().queues.values():
+            if not music_class(queue.spec):
+                yield orders.setvar("", MUSIC + queue.id, "")
+
+    def _music_of(self, queue: Queue, names: Iterable[str]) -> Iterator[orders.Action]:
+        """A queue without music of its own leaves callers the class that their channel has."""
+        music = music_class(queue.spec)
+        if self._music.get(queue.id, "") != music:
+            self._music[queue.id] = music
+            for name in names:
+                yield orders.setvar("", MUSIC + name, music)
+
+
+def music_class(spec: QueueSpec | None) -> str:
+    """The music class that callers of a queue are given; empty: the one that their channel has."""
+    return "" if spec is None or spec.music == USUAL_MUSIC else spec.music
