@@ -86,7 +86,7 @@ async def test_a_dialplan_that_disappears_is_noticed(
         await here.lab.asterisk.cli("dialplan reload")
         await here.until(lambda: "callrouter" in here.pbx.health().missing, 10)
         assert "dialplan context missing: callrouter, " in here.pbx.health().detail
-        said = [r for r in caplog.records if "dialplan context missing" in r.message]
+        said = [r for r in caplog.records if "context missing: callrouter, " in r.message]
         assert [record.levelname for record in said] == ["ERROR"], [r.message for r in said]
     finally:
         path.write_text(text)

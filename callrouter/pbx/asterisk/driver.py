@@ -284,6 +284,7 @@ class AsteriskPbx:
         """Asterisk has lost its global variables: tell it again what the fallback would ring."""
         if self._known is not None:
             self._known.forget()
+            self.outbox.send(*self._known.usual_music())
 
     # ------------------------------------------------------------ coming into step
 
