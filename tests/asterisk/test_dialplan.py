@@ -297,7 +297,7 @@ async def test_values_apply_to_one_entry_and_outlive_the_router(here: Floor) -> 
     assert (call.queue.id, call.priority, call.tag) == ("support", 7, "Gold Kunde")
     await here.until(lambda: [c.queue.id for c in here.router.floor.calls.values()] == ["sales"])
     [call] = here.router.floor.calls.values()
-    assert (call.priority, call.tag) == (7, "")  # who comes back keeps the priority, and nothing else
+    assert (call.priority, call.tag) == (7, "")  # a priority is kept, a tag is not
     await done(here, caller)
 
 
