@@ -90,6 +90,36 @@ def test_an_event_that_ends_in_a_number_is_cut_short(name: str, field: str) -> N
     assert rest.ends_with(b"X: y" + whole[len(head) :])
 
 
+@pytest.mark.parametrize("name", ["Newchannel", "Hangup", "UserEvent"])
+def test_an_event_that_ends_in_the_name_of_a_local_channel_is_cut_short(name: str) -> None:
+    whole = raw(name, "Cause: 16", "Cause-txt: x", channel="Local/1@x-1;1")
+    head, tail = whole[: whole.index(b"@x")], whole[whole.index(b"@x") :]
+    assert judge(name.encode(), head) is Verdict.CUT
+    rest = shape.Rest(head)
+    assert not rest.ends_with(b"Event: Hangup\r\nUniqueid: 1.1\r\nLinkedid: 1.1")
+    assert rest.ends_with(tail)
+
+
+def test_a_phone_that_rings_and_a_contact_are_taken_as_asterisk_writes_them() -> None:
+    prefix = raw("DialState", "DialStatus: RINGING")
+    dest = re.sub(rb"\r\n(?=[A-Z]\w+: )(?!Privilege|DialStatus)", b"\r\nDest", prefix)
+    assert judge(b"DialState", dest) is Verdict.WHOLE
+    both = (
+        prefix.removesuffix(b"\r\nDialStatus: RINGING") + dest[dest.index(b"\r\nDestChannel: ") :]
+    )
+    assert judge(b"DialState", both) is Verdict.WHOLE
+    short = b"Event: DialState\r\nPrivilege: call,all\r\nDestUniqueid: 1.1\r\nDialStatus: RINGING"
+    assert judge(b"DialState", short) is Verdict.ODD
+    contact = (
+        b"Event: ContactStatus\r\nPrivilege: system,all\r\nURI: sip:1001@127.0.0.1\r\n"
+        b"ContactStatus: Reachable\r\nAOR: 1001\r\nEndpointName: 1001\r\nRoundtripUsec: 1"
+    )
+    assert judge(b"ContactStatus", contact) is Verdict.WHOLE
+    assert (
+        judge(b"ContactStatus", contact.replace(b"URI: sip:1001@127.0.0.1\r\n", b"")) is Verdict.ODD
+    )
+
+
 def test_each_header_left_out_doubled_or_moved_is_odd() -> None:
     lines = raw("Newchannel").split(b"\r\n")
     for at in range(1, len(lines) - 1):

@@ -66,11 +66,16 @@ exten => 7005,1,Set(CALLERID(num)=${{URIDECODE({escaped(CODE)})}})
 ; a caller in nobody's queue, whose row hides itself from every comparison
 exten => 7006,1,Answer()
  same => n,Wait(30)
+exten => _8.,1,Dial(Local/${{EXTEN:1}}@local,5)
 exten => 7004,1,Set(CALLERID(num)=${{CALLERID(num)}}${{CALLERID(num)}}${{CALLERID(num)}})
  same => n,Progress()
  same => n,Wait(5)
 """
 OURS_BY_NAME = """
+[local]
+exten => _.,1,Answer()
+ same => n,Wait(1)
+
 [callrouter-fallback-user]
 exten => 7002,1,UserEvent(CallrouterCode,Code: *45,Channel: PJSIP/1001-00000001)
  same => n,UserEvent(CallrouterCall,CallQueue: support)
@@ -189,6 +194,21 @@ async def test_a_dialplan_that_forges_events_does_nothing(here: Floor, number: s
         assert here.router.floor.calls == {}
     await caller.bye()
     await here.until(lambda: here.free("ann"))
+    await settled(here)
+    untouched(here)
+    await here.quiet()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_the_name_of_a_local_channel_forges_nothing_either(here: Floor, text: str) -> None:
+    """Asterisk puts the extension into the name, and that into each of its events, first of all."""
+    await ready(here)
+    caller = await here.lab["caller"].call(f"8{escaped(text)}")
+    await asyncio.sleep(0.3)
+    await settled(here)
+    untouched(here)
+    assert here.router.floor.calls == {}
+    await caller.bye()
     await settled(here)
     untouched(here)
     await here.quiet()

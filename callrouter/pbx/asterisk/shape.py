@@ -108,6 +108,11 @@ _BODIES: Final[Mapping[bytes, bytes]] = {
     + _CALLED
     + _EXTRA,
     b"DeviceStateChange": _line(b"Device") + _line(b"State", rb"[A-Z_]++"),
+    b"DialState": rb"(?:%s)?+" % _snapshot() + _snapshot(b"Dest") + _EXTRA,
+    b"ContactStatus": b"".join(
+        _line(key) for key in (b"URI", b"ContactStatus", b"AOR", b"EndpointName")
+    )
+    + _EXTRA,
 }
 """What stands behind Event and Privilege, by the event's name."""
 
@@ -150,6 +155,15 @@ _SENT_FROM: Final[Mapping[bytes, frozenset[bytes]]] = {
 """The contexts of the dialplan that send each event of ours."""
 _THEIRS: Final = b"callrouter-fallback-user"
 """The one context with a name of ours that is the site's own."""
+
+
+_NAMED: Final = re.compile(_BEFORE + rb"(?:%s)?+\r\n(?:Dest|Transferer)?Channel: " % _BRIDGE).match
+_NOT_DESCRIBED: Final = (
+    b"Event: Rename\r\n",
+    b"Event: VarSet\r\n",
+    b"Event: OriginateResponse\r\n",
+)
+"""Events that begin with a channel's name and go on with something else than its description."""
 
 
 class Verdict(Enum):
@@ -220,17 +234,33 @@ def _ends_early(raw: bytes) -> bool:
     """As `is_cut`, but header by header: a number may hold the names of those that are missing."""
     if raw.startswith(b"Event: OriginateResponse"):
         return b"\r\nCallerIDName: " not in raw
-    start = raw.rfind(b"ChannelState: ")
+    start = _described_from(raw)
     return start >= 0 and bool(_missing(raw, start))
 
 
+def _described_from(raw: bytes) -> int:
+    """Where the last description of a channel in an event begins; negative: there is none.
+
+    That of a Local channel may end in its very name, for the extension is part of that.
+    """
+    start = raw.rfind(b"ChannelState: ")
+    if start >= 0:
+        return start
+    if raw.startswith(_NOT_DESCRIBED):
+        return -1
+    first = raw.find(b"\r\n", raw.find(b"\r\nPrivilege: ") + 2)
+    named = _NAMED(raw, max(first, 0))
+    return -1 if named is None else named.end() - len(b"Channel: ")
+
+
 def _missing(raw: bytes, start: int) -> list[bytes]:
-    """The headers of a channel's description that an event lacks whose `ChannelState` begins at `start`.
+    """The headers of a channel's description that an event lacks; it begins at `start`, see `_described_from`.
 
     Never too many: what a number imitates of them counts as there.
     """
     prefix = raw[raw.rfind(b"\n", 0, start) + 1 : start]
-    names = [prefix + key for key in SNAPSHOT[2:]]
+    keys = SNAPSHOT[2:] if raw.startswith(b"ChannelState: ", start) else SNAPSHOT[1:]
+    names = [prefix + key for key in keys]
     for at, name in enumerate(names):
         mark = b"\r\n%s: " % name
         found = raw.find(mark, start)
@@ -294,7 +324,7 @@ class Rest:
         if raw.startswith(b"Event: OriginateResponse"):
             self._missing = [b"CallerIDName"]
             return
-        self._missing = _missing(raw, raw.rfind(b"ChannelState: "))
+        self._missing = _missing(raw, _described_from(raw))
 
     def ends_with(self, raw: bytes) -> bool:
         """Take the next message; says whether the rest has come with it, which is dropped as well."""
