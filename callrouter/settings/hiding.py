@@ -47,7 +47,7 @@ _STEMS: Final = re.compile(
     r"(?<![a-z0-9])(?:pin|pni|ipn|pwd|pass|database)(?![a-z])"
 )
 _SHORT: Final = frozenset({"pass", "pwd", "pw", "pin", "pins", "auth", "pni", "ipn", "pinn", "pim"})
-_ENTRY: Final = re.compile(r"[\w-]+[\"']? *:(?: |$)")
+_ENTRY: Final = re.compile(r"(?<![\w-])[\w-]++[\"']? *+:(?: |$)")
 _MORE_OF_NAME: Final = re.compile(r"[a-z]{0,3}|[-_][a-z_-]+")
 """What may come behind the stem of a secret's name and be a part of the name, as in `passwords`."""
 _LETTERS: Final = re.compile(r"[a-z_-]+")

@@ -14,9 +14,9 @@ import phonenumbers
 from callrouter.model.numbers import NOWHERE, WITHHELD, Numbering
 from callrouter.model.table import NumberPattern
 
-PATTERN: Final = r"^(?:withheld|(?=.*[0-9+])[ (]*\+?[ (]*(?:[0-9][0-9 .()-]*)?\*?)$"
+PATTERN: Final = r"^(?:withheld|(?=.*[0-9+])[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*)?\*?)$"
 """For editors; `read_pattern` looks more closely."""
-WRITTEN: Final = r"^(?=.*[0-9])[ (]*\+?[ (]*[0-9][0-9 .()-]*$"
+WRITTEN: Final = r"^(?=.*[0-9])[ (]*(?:\+[ (]*)?[0-9][0-9 .()-]*$"
 """Of a whole number, for editors."""
 
 _WRITTEN: Final = re.compile(r"[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*)?\*?")

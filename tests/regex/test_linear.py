@@ -1,0 +1,44 @@
+"""No regular expression of the package takes more than a time that grows with the length of its text."""
+
+from __future__ import annotations
+
+import pytest
+
+from callrouter.mobiles import policy
+from callrouter.settings import durations
+from tests.regex.found import Regex, all_of_them
+from tests.regex.hostile import slow
+
+FOUND = list(all_of_them())
+BOUNDED: dict[str | bytes, int] = {
+    durations.DURATION_PATTERN: durations._LONGEST_TEXT,
+    durations._PART.pattern: durations._LONGEST_TEXT,
+    policy._EXTENSION.pattern: policy._LONGEST_TEXT,
+}
+"""Patterns that grow faster, with the length of the texts that they are asked about at most."""
+
+
+def test_all_are_found() -> None:
+    assert len(FOUND) > 60
+    assert any("settings/hiding.py" in regex.place for regex in FOUND)
+    assert any("pbx/asterisk/" in regex.place for regex in FOUND)
+    assert any("settings/fields.py" in regex.place for regex in FOUND)
+    assert set(BOUNDED) <= {regex.pattern for regex in FOUND}
+
+
+@pytest.mark.parametrize("regex", FOUND, ids=lambda regex: regex.place)
+def test_each_is_linear(regex: Regex) -> None:
+    assert slow(regex, BOUNDED.get(regex.pattern, 30_000)) == ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "anywhere"),
+    [
+        (r"""([A-Za-z_][\w-]*)["']?\s*:""", True),  # what once stopped calls for 44 s
+        (r"(a+)+$", False), (r"(a|a)*b", False), (r"(?:\w+\s?)+$", False), (r"\s+$", True), (r"\d+\d+x", False),
+        (r"(x+x+)+y", False), (r"^(([a-z])+.)+[A-Z]([a-z])+$", False), (r"[\w.-]+@[\w.-]+", True), (r".*,.*,.*x", False),
+        (r"(?:[0-9]+,?)*;", False), (rb"\w+:", True),
+    ],
+)  # fmt: skip
+def test_what_is_not_linear_is_noticed(pattern: str | bytes, anywhere: bool) -> None:
+    assert slow(Regex(pattern, 0, anywhere, "here"))
