@@ -38,7 +38,7 @@ _PEOPLE: Final[frozenset[TokenRole]] = frozenset({"agent", "supervisor", "admin"
 _STAFF: Final[frozenset[TokenRole]] = frozenset({"supervisor", "admin"})
 _COUNTS: Final[frozenset[TokenRole]] = frozenset({"metrics", "supervisor", "admin"})
 
-_ACTS: Final = ("sign-in", "sign-out", "pause", "resume", "ready")
+_ACTS: Final = ("sign-in", "sign-out", "pause", "resume", "ready", "free")
 _TALK: Final = ("hold", "unhold", "transfer", "consult", "complete", "cancel")
 
 PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {

@@ -441,6 +441,9 @@ def _paths() -> Json:
         },
         "/api/agents/{id}/resume": {"post": _write("Come back from a break", agent)},
         "/api/agents/{id}/ready": {"post": _write("End wrap-up early", agent)},
+        "/api/agents/{id}/free": {
+            "post": _write("What is on the agent's phone, and is not ours, is no call", agent)
+        },
         **_device_paths(),
         "/api/pauses": _get(
             "The reasons that a pause may have; none: any text", _list(_ref("Pause"))

@@ -39,6 +39,7 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.WRAP_UP_ENDED: (),
     _H.DEVICE: ("device", "switched", "by"),
     _H.NUMBER_REFUSED: ("device", "then_shown"),
+    _H.FREED: ("device", "channel", "by"),
     _H.DEVICE_FAILED: ("device", "why", "in_a_row", "rest_s"),
     _H.TOLD: ("message",),
     _H.RELOADING: ("agents", "queues"),
@@ -173,6 +174,9 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.WRAP_UP_ENDED: lambda r, _: f"agent {r.agent} ended wrap-up",
     _H.DEVICE: lambda r, d: (
         f"agent {r.agent}: {d['device']} switched {d['switched']}{_by(d['by'])}"
+    ),
+    _H.FREED: lambda r, d: (
+        f"agent {r.agent}: {d['channel'] or 'what is'} on {d['device']} counts as no call{_by(d['by'])}"
     ),
     _H.DEVICE_FAILED: _failed,
     _H.NUMBER_REFUSED: lambda r, d: (

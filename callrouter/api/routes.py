@@ -28,6 +28,7 @@ from callrouter.model.events import (
     CallMoved,
     PauseRequested,
     PersonEvent,
+    PhoneFreed,
     ReadyPressed,
     Resumed,
     SignedIn,
@@ -48,6 +49,7 @@ ACTIONS: Final[dict[str, Callable[[str, str, str], PersonEvent]]] = {
     "pause": lambda agent, reason, by: PauseRequested(agent=agent, reason=reason, by=by),
     "resume": lambda agent, _, by: Resumed(agent=agent, by=by),
     "ready": lambda agent, _, by: ReadyPressed(agent=agent, by=by),
+    "free": lambda agent, _, by: PhoneFreed(agent=agent, by=by),
 }
 
 

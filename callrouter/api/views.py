@@ -33,7 +33,7 @@ def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json
         "id": agent.id,
         "name": agent.spec.name,
         "state": state.value,
-        "reason": _reason(floor, agent, state),
+        "reason": _reason(floor, agent, state, now),
         "since": moment(agent.since),
         "by": agent.changed_by or None,
         "by_at": moment(agent.changed_at),
@@ -95,7 +95,7 @@ def _pending(agent: Agent) -> str | None:
     return "pause" if agent.pending_pause is not None else None
 
 
-def _reason(floor: Floor, agent: Agent, state: AgentState) -> str | None:
+def _reason(floor: Floor, agent: Agent, state: AgentState, now: float) -> str | None:
     """Why the agent is in a state that needs a word more."""
     if state is AgentState.PAUSED:
         return agent.pause or None
@@ -103,7 +103,7 @@ def _reason(floor: Floor, agent: Agent, state: AgentState) -> str | None:
         return "; ".join(agents.device_reasons(floor, agent))
     if state is AgentState.ON_CALL and not agent.offers:
         device = agents.private_call(floor, agent)
-        return f"in a private call on {device.id}" if device is not None else None
+        return agents.private_words(floor, device, now) if device is not None else None
     return None
 
 

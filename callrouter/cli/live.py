@@ -244,7 +244,7 @@ def calls(context: click.Context, *, ended: bool, as_json: bool, watch: bool) ->
     )
 
 
-ACTIONS = ("sign-in", "sign-out", "pause", "resume", "ready")
+ACTIONS = ("sign-in", "sign-out", "pause", "resume", "ready", "free")
 
 
 @click.command(short_help="Show an agent, or change their state.")
@@ -269,6 +269,7 @@ def agent(
     pause [REASON]  takes a break
     resume          comes back from it
     ready           ends wrap-up early
+    free            takes the phone as free: what is on it and is not callrouter's was left behind
 
     During a call, sign-out and pause take effect after it.
     """  # noqa: D301 - \b is click's own, and has to be the character

@@ -97,6 +97,28 @@ def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
     return None
 
 
+def private_words(floor: Floor, device: DeviceSpec, now: float | None = None) -> str:
+    """What a phone is in, that is not ours: ``in a private call on desk (PJSIP/1001-…, for 3 h)``."""
+    words = f"in a private call on {device.id}"
+    found = [
+        floor.in_use[pbx, device.endpoint]
+        for pbx in device.pbxes
+        if (pbx, device.endpoint) in floor.in_use
+    ]
+    if not found:
+        return words
+    channel, since = min(found, key=lambda one: one[1])
+    lasts = max(0.0, (floor.now if now is None else now) - since)
+    return f"{words} ({channel}, for {_lasting(lasts)})" if channel else words
+
+
+def _lasting(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def open_pbxes(floor: Floor, agent: Agent) -> tuple[str, ...]:
     """The PBXes that can ring at least one device of the agent now."""
     devices = agent.spec.devices
@@ -215,7 +237,7 @@ def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
         reasons.append("on a call or being rung for one")
     private = private_call(floor, agent)
     if private is not None:
-        reasons.append(f"in a private call on {private.id}")
+        reasons.append(private_words(floor, private, now))
     if not open_pbxes(floor, agent):
         reasons.extend(device_reasons(floor, agent, now))
     return reasons

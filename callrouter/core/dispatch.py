@@ -44,6 +44,7 @@ from callrouter.model.events import (
     PauseRequested,
     PbxLost,
     PbxSnapshot,
+    PhoneFreed,
     Reached,
     ReadyPressed,
     Resumed,
@@ -181,6 +182,10 @@ def _end_requested(floor: Floor, event: CallEndRequested) -> None:
 
 def _endpoint_changed(floor: Floor, event: EndpointChanged) -> None:
     key = (event.pbx, event.endpoint)
+    if event.state is Reached.IN_USE:
+        floor.in_use[key] = event.channel, floor.now if event.since is None else event.since
+    else:
+        floor.in_use.pop(key, None)
     before = floor.reached.get(key)
     if before is event.state:
         return
@@ -233,6 +238,7 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     PauseRequested: people.handle_person,
     Resumed: people.handle_person,
     ReadyPressed: people.handle_person,
+    PhoneFreed: people.handle_person,
     DeviceSwitched: people.handle_person,
     PbxSnapshot: _snapshot,
     PbxLost: _pbx_lost,

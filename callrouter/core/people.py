@@ -19,11 +19,13 @@ from callrouter.core.wishes import (
     tell,
     unknown_reason,
 )
-from callrouter.model.commands import Happened
+from callrouter.model.commands import Disregard, Happened
 from callrouter.model.events import (
     DeviceSwitched,
     PauseRequested,
     PersonEvent,
+    PhoneFreed,
+    Reached,
     ReadyPressed,
     Resumed,
     SignedIn,
@@ -46,6 +48,8 @@ def refusal(floor: Floor, event: PersonEvent) -> str:
             return unknown_reason(floor.table.pauses, event.reason)
         case DeviceSwitched():
             return _no_switch(agent, event)
+        case PhoneFreed() if agents.private_call(floor, agent) is None:
+            return f"no phone of {agent.id} is in a call that is not callrouter's"
         case _:
             return ""
 
@@ -187,6 +191,22 @@ def _ready(floor: Floor, agent: Agent, _event: PersonEvent) -> None:
     end_wrap_up(floor, agent)
 
 
+def _free(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    """Each phone that is in use is to count as free; what begins on it later counts again."""
+    for device in agent.spec.devices:
+        for pbx in device.pbxes if device.endpoint else ():
+            if (
+                floor.reached.get((pbx, device.endpoint)) is not Reached.IN_USE
+                or pbx not in floor.up
+            ):
+                continue
+            channel, _ = floor.in_use.get((pbx, device.endpoint), ("", 0.0))
+            floor.order(Disregard(pbx=pbx, endpoint=device.endpoint))
+            floor.record(Happened.FREED, agent=agent.id, detail=(device.id, channel, event.by))
+            if by_another(agent, event.by):
+                tell(floor, agent, f"{device.id} was taken as free by {event.by}, {channel} or not")
+
+
 _A = AgentState
 PERSON: Mapping[type, Mapping[AgentState, Action]] = {
     SignedIn: {
@@ -229,6 +249,9 @@ PERSON: Mapping[type, Mapping[AgentState, Action]] = {
         _A.WRAP_UP: _ready,
         _A.PAUSED: _ready,
     },
+    PhoneFreed: dict.fromkeys(
+        (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _free
+    ),
     DeviceSwitched: dict.fromkeys(
         (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _switch
     ),

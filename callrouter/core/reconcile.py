@@ -88,7 +88,10 @@ def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
             yield EndpointChanged(pbx=pbx, endpoint=endpoint, state=Reached.UNREACHABLE)
     for endpoint, state in seen.endpoints.items():
         if floor.reached.get((seen.pbx, endpoint)) is not state:
-            yield EndpointChanged(pbx=seen.pbx, endpoint=endpoint, state=state)
+            channel, since = seen.in_use.get(endpoint, ("", None))
+            yield EndpointChanged(
+                pbx=seen.pbx, endpoint=endpoint, state=state, channel=channel, since=since
+            )
 
 
 def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:

@@ -427,6 +427,8 @@ class Floor:
         self.parking: set[str] = set()
         """PBXes that can put a caller on hold, and a colleague in the talk, when asked."""
         self.reached: dict[tuple[str, str], Reached] = {}
+        self.in_use: dict[tuple[str, str], tuple[str, float]] = {}
+        """Phones in a call that is not ours: its channel, and since when."""
         self.owners: dict[tuple[str, str], list[Agent]] = {}
         """Whose phone an endpoint is."""
         self.resting: dict[tuple[str, str], float] = {}

@@ -122,6 +122,14 @@ class Announce:
 
 
 @frozen
+class Disregard:
+    """What is on a phone now, and is no leg of ours, does not count as a call any more."""
+
+    pbx: str
+    endpoint: str
+
+
+@frozen
 class Park:
     """Let a caller who talks to an agent hear music (`on`), or the agent again.
 
@@ -156,7 +164,7 @@ class PutThrough:
 
 
 PbxCommand: TypeAlias = (
-    Ring | StopRing | Connect | Hold | Leave | Announce | Park | Consult | PutThrough
+    Ring | StopRing | Connect | Hold | Leave | Announce | Disregard | Park | Consult | PutThrough
 )
 
 
@@ -194,6 +202,8 @@ class Happened(Enum):
     WRAP_UP = "wrap-up"
     WRAP_UP_ENDED = "wrap-up-ended"
     DEVICE = "device"
+    FREED = "freed"
+    """What was on an agent's phone counts as no call any more."""
     DEVICE_FAILED = "device-failed"
     """A device was rung and did not take the call, in a way that speaks against ringing it again."""
     NUMBER_REFUSED = "number-refused"

@@ -220,11 +220,16 @@ class LegMoved:
 
 @frozen
 class EndpointChanged:
-    """What a PBX knows of a phone has changed."""
+    """What a PBX knows of a phone has changed.
+
+    In use: `channel` names the call that is not ours, and `since` is when it began (epoch seconds).
+    """
 
     pbx: str
     endpoint: str
     state: Reached
+    channel: str = ""
+    since: float | None = None
 
 
 @frozen
@@ -268,6 +273,8 @@ class PbxSnapshot:
     calls: tuple[SeenCall, ...] = ()
     legs: tuple[SeenLeg, ...] = ()
     endpoints: Mapping[str, Reached] = field(default_factory=dict)
+    in_use: Mapping[str, tuple[str, float | None]] = field(default_factory=dict)
+    """Of phones in use: the channel, and since when."""
 
 
 @frozen
@@ -317,6 +324,17 @@ class Resumed:
 @frozen
 class ReadyPressed:
     """An agent ends wrap-up early."""
+
+    agent: str
+    by: str = ""
+
+
+@frozen
+class PhoneFreed:
+    """What is on the agent's phone counts as no call: a channel that has been left behind.
+
+    A call that begins on the phone after that counts again.
+    """
 
     agent: str
     by: str = ""
@@ -446,7 +464,7 @@ class TimePassed:
 
 
 PersonEvent: TypeAlias = (
-    SignedIn | SignedOut | PauseRequested | Resumed | ReadyPressed | DeviceSwitched
+    SignedIn | SignedOut | PauseRequested | Resumed | ReadyPressed | PhoneFreed | DeviceSwitched
 )
 LegEvent: TypeAlias = LegRang | LegAnswered | LegAccepted | LegEnded | LegMoved
 CallEvent: TypeAlias = (

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from callrouter.core.agents import why_not
 from callrouter.lab import Install
+from callrouter.model.events import PhoneFreed
 from tests.asterisk.floor import Floor, RingOnly, queue, staff, stage, tell
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -106,4 +108,27 @@ async def test_a_phone_that_registers_is_rung_at_once(here: Floor) -> None:
     tell(f"INVITE {(rung.invite_at - caller.invite_at) * 1000:.0f} ms after the caller came")
     await caller.wait_heard("1001")
     await caller.bye()
+    await here.quiet()
+
+
+async def test_a_call_that_was_left_behind_is_named_and_can_be_taken_as_none(here: Floor) -> None:
+    await here.fresh(*staff(1), queues=[queue("support", ["a1"])])
+    left = await here.phone("1001").call("1002")
+    await here.until(lambda: here.state("a1") == "on-call")
+    agent = here.router.floor.agents["a1"]
+    [why] = why_not(here.router.floor, agent)
+    assert why.startswith("in a private call on desk (PJSIP/1001-")
+    here.post(PhoneFreed(agent="a1", by="sam"))
+    await here.until(lambda: here.free("a1"))
+    here.pbx.resync("a test")  # a comparison does not bring it back
+    await here.until(lambda: here.pbx._syncing is None or here.pbx._syncing.done())
+    assert here.free("a1")
+    another = await here.phone("1001").call("1002")
+    await here.until(lambda: here.state("a1") == "on-call", 3.0)
+    await another.bye()
+    await here.until(lambda: here.free("a1"), 3.0)
+    caller = await here.call()
+    await caller.wait_heard("1001")
+    await caller.bye()
+    await left.bye()
     await here.quiet()

@@ -13,6 +13,7 @@ from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
+    Disregard,
     Hold,
     Leave,
     Park,
@@ -28,6 +29,7 @@ from callrouter.model.events import (
     CallTransferred,
     ConnectFailed,
     ConnectFault,
+    EndpointChanged,
     Event,
     LegAccepted,
     LegAnswered,
@@ -109,6 +111,11 @@ class FakePbx:
                 caller = self.callers.get(order.call)
                 if caller is not None and caller.talks_to is not None:
                     self._part(caller)
+            case Disregard():
+                self.phone_is(order.endpoint, Reached.IDLE)
+                self.say(
+                    EndpointChanged(pbx=self.name, endpoint=order.endpoint, state=Reached.IDLE)
+                )
             case Park():
                 caller = self.callers.get(order.call)
                 if caller is not None and caller.talks_to is not None:

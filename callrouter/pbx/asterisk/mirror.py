@@ -67,7 +67,7 @@ class Mirror:
         """Lists are on their way: only then is it remembered what events were about."""
         self._sent_on: set[str] = set()
         """Legs that are over since their phone sent the call elsewhere (302), till their channel goes."""
-        self.phones = Phones(self._phone)
+        self.phones = Phones(self._phone, self._time)
         self._handlers: Mapping[str, Callable[[AmiMessage], None]] = {
             "Newchannel": self._new_channel,
             "Newstate": self._new_state,
@@ -124,7 +124,15 @@ class Mirror:
     # ------------------------------------------------------------ phones
 
     def _phone(self, endpoint: str, state: Reached) -> None:
-        self.sink.post(EndpointChanged(pbx=self.pbx, endpoint=endpoint, state=state))
+        channel, since = self.phones.private(endpoint)
+        self.sink.post(
+            EndpointChanged(
+                pbx=self.pbx, endpoint=endpoint, state=state, channel=channel, since=since
+            )
+        )
+
+    def _time(self) -> float:
+        return self.clock.now() if self.clock is not None else 0.0
 
     def _device(self, message: AmiMessage) -> None:
         endpoint = message.get("Device")

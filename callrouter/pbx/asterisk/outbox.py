@@ -12,6 +12,7 @@ from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
+    Disregard,
     Hold,
     Leave,
     Park,
@@ -126,6 +127,10 @@ class Outbox:
                 pass  # phones do that by themselves; our snapshots do not say that we park
             case Announce():
                 yield from self._announce(command)
+            case Disregard():
+                # What follows from it comes back as an event, after those that are being acted on.
+                loop = asyncio.get_running_loop()
+                loop.call_soon(mirror.phones.disregard, command.endpoint)
             case Leave():
                 uid = mirror.uid(command.call)
                 mirror.moved.add(uid)

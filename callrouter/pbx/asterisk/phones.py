@@ -19,6 +19,7 @@ from callrouter.model.table import DeviceSpec
 from callrouter.pbx.asterisk import words
 
 _UNREACHABLE: Final = Reached.UNREACHABLE
+_NO_AGES: Final[Mapping[str, float]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,10 @@ class Phones:
         devices: device states by device, as Asterisk words them.
     """
 
-    def __init__(self, tell: Callable[[str, Reached], None]) -> None:
-        """Take `tell`, which is called with each watched endpoint whose state has changed."""
+    def __init__(
+        self, tell: Callable[[str, Reached], None], now: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """Take `tell`, which is called with each watched endpoint whose state has changed, and a clock."""
         self.watched: dict[str, Watch] = {}
         self.devices: dict[str, str] = {}
         self._tell = tell
@@ -89,6 +92,11 @@ class Phones:
         """Device: the endpoints that it tells of."""
         self._on: dict[str, str] = {}
         """Channels on watched phones that are not ours: uniqueid to phone."""
+        self._named: dict[str, tuple[str, float]] = {}
+        """What those channels are called, and when each began."""
+        self._left_behind: set[str] = set()
+        """Channels that were said to be no calls."""
+        self._now = now
         self._busy: Counter[str] = Counter()
         self._told: dict[str, Reached] = {}
         self._specs: dict[str, tuple[str, ...]] = {}
@@ -198,24 +206,49 @@ class Phones:
     def came(self, uid: str, channel: str) -> None:
         """There is a channel that is not a leg of ours; it counts if it is on a watched phone."""
         phone = words.endpoint_of(channel)
-        if phone in self._concerns and uid not in self._on:
+        if phone in self._concerns and uid not in self._on and uid not in self._left_behind:
             self._on[uid] = phone
+            self._named[uid] = channel, self._now()
             self._busy[phone] += 1
             self.look(phone)
 
     def went(self, uid: str) -> None:
         """A channel is gone, or is known to be a leg of ours."""
         phone = self._on.pop(uid, None)
+        self._left_behind.discard(uid)
         if phone is not None:
+            self._named.pop(uid, None)
             self._busy[phone] -= 1
             self.look(phone)
 
+    def private(self, endpoint: str) -> tuple[str, float | None]:
+        """The oldest foreign channel on an endpoint's phones, and when it began."""
+        how = self.watched.get(endpoint)
+        found = [
+            self._named[uid]
+            for uid, phone in self._on.items()
+            if how is not None and phone in how.phones and uid in self._named
+        ]
+        return min(found, key=lambda one: one[1], default=("", None))
+
+    def disregard(self, endpoint: str) -> None:
+        """The foreign channels that are on an endpoint's phones now are no calls."""
+        how = self.watched.get(endpoint)
+        for uid, phone in list(self._on.items()):
+            if how is not None and phone in how.phones:
+                self.went(uid)
+                self._left_behind.add(uid)
+
     def channels(self) -> frozenset[str]:
         """The uniqueids of the foreign channels on watched phones."""
-        return frozenset(self._on)
+        return frozenset(self._on) | self._left_behind
 
     def take_in(
-        self, states: Mapping[str, str], channels: Mapping[str, str], moved: Iterable[str]
+        self,
+        states: Mapping[str, str],
+        channels: Mapping[str, str],
+        moved: Iterable[str],
+        ages: Mapping[str, float] = _NO_AGES,
     ) -> None:
         """Agree with lists of all device states and all foreign channels, and tell nothing yet.
 
@@ -224,6 +257,7 @@ class Phones:
             channels: channel name by uniqueid.
             moved: uniqueids and devices of which something was heard after the lists were asked
                 for: what is known of those is newer.
+            ages: for how many seconds each channel has been there, where that is told.
         """
         newer = frozenset(moved)
         self.devices = {
@@ -233,7 +267,10 @@ class Phones:
         kept = {uid: phone for uid, phone in self._on.items() if uid in newer}
         for uid, channel in channels.items():
             phone = words.endpoint_of(channel)
-            if uid not in newer and phone in self._concerns:
+            if uid not in newer and phone in self._concerns and uid not in self._left_behind:
                 kept[uid] = phone
+                self._named.setdefault(uid, (channel, self._now() - ages.get(uid, 0.0)))
+        self._left_behind &= channels.keys() | newer
+        self._named = {uid: named for uid, named in self._named.items() if uid in kept}
         self._on = kept
         self._busy = Counter(kept.values())

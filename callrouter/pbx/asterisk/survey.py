@@ -12,10 +12,11 @@ from functools import partial
 from itertools import islice
 from typing import TypeAlias
 
-from callrouter.model.events import PbxSnapshot, SeenCall, SeenLeg
+from callrouter.model.events import PbxSnapshot, Reached, SeenCall, SeenLeg
 from callrouter.pbx.asterisk import orders, words
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.channels import Caller, Far, Fork, LegChannel, Where
+from callrouter.pbx.asterisk.entry import seconds
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.wire import AmiMessage
 
@@ -114,7 +115,8 @@ def take_in(
         if uid not in mirror.legs and not _on_our_way(mirror, uid, found.channel)
     }
     states = {message.get("Device"): message.get("State") for message in devices}
-    mirror.phones.take_in({**unlisted, **states}, foreign, mirror.moved)
+    ages = {uid: seconds(rows[uid].message.get("Seconds")) or 0.0 for uid in foreign}
+    mirror.phones.take_in({**unlisted, **states}, foreign, mirror.moved, ages)
 
 
 def snapshot(mirror: Mirror) -> PbxSnapshot:
@@ -127,8 +129,17 @@ def snapshot(mirror: Mirror) -> PbxSnapshot:
     for leg in mirror.legs.values():
         one = (leg.offer, leg.device)
         seen[one] = _seen(leg, seen.get(one))
+    phones = mirror.phones.all()
     return PbxSnapshot(
-        pbx=mirror.pbx, calls=tuple(calls), legs=tuple(seen.values()), endpoints=mirror.phones.all()
+        pbx=mirror.pbx,
+        calls=tuple(calls),
+        legs=tuple(seen.values()),
+        endpoints=phones,
+        in_use={
+            endpoint: mirror.phones.private(endpoint)
+            for endpoint, state in phones.items()
+            if state is Reached.IN_USE
+        },
     )
 
 

@@ -16,6 +16,7 @@ from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
+    Disregard,
     Hold,
     Leave,
     Park,
@@ -206,8 +207,8 @@ class Engine:
                 self._hold(command.call)
             case Leave():
                 self._leave(command.call)
-            case Park() | Consult() | PutThrough():
-                pass  # its snapshots do not say that it parks
+            case Park() | Consult() | PutThrough() | Disregard():
+                pass  # its snapshots do not say that it parks, and no phone of its own is ever in use
             case Announce():
                 caller = self.callers.get(command.call)
                 if caller is not None:

@@ -13,6 +13,7 @@ from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
+    Disregard,
     Happened,
     Hold,
     Leave,
@@ -118,11 +119,18 @@ class Exchange:
                 self.callers.hold(command)
             case Leave():
                 self.callers.leave(command)
+            case Disregard():
+                pass  # of calls that are not ours Twilio tells nothing
+            case Park() | Consult() | PutThrough():
+                self._in_talk(command)
+            case Announce():
+                self.callers.announce(command)
+
+    def _in_talk(self, command: Park | Consult | PutThrough) -> None:
+        match command:
             case Park():
                 self.talks.park(command)
             case Consult():
                 self.talks.consult(command)
             case PutThrough():
                 self.talks.put_through(command)
-            case Announce():
-                self.callers.announce(command)

@@ -1,0 +1,64 @@
+"""A call on an agent's phone that never ends: it is named, and a person can say that it is none."""
+
+from __future__ import annotations
+
+from callrouter.core import agents
+from callrouter.core.state import AgentState
+from callrouter.model.commands import Disregard, Happened
+from callrouter.model.events import EndpointChanged, PbxSnapshot, PhoneFreed, Reached
+from tests.core.playbook import Play
+from tests.core.tables import queue, table
+
+GHOST = "PJSIP/ann-0000002a"
+
+
+def busy() -> Play:
+    """Ann's phone is in a call that is not ours, and c1 waits for her."""
+    play = Play(table(queue("q", "ann")))
+    play.pbxes["office"].phone_is("PJSIP/ann", Reached.IN_USE)
+    play.feed(
+        EndpointChanged(pbx="office", endpoint="PJSIP/ann", state=Reached.IN_USE, channel=GHOST)
+    )
+    return play.call("c1", "q")
+
+
+def test_the_channel_and_its_age_are_named() -> None:
+    play = busy().on(3 * 3600 + 300)
+    [why] = agents.why_not(play.router.floor, play.agent("ann"), play.now)
+    assert why == f"in a private call on desk ({GHOST}, for 3 h 5 min)"
+
+
+def test_its_age_is_that_of_the_channel_after_a_restart_too() -> None:
+    play = Play(table(queue("q", "ann")), now=10_000.0)
+    seen = {"PJSIP/ann": (GHOST, 4_000.0)}
+    play.feed(PbxSnapshot(pbx="office", endpoints={"PJSIP/ann": Reached.IN_USE}, in_use=seen))
+    [why] = agents.why_not(play.router.floor, play.agent("ann"))
+    assert why.endswith("for 100 min)")
+
+
+def test_a_person_can_say_that_it_is_no_call() -> None:
+    play = busy()
+    orders = play.feed(PhoneFreed(agent="ann", by="sam"))
+    assert [o for o in orders if isinstance(o, Disregard)] == [
+        Disregard(pbx="office", endpoint="PJSIP/ann")
+    ]
+    play.on()
+    assert play.ringing() == {"ann": "c1"}
+    [freed] = play.records(Happened.FREED, agent="ann")
+    assert freed.detail == ("desk", GHOST, "sam")
+    assert "taken as free by sam" in play.told("ann")[-1]
+
+
+def test_a_call_that_begins_later_counts_again() -> None:
+    play = busy()
+    play.feed(PhoneFreed(agent="ann"))
+    play.on().accepts("ann").agent_hangs_up("ann")
+    play.phone_is("ann", Reached.IN_USE)
+    assert play.state("ann") is AgentState.ON_CALL
+
+
+def test_without_such_a_call_it_is_refused_and_changes_nothing() -> None:
+    play = Play(table(queue("q", "ann")))
+    play.feed(PhoneFreed(agent="ann", by="sam"))
+    assert "no phone of ann is in a call" in play.notes()[-1]
+    assert play.records(Happened.FREED) == []
