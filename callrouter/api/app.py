@@ -20,7 +20,7 @@ from callrouter.api.doorkeeper import (
     most_connections,
     seen_by_the_doorkeeper,
 )
-from callrouter.api.listening import Listening
+from callrouter.api.listening import LINE, ONE_AT_A_TIME, Listening
 from callrouter.api.live import LIVE, Live, live
 from callrouter.api.metrics import Metrics
 from callrouter.api.problems import REFUSALS, speak_problems
@@ -111,4 +111,7 @@ class _Site(web.BaseSite):
     async def start(self) -> None:
         await super().start()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._keeper, sock=self._sock)
+        self._server = await loop.create_server(
+            self._keeper, sock=self._sock, backlog=ONE_AT_A_TIME
+        )
+        self._sock.listen(LINE)

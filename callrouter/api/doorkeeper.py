@@ -26,7 +26,7 @@ HANDSHAKE: Final = 5.0
 """Seconds for TLS to begin."""
 SHUTDOWN: Final = 2.0
 """Seconds for the other side to agree that TLS is over."""
-MOST_HANDSHAKES: Final = 200
+MOST_HANDSHAKES: Final = 100
 """Connections at once on which TLS has not begun. Each costs some 80 KiB."""
 _SAY_EVERY: Final = 60.0
 

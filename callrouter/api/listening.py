@@ -14,8 +14,14 @@ from typing import Final
 
 from callrouter.settings import HttpSettings
 
-_LINE: Final = 128
+LINE: Final = 128
 """Connections that wait to be taken."""
+ONE_AT_A_TIME: Final = 1
+"""The `backlog` that asyncio is given. It is also how many connections asyncio takes in one turn of the
+loop, and with more than one a lack of file descriptors multiplies: each failure of a turn begins another
+turn a second later, until the loop does nothing else (CPython 3.11, `_accept_connection`). Calls and AMI
+come between two strangers that way, too. The socket's own line is made `LINE` long again afterwards.
+"""
 
 
 class CannotListen(Exception):  # noqa: N818 - named for what happened
@@ -67,7 +73,7 @@ def _open(family: int, address: tuple[object, ...]) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setblocking(False)
         sock.bind(address)
-        sock.listen(_LINE)
+        sock.listen(LINE)
     except BaseException:
         sock.close()
         raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from callrouter.api.backend import Backend
 from callrouter.api.control import Claim
-from callrouter.api.listening import Listening
+from callrouter.api.listening import LINE, ONE_AT_A_TIME, Listening
 from callrouter.api.tokens import Tokens
 from callrouter.runtime import Listener
 from callrouter.turns import short_turns
@@ -85,7 +85,9 @@ class Front:
         self._runner = make_runner(app)
         await self._runner.setup()
         await open_tcp(self._runner, self._listening)
-        await web.SockSite(self._runner, self._control.listener).start()
+        local = self._control.listener
+        await web.SockSite(self._runner, local, backlog=ONE_AT_A_TIME).start()
+        local.listen(LINE)
 
     async def close(self) -> None:
         """Answer no more."""

@@ -163,6 +163,33 @@ def test_no_file_descriptor_is_left(ready: Scene) -> None:
     assert ready.status()["faults"] == 0
 
 
+def test_connections_beyond_the_last_descriptor_are_a_few_lines(ready: Scene) -> None:
+    """And cost little: asyncio tries again after a second, and so does each of its tries that fails."""
+    pid = ready.daemon.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = max(int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()) + 1
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, hard))
+    before = busy(pid)
+    many = [socket.create_connection(("127.0.0.1", ready.place.port)) for _ in range(60)]
+    time.sleep(4.0)
+    assert busy(pid) - before < 2.0, "the loop would do little else"
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    for one in many:
+        one.close()
+    ready.daemon.wait_for("a connection cannot be accepted")
+    ready.serves("c1")
+    assert ready.daemon.log.count("cannot be accepted") < 12
+    assert "Traceback" not in ready.daemon.log
+    assert ready.status()["http"]["refused"]["no-descriptor"] >= 1
+    assert ready.status()["faults"] == 0
+
+
+def busy(pid: int) -> float:
+    """Seconds of the processor that a process has had (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_the_configuration_goes_and_comes_back(ready: Scene) -> None:
     aside = ready.place.config.with_name("aside")
     aside.mkdir()
