@@ -49,6 +49,12 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def many(count: int | str, one: str, more: str = "") -> str:
+    """``no calls``, ``1 call``, ``2 calls``."""
+    plural = more or one + "s"
+    return f"{count or 'no'} {one if str(count) == '1' else plural}"
+
+
 class _Formatter(logging.Formatter):
     """``2026-11-21 21:53:07.123 WARNING text``; a traceback follows on lines of its own."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from callrouter.logs import clean, mask
+from callrouter.logs import clean, many, mask
 from callrouter.model.commands import Happened, Note, Record
 
 Json: TypeAlias = dict[str, Any]
@@ -91,7 +91,9 @@ def said(item: Record | Note) -> str:
 
 
 def _word(value: str | float) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.1f}" if value < 10 else str(int(value))
 
 
 def _entered(r: Record, d: Mapping[str, str]) -> str:
@@ -191,10 +193,12 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.DRAINED: lambda r, _: (
         f"queue {r.queue}, which was taken out, has served its last caller and is gone"
     ),
-    _H.SHIFT: lambda r, d: f"queue {r.queue}: another shift, {d['members']} agents",
+    _H.SHIFT: lambda r, d: f"queue {r.queue}: another shift, {many(d['members'], 'agent')}",
     _H.STATE: lambda r, d: f"agent {r.agent} is {d['state']}{_why(d['why'])}",
     _H.RELOADING: lambda _, d: (
-        f"routing table partly in force: {d['agents']} agents, {d['queues']} queues"
+        f"routing table partly in force: {many(d['agents'], 'agent')}, {many(d['queues'], 'queue')}"
     ),
-    _H.RELOADED: lambda _, d: f"routing table in force: {d['agents']} agents, {d['queues']} queues",
+    _H.RELOADED: lambda _, d: (
+        f"routing table in force: {many(d['agents'], 'agent')}, {many(d['queues'], 'queue')}"
+    ),
 }

@@ -19,13 +19,13 @@ def spoken(seconds: float) -> str:
     seconds = max(0.0, seconds)
     if seconds < 0.95:
         return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
-    whole = round(seconds)
+    whole = max(1, int(seconds))  # cut off, as tables and queue_log do: one wait, one figure
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         minutes, rest = divmod(whole, 60)
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(round(seconds / 60), 60)
+    hours, minutes = divmod(whole // 60, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from callrouter.logs import many
+
+__all__ = ["clock_time", "duration", "excerpt", "many", "parse", "since"]
+
 
 def duration(seconds: float | None) -> str:
     """``7 s``, ``2:05``, ``1:02:03``, ``3 days``; empty for None."""
@@ -34,12 +38,6 @@ def clock_time(moment: str | None) -> str:
 def parse(moment: str) -> datetime:
     """A moment of the API."""
     return datetime.fromisoformat(moment).astimezone(UTC)
-
-
-def many(count: int, one: str, more: str = "") -> str:
-    """``no calls``, ``1 call``, ``2 calls``."""
-    plural = more or one + "s"
-    return f"{count or 'no'} {one if count == 1 else plural}"
 
 
 def excerpt(line: str, column: int) -> str:

@@ -40,7 +40,7 @@ from callrouter.daemon.memory import Memory
 from callrouter.daemon.mobiles import READ_WITHIN, Links, Mobiles
 from callrouter.daemon.selfcheck import SelfCheck
 from callrouter.daemon.systemd import Systemd
-from callrouter.logs import Log
+from callrouter.logs import Log, many
 from callrouter.model.commands import Decided, Happened, Note, Record, Told
 from callrouter.model.events import PbxSnapshot
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
@@ -319,8 +319,9 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._told_to_reload)
         table = self._router.floor.table
         logger.info(
-            "callrouter %s (pid %d): %d agents, %d queues from %s; %s",
-            *(__version__, os.getpid(), len(table.agents), len(table.queues)),
+            "callrouter %s (pid %d): %s, %s from %s; %s",
+            *(__version__, os.getpid()),
+            *(many(len(table.agents), "agent"), many(len(table.queues), "queue")),
             *(self._config.state.folder, self._backend.listen),
         )
         self._config.say_start()

@@ -358,8 +358,8 @@ def _log(row: AuditRow) -> None:
     level = logging.WARNING if row.what in {"refused", "failed"} else logging.INFO
     logger.log(
         level,
-        "mobile %s of %s: %s by %s (%s)%s",
-        row.number or "-",
+        "%s of %s: %s by %s (%s)%s",
+        f"{row.device} {row.number}".strip() or "a mobile",
         row.agent,
         row.what,
         row.who,

@@ -159,6 +159,4 @@ def _program() -> str:
         return "callrouter"
     if shutil.which("callrouter") == str(called.absolute()):
         return "callrouter"
-    with contextlib.suppress(ValueError):
-        return str(called.absolute().relative_to(Path.cwd()))
-    return str(called)
+    return str(called.absolute())

@@ -50,7 +50,7 @@ def test_a_moment() -> None:
                 queue="q",
                 detail=("timeout", "queue:sales", 1, 2, 61.26),
             ),
-            "call c1 left q after 61.3 s: timeout, to queue:sales",
+            "call c1 left q after 61 s: timeout, to queue:sales",
         ),
         (
             Record(kind=Happened.MOVED, at=0, call="c1", queue="q", detail=("sales", "bob", 0)),

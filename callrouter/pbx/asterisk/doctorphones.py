@@ -17,7 +17,7 @@ from callrouter.pbx.base import Finding
 
 _SAMPLE: Final = "+447700900000"
 """A number that is nobody's (Ofcom's, for drama), to see whether a route would take one like it."""
-_CHECK: Final = "check agents.yaml and pjsip.conf"
+_CHECK: Final = "check this phone under agents: and in pjsip.conf"
 
 
 async def phones(ask: Ask, found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> AsyncIterator[Finding]:
@@ -39,7 +39,9 @@ async def phones(ask: Ask, found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> Asy
             hint = endpoints.hint_of(source)
             if hint is not None and not judge.known_hint(source):
                 text = f"{what}: there is no hint for {hint[0]} in [{hint[1]}]"
-                yield Finding(False, text, "check state: in agents.yaml, and the dialplan")
+                yield Finding(
+                    False, text, "check state: of this phone under agents:, and the dialplan"
+                )
         yield _phone(what, device, judge, len(registered.get(device.endpoint, ())))
 
 

@@ -414,7 +414,7 @@ class AsteriskPbx:
         missing = self.mirror.phones.missing()
         if missing:
             logger.warning(
-                "%s: %s %s not known to Asterisk: check the names in agents.yaml and pjsip.conf",
+                "%s: %s %s not known to Asterisk: check the phones under agents: and in pjsip.conf",
                 self.name,
                 ", ".join(missing[:5]) + (" …" if len(missing) > 5 else ""),
                 "is" if len(missing) == 1 else "are",
