@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from callrouter.mobiles.policy import dear
@@ -11,8 +13,12 @@ from callrouter.settings.advicequeues import advise_queues
 from callrouter.settings.advicesecrets import advise_secrets
 from callrouter.settings.advicestaff import advise_staff
 from callrouter.settings.folder import Document, Way
+from callrouter.settings.hiding import SECRET_KEYS
 from callrouter.settings.problems import quoted
+from callrouter.settings.substitute import Substituted
+from callrouter.settings.yamlreader import Items, Section
 
+_COMMENT: Final = re.compile(r"\s+#\S")
 WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
 """Keys that are read and kept, but that nothing in this version acts on."""
 
@@ -20,6 +26,7 @@ WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
 def advise(root: schema.Root, table: Table, document: Document, now: float | None) -> None:
     """Add all warnings about a configuration that is right."""
     _without_effect(root, document)
+    _cut_secrets(document)
     _agents(root, table, document)
     _shared_phones(table, document)
     _dear_numbers(table, document)
@@ -43,6 +50,28 @@ def _without_effect(root: schema.Root, document: Document) -> None:
             more = f"; {len(ways) - 1} more like this" if len(ways) > 1 else ""
             text = f"{key} is read, but without effect in this version{more}"
             document.warning(ways[0], text, key=True)
+
+
+def _cut_secrets(document: Document) -> None:
+    """Warn of a secret that has a ``#`` after a blank in it: YAML takes the rest for a comment."""
+    for way, value in _secrets(document.root, ()):
+        behind = "" if isinstance(value, Substituted) else document.behind(way)
+        if behind.startswith(value) and _COMMENT.match(behind[len(value) :]):
+            text = f"{way[-1]} ends before the #: what follows is a comment"
+            document.warning(way, text, f"put the {way[-1]} in quotes if the # is part of it")
+
+
+def _secrets(section: object, way: Way) -> Iterator[tuple[Way, str]]:
+    items: Iterable[tuple[str | int, object]] = ()
+    if isinstance(section, Section):
+        items = section.items()
+    elif isinstance(section, Items):
+        items = enumerate(section)
+    for key, value in items:
+        if key in SECRET_KEYS and isinstance(value, str):
+            yield (*way, key), value
+        elif isinstance(value, Section | Items):
+            yield from _secrets(value, (*way, key))
 
 
 def _agents(root: schema.Root, table: Table, document: Document) -> None:

@@ -77,6 +77,7 @@ _SKILLS: Final = frozenset(
         ("rules", "*", "then", "skills"),
     }
 )
+_A_NUMBER: Final = "write it in quotes, with + and the country"
 _KEY_OF: Final = {
     "pbx": "a PBX's name",
     "users": "a user's name",
@@ -85,6 +86,7 @@ _KEY_OF: Final = {
     "devices": "a device's name",
     "pauses": "a reason for a pause",
     "skills": "a skill's name",
+    "numbers": "a number that is called",
 }
 
 
@@ -128,7 +130,9 @@ def _report(document: Document, nearest: Nearest, error: Any) -> Way:
         way = loc[:-1]
         what = _KEY_OF.get(str(way[-2]), "a name") if len(way) > 1 else "a name"
         text = f"{what} must be {error['msg']}, not {quoted(str(way[-1]))}"
-        document.error(way, text, _as_name(str(way[-1])), key=True)
+        name = str(way[-1])
+        number = way[-2] == "numbers" if len(way) > 1 else False
+        document.error(way, text, _A_NUMBER if number else _as_name(name), key=True)
         return way
     if kind == "expected":
         _wrong_value(document, nearest, loc, error)

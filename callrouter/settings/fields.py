@@ -216,7 +216,7 @@ Holiday = Annotated[
 Endpoint = Annotated[
     str,
     Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9*+_.][A-Za-z0-9._@+*:/-]{0,119}$"),
-    Expected("a phone such as PJSIP/1001 (letters, digits and . _ @ + - * after the /)"),
+    Expected("a phone such as PJSIP/1001 (letters, digits and . _ @ + - * after the /)", "phone"),
 ]
 # What a device's state may be is read later, where what is wrong can be said more exactly.
 StateSource = Annotated[
@@ -237,7 +237,7 @@ Extension = Annotated[
     str,
     BeforeValidator(_name_of_digits),
     Field(pattern="^[0-9]{1,12}$"),
-    Expected("1 to 12 digits such as 1001"),
+    Expected("1 to 12 digits such as 1001", "digits"),
     WithJsonSchema(
         {
             "anyOf": [

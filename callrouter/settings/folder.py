@@ -61,6 +61,11 @@ class Document:
         source, line, _ = self._place(path, key=True)
         return f"{source.name}:{line}"
 
+    def behind(self, path: Way) -> str:
+        """The rest of the line from where the value of `path` begins."""
+        source, line, column = self._place(path, key=False)
+        return source.lines[line - 1][column - 1 :] if 0 < line <= len(source.lines) else ""
+
     def written(self, *path: str | int) -> object:
         """Give the value at `path`, or None."""
         value: object = self.root

@@ -15,6 +15,7 @@ _SPOKEN: Final = re.compile(
     r"([0-9]{1,6}) ?(s|m|h|d)(?:ec|ecs|econd|econds|in|ins|inute|inutes|r|rs|our|ours|ay|ays)?"
 )
 _NO_BLANK: Final = re.compile(r"([A-Za-z0-9_-]+):(\S.*)")
+_MOST_OF_AN_EXTENSION: Final = 6
 _WHERE: Final = ("queue:", "dialplan:")
 
 PEERS: Final = {
@@ -52,8 +53,9 @@ def value(nearest: Nearest, kind: str, written: object, queues: Collection[str])
             plain = text and digits.isascii() and digits.isdigit() and len(digits) < 8
             return f"write {digits}" if plain else ""
         case "text":
-            number = isinstance(written, bool | int | float)
-            return f'put it in quotes: "{str(written).lower()}"' if number else ""
+            return _quotes(written)
+        case "phone":
+            return _phone(written)
         case "duration":
             spoken = None if text.startswith("0") else _SPOKEN.fullmatch(text.lower())
             return f"write {spoken[1]}{spoken[2]}" if spoken else ""
@@ -77,6 +79,25 @@ def _target(nearest: Nearest, text: str, queues: Collection[str]) -> str:
     if rest and "queue" in word:
         return f"did you mean {quoted(f'queue:{rest.strip()}')}?"
     return "such as dialplan:voicemail,s,1" if before == "dialplan" else ""
+
+
+def _quotes(written: object) -> str:
+    """A number where a text belongs. How one with a point or an exponent was written is not known any more."""
+    if isinstance(written, float):
+        return "put it in quotes"
+    number = isinstance(written, bool | int)
+    return f'put it in quotes: "{str(written).lower()}"' if number else ""
+
+
+def _phone(written: object) -> str:
+    """An extension, or a phone number, where a phone belongs."""
+    text = str(written) if isinstance(written, str | int) and not isinstance(written, bool) else ""
+    digits = text.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
+        return ""
+    if text.startswith("+") or len(digits) > _MOST_OF_AN_EXTENSION:
+        return f'an outside number is written {{number: "+{digits.removeprefix("00")}"}}'
+    return f"write PJSIP/{digits}"
 
 
 def _member(written: object) -> str:

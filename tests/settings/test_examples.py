@@ -61,7 +61,9 @@ def commented() -> Iterator[tuple[str, str]]:
 
 def completed(folder: Path, text: str) -> Settings:
     """The example with what it leaves out: a telephone system, and who and what it names."""
-    data: dict[str, Any] = yaml.load(text, _Plain)
+    data: Any = yaml.load(text, _Plain)
+    if isinstance(data, list):
+        data = {"rules": data}
     assert isinstance(data, dict), text
     if not set(data) & SECTIONS:  # keys of a queue, or of an agent
         section = "queues" if set(data) <= set(schema.Queue.model_fields) else "agents"
