@@ -203,14 +203,10 @@ class Numbering:
     def _fits(self, national: str) -> bool:
         return re.fullmatch(self.national, national) is not None if self.national else False
 
-    def national_form(self, number: str) -> str:
-        """An E.164 number as it is dialled in the home country: without code, with the trunk prefix.
-
-        A number of another country begins with ``00``.
-        """
-        if self.code and number.startswith(f"+{self.code}"):
-            return self.trunk + number[1 + len(self.code) :]
-        return _ABROAD + number.removeprefix("+")
+    @property
+    def abroad_digits(self) -> str:
+        """What is dialled before a foreign number, where that is always the same; else ``00``."""
+        return self.abroad if _DIGITS.fullmatch(self.abroad) else _ABROAD
 
     def prefixes(self, digits: str) -> tuple[str, ...]:
         """What the beginning of a number may begin with in the one form; as written first."""

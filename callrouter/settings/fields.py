@@ -377,6 +377,14 @@ TokenRole = Annotated[
     Expected("metrics, agent, supervisor or admin", "metrics|agent|supervisor|admin"),
 ]
 Show = Annotated[Literal["caller", "business"], Expected("caller or business", "caller|business")]
+NumberFormat = Annotated[
+    Literal["e164", "plus", "national", "00"],
+    Expected("e164, plus, national or 00", "e164|plus|national|00"),
+]
+DialNumbers = Annotated[
+    list[DialNumber],
+    Field(min_length=1, max_length=5),
+]
 RingAllWord = Annotated[Literal["each", "dial"], Expected("each or dial", "each|dial")]
 SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]
 PauseEndWord = Annotated[

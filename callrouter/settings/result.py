@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
+from callrouter.model.numbers import NOWHERE, Numbering
 from callrouter.model.registered import NumberSettings
 from callrouter.model.table import Table
 from callrouter.settings.problems import Problem
@@ -21,8 +22,9 @@ class AsteriskSettings:
     """An Asterisk and how to log in to its manager interface.
 
     Outside phones are shown the caller's number, or with `show` ``business`` always `caller_id`.
-    `dial_number` has exactly one ``{number}`` (to be filled with the number without ``+``), or is
-    empty when this PBX rings no outside numbers. With `tls`, `ca` None means the system's
+    `dial_number` has exactly one ``{number}`` (to be filled with the number as `number_format` says), or is
+    empty when this PBX rings no outside numbers; `dial_numbers` are tried after it where a trunk fails.
+    `home` is the country of ``national`` numbers. With `tls`, `ca` None means the system's
     certificates.
     """
 
@@ -34,6 +36,9 @@ class AsteriskSettings:
     username: str
     secret: str = field(repr=False)
     dial_number: str = ""
+    dial_numbers: tuple[str, ...] = ()
+    number_format: Literal["e164", "plus", "national", "00"] = "e164"
+    home: Numbering = NOWHERE
     caller_id: str = ""
     show: Literal["caller", "business"] = "caller"
     tls: bool = False

@@ -48,10 +48,20 @@ class Asterisk(Shape):
     secret: f.Secret = Field(
         description="Its secret; better ${NAME} or ${file:PATH} than in clear."
     )
-    dial_number: f.DialNumber | None = Field(
+    dial_number: (
+        Annotated[
+            Annotated[f.DialNumber, Tag(SHORT)] | Annotated[f.DialNumbers, Tag(LIST)],
+            Discriminator(list_or_short),
+        ]
+        | None
+    ) = Field(
         None,
-        description="How an outside number is dialled; {number} is the number without +. "
-        "Without it, this PBX rings no outside numbers.",
+        description="How an outside number is dialled, in which {number} is the number; of several the "
+        "next where a trunk fails. Without it, this PBX rings no outside numbers.",
+    )
+    number_format: f.NumberFormat = Field(
+        "e164",
+        description="How {number} is written: e164 (no +), plus, national (of numbers.region), or 00.",
     )
     caller_id: f.PhoneNumber | None = Field(
         None,

@@ -8,10 +8,12 @@ import shlex
 from datetime import tzinfo
 from pathlib import Path
 
+from callrouter.model.numbers import NOWHERE, Numbering
 from callrouter.model.registered import Approval, NumberSettings
 from callrouter.settings import extras, schema
 from callrouter.settings.context import Context
 from callrouter.settings.folder import Document
+from callrouter.settings.numbers import numbering
 from callrouter.settings.problems import Nearest, quoted
 from callrouter.settings.result import (
     ApiToken,
@@ -32,7 +34,24 @@ def build_pbxes(root: schema.Root, document: Document, folder: Path) -> dict[str
     if document.is_sure_of("pbx") and not document.names("pbx"):
         document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
     site = (root.http.public_url or "") if root.http is not None else ""
-    return {id_: _pbx(id_, pbx, document, folder, site) for id_, pbx in root.pbx.items()}
+    home = numbering((root.numbers.region if root.numbers is not None else None) or "")
+    return {id_: _pbx(id_, pbx, document, folder, site, home=home) for id_, pbx in root.pbx.items()}
+
+
+def _number_format(
+    id_: str, pbx: schema.Asterisk, ways: list[str], home: Numbering, document: Document
+) -> None:
+    """Report a way to write numbers that can't be, or that a dial string writes twice."""
+    way = ("pbx", id_, "number_format")
+    if "number_format" in pbx.model_fields_set and not ways:
+        document.error(way, "number_format without dial_number", "no outside number is dialled")
+    if pbx.number_format == "national" and not home.code:
+        hint = "such as numbers: {region: GB}"
+        document.error(way, "number_format: national needs numbers.region", hint)
+    begins = {"plus": "+{number}", "00": "00{number}"}.get(pbx.number_format)
+    for text in ways:
+        if begins is not None and begins in text:
+            document.error(way, f"{begins} in dial_number writes it twice", "take one of them out")
 
 
 def _pbx(
@@ -41,11 +60,15 @@ def _pbx(
     document: Document,
     folder: Path,
     site: str,
+    *,
+    home: Numbering,
 ) -> PbxSettings:
     if isinstance(pbx, schema.Simulated):
         return SimulatedSettings(id=id_, seed=pbx.seed)
     if isinstance(pbx, schema.Twilio):
         return _twilio(id_, pbx, document, site)
+    ways = [pbx.dial_number] if isinstance(pbx.dial_number, str) else pbx.dial_number or []
+    _number_format(id_, pbx, ways, home, document)
     if pbx.show == "business" and pbx.caller_id is None:
         text = "show: business without caller_id"
         document.error(
@@ -57,7 +80,10 @@ def _pbx(
         port=pbx.port,
         username=pbx.username,
         secret=pbx.secret,
-        dial_number=pbx.dial_number or "",
+        dial_number=ways[0] if ways else "",
+        dial_numbers=tuple(ways[1:]),
+        number_format=pbx.number_format,
+        home=home if pbx.number_format == "national" else NOWHERE,
         caller_id=pbx.caller_id or "",
         show=pbx.show,
         tls=pbx.tls is not False,

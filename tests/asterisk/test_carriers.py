@@ -10,6 +10,7 @@ import pytest_asyncio
 from callrouter.lab import Dialog, Install, Refuse
 from callrouter.lab.behaviour import Behaviour
 from callrouter.model.commands import Happened
+from callrouter.settings.numbers import numbering
 from tests.asterisk.floor import Answer, Floor, mobile, person, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -91,5 +92,55 @@ async def test_a_person_who_declines_declines(here: Floor) -> None:
     await caller.wait_heard("1002")
     assert here.outcomes() == [("m1", "declined")]
     assert len(here.phone("carrier").incoming) == 1
+    await caller.bye()
+    await here.quiet()
+
+
+async def test_the_next_trunk_is_used_where_one_fails_and_numbers_are_national(here: Floor) -> None:
+    here.site = {
+        "dial_number": "PJSIP/{number}@nowhere",
+        "dial_numbers": ("PJSIP/{number}@carrier",),
+        "number_format": "national",
+        "home": numbering("GB"),
+    }
+    try:
+        people = [person("m1", mobile("m1", M1)), staff(2)[1]]
+        await here.fresh(
+            *people, queues=[queue("support", {"m1": 1, "a2": 2}, policy=("priority",))]
+        )
+    finally:
+        here.site = {}
+    carrier = here.phone("carrier")
+    carrier.behaviour = Answer(after=0.2, dtmf=((0.3, "1", "rfc4733"),))
+    caller = await here.call(caller_number=CALLER)
+    leg = await carrier.wait_incoming()
+    assert leg.peer_number == CALLER
+    await caller.wait_heard("carrier")
+    assert here.outcomes() == []
+    assert here.pbx.health().counts["calls by the next dial_number"] == 1
+    await caller.bye()
+    await here.quiet()
+
+
+@pytest.mark.parametrize(("code", "tries"), [(503, 2), (404, 1)])
+async def test_a_trunk_that_is_out_of_order_is_passed_over_and_a_wrong_number_is_not(
+    here: Floor, code: int, tries: int
+) -> None:
+    here.site = {
+        "dial_number": "PJSIP/1{number}@carrier",
+        "dial_numbers": ("PJSIP/2{number}@carrier",),
+    }
+    try:
+        people = [person("m1", mobile("m1", M1)), staff(2)[1]]
+        rules = queue("support", {"m1": 1, "a2": 2}, policy=("priority",))
+        await here.fresh(*people, queues=[rules])
+    finally:
+        here.site = {}
+    carrier = here.phone("carrier")
+    carrier.behaviour = Refuse(code)
+    caller = await here.call(caller_number=CALLER)
+    await caller.wait_heard("1002")
+    assert len(carrier.incoming) == tries
+    assert here.outcomes() == [("m1", "unreachable")]
     await caller.bye()
     await here.quiet()

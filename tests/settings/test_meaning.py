@@ -19,6 +19,7 @@ from callrouter.model.table import (
     ToDialplan,
     ToQueue,
 )
+from callrouter.pbx.asterisk.orders import dial_string, ways
 from callrouter.settings import AsteriskSettings, SimulatedSettings, load
 from callrouter.settings.durations import parse_duration
 from callrouter.settings.problems import Nearest
@@ -701,3 +702,75 @@ def test_hours_of_a_device_are_in_the_zone_of_the_table(tmp_path: Path) -> None:
     agents = agents.replace("mon-fri", "mon-fry")
     [found] = told(tmp_path, agents=agents, queues="queues: {}\n")
     assert "agents.yaml:2:54: hours: " in found
+
+
+# ---------------------------------------------------------------- how numbers are dialled
+
+
+def asterisk(
+    folder: Path, more: str, site: str = "numbers: {region: GB}\n"
+) -> list[str] | AsteriskSettings:
+    text = f"pbx:\n  office: {{driver: asterisk, username: u, secret: s, {more}}}\n"
+    found = told(folder, pbx=text, site=site, agents="agents: {}\n", queues="queues: {}\n")
+    if found:
+        return found
+    office = loaded(
+        folder, pbx=text, site=site, agents="agents: {}\n", queues="queues: {}\n"
+    ).pbxes["office"]
+    assert isinstance(office, AsteriskSettings)
+    return office
+
+
+@pytest.mark.parametrize(
+    ("form", "number", "dialled"),
+    [
+        ("e164", "+447700900123", "447700900123"),
+        ("plus", "+447700900123", "+447700900123"),
+        ("'00'", "+447700900123", "00447700900123"),
+        ("national", "+447700900123", "07700900123"),
+        ("national", "+33142685300", "0033142685300"),
+    ],
+)
+def test_number_format(tmp_path: Path, form: str, number: str, dialled: str) -> None:
+    office = asterisk(
+        tmp_path,
+        f"number_format: {form}, dial_number: ['PJSIP/{{number}}@one', 'Local/{{number}}@from-internal/n']",
+    )
+    assert isinstance(office, AsteriskSettings)
+    assert [dial_string(way, number) for way in ways(office)] == [
+        f"PJSIP/{dialled}@one",
+        f"Local/{dialled}@from-internal/n",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "site", "what"),
+    [
+        (
+            "dial_number: 'PJSIP/{number}@x', number_format: local",
+            "",
+            "number_format must be e164, plus, national or 00",
+        ),
+        (
+            "dial_number: 'PJSIP/{number}@x', number_format: national",
+            "",
+            "number_format: national needs numbers.region",
+        ),
+        ("number_format: plus", "", "number_format without dial_number"),
+        (
+            "dial_number: 'PJSIP/+{number}@x', number_format: plus",
+            "",
+            "+{number} in dial_number writes it twice",
+        ),
+        (
+            "dial_number: ['PJSIP/{number}@x', 'PJSIP/x']",
+            "",
+            "item 2 of dial_number must be a dial string",
+        ),
+        ("dial_number: []", "", "dial_number"),
+    ],
+)
+def test_number_formats_that_cannot_be(tmp_path: Path, more: str, site: str, what: str) -> None:
+    found = asterisk(tmp_path, more, site)
+    assert isinstance(found, list), found
+    assert any(what in line for line in found), found

@@ -84,6 +84,9 @@ class LegChannel:
     """When it was ordered, by the router's clock, if it goes to an outside number."""
     again: Callable[[], None] | None = None
     """Rings it once more and shows the business's number, if it showed another."""
+    next_trunk: Callable[[], None] | None = None
+    """Rings it by the next trunk, if there is one."""
+    trunk_failed: bool = False
     fork: Fork | None = None
     """The phones that are rung together with this one, being registered at the same endpoint."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from callrouter.model.table import Table
-from callrouter.pbx.asterisk import doctorinbound, doctorphones, doctorplan, words
+from callrouter.pbx.asterisk import doctorinbound, doctorphones, doctorplan, orders, words
 from callrouter.pbx.asterisk.ask import Ask, within
 from callrouter.pbx.asterisk.driver import account
 from callrouter.pbx.asterisk.session import (
@@ -100,7 +100,7 @@ async def _looks(
         endpoints = dict.fromkeys(device.endpoint for device, _ in phones)
         async for finding in doctorplan.look(ask, table, endpoints, wanted.spoken):
             yield finding
-    async for finding in _ways(ask, settings.dial_number):
+    async for finding in _ways(ask, orders.ways(settings) or [""]):
         yield finding
     async for finding in doctorphones.headers(ask, table, phones):
         yield finding
@@ -108,10 +108,12 @@ async def _looks(
         yield finding
 
 
-async def _ways(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
-    """The way in for callers, and the way out to mobiles."""
-    for way in (doctorinbound.look, doctorphones.way_out):
-        async for finding in way(ask, dial_number):
+async def _ways(ask: Ask, dial_numbers: list[str]) -> AsyncIterator[Finding]:
+    """The way in for callers, and the ways out to mobiles."""
+    async for finding in doctorinbound.look(ask, dial_numbers[0]):
+        yield finding
+    for dial_number in dial_numbers:
+        async for finding in doctorphones.way_out(ask, dial_number):
             yield finding
 
 

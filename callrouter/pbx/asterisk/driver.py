@@ -106,11 +106,12 @@ class AsteriskPbx:
             on_forged=self._on_forged,
         )
         self._forged = Forged(name)
+        self._ways = orders.ways(settings)
         self.outbox = Outbox(
             self.session,
             self.mirror,
             post=post,
-            dial_number=settings.dial_number,
+            dial_numbers=self._ways,
             shown=orders.Shown(settings.caller_id, always=settings.show == "business"),
             resync=self.resync,
         )
@@ -123,7 +124,7 @@ class AsteriskPbx:
         self._people = People(
             name,
             self.outbox,
-            settings.dial_number,
+            self._ways[0] if self._ways else "",
             settings.caller_id,
             own=lambda endpoint: endpoint in self.mirror.phones.watched,
         )
@@ -141,7 +142,7 @@ class AsteriskPbx:
         """Tell the dialplan which devices are available, as `floor()` has it, and light the lamps."""
         self._journal.signed_in = lambda agent: _signed_in(floor(), agent)
         self._known = KnownDevices(
-            floor, self.name, self._settings.dial_number, self.mirror.phones.states
+            floor, self.name, self._ways[0] if self._ways else "", self.mirror.phones.states
         )
         self._lamps = Lamps(floor, self.outbox.send, lambda: self.in_step)
 
@@ -192,8 +193,11 @@ class AsteriskPbx:
         )
 
     def _refused(self) -> dict[str, int]:
-        count = self.outbox.numbers_refused
-        return {"callers' numbers refused by the carrier": count} if count else {}
+        counts = {
+            "callers' numbers refused by the carrier": self.outbox.numbers_refused,
+            "calls by the next dial_number": self.outbox.trunks_failed,
+        }
+        return {what: count for what, count in counts.items() if count}
 
     def use(self, table: Table) -> None:
         """Watch the phones that the table names."""

@@ -85,7 +85,10 @@ def _out(floor: Floor, device: DeviceSpec, pbx: str) -> bool:
 
 
 def _number(device: DeviceSpec, dial_number: str) -> str:
-    return dial_number.replace("{number}", device.number.removeprefix("+"))
+    try:
+        return orders.dial_string(dial_number, device.number)
+    except ValueError:
+        return ""
 
 
 def _stamp(found: tuple[str, str]) -> str:

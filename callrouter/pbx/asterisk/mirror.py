@@ -297,6 +297,7 @@ class Mirror:
             now = self.clock.now() if self.clock is not None else leg.outside
             if words.carrier_refused(cause, tech_cause, after=now - leg.outside):
                 return LegEnd.NUMBER_REFUSED
+            leg.trunk_failed = words.trunk_failed(cause, tech_cause)
         return words.leg_end(cause, tech_cause, leg.reason)
 
     def leg_gone(self, leg: LegChannel, why: LegEnd) -> None:
@@ -306,6 +307,9 @@ class Mirror:
             return
         if leg.route:
             self.far = {uid: far for uid, far in self.far.items() if far.leg is not leg}
+        if leg.trunk_failed and leg.next_trunk is not None and leg.stop is None:
+            leg.next_trunk()
+            return
         if why is LegEnd.NUMBER_REFUSED:
             again = leg.again is not None and leg.stop is None
             self.sink.post(NumberRefused(offer=leg.offer, device=leg.device, again=again))
@@ -360,6 +364,7 @@ class Mirror:
         if leg.gone is not None:
             self.not_moved(leg)
         elif not leg.channel:
+            leg.trunk_failed = leg.outside is not None
             self.leg_gone(leg, LegEnd.UNREACHABLE if leg.stop is None else LegEnd.HUNG_UP)
 
     def not_moved(self, leg: LegChannel) -> None:

@@ -9,10 +9,12 @@ from typing import Final
 
 from callrouter.logs import mask
 from callrouter.model.commands import Leave, Result, Ring, StopReason
+from callrouter.model.numbers import Numbering
 from callrouter.model.table import HangUp, ToDialplan
 from callrouter.pbx.asterisk import words
 from callrouter.pbx.asterisk.channels import Caller, LegChannel
 from callrouter.pbx.asterisk.text import clean_name, clean_number, variable
+from callrouter.settings import AsteriskSettings
 
 Action = Mapping[str, str | list[str]]
 
@@ -31,7 +33,7 @@ _DIALLED: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
 def dial_string(dial_number: str, number: str) -> str:
-    """What Asterisk dials for an outside number (E.164), as `dial_number` says.
+    """What Asterisk dials for an outside number (E.164), as `dial_number` says (see `spelling`).
 
     The last gate: ``&``, ``@``, ``/``, ``,`` and others would ring something else or besides, so nothing
     but digits gets past here, whoever let it come so far.
@@ -41,9 +43,42 @@ def dial_string(dial_number: str, number: str) -> str:
     """
     if not _DIALLED.fullmatch(number):
         raise ValueError(f"{mask(number)} is not a number to be dialled")
-    if "{number}" not in dial_number:
+    found = _PLACE.search(dial_number)
+    if found is None:
         raise ValueError("this PBX has no dial_number, so it dials no outside numbers")
-    return dial_number.replace("{number}", number.removeprefix("+"))
+    digits = number.removeprefix("+")
+    if found[1] is not None:
+        code, trunk, abroad = found[1], found[2], found[3]
+        home = bool(code) and digits.startswith(code)
+        digits = trunk + digits[len(code) :] if home else abroad + digits
+    return dial_number[: found.start()] + digits + dial_number[found.end() :]
+
+
+_PLACE: Final = re.compile(r"\{number(?:\|([0-9]*)\|([0-9]*)\|([0-9]*))?\}")
+"""Where the number goes; behind it, for national numbers, the home country's code, what stands before a national
+number, and what before a foreign one."""
+
+
+def spelling(dial_number: str, number_format: str, home: Numbering) -> str:
+    """A `dial_number` that says in itself how the carrier wants numbers to be written.
+
+    Args:
+        dial_number: as configured, with ``{number}``.
+        number_format: ``e164`` (no +), ``plus``, ``00``, or ``national``: numbers of `home` as they are dialled there.
+        home: the home country; needed for ``national``.
+    """
+    place = {
+        "plus": "+{number}",
+        "00": "00{number}",
+        "national": f"{{number|{home.code}|{home.trunk}|{home.abroad_digits}}}",
+    }.get(number_format, "{number}")
+    return dial_number.replace("{number}", place)
+
+
+def ways(settings: AsteriskSettings) -> list[str]:
+    """How outside numbers are dialled, each as `spelling` gives it, the first one first."""
+    given = [settings.dial_number, *settings.dial_numbers] if settings.dial_number else []
+    return [spelling(text, settings.number_format, settings.home) for text in given]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,14 +58,14 @@ class Outbox:
         mirror: Mirror,
         *,
         post: Post,
-        dial_number: str,
+        dial_numbers: Sequence[str],
         shown: orders.Shown,
         resync: Callable[[str], None],
     ) -> None:
         self._session = session
         self._mirror = mirror
         self._post = post
-        self._dial_number = dial_number
+        self._dial_numbers = dial_numbers
         self._shown = shown
         self.language: Callable[[str], str] = lambda _agent: ""
         """What is spoken to an agent."""
@@ -77,6 +77,8 @@ class Outbox:
         self._moves = moves.Moves(self.write, self.complain)
         self._complained: dict[str, float] = {}
         self._later: list[Step] = []
+        self.trunks_failed = 0
+        """Calls to agents' phones that went on by the next of several trunks."""
         self.numbers_refused = 0
         """Calls to agents' phones that the carrier refused for the caller's number."""
 
@@ -167,7 +169,9 @@ class Outbox:
         contact: str = "",
         place: int = 1,
         fork: Fork | None = None,
+        *,
         shown: orders.Shown | None = None,
+        trunk: int = 0,
     ) -> Step:
         """Ring a device, or one `contact` of several that are registered at its endpoint."""
         shown = self._shown if shown is None else shown
@@ -176,13 +180,13 @@ class Outbox:
         if fork is not None:
             fork.add(leg)
         if command.number:
-            self._goes_outside(leg, command, shown)
+            self._goes_outside(leg, command, shown, place, trunk)
         self._mirror.legs[uid] = leg
         self._mirror.moved.add(uid)
         try:
             action = orders.originate(
                 command,
-                self._dial_number,
+                self._dial_numbers[trunk] if self._dial_numbers else "",
                 shown=shown,
                 language=self.language(command.agent),
                 contact=contact,
@@ -195,21 +199,36 @@ class Outbox:
             return {"Action": "Ping"}, None
         return action, lambda reply: self._placed_or_not(leg, reply)
 
-    def _goes_outside(self, leg: LegChannel, command: Ring, shown: orders.Shown) -> None:
-        """A carrier may refuse the caller's number: then the business's is shown, once."""
+    def _goes_outside(
+        self, leg: LegChannel, command: Ring, shown: orders.Shown, place: int, trunk: int
+    ) -> None:
+        """A carrier may refuse the caller's number: then the business's is shown, once. A trunk may fail.
+
+        Then the next is tried, if there is one.
+        """
         clock = self._mirror.clock
         leg.outside = clock.now() if clock is not None else 0.0
         if shown.caller_id and not shown.always and clean_number(command.caller_number):
-            leg.again = partial(self._show_the_business, command, shown.caller_id)
+            leg.again = partial(self._show_the_business, command, shown.caller_id, place + 1, trunk)
+        if trunk + 1 < len(self._dial_numbers):
+            leg.next_trunk = partial(self._use_trunk, command, shown, place + 1, trunk + 1)
 
-    def _show_the_business(self, command: Ring, caller_id: str) -> None:
+    def _use_trunk(self, command: Ring, shown: orders.Shown, place: int, trunk: int) -> None:
+        self.trunks_failed += 1
+        self.complain(
+            f"a call to an agent's phone failed by dial_number {trunk} of {len(self._dial_numbers)}",
+            "it is rung by the next; is that trunk registered, does the provider answer?",
+        )
+        self.write([self._ring_one(command, place=place, shown=shown, trunk=trunk)])
+
+    def _show_the_business(self, command: Ring, caller_id: str, place: int, trunk: int) -> None:
         self.numbers_refused += 1
         self.complain(
             "the carrier refused a call to an agent's phone that shows its caller's number",
             "it is rung again with caller_id; show: business shows that at once",
         )
         shown = orders.Shown(caller_id, always=True)
-        self.write([self._ring_one(command, place=2, shown=shown)])
+        self.write([self._ring_one(command, place=place, shown=shown, trunk=trunk)])
 
     def _placed_or_not(self, leg: LegChannel, reply: AmiReply | AmiError) -> None:
         """Asterisk's first word on an Originate. No word at all says nothing: look."""

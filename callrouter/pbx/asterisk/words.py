@@ -275,6 +275,16 @@ def carrier_refused(cause: str, tech_cause: str, *, after: float) -> bool:
     return unsure and after < QUICK
 
 
+_TRUNK_STATUS: Final = frozenset({"408", "500", "502", "503", "504"})
+_TRUNK_CAUSES: Final = frozenset({"27", "34", "38", "41", "42", "44"})
+"""Destination or network out of order, no circuit, a temporary failure, congestion (Q.850)."""
+
+
+def trunk_failed(cause: str, tech_cause: str) -> bool:
+    """Whether a call that never rang came to nothing on the trunk, so that another may bring it there."""
+    return tech_cause in _TRUNK_STATUS or (not tech_cause and cause in _TRUNK_CAUSES)
+
+
 def not_one(why: str, key: str) -> LegEnd:
     """Why a mobile that was picked up did not take the call, from `CallrouterRefused`.
 
