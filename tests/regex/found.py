@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 ASKED_BY = frozenset(
     {"match", "fullmatch", "search", "findall", "finditer", "split", "sub", "subn"}
 )
+PYDANTICS = frozenset({"Field", "StringConstraints", "constr"})
 ANYWHERE = frozenset({"search", "findall", "finditer", "split", "sub", "subn"})
 
 
@@ -89,9 +90,11 @@ def of_call(node: ast.Call) -> tuple[str, ast.expr | None]:
     match node.func:
         case ast.Attribute(value=ast.Name(id="re"), attr=asked) if asked in ASKED_BY | {"compile"}:
             return asked, node.args[0]
-    for keyword in node.keywords:
-        if keyword.arg in {"pattern", "regex"}:
-            return "pattern", keyword.value
+    match node.func:
+        case ast.Name(id=called) | ast.Attribute(attr=called) if called in PYDANTICS:
+            for keyword in node.keywords:
+                if keyword.arg == "pattern":
+                    return "pattern", keyword.value
     return "", None
 
 
