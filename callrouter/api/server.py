@@ -22,16 +22,24 @@ HEADERS: Final = {
     "Server": "callrouter",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
 }
 """Sent with every answer, where it has not its own. No versions: they tell which attack to try."""
 _LOGGERS: Final = ("aiohttp.server", "aiohttp.websocket", "aiohttp.web", "aiohttp.internal")
 
 
-async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+_SECURE: Final = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+"""Sent over TLS besides: a browser does not come back without."""
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """A signal of aiohttp's: called before the head of a response is sent."""
     response.headers["Server"] = HEADERS["Server"]
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.secure:
+        response.headers.setdefault(*_SECURE)
 
 
 class Quiet:

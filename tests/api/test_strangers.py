@@ -161,6 +161,9 @@ async def test_headers_of_every_answer(server: BaseTestServer, request_line: str
         assert heard.headers["server"] == "callrouter"
         assert heard.headers["cache-control"] == "no-store"
         assert heard.headers["x-content-type-options"] == "nosniff"
+        assert heard.headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in heard.headers["content-security-policy"]
+        assert "strict-transport-security" not in heard.headers  # this one is in clear
 
 
 UPGRADE = ("Connection: Upgrade", "Sec-WebSocket-Version: 13")
