@@ -177,7 +177,6 @@ class AmiSession:
         failures = 0
         while True:
             started = loop.time()
-            self.refused = None
             try:
                 was_up = await self._one_connection()
             except _AttemptFailedError as error:
@@ -186,6 +185,7 @@ class AmiSession:
                 self._note_failure(str(error))
             except Exception:
                 # A fault of ours, or no memory: whatever it was, the PBX must be found again.
+                self.refused = None
                 failures += 1
                 self.stats.handler_errors += 1
                 logger.exception("the AMI session with %s failed; trying again", self._where)
@@ -313,7 +313,7 @@ class AmiSession:
 
     def _go_up(self, link: Link) -> None:
         link.live = True
-        self.last_error = ""
+        self.last_error, self.refused = "", None
         self.stats.reconnects += 1 if self._came_up else 0
         self._came_up += 1
         logger.debug("AMI session with %s is up", self._where)
