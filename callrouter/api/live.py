@@ -17,6 +17,7 @@ from callrouter.api.origins import check_origin
 from callrouter.api.problems import ApiProblem
 from callrouter.api.records import Json, moment, named, seconds
 from callrouter.api.routes import BACKEND, encode, encode_list, status_view
+from callrouter.api.sharing import LISTS
 from callrouter.api.tokens import Caller, Tokens
 from callrouter.model.commands import Decided, Note, Told
 from callrouter.transports import cut
@@ -165,7 +166,7 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     hub.clients.add(client)
     try:
         async with asyncio.TaskGroup() as group:
-            writer = group.create_task(_write(client, request.app[BACKEND]), name="live writer")
+            writer = group.create_task(_write(client, request.app), name="live writer")
             dropper = group.create_task(_drop_when_told(client), name="live dropper")
             async for _ in ws:
                 pass  # a client has nothing to say
@@ -178,8 +179,13 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     return ws
 
 
-async def _write(client: Client, backend: Backend) -> None:
-    await client.ws.send_str(await _state(backend, client.sees(), client.caller))
+async def _write(client: Client, app: web.Application) -> None:
+    seen, caller = client.sees(), client.caller
+    # Shared only with those who begin to watch before it is begun: what changes later waits in line.
+    state = await app[LISTS].answer(
+        ("live", seen, caller.role), lambda: _state(app[BACKEND], seen, caller)
+    )
+    await client.ws.send_str(state.decode())
     while True:
         await client.ws.send_str(await client.waiting.get())
 
@@ -198,8 +204,8 @@ async def _close(client: Client, code: int, why: str) -> None:
         cut(client.transport)
 
 
-async def _state(b: Backend, seen: Sight, caller: Caller) -> str:
-    """All that the caller sees, made in slices like the lists."""
+async def _state(b: Backend, seen: Sight, caller: Caller) -> bytes:
+    """All that callers of this role and sight see, made in slices like the lists."""
     now = b.clock.now()
     parts = {
         "agents": await encode_list(views.every_agent(b.floor, b.history, now, seen)),
@@ -209,4 +215,4 @@ async def _state(b: Backend, seen: Sight, caller: Caller) -> str:
     if caller.role != "agent":
         parts["status"] = encode(status_view(b, caller))
     body = b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items())
-    return (b'{"type":"state","at":"%s",%s}' % ((moment(now) or "").encode(), body)).decode()
+    return b'{"type":"state","at":"%s",%s}' % ((moment(now) or "").encode(), body)

@@ -11,7 +11,7 @@ import pytest
 from callrouter.api import sharing
 from callrouter.api.backend import Outcome
 from callrouter.api.problems import ApiProblem
-from callrouter.api.sharing import Rates, Shared
+from callrouter.api.sharing import LISTS, Rates, Shared
 from callrouter.api.tokens import Caller
 from callrouter.settings.past import Change
 from tests.api.world import SUPERVISOR, Client, World
@@ -187,3 +187,31 @@ async def test_a_folder_with_a_nul_is_a_wrong_query_and_no_fault(
     monkeypatch.setattr(Caller, "local", property(lambda _: True))
     answer = await client.get("/api/config/diff?folder=/a%00b", headers=ADMIN)
     assert answer.status == 422
+
+
+async def test_those_who_begin_to_watch_together_get_one_state_and_every_change(
+    client: Client, world: World
+) -> None:
+    lists = world.app[LISTS]
+
+    async def watch(headers: dict[str, str]) -> list[str]:
+        async with client.ws_connect("/api/live", headers=headers) as ws:
+            state = await ws.receive_json()
+            world.arrive(f"c{id(ws)}")
+            seen = [call["id"] for call in state["calls"]]
+            while f"c{id(ws)}" not in seen:
+                told = await ws.receive_json()
+                if told["type"] == "record":
+                    seen.append(told["call"])
+            return [state["type"], *(one["id"] for one in state["calls"] if one["id"] == "before")]
+
+    gate = lists._gate
+    await gate.acquire()  # another list is being made
+    watching = [asyncio.create_task(watch(SUPERVISOR)) for _ in range(4)]
+    async with asyncio.timeout(10):
+        while len(world.watchers.clients) < 4:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+    world.arrive("before")
+    assert len(lists._next) == 1, "they share one"
+    gate.release()
+    assert await asyncio.gather(*watching) == [["state", "before"]] * 4
