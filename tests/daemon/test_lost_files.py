@@ -195,7 +195,7 @@ def gone(place: Place) -> None:
 def unreadable(place: Place) -> None:
     path = place.config / "queues.yaml"
     path.unlink()
-    path.mkdir()  # which nobody can read, root included
+    path.mkdir()  # which no user can read, root included
 
 
 def emptied(place: Place) -> None:
