@@ -5,11 +5,16 @@ The estimate is the place in line times the time the line takes to move on by on
 somebody stood in line all the time. So it goes by what the floor really does: agents who serve other queues
 as well, wrap-up, and callers whom nobody picks up at once are all in it. An interval that is not over yet
 counts as soon as it is longer than the mean, so that a line that has come to a stop is not praised.
+
+A place that is told never grows: while callers with a better priority stand before a caller, nothing is said of
+the place until it is again at most what was told before. "You are next" is said only to a caller whom an agent who
+is there would take first; not while all are on a break, nor while a heavier queue's callers go first with all of
+them.
 """
 
 from __future__ import annotations
 
-from callrouter.core.state import Call, CallState, Floor, Queue
+from callrouter.core.state import Call, CallState, Floor, Membership, Queue
 from callrouter.model.commands import Announce
 
 FIRST = 5.0
@@ -47,10 +52,37 @@ def tell(floor: Floor, call: Call) -> None:
     if spec is None or call.state is not CallState.WAITING:
         return
     place = call.queue.waiting.position(call)
-    position = place if spec.position else 0
-    minutes = estimate(floor, call.queue, place) if spec.estimate else 0
+    position = _may_be_told(call, place) if spec.position else 0
+    there = call.queue.there.get(call.pbx)
+    minutes = estimate(floor, call.queue, place) if spec.estimate and there else 0
+    if position:
+        call.told_place = position
     if position or minutes:
         floor.order(Announce(pbx=call.pbx, call=call.id, position=position, minutes=minutes))
+
+
+def _may_be_told(call: Call, place: int) -> int:
+    """A place that the caller can be told of now; 0: it is better not to."""
+    if call.told_place and place > call.told_place:
+        return 0
+    return place if place > 1 or _next(call) else 0
+
+
+def _next(call: Call) -> bool:
+    """Whether the first in line would be taken first by an agent who is there."""
+    return any(
+        call.pbx in member.agent.present_on and not _others_first(call, member)
+        for member in call.queue.members.values()
+    )
+
+
+def _others_first(call: Call, member: Membership) -> bool:
+    """Whether an agent takes a caller of another queue before this one."""
+    for other in member.agent.memberships.values():
+        first = other.queue.waiting.first() if other.queue is not call.queue else None
+        if first is not None and first.rank < call.rank and first.pbx in member.agent.present_on:
+            return True
+    return False
 
 
 def estimate(floor: Floor, queue: Queue, place: int) -> int:

@@ -153,6 +153,7 @@ def join(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) 
     call.queue = queue
     call.been += (queue.id,)
     call.queued_at = floor.now if since is None else since
+    call.told_place = 0
     call.expired = False
     call.tried.clear()
 

@@ -48,6 +48,10 @@ class QueueLine:
         """All of them, the first first."""
         return [entry[3] for entry in self._calls]
 
+    def first(self) -> Call | None:
+        """The first of them, if there is one."""
+        return self._calls[0][3] if self._calls else None
+
     def __len__(self) -> int:
         return len(self._calls)
 

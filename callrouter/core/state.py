@@ -238,6 +238,8 @@ class Call:
     """The caller's number as the PBX wrote it, which agents' phones show: they may call it back as it is."""
     told_at: float | None = None
     """When the caller's place was told last."""
+    told_place: int = 0
+    """The place in this queue that the caller was told last; 0: none."""
 
     @property
     def key(self) -> tuple[float, float, int]:

@@ -174,3 +174,54 @@ def test_a_pbx_that_can_speak_now_is_told_what_is_true_now(waits: bool) -> None:
         play.agent_hangs_up("ann").accepts("ann")
     play.feed(CallerListens(call="c2"))
     assert told(play, "c2")[before:] == ([(10, 1, 0)] if waits else [])
+
+
+def test_a_place_never_grows_and_is_told_again_once_it_is_what_it_was() -> None:
+    play = busy(q(members="ann")).call("c1", "q").until(10)
+    play.call("v1", "q", priority=1).call("v2", "q", priority=1).until(70)
+    assert told(play, "c1") == [(5, 1, 0)], "two have come before, which nobody could explain"
+    for _ in range(2):
+        play.agent_hangs_up("ann").accepts("ann").on(5)
+    play.until(100)
+    assert told(play, "c1") == [(5, 1, 0), (95, 1, 0)]
+
+
+def test_in_another_queue_the_place_begins_afresh() -> None:
+    play = busy(q(), q("other", "bob")).call("b0", "other").accepts("bob").call("b1", "other")
+    play.call("b2", "other").call("c1", "q").until(5)
+    play.feed(CallMoved(call="c1", queue="other"))
+    play.until(40)
+    assert [place for _, place, _ in told(play, "c1")] == [1, 3]
+
+
+def test_nobody_is_told_to_be_next_while_every_agent_is_on_a_break() -> None:
+    play = Play(table(q(members="ann bob"))).pause("ann").pause("bob")
+    play.call("c1", "q").call("c2", "q").until(10)
+    assert (told(play, "c1"), told(play, "c2")) == ([], [(5, 2, 0)])
+    play.call("x", "q", priority=1).on(0.5)
+    play.caller_hangs_up("x").resume("ann").until(40)
+    assert told(play, "c1") == [(35, 1, 0)]
+
+
+def test_nor_while_a_heavier_queue_goes_first_with_all_of_them() -> None:
+    heavy = queue("heavy", "ann", weight=5, ring_for=600.0)
+    play = busy(q(), heavy).call("h1", "heavy").call("c1", "q").until(10)
+    assert told(play, "c1") == []
+    play.agent_hangs_up("ann").accepts("ann").until(40)
+    assert told(play, "c1") == [(35, 1, 0)]
+    other = busy(q(members="ann bob"), heavy).pause("bob")
+    other.call("h1", "heavy").call("c1", "q").on(1).resume("bob")
+    assert other.ringing()["bob"] == "c1", "bob serves no other queue"
+
+
+def test_there_is_no_estimate_while_no_agent_is_there() -> None:
+    play = busy(q(announce=BOTH))
+    for n in range(6):
+        play.call(f"c{n + 1}", "q")
+    for _ in range(4):
+        play.on(20).agent_hangs_up("ann").accepts("ann")
+    assert estimate(play.router.floor, play.router.floor.queues["q"], 1) > 0
+    play.pause("ann").on(1).agent_hangs_up("ann")
+    since = play.now
+    play.until(since + 60)
+    assert {minutes for at, _, minutes in told(play, "c6") if at > since} <= {0}
