@@ -99,6 +99,7 @@ def _asterisk(
     wanted = asterisk.Wanted(
         spoken={"": (), **dict.fromkeys(languages, sounds.every())},
         router=None if status is None else (status["pid"], parse(status["started_at"]).timestamp()),
+        codes=settings.codes,
     )
     return asterisk.examine(office.id, office, settings.table, wanted)
 

@@ -179,7 +179,7 @@ def dialplan(context: click.Context, *, output: Path) -> None:
             2, "the configuration has no pbx with driver: asterisk, so there is no dialplan"
         )
     try:
-        _write(output / "extensions_callrouter.conf", render_extensions(), 0o644)
+        _write(output / "extensions_callrouter.conf", render_extensions(settings.codes), 0o644)
         for pbx in pbxes:
             place = output / pbx.id if len(pbxes) > 1 else output
             text = render_manager(pbx.username, pbx.secret)

@@ -15,7 +15,10 @@ from callrouter.model.events import LegEnd
 
 
 class Code(Enum):
-    """The codes that agents dial; the values are what they dial as shipped."""
+    """The codes that agents dial; the values are what they dial as shipped.
+
+    A site may have others (`PhoneCodes`). The dialplan always tells the router the shipped ones.
+    """
 
     SIGN_IN_OUT = "*45"
     PAUSE_RESUME = "*46"
@@ -25,14 +28,60 @@ class Code(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneCodes:
+    """What agents of a site dial for each code; empty: that one cannot be dialled."""
+
+    sign_in: str = Code.SIGN_IN_OUT.value
+    pause: str = Code.PAUSE_RESUME.value
+    mobile: str = Code.MOBILE_ON_OFF.value
+    register: str = Code.REGISTER.value
+    ready: str = Code.READY.value
+
+    def read(self, dialled: str) -> tuple[Code, str] | None:
+        """The code that was dialled, and the digit behind that for a pause; None: it is none."""
+        codes = {self.named(code): code for code in Code if self.named(code)}
+        if dialled in codes:
+            return codes[dialled], ""
+        if codes.get(dialled[:-1]) is Code.PAUSE_RESUME and dialled[-1] in "123456789":
+            return Code.PAUSE_RESUME, dialled[-1]
+        return None
+
+    def named(self, code: Code) -> str:
+        """What is dialled for a code."""
+        return {
+            Code.SIGN_IN_OUT: self.sign_in,
+            Code.PAUSE_RESUME: self.pause,
+            Code.MOBILE_ON_OFF: self.mobile,
+            Code.REGISTER: self.register,
+            Code.READY: self.ready,
+        }[code]
+
+
+SHIPPED_CODES = PhoneCodes()
+NAMES = {
+    Code.SIGN_IN_OUT: "sign-in",
+    Code.PAUSE_RESUME: "pause",
+    Code.MOBILE_ON_OFF: "mobile",
+    Code.REGISTER: "register",
+    Code.READY: "ready",
+}
+"""What the dialplan calls each, for sites that map numbers of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeDialled:
-    """Somebody dialled a code. `endpoint` is the phone's, empty where it is none of the PBX's own."""
+    """An agent, or a stranger, dialled a code.
+
+    `endpoint` is the phone's, empty where it is none of the PBX's own. `digit` stood behind the code for a
+    pause: the reason by its place in the configuration, from 1.
+    """
 
     pbx: str
     channel: str
     code: Code
     endpoint: str = ""
     caller_number: str = ""
+    digit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

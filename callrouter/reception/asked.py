@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from callrouter.core.agents import OFF_HOOK
 from callrouter.core.state import Agent, Floor
 from callrouter.model.events import (
@@ -26,8 +28,31 @@ def agent_of(floor: Floor, extension: str) -> Agent | None:
     return None
 
 
-def request(floor: Floor, agent: Agent, code: Code, by: str) -> PersonEvent | None:
-    """What a code asks for; None for codes that are about phones. A second time takes it back."""
+MOST_REASONS: Final = 9
+"""Reasons for a pause that have a digit."""
+
+
+def reason_by(floor: Floor, digit: str) -> str:
+    """The reason for a pause that a digit stands for, by its place in the configuration; empty: none."""
+    reasons = list(floor.table.pauses)[:MOST_REASONS]
+    place = int(digit)
+    return reasons[place - 1] if 1 <= place <= len(reasons) else ""
+
+
+def place_of(floor: Floor, agent: Agent) -> int:
+    """The digit of the reason for which an agent is paused, or about to be; 0: it has none."""
+    reason = agent.pause if agent.pause is not None else agent.pending_pause
+    reasons = list(floor.table.pauses)[:MOST_REASONS]
+    return reasons.index(reason) + 1 if reason in reasons else 0
+
+
+def request(floor: Floor, agent: Agent, code: Code, by: str, digit: str = "") -> PersonEvent | None:
+    """What a code asks for; None for codes that are about phones. A second time takes it back.
+
+    With a `digit` a pause is for that reason, whatever was true before: who is paused already stays so.
+    """
+    if code is Code.PAUSE_RESUME and digit:
+        return PauseRequested(agent=agent.id, reason=reason_by(floor, digit), by=by)
     match code:
         case Code.SIGN_IN_OUT if agent.signed_in and not agent.pending_sign_out:
             return SignedOut(agent=agent.id, by=by)
@@ -45,8 +70,12 @@ def request(floor: Floor, agent: Agent, code: Code, by: str) -> PersonEvent | No
             return None
 
 
-def truth(agent: Agent, code: Code) -> tuple[str, ...]:
-    """What is true of the agent now, as far as it concerns what the code is about."""
+def truth(agent: Agent, code: Code, reason: int = 0) -> tuple[str, ...]:
+    """What is true of the agent now, as far as it concerns what the code is about.
+
+    `reason` is the digit of the reason for a pause, and said behind it; 0: it has none.
+    """
+    which = (f"digits/{reason}",) if reason else ()
     if not agent.signed_in:
         return sounds.SIGNED_OUT
     if agent.pending_sign_out:
@@ -54,9 +83,9 @@ def truth(agent: Agent, code: Code) -> tuple[str, ...]:
     if code is Code.SIGN_IN_OUT:
         return sounds.SIGNED_IN
     if agent.pause is not None:
-        return sounds.PAUSED
+        return (*sounds.PAUSED, *which)
     if agent.pending_pause is not None:
-        return (*sounds.LATER, *sounds.PAUSE)
+        return (*sounds.LATER, *sounds.PAUSE, *which)
     if code is Code.PAUSE_RESUME:
         return sounds.NOT_PAUSED
     if any(offer.state in OFF_HOOK for offer in agent.offers.values()):

@@ -50,6 +50,8 @@ class Visit:
     extension: str = ""
     by: str = ""
     by_pin: bool = False
+    digit: str = ""
+    """What stood behind the code."""
     tries: int = 0
     then: Then | None = None
     """What to do with the digits that were asked for."""
@@ -144,6 +146,7 @@ class Reception:
         owners = self._floor().owners.get((event.pbx, event.endpoint), [])
         here = [agent for agent in owners if not agent.gone]
         visit = Visit(event.pbx, event.channel, event.code, event.endpoint, event.caller_number)
+        visit.digit = event.digit
         visit.own, visit.ends_at = bool(here), self._clock.now() + LONGEST
         self._end_overdue()
         alike = sum(one.own == visit.own for one in self._visits.values())
@@ -212,7 +215,10 @@ class Reception:
         if agent is None or agent.gone:
             self._say(visit, sounds.NOT_POSSIBLE)
             return
-        request = asked.request(self._floor(), agent, visit.code, visit.by)
+        if visit.digit and not asked.reason_by(self._floor(), visit.digit):
+            self._say(visit, sounds.NOT_POSSIBLE)
+            return
+        request = asked.request(self._floor(), agent, visit.code, visit.by, visit.digit)
         if request is not None:
             self._request(visit, agent, request)
         elif self.mobiles is None:
@@ -250,7 +256,7 @@ class Reception:
             self._say(visit, asked.refused(agent))
             return
         self._post(request)
-        self._say(visit, asked.truth(agent, visit.code))
+        self._say(visit, asked.truth(agent, visit.code, asked.place_of(self._floor(), agent)))
 
     # ------------------------------------------------------------ talking
 

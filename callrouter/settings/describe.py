@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar
 
+from callrouter.model.phoning import PhoneCodes
 from callrouter.model.table import AgentSpec, DeviceSpec, PauseSpec, Table
 from callrouter.settings.describequeues import all_hours, queue_changes
 from callrouter.settings.describerules import rule_changes
@@ -188,6 +189,14 @@ def _aim(level: ServiceLevel | None) -> str:
     return "none" if level is None else f"{level.target}% within {duration(level.within)}"
 
 
+def _codes(old: PhoneCodes, new: PhoneCodes) -> Iterator[str]:
+    for item in fields(old):
+        before, after = getattr(old, item.name), getattr(new, item.name)
+        if before != after:
+            written = "; write the dialplan again with callrouter dialplan"
+            yield f"codes: {item.name} {before or 'none'} -> {after or 'none'}{written}"
+
+
 def _site(old: Settings, new: Settings) -> Iterator[str]:
     if old.timezone != new.timezone:
         yield f"timezone {old.timezone} -> {new.timezone}"
@@ -199,6 +208,7 @@ def _site(old: Settings, new: Settings) -> Iterator[str]:
     if old.removals_at_once is not new.removals_at_once:
         before, after = ("at-once" if s.removals_at_once else "confirm" for s in (old, new))
         yield f"reload: removals {before} -> {after}"
+    yield from _codes(old.codes, new.codes)
     for id_ in differing(old.pbxes, new.pbxes):
         yield from _pbx(id_, old.pbxes.get(id_), new.pbxes.get(id_))
     yield from _http(old.http, new.http)

@@ -37,6 +37,7 @@ _SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     ("users", "*"): schema.User,
     ("numbers",): schema.Numbers,
     ("reload",): schema.Reload,
+    ("codes",): schema.Codes,
     ("pbx", "*", "tls"): schema.TlsClient,
     ("agents", "*"): schema.Agent,
     ("agents", "*", "devices", "*"): schema.Device,
@@ -161,7 +162,8 @@ def _unknown_key(document: Document, nearest: Nearest, loc: Way) -> None:
         document.error(loc, f"{quoted(key)} is not supported by this version", key=True)
         return
     model = _shape(document, loc[:-1], pattern)
-    known = tuple(model.model_fields) if model else ()
+    named = model.model_fields.items() if model else ()
+    known = tuple(field.alias or name for name, field in named)
     hint = nearest.hint(key, known) or (f"known: {', '.join(known)}" if known else "")
     document.error(loc, f"unknown key {quoted(key)}", hint, key=True)
 

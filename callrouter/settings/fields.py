@@ -232,6 +232,11 @@ AlertInfo = Annotated[
         "the value of a header such as <http://localhost>;info=ring3 (no quotes or backslashes)"
     ),
 ]
+PhoneCode = Annotated[
+    str,
+    Field(pattern=r"^(?:[*#]?[0-9]{1,6}|none)$"),
+    Expected('a code such as "*45" (in quotes), or none'),
+]
 Contacts = Annotated[Literal["all", "first"], Expected("all or first", "all|first")]
 Extension = Annotated[
     str,

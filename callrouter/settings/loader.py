@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from callrouter.settings import advice, build, explain, schema, site
+from callrouter.settings.codes import build_codes
 from callrouter.settings.context import Context
 from callrouter.settings.database import check_database
 from callrouter.settings.folder import Document, read_folder
@@ -103,17 +104,19 @@ def _build(
     context = Context(document=document, nearest=nearest, policies=policies, pbxes=pbxes, zone=zone)
     table = build.build_table(root, context)
     http = site.build_http(root, context, folder)
+    codes = build_codes(root, document)
     if not document.findings.errors:
         advice.advise(root, table, document, now)
     return Settings(
         table=table,
-        pbxes=pbxes,
+        pbxes=site.with_codes(pbxes, codes),
         http=http,
         socket=site.build_socket(root, document),
         users=site.build_users(root),
         pins={id_: agent.pin for id_, agent in root.agents.items() if agent.pin is not None},
         service_levels=site.build_service_levels(root),
         numbers=site.build_numbers(root),
+        codes=codes,
         timezone=root.timezone,
         database=root.database,
         removals_at_once=root.reload is not None and root.reload.removals == "at-once",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
 from callrouter.model.numbers import NOWHERE, Numbering
+from callrouter.model.phoning import SHIPPED_CODES, PhoneCodes
 from callrouter.model.registered import NumberSettings
 from callrouter.model.table import Table
 from callrouter.settings.problems import Problem
@@ -72,6 +73,7 @@ class TwilioSettings:
     places: Mapping[str, str] = field(default_factory=dict, repr=False)
     music: Mapping[str, str] = field(default_factory=dict, repr=False)
     api_url: str = "https://api.twilio.com"
+    phone_codes: PhoneCodes = SHIPPED_CODES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,7 @@ class Settings:
     pins: Mapping[str, str] = field(repr=False)
     service_levels: Mapping[str, ServiceLevel]
     numbers: NumberSettings
+    codes: PhoneCodes = SHIPPED_CODES
     timezone: str
     database: str = field(repr=False)
     removals_at_once: bool = False

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from callrouter.model.phoning import SHIPPED_CODES
 from callrouter.model.registered import NumberSettings
 from callrouter.model.table import QueueSpec
 from callrouter.settings import fields as f
@@ -493,6 +494,21 @@ class Reload(Shape):
     )
 
 
+class Codes(Shape):
+    """What agents dial; `callrouter dialplan` writes them into the dialplan."""
+
+    sign_in: f.PhoneCode = Field(SHIPPED_CODES.sign_in, description="Sign in or out.")
+    pause: f.PhoneCode = Field(
+        SHIPPED_CODES.pause,
+        description="Pause or resume; with a digit behind it, a pause for the reason of that place.",
+    )
+    mobile: f.PhoneCode = Field(SHIPPED_CODES.mobile, description="Own mobiles on or off.")
+    register_: f.PhoneCode = Field(
+        SHIPPED_CODES.register, alias="register", description="Register a mobile."
+    )
+    ready: f.PhoneCode = Field(SHIPPED_CODES.ready, description="End the rest after a call.")
+
+
 class Root(Shape):
     """callrouter configuration: every top-level section may stand in any file, once in all."""
 
@@ -511,6 +527,9 @@ class Root(Shape):
     agents: dict[f.Name, Agent] = Field(default={}, description="The people who take calls.")
     pauses: dict[f.Name, Pause] = Field(
         default={}, description="Reasons that a pause may have. Default: any text."
+    )
+    codes: Codes | None = Field(
+        None, description="What agents dial, where other codes than *45 to *49 are wanted."
     )
     queues: dict[f.Name, Queue] = Field(default={}, description="The queues.")
     rules: list[Rule] = Field(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import grp
 import ipaddress
 import shlex
+from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 
 from callrouter.model.numbers import NOWHERE, Numbering
+from callrouter.model.phoning import PhoneCodes
 from callrouter.model.registered import Approval, NumberSettings
 from callrouter.settings import extras, schema
 from callrouter.settings.context import Context
@@ -27,6 +29,14 @@ from callrouter.settings.result import (
     UserSettings,
 )
 from callrouter.settings.zones import find_zone
+
+
+def with_codes(pbxes: dict[str, PbxSettings], codes: PhoneCodes) -> dict[str, PbxSettings]:
+    """Tell those PBXes what agents dial that hear it themselves; Asterisk's dialplan is told."""
+    return {
+        id_: replace(pbx, phone_codes=codes) if isinstance(pbx, TwilioSettings) else pbx
+        for id_, pbx in pbxes.items()
+    }
 
 
 def build_pbxes(root: schema.Root, document: Document, folder: Path) -> dict[str, PbxSettings]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -13,13 +14,23 @@ from callrouter.clock import SystemClock
 from callrouter.lab import Install
 from callrouter.lab.behaviour import DtmfMethod
 from callrouter.model.commands import Happened
-from callrouter.model.events import PauseRequested, SignedIn
-from callrouter.model.table import AgentSpec, SignIn
+from callrouter.model.events import ConfigReloaded, PauseRequested, SignedIn
+from callrouter.model.table import AgentSpec, PauseSpec, SignIn
 from callrouter.pbx.asterisk import people
 from callrouter.reception import Reception, sounds
 from callrouter.tasks import Tasks
 from tests.asterisk.ear import Ear, dial, heard, key
-from tests.asterisk.floor import Answer, Dialog, Floor, RingOnly, desk, person, queue, stage
+from tests.asterisk.floor import (
+    DIALPLAN,
+    Answer,
+    Dialog,
+    Floor,
+    RingOnly,
+    desk,
+    person,
+    queue,
+    stage,
+)
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -27,9 +38,17 @@ PIN = "83164"
 HASH = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PIN)
 
 
+OF_THE_SITE = """
+[lab-phones](+)
+exten => *65,1,Goto(callrouter-person,sign-in,1)
+exten => *66,1,Goto(callrouter-person,pause,1)
+exten => _*66X,1,Goto(callrouter-person,pause-${EXTEN:-1},1)
+"""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def here(install: Install) -> AsyncIterator[Floor]:
-    async with stage(install, 3) as made:
+    async with stage(install, 3, dialplan=DIALPLAN + OF_THE_SITE) as made:
         yield made
 
 
@@ -70,6 +89,39 @@ async def test_signing_in_and_out(here: Floor) -> None:
     assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_OUT)
     assert here.state("a1") == "offline"
     assert not here.happened(Happened.TOLD)  # it was themselves
+    await here.quiet()
+
+
+def paused(here: Floor) -> str | None:
+    return here.router.floor.agents["a1"].pause
+
+
+async def test_a_digit_behind_the_code_chooses_the_reason_for_a_pause(here: Floor) -> None:
+    await begin(here, *agents(sign_in=SignIn.ALWAYS))
+    reasons = {name: PauseSpec(reason=name) for name in ("lunch", "tea", "training")}
+    here.post(ConfigReloaded(table=replace(here.spec, pauses=reasons)))
+    await here.until(lambda: here.router.floor.table.pauses == reasons)
+    assert await dial(here, "1001", "*462") == heard(sounds.PAUSED, ("digits/2",))
+    assert paused(here) == "tea"
+    assert await dial(here, "1001", "*463") == heard(sounds.PAUSED, ("digits/3",))
+    assert paused(here) == "training", "another digit is another reason, and no end of the pause"
+    assert await dial(here, "1001", "*464") == heard(sounds.NOT_POSSIBLE)
+    assert paused(here) == "training"
+    assert await dial(here, "1001", "*46") == heard(sounds.NOT_PAUSED)
+    assert paused(here) is None
+    assert await dial(here, "1001", "*46") == heard(sounds.PAUSED, ("digits/1",))
+    assert paused(here) == "lunch"
+    await here.quiet()
+
+
+async def test_numbers_of_the_site_lead_to_the_names(here: Floor) -> None:
+    """`lab-phones` has *65, *66 and *661 of its own, which lead to sign-in, pause and pause-1."""
+    await begin(here)
+    assert await dial(here, "1001", "*65") == heard(sounds.SIGNED_IN)
+    assert await dial(here, "1001", "*66") == heard(sounds.PAUSED)
+    assert await dial(here, "1001", "*66") == heard(sounds.NOT_PAUSED)
+    assert await dial(here, "1001", "*661") == heard(sounds.NOT_POSSIBLE)
+    assert await dial(here, "1001", "*65") == heard(sounds.SIGNED_OUT)
     await here.quiet()
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from callrouter.lab import Install, lab
 from callrouter.pbx.asterisk.dialplan import render_extensions, render_manager, version
+from callrouter.settings import load
 from tests.daemon.process import free_port
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(240)]
@@ -152,6 +153,44 @@ async def test_phones_are_judged_as_the_router_judges_them(
     assert "✓ PJSIP/2004@carrier (hal, desk): can be rung; asks for key 1" in said
     assert "✗ PJSIP/2004@branch (hal, other): there is no trunk PJSIP/branch" in said
     assert "- dial_number: [from-internal] has no way for a number such as 447700900000" in said
+
+
+@pytest.mark.parametrize("reporting", [False, True])
+async def test_who_else_has_the_codes(install: Install, tmp_path: Path, reporting: bool) -> None:
+    """As in FreePBX: its own *45 in a context beside ours, *46 with more than one step, and *49 nowhere else."""
+    dialplan = render_extensions() + (
+        "[globals]\nQUEUETOGGLE = *45\n"
+        "[lab-phones](+)\ninclude => ext-queues\n"
+        "[ext-queues]\nexten => *45,1,NoOp()\nexten => *46,1,Answer()\n same => n,NoOp()\n"
+    )
+    manager = render_manager("router", SECRET)
+    if reporting:
+        manager = manager.replace("write = call", "write = reporting,call")
+    async with lab(install, phones=("1001",), dialplan=dialplan, manager=manager) as here:
+        config = configure(tmp_path, here.asterisk.ami_port)
+        said = re.sub(r"\s+", " ", (await doctor(config))[1])
+        whole = config / "all.yaml"
+        codes = (
+            'codes: {sign_in: "*65", pause: "*66", mobile: "*67", register: "*68", ready: "*69"}\n'
+        )
+        whole.write_text(whole.read_text() + codes)
+        moved = re.sub(r"\s+", " ", (await doctor(config))[1])
+        here.asterisk.write_config(
+            "lab-dialplan.conf",
+            dialplan.replace(
+                render_extensions(), render_extensions(load(config, environ={}).codes)
+            ),
+        )
+        await here.asterisk.cli("dialplan reload")
+        written = re.sub(r"\s+", " ", (await doctor(config))[1])
+    whose = "that of [ext-queues]" if reporting else "FreePBX's own (Queue Toggle)"
+    assert f"✗ *45 in [lab-phones] is {whose} as well" in said
+    assert "✗ *46 in [lab-phones] is that of" in said
+    assert "*49 in" not in said
+    assert "cannot dial the codes (*65 and others)" in moved
+    assert "cannot dial the codes" not in written
+    assert "✓ dialplan is there, of this version" in written
+    assert "as well" not in written
 
 
 async def test_a_missing_dialplan_and_a_missing_right(install: Install, tmp_path: Path) -> None:

@@ -346,7 +346,7 @@ def test_no_key_is_forgotten() -> None:
     }  # fmt: skip
     assert names(Settings) == {
         "table", "pbxes", "http", "users", "pins", "service_levels", "numbers", "timezone", "database",
-        "warnings", "files", "removals_at_once", "socket",
+        "warnings", "files", "removals_at_once", "socket", "codes",
     }  # fmt: skip
 
 

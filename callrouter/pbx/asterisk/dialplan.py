@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 
+from callrouter.model.phoning import NAMES, SHIPPED_CODES, Code, PhoneCodes
 from callrouter.pbx.asterisk import words
 from callrouter.shipped import folder
 
@@ -14,16 +16,37 @@ MANAGER = "manager_callrouter.conf"
 _PLAIN = re.compile(r"[^\s;\[\]\x00-\x1f\x7f]+")
 
 
-def render_extensions() -> str:
-    """`extensions_callrouter.conf`. It serves any queue, so that a new one needs no reload."""
-    return (folder("dialplan") / EXTENSIONS).read_text()
+def render_extensions(codes: PhoneCodes = SHIPPED_CODES) -> str:
+    """`extensions_callrouter.conf`, with the codes that agents dial.
+
+    It serves any queue, so that a new one needs no reload.
+    """
+    text = (folder("dialplan") / EXTENSIONS).read_text()
+    return _CODES.sub(lambda _: "".join(_dialled(codes)), text, count=1)
+
+
+_CODE = r"exten => \S+,1,Goto\(callrouter-person,\S+\n"
+_CODES = re.compile(f"(?:{_CODE})+")
+"""The lines of [callrouter-codes] that a site may have otherwise: the first such in the file."""
+
+
+def _dialled(codes: PhoneCodes) -> Iterator[str]:
+    for code, name in NAMES.items():
+        dialled = codes.named(code)
+        if not dialled:
+            continue
+        yield f"exten => {dialled},1,Goto({words.PERSON},{name},1)\n"
+        if code is Code.PAUSE_RESUME:
+            reason = f"{name}-${{EXTEN:-1}}"
+            yield f"exten => _{dialled}[1-9],1,Goto({words.PERSON},{reason},1)\n"
 
 
 def version(text: str) -> str:
     """What the context ``callrouter-version`` of a dialplan has to say: a digest of its other lines.
 
-    Comments and blank lines do not count.
+    Comments, blank lines and the codes, which a site may move, do not count.
     """
+    text = re.sub(_CODE, "", text)
     lines = [line.strip() for line in text.partition("\n[callrouter-version]\n")[0].splitlines()]
     meant = "\n".join(line for line in lines if line and not line.startswith(";"))
     return hashlib.sha256(meant.encode()).hexdigest()[:12]

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from callrouter.model.phoning import SHIPPED_CODES, PhoneCodes
 from callrouter.model.table import Table
 from callrouter.pbx.asterisk import doctorinbound, doctorphones, doctorplan, orders, words
 from callrouter.pbx.asterisk.ask import Ask, within
@@ -41,10 +42,12 @@ class Wanted:
 
     `spoken` are the sounds that people hear, by language (empty: Asterisk's own). `router` is
     process id and start (epoch seconds) of the router of this configuration; None: it does not run.
+    `codes` are what agents dial.
     """
 
     spoken: Mapping[str, Iterable[str]]
     router: tuple[int, float] | None
+    codes: PhoneCodes = SHIPPED_CODES
 
 
 async def examine(
@@ -98,7 +101,7 @@ async def _looks(
         async for finding in _echoes(ask):
             yield finding
         endpoints = dict.fromkeys(device.endpoint for device, _ in phones)
-        async for finding in doctorplan.look(ask, table, endpoints, wanted.spoken):
+        async for finding in doctorplan.look(ask, table, endpoints, wanted.spoken, wanted.codes):
             yield finding
     async for finding in _ways(ask, orders.ways(settings) or [""]):
         yield finding

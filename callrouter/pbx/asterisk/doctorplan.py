@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 
+from callrouter.model.phoning import PhoneCodes
 from callrouter.model.table import QueueSpec, Table, ToDialplan
-from callrouter.pbx.asterisk import dialplan, words
+from callrouter.pbx.asterisk import dialplan, doctorcodes, words
 from callrouter.pbx.asterisk.ask import Ask, within
 from callrouter.pbx.asterisk.errors import AmiError
 from callrouter.pbx.base import Finding
@@ -23,7 +24,6 @@ _TRIED_WITHIN = 5.0
 _A_MOMENT = 0.3
 _AT_ONCE = 15
 """Sounds that are tried at the same time; each is a call from Asterisk to itself."""
-_CODE = "*45"
 
 
 async def contexts(ask: Ask) -> list[str]:
@@ -32,7 +32,11 @@ async def contexts(ask: Ask) -> list[str]:
 
 
 async def look(
-    ask: Ask, table: Table, phones: Iterable[str], spoken: Mapping[str, Iterable[str]]
+    ask: Ask,
+    table: Table,
+    phones: Iterable[str],
+    spoken: Mapping[str, Iterable[str]],
+    codes: PhoneCodes,
 ) -> AsyncIterator[Finding]:
     """The dialplan, whose contexts are all there.
 
@@ -41,6 +45,7 @@ async def look(
         table: the queues, which send callers to places.
         phones: the endpoints of agents.
         spoken: the sounds that people hear, by language (empty: Asterisk's own).
+        codes: what agents dial.
     """
     if await ask.variable(dialplan.is_ours()) == "1":
         yield Finding(True, "dialplan is there, of this version")
@@ -49,7 +54,7 @@ async def look(
         yield Finding(False, what, WRITE_IT)
     async for finding in _places(ask, table):
         yield finding
-    async for finding in _codes(ask, phones):
+    async for finding in doctorcodes.look(ask, phones, codes):
         yield finding
     async for finding in _sounds(ask, spoken):
         yield finding
@@ -81,26 +86,6 @@ def _targets(queue: QueueSpec) -> Iterable[tuple[str, str]]:
         target = getattr(queue, way)
         if isinstance(target, ToDialplan):
             yield way, f"{target.context},{target.extension},{target.priority}"
-
-
-async def _codes(ask: Ask, phones: Iterable[str]) -> AsyncIterator[Finding]:
-    """Whether agents can dial the codes, and see lamps."""
-    places: dict[str, list[str]] = {}
-    for phone in phones:
-        tech, _, name = phone.partition("/")
-        if tech == "PJSIP" and (place := await ask.variable(f"PJSIP_ENDPOINT({name},context)")):
-            places.setdefault(place, []).append(phone)
-    for place, there in places.items():
-        if await ask.variable(f"DIALPLAN_EXISTS({place},{_CODE},1)") == "0":
-            more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-            yield Finding(
-                None,
-                f"{there[0]}{more} cannot dial the codes ({_CODE} and others)",
-                f"include => {words.CODES} in [{place}], if agents are to use them",
-            )
-    if await ask.variable("IFMODULE(res_pjsip_exten_state.so)") == "0":
-        what = "lamps (BLF) cannot be shown: res_pjsip_exten_state is not loaded"
-        yield Finding(None, what, "load it and res_pjsip_pubsub, if agents have such keys")
 
 
 # ---------------------------------------------------------------- sounds

@@ -15,8 +15,8 @@ from functools import partial
 
 from callrouter.model.events import LegEnd
 from callrouter.model.phoning import (
+    SHIPPED_CODES,
     CallNumber,
-    Code,
     CodeDialled,
     DigitsKeyed,
     NumberAnswered,
@@ -46,7 +46,6 @@ _REF = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[_-][A-Za-z0-9]{1,8}){0,3}|", re.ASCII)
 _NOT_KEYS = re.compile(r"[^0-9*#]", re.ASCII)
 _NOT_NUMBER = re.compile(r"[^0-9+]", re.ASCII)
-_CODES = {code.value: code for code in Code}
 
 _SPARE = 5.0
 """Seconds within which Asterisk has said how a call to a number ended, after its time was up."""
@@ -169,8 +168,8 @@ class People:
         if uid in self._here or (not own and len(self._strangers) >= MOST):
             return
         match said.words:
-            case ["code", dialled, *number] if dialled in _CODES:
-                code = _CODES[dialled]
+            case ["code", dialled, *number] if found := SHIPPED_CODES.read(dialled):
+                code, digit = found
             case _:
                 return
         self._here[uid] = 0.0
@@ -183,6 +182,7 @@ class People:
                 code=code,
                 endpoint=endpoint,
                 caller_number=_NOT_NUMBER.sub("", "".join(number))[:20],
+                digit=digit,
             )
         )
 

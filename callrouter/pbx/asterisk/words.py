@@ -106,7 +106,7 @@ def ticking(tick: str) -> tuple[int, float] | None:
 
 def is_there(context: str) -> str:
     """The variable that is 1 where a context of ours is in the dialplan, and 0 where it is not."""
-    extension = {OFFER: "desk", CODES: "*45", PERSON: "ask"}.get(context, "x")
+    extension = {OFFER: "desk", CODES: "register", PERSON: "ask"}.get(context, "x")
     return f"DIALPLAN_EXISTS({context},{extension},1)"
 
 

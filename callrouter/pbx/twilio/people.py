@@ -45,7 +45,6 @@ KEPT: Final = 600.0
 """Seconds for which the token of such a call is still known, for whoever answers late."""
 
 _BACK_OFF: Final = 0.5
-_CODES: Final = {code.value: code for code in Code}
 _USER: Final = re.compile(r"sips?:([^@;:]{1,60})@", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9._+-]{1,64}", re.ASCII)
 _DOMAIN: Final = re.compile(r"[a-z0-9.-]{1,100}", re.ASCII)
@@ -161,22 +160,29 @@ class People:
         person.number = number if _NUMBER.fullmatch(number) else ""
         if params.get("To") == self._settings.codes:
             person.choosing = True
-            self._ask(person, (twiml.WHICH_CODE,), 3, 7.0)
+            self._ask(person, (twiml.WHICH_CODE,), self._longest_code(), 7.0)
             return person.document
         dialled = _USER.match(params.get("To", ""))
-        code = _CODES.get(unquote(dialled[1]) if dialled is not None else "")
+        code = unquote(dialled[1]) if dialled is not None else ""
         return self._chosen(person, code, _endpoint(params))
 
-    def _chosen(self, person: _Person, code: Code | None, endpoint: str) -> str:
-        if code is None:
+    def _longest_code(self) -> int:
+        """Keys of the longest code; one for a pause may have a digit behind it."""
+        codes = self._settings.phone_codes
+        return max(len(codes.pause) + 1, *(len(codes.named(code)) for code in Code))
+
+    def _chosen(self, person: _Person, keyed: str, endpoint: str) -> str:
+        found = self._settings.phone_codes.read(keyed)
+        if found is None:
             self._last_words(person, (twiml.NO_SUCH_CODE,))
             return person.document
         dialled = CodeDialled(
             pbx=self._ledger.name,
             channel=person.sid,
-            code=code,
+            code=found[0],
             endpoint=endpoint,
             caller_number=person.number,
+            digit=found[1],
         )
         return self._hear(person, dialled)
 
@@ -190,7 +196,7 @@ class People:
         person.asked = ""
         if person.choosing:
             person.choosing = False
-            return self._chosen(person, _CODES.get(digits), "")
+            return self._chosen(person, digits, "")
         return self._hear(
             person, DigitsKeyed(pbx=self._ledger.name, channel=person.sid, digits=digits)
         )

@@ -1,0 +1,78 @@
+"""What `doctor` says of the codes that agents dial: whether they can, and who else has them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+from callrouter.model.phoning import Code, PhoneCodes
+from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk.ask import Ask
+from callrouter.pbx.asterisk.errors import AmiError
+from callrouter.pbx.base import Finding
+
+_FREEPBX: Final = {
+    "QUEUETOGGLE": "Queue Toggle",
+    "QUEUEPAUSETOGGLE": "Queue Pause Toggle",
+}
+"""Global variables in which FreePBX keeps feature codes of its own queues, and what it calls them."""
+_MOVE: Final = "choose others in codes: and write the dialplan again (callrouter dialplan), or take theirs away"
+
+
+async def look(ask: Ask, phones: Iterable[str], codes: PhoneCodes) -> AsyncIterator[Finding]:
+    """Whether agents can dial the codes, who else has them, and whether lamps can be seen."""
+    wanted = [codes.named(code) for code in Code if codes.named(code)]
+    places: dict[str, list[str]] = {}
+    for phone in phones:
+        tech, _, name = phone.partition("/")
+        if tech == "PJSIP" and (place := await ask.variable(f"PJSIP_ENDPOINT({name},context)")):
+            places.setdefault(place, []).append(phone)
+    for place, there in places.items():
+        missing = [
+            code
+            for code in wanted
+            if await ask.variable(f"DIALPLAN_EXISTS({place},{code},1)") == "0"
+        ]
+        if missing:
+            more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+            others = " and others" if missing[1:] else ""
+            yield Finding(
+                None,
+                f"{there[0]}{more} cannot dial the codes ({missing[0]}{others})",
+                f"include => {words.CODES} in [{place}], if agents are to use them",
+            )
+        for code in wanted:
+            if code not in missing and (whose := await _others(ask, place, code)):
+                yield Finding(False, f"{code} in [{place}] is {whose} as well", _MOVE)
+    if await ask.variable("IFMODULE(res_pjsip_exten_state.so)") == "0":
+        what = "lamps (BLF) cannot be shown: res_pjsip_exten_state is not loaded"
+        yield Finding(None, what, "load it and res_pjsip_pubsub, if agents have such keys")
+
+
+async def _others(ask: Ask, place: str, code: str) -> str:
+    """Who else has a code where agents' phones dial, in words; empty: nothing is known of any.
+
+    The whole dialplan is shown to accounts with write=reporting only, which the router's has no use for. Without
+    it two things tell: what FreePBX notes of its own codes, and a second step, which ours has not.
+    """
+    contexts = await _contexts(ask, place, code)
+    if contexts:
+        return "that of " + ", ".join(f"[{name}]" for name in contexts)
+    for variable, feature in _FREEPBX.items():
+        if await ask.variable(f"GLOBAL({variable})") == code:
+            return f"FreePBX's own ({feature})"
+    if await ask.variable(f"DIALPLAN_EXISTS({place},{code},2)") == "1":
+        return f"that of another context in or below [{place}]"
+    return ""
+
+
+async def _contexts(ask: Ask, place: str, code: str) -> list[str]:
+    """The contexts, other than ours, in or below a place that have an extension; none where that is not shown."""
+    try:
+        rows = await ask.session.list(
+            {"Action": "ShowDialPlan", "Context": place, "Extension": code}
+        )
+    except AmiError:
+        return []
+    named = (row.get("Context") for row in rows if row.get("Extension"))
+    return [name for name in dict.fromkeys(named) if name and name != words.CODES]

@@ -1,0 +1,32 @@
+"""What agents dial, where a site has moved the codes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from callrouter.model.phoning import PhoneCodes
+from callrouter.settings import schema
+from callrouter.settings.folder import Document
+from callrouter.settings.problems import quoted
+
+
+def build_codes(root: schema.Root, document: Document) -> PhoneCodes:
+    """Make the codes; two that cannot be told apart are reported."""
+    if root.codes is None:
+        return PhoneCodes()
+    written = {
+        item.name: getattr(root.codes, "register_" if item.name == "register" else item.name)
+        for item in fields(PhoneCodes)
+    }
+    codes = {name: "" if code == "none" else code for name, code in written.items()}
+    taken: dict[str, str] = {}
+    for name, code in codes.items():
+        if code in taken:
+            text = f"{name}: {quoted(code)} is {taken[code]}'s already"
+            document.error(("codes", name), text, "give each a code of its own")
+        elif code and code[:-1] and code[:-1] == codes["pause"] and code[-1] in "123456789":
+            text = f"{name}: {quoted(code)} is a pause for the reason of that digit"
+            document.error(("codes", name), text, "give each a code of its own")
+        elif code:
+            taken[code] = name
+    return PhoneCodes(**codes)
