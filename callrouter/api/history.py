@@ -188,7 +188,7 @@ class History:
     def _enter(self, story: Story, record: Record) -> None:
         story.queue = record.queue
         story.state, story.result, story.wait = "waiting", "", None
-        _, number, name = record.detail
+        _, number, name, *_ = record.detail
         story.caller_number, story.caller_name = str(number), str(name)
         call = self._floor.calls.get(record.call)
         if call is not None:

@@ -7,7 +7,7 @@ import pytest
 
 from callrouter.api.records import said
 from callrouter.model.commands import Happened, Leave
-from callrouter.model.events import PbxLost
+from callrouter.model.events import CallArrived, PbxLost, PbxSnapshot, SeenCall
 from callrouter.model.table import HangUp
 from tests.api.world import Client, World
 
@@ -246,3 +246,15 @@ async def test_only_a_call_that_is_on(client: Client, world: World, method: str,
 @pytest.mark.parametrize("path", ["queues/none", "calls/none"])
 async def test_unknown(client: Client, path: str) -> None:
     assert (await client.get(f"/api/{path}")).status == 404
+
+
+async def test_a_caller_who_was_found_waiting_is_shown_like_any_other(
+    client: Client, world: World
+) -> None:
+    arrived = CallArrived(
+        call="office-1.1", pbx="office", queue="support", caller_number="+447700900123"
+    )
+    world.runtime.post(PbxSnapshot(pbx="office", calls=(SeenCall(arrived=arrived, talking_to=""),)))
+    (seen,) = await get(client, "/api/calls")
+    assert (seen["id"], seen["caller_number"]) == ("office-1.1", "+447700900123")
+    assert world.runtime.faults == 0
