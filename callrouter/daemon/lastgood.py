@@ -18,7 +18,7 @@ from typing import Final
 from callrouter.model.table import QueueSpec
 from callrouter.settings import ConfigError, Problem, Settings, load
 from callrouter.settings.describe import changes
-from callrouter.settings.losses import gone_queues, losses
+from callrouter.settings.losses import gone_queues, losses, only_cut
 from callrouter.settings.past import (
     FOLDER,
     File,
@@ -83,12 +83,11 @@ def start(folder: Path, environ: Mapping[str, str], now: float) -> Start:
     before = good[0]
     held: tuple[str, ...] = ()
     if not before.removals_at_once:
-        lines = changes(before, settings)
-        held = losses(before.table, settings.table, before=good[1], after=files, lines=lines)
+        if only_cut(good[1], files):  # else they were edited while no daemon ran
+            lines = changes(before, settings)
+            held = losses(before.table, settings.table, before=good[1], after=files, lines=lines)
         if not held and past.held() == says(listing(files)):
-            held = tuple(
-                f"queue {name} is gone" for name in gone_queues(before.table, settings.table)
-            )
+            held = past.held_lines()
     if held:
         return Start(settings=before, files=good[1], held=held)
     gone = gone_queues(before.table, settings.table)

@@ -116,6 +116,15 @@ def _cut(before: Files, after: Files, lines: Sequence[str]) -> Iterator[str]:
             yield f"{name} {how}: {'; '.join(lines[:_NAMED])}{more}"
 
 
+def only_cut(before: Files, after: Files) -> bool:
+    """Whether all that has become of the files is that they are gone, empty or cut: that is hardly an edit."""
+    return all(
+        name in before
+        and (file.content == before[name].content or how_cut(before[name].content, file.content))
+        for name, file in after.items()
+    )
+
+
 def how_cut(before: bytes, after: bytes | None) -> str:
     """In which way a file seems to have lost something; empty: it does not."""
     if not before.strip():

@@ -234,6 +234,29 @@ def test_a_start_with_files_that_cannot_be_used(place: Place, how: Callable[[Pla
         assert waiting(place) == ["c1", "c2"]
 
 
+def test_other_files_put_in_place_while_no_daemon_runs_are_taken(place: Place) -> None:
+    with started(place, {"in_step": True}):
+        until((place.config / "history/head.json").exists)
+    (place.config / "queues.yaml").unlink()
+    place.write(
+        "agents", "agents: {zoe: {devices: {desk: PJSIP/7}}}\nqueues: {q: {agents: [zoe]}}\n"
+    )
+    with started(place, {"in_step": True}) as daemon:
+        assert "last good" not in daemon.log
+        view = json.loads(place.call("agents", "--json").stdout)
+        assert [agent["id"] for agent in view] == ["zoe"]
+
+
+def test_what_was_held_back_for_its_agents_alone_stays_so_over_a_restart(place: Place) -> None:
+    with started(place, {**SCENE, "in_step": True}) as daemon:
+        until(lambda: waiting(place) == ["c1", "c2"])
+        place.write("queues", QUEUES.replace(", agents: {alice: 1, bob: 2}", ", agents: []"))
+        daemon.wait_for(IN_FORCE)
+    with started(place, FOUND) as daemon:
+        daemon.wait_for("configuration held back: queue support loses all of its agents")
+        until(lambda: waiting(place) == ["c1", "c2"])
+
+
 def test_a_first_start_with_a_mistake_ends(place: Place) -> None:
     spoilt(place)
     answer = place.call("run")
