@@ -100,6 +100,7 @@ def _asterisk(
         spoken={"": (), **dict.fromkeys(languages, sounds.every())},
         router=None if status is None else (status["pid"], parse(status["started_at"]).timestamp()),
         codes=settings.codes,
+        counts={} if status is None else status["pbx"].get(office.id, {}).get("counts", {}),
     )
     return asterisk.examine(office.id, office, settings.table, wanted)
 

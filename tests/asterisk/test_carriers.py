@@ -10,6 +10,9 @@ import pytest_asyncio
 from callrouter.lab import Dialog, Install, Refuse
 from callrouter.lab.behaviour import Behaviour
 from callrouter.model.commands import Happened
+from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk.doctor import Wanted, examine
+from callrouter.settings import AsteriskSettings
 from callrouter.settings.numbers import numbering
 from tests.asterisk.floor import Answer, Floor, mobile, person, queue, staff, stage
 
@@ -144,3 +147,24 @@ async def test_a_trunk_that_is_out_of_order_is_passed_over_and_a_wrong_number_is
     assert here.outcomes() == [("m1", "unreachable")]
     await caller.bye()
     await here.quiet()
+
+
+async def test_doctor_tells_of_what_the_router_has_counted(here: Floor) -> None:
+    counts = {words.NUMBERS_REFUSED: 3, words.NEXT_TRUNK: 2}
+    settings = AsteriskSettings(
+        id="office",
+        port=here.lab.asterisk.ami_port,
+        username="callrouter",
+        secret="change-me",
+        dial_number="PJSIP/{number}@carrier",
+    )
+    wanted = Wanted(spoken={}, router=None, counts=counts)
+    found = [one.what async for one in examine("office", settings, here.spec, wanted)]
+    assert (
+        "dial_number: 3 calls to agents' phones were refused for the caller's number they showed"
+        in found
+    )
+    assert (
+        "dial_number: 2 calls to agents' phones failed by the first dial_number and went on by the next"
+        in found
+    )

@@ -7,8 +7,9 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from callrouter.model.phoning import SHIPPED_CODES, PhoneCodes
 from callrouter.model.table import Table
@@ -43,11 +44,13 @@ class Wanted:
     `spoken` are the sounds that people hear, by language (empty: Asterisk's own). `router` is
     process id and start (epoch seconds) of the router of this configuration; None: it does not run.
     `codes` are what agents dial.
+    `counts` is what that router has counted on this Asterisk.
     """
 
     spoken: Mapping[str, Iterable[str]]
     router: tuple[int, float] | None
     codes: PhoneCodes = SHIPPED_CODES
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 async def examine(
@@ -103,7 +106,7 @@ async def _looks(
         endpoints = dict.fromkeys(device.endpoint for device, _ in phones)
         async for finding in doctorplan.look(ask, table, endpoints, wanted.spoken, wanted.codes):
             yield finding
-    async for finding in _ways(ask, orders.ways(settings) or [""]):
+    async for finding in _ways(ask, orders.ways(settings) or [""], wanted.counts):
         yield finding
     async for finding in doctorphones.headers(ask, table, phones):
         yield finding
@@ -111,13 +114,33 @@ async def _looks(
         yield finding
 
 
-async def _ways(ask: Ask, dial_numbers: list[str]) -> AsyncIterator[Finding]:
+async def _ways(
+    ask: Ask, dial_numbers: list[str], counts: Mapping[str, int]
+) -> AsyncIterator[Finding]:
     """The way in for callers, and the ways out to mobiles."""
     async for finding in doctorinbound.look(ask, dial_numbers[0]):
         yield finding
     for dial_number in dial_numbers:
         async for finding in doctorphones.way_out(ask, dial_number):
             yield finding
+    for count, what, advice in (
+        (
+            counts.get(words.NUMBERS_REFUSED, 0),
+            "were refused for the caller's number they showed",
+            _SHOW,
+        ),
+        (
+            counts.get(words.NEXT_TRUNK, 0),
+            "failed by the first dial_number and went on by the next",
+            _TRUNK,
+        ),
+    ):
+        if count:
+            yield Finding(None, f"dial_number: {count} calls to agents' phones {what}", advice)
+
+
+_SHOW: Final = "the business's number was shown instead; show: business does so at once"
+_TRUNK: Final = "is the first trunk registered, does its provider answer?"
 
 
 async def _version(ask: Ask) -> AsyncIterator[Finding]:

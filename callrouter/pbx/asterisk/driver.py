@@ -194,8 +194,8 @@ class AsteriskPbx:
 
     def _refused(self) -> dict[str, int]:
         counts = {
-            "callers' numbers refused by the carrier": self.outbox.numbers_refused,
-            "calls by the next dial_number": self.outbox.trunks_failed,
+            words.NUMBERS_REFUSED: self.outbox.numbers_refused,
+            words.NEXT_TRUNK: self.outbox.trunks_failed,
         }
         return {what: count for what, count in counts.items() if count}
 

@@ -275,6 +275,10 @@ def carrier_refused(cause: str, tech_cause: str, *, after: float) -> bool:
     return unsure and after < QUICK
 
 
+NUMBERS_REFUSED: Final = "callers' numbers refused by the carrier"
+NEXT_TRUNK: Final = "calls by the next dial_number"
+"""What the driver counts under these names, for status, metrics and doctor."""
+
 _TRUNK_STATUS: Final = frozenset({"408", "500", "502", "503", "504"})
 _TRUNK_CAUSES: Final = frozenset({"27", "34", "38", "41", "42", "44"})
 """Destination or network out of order, no circuit, a temporary failure, congestion (Q.850)."""
