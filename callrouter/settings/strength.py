@@ -26,7 +26,7 @@ _HEX: Final = re.compile("[0-9a-f]+|[0-9A-F]+")
 
 
 def bits(secret: str) -> float:
-    """The bits that whoever guesses has to find out, at most.
+    """The bits that a guess has to find out, at most.
 
     Known words, repetitions and sequences (``aaaa``, ``abcd``, ``4321``) count as one character. What is
     drawn from 16 digits has 4 bits a character, and so on. A secret that was drawn by chance is not
