@@ -257,6 +257,22 @@ def write(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None =
         folder.write(name, content, mode, owner)
 
 
+def read_file(path: Path, most: int) -> bytes | None:
+    """The first `most` bytes of a file, links followed; None: it is none, but a pipe, a device or a folder.
+
+    A pipe would hang us, were it not opened without waiting.
+
+    Raises:
+        OSError: it is not there, or not to be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(most)
+
+
 # ---------------------------------------------------------------- the way to a folder, for root
 
 

@@ -22,7 +22,7 @@ from callrouter.model.events import ConfigReloaded, Event
 from callrouter.model.steps import steps
 from callrouter.model.table import Table
 from callrouter.settings import ConfigError, Settings, load
-from callrouter.settings.describe import changes
+from callrouter.settings.describe import bounded, changes
 from callrouter.settings.losses import losses, occupied
 from callrouter.settings.past import (
     FOLDER,
@@ -256,7 +256,7 @@ class Configuration:
                 if line.endswith(_RESTART)
             )
             lost = losses(old.table, settings.table, before=self._files, after=files, lines=lines)
-        return Reading(settings, files, lines, restart, lost)
+        return Reading(settings, files, bounded(lines), restart, lost)
 
     def _keep_held(self, files: Mapping[str, File], lines: tuple[str, ...]) -> None:
         """Let a later run know what is held back."""
@@ -301,7 +301,7 @@ class Configuration:
         try:
             with self.past.laid_out(self.past.head() or {}) as folder, _frozen():
                 old = load(folder, environ=self._environ, base=self._folder)
-                return tuple(changes(old, self._started_with))
+                return bounded(changes(old, self._started_with))
         except (ConfigError, OSError):
             return ("changed while the daemon was not running",)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import tzinfo
 from enum import Enum
@@ -21,6 +21,16 @@ from callrouter.settings.wording import duration, hours, masked
 
 _RESTART: Final = " (needs a restart)"
 _Value = TypeVar("_Value")
+
+
+MOST_LINES: Final = 1_000
+"""Changes of one reading that are told one by one, in answers, in the log and in the history."""
+
+
+def bounded(lines: Sequence[str]) -> tuple[str, ...]:
+    """The first `MOST_LINES` of the changes, and how many more there are."""
+    more = len(lines) - MOST_LINES
+    return tuple(lines) if more <= 0 else (*lines[:MOST_LINES], f"and {more} more changes")
 
 
 def changes(old: Settings, new: Settings) -> list[str]:

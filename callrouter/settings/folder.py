@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from callrouter.files import read_file
 from callrouter.settings.fields import NAME_PATTERN
 from callrouter.settings.problems import Findings, Source, quoted
 from callrouter.settings.substitute import Substituted, Substituter
@@ -184,12 +185,10 @@ def _read_file(
 ) -> tuple[Source, Section | None]:
     source = Source(path.name, [])
     try:
-        # A pipe named x.yaml would hang us.
-        if not stat.S_ISREG(path.stat().st_mode):
+        raw = read_file(path, MAX_BYTES + 1)
+        if raw is None:
             findings.error(source, 0, 0, "is not a file")
             return source, None
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         findings.error(source, 0, 0, f"cannot be read: {_why(error)}", readers(path, error))
         return source, None

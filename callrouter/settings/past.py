@@ -302,8 +302,8 @@ class Past:
             note = {"files": says(listing(files)), "lines": lines}
             self._write("held.json", json.dumps(note).encode())
         else:
-            with suppress(FileNotFoundError):
-                (self.place / "held.json").unlink()
+            with suppress(FileNotFoundError), self._opened() as folder:
+                folder.remove("held.json")
 
     def _rollback(self) -> dict[str, Any] | None:
         with suppress(ValueError, OSError), self._opened() as folder:

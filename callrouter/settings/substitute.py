@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self, TypeAlias
 
+from callrouter.files import read_file
 from callrouter.settings.hiding import is_secret
 from callrouter.settings.problems import quoted
 
@@ -151,13 +152,11 @@ class Substituter:
         what = "the file in ${file:…}" if secret else f"file {quoted(name)}"
         try:
             path = self._folder / name
-            # A pipe or a device would never end, or never begin.
-            if not path.is_file():
+            raw = read_file(path, _MOST + 1) if path.exists() else None
+            if raw is None:
                 if secret:
                     raise SubstitutionError("the file in ${file:…} does not exist")
                 raise SubstitutionError(f"no such file: {quoted(name)}", f"looked in {path.parent}")
-            with path.open("rb") as file:
-                raw = file.read(_MOST + 1)
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
             raise SubstitutionError(f"{what} is not UTF-8 text") from None
