@@ -155,6 +155,32 @@ async def test_phones_are_judged_as_the_router_judges_them(
     assert "- dial_number: [from-internal] has no way for a number such as 447700900000" in said
 
 
+@pytest.mark.parametrize("readable", [True, False])
+async def test_music_classes(install: Install, tmp_path: Path, readable: bool) -> None:
+    manager = render_manager("router", SECRET)
+    files = {
+        "musiconhold.conf": "[base](!)\nmode=files\ndirectory=/tmp\n[default](base)\n[jazz](base)\n"
+    }
+    async with lab(
+        install,
+        phones=("1001",),
+        dialplan=render_extensions(),
+        manager=manager,
+        files=files,
+        modules=("func_config",) if readable else (),
+    ) as here:
+        config = configure(tmp_path, here.asterisk.ami_port)
+        whole = config / "all.yaml"
+        more = "queues: {j: {music: jazz}, f: {music: folk}, g: {music: folk}, "
+        whole.write_text(whole.read_text().replace("queues: {", more))
+        said = re.sub(r"\s+", " ", (await doctor(config))[1])
+    if readable:
+        assert "✓ music class jazz is there" in said
+        assert "✗ f, g: there is no music class folk in musiconhold.conf" in said
+    else:
+        assert "- music classes not readable: jazz, folk" in said
+
+
 @pytest.mark.parametrize("reporting", [False, True])
 async def test_who_else_has_the_codes(install: Install, tmp_path: Path, reporting: bool) -> None:
     """As in FreePBX: its own *45 in a context beside ours, *46 with more than one step, and *49 nowhere else."""

@@ -11,6 +11,7 @@ from callrouter.model.table import QueueSpec, Table, ToDialplan
 from callrouter.pbx.asterisk import dialplan, doctorcodes, words
 from callrouter.pbx.asterisk.ask import Ask, within
 from callrouter.pbx.asterisk.errors import AmiError
+from callrouter.pbx.asterisk.known import music_class
 from callrouter.pbx.base import Finding
 
 WRITE_IT = (
@@ -54,6 +55,8 @@ async def look(
         yield Finding(False, what, WRITE_IT)
     async for finding in _places(ask, table):
         yield finding
+    async for finding in _music(ask, table):
+        yield finding
     async for finding in doctorcodes.look(ask, phones, codes):
         yield finding
     async for finding in _sounds(ask, spoken):
@@ -67,7 +70,7 @@ async def _places(ask: Ask, table: Table) -> AsyncIterator[Finding]:
         for way, place in _targets(queue):
             if "$" not in place and await ask.variable(f"DIALPLAN_EXISTS({place})") == "0":
                 what = f"{queue.id}: {way} leads to {place}, which is not in the dialplan"
-                yield Finding(False, what, "callers would go to callrouter-fallback instead")
+                yield Finding(False, what, "callers would leave as if the queue had no such target")
         user = f"DIALPLAN_EXISTS({words.FALLBACK_USER},{queue.id},1)"
         if await ask.variable(user) == "0":
             bare.append(queue.id)
@@ -79,6 +82,26 @@ async def _places(ask: Ask, table: Table) -> AsyncIterator[Finding]:
             "with the router and all phones away, callers hear that all lines are busy; put there "
             "what shall happen",
         )
+
+
+async def _music(ask: Ask, table: Table) -> AsyncIterator[Finding]:
+    """The music classes that queues name. Asterisk plays its default in place of one that it does not have."""
+    queues: dict[str, list[str]] = {}
+    for queue in table.queues.values():
+        if music := music_class(queue):
+            queues.setdefault(music, []).append(queue.id)
+    if not queues:
+        return
+    if await ask.variable("IFMODULE(func_config.so)") != "1":
+        what = f"music classes not readable: {', '.join(queues)}"
+        yield Finding(None, what, "load func_config to have them looked at")
+        return
+    for music, names in queues.items():
+        if await ask.variable(f"AST_CONFIG(musiconhold.conf,{music},mode)"):
+            yield Finding(True, f"music class {music} is there")
+        else:
+            what = f"{', '.join(names)}: there is no music class {music} in musiconhold.conf"
+            yield Finding(False, what, "callers hear the default class instead")
 
 
 def _targets(queue: QueueSpec) -> Iterable[tuple[str, str]]:
