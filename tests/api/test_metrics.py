@@ -93,3 +93,17 @@ async def test_refused_requests_are_counted_by_kind(client: Client) -> None:
     found = await read(client)
     assert found["callrouter_http_refused_total", "unauthorized"] == 3
     assert found["callrouter_http_refused_total", "unknown-path"] == 1
+
+
+@pytest.mark.parametrize("closed", [0, 30])
+async def test_a_door_that_is_closed_to_pins_is_told(
+    world: World, client: Client, closed: int
+) -> None:
+    reception = {"wrong_pins": 31, "lockouts": 1} | ({"outside_closed_s": closed} if closed else {})
+    world.backend.extra = {
+        "mobiles": lambda: {"calls_today": 0, "refused": {}},
+        "reception": lambda: reception,
+    }
+    found = await read(client)
+    assert found["callrouter_pins_outside_closed",] == (1 if closed else 0)
+    assert found["callrouter_wrong_pins_total",] == 31

@@ -142,6 +142,8 @@ HOSTILE = [
     "\n\nEvent:\n",
     "\r\r",
     f"1{LINE}Uniqueid: 9.9{LINE}Linkedid: 9.9",
+    "1(2)3}4{5$[6]7\"8'9,0\\",
+    f"${{EXTEN}},(${{CALLERID(num)}}{LINE}){{",
 ]
 
 

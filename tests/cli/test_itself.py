@@ -29,3 +29,15 @@ def test_what_was_found() -> None:
         "held up 1 time, 240 ms at most, by load (settings/loader.py:9)",
         "3 times something did not hold that always must; mended: 2: bob\N{REPLACEMENT CHARACTER} has two calls",
     ]
+
+
+def test_forged_events_and_a_door_that_is_closed_to_pins() -> None:
+    found = said(
+        pbx={"office": {"drift": 0, "counts": {"forged events": 7, "other": 1}}},
+        reception={"conversations": 0, "outside_closed_s": 61},
+    )
+    assert found == [
+        "7 events from office not as Asterisk writes them; they did nothing",
+        "wrong PINs from outside: none is taken from there for 2 min",
+    ]
+    assert said(reception={"conversations": 0, "wrong_pins": 3}) == []
