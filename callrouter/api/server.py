@@ -110,8 +110,20 @@ class _Server(web.Server):
     """Makes a `_Protocol` for each connection."""
 
     def __init__(self, refusals: Refusals, made: web.Server) -> None:
-        super().__init__(made.request_handler, request_factory=made.request_factory, **made._kwargs)
+        super().__init__(self._answer, request_factory=made.request_factory, **made._kwargs)
         self._refusals = refusals
+        self._inner = made.request_handler
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request; aiohttp looks at ``Expect`` before any of our middlewares."""
+        try:
+            return await self._inner(request)
+        except web.HTTPExpectationFailed:
+            problem = ApiProblem(417, "unknown-expectation", "the only one is 100-continue")
+            self._refusals.refused(problem.kind, problem.status, request)
+            response = problem.response()
+            await _hang_up(request, response)
+            return response
 
     def __call__(self) -> RequestHandler:
         return _Protocol(self._refusals, self, loop=self._loop, **self._kwargs)
@@ -142,9 +154,14 @@ async def read_no_more(request: web.Request, handler: Handler) -> web.StreamResp
     """Read nothing of a stranger's body: the connection is closed with the answer."""
     response = await handler(request)
     if request.can_read_body and not request.get(KNOWN, False) and not response.prepared:
-        response.force_close()
-        with contextlib.suppress(ConnectionError):  # gone before its answer
-            await response.prepare(request)
-            await response.write_eof()
-        request.protocol.force_close()
+        await _hang_up(request, response)
     return response
+
+
+async def _hang_up(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Send an answer and close the connection: what else comes on it is not read."""
+    response.force_close()
+    with contextlib.suppress(ConnectionError):  # gone before its answer
+        await response.prepare(request)
+        await response.write_eof()
+    request.protocol.force_close()

@@ -17,6 +17,8 @@ PER_SECOND: Final = 100.0
 """Requests a second of one token, over time. A list counts one more for every slice of it."""
 BURST: Final = 500.0
 """Requests of one token at once."""
+MOST_REST: Final = 3.0
+"""Seconds between two answers at most."""
 _MOST_TOKENS: Final = 1000
 """Tokens whose use is remembered; there are as many as the configuration has."""
 
@@ -28,8 +30,8 @@ class Shared(Generic[T]):
     get the next one, so that what a client has just changed is in what it reads.
 
     Args:
-        rest: after an answer that took so long, the next is begun this many times as long later. Thus
-            readers take a part of the machine's time, and never all of it.
+        rest: after an answer that took so long, the next is begun this many times as long later,
+            `MOST_REST` at most. Thus readers take a part of the machine's time, and never all of it.
     """
 
     def __init__(self, rest: float) -> None:
@@ -72,7 +74,7 @@ class Shared(Generic[T]):
                 return await make()
             finally:
                 now = loop.time()
-                self._not_before = now + (now - began) * self._rest
+                self._not_before = now + min(MOST_REST, (now - began) * self._rest)
 
     def _made(self, task: asyncio.Task[T]) -> None:
         self._all.discard(task)
@@ -125,5 +127,5 @@ LISTS: Final = web.AppKey("lists", Shared[bytes])
 FILES: Final = web.AppKey("files", Shared[bytes])
 """What is read from the configuration's files, in a thread."""
 LISTS_REST: Final = 1.0
-FILES_REST: Final = 4.0
-"""See `Shared`: whoever reads files over and over has a fifth of a thread."""
+FILES_REST: Final = 9.0
+"""See `Shared`: who reads the files over and over has a tenth of a thread, or somewhat more of large ones."""

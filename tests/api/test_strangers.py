@@ -151,6 +151,16 @@ async def test_what_is_no_http_is_answered_in_our_words(
     assert "Traceback" not in caplog.text
 
 
+async def test_an_expectation_that_is_none_is_answered_in_our_words(
+    server: BaseTestServer, world: World
+) -> None:
+    heard = await ask(server, PAUSE, "Expect: the-unexpected", "Content-Length: 50")
+    assert (heard.status, heard.problem()) == (417, "unknown-expectation")
+    assert heard.closed, "without waiting for the body"
+    assert b"the-unexpected" not in heard.raw
+    assert world.backend.refusals.counts["unknown-expectation"] == 1
+
+
 @pytest.mark.parametrize(
     "request_line",
     ["GET /healthz", "GET /api/agents", "GET /nothing", "POST /healthz", "GET /api/live"],
