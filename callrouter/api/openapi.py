@@ -144,6 +144,7 @@ _SCHEMAS: Final[Json] = {
         name=_TEXT,
         policy=_list(_TEXT),
         waiting=_list(_ref("Waiting")),
+        free=_WHOLE,
         longest_wait_s=_NUMBER,
         talking=_WHOLE,
         agents=_object(**{state: _list(_TEXT) for state in _AGENT_STATES}),

@@ -129,11 +129,22 @@ def queue_view(queue: Queue, history: History, now: float) -> Json:
         "name": queue.spec.name,
         "policy": list(queue.spec.policy),
         "waiting": waiting,
+        "free": _free(queue),
         "longest_wait_s": max((call["wait_s"] for call in waiting), default=0.0),
         "talking": talking,
         "agents": grouped,
         "today": day_view(history.queue_today(queue.id, now)),
     }
+
+
+def _free(queue: Queue) -> int:
+    """Agents who could be rung now for a caller who waits; while none does, for any caller.
+
+    An agent who is available through another telephone system than the callers came by is not one.
+    """
+    there = {call.pbx for call in queue.waiting.values()}
+    free = (member.agent for member in queue.members.values() if member.agent.open)
+    return sum(not there or not there.isdisjoint(agent.open) for agent in free)
 
 
 def waiting_view(call: Call, place: int, now: float) -> Json:

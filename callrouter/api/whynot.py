@@ -90,6 +90,8 @@ def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float) -> Json:
     waiting = queue.waiting.values()
     lines = list(_does_not_count(floor, agent, queue, now))
     if agent.open:
+        elsewhere = sorted(floor.up.difference(agent.open))
+        lines += [f"callers on {pbx}: has no phone that {pbx} can ring" for pbx in elsewhere]
         if waiting:
             lines += _why_none(floor, member, waiting, now)
         elif queue.spec.hours is not None and not queue.spec.hours.on(now):

@@ -79,6 +79,7 @@ def queues(views: Sequence[Json], width: int, height: int | None = None) -> list
 def _queue(view: Json) -> list[Text]:
     agents = {word: len(names) for word, names in view["agents"].items()}
     today = view["today"]
+    free = view.get("free", agents["available"])  # a daemon of an earlier version does not say
     busy = sum(agents[word] for word in ("reserved", "ringing", "on-call", "wrap-up"))
     return [
         plain(view["id"]),
@@ -86,7 +87,7 @@ def _queue(view: Json) -> list[Text]:
         Text(str(len(view["waiting"])), style="yellow" if view["waiting"] else ""),
         Text(duration(view["longest_wait_s"]) if view["waiting"] else ""),
         Text(str(view["talking"])),
-        Text(str(agents["available"]), style="green" if agents["available"] else ""),
+        Text(str(free), style="green" if free else ""),
         Text(str(busy)),
         Text(str(agents["paused"] + agents["offline"])),
         Text(str(today["entered"])),

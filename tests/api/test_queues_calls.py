@@ -25,6 +25,7 @@ async def test_a_queue_with_nobody(client: Client, world: World) -> None:
         "name": "Sales",
         "policy": ["longest-idle"],
         "waiting": [],
+        "free": 0,
         "longest_wait_s": 0.0,
         "talking": 0,
         "agents": {

@@ -1,0 +1,48 @@
+"""Two telephone systems: an agent whose phone is on one of them is not free for callers of the other."""
+
+from __future__ import annotations
+
+import random
+
+from callrouter.api import whynot
+from callrouter.api.history import History
+from callrouter.api.views import queue_view
+from callrouter.core.router import Router
+from callrouter.model.events import CallArrived, CallerEnd, CallerLeft, PbxSnapshot, Reached
+from callrouter.model.table import (
+    AgentSpec,
+    DeviceSpec,
+    KeepWaiting,
+    MemberSpec,
+    QueueSpec,
+    SignIn,
+    Table,
+)
+
+SUPPORT = QueueSpec(
+    id="support", name="Support", members=(MemberSpec(agent="bea"),), on_nobody=KeepWaiting()
+)
+
+
+def test_who_is_free_for_whom() -> None:
+    desk = DeviceSpec(id="desk", agent="bea", pbxes=("b",), endpoint="PJSIP/1001")
+    bea = AgentSpec(id="bea", name="Bea", devices=(desk,), sign_in=SignIn.ALWAYS)
+    spec = Table(agents={"bea": bea}, queues={"support": SUPPORT})
+    router = Router(spec, dice=random.Random(1), boot="t", now=0.0)
+    router.handle(PbxSnapshot(pbx="a", endpoints={}), 1.0)
+    router.handle(PbxSnapshot(pbx="b", endpoints={"PJSIP/1001": Reached.IDLE}), 1.0)
+    floor = router.floor
+    history = History(floor)
+
+    def free() -> tuple[int, list[str]]:
+        view = queue_view(floor.queues["support"], history, 3.0)
+        return view["free"], view["agents"]["available"]
+
+    assert free() == (1, ["bea"])
+    router.handle(CallArrived(pbx="a", call="a-1", queue="support"), 2.0)
+    assert free() == (0, ["bea"]), "available, and not for the caller who waits"
+    [said] = whynot.answer(floor, floor.agents["bea"], None, 3.0)["queues"]
+    assert "a-1 waits: has no phone that a can ring" in said["reasons"]
+    assert "callers on a: has no phone that a can ring" in said["reasons"]
+    router.handle(CallerLeft(call="a-1", how=CallerEnd.HUNG_UP), 4.0)
+    assert free() == (1, ["bea"])
