@@ -1,0 +1,57 @@
+"""Under a former name Asterisk still has the fallback's lists, the music and the lamps of what it belongs to now."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from callrouter.model.table import KeepWaiting
+from callrouter.pbx.asterisk.known import KnownDevices
+from callrouter.pbx.asterisk.lamps import Lamps
+from tests.core.playbook import Play
+from tests.core.tables import agent, desk, queue, table
+
+
+def told(actions: Any) -> dict[str, str]:
+    return {action["Variable"]: action["Value"] for action in actions}
+
+
+async def test_lists_music_and_lamps() -> None:
+    before = table(agent("ann", desk("ann")), queue("support", "ann", music="jazz"))
+    play = Play(before)
+    floor = play.router.floor
+    known = KnownDevices(lambda: floor, "office", "")
+    sent: list[Any] = []
+    lamps = Lamps(lambda: floor, lambda *actions: sent.extend(actions), lambda: True)
+    lamps.refresh()
+    await asyncio.sleep(0.4)
+    assert told(sent) == {
+        "DEVICE_STATE(Custom:callrouter-ann)": "NOT_INUSE",
+        "DEVICE_STATE(Custom:callrouter-queue-support)": "NOT_INUSE",
+    }
+    first = told(known.changes())
+    assert first["CALLROUTER_DESKS_support"] == "PJSIP/ann"
+    assert first["CALLROUTER_MUSIC_support"] == "jazz"
+    sent.clear()
+    play.reload(
+        table(
+            agent("annette", desk("annette", endpoint="PJSIP/ann"), renamed_from="ann"),
+            queue(
+                "helpdesk", "annette", renamed_from="support", music="folk", on_nobody=KeepWaiting()
+            ),
+        )
+    )
+    play.pause("annette").call("c1", "support")
+    lamps.refresh()
+    await asyncio.sleep(0.4)
+    assert told(sent) == {
+        "DEVICE_STATE(Custom:callrouter-annette)": "ONHOLD",
+        "DEVICE_STATE(Custom:callrouter-ann)": "ONHOLD",
+        "DEVICE_STATE(Custom:callrouter-queue-helpdesk)": "INUSE",
+        "DEVICE_STATE(Custom:callrouter-queue-support)": "INUSE",
+    }
+    lamps.close()
+    then = told(known.changes())
+    for name in ("helpdesk", "support"):
+        assert then[f"CALLROUTER_DESKS_{name}"] == "-"  # on a break
+        assert then[f"CALLROUTER_MUSIC_{name}"] == "folk"
