@@ -14,6 +14,7 @@ from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.mirror import Mirror
 from callrouter.pbx.asterisk.wire import AmiMessage, parse
 from tests.asterisk.floor import PBX, desk, mobile, person, queue, staff, table
+from tests.fuzz.amistream import Heard
 
 DIAL = "PJSIP/{number}@carrier"
 
@@ -127,6 +128,17 @@ def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None
         mirror = Mirror(PBX, Deaf())  # type: ignore[arg-type]
         survey.take_in(mirror, [parse(status.format(name).encode())], [], {}, anew=True)
         assert len(survey.snapshot(mirror).legs) == legs
+
+
+def test_a_caller_whose_row_cannot_be_read_is_kept_if_the_channel_says_that_it_is_there() -> None:
+    mirror = Heard().mirror
+    for uid in ("1.1", "1.2"):
+        call = f"Event: UserEvent\r\nUserEvent: CallrouterCall\r\nUniqueid: {uid}\r\nCallQueue: support"
+        mirror.handle(parse(call.encode()))
+    mirror.unreadable = frozenset({"1.2"})
+    mirror.moved = {"1.2"}
+    survey.take_in(mirror, [], [], {}, anew=True)
+    assert [seen.arrived.call for seen in survey.snapshot(mirror).calls] == [f"{PBX}-1.2"]
 
 
 def test_an_arrival_with_nonsense_in_it() -> None:

@@ -298,6 +298,7 @@ class AsteriskPbx:
             while True:
                 self._sync_again = False
                 self.mirror.moved.clear()
+                self.mirror.unreadable = frozenset()
                 self.mirror.comparing = True
                 channels = await self.session.list(survey.STATUS)
                 devices = await self.session.list(survey.DEVICES)

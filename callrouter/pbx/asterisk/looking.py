@@ -144,13 +144,16 @@ class Lookout:
             uid: {"Action": "Getvar", "Channel": uid, "Variable": "CHANNEL(state)"}
             for uid in unseen
         }
+        there = set()
         futures = self._session.send(list(asked.values()))
         for uid, future in zip(asked, futures, strict=True):
             try:
                 await future
             except AmiRejected:
                 continue  # it is gone
-            mirror.moved.add(uid)
+            there.add(uid)
+        mirror.moved |= there
+        mirror.unreadable = frozenset(there)
 
     def stray(self, uid: str) -> None:
         """End a channel that was picked up as a leg of ours and is none."""

@@ -63,6 +63,8 @@ class Mirror:
         """Seconds that Asterisk's clock is ahead of ours; 0 where they count as one."""
         self.ids = Identity(pbx)
         self._places = TakenPlaces(self.callers, self.moved, self.ids, sink)
+        self.unreadable: frozenset[str] = frozenset()
+        """Channels that are there, by their own answer, though the list of channels has no readable row of them."""
         self.comparing = False
         """Lists are on their way: only then is it remembered what events were about."""
         self._sent_on: set[str] = set()

@@ -104,8 +104,9 @@ def take_in(
     for found in islice(rows.values(), 1):
         mirror.heard_time(found.own.get("NOW", ""))
     known_callers = frozenset(mirror.callers)
-    if anew:
-        mirror.callers.clear()
+    if anew:  # but not those of whom it is known only that they are still there
+        kept = mirror.callers.keys() & mirror.unreadable
+        mirror.callers = {uid: mirror.callers[uid] for uid in mirror.callers if uid in kept}
     _legs(mirror, rows, known_legs)
     _ways(mirror, rows)
     _callers(mirror, rows, known_callers, anew=anew)
