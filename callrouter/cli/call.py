@@ -1,4 +1,4 @@
-"""``callrouter call``: hold and transfer."""
+"""``callrouter call``: hold, transfer and end."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from callrouter.cli.live import asked, json_option, refusals
 from callrouter.cli.suggest import Word
 from callrouter.logs import clean
 
-ACTIONS = ("hold", "unhold", "transfer", "consult", "complete", "cancel")
+ACTIONS = ("hold", "unhold", "transfer", "consult", "complete", "cancel", "end")
 _TO = ("transfer", "consult")
 
 
-@click.command(short_help="Hold or transfer a call that an agent talks on.")
+@click.command(short_help="Hold, transfer or end a call.")
 @click.argument("whose", metavar="CALL")
 @click.argument("action", type=Word(ACTIONS))
 @click.option("--queue", metavar="QUEUE", help="To a queue.")
@@ -32,7 +32,7 @@ def call(
     agent: str | None,
     as_json: bool,
 ) -> None:
-    """Hold or transfer a call. CALL is the agent who talks, or the call's id.
+    """Hold, transfer or end a call. CALL is the agent who talks, or the call's id.
 
     \b
     hold      the caller hears music
@@ -41,6 +41,7 @@ def call(
     consult   puts the caller on hold and rings a colleague: --agent, or --queue
     complete  gives the caller to that colleague (as hanging up does)
     cancel    lets the colleague go and takes the caller back
+    end       hangs up on the caller, who waits or talks
 
     hold, consult and what follows need a telephone system that does it for us (Twilio); with
     Asterisk, use the keys of the phone.
@@ -52,7 +53,7 @@ def call(
         raise click.UsageError(f"{action} needs --queue or --agent")
     client = asked(context)
     with refusals():
-        view = _ask(client, whose, action, to)
+        view = _end(client, whose) if action == "end" else _ask(client, whose, action, to)
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
@@ -77,7 +78,22 @@ def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> Any:
     return client.post("agents", talks, "call", action, body={**to, "call": whose})
 
 
+def _end(client: Client, whose: str) -> Any:
+    """End a call by its id, or the one that an agent of this name talks on."""
+    try:
+        found = client.get("agents", whose)
+    except Refused as no:
+        if no.status not in {403, 404}:
+            raise
+        return client.delete("calls", whose)
+    if not found["call"]:
+        raise Refused(409, f"{whose} is on no call")
+    return client.delete("calls", found["call"])
+
+
 def _words(view: Any) -> str:
+    if view["ended_at"]:
+        return f"call {view['id']}: ended"
     state = "on hold" if view["held"] else view["state"]
     who = f" with {view['agent']}" if view["agent"] else f" in {view['queue']}"
     asked_ = f", {view['consulting']} is asked" if view["consulting"] else ""

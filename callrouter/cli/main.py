@@ -94,7 +94,7 @@ cli.later(
     calls="The calls that are on.",
     agent="Show an agent, or change their state.",
 )
-cli.later("callrouter.cli.call", call="Hold or transfer a call that an agent talks on.")
+cli.later("callrouter.cli.call", call="Hold, transfer or end a call.")
 cli.later(
     "callrouter.cli.asking",
     why="Why a call went where it went.",

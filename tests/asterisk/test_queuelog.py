@@ -252,7 +252,7 @@ async def test_lines_beyond_all_measure_are_counted_and_reported(
     for n in range(14):
         writer.add(queuelog.Line(f"E{n}"), None)
     assert (len(writer), writer.lost, sent) == (10, 4, [])
-    assert "4 lines of queue_log are missing" in caplog.text
+    assert "4 lines of queue_log missing" in caplog.text
     up = True
     writer.write()
     assert sent == [f"E{n}" for n in range(4, 14)]

@@ -52,3 +52,14 @@ def test_what_cannot_be(
     assert answer.returncode == status, answer
     assert said in answer.stderr
     assert answer.stdout == ""
+
+
+def test_a_conversation_is_ended_by_hand(place: Place, running: Daemon) -> None:
+    """Last in this file: it ends the call that the others ask for."""
+    none = place.call("call", "bob", "end")
+    assert (none.returncode, none.stderr) == (1, "callrouter: bob is on no call\n")
+    unknown = place.call("call", "c9", "end")
+    assert (unknown.returncode, "c9" in unknown.stderr) == (2, True), unknown
+    ended = place.call("call", "front", "end")
+    assert (ended.returncode, ended.stdout) == (0, "call c1: ended\n"), ended
+    running.wait_for("ended by")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from callrouter.clock import Clock
+from callrouter.logs import many
 from callrouter.pbx.asterisk.errors import AmiDown, AmiError, AmiRejected, AmiTimeout
 from callrouter.pbx.asterisk.orders import Action
 from callrouter.pbx.asterisk.queuelog import Line
@@ -100,5 +101,5 @@ class QueueLogWriter:
         """Log the first loss, and then each time their number has doubled."""
         before, self.lost = self.lost, self.lost + count
         if before.bit_length() != self.lost.bit_length():
-            text = "%s: %d lines of queue_log are missing, or may be: %s"
-            logger.error(text, self._name, self.lost, why)
+            lines = many(self.lost, "line")
+            logger.error("%s: %s of queue_log missing, or perhaps so: %s", self._name, lines, why)
