@@ -13,6 +13,7 @@ from callrouter.core import agents
 from callrouter.core.agents import refit
 from callrouter.core.state import Agent, Floor, Leg, Offer, Strike, Strikes
 from callrouter.model.commands import Happened
+from callrouter.model.endpoints import leads_on
 from callrouter.model.events import LegEnd, StruckBefore
 from callrouter.model.table import AgentSpec, DeviceSpec
 
@@ -77,8 +78,13 @@ def dropped(floor: Floor, offer: Offer) -> None:
         _count(floor, offer, offer.winner.device, "hung up at once", Strike.DROPPED)
 
 
+def leads_out(device: DeviceSpec) -> bool:
+    """Whether something other than a phone of the PBX may answer: an outside number, or what may forward."""
+    return bool(device.number) or (device.confirm and leads_on(device.endpoint))
+
+
 def _kind(leg: Leg, why: LegEnd, *, was_up: bool) -> Strike | None:
-    if not leg.device.number:
+    if not leads_out(leg.device):
         return _STRIKES.get(why)
     if was_up:
         return _NUMBER_STRIKES.get(why)
@@ -111,7 +117,7 @@ def _rest_after(device: DeviceSpec, kind: Strike, count: int) -> float:
         shortest, longest = REST_BROKEN
         further = count - 1 if kind is Strike.SILENT else count - 2
         return min(longest, shortest * 2.0 ** min(further, 10)) if further >= 0 else 0.0
-    if device.number and count > 1:
+    if leads_out(device) and count > 1:
         shortest, longest = REST_NUMBER
         return min(longest, shortest * 2.0 ** min(count - 2, 10))
     return REST_UNREACHABLE if kind is Strike.NOT_REACHED else 0.0
@@ -149,7 +155,11 @@ def put_back(floor: Floor, agent: Agent, known: Mapping[str, StruckBefore]) -> N
         kind = Strike.__members__.get(was.kind)
         if kind is not None and device not in agent.strikes:
             # A clock may have been put back: nothing rests for longer than its kind ever does.
-            longest = REST_NUMBER[1] if was.address.startswith("+") else REST_REFUSED
+            longest = (
+                REST_NUMBER[1]
+                if was.address.startswith("+") or leads_on(was.address)
+                else REST_REFUSED
+            )
             if kind in {Strike.SILENT, Strike.DROPPED}:
                 longest = REST_BROKEN[1]
             until = min(was.until, floor.now + longest)

@@ -98,7 +98,7 @@ def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) 
 def _expect_a_sign(floor: Floor, offer: Offer) -> None:
     """Do not wait long for phones that do not even ring."""
     for leg in offer.legs.values():
-        if leg.device.number and leg.state is not _PLANNED:
+        if devices.leads_out(leg.device) and leg.state is not _PLANNED:
             return
     floor.timers.alone.set(offer.id, floor.present + SILENT_FOR)
 

@@ -94,6 +94,15 @@ def is_phone_here(text: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=20_000)
+def leads_on(text: str) -> bool:
+    """Whether ringing it leads to a place that may forward: a trunk, or a way through the dialplan."""
+    try:
+        return read(text).may_forward
+    except ValueError:
+        return False
+
+
 def _route(spelled: str, rest: str) -> Endpoint:
     if not _ROUTE.fullmatch(rest):
         raise ValueError("is no way through the dialplan such as Local/1001@from-internal/n")

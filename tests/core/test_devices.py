@@ -255,6 +255,20 @@ def test_the_rests_of_a_mobile_grow_up_to_a_bound_and_cost_no_caller_anything(wh
     assert set(gaps[5:]) == {900}
 
 
+@pytest.mark.parametrize("endpoint", ["Local/1001@from-internal/n", "PJSIP/2004@branch"])
+def test_an_extension_that_forwards_to_a_voicemail_is_rested_as_a_mobile_is(endpoint: str) -> None:
+    forwards = replace(desk("ann"), endpoint=endpoint, confirm=True)
+    play = Play(table(agent("ann", forwards), queue("q", "ann bob:5", "priority")))
+    play.phone("ann").is_voicemail(after=1, listens=3)
+    play.phone("bob").picks_up()
+    for number in range(4):
+        play.call(f"c{number}", "q").on(10).agent_hangs_up("bob").on(10)
+    assert [round(at) for at, _ in rung(play)] == [0, 20], "and then not for a minute"
+    assert play.told("ann") == [
+        "desk was answered and nobody pressed 1, twice in a row: it is not rung for 1 min"
+    ]
+
+
 def test_key_1_makes_a_mobile_good_again() -> None:
     play = Play(table(agent("ann", mobile("ann")), queue("q", "ann", retry_after=5)))
     phone = play.phone("ann", "mobile")
