@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import PauseRequested, Resumed, SignedOut
@@ -85,3 +87,21 @@ def test_TW_10_an_agent_who_was_away_has_their_capacity_again() -> None:
     world.run(15.0)
     assert len(world.happened(Happened.CONNECTED)) == 2
     assert world.router.floor.agents["ann"].shown is AgentState.ON_CALL
+
+
+@pytest.mark.parametrize("shown", ["Anonymous", "+266696687", "+7378742833", "anonymous", ""])
+def test_callers_who_withhold_their_number_are_not_one_regular_customer(shown: str) -> None:
+    hidden = Rule(name="hidden", callers=(NumberPattern(""),), priority=80)
+    world = World(replace(table(ANN, BOB, last_agent=3600.0, prefer_for=30.0), rules=(hidden,)))
+    world.peer.default = Phone(hangs_up_after=3.0)
+    world.post(PauseRequested(agent="ann"))
+    first = world.peer.call(number=shown)
+    world.run(15.0)
+    assert world.peer.talks == [(first.sid, B)]
+    assert world.router.floor.last_talks == {}
+    world.post(Resumed(agent="ann"))
+    world.peer.default = Phone(answers_after=None)
+    second = world.peer.call(number=shown)
+    world.run(2.0)
+    call = world.router.floor.calls[f"cloud-{second.sid}"]
+    assert (call.caller_number, call.first_agent, call.priority) == ("", "", 80)
