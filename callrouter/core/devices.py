@@ -68,14 +68,24 @@ def struck(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: bool) -
     _count(floor, offer, leg.device, why.value, kind)
 
 
-def dropped(floor: Floor, offer: Offer) -> None:
+def dropped(floor: Floor, offer: Offer) -> str:
     """The phone that took the call was gone before a word was said: a headset or a codec that fails.
 
     A person may hang up by mistake, so the first time costs nothing; from the second on the rests grow
-    until a talk comes about.
+    until a talk comes about. Where it happens to different agents it is the caller's line (a codec that no
+    phone has), and is held against none of them: else one such caller would rest every phone there is.
+
+    Returns:
+        what happened, in words.
     """
+    call, agent = offer.call, offer.agent.id
+    call.drops += 1
+    call.dropped_by[agent] = None
+    if len(call.dropped_by) > 1:
+        return "talks with different agents end at once: look at the caller's line and its codecs"
     if offer.winner is not None:
         _count(floor, offer, offer.winner.device, "hung up at once", Strike.DROPPED)
+    return "the agent hung up at once"
 
 
 def leads_out(device: DeviceSpec) -> bool:

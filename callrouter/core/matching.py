@@ -30,6 +30,9 @@ _STATE: Final = Happened.STATE
 _PLAIN: Final = {state: (state.value, "") for state in AgentState}
 """What is told of an agent's state where there is no more to say."""
 
+LONGEST_PAUSE = 60.0
+"""Seconds between two rounds for a caller with whom no agent can talk; it doubles each time."""
+
 SHOWN = 5
 """Candidates that a decision keeps for people to read where a call stands in several lanes."""
 
@@ -337,7 +340,10 @@ def _start_retry_pause(floor: Floor, call: Call) -> None:
     if not call.tried or not call.lanes or holding_back(call):
         return
     if floor.timers.retry.at(call.id) is None:
-        again = call.failed_at + call.queue.spec.retry_after
+        pause = call.queue.spec.retry_after
+        if len(call.dropped_by) > 1:  # it is the caller's line: do not wear the agents out
+            pause = max(pause, min(LONGEST_PAUSE, 2.0 ** min(call.drops, 10)))
+        again = call.failed_at + pause
         floor.timers.retry.set(call.id, again)
 
 

@@ -206,8 +206,7 @@ def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         calls.talk_over(floor, offer)
         return
     if mine and _hardly_talked(floor, offer):
-        devices.dropped(floor, offer)
-        calls.back_in_line(floor, call, "the agent hung up at once")
+        calls.back_in_line(floor, call, devices.dropped(floor, offer))
         return
     if mine:
         calls.completed(floor, call, "agent")

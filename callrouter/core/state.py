@@ -232,6 +232,10 @@ class Call:
     """Whether an offer of it ever stood aside: only then is it looked for one."""
     needs: NeedsKey = NO_NEEDS
     """What skills an agent must have by now."""
+    dropped_by: dict[str, None] = field(default_factory=dict)
+    """Agents whose phones took the call and were gone before a word was said."""
+    drops: int = 0
+    """How often that happened."""
     connected_at: float | None = None
     origin_position: int = 0
     shown_number: str = ""

@@ -179,6 +179,26 @@ def test_the_caller_goes_to_the_next_agent_in_the_same_place() -> None:
     assert play.waiting("q") == ["c1", "c2"]
 
 
+def test_a_caller_with_whom_no_phone_can_talk_does_not_rest_them_all() -> None:
+    """Their line has a codec that no phone has: whoever takes the call, it ends at once."""
+    play = Play(table(queue("q", "ann bob", "round-robin", retry_after=1)))
+    play.call("c1", "q")
+    for _ in range(600):
+        play.on(0.1)
+        for name in ("ann", "bob"):
+            if play.ringing().get(name) == "c1":
+                play.accepts(name).on(0.1)
+                if name in play.talking():
+                    play.agent_hangs_up(name)
+    assert len(play.rings(call="c1")) <= 10, "in a minute; it was twenty-four in half of one"
+    assert play.router.floor.resting == {}
+    assert max(play.strikes("ann"), play.strikes("bob")) <= 1
+    whys = [str(record.detail[0]) for record in play.records(Happened.REQUEUED)]
+    assert "the caller's line" in whys[-1]
+    play.call("c2", "q")
+    assert "c2" in play.ringing().values(), "others are served in the meantime"
+
+
 def test_a_talk_makes_good_for_what_was_dropped() -> None:
     play = Play(table(queue("q", "ann", retry_after=1)))
     play.call("c1", "q")
