@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -24,6 +25,7 @@ _HOLD_CODE: Final = 1.0
 """The same for someone who dials a code: what a code does cannot be taken back."""
 _BEGIN: Final = frozenset({"voice", "wait", "dial-done", "code"})
 """Requests that make a caller, or a person at a phone, of a call not known before."""
+_SID: Final = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
 _KEPT: Final = 3600.0
 """Seconds for which a call that Twilio was asked about is not asked about again."""
 
@@ -59,7 +61,7 @@ class Replays:
         """Find out, for a moment at most, whether the call of a request is over."""
         ledger = self._ledger
         known = sid in ledger.callers or sid in ledger.gone or self._people.has(sid)
-        if part not in _BEGIN or known or sid in self._asked:
+        if part not in _BEGIN or known or sid in self._asked or not _SID.fullmatch(sid):
             return
         self._forget_old()
         self._asked[sid] = ledger.now
