@@ -12,7 +12,7 @@ from callrouter.model.registered import DAY, HOUR, DialledRow, NumberSettings
 T = TypeVar("T")
 
 WRITTEN: Final = 10
-"""Refusals of one asker in an hour that are written to the audit one by one."""
+"""Refusals of one kind to one asker in an hour that are written to the audit one by one."""
 COUNTED_EVERY: Final = 60.0
 """Seconds after which those beyond are written as one row with their number."""
 
@@ -101,7 +101,7 @@ class Attempts:
 
 @dataclass(slots=True)
 class _Flood(Generic[T]):
-    """The refusals of one asker in the last hour: `written`, and `held` back with the last of them."""
+    """The refusals of one kind to one asker in the last hour: `written`, and `held` back with the last of them."""
 
     began: float
     written: int = 0
@@ -111,16 +111,16 @@ class _Flood(Generic[T]):
 
 
 class Floods(Generic[T]):
-    """Which refusals are written to the audit: the first of an asker in an hour, then a row with a count."""
+    """Which refusals are written to the audit: the first of a kind in an hour, then a row with a count."""
 
     def __init__(self) -> None:
-        self._floods: dict[str, _Flood[T]] = {}
+        self._floods: dict[tuple[str, str], _Flood[T]] = {}
 
-    def note(self, who: str, what: T, now: float) -> bool:
-        """Take note of a refusal; says whether it is to be written by itself."""
-        flood = self._floods.get(who)
+    def note(self, key: tuple[str, str], what: T, now: float) -> bool:
+        """Take note of a refusal, by asker and kind; says whether it is to be written by itself."""
+        flood = self._floods.get(key)
         if flood is None or (now - flood.began > HOUR and not flood.held):
-            flood = self._floods[who] = _Flood(began=now)
+            flood = self._floods[key] = _Flood(began=now)
         if flood.written < WRITTEN:
             flood.written += 1
             return True
@@ -132,12 +132,12 @@ class Floods(Generic[T]):
 
     def due(self, now: float) -> Iterator[tuple[T, int]]:
         """The last refusal and the number of each flood whose row is due."""
-        for who, flood in list(self._floods.items()):
+        for key, flood in list(self._floods.items()):
             if flood.last is not None and now - flood.held_since >= COUNTED_EVERY:
                 yield flood.last, flood.held
                 flood.held, flood.last = 0, None
             elif not flood.held and now - flood.began > HOUR:
-                del self._floods[who]
+                del self._floods[key]
 
     def deadline(self) -> float | None:
         """When the next row is due."""

@@ -132,7 +132,7 @@ class Registrar:
             made: list[Decision] = [Refused(kind=no.kind, text=no.text)]
             number = event.number if isinstance(event, RegisterAsked) else self._number(event)
             row = _audit(event, now, "refused", number, f"{no.kind}: {no.text}")
-            if self._floods.note(event.asker.name, row, now):
+            if self._floods.note((event.asker.name, no.kind), row, now):
                 made.insert(0, row)
             return made
 
