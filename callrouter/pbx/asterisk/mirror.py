@@ -62,7 +62,7 @@ class Mirror:
         self.ahead = 0.0
         """Seconds that Asterisk's clock is ahead of ours; 0 where they count as one."""
         self.ids = Identity(pbx)
-        self._places = TakenPlaces(self.callers, self.moved, self.ids, sink)
+        self._places = TakenPlaces(lambda: self.callers, lambda: self.moved, self.ids, sink)
         self.unreadable: frozenset[str] = frozenset()
         """Channels that are there, by their own answer, though the list of channels has no readable row of them."""
         self.comparing = False

@@ -11,7 +11,7 @@ Asterisk does it in two ways (measured on 22.10.1):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from callrouter.model.events import CallerReplaced
@@ -25,7 +25,11 @@ class TakenPlaces:
     """Who takes over whose place in line."""
 
     def __init__(
-        self, callers: dict[str, Caller], moved: set[str], ids: Identity, sink: Sink
+        self,
+        callers: Callable[[], dict[str, Caller]],
+        moved: Callable[[], set[str]],
+        ids: Identity,
+        sink: Sink,
     ) -> None:
         self._callers = callers
         self._moved = moved
@@ -35,14 +39,14 @@ class TakenPlaces:
     def transferred(self, message: AmiMessage, giver: str) -> None:
         """Take an AttendedTransfer; `giver` is the agent on whose phone it was done, if it was one."""
         person = message.get("TransfereeUniqueid")
-        waiting = self._callers.get(message.get("SecondTransfererUniqueid"))
+        waiting = self._callers().get(message.get("SecondTransfererUniqueid"))
         if person and waiting is not None and waiting.where is Where.WAITING:
             self._moves_in(waiting, person)
             waiting.channel = message.get("TransfereeChannel")
         else:
             # The event does not always name the Local channel, but always the bridge it has come to.
             bridge = message.get("DestBridgeUniqueid")
-            waiting = next((one for one in self._callers.values() if one.near_in == bridge), None)
+            waiting = next((one for one in self._callers().values() if one.near_in == bridge), None)
             if waiting is None or not bridge or not person:
                 return
             waiting.person = person
@@ -68,7 +72,7 @@ class TakenPlaces:
 
     def optimised_away(self, uid: str, legs: Mapping[str, LegChannel]) -> bool:
         """Whether a channel that is hung up only made way for the person whom it stood for."""
-        caller = self._callers.get(uid)
+        caller = self._callers().get(uid)
         if caller is None or not self.makes_way(caller, legs):
             return False
         self._moves_in(caller, caller.person)
@@ -76,17 +80,17 @@ class TakenPlaces:
         return True
 
     def _moves_in(self, caller: Caller, uid: str) -> None:
-        self._moved |= {caller.uid, uid}
-        del self._callers[caller.uid]
+        self._moved().update((caller.uid, uid))
+        del self._callers()[caller.uid]
         self._ids.takes_over(uid, caller.arrived.call)
         caller.uid = uid
-        self._callers[uid] = caller
+        self._callers()[uid] = caller
 
     def entered(self, channel: str, bridge: str) -> None:
         """A channel that is neither a caller's nor a leg has come into a bridge."""
         if not (channel.startswith("Local/") and channel.endswith(";1")):
             return
         far = f"{channel[:-1]}2"
-        for caller in self._callers.values():
+        for caller in self._callers().values():
             if caller.channel == far:
                 caller.near_in = bridge
