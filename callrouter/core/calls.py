@@ -489,7 +489,7 @@ def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str, by: s
 
 
 def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> None:
-    """Somebody else has the call's place in line now; who put them there is the last choice for them."""
+    """Another caller has the call's place in line now; the agent who put them there is their last choice."""
     call.caller_number, call.caller_name = number, name
     floor.record(Happened.REPLACED, call=call, agent=giver, detail=(number, name))
     if giver and call.state is _WAITING and giver not in call.offers:

@@ -1,4 +1,4 @@
-"""What a phone's answer means, and whom it holds up: on a real Asterisk."""
+"""What a phone's answer means, and what it holds up: on a real Asterisk."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_the_caller_goes_to_the_next_agent_in_the_same_place() -> None:
 
 
 def test_a_caller_with_whom_no_phone_can_talk_does_not_rest_them_all() -> None:
-    """Their line has a codec that no phone has: whoever takes the call, it ends at once."""
+    """Their line has a codec that no phone has: each call ends as soon as it is taken."""
     play = Play(table(queue("q", "ann bob", "round-robin", retry_after=1)))
     play.call("c1", "q")
     for _ in range(600):

@@ -1,7 +1,7 @@
 """Moving callers within our part of the dialplan, and never one who has left it.
 
-Asterisk carries out any `Redirect`, wherever the channel is. So that a caller whom another program has just
-moved is not pulled back, the channel's context is asked for first; it is set by the other program's order,
+Asterisk carries out any `Redirect`, wherever the channel is. So that a caller is not pulled back after another
+program has just moved them, the channel's context is asked for first; it is set by the other program's order,
 before anything there has run. What may still happen between the answer and our order (a millisecond) is
 seen by the dialplan, which lets the caller go on to where they were sent (`callrouter-connect`).
 

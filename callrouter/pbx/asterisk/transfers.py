@@ -61,7 +61,7 @@ class TakenPlaces:
 
     @staticmethod
     def makes_way(caller: Caller, legs: Mapping[str, LegChannel]) -> bool:
-        """Whether the agent's leg has left a caller's channel for the person whom it stood for."""
+        """Whether the agent's leg has left a caller's channel for the person it stood for."""
         leg = legs.get(caller.leg)
         return (
             bool(caller.person)
@@ -71,7 +71,7 @@ class TakenPlaces:
         )
 
     def optimised_away(self, uid: str, legs: Mapping[str, LegChannel]) -> bool:
-        """Whether a channel that is hung up only made way for the person whom it stood for."""
+        """Whether a channel that is hung up only made way for the person it stood for."""
         caller = self._callers().get(uid)
         if caller is None or not self.makes_way(caller, legs):
             return False
