@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
-from callrouter.model.events import CallMoved, PauseRequested, TalkRequested, TalkWish
-from callrouter.model.table import KeepWaiting
+from callrouter.model.events import (
+    CallMoved,
+    ConfigReloaded,
+    PauseRequested,
+    TalkRequested,
+    TalkWish,
+)
+from callrouter.model.table import KeepWaiting, Rule
 from tests.asterisk.floor import DIALPLAN, Answer, Floor, RingOnly, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -128,6 +135,22 @@ async def test_an_agent_asked_for_in_one_queue_is_not_waited_for_in_the_next(her
     await here.until(lambda: any(c.queue.id == "sales" for c in here.router.floor.calls.values()))
     [call] = here.router.floor.calls.values()
     assert call.first_agent == ""
+    await caller.bye()
+    await here.quiet()
+
+
+async def test_a_priority_that_a_rule_gave_is_kept_by_a_transferred_call(here: Floor) -> None:
+    queues = [queue("support", ["a1"]), queue("sales", ["a2"], on_nobody=KeepWaiting())]
+    await here.fresh(*staff(2), queues=queues)
+    vip = Rule(name="vip", queues=frozenset({"support"}), priority=4)
+    here.post(ConfigReloaded(table=replace(here.spec, rules=(vip,))))
+    here.post(PauseRequested(agent="a2"))
+    caller = await here.call()
+    agent = await here.phone("1001").wait_incoming()
+    await caller.wait_heard("1001")
+    assert await agent.blind_transfer("sales") < 300
+    await here.until(lambda: any(c.queue.id == "sales" for c in here.router.floor.calls.values()))
+    assert [call.priority for call in here.router.floor.calls.values()] == [4]
     await caller.bye()
     await here.quiet()
 

@@ -92,6 +92,7 @@ class AsteriskPbx:
         self._sync_again = False
         self._returned: set[str] = set()
         """Calls that came back from the fallback, for the next comparison to find."""
+        self._floor: Callable[[], Floor] | None = None
         self._known: KnownDevices | None = None
         self._lamps: Lamps | None = None
         self._clock = SystemClock()
@@ -141,6 +142,7 @@ class AsteriskPbx:
     def devices_from(self, floor: Callable[[], Floor]) -> None:
         """Tell the dialplan which devices are available, as `floor()` has it, and light the lamps."""
         self._journal.signed_in = lambda agent: _signed_in(floor(), agent)
+        self._floor = floor
         self._known = KnownDevices(
             floor, self.name, self._ways[0] if self._ways else "", self.mirror.phones.states
         )
@@ -467,8 +469,12 @@ class AsteriskPbx:
         if caller.uid in self.mirror.callers:
             caller.taken = True
             self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_CALL", self._taken(caller)))
-            if caller.arrived.priority != DEFAULT_PRIORITY:
-                self._ranks(caller, caller.arrived.priority)
+            known = (
+                self._floor().calls.get(self.mirror.call_id(caller.uid)) if self._floor else None
+            )
+            priority = caller.arrived.priority if known is None else known.priority
+            if priority != DEFAULT_PRIORITY:
+                self._ranks(caller, priority)
 
     def _ranks(self, caller: Caller, priority: int) -> None:
         """Write down a priority on the channel: a call that comes back to a queue keeps it."""
