@@ -1,4 +1,4 @@
-"""The daemon: where everything is put together."""
+"""The daemon: assembles all parts into one process."""
 
 from callrouter.daemon.main import run
 

@@ -1,4 +1,4 @@
-"""The configuration in force, and taking up another one while calls are on."""
+"""The configuration in force, and how a new one is applied while calls are active."""
 
 from __future__ import annotations
 
@@ -40,45 +40,45 @@ from callrouter.turns import short_turns
 logger = logging.getLogger(__name__)
 
 _RESTART: Final = " (needs a restart)"
-"""How `changes` ends a line about what is not taken up while running."""
+"""Suffix of a line of `changes` for a change that is not applied while running."""
 _PAUSE: Final = 0.002
-"""Seconds between two steps of a large change, for calls and whatever else comes."""
+"""Seconds between two steps of a large change, so that calls and other work get their turn."""
 _TRIES: Final = 5
-"""Readings of files that change while they are being read."""
+"""Attempts to read files that keep changing while they are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the files say at one moment, and what that changes."""
+    """The content of the files at one moment, and what it changes."""
 
     settings: Settings
     files: dict[str, File]
     lines: tuple[str, ...]
     restart: tuple[str, ...]
     losses: tuple[str, ...]
-    """What of that needs a second sign, whoever waits where."""
+    """Losses among `changes` that must be confirmed, wherever callers are waiting."""
 
 
 class Additions(Protocol):
-    """Something that adds to the routing table what stands in no file."""
+    """A source of routing table entries that are in no file."""
 
     def begin(self, settings: Settings) -> tuple[Table, Table]:
-        """Other settings are being taken up: the table in force, and the one that is to be.
+        """Start applying new settings. Returns the table in force and the table to apply.
 
-        Until `end`, no other table may be posted.
+        No other table may be posted until `end`.
         """
 
     def end(self) -> None:
-        """They are taken up."""
+        """The new settings have been applied."""
 
 
 class Configuration:
     """Holds the settings in force.
 
-    A good change is in force at once: the routing table as an event, the API tokens directly. What
-    needs a restart is said. A bad one changes nothing and is said, until it is mended; one that takes
-    away much waits for a second sign (`callrouter.daemon.holding`). What was applied is kept (see
-    `callrouter.settings.past`).
+    A valid change takes effect at once: the routing table as an event, the API tokens directly.
+    Changes that need a restart are logged. An invalid change has no effect and is logged until it
+    is corrected. A change that removes a lot waits for confirmation (`callrouter.daemon.holding`).
+    Applied changes are recorded (see `callrouter.settings.past`).
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class Configuration:
             last_good=bool(start.problems or start.held),
         )
         self.callers: Callable[[], Mapping[str, int]] = dict
-        """How many callers are in each queue now."""
+        """Returns the number of callers in each queue now."""
         self._holding = Holding(self.state, clock)
         self.moved: Callable[[], None] = lambda: None
-        """Called when another folder has taken the place of ours (a symbolic link was turned)."""
+        """Called when another folder has replaced ours (a symbolic link now points elsewhere)."""
         self.additions: Additions | None = None
-        """What is added to the tables of files while the daemon runs."""
+        """Adds entries to the tables built from files while the daemon runs."""
         self._started_with = settings
         self._folder = folder
         self._environ = environ
@@ -111,7 +111,7 @@ class Configuration:
         self.past = Past(state_folder(folder, settings.database, environ) / FOLDER)
 
     def say_start(self) -> None:
-        """Log that the files could not be used at the start, if that is so."""
+        """Log that the files could not be used at the start, if so."""
         if not self.state.last_good:
             return
         for problem in self.state.problems:
@@ -127,7 +127,7 @@ class Configuration:
         )
 
     async def follow(self, post: Callable[[Event], None], tokens: Tokens) -> None:
-        """Take up changes of the files until cancelled."""
+        """Apply changes of the files until cancelled."""
         async with self._reading:
             await asyncio.to_thread(self._begin_history)
         while True:
@@ -140,7 +140,7 @@ class Configuration:
                     self.moved()
                 self._holding.say()
             except Exception:
-                # A fault of ours here must not be the last change that is ever noticed.
+                # After a fault of ours here, later changes must still be noticed.
                 logger.exception("the configuration could not be looked at")
 
     async def reload(
@@ -152,19 +152,20 @@ class Configuration:
         who: str = "",
         confirm: bool | None = None,
     ) -> Outcome:
-        """Read the files and take up what they say.
+        """Read the files and apply them.
 
         Args:
-            post: where the new routing table goes.
+            post: receives the new routing table.
             tokens: the API tokens in force.
-            asked: a person wants to know the answer.
+            asked: a person is waiting for the answer.
             who: that person; empty: the owners of the changed files.
-            confirm: this is the second sign for what takes away much. Default: it is if a person asks.
+            confirm: confirms a change that removes a lot. Default: true if a person asks.
         """
         confirm = asked if confirm is None else confirm
         async with self._reading:
             try:
-                # In a thread: ten thousand agents take seconds to read, and calls come in the meantime.
+                # In a thread: reading ten thousand agents takes seconds, and calls arrive in the
+                # meantime.
                 reading = await asyncio.to_thread(self._read, self._folder)
                 if confirm and self._lost(reading):
                     reading = await self._when_quiet(reading)
@@ -186,15 +187,15 @@ class Configuration:
         if was_bad:
             logger.info("the configuration is good again")
         for line in reading.lines:
-            if not line.endswith(_RESTART):  # `_accept` warns of those
+            if not line.endswith(_RESTART):  # `_accept` logs those
                 logger.info("configuration: %s", line)
         if asked and not reading.lines:
             logger.info("configuration: read again, nothing has changed")
         return Outcome(changes=reading.lines, warnings=reading.settings.warnings)
 
     async def diff(self, folder: Path | None) -> Outcome:
-        """What the files in `folder` (None: our own) would change, put in the place of ours."""
-        # What is read is dropped before the collector may look at it.
+        """Return what the files in `folder` (None: our own) would change if they replaced ours."""
+        # Drop the result of the read before the garbage collector runs again.
         with _COLLECTOR.off():
             try:
                 reading = await asyncio.to_thread(self._read_plainly, folder or self._folder)
@@ -209,17 +210,17 @@ class Configuration:
         return outcome
 
     def _lost(self, reading: Reading) -> tuple[str, ...]:
-        """What of a change waits for a second sign."""
+        """Return the losses of a change that still need confirmation."""
         if self.settings.removals_at_once:
             return ()
         in_use = occupied(self.settings.table, reading.settings.table, self.callers())
         return (*in_use, *reading.losses)
 
     async def _when_quiet(self, reading: Reading) -> Reading:
-        """The files as they are once nothing has changed them for a while, or does not end to.
+        """Return the files once they have been stable for a while, or attempts run out.
 
         Raises:
-            ConfigError: they have mistakes by then.
+            ConfigError: the files have mistakes by then.
         """
         for _ in range(2):
             left = await asyncio.to_thread(left_of_quiet, self._folder, self._clock.now())
@@ -232,7 +233,7 @@ class Configuration:
     # ------------------------------------------------------------ in a thread
 
     def _read(self, folder: Path) -> Reading:
-        """Read what may be taken up, and so may stay."""
+        """Read the parts that may be applied and may therefore be stored."""
         with _frozen():
             return self._read_plainly(folder)
 
@@ -259,7 +260,7 @@ class Configuration:
         return Reading(settings, files, bounded(lines), restart, lost)
 
     def _keep_held(self, files: Mapping[str, File], lines: tuple[str, ...]) -> None:
-        """Let a later run know what is held back."""
+        """Store what is held back, for a later run."""
         try:
             self.past.hold(files, lines)
         except OSError as error:
@@ -280,7 +281,7 @@ class Configuration:
             _cannot_keep(self.past, error)
 
     def _begin_history(self) -> None:
-        """Start where the last run ended; what was changed in between is a change as well."""
+        """Continue where the last run ended. Edits made in between are recorded as a change too."""
         try:
             before = self.past.begin(self._files)
             if self.state.held:
@@ -347,7 +348,7 @@ class Configuration:
 
 
 class Door:
-    """The configuration as the API may ask about it (`callrouter.api.backend.Files`)."""
+    """Gives the API access to the configuration (`callrouter.api.backend.Files`)."""
 
     def __init__(
         self, config: Configuration, post: Callable[[Event], None], tokens: Tokens
@@ -367,12 +368,12 @@ class Door:
         )
 
     def changes(self) -> list[Change]:
-        """The changes that are kept, the newest first. Reads files: not for the loop."""
+        """Return the recorded changes, newest first. Reads files, so do not call it on the loop."""
         return self._config.past.changes()
 
 
 class _Collector:
-    """Python's garbage collector, off while any reading is under way."""
+    """Switches Python's garbage collector off while any read is in progress."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -381,7 +382,7 @@ class _Collector:
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        """Within it, and within any other that overlaps it, nothing is collected."""
+        """Disable collection inside this block and any overlapping block."""
         with self._lock:
             if self._readings == 0:
                 self._was_on = gc.isenabled()
@@ -401,13 +402,14 @@ _COLLECTOR: Final = _Collector()
 
 @contextmanager
 def _frozen() -> Iterator[None]:
-    """Keep the reading of a large configuration from holding up calls on the loop.
+    """Keep the reading of a large configuration from delaying calls on the loop.
 
-    The garbage collector would walk a million new objects. What was made stays until it is dropped,
-    which needs no collector: there are no cycles in it. And the loop gets its turn within half a
-    millisecond instead of Python's five.
+    The garbage collector would walk a million new objects. They contain no cycles, so they are
+    freed without it when they are dropped. The loop also gets its turn within half a millisecond
+    instead of Python's default of five.
 
-    Only for what is taken up: whatever else waits to be collected just then stays for good as well.
+    Use this only for settings that will be applied: any other garbage present at that moment is
+    frozen too and never collected.
     """
     with _COLLECTOR.off():
         try:
@@ -418,7 +420,7 @@ def _frozen() -> Iterator[None]:
 
 
 def _owners(before: Mapping[str, File], after: Mapping[str, File], folder: Path) -> str:
-    """Whose files have changed; of one that is gone the folder's owner."""
+    """Return the owners of the changed files. A deleted file counts for the folder's owner."""
     owners = {
         file.owner
         for name, file in after.items()
@@ -441,5 +443,5 @@ def _cannot_keep(past: Past, error: OSError) -> None:
 
 
 def mistakes(count: int) -> str:
-    """``1 mistake``, ``2 mistakes``."""
+    """Return ``1 mistake``, ``2 mistakes``."""
     return f"{count} mistake{'' if count == 1 else 's'}"

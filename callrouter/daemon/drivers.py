@@ -1,4 +1,4 @@
-"""Which driver serves a telephone system. Each is imported only when the configuration asks for it."""
+"""Chooses the driver for a PBX. A driver is imported only if the configuration names it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class CannotDrive(Exception):  # noqa: N818 - named for what happened
-    """A driver that is configured cannot be had; `str()` says why and what to do."""
+    """A configured driver is not available; `str()` says why and what to do."""
 
 
 def make_pbx(settings: PbxSettings, post: Post, table: Table, boot: str) -> Pbx:
-    """The driver for one entry of ``pbx:``; it does nothing until run."""
+    """Return the driver for one entry of ``pbx:``. It does nothing until it is run."""
     if isinstance(settings, AsteriskSettings):
         from callrouter.pbx.asterisk.driver import AsteriskPbx  # noqa: PLC0415 - see above
 

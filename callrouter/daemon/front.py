@@ -1,7 +1,7 @@
-"""The HTTP side of the daemon: listening from the start, loaded once callers are served.
+"""The HTTP side of the daemon: it listens from the start and is loaded once calls are served.
 
-What serves HTTP takes a third of a second to load, which no caller need wait for. Whoever connects before
-waits in line and is answered then.
+The HTTP server takes a third of a second to load, and no caller has to wait for that. Clients that
+connect earlier wait in the listen backlog and are answered afterwards.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOAD_AGAIN: Final = 1.0
-"""Seconds until what could not be loaded is tried again."""
+"""Seconds before a failed load is tried again."""
 
 
 class Front:
-    """Serves the open sockets from `open` until `close`."""
+    """Serves the open sockets from `open` to `close`."""
 
     def __init__(
         self,
@@ -47,7 +47,10 @@ class Front:
         self._runner: web.AppRunner | None = None
 
     async def load(self) -> None:
-        """Load what serves HTTP, in a thread; tried until it works: there may be no descriptor left."""
+        """Load the HTTP server in a thread.
+
+        Retries until it works: file descriptors may run out.
+        """
         said = ""
         while True:
             try:
@@ -62,9 +65,9 @@ class Front:
                 return
 
     async def open(self, listen: Callable[[Listener], None]) -> None:
-        """Load what serves HTTP, in a thread, and serve. `listen` is for those who watch.
+        """Load the HTTP server in a thread, then serve. `listen` connects the live clients.
 
-        If that fails, nobody is left to wait in line.
+        On failure the sockets are closed, so that no client is left waiting.
         """
         try:
             await self.load()
@@ -90,7 +93,7 @@ class Front:
         local.listen(LINE)
 
     async def close(self) -> None:
-        """Answer no more."""
+        """Stop answering."""
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()

@@ -1,8 +1,9 @@
-"""Changes of the files that take away much: they wait until a second sign is given.
+"""Changes of the files that remove a lot: they wait for confirmation.
 
-What is lost and why it matters is worked out by `callrouter.settings.losses`. Here it is kept what waits, since
-when, and whether it was said; and the files must have been quiet for a while before a second sign counts, so that a
-copy on its way is not taken for what is meant.
+`callrouter.settings.losses` works out what is lost and why it matters. This module keeps what is
+waiting, since when, and whether it was logged. The files must also have been stable for a while
+before a confirmation counts, so that a copy still in progress is not mistaken for the intended
+content.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from callrouter.daemon.watch import names
 logger = logging.getLogger(__name__)
 
 QUIET_FOR: Final = 3.0
-"""Seconds without a change of any file, before what they have lost is said aloud and may be confirmed."""
+"""Seconds without a change of any file before its losses are logged and may be confirmed."""
 CONFIRM: Final = (
     "put the files right, or confirm the change with `callrouter reload` "
     "(`reload: {removals: at-once}` takes such changes up without)"
@@ -29,25 +30,25 @@ CONFIRM: Final = (
 
 
 def callers(floor: Floor) -> Mapping[str, int]:
-    """How many callers wait in each queue, or are just being connected."""
+    """Return the number of callers in each queue who are waiting or being connected."""
     return Counter(
         call.queue.id for call in floor.calls.values() if call.state is not CallState.TALKING
     )
 
 
 def left_of_quiet(folder: Path, now: float) -> float:
-    """Seconds until the files have been quiet for `QUIET_FOR`; 0: they have."""
+    """Return the seconds until the files have been stable for `QUIET_FOR`; 0: they are."""
     newest = 0.0
     for path in (folder, *(folder / name for name in names(folder))):
         try:
             newest = max(newest, path.stat().st_ctime)
         except OSError:
-            newest = now  # one that comes and goes is not quiet
+            newest = now  # a file that comes and goes is not stable
     return min(QUIET_FOR, max(0.0, newest + QUIET_FOR - now))
 
 
 class Holding:
-    """What is held back now, if anything is."""
+    """The losses that are held back now, if any."""
 
     def __init__(self, state: ConfigState, clock: Clock) -> None:
         self._clock = clock
@@ -55,7 +56,10 @@ class Holding:
         self._since: float | None = None
 
     def begin(self, lines: Sequence[str]) -> None:
-        """These losses wait from now on; the same as before wait on."""
+        """Hold these losses back from now on.
+
+        If they are the same as before, their start time stays.
+        """
         if self._state.held != tuple(lines):
             self._state.held = tuple(lines)
             self._since = self._clock.now()
@@ -64,14 +68,14 @@ class Holding:
             )
 
     def end(self) -> None:
-        """Nothing waits any more."""
+        """Hold nothing back any more."""
         if self._state.held:
             logger.info("configuration: nothing is held back any more")
         self._state.held = ()
         self._since = None
 
     def say(self) -> None:
-        """Say aloud what is held back once it has been for a while; once."""
+        """Log once what is held back, after it has been held for a while."""
         if self._since is None or self._clock.now() - self._since < QUIET_FOR:
             return
         self._since = None
@@ -79,7 +83,7 @@ class Holding:
 
 
 def say_held(state: ConfigState) -> None:
-    """Log what is held back, and what to do."""
+    """Log what is held back and what to do about it."""
     for line in state.held:
         logger.error("configuration held back: %s", line)
     logger.error(

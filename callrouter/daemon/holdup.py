@@ -1,7 +1,7 @@
-"""Noticing that the event loop is held up, and by what.
+"""Detects that the event loop is blocked, and by what.
 
-The loop notes the time twenty times a second. A thread beside it looks whether it does, and while it
-doesn't, at what the loop's thread is doing: that line is what the log names.
+The loop records the time twenty times a second. A second thread checks that it does. While it does
+not, the thread samples the stack of the loop's thread, and the log names that line.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any, Final
 logger = logging.getLogger(__name__)
 
 BEAT: Final = 0.05
-"""Seconds between two notes of the loop."""
+"""Seconds between two heartbeats of the loop."""
 HELD_UP: Final = 0.1
-"""Seconds that the loop may be late before it counts as held up."""
+"""Seconds the loop may be late before it counts as blocked."""
 SAY_EVERY: Final = 10.0
-"""Seconds between two lines in the log; what comes in between is counted and told with the next."""
+"""Seconds between two log lines. Blocks in between are counted and reported with the next line."""
 _DEEP: Final = 6
-"""Lines of the stack that are told, the innermost first."""
+"""Number of stack frames logged, innermost first."""
 
 
 class HoldUps:
-    """Counts and names what holds the loop up. `start` and `stop` belong to the loop's thread.
+    """Counts the blocks of the loop and names their cause. Call `start` and `stop` in its thread.
 
     Attributes:
-        count: how often it was held up.
-        longest: seconds of the longest one.
-        last: what was found the last time, in words.
+        count: number of blocks.
+        longest: seconds of the longest block.
+        last: description of the most recent one.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class HoldUps:
         self._watched = 0
 
     def start(self) -> None:
-        """Begin to watch the running loop."""
+        """Begin watching the running loop."""
         loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
         self._noted = loop.time()
@@ -57,13 +57,13 @@ class HoldUps:
         ).start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._over.set()
         if self._timer is not None:
             self._timer.cancel()
 
     def status(self) -> dict[str, Any]:
-        """For ``/api/status``."""
+        """Return the figures for ``/api/status``."""
         return {
             "held_up": self.count,
             "longest_ms": round(self.longest * 1000),
@@ -94,24 +94,25 @@ class HoldUps:
     # ------------------------------------------------------------ in the thread
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """When this thread, too, was late, what it sees is not what held the loop up."""
+        """Sample the loop's thread. If this thread was late as well, the sample proves nothing."""
         before = loop.time()
         while not self._over.wait(BEAT):
             now = loop.time()
             awake, before = now - before < BEAT + HELD_UP, now
             if awake and not self._found and now - self._noted > BEAT + HELD_UP / 2:
                 frame = sys._current_frames().get(self._watched)
-                if not waits(frame):  # woken late: that is the machine, and nobody's line
+                # the loop woke late: the machine's fault, not that of a line of code
+                if not waits(frame):
                     self._found = where(frame)
 
 
 def waits(frame: FrameType | None) -> bool:
-    """Whether a loop's thread has nothing to do but to wait for sockets and timers."""
+    """Return whether a loop's thread is only waiting for sockets and timers."""
     return frame is not None and frame.f_code.co_filename.endswith("selectors.py")
 
 
 def where(frame: FrameType | None) -> str:
-    """A stack in one line, the innermost call first."""
+    """Format a stack as one line, innermost call first."""
     lines: list[str] = []
     while frame is not None and len(lines) < _DEEP:
         code = frame.f_code

@@ -1,8 +1,9 @@
-"""What a daemon starts with: the files as they are, or, where those cannot be used, the last good ones.
+"""What a daemon starts with: the current files or, if unusable, the last good ones.
 
-The history of changes (`callrouter.settings.past`) holds the files that were in force last, under the digests of
-their contents. They are used when the files of the folder have a mistake, are missing or cannot be read, and when
-they have lost something that was not confirmed: a restart must not do to callers what a reload does not.
+The history of changes (`callrouter.settings.past`) keeps the files that were last in force,
+addressed by the digests of their contents. They are used when the files in the folder have a
+mistake, are missing or cannot be read, and when the folder has lost something without confirmation:
+a restart must not do to callers what a reload does not.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ logger = logging.getLogger(__name__)
 _DATABASE: Final = re.compile(rb"^database:[ \t]*[\"']?([^\"'#\r\n]+)", re.MULTILINE)
 _GONE: Final = re.compile(r"queue ([a-z0-9_-]+) is gone\b")
 _LATELY: Final = 24 * 3600.0
-"""Seconds for which callers may still wait in a queue that was taken out."""
+"""Seconds for which callers may still be waiting in a removed queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """What a daemon starts with.
 
-    `files` are those that `settings` were read from. `problems` is what is wrong with the files of the folder,
-    `held` what they have lost; where either is not empty, `settings` are the last good ones. `removed` are queues
-    that were taken out lately, for callers who may still wait in them.
+    `settings` were read from `files`. `problems` lists what is wrong with the files in the folder,
+    `held` what they have lost. If either is not empty, `settings` are the last good ones. `removed`
+    holds recently removed queues, in which callers may still be waiting.
     """
 
     settings: Settings
@@ -55,10 +56,10 @@ class Start:
 
 
 def start(folder: Path, environ: Mapping[str, str], now: float) -> Start:
-    """Read the files, and look whether they can be used.
+    """Read the files and check that they can be used.
 
     Raises:
-        ConfigError: they have mistakes, and there are no last good ones.
+        ConfigError: the files have mistakes and there are no last good ones.
     """
     files = take(folder)
     try:
@@ -83,7 +84,7 @@ def start(folder: Path, environ: Mapping[str, str], now: float) -> Start:
     before = good[0]
     held: tuple[str, ...] = ()
     if not before.removals_at_once:
-        if only_cut(good[1], files):  # else they were edited while no daemon ran
+        if only_cut(good[1], files):  # otherwise they were edited while no daemon was running
             lines = changes(before, settings)
             held = losses(before.table, settings.table, before=good[1], after=files, lines=lines)
         if not held and past.held() == says(listing(files)):
@@ -96,7 +97,7 @@ def start(folder: Path, environ: Mapping[str, str], now: float) -> Start:
 
 
 def _database(files: Mapping[str, File]) -> str:
-    """Where files that cannot be read as a whole seem to say that the state is kept."""
+    """Return the database that the files seem to name although they are invalid."""
     for file in files.values():
         found = _DATABASE.search(file.content)
         if found is not None:
@@ -105,7 +106,7 @@ def _database(files: Mapping[str, File]) -> str:
 
 
 def _history(folder: Path, database: str, environ: Mapping[str, str]) -> Past | None:
-    """The history that an earlier run has left."""
+    """Return the history left by an earlier run."""
     for place in places(folder, database, environ):
         try:
             if (place / FOLDER / "head.json").is_file():
@@ -118,7 +119,7 @@ def _history(folder: Path, database: str, environ: Mapping[str, str]) -> Past | 
 def _in_force(
     past: Past, folder: Path, environ: Mapping[str, str]
 ) -> tuple[Settings, dict[str, File]] | None:
-    """The files that were in force last, and what they say; None if they are not there as they were."""
+    """Return the last files in force with their settings; None if they are not intact."""
     head = past.head()
     return _read(past, head, folder, environ) if head else None
 
@@ -143,7 +144,7 @@ def _read(
 def _removed(
     past: Past, settings: Settings, folder: Path, environ: Mapping[str, str], now: float
 ) -> dict[str, QueueSpec]:
-    """The queues that the last change took out, if that was lately."""
+    """Return the queues removed by the last change, if it was recent."""
     last = next(iter(past.changes()), None)
     if last is None or now - last.at > _LATELY:
         return {}

@@ -1,4 +1,4 @@
-"""What the system lets this process have."""
+"""Limits the system sets for this process."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import resource
 from typing import Final
 
 DESCRIPTORS: Final = 65536
-"""File descriptors that are asked for, as the systemd unit does."""
+"""Number of file descriptors to request; the systemd unit requests the same."""
 
 
 def more_descriptors() -> None:
-    """Take as many file descriptors as we may have: a shell gives 1,024, and allows many more."""
+    """Raise the limit of file descriptors: a shell gives 1,024 and usually allows many more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:

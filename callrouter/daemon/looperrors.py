@@ -1,4 +1,4 @@
-"""What asyncio itself complains of: said in measure, for strangers can make it complain."""
+"""Logs errors that asyncio itself reports. Rate-limited, since strangers can provoke them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from callrouter.api.refusals import Refusals
 logger = logging.getLogger(__name__)
 
 _NONE_LEFT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""A connection cannot be accepted; asyncio tries again after a second."""
+"""A connection could not be accepted; asyncio tries again after a second."""
 
 
 class LoopErrors:
     """The loop's exception handler.
 
     Args:
-        refusals: where connections that could not be accepted are counted, as ``no-descriptor``, and
-            everything else as a fault.
+        refusals: counts connections that could not be accepted as ``no-descriptor`` and all other
+        errors as faults.
     """
 
     def __init__(self, refusals: Refusals) -> None:
         self._refusals = refusals
 
     def heard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Called by asyncio for each error that nothing else could be told of."""
+        """Called by asyncio for each error that has no other handler."""
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in _NONE_LEFT and "socket" in context:
             self._refusals.counts["no-descriptor"] += 1

@@ -1,4 +1,4 @@
-"""What `doctor` looks at on this machine: who may read secrets, the database, the port, what is allowed."""
+"""Checks of `doctor` on this machine: access to secrets, the database, the port and limits."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from callrouter.store.place import File, Place, StoreError, choose
 from callrouter.store.rights import OTHERS, loose
 
 FEWEST: Final = 4096
-"""File descriptors for a busy floor: HTTP may take a thousand, links and files need some too."""
+"""File descriptors for a busy call centre: HTTP may use a thousand; links and files need more."""
 LEAST_FREE: Final = 200 * 1024 * 1024
-"""Bytes that should be free where the database is."""
+"""Free bytes recommended on the disk of the database."""
 _SECRET: Final = re.compile(
     rb"(?im)^[^#\n]*\b(?:secret|auth_token|api_secret|token|password|pin)\s*:\s*[\"']?(?!\$\{)[^\s\"'#{}\[]"
 )
 _URL_WITH_PASSWORD: Final = re.compile(rb"(?m)^[^#\n]*://[^\s/@:]+:(?!\$\{)[^\s/@]+@")
 _LEADS_TO: Final = re.compile(rb"\$\{file:([^{}\n]+)\}")
 _ENVIRONMENT: Final = "environment"
-"""The file that the systemd unit takes secrets from, in the configuration folder."""
+"""The file in the configuration folder from which the systemd unit reads secrets."""
 
 
 async def look(
     settings: Settings, folder: Path, environ: Mapping[str, str], status: Mapping[str, Any] | None
 ) -> AsyncIterator[Finding]:
-    """Look at everything, one finding at a time.
+    """Run all checks, yielding one finding at a time.
 
     Args:
-        settings: the configuration, which is good.
-        folder: where it is.
+        settings: a valid configuration.
+        folder: its folder.
         environ: the environment.
-        status: what the running daemon says of itself (``/api/status``); None: none runs.
+        status: ``/api/status`` of the running daemon; None: none is running.
     """
     if status is not None:
         yield Finding(True, f"the daemon runs (process {status['pid']})")
@@ -88,7 +88,7 @@ def _files(folder: Path) -> Iterator[Finding]:
 
 
 def _kept_files(settings: Settings, folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """What the daemon has written: it has agents' private numbers in it, and secrets."""
+    """Check the files the daemon has written: they contain agents' private numbers and secrets."""
     paths = [place / FOLDER for place in places(folder, settings.database, environ)]
     found = [path for path in paths if _mode(path) & OTHERS]
     with contextlib.suppress(StoreError):
@@ -107,7 +107,7 @@ def _mode(path: Path) -> int:
 
 
 def _others_get_to(path: Path) -> bool:
-    """Whether every folder on the way lets everybody through."""
+    """Return whether every folder on the path is accessible to all users."""
     return all(_mode(place) & stat.S_IXOTH for place in path.resolve().parents)
 
 
@@ -115,7 +115,7 @@ def _others_get_to(path: Path) -> bool:
 
 
 def _kept(store: Mapping[str, Any]) -> Finding:
-    """As the running daemon has it."""
+    """Report the database as the running daemon sees it."""
     if store["state"] == "good":
         return Finding(True, f"states are kept in {store['database']}")
     what = f"states cannot be kept in {store['database']}: {store['problem']}"
@@ -142,10 +142,10 @@ def _database(settings: Settings, folder: Path, environ: Mapping[str, str]) -> I
 
 
 def _why_not_kept(place: Place) -> str:
-    """Why a database cannot be used; nothing is made or changed there.
+    """Return why a database cannot be used. Creates and changes nothing.
 
     Raises:
-        StoreError: the same, in the words of the database.
+        StoreError: the same, in the database's own words.
     """
     if not isinstance(place, File):
         server_at(place, lambda: 0.0).open().close()

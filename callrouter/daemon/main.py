@@ -1,4 +1,4 @@
-"""The composition root: from a configuration folder to a running daemon, and back to nothing."""
+"""The composition root: from a configuration folder to a running daemon and its shutdown."""
 
 from __future__ import annotations
 
@@ -64,22 +64,22 @@ logger = logging.getLogger(__name__)
 MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str], Pbx]"
 
 STOP_WITHIN: Final = 4.0
-"""Seconds for an orderly end; a second later at the latest the process is gone."""
+"""Seconds allowed for an orderly shutdown; the process is gone a second later at the latest."""
 OPEN_WITHIN: Final = 0.5
-"""Seconds that the HTTP side waits for callers to be served first."""
+"""Seconds the HTTP side waits for calls to be served first."""
 _SAID_ALREADY: Final = frozenset({Happened.STATE, Happened.TOLD})
 LOOK_EVERY: Final = 0.2
-"""Seconds between two looks whether a PBX is in step (only systemd and the log wait for that)."""
+"""Seconds between two checks whether a PBX is in sync (only systemd and the log depend on it)."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -> int:
-    """Be the daemon for the configuration in `folder`, until told to stop.
+    """Run the daemon for the configuration in `folder` until told to stop.
 
     Returns the exit status: 0 stopped as told, 2 could not start (stderr says why).
     """
-    gc.disable()  # until all is loaded: most of that stays
-    os.umask(0o077)  # whatever is written has private numbers or secrets in it
+    gc.disable()  # until everything is loaded: most of it stays
+    os.umask(0o077)  # all files we write contain private numbers or secrets
     try:
         load_policies()
         found = lastgood.start(folder, environ, SystemClock().now())
@@ -117,12 +117,12 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
 
 
 def complain(text: str) -> None:
-    """Say on stderr why we end."""
+    """Print the reason for the exit to stderr."""
     print(f"callrouter: {text}", file=sys.stderr)  # noqa: T201 - for who started us
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The maker of uvloop's loop where that is installed: the same loop, quicker."""
+    """Return uvloop's loop factory if installed: the same loop, faster."""
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
@@ -132,7 +132,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def boot_word(now: float, pid: int) -> str:
-    """A short word that no other run has: the time in milliseconds and the process id, in base 36."""
+    """Return an identifier unique to this run: milliseconds and process id, in base 36."""
     number = int(now * 1000) << 22 | pid  # pid_max is at most 2**22
     word = ""
     while number:
@@ -142,7 +142,7 @@ def boot_word(now: float, pid: int) -> str:
 
 
 class Daemon:
-    """Everything, from start to end."""
+    """Owns all parts from start to shutdown."""
 
     def __init__(
         self, folder: Path, environ: Mapping[str, str], found: Start, make: MakePbx
@@ -152,7 +152,7 @@ class Daemon:
         self._clock = SystemClock()
         self._boot = boot_word(self._clock.now(), os.getpid())
         self._config = Configuration(folder, environ, found, self._clock)
-        # Not for secrets: which of two equal agents is rung.
+        # Not for secrets: it only decides which of two equal agents is rung.
         dice = random.Random()  # noqa: S311
         now = self._clock.now()
         self._router = Router(
@@ -166,9 +166,11 @@ class Daemon:
         self._tasks = Tasks()
         self._stop = asyncio.Event()
         self._serving = asyncio.Event()
-        """A PBX is in step."""
+        """Set when a PBX is in sync."""
         self.last_resort = threading.Timer(STOP_WITHIN, _give_up)
-        """Set when we are told to stop; whoever runs us cancels it once all has ended."""
+        """Started when we are told to stop. The caller of `run` cancels it after an orderly
+        shutdown.
+        """
         self.last_resort.daemon = True
         place = choose(settings.database, folder, environ)
         self._database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
@@ -191,7 +193,7 @@ class Daemon:
         self._runtime.listen(self._backend.counts.listen)
 
     def _take_mobiles(self, settings: Settings) -> Mobiles:
-        """Who registers agents' own mobiles, and adds them to the tables of the files."""
+        """Create the registrar, which adds agents' own mobiles to the tables of the files."""
         links = Links(
             floor=lambda: self._router.floor,
             post=self._post,
@@ -205,7 +207,7 @@ class Daemon:
         return made
 
     def _open_reception(self) -> Reception:
-        """Who answers the codes that agents dial, on every PBX where they can."""
+        """Create the feature codes for agents, on every PBX that supports them."""
         reception = Reception(
             floor=lambda: self._router.floor,
             post=self._post,
@@ -256,7 +258,7 @@ class Daemon:
         )
 
     def _heard(self, event: Event) -> None:
-        """Take what a PBX has to say."""
+        """Take an event from a PBX."""
         self._runtime.post(event)
         if isinstance(event, PbxSnapshot):
             self._serving.set()
@@ -283,13 +285,13 @@ class Daemon:
         self._backend.listen = listening.url
         front = Front(self._backend, self._tokens, listening, control, doors)
         try:
-            # Before anybody can ask for anything and any PBX can ring.
+            # Before any request can arrive and any PBX can ring.
             await self._keeper.start(held=True)
-            # A store that is known to be away is not waited for twice.
+            # Do not wait a second time for a store known to be down.
             await self._mobiles.start(0.0 if self._keeper.status()["problem"] else READ_WITHIN)
             self._tasks.spawn(self._memory.recall(), "which calls are over")
             self._tasks.spawn(self._reception.load_locks(), "locks after wrong PINs")
-            if doors:  # callers come in by HTTP
+            if doors:  # calls arrive by HTTP
                 self._serving.set()
             opened = self._tasks.spawn(self._open(front), "opening the HTTP side")
             if doors:
@@ -301,14 +303,14 @@ class Daemon:
             await self._end(front)
 
     async def _open(self, front: Front) -> None:
-        """Open the HTTP side once callers are served, or nobody can be for now."""
+        """Open the HTTP side once calls are served, or if none can be served for now."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._serving.wait(), OPEN_WITHIN)
         try:
             await front.open(self._runtime.listen)
         finally:
             self._keeper.go_on()
-            # What is loaded by now stays: the collector need not walk it while calls wait.
+            # Everything loaded so far stays, so the collector need not walk it while calls wait.
             gc.freeze()
             gc.enable()
 
@@ -341,7 +343,7 @@ class Daemon:
         self._hold_ups.start()
 
     def _let_in(self, control: Claim) -> None:
-        """Open the socket to the group that the configuration names, if that can be done."""
+        """Give the group named by the configuration access to the socket, if possible."""
         wanted = self._config.settings.socket
         if not wanted.group:
             return
@@ -360,7 +362,7 @@ class Daemon:
             )
 
     async def _end(self, front: Front) -> None:
-        """Stop in order: no more commands, no more requests, no more links. Calls stay."""
+        """Shut down in order: commands, requests, links. Calls stay up."""
         self._systemd.stopping()
         self._hold_ups.stop()
         self._runtime.close()
@@ -372,8 +374,8 @@ class Daemon:
     # ------------------------------------------------------------ signals
 
     def _told_to_stop(self, number: signal.Signals) -> None:
-        # A second signal changes nothing (a shell and its child often send one each): the end is
-        # near in any case.
+        # A second signal changes nothing: we are already stopping. A shell and its child often send
+        # one each.
         if not self._stop.is_set():
             logger.info("%s: stopping", number.name)
             self._stop.set()
@@ -387,7 +389,7 @@ class Daemon:
     # ------------------------------------------------------------ watching
 
     async def _watch_pbxes(self) -> None:
-        """Say which PBXes come into step and fall out of it; the first makes us ready."""
+        """Log when a PBX comes into sync or loses it. The first one in sync makes us ready."""
         known: set[str] = set()
         ready = False
         while True:
@@ -416,7 +418,7 @@ class Daemon:
 
 def _log(item: Told) -> None:
     if isinstance(item, Decided) or (isinstance(item, Record) and item.kind in _SAID_ALREADY):
-        return  # kept for `why` and the agent; as lines they would say everything twice
+        return  # kept for `why` and the agent; log lines would repeat it all
     level = logging.INFO
     if isinstance(item, Note) and item.mistake:
         level = logging.ERROR if item.mistake == "queue" else logging.WARNING
@@ -424,12 +426,12 @@ def _log(item: Told) -> None:
 
 
 def _give_up() -> None:
-    """End now, whatever hangs. The socket left behind is taken over by the next start."""
+    """Exit now, whatever is blocked. The next start takes over the socket that is left behind."""
     os._exit(1)
 
 
 async def _keep_running(pbx: Pbx) -> None:
-    """A driver that fails is started again: the others, and its own calls, need us alive."""
+    """Restart a driver that fails: other drivers and its own calls need the process alive."""
     pause = 1.0
     while True:
         try:

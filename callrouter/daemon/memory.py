@@ -1,4 +1,4 @@
-"""Which calls are over, for drivers that old news could deceive: kept over a restart."""
+"""Remembers ended calls across a restart, for drivers that late messages could mislead."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from callrouter.store.calls import CallKeeper
 
 KEPT_FOR: Final = 2 * 86_400.0
-"""Seconds from the end of a call."""
+"""Seconds since the end of a call."""
 
 
 class Memory:
-    """Between the store and the drivers.
+    """Carries the ended calls between the store and the drivers.
 
     Args:
-        store: where it is kept.
-        pbxes: by name; those that remember calls are told.
+        store: keeps them.
+        pbxes: drivers by name; those that remember ended calls are told.
         clock: the time.
     """
 
@@ -38,12 +38,15 @@ class Memory:
         self._store.add(OverRow(at=at, pbx=name, call=call))
 
     async def recall(self) -> None:
-        """Tell the drivers what was kept, as soon as it can be read. Calls are taken in before."""
+        """Pass the stored calls to the drivers once they can be read.
+
+        Calls are accepted before that.
+        """
         if not self._pbxes:
             return
         try:
             rows = await self._store.load(self._clock.now() - KEPT_FOR)
-        except StoreError:  # the daemon ends
+        except StoreError:  # the daemon is stopping
             return
         for name, pbx in self._pbxes.items():
             pbx.recall((row.call, row.at) for row in rows if row.pbx == name)

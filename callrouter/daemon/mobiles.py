@@ -1,4 +1,4 @@
-"""Agents' own mobiles while the daemon runs: the machine with its secrets, its calls and its store."""
+"""Agents' own mobiles at run time: the registrar with its secrets, calls and store."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ from callrouter.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 READ_WITHIN: Final = 5.0
-"""Seconds that the start waits for the store; after that the mobiles come when they can be read."""
+"""Seconds the start waits for the store. After that, mobiles are added once they can be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """The rest of the daemon, as the mobiles see it."""
+    """The parts of the daemon that the mobiles need."""
 
     floor: Callable[[], Floor]
     post: Callable[[Event], None]
-    """To the core, and told to the store."""
+    """Posts to the core and reports to the store."""
     pbxes: Mapping[str, Pbx]
     in_step: Callable[[str], bool]
     store: MobileStore
@@ -75,9 +75,9 @@ class Links:
 
 
 class Mobiles:
-    """Registers mobiles, calls them to prove them, and gives the core a table that has them.
+    """Registers mobiles, calls them for verification and gives the core a table that includes them.
 
-    Everything is on the loop, and nothing blocks it. `heard` takes the events of phones.
+    Everything runs on the loop and nothing blocks it. `heard` takes the events of phones.
     """
 
     def __init__(self, settings: Settings, links: Links) -> None:
@@ -85,20 +85,20 @@ class Mobiles:
         self._registrar = Registrar()
         self._merger = Merger(self._registrar.book)
         self._base = settings.table
-        # As of the start: what changes about PBXes counts after a restart.
+        # As of the start: changes of a PBX need a restart.
         self._dialling = tuple(name for name, pbx in settings.pbxes.items() if dials_numbers(pbx))
         self._timer: asyncio.TimerHandle | None = None
         self._loaded = asyncio.Event()
         self._in_force = settings.table
         self._held = True
-        """While other settings are taken up no table of ours goes to the core."""
+        """While new settings are being applied, no table of ours goes to the core."""
         self._put(self._configured(settings))
         self._held = False
 
     # ------------------------------------------------------------ configuration and store
 
     def begin(self, settings: Settings) -> tuple[Table, Table]:
-        """Other settings are being taken up: the table in force, and the one that is to be."""
+        """Start applying new settings. Returns the table in force and the table to apply."""
         self._held = True
         self._base = settings.table
         self._put(self._configured(settings))
@@ -106,7 +106,7 @@ class Mobiles:
         return before, self._in_force
 
     def end(self) -> None:
-        """They are taken up; what has changed about mobiles meanwhile follows now."""
+        """The new settings are applied. Changes of mobiles since `begin` follow now."""
         self._held = False
         self._publish()
 
@@ -116,9 +116,9 @@ class Mobiles:
         )
 
     def _publish(self) -> None:
-        """Have the core take up the mobiles as they are now.
+        """Give the core the current mobiles.
 
-        The other agents are the same objects as before, so that it sees what differs.
+        All other agents stay the same objects, so that the core sees only the differences.
         """
         table = self._merger.merged(self._base)
         if not self._held and table != self._in_force:
@@ -126,7 +126,7 @@ class Mobiles:
             self._links.post(ConfigReloaded(table=table))
 
     async def start(self, within: float = READ_WITHIN) -> None:
-        """Put the mobiles back that the store knows; a store that can't be read keeps nobody waiting.
+        """Restore the mobiles from the store. A store that cannot be read does not delay the start.
 
         Args:
             within: seconds to wait for them.
@@ -148,7 +148,10 @@ class Mobiles:
     # ------------------------------------------------------------ asked
 
     def ask(self, event: Asked, *, call_after: float = 0.0) -> Answer:
-        """Do what is asked, or say why not. The verification call, if any, is placed after so long."""
+        """Do what is requested, or say why not.
+
+        A verification call starts after `call_after` seconds.
+        """
         if isinstance(event, RegisterAsked | VerifyAsked):
             event = replace(event, trial=self._trial())
         if isinstance(event, SwitchAsked) and event.device and event.asker.may(event.agent):
@@ -172,7 +175,10 @@ class Mobiles:
         device: str = "",
         call_after: float = 0.0,
     ) -> Answer:
-        """An agent, whom the caller has made sure of, registers a number as typed or keyed in."""
+        """Register a number for an agent, as typed or keyed in.
+
+        The caller has authenticated the agent.
+        """
         asker = Asker(name=by, via=via, agent=agent)
         event = RegisterAsked(asker=asker, agent=agent, number=number, device=device)
         return self.ask(event, call_after=call_after)
@@ -180,13 +186,13 @@ class Mobiles:
     def verify(
         self, agent: str, device: str, *, by: str, via: str, call_after: float = 0.0
     ) -> Answer:
-        """Another call, with another code."""
+        """Place another verification call with a new code."""
         asker = Asker(name=by, via=via, agent=agent)
         event = VerifyAsked(asker=asker, agent=agent, device=device)
         return self.ask(event, call_after=call_after)
 
     def switch(self, agent: str, on: bool, *, by: str, via: str) -> Answer:
-        """All mobiles of an agent, registered or configured, on or off."""
+        """Switch all mobiles of an agent on or off, registered and configured ones."""
         asker = Asker(name=by, via=via, agent=agent)
         return self.ask(SwitchAsked(asker=asker, agent=agent, on=on))
 
@@ -201,7 +207,7 @@ class Mobiles:
         device: str = "",
         number: str = "",
     ) -> None:
-        """Add a step that is not the machine's, such as a wrong PIN."""
+        """Add an audit row for a step outside the registrar, such as a wrong PIN."""
         row = AuditRow(
             at=self._links.clock.now(),
             agent=agent,
@@ -217,12 +223,12 @@ class Mobiles:
     # ------------------------------------------------------------ questions
 
     def of(self, agent: str) -> list[tuple[MobileRow, str]]:
-        """An agent's registered mobiles in order, each with why it is not rung (empty: it is)."""
+        """Return an agent's registered mobiles in order, each with why it is not rung, or empty."""
         book = self._registrar.book
         return [(row, book.trouble(row)) for row in book.of(agent)]
 
     def switched_on(self, agent: str) -> bool | None:
-        """Whether any mobile of an agent is switched on; None: there is no mobile."""
+        """Return whether any mobile of an agent is switched on; None: the agent has no mobile."""
         found = self._links.floor().agents.get(agent)
         numbers = [d.id for d in found.spec.devices if d.number] if found is not None else []
         if found is None or not numbers:
@@ -230,17 +236,17 @@ class Mobiles:
         return any(device not in found.devices_off for device in numbers)
 
     def knows(self, number: str) -> str | None:
-        """Whose mobile in use calls; None: nobody's. The number may be written in any way."""
+        """Return the agent whose active mobile has this number, in any notation, or None."""
         verdict = read_number(number, self._registrar.book.settings)
         owner = self._registrar.book.owner(verdict.number) if isinstance(verdict, Taken) else ""
         return owner or None
 
     async def steps(self, agent: str, most: int) -> Sequence[AuditRow]:
-        """The last steps of an agent's registrations, the newest first."""
+        """Return the latest audit rows of an agent's registrations, newest first."""
         return await self._links.store.read_audit(agent, most)
 
     def status(self) -> dict[str, Any]:
-        """For ``/api/status``."""
+        """Return the figures for ``/api/status``."""
         states = {"unverified": 0, "waiting": 0, "in-use": 0}
         for row in self._registrar.book.mobiles.values():
             states[row.state] += 1
@@ -254,7 +260,7 @@ class Mobiles:
     # ------------------------------------------------------------ phones
 
     def heard(self, event: PhoneEvent) -> bool:
-        """Take an event of phones; False: it belongs to no verification call."""
+        """Take an event of a phone; False: it belongs to no verification call."""
         if isinstance(event, CodeDialled) or not self._registrar.is_ours(event):
             return False
         self._put(event)
@@ -265,7 +271,7 @@ class Mobiles:
         return Trial(ref=f"{REF}{secrets.token_hex(8)}", code=code, pbx=self._caller())
 
     def _caller(self) -> str:
-        """The first PBX that can call a number and talk to whoever answers; empty: none now."""
+        """Return the first PBX that can now call a number and play prompts to it; empty: none."""
         for name in self._registrar.book.dialling:
             if self._talker(name) is not None and self._links.in_step(name):
                 return name
@@ -287,7 +293,7 @@ class Mobiles:
                     self._carry_out(decision)
         if changed:
             self._publish()
-        # Of a device that is new in this table the switch is known only now.
+        # The switch of a device that is new in this table is known only now.
         for decision in made:
             if isinstance(decision, Switched):
                 self._links.post(
@@ -316,7 +322,7 @@ class Mobiles:
             case Say() | CallNumber():
                 self._order(decision)
             case _:
-                pass  # answers; the rest was done by `_put`
+                pass  # an answer; `_put` did the rest
 
     def _order(self, command: Say | CallNumber) -> None:
         pbx = self._talker(command.pbx)
@@ -335,7 +341,7 @@ class Mobiles:
 
     def _call_later(self, command: CallNumber) -> None:
         if self._registrar.proving.by_ref(command.ref) is None:
-            return  # removed meanwhile
+            return  # removed in the meantime
         if self._links.in_step(command.pbx):
             self._order(command)
         else:

@@ -1,7 +1,7 @@
-"""Looking at ourselves while calls are on: what must always hold, does it?
+"""Checks the invariants while calls are active.
 
-A breach is a fault of ours. It is logged and counted, everyone is looked at again and every PBX
-compared with; the calls go on, and so does the daemon.
+A violation is a fault of ours. It is logged and counted, all agents are checked again and every PBX
+is resynchronized. Calls and the daemon go on.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 EVERY: Final = 0.25
 """Seconds between two slices."""
 MOST: Final = 40
-"""Calls, offers and agents of a slice: below a millisecond."""
+"""Calls, offers and agents per slice: below a millisecond."""
 MEND_EVERY: Final = 10.0
-"""Seconds between two mendings: what does not help must not become a load."""
+"""Seconds between two repairs: a repair that does not help must not become a load."""
 _LOGGED: Final = 5
 
 
@@ -28,8 +28,8 @@ class SelfCheck:
     """Audits the floor of a runtime.
 
     Attributes:
-        breaches: how many were found.
-        last: the last one, in words.
+        breaches: number of violations found.
+        last: the most recent one, in words.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -41,7 +41,7 @@ class SelfCheck:
         self._mended = float("-inf")
 
     def status(self) -> dict[str, Any]:
-        """For ``/api/status``."""
+        """Return the figures for ``/api/status``."""
         return {
             "rounds": self._audit.rounds,
             "breaches": self.breaches,
@@ -49,13 +49,13 @@ class SelfCheck:
         }
 
     async def run(self) -> None:
-        """Look at a few things four times a second, until cancelled."""
+        """Check one slice four times a second until cancelled."""
         while True:
             await asyncio.sleep(EVERY)
             self.step(asyncio.get_running_loop().time())
 
     def step(self, now: float) -> None:
-        """One slice at `now` (the loop's time)."""
+        """Check one slice at `now` (the loop's time)."""
         if self._runtime.catching_up:
             return
         if self._runtime.faults != self._faults:

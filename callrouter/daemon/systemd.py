@@ -1,4 +1,4 @@
-"""Telling systemd how we are (sd_notify(3)): ready, alive, stopping. Does nothing without systemd."""
+"""Reports our state to systemd (sd_notify(3)): ready, alive, stopping. No-op without systemd."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Systemd:
     """The service manager, if there is one.
 
     Attributes:
-        watchdog: systemd kills us when it hears nothing for this many seconds; None: it doesn't.
+        watchdog: seconds without a sign of life after which systemd kills us; None: never.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -20,22 +20,22 @@ class Systemd:
         self.watchdog = _watchdog(environ)
 
     def ready(self, status: str) -> None:
-        """Calls are being served."""
+        """Report that calls are served."""
         self._tell(f"READY=1\nSTATUS={status}\nMAINPID={os.getpid()}")
 
     def alive(self) -> None:
-        """The event loop turns."""
+        """Report that the event loop runs."""
         self._tell("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """We were told to end."""
+        """Report that we are stopping."""
         self._tell("STOPPING=1\nSTATUS=stopping")
 
     def _tell(self, text: str) -> None:
-        """Send a datagram; never waits, and a service manager that is gone is no fault of calls."""
+        """Send a datagram. Never blocks; a missing service manager must not affect calls."""
         if not self._address:
             return
-        # A name in the abstract namespace is written with @ in the place of NUL.
+        # An address in the abstract namespace is written with @ instead of NUL.
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)

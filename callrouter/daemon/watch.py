@@ -1,8 +1,8 @@
-"""Noticing that the configuration was changed: the folder is looked at, not listened to.
+"""Detects changes of the configuration by polling the folder.
 
-Polling works the same on every file system and for every way in which editors, `git` and
-configuration management put a file in its place: in place, renamed over, by a symbolic link that is
-turned to another file or folder, deleted and made anew.
+Polling works the same on every file system and with every way in which editors, `git` and
+configuration management replace a file: writing in place, renaming over it, pointing a symbolic
+link to another file or folder, deleting and creating it again.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import Final, TypeAlias
 from callrouter.settings.past import is_ours
 
 EVERY: Final = 0.4
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 QUIET: Final = 2
-"""Looks that must see the same after the last change: a file that is being written is not read half
-way. Together a change is taken up after 0.8 to 1.2 s."""
+"""Polls that must see no further change, so that a file is not read while it is being written. In
+total, a change is applied after 0.8 to 1.2 s.
+"""
 MOST_BYTES: Final = 16 * 1024 * 1024
 
 Look: TypeAlias = tuple[tuple[str, int, int, int, int], ...]
-"""Name, inode, size, time of writing and time of any change (which nobody can set back) of each file."""
+"""Name, inode, size, mtime and ctime of each file. No user can set the ctime back."""
 
 _FILE_REFERENCE: Final = re.compile(rb"\$\{file:([^{}\n]*)\}")
 
@@ -33,12 +34,12 @@ def _seen(name: str, path: Path) -> tuple[str, int, int, int, int]:
     try:
         status = path.stat()
     except (OSError, ValueError):
-        return name, 0, 0, 0, 0  # gone, or not for us to see: the reading will tell
+        return name, 0, 0, 0, 0  # missing, or no access: reading it will report that
     return name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def names(folder: Path) -> list[str]:
-    """The configuration files of a folder."""
+    """Return the names of the configuration files in a folder."""
     try:
         return sorted(path.name for path in folder.iterdir() if is_ours(path))
     except OSError:
@@ -46,10 +47,10 @@ def names(folder: Path) -> list[str]:
 
 
 def read(path: Path) -> bytes:
-    """What a file says; of one that cannot be read, why not."""
+    """Return the content of a file or, if it cannot be read, the reason."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe would hang us
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe would block us
                 return b"no file"
             return file.read(MOST_BYTES)
     except (OSError, ValueError) as error:
@@ -57,9 +58,9 @@ def read(path: Path) -> bytes:
 
 
 class Watch:
-    """Remembers what was seen, and says when there is something new to read.
+    """Remembers what was seen and reports when there is something new to read.
 
-    What ``${file:PATH}`` leads to belongs to the configuration and is watched like the files.
+    Files referred to by ``${file:PATH}`` belong to the configuration and are watched too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,7 +71,7 @@ class Watch:
         self._settled = self._seen
 
     def changed(self) -> bool:
-        """Look at the folder; True when its content is another than when it was last True."""
+        """Poll the folder; True when its content differs from that of the last True."""
         now = self._look()
         if now != self._seen:
             self._seen, self._quiet = now, 0
@@ -82,7 +83,7 @@ class Watch:
             return False
         references = self._references
         seen, digest = self._study()
-        if references == self._references and seen != now:  # written to in this very moment
+        if references == self._references and seen != now:  # being written at this very moment
             self._seen, self._quiet = seen, 0
             return False
         self._seen = self._settled = seen
@@ -91,7 +92,7 @@ class Watch:
         return different
 
     def _study(self) -> tuple[Look, bytes]:
-        """Look, then read; again where other files are referred to than were looked at."""
+        """Poll, then read. Repeat if the files refer to other files than those polled."""
         while True:
             references = self._references
             seen = self._look()
@@ -100,7 +101,7 @@ class Watch:
                 return seen, digest
 
     def _look(self) -> Look:
-        """What can be seen of the files without reading them."""
+        """Return what can be seen of the files without reading them."""
         folder = self._folder
         return (
             (*_seen("", folder)[:2], 0, 0, 0),
@@ -109,7 +110,7 @@ class Watch:
         )
 
     def _read(self) -> bytes:
-        """A digest of what the files say; the same when a file was only touched."""
+        """Return a digest of the contents. It stays the same when a file was only touched."""
         digest = hashlib.sha256()
         found: dict[str, None] = {}
         for name in names(self._folder):
