@@ -1,4 +1,4 @@
-"""Where Asterisk is, who we are there, how patient we are; and what a failed connection means."""
+"""Address, credentials and timing of an AMI connection, and what a failed connection means."""
 
 import errno
 import socket
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class AmiAccount:
-    """Where Asterisk is and who we are there. The secret shows in no repr.
+    """Address and credentials of one Asterisk. The secret never appears in the repr.
 
     Attributes:
-        tls: encrypt with this context and check the certificate as it says; None is plain TCP.
+        tls: context for encryption and certificate checks. None means plain TCP.
     """
 
     host: str
@@ -27,22 +27,28 @@ class AmiTiming:
 
     Attributes:
         connect_timeout: for TCP and TLS together.
-        login_timeout: for greeting and login together.
-        boot_grace: how long after the login to wait for the event FullyBooted. A user without
-            read=system never gets it, so the session then comes up without.
-        ping_interval: silence after which a Ping is sent.
-        ping_timeout: silence after the Ping that counts as loss; with `ping_interval` this makes
-            4.5 s until a hung Asterisk is noticed.
-        unread_timeout: for Asterisk to read on, once what it has not read fills its buffers and ours.
-        deaf_timeout: for any answer at all, once one action went without; events may go on coming.
-        connect_every: pause before another connection is tried beside one that has no answer yet.
-            The kernel repeats a lost SYN after 1, 3 and 7 s; a fresh attempt finds a returning link sooner.
-        retry_first: least time between the starts of two attempts.
-        retry_ceiling: most time between two attempts when Asterisk cannot be reached. A caller who
-            enters in the meantime waits for it, and a refused connection costs Asterisk next to nothing.
-        in_use_ceiling: the same when Asterisk still holds our previous session and takes no second one.
-        refused_ceiling: the same when it refuses the login; more, so as to look like no attack.
-        stable_after: a session that was up for so long starts over without back-off.
+        login_timeout: for the greeting and the login together.
+        boot_grace: how long to wait for the FullyBooted event after login. A user without
+            read=system never receives it, so the session comes up without it after this time.
+        ping_interval: silence before a Ping is sent.
+        ping_timeout: silence after the Ping before the link counts as lost. Together with
+            `ping_interval`, a hung Asterisk is detected within 4.5 s.
+        unread_timeout: how long Asterisk may stop reading once the send buffers on both sides
+            are full.
+        deaf_timeout: how long Asterisk may leave every action unanswered after one action has
+            timed out. Events may still arrive during this time.
+        connect_every: delay before another connection attempt starts alongside one that is still
+            pending. The kernel retransmits a lost SYN after 1, 3 and 7 s; a fresh attempt notices
+            sooner that the network is back.
+        retry_first: minimum time between the starts of two attempts.
+        retry_ceiling: maximum time between two attempts while Asterisk is unreachable. It is short
+            because callers who enter meanwhile have to wait for it, and a refused connection costs
+            Asterisk almost nothing.
+        in_use_ceiling: the same while Asterisk still holds the previous session and does not
+            accept a second one.
+        refused_ceiling: the same while Asterisk refuses the login. It is longer so that the
+            retries do not look like an attack.
+        stable_after: a session that was up for this long resets the back-off.
     """
 
     connect_timeout: float = 4.0
@@ -61,7 +67,13 @@ class AmiTiming:
 
 
 def explain(error: Exception, account: AmiAccount, seconds: float) -> str:
-    """Why a connection could not be opened within `seconds`, and what to look at, for people."""
+    """Explain to an operator why a connection failed and what to check.
+
+    Args:
+        error: what the attempt raised.
+        account: the Asterisk it was meant for.
+        seconds: the timeout of the attempt.
+    """
     host, where = account.host, f"Asterisk at {account.host}:{account.port}"
     if isinstance(error, socket.gaierror | UnicodeError):
         return f"host {host!r} cannot be found ({error}): check the host name and the DNS"
@@ -78,7 +90,7 @@ def explain(error: Exception, account: AmiAccount, seconds: float) -> str:
 
 
 def _refused(error: Exception) -> bool:
-    """A host with several addresses gives one error that tells of all in its text only."""
+    """Whether the connection was refused. With several addresses, only the message text says so."""
     return isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(
         error
     )

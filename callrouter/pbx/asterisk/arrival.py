@@ -1,4 +1,4 @@
-"""A caller as the core gets to know them, read from a channel and its variables. No I/O."""
+"""Builds the core's `CallArrived` from a channel and its variables. No I/O."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def arrival(
     variable: Callable[[str], str],
     clock: Moments | None = None,
 ) -> CallArrived:
-    """The event for a caller.
+    """The `CallArrived` event for a caller.
 
     Args:
-        pbx: where.
-        call: the call's id.
-        channel: who they are: any message that describes their channel.
-        variable: what they want, by name: Queue, Asked (see `asked`), Called, Hidden; and for the times Entered,
-            Queued, Now, Since, QueuedSince.
-        clock: the router's.
+        pbx: name of the PBX.
+        call: id of the call.
+        channel: any message that describes the caller's channel.
+        variable: looks up a value by name: Queue, Asked (see `asked`), Called and Hidden; for the
+            times Entered, Queued, Now, Since and QueuedSince.
+        clock: the router's clock.
     """
     wants = asked(variable)
     number, name = channel.get("CallerIDNum"), channel.get("CallerIDName")
-    if variable("Hidden"):  # the network passes it on to us, and not for anyone to see
+    if variable("Hidden"):  # the network gives us the number, but the caller has withheld it
         number = name = ""
     return CallArrived(
         call=call,

@@ -1,4 +1,4 @@
-"""Asking an Asterisk for `doctor`: values, and what was heard."""
+"""Queries to Asterisk for `doctor`: reads variables and records events."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from callrouter.pbx.asterisk.wire import AmiMessage
 
 @dataclass
 class Ask:
-    """A session, and all events that have come so far."""
+    """A session and every event received on it so far."""
 
     session: AmiSession
     heard: list[AmiMessage] = field(default_factory=list)
 
     async def variable(self, name: str) -> str:
-        """The value of a global variable or function; empty if it can't be had."""
+        """The value of a global variable or function, or "" if it cannot be read."""
         try:
             reply = await self.session.request({"Action": "Getvar", "Variable": name})
         except AmiError:
@@ -27,16 +27,16 @@ class Ask:
         return reply.get("Value")
 
     def event(self, name: str, uid: str) -> bool:
-        """Whether such an event of a channel has come."""
+        """Whether this event has arrived for a channel."""
         return any(one.name == name and one.get("Uniqueid") == uid for one in self.heard)
 
     def said(self, uid: str, header: str, value: str) -> bool:
-        """Whether an event of a channel has come in which a header says so."""
+        """Whether an event for a channel has arrived with this value in this header."""
         return any(one.get("Uniqueid") == uid and one.get(header) == value for one in self.heard)
 
 
 async def within(seconds: float, true: Callable[[], bool]) -> bool:
-    """Wait until something is true, for so long at most."""
+    """Wait up to `seconds` for a condition. Return whether it became true."""
     try:
         async with asyncio.timeout(seconds):
             while not true():  # noqa: ASYNC110 - a look at a list that grows

@@ -1,8 +1,10 @@
-"""What a dialplan asks for a call: the queue, and CALLROUTER_PRIORITY, _AGENT, _SKILLS and _TAG. No I/O.
+"""Parses what a dialplan asks for a call: queue, priority, agent, skills and tag. No I/O.
 
-The values come from outside and may hold anything. The dialplan sends each in base64 (``CallAsked``), so nothing
-is lost or altered on the way and no character of theirs can look like another header. Here each is taken exactly as
-it was set, or refused with a reason.
+The dialplan sets the queue by extension and the rest in CALLROUTER_PRIORITY, _AGENT, _SKILLS and
+_TAG. These values come from outside and may contain anything. The dialplan sends each one in base64
+(``CallAsked``), so nothing is lost or altered on the way, and no character in a value can be taken
+for another header. Here each value is either accepted exactly as it was set or refused with a
+reason.
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ from typing import Final
 from callrouter.model.table import DEFAULT_PRIORITY, FIRST_PRIORITY, LAST_PRIORITY
 
 PREFIX: Final = "(" * 12
-"""What the dialplan puts before each value: a function of Asterisk's wants an argument, and the brackets keep a
-value's own from being counted."""
+"""What the dialplan puts before each value.
+
+The Asterisk function that encodes it requires an argument, and the brackets keep brackets in the
+value from being counted.
+"""
 MOST_LETTERS: Final = 200
-"""Of a tag."""
+"""Maximum length of a tag, in characters."""
 _PARTS: Final = 5
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SKILL: Final = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})=([0-9]{1,3})")
@@ -30,9 +35,10 @@ _HIGHEST_LEVEL: Final = 100
 
 @dataclass(slots=True)
 class Asked:
-    """What was asked for, and what was refused: what it is of, and why.
+    """What was asked for, and what was refused: pairs of the value's kind and the reason.
 
-    An agent is asked for in the queue that was dialled, and in none to which the call was moved since.
+    A requested agent applies only to the queue that was dialled, not to a queue to which the call
+    was moved later.
     """
 
     queue: str
@@ -43,21 +49,22 @@ class Asked:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
     def refuse(self, what: str, why: str) -> None:
-        """Leave a value out."""
+        """Record that a value was ignored, and why."""
         self.refused.append((what, why))
 
 
 def encoded(*values: str) -> str:
-    """The values as the dialplan sends them: extension, priority, agent, skills, tag."""
+    """Encode values as the dialplan does: extension, priority, agent, skills, tag."""
     return ".".join(base64.b64encode((PREFIX + value).encode()).decode() for value in values)
 
 
 def asked(variable: Callable[[str], str]) -> Asked:
-    """Read what a call asks for.
+    """Parse what a call asks for.
 
     Args:
-        variable: by name, Queue, Asked, and Rank, the priority that the call had before; of a channel that entered
-            by an older dialplan, Priority, Agent and Tag.
+        variable: looks up a value by name: Queue, Asked, and Rank, the priority that the call had
+            before. A channel that entered through an older dialplan has Priority, Agent and Tag
+            instead of Asked.
     """
     found = Asked(variable("Queue"))
     raw = variable("Asked")
@@ -82,7 +89,7 @@ def _values(raw: str) -> list[str]:
     """The five values.
 
     Raises:
-        ValueError: they are not as the dialplan writes them.
+        ValueError: they are not encoded as the dialplan encodes them.
     """
     parts = raw.split(".")
     if len(parts) != _PARTS:
@@ -100,7 +107,10 @@ def _values(raw: str) -> list[str]:
 
 
 def _queue(found: Asked, extension: str) -> None:
-    """The queue that was dialled. Names are in small letters, so capital ones can only mean those."""
+    """Show the queue as it was dialled if the name is not valid.
+
+    Queue names are lower case, so capitals can only mean the lower-case name.
+    """
     wrong, slash, _ = extension.partition("/")
     name = wrong if slash else extension
     if name and name.lower() != found.queue and not _NAME.fullmatch(name.lower()):
@@ -155,6 +165,6 @@ def _tag(found: Asked, raw: str) -> None:
 
 
 def shown(raw: str) -> str:
-    """A value for people to read: short, in quotes, and nothing in it that a terminal would obey."""
+    """A short, quoted form of a value for display, without characters that control a terminal."""
     short = raw if len(raw) <= _SHOWN else raw[: _SHOWN - 1] + "…"
     return f"'{short}'" if short.isprintable() else ascii(short)

@@ -1,4 +1,4 @@
-"""The channels that concern us: callers, and the legs that we placed. Plain data, and who is told."""
+"""The channels that concern the router: callers and the legs it placed. Data and the `Sink`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Where(Enum):
     CONNECTING = "connecting"
     TALKING = "talking"
     RELEASED = "released"
-    """The talk is over as the dialplan sees it; who ended it, and how, is yet to be seen."""
+    """The conversation is over for the dialplan. Who ended it, and how, is not known yet."""
 
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """A caller's channel that is ours. `leg` is the one it is being connected with, or talks to."""
+    """A caller's channel. `leg` is the leg it is being connected to or talking to."""
 
     uid: str
     queue: str
@@ -36,19 +36,22 @@ class Caller:
     """The offer that `leg` belongs to."""
     bridge: str = ""
     channel: str = ""
-    """The channel's name, where it was told."""
+    """The channel's name, if known."""
     person: str = ""
-    """The channel of the person for whom this one waits: a Local one, after an attended transfer."""
+    """The channel of the person this one waits for.
+
+    After an attended transfer the waiting channel may be a Local channel.
+    """
     near_in: str = ""
-    """The bridge in which the near half of a Local channel is."""
+    """The bridge that the near half of a Local channel is in."""
     was_in: str = ""
-    """The bridge in which the channel was last."""
+    """The bridge that the channel was last in."""
     queued_at: float | None = None
-    """When it entered the queue it is in, as the channel has it."""
+    """When it entered its current queue, according to the channel."""
     taken: bool = False
-    """Whether the channel is marked as taken in."""
+    """Whether the channel is marked as accepted by the router."""
     logged: bool = False
-    """Whether an earlier run of the router has written down that the caller entered."""
+    """Whether an earlier run of the router has already logged that the caller entered."""
 
     def __post_init__(self) -> None:
         self.queued_at = self.arrived.queued_at
@@ -56,7 +59,7 @@ class Caller:
 
 @dataclass(slots=True, eq=False)
 class LegChannel:
-    """A leg that we placed. `channel` is empty until Asterisk has made it."""
+    """A leg that we placed. `channel` is empty until Asterisk has created it."""
 
     uid: str
     offer: str
@@ -70,30 +73,31 @@ class LegChannel:
     stop: StopReason | None = None
     refused: LegEnd | None = None
     reason: str = ""
-    """Why Asterisk's Originate failed, in its own terms."""
+    """Why Asterisk's Originate failed, in Asterisk's terms."""
     gone: AmiMessage | None = None
-    """The end of its channel, while a colleague may yet turn out to have picked up."""
+    """The Hangup of its channel, kept while a colleague may still turn out to have picked up."""
     caller: str = ""
-    """The caller's channel it is being connected with, or talks to."""
+    """The caller's channel that it is being connected to or talking to."""
     bridge: str = ""
     route: bool = False
-    """It leads through the dialplan (``Local/…``): further channels belong to it."""
+    """Whether it leads through the dialplan (``Local/…``), so that further channels belong to it.
+    """
     far_end: tuple[str, str] = ("", "")
     """Cause and SIP status with which the last phone at the far end of a route ended."""
     outside: float | None = None
     """When it was ordered, by the router's clock, if it goes to an outside number."""
     again: Callable[[], None] | None = None
-    """Rings it once more and shows the business's number, if it showed another."""
+    """Rings it again showing the business's number. None if that number was shown already."""
     next_trunk: Callable[[], None] | None = None
-    """Rings it by the next trunk, if there is one."""
+    """Rings it through the next trunk. None if there is none."""
     trunk_failed: bool = False
     fork: Fork | None = None
-    """The phones that are rung together with this one, being registered at the same endpoint."""
+    """The phones rung together with this one because they are registered at the same endpoint."""
 
 
 @dataclass(slots=True, eq=False)
 class Far:
-    """A channel that came to be on the way from a leg through the dialplan: its far half, a phone."""
+    """A channel between a leg and its phone on a route through the dialplan: a far half or a phone."""
 
     leg: LegChannel
     channel: str
@@ -102,11 +106,11 @@ class Far:
 
 @dataclass(slots=True, eq=False)
 class Fork:
-    """Several phones registered at one endpoint: one leg to the core, a channel for each here.
+    """Several phones registered at one endpoint: one leg for the core, one channel each here.
 
     Attributes:
-        legs: those that are not over.
-        taken: the one that was accepted.
+        legs: those that have not ended.
+        taken: the one on which the offer was accepted.
     """
 
     legs: list[LegChannel] = field(default_factory=list)
@@ -116,26 +120,27 @@ class Fork:
     _ends: list[tuple[bool, LegEnd]] = field(default_factory=list)
 
     def add(self, leg: LegChannel) -> None:
-        """Take in one more."""
+        """Add a leg."""
         self.legs.append(leg)
         leg.fork = self
 
     def drop(self, leg: LegChannel) -> None:
-        """A channel is not there any more, and nothing says why."""
+        """Remove a leg whose channel has disappeared without an explanation."""
         if leg in self.legs:
             self.legs.remove(leg)
 
     def silent(self) -> list[LegChannel]:
-        """Those that are left, if none of them has rung yet and none was accepted."""
+        """The remaining legs, if none has rung and none was accepted; otherwise an empty list."""
         if self.taken is not None or any(leg.rang or leg.up for leg in self.legs):
             return []
         return [leg for leg in self.legs if leg.stop is None]
 
     def over(self, leg: LegChannel, why: LegEnd) -> LegEnd | None:
-        """One is over. Gives how all of them ended, if that is so now and was not before.
+        """Record that a leg has ended. Return how the whole fork ended, once that is known.
 
-        What speaks is how phones ended that rang, or answered anything at all: one that was silent until it
-        was stopped may be the registration of a phone that is not there any more.
+        The outcome is taken from the legs that rang, or that answered at all. A leg that stayed
+        silent until it was stopped may be a stale registration of a phone that is no longer there,
+        so it counts only if there is no other.
         """
         self.drop(leg)
         if self.taken is not None:
@@ -148,37 +153,40 @@ class Fork:
 
 
 class Sink(Protocol):
-    """Where the mirror's findings go."""
+    """Receives what the mirror finds out."""
 
     def post(self, event: Event) -> None:
-        """Tell the core."""
+        """Pass an event to the core."""
 
     def taken(self, caller: Caller) -> None:
-        """A new caller was told to the core: mark the channel as taken in."""
+        """The core has been told of a new caller: mark the channel as accepted."""
 
     def unheard(self, uid: str) -> None:
-        """A caller waits, and nothing was heard of how that came to be."""
+        """A caller is waiting, but the event that announced them was lost."""
 
     def back(self, uid: str) -> None:
-        """A caller whom no phone took in the fallback waits again."""
+        """A caller is waiting again because no phone answered in the fallback."""
 
     def stop_now(self, leg: LegChannel) -> None:
-        """The channel of a leg that is to be stopped has only now come to be."""
+        """The channel of a leg that is to be stopped has just been created."""
 
     def gone_unless_moved(self, leg: LegChannel) -> None:
-        """The channel of a leg is gone: so is the leg, unless it turns up elsewhere in a moment."""
+        """A leg's channel has ended.
+
+        So has the leg, unless it turns up on another phone shortly.
+        """
 
     def stop_silent(self, fork: Fork) -> None:
-        """What is left of a fork has not rung: stop it, unless it does so within a moment."""
+        """The remaining legs of a fork have not rung: stop them unless one rings shortly."""
 
     def stray(self, uid: str) -> None:
-        """A channel was picked up as if it were a leg of ours, and is none: end it."""
+        """A channel was picked up as if it were one of our legs, but is not: hang it up."""
 
     def let_go(self, leg: LegChannel) -> None:
-        """A leg's channel is on with something else, which is none of our business: forget it."""
+        """A leg's channel now serves a call that is not ours: stop treating it as a leg."""
 
     def forwarded(self, uid: str) -> None:
-        """A channel may be what Asterisk makes of a leg that its phone sent elsewhere (302): end it."""
+        """A channel may have been created for a leg that its phone redirected (302): hang it up."""
 
     def look_at(self, caller: Caller) -> None:
-        """Something happened to a caller that nothing explained yet: look where they are."""
+        """Something unexplained happened to a caller: ask Asterisk where they are."""

@@ -1,8 +1,8 @@
-"""Whether Asterisk has the dialplan, and lets the manager's user do and hear what the router needs.
+"""Checks that Asterisk has our dialplan and gives the manager user every permission it needs.
 
-Asterisk does not say: an action that is not permitted is refused when it is needed, an event that may
-not be read just does not come, and without the dialplan no call ever reaches the router. So ask once
-after each login, and listen for echoes of our own.
+Asterisk does not report any of this. A forbidden action fails only when it is needed, an event the
+user may not read never arrives, and without the dialplan no call ever reaches the router. So ask
+once after each login, and listen for the echoes of events that we cause ourselves.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from callrouter.pbx.asterisk.wire import AmiMessage
 logger = logging.getLogger(__name__)
 
 LAMP = "Custom:callrouter"
-"""A device state that is in use while a router is in step; changing it echoes as a call event."""
+"""A device state that is in use while a router is in step with Asterisk.
+
+Changing it causes an event of the class ``call``.
+"""
 
 ECHO_WITHIN = 2.0
-"""Seconds for an event of our own making to come back."""
+"""Seconds within which an event that we cause must arrive."""
 
 _HINT = "callers would not be served; check the user in manager_callrouter.conf"
 _ONLY_A_LOG = (
@@ -32,24 +35,24 @@ _ONLY_A_LOG = (
 
 
 class Checkup:
-    """Complains, in words for people, of what is missing and what the user is not permitted."""
+    """Warns the operator about missing parts and permissions."""
 
     def __init__(
         self, session: AmiSession, outbox: Outbox, has_queue_log: Callable[[bool], None]
     ) -> None:
-        """`has_queue_log` is told after each login whether Asterisk knows the action QueueLog."""
+        """After each login `has_queue_log` is told whether Asterisk supports the QueueLog action."""
         self._session = session
         self._outbox = outbox
         self._has_queue_log = has_queue_log
         self.missing: tuple[str, ...] = ()
-        """Contexts of ours that are not in the dialplan."""
+        """Our contexts that are missing from the dialplan."""
         self._looking = False
         self._waiting: set[str] = set()
         self._foreign = ""
-        """The last tick that another run of a router had set."""
+        """The last tick that another run of a router set."""
 
     def heard(self, message: AmiMessage) -> None:
-        """An event has come; it may be the echo that is waited for."""
+        """Take an event that may be the awaited echo."""
         if not self._waiting:
             return
         if message.get("UserEvent") == "CallrouterHello":
@@ -58,7 +61,7 @@ class Checkup:
             self._waiting.discard("call")
 
     async def run(self) -> None:
-        """Ask what may be done, and see what can be heard."""
+        """Check which actions are permitted and which events arrive."""
         try:
             allowed = await self._session.request({"Action": "ListCommands"})
             needed = dict(words.NEEDS)
@@ -73,12 +76,12 @@ class Checkup:
                 await self._dialplan()
             await self._listen(missing)
         except (AmiError, OSError):
-            # The link is gone, or too slow to judge; or we cannot read our own dialplan. There will be
-            # another login.
+            # The link is gone or too slow to judge, or our own dialplan file cannot be read. The
+            # check runs again after the next login.
             return
 
     async def _lacks_app_queue(self, allowed: AmiMessage) -> bool:
-        """Whether Asterisk runs without app_queue, which is fine; said once after a login."""
+        """Whether Asterisk runs without app_queue, which is allowed. Reported once per login."""
         if "Getvar" not in allowed:
             return False
         said = await self._session.request({"Action": "Getvar", "Variable": words.HAS_APP_QUEUE})
@@ -90,14 +93,15 @@ class Checkup:
         return True
 
     async def look_at_dialplan(self) -> None:
-        """See that the dialplan is there still: a reload with a broken #include takes it away."""
+        """Check that the dialplan is still loaded: a reload with a broken #include removes it."""
         if self._looking:
             return
         self._looking = True
         try:
             missing = await self._not_there()
             for _ in range(5 if set(missing) - set(self.missing) else 0):
-                await asyncio.sleep(ECHO_WITHIN)  # in the midst of a reload some are there still
+                # halfway through a reload some contexts are still there
+                await asyncio.sleep(ECHO_WITHIN)
                 before, missing = missing, await self._not_there()
                 if missing == before:
                     break
@@ -116,7 +120,8 @@ class Checkup:
         said = [
             await self._session.request({"Action": "Getvar", "Variable": name}) for name in names
         ]
-        # What is neither 1 nor 0 is no answer: func_dialplan is not loaded, and `doctor` says so.
+        # A value other than 1 or 0 is not an answer: func_dialplan is not loaded, and `doctor`
+        # reports that.
         return [c for c, r in zip(words.CONTEXTS, said, strict=True) if r.get("Value") == "0"]
 
     async def _dialplan(self) -> None:
@@ -146,27 +151,28 @@ class Checkup:
         if "user" in self._waiting:
             self._outbox.send({"Action": "UserEvent", "UserEvent": "CallrouterHello"})
         try:
-            # Two states, since only a change echoes; a router that was here before left the second.
+            # Only a change causes an event. A previous router left the state at the second value,
+            # so set the first one before it.
             await self._session.request(lamp | {"Value": "NOT_INUSE"})
             await self._session.request(lamp | {"Value": "INUSE"})
         except AmiError:
-            self._waiting.discard("call")  # nothing can be concluded
+            self._waiting.discard("call")  # no conclusion is possible
         await asyncio.sleep(ECHO_WITHIN)
         for name in sorted(self._waiting):
             self._outbox.complain(f"no events come: read={name} is missing", _HINT)
         self._waiting.clear()
 
     def look_at_tick(self, tick: str, forgotten: Callable[[], None]) -> Step:
-        """Read back our last tick. To be written before the next one.
+        """The step that reads back our last tick. Write it before the next tick.
 
-        Another router that serves the same Asterisk would ring phones for the same callers. It sets a tick
-        of its own between two of ours, and that tick moves: one that stands still is left over from an
-        earlier run, and ours was lost on its way.
+        Another router on the same Asterisk would ring phones for the same callers. It overwrites
+        the tick between two of ours with one that keeps changing. A foreign tick that does not
+        change is left over from an earlier run, which means that our own write was lost.
 
         Args:
-            tick: what we set last.
-            forgotten: called when Asterisk has lost its global variables, as by ``dialplan reload`` with
-                ``clearglobalvars = yes``.
+            tick: the tick we set last.
+            forgotten: called if Asterisk has lost its global variables, for example after
+                ``dialplan reload`` with ``clearglobalvars = yes``.
         """
 
         def told(reply: AmiReply | AmiError) -> None:
@@ -190,5 +196,5 @@ class Checkup:
 
 
 def _run(tick: str) -> str:
-    """Which run of a router set a tick."""
+    """The run of a router that set this tick."""
     return tick.partition("-")[0]

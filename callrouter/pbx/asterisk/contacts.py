@@ -1,7 +1,8 @@
-"""Which phones are registered at each endpoint, so that all of them can be rung at once.
+"""Tracks the phones registered at each endpoint, so that all of them can be rung at once.
 
-``PJSIP/1001`` rings one of several; each phone is rung by a dial string of its own. Where there is but one,
-the endpoint itself is dialled, which is right at any moment.
+``PJSIP/1001`` rings only one of several registered phones, so each phone gets its own dial string.
+When only one phone is registered, the endpoint itself is dialled, which is correct even if the
+registration has just changed.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from callrouter.pbx.asterisk.session import AmiMessage, AmiSession
 from callrouter.tasks import Tasks
 
 _SETTLED: Final = 0.02
-"""Seconds from an event to the question: a phone that registers again causes several events."""
+"""Seconds to wait after an event before asking. One registration causes several events."""
 
 AT_START: Final = 500
-"""Endpoints asked for before the first offers; the others follow while calls are routed."""
+"""Endpoints queried before the first offer. The rest follow while calls are already routed."""
 
 
 class Contacts:
-    """The registered phones of the endpoints that the table names."""
+    """The registered phones of the endpoints in the routing table."""
 
     def __init__(self, session: AmiSession, tasks: Tasks) -> None:
         self._session = session
@@ -35,27 +36,27 @@ class Contacts:
         self._due: dict[str, None] = {}
 
     def use(self, devices: Iterable[DeviceSpec]) -> None:
-        """Ask for the endpoints of these devices, but for those of which the first phone will do."""
+        """Watch the endpoints of these devices, except where only the first phone is to ring."""
         first = {device.endpoint for device in devices if not device.all_contacts}
         wanted = (device.endpoint for device in devices if device.endpoint not in first)
         self._wanted = tuple(name for name in dict.fromkeys(wanted) if _registers(name))
         self._known = {name: self._known[name] for name in self._wanted if name in self._known}
 
     def of(self, endpoint: str) -> Sequence[str]:
-        """The phones at an endpoint, as dial strings; none where nothing is known."""
+        """Dial strings of the phones at an endpoint. Empty if none are known."""
         return self._known.get(endpoint, ())
 
     async def refresh(self, *, most: int | None = None) -> None:
-        """Ask for all of them, or for the first `most`."""
+        """Query all endpoints, or only the first `most`."""
         self._known |= await probe.contacts(self._session, self._wanted[:most])
 
     def refresh_rest(self) -> None:
-        """Ask for those that `AT_START` left out, beside everything else."""
+        """Query the endpoints beyond `AT_START` in the background."""
         if len(self._wanted) > AT_START:
             self._spawn(self._wanted[AT_START:])
 
     def heard(self, message: AmiMessage) -> None:
-        """A phone registered, unregistered, or answers no more (`ContactStatus`)."""
+        """Handle `ContactStatus`: a phone registered, unregistered or stopped responding."""
         endpoint = f"PJSIP/{message.get('EndpointName') or message.get('AOR')}"
         if endpoint not in self._wanted:
             return
@@ -75,11 +76,11 @@ class Contacts:
         try:
             self._known |= await probe.contacts(self._session, names)
         except AmiError:
-            return  # all are asked for once the link is back
+            return  # everything is queried again once the link is back
 
 
 def _registers(endpoint: str) -> bool:
-    """Whether phones register at it."""
+    """Whether phones register at this endpoint."""
     try:
         what = endpoints.read(endpoint)
     except ValueError:

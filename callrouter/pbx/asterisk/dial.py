@@ -1,4 +1,4 @@
-"""Opening a TCP connection through an outage: keep trying, take the first that answers."""
+"""Opens a TCP connection through an outage: keeps trying and takes the first that succeeds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,20 +14,22 @@ async def first_connection(
     every: float,
     timeout: float,  # noqa: ASYNC109 - one limit over all attempts, told in the error's words
 ) -> T:
-    """The first connection that any of several attempts opens.
+    """Return the first connection that any of several attempts opens.
 
-    While the network drops packets, one attempt waits for the kernel to repeat its SYN: after 1, 3 and 7 s
-    (RFC 6298). Fresh attempts beside it find the other side within `every` seconds of its return.
+    While the network drops packets, a single attempt waits for the kernel to retransmit its SYN
+    after 1, 3 and 7 s (RFC 6298). Fresh attempts alongside it reach the other side within `every`
+    seconds of its return.
 
     Args:
         connect: starts one attempt.
-        discard: gets a connection that came after another had won.
+        discard: receives a connection that opened after another had won.
         every: seconds between the starts of two attempts.
-        timeout: seconds for all of them together.
+        timeout: seconds for all attempts together.
 
     Raises:
-        TimeoutError: no attempt had an answer in time.
-        OSError: what an attempt failed with. The others are given up, since they would hear the same.
+        TimeoutError: no attempt succeeded in time.
+        OSError: the error of the first attempt that failed. The others are cancelled, since they
+            would fail the same way.
     """
     attempts: set[asyncio.Future[T]] = set()
     try:

@@ -1,4 +1,4 @@
-"""The two files that Asterisk includes, for a configuration."""
+"""Generates the two files that Asterisk includes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PLAIN = re.compile(r"[^\s;\[\]\x00-\x1f\x7f]+")
 
 
 def render_extensions(codes: PhoneCodes = SHIPPED_CODES) -> str:
-    """`extensions_callrouter.conf`, with the codes that agents dial.
+    """The text of `extensions_callrouter.conf` with the given feature codes.
 
-    It serves any queue, so that a new one needs no reload.
+    The file serves every queue, so a new queue needs no dialplan reload.
     """
     text = (folder("dialplan") / EXTENSIONS).read_text()
     return _CODES.sub(lambda _: "".join(_dialled(codes)), text, count=1)
@@ -27,7 +27,7 @@ def render_extensions(codes: PhoneCodes = SHIPPED_CODES) -> str:
 
 _CODE = r"exten => \S+,1,Goto\(callrouter-person,\S+\n"
 _CODES = re.compile(f"(?:{_CODE})+")
-"""The lines of [callrouter-codes] that a site may have otherwise: the first such in the file."""
+"""The lines of [callrouter-codes] that a site may change; the first match in the file."""
 
 
 def _dialled(codes: PhoneCodes) -> Iterator[str]:
@@ -42,9 +42,10 @@ def _dialled(codes: PhoneCodes) -> Iterator[str]:
 
 
 def version(text: str) -> str:
-    """What the context ``callrouter-version`` of a dialplan has to say: a digest of its other lines.
+    """The version digest that the context ``callrouter-version`` of a dialplan must contain.
 
-    Comments, blank lines and the codes, which a site may move, do not count.
+    It covers all other lines. Comments, blank lines and the feature codes, which a site may change,
+    are left out.
     """
     text = re.sub(_CODE, "", text)
     lines = [line.strip() for line in text.partition("\n[callrouter-version]\n")[0].splitlines()]
@@ -53,15 +54,15 @@ def version(text: str) -> str:
 
 
 def is_ours() -> str:
-    """The variable that is 1 where the dialplan is the one that is shipped with this callrouter."""
+    """The variable that is 1 if the loaded dialplan is the one shipped with this callrouter."""
     return f"DIALPLAN_EXISTS({words.VERSION},{version(render_extensions())},1)"
 
 
 def render_manager(username: str, secret: str) -> str:
-    """`manager_callrouter.conf` for this user.
+    """The text of `manager_callrouter.conf` for this user.
 
     Raises:
-        ValueError: the username or secret can't stand in a configuration file of Asterisk.
+        ValueError: the username or secret cannot be written in an Asterisk configuration file.
     """
     for what, value in (("username", username), ("secret", secret)):
         if not _PLAIN.fullmatch(value):

@@ -1,4 +1,4 @@
-"""Looks at an Asterisk the way the router needs it, and says what to mend."""
+"""Checks an Asterisk for what the router needs, and says how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -26,25 +26,27 @@ from callrouter.pbx.base import Finding
 from callrouter.settings import AsteriskSettings
 
 SUPPORTED = re.compile(r"(certified[-/])?(20|22)\.")
-"""Versions that the tests and the documentation speak for."""
+"""The versions that are tested and documented."""
 
 _LAMP = "Custom:callrouter-doctor"
 _BEATS = 1.3
-"""Seconds; a router that is in step says every second that it is there."""
+"""Seconds. A router that is in step updates its tick every second."""
 _SAME_START = 5.0
-"""Seconds between the two moments that a router takes for its start."""
+"""Seconds by which two readings of a router's start time may differ."""
 CLOCK_MAY_DIFFER = 2.0
-"""Seconds. Waiting times of calls found after a restart are wrong by as much."""
+"""Seconds. After a restart, the waiting times of existing calls are off by the difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is looked for besides the table.
+    """What to check besides the routing table.
 
-    `spoken` are the sounds that people hear, by language (empty: Asterisk's own). `router` is
-    process id and start (epoch seconds) of the router of this configuration; None: it does not run.
-    `codes` are what agents dial.
-    `counts` is what that router has counted on this Asterisk.
+    Attributes:
+        spoken: the sounds that are played, by language ("" means Asterisk's default language).
+        router: process id and start (epoch seconds) of the router with this configuration; None if
+            it is not running.
+        codes: the feature codes that agents dial.
+        counts: what that router has counted on this Asterisk.
     """
 
     spoken: Mapping[str, Iterable[str]]
@@ -56,7 +58,7 @@ class Wanted:
 async def examine(
     name: str, settings: AsteriskSettings, table: Table, wanted: Wanted
 ) -> AsyncIterator[Finding]:
-    """Look at everything, one finding at a time. The first is whether it can be reached at all."""
+    """Run every check, yielding findings as they are made. The first one is about the login."""
     heard: list[AmiMessage] = []
     up = asyncio.Event()
     session = AmiSession(
@@ -117,7 +119,7 @@ async def _looks(
 async def _ways(
     ask: Ask, dial_numbers: list[str], counts: Mapping[str, int]
 ) -> AsyncIterator[Finding]:
-    """The way in for callers, and the ways out to mobiles."""
+    """Check the inbound route for callers and the outbound routes to mobiles."""
     async for finding in doctorinbound.look(ask, dial_numbers[0]):
         yield finding
     for dial_number in dial_numbers:
@@ -144,7 +146,7 @@ _TRUNK: Final = "is the first trunk registered, does its provider answer?"
 
 
 async def _version(ask: Ask) -> AsyncIterator[Finding]:
-    # Not the CoreSettings action, which would need write=system: more than the router's user is given.
+    # Not the CoreSettings action: it needs write=system, which the router's user does not have.
     version = await ask.variable("VERSION(ASTERISK_VERSION)")
     if not version:
         yield Finding(
@@ -189,7 +191,10 @@ async def _clock(ask: Ask) -> AsyncIterator[Finding]:
 
 
 async def _actions(ask: Ask) -> AsyncIterator[Finding]:
-    """ListCommands names what this user may do, and nothing else."""
+    """Check the permissions.
+
+    ListCommands returns the actions this user may execute, and no others.
+    """
     try:
         allowed = await ask.session.request({"Action": "ListCommands"})
     except AmiError as error:
@@ -215,12 +220,15 @@ async def _actions(ask: Ask) -> AsyncIterator[Finding]:
 
 
 async def _routers(ask: Ask, ours: tuple[int, float] | None) -> AsyncIterator[Finding]:
-    """A router says every second that it is there. Is it ours?"""
+    """Check whether another router serves this Asterisk.
+
+    Each router updates the tick every second.
+    """
     before = await ask.variable(words.TICK)
     await asyncio.sleep(_BEATS)
     now = await ask.variable(words.TICK)
     if before == now:
-        return  # nobody's, or of one that has gone
+        return  # no router, or one that is not running any more
     for said in {before, now}:
         seen = words.ticking(said)
         if seen is not None and (
@@ -238,7 +246,11 @@ async def _routers(ask: Ask, ours: tuple[int, float] | None) -> AsyncIterator[Fi
 
 
 async def _echoes(ask: Ask) -> AsyncIterator[Finding]:
-    """A channel of Asterisk's own runs through our dialplan; what we hear of it is what we may hear."""
+    """Check which events arrive.
+
+    A channel that Asterisk calls itself runs through our dialplan. The events we receive for it are
+    the ones we are permitted to receive.
+    """
     probe = f"callrouter-probe-{time.time_ns():x}"
     lamp = {"Action": "Setvar", "Variable": f"DEVICE_STATE({_LAMP})"}
     try:
@@ -256,7 +268,7 @@ async def _echoes(ask: Ask) -> AsyncIterator[Finding]:
             }
         )
     except AmiRejected:
-        return  # said already: may not Originate
+        return  # already reported: may not Originate
     except AmiError as error:
         yield Finding(None, "the probe call failed", str(error))
         return

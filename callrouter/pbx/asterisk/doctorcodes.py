@@ -1,4 +1,4 @@
-"""What `doctor` says of the codes that agents dial: whether they can, and who else has them."""
+"""`doctor`'s checks of feature codes: whether agents can dial them, and conflicts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ _FREEPBX: Final = {
     "QUEUETOGGLE": "Queue Toggle",
     "QUEUEPAUSETOGGLE": "Queue Pause Toggle",
 }
-"""Global variables in which FreePBX keeps feature codes of its own queues, and what it calls them."""
+"""Global variables that hold the feature codes of FreePBX's own queues, and FreePBX's names for
+them.
+"""
 _MOVE: Final = "choose others in codes: and write the dialplan again (callrouter dialplan), or take theirs away"
 
 
 async def look(ask: Ask, phones: Iterable[str], codes: PhoneCodes) -> AsyncIterator[Finding]:
-    """Whether agents can dial the codes, who else has them, and whether lamps can be seen."""
+    """Check that agents can dial the codes, that no other feature uses them, and that BLF works."""
     wanted = [codes.named(code) for code in Code if codes.named(code)]
     places: dict[str, list[str]] = {}
     for phone in phones:
@@ -50,10 +52,11 @@ async def look(ask: Ask, phones: Iterable[str], codes: PhoneCodes) -> AsyncItera
 
 
 async def _others(ask: Ask, place: str, code: str) -> str:
-    """Who else has a code where agents' phones dial, in words; empty: nothing is known of any.
+    """What else uses a code in the context of the agents' phones, in words; "" if nothing is known.
 
-    The whole dialplan is shown to accounts with write=reporting only, which the router's has no use for. Without
-    it two things tell: what FreePBX notes of its own codes, and a second step, which ours has not.
+    Only accounts with write=reporting may list the whole dialplan, and the router's account does
+    not need that. Without it there are two signs: the variables in which FreePBX keeps its feature
+    codes, and a second priority at the extension, which ours does not have.
     """
     contexts = await _contexts(ask, place, code)
     if contexts:
@@ -67,7 +70,10 @@ async def _others(ask: Ask, place: str, code: str) -> str:
 
 
 async def _contexts(ask: Ask, place: str, code: str) -> list[str]:
-    """The contexts, other than ours, in or below a place that have an extension; none where that is not shown."""
+    """The contexts other than ours, in or included by `place`, that have this extension.
+
+    Empty if the account may not list the dialplan.
+    """
     try:
         rows = await ask.session.list(
             {"Action": "ShowDialPlan", "Context": place, "Extension": code}

@@ -1,7 +1,8 @@
-"""What `doctor` says of the way in: whether extensions and numbers of any characters come through it.
+"""`doctor`'s checks of the inbound route: whether it accepts arbitrary characters.
 
-A caller may dial, and call from, what holds line ends; Asterisk writes both into its events as they are. The router
-holds against that (see `shape`), and a dialplan that lets digits in alone leaves nothing to hold against.
+The extension a caller dials and the number they call from may contain line breaks, and Asterisk
+writes both into its events unescaped. The router guards against that (see `shape`). A dialplan that
+accepts only digits removes the risk altogether.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ _LIKELY: Final = (
     *("from-trunk", "from-pstn", "from-external", "from-outside", "from-did-direct", "ext-did"),
     *("inbound", "incoming", "public", "default"),
 )
-"""Contexts that calls from outside often come in by; which ones there are, is asked."""
+"""Common contexts for inbound calls. The check asks Asterisk which of them exist."""
 _STRANGE: Final = ("7~~", "+7~~", "~~7")
-"""Extensions that only a pattern takes that takes any character."""
+"""Extensions that only a pattern matching any character accepts."""
 _JUMPS: Final = frozenset({"goto", "gotoif", "gosub", "gosubif", "gotoiftime", "execif"})
 _OURS: Final = re.compile(rf"(?<![\w-]){words.ENTRY}(?:-codes|-person)?,", re.ASCII)
 _MOST: Final = 5
@@ -34,7 +35,7 @@ _ADVICE: Final = (
 
 
 async def look(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
-    """The ways by which calls reach the queues, as far as this user may see them."""
+    """Check the routes by which calls reach the queues, as far as this user may see them."""
     tech, _, rest = dial_number.partition("/")
     trunk = (
         rest.rpartition("@")[2]
@@ -79,13 +80,13 @@ async def _listed(ask: Ask) -> AsyncIterator[Finding]:
 
 
 def loose(rows: Iterable[AmiMessage]) -> list[tuple[str, str]]:
-    """The patterns of other contexts that lead to the queues, or to the codes, and take any character.
+    """Patterns outside our contexts that lead to a queue or feature code and match any character.
 
     Args:
         rows: the events of `ShowDialPlan`.
 
     Returns:
-        context and pattern of each, once, in the order of the dialplan.
+        Context and pattern of each, without duplicates, in dialplan order.
     """
     found: dict[tuple[str, str], None] = {}
     for row in rows:
@@ -99,7 +100,7 @@ def loose(rows: Iterable[AmiMessage]) -> list[tuple[str, str]]:
 
 
 async def _probed(ask: Ask, trunk: str) -> AsyncIterator[Finding]:
-    """Without permission to read the dialplan it can be tried what it takes."""
+    """Without permission to list the dialplan, test which extensions it accepts."""
     places = dict.fromkeys(_LIKELY)
     if trunk and (place := await ask.variable(f"PJSIP_ENDPOINT({trunk},context)")):
         places = {place: None} | places

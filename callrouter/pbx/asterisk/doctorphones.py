@@ -1,4 +1,4 @@
-"""What `doctor` says of phones and of the way out, as the router itself would judge them."""
+"""`doctor`'s checks of phones and outbound routes, judged as the router judges them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from callrouter.pbx.asterisk.phones import Phones
 from callrouter.pbx.base import Finding
 
 _SAMPLE: Final = "+447700900000"
-"""A number that is nobody's (Ofcom's, for drama), to see whether a route would take one like it."""
+"""An unassigned number (Ofcom reserves it for drama) for testing whether a route would match."""
 _CHECK: Final = "check this phone under agents: and in pjsip.conf"
 
 
 async def phones(ask: Ask, found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> AsyncIterator[Finding]:
-    """Each phone that the agents name."""
+    """Check every phone that an agent has."""
     judge = Phones(lambda _endpoint, _state: None)
     judge.use(device for device, _ in found)
     try:
@@ -48,7 +48,7 @@ async def phones(ask: Ask, found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> Asy
 async def headers(
     ask: Ask, table: Table, found: Sequence[tuple[DeviceSpec, AgentSpec]]
 ) -> AsyncIterator[Finding]:
-    """Whether INVITEs can bear the headers that the configuration asks for."""
+    """Check that INVITEs can carry the headers that the configuration asks for."""
     wanted = [f"alert_info of {queue.id}" for queue in table.queues.values() if queue.alert_info]
     wanted += [f"auto_answer of {agent.id}" for device, agent in found if device.auto_answer]
     if wanted and await ask.variable("IFMODULE(res_pjsip_header_funcs.so)") == "0":
@@ -96,7 +96,7 @@ def _phone(what: str, device: DeviceSpec, judge: Phones, registered: int) -> Fin
 
 
 async def way_out(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
-    """Whether outside numbers have a way out."""
+    """Check that there is a route for outside numbers."""
     if dial_number.startswith(orders.ROUTE):
         async for finding in _route(ask, dial_number):
             yield finding
@@ -104,7 +104,7 @@ async def way_out(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
     tech, _, rest = dial_number.partition("/")
     trunk = rest.rpartition("@")[2]
     if tech != "PJSIP" or "{" in trunk:
-        return  # of others Asterisk does not tell
+        return  # Asterisk reports no state for other technologies
     state = await ask.variable(f"DEVICE_STATE(PJSIP/{trunk})")
     if state == "INVALID":
         what = f"dial_number: there is no endpoint {trunk}, so no mobile can be rung"

@@ -1,4 +1,4 @@
-"""What `doctor` looks at in the dialplan: ours, and the places of theirs that it leads to."""
+"""`doctor`'s checks of the dialplan: our contexts, and the site's contexts that they lead to."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ WRITE_IT = (
 _NO_SUCH = "callrouter/no-such-sound"
 _ENDS = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 _TRIED_WITHIN = 5.0
-"""Seconds for Asterisk to say that a sound which certainly is not there is not."""
+"""Seconds for Asterisk to report that a sound is missing which certainly is."""
 _A_MOMENT = 0.3
 _AT_ONCE = 15
-"""Sounds that are tried at the same time; each is a call from Asterisk to itself."""
+"""Number of sounds tested at once. Each is a call from Asterisk to itself."""
 
 
 async def contexts(ask: Ask) -> list[str]:
-    """The contexts of ours that are missing."""
+    """Our contexts that are missing."""
     return [c for c in words.CONTEXTS if await ask.variable(words.is_there(c)) != "1"]
 
 
@@ -39,14 +39,14 @@ async def look(
     spoken: Mapping[str, Iterable[str]],
     codes: PhoneCodes,
 ) -> AsyncIterator[Finding]:
-    """The dialplan, whose contexts are all there.
+    """Check the dialplan. Requires that none of our contexts is missing.
 
     Args:
         ask: the Asterisk.
-        table: the queues, which send callers to places.
+        table: the routing table, whose queues send callers to places in the dialplan.
         phones: the endpoints of agents.
-        spoken: the sounds that people hear, by language (empty: Asterisk's own).
-        codes: what agents dial.
+        spoken: the sounds that are played, by language ("" means Asterisk's default language).
+        codes: the feature codes that agents dial.
     """
     if await ask.variable(dialplan.is_ours()) == "1":
         yield Finding(True, "dialplan is there, of this version")
@@ -64,7 +64,7 @@ async def look(
 
 
 async def _places(ask: Ask, table: Table) -> AsyncIterator[Finding]:
-    """Where queues send callers."""
+    """Check the places to which queues send callers."""
     bare = []
     for queue in table.queues.values():
         for way, place in _targets(queue):
@@ -85,7 +85,7 @@ async def _places(ask: Ask, table: Table) -> AsyncIterator[Finding]:
 
 
 async def _music(ask: Ask, table: Table) -> AsyncIterator[Finding]:
-    """The music classes that queues name. Asterisk plays its default in place of one that it does not have."""
+    """Check the music classes that queues name. Asterisk plays its default for a missing class."""
     queues: dict[str, list[str]] = {}
     for queue in table.queues.values():
         if music := music_class(queue):
@@ -136,7 +136,7 @@ async def _sounds(ask: Ask, spoken: Mapping[str, Iterable[str]]) -> AsyncIterato
 
 
 async def _not_there(ask: Ask, language: str, names: list[str]) -> list[str] | None:
-    """Which of these sounds cannot be played; None: that cannot be told."""
+    """The sounds in this list that cannot be played; None if that cannot be determined."""
     base = f"callrouter-probe-{time.time_ns():x}"
     calls = {f"{base}-{n}": name for n, name in enumerate([*names, _NO_SUCH])}
     try:
@@ -174,4 +174,4 @@ async def _hang_up(ask: Ask, calls: Iterable[str]) -> None:
         try:
             await ask.session.request({"Action": "Hangup", "Channel": uid})
         except AmiError:
-            continue  # over already
+            continue  # it has ended already

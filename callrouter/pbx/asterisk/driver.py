@@ -1,4 +1,4 @@
-"""The Asterisk driver: AMI in, events out; commands in, AMI out."""
+"""The Asterisk driver: AMI messages in, events out; commands in, AMI actions out."""
 
 from __future__ import annotations
 
@@ -44,33 +44,33 @@ from callrouter.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 BEAT = 1.0
-"""Seconds between two bumps of the tick that tells the dialplan that the router is alive."""
+"""Seconds between two updates of the tick, by which the dialplan knows that the router is alive."""
 
 DIALPLAN_EVERY = 20.0
-"""Seconds between two looks whether our dialplan is there."""
+"""Seconds between two checks that our dialplan is loaded."""
 
 COMPARE_EVERY = 60.0
-"""Seconds between two comparisons of everything, in search of drift that nobody announced."""
+"""Seconds between two routine resyncs, which look for drift that no event announced."""
 
 
 AGAIN_AFTER = 2.0
-"""Seconds from a comparison that failed to the next one."""
+"""Seconds from a failed resync to the next attempt."""
 
 MOVES_WITHIN = 0.1
-"""Seconds for the word that a colleague picked up, once the channel that rang has gone."""
+"""Seconds to wait for news that a colleague picked up, after the ringing channel has ended."""
 
 SILENT_FOR = 2.0
-"""Seconds for a phone to ring after another one at the same endpoint has said no."""
+"""Seconds for a phone to start ringing after another one at the same endpoint has refused."""
 
 MOST_KEPT = 50_000
-"""Events kept while the first lists are on their way."""
+"""Maximum number of events buffered while the first lists are being read."""
 
 
 class AsteriskPbx:
     """One Asterisk, reached over AMI. See `callrouter.pbx.base.Pbx`.
 
-    `listen` is to be told every record of the router: it writes queue_log, and keeps the queue that
-    a caller's channel names up to date.
+    `listen` must receive every record of the router: it writes queue_log, and keeps the queue
+    stored on the caller's channel up to date.
     """
 
     def __init__(
@@ -87,11 +87,14 @@ class AsteriskPbx:
         self._beats = 0
         self._tick = ""
         self._buffer: deque[AmiMessage] | None = None
-        """Events from before the first snapshot; they are replayed after it."""
+        """Events received before the first snapshot. They are replayed after it."""
         self._syncing: asyncio.Task[None] | None = None
         self._sync_again = False
         self._returned: set[str] = set()
-        """Calls that came back from the fallback, for the next comparison to find."""
+        """Calls that came back from the fallback.
+
+        The next resync finds them, and they are not drift.
+        """
         self._floor: Callable[[], Floor] | None = None
         self._known: KnownDevices | None = None
         self._lamps: Lamps | None = None
@@ -136,11 +139,11 @@ class AsteriskPbx:
         self._checkup = Checkup(self.session, self.outbox, self.queue_log.use)
         self._journal = QueueLogJournal(self.queue_log.add)
         self._looking_again = False
-        """A comparison is due since an event was dropped."""
+        """Whether a resync is already scheduled because an event was dropped."""
         self.use(table)
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
-        """Tell the dialplan which devices are available, as `floor()` has it, and light the lamps."""
+        """Publish the available devices to the dialplan and set the lamps, as `floor()` has them."""
         self._journal.signed_in = lambda agent: _signed_in(floor(), agent)
         self._floor = floor
         self._known = KnownDevices(
@@ -149,21 +152,21 @@ class AsteriskPbx:
         self._lamps = Lamps(floor, self.outbox.send, lambda: self.in_step)
 
     def people(self, heard: Callable[[PhoneEvent], None]) -> None:
-        """Tell `heard` of codes that are dialled, and all that follows."""
+        """Report dialled feature codes to `heard`, and everything that follows from them."""
         self._people.listen(heard)
 
     def say(self, command: Say) -> None:
-        """Play sounds to a person, and read digits or hang up."""
+        """Play sounds to a caller of a feature code, and read digits or hang up."""
         self._people.say(command)
 
     def call_number(self, command: CallNumber) -> None:
-        """Call an outside number to prove it."""
+        """Call an outside number to verify it."""
         self._people.call_number(command)
 
-    # ------------------------------------------------------------ life
+    # ------------------------------------------------------------ life cycle
 
     async def run(self) -> None:
-        """Connect and stay connected until cancelled. Calls stay where they are."""
+        """Connect and stay connected until cancelled. Calls in progress are not touched."""
         beat = self._tasks.spawn(self._beat(), f"{self.name}: heartbeat")
         try:
             await self.session.run()
@@ -176,7 +179,7 @@ class AsteriskPbx:
             await self._tasks.close()
 
     def health(self) -> PbxHealth:
-        """How it is doing."""
+        """The current health of this driver."""
         where = f"Asterisk at {self._settings.host}:{self._settings.port}"
         if not self.session.up:
             where = self.session.last_error or f"{where}: connecting"
@@ -202,7 +205,7 @@ class AsteriskPbx:
         return {what: count for what, count in counts.items() if count}
 
     def use(self, table: Table) -> None:
-        """Watch the phones that the table names."""
+        """Use a new routing table: watch the phones that it names."""
         before, self._table = self._table, table
         self._journal.use(before, table)
         if table.queues is not before.queues:
@@ -220,7 +223,10 @@ class AsteriskPbx:
             self.resync("the configuration names other phones")
 
     def _rename_queues(self, table: Table) -> None:
-        """Callers of a queue that is called otherwise now: a router that is restarted must find them there."""
+        """Store the new name of a renamed queue on its callers' channels.
+
+        A restarted router must find them under that name.
+        """
         names = {
             spec.renamed_from: spec.id
             for spec in table.queues.values()
@@ -232,7 +238,7 @@ class AsteriskPbx:
                 self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_QUEUE", caller.queue))
 
     def resync(self, why: str) -> None:
-        """Compare everything with Asterisk anew. Calls that are as they should be do not notice."""
+        """Resync everything with Asterisk. Calls that are already right are not affected."""
         if not self.session.up:
             return
         if self._syncing is not None and not self._syncing.done():
@@ -258,7 +264,7 @@ class AsteriskPbx:
         self._post(PbxLost(pbx=self.name, why=why))
 
     async def _beat(self) -> None:
-        """Keep the dialplan's dead-man's switch from striking, and look for drift now and then."""
+        """Update the tick that keeps the dialplan's dead-man switch from tripping; look for drift."""
         while True:
             if self.in_step:
                 self._beat_now()
@@ -270,7 +276,7 @@ class AsteriskPbx:
         try:
             self._beat_once()
         except Exception:
-            # Without a heartbeat every caller would leave for the fallback.
+            # Without a heartbeat, every caller would leave for the fallback.
             self.faults += 1
             logger.exception("%s: the heartbeat failed; going on", self.name)
 
@@ -287,15 +293,15 @@ class AsteriskPbx:
             self.resync("looking for drift")
 
     def _forgotten(self) -> None:
-        """Asterisk has lost its global variables: tell it again what the fallback would ring."""
+        """Asterisk has lost its global variables: publish again what the fallback would ring."""
         if self._known is not None:
             self._known.forget()
             self.outbox.send(*self._known.usual_music())
 
-    # ------------------------------------------------------------ coming into step
+    # ------------------------------------------------------------ resync
 
     async def _survey(self) -> None:
-        """Ask for everything and compare, until nobody has asked again meanwhile."""
+        """Read all lists and compare; repeat while another resync has been requested."""
         try:
             while True:
                 self._sync_again = False
@@ -320,7 +326,7 @@ class AsteriskPbx:
             self.mirror.comparing = False
 
     async def _look_at_phones(self, devices: list[AmiMessage]) -> dict[str, str]:
-        """Ask for what no list has: hints, registered phones, and states that are not cached."""
+        """Query what no list contains: hints, registered phones, and states that are not cached."""
         phones = self.mirror.phones
         phones.know_hints(await probe.hints(self.session, phones.hints()))
         await self._contacts.refresh(most=contacts.AT_START)
@@ -328,7 +334,7 @@ class AsteriskPbx:
         return await probe.states(self.session, phones.unlisted(listed))
 
     def _own_phones(self, agent: str) -> AbstractSet[str]:
-        """The phones on which an agent is rung, by whatever way."""
+        """The phones on which an agent is rung, by whatever route."""
         spec = self._table.agents.get(agent)
         watched = self.mirror.phones.watched
         devices = spec.devices if spec is not None else ()
@@ -338,10 +344,10 @@ class AsteriskPbx:
     def _compared(
         self, channels: list[AmiMessage], devices: list[AmiMessage], unlisted: dict[str, str]
     ) -> None:
-        """Agree with the lists, and replay what happened meanwhile. Replaying is idempotent.
+        """Take in the lists, then replay the events that arrived while they were read.
 
-        While in step, events went on being handled as the lists were on their way, and what they
-        were about is left as they left it: a comparison never turns anything back.
+        Replaying is idempotent. While in step, events were handled as they arrived, and whatever
+        they concerned keeps the state they gave it: a resync never undoes an event.
         """
         first = not self.in_step
         before = survey.known(self.mirror)
@@ -372,13 +378,13 @@ class AsteriskPbx:
             )
             self._missing_phones()
             self._forgotten()
-            self._beat_now()  # from here on no caller has to find out whether there is a router
+            self._beat_now()  # from here on, callers know that there is a router
             if self._lamps is not None:
                 self._lamps.refresh()
             self._tasks.spawn(self._checkup.run(), f"{self.name}: checking permissions")
 
     def _drifted(self, differences: set[survey.Known]) -> None:
-        """Events were lost on the way, or one was not understood."""
+        """Count and log drift: events were lost, or one was misunderstood."""
         differences = {found for found in differences if found[1] not in self._returned}
         self._returned.clear()
         if differences:
@@ -388,14 +394,17 @@ class AsteriskPbx:
             logger.warning("%s: nobody had announced: %s%s", self.name, ", ".join(shown[:5]), more)
 
     def _replay(self, message: AmiMessage) -> None:
-        """An event from while the lists were on their way: its effect may be in them already."""
+        """Replay an event that arrived while the lists were read.
+
+        They may already include its effect.
+        """
         known = message.get("Uniqueid") in self.mirror.callers
         if known and message.get("UserEvent") == "CallrouterCall":
             return
         self._handle(message)
 
     def _handle(self, message: AmiMessage) -> None:
-        """A message that the mirror fails on is a fault of ours, and no reason to lose track."""
+        """Handle a message. A failure of the mirror is our bug, and we recover by a resync."""
         try:
             self.mirror.handle(message)
         except Exception:
@@ -430,9 +439,11 @@ class AsteriskPbx:
     # ------------------------------------------------------------ events
 
     def _on_forged(self, name: str) -> None:
-        """An event was dropped that Asterisk does not write like that; what it really said is to be found out.
+        """An event was dropped because Asterisk does not write it like that. Resync to learn the
+        truth.
 
-        Rows of a comparison that cannot be read lead to no further one, nor do events that other programs send.
+        Unreadable rows of a resync do not cause another one, and neither do events sent by other
+        programs.
         """
         self._forged.seen(name)
         if name in {"Status", "UserEvent"} or self._looking_again:
@@ -453,7 +464,7 @@ class AsteriskPbx:
             self._buffer.append(message)
             if (
                 len(self._buffer) > MOST_KEPT
-            ):  # a flood: another comparison costs less than keeping it
+            ):  # in a flood, another resync costs less than a long buffer
                 self._buffer.clear()
                 self._sync_again = True
         else:
@@ -461,11 +472,11 @@ class AsteriskPbx:
         self._people.handle(message)
 
     def post(self, event: Event) -> None:
-        """The mirror has an event for the core."""
+        """Pass an event of the mirror to the core."""
         self._post(event)
 
     def taken(self, caller: Caller) -> None:
-        """Mark the channel as taken in: from now on it is given 15 s of silence, not 5."""
+        """Mark the channel as accepted: its caller now waits for 15 s of router silence, not 5 s."""
         if caller.uid in self.mirror.callers:
             caller.taken = True
             self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_CALL", self._taken(caller)))
@@ -477,11 +488,11 @@ class AsteriskPbx:
                 self._ranks(caller, priority)
 
     def _ranks(self, caller: Caller, priority: int) -> None:
-        """Write down a priority on the channel: a call that comes back to a queue keeps it."""
+        """Store a priority on the channel, so that a call that returns to a queue keeps it."""
         self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_RANK", str(priority)))
 
     def _taken(self, caller: Caller) -> str:
-        """The call's id, and stamps of its first entry and of that into its queue."""
+        """The call's id, and the stamps of its first entry and of the entry into its queue."""
         now, arrived = self._clock.now(), caller.arrived
         first = now if arrived.entered_at is None else arrived.entered_at
         queued = first if caller.queued_at is None else caller.queued_at
@@ -491,47 +502,47 @@ class AsteriskPbx:
         return " ".join((self.mirror.call_id(caller.uid), *stamps)).strip()
 
     def unheard(self, uid: str) -> None:
-        """A caller waits of whom the router knows nothing: an event was lost."""
+        """A caller is waiting that the router does not know: an event was lost."""
         self.drift += 1
         self.resync(f"{uid} waits unheard")
 
     def back(self, uid: str) -> None:
-        """A caller has come back from the fallback, where no phone took the call."""
+        """A caller has come back from the fallback because no phone answered."""
         self._returned.add(self.mirror.call_id(uid))
         self.resync(f"{uid} is back from the fallback")
 
     def stop_now(self, leg: LegChannel) -> None:
-        """Stop a leg whose channel did not exist yet when it was to be stopped."""
+        """Stop a leg that was to be stopped before its channel existed."""
         self.outbox.send(orders.stop(leg))
 
     def gone_unless_moved(self, leg: LegChannel) -> None:
-        """Wait for a moment whether a leg without a channel turns up on another phone."""
+        """Wait briefly in case a leg without a channel turns up on another phone."""
         self._later(MOVES_WITHIN, lambda: self.mirror.not_moved(leg))
 
     def stop_silent(self, fork: Fork) -> None:
-        """Give the phones that are left at an endpoint a moment to ring."""
+        """Give the remaining phones at an endpoint a moment to ring, then stop them."""
         self._later(SILENT_FOR, lambda: self.mirror.stop_silent(fork))
 
     def stray(self, uid: str) -> None:
-        """End a channel that was picked up as a leg of ours and is none."""
+        """Hang up a channel that was picked up as if it were one of our legs."""
         self._lookout.stray(uid)
 
     def let_go(self, leg: LegChannel) -> None:
-        """The channel of a leg serves a call of others from now on: no comparison takes it for a leg."""
+        """A leg's channel now serves a call that is not ours: no resync may take it for a leg."""
         self.outbox.send(orders.setvar(leg.uid, "CALLROUTER_OFFER", ""))
 
     def forwarded(self, uid: str) -> None:
-        """End a channel if it is what Asterisk makes of a call that a phone sent elsewhere."""
+        """Hang up a channel if Asterisk created it for a call that a phone redirected."""
         self._lookout.forwarded(uid)
 
     def look_at(self, caller: Caller) -> None:
-        """Look where a caller is, unless something explains it first."""
+        """Ask Asterisk where a caller is, unless an event explains it first."""
         self._lookout.look_at(caller)
 
     # ------------------------------------------------------------ commands and records
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Carry out the commands of one event in one write."""
+        """Execute the commands of one event in a single write."""
         self.outbox.execute(commands)
 
     def _language(self, agent: str) -> str:
@@ -548,11 +559,15 @@ class AsteriskPbx:
             if item.kind in {Happened.ENTERED, Happened.MOVED}:
                 self._follow(item)
         uid = self.mirror.uid(item.call)
-        named = self.mirror.ids.entered_as(item.call)  # one call, one id, whoever stands for it now
+        # the id with which the call entered, whatever channel carries it now
+        named = self.mirror.ids.entered_as(item.call)
         self._journal.listen(item, named, self.mirror.callers.get(uid))
 
     def _follow(self, item: Record) -> None:
-        """The call's stay in a queue has begun: a router that is restarted must find it there."""
+        """The call has entered a queue.
+
+        Store it on the channel so that a restarted router finds it there.
+        """
         caller = self.mirror.callers.get(self.mirror.uid(item.call))
         if caller is None:
             return
@@ -573,7 +588,8 @@ class AsteriskPbx:
             "CALLROUTER_CALL": self._taken(caller),
         }
         if music[0] != music[1] and caller.where is Where.WAITING:
-            changes["CALLROUTER_TELL"] = "0-0"  # says nothing, and plays what this queue plays
+            # plays no announcement, and switches to the music of the new queue
+            changes["CALLROUTER_TELL"] = "0-0"
         self.outbox.send(*(orders.setvar(caller.uid, *change) for change in changes.items()))
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
@@ -586,7 +602,7 @@ def _signed_in(floor: Floor, agent: str) -> bool:
 
 
 def _stay_began(item: Record) -> float | None:
-    """When the stay began that a record is about; None if it only goes on."""
+    """When the queue stay of a record began; None if the record only continues a stay."""
     if item.kind is Happened.MOVED:
         return None
     waited = float(item.detail[3]) if len(item.detail) > 3 else 0.0
@@ -594,7 +610,7 @@ def _stay_began(item: Record) -> float | None:
 
 
 def account(settings: AsteriskSettings) -> AmiAccount:
-    """How to log in."""
+    """The AMI account for these settings."""
     tls = ssl.create_default_context(cafile=settings.ca) if settings.tls else None
     return AmiAccount(
         host=settings.host,

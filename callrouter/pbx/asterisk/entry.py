@@ -1,4 +1,7 @@
-"""When a caller entered, first and this queue, by the router's clock, however far Asterisk's is from it."""
+"""When a caller entered, in the router's time, even if Asterisk's clock differs.
+
+There are two moments: the first entry, and the entry into the current queue.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,39 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 APART: Final = 5.0
-"""Seconds up to which two clocks count as one: what differs then is mostly the time on the way."""
+"""Seconds by which two clocks may differ and still count as one; most of it is transit time."""
 
 
 class Moments(Protocol):
-    """What is needed of `callrouter.clock.SystemClock`."""
+    """The part of `callrouter.clock.SystemClock` used here."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
 
     def stamp(self, at: float) -> str:
-        """A moment in words that outlive the process."""
+        """A stamp for a moment that remains valid after a restart of the process."""
 
     def moment(self, stamp: str) -> float | None:
-        """A moment out of such words."""
+        """The moment of such a stamp; None if it cannot be read."""
 
 
 def entered(clock: Moments | None, variable: Callable[[str], str]) -> float | None:
-    """When a caller first entered, in seconds since the epoch; None if that is not known.
+    """When a caller first entered, in seconds since the epoch; None if unknown.
 
-    The channel says so in Asterisk's time (``Entered``). Where that is not ours (two machines, or a clock
-    that was set since the router started), the caller has waited for as long as it says it has (``Now``
-    is the same clock's). Should Asterisk's own clock have been set meanwhile, that is wrong as well, and
-    what the router wrote down when it took the caller holds (``Since``, see `SystemClock.stamp`).
+    The channel has this in Asterisk's time (``Entered``). If Asterisk's clock differs from ours
+    (two machines, or a clock that was set after the router started), the waiting time is still
+    right, because ``Now`` comes from the same clock; so it is subtracted from our time. If
+    Asterisk's own clock was set while the caller waited, that is wrong as well. Then the stamp wins
+    that the router wrote when it accepted the caller (``Since``, see `SystemClock.stamp`).
     """
     return _moment(clock, variable, "Entered", "Since")
 
 
 def queued(clock: Moments | None, variable: Callable[[str], str]) -> float | None:
-    """When a caller entered the queue they are in; read as `entered`, from ``Queued`` and ``QueuedSince``."""
+    """When a caller entered the current queue.
+
+    As `entered`, from ``Queued`` and ``QueuedSince``.
+    """
     return _moment(clock, variable, "Queued", "QueuedSince")
 
 
@@ -55,7 +62,7 @@ def _moment(
 
 
 def seconds(raw: str) -> float | None:
-    """Epoch seconds as Asterisk writes them; None if they are none."""
+    """Parse epoch seconds as Asterisk writes them; None if the text is not a plausible time."""
     try:
         at = float(raw)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What can go wrong with an AMI action. No text here ever holds the secret."""
+"""Errors that an AMI action can raise. No message ever contains the secret."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ if TYPE_CHECKING:
 
 
 class AmiError(Exception):
-    """Anything an AMI action can end with, other than its reply."""
+    """Base class of every way an AMI action can end without a reply."""
 
 
 class AmiBadValue(AmiError, ValueError):  # noqa: N818 - named for what happened
-    """The action cannot be put on the wire safely. Nothing was written."""
+    """The action cannot be written to the wire safely. Nothing was sent."""
 
 
 class AmiDown(AmiError):  # noqa: N818
-    """The link is down, or was lost before the answer.
+    """The link is down, or was lost before the answer arrived.
 
-    An action that had been written may have been executed all the same; it is never sent again.
+    An action that was already written may still have been executed. It is never sent again.
     """
 
 
 class AmiTimeout(AmiError):  # noqa: N818
-    """No answer in time. The action may have been, or may yet be, executed."""
+    """No answer arrived in time. The action may have been executed, or may yet be."""
 
 
 class AmiRejected(AmiError):  # noqa: N818
-    """Asterisk answered `Response: Error`; `str()` is its message.
+    """Asterisk answered `Response: Error`. `str()` is its message.
 
     Attributes:
         reply: the whole answer.
@@ -40,4 +40,4 @@ class AmiRejected(AmiError):  # noqa: N818
 
 
 class AmiGarbage(AmiError):  # noqa: N818
-    """The other side does not speak AMI, or a message of it is beyond every measure."""
+    """The other side does not speak AMI, or it sent an oversized message."""

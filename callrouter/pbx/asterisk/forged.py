@@ -1,4 +1,4 @@
-"""What was dropped since Asterisk does not write it like that: counted, and told now and then."""
+"""Counts and reports events that were dropped because Asterisk does not write them like that."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import logging
 logger = logging.getLogger(__name__)
 
 TELL_EVERY = 60.0
-"""Seconds between two warnings."""
+"""Minimum number of seconds between two warnings."""
 
 COMPARE_AFTER = 0.1
-"""Seconds from an event that was dropped to the comparison with Asterisk."""
+"""Seconds from a dropped event to the resync with Asterisk."""
 
 COMPARE_EVERY = 1.0
-"""Seconds between two such comparisons, however many events are dropped."""
+"""Minimum number of seconds between two such resyncs, however many events are dropped."""
 
 
 class Forged:
-    """Counts dropped events of one Asterisk, and warns of them."""
+    """Counts the dropped events of one Asterisk and logs warnings."""
 
     def __init__(self, pbx: str) -> None:
         self._pbx = pbx
@@ -28,14 +28,14 @@ class Forged:
         self._compared_at = float("-inf")
 
     def counts(self) -> dict[str, int]:
-        """The counter by name, for status and metrics; empty while nothing was dropped."""
+        """The counter by name, for status and metrics. Empty while it is zero."""
         return {"forged events": self._total} if self._total else {}
 
     def seen(self, name: str) -> None:
-        """An event was dropped.
+        """Count a dropped event and warn, at most once per `TELL_EVERY`.
 
         Args:
-            name: of the event; empty for what is no event at all.
+            name: name of the event; empty if the message is not an event.
         """
         self._total += 1
         self._untold += 1
@@ -52,7 +52,7 @@ class Forged:
             self._told_at, self._untold = now, 0
 
     def pause(self) -> float:
-        """Seconds until the next comparison may begin that such an event leads to."""
+        """Seconds until the next resync caused by a dropped event may start."""
         now = asyncio.get_running_loop().time()
         pause = max(COMPARE_AFTER, self._compared_at + COMPARE_EVERY - now)
         self._compared_at = now + pause

@@ -1,41 +1,42 @@
-"""Which channel a call is. No I/O.
+"""Maps calls to channels. No I/O.
 
-A call is named after the channel with which it entered. By an attended transfer onto a call that waits in a
-queue another channel takes over its place in the dialplan, under an id of its own, and the call goes on.
+A call is named after the channel with which it entered. After an attended transfer to a call that
+waits in a queue, another channel takes over its place in the dialplan under a different uniqueid,
+and the call continues on that channel.
 """
 
 from __future__ import annotations
 
 
 class Identity:
-    """The ids of one Asterisk's calls, and of their channels."""
+    """The ids of the calls on one Asterisk, and their channels."""
 
     def __init__(self, pbx: str) -> None:
         self.pbx = pbx
         self._call_of: dict[str, str] = {}
-        """Calls of channels that have taken over another's place."""
+        """Call ids of channels that have taken over from another channel."""
         self._channel_of: dict[str, str] = {}
 
     def call(self, uid: str) -> str:
-        """The global id of the call that a channel is."""
+        """The global id of the call on this channel."""
         return self._call_of.get(uid) or f"{self.pbx}-{uid}"
 
     def channel(self, call: str) -> str:
-        """The channel that a call is now."""
+        """The channel that currently carries a call."""
         return self._channel_of.get(call) or self.entered_as(call)
 
     def entered_as(self, call: str) -> str:
-        """The channel with which a call entered: what reports know it by."""
+        """The channel with which a call entered. Reports use it to name the call."""
         return call.removeprefix(f"{self.pbx}-")
 
     def takes_over(self, uid: str, call: str) -> None:
-        """A channel is from now on the call of another."""
+        """Record that a channel now carries this call."""
         self.gone(self.channel(call))
         if call != f"{self.pbx}-{uid}":
             self._call_of[uid], self._channel_of[call] = call, uid
 
     def gone(self, uid: str) -> None:
-        """A channel has ended."""
+        """Forget a channel that has ended."""
         call = self._call_of.pop(uid, None)
         if call is not None:
             self._channel_of.pop(call, None)
