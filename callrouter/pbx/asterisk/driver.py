@@ -439,8 +439,7 @@ class AsteriskPbx:
     # ------------------------------------------------------------ events
 
     def _on_forged(self, name: str) -> None:
-        """An event was dropped because Asterisk does not write it like that. Resync to learn the
-        truth.
+        """An event was dropped as not genuine. Resync to learn what really happened.
 
         Unreadable rows of a resync do not cause another one, and neither do events sent by other
         programs.
