@@ -20,7 +20,7 @@ class LoopErrors:
 
     Args:
         refusals: counts connections that could not be accepted as ``no-descriptor`` and all other
-        errors as faults.
+            errors as faults.
     """
 
     def __init__(self, refusals: Refusals) -> None:

@@ -1,1 +1,4 @@
-"""What must outlive the router: agents' states, in SQLite. Calls never wait for it."""
+"""State that must survive a restart: agents' states, in SQLite or PostgreSQL.
+
+Calls never wait for it.
+"""

@@ -1,4 +1,4 @@
-"""Asking the database from the loop: the writer's thread reads, the loop goes on."""
+"""Queries the database from the loop: the writer's thread reads while the loop goes on."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 async def asked(writer: Writer, question: Callable[[Reader], Any], *, patient: bool) -> Any:
-    """What the database answers.
+    """Return the database's answer to a question.
 
     Args:
-        writer: whose thread reads.
-        question: reads it, in that thread.
-        patient: wait for a database that is away.
+        writer: its thread does the reading.
+        question: called in that thread.
+        patient: wait for a database that is unavailable.
 
     Raises:
-        StoreError: it cannot be read now, or the daemon ends.
+        StoreError: it cannot be read now, or the daemon is stopping.
     """
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[Any] = loop.create_future()
 
     def settle(found: Any, error: StoreError | None) -> None:
-        if answered.done():  # the one who asked has gone
+        if answered.done():  # the task that asked was cancelled
             return
         if error is not None:
             answered.set_exception(error)
@@ -37,7 +37,7 @@ async def asked(writer: Writer, question: Callable[[Reader], Any], *, patient: b
             answered.set_result(found)
 
     def answer(found: Any, error: StoreError | None) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, found, error)
 
     writer.ask(question, answer, patient=patient)

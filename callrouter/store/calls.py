@@ -1,4 +1,4 @@
-"""Calls that are over, as kept in the database: written behind the loop, read once at start."""
+"""Ended calls in the database: written in the background, read once at start."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 class CallKeeper:
-    """What is put is written by the writer's thread when it can."""
+    """Rows are written by the writer's thread when it can."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
     def add(self, row: OverRow) -> None:
-        """Keep that a call is over."""
+        """Record that a call has ended."""
         self._writer.add(CALLS_OVER, row)
 
     async def load(self, since: float) -> list[OverRow]:
-        """The calls that were over at `since` or later, the first to end first; waits for the database.
+        """Return the calls that ended at `since` or later, oldest first. Waits for the database.
 
         Raises:
-            StoreError: the daemon ends.
+            StoreError: the daemon is stopping.
         """
 
         def read(database: Reader) -> list[OverRow]:

@@ -1,4 +1,4 @@
-"""Rows, which are dataclasses of texts, numbers and flags, as databases take and give them."""
+"""Converts rows (dataclasses of texts, numbers and flags) to and from database values."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _TYPES: Final[dict[type[Any], tuple[tuple[type[Any], bool], ...]]] = {}
 
 
 def columns(kind: type[Any]) -> tuple[str, ...]:
-    """The columns of a dataclass, in the order of its fields."""
+    """Return the columns of a dataclass, in the order of its fields."""
     return tuple(item.name for item in fields(kind))
 
 
 def values(row: Any) -> dict[str, Any]:
-    """A row as databases take it.
+    """Return a row as database values.
 
-    A text from outside may hold half a surrogate pair, which no file can hold, or NUL, which
-    PostgreSQL refuses.
+    Text from outside may contain a lone surrogate, which no file can hold, or NUL, which PostgreSQL
+    refuses.
     """
     return {item.name: _clean(getattr(row, item.name)) for item in fields(row)}
 
@@ -35,9 +35,11 @@ def _clean(value: Any) -> Any:
 
 
 def parse(kind: type[T], found: Sequence[object]) -> T | None:
-    """A row as databases give it; None if it can't have been ours (SQLite holds any type anywhere).
+    """Return a row from database values.
 
-    Whole numbers are counts: one below zero is read as zero.
+    None if it cannot be ours (SQLite stores any type anywhere).
+
+    Whole numbers are counts: a negative one is read as zero.
     """
     taken = [_take(value, *expected) for value, expected in zip(found, _types(kind), strict=True)]
     if any(value is _BAD for value in taken):
@@ -53,7 +55,7 @@ def _types(kind: type[Any]) -> tuple[tuple[type[Any], bool], ...]:
 
 
 def _study(kind: type[Any]) -> tuple[tuple[type[Any], bool], ...]:
-    """The type of each column, and whether it may be empty."""
+    """Return the type of each column, and whether it may be null."""
     hints = get_type_hints(kind)
     return tuple(_plain(hints[name]) for name in columns(kind))
 

@@ -1,6 +1,6 @@
-"""The open database: brought to the newest version, read, written. Blocking; for the thread.
+"""The open database: upgraded to the newest version, read and written. Blocks; for the thread.
 
-Every method may raise `StoreError`, which says in words what is wrong.
+Every method may raise `StoreError`, whose text says what is wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 DAY: Final = 86_400.0
 
-# What is wrong with one row, and not with the database.
+# Errors caused by one row, not by the database.
 _REFUSED: Final = (sa.exc.DataError, sa.exc.IntegrityError, OverflowError)
 _TABLES: Final[dict[Kept | Journal, sa.TableClause]] = {
     **{kind: sa.table(kind.table, *map(sa.column, columns(kind.row))) for kind in KEPT},
@@ -35,35 +35,35 @@ _TABLES: Final[dict[Kept | Journal, sa.TableClause]] = {
 
 
 class Server(Protocol):
-    """A kind of database: how it is opened, and what only it can do."""
+    """A kind of database: how to open it, and its specific operations."""
 
     def open(self) -> sa.Connection:
-        """Connect, with no transaction begun."""
+        """Connect without starting a transaction."""
 
     def there(self) -> bool:
-        """Whether what was opened is still what would be opened now."""
+        """Return whether opening again would lead to the same database."""
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
-        """Keep what is there now, of an older version, for whoever has to go back."""
+        """Keep a copy of the old version before an upgrade, so that the operator can go back."""
 
     def patience(self) -> contextlib.AbstractContextManager[None]:
-        """Within it, an answer that never comes is an error after a while."""
+        """Inside this block, an answer that never arrives becomes an error after a while."""
 
     def upgrading(self, link: sa.Connection) -> contextlib.AbstractContextManager[None]:
-        """Within it, what is asked over `link` may take as long as an upgrade can."""
+        """Inside this block, a statement over `link` may take as long as an upgrade needs."""
 
     def insert(self, table: sa.TableClause) -> Any:
-        """``INSERT``, as this kind of database can do it on a conflict."""
+        """Return an ``INSERT`` with this database's conflict handling."""
 
     def explain(self, error: sa.exc.DatabaseError) -> StoreError:
-        """An error in words that may be shown."""
+        """Return the error in words that may be shown."""
 
 
 def server_at(place: Place, now: Callable[[], float]) -> Server:
-    """The database at a place; nothing is opened yet."""
+    """Return the database at a place. Nothing is opened yet."""
     if isinstance(place, File):
         return Sqlite(place.path, now)
-    # Here, and not above: it is an extra, and takes a while.
+    # Imported here: it is an optional extra and slow to load.
     from callrouter.store.postgres import Postgres  # noqa: PLC0415
 
     return Postgres(place)
@@ -84,28 +84,28 @@ class Database:
             raise
 
     def there(self) -> bool:
-        """Whether it is still the one that was opened."""
+        """Return whether this is still the database that was opened."""
         return self._server.there()
 
     def close(self) -> None:
-        """Let go of it; whatever was written stays."""
+        """Close it. Everything written stays."""
         with contextlib.suppress(sa.exc.SQLAlchemyError):
             self._link.close()
 
     # ------------------------------------------------------------ reading
 
     def read(self, kind: Kept) -> list[Any]:
-        """Every row of a table; what can't be one of ours is told of and left out."""
+        """Return every row of a table. Rows that cannot be ours are logged and left out."""
         return self._rows(kind, sa.select(*self._columns(kind)))
 
     def since(self, journal: Journal, at: float) -> list[Any]:
-        """The rows of a journal from the moment `at` on, the oldest first."""
+        """Return the rows of a journal since `at`, oldest first."""
         table = _TABLES[journal]
         chosen = sa.select(*self._columns(journal)).where(table.c.at >= at).order_by(table.c.id)
         return self._rows(journal, chosen)
 
     def newest(self, journal: Journal, most: int, where: Mapping[str, Any]) -> list[Any]:
-        """The last `most` rows of a journal that have these values, the newest first."""
+        """Return the last `most` rows of a journal with these values, newest first."""
         table = _TABLES[journal]
         chosen = sa.select(*self._columns(journal)).order_by(table.c.id.desc()).limit(most)
         for name, value in where.items():
@@ -129,7 +129,10 @@ class Database:
     # ------------------------------------------------------------ writing
 
     def write(self, outbox: Outbox) -> None:
-        """Write all that waits, or nothing; a row that the database refuses is told of and left out."""
+        """Write everything that is waiting, or nothing.
+
+        A row the database refuses is logged and left out.
+        """
         with self._explained():
             try:
                 with self._link.begin():
@@ -150,7 +153,11 @@ class Database:
                         logger.error("%s refuses %r: %s; left out", self._server, row, why)  # noqa: TRY400
 
     def _statements(self, outbox: Outbox) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
-        """Statements that may be repeated: a write whose outcome is unknown is done again."""
+        """Yield statements that are safe to repeat, since a write with unknown outcome is repeated.
+
+        A state row is an upsert or a delete by key, so the second run leaves the same rows. A
+        journal row has a unique `entry`, and a conflict on it does nothing.
+        """
         for kind, changes in outbox.kept.items():
             table = _TABLES[kind]
             if put := [values(row) for row in changes.values() if row is not None]:
@@ -180,7 +187,7 @@ class Database:
         )
 
     def expire(self, now: float) -> None:
-        """Delete the rows of journals that are too old."""
+        """Delete journal rows that are too old."""
         with self._explained(), self._link.begin():
             for journal in JOURNALS:
                 table = _TABLES[journal]
@@ -189,7 +196,7 @@ class Database:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn the errors of the database into words."""
+        """Turn database errors into words."""
         try:
             with self._server.patience():
                 yield

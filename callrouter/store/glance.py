@@ -1,7 +1,7 @@
-"""Reading a SQLite file of our own version with what Python brings along: for the first moments.
+"""Reads a SQLite file of our own version with the standard library, for the first moments.
 
-The whole way to the database (`callrouter.store.database`) takes a third of a second to load, while
-callers wait. For the thread, like that one.
+The full path (`callrouter.store.database`) takes a third of a second to load while callers wait.
+Like that one, this runs in the writer's thread.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from callrouter.store.kinds import Journal, Kept
 from callrouter.store.place import File, Place
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
-"""The versions of the database, oldest first: the files in ``migrations/versions``."""
+"""Versions of the database, oldest first: the files in ``migrations/versions``."""
 VERSION_TABLE: Final = "callrouter_version"
-"""A name of our own: a PostgreSQL database may have other programs' tables."""
+"""Our own name: a PostgreSQL database may contain the tables of other programs."""
 _BUSY: Final = 0.1
-"""Seconds to wait for another program's lock; who needs longer is left to the whole way."""
+"""Seconds to wait for another program's lock. If that is not enough, the full path takes over."""
 
 
 class Reader(Protocol):
     """Reads tables."""
 
     def read(self, kind: Kept) -> list[Any]:
-        """Every row of a table; what can't be one of ours is left out."""
+        """Return every row of a table. Rows that cannot be ours are left out."""
 
     def since(self, journal: Journal, at: float) -> list[Any]:
-        """The rows of a journal from the moment `at` on, the oldest first."""
+        """Return the rows of a journal since `at`, oldest first."""
 
     def newest(self, journal: Journal, most: int, where: Mapping[str, Any]) -> list[Any]:
-        """The last `most` rows of a journal that have these values, the newest first."""
+        """Return the last `most` rows of a journal with these values, newest first."""
 
 
 class Glance:
-    """A file that was found good as far as it is looked at."""
+    """A file that proved good as far as it was read."""
 
     def __init__(self, link: sqlite3.Connection) -> None:
         self._link = link
@@ -57,7 +57,7 @@ class Glance:
         return self._rows(journal, f"WHERE {same} ORDER BY id DESC LIMIT ?", *where.values(), most)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._link.close()
 
     def _rows(self, kind: Kept | Journal, rest: str, *given: Any) -> list[Any]:
@@ -67,13 +67,17 @@ class Glance:
 
 
 def glance(place: Place) -> Glance | None:
-    """Look at a database; None: it takes the whole way (no file of our version, locked, damaged …)."""
+    """Open a database for a quick read; None: it needs the full path.
+
+    That is so if there is no file of our version, or if it is locked or damaged.
+    """
     if not isinstance(place, File):
         return None
     link = None
     rights.tighten(place.path)
     try:
-        # Not to be made here, and a log that a killed router left behind has to be read as well.
+        # Must not create a file. Needs write access, to recover the log a killed router left
+        # behind.
         link = sqlite3.connect(
             f"file:{quote(str(place.path))}?mode=rw", uri=True, timeout=_BUSY, isolation_level=None
         )

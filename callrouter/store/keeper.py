@@ -1,4 +1,4 @@
-"""Agents' states outlive the router: noticed on the event loop, written in a thread."""
+"""Makes agents' states survive a restart: changes are noticed on the loop, written in a thread."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from callrouter.store.writer import RETRY, Found, Writer
 logger = logging.getLogger(__name__)
 
 EVERY: Final = 0.05
-"""Seconds from a change to its copy; what a router that is killed can forget."""
+"""Seconds from a change to its copy: the most that a killed router can lose."""
 AT_ONCE: Final = 500
-"""Agents copied in one go: a millisecond or so of the loop's time."""
+"""Agents copied in one batch: about a millisecond of the loop's time."""
 READ_WITHIN: Final = 5.0
-"""Seconds that the start waits for the database."""
+"""Seconds the start waits for the database."""
 CLOSE_WITHIN: Final = 1.5
-"""Seconds that the end waits for the database."""
+"""Seconds the shutdown waits for the database."""
 
 _ONLY_TELLS: Final = frozenset({Happened.RULE, Happened.OFFERED, Happened.RANG, Happened.SHARED})
-"""Records that name an agent and change nothing that is kept."""
+"""Records that name an agent but change nothing that is stored."""
 _ACTS: Final = frozenset(
     {
         *(Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED),
         *(Happened.RESUMED, Happened.WRAP_UP),
     }
 )
-"""Records after which an older state must not be put back."""
+"""Records after which an older state must not be restored."""
 
 
 class Keeper:
-    """Copies what changes about agents to the database, and puts it back at start.
+    """Copies changes of agents to the database and restores them at start.
 
-    A listener of the runtime (`listen`); everything but the writer's own thread runs on the loop.
-    `mobiles` keeps what agents register, by the same thread.
+    A listener of the runtime (`listen`). Everything except the writer's own thread runs on the
+    loop. `mobiles` stores registered mobiles through the same thread.
     """
 
     def __init__(
@@ -68,20 +68,22 @@ class Keeper:
         self.locks = LockKeeper(self._writer)
         self._dirty: dict[str, None] = {}
         self._touched: set[str] | None = set()
-        """Who signed in, paused … before the database could be read: they are not put back."""
+        """Agents who signed in, paused and so on before the database could be read; not
+        restored.
+        """
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def start(self, *, held: bool = False) -> None:
-        """Put the agents back as the database knows them.
+        """Restore the agents from the database.
 
         Args:
-            held: with the least that this takes, if it can be; nothing is written before `go_on`.
+            held: read with the least code that works; nothing is written before `go_on`.
 
-        One that can't be read keeps nobody waiting; once it can be, those agents are put back to
-        whom nothing has happened meanwhile.
+        The start does not wait for an unreadable database. Once it can be read, agents who have not
+        acted since are restored.
         """
         self._loop = asyncio.get_running_loop()
         self._writer.start(held=held)
@@ -91,11 +93,11 @@ class Keeper:
             logger.error("%s does not answer; starting without it", self._writer.place)  # noqa: TRY400
 
     def go_on(self) -> None:
-        """Callers are served: now everything else, and write."""
+        """Calls are served: open the database fully and begin to write."""
         self._writer.go_on()
 
     async def close(self) -> None:
-        """Save what has changed, and end."""
+        """Save all changes and stop."""
         if self._closed or self._loop is None:
             return
         self._closed = True
@@ -107,7 +109,7 @@ class Keeper:
             logger.error("%s does not answer; agents' latest states are lost", self._writer.place)
 
     def status(self) -> dict[str, Any]:
-        """For ``/api/status``."""
+        """Return the figures for ``/api/status``."""
         writer = self._writer
         trouble = writer.trouble
         return {
@@ -121,14 +123,15 @@ class Keeper:
     # ------------------------------------------------------------ what happens
 
     def listen(self, item: Told) -> None:
-        """A listener of the runtime."""
+        """Note which agent a record changes. A listener of the runtime."""
         if isinstance(item, Record) and item.agent and item.kind not in _ONLY_TELLS:
             self._mark(item.agent, acted=item.kind in _ACTS)
             if item.kind is Happened.RENAMED:
-                self._mark(str(item.detail[0]), acted=False)  # there is no such agent: the row goes
+                # no agent has this name any more: delete the row
+                self._mark(str(item.detail[0]), acted=False)
 
     def heard(self, event: Event) -> None:
-        """A person's request was handled; during a call it leaves no record until later."""
+        """Note a handled request of a person. During a call it leaves no record until later."""
         if isinstance(event, PersonEvent):
             self._mark(event.agent, acted=True)
 
@@ -146,7 +149,7 @@ class Keeper:
             self._timer = self._loop.call_later(EVERY, self._flush)
 
     def _copy(self) -> None:
-        """Hand the present values of agents who changed to the thread, the first to change first."""
+        """Pass the current values of changed agents to the thread, oldest change first."""
         now = self._clock.now()
         day = day_of(now, self._floor.table.zone)
         changes: dict[Key, Row | None] = {}
@@ -159,14 +162,14 @@ class Keeper:
     # ------------------------------------------------------------ at start
 
     def _was_read(self, found: Found | None) -> None:
-        """In the thread: what the database held, or None if it can't be read for now."""
+        """Called in the thread with the database's content, or None if it cannot be read for now."""
         rows: list[Row] | None = None if found is None else found[AGENTS]
-        with contextlib.suppress(RuntimeError):  # the loop has ended
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._put_back, rows)
 
     def _under_new_names(self, rows: list[Row]) -> Iterator[Row]:
-        """The rows, those of agents who are called otherwise now under their new names."""
+        """Yield the rows, with the new names of renamed agents."""
         names = {row.agent for row in rows}
         for row in rows:
             new = self._floor.former_agents.get(row.agent, "")
@@ -182,13 +185,13 @@ class Keeper:
             today = day_of(self._clock.now(), self._floor.table.zone)
             rows = [*self._under_new_names(rows)]
             known = [row for row in rows if row.agent in self._floor.agents]
-            # Who was taken out of the configuration must not come back signed in next year.
+            # An agent removed from the configuration must not come back signed in next year.
             gone = {row.agent for row in rows} - self._floor.agents.keys()
             self._writer.put(AGENTS, {(agent,): None for agent in gone})
             for row in known:
                 if row.agent not in touched:
                     self._post(row.event(today))
-                    # What was copied of them before, if the database was late, is wrong now.
+                    # If the database was late, an earlier copy of these agents is now wrong.
                     self._mark(row.agent, acted=False)
             logger.info("agents' states are kept in %s: %d found", self._writer.place, len(known))
         self._looked.set()

@@ -1,4 +1,4 @@
-"""What is kept, and of what shape: things of which the latest counts, and journals only added to."""
+"""The tables: states, of which only the latest row counts, and append-only journals."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from callrouter.model.remembered import OverRow
 from callrouter.store.row import Row
 
 Key: TypeAlias = tuple[str, ...]
-"""What tells the rows of a table apart."""
+"""The key columns of a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A table of which only the latest row of each key matters."""
+    """A table in which only the latest row of each key matters."""
 
     table: str
     row: type[Any]
     key: tuple[str, ...]
 
     def key_of(self, row: Any) -> Key:
-        """The key of a row."""
+        """Return the key of a row."""
         return tuple(getattr(row, name) for name in self.key)
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A table that is only added to.
+    """An append-only table.
 
-    `most` rows wait at most while the database is away, then the oldest are given up; rows older than
-    `days` are deleted. If `telling`, the loss is noted in the journal itself.
+    While the database is unavailable, at most `most` rows wait; beyond that the oldest are dropped.
+    Rows older than `days` are deleted. If `telling`, the journal itself records the loss.
     """
 
     table: str

@@ -1,4 +1,4 @@
-"""One daemon per SQLite file: a lock beside it that ends with the process that holds it."""
+"""One daemon per SQLite file: a lock file beside it, released when its process ends."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ logger = logging.getLogger(__name__)
 
 
 class DatabaseLock:
-    """Holds the lock from its making until `close`, or until the process ends, however it ends.
+    """Holds the lock from creation to `close`, or to the end of the process, however it ends.
 
-    PostgreSQL has a lock of its own (`store.postgres`), and a folder in which no file can be made is
-    left to the store, which says so again and again: calls are not kept waiting for it.
+    PostgreSQL has its own lock (`store.postgres`). A folder in which no file can be created is left
+    to the store, which reports it repeatedly; calls do not wait for it.
     """
 
     def __init__(self, place: Place, owner: str) -> None:
-        """Take the lock; `owner` is what another daemon is told of us.
+        """Take the lock. `owner` is how another daemon will be told about this one.
 
         Raises:
             StoreError: another daemon uses the file.
@@ -31,7 +31,7 @@ class DatabaseLock:
             self._take(place.path, owner)
 
     def _take(self, database: Path, owner: str) -> None:
-        database = database.resolve()  # by whatever name it is reached, the lock is the same
+        database = database.resolve()  # the lock is the same under every name of the file
         path = database.with_name(database.name + ".lock")
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
@@ -57,12 +57,15 @@ class DatabaseLock:
         os.ftruncate(descriptor, 0)
         with contextlib.suppress(
             OSError
-        ):  # a full disk: the lock holds, only who we are is not told
+        ):  # disk full: the lock holds, but the file does not name us
             os.pwrite(descriptor, f"{owner}\n".encode(), 0)
         self._descriptor = descriptor
 
     def close(self) -> None:
-        """Let go of it. The file stays: one that is taken away could be locked by two."""
+        """Release the lock.
+
+        The file stays: if it were deleted, two processes could each lock a file.
+        """
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

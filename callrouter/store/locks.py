@@ -1,4 +1,4 @@
-"""Locks after wrong PINs, as kept in the database. `callrouter.model.locks.LockStore` says what is promised."""
+"""PIN lockouts in the database. Implements `callrouter.model.locks.LockStore`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class LockKeeper:
-    """What is put is written by the writer's thread when it can."""
+    """Rows are written by the writer's thread when it can."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
     def put(self, row: LockRow) -> None:
-        """Keep a lock, in place of the one of the same key."""
+        """Store a lockout, replacing the one with the same key."""
         self._writer.put(LOCKS, {LOCKS.key_of(row): row})
 
     def forget(self, key: str) -> None:
-        """Keep it no longer."""
+        """Delete a lockout."""
         self._writer.put(LOCKS, {(key,): None})
 
     async def load(self) -> list[LockRow]:
-        """Every lock that is kept; waits for the database.
+        """Return every stored lockout. Waits for the database.
 
         Raises:
-            StoreError: the daemon ends.
+            StoreError: the daemon is stopping.
         """
 
         def read(database: Reader) -> list[LockRow]:

@@ -1,4 +1,4 @@
-"""Registered mobiles, the audit and the verification calls, as kept in the database.
+"""Registered mobiles, their audit and the verification calls in the database.
 
 `callrouter.model.registered.MobileStore` says what each method promises.
 """
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class MobileKeeper:
-    """Behind the loop: what is put is written by the writer's thread when it can."""
+    """Rows are written in the background, by the writer's thread when it can."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
     def put_mobile(self, row: MobileRow) -> None:
-        """Keep a mobile, in place of the one of the same agent and device."""
+        """Store a mobile, replacing the one with the same agent and device."""
         self._writer.put(MOBILES, {MOBILES.key_of(row): row})
 
     def forget_mobile(self, agent: str, device: str) -> None:
-        """Keep it no longer."""
+        """Delete a mobile."""
         self._writer.put(MOBILES, {(agent, device): None})
 
     def add_audit(self, row: AuditRow) -> None:
-        """Add a step; none is ever changed."""
+        """Add an audit row. Rows are never changed."""
         self._writer.add(AUDIT, row)
 
     def add_dialled(self, row: DialledRow) -> None:
@@ -39,10 +39,10 @@ class MobileKeeper:
         self._writer.add(DIALLED, row)
 
     async def load_mobiles(self, since: float) -> tuple[list[MobileRow], list[DialledRow]]:
-        """Every mobile, and the calls since `since`; waits until they can be read.
+        """Return all mobiles and the calls since `since`. Waits until they can be read.
 
         Raises:
-            StoreError: the daemon ends.
+            StoreError: the daemon is stopping.
         """
 
         def read(database: Reader) -> tuple[list[MobileRow], list[DialledRow]]:
@@ -54,10 +54,10 @@ class MobileKeeper:
         return found
 
     async def read_audit(self, agent: str, most: int) -> list[AuditRow]:
-        """The last `most` steps, the newest first; of all agents if `agent` is empty.
+        """Return the last `most` audit rows, newest first; of all agents if `agent` is empty.
 
         Raises:
-            StoreError: they can't be read now.
+            StoreError: they cannot be read now.
         """
         where = {"agent": agent} if agent else {}
         found: list[AuditRow] = await asked(

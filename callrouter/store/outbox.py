@@ -1,4 +1,4 @@
-"""What waits to be written, within bounds."""
+"""The bounded queue of rows to be written."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from callrouter.store.kinds import JOURNALS, KEPT, Journal, Kept, Key
 
 @dataclass(slots=True)
 class Lost:
-    """How many rows of a journal were given up, and from when to when they were."""
+    """How many rows of a journal were dropped, and their first and last time."""
 
     count: int = 0
     first: float = 0.0
     last: float = 0.0
 
     def add(self, at: float) -> None:
-        """One more, of the moment `at`."""
+        """Count one more dropped row, of time `at`."""
         self.first = min(self.first, at) if self.count else at
         self.last = max(self.last, at) if self.count else at
         self.count += 1
@@ -27,7 +27,7 @@ class Lost:
 
 @dataclass(slots=True)
 class Outbox:
-    """The latest row of each key (None: forget it), and the rows of journals with what names each."""
+    """The latest row of each key (None: delete it), and journal rows with their `entry`."""
 
     kept: dict[Kept, dict[Key, Any]] = field(default_factory=lambda: {kind: {} for kind in KEPT})
     added: dict[Journal, deque[tuple[str, Any]]] = field(
@@ -38,11 +38,11 @@ class Outbox:
         return sum(map(len, self.kept.values())) + sum(map(len, self.added.values()))
 
     def put(self, kind: Kept, changes: Mapping[Key, Any]) -> None:
-        """Take what changed; it replaces what waited."""
+        """Queue changes. A newer change replaces the queued one."""
         self.kept[kind].update(changes)
 
     def add(self, journal: Journal, rows: Iterable[tuple[str, Any]], lost: Lost) -> None:
-        """Add rows to a journal; the oldest are given up when there are too many."""
+        """Queue journal rows. If there are too many, the oldest are dropped."""
         waiting = self.added[journal]
         waiting.extend(rows)
         while len(waiting) > journal.most:

@@ -1,4 +1,4 @@
-"""Where the database is."""
+"""The location of the database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POSTGRESQL: Final = "postgresql://"
 
 
 class StoreError(Exception):
-    """Something can't be kept or read now; the text says why and what would be right."""
+    """Something cannot be stored or read now; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class Address:
     url: str = field(repr=False)
 
     def __str__(self) -> str:
-        """The address without what may be secret: user, password and options."""
+        """Return the address without its secrets: user, password and options."""
         rest = self.url.removeprefix(POSTGRESQL).split("?")[0].split("#")[0]
         return POSTGRESQL + rest.rpartition("@")[2]
 
     def without_password(self, text: str) -> str:
-        """A text in which the password, should it stand there, is hidden."""
+        """Return a text with the password masked, if it contains it."""
         user = self.url.removeprefix(POSTGRESQL).split("?")[0].rpartition("@")[0]
         password = user.partition(":")[2]
         for secret in {password, unquote(password)} - {""}:
@@ -54,14 +54,14 @@ Place: TypeAlias = File | Address
 
 
 def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Place:
-    """The database that the setting `database` means for the configuration in `folder`.
+    """Return the database that the setting `database` names for the configuration in `folder`.
 
-    A relative one is where the state of the configuration is (`settings.past.state_folder`): beside
-    it if the daemon may write there, else in ``$STATE_DIRECTORY``, else in a folder of its own under
-    ``~/.local/state/callrouter``.
+    A relative path is resolved in the state folder (`settings.past.state_folder`): beside the
+    configuration if the daemon may write there, else in ``$STATE_DIRECTORY``, else in its own
+    folder under ``~/.local/state/callrouter``.
 
     Raises:
-        StoreError: it is PostgreSQL, and what speaks to that is not installed.
+        StoreError: it is PostgreSQL and the client library is not installed.
     """
     if database.startswith(POSTGRESQL):
         if lack := extras.lacks("postgres"):
@@ -71,6 +71,6 @@ def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Place:
     if path.is_absolute():
         return File(path)
     place = state_folder(folder, database, environ)
-    with contextlib.suppress(OSError):  # who opens the file says so, again and again
+    with contextlib.suppress(OSError):  # opening the file will report it, repeatedly
         Folder.open(place, make=0o700).close()
     return File(place / path.name)

@@ -1,4 +1,4 @@
-"""A PostgreSQL database as the store's: connected to, locked, given time limits. For the thread."""
+"""PostgreSQL as the store's database: connection, lock and time limits. For the thread."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from callrouter.store.place import Address, StoreError
 CONNECT_WITHIN: Final = 5
 """Seconds to connect and log in."""
 ANSWER_WITHIN: Final = 5.0
-"""Seconds for a statement. The server keeps to it; `HANGS` is for one that can't."""
+"""Seconds for a statement, enforced by the server. `HANGS` covers a server that cannot."""
 HANGS: Final = 8.0
-"""Seconds of silence, in the middle of something, after which the connection is given up."""
+"""Seconds of silence during an operation after which the connection is dropped."""
 UPGRADE_WITHIN: Final = 3600.0
-"""The same two for an upgrade, which may have to write every row anew."""
+"""Both limits during an upgrade, which may have to rewrite every row."""
 
 _LINK: Final[dict[str, Any]] = {
     "connect_timeout": CONNECT_WITHIN,
@@ -35,10 +35,11 @@ _LINK: Final[dict[str, Any]] = {
     "tcp_user_timeout": 10_000,
     "application_name": "callrouter",
 }
-"""A half-open link is noticed. Whatever the address says itself goes before these."""
+"""Detects a half-open connection. The address's own options take precedence."""
 LEAVES_WITHIN: Final = 2.0
-"""Seconds for a callrouter that was here before to be gone: one that was killed is, but the server needs a
-moment to see it."""
+"""Seconds to wait for an earlier callrouter to disappear. A killed one is gone, but the server
+needs a moment to notice.
+"""
 _LOCK: Final = "SELECT pg_advisory_lock(hashtext('callrouter'), hashtext(current_schema()))"
 
 
@@ -57,10 +58,10 @@ class Postgres:
         return str(self._address)
 
     def open(self) -> sa.Connection:
-        """Connect, and make sure that nobody else writes here.
+        """Connect, and make sure that no other callrouter writes here.
 
         Raises:
-            StoreError: another callrouter does, or the database does not take every text.
+            StoreError: another callrouter does, or the database cannot store every text.
         """
         try:
             link = self._engine.connect()
@@ -90,11 +91,12 @@ class Postgres:
 
     def _connect(self) -> psycopg.Connection[Any]:
         given = make_conninfo(**{**_LINK, **conninfo_to_dict(self._address.url)})
-        # No prepared statements: a pooler in between may not know them.
+        # No prepared statements: a connection pooler in between may not support them.
         self._link = psycopg.connect(given, prepare_threshold=None)
         for setting, seconds in (
             ("statement_timeout", ANSWER_WITHIN),
-            ("lock_timeout", 0.8 * ANSWER_WITHIN),  # first, so that it is said what was waited for
+            # first, so that the error says what we waited for
+            ("lock_timeout", 0.8 * ANSWER_WITHIN),
             ("idle_in_transaction_session_timeout", 30),
         ):
             self._link.execute(_set(setting, seconds))
@@ -103,9 +105,10 @@ class Postgres:
 
     @contextlib.contextmanager
     def patience(self) -> Iterator[None]:
-        """Give the connection up if what is done meanwhile takes too long.
+        """Drop the connection if the block takes too long.
 
-        A server that was stopped, or has lost its disk, keeps the link alive and says nothing for ever.
+        A server that was suspended or has lost its disk keeps the connection open and never
+        answers.
         """
         link = self._link
         if link is None or link.closed:
@@ -122,7 +125,7 @@ class Postgres:
 
     @contextlib.contextmanager
     def upgrading(self, link: sa.Connection) -> Iterator[None]:
-        """What is done meanwhile may take long. Waiting for somebody's lock may not."""
+        """Inside this block, only the wait for another session's lock has a time limit."""
         if self._patience is not None:
             self._patience.ends_in(UPGRADE_WITHIN)
         with link.begin():
@@ -134,39 +137,39 @@ class Postgres:
             self._patience.ends_in(HANGS)
 
     def there(self) -> bool:
-        """A connection leads to what it was opened to."""
+        """Return True: a connection always leads to the database it was opened to."""
         return True
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
-        """Nothing: the upgrade is one transaction, and copies are the operator's (``pg_dump``)."""
+        """Do nothing: the upgrade is one transaction; backups are the operator's (``pg_dump``)."""
 
     def insert(self, table: sa.TableClause) -> Insert:
-        """``INSERT`` with PostgreSQL's ``ON CONFLICT``."""
+        """Return an ``INSERT`` with PostgreSQL's ``ON CONFLICT``."""
         return insert(table)
 
     def explain(self, error: sa.exc.DatabaseError) -> StoreError:
-        """The server's own words, in one line and without the password."""
+        """Return the server's own words, on one line and without the password."""
         text = " ".join(str(error.orig).split()) or type(error.orig).__name__
         return StoreError(self._address.without_password(text))
 
 
 class _Patience:
-    """Cuts a connection some time from now."""
+    """Cuts a connection after a given time."""
 
     def __init__(self, link: psycopg.Connection[Any]) -> None:
-        # Of the socket by a number of our own: the link may close its own at any moment.
+        # Uses its own duplicate of the descriptor: the driver may close the original at any moment.
         self._own = socket.socket(fileno=os.dup(link.fileno()))
         self._timer: threading.Timer | None = None
 
     def ends_in(self, seconds: float) -> None:
-        """Cut it in so many seconds, and not earlier."""
+        """Cut it in `seconds` from now, not earlier."""
         self._stop()
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
         self._timer.start()
 
     def close(self) -> None:
-        """Never cut it."""
+        """Cancel the cut."""
         self._stop()
         self._own.close()
 

@@ -1,4 +1,4 @@
-"""Who may read a SQLite file: it has agents' private numbers and who did what, so its owner alone."""
+"""Permissions of a SQLite file: owner only, since it has agents' private numbers and actions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _OWN: Final = 0o600
 
 
 def make(path: Path) -> None:
-    """Make the file with its rights before there is a byte in it; tighten one that is there.
+    """Create the file with its permissions before it has any content; tighten an existing one.
 
-    SQLite gives its log and its index the rights of the file.
+    SQLite gives its log and index files the permissions of the database file.
 
     Raises:
-        OSError: it cannot be made there.
+        OSError: the file cannot be created there.
     """
     with located(path) as (folder, name):
         try:
@@ -33,13 +33,13 @@ def make(path: Path) -> None:
 
 
 def tighten(path: Path) -> None:
-    """Take the rights of others away from the file, from its log and from copies of it."""
+    """Remove other users' permissions from the file, its log and its copies."""
     with suppress(OSError), located(path) as (folder, name):
         _tighten(folder, name)
 
 
 def loose(path: Path) -> list[Path]:
-    """What of the file, its log and its copies others may read or write to."""
+    """Return the files (database, log, copies) that other users may read or write."""
     try:
         with located(path) as (folder, name):
             return [
@@ -63,7 +63,7 @@ def _tighten(folder: Folder, name: str) -> None:
 
 
 def _parts(folder: Folder, name: str) -> list[str]:
-    """The file, ``-wal``, ``-shm``, and copies from before an upgrade or of a damaged one."""
+    """Return the names of the file, ``-wal``, ``-shm``, and copies (before upgrades, of damage)."""
     copies = (f"{name}-", f"{name}.version-", f"{name}.damaged-")
     return [each for each in folder.names() if each == name or each.startswith(copies)]
 

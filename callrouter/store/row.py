@@ -1,4 +1,4 @@
-"""An agent as kept: what is copied from the floor, and what a later run is told of it."""
+"""The stored form of an agent: what is copied from the floor and given to a later run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from callrouter.model.events import AgentRestored, StruckBefore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of the table `agents`. Times are epoch seconds; `day` is the day that `calls` counts."""
+    """A row of the table `agents`. Times are epoch seconds; `calls` counts the day `day`."""
 
     agent: str
     signed_in: bool = False
@@ -28,20 +28,20 @@ class Row:
     calls: int = 0
     day: str = ""
     pending: str = ""
-    """``pause`` or ``sign-out``: asked for during a call, and not in effect yet."""
+    """``pause`` or ``sign-out``: requested during a call and not yet in effect."""
     changed_by: str = ""
     changed_at: float | None = None
     devices_off: str = "{}"
-    """JSON: the devices that are switched off, by id: ``[by, at]``."""
+    """JSON: the devices switched off, as ``{id: [by, at]}``."""
     messages: str = "[]"
-    """JSON: what the agent was told last, ``[at, text]`` each."""
+    """JSON: the agent's recent messages, ``[at, text]`` each."""
     strikes: str = "{}"
-    """JSON: what speaks against ringing devices, by id: the fields of `StruckBefore`."""
+    """JSON: device failures by device id, with the fields of `StruckBefore`."""
     shown: str = ""
     since: float | None = None
 
     def event(self, today: str) -> AgentRestored:
-        """What the core is told at a start on the day `today`."""
+        """Return the event that restores this agent at a start on the day `today`."""
         return AgentRestored(
             agent=self.agent,
             signed_in=self.signed_in,
@@ -65,15 +65,15 @@ class Row:
 
 
 def day_of(at: float, zone: tzinfo) -> str:
-    """The day of an instant in a zone, as ``2026-11-21``."""
+    """Return the day of an instant in a zone, as ``2026-11-21``."""
     return datetime.fromtimestamp(at, zone).date().isoformat()
 
 
 def copy(agent: Agent, now: float, day: str) -> Row:
-    """The agent as they would have to be after a restart now.
+    """Return the agent as they should be after a restart now.
 
-    What they asked for during a call counts as done: after a restart nobody else remembers it, and a
-    pause or sign-out that was promised must be kept. Their talk is found on the PBX.
+    A request made during a call counts as done: after a restart no other part remembers it, and a
+    promised pause or sign-out must be kept. The conversation itself is found on the PBX.
     """
     pause = agent.pause if agent.pause is not None else agent.pending_pause
     paused_at = None if pause is None else now if agent.paused_at is None else agent.paused_at
@@ -107,14 +107,14 @@ def copy(agent: Agent, now: float, day: str) -> Row:
 
 
 def _asked_for(agent: Agent) -> str:
-    """What is to take effect after the call."""
+    """Return what is to take effect after the call."""
     if agent.pending_sign_out:
         return "sign-out"
     return "pause" if agent.pending_pause is not None else ""
 
 
 def _devices(text: str) -> dict[str, tuple[str, float]]:
-    """The devices that are switched off; what can't have been ours is left out."""
+    """Return the devices switched off. Entries that cannot be ours are left out."""
     found = _json(text)
     if not isinstance(found, dict):
         return {}
@@ -126,7 +126,7 @@ def _devices(text: str) -> dict[str, tuple[str, float]]:
 
 
 def _messages(text: str) -> tuple[tuple[float, str], ...]:
-    """What the agent was told; what can't have been ours is left out."""
+    """Return the agent's messages. Entries that cannot be ours are left out."""
     found = _json(text)
     if not isinstance(found, list):
         return ()
@@ -138,7 +138,7 @@ def _messages(text: str) -> tuple[tuple[float, str], ...]:
 
 
 def _strikes(text: str) -> dict[str, StruckBefore]:
-    """What devices did; what can't have been ours is left out."""
+    """Return the failures of devices. Entries that cannot be ours are left out."""
     found = _json(text)
     if not isinstance(found, dict):
         return {}
@@ -161,9 +161,10 @@ def _json(text: str) -> object:
 
 
 def _idle_since(agent: Agent) -> float:
-    """The idle clock; of someone with a caller, the start of the talk.
+    """Return since when the agent is idle; for an agent on a call, the start of the conversation.
 
-    The talk may end while no router is there to see it; who has just talked is not the longest idle.
+    The conversation may end while no router is running, and an agent who has just finished a call
+    must not rank as the longest idle.
     """
     talks = [
         offer.talked_since

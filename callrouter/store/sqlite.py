@@ -1,4 +1,4 @@
-"""A SQLite file as the store's database: opened, checked, copied, set aside. For the thread."""
+"""SQLite as the store's database: opened, checked, copied, set aside. For the thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class DamagedError(StoreError):
-    """The file is no SQLite database any more."""
+    """The file is no longer a valid SQLite database."""
 
 
 class Sqlite:
@@ -44,10 +44,10 @@ class Sqlite:
         return str(self._path)
 
     def open(self) -> sa.Connection:
-        """Open the file, or make it; one that is damaged is renamed, and a new one made.
+        """Open or create the file. A damaged file is renamed and replaced by a new one.
 
         Raises:
-            DamagedError: the new one is no better.
+            DamagedError: the new one is damaged too.
         """
         try:
             link = self._open()
@@ -77,12 +77,13 @@ class Sqlite:
         return link
 
     def _connect(self) -> sqlite3.Connection:
-        with contextlib.suppress(OSError):  # SQLite says why it cannot be made
+        with contextlib.suppress(OSError):  # SQLite will report why it cannot be created
             rights.make(self._path)
         link = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
         try:
             link.text_factory = lambda raw: raw.decode("utf-8", "replace")
-            # WAL: a write is an append; neither a killed router nor a reader harms or holds it up.
+            # WAL: a write is an append, so a killed router does no harm and a reader does not block
+            # it.
             link.execute("PRAGMA journal_mode = WAL").fetchone()
             link.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
@@ -91,7 +92,7 @@ class Sqlite:
         return link
 
     def there(self) -> bool:
-        """Whether the file is still the one that was opened: SQLite writes on into a deleted one."""
+        """Return whether the open file is still in place: SQLite keeps writing to a deleted one."""
         try:
             status = self._path.stat()
         except OSError:
@@ -99,7 +100,7 @@ class Sqlite:
         return (status.st_dev, status.st_ino) == self._file
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
-        """Copy the file as it is now to one beside it, before it is brought to a newer version."""
+        """Copy the file beside itself before it is upgraded."""
         copy = _unused(self._path, f"version-{version}", self._now())
         inner: Any = link.connection.driver_connection
         try:
@@ -116,31 +117,34 @@ class Sqlite:
         logger.info("%s was copied to %s before the upgrade", self._path, copy.name)
 
     def patience(self) -> contextlib.AbstractContextManager[None]:
-        """Nothing: a file answers, or says that it is locked."""
+        """Do nothing: a file answers at once or reports that it is locked."""
         return contextlib.nullcontext()
 
     def upgrading(self, _link: sa.Connection) -> contextlib.AbstractContextManager[None]:
-        """Nothing: there are no limits."""
+        """Do nothing: there are no limits."""
         return contextlib.nullcontext()
 
     def insert(self, table: sa.TableClause) -> Insert:
-        """``INSERT`` with SQLite's ``ON CONFLICT``."""
+        """Return an ``INSERT`` with SQLite's ``ON CONFLICT``."""
         return insert(table)
 
     @staticmethod
     def explain(error: sa.exc.DatabaseError) -> StoreError:
-        """An error in SQLite's words; whether the file is broken, and not just out of reach."""
+        """Return the error in SQLite's words.
+
+        `DamagedError` if the file is broken and not just locked.
+        """
         code = getattr(error.orig, "sqlite_errorcode", None)
         damaged = code is not None and code & 0xFF in _DAMAGED
         return (DamagedError if damaged else StoreError)(str(error.orig))
 
 
 def _begin(link: sa.Connection) -> None:
-    link.exec_driver_sql("BEGIN")  # the driver would begin at the first change only
+    link.exec_driver_sql("BEGIN")  # the driver itself would begin only at the first change
 
 
 def set_aside(path: Path, now: float) -> Path:
-    """Rename a database with its log; the new name says when."""
+    """Rename a database together with its log. The new name contains the time."""
     aside = _unused(path, "damaged", now)
     path.rename(aside)
     for end in ("-wal", "-shm"):  # a log must never be applied to another file
@@ -150,7 +154,7 @@ def set_aside(path: Path, now: float) -> Path:
 
 
 def _unused(path: Path, word: str, now: float) -> Path:
-    """A name beside `path` that no file has."""
+    """Return a name beside `path` that is not in use."""
     when = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
     base = f"{path.name}.{word}-{when}"
     number = 1

@@ -1,4 +1,4 @@
-"""The version of a database, and bringing it to ours (alembic is loaded only if there is need)."""
+"""Checks the database's version and upgrades it to ours. alembic is loaded only if needed."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from callrouter.store.place import StoreError
 logger = logging.getLogger(__name__)
 
 _OLD_TABLE: Final = "migrations"
-"""Where the version stands in SQLite files made before there were REVISIONS."""
+"""Table with the version in SQLite files older than REVISIONS."""
 _OLD: Final = {1: "0001", 6: "0002"}
 """The versions of those files."""
 
 
 class Upgraded(Protocol):
-    """What an upgrade needs of a kind of database; see `callrouter.store.database.Server`."""
+    """What an upgrade needs from a kind of database; see `callrouter.store.database.Server`."""
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
         """Called with the old version before anything is changed."""
 
     def upgrading(self, link: sa.Connection) -> AbstractContextManager[None]:
-        """Around what changes it."""
+        """Wraps the statements that change the database."""
 
 
 def bring_up(link: sa.Connection, server: Upgraded) -> None:
-    """Bring a database to the newest version, or make one: all of it, or nothing.
+    """Upgrade a database to the newest version, or create it: completely or not at all.
 
-    `link` has no transaction begun.
+    `link` has no open transaction.
 
     Raises:
-        StoreError: a later version of callrouter made it.
+        StoreError: a later version of callrouter created it.
     """
     with link.begin():
         version = _version(link)
@@ -64,7 +64,7 @@ def _version(link: sa.Connection) -> str | None:
 
 
 def _old_version(link: sa.Connection) -> str | None:
-    """The version of a file that was made before there were REVISIONS."""
+    """Return the version of a file older than REVISIONS."""
     if link.dialect.name != "sqlite" or not link.dialect.has_table(link, _OLD_TABLE):
         return None
     newest = link.exec_driver_sql(f"SELECT max(version) FROM {_OLD_TABLE}").scalar_one()  # noqa: S608
@@ -82,10 +82,10 @@ def _too_new(version: str) -> StoreError:
 
 
 def _upgrade(link: sa.Connection, stamp: str | None) -> None:
-    """Run what leads to the newest version; first note that the database is of version `stamp`."""
+    """Migrate to the newest version, after recording that the database has version `stamp`."""
     logging.getLogger("alembic").setLevel(
         logging.WARNING
-    )  # it names its plugins while it is loaded
+    )  # it logs the names of its plugins while loading
     from alembic import command  # noqa: PLC0415 - half a second, seldom needed
     from alembic.config import Config  # noqa: PLC0415
 

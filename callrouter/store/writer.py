@@ -1,4 +1,13 @@
-"""The thread that reads and writes the database, and goes on trying when it can't."""
+"""The thread that reads and writes the database, and retries until it works.
+
+Only this thread touches the database. The loop and the thread share the inbox and the questions,
+and both take `_wake` to change them. That lock is held only while dictionaries are updated, so the
+loop never waits for a disk or a server.
+
+No change is lost while the process lives, unless a bounded queue overflows: rows move from `_inbox`
+to `_unsaved`, and `_unsaved` is emptied only after a write has succeeded. If the outcome of a write
+is unknown, the same rows are written again, which `Database` allows.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +34,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RETRY: Final = 1.0
-"""Seconds until a write that failed is tried again; doubled each time that fails, up to …"""
+"""Seconds before a failed write is tried again. Doubled after each further failure, up to …"""
 SLOWEST: Final = 16.0
-"""… this many times as long."""
+"""… this factor."""
 TELL_EVERY: Final = 60.0
-"""Seconds between two complaints about the same trouble."""
+"""Seconds between two log lines about the same problem."""
 STUCK: Final = 10.0
-"""Seconds of one attempt after which the database is said not to answer."""
+"""Seconds of one attempt after which the database counts as not answering."""
 EXPIRE_EVERY: Final = 6 * 3600.0
 
 Found: TypeAlias = "Mapping[Kept, list[Any]]"
@@ -40,7 +49,10 @@ Answer: TypeAlias = "Callable[[Any, StoreError | None], None]"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something to read: the answer is given in the thread; a patient one waits for the database."""
+    """A pending read.
+
+    The answer is delivered in the thread; a patient question waits for the database.
+    """
 
     ask: Callable[[Reader], Any]
     answer: Answer
@@ -48,14 +60,14 @@ class Question:
 
 
 class Writer:
-    """Takes changes at any time and writes them when it can; nothing here waits for a disk.
+    """Accepts changes at any time and writes them when it can. No caller waits for a disk.
 
-    What waits is bounded: only the latest row of each agent and device is kept, and of journals the
-    last (`Journal.most`).
+    The queue is bounded: for each agent and device only the latest row is kept, and for each
+    journal the last `Journal.most`.
 
     Args:
-        on_read: told, in the thread, what the database held once it could be read, and first of all
-            None if that did not work at once.
+        on_read: called in the thread with what the database held, once it could be read. If the
+            first attempt fails, it is called with None first.
     """
 
     def __init__(
@@ -68,7 +80,7 @@ class Writer:
     ) -> None:
         self.place = place
         self.lost = 0
-        """Rows of journals that had to be given up."""
+        """Number of journal rows that were dropped."""
         self._trouble = ""
         self._busy_since: float | None = None
         self._clock = clock
@@ -84,7 +96,7 @@ class Writer:
         self._held = False
         self._closing = False
         self._ended = False
-        # From here on only the thread's.
+        # The attributes below belong to the thread alone.
         self._server: Server | None = None
         self._database: Database | None = None
         self._glance: Glance | None = None
@@ -100,19 +112,19 @@ class Writer:
     def start(self, *, held: bool = False) -> None:
         """Open the database and read it, in the thread.
 
-        `held`: if a glance is enough to read it, the rest waits for `go_on`, and so do writes.
+        `held`: if a quick read is enough, the full open and all writes wait for `go_on`.
         """
         self._held = held
         self._thread.start()
 
     def go_on(self) -> None:
-        """Write from now on."""
+        """Allow writes from now on."""
         with self._wake:
             self._held = False
             self._wake.notify()
 
     def put(self, kind: Kept, changes: Mapping[Key, Any]) -> None:
-        """Write these rows soon (None: forget them)."""
+        """Write these rows soon (None: delete them)."""
         with self._wake:
             self._inbox.put(kind, changes)
             self._wake.notify()
@@ -124,9 +136,10 @@ class Writer:
             self._wake.notify()
 
     def ask(self, ask: Callable[[Reader], Any], answer: Answer, *, patient: bool = False) -> None:
-        """Read something once all that was put before is written.
+        """Read something after everything queued so far is written.
 
-        `answer` gets it or an error: in the thread, or at once if the database is known to be away.
+        `answer` gets the result or an error: in the thread, or at once if the database is known to
+        be unavailable.
         """
         with self._wake:
             ended = self._ended or self._closing
@@ -146,11 +159,14 @@ class Writer:
 
     @property
     def unsaved(self) -> int:
-        """How many rows wait to be written."""
+        """Number of rows waiting to be written."""
         return len(self._inbox) + len(self._unsaved)
 
     def close(self, within: float) -> bool:
-        """Try once more to write what waits, and end; False if that took longer than `within`."""
+        """Try once more to write what is queued, then stop.
+
+        False if that took longer than `within`.
+        """
         with self._wake:
             self._closing = True
             self._held = False
@@ -159,7 +175,7 @@ class Writer:
         return not self._thread.is_alive()
 
     def _entry(self) -> str:
-        """A name for a row of a journal, so that writing it twice adds it once."""
+        """Return a unique id for a journal row, so that writing it twice adds it once."""
         self._entries += 1
         return f"{self._run}-{self._entries}"
 
@@ -199,9 +215,9 @@ class Writer:
             self._database.close()
 
     def _wait(self) -> bool:
-        """Wait for something to do, and take it; True if there is nothing more to come."""
+        """Wait for work and take it; True if there is nothing left to do."""
         with self._wake:
-            if self._trouble:  # not woken by each change: the trouble will last a while
+            if self._trouble:  # do not wake for each change: the problem will last a while
                 self._wake.wait_for(lambda: self._closing, self._pause)
             else:
                 self._wake.wait_for(self._wanted)
@@ -211,13 +227,14 @@ class Writer:
         return done
 
     def _wanted(self) -> bool:
-        """Whether there is something to do, while all is well."""
+        """Return whether there is work, while all is well."""
         if self._closing or self._questions:
             return True
         return not self._held and (bool(self._inbox) or self._database is None)
 
     def _take(self) -> None:
-        # Together: what is asked is answered when all that was put before is written.
+        # Take both under one lock. `_work` saves before it replies, so an answer reflects every
+        # change that was queued before its question.
         self._asked.extend(self._questions)
         self._questions = []
         inbox, self._inbox = self._inbox, Outbox()
@@ -227,7 +244,7 @@ class Writer:
                 if row is None:
                     known.pop(key, None)
                 elif known.get(key) == row:
-                    continue  # most of what happens to an agent leaves nothing behind
+                    continue  # most events leave an agent's stored row as it was
                 else:
                     known[key] = row
                 self._unsaved.kept[kind][key] = row
@@ -237,7 +254,7 @@ class Writer:
     def _open(self) -> None:
         if self._held and self._database is None and self._glanced():
             return
-        # Here, and not above: this takes a third of a second that nobody need wait for.
+        # Imported here: loading takes a third of a second, and no caller should wait for it.
         with short_turns():
             from callrouter.store.database import Database, server_at  # noqa: PLC0415
 
@@ -263,7 +280,7 @@ class Writer:
             self._read_first(found)
 
     def _glanced(self) -> bool:
-        """Read the database at a glance; False if that is not enough."""
+        """Try a quick read of the database; False if that is not enough."""
         if self._glance is None:
             found = None
             try:
@@ -288,7 +305,7 @@ class Writer:
         self._on_read(found)
 
     def _learn(self, found: Found) -> None:
-        """What is there is what is known, but for what has happened since."""
+        """Take what the database holds as known, except where something has happened since."""
         for kind, rows in found.items():
             known = {kind.key_of(row): row for row in rows} | self._known[kind]
             for key, row in self._unsaved.kept[kind].items():
@@ -297,7 +314,12 @@ class Writer:
             self._known[kind] = known
 
     def _make_equal(self, found: Found) -> None:
-        """Put right a database that may be another one now, or an older copy."""
+        """Correct a database that may now be another file or an older copy.
+
+        After the first read, `_known` is the truth: it holds every row read or put since. Rows the
+        database lacks or has differently are written again, and rows that only the database has are
+        deleted.
+        """
         for kind, rows in found.items():
             there = {kind.key_of(row): row for row in rows}
             known = self._known[kind]
@@ -319,7 +341,7 @@ class Writer:
             self._expired_at = now
 
     def _note_losses(self) -> None:
-        """What a journal has lost stands in it, in the place of what was lost."""
+        """Record in a journal what it has lost, in place of the lost rows."""
         with self._wake:
             losses = {journal: lost for journal, lost in self._lost.items() if lost.count}
             for journal in losses:
@@ -336,7 +358,10 @@ class Writer:
                 self._add(self._unsaved, journal, [(self._entry(), row)])
 
     def _reply(self) -> None:
-        """Answer what was asked."""
+        """Answer the pending questions.
+
+        One whose read fails stays queued for the retry or `_refuse`.
+        """
         reader: Reader | None = self._database or self._glance
         while self._asked and reader is not None:
             question = self._asked[0]
@@ -345,7 +370,7 @@ class Writer:
             question.answer(answer, None)
 
     def _refuse(self) -> None:
-        """Keep nobody waiting who isn't patient."""
+        """Answer impatient questions with the error; patient ones wait for the database."""
         with self._wake:
             asked, self._asked = [*self._asked, *self._questions], []
             self._questions = [question for question in asked if question.patient]

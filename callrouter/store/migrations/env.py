@@ -1,4 +1,4 @@
-"""Run by alembic: brings the database that `callrouter.store.glance` hands over to a version."""
+"""Run by alembic: migrates the database that `callrouter.store.upgrade` hands over."""
 
 from alembic import context
 
@@ -8,5 +8,5 @@ context.configure(
     connection=context.config.attributes["link"],
     version_table=VERSION_TABLE,
 )
-# Within the transaction of whoever called: all of it, or nothing.
+# Runs inside the caller's transaction: all of it or nothing.
 context.run_migrations()

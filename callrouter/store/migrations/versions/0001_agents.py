@@ -1,4 +1,4 @@
-"""Agents' states: signed in, pause, wrap-up, idle clock, misses and calls of the day."""
+"""Agents' states: signed in, pause, wrap-up, idle since, missed offers and calls of the day."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "agents",
         sa.Column("agent", sa.Text, primary_key=True),

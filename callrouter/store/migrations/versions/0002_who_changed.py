@@ -1,4 +1,4 @@
-"""Of agents: what is pending, who changed them and when, devices switched off, what they were told."""
+"""Agents: pending requests, who changed them and when, devices switched off, recent messages."""
 
 import sqlalchemy as sa
 from alembic import op

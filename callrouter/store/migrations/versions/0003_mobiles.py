@@ -1,4 +1,4 @@
-"""Mobiles that agents register, the audit of every step, and the verification calls."""
+"""Mobiles registered by agents, the audit of every step, and the verification calls."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ def _text(name: str) -> sa.Column[str]:
 
 
 def _journal(name: str, *columns: sa.Column[str]) -> None:
-    """Make a table that is only added to; `entry` keeps a repeated write from doubling a row."""
+    """Create a journal; the unique `entry` makes a repeated write harmless."""
     op.create_table(
         name,
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
@@ -25,7 +25,7 @@ def _journal(name: str, *columns: sa.Column[str]) -> None:
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "mobiles",
         sa.Column("agent", sa.Text, primary_key=True),

@@ -1,4 +1,4 @@
-"""Of agents: what speaks against ringing their devices, and until when those are left alone."""
+"""Agents: the failures of their devices, and the end of each cooldown."""
 
 import sqlalchemy as sa
 from alembic import op

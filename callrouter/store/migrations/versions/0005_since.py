@@ -1,4 +1,4 @@
-"""Of agents: the state in which they are shown, and since when."""
+"""Agents: the displayed state, and since when."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Calls of Twilio's that are over: an old request of one brings nothing back after a restart."""
+"""Ended Twilio calls: after a restart, a late request must not revive one."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Make the table, unless it is there; `entry` keeps a repeated write from doubling a row."""
+    """Create the table if missing; the unique `entry` makes a repeated write harmless."""
     op.create_table(
         "calls_over",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),

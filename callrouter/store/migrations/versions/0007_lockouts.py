@@ -1,4 +1,4 @@
-"""Locks after wrong PINs: a restart opens none of them."""
+"""Lockouts after wrong PINs: a restart lifts none of them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Make the table, unless it is there."""
+    """Create the table if missing."""
     op.create_table(
         "lockouts",
         sa.Column("key", sa.Text, primary_key=True),
