@@ -1,1 +1,1 @@
-"""The decisions: pure, single-threaded, with time as an argument. Start at `router.Router`."""
+"""The routing decisions: pure, single-threaded, with time as an argument. Start at `router.Router`."""

@@ -1,4 +1,4 @@
-"""Taking in what a snapshot shows and we never knew of: callers, talks, and phones that ring."""
+"""Adopts what a snapshot shows and the core does not know: callers, conversations, ringing legs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ from callrouter.model.table import AgentSpec, DeviceSpec, MemberSpec
 
 
 def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
-    """Take in the unknown calls, oldest first, and legs; then look at everyone again.
+    """Adopt unknown calls, oldest first, then unknown legs; then re-evaluate every agent and call.
 
-    Without a gap before it, a snapshot may still show a caller who was sent away while it was made.
+    `gap` says that events were lost before the snapshot. Without a gap the snapshot may still list
+    a caller who was sent away while it was being made, so departed calls are not adopted again.
     """
     talking = {item.talking_to: item.arrived.call for item in seen.calls if item.talking_to}
     _calls(floor, seen, gap=gap)
-    # Talks first: a phone beside one, on its way to being hung up, must find its caller served.
+    # Conversations first: a second phone of the same call, about to be hung up, must find its
+    # caller already served.
     talks: list[SeenLeg] = []
     others: list[SeenLeg] = []
     for leg in seen.legs:
@@ -39,9 +41,11 @@ def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     for call_id in talking.values():
         call = floor.calls.get(call_id)
         if call is not None and call.state is CallState.WAITING:
-            # With someone who is none of our agents, or not in that queue: they are served.
+            # The caller talks to a device outside our table, or to an agent of another queue.
+            # Either way they are served.
             calls.caller_left(floor, call, CallerEnd.TAKEN)
-    # What was picked up first, and what rings before what is silent: those are taken in at any rate.
+    # Answered legs before ringing ones, and ringing ones before silent ones. Each adoption can use
+    # up the agent or the call, so the legs that matter most to people come first.
     for leg in sorted(others, key=lambda leg: (not leg.answered, not leg.rang)):
         _take_in(floor, seen.pbx, leg, talking, gap=gap)
     for call in floor.calls.values():
@@ -76,10 +80,10 @@ def _take_in(
 
 
 def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, gap: bool) -> None:
-    """A leg of an offer we do not know: theirs who talk on it, else rung on or stopped.
+    """Handle a leg of an unknown offer: adopt it if bridged or rightly ringing, else cancel it.
 
-    A phone that rings for a call we have taken up goes on ringing. One that was picked up meanwhile has
-    taken the call, as it would have a moment before or after.
+    A phone that rings for a call we have adopted goes on ringing. One that was picked up in the
+    meantime takes the call, as it would have without the interruption.
     """
     agent = floor.agent_named(seen.agent)
     call = floor.calls.get(talking.get(seen.offer, seen.call))
@@ -93,17 +97,21 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, g
         agent is None
         or call is None
         or member is None
-        or seen.offer.startswith(f"{floor.boot}-")  # one that we gave up on ourselves
+        or seen.offer.startswith(f"{floor.boot}-")  # an offer we gave up on ourselves
         or not _may_ring(call, agent, seen)
         or not _ringing(floor, pbx, seen, call, member)
     ):
         _stop(floor, pbx, seen)
-        if gap:  # else it is one that was given up on, and its phone is left alone already
+        # Without a gap, we gave up on this offer ourselves and its device is already in cooldown.
+        if gap:
             _until_quiet(floor, pbx, seen)
 
 
 def _may_ring(call: Call, agent: Agent, seen: SeenLeg) -> bool:
-    """Whether a phone rings rightly. One that was picked up holds nobody back, wherever it began."""
+    """Whether this phone should be ringing.
+
+    An answered leg is not subject to the limit on phones rung at once.
+    """
     holding = [offer for offer in call.offers.values() if not _asked(offer)]
     return (
         call.state is CallState.WAITING
@@ -124,7 +132,7 @@ def _stop(floor: Floor, pbx: str, seen: SeenLeg) -> None:
 
 
 def _until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
-    """The agent of a leg that is being stopped is not rung before that phone is quiet."""
+    """Reserve the agent of a leg that is being cancelled until that phone is quiet."""
     agent = floor.agent_named(seen.agent)
     member = _member(floor, agent, None) if agent is not None else None
     if agent is None or member is None:
@@ -140,7 +148,7 @@ def _until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
 
 
 def _past(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
-    """Stands for a call that is over, or never was ours."""
+    """A placeholder for a call that is over or was never ours."""
     return Call(
         id=call,
         pbx=pbx,
@@ -163,7 +171,7 @@ def _rings(seen: SeenLeg) -> LegState:
 
 
 def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> bool:
-    """Take in a phone that rings; False if it can't be."""
+    """Adopt a ringing phone. Returns False if that is not possible."""
     spec = agents.device(member.agent, seen.device)
     if spec is None or pbx != call.pbx:
         return False
@@ -179,10 +187,11 @@ def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membersh
 
 
 def _talk(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
-    """Take in a talk; False if it can't be. It goes on in any case: nobody is cut off.
+    """Adopt a conversation. Returns False if that is not possible.
 
-    The agent is busy whoever the other party is (None: no caller of ours, or not any more), and
-    whether or not the table still has them, their queue or their phone.
+    The conversation goes on in either case: no caller is cut off. The agent counts as busy even if
+    the other party is not a caller of ours (`call` is None), and even if the agent, the queue or
+    the device is no longer in the routing table.
     """
     mine = call is not None and call.state is CallState.WAITING and call.pbx == pbx
     agent = floor.agent_named(seen.agent) or _finishing(floor, seen.agent)
@@ -203,14 +212,14 @@ def _talk(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
 
 
 def _finishing(floor: Floor, name: str) -> Agent:
-    """Someone who is no agent any more and still talks: they are let finish."""
+    """Stand in for an agent who has left the routing table but still talks: they may finish."""
     agent = Agent(spec=AgentSpec(id=name, name=name), since=floor.now, gone=True)
     floor.agents[name] = agent
     return agent
 
 
 def _member(floor: Floor, agent: Agent, queue: Queue | None) -> Membership | None:
-    """The agent as one who serves a queue (None: any), as it was if not as it is."""
+    """The agent's membership of a queue (None: any queue). One is made up if the table has none."""
     known = agent.memberships.get(queue.id) if queue is not None else None
     known = known or next(iter(agent.memberships.values()), None)
     queue = queue or next(iter(floor.queues.values()), None)
@@ -233,7 +242,7 @@ def _engage(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membershi
 
 
 def _second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:
-    """Another phone that rings for an offer of which one was taken in just now."""
+    """Adopt another ringing phone of an offer that was adopted a moment ago."""
     spec = agents.device(offer.agent, seen.device)
     if offer.state is OfferState.RINGING and spec is not None and not seen.answered:
         offer.legs[seen.device] = Leg(spec, pbx, state=_rings(seen))

@@ -1,7 +1,7 @@
-"""Agents: who is available, and what sign-in, pause, wrap-up and their phones do to that.
+"""Agents: who is available, and how sign-in, pause, wrap-up and devices affect that.
 
-What an agent asked for (`signed_in`, `pause`, `pending_…`) is kept apart from what is true of them
-(`state`, `why_not`), which is derived.
+What an agent asked for (`signed_in`, `pause`, `pending_…`) is stored. What is true of the agent
+(`state`, `why_not`) is derived from it and never stored as a fact of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from callrouter.model.table import DeviceSpec
 if TYPE_CHECKING:
     from callrouter.core.lanes import Lane
 
-# Kept by hand: see `callrouter.core.state`.
+# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _ON_CALL: Final = AgentState.ON_CALL
 _SHOWN_RINGING: Final = AgentState.RINGING
 _RESERVED: Final = AgentState.RESERVED
@@ -31,17 +31,17 @@ _IDLE: Final = Reached.IDLE
 _BUSY: Final = Reached.BUSY
 
 CLOSE_WITHIN = 2.0
-"""Seconds after which a phone that was told to stop ringing and did not is taken for dead."""
+"""Seconds after which a phone that was told to stop ringing, and did not, is treated as dead."""
 
 OFF_HOOK = frozenset({OfferState.ACCEPTED, OfferState.TALKING})
-"""The states of an offer in which its agent is with the caller, or about to be."""
+"""Offer states in which the agent is connected to the caller, or about to be."""
 
 
 # ---------------------------------------------------------------- what is true
 
 
 def reached(floor: Floor, device: DeviceSpec, pbx: str) -> Reached:
-    """What is known of a device through one PBX. A number is always taken to be reachable."""
+    """The device's state as seen by one PBX. An outside number always counts as reachable."""
     if device.number:
         return _IDLE
     return floor.reached.get((pbx, device.endpoint), _UNREACHABLE)
@@ -50,7 +50,7 @@ def reached(floor: Floor, device: DeviceSpec, pbx: str) -> Reached:
 def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None = None) -> str:
     """Why a device can't ring through `pbx` now, in words; empty if it can.
 
-    `now` is for who asks between two steps, when `floor.now` is the time of the last one.
+    Pass `now` when asking between events: `floor.now` is the time of the last event.
     """
     if not device.enabled:
         return "switched off in the configuration"
@@ -77,18 +77,18 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None
 
 
 def device(agent: Agent, name: str) -> DeviceSpec | None:
-    """A device of an agent as the table has it now; None: it has no such device."""
+    """A device of an agent, as the current routing table has it; None if there is no such device."""
     return next((spec for spec in agent.spec.devices if spec.id == name), None)
 
 
 def switched_off(floor: Floor, device: DeviceSpec) -> bool:
-    """Whether a device was switched off while the router runs."""
+    """Whether the device was switched off at run time, by an agent or supervisor."""
     agent = floor.agents.get(device.agent)
     return agent is not None and device.id in agent.devices_off
 
 
 def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
-    """The phone on which the agent is in a call that is not ours, if there is one."""
+    """The device on which the agent is in a call that is not ours; None if there is none."""
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:
@@ -98,7 +98,7 @@ def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
 
 
 def private_words(floor: Floor, device: DeviceSpec, now: float | None = None) -> str:
-    """What a phone is in, that is not ours: ``in a private call on desk (PJSIP/1001-…, for 3 h)``."""
+    """Describes a private call: ``in a private call on desk (PJSIP/1001-…, for 3 h)``."""
     words = f"in a private call on {device.id}"
     found = [
         floor.in_use[pbx, device.endpoint]
@@ -122,7 +122,7 @@ def _lasting(seconds: float) -> str:
 def open_pbxes(floor: Floor, agent: Agent) -> tuple[str, ...]:
     """The PBXes that can ring at least one device of the agent now."""
     devices = agent.spec.devices
-    if len(devices) == 1 and len(devices[0].pbxes) == 1:  # nearly everyone
+    if len(devices) == 1 and len(devices[0].pbxes) == 1:  # the usual case
         pbx = devices[0].pbxes[0]
         return () if device_trouble(floor, devices[0], pbx) else (pbx,)
     found = {
@@ -135,7 +135,7 @@ def open_pbxes(floor: Floor, agent: Agent) -> tuple[str, ...]:
 
 
 def willing(agent: Agent) -> bool:
-    """Signed in, not on a break, not in wrap-up, not leaving, and with a hand free."""
+    """Signed in, not paused, not in wrap-up, with no request pending, and with spare capacity."""
     return (
         len(agent.offers) < agent.spec.capacity
         and agent.signed_in
@@ -148,14 +148,14 @@ def willing(agent: Agent) -> bool:
 
 
 def available_through(floor: Floor, agent: Agent) -> tuple[str, ...]:
-    """The PBXes through which the agent is available: none unless willing and a device can ring."""
+    """The PBXes through which the agent is available. Empty unless willing and a device can ring."""
     if not willing(agent) or private_call(floor, agent) is not None:
         return ()
     return open_pbxes(floor, agent)
 
 
 def look(floor: Floor, agent: Agent) -> tuple[tuple[str, ...], AgentState]:
-    """`available_through` and `state`, which have much in common."""
+    """`available_through` and `state` in one pass, since they share most of their work."""
     offers = agent.offers
     if len(offers) >= agent.spec.capacity:
         return (), engagement(agent) or state(floor, agent)
@@ -169,14 +169,14 @@ def open_lanes(floor: Floor, agent: Agent) -> tuple[Lane, ...]:
 
 
 def lanes_through(agent: Agent, pbxes: tuple[str, ...]) -> tuple[Lane, ...]:
-    """The lanes that an agent who can be rung through these PBXes belongs to."""
+    """The lanes of an agent who can be rung through these PBXes."""
     if len(pbxes) == 1:
         return lanes_on(agent, pbxes[0])
     return tuple(lane for pbx in pbxes for lane in lanes_on(agent, pbx))
 
 
 def lanes_on(agent: Agent, pbx: str) -> tuple[Lane, ...]:
-    """The lanes on one PBX that an agent belongs to, as far as calls have made them."""
+    """The agent's lanes on one PBX, among those that calls have created so far."""
     lanes = agent.lanes_on.get(pbx)
     if lanes is None:
         lanes = agent.lanes_on[pbx] = tuple(
@@ -189,7 +189,7 @@ def lanes_on(agent: Agent, pbx: str) -> tuple[Lane, ...]:
 
 
 def state(floor: Floor, agent: Agent) -> AgentState:
-    """What is true of the agent, as one word."""
+    """The agent's status, derived from everything known about them."""
     engaged = engagement(agent)
     if engaged is not None:
         return engaged
@@ -203,13 +203,13 @@ def state(floor: Floor, agent: Agent) -> AgentState:
         return _ON_CALL
     if not open_pbxes(floor, agent):
         return _OFFLINE
-    if not willing(agent):  # a phone is still being silenced
+    if not willing(agent):  # a phone is still being told to stop ringing
         return _RESERVED
     return _AVAILABLE
 
 
 def engagement(agent: Agent) -> AgentState | None:
-    """What our calls make of the agent; None while there is none but such as are being silenced."""
+    """The status that the agent's offers imply. Offers that are being cancelled imply none (None)."""
     engaged = None
     for offer in agent.offers.values():
         if offer.state in OFF_HOOK:
@@ -244,7 +244,7 @@ def why_not(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
 
 
 def _by(floor: Floor, agent: Agent) -> str:
-    """Who brought about what the agent is, and when; nothing if it was the agent."""
+    """Who put the agent in the present state and when; empty if it was the agent."""
     if agent.changed_by in {"", agent.id} or agent.changed_at is None:
         return ""
     at = datetime.fromtimestamp(agent.changed_at, floor.table.zone)
@@ -257,7 +257,7 @@ def _asked(agent: Agent) -> str:
 
 
 def device_reasons(floor: Floor, agent: Agent, now: float | None = None) -> list[str]:
-    """Why devices can't ring, device by device; those that can are left out."""
+    """Why devices can't ring, one line per device and PBX. Devices that can ring are left out."""
     if not agent.spec.devices:
         return ["no device"]
     return [
@@ -276,18 +276,18 @@ def _left(floor: Floor, until: float, now: float | None) -> float:
 
 
 def touch(floor: Floor, agent: Agent) -> None:
-    """Something about the agent changed: look again before this step ends."""
+    """Something about the agent changed: re-evaluate them before this event is done."""
     floor.freed[agent.id] = agent
 
 
 def refit(floor: Floor, agent: Agent) -> None:
-    """What devices of an agent can do has changed: look at them and at their queues again."""
+    """The state of a device changed: re-evaluate the agent and the staffing of their queues."""
     floor.freed[agent.id] = agent
     floor.staffing[agent.id] = agent
 
 
 def leave_lanes(agent: Agent) -> None:
-    """The agent is not available any more."""
+    """Remove the agent from every lane, because they are no longer available."""
     for lane in agent.lanes:
         lane.idle.discard(agent.id)
     agent.lanes = ()
@@ -295,7 +295,7 @@ def leave_lanes(agent: Agent) -> None:
 
 
 def count_present(floor: Floor, agent: Agent, was: bool) -> None:
-    """Keep the queues' count of members who are here, after a sign-in, pause or their opposites."""
+    """Update the queues' counts of present members after a sign-in, pause or their opposites."""
     here = present(agent)
     floor.staffing[agent.id] = agent
     if here == was:
@@ -305,15 +305,17 @@ def count_present(floor: Floor, agent: Agent, was: bool) -> None:
         if membership.queue.present == 0:
             floor.emptied[membership.queue.id] = membership.queue
     if not here:
-        for lane in agent.own_lanes.values():  # who waited for this agent takes anyone now
+        # Callers who waited for this agent now take any agent.
+        for lane in agent.own_lanes.values():
             floor.hungry |= {call.id: call for *_, call in lane.line}
         return
-    for membership in agent.memberships.values():  # and who would have waited, does
+    # Callers who prefer this agent wait for them again.
+    for membership in agent.memberships.values():
         if membership.queue.spec.prefer_for > 0:
             waits = membership.queue.waiting.values()
             floor.hungry |= {call.id: call for call in waits if call.first_agent == agent.id}
 
 
 def present(agent: Agent) -> bool:
-    """Worth waiting for: signed in and not on a break, whether busy or not."""
+    """Worth waiting for: signed in and not paused, whether busy or free."""
     return agent.signed_in and agent.pause is None and not agent.gone

@@ -1,15 +1,16 @@
-"""What waiting callers are told: their place in line, and about how long it will take.
+"""What waiting callers are told: their position in the queue and the estimated wait.
 
-The estimate is the place in line times the time the line takes to move on by one: the mean of the last
-`MOVES` intervals between two callers of the queue who were taken by agents, of those intervals in which
-somebody stood in line all the time. So it goes by what the floor really does: agents who serve other queues
-as well, wrap-up, and callers whom nobody picks up at once are all in it. An interval that is not over yet
-counts as soon as it is longer than the mean, so that a line that has come to a stop is not praised.
+The estimate is the position times the mean time the queue takes to advance by one. The mean covers
+the last `MOVES` intervals between two callers taken by agents, counting only intervals during which
+the queue was never empty. The estimate therefore follows what the floor really does: agents who
+serve other queues as well, wrap-up time, and callers who are not picked up at once are all in it.
+The running interval counts as soon as it is longer than the mean, so that a queue that has come to
+a stop does not promise a short wait.
 
-A place that is told never grows: while callers with a better priority stand before a caller, nothing is said of
-the place until it is again at most what was told before. "You are next" is said only to a caller whom an agent who
-is there would take first; not while all are on a break, nor while a heavier queue's callers go first with all of
-them.
+A caller never hears their position grow. If callers with a better priority come in ahead, no
+position is announced until it is again at most the one announced before. "You are next" is
+announced only if some present agent would take this caller first. It is not announced while all
+agents are paused, or while callers of a heavier queue come first for every one of them.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from callrouter.core.state import Call, CallState, Floor, Membership, Queue
 from callrouter.model.commands import Announce
 
 FIRST = 5.0
-"""Seconds in line before the first announcement: whoever is taken sooner hears none."""
+"""Seconds in the queue before the first announcement. A caller taken sooner hears none."""
 
 ENOUGH = 3
-"""Intervals without which there is no estimate."""
+"""The fewest intervals needed for an estimate."""
 
 MOST_MINUTES = 60
-"""A longer estimate is not told: nobody would believe it."""
+"""A longer estimate is not announced: callers would not believe it."""
 
 
 def arm(floor: Floor, call: Call) -> None:
-    """Plan the next announcement to a call in line, as the rules now are."""
+    """Schedule the next announcement for a waiting call under the current settings."""
     spec = call.queue.spec.announce
     if spec is None:
         floor.timers.announce.cancel(call.id)
@@ -40,14 +41,14 @@ def arm(floor: Floor, call: Call) -> None:
 
 
 def due(floor: Floor, call: Call) -> None:
-    """It is time to tell a caller something."""
+    """An announcement is due for this caller."""
     call.told_at = floor.now
     arm(floor, call)
     tell(floor, call)
 
 
 def tell(floor: Floor, call: Call) -> None:
-    """Tell a waiting caller what is true now; nothing where there is nothing to say."""
+    """Announce the current position and estimate; nothing if there is nothing to say."""
     spec = call.queue.spec.announce
     if spec is None or call.state is not CallState.WAITING:
         return
@@ -62,14 +63,14 @@ def tell(floor: Floor, call: Call) -> None:
 
 
 def _may_be_told(call: Call, place: int) -> int:
-    """A place that the caller can be told of now; 0: it is better not to."""
+    """The position that may be announced now; 0 if none should be."""
     if call.told_place and place > call.told_place:
         return 0
     return place if place > 1 or _next(call) else 0
 
 
 def _next(call: Call) -> bool:
-    """Whether the first in line would be taken first by an agent who is there."""
+    """Whether a present agent would take the first caller in this queue before all others."""
     return any(
         call.pbx in member.agent.present_on and not _others_first(call, member)
         for member in call.queue.members.values()
@@ -77,7 +78,7 @@ def _next(call: Call) -> bool:
 
 
 def _others_first(call: Call, member: Membership) -> bool:
-    """Whether an agent takes a caller of another queue before this one."""
+    """Whether the agent would take a caller of another queue before this one."""
     for other in member.agent.memberships.values():
         first = other.queue.waiting.first() if other.queue is not call.queue else None
         if first is not None and first.rank < call.rank and first.pbx in member.agent.present_on:
@@ -86,7 +87,7 @@ def _others_first(call: Call, member: Membership) -> bool:
 
 
 def estimate(floor: Floor, queue: Queue, place: int) -> int:
-    """Minutes that a place in line will take, 1 at least; 0: nobody can say. See the module."""
+    """Estimated wait in minutes, at least 1; 0 if unknown or too long. See the module docstring."""
     moves = queue.moves
     if len(moves) < ENOUGH:
         return 0
@@ -100,13 +101,13 @@ def estimate(floor: Floor, queue: Queue, place: int) -> int:
 
 
 def taken(floor: Floor, queue: Queue) -> None:
-    """An agent takes a caller out of line, who stands in it still: it moves on by one."""
+    """An agent takes a caller who is still in the queue: the queue advances by one."""
     if queue.moved_at is not None:
         queue.moves.append(floor.now - queue.moved_at)
     queue.moved_at = floor.now
 
 
 def line_left(queue: Queue) -> None:
-    """Somebody has left the line; where nobody is left, no interval runs."""
+    """A caller left the queue. No interval runs while the queue is empty."""
     if not queue.waiting:
         queue.moved_at = None

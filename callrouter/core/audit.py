@@ -1,7 +1,7 @@
-"""`check`, a little at a time: what must always hold, looked at while calls are on.
+"""Runs the invariants of `check` in small slices while the daemon handles calls.
 
-A round goes over every call, offer and agent. Each is looked at by itself, at one moment between two
-events, so that a slice costs what it looks at and no more.
+One round covers every call, offer and agent. Each is checked by itself between two events, so a
+slice costs no more than the objects it checks.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from callrouter.core import check
 from callrouter.core.state import Agent, Call, Floor, Offer
 
 MOST_MEMBERS = 500
-"""Whether a call waits beside an available agent is looked at in queues of so many members at most."""
+"""The check for a call waiting beside an available agent runs only in queues up to this many
+members.
+"""
 
 Thing: TypeAlias = Call | Offer | Agent
 
 
 class Audit:
-    """Goes round and round.
+    """Checks the floor round after round.
 
     Attributes:
-        rounds: how often everything was looked at.
+      rounds: number of rounds begun.
     """
 
     def __init__(self, floor: Floor) -> None:
@@ -32,11 +34,11 @@ class Audit:
         self._left: deque[Thing] = deque()
 
     def again(self) -> None:
-        """Begin a new round: something happened that calls for it."""
+        """Start a new round, because something happened that calls for it."""
         self._left.clear()
 
     def look(self, most: int) -> list[str]:
-        """Look at the next few; returns the breaches found, in words."""
+        """Check the next few objects. Returns the breaches found, in words."""
         floor = self._floor
         if not self._left:
             self.rounds += 1
@@ -49,7 +51,7 @@ class Audit:
         return found
 
     def _one(self, thing: Thing) -> Iterator[str]:
-        """What is over by now is passed over."""
+        """Objects that are over by now are skipped."""
         floor = self._floor
         match thing:
             case Call() if floor.calls.get(thing.id) is thing:

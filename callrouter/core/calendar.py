@@ -1,4 +1,4 @@
-"""What the clock alone changes: shifts, the minute that moves utilisation, the day that begins anew."""
+"""What the clock alone changes: shifts, utilisation minute by minute, and the daily totals."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from callrouter.model.table import MemberSpec
 
 MINUTE = 60.0
 WINDOW = 3600.0
-"""Seconds that utilisation looks back."""
+"""Seconds over which utilisation is measured."""
 
 DRIFTING = frozenset({"average-utilization", "max-utilization"})
-"""Policies whose order changes while nothing happens. See `Candidate.busy_share`."""
+"""Policies whose order changes with time alone. See `Candidate.busy_share`."""
 
 
 def members_now(floor: Floor, queue: Queue) -> list[tuple[MemberSpec, int]]:
-    """The members of a queue at this hour, each with the step of widening that brings them in."""
+    """The members of a queue at this hour, each with its escalation step (0: from the start)."""
     spec = queue.spec
     shift = next((shift for shift in spec.shifts if shift.hours.on(floor.now)), None)
     found: dict[str, tuple[MemberSpec, int]] = {}
@@ -29,7 +29,7 @@ def members_now(floor: Floor, queue: Queue) -> list[tuple[MemberSpec, int]]:
 
 
 def arm_shift(floor: Floor, queue: Queue) -> None:
-    """Look again when the next shift begins or ends."""
+    """Set the timer for the beginning or end of the next shift."""
     changes = [
         change
         for shift in queue.spec.shifts
@@ -42,12 +42,12 @@ def arm_shift(floor: Floor, queue: Queue) -> None:
 
 
 def arm_day(floor: Floor) -> None:
-    """Look again when the next day begins."""
+    """Set the timer for the next midnight."""
     floor.timers.day.set("", next_midnight(floor.now, floor.table.zone))
 
 
 def new_day(floor: Floor) -> None:
-    """What counts by the day starts from nothing."""
+    """Reset the daily totals."""
     for agent in floor.agents.values():
         agent.calls = 0
         agent.talk = 0.0
@@ -61,7 +61,7 @@ def new_day(floor: Floor) -> None:
 
 
 def worked(floor: Floor, agent: Agent, since: float) -> None:
-    """An agent was on a call from `since` to now."""
+    """Record that the agent was on a call from `since` until now."""
     if floor.drifting:
         agent.busy.append((since, floor.now))
         if floor.timers.minute.at("") is None:
@@ -69,12 +69,12 @@ def worked(floor: Floor, agent: Agent, since: float) -> None:
 
 
 def arm_minute(floor: Floor) -> None:
-    """Look again when the clock shows the next whole minute."""
+    """Set the timer for the next whole minute."""
     floor.timers.minute.set("", (floor.now // MINUTE + 1) * MINUTE)
 
 
 def minute(floor: Floor) -> None:
-    """Bring utilisation up to date; nothing to do once nobody has worked within the hour."""
+    """Update utilisation. Stops once no agent has worked within the last hour."""
     left = False
     for agent in floor.agents.values():
         if agent.busy:
@@ -86,7 +86,7 @@ def minute(floor: Floor) -> None:
 
 
 def share(floor: Floor, agent: Agent) -> float:
-    """The part of the last hour that the agent was on calls, as far as they have ended."""
+    """Fraction of the last hour that the agent spent on calls. Only calls that have ended count."""
     start = floor.now - WINDOW
     while agent.busy and agent.busy[0][1] <= start:
         agent.busy.popleft()

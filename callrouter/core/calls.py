@@ -1,4 +1,4 @@
-"""Calls from entry to end: waiting, connecting, talking, and each of the ways to leave."""
+"""Calls from entry to end: waiting, connecting, talking, and every way to leave."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, St
 from callrouter.model.events import CallArrived, CallerEnd, CallMoved, TransferKind
 from callrouter.model.table import HangUp, KeepWaiting, Rule, Target, ToDialplan, ToQueue
 
-# Kept by hand: see `callrouter.core.state`.
+# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _WAITING: Final = CallState.WAITING
 _CONNECTING: Final = CallState.CONNECTING
 _TALKING: Final = CallState.TALKING
@@ -36,18 +36,19 @@ _ELSEWHERE: Final = StopReason.ANSWERED_ELSEWHERE
 _NO_SKILLS: Final[Mapping[str, int]] = {}
 
 CONNECT_WITHIN = 10.0
-"""Seconds for the PBX to bring caller and agent together once the agent accepted.
+"""Seconds the PBX has to connect caller and agent once the agent has accepted.
 
-Its driver tells sooner if it can: this is for a word that is late on a slow link, when they may well talk.
+A safety net; the driver normally reports failure sooner. When a report is merely late on a slow
+link, the two may well be talking.
 """
 
 PASSED_ON = 1000
-"""Transferred calls that are kept in mind, should they come back."""
+"""Number of transferred calls remembered in case they come back."""
 
 SOON = 1.0
-"""An agent who hangs up within this many seconds may never have talked: the caller goes back in line.
+"""An agent who hangs up within this many seconds may never have talked: the caller is requeued.
 
-Measured with app_queue, which ends such a caller's call instead (see docs/architecture.md).
+Measured against app_queue, which ends such a caller's call instead (see docs/architecture.md).
 """
 
 
@@ -55,7 +56,11 @@ Measured with app_queue, which ends such a caller's call instead (see docs/archi
 
 
 def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
-    """A caller entered a queue; `found` in a snapshot, it is taken in whatever the limits say."""
+    """A caller entered a queue.
+
+    With `found` the caller comes from a snapshot. They are already in the queue, so no limit
+    applies.
+    """
     if event.call in floor.calls:
         floor.note(f"call {event.call} arrived again and is known already")
         return
@@ -100,7 +105,8 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
         floor.record(Happened.RULE, call=call, detail=(rule.name,))
     enter(floor, call, queue, found=found, since=call.queued_at)
     giver = floor.passed_on.pop(call.id, None)
-    if giver is not None:  # whoever sent the caller back to a queue is the last choice there
+    # The agent who sent this caller back to a queue is the last choice there.
+    if giver is not None:
         call.tried[giver] = None
         call.failed_at = floor.now
 
@@ -111,7 +117,7 @@ def _waiting_in(floor: Floor, queue: str) -> int:
 
 
 def _skills(event: CallArrived, rule: Rule | None) -> Mapping[str, int]:
-    """What is asked for besides what the queue does; where the dialplan and a rule differ, the rule counts."""
+    """Skills required beyond the queue's own. Where dialplan and rule differ, the rule wins."""
     if rule is None or not rule.skills:
         return event.skills or _NO_SKILLS
     return {**event.skills, **rule.skills}
@@ -120,7 +126,7 @@ def _skills(event: CallArrived, rule: Rule | None) -> Mapping[str, int]:
 def enter(
     floor: Floor, call: Call, queue: Queue, *, found: bool = False, since: float | None = None
 ) -> None:
-    """Put a call in line, or send it where the rules say when the queue can't take it."""
+    """Put a call in the queue, or route it by the queue's rules when the queue can't take it."""
     join(floor, call, queue, since=since)
     if not found and closed(floor, queue):
         _not_let_in(floor, call, Result.CLOSED)
@@ -138,15 +144,16 @@ def enter(
 
 
 def _not_let_in(floor: Floor, call: Call, why: Result) -> None:
-    """The call came, and its queue is closed or full: it never stands in line."""
+    """Record a caller who found the queue closed or full and never waited."""
     detail = (0, call.caller_number, call.caller_name, 0.0, why.value)
     floor.record(_ENTERED, call=call, detail=detail)
 
 
 def join(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) -> None:
-    """A stay in a queue begins, now or at `since`: its clocks start, and all its agents are untried.
+    """Begin a stay in a queue, now or at `since`: its clocks start and every agent is untried.
 
-    An agent whom the caller asked for was asked for in the queue before, and is nobody special here.
+    An agent the caller asked for was asked for in the first queue. In a later one the request is
+    dropped.
     """
     if call.been:
         call.first_agent = ""
@@ -159,13 +166,13 @@ def join(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) 
 
 
 def closed(floor: Floor, queue: Queue) -> bool:
-    """Whether a queue takes no callers at this hour. Those who wait already are served."""
+    """Whether the queue takes no new callers at this hour. Callers who already wait are served."""
     hours = queue.spec.hours
     return hours is not None and not hours.on(floor.now)
 
 
 def full(queue: Queue) -> bool:
-    """Whether a queue takes no more callers. Where its rules let them wait, it takes them."""
+    """Whether the queue takes no more callers. If its rule for "full" is to wait, it is never full."""
     limit = queue.spec.max_waiting
     return (
         limit is not None
@@ -175,12 +182,12 @@ def full(queue: Queue) -> bool:
 
 
 def patience(queue: Queue) -> float | None:
-    """Seconds after which a caller leaves a queue; None: never."""
+    """Seconds after which a caller leaves the queue; None: never."""
     return None if isinstance(queue.spec.on_max_wait, KeepWaiting) else queue.spec.max_wait
 
 
 def in_line(floor: Floor, call: Call) -> None:
-    """The call waits, at the place its priority and first entry give it."""
+    """The call waits, at the position that its priority and first entry give it."""
     call.state = _WAITING
     call.queue.waiting.add(call)
     limit_wait(floor, call)
@@ -191,10 +198,10 @@ def in_line(floor: Floor, call: Call) -> None:
 
 
 def limit_wait(floor: Floor, call: Call) -> None:
-    """Arm the end of the wait, as the rules now are; it is measured from the entry into this queue.
+    """Arm the maximum wait under the current settings, measured from the entry into this queue.
 
-    Where that is past already (a connect that failed late) it strikes right after this step: an agent
-    who is idle now is still rung, and no other is waited for.
+    The deadline may already be past, after a connect that failed late. It then expires right after
+    this event: an agent who is idle now is still rung, but the caller waits for no other.
     """
     limit = patience(call.queue)
     if limit is None:
@@ -220,26 +227,26 @@ def out_of_line(floor: Floor, call: Call) -> None:
 
 
 def leave_lane(call: Call) -> None:
-    """The call wants no more agents rung for now."""
+    """Leave the lanes: no more agents should be rung for this call now."""
     for lane in call.lanes:
         lane.line.remove(call)
     call.lanes = ()
 
 
 def stand_anew(call: Call) -> None:
-    """The call stands where it stood, and other agents than before are not to be rung for it."""
+    """Re-insert the call in its lanes after its set of tried agents changed. Its position stays."""
     for lane in call.lanes:
         lane.line.remove(call)
         lane.line.add(call)
 
 
 def position(call: Call) -> int:
-    """The place in the queue, from 1; 0 when not waiting."""
+    """Position in the queue, from 1; 0 if not waiting."""
     return call.queue.waiting.position(call)
 
 
 def waited_enough(floor: Floor, call: Call) -> None:
-    """`max_wait` has struck: what rings may finish ringing, and nothing new is rung."""
+    """`max_wait` expired: phones that ring may ring on, but no new offer is made."""
     call.expired = True
     leave_lane(call)
     floor.timers.retry.cancel(call.id)
@@ -250,7 +257,10 @@ def waited_enough(floor: Floor, call: Call) -> None:
 
 
 def go(floor: Floor, call: Call, target: Target | None, result: Result, *, by: str = "") -> None:
-    """The call leaves its queue, for another one or for good; `by`: who ordered it, if a person did."""
+    """The call leaves its queue, for another queue or for good.
+
+    `by` is the person who ordered it, if a person did.
+    """
     place = position(call)
     stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
     out_of_line(floor, call)
@@ -277,7 +287,7 @@ def go(floor: Floor, call: Call, target: Target | None, result: Result, *, by: s
 
 
 def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
-    """The queue that a call is to go to; None if it is gone, or if the call has been there."""
+    """The queue to overflow to; None if it is gone or the call has been there already."""
     queue = floor.queues.get(target.queue)
     if queue is None or queue.gone or queue.id in call.been:
         floor.note(f"call {call.id} can't overflow to '{target.queue}': it is gone or was there")
@@ -286,12 +296,12 @@ def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
 
 
 def said_by(who: str) -> tuple[str, ...]:
-    """The end of a record's detail: who asked for it, where a person did."""
+    """The last element of a record's detail: who asked for it, if a person did."""
     return (who,) if who else ()
 
 
 def describe(target: Target | None) -> str:
-    """A target as it is written in the configuration."""
+    """A target as written in the configuration."""
     match target:
         case ToQueue(queue):
             return f"queue:{queue}"
@@ -306,7 +316,7 @@ def describe(target: Target | None) -> str:
 
 
 def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
-    """The caller hung up, or was taken out of our hands, before talking to anyone."""
+    """The caller hung up, or was moved away by another program, before talking to an agent."""
     place = position(call)
     stop_offers(floor, call, StopReason.CALLER_GONE, "caller gone")
     if call.winner is not None:
@@ -327,13 +337,13 @@ def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: str) -> None
 
 
 def forget(floor: Floor, call: Call) -> None:
-    """The call is over for us. Offers that go on (an agent still off-hook) keep their own record."""
+    """The call is over. An offer may outlive it, until its agent is on-hook."""
     if call.state is _WAITING:
         out_of_line(floor, call)
     elif call.state is _CONNECTING:
         floor.timers.connect.cancel(call.id)
     call.state = _ENDED
-    call.winner = None  # they would hold each other, and be left to the garbage collector
+    call.winner = None  # breaks the reference cycle, so that no garbage collection is needed
     floor.calls.pop(call.id, None)
 
 
@@ -341,9 +351,9 @@ def forget(floor: Floor, call: Call) -> None:
 
 
 def connect(floor: Floor, offer: Offer) -> None:
-    """The agent accepted: bring the two together and stop everyone else's phones."""
+    """The agent accepted: connect the two and stop all other phones."""
     call, leg = offer.call, offer.winner
-    assert leg is not None  # noqa: S101 - the caller has just set it
+    assert leg is not None  # noqa: S101 - just set by the calling function
     announcing.taken(floor, call.queue)
     out_of_line(floor, call)
     call.state = _CONNECTING
@@ -358,14 +368,15 @@ def connect(floor: Floor, offer: Offer) -> None:
 
 
 def connected(floor: Floor, call: Call, offer: Offer) -> None:
-    """Caller and agent hear each other."""
+    """Caller and agent are connected."""
     floor.timers.connect.cancel(call.id)
     call.state = _TALKING
     call.connected_at = floor.now
     offer.state = OfferState.TALKING
     offer.talked_since = floor.now
     _count_answered(offer, 1)
-    if offer.agent.open:  # with a hand free still, and another place in the policies' order now
+    # They have spare capacity, and their place in the policies' order has changed.
+    if offer.agent.open:
         agents.touch(floor, offer.agent)
     floor.record(
         _CONNECTED,
@@ -379,16 +390,16 @@ def connected(floor: Floor, call: Call, offer: Offer) -> None:
 def back_in_line(
     floor: Floor, call: Call, why: str, *, blame: bool = True, hold: bool = True
 ) -> None:
-    """The connect came to nothing: the caller waits again, at the old place.
+    """The connect failed: the caller waits again, at the old position.
 
-    The stay in the queue goes on. Its clock stood still for as long as they talked.
+    The stay in the queue goes on. Time spent talking does not count towards it.
 
     Args:
-        floor: all there is.
-        call: connecting or talking.
-        why: for people.
-        blame: the agent who had the call comes after all others now.
-        hold: send the caller to the waiting room; not if that is where they are.
+      floor: the state of the core.
+      call: a call that is connecting or talking.
+      why: the reason, in words.
+      blame: the agent who had the call becomes the last choice.
+      hold: send the caller back to the waiting room. False if they are already there.
     """
     legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
     offer, call.winner = call.winner, None
@@ -417,7 +428,7 @@ def _count_answered(offer: Offer, one: int) -> None:
 
 
 def completed(floor: Floor, call: Call, by: str) -> None:
-    """They have talked, and `by` (``agent`` or ``caller``) hung up first."""
+    """The conversation ended. `by` says which side hung up first: ``agent`` or ``caller``."""
     offer = call.winner
     legs.drop_consultation(floor, call, StopReason.CALLER_GONE)
     since = call.connected_at if call.connected_at is not None else floor.now
@@ -455,16 +466,16 @@ def end_conversation(floor: Floor, call: Call, by: str) -> None:
 
 
 def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
-    """The agent passed the caller on; the agent's own leg ends on its own."""
+    """The agent transferred the caller. The agent's own leg ends by itself."""
     legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
     record_transfer(floor, call, kind, to)
     forget(floor, call)
 
 
 def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str, by: str = "") -> None:
-    """An agent has given the caller away, and is the last choice should they come back.
+    """Record a transfer. The agent becomes the last choice should the caller come back.
 
-    `by` is who asked for it, where that was not the agent's own phone.
+    `by` is who asked for the transfer, unless the request came from the agent's own phone.
     """
     offer = call.winner
     if offer is not None:
@@ -489,7 +500,7 @@ def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str, by: s
 
 
 def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> None:
-    """Another caller has the call's place in line now; the agent who put them there is their last choice."""
+    """Another caller now has this call's place. The agent who put them there is their last choice."""
     call.caller_number, call.caller_name = number, name
     floor.record(Happened.REPLACED, call=call, agent=giver, detail=(number, name))
     if giver and call.state is _WAITING and giver not in call.offers:
@@ -499,7 +510,7 @@ def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> No
 
 
 def talk_over(floor: Floor, offer: Offer) -> None:
-    """The agent's own phone is on-hook after a talk: wrap-up begins."""
+    """The agent's phone is on-hook after a conversation: wrap-up begins."""
     agent = offer.agent
     if offer.talked_since is not None:
         agent.talk += floor.now - offer.talked_since
@@ -508,7 +519,7 @@ def talk_over(floor: Floor, offer: Offer) -> None:
         if agent.strikes and offer.winner and floor.now - offer.talked_since >= SOON:
             devices.proved(floor, offer.winner.device)
     offer.talked_since = None
-    queue = offer.member.queue  # the call may have been passed on to another
+    queue = offer.member.queue  # the call may have moved on to another queue since
     if not offer.consult:
         waiting.remember(floor, queue, offer.call.caller_number, agent.id)
     wishes.start_wrap_up(floor, agent, offer.call, queue, floor.now)
@@ -519,7 +530,7 @@ def talk_over(floor: Floor, offer: Offer) -> None:
 
 
 def moved(floor: Floor, call: Call, event: CallMoved) -> str:
-    """Move a waiting call; returns what is wrong with the request, or an empty string."""
+    """A supervisor moves a waiting call. Returns why it is refused, or an empty string."""
     queue, agent, priority = event.queue, event.agent, event.priority
     if call.state is not _WAITING:
         return f"call {call.id} is not waiting"

@@ -1,7 +1,7 @@
-"""`check(floor)`: everything that must always hold, looked at from scratch.
+"""`check(floor)`: every invariant of the core, computed from scratch.
 
-Slow on purpose (it looks at everyone) and independent of the indexes it checks. Tests call it after
-every event; the numbers are those of the invariants in docs/architecture.md.
+It visits every object and uses none of the indexes it checks, so it is slow on purpose. Tests call
+it after every event. The numbers are those of the invariants in docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from callrouter.model.table import DeviceSpec
 
 
 def check(floor: Floor) -> list[str]:
-    """Every breach found, in words; empty when all is well."""
+    """Every breach found, in words; empty if the floor is consistent."""
     return [
         *_calls(floor),
         *_offers(floor),
@@ -43,7 +43,7 @@ def check(floor: Floor) -> list[str]:
 
 
 def one_call(floor: Floor, call: Call) -> Iterator[str]:
-    """What is wrong with one call."""
+    """Breaches that concern one call."""
     yield from _place_of(floor, call)
     yield from _winner_of(call)
     yield from _missing_for_call(floor, call)
@@ -97,7 +97,7 @@ def _offers(floor: Floor) -> Iterator[str]:
 
 
 def one_offer(floor: Floor, offer: Offer) -> Iterator[str]:
-    """What is wrong with one offer."""
+    """Breaches that concern one offer."""
     call, agent = offer.call, offer.agent
     if floor.agents.get(agent.id) is not agent:
         yield f"2: offer {offer.id} is of {agent.id}, who is no agent any more"
@@ -187,7 +187,7 @@ def _counted(floor: Floor, queue: Queue) -> Iterator[str]:
 
 
 def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
-    """What is wrong with one agent."""
+    """Breaches that concern one agent."""
     engaged = [o for o in agent.offers.values() if o.state is not OfferState.CLOSING]
     if len(engaged) > agent.spec.capacity:
         yield f"2: {agent.id} has {len(engaged)} calls and offers at once"
@@ -248,13 +248,13 @@ def _lanes(floor: Floor) -> Iterator[str]:
 
 
 def _work_conserved(floor: Floor) -> Iterator[str]:
-    """No call that wants an agent beside an available agent it has not tried."""
+    """No call that wants an agent waits beside an available agent it has not tried."""
     for call in floor.calls.values():
         yield from served(floor, call)
 
 
 def served(floor: Floor, call: Call) -> Iterator[str]:
-    """Whether one call waits although it could be offered to somebody."""
+    """Breaches by one call that waits although it could be offered to an agent."""
     if not hungry(floor, call):
         return
     if not call.lanes:
@@ -271,7 +271,7 @@ def served(floor: Floor, call: Call) -> Iterator[str]:
 
 
 def _may_have(floor: Floor, call: Call, member: Membership) -> bool:
-    """Whether the rules open a call to a member by now, worked out without lanes."""
+    """Whether the rules open the call to this member now, worked out without lanes."""
     prefers = preference(floor, call)
     if prefers is not None:
         return prefers is member
@@ -292,7 +292,7 @@ def hungry(floor: Floor, call: Call) -> bool:
 
 
 def _timers(floor: Floor) -> Iterator[str]:
-    for key in floor.timers.keys():  # noqa: SIM118 - Timers is no mapping
+    for key in floor.timers.keys():  # noqa: SIM118 - `Timers` is not a mapping
         known: object
         match key.kind:
             case (
@@ -341,7 +341,7 @@ def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
 
 
 def _clock_of(floor: Floor, call: Call) -> Iterator[str]:
-    """A stay begins no earlier than the call, and what has opened to the call goes by its stay."""
+    """A stay begins no earlier than its call, and the escalation step follows from the stay."""
     if not call.entered_at <= call.queued_at <= floor.now:
         yield f"10: call {call.id} entered at {call.entered_at}, {call.queue.id} at {call.queued_at}"
     steps = call.queue.spec.widen

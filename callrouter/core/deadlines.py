@@ -1,4 +1,4 @@
-"""What happens when each kind of deadline strikes."""
+"""What happens when each kind of deadline expires."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from callrouter.model.events import ConnectFault
 
 
 def strike(floor: Floor, key: Key) -> None:
-    """A deadline is reached. One of a call or an offer that is over means nothing."""
+    """Handle an expired deadline. It means nothing if its call or offer is over."""
     kind = key.kind
     if kind in OF_CALLS:
         call = floor.calls.get(key.id)
@@ -54,7 +54,7 @@ def _prefer_no_longer(floor: Floor, call: Call) -> None:
 
 
 def _not_connected(floor: Floor, call: Call) -> None:
-    if call.pbx not in floor.up:  # they may well talk: wait until it can be seen
+    if call.pbx not in floor.up:  # they may well be talking: wait for the next snapshot
         floor.timers.connect.set(call.id, floor.present + calls.CONNECT_WITHIN)
     elif call.winner is not None:
         offers.connect_failed(floor, call, call.winner, ConnectFault.FAILED)
@@ -122,7 +122,7 @@ def _shift(floor: Floor, key: Key) -> None:
 
 
 def _nobody(floor: Floor, key: Key) -> None:
-    """No agent was there for as long as `nobody_after`: the calls of the queue look for themselves."""
+    """No agent was present for `nobody_after` seconds: route the queue's callers by its rule."""
     floor.emptied[key.id] = floor.queues[key.id]
 
 

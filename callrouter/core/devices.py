@@ -1,6 +1,6 @@
-"""Devices that are left alone for a while: rests after failures, and hours outside which none rings.
+"""Devices that are not rung for a while: cooldown after failures, and hours.
 
-A rest belongs to one device: the agent's others ring on, and a caller waits for none of it.
+A cooldown belongs to one device. The agent's other devices still ring, and no caller waits for it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,24 @@ from callrouter.model.events import LegEnd, StruckBefore
 from callrouter.model.table import AgentSpec, DeviceSpec
 
 REST_UNREACHABLE: Final = 5.0
-"""Seconds for which a device that could not be reached is left alone, unless it registers before."""
+"""Seconds of cooldown after a device could not be reached. A registration ends it early."""
 
 REST_REFUSED: Final = 30.0
-"""The longest rest of a device that refuses call after call; it starts at 2 s with the second."""
+"""Longest cooldown of a device that refuses call after call. It begins at 2 s with the second
+refusal.
+"""
 
 REST_NUMBER: Final = (60.0, 900.0)
-"""The rest of an outside number that was twice in a row not reached, or answered by nobody who pressed
-1: the shortest, which doubles each further time, and the longest."""
+"""Cooldown in seconds of an outside number that failed twice in a row: not reached, or picked up
+without a press of key 1. The first value is the shortest, doubled on each further failure; the
+second is the longest.
+"""
 
 REST_BROKEN: Final = (5.0, 300.0)
-"""The rest of a device that does not answer at all, or that twice in a row hung up right after it was
-picked up: the shortest, which doubles each further time, and the longest."""
+"""Cooldown in seconds of a device that never answers, or that twice in a row hung up right after it
+was picked up. The first value is the shortest, doubled on each further failure; the second is the
+longest.
+"""
 
 _STRIKES: Final = {
     LegEnd.BUSY: Strike.REFUSED,
@@ -42,25 +48,29 @@ _STRIKES: Final = {
     LegEnd.HUNG_UP: Strike.REFUSED,
     LegEnd.SILENT: Strike.SILENT,
 }
-"""Ends that speak against a device. One that rang out says nothing about it: the agent missed it."""
+"""Leg ends that count as device failures. Ringing out does not: the agent missed the call."""
 
 _NUMBER_STRIKES: Final = _STRIKES | {
     LegEnd.UNAVAILABLE: Strike.NOT_REACHED,
     LegEnd.HUNG_UP: Strike.NOT_ACCEPTED,
 }
-"""The same for an outside number that did not ring: a network that plays "not available" (480) has not
-reached it, and what was picked up and hangs up without key 1 was a voicemail."""
+"""The same for an outside number that did not ring.
+
+A network that plays "not available" (480) did not reach it. One that was picked up and hung up
+without key 1 was a voicemail.
+"""
 
 _ROWS: Final = {Strike.REFUSED: 0, Strike.SILENT: 2, Strike.DROPPED: 3}
-"""Which strikes count as a row. All others are one: to be out of reach and to have a voicemail is the
-same."""
+"""Which kinds of failure continue the same streak. Kinds not listed form one streak: for a mobile,
+being out of reach and having a voicemail are the same.
+"""
 
 
 def struck(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: bool) -> None:
-    """A leg ended by itself without having been accepted: its device may have to be left alone.
+    """A leg ended by itself before it was accepted: count the failure and start a cooldown if due.
 
-    Of a desk phone that was picked up and then lost, nothing is held against it but a refusal. An outside
-    number that rang was reached: if the call was not taken, it was refused.
+    A desk phone that was picked up and then lost is blamed only for a refusal. An outside number
+    that rang was reached, so a call it did not take counts as refused.
     """
     kind = _kind(leg, why, was_up=was_up)
     if kind is None or (was_up and kind is Strike.NOT_REACHED):
@@ -69,14 +79,15 @@ def struck(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: bool) -
 
 
 def dropped(floor: Floor, offer: Offer) -> str:
-    """The phone that took the call was gone before a word was said: a headset or a codec that fails.
+    """The phone that took the call hung up before a word was said: a broken headset or codec.
 
-    A person may hang up by mistake, so the first time costs nothing; from the second on the rests grow
-    until a talk comes about. Where it happens to different agents it is the caller's line (a codec that no
-    phone has), and is held against none of them: else one such caller would rest every phone there is.
+    A person may hang up by mistake, so the first time costs nothing. From the second on the
+    cooldown grows until a conversation succeeds. If it happens to different agents, the cause is on
+    the caller's side (a codec no phone supports) and no device is blamed. Otherwise one such caller
+    would put every phone into cooldown.
 
     Returns:
-        what happened, in words.
+      what happened, in words.
     """
     call, agent = offer.call, offer.agent.id
     call.drops += 1
@@ -89,7 +100,7 @@ def dropped(floor: Floor, offer: Offer) -> str:
 
 
 def leads_out(device: DeviceSpec) -> bool:
-    """Whether something other than a phone of the PBX may answer: an outside number, or what may forward."""
+    """Whether a device other than a phone of this PBX may answer: a number, or a trunk endpoint."""
     return bool(device.number) or (device.confirm and leads_on(device.endpoint))
 
 
@@ -107,20 +118,20 @@ def _count(floor: Floor, offer: Offer, device: DeviceSpec, why: str, kind: Strik
     agent = floor.agents.get(device.agent)
     now = agents.device(agent, device.id) if agent is not None else None
     if agent is None or now is None or now.address != device.address:
-        return  # it is another phone by now, or none
+        return  # the id now belongs to another phone, or to none
     before = agent.strikes.get(device.id)
     count = before.count + 1 if before is not None and _alike(before.kind, kind) else 1
     seconds = _rest_after(device, kind, count)
     strikes = Strikes(kind, count, device.address, floor.now + seconds)
     _hold_against(floor, offer, device, why, strikes)
-    if seconds >= REST_NUMBER[0]:  # the agent may not know that their mobile is off
+    if seconds >= REST_NUMBER[0]:  # the agent may not know that their mobile is switched off
         text = f"{device.id} {strikes.words()}: it is not rung for {seconds / 60:.0f} min"
         agent.messages.append((floor.now, text))
         floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
 
 
 def _rest_after(device: DeviceSpec, kind: Strike, count: int) -> float:
-    """How long a device is left alone, in seconds."""
+    """Cooldown in seconds."""
     if kind is Strike.REFUSED:
         return min(REST_REFUSED, 2.0 ** min(count - 1, 5)) if count > 1 else 0.0
     if kind in {Strike.SILENT, Strike.DROPPED}:
@@ -136,7 +147,7 @@ def _rest_after(device: DeviceSpec, kind: Strike, count: int) -> float:
 def _hold_against(
     floor: Floor, offer: Offer, device: DeviceSpec, why: str, strikes: Strikes
 ) -> None:
-    """Keep what a device did, and leave it alone for a while; a longer rest that has begun goes on."""
+    """Record a failure and start the cooldown. A longer one that already runs is kept."""
     seconds = max(0.0, strikes.until - floor.now)
     if seconds:
         begun = floor.resting.get((device.agent, device.id), 0.0)
@@ -160,11 +171,11 @@ def _keep(floor: Floor, agent: Agent, device: str, strikes: Strikes) -> None:
 
 
 def put_back(floor: Floor, agent: Agent, known: Mapping[str, StruckBefore]) -> None:
-    """What devices had done before a restart; of a rest what is left of it."""
+    """Restore the failures from before a restart, with what remains of each cooldown."""
     for device, was in known.items():
         kind = Strike.__members__.get(was.kind)
         if kind is not None and device not in agent.strikes:
-            # A clock may have been put back: nothing rests for longer than its kind ever does.
+            # The clock may have been set back: no cooldown outlasts the longest of its kind.
             longest = (
                 REST_NUMBER[1]
                 if was.address.startswith("+") or leads_on(was.address)
@@ -178,9 +189,9 @@ def put_back(floor: Floor, agent: Agent, known: Mapping[str, StruckBefore]) -> N
 
 
 def drop_others(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
-    """Forget what devices did that ring another phone by now.
+    """Forget the failures of devices that now ring another phone.
 
-    One that is not there may yet come: registered mobiles are read after the agents.
+    A device that is missing may still appear: registered mobiles are read after the agents.
     """
     for device in spec.devices:
         strikes = agent.strikes.get(device.id)
@@ -189,12 +200,12 @@ def drop_others(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
 
 
 def _alike(one: Strike, other: Strike) -> bool:
-    """Whether two strikes count as a row."""
+    """Whether two failures belong to the same streak."""
     return _ROWS.get(one, 1) == _ROWS.get(other, 1)
 
 
 def accepted(floor: Floor, device: DeviceSpec) -> None:
-    """A call was accepted on the device: all is forgotten but that talks on it end at once."""
+    """A call was accepted on the device: forget its failures, except immediate hangups."""
     agent = floor.agents.get(device.agent)
     strikes = agent.strikes.get(device.id) if agent is not None else None
     if strikes is not None and strikes.kind is not Strike.DROPPED:
@@ -202,19 +213,19 @@ def accepted(floor: Floor, device: DeviceSpec) -> None:
 
 
 def proved(floor: Floor, device: DeviceSpec) -> None:
-    """There was a talk on the device, or it has just registered: what was before is forgotten."""
+    """The device has just carried a conversation or registered: forget its failures."""
     forget(floor, device.agent, device.id)
 
 
 def dead(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float) -> None:
-    """The device does not stop ringing when told to."""
+    """The device keeps ringing after it was told to stop."""
     if device.agent in floor.agents:
         strikes = Strikes(Strike.DEAD, 1, device.address, floor.now + seconds)
         _hold_against(floor, offer, device, strikes.words(), strikes)
 
 
 def end_rest(floor: Floor, agent: str, device: str) -> None:
-    """The device may be rung again."""
+    """End the cooldown: the device may be rung again."""
     if floor.resting.pop((agent, device), None) is not None:
         floor.timers.rest.cancel((agent, device))
         if agent in floor.agents:
@@ -222,7 +233,7 @@ def end_rest(floor: Floor, agent: str, device: str) -> None:
 
 
 def forget(floor: Floor, agent: str, device: str) -> None:
-    """What a device did says nothing any more."""
+    """Forget the failures of a device and end its cooldown."""
     known = floor.agents.get(agent)
     if known is not None:
         known.strikes.pop(device, None)
@@ -230,7 +241,7 @@ def forget(floor: Floor, agent: str, device: str) -> None:
 
 
 def forget_refusals(floor: Floor, agent: Agent) -> None:
-    """The agent signed out: what they refused before they come back says nothing then."""
+    """The agent signed out: refusals from before do not count when they come back."""
     for device, strikes in list(agent.strikes.items()):
         if strikes.kind is Strike.REFUSED:
             forget(floor, agent.id, device)
@@ -240,13 +251,13 @@ def forget_refusals(floor: Floor, agent: Agent) -> None:
 
 
 def arm_hours(floor: Floor, agent: Agent) -> None:
-    """See which devices ring at this hour, and look again when that changes."""
+    """Evaluate the hours of every device and set the timers for their next change."""
     for device in agent.spec.devices:
         hours_change(floor, device)
 
 
 def hours_change(floor: Floor, device: DeviceSpec) -> None:
-    """A device's hours may have begun or ended; whatever rings or talks on it goes on."""
+    """Evaluate a device's hours. A call that rings or talks on it goes on."""
     own = device.agent, device.id
     change = device.hours.next_change(floor.now) if device.hours is not None else None
     if change is None:
@@ -260,7 +271,7 @@ def hours_change(floor: Floor, device: DeviceSpec) -> None:
 
 
 def hours_due(floor: Floor, agent: Agent, device: str) -> None:
-    """The clock has come to the beginning or end of a device's hours."""
+    """The hours of a device begin or end now."""
     for spec in agent.spec.devices:
         if spec.id == device:
             hours_change(floor, spec)
@@ -271,7 +282,7 @@ def hours_due(floor: Floor, agent: Agent, device: str) -> None:
 
 
 def own(floor: Floor, agent: Agent) -> None:
-    """Keep in mind whose phones these are."""
+    """Register the agent as an owner of their endpoints."""
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:
@@ -279,7 +290,7 @@ def own(floor: Floor, agent: Agent) -> None:
 
 
 def disown(floor: Floor, agent: Agent) -> None:
-    """The phones of an agent are theirs no more; they are about to have others, or to go."""
+    """Remove the agent as an owner of their endpoints, before their devices change or they go."""
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:
@@ -291,14 +302,14 @@ def disown(floor: Floor, agent: Agent) -> None:
 
 
 def forget_device(floor: Floor, agent: str, device: str) -> None:
-    """A device is taken out of the table; a leg to it that is on goes on."""
+    """Forget a device removed from the table. An active leg is left alone."""
     forget(floor, agent, device)
     floor.outside_hours.discard((agent, device))
     floor.timers.hours.cancel((agent, device))
 
 
 def forget_devices(floor: Floor, agent: Agent) -> None:
-    """All of an agent's devices go, those that went earlier too."""
+    """Forget all devices of an agent, including devices removed earlier."""
     gone = [device for owner, device in floor.resting if owner == agent.id]
     for device in (*gone, *agent.strikes, *(spec.id for spec in agent.spec.devices)):
         forget_device(floor, agent.id, device)

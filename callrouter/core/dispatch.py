@@ -1,4 +1,4 @@
-"""What happens on each kind of event: a table, of which every line is short."""
+"""The event table: which function handles each kind of event."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ from callrouter.model.events import (
 )
 from callrouter.model.table import HangUp
 
-# Kept by hand: see `callrouter.core.state`.
+# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _TALKING: Final = CallState.TALKING
 _CONNECTING: Final = CallState.CONNECTING
 
 
 def handle(floor: Floor, event: Event) -> None:
-    """Take one event; what follows from it for others is left to `matching.settle`."""
+    """Handle one event. What follows for other agents and calls is left to `matching.settle`."""
     EVENTS[type(event)](floor, event)
 
 
@@ -70,7 +70,7 @@ def handle(floor: Floor, event: Event) -> None:
 
 def _caller_left(floor: Floor, event: CallerLeft) -> None:
     call = floor.calls.get(event.call)
-    if call is None:  # as a matter of course: a caller hangs up after we are done with the call
+    if call is None:  # normal: a caller hangs up after we are done with the call
         return
     if call.state is _TALKING:
         calls.completed(floor, call, "caller")
@@ -126,7 +126,7 @@ def _connect_failed(floor: Floor, event: ConnectFailed) -> None:
 
 
 def _consult(call: Call, offer: str) -> Offer | None:
-    """The colleague who is asked about a call, if this offer is theirs and they are being put through."""
+    """The consultation of a call, if `offer` is it and the colleague is being connected."""
     asked = call.consult
     if call.state is not _TALKING or asked is None or asked.id != offer:
         return None
@@ -139,7 +139,8 @@ def _transferred(floor: Floor, event: CallTransferred) -> None:
         _over(floor, event)
     elif call.state is _TALKING:
         calls.transferred(floor, call, event.kind, event.to)
-    else:  # we never knew that they talked; the caller is gone
+    # The connect was never reported to us, so no conversation is recorded. The caller is gone.
+    else:
         calls.caller_left(floor, call, CallerEnd.TAKEN)
 
 
@@ -192,7 +193,7 @@ def _endpoint_changed(floor: Floor, event: EndpointChanged) -> None:
     came_back = before is Reached.UNREACHABLE
     floor.reached[key] = event.state
     for agent in floor.owners.get(key, ()):
-        if came_back:  # it registered: whatever failed before says nothing now
+        if came_back:  # it has registered again: earlier failures no longer count
             for device in agent.spec.devices:
                 if device.endpoint == event.endpoint:
                     devices.proved(floor, device)
@@ -215,7 +216,7 @@ def _reloaded(floor: Floor, event: ConfigReloaded) -> None:
 
 
 def _time_passed(_floor: Floor, _event: TimePassed) -> None:
-    """Deadlines that were due have struck by now."""
+    """Only time passed. Deadlines that were due have been handled by now."""
 
 
 EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {

@@ -1,6 +1,7 @@
-"""What is wrong with how a call comes in: queues, agents and skills that do not exist, and values that cannot be.
+"""Checks what a call asks for on entry: unknown queues, agents and skills, and invalid values.
 
-Each is said with the nearest name that does exist, as a `Note` that is counted; the call goes on without it.
+Each fault is reported as a `Note`, which is counted, with the nearest name that exists. The call
+goes on without the faulty value.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from callrouter.core.state import Floor
 from callrouter.model.events import CallArrived
 
 _LONGEST: Final = 64
-"""Characters of a name; a longer one is none, and is not looked for."""
+"""Longest name in characters for which similar names are searched."""
 _FEW: Final = 200
-"""Names that are compared with a mistyped one: it takes a few milliseconds at the most."""
+"""Number of names compared with a mistyped one. This keeps the search within a few milliseconds."""
 
 
 def no_queue(floor: Floor, event: CallArrived) -> None:
-    """Say that a call came for a queue that does not exist, or takes no calls any more."""
+    """Report a call for a queue that does not exist or takes no new calls."""
     name = event.queue
     queue = floor.queues.get(name)
     if queue is not None and queue.gone:
@@ -34,7 +35,7 @@ def no_queue(floor: Floor, event: CallArrived) -> None:
 
 
 def under_new_names(floor: Floor, event: CallArrived) -> CallArrived:
-    """The same arrival, for what the queue and the agent are called now."""
+    """The same arrival, with the present names of a renamed queue or agent."""
     queue = floor.former_queues.get(event.queue) if event.queue not in floor.queues else None
     agent = floor.former_agents.get(event.agent) if event.agent not in floor.agents else None
     if queue is None and agent is None:
@@ -43,7 +44,7 @@ def under_new_names(floor: Floor, event: CallArrived) -> CallArrived:
 
 
 def checked(floor: Floor, event: CallArrived) -> CallArrived:
-    """The same arrival without what cannot be; each is said."""
+    """The same arrival without values that are not valid. Each removal is reported."""
     for what, why in event.refused:
         floor.note(f"call {event.call}: {why}", what)
     if event.agent and event.agent not in floor.agents:
@@ -57,7 +58,7 @@ def checked(floor: Floor, event: CallArrived) -> CallArrived:
 
 
 def _skills(floor: Floor, event: CallArrived) -> dict[str, int]:
-    """The skills that an agent has; for one that none has, the caller would wait for ever."""
+    """The requested skills that some agent has. For any other the caller would wait forever."""
     kept = {}
     for skill, level in event.skills.items():
         specs = floor.table.agents.values()
@@ -71,7 +72,7 @@ def _skills(floor: Floor, event: CallArrived) -> dict[str, int]:
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
-    """``; did you mean 'x'?``, or nothing where no name comes near."""
+    """``; did you mean 'x'?``, or an empty string if no name is similar."""
     if len(word) > _LONGEST:
         return ""
     close = difflib.get_close_matches(word.lower(), islice(names, _FEW), n=1, cutoff=0.6)

@@ -1,4 +1,4 @@
-"""How an offer comes to nothing: missed, refused, out of reach, taken back; and whom that costs what."""
+"""How an offer fails (missed, refused, unreachable, withdrawn), and what that costs the agent."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ WORST_LAST = (
     LegEnd.NOT_ACCEPTED,
     LegEnd.NO_ANSWER,
 )
-"""Of several legs' ends the last in this list says how the offer ended."""
+"""When several legs ended, the one that comes last in this list gives the offer's outcome."""
 
 
 def outcome(offer: Offer) -> LegEnd:
-    """How an offer ended all of whose legs have."""
+    """The outcome of an offer whose legs have all ended."""
     ends = [leg.end for leg in offer.legs.values() if leg.end is not None]
     return max(ends, key=WORST_LAST.index, default=LegEnd.FAILED)
 
 
 def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
-    """The agent did not take the call: it goes to the next, and this was their turn."""
+    """The agent did not take the call, which counts as their turn: offer it to the next agent."""
     call, agent = offer.call, offer.agent
     if not offer.consult:
         offer.member.turn = offer.turn
@@ -45,21 +45,21 @@ def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
 
 
 def withdraw(floor: Floor, offer: Offer, why: StopReason) -> None:
-    """Take an offer back: no miss, no lost turn; the call goes to someone else at once."""
+    """Withdraw an offer without counting a miss or a turn. Others are offered the call at once."""
     legs.close(floor, offer, why, "withdrawn")
     if offer.call.state is CallState.WAITING:
         floor.hungry[offer.call.id] = offer.call
 
 
 def withdraw_all(floor: Floor, agent: Agent, but: Offer | None = None) -> None:
-    """Stop all that rings for an agent; a call that was accepted goes on."""
+    """Stop every phone that rings for an agent, except `but`. An accepted call goes on."""
     for offer in list(agent.offers.values()):
         if offer.state is OfferState.RINGING and offer is not but:
             withdraw(floor, offer, StopReason.WITHDRAWN)
 
 
 def _missed(floor: Floor, offer: Offer) -> None:
-    """The agent let a call ring out; too many in a row and they are taken to be away."""
+    """The agent let a call ring out. After too many in a row they are paused automatically."""
     agent, limit = offer.agent, offer.call.queue.spec.auto_pause
     agent.misses += 1
     if not limit or agent.misses < limit or agent.pause is not None:
@@ -79,15 +79,16 @@ def _missed(floor: Floor, offer: Offer) -> None:
 # ---------------------------------------------------------------- what a phone's answer means
 
 LONG_RING = 10.0
-"""Seconds of ringing after which "not available" or "not found" comes from a network that gave up."""
+"""After this many seconds of ringing, "not available" or "not found" means the network gave up."""
 
 
 def meaning(floor: Floor, offer: Offer, leg: Leg, why: LegEnd) -> LegEnd:
-    """What the end of a phone's ring means, by how long it rang as much as by what it said.
+    """What a leg's end really means, judged by how long the phone rang as well as by the cause.
 
-    A phone or network that ends a ring itself after most of its time was not picked up: that is a miss,
-    whatever the code (486, 603 and 480 are in use for it). No person sends "not found" or "not
-    available", so those mean it after a shorter ring as well; and a phone that rang was reached.
+    A phone or network that ends the ringing itself, after most of the ring time, was not picked up.
+    That is a miss whatever the SIP code (486, 603 and 480 are all in use for it). No person sends
+    "not found" or "not available", so those count as a miss after a shorter ring as well. And a
+    phone that rang was reachable, whatever the code says.
     """
     if why not in _GIVES_UP or leg.rang_at is None:
         return why
@@ -109,13 +110,13 @@ _GIVES_UP = frozenset(
 
 
 def stand_aside(floor: Floor, offer: Offer) -> None:
-    """The offer has held its caller back for long enough: it goes on, and others are rung as well."""
+    """The offer has kept its caller from other agents for long enough: ring others alongside it."""
     if offer.state is not OfferState.RINGING or offer.consult or offer.aside:
         return
     call = offer.call
     asked = next((leg for leg in offer.legs.values() if _asked(leg)), None)
     if asked is None and offer.rang:
-        return  # what was picked up is over, and another phone of the agent rings
+        return  # the answered leg has ended, and another phone of the agent rings
     offer.aside = call.asides = True
     leg = asked or next(iter(offer.legs.values()))
     why = "picked up, key 1 not pressed yet" if asked is not None else "no reply yet"
@@ -134,9 +135,9 @@ def stand_aside(floor: Floor, offer: Offer) -> None:
 
 
 def leg_over(floor: Floor, offer: Offer) -> None:
-    """One phone less: ring those that were to follow, and when there are none the offer has failed.
+    """A leg ended: ring the devices planned for later, or fail the offer if there are none.
 
-    They ring at once: nobody gains from a silence between two phones of the same person.
+    They ring at once, because a silence between two phones of the same person helps neither side.
     """
     if legs.live(offer):
         return
@@ -149,7 +150,7 @@ def leg_over(floor: Floor, offer: Offer) -> None:
 
 
 def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
-    """Ring a device that had to wait, unless it has become unable to; True if it rings."""
+    """Ring a planned device if it still can ring. Returns True if it rings."""
     device = agents.device(offer.agent, leg.device.id)  # a reload may have changed or removed it
     if (
         device is None
@@ -167,16 +168,19 @@ def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
 
 
 def ring_time_up(floor: Floor, offer: Offer) -> None:
-    """`ring_for` is over: phones that ring are stopped; one that was picked up may still press 1."""
+    """`ring_for` is over: stop the phones that ring.
+
+    A leg that was picked up goes on, because key 1 may still be pressed.
+    """
     if offer.state is not OfferState.RINGING:
         return
-    if offer.call.pbx not in floor.up:  # nobody knows whether it was answered
+    if offer.call.pbx not in floor.up:  # answered or not: there is no way to know
         withdraw(floor, offer, StopReason.TIME_UP)
     elif any(_asked(leg) for leg in offer.legs.values()):
         for leg in offer.legs.values():
             if leg.state is not LegState.ANSWERED:
                 legs.stop(floor, offer, leg, StopReason.TIME_UP)
-    elif offer.call.pbx in floor.paces:  # a phone whose turn never came did nothing wrong
+    elif offer.call.pbx in floor.paces:  # a leg that was still queued did nothing wrong
         fail(floor, offer, LegEnd.NO_ANSWER if offer.rang else LegEnd.FAILED)
     else:
         for leg in offer.legs.values():
@@ -186,7 +190,7 @@ def ring_time_up(floor: Floor, offer: Offer) -> None:
 
 
 def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
-    """A device was picked up and key 1 was not pressed in time; others of the agent may still ring."""
+    """Key 1 was not pressed in time on a device. Other devices of the agent may still ring."""
     if offer.consult and offer.state is OfferState.ACCEPTED:
         legs.close(floor, offer, StopReason.TIME_UP, "could not be brought in")
     leg = offer.legs.get(device)
@@ -196,22 +200,23 @@ def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
         withdraw(floor, offer, StopReason.TIME_UP)
         return
     devices.struck(floor, offer, leg, LegEnd.NOT_ACCEPTED, was_up=True)
-    leg.end = LegEnd.NOT_ACCEPTED  # we end the leg, so that its end will not say why
+    # We hang up this leg, so the PBX will report no cause of its own.
+    leg.end = LegEnd.NOT_ACCEPTED
     legs.stop(floor, offer, leg, StopReason.TIME_UP)
     if not any(_may_take(other) for other in offer.legs.values()):
         fail(floor, offer, LegEnd.NOT_ACCEPTED)
 
 
 def _may_take(leg: Leg) -> bool:
-    """Whether the call may yet be taken on a leg."""
+    """Whether the call may still be accepted on a leg."""
     return leg.state is LegState.PLANNED or (leg.state in legs.LIVE and not leg.stopping)
 
 
 def leg_due(floor: Floor, offer: Offer, device: str) -> None:
-    """A device's `ring_after` has passed."""
+    """The `ring_after` delay of a device has passed."""
     leg = offer.legs.get(device)
     if offer.call.pbx in floor.paces and not offer.rang and legs.live(offer):
-        return  # planned anew when the first one rings
+        return  # `begins_to_ring` sets the timer again when the first leg rings
     if offer.state is OfferState.RINGING and leg is not None and leg.state is LegState.PLANNED:
         try_ring(floor, offer, leg)
         leg_over(floor, offer)

@@ -1,9 +1,9 @@
 """Lanes: where available agents and waiting calls meet.
 
-A lane is a set of agents and a line of calls any of which may be matched with any, but for the agents
-a call has tried already. There is one for each queue, PBX, step of widening and set of skills that
-calls ask for, and one for an agent whom calls prefer. Both sides are kept in the order in which they
-are to be taken, so that a match looks at the front and not at everyone.
+A lane is a set of idle agents and a line of calls. Any agent may be matched with any call, except
+with calls that have already tried that agent. There is one lane per queue, PBX, escalation step and
+set of required skills, and one for each agent that calls prefer. Both sides are kept in the order
+in which they are taken, so a match looks only at the front of each.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 NeedsKey: TypeAlias = frozenset[tuple[str, int]]
 Where: TypeAlias = tuple[str, int, NeedsKey]
-"""A `LaneKey` or a tuple like it, which is made faster."""
+"""A `LaneKey` or an equal plain tuple, which is faster to create."""
 
 NO_NEEDS: NeedsKey = frozenset()
-"""Nearly every call's; one and the same, so that it is found at once."""
+"""The value for nearly every call. One shared object, so dictionary look-ups match by identity."""
 
 
 class LaneKey(NamedTuple):
-    """Whom a lane of a queue is for: `tier` 0 are its agents, n those of the nth step of widening."""
+    """Identifies a lane within its queue. `tier` 0 is the queue's agents, n escalation step n."""
 
     pbx: str
     tier: int
@@ -34,9 +34,9 @@ class LaneKey(NamedTuple):
 
 
 class Lane:
-    """The idle agents and the hungry calls that may meet.
+    """Idle agents and unmatched calls that may be matched with each other.
 
-    Hungry means: waiting, and wanting more agents rung than are.
+    Unmatched means: waiting, and wanting more agents rung than are ringing.
     """
 
     __slots__ = ("idle", "key", "line", "needs", "queue")
@@ -49,7 +49,7 @@ class Lane:
         self.line = LaneLine()
 
     def admits(self, member: Membership) -> bool:
-        """Whether a member of the queue belongs here."""
+        """Whether a member of the queue belongs in this lane."""
         if member.tier != self.key.tier:
             return False
         if not self.needs:

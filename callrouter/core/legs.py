@@ -1,4 +1,4 @@
-"""Offers from the inside: placing one, ringing and stopping its legs, and letting its agent go."""
+"""Offers from the inside: placing one, ringing and stopping its legs, and releasing its agent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from callrouter.model.display import shown
 from callrouter.model.endpoints import is_phone_here
 from callrouter.model.table import DeviceSpec
 
-# Kept by hand: see `callrouter.core.state`.
+# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _PLACED: Final = LegState.PLACED
 _PLANNED: Final = LegState.PLANNED
 _OFFERED: Final = Happened.OFFERED
@@ -20,26 +20,29 @@ _RANG: Final = Happened.RANG
 _ENDED: Final = OfferState.ENDED
 
 REST_DEAD = 30.0
-"""Seconds for which a phone that does not stop ringing when told to is left alone."""
+"""Seconds of cooldown for a phone that does not stop ringing when told to."""
 
 TURN_SPARE = 15.0
-"""Seconds more for an offer where phones ring by turns: `ring_for` to wait for its turn, `ring_for` to
-ring, and this until its driver has given it up by itself."""
+"""Extra seconds for an offer on a driver that paces its dialling.
+
+Such an offer gets `ring_for` to wait for its turn, `ring_for` to ring, and this margin, within
+which the driver gives it up by itself.
+"""
 
 SILENT_FOR = 3.0
-"""Seconds without any sign of ringing after which the next agent is offered the call as well.
+"""Seconds without a sign of ringing after which the next agent is offered the call as well.
 
-A phone on a PBX says that it rings within a fraction of a second. Outside numbers are given longer: a
-mobile network takes several seconds to find a phone.
+A phone on a PBX reports ringing within a fraction of a second. Outside numbers get longer, because
+a mobile network takes several seconds to find a phone.
 """
 
 LIVE = frozenset({_PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED})
 
 
 def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False) -> Offer | None:
-    """Reserve the agent and ring their devices; None if no device can ring after all.
+    """Reserve the agent and ring their devices. Returns None if no device can ring after all.
 
-    With `consult` it is for the agent who has the call, and not for its caller.
+    With `consult` the offer is for the agent who has the call, not for the caller.
     """
     devices = ringable(floor, member, call.pbx)
     if not devices:
@@ -54,7 +57,7 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
     floor.timers.retry.cancel(call.id)
     ring_for = queue.spec.ring_for
     longest = ring_for if call.pbx not in floor.paces else 2 * ring_for + TURN_SPARE
-    # From now, also where this follows from a deadline that is late: no phone has rung yet.
+    # Counted from the present even if a late deadline led here: no phone has rung yet.
     floor.timers.ring.set(offer.id, floor.present + longest)
     if not consult:
         floor.record(
@@ -82,7 +85,7 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
 
 
 def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> tuple[str, ...]:
-    """The agent's other phones, each with why it does not ring; nothing where all of them do."""
+    """Describe the agent's devices that are not rung, each with the reason; empty if all are."""
     if len(rung) == len(agent.spec.devices):
         return ()
     others = [device for device in agent.spec.devices if device not in rung]
@@ -96,7 +99,7 @@ def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) 
 
 
 def _expect_a_sign(floor: Floor, offer: Offer) -> None:
-    """Do not wait long for phones that do not even ring."""
+    """Limit the wait for phones that do not even start to ring. Outside numbers are exempt."""
     for leg in offer.legs.values():
         if devices.leads_out(leg.device) and leg.state is not _PLANNED:
             return
@@ -104,7 +107,7 @@ def _expect_a_sign(floor: Floor, offer: Offer) -> None:
 
 
 def begins_to_ring(floor: Floor, offer: Offer) -> None:
-    """The first phone of an offer rings. Where phones ring by turns, its times begin here."""
+    """The first leg of an offer rings. If the driver paces its dialling, the times start here."""
     offer.rang = True
     floor.timers.alone.cancel(offer.id)
     agents.touch(floor, offer.agent)
@@ -121,7 +124,7 @@ def begins_to_ring(floor: Floor, offer: Offer) -> None:
 
 
 def reserve(floor: Floor, offer: Offer) -> None:
-    """From here on the agent has one hand less."""
+    """Take one unit of the agent's capacity for the offer."""
     agent = offer.agent
     floor.offers[offer.id] = offer
     agent.offers[offer.id] = offer
@@ -143,7 +146,7 @@ def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
 
 
 def _name_for(floor: Floor, call: Call, device: DeviceSpec) -> str:
-    """The caller's name as a phone shows it. What leads out of the PBX is shown the name as it came."""
+    """The caller's name as shown on a device. Devices outside the PBX get the name unchanged."""
     if not _told_more(device):
         return call.caller_name
     return shown(
@@ -161,16 +164,16 @@ def _alert_for(call: Call, device: DeviceSpec) -> str:
 
 
 def _told_more(device: DeviceSpec) -> bool:
-    """Whether a phone is the agent's own, for certain, and no place to which calls are forwarded."""
+    """Whether the device is certainly the agent's own phone and forwards no calls elsewhere."""
     if not device.endpoint:
         return False
     return not device.confirm or is_phone_here(device.endpoint)
 
 
 def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
-    """Ring one device, until the offer's time is up, whatever a reload has made of `ring_for`.
+    """Ring one device until the offer's time is up, even if a reload has changed `ring_for`.
 
-    Where phones ring by turns, an offer that has not rung yet has all of its time.
+    On a driver that paces its dialling, an offer that has not rung yet has its full time.
     """
     call, device = offer.call, leg.device
     leg.state = _PLACED
@@ -201,7 +204,7 @@ def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
 
 
 def stop(floor: Floor, offer: Offer, leg: Leg, why: StopReason) -> None:
-    """Stop a leg, once; one that was not rung yet is over at once."""
+    """Stop a leg, once. A leg that was not rung yet ends immediately."""
     if leg.state is _PLANNED:
         leg.state = LegState.ENDED
         floor.timers.leg.cancel((offer.id, leg.device.id))
@@ -211,18 +214,19 @@ def stop(floor: Floor, offer: Offer, leg: Leg, why: StopReason) -> None:
 
 
 def live(offer: Offer) -> bool:
-    """Whether any phone may still be ringing or off-hook."""
-    for leg in offer.legs.values():  # noqa: SIM110 - at one leg or two, `any` takes three times as long
+    """Whether any leg may still be ringing or off-hook."""
+    for leg in offer.legs.values():  # noqa: SIM110 - `any` takes three times as long for one or two legs
         if leg.state in LIVE:
             return True
     return False
 
 
 def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
-    """The offer is decided: stop its legs, and let the agent go when the PBX has confirmed.
+    """The offer is decided: stop its legs, and release the agent once the PBX has confirmed.
 
-    Waiting for that keeps a phone from being rung for the next call while its last INVITE is still
-    being cancelled. It takes a round trip to the PBX; `agents.CLOSE_WITHIN` bounds it.
+    Waiting for the confirmation keeps a phone from being rung for the next call while its last
+    INVITE is still being cancelled. It takes a round trip to the PBX. `agents.CLOSE_WITHIN` limits
+    the wait.
     """
     if offer.state in {OfferState.CLOSING, _ENDED}:
         return
@@ -251,19 +255,19 @@ def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
 
 
 def release(floor: Floor, offer: Offer) -> None:
-    """Hang the phone of an agent up who talks: what follows is as if they had done it."""
+    """Hang up the agent's leg, as if the agent had done it."""
     if offer.winner is not None:
         stop(floor, offer, offer.winner, StopReason.WITHDRAWN)
 
 
 def tell_consultation(floor: Floor, call: Call, colleague: str, what: str) -> None:
-    """Record how the consultation of a call goes."""
+    """Record the progress of a consultation."""
     who = call.winner.agent.id if call.winner is not None else ""
     floor.record(Happened.CONSULTED, call=call, agent=who, detail=(colleague, what))
 
 
 def _consultation_over(floor: Floor, offer: Offer, outcome: str) -> None:
-    """The colleague did not come to the talk; whoever asked is told, unless it was their wish."""
+    """The colleague did not join. Tell the agent who asked, unless they cancelled it themselves."""
     call = offer.call
     tell_consultation(floor, call, offer.agent.id, outcome)
     if call.consult is offer:
@@ -273,7 +277,7 @@ def _consultation_over(floor: Floor, offer: Offer, outcome: str) -> None:
 
 
 def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
-    """No colleague is asked any more; whoever was is let go."""
+    """End the consultation of a call, if there is one, and release the colleague."""
     offer, call.consult = call.consult, None
     if offer is None:
         return
@@ -284,7 +288,7 @@ def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
 
 
 def finish(floor: Floor, offer: Offer) -> None:
-    """The offer is over in every respect; its agent has that hand free again."""
+    """The offer is over in every respect: release the agent's capacity."""
     agent = offer.agent
     offer.state = _ENDED
     floor.timers.close.cancel(offer.id)
@@ -295,7 +299,7 @@ def finish(floor: Floor, offer: Offer) -> None:
 
 
 def give_up_on(floor: Floor, offer: Offer) -> None:
-    """The PBX never confirmed that the phones are quiet: take them for dead, free the agent."""
+    """The PBX never confirmed that the phones are quiet: treat them as dead, release the agent."""
     for leg in offer.legs.values():
         if leg.state in LIVE:
             leg.state = LegState.ENDED
@@ -306,7 +310,7 @@ def give_up_on(floor: Floor, offer: Offer) -> None:
 
 
 def cancel_timers(floor: Floor, offer: Offer) -> None:
-    """Forget every deadline of an offer that is decided."""
+    """Cancel every deadline of an offer that is decided."""
     timers = floor.timers
     timers.ring.cancel(offer.id)
     timers.alone.cancel(offer.id)

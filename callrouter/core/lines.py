@@ -1,4 +1,4 @@
-"""Lines of waiting calls: that of a queue, for people; those of lanes, in which agents look for calls."""
+"""Lines of waiting calls: one per queue, for positions, and one per lane, for matching."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ NOBODY: Passed = frozenset()
 
 
 class QueueLine:
-    """All who wait in a queue, by priority, first entry, and who was seen first.
+    """Every call waiting in a queue, by priority, then first entry, then `Call.seq`.
 
-    A plain sorted list: in a line of thousands, to move those behind one place on is a copy of a few
-    kilobytes.
+    A plain sorted list. Even in a line of thousands, an insertion moves only a few kilobytes.
     """
 
     __slots__ = ("_calls",)
@@ -29,27 +28,27 @@ class QueueLine:
         self._calls: list[tuple[float, float, int, Call]] = []
 
     def add(self, call: Call) -> None:
-        """The call waits, at the place that `Call.key` says."""
+        """Insert the call at the position that `Call.key` gives it."""
         insort(self._calls, (*call.key, call))
 
     def discard(self, call: Call) -> None:
-        """The call no longer waits; nothing happens if it did not."""
+        """Remove the call. Does nothing if it does not wait here."""
         place = self.position(call)
         if place:
             del self._calls[place - 1]
 
     def position(self, call: Call) -> int:
-        """The place of a call, from 1; 0 if it does not wait here."""
+        """The position of a call, from 1; 0 if it does not wait here."""
         calls = self._calls
         place = bisect_left(calls, call.key)
         return place + 1 if place < len(calls) and calls[place][3] is call else 0
 
     def values(self) -> list[Call]:
-        """All of them, the first first."""
+        """All calls, in order."""
         return [entry[3] for entry in self._calls]
 
     def first(self) -> Call | None:
-        """The first of them, if there is one."""
+        """The first call, or None."""
         return self._calls[0][3] if self._calls else None
 
     def __len__(self) -> int:
@@ -57,10 +56,12 @@ class QueueLine:
 
 
 class LaneLine:
-    """The calls of a lane that want agents, in the order in which they are to be taken.
+    """The calls of a lane that want agents, in the order in which they are taken.
 
-    Most have been refused by nobody. They are a heap, whose entries of calls that have left stay until
-    they come up or are the most. The others are kept aside, in `Refused`.
+    Most calls have tried no agent yet. Those are in a heap, and removal is lazy: the entry of a
+    call that has left stays until it reaches the top, or until such entries outnumber the others
+    and a sweep rebuilds the heap. `_standing` is the truth, so a stale entry is recognised by
+    identity. Calls that have tried agents are kept in `Refused`.
     """
 
     __slots__ = ("_heap", "_passed", "_refused", "_standing", "_sweep_at")
@@ -73,7 +74,7 @@ class LaneLine:
         self._sweep_at = 64
 
     def add(self, call: Call) -> None:
-        """The call wants an agent. It does not stand here yet."""
+        """Insert a call that wants an agent. It must not be in this line."""
         entry = self._standing[call.id] = (*call.rank, call)
         if call.tried or call.offers:
             passed = self._passed[call.id] = call.passed()
@@ -90,17 +91,17 @@ class LaneLine:
         self._sweep_at = 2 * len(kept) + 64
 
     def remove(self, call: Call) -> None:
-        """The call wants nobody more for now."""
+        """Remove a call that wants no more agents for now."""
         entry = self._standing.pop(call.id)
         if self._passed and self._passed.pop(call.id, None) is not None:
             self._refused.discard(entry)
 
     def passed(self, call: Call) -> Passed:
-        """The agents who were not to be rung for a call when it was put here."""
+        """The agents that were excluded for a call when it was inserted."""
         return self._passed.get(call.id, NOBODY)
 
     def first_for(self, agent: str) -> Entry | None:
-        """The first call for which an agent may be rung."""
+        """The first call for which this agent may be rung."""
         first = self._first()
         if not self._refused:
             return first
@@ -108,7 +109,7 @@ class LaneLine:
         return other if first is None or (other is not None and other < first) else first
 
     def first_of(self, idle: Pool) -> Entry | None:
-        """The first call for which any of these agents may be rung; there is one at least."""
+        """The first call for which any of these agents may be rung. `idle` must not be empty."""
         first = self._first()
         if not self._refused:
             return first
@@ -116,7 +117,7 @@ class LaneLine:
         return other if first is None or (other is not None and other < first) else first
 
     def _first(self) -> Entry | None:
-        """The first call that nobody has refused."""
+        """The first call with no excluded agents. Stale entries above it are dropped."""
         heap, standing = self._heap, self._standing
         while heap:
             entry = heap[0]

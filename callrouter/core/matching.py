@@ -1,7 +1,7 @@
-"""Bringing waiting calls and available agents together, at the end of every step.
+"""Matches waiting calls with available agents at the end of every event.
 
-Work per step grows with the number of the touched agents' queues and with the logarithm of idle
-agents and waiting calls; nobody is looked at who is not at the front of a line.
+The work per event grows with the number of queues of the agents involved, and with the logarithm of
+idle agents and waiting calls. Only the front of each line is examined.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from callrouter.model.commands import Decided, Happened, Result
 if TYPE_CHECKING:
     from callrouter.core.lanes import Lane
 
-# Kept by hand: see `callrouter.core.state`.
+# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _WAITING: Final = CallState.WAITING
 _AVAILABLE: Final = AgentState.AVAILABLE
 _PAUSED: Final = AgentState.PAUSED
@@ -28,20 +28,24 @@ _ON_CALL: Final = AgentState.ON_CALL
 _STATE: Final = Happened.STATE
 
 _PLAIN: Final = {state: (state.value, "") for state in AgentState}
-"""What is told of an agent's state where there is no more to say."""
+"""The notice for states that need no further detail."""
 
 LONGEST_PAUSE = 60.0
-"""Seconds between two rounds for a caller with whom no agent can talk; it doubles each time."""
+"""Longest pause in seconds between rounds for a caller whose conversations end at once.
+
+The pause doubles with each failure up to this limit.
+"""
 
 SHOWN = 5
-"""Candidates that a decision keeps for people to read where a call stands in several lanes."""
+"""Number of candidates recorded with a decision when a call stands in several lanes."""
 
 
 def settle(floor: Floor) -> None:
-    """Act on all that this step has changed, until nothing more follows from it.
+    """Act on everything this event has changed, until nothing more follows from it.
 
-    It ends: a turn of the loop is caused by an offer placed, which uses up one of the finitely many
-    free hands and frees none, or by a call that moved on to a queue it had not been in.
+    This terminates. Another pass is caused either by a new offer, which uses one of finitely many
+    units of free capacity and releases none, or by a call that moved on to a queue it had not been
+    in.
     """
     waits: dict[str, Call] = {}
     while floor.freed or floor.hungry or floor.emptied or floor.staffing:
@@ -62,7 +66,7 @@ def settle(floor: Floor) -> None:
 
 
 def _callers(floor: Floor, waits: dict[str, Call]) -> list[Call]:
-    """Those of the calls that this step touched who stand in line for an agent; `waits` gets them all."""
+    """The touched calls that now stand in a lane. All touched calls are added to `waits`."""
     if floor.emptied:
         for queue in floor.emptied.values():
             floor.hungry |= {call.id: call for call in queue.waiting.values()}
@@ -77,12 +81,12 @@ def _rank(call: Call) -> tuple[float, float, float, int]:
 
 
 def wanted(call: Call) -> int:
-    """How many more agents should ring for a call; a large number for all of them."""
+    """How many more agents should ring for a call; a large number means all of them."""
     return call.at_once - holding_back(call)
 
 
 def holding_back(call: Call) -> int:
-    """How many of a call's offers keep it from others: not those that have stood aside."""
+    """How many of a call's offers keep it from other agents. Shared offers do not count."""
     offers = call.offers
     if not call.asides or not offers:
         return len(offers)
@@ -90,12 +94,15 @@ def holding_back(call: Call) -> int:
 
 
 def abandoned(queue: Queue) -> bool:
-    """Whether a queue was taken out together with all of its agents: its calls would wait for ever."""
+    """Whether a queue was removed with all of its agents, so that its calls would wait forever."""
     return queue.gone and not queue.members
 
 
 def _stand_in_lane(floor: Floor, call: Call) -> bool:
-    """Put a call in line, or take it out, as it wants agents or not; True if it stands there."""
+    """Put a call into its lanes or take it out, as its state requires. Returns True if it is in.
+
+    A caller also leaves the queue here, once nothing rings for them and a limit is reached.
+    """
     if call.state is not _WAITING:
         return False
     if call.pbx not in floor.up:
@@ -127,7 +134,7 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
 
 
 def _one_agent(floor: Floor, agent: Agent) -> None:
-    """The common case: one agent has become free, and takes the best call over all their queues."""
+    """The common case: one agent has become free and takes the best call over all their queues."""
     _look_again(floor, agent)
     if not agent.open:
         return
@@ -144,10 +151,11 @@ def _one_agent(floor: Floor, agent: Agent) -> None:
 
 
 def _many(floor: Floor, freed: Iterable[Agent], callers: Iterable[Call]) -> None:
-    """Several at once: the first call over all touched lanes chooses its agent, then the next.
+    """Several at once: the first call over all touched lanes chooses its agent, then the next one.
 
-    The heap may hold a lane at an earlier rank than it has by now, as agents are taken; never at a
-    later one. So a lane that still has the rank it was put in with is the first.
+    The heap is ordered by the rank that each lane's first call had when the lane was pushed. As
+    agents are taken, a lane's first call can only get a later rank, never an earlier one. So a lane
+    that still has the rank it was pushed with is really first; any other is pushed again.
     """
     touched: dict[int, Lane] = {}
     for agent in freed:
@@ -172,12 +180,12 @@ def _push(heads: list[tuple[Entry, int, Lane]], number: int, lane: Lane) -> None
 
 
 def _head(lane: Lane) -> Entry | None:
-    """The first call in line for which an agent stands idle."""
+    """The first call in the lane for which an agent is idle."""
     return lane.line.first_of(lane.idle) if lane.idle else None
 
 
 def _ring_for(floor: Floor, call: Call) -> bool:
-    """Ring as many agents as a call wants and can have; True if any."""
+    """Ring as many agents as a call wants and can have. Returns True if any ring."""
     if not call.first_agent and not _anyone(call.lanes):
         return False
     passed = set(call.passed())
@@ -201,7 +209,7 @@ def _anyone(lanes: tuple[Lane, ...]) -> bool:
 
 
 def _first_choice(call: Call, passed: Collection[str]) -> Membership | None:
-    """The agent that the call prefers, if available."""
+    """The agent the call prefers, if available."""
     if not call.first_agent:
         return None
     member = call.queue.members.get(call.first_agent)
@@ -211,7 +219,11 @@ def _first_choice(call: Call, passed: Collection[str]) -> Membership | None:
 
 
 def _choose(floor: Floor, call: Call, passed: Collection[str]) -> Membership | None:
-    """The first agent over all the lanes that a call stands in; equals are drawn by their number."""
+    """The best agent over all lanes of a call. Equal ones are drawn, weighted by their chances.
+
+    The draw first picks a lane by the chances of its front and then an agent within it. Each agent
+    is thus drawn with the same probability as from one merged lane.
+    """
     if len(call.lanes) == 1:
         return call.lanes[0].idle.first(passed)
     fronts = [
@@ -230,9 +242,10 @@ def _choose(floor: Floor, call: Call, passed: Collection[str]) -> Membership | N
 
 
 def _place(floor: Floor, call: Call, agent: Agent, freed: Collection[Lane] = ()) -> bool:
-    """Ring an agent for a call, and take the call out of line if it wants no one else.
+    """Ring an agent for a call, and take the call out of its lanes if it wants no more.
 
-    `freed` are the lanes of an agent who became free and takes the call; none if the call chose.
+    `freed` holds the lanes of an agent who became free and takes the call. It is empty if the call
+    chose the agent.
     """
     waiting_there = available = drawn = 0
     for lane in freed or call.lanes:
@@ -272,14 +285,14 @@ def _place(floor: Floor, call: Call, agent: Agent, freed: Collection[Lane] = ())
 
 
 def _ranked(call: Call) -> tuple[pools.Entry, ...]:
-    """The first few that a call could choose from; sorted by who reads it."""
+    """The first few candidates of the call, as recorded in the decision. Readers sort them."""
     if len(call.lanes) == 1:
         return call.lanes[0].idle.glance()
     return tuple(sorted(place for lane in call.lanes for place in lane.idle.top(SHOWN))[:SHOWN])
 
 
 def _drawn(call: Call) -> int:
-    """How many chances there are in the draw; 0 where the policy leaves nothing to chance."""
+    """The number of chances in the draw; 0 if the policy leaves nothing to chance."""
     passed = call.passed()
     if len(call.lanes) == 1:
         return call.lanes[0].idle.chances(passed)
@@ -291,7 +304,7 @@ def _drawn(call: Call) -> int:
 
 
 def _look_again(floor: Floor, agent: Agent) -> None:
-    """Take an agent out of where they stood and see whether they are available now."""
+    """Take an agent out of the lanes and determine whether they are available now."""
     if agent.open:
         agents.leave_lanes(agent)
     agent.busy_share = calendar.share(floor, agent) if agent.busy else 0.0
@@ -306,7 +319,7 @@ def _look_again(floor: Floor, agent: Agent) -> None:
 
 
 def _state_told(agent: Agent) -> tuple[str, str]:
-    """The state of an agent, and the word more that it needs."""
+    """The agent's state and the detail that goes with it."""
     shown = agent.shown
     if shown is _PAUSED:
         return shown.value, agent.pause or ""
@@ -318,17 +331,17 @@ def _state_told(agent: Agent) -> tuple[str, str]:
 
 
 def _since(floor: Floor, agent: Agent) -> float:
-    """Since when the agent is what they are, shortly after a restart."""
+    """The time since which the agent has had this state, shortly after a restart."""
     before, agent.before = agent.before, None
     if before is not None and before[0] is agent.shown:
         return before[1]
-    if agent.shown is not AgentState.AVAILABLE:  # it may yet turn out to be as before
+    if agent.shown is not AgentState.AVAILABLE:  # the earlier state may still come back
         agent.before = before
     return floor.now
 
 
 def _stand_idle(agent: Agent, lanes: tuple[Lane, ...]) -> None:
-    """The agent waits for a call."""
+    """The agent waits for a call in these lanes."""
     agent.lanes = lanes
     memberships = agent.memberships
     for lane in lanes:
@@ -336,18 +349,19 @@ def _stand_idle(agent: Agent, lanes: tuple[Lane, ...]) -> None:
 
 
 def _start_retry_pause(floor: Floor, call: Call) -> None:
-    """Everyone who could be rung has been: wait `retry_after`, then go round again."""
+    """Every agent who could be rung has been: wait `retry_after`, then start another round."""
     if not call.tried or not call.lanes or holding_back(call):
         return
     if floor.timers.retry.at(call.id) is None:
         pause = call.queue.spec.retry_after
-        if len(call.dropped_by) > 1:  # it is the caller's line: do not wear the agents out
+        # The fault is on the caller's line: do not keep ringing agents for it.
+        if len(call.dropped_by) > 1:
             pause = max(pause, min(LONGEST_PAUSE, 2.0 ** min(call.drops, 10)))
         again = call.failed_at + pause
         floor.timers.retry.set(call.id, again)
 
 
 def look_at_everyone(floor: Floor) -> None:
-    """Take nothing for granted: every agent and every call is gone over in the next step."""
+    """Re-evaluate every agent and every call at the end of this event."""
     floor.freed |= floor.agents
     floor.hungry |= floor.calls

@@ -1,11 +1,13 @@
-"""The offer machine: what each event means in each state of an offer.
+"""The offer state machine: what each leg event means in each state of an offer.
 
     RINGING ── accepted ──► ACCEPTED ── connected ──► TALKING ── on-hook ──► ENDED
        │                       │                                              ▲
        └── failed, lost, ──────┴── connect failed ──► CLOSING ── all quiet ───┘
            withdrawn
 
-`TABLE` has a line for every state and event; a pair that can't be is noted and changes nothing.
+`TABLE` has an entry for every pair of state and event. A pair that can't occur is noted and changes
+nothing. Late events are normal: the PBX and the core decide at the same time, so a report from the
+PBX may have been overtaken by a decision here.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from callrouter.model.events import (
     NumberRefused,
 )
 
-# Kept by hand: see `callrouter.core.state`.
+# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _PLACED: Final = LegState.PLACED
 _LEG_RINGING: Final = LegState.RINGING
 _LEG_ACCEPTED: Final = LegState.ACCEPTED
@@ -42,7 +44,7 @@ Action = Callable[[Floor, Offer, Leg, LegEvent], None]
 
 
 def handle_leg(floor: Floor, event: LegEvent) -> None:
-    """What happened to a leg."""
+    """Handle a leg event."""
     offer = floor.offers.get(event.offer)
     leg = offer.legs.get(event.device) if offer else None
     if offer is None or leg is None:
@@ -59,7 +61,7 @@ def handle_leg(floor: Floor, event: LegEvent) -> None:
 
 
 def number_refused(floor: Floor, event: NumberRefused) -> None:
-    """The carrier does not let a leg show the number it showed: nothing that the agent did."""
+    """The carrier rejected the caller ID that a leg presented. The agent did nothing wrong."""
     offer = floor.offers.get(event.offer)
     if offer is not None:
         then = "business" if event.again else "none"
@@ -117,14 +119,14 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 
 def _leg_over(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    """One phone less; the offer has failed when it was the last one."""
+    """A leg ended. If it was the last one, the offer has failed."""
     _mark_ended(floor, offer, leg, event)
     failing.leg_over(floor, offer)
 
 
 def _moved(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    """Another phone picked the ringing call up: the offer becomes its agent's, if we know them."""
-    assert isinstance(event, LegMoved)  # noqa: S101 - narrows the type; the table sees to it
+    """Another phone picked up the ringing call: the offer passes to the agent of that phone."""
+    assert isinstance(event, LegMoved)  # noqa: S101 - narrows the type; the table guarantees it
     if leg.stopping:
         _too_late(floor, offer, leg, event)
         return
@@ -142,9 +144,10 @@ def _moved(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 
 def _may_take(agent: Agent, offer: Offer) -> bool:
-    """Whether an agent can have an offer that was another's: in the queue, here, and with a hand free.
+    """Whether an agent can take over another agent's offer.
 
-    What rings for them is no hindrance: it is withdrawn.
+    They must be a member of the queue, present, and have spare capacity. Offers that ring for them
+    are no obstacle, because those are withdrawn.
     """
     if agent is offer.agent:
         return True
@@ -172,14 +175,14 @@ def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
 
 
 def _connect_lost(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    """The phone that accepted is gone before a word was said; another leg's end means nothing."""
+    """The leg that accepted is gone before a word was said. Other legs do not matter here."""
     _mark_ended(floor, offer, leg, event)
     if leg is offer.winner:
         connect_failed(floor, offer.call, offer, ConnectFault.LEG_GONE)
 
 
 def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) -> None:
-    """Caller and agent did not come together."""
+    """Caller and agent could not be connected."""
     if offer.consult:
         legs.close(floor, offer, StopReason.WITHDRAWN, why.value)
         return
@@ -192,7 +195,7 @@ def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) ->
 
 
 def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    """The agent is on-hook after a talk, or after a moment that was none."""
+    """The agent is on-hook after a conversation, or after a moment too short to be one."""
     _mark_ended(floor, offer, leg, event)
     if leg is not offer.winner:
         return
@@ -222,20 +225,20 @@ def _hardly_talked(floor: Floor, offer: Offer) -> bool:
 
 
 def _quiet(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    """One phone less to wait for."""
+    """A leg ended that we waited for."""
     _mark_ended(floor, offer, leg, event)
     if not legs.live(offer):
         legs.finish(floor, offer)
 
 
 def _again(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    """Accepted: known already, or by a second device of the same person, which is being stopped."""
+    """Accepted again, or by a second device of the same agent, which is already being stopped."""
     if leg is not offer.winner:
         _too_late(floor, offer, leg, event)
 
 
 def _too_late(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    """Picked up while being stopped: it is being hung up, nobody is connected to it."""
+    """Picked up while being stopped: the leg is being hung up and no caller is connected to it."""
     floor.note(
         f"{type(event).__name__} from {leg.device.address} after offer {offer.id} was decided"
     )
@@ -253,7 +256,7 @@ def _odd(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 
 def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
-    assert isinstance(event, LegEnded)  # noqa: S101 - narrows the type; the table sees to it
+    assert isinstance(event, LegEnded)  # noqa: S101 - narrows the type; the table guarantees it
     state, leg.state = leg.state, _LEG_ENDED
     if leg.asked:
         floor.timers.accept.cancel((offer.id, leg.device.id))

@@ -1,4 +1,4 @@
-"""What agents ask for, and supervisors for them: sign in and out, pause, resume, ready."""
+"""Requests by agents, or by supervisors for them: sign in and out, pause, resume, ready."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from callrouter.model.table import SignIn
 
 
 def refusal(floor: Floor, event: PersonEvent) -> str:
-    """Why a request can't be granted, in words for whoever asked; empty if it can."""
+    """Why a request can't be granted, in words for the person who asked; empty if it can."""
     agent = floor.agents.get(event.agent)
     if agent is None or agent.gone:
         return f"there is no agent '{event.agent}'"
@@ -65,7 +65,7 @@ def _no_switch(agent: Agent, event: DeviceSwitched) -> str:
 
 
 def handle_person(floor: Floor, event: PersonEvent) -> None:
-    """What an agent, or a supervisor for them, asked for."""
+    """Handle a request by an agent, or by a supervisor for them."""
     reason = refusal(floor, event)
     if reason:
         floor.note(f"{type(event).__name__} refused: {reason}")
@@ -77,8 +77,8 @@ def handle_person(floor: Floor, event: PersonEvent) -> None:
 def activity(agent: Agent) -> AgentState:
     """What the agent is doing, as far as their own requests are concerned.
 
-    Unlike `agents.state` it does not look at phones: someone whose phone is unplugged can sign in and
-    out. An offer that is being silenced is no more than that.
+    Unlike `agents.state` this ignores devices: an agent with an unplugged phone can sign in and
+    out. An offer that is being cancelled counts as nothing.
     """
     states = {offer.state for offer in agent.offers.values()}
     if states & OFF_HOOK:
@@ -110,15 +110,15 @@ def _sign_in(floor: Floor, agent: Agent, event: PersonEvent) -> None:
 
 
 def _stay(floor: Floor, agent: Agent, event: PersonEvent) -> None:
-    """At work already: only a sign-out that was pending is taken back."""
-    if not agent.signed_in:  # found in a talk after a restart that nobody remembered
+    """Already signed in: only withdraw a pending sign-out."""
+    if not agent.signed_in:  # found in a conversation after a restart that kept no sign-in
         _sign_in(floor, agent, event)
     agent.pending_sign_out = False
     touch(floor, agent)
 
 
 def _nothing(_floor: Floor, _agent: Agent, _event: PersonEvent) -> None:
-    """It is so already."""
+    """The request changes nothing."""
 
 
 def _sign_out(floor: Floor, agent: Agent, event: PersonEvent) -> None:
@@ -141,7 +141,7 @@ def _sign_out_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
 
 
 def _pause(floor: Floor, agent: Agent, event: PersonEvent) -> None:
-    assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table sees to it
+    assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table guarantees it
     reason = reason_of(floor.table.pauses, event.reason) or ""
     if agent.pause != reason:
         set_pause(floor, agent, reason, event.by)
@@ -153,7 +153,7 @@ def _pause_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
 
 
 def _pause_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
-    assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table sees to it
+    assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table guarantees it
     agent.pending_pause = reason_of(floor.table.pauses, event.reason) or ""
     agent.pending_by = event.by
     if by_another(agent, event.by):
@@ -171,8 +171,8 @@ def _resume(floor: Floor, agent: Agent, event: PersonEvent) -> None:
 
 
 def _switch(floor: Floor, agent: Agent, event: PersonEvent) -> None:
-    """On or off; a device that rings or is in a call is let finish."""
-    assert isinstance(event, DeviceSwitched)  # noqa: S101 - narrows the type; the table sees to it
+    """Switch a device on or off. A call that rings or talks on it goes on."""
+    assert isinstance(event, DeviceSwitched)  # noqa: S101 - narrows the type; the table guarantees it
     if event.on is (event.device not in agent.devices_off):
         return
     if event.on:
@@ -192,7 +192,7 @@ def _ready(floor: Floor, agent: Agent, _event: PersonEvent) -> None:
 
 
 def _free(floor: Floor, agent: Agent, event: PersonEvent) -> None:
-    """Each phone that is in use is to count as free; what begins on it later counts again."""
+    """Treat every phone that is in use as free. A call that begins on it later counts again."""
     for device in agent.spec.devices:
         for pbx in device.pbxes if device.endpoint else ():
             if (
@@ -256,4 +256,4 @@ PERSON: Mapping[type, Mapping[AgentState, Action]] = {
         (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _switch
     ),
 }
-"""What each request does in each state. `RESERVED` is not told from `RINGING` here."""
+"""What each request does in each state. `RESERVED` counts as `RINGING` here."""

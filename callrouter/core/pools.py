@@ -1,4 +1,4 @@
-"""Pools: the available agents of a lane, in the order in which the queue's policies take them."""
+"""Pools: the available agents of a lane, in the order of the queue's policies."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 Ranks: TypeAlias = tuple[Rank, ...]
 
 Entry: TypeAlias = tuple[Ranks, float, str]
-"""Ranks, idle clock, name: the order of `OrderedPool`."""
+"""Ranks, start of idle time, agent: the sort key of `OrderedPool`."""
 
 _Flat: TypeAlias = tuple[Any, ...]
-"""An `Entry` with its ranks not in a tuple of their own: three times faster to compare."""
+"""An `Entry` with its ranks flattened into the tuple: three times faster to compare."""
 
 NO_SAY = -1.0
-"""The idle clock in an `Entry` where a draw decides."""
+"""The idle time in an `Entry` where a draw decides."""
 
 
 class Dice(Protocol):
-    """The one kind of chance the core uses; `random.Random` is one."""
+    """The only randomness the core uses. `random.Random` implements it."""
 
     def randrange(self, stop: int, /) -> int:
         """A uniform draw from 0 to `stop` - 1."""
 
 
 class Front(NamedTuple):
-    """Who would be next: how they rank, and how many chances they have together in a draw."""
+    """The best agents of a pool: their sort key, and their combined chances in a draw."""
 
     key: Entry
     chances: int
@@ -46,25 +46,28 @@ class Pool(Protocol):
         """The agent is available from now on."""
 
     def discard(self, agent: str) -> None:
-        """The agent no longer is; nothing happens if it was not."""
+        """The agent is no longer available. Does nothing if they were not."""
 
     def first(self, passed: Collection[str]) -> Membership | None:
-        """Whom to call next, not counting the agents in `passed`."""
+        """The agent to ring next, leaving out the agents in `passed`."""
 
     def front(self, passed: Collection[str]) -> Front | None:
-        """What `first` would choose from. Draws nothing."""
+        """The front from which `first` would choose. Draws nothing."""
 
     def chances(self, passed: Collection[str]) -> int:
-        """How many chances there are in the draw that `first` would make; 0 where it makes none."""
+        """Number of chances in the draw that `first` would make; 0 if it makes none."""
 
     def has(self, passed: Collection[str]) -> bool:
-        """Whether there is anyone but the agents in `passed`. Draws nothing."""
+        """Whether there is an agent not in `passed`. Draws nothing."""
 
     def top(self, count: int) -> list[Entry]:
-        """The first few, for people to read."""
+        """The first `count` entries, for display."""
 
     def glance(self) -> tuple[Entry, ...]:
-        """The first few, as many as are at hand, in no order: nobody left out is before them."""
+        """The first few entries, as many as are cheap to get, in no order.
+
+        No agent left out ranks above them.
+        """
 
     def __len__(self) -> int: ...
 
@@ -74,8 +77,10 @@ class Pool(Protocol):
 class OrderedPool:
     """Agents by rank, then by idle time, then by name.
 
-    A heap whose entries of agents who have left stay until they come up, or until they are the most:
-    coming and going, which every agent does in every lane with every call, then costs next to nothing.
+    A heap with lazy removal. The entry of an agent who has left stays until it reaches the top, or
+    until the heap has grown to twice its live size and is rebuilt. Every agent enters and leaves
+    every lane with every call, and this makes that nearly free. `_entries` is the truth: a heap
+    entry counts only if it is the very object stored there.
     """
 
     def __init__(self, policies: tuple[Policy, ...], needs: Mapping[str, int]) -> None:
@@ -94,7 +99,7 @@ class OrderedPool:
         entry: _Flat
         if (
             len(self._ranks) == 1
-        ):  # nearly always, and every agent comes to every lane with every call
+        ):  # nearly always the case, and this runs for every agent in every lane with every call
             entry = (self._only(member, self._needs), agent.idle_since, name)
         else:
             ranks = [rank(member, self._needs) for rank in self._ranks]
@@ -147,7 +152,7 @@ class OrderedPool:
         return 0
 
     def top(self, count: int) -> list[Entry]:
-        """See `Pool`. Walks down from the top of the heap; nobody else is looked at."""
+        """See `Pool`. Walks down from the top of the heap and visits no other entries."""
         heap, entries = self._heap, self._entries
         found: list[Entry] = []
         ahead = [(heap[0], 0)] if heap else []
@@ -161,9 +166,10 @@ class OrderedPool:
         return found
 
     def glance(self) -> tuple[Entry, ...]:
-        """See `Pool`. Three levels of the heap: 3 to 7 agents.
+        """See `Pool`. Reads three levels of the heap, which gives 3 to 7 agents.
 
-        Whoever is further down is not before the least of the third level.
+        In a heap, an entry below the third level ranks after some entry of that level, and so after
+        the least of them. Every entry up to that least one is therefore among the first seven.
         """
         heap, entries = self._heap, self._entries
         if len(heap) <= 7:
@@ -189,10 +195,10 @@ def _told(entry: _Flat) -> Entry:
 
 
 class DrawnPool:
-    """Agents in groups of equal rank; the first group is drawn from.
+    """Agents grouped by equal rank. The first group is drawn from.
 
-    Within a group there is a list of names for each number of chances: one list, where all have the
-    same. A draw picks a list by its weight, and then a name; both are exact.
+    A group has one list of names for each number of chances; usually there is a single list. A draw
+    picks a list by its weight, then a name within it. Both steps are exact.
     """
 
     def __init__(self, policies: tuple[Policy, ...], needs: Mapping[str, int], dice: Dice) -> None:
@@ -224,7 +230,7 @@ class DrawnPool:
         group = self._groups[ranks]
         names = group[chances]
         last = names.pop()
-        if last != agent:  # the last one moves into the gap: removal costs the same at any size
+        if last != agent:  # fill the gap, so that removal takes constant time
             names[index] = last
             self._places[last] = (ranks, chances, index)
         if not names:
@@ -250,7 +256,7 @@ class DrawnPool:
 
     def chances(self, passed: Collection[str]) -> int:
         """See `Pool`."""
-        if len(self._groups) == 1 and not passed:  # the common case, of every offer
+        if len(self._groups) == 1 and not passed:  # the common case, at every offer
             weight = 0
             for chances, names in self._groups.peekitem(0)[1].items():
                 weight += chances * len(names)
@@ -259,7 +265,7 @@ class DrawnPool:
         return front.chances if front is not None else 0
 
     def _weight(self, ranks: Ranks, group: Mapping[int, list[str]], passed: Collection[str]) -> int:
-        """The chances that a group has together. Those in `passed` are few, whatever its size."""
+        """The combined chances of a group. `passed` is short, whatever the size of the group."""
         weight = sum(chances * len(names) for chances, names in group.items())
         for agent in passed:
             place = self._places.get(agent)
@@ -280,7 +286,7 @@ class DrawnPool:
         return None
 
     def _name(self, names: list[str], passed: Collection[str]) -> str | None:
-        """A uniform draw among those not passed over: by rejection first, since few are."""
+        """A uniform draw among the names not in `passed`. Tries rejection first: few are."""
         for _ in range(4):
             agent = names[self._dice.randrange(len(names))]
             if agent not in passed:
@@ -293,7 +299,7 @@ class DrawnPool:
         return _others(self._places, passed)
 
     def top(self, count: int) -> list[Entry]:
-        """See `Pool`. Within a group neither order nor idle time has a meaning."""
+        """See `Pool`. Within a group, order and idle time mean nothing."""
         found: list[Entry] = []
         for ranks, group in self._groups.items():
             for names in group.values():
@@ -306,7 +312,7 @@ class DrawnPool:
         """See `Pool`."""
         if (
             len(self._groups) == 1
-        ):  # of every offer; a walk over a sorted dict costs more than the rest
+        ):  # at every offer: walking a sorted dict would cost more than all the rest
             ranks, group = self._groups.peekitem(0)
             if len(group) == 1:
                 (names,) = group.values()
@@ -323,7 +329,7 @@ class DrawnPool:
 def _weights(
     group: Mapping[int, list[str]], passed: Collection[str]
 ) -> list[tuple[int, list[str]]]:
-    """The lists of a group with the chances of those in them who are not passed over."""
+    """The lists of a group, each with the total chances of its names that are not in `passed`."""
     if not passed:
         return [(chances * len(names), names) for chances, names in group.items()]
     weighed = [
@@ -344,7 +350,7 @@ def _others(there: Collection[str], passed: Collection[str]) -> bool:
 def _ranker(
     policies: tuple[Policy, ...], needs: Mapping[str, int]
 ) -> Callable[[Membership], Ranks]:
-    """One function for a list of policies, of which the later break the ties of the earlier."""
+    """One ranking function for a list of policies. Later ones break the ties of earlier ones."""
     if len(policies) == 1:
         only = policies[0].rank
         return lambda member: (only(member, needs),)
@@ -353,7 +359,7 @@ def _ranker(
 
 
 def make_pool(policies: tuple[Policy, ...], needs: Mapping[str, int], dice: Dice) -> Pool:
-    """The pool that a queue's list of policies needs; nothing after a draw can matter."""
+    """The pool for a queue's list of policies. A policy that comes after a draw has no effect."""
     for place, policy in enumerate(policies):
         if policy.draws:
             return DrawnPool(policies[: place + 1], needs, dice)

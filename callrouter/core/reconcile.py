@@ -1,8 +1,8 @@
-"""Coming back into step with a PBX: the difference between what we know and what is, as events.
+"""Gets back in step with a PBX by turning the differences from its snapshot into events.
 
-What we missed while the link was down is made up for by the ordinary events, so that there are few
-rules here; what we never knew of is taken in by `adopt`. A snapshot of a PBX that was in step all along
-(a look for drift) passes through here too, and must change nothing.
+What was missed while the link was down is replayed as ordinary events, so few rules are needed
+here. What the core never knew is taken over by `adopt`. Periodic snapshots of a PBX that was in
+step all along also pass through here, and must change nothing.
 """
 
 from __future__ import annotations
@@ -44,10 +44,13 @@ from callrouter.model.events import (
 
 
 def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
-    """The events that we must have missed, in an order that loses nobody.
+    """The events that must have been missed, in an order that leaves no caller or agent behind.
 
-    First who is gone (so that no agent is held by a call that is over), then what became of those
-    who are still there.
+    Callers who are gone come first, so that no agent is held by a call that is over. Then comes
+    what happened to the callers who are still there.
+
+    The generator reads the floor again as it goes on: each event is handled before the next one is
+    made, so a comparison sees the effects of the earlier ones.
     """
     pbx = seen.pbx
     was_up = pbx in floor.up
@@ -68,7 +71,7 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
     connecting = [(call, call.winner) for call in ours if call.state is CallState.CONNECTING]
     just_ordered = {order.offer for order in floor.out if isinstance(order, Ring)}
     for offer in list(floor.offers.values()):
-        # What a deadline has led to in this very step, no snapshot can show yet.
+        # A snapshot cannot show yet what a deadline has ordered in this very event.
         if offer.call.pbx == pbx and offer.id not in just_ordered:
             yield from _compare_offer(floor, offer, found)
     for call, winner in connecting:
@@ -76,13 +79,13 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
             continue
         if there[call.id].talking_to == winner.id:
             yield CallConnected(call=call.id, offer=winner.id)
-        elif not was_up:  # while in step, the order may simply still be on its way
+        elif not was_up:  # while in step, the order may still be on its way
             yield ConnectFailed(call=call.id, offer=winner.id, why=ConnectFault.FAILED)
     adopt.unknown(floor, seen, gap=not was_up)
 
 
 def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
-    # There may be ten thousand, and calls wait meanwhile: nothing is made of those that are as known.
+    # There may be ten thousand endpoints while calls wait, so an unchanged one yields no event.
     for (pbx, endpoint), known in list(floor.reached.items()):
         if pbx == seen.pbx and endpoint not in seen.endpoints and known is not Reached.UNREACHABLE:
             yield EndpointChanged(pbx=pbx, endpoint=endpoint, state=Reached.UNREACHABLE)
@@ -95,7 +98,7 @@ def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
 
 
 def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
-    """A caller who is there: talking with whom we think, with someone else, or with nobody."""
+    """A caller who is there: talking to the agent we expect, to another agent, or to none."""
     mine = call.winner.id if call.winner is not None else ""
     if found.talking_to == mine:
         return
@@ -103,7 +106,7 @@ def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
         if call.state is CallState.TALKING:
             calls.back_in_line(floor, call, "found waiting after a gap", blame=False, hold=False)
         return
-    # In a talk that we do not know of: `adopt` takes it in once nothing stands in its way.
+    # A conversation we do not know. `adopt` takes it over once nothing stands in its way.
     if call.state is CallState.TALKING:
         calls.transferred(floor, call, TransferKind.ATTENDED, found.talking_to)
     elif call.state is CallState.CONNECTING:
@@ -114,7 +117,7 @@ def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
 
 
 def _let_go(floor: Floor, offer: Offer) -> None:
-    """Strike an offer off our books without touching a phone."""
+    """Drop an offer from the core's books without touching a phone."""
     for leg in offer.legs.values():
         leg.state = LegState.ENDED
     if offer.state is OfferState.CLOSING:
@@ -126,11 +129,11 @@ def _let_go(floor: Floor, offer: Offer) -> None:
 def _compare_offer(
     floor: Floor, offer: Offer, found: dict[tuple[str, str], SeenLeg]
 ) -> Iterator[Event]:
-    """What became of the phones of one offer."""
+    """What happened to the legs of one offer."""
     live = [leg for leg in offer.legs.values() if leg.state in legs.LIVE]
     gone = [leg for leg in live if (offer.id, leg.device.id) not in found]
     if gone == live and offer.state is OfferState.RINGING:
-        # Nobody knows why (a restart of the PBX ends all there is): it is not the agent's doing.
+        # The reason is unknown (a restart of the PBX ends every leg), so the agent is not blamed.
         for leg in gone:
             leg.state, leg.end = LegState.ENDED, LegEnd.HUNG_UP
         failing.withdraw(floor, offer, StopReason.WITHDRAWN)
@@ -138,14 +141,15 @@ def _compare_offer(
     for leg in live:
         seen = found.get((offer.id, leg.device.id))
         if seen is None:
-            # Of one that was not accepted nobody knows why it ended: nothing is held against it.
+            # Why a leg ended before it was accepted is unknown, so it is not held against the
+            # device.
             leg.stopping = leg.stopping or leg.state is not LegState.ACCEPTED
             yield LegEnded(offer=offer.id, device=leg.device.id, why=LegEnd.HUNG_UP)
         elif leg.stopping:
             order = StopRing(
                 pbx=leg.pbx, offer=offer.id, device=leg.device.id, why=StopReason.WITHDRAWN
             )
-            floor.order(order)  # again: the first may have been lost
+            floor.order(order)  # once more, because the first order may have been lost
         elif leg.state is not LegState.ACCEPTED:
             yield from _off_hook(offer, leg, seen)
 
@@ -158,7 +162,7 @@ def _off_hook(offer: Offer, leg: Leg, seen: SeenLeg) -> Iterator[Event]:
 
 
 def lost(floor: Floor, pbx: str) -> None:
-    """The link is down: nothing is ordered from this PBX until it is in step again."""
+    """The link is down: order nothing from this PBX until it is in step again."""
     if pbx not in floor.up:
         return
     floor.up.discard(pbx)
@@ -170,7 +174,7 @@ def lost(floor: Floor, pbx: str) -> None:
 
 
 def restore(floor: Floor, event: AgentRestored) -> None:
-    """An agent as they were before a restart; deadlines are kept, not started anew."""
+    """Restore an agent as they were before a restart. Deadlines keep their original times."""
     agent = floor.agent_named(event.agent)
     if agent is None or agent.gone:
         floor.note(f"'{event.agent}' was an agent before the restart and is none now")
@@ -179,7 +183,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     agent.signed_in = event.signed_in or agent.signed_in
     agent.idle_since = min(floor.now, floor.now if event.idle_since is None else event.idle_since)
     agent.misses, agent.calls = event.misses, event.calls
-    # A clock may have been ahead: nothing that was kept is later than now.
+    # The clock may have been ahead: no restored time may lie in the future.
     at = event.changed_at
     agent.changed_by, agent.changed_at = (
         event.changed_by,
@@ -198,7 +202,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
             agent.signed_in_at = min(floor.now, event.signed_in_at)
         elif agent.signed_in_at is None:
             agent.signed_in_at = agent.idle_since
-        if agent.offers:  # their PBX was in step first, and there they talk
+        if agent.offers:  # their PBX was in step first, and showed them in a conversation
             agent.pending_pause, agent.pending_by = event.pause_reason, event.changed_by
         else:
             agent.pause = event.pause_reason
@@ -216,7 +220,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
 
 
 def _since(floor: Floor, agent: Agent, event: AgentRestored) -> None:
-    """Since when the agent is what they were before, once it is seen that they still are."""
+    """Restore the time of the last state change, if the agent is found in the same state."""
     shown = next((state for state in AgentState if state.value == event.shown), None)
     if event.since is None or shown is None:
         return
@@ -228,9 +232,10 @@ def _since(floor: Floor, agent: Agent, event: AgentRestored) -> None:
 
 
 def _wrap_up(floor: Floor, agent: Agent, event: AgentRestored) -> None:
-    """Go on with after-call work, if it is not over by now.
+    """Continue after-call work unless it is over by now.
 
-    It never takes longer than the rules give it: a clock that was set back must not keep anyone in it.
+    It never takes longer than the configuration allows: a clock that was set back must not keep an
+    agent in wrap-up.
     """
     until = event.wrap_until
     if until is None:

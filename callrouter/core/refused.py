@@ -1,10 +1,4 @@
-"""Calls that agents have refused, so kept that who has not is found without a walk past the others.
-
-A tree in the order of the line (a treap: of two nodes the one with the higher weight is above). Each
-node knows which agents refused every call below it, so that whoever looks for a call steps over whole
-branches: a look, a call more or a call less touch some log2(n) nodes, however many calls everybody
-who is free has refused.
-"""
+"""Calls with their excluded agents, indexed so that any agent quickly finds their first call."""
 
 from __future__ import annotations
 
@@ -21,14 +15,18 @@ Passed: TypeAlias = frozenset[str]
 """The agents who are not to be rung for a call now."""
 
 Skips: TypeAlias = Callable[[Passed], bool]
-"""Whether a call for which these agents are not to be rung is to be stepped over. Then one for which
-these and others are not to be rung must be as well."""
+"""Whether to skip a call from which these agents are excluded.
+
+It must be monotonic: if it skips for a set, it skips for every larger set. Only then does skipping
+a subtree by what its calls have in common skip no call that would have been accepted.
+"""
 
 
 class _Node:
-    """One call, and what is known of it and of all below it.
+    """One call, and a summary of it and everything below it.
 
-    Its weight must look like chance and not be chance: a hash of a number is the same everywhere.
+    The weight must look random without being random. The hash of a tuple of numbers is the same in
+    every process, so runs can be replayed.
     """
 
     __slots__ = ("common", "entry", "left", "passed", "right", "weight")
@@ -50,26 +48,27 @@ class Refused:
         self._root: _Node | None = None
 
     def add(self, entry: Entry, passed: Passed) -> None:
-        """Keep a call that is not kept yet."""
+        """Insert a call that is not in the tree."""
         before, after = _split(self._root, entry)
         self._root = _joined(_joined(before, _Node(entry, passed)), after)
 
     def discard(self, entry: Entry) -> None:
-        """Keep it no longer; nothing happens if it was not kept."""
+        """Remove a call. Does nothing if it is not in the tree."""
         self._root = _without(self._root, entry)
 
     def first(self, skips: Skips) -> Entry | None:
-        """The first call that is not stepped over."""
+        """The first call that is not skipped."""
         node = self._root
         if node is None or skips(node.common):
             return None
-        while True:  # somewhere from here down is one, since not all are stepped over
+        while True:  # the current subtree is not skipped as a whole, so it contains a match
             if node.left is not None and not skips(node.left.common):
                 node = node.left
             elif not skips(node.passed):
                 return node.entry
             else:
-                assert node.right is not None  # noqa: S101 - it must be there, then
+                # Neither the left subtree nor this call matched.
+                assert node.right is not None  # noqa: S101
                 node = node.right
 
     def __bool__(self) -> bool:
@@ -77,7 +76,7 @@ class Refused:
 
 
 def _split(node: _Node | None, entry: Entry) -> tuple[_Node | None, _Node | None]:
-    """Those before an entry, and those after it."""
+    """Split a tree into the entries before `entry` and those after it."""
     if node is None:
         return None, None
     if node.entry < entry:
@@ -88,7 +87,7 @@ def _split(node: _Node | None, entry: Entry) -> tuple[_Node | None, _Node | None
 
 
 def _joined(before: _Node | None, after: _Node | None) -> _Node | None:
-    """One tree of two, of which one is all before the other."""
+    """Join two trees, where every entry of the first comes before every entry of the second."""
     if before is None:
         return after
     if after is None:
@@ -113,7 +112,7 @@ def _without(node: _Node | None, entry: Entry) -> _Node | None:
 
 
 def _summed(node: _Node) -> _Node:
-    """Who refused all from here down, worked out anew from one level below."""
+    """Update the set of agents excluded from the whole subtree, from the values one level below."""
     common = node.passed
     for below in (node.left, node.right):
         if below is not None:

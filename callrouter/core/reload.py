@@ -1,8 +1,8 @@
-"""Applying a routing table, at start and while calls are on.
+"""Applies a routing table, at start and while calls are in progress.
 
-Nothing that is going on is disturbed: calls keep their places and clocks, agents their states, and
-round-robin its turns. What is taken out of the table finishes first: an agent the call, a queue all of its
-calls (it drains: no new call enters it, and its agents serve those who wait).
+Nothing in progress is disturbed: calls keep their positions and clocks, agents their states, and
+round-robin its turns. What is removed from the table finishes first. An agent finishes their call.
+A queue drains: no new call enters it, and its agents serve the callers who wait.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from callrouter.model.table import AgentSpec, QueueSpec, SignIn, Table
 
 
 def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
-    """Make `table` the one in force; `more` if it is one part of a large change.
+    """Make `table` the one in force. `more` means it is one part of a large change.
 
-    Only what differs is touched: calls must not wait while ten thousand agents are gone over because
-    one of them has a new phone. Specs that are the same object are known to be the same
-    (`Table.reusing` sees to that beforehand).
+    Only what differs is touched: calls must not wait while ten thousand agents are checked because
+    one of them has a new phone. Specs that are the same object are equal (`Table.reusing` ensures
+    that the equal ones are shared).
     """
     before, floor.table = floor.table, table
     renaming.apply(floor, before, table)
@@ -60,7 +60,7 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
 
 
 def _take_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
-    """The agents that are not as they were, and the names of those who came or went."""
+    """The agents that changed, and the names of those who were added or removed."""
     changed: list[Agent] = []
     moved: set[str] = set()
     for name, agent in floor.agents.items():
@@ -92,7 +92,7 @@ def _take_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
 
 
 def _drop_devices(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
-    """What is known of devices that are taken out, or ring another phone now, is forgotten."""
+    """Forget what is known of devices that are removed or now ring another phone."""
     after = {device.id: device.address for device in spec.devices}
     for device in agent.spec.devices:
         if after.get(device.id) != device.address:
@@ -112,7 +112,7 @@ def _sign_in_always(floor: Floor, agent: Agent) -> None:
 
 
 def _take_queues(floor: Floor, table: Table, moved: set[str]) -> list[Queue]:
-    """The queues that are not as they were."""
+    """The queues that changed."""
     changed: dict[str, Queue] = {}
     remade: dict[str, Queue] = {}
     for queue in _begin_draining(floor, table):
@@ -140,7 +140,7 @@ def _take_queues(floor: Floor, table: Table, moved: set[str]) -> list[Queue]:
 
 
 def _begin_draining(floor: Floor, table: Table) -> list[Queue]:
-    """Take out the queues that are not in the table; those that have calls are returned, and stay for them."""
+    """Remove the queues that are not in the table. Returns those that stay and drain."""
     for queue in list(floor.queues.values()):
         queue.gone = queue.id not in table.queues
         if not queue.gone:
@@ -153,7 +153,7 @@ def _begin_draining(floor: Floor, table: Table) -> list[Queue]:
 
 
 def _served_otherwise(before: QueueSpec, after: QueueSpec) -> bool:
-    """Whether the lanes of a queue have to be others: their order, or who may stand in which."""
+    """Whether a queue needs new lanes, because their order or who may stand in them has changed."""
     return (
         before.policy != after.policy
         or before.skills != after.skills
@@ -162,12 +162,12 @@ def _served_otherwise(before: QueueSpec, after: QueueSpec) -> bool:
 
 
 def _tables(spec: QueueSpec) -> tuple[object, ...]:
-    """All that says who the members are."""
+    """Everything that determines who the members are."""
     return (spec.members, spec.shifts, spec.widen)
 
 
 def _named(spec: QueueSpec) -> Iterator[str]:
-    """Everyone whom a queue's rules name."""
+    """Every agent that a queue's configuration names."""
     more = [item.members for item in spec.shifts] + [item.members for item in spec.widen]
     for group in (spec.members, *more):
         for member in group:
@@ -175,9 +175,9 @@ def _named(spec: QueueSpec) -> Iterator[str]:
 
 
 def _dissolve(floor: Floor, queue: Queue) -> None:
-    """Take the lanes of a queue apart: nobody stands in them, on either side.
+    """Remove all lanes of a queue, with the calls and agents in them.
 
-    Its members are as available as they were, and stand in the new lanes as soon as calls need those.
+    The members stay available. They enter the new lanes as soon as calls create those.
     """
     for call in queue.waiting.values():
         calls.leave_lane(call)
@@ -187,9 +187,9 @@ def _dissolve(floor: Floor, queue: Queue) -> None:
 
 
 def _let_go(floor: Floor, agent: Agent, queue: Queue) -> None:
-    """Take an agent out of the lanes of a queue, and end their own lanes there.
+    """Take an agent out of the lanes of a queue, and remove their own lanes there.
 
-    They are as available as they were, and stay where they stand in other queues.
+    They stay available, and stay in the lanes of other queues.
     """
     agent.lanes_on.clear()
     if agent.lanes:
@@ -206,13 +206,13 @@ def _let_go(floor: Floor, agent: Agent, queue: Queue) -> None:
 
 
 def _take_members(floor: Floor, queue: Queue) -> None:
-    """Make the members those whom the rules name at this hour; who comes or goes changes lanes here."""
+    """Set the members to those configured for this hour, and add or remove them in the lanes."""
     before, queue.members = queue.members, {}
     over = queue.gone and queue.id not in floor.draining
     for spec, tier in () if over else calendar.members_now(floor, queue):
         agent = floor.agents.get(spec.agent)
         if agent is None or agent.gone:
-            if not queue.gone:  # else they were taken out with it
+            if not queue.gone:  # otherwise they were removed together with the queue
                 floor.note(f"queue {queue.id} names '{spec.agent}', who is no agent")
             continue
         membership = queue.known.get(spec.agent)
@@ -238,7 +238,7 @@ def _take_members(floor: Floor, queue: Queue) -> None:
 
 
 def _let_in(member: Membership) -> None:
-    """An agent who is available stands in the lanes there are; the calls in them look for themselves."""
+    """Add an available agent to the existing lanes. The calls in them are matched separately."""
     agent = member.agent
     for lane in member.queue.lanes.values() if agent.open else ():
         if lane.key.pbx in agent.open and lane.admits(member):
@@ -247,14 +247,14 @@ def _let_in(member: Membership) -> None:
 
 
 def _rank_anew(member: Membership) -> None:
-    """The agent stands where they stood, at another place: nobody comes or goes by that."""
+    """Move the agent to their new place in the same lanes. Their availability does not change."""
     for lane in member.agent.lanes:
         if lane.queue == member.queue.id:
             lane.idle.add(member)
 
 
 def _tell_callers(floor: Floor, queue: Queue) -> None:
-    """The queue's rules are others: those who wait have other limits, and may be open to others."""
+    """Apply a changed queue to its waiting calls: limits, lanes and announcements."""
     for call in queue.waiting.values():
         calls.leave_lane(call)
         calls.limit_wait(floor, call)
@@ -265,13 +265,7 @@ def _tell_callers(floor: Floor, queue: Queue) -> None:
 
 
 def expect(floor: Floor, removed: Mapping[str, QueueSpec], until: float) -> None:
-    """At start: keep queues that were taken out while no router ran, for callers whom a PBX may show in them.
-
-    Args:
-        floor: all there is; its table is in force and does not have them.
-        removed: their rules as they were last.
-        until: when every PBX has surely been compared with.
-    """
+    """At start, keep queues removed while no router ran, for callers still found in them."""
     table = floor.table
     lost = {name: spec for name, spec in removed.items() if name not in table.queues}
     if lost:
@@ -281,14 +275,14 @@ def expect(floor: Floor, removed: Mapping[str, QueueSpec], until: float) -> None
 
 
 def finish_draining(floor: Floor) -> None:
-    """Take out the queues whose last call has ended."""
+    """Remove the queues whose last call has ended."""
     for queue in [queue for queue in floor.draining.values() if not _drains(floor, queue)]:
         _take_out(floor, queue)
         floor.record(Happened.DRAINED, queue=queue.id)
 
 
 def _drains(floor: Floor, queue: Queue) -> bool:
-    """Whether a queue that is taken out still has calls, or may be shown some."""
+    """Whether a removed queue still has calls, or a PBX may still show some."""
     return (
         bool(queue.waiting)
         or floor.now < floor.expecting_until
@@ -297,7 +291,7 @@ def _drains(floor: Floor, queue: Queue) -> bool:
 
 
 def _take_out(floor: Floor, queue: Queue) -> None:
-    """A queue is gone for good, from every index."""
+    """Remove a queue for good, from every index."""
     floor.draining.pop(queue.id, None)
     _dissolve(floor, queue)
     _take_members(floor, queue)
@@ -308,7 +302,7 @@ def _take_out(floor: Floor, queue: Queue) -> None:
 
 
 def shift(floor: Floor, queue: Queue) -> None:
-    """A shift of a queue begins or ends: other agents are its members from now on."""
+    """A shift of a queue begins or ends, so its members change."""
     _take_members(floor, queue)
     for call in queue.waiting.values():
         calls.leave_lane(call)

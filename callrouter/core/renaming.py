@@ -1,8 +1,9 @@
-"""Queues and agents that go by other names from now on: all that belongs to them goes along.
+"""Renames queues and agents, with everything that belongs to them.
 
-The agent or queue stays the same object, so calls, talks, states, clocks and counts need nothing. What is kept under
-the name is moved to the new one here. The former name still leads to it for as long as `renamed_from` says so:
-channels of the PBX and rows of the store bear it over a restart.
+The agent or queue remains the same object, so calls, conversations, states, clocks and counts need
+no change. What is indexed by name is moved to the new name here. The former name still resolves for
+as long as `renamed_from` is configured, because PBX channels and database rows carry it across a
+restart.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _Value = TypeVar("_Value")
 
 
 def apply(floor: Floor, before: Table, table: Table) -> None:
-    """Give everything its new name that has one in `table`, and remember the former ones."""
+    """Rename everything that has a new name in `table`, and remember the former names."""
     if table.agents is not before.agents:
         for old, new in renamed(before.agents, table.agents).items():
             if old in floor.agents and new not in floor.agents:
@@ -51,7 +52,7 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
     agent.own_lanes.clear()
     for (
         call
-    ) in floor.calls.values():  # before what they refused changes, on which their places hang
+    ) in floor.calls.values():  # out of the lanes first: they are keyed by the names in `tried`
         if old in call.tried or old in call.offers:
             calls.leave_lane(call)
             floor.hungry[call.id] = call
@@ -68,7 +69,7 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
 
 
 def _agents_own(floor: Floor, agent: Agent, old: str) -> None:
-    """What the agent keeps themselves."""
+    """Rename the agent in their own data."""
     new = agent.id
     if agent.changed_by == old:
         agent.changed_by = new
@@ -85,7 +86,7 @@ def _agents_own(floor: Floor, agent: Agent, old: str) -> None:
 
 
 def _agents_places(floor: Floor, agent: Agent, old: str) -> None:
-    """Where others have the agent by name."""
+    """Rename the agent wherever others refer to them by name."""
     new, names = agent.id, {old: agent.id}
     for queue in floor.queues.values():
         queue.members = _keys(queue.members, names)
@@ -145,7 +146,7 @@ def _queue(floor: Floor, queue: Queue, new: str) -> None:
 
 
 def _out_of_lanes(floor: Floor, queue: Queue) -> None:
-    """The lanes of a queue bear its name: they are made again when a call needs them."""
+    """Remove the lanes of a queue, which carry its name. Calls create them again as needed."""
     for call in queue.waiting.values():
         calls.leave_lane(call)
         floor.hungry[call.id] = call
@@ -161,7 +162,7 @@ def _out_of_lanes(floor: Floor, queue: Queue) -> None:
 
 
 def _keys(values: Mapping[str, _Value], names: Mapping[str, str]) -> dict[str, _Value]:
-    """The same values in their order, under new names."""
+    """The same values in the same order, under new keys."""
     return {names.get(name, name): value for name, value in values.items()}
 
 

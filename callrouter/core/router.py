@@ -1,4 +1,4 @@
-"""The core's one door: events in, commands out, time as an argument."""
+"""The core's one entry point: events in, commands out, time as an argument."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from callrouter.model.events import Event
 from callrouter.model.table import QueueSpec, Table
 
 EXPECTED_WITHIN = 120.0
-"""Seconds from the start within which every PBX has shown its callers, or they are with its fallback."""
+"""Seconds after the start within which every PBX shows its callers, or its fallback has them."""
 
 
 class Router:
@@ -22,11 +22,11 @@ class Router:
     runtime is its only caller.
 
     Args:
-        table: who and what there is.
-        dice: where policies that draw get their chance from.
-        boot: a word that no earlier run used; offers' ids start with it.
-        now: the time.
-        removed: queues that were taken out while no router ran. Callers who are found in them are served.
+        table: the agents, queues and rules.
+        dice: the source of randomness for policies that draw.
+        boot: a word that no earlier run used. Offer ids start with it.
+        now: the time in epoch seconds.
+        removed: queues that were removed while no router ran. Callers found in them are served.
     """
 
     def __init__(
@@ -46,16 +46,18 @@ class Router:
         self.floor.out.clear()
 
     def handle(self, event: Event, now: float, present: float | None = None) -> list[Command]:
-        """Take one event at `now` (epoch seconds) and return what follows from it, in order.
+        """Handle one event at `now` (epoch seconds) and return the resulting commands, in order.
 
-        Deadlines up to `now` strike first, each as if it had been on time. A `now` before an earlier
-        one counts as that earlier one: time does not run backwards. Should the event have waited for us,
-        `present` is what time it really is: whatever is ordered now has its time from then on, and nobody
-        is rung anew before an event that is of the present: those behind it may say that they are taken.
+        Deadlines up to `now` are handled first, each as if it had expired on time. A `now` before
+        an earlier one counts as that earlier one: time does not run backwards.
+
+        `present` is the real time when `now` lags behind because the event had to wait. Timeouts
+        start from it, and no new offer is made until the backlog is drained: an event further back
+        may say that the agent or the caller is no longer there.
 
         Raises:
-            Exception: a fault of ours. What was ordered until then is kept and comes out with the
-                next call, and everyone is looked at again then, so that nobody is forgotten.
+            Exception: a bug in the core. Commands ordered before it are kept and returned by the next
+                call, which also re-evaluates every agent and call so that none is forgotten.
         """
         floor = self.floor
         try:
@@ -76,7 +78,10 @@ class Router:
         return out
 
     def _strike_due(self, now: float) -> None:
-        """Deadlines up to `now`. Those of one instant are one step, so that none gains by its name."""
+        """Handle deadlines up to `now`. Those of one instant are matched together.
+
+        So none of them gets an agent or a call just because its kind or id sorts first.
+        """
         floor = self.floor
         while (due := floor.timers.next()) is not None and due <= now:
             floor.now = max(floor.now, due)
@@ -85,9 +90,9 @@ class Router:
             matching.settle(floor)
 
     def mend(self) -> None:
-        """Look at everyone again with the next event, whatever the indexes say."""
+        """Re-evaluate every agent and call with the next event, whatever the indexes say."""
         matching.look_at_everyone(self.floor)
 
     def next_deadline(self) -> float | None:
-        """When `handle` must be called again at the latest, in epoch seconds; None: no need."""
+        """When `handle` must be called next at the latest, in epoch seconds; None: no deadline."""
         return self.floor.timers.next()

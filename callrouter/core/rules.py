@@ -1,4 +1,4 @@
-"""Rules on arrival: the first that fits is applied."""
+"""Rules on arrival: the first one that matches is applied."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from callrouter.model.table import Rule, Table
 
 
 def in_one_form(event: CallArrived, numbering: Numbering) -> CallArrived:
-    """A call whose numbers are in the form in which all numbers are compared and shown.
+    """A call with its numbers in the canonical form, in which all numbers are compared and shown.
 
-    A caller who withholds theirs has none, and no name that only says so.
+    A caller who withholds their number has none, and no name that merely says so.
     """
     caller, called = event.caller_number, event.called_number
     caller = numbering.form(caller) if caller else ""
@@ -36,14 +36,15 @@ def apply(
     *,
     found: bool = False,
 ) -> tuple[CallArrived, Rule | None]:
-    """What the rules make of a call, and which rule it was; None if none fits.
+    """The call as changed by the rules, and the rule that was applied; None if none matches.
 
     Args:
         table: the rules.
-        event: the call, its numbers in the one form.
-        now: the time.
-        waiting: how many callers wait in a queue.
-        found: the call was in its queue before, and stays there: what the floor was like when it came is not known.
+        event: the call, with its numbers in canonical form.
+        now: the time in epoch seconds.
+        waiting: returns the number of callers waiting in a queue.
+        found: the call was in its queue before and stays there. Rules about the number of waiting
+            callers do not apply, because that number on arrival is unknown.
     """
     for rule in table.rules:
         if not fits(rule, event, now):
@@ -62,7 +63,7 @@ def apply(
 
 
 def fits(rule: Rule, event: CallArrived, now: float) -> bool:
-    """Whether everything that a rule asks for about the call itself is so."""
+    """Whether the call itself meets every condition of the rule."""
     caller, called = event.caller_number, event.called_number
     return (
         (not rule.queues or event.queue in rule.queues)

@@ -1,9 +1,11 @@
-"""Whether anyone is there to wait for: which agents count as present for the calls of a PBX.
+"""Which agents count as present for the calls of a PBX, so that waiting makes sense.
 
-An agent counts who is signed in, not paused, and has a device that could ring through that PBX: busy or
-ringing for another call, but neither unregistered, outside its hours, switched off, nor out of reach for now.
-A queue keeps the number of them for each PBX. Whatever may change it marks the agent in `Floor.staffing`;
-`settle` counts again at the end of the step.
+An agent counts as present when they are signed in, not paused, and have a device that could ring
+through that PBX. They may be busy or ringing for another call. A device that is unregistered,
+outside its hours, switched off or unreachable for now does not count.
+
+A queue keeps the number of present agents for each PBX. Whatever may change it marks the agent in
+`Floor.staffing`; `settle` recounts at the end of the event.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ def present_on(floor: Floor, agent: Agent) -> tuple[str, ...]:
     if not agents.present(agent):
         return ()
     devices = agent.spec.devices
-    if len(devices) == 1 and len(devices[0].pbxes) == 1:  # as most agents have
+    if len(devices) == 1 and len(devices[0].pbxes) == 1:  # the usual case
         pbx = devices[0].pbxes[0]
         return (pbx,) if could_ring(floor, agent, devices[0], pbx) else ()
     found = {
@@ -32,7 +34,10 @@ def present_on(floor: Floor, agent: Agent) -> tuple[str, ...]:
 
 
 def could_ring(floor: Floor, agent: Agent, device: DeviceSpec, pbx: str) -> bool:
-    """Whether a device could ring through `pbx` if it were free. A link that is down says nothing."""
+    """Whether a device could ring through `pbx` if it were free.
+
+    A lost link to the PBX does not count against the device.
+    """
     own = (agent.id, device.id)
     if not device.enabled or device.id in agent.devices_off or own in floor.outside_hours:
         return False
@@ -43,7 +48,7 @@ def could_ring(floor: Floor, agent: Agent, device: DeviceSpec, pbx: str) -> bool
 
 
 def recount(floor: Floor) -> None:
-    """Bring the queues' counts up to date with the agents that were marked in this step."""
+    """Update the queues' counts from the agents that were marked during this event."""
     marked, floor.staffing = floor.staffing, {}
     for agent in marked.values():
         before, now = agent.present_on, present_on(floor, agent)
@@ -73,7 +78,7 @@ def _one_more(floor: Floor, queue: Queue, pbx: str) -> None:
 
 
 def count_members(floor: Floor, queue: Queue) -> None:
-    """Count all members of a queue: others than before belong to it."""
+    """Count all members of a queue again, after its members have changed."""
     queue.present = sum(agents.present(member.agent) for member in queue.members.values())
     there: dict[str, int] = {}
     for member in queue.members.values():
@@ -89,10 +94,10 @@ def count_members(floor: Floor, queue: Queue) -> None:
 
 
 def unstaffed_at(queue: Queue, pbx: str) -> float | None:
-    """When a queue's calls on a PBX leave for want of agents; None: there is one, or calls wait anyway.
+    """When a queue's calls on a PBX leave for want of agents; None if they do not.
 
-    At once where no member is signed in and unpaused; else after `nobody_after`, which bridges the moment in
-    which a phone restarts or a network comes back.
+    That is at once (0.0) if no member is signed in and unpaused. Otherwise it is after
+    `nobody_after` seconds, to allow for a phone that restarts or a network that comes back.
     """
     if queue.there.get(pbx) or isinstance(queue.spec.on_nobody, KeepWaiting):
         return None
@@ -102,7 +107,7 @@ def unstaffed_at(queue: Queue, pbx: str) -> float | None:
 
 
 def unstaffed(floor: Floor, call: Call) -> bool:
-    """Whether a call leaves now because no agent is there to wait for; else arms the moment when it will."""
+    """Whether a call leaves now because no agent is present. Otherwise arms the timer for it."""
     queue = call.queue
     if queue.there.get(call.pbx):
         return False

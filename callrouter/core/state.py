@@ -1,4 +1,4 @@
-"""What the core knows: calls, agents, offers, and the floor they are on. Plain data, no rules."""
+"""What the core knows: calls, agents, offers, and the floor that holds them all."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 
 
 MESSAGES = 5
-"""Of what an agent was told, so many of the last things are kept."""
+"""Number of recent messages kept per agent."""
 
 MOVES = 20
-"""Of the intervals at which a queue's line moved on, so many of the last are kept."""
+"""Number of recent intervals kept per queue, for the estimate of the wait."""
 
 DEPARTED = 10.0
-"""Seconds for which we know that a caller whom a PBX still shows has been sent away."""
+"""Seconds during which a caller who was sent away is expected to show up in snapshots still."""
 
 
-# Python 3.11 takes 0.1 µs to look up a member of an Enum, some eighty times a call: modules that every
-# call passes through keep those they need under names of their own.
+# Python 3.11 takes 0.1 µs to look up a member of an Enum, some eighty times per call. Modules that
+# every call passes through therefore bind the members they need to names of their own.
 
 
 class CallState(Enum):
-    """Where a caller is."""
+    """The state of a call."""
 
     WAITING = "waiting"
-    """In line, whether phones ring or not."""
+    """In the queue, whether or not phones ring for the caller."""
     CONNECTING = "connecting"
-    """An agent accepted; the PBX is bringing the two together."""
+    """An agent accepted; the PBX is connecting the two."""
     TALKING = "talking"
     ENDED = "ended"
 
 
 class OfferState(Enum):
-    """Where an offer is. It keeps its agent reserved until it is over."""
+    """The state of an offer. Its agent stays reserved until it has ended."""
 
     RINGING = "ringing"
     ACCEPTED = "accepted"
@@ -69,14 +69,14 @@ class OfferState(Enum):
 
 
 class LegState(Enum):
-    """Where the leg to one device is."""
+    """The state of the leg to one device."""
 
     PLANNED = "planned"
-    """Its `ring_after` has not passed."""
+    """Its `ring_after` has not passed yet."""
     PLACED = "placed"
     RINGING = "ringing"
     ANSWERED = "answered"
-    """Picked up, asked to press 1."""
+    """Picked up, and asked to press key 1."""
     ACCEPTED = "accepted"
     ENDED = "ended"
 
@@ -84,7 +84,7 @@ class LegState(Enum):
 
 
 class AgentState(Enum):
-    """What is true of an agent; the values are those of the API."""
+    """The status of an agent. The values are those of the API."""
 
     OFFLINE = "offline"
     AVAILABLE = "available"
@@ -98,7 +98,7 @@ class AgentState(Enum):
 
 
 class Strike(Enum):
-    """What a device did when it was rung, that speaks against ringing it again; in words."""
+    """A kind of device failure. The values are shown to people."""
 
     REFUSED = "refused a call"
     NOT_REACHED = "could not be reached"
@@ -121,14 +121,14 @@ class Leg:
     stopping: bool = False
     end: LegEnd | None = None
     rang_at: float | None = None
-    """Since when it has rung."""
+    """When it began to ring."""
     asked: bool = False
     """It was picked up and asked for key 1."""
 
 
 @dataclass(slots=True, eq=False)
 class Offer:
-    """The decision to ring an agent for a call; while they talk, the agent's part in it."""
+    """The decision to ring an agent for a call; later, the agent's part in the conversation."""
 
     id: str
     call: Call
@@ -141,29 +141,29 @@ class Offer:
     winner: Leg | None = None
     talked_since: float | None = None
     adopted: bool = False
-    """Found in a talk after a gap: nobody knows for how long they had talked."""
+    """Found in a conversation after a gap, so its duration is unknown."""
     outcome: str = ""
     consult: bool = False
-    """It is for the agent who has the call, and not for its caller."""
+    """It is a consultation: for the agent who has the call, not for the caller."""
     aside: bool = False
-    """It goes on, and no longer keeps the call from being offered to others."""
+    """It goes on, but the call is offered to other agents as well."""
     agent: Agent = field(init=False)
-    """Who is rung: that of `member`."""
+    """The agent being rung, which is that of `member`."""
 
     def __post_init__(self) -> None:
         self.agent = self.member.agent
 
     def hand_to(self, member: Membership) -> None:
-        """Another agent picked it up."""
+        """Another agent picked up the call."""
         self.member = member
         self.agent = member.agent
 
 
 @dataclass(frozen=True, slots=True)
 class Strikes:
-    """What the device at an address did when it was rung, and how many times in a row.
+    """How the device at an address failed, and how many times in a row.
 
-    `until`: it is left alone until then.
+    `until`: the end of its cooldown, in epoch seconds.
     """
 
     kind: Strike
@@ -172,7 +172,7 @@ class Strikes:
     until: float = 0.0
 
     def words(self) -> str:
-        """For people, after the name of the device."""
+        """A description for people, to follow the name of the device."""
         if self.count == 1:
             return self.kind.value
         if self.kind is Strike.REFUSED:
@@ -190,69 +190,72 @@ class Call:
     queue: Queue
     seq: int
     entered_at: float
-    """First entry into any queue: the order in line goes by it, and nothing else."""
+    """First entry into any queue. Only this determines the order within a priority."""
     queued_at: float
-    """Entry into the present queue, moved on by any time spent talking: all waits count from here."""
+    """Entry into the present queue, plus the time spent talking. All waits count from here."""
     priority: int = DEFAULT_PRIORITY
     caller_number: str = ""
-    """In the form of `callrouter.model.numbers`; empty: it is withheld."""
+    """In the canonical form of `callrouter.model.numbers`; empty if withheld."""
     caller_name: str = ""
     called_number: str = ""
     tag: str = ""
     first_agent: str = ""
-    """Whom the call prefers: named by the dialplan or a rule, or the caller's last agent."""
+    """The agent the call prefers: named by the dialplan or a rule, or the caller's last agent."""
     skills: Mapping[str, int] = field(default_factory=dict)
-    """What rules ask for, besides what the queue does."""
+    """Skills required in addition to those of the queue."""
     state: CallState = CallState.WAITING
     offers: dict[str, Offer] = field(default_factory=dict)
     """Ringing offers, by agent."""
     winner: Offer | None = None
     parks: bool = True
-    """Whether this talk can be held."""
+    """Whether this conversation can be put on hold."""
     held: bool = False
-    """The caller hears music, by the wish of the agent who has the call."""
+    """The caller is on hold, at the request of their agent."""
     consult: Offer | None = None
-    """A colleague whom that agent asks first."""
+    """The consultation of that agent with a colleague."""
     tried: dict[str, None] = field(default_factory=dict)
-    """Agents who refused or missed this call since it last went round, in that order. No set: unlike
-    one, an empty dict and one of names are nothing to the garbage collector."""
+    """Agents who refused or missed this call in the present round, in that order.
+
+    A dict and not a set, because the garbage collector does not track an empty dict or one that
+    holds only strings.
+    """
     been: tuple[str, ...] = ()
-    """Queues it has been in, so that an overflow in a circle ends."""
+    """Queues the call has been in, so that a circular overflow ends."""
     failed_at: float = 0.0
-    """When the last of those in `tried` failed: the pause before going round runs from here."""
+    """When the last agent in `tried` failed. The pause before the next round runs from here."""
     expired: bool = False
-    """`max_wait` has struck; what rings may finish ringing, nothing new is rung."""
+    """`max_wait` has expired: phones that ring may ring on, but no new offer is made."""
     lanes: tuple[Lane, ...] = ()
-    """The lanes in whose lines the call stands; none while it wants nobody more."""
+    """The lanes in which the call stands; empty while it wants no more agents."""
     tier: int = 0
-    """How many steps of widening it has waited for."""
+    """The escalation step the call has reached by waiting."""
     at_once: int = 1
     """How many agents may ring at once by now."""
     asides: bool = False
-    """Whether an offer of it ever stood aside: only then is it looked for one."""
+    """Whether an offer of this call was ever shared. Only then are its offers searched for one."""
     needs: NeedsKey = NO_NEEDS
-    """What skills an agent must have by now."""
+    """The skills an agent must have by now."""
     dropped_by: dict[str, None] = field(default_factory=dict)
-    """Agents whose phones took the call and were gone before a word was said."""
+    """Agents whose phones took the call and hung up before a word was said."""
     drops: int = 0
     """How often that happened."""
     connected_at: float | None = None
     origin_position: int = 0
     shown_number: str = ""
-    """The caller's number as the PBX wrote it, which agents' phones show: they may call it back as it is."""
+    """The caller's number as the PBX wrote it. Phones show this form, for calling back."""
     told_at: float | None = None
-    """When the caller's place was told last."""
+    """When the caller last heard an announcement."""
     told_place: int = 0
-    """The place in this queue that the caller was told last; 0: none."""
+    """The last position in this queue announced to the caller; 0: none."""
 
     @property
     def key(self) -> tuple[float, float, int]:
-        """The order within a queue: priority, first entry, and who was seen first."""
+        """The order within a queue: priority, first entry, then `seq`."""
         return (self.priority, self.entered_at, self.seq)
 
     @property
     def rank(self) -> tuple[float, float, float, int]:
-        """The order across queues: the heavier queue, then as within a queue."""
+        """The order across queues: the queue's weight first, then as within a queue."""
         return (-self.queue.spec.weight, self.priority, self.entered_at, self.seq)
 
     def passed(self) -> Passed:
@@ -262,13 +265,13 @@ class Call:
 
 @dataclass(slots=True, eq=False)
 class Membership:
-    """An agent in a queue."""
+    """An agent as a member of a queue."""
 
     agent: Agent
     queue: Queue
     spec: MemberSpec
     tier: int = 0
-    """The step of widening that opens the queue's calls to the agent; 0: they always are."""
+    """The escalation step that opens the queue's calls to the agent; 0: from the start."""
     turn: int = 0
     calls: int = 0
     talk: float = 0.0
@@ -311,40 +314,43 @@ class Membership:
 
 @dataclass(slots=True, eq=False)
 class Agent:
-    """A person, once, whatever the number of queues."""
+    """A person: one object, however many queues they serve."""
 
     spec: AgentSpec
     signed_in: bool = False
     signed_in_at: float | None = None
     pause: str | None = None
-    """The reason of a pause that holds now; None: not paused."""
+    """The reason of the current pause; None if not paused."""
     paused_at: float | None = None
     overstayed: bool = False
-    """Told already that the pause has lasted as long as it may."""
+    """Whether the agent was told that the pause has reached its limit."""
     pending_pause: str | None = None
     pending_sign_out: bool = False
     pending_by: str = ""
-    """Who asked for what is pending."""
+    """Who made the pending request."""
     promised: str = ""
-    """What was pending before a restart and was then carried out, for no call was known: ``pause`` or
-    ``sign-out``. Should the call be found, it is pending again."""
+    """A request that was pending before a restart: ``pause`` or ``sign-out``.
+
+    It was carried out then because no call was known. If the call is found after all, the request
+    is pending again.
+    """
     changed_by: str = ""
-    """Who signed the agent in or out, paused them or brought them back last."""
+    """Who last signed the agent in or out, paused or resumed them."""
     changed_at: float | None = None
     devices_off: dict[str, tuple[str, float]] = field(default_factory=dict)
-    """Devices that are switched off while we run, each with who did it and when."""
+    """Devices that were switched off at run time, each with who did it and when."""
     strikes: dict[str, Strikes] = field(default_factory=dict)
-    """What speaks against ringing a device."""
+    """The failures of devices, by device."""
     messages: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MESSAGES))
-    """What the agent was told last, and when."""
+    """The messages the agent was sent last, with their times."""
     wrap_until: float | None = None
     wrap_queue: str = ""
     idle_since: float = 0.0
     since: float = 0.0
-    """When the state shown last changed."""
+    """When the status shown last changed."""
     shown: AgentState = AgentState.OFFLINE
     before: tuple[AgentState, float] | None = None
-    """The state shown before a restart, and since when, until the PBX has shown whether it still is."""
+    """The status before a restart and its time, until a PBX has shown whether it applies."""
     misses: int = 0
     """Calls missed in a row."""
     calls: int = 0
@@ -353,21 +359,21 @@ class Agent:
     """When the agent was on calls within the last hour: from, to."""
     busy_share: float = 0.0
     offers_per_second: float = math.inf
-    """The least of the PBXes in `open`, brought up to date with it."""
+    """The lowest limit among the PBXes in `open`, updated together with it."""
     memberships: dict[str, Membership] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
     lanes: tuple[Lane, ...] = ()
     """The lanes in which the agent stands as available."""
     open: tuple[str, ...] = ()
-    """The PBXes through which the agent is available; empty while not available."""
+    """The PBXes through which the agent is available; empty if not available."""
     present_on: tuple[str, ...] = ()
     """The PBXes for whose calls the agent counts as present; see `callrouter.core.staffing`."""
     own_lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)
     """Lanes of calls that prefer this agent, by queue and PBX."""
     lanes_on: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
-    """The lanes the agent belongs to on each PBX, once asked for; forgotten when there are others."""
+    """A cache of the agent's lanes by PBX, cleared when the set of lanes changes."""
     gone: bool = False
-    """Taken out of the table; finishes what is going on."""
+    """Removed from the table; finishes what is in progress."""
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -376,30 +382,30 @@ class Agent:
 
 @dataclass(slots=True, eq=False)
 class Queue:
-    """Waiting calls with their rules."""
+    """A queue: its configuration, its members and its waiting calls."""
 
     spec: QueueSpec
     members: dict[str, Membership] = field(default_factory=dict)
     known: dict[str, Membership] = field(default_factory=dict)
-    """Every member there was, so that one who comes back with a shift has their turn and counts."""
+    """Every member so far, so that one who comes back with a shift keeps their turn and counts."""
     waiting: QueueLine = field(default_factory=QueueLine)
     lanes: dict[Where, Lane] = field(default_factory=dict)
     turns: int = 0
     present: int = 0
-    """Members signed in and not paused: when there are none, no caller waits."""
+    """Members signed in and not paused. If there are none, no caller waits."""
     there: dict[str, int] = field(default_factory=dict)
     """Members who count as present for the calls of each PBX; see `callrouter.core.staffing`."""
     absent: dict[str, float] = field(default_factory=dict)
-    """Since when there have been none, for each PBX on which there were some."""
+    """For each PBX that lost its last present member: when it did."""
     made_at: float = 0.0
-    """When the queue came to be, and there were none on any PBX."""
+    """When the queue was created, without a present member on any PBX."""
     answered: int = 0
     moves: deque[float] = field(default_factory=lambda: deque(maxlen=MOVES))
-    """Seconds between two callers who were taken, while there was a line; the last ones."""
+    """Recent intervals, in seconds, between two callers taken while the queue was not empty."""
     moved_at: float | None = None
-    """When the last caller was taken, if somebody has stood in line since."""
+    """When the last caller was taken; None if the queue has been empty since."""
     gone: bool = False
-    """Taken out of the table: it takes no new calls, and stays until those that are in it have ended."""
+    """Removed from the table: takes no new calls, and stays until the calls in it have ended."""
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -407,12 +413,12 @@ class Queue:
 
 
 class Floor:
-    """Everything on the call-centre floor, and what has been ordered in the present step.
+    """The whole state of the core, and the commands ordered during the present event.
 
     Attributes:
-        now: the time of the present step; of a deadline that is late, when it should have struck.
-        present: the time, also while late deadlines strike and events are taken that had waited for us:
-            phones and the PBX have their time from then on.
+        now: the time of the present event; for a late deadline, the time it was due.
+        present: the real time, also while late deadlines and delayed events are handled. Timeouts of
+            phones and the PBX start from it.
     """
 
     def __init__(self, *, dice: Dice, boot: str) -> None:
@@ -427,61 +433,61 @@ class Floor:
         self.offers: dict[str, Offer] = {}
         self.timers = Timers()
         self.up: set[str] = set()
-        """PBXes that are in step; nothing is ordered from the others."""
+        """PBXes that are in step. Nothing is ordered from the others."""
         self.paces: dict[str, float] = {}
-        """Offers per second of those PBXes that have such a limit."""
+        """Limit on offers per second, for the PBXes that have one."""
         self.parking: set[str] = set()
-        """PBXes that can put a caller on hold, and a colleague in the talk, when asked."""
+        """PBXes that can put a caller on hold and add a colleague to a conversation."""
         self.reached: dict[tuple[str, str], Reached] = {}
         self.in_use: dict[tuple[str, str], tuple[str, float]] = {}
-        """Phones in a call that is not ours: its channel, and since when."""
+        """Endpoints in a call that is not ours: its channel, and when it began."""
         self.owners: dict[tuple[str, str], list[Agent]] = {}
-        """Whose phone an endpoint is."""
+        """The agents that an endpoint belongs to."""
         self.resting: dict[tuple[str, str], float] = {}
-        """Devices (agent, device) that just failed, and until when they are left alone."""
+        """Devices (agent, device) in cooldown, and when it ends."""
         self.outside_hours: set[tuple[str, str]] = set()
-        """Devices (agent, device) that do not ring at this hour."""
+        """Devices (agent, device) outside their hours."""
         self.freed: dict[str, Agent] = {}
-        """Agents whose availability may have changed in this step."""
+        """Agents whose availability may have changed during this event."""
         self.hungry: dict[str, Call] = {}
-        """Calls that may want agents since this step."""
+        """Calls that may want agents since this event."""
         self.staffing: dict[str, Agent] = {}
-        """Agents who may count as present for other PBXes since this step."""
+        """Agents who may count as present for other PBXes since this event."""
         self.emptied: dict[str, Queue] = {}
-        """Queues that may have nobody left since this step."""
+        """Queues that may have lost their last agent during this event."""
         self.departed: OrderedDict[str, float] = OrderedDict()
-        """Calls that were sent away a short while ago, oldest first, and when."""
+        """Calls that were sent away a short while ago, oldest first, with the time."""
         self.out: list[Command] = []
         self.last_talks: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
-        """Whom a caller (queue, number) talked to last, and when it ended; the oldest first."""
+        """By queue and caller number: the last agent, and when they last talked; oldest first."""
         self.passed_on: OrderedDict[str, str] = OrderedDict()
-        """Who transferred a call away last, by call; the oldest first."""
+        """By call: the agent who last transferred it; oldest first."""
         self.former_agents: dict[str, str] = {}
-        """The agent whom a name belonged to before, by that name; the same for queues."""
+        """The present agent by each former name; `former_queues` likewise."""
         self.former_queues: dict[str, str] = {}
         self.draining: dict[str, Queue] = {}
-        """Queues that are taken out of the table and stay for the calls that are in them."""
+        """Queues removed from the table that stay for the calls in them."""
         self.expecting_until = 0.0
-        """Until then a PBX may still show callers in queues that were taken out while no router ran."""
+        """Until then a PBX may still show callers in queues removed while no router ran."""
         self.drifting = False
-        """Whether a queue's order moves with the clock alone."""
+        """Whether some queue's policy order changes with time alone."""
         self._serial = 0
 
     def agent_named(self, name: str) -> Agent | None:
-        """An agent by their id, or by the one that they had before."""
+        """An agent by their present or former id."""
         found = self.agents.get(name)
         return found or self.agents.get(self.former_agents.get(name, ""))
 
     def next_serial(self) -> int:
-        """A number that was not given out before."""
+        """A number that has not been used before."""
         self._serial += 1
         return self._serial
 
     def order(self, command: PbxCommand) -> None:
-        """Add a command to those of this step.
+        """Add a command to those of this event.
 
         Nothing is ordered from a PBX that is out of step: it could not be done, and done late it
-        could do harm. What was left out is made up for when the PBX's next snapshot is compared.
+        could do harm. The next snapshot of that PBX makes up for what was left out.
         """
         if command.pbx in self.up:
             self.out.append(command)
@@ -496,7 +502,7 @@ class Floor:
         departed.move_to_end(call)
 
     def note(self, text: str, mistake: str = "") -> None:
-        """Tell of something odd that is passed over; `mistake` as in `Note`."""
+        """Report something odd that is otherwise ignored. `mistake` is as in `Note`."""
         self.out.append(Note(text=text, mistake=mistake))
 
     def record(
@@ -509,7 +515,7 @@ class Floor:
         offer: str = "",
         detail: tuple[str | int | float, ...] = (),
     ) -> None:
-        """Tell of something that became true."""
+        """Report a fact."""
         self.out.append(
             Record(kind, self.now, "", queue, agent, offer, detail)
             if call is None
@@ -517,7 +523,7 @@ class Floor:
         )
 
     def lane(self, queue: Queue, where: Where) -> Lane:
-        """A lane of a queue, made when a call first needs it, with everyone who is available."""
+        """A lane of a queue, created with all available members when a call first needs it."""
         lane = queue.lanes.get(where)
         if lane is None:
             key = LaneKey(*where)
@@ -530,7 +536,7 @@ class Floor:
         return lane
 
     def own_lane(self, member: Membership, pbx: str) -> Lane:
-        """The lane of the calls of a queue that prefer one agent."""
+        """The lane of a queue's calls that prefer one agent."""
         agent, place = member.agent, (member.queue.id, pbx)
         lane = agent.own_lanes.get(place)
         if lane is None:
@@ -547,7 +553,7 @@ class Floor:
         return Lane(queue.id, key, make_pool(policies, dict(key.needs), self.dice))
 
     def all_lanes(self) -> Iterator[Lane]:
-        """Every lane there is."""
+        """Every lane of every queue and agent."""
         for queue in self.queues.values():
             yield from queue.lanes.values()
         for agent in self.agents.values():

@@ -1,10 +1,10 @@
-"""What an agent does with a caller they talk to: hold, transfer, ask a colleague first.
+"""What an agent does with a connected caller: hold, transfer, consult a colleague first.
 
-A transfer to a queue, or to a colleague in it, puts the caller back in line with their priority and first
-entry; whoever gave them away is the last choice there. A consultation is an offer like any other, to one
-colleague, that the call keeps apart from those that ring for a waiting caller: the caller is on hold, and
-stays the first agent's until that one puts them through or hangs up. Every agent stays busy until their own
-phone is on-hook.
+A transfer to a queue, or to a colleague in it, requeues the caller with their priority and first
+entry. The agent who gave them away is the last choice there. A consultation is an offer like any
+other, to one colleague; the call keeps it apart from offers for a waiting caller. During it the
+caller is on hold and belongs to the first agent until that agent puts them through or hangs up.
+Every agent stays busy until their own phone is on-hook.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NEED_PARKING = frozenset({TalkWish.HOLD, TalkWish.UNHOLD, TalkWish.CONSULT})
 
 
 def handle(floor: Floor, event: TalkRequested) -> None:
-    """Carry out what was asked for, or say in a note why not."""
+    """Carry out a request, or note why it is refused."""
     wrong = refusal(floor, event)
     if wrong:
         floor.note(wrong)
@@ -43,7 +43,7 @@ def handle(floor: Floor, event: TalkRequested) -> None:
 
 
 def refusal(floor: Floor, event: TalkRequested) -> str:  # noqa: C901 - a line for each wish
-    """Why something can't be done with a call now; empty if it can."""
+    """Why a request can't be granted now; empty if it can."""
     call = floor.calls.get(event.call)
     if call is None:
         return f"there is no call {event.call}"
@@ -63,7 +63,7 @@ def refusal(floor: Floor, event: TalkRequested) -> str:  # noqa: C901 - a line f
         case TalkWish.UNHOLD:
             known = (
                 call.held or call.winner.adopted
-            )  # who was on hold before a restart may be so still
+            )  # a caller on hold before a restart may still be
             return "" if known else f"the caller of {call.id} is not on hold"
         case TalkWish.TRANSFER:
             return _no_transfer(floor, call, event)
@@ -123,7 +123,7 @@ def _no_end(call: Call, wish: TalkWish) -> str:
 
 
 def park(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
-    """The caller hears music, or their agent again; `by` is who asked for it."""
+    """Put the caller on hold or take them off. `by` is who asked for it."""
     found = call.winner is not None and call.winner.adopted
     if call.held is not on or (found and not on):
         call.held = on
@@ -140,7 +140,7 @@ def park(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
 def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: str = "") -> None:
     """The agent gives the caller away: to a queue, or to a colleague in it who is rung first."""
     offer = call.winner
-    assert offer is not None  # noqa: S101 - it is a talk
+    assert offer is not None  # noqa: S101 - the call is in the TALKING state
     target = floor.queues[queue] if queue else call.queue
     if target.gone:
         calls.back_in_line(floor, call, "passed on")
@@ -168,7 +168,7 @@ def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: s
 
 
 def _colleague(floor: Floor, call: Call, event: TalkRequested) -> Membership | None:
-    """Whom to ring: the one who is named, or the first of a queue who is free."""
+    """The member to ring: the agent named, or the first one available in a queue."""
     if event.agent:
         agent = floor.agents[event.agent]
         own = call.queue.members.get(event.agent)
@@ -184,9 +184,9 @@ def _consult(floor: Floor, call: Call, member: Membership) -> None:
 
 
 def accepted(floor: Floor, offer: Offer) -> None:
-    """The colleague picks up: bring them to the agent who asks."""
+    """The colleague picked up: connect them to the agent who asks."""
     leg = offer.winner
-    assert leg is not None  # noqa: S101 - the caller has just set it
+    assert leg is not None  # noqa: S101 - just set by the calling function
     call = offer.call
     for other in offer.legs.values():
         if other is not leg:
@@ -196,7 +196,7 @@ def accepted(floor: Floor, offer: Offer) -> None:
 
 
 def connected(floor: Floor, offer: Offer) -> None:
-    """The two agents hear each other."""
+    """The two agents are connected."""
     floor.timers.accept.cancel(offer.id)
     offer.state = OfferState.TALKING
     offer.talked_since = floor.now
@@ -205,12 +205,12 @@ def connected(floor: Floor, offer: Offer) -> None:
 
 
 def failed(floor: Floor, offer: Offer, why: str) -> None:
-    """The colleague is not to be had; the caller stays on hold with the agent who asks."""
+    """The colleague can't be reached. The caller stays on hold with the agent who asks."""
     legs.close(floor, offer, StopReason.TIME_UP, why)
 
 
 def left(floor: Floor, offer: Offer) -> None:
-    """The colleague has hung up, and the caller was not put through."""
+    """The colleague has hung up without taking the caller."""
     call = offer.call
     if call.consult is offer:
         call.consult = None
@@ -220,10 +220,10 @@ def left(floor: Floor, offer: Offer) -> None:
 
 
 def put_through(floor: Floor, call: Call, by: str = "") -> None:
-    """The colleague has the caller from here on; the agent who asked is let go."""
+    """Give the caller to the colleague, and release the agent who asked."""
     giver, taker = call.winner, call.consult
-    assert giver is not None  # noqa: S101 - it is a talk
-    assert taker is not None  # noqa: S101 - `refusal` and whoever calls have looked
+    assert giver is not None  # noqa: S101 - the call is in the TALKING state
+    assert taker is not None  # noqa: S101 - checked by `refusal` and by every caller
     taker.consult, call.consult, call.winner = False, None, taker
     call.held = False
     taker.agent.calls += 1
@@ -240,9 +240,10 @@ def put_through(floor: Floor, call: Call, by: str = "") -> None:
 
 
 def giver_left(floor: Floor, call: Call) -> bool:
-    """The agent who asks hangs up: that puts the caller through, if the colleague is there.
+    """The agent who asks hangs up, which puts the caller through if the colleague is there.
 
-    Else they go back in line, the colleague first if free. False: nobody was being asked.
+    Otherwise the caller is requeued, for the colleague first if free. Returns False if no colleague
+    was being asked.
     """
     consult = call.consult
     if consult is None:

@@ -1,4 +1,4 @@
-"""Deadlines, each under a key: setting a key again replaces it, so none can be doubled or lost."""
+"""Deadlines, each under a key. Setting a key again replaces its deadline: no duplicates."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 
 class Timer(IntEnum):
-    """Kinds of deadlines; of two that fall on the same instant the lower kind strikes first.
+    """Kinds of deadlines. Of two that are due at the same instant, the lower kind comes first.
 
-    `WAIT` precedes `RETRY` so that a caller whose time is up is not rung for once more.
+    `WAIT` comes before `RETRY` so that a caller whose time is up is not rung for once more.
     """
 
     __hash__ = int.__hash__  # Enum's own is written in Python
@@ -37,7 +37,10 @@ class Timer(IntEnum):
 
 
 class Key(NamedTuple):
-    """What a deadline is for: a call, an offer, an agent or one device of it, a queue, or no one."""
+    """What a deadline is for: a call, an offer, an agent or one of their devices, a queue.
+
+    `id` is empty for deadlines of the clock as a whole.
+    """
 
     kind: Timer
     id: str
@@ -45,10 +48,10 @@ class Key(NamedTuple):
 
 
 Owner: TypeAlias = str | tuple[str, str]
-"""Whose deadline it is: the id of a call, an offer, an agent or a queue, or an id and a device."""
+"""Owner of a deadline: the id of a call, offer, agent or queue, or an id and a device."""
 
 _Entry: TypeAlias = tuple[float, int, Owner]
-"""When, the value of the kind, and whose: nothing that the garbage collector would have to look at."""
+"""Due time, kind and owner: only types that the garbage collector does not have to track."""
 
 
 _KINDS: Final = tuple(Timer)
@@ -66,7 +69,7 @@ class Deadlines:
         self._heap = heap
 
     def set(self, owner: Owner, at: float) -> None:
-        """Strike at `at`, and no longer at any earlier-set time."""
+        """Arm the deadline for `at`, replacing any earlier setting."""
         if self._armed.get(owner) == at:
             return
         self._armed[owner] = at
@@ -76,35 +79,41 @@ class Deadlines:
             self._timers.sweep()
 
     def cancel(self, owner: Owner) -> None:
-        """Forget it; nothing happens if it was not set."""
+        """Disarm the deadline. Does nothing if it is not armed."""
         self._armed.pop(owner, None)
 
     def at(self, owner: Owner) -> float | None:
-        """When it strikes, or None."""
+        """The due time, or None if not armed."""
         return self._armed.get(owner)
 
     def strikes(self, owner: Owner) -> None:
-        """It is being taken."""
+        """The deadline is being taken from the heap."""
         del self._armed[owner]
 
     def all(self) -> list[tuple[Owner, float]]:
-        """Whose there are, and when each strikes."""
+        """Owner and due time of each armed deadline."""
         return list(self._armed.items())
 
 
 class Timers:
-    """All deadlines, the earliest first: `timers.ring.set(offer, at)`.
+    """All deadlines, earliest first: `timers.ring.set(offer, at)`.
 
-    A heap whose cancelled entries stay until they come up: setting and cancelling, which nearly every
-    deadline of a call centre ends in, then cost next to nothing. It is swept when most of it is stale.
-    Each kind has a name here, for with it nothing is looked up and no key is made on the way.
+    A heap with lazy deletion. Nearly every deadline in a call centre is cancelled or replaced
+    before it is due, so cancelling only drops it from `_armed` and leaves the heap alone. `_armed`
+    is the truth: a heap entry counts only if its time is the one armed for its owner, and stale
+    entries are dropped when they reach the top. A heap that has grown to twice its live size is
+    rebuilt.
+
+    Each kind has an attribute of its own, so that the hot path needs neither a look-up nor a key
+    object.
     """
 
     def __init__(self) -> None:
         self._heap: list[_Entry] = []
         self.sweep_at = 64
-        """Of the kinds of deadlines only: how many entries are too many."""
-        self._kinds = [Deadlines(self, kind, self._heap) for kind in Timer]  # at its value's place
+        """Number of heap entries at which a sweep is due. For use by `Deadlines` only."""
+        # each at the index of its value
+        self._kinds = [Deadlines(self, kind, self._heap) for kind in Timer]
         self.wait = self._kinds[Timer.WAIT]
         self.ring = self._kinds[Timer.RING]
         self.accept = self._kinds[Timer.ACCEPT]
@@ -126,11 +135,11 @@ class Timers:
         self.retry = self._kinds[Timer.RETRY]
 
     def of(self, kind: Timer) -> Deadlines:
-        """The deadlines of a kind."""
+        """The deadlines of one kind."""
         return self._kinds[kind]
 
     def sweep(self) -> None:
-        """Leave only what is still to strike."""
+        """Rebuild the heap from the armed deadlines."""
         self._heap[:] = [
             (at, kind, owner)
             for kind, deadlines in enumerate(self._kinds)
@@ -140,12 +149,15 @@ class Timers:
         self.sweep_at = 2 * len(self._heap) + 64
 
     def quiet(self, now: float) -> bool:
-        """Whether certainly nothing strikes up to `now`: a look that costs nothing."""
+        """Whether certainly nothing is due up to `now`, at the cost of one comparison.
+
+        May be False without reason, when the earliest entry is stale.
+        """
         heap = self._heap
         return not heap or heap[0][0] > now
 
     def next(self) -> float | None:
-        """The earliest deadline, or None."""
+        """The earliest due time, or None."""
         heap = self._heap
         while heap:
             at, kind, owner = heap[0]
@@ -155,7 +167,7 @@ class Timers:
         return None
 
     def pop(self, now: float) -> Key | None:
-        """Take the earliest deadline that is not after `now`, if there is one."""
+        """Take the earliest deadline that is due at `now`; None if there is none."""
         at = self.next()
         if at is None or at > now:
             return None
@@ -164,7 +176,7 @@ class Timers:
         return _key(kind, owner)
 
     def keys(self) -> frozenset[Key]:
-        """All that are set."""
+        """The keys of all armed deadlines."""
         return frozenset(
             _key(kind, owner)
             for kind, deadlines in enumerate(self._kinds)

@@ -1,4 +1,4 @@
-"""Whom a waiting call may be offered to by now: widening, skills, and the agent it prefers."""
+"""To which agents a waiting call may be offered by now: escalation, skills, preferred agent."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from callrouter.core.state import Call, Floor, Membership, Queue
 from callrouter.model.table import ALL_AT_ONCE
 
 REMEMBERED = 100_000
-"""Callers whose last agent is kept in mind; the longest ago are forgotten first."""
+"""Number of callers whose last agent is remembered. The oldest are forgotten first."""
 
 
 def open_up(floor: Floor, call: Call) -> None:
-    """Work out what a call's wait has opened, and arm the next step. Counts from entry into the queue."""
+    """Determine what the wait has opened so far, and arm the next escalation step.
+
+    Times count from the entry into the queue.
+    """
     spec = call.queue.spec
     at_once = ALL_AT_ONCE if spec.at_once is None else spec.at_once
     needs = {**spec.skills, **call.skills} if spec.skills or call.skills else {}
@@ -30,10 +33,10 @@ def open_up(floor: Floor, call: Call) -> None:
 
 
 def _reach(floor: Floor, call: Call) -> int:
-    """How many phones of a PBX ring before the first has rung out.
+    """How many phones the PBX can start to ring before the first one rings out.
 
-    More than that would hold agents for a call that others take meanwhile; each is rung when its turn
-    has come.
+    More offers than that would hold agents for a call that others take in the meantime. Each agent
+    is rung when their turn has come.
     """
     pace = floor.paces.get(call.pbx)
     if pace is None or call.queue.spec.dial:
@@ -42,7 +45,7 @@ def _reach(floor: Floor, call: Call) -> int:
 
 
 def needs_key(needs: dict[str, int]) -> NeedsKey:
-    """Skills as part of a lane's key; a level of 0 asks for nothing."""
+    """Skills as part of a lane's key. A level of 0 requires nothing."""
     if not needs:
         return NO_NEEDS
     return frozenset([(skill, level) for skill, level in needs.items() if level > 0])
@@ -61,9 +64,9 @@ def lanes_of(floor: Floor, call: Call) -> tuple[Lane, ...]:
 
 
 def preference(floor: Floor, call: Call) -> Membership | None:
-    """The one agent a call is kept for: here, not tried, and for `prefer_for` at the most.
+    """The one agent a call is reserved for: signed in, not tried, for at most `prefer_for` seconds.
 
-    An agent who is being rung and has stood aside is waited for no longer.
+    An agent whose offer is shared is no longer waited for.
     """
     if not call.first_agent or call.first_agent in call.tried:
         return None
@@ -80,7 +83,7 @@ def preference(floor: Floor, call: Call) -> Membership | None:
 
 
 def prefer(floor: Floor, call: Call) -> None:
-    """A call joins a queue: find out whether it prefers an agent, and arm the end of that."""
+    """A call joins a queue: determine the agent it prefers, and arm the end of that preference."""
     spec = call.queue.spec
     if not call.first_agent and spec.last_agent is not None and call.caller_number:
         agent, until = floor.last_talks.get((call.queue.id, call.caller_number), ("", 0.0))
@@ -91,7 +94,7 @@ def prefer(floor: Floor, call: Call) -> None:
 
 
 def remember(floor: Floor, queue: Queue, number: str, agent: str) -> None:
-    """Keep in mind whom a caller talked to."""
+    """Remember the agent a caller talked to."""
     if queue.spec.last_agent is None or not number:
         return
     place = (queue.id, number)

@@ -1,4 +1,4 @@
-"""What agents want, carried out: breaks and how long they may last, leaving, wrap-up, and what is told."""
+"""Carries out what agents asked for: pauses and their limits, sign-out, wrap-up, and messages."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from callrouter.model.table import PauseEnd, PauseSpec, SignIn
 if TYPE_CHECKING:
     from callrouter.core.state import Call, Queue
 
-# Kept by hand: see `callrouter.core.state`.
+# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _WRAP_UP_ENDED: Final = Happened.WRAP_UP_ENDED
 _WRAP_UP: Final = Happened.WRAP_UP
 
 MISSED = "missed calls"
-"""The reason of a pause that the router decided on."""
+"""The reason of a pause that the router imposed."""
 
 ROUTER = "callrouter"
-"""Who did what the router did by itself."""
+"""The name under which the router's own actions are reported."""
 
 
 # ---------------------------------------------------------------- who, and telling
 
 
 def changed_by(floor: Floor, agent: Agent, by: str) -> None:
-    """Keep who brought the agent's wanted state about, and when."""
+    """Record who changed the agent's requested state, and when."""
     agent.changed_by, agent.changed_at = by, floor.now
     agent.promised = ""
     agent.before = None
 
 
 def by_another(agent: Agent, by: str) -> bool:
-    """Whether someone else did it, or somebody at a phone that is not theirs: the agent has to be told."""
+    """Whether another person did it, or an unknown phone, so that the agent must be told."""
     own = {f"phone {device.endpoint}" for device in agent.spec.devices if device.endpoint}
     return by not in {"", agent.id, ROUTER} | own
 
 
 def tell(floor: Floor, agent: Agent, text: str) -> None:
-    """Tell the agent: kept with them for pages and lamps to show, and logged."""
+    """Send the agent a message. It is kept with them for display, and reported."""
     agent.messages.append((floor.now, text))
     floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
 
 
 def lasting(seconds: float) -> str:
-    """A length in words: ``45 min``, ``1 h 30 min``, ``20 s``."""
+    """A duration in words: ``45 min``, ``1 h 30 min``, ``20 s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
@@ -60,9 +60,10 @@ def lasting(seconds: float) -> str:
 
 
 def reason_of(pauses: Mapping[str, PauseSpec], asked: str) -> str | None:
-    """The reason that is meant by what was asked for; None: there is none like it.
+    """The pause reason that a request means; None if there is no such reason.
 
-    Where reasons are defined, no word at all means the default one, or, without one, no reason.
+    If reasons are defined, an empty request means the default one, or no reason if there is no
+    default.
     """
     if not pauses:
         return asked
@@ -72,7 +73,7 @@ def reason_of(pauses: Mapping[str, PauseSpec], asked: str) -> str | None:
 
 
 def unknown_reason(pauses: Mapping[str, PauseSpec], asked: str) -> str:
-    """What is wrong with a reason, with what would be right; empty if it will do."""
+    """Why a pause reason is not valid, with a suggestion; empty if it is valid."""
     if reason_of(pauses, asked) is not None:
         return ""
     close = get_close_matches(asked.lower()[:100], pauses, n=1, cutoff=0.6)
@@ -81,7 +82,7 @@ def unknown_reason(pauses: Mapping[str, PauseSpec], asked: str) -> str:
 
 
 def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
-    """The break begins now."""
+    """The pause begins now."""
     was = present(agent)
     agent.pause = reason
     agent.paused_at = floor.now
@@ -97,7 +98,7 @@ def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
 
 
 def end_pause(floor: Floor, agent: Agent, by: str) -> None:
-    """The agent is back, at the end of the line."""
+    """The pause ends. The agent's idle time starts over."""
     was = present(agent)
     reason, agent.pause = agent.pause or "", None
     agent.paused_at = None
@@ -113,7 +114,7 @@ def end_pause(floor: Floor, agent: Agent, by: str) -> None:
 
 
 def pause_ends(floor: Floor, agent: Agent) -> float | None:
-    """When the pause has lasted as long as its reason allows; None: it may last."""
+    """When the pause reaches the limit for its reason; None if it has no limit."""
     spec = floor.table.pauses.get(agent.pause) if agent.pause is not None else None
     if spec is None or spec.longest is None or agent.paused_at is None:
         return None
@@ -121,7 +122,7 @@ def pause_ends(floor: Floor, agent: Agent) -> float | None:
 
 
 def limit_pause(floor: Floor, agent: Agent) -> None:
-    """Arm the end of the pause as its rule now is, measured from its beginning."""
+    """Arm the limit of the pause under the current settings, measured from its beginning."""
     ends = pause_ends(floor, agent)
     if ends is not None and ends > floor.now:
         agent.overstayed = False
@@ -132,7 +133,7 @@ def limit_pause(floor: Floor, agent: Agent) -> None:
 
 
 def paused_enough(floor: Floor, agent: Agent) -> None:
-    """The pause has lasted as long as its reason allows."""
+    """The pause has reached the limit for its reason."""
     spec = floor.table.pauses.get(agent.pause or "")
     if agent.pause is None or spec is None or spec.longest is None:
         return
@@ -157,7 +158,7 @@ def paused_enough(floor: Floor, agent: Agent) -> None:
 
 
 def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
-    """The agent leaves now; a break or a wrap-up ends with it."""
+    """The agent signs out now. A pause or wrap-up ends with it."""
     was = present(agent)
     end_wrap_up(floor, agent)
     since = agent.signed_in_at if agent.signed_in_at is not None else floor.now
@@ -177,7 +178,10 @@ def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
 
 
 def keep_promise(floor: Floor, agent: Agent) -> None:
-    """Found in the call during which they asked for a pause or sign-out: it is pending again."""
+    """The agent was found in the call during which they asked for a pause or sign-out.
+
+    The request, which was carried out at the restart, is pending again.
+    """
     promised, agent.promised = agent.promised, ""
     was = present(agent)
     if promised == "pause" and agent.pause is not None:
@@ -194,7 +198,7 @@ def keep_promise(floor: Floor, agent: Agent) -> None:
 
 
 def settle_pending(floor: Floor, agent: Agent) -> None:
-    """Carry out what was asked for during a call, now that the agent has none."""
+    """Carry out pending requests, now that the agent has no call."""
     if agent.offers:
         return
     if agent.pending_sign_out or agent.gone:
@@ -212,7 +216,7 @@ def settle_pending(floor: Floor, agent: Agent) -> None:
 
 
 def retire(floor: Floor, agent: Agent) -> None:
-    """An agent who was taken out of the table has finished."""
+    """An agent who was removed from the table has finished: forget them."""
     leave_lanes(agent)
     floor.agents.pop(agent.id, None)
     floor.freed.pop(agent.id, None)
@@ -226,7 +230,7 @@ def retire(floor: Floor, agent: Agent) -> None:
 
 
 def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at: float) -> None:
-    """After-call work for `queue` begins, or, where there is none, the idle clock."""
+    """Begin after-call work for `queue`, or the idle time if there is none."""
     own = agent.spec.wrap_up
     seconds = queue.spec.wrap_up if own is None else own
     agent.idle_since = ended_at
@@ -234,7 +238,7 @@ def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at
         return
     until = ended_at + seconds
     if agent.wrap_until is not None and agent.wrap_until >= until:
-        return  # that of another call, with more to write down, goes on
+        return  # the wrap-up of another call lasts longer
     agent.wrap_until = until
     agent.wrap_queue = queue.id
     floor.timers.wrap_up.set(agent.id, agent.wrap_until)
@@ -242,7 +246,10 @@ def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at
 
 
 def longest_wrap_up(floor: Floor, agent: Agent, queue: str) -> float:
-    """Seconds of after-call work that the rules give an agent after a call of `queue`, if that is known."""
+    """Seconds of after-call work configured for an agent after a call of `queue`.
+
+    If the queue is no longer known, this is the longest of any queue.
+    """
     if agent.spec.wrap_up is not None:
         return agent.spec.wrap_up
     known = floor.queues.get(queue)
@@ -252,7 +259,7 @@ def longest_wrap_up(floor: Floor, agent: Agent, queue: str) -> float:
 
 
 def end_wrap_up(floor: Floor, agent: Agent) -> None:
-    """After-call work is over; the idle clock starts."""
+    """End after-call work. The idle time starts."""
     if agent.wrap_until is None:
         return
     agent.idle_since = min(floor.now, agent.wrap_until)
