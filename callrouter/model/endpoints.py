@@ -6,6 +6,7 @@ Pure: text in, facts out.
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -49,6 +50,17 @@ class Endpoint:
 _SPELLED: Final = {
     name.lower(): name for name in ("PJSIP", "Local", "IAX2", "DAHDI", "SCCP", "Motif", "OOH323")
 }
+_GONE: Final = {
+    "sip": ("chan_sip", "PJSIP"),
+    "zap": ("chan_zap", "DAHDI"),
+    "iax": ("chan_iax", "IAX2"),
+    "skinny": ("chan_skinny", "SCCP"),
+    "h323": ("chan_h323", "OOH323"),
+}
+"""Technologies that Asterisk no longer has, their module, and what has taken their place (chan_sip and chan_skinny:
+removed in Asterisk 21)."""
+_MISTYPED: Final = 0.78
+"""How like a known technology a word must be to be taken for a slip of the keyboard."""
 _ENDPOINT: Final = re.compile(
     r"(?P<tech>[A-Za-z][A-Za-z0-9]{0,15})/(?P<rest>[A-Za-z0-9*+_.][A-Za-z0-9._@+*:/-]{0,119})"
 )
@@ -67,11 +79,7 @@ def read(text: str) -> Endpoint:
     found = _ENDPOINT.fullmatch(text)
     if found is None:
         raise ValueError("is no phone such as PJSIP/1001")
-    tech, rest = _SPELLED.get(found["tech"].lower(), found["tech"]), found["rest"]
-    if tech.lower() == "sip":
-        raise ValueError(
-            f"is a phone of chan_sip, which Asterisk has no more; write PJSIP/{found['rest']}"
-        )
+    tech, rest = technology(found["tech"], found["rest"]), found["rest"]
     if tech.lower() in {"custom", "hint"}:
         raise ValueError(f"is a state, not a phone; write it as state: {tech}:{rest}")
     spelled = f"{tech}/{rest}"
@@ -83,6 +91,37 @@ def read(text: str) -> Endpoint:
     if slash or "@" in rest:  # IAX2/peer/2004, IAX2/user@host, DAHDI/g1/5551234
         return Endpoint(spelled, Line.TRUNK, f"{tech}/{first.rpartition('@')[2]}")
     return Endpoint(spelled, Line.PHONE, spelled)
+
+
+def technology(word: str, rest: str) -> str:
+    """A technology as Asterisk spells it; `rest` is what stands behind it, for the message.
+
+    One that is not known may be a driver from elsewhere, and stays as it is.
+
+    Raises:
+        ValueError: Asterisk no longer has it, or it is one that Asterisk has with a slip of the keyboard.
+    """
+    plain = word.lower()
+    if plain in _SPELLED:
+        return _SPELLED[plain]
+    if plain in _GONE:
+        module, instead = _GONE[plain]
+        place = _moved(rest) if plain == "sip" else rest
+        raise ValueError(
+            f"is a phone of {module}, which Asterisk no longer has; write {instead}/{place}"
+        )
+    like = difflib.get_close_matches(plain, _SPELLED, n=1, cutoff=_MISTYPED)
+    if like:
+        raise ValueError(
+            f"is of no technology of Asterisk; did you mean {_SPELLED[like[0]]}/{rest}?"
+        )
+    return word
+
+
+def _moved(rest: str) -> str:
+    """What chan_sip dialled as ``trunk/number`` is ``number@trunk`` for PJSIP."""
+    trunk, slash, number = rest.partition("/")
+    return f"{number}@{trunk}" if slash and "/" not in number and "@" not in rest else rest
 
 
 @lru_cache(maxsize=20_000)
@@ -105,7 +144,9 @@ def leads_on(text: str) -> bool:
 
 def _route(spelled: str, rest: str) -> Endpoint:
     if not _ROUTE.fullmatch(rest):
-        raise ValueError("is no way through the dialplan such as Local/1001@from-internal/n")
+        raise ValueError(
+            "does not say where in the dialplan; write it as Local/1001@from-internal/n"
+        )
     return Endpoint(spelled, Line.ROUTE, spelled.partition("@")[0] + "@" + _context(rest))
 
 
@@ -139,7 +180,7 @@ def state_source(text: str) -> str:
     if not _STATE.fullmatch(text) or text.lower().startswith("hint:"):
         raise ValueError("is no state such as hint:1001@ext-local, Custom:DND1001 or PJSIP/1001")
     tech, slash, rest = text.partition("/")
-    return f"{_SPELLED.get(tech.lower(), tech)}/{rest}" if slash else text
+    return f"{technology(tech, rest)}/{rest}" if slash else text
 
 
 def hint_of(source: str) -> tuple[str, str] | None:

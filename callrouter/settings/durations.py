@@ -14,6 +14,8 @@ _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|d|h|m|s)")
 _BARE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _SECONDS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _LONGEST_TEXT: Final = 40
+LONGEST_DAYS: Final = 366
+"""The longest duration that a file may have."""
 
 
 def parse_duration(value: object) -> float:

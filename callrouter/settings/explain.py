@@ -58,6 +58,7 @@ _MAPPINGS: Final[dict[str, str]] = {
     "policy": "the name of a policy or a list of them",
     "agents": "a list of agents, or a mapping such as {alice: 1, bob: 2}",
     "tls": "a mapping such as {certificate: cert.pem, key: key.pem}",
+    "dial_number": "one dial string such as PJSIP/{number}@carrier, or a list of one to five",
     "holidays": "a list of dates such as [2026-12-25]",
     "shifts": "a list such as [{hours: mon-fri 17:30-21:00, agents: [alice]}]",
     "widen": "a list such as [{after: 30s, at_once: 3}]",

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic_core import CoreSchema, core_schema
 
 from callrouter.model.hours import DayOff
-from callrouter.settings.durations import DURATION_PATTERN, parse_duration
+from callrouter.settings.durations import DURATION_PATTERN, LONGEST_DAYS, parse_duration
 from callrouter.settings.numbers import PATTERN as NUMBER_PATTERN
 from callrouter.settings.numbers import WRITTEN as WRITTEN_NUMBER
 from callrouter.settings.numbers import read_number, read_pattern
@@ -62,8 +62,9 @@ COMPARISON_PATTERN: Final = r"^(<=|>=|<|>|=)? ?(0|[1-9][0-9]{0,4})$"
 
 
 def _comparison(text: str) -> str:
-    if not re.fullmatch(COMPARISON_PATTERN, text):
-        raise ValueError("no comparison")
+    text = text.strip()
+    if not re.fullmatch(COMPARISON_PATTERN, text) or text in {"<0", "< 0"}:
+        raise ValueError("no comparison")  # what is below 0 is never true
     return text
 
 
@@ -127,19 +128,19 @@ _DURATION_SCHEMA: Final[dict[str, Any]] = {
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
-    Field(ge=0, le=366 * _DAY),
+    Field(ge=0, le=LONGEST_DAYS * _DAY),
     Expected("a duration such as 20s, 5m or 1h30m", "duration"),
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 LongerThanZero = Annotated[
     float,
     BeforeValidator(parse_duration),
-    Field(gt=0, le=366 * _DAY),
+    Field(gt=0, le=LONGEST_DAYS * _DAY),
     Expected("a duration longer than 0, such as 20s, 5m or 1h30m", "duration"),
     WithJsonSchema(_DURATION_SCHEMA),
 ]
 LastAgent = Annotated[
-    Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=366 * _DAY)]
+    Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=LONGEST_DAYS * _DAY)]
     | Literal["never"],
     Expected("a duration longer than 0 such as 8h, or never", "duration"),
     WithJsonSchema({"anyOf": [*_DURATION_SCHEMA["anyOf"], {"const": "never"}]}),
@@ -268,7 +269,7 @@ Comparison = Annotated[
     str,
     BeforeValidator(_name_of_digits),
     AfterValidator(_comparison),
-    Expected('a number of callers such as 0, "> 20" or "<= 3"', "text"),
+    Expected('a number of callers such as 0, "> 20" or "<= 3"', "comparison"),
     WithJsonSchema(
         {
             "anyOf": [

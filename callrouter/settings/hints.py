@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
+from callrouter.model.numbers import withheld
+from callrouter.settings.durations import LONGEST_DAYS, parse_duration
 from callrouter.settings.hiding import is_secret
+from callrouter.settings.numbers import read_number
 from callrouter.settings.problems import Nearest, quoted
 
 _YES: Final = frozenset({"yes", "on", "y", "true", "1"})
@@ -14,6 +17,8 @@ _NO: Final = frozenset({"no", "off", "n", "false", "0"})
 _SPOKEN: Final = re.compile(
     r"([0-9]{1,6}) ?(s|m|h|d)(?:ec|ecs|econd|econds|in|ins|inute|inutes|r|rs|our|ours|ay|ays)?"
 )
+_COMPARED: Final = re.compile(r" *(==|=>|=<|≥|≤) *(0|[1-9][0-9]{0,4}) *")
+_SIGNS: Final = {"==": "=", "=>": ">=", "=<": "<=", "≥": ">=", "≤": "<="}
 _NO_BLANK: Final = re.compile(r"([A-Za-z0-9_-]+):(\S.*)")
 _MOST_OF_AN_EXTENSION: Final = 6
 _WHERE: Final = ("queue:", "dialplan:")
@@ -52,21 +57,12 @@ def value(nearest: Nearest, kind: str, written: object, queues: Collection[str])
             digits = text.lstrip("+0") or "0"
             plain = text and digits.isascii() and digits.isdigit() and len(digits) < 8
             return f"write {digits}" if plain else ""
-        case "text":
-            return _quotes(written)
-        case "phone":
-            return _phone(written)
-        case "duration":
-            spoken = None if text.startswith("0") else _SPOKEN.fullmatch(text.lower())
-            return f"write {spoken[1]}{spoken[2]}" if spoken else ""
-        case "holiday":
-            like = text[:1].isdigit() and (".." in text or " " in text or len(text) <= 5)
-            forms = 'each year "12-26", a range "2026-12-24..2027-01-01", half a day "2026-12-24 13:00-"'
-            return forms if like and "-" in text else ""
+        case "text" | "phone" | "duration" | "member":
+            return _OF_ANY[kind](written)
+        case "comparison" | "number" | "holiday":
+            return _OF_TEXT[kind](text)
         case "target":
             return _target(nearest, text, queues)
-        case "member":
-            return _member(written)
         case _:
             return nearest.hint(text, tuple(kind.split("|"))) if "|" in kind and text else ""
 
@@ -81,6 +77,35 @@ def _target(nearest: Nearest, text: str, queues: Collection[str]) -> str:
     return "such as dialplan:voicemail,s,1" if before == "dialplan" else ""
 
 
+def _duration(written: object) -> str:
+    try:
+        seconds = parse_duration(written)
+    except ValueError:
+        text = written.lower() if isinstance(written, str) else ""
+        spoken = None if text.startswith("0") else _SPOKEN.fullmatch(text)
+        return f"write {spoken[1]}{spoken[2]}" if spoken else ""
+    return f"at most {LONGEST_DAYS}d" if seconds > LONGEST_DAYS * 86400 else ""
+
+
+def _holiday(text: str) -> str:
+    like = text[:1].isdigit() and (".." in text or " " in text or len(text) <= 5)
+    forms = 'each year "12-26", a range "2026-12-24..2027-01-01", half a day "2026-12-24 13:00-"'
+    return forms if like and "-" in text else ""
+
+
+def _number(text: str) -> str:
+    return "write withheld" if text and withheld(text) else ""
+
+
+def _comparison(text: str) -> str:
+    """A count compared as programs write it: ``== 3``, ``=> 3``."""
+    found = _COMPARED.fullmatch(text)
+    if found is None:
+        return ""
+    sign = _SIGNS.get(found[1], "")
+    return f'write "{sign} {found[2]}"' if sign else ""
+
+
 def _quotes(written: object) -> str:
     """A number where a text belongs. How one with a point or an exponent was written is not known any more."""
     if isinstance(written, float):
@@ -92,12 +117,14 @@ def _quotes(written: object) -> str:
 def _phone(written: object) -> str:
     """An extension, or a phone number, where a phone belongs."""
     text = str(written) if isinstance(written, str | int) and not isinstance(written, bool) else ""
-    digits = text.removeprefix("+")
-    if not (digits.isascii() and digits.isdigit()):
-        return ""
-    if text.startswith("+") or len(digits) > _MOST_OF_AN_EXTENSION:
-        return f'an outside number is written {{number: "+{digits.removeprefix("00")}"}}'
-    return f"write PJSIP/{digits}"
+    if text.isascii() and text.isdigit() and len(text) <= _MOST_OF_AN_EXTENSION:
+        return f"write PJSIP/{text}"
+    for one in (text, f"+{text}"):
+        try:
+            return f'an outside number is written {{number: "{read_number(one)}"}}'
+        except ValueError:
+            continue
+    return ""
 
 
 def _member(written: object) -> str:
@@ -106,6 +133,19 @@ def _member(written: object) -> str:
         if isinstance(level, int) and not is_secret(name):
             return f"write '{name}: {level}' without the '-'"
     return ""
+
+
+_OF_ANY: Final[Mapping[str, Callable[[object], str]]] = {
+    "text": _quotes,
+    "phone": _phone,
+    "duration": _duration,
+    "member": _member,
+}
+_OF_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
+    "comparison": _comparison,
+    "number": _number,
+    "holiday": _holiday,
+}
 
 
 def blank(written: object) -> str:

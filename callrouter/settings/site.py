@@ -8,13 +8,15 @@ import shlex
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
+from typing import Final
 
+from callrouter.model import endpoints
 from callrouter.model.numbers import NOWHERE, Numbering
 from callrouter.model.phoning import PhoneCodes
 from callrouter.model.registered import Approval, NumberSettings
 from callrouter.settings import extras, schema
 from callrouter.settings.context import Context
-from callrouter.settings.folder import Document
+from callrouter.settings.folder import Document, Way
 from callrouter.settings.numbers import numbering
 from callrouter.settings.problems import Nearest, quoted
 from callrouter.settings.result import (
@@ -29,6 +31,9 @@ from callrouter.settings.result import (
     UserSettings,
 )
 from callrouter.settings.zones import find_zone
+
+_PLACE: Final = "{number}"
+_SAMPLE: Final = "447700900123"
 
 
 def with_codes(pbxes: dict[str, PbxSettings], codes: PhoneCodes) -> dict[str, PbxSettings]:
@@ -46,6 +51,25 @@ def build_pbxes(root: schema.Root, document: Document, folder: Path) -> dict[str
     site = (root.http.public_url or "") if root.http is not None else ""
     home = numbering((root.numbers.region if root.numbers is not None else None) or "")
     return {id_: _pbx(id_, pbx, document, folder, site, home=home) for id_, pbx in root.pbx.items()}
+
+
+def _ways_out(id_: str, pbx: schema.Asterisk, document: Document) -> list[str]:
+    """How outside numbers are dialled, with the technologies as Asterisk spells them; reports what it cannot dial."""
+    one = isinstance(pbx.dial_number, str)
+    written = [pbx.dial_number] if isinstance(pbx.dial_number, str) else pbx.dial_number or []
+    found = []
+    for place, text in enumerate(written):
+        try:
+            spelled = endpoints.read(text.replace(_PLACE, _SAMPLE)).text
+        except ValueError as fault:
+            way: Way = ("pbx", id_, "dial_number")
+            said = str(fault).replace(_SAMPLE, _PLACE)
+            document.error(way if one else (*way, place), f"{quoted(text)} {said}")
+            found.append(text)
+        else:
+            tech = spelled.partition("/")[0]
+            found.append(f"{tech}/{text.partition('/')[2]}")
+    return found
 
 
 def _number_format(
@@ -77,7 +101,7 @@ def _pbx(
         return SimulatedSettings(id=id_, seed=pbx.seed)
     if isinstance(pbx, schema.Twilio):
         return _twilio(id_, pbx, document, site)
-    ways = [pbx.dial_number] if isinstance(pbx.dial_number, str) else pbx.dial_number or []
+    ways = _ways_out(id_, pbx, document)
     _number_format(id_, pbx, ways, home, document)
     if pbx.show == "business" and pbx.caller_id is None:
         text = "show: business without caller_id"

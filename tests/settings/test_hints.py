@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.settings import ConfigError, Problem, load
+from callrouter.settings.result import AsteriskSettings
 
 PBX = (
     "pbx: {office: {driver: asterisk, username: u, secret: 0123456789abcdef, "
@@ -31,6 +32,9 @@ def problems(tmp_path: Path, text: str) -> list[Problem]:
         ("+447700900123", 'an outside number is written {number: "+447700900123"}'),
         ("447700900123", 'an outside number is written {number: "+447700900123"}'),
         ('"00447700900123"', 'an outside number is written {number: "+447700900123"}'),
+        ('"+44 7700 900123"', 'an outside number is written {number: "+447700900123"}'),
+        ('"+44 (0)7700-900123"', 'an outside number is written {number: "+447700900123"}'),
+        ('"07700900123"', ""),
         ("1e3", ""),
         ("PJSIP/", ""),
     ],
@@ -43,6 +47,89 @@ def test_a_phone(tmp_path: Path, written: str, hint: str) -> None:
     better = hint.removeprefix("write ").removeprefix("an outside number is written ")
     if better:
         assert problems(tmp_path, text % better) == []
+
+
+def test_a_national_number_for_a_phone(tmp_path: Path) -> None:
+    text = (
+        PBX
+        + "numbers: {region: GB}\nqueues: {q: {agents: [ann]}}\nagents: {ann: {devices: {m: %s}}}\n"
+    )
+    [problem] = problems(tmp_path, text % "07700 900123")
+    assert problem.hint == 'an outside number is written {number: "+447700900123"}'
+    assert problems(tmp_path, text % '{number: "+447700900123"}') == []
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "hint"),
+    [
+        ("waiting", '"== 3"', 'write "= 3"'),
+        ("waiting", '"=> 3"', 'write ">= 3"'),
+        ("waiting", '"≤3"', 'write "<= 3"'),
+        ("waiting", "-1", ""),
+        ("waiting", "1.5", ""),
+        ("waiting", "true", ""),
+        ("waiting", '"< 0"', ""),
+        ("caller", "Withheld", "write withheld"),
+        ("caller", "anonymous", "write withheld"),
+        ("called", "unknown", "write withheld"),
+        ("caller", "[withheld, Private]", "write withheld"),
+        ("caller", "bob", ""),
+    ],
+)
+def test_a_condition_of_a_rule(tmp_path: Path, key: str, written: str, hint: str) -> None:
+    text = PBX + "queues: {q: {}}\nrules: [{name: a, when: {%s: %s}, then: {priority: 1}}]\n"
+    [problem] = problems(tmp_path, text % (key, written))
+    assert problem.hint == hint
+    if hint:
+        assert problems(tmp_path, text % (key, hint.removeprefix("write "))) == []
+
+
+def test_blanks_about_a_comparison_say_nothing(tmp_path: Path) -> None:
+    text = (
+        PBX
+        + "queues: {q: {}}\nrules: [{name: a, when: {waiting: ' >= 3 '}, then: {priority: 1}}]\n"
+    )
+    assert problems(tmp_path, text) == []
+
+
+@pytest.mark.parametrize("key", ["last_agent", "max_wait", "ring_for"])
+def test_a_duration_that_is_too_long(tmp_path: Path, key: str) -> None:
+    text = PBX + "queues: {q: {%s: %s}}\n"
+    [problem] = problems(tmp_path, text % (key, "400d"))
+    assert problem.hint == "at most 366d"
+    assert problems(tmp_path, text % (key, "366d")) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("SIP/{number}@c", "write PJSIP/{number}@c"),
+        ("sip/carrier/{number}", "write PJSIP/{number}@carrier"),
+        ("PJSIP/carrier/{number}", "another PBX's extension is PJSIP/{number}@carrier"),
+        ("PSJIP/{number}@c", "did you mean PJSIP/{number}@c?"),
+        ("Local/{number}", "does not say where in the dialplan"),
+    ],
+)
+def test_a_way_out_that_asterisk_cannot_dial(tmp_path: Path, written: str, text: str) -> None:
+    pbx = "pbx: {office: {driver: asterisk, username: u, secret: 0123456789abcdef, number_format: plus, dial_number: %s}}\n"
+    [one] = problems(tmp_path, pbx % f"'{written}'")
+    [second] = problems(tmp_path, pbx % f"['Local/{{number}}@b/n', '{written}']")
+    assert text in one.text
+    assert text in second.text
+    assert second.column > one.column
+
+
+def test_ways_out_that_are_none(tmp_path: Path) -> None:
+    pbx = "pbx: {office: {driver: asterisk, username: u, secret: 0123456789abcdef, dial_number: []}}\n"
+    [problem] = problems(tmp_path, pbx)
+    assert "one dial string such as PJSIP/{number}@carrier, or a list" in problem.text
+
+
+def test_a_way_out_is_spelled_as_asterisk_spells_it(tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(PBX.replace("PJSIP/", "local/00"))
+    pbx = load(tmp_path, environ={}).pbxes["office"]
+    assert isinstance(pbx, AsteriskSettings)
+    assert pbx.dial_number == "Local/00{number}@c"
 
 
 @pytest.mark.parametrize("written", ["1e3", "10.0", "0x10"])

@@ -142,7 +142,7 @@ def test_what_looks_like_twilio_s_is_chan_sip_s_where_there_is_an_asterisk_alone
     office = "pbx:\n  office: {driver: asterisk, username: u, secret: s}\n"
     agents = "agents:\n  ann: {devices: {desk: sip/ann@trunk}}\n"
     [said] = told(tmp_path, pbx=office, agents=agents, queues=QUEUES)
-    assert "is a phone of chan_sip, which Asterisk has no more; write PJSIP/ann@trunk" in said
+    assert "is a phone of chan_sip, which Asterisk no longer has; write PJSIP/ann@trunk" in said
 
 
 PEOPLE = (
