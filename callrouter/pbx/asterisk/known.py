@@ -1,7 +1,7 @@
-"""Which devices could take a queue's calls now, for the day on which the router is silent.
+"""Tells Asterisk which devices could take each queue's calls, in case the router fails.
 
-The dialplan's fallback rings these. They are told to Asterisk in global variables, which the dialplan
-copies into AstDB: AMI's `Setvar` is not allowed to write `DB()` for a user without write=system.
+The dialplan's fallback rings these devices. They are set in global variables, which the dialplan
+copies into AstDB: AMI's `Setvar` may not write `DB()` for a user without write=system.
 """
 
 from __future__ import annotations
@@ -19,24 +19,27 @@ from callrouter.pbx.asterisk import orders
 DESKS = "CALLROUTER_DESKS_"
 MOBILES = "CALLROUTER_MOBILES_"
 STAMP = "CALLROUTER_STAMP_"
-"""Which version of the two it is: the dialplan copies them once for each."""
+"""The version of the two lists. The dialplan copies them once per version."""
 
 MUSIC = "CALLROUTER_MUSIC_"
-"""The music class of a queue; empty: that of the caller's channel."""
+"""The music class of a queue. Empty means the class of the caller's channel."""
 USUAL_MUSIC = "default"
 
 NONE = "-"
-"""What stands for no device: an empty variable would be one that was never told."""
+"""Stands for an empty list. An empty variable would look like one that was never set."""
 
 LONGEST = 900
-"""Bytes of one list. Asterisk takes header lines of about 1,000."""
+"""Maximum length of a list in bytes. Asterisk accepts header lines of about 1,000."""
 
 _AT_A_TIME = 1000
-"""Members looked at in one go, so that a large table never holds up an offer."""
+"""Members examined in one pass, so that a large routing table never delays an offer."""
 
 
 StatesOf: TypeAlias = Callable[[str], Sequence[str]]
-"""The devices that must be free for an endpoint to be rung; none: its own is all."""
+"""Returns the devices that must be free before an endpoint is rung.
+
+An empty result means that only the endpoint's own device counts.
+"""
 
 
 def _own_alone(_endpoint: str) -> Sequence[str]:
@@ -46,10 +49,12 @@ def _own_alone(_endpoint: str) -> Sequence[str]:
 def known_devices(
     floor: Floor, pbx: str, dial_number: str, states: StatesOf = _own_alone
 ) -> dict[str, tuple[str, str]]:
-    """By queue: the desks and the mobiles of the agents who are here, joined by ``&``.
+    """The available desk phones and mobiles of each queue, joined by ``&``.
 
-    Each is a dial string, and behind a ``^`` each the devices that must be free besides. Agents signed in and not on a break, in order of priority, then as in the file; a busy agent
-    counts, since they will be free again. Devices that are off or out of reach do not.
+    Each entry is a dial string, followed by ``^`` and a device name for every further device that
+    must be free. The lists include agents who are signed in and not on a break, by priority and
+    then in file order. Agents on a call count too, since they will be free again. Disabled and
+    unreachable devices do not.
     """
     return {
         queue.id: _devices(floor, queue, pbx, dial_number, states)
@@ -101,7 +106,7 @@ class _List:
         self.full = False
 
     def add(self, dial: str) -> None:
-        """Take one more if there is room, each but once."""
+        """Add a dial string if there is room. Duplicates are ignored."""
         if not dial or dial in self.text.split("&"):
             return
         longer = dial if self.text == NONE else f"{self.text}&{dial}"
@@ -111,9 +116,9 @@ class _List:
 
 
 class KnownDevices:
-    """Tells what has changed since it was last told; asked once a second.
+    """Publishes what has changed since the last call; called once a second.
 
-    A large table is gone through in several rounds.
+    A large routing table is processed in several rounds.
     """
 
     def __init__(
@@ -132,16 +137,16 @@ class KnownDevices:
         self._next: list[str] = []
 
     def forget(self) -> None:
-        """Asterisk may have been restarted: tell everything again."""
+        """Publish everything again: Asterisk may have been restarted."""
         self._told.clear()
         self._music.clear()
 
     def told(self, queue: str) -> tuple[str, str] | None:
-        """What was last told of a queue."""
+        """What was last published for a queue."""
         return self._told.get(queue)
 
     def changes(self) -> Iterator[orders.Action]:
-        """The actions that tell the news."""
+        """The actions that publish the changes."""
         floor, looked = self._floor(), 0
         self._next = self._next or sorted(floor.queues)
         while self._next and looked < _AT_A_TIME:
@@ -149,7 +154,7 @@ class KnownDevices:
             if queue is None:
                 continue
             looked += len(queue.members)
-            former = queue.spec.renamed_from  # callers may still stand at that extension
+            former = queue.spec.renamed_from  # callers may still be at that extension
             names = (queue.id, former) if former else (queue.id,)
             yield from self._music_of(queue, names)
             found = _devices(floor, queue, self._pbx, self._dial_number, self._states)
@@ -162,13 +167,13 @@ class KnownDevices:
                     yield orders.setvar("", STAMP + name, _stamp(found))
 
     def usual_music(self) -> Iterator[orders.Action]:
-        """The queues without music of their own, of which an earlier run may have told another."""
+        """Reset the queues that have no music class, in case an earlier run set one."""
         for queue in self._floor().queues.values():
             if not music_class(queue.spec):
                 yield orders.setvar("", MUSIC + queue.id, "")
 
     def _music_of(self, queue: Queue, names: Iterable[str]) -> Iterator[orders.Action]:
-        """A queue without music of its own leaves callers the class that their channel has."""
+        """Publish a queue's music class. Without one, callers keep the class of their channel."""
         music = music_class(queue.spec)
         if self._music.get(queue.id, "") != music:
             self._music[queue.id] = music
@@ -177,5 +182,5 @@ class KnownDevices:
 
 
 def music_class(spec: QueueSpec | None) -> str:
-    """The music class that callers of a queue are given; empty: the one that their channel has."""
+    """The music class for callers of a queue. Empty means the class of their channel."""
     return "" if spec is None or spec.music == USUAL_MUSIC else spec.music

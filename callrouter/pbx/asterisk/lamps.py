@@ -1,7 +1,8 @@
-"""Lamps: device states that keys on phones can watch, one for each agent and each queue.
+"""BLF: device states that keys on phones can monitor, one per agent and one per queue.
 
-``Custom:callrouter-alice`` shows what is true of alice, ``Custom:callrouter-queue-support`` lights while
-calls wait. They follow a moment after, together, so that no offer ever waits for a lamp.
+``Custom:callrouter-alice`` shows the state of alice. ``Custom:callrouter-queue-support`` is lit
+while calls wait. Updates are batched and follow a moment later, so that no offer ever waits for a
+lamp.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ AGENT: Final = "Custom:callrouter-"
 QUEUE: Final = "Custom:callrouter-queue-"
 
 AFTER: Final = 0.25
-"""Seconds from a change to its lamp; what comes and goes within them is not shown."""
+"""Seconds from a change to the lamp's update. Shorter changes are not shown."""
 _AT_A_TIME: Final = 200
-"""Lamps looked at in one go, so that thousands never hold up an offer."""
+"""Lamps examined in one pass, so that thousands of them never delay an offer."""
 
 OFF: Final = "NOT_INUSE"
 LIT: Final = "INUSE"
@@ -34,14 +35,14 @@ STATES: Final = {
     AgentState.WRAP_UP: "ONHOLD",
     AgentState.PAUSED: "ONHOLD",
 }
-"""What the lamp of an agent shows. ``ONHOLD``: at work, and takes no calls at present.
+"""What an agent's lamp shows. ``ONHOLD`` means signed in but not taking calls at present.
 
-An agent who is reserved, and whose phone has not rung yet, is shown as free: free, ringing, in use is the order.
+A reserved agent whose phone has not rung yet is shown as free: the order is free, ringing, in use.
 """
 
 
 class Lamps:
-    """Keeps the lamps of one Asterisk true. `send` writes actions together, or drops them."""
+    """Keeps the lamps of one Asterisk up to date. `send` writes actions together, or drops them."""
 
     def __init__(
         self, floor: Callable[[], Floor], send: Callable[..., None], in_step: Callable[[], bool]
@@ -51,11 +52,11 @@ class Lamps:
         self._in_step = in_step
         self._told: dict[str, str] = {}
         self._marked: dict[str, None] = {}
-        """Lamps to be looked at, the oldest first."""
+        """Lamps to be examined, oldest first."""
         self._timer: asyncio.TimerHandle | None = None
 
     def heard(self, record: Record) -> None:
-        """Something became true; it may concern a lamp."""
+        """Mark the lamps that a record may affect."""
         if record.kind is Happened.RELOADED:
             self._mark(self._all())
             return
@@ -63,18 +64,18 @@ class Lamps:
             self._mark(AGENT + name for name in self._names(record.agent))
         if record.queue:
             self._mark(QUEUE + name for name in self._queue_names(record.queue))
-        if record.kind is Happened.MOVED:  # nothing says where from
+        if record.kind is Happened.MOVED:  # the record does not name the previous queue
             self._mark(QUEUE + name for name in self._floor().queues)
 
     def refresh(self) -> None:
-        """Asterisk may have been restarted, or somebody else have set a lamp: set all anew."""
+        """Set all lamps again, in case Asterisk was restarted or another program has set one."""
         known = list(self._told)
         self._told.clear()
         self._mark(known)
         self._mark(self._all())
 
     def close(self) -> None:
-        """Set none any more."""
+        """Stop updating lamps."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -88,7 +89,10 @@ class Lamps:
         yield from list(self._told)
 
     def _names(self, agent: str) -> Iterable[str]:
-        """The names under which keys may watch an agent: the one before the present one is still on phones."""
+        """The names under which keys may monitor an agent.
+
+        After a rename, keys on phones still use the former name.
+        """
         known = self._floor().agents.get(agent)
         former = known.spec.renamed_from if known is not None else ""
         return (agent, former) if former else (agent,)
@@ -106,7 +110,7 @@ class Lamps:
     def _set(self) -> None:
         self._timer = None
         if not self._in_step():
-            return  # all are set anew once it is
+            return  # all are set again once it is in step
         news = []
         for _ in range(min(_AT_A_TIME, len(self._marked))):
             lamp = next(iter(self._marked))
@@ -120,11 +124,16 @@ class Lamps:
         self._mark(())
 
     def _state(self, lamp: str) -> str:
-        """What a lamp has to show. An agent may be called like a queue's lamp: then it is theirs."""
+        """The state a lamp must show.
+
+        An agent's name may make its lamp look like a queue's lamp. In that case the agent takes
+        precedence.
+        """
         floor = self._floor()
         agent = floor.agent_named(lamp.removeprefix(AGENT))
         if agent is not None and agent.shown is AgentState.RESERVED and not agent.gone:
-            # A phone that has not rung yet, or one that is being silenced: no talk comes of either.
+            # The phone has not rung yet, or is being stopped. Neither leads to a conversation, so
+            # do not show "in use".
             return RINGING if self._told.get(lamp) == RINGING else OFF
         if agent is not None:
             return NOBODY if agent.gone else STATES[agent.shown]

@@ -1,9 +1,9 @@
-"""One AMI connection, from the greeting to its loss; `session` opens one after the other.
+"""One AMI connection, from the greeting to its loss. `session` opens one after another.
 
-Built on panoramisk: its `AMIProtocol` is the connection (transport, table of open actions) and its
-`Action` makes the ActionIDs. Replaced are the parts whose defects panoramisk 1.4 still has (reading,
-sending, matching of replies and lists, the end of a connection) and the making of an action's bytes, which
-took it three times as long.
+It is built on panoramisk, whose `AMIProtocol` is the connection (transport, table of open actions)
+and whose `Action` generates the ActionIDs. This module replaces the parts that are still defective
+in panoramisk 1.4 (reading, sending, matching of replies and lists, the end of a connection) and the
+encoding of actions, which took three times as long there.
 """
 
 import asyncio
@@ -30,17 +30,17 @@ _LOGOFF = b"Action: Logoff\r\n\r\n"
 _FULLY_BOOTED = b"FullyBooted"
 
 MOST_UNSENT = 8 << 20
-"""Bytes that may wait for Asterisk to read: some 20,000 actions."""
+"""Maximum number of bytes that may wait for Asterisk to read: about 20,000 actions."""
 
 
-class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
+class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
     """The protocol of one connection.
 
-    Whatever happens, no exception leaves `data_received`: asyncio would cut the connection.
+    No exception ever leaves `data_received`, because asyncio would then close the connection.
 
     Attributes:
-        live: whether events go to `on_event`; set by the session when it is up.
-        greeted, booted: done when the greeting, or the event FullyBooted, has come.
+        live: whether events are passed to `on_event`. The session sets it when it is up.
+        greeted, booted: done when the greeting, or the event FullyBooted, has arrived.
         lost: the reason, once the connection is lost. Never an exception.
         gone: done when the socket is closed.
     """
@@ -55,16 +55,16 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         timing: AmiTiming,
         on_forged: Callable[[str], None] | None = None,
     ) -> None:
-        """Open for one connection.
+        """Prepare for one connection.
 
         Args:
-            wanted: names of the events to parse, None for all.
-            stats: counters.
-            on_event: gets every wanted event while the link is live.
-            on_lost: gets the reason, and whether the link was live.
+            wanted: names of the events to parse; None for all.
+            stats: counters to update.
+            on_event: receives every wanted event while the link is live.
+            on_lost: receives the reason, and whether the link was live.
             timing: intervals.
-            on_forged: gets the name of each event that is not as Asterisk writes it, and is dropped; without,
-                every event is believed.
+            on_forged: receives the name of each event that was dropped because Asterisk does not write
+                it like that. Without it, every event is accepted.
         """
         self._loop = asyncio.get_running_loop()
         self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
@@ -89,28 +89,29 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         self.lost: asyncio.Future[str] = self._loop.create_future()
         self.gone: asyncio.Future[None] = self._loop.create_future()
 
-    # -- the connection ---------------------------------------------------------------------
+    # -- connection ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio: set the socket up."""
+        """Called by asyncio when the connection is open: configure the socket."""
         super().connection_made(transport)
         self.responses = self._answers.open
         self._stats.connects += 1
-        with contextlib.suppress(OSError):  # it may be gone already; we hear of that in a moment
+        # it may be closed already, which is reported in a moment
+        with contextlib.suppress(OSError):
             tune_socket(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Called by asyncio when the socket is closed, by whomever."""
+        """Called by asyncio when the socket is closed, by either side."""
         if not self.gone.done():
             self.gone.set_result(None)
         self.drop(f"the connection broke: {exc}" if exc else "Asterisk closed the connection")
 
     def drop(self, reason: str, *, politely: bool = False) -> None:
-        """End the connection now: everything open fails with AmiDown, nothing is kept.
+        """End the connection now. All open actions fail with AmiDown; nothing is kept.
 
         Args:
-            reason: for people, part of errors and log lines.
-            politely: send Logoff and what else is in the buffer first.
+            reason: appears in errors and log lines.
+            politely: first send Logoff and everything else in the send buffer.
         """
         if self.closed:
             return
@@ -130,19 +131,19 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         self._on_lost(reason, was_live)
 
     def _forget_unsent(self) -> None:
-        """What Asterisk has not taken yet must not reach it later, when it is long out of date."""
+        """Discard unsent data, so that Asterisk does not receive outdated actions later."""
         with contextlib.suppress(OSError, AttributeError):
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def close(self) -> None:
-        """What panoramisk calls to end a connection."""
+        """End the connection. panoramisk calls this."""
         self.drop("closed")
 
     def watch(self) -> None:
-        """From now on: Ping when it was quiet for long; drop when even that brings no byte.
+        """Start the watchdog: Ping after silence, and drop the link if that brings no byte either.
 
-        To be called once, after the login: before it Asterisk takes no Ping.
+        Call it once, after the login. Before the login Asterisk does not accept a Ping.
         """
         now = self._loop.time()
         if self._pinged is not None and self._heard <= self._pinged:
@@ -161,20 +162,23 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         self._watch_timer = self._loop.call_at(due, self.watch)
 
     def pause_writing(self) -> None:
-        """Called by asyncio when what Asterisk has not read fills its buffers and some of ours."""
+        """Called by asyncio when Asterisk has stopped reading and the send buffers are filling up."""
         seconds = self._timing.unread_timeout
         self._unread_timer = self._loop.call_later(
             seconds, self.drop, f"Asterisk has not read what it is sent for {seconds:g} s"
         )
 
     def resume_writing(self) -> None:
-        """Called by asyncio when Asterisk reads on."""
+        """Called by asyncio when Asterisk reads again."""
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
 
     def _unanswered(self) -> None:
-        """An action went without an answer. If nothing else is answered either, what use is the link?"""
+        """An action timed out. Drop the link if Asterisk answers nothing else either.
+
+        The Ping makes sure that there is something to answer.
+        """
         if self.closed or self._deaf_timer is not None:
             return
         self.transport.write(_PING)
@@ -191,22 +195,25 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
     # -- sending ----------------------------------------------------------------------------
 
     def submit(self, actions: Sequence[Action], timeout: float) -> list[asyncio.Future[AmiMessage]]:
-        """Write all actions in one go; each future ends with its reply or an AmiError.
+        """Write all actions at once. Each future ends with its reply or an AmiError.
 
         Raises:
-            AmiBadValue: one of them cannot be sent; none was written.
+            AmiBadValue: one of them cannot be sent. Nothing was written.
         """
         data, futures = self._answers.expect(actions, timeout)
         if data:
             self.transport.write(data)
             unsent = self.transport.get_write_buffer_size()
-            if unsent > MOST_UNSENT:  # soon, for whoever sends is in the midst of something
+            if unsent > MOST_UNSENT:  # not now: the sender is in the middle of something
                 reason = f"Asterisk does not read: {unsent} bytes wait to be sent"
                 self._loop.call_soon(self.drop, reason)
         return futures
 
     def submit_list(self, action: Action, timeout: float) -> asyncio.Future[Rows]:
-        """As `submit`, for an action whose answer is a list; gives the list's events."""
+        """As `submit`, for an action that answers with a list.
+
+        The future returns the list's events.
+        """
         data, [future] = self._answers.expect([action], timeout, is_list=True)
         self.transport.write(data)
         return future
@@ -214,7 +221,7 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
     # -- receiving --------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio: handle every message that is complete now, in order."""
+        """Called by asyncio: handle every complete message, in order."""
         self._heard = self._loop.time()
         self._stats.received += len(data)
         try:
@@ -226,7 +233,7 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             self.greeted.set_result(self._splitter.greeting)
         for raw in messages:
             if self.closed:
-                return  # an event's handler closed us
+                return  # the event handler closed the link
             try:
                 self._take(raw)
             except Exception:
@@ -234,7 +241,7 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
                 logger.exception("a message from Asterisk could not be handled: a defect here")
 
     def _take(self, raw: bytes) -> None:
-        if raw.startswith(b"\r\n"):  # some modules end a message with one line end too many
+        if raw.startswith(b"\r\n"):  # some modules end a message with one CRLF too many
             raw = raw.lstrip(b"\r\n")
         if raw.startswith(b"Event:"):
             self._take_event(raw)
@@ -247,7 +254,10 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
                 self._drop_event(b"")
 
     def _take_event(self, raw: bytes) -> None:
-        """The hot path: what is not wanted is told by its first line and not parsed."""
+        """Handle an event. This is the hot path.
+
+        Unwanted events are recognised by their first line and never parsed.
+        """
         if self._lists and self._answers.take_list_event(raw):
             self._is_rest(raw)
             return
@@ -272,7 +282,7 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
             logger.exception("the handler of AMI events failed on %r; going on", message)
 
     def _is_genuine(self, name: bytes, raw: bytes, *, wanted: bool) -> bool:
-        """Whether an event is as Asterisk writes it, and no rest of one that was cut short."""
+        """Whether Asterisk wrote this event, and it is not the remainder of one that was cut short."""
         if self._rest is not None and self._is_rest(raw):
             return False
         if not wanted:
@@ -293,7 +303,7 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         return False
 
     def _is_rest(self, raw: bytes) -> bool:
-        """Whether a message is part of what is left of an event that was cut short."""
+        """Whether a message belongs to the remainder of an event that was cut short."""
         if self._rest is None:
             return False
         if self._rest.ends_with(raw):
@@ -307,14 +317,14 @@ class Link(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
 
 
 def tune_socket(sock: socket.socket) -> None:
-    """Make a dead peer known within about 5 s, with or without bytes on the way."""
+    """Configure the socket to detect a dead peer within about 5 s, even with data in flight."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         ("TCP_KEEPIDLE", 2),  # seconds
         ("TCP_KEEPINTVL", 1),  # seconds
         ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", 5000),  # ms; keepalive alone does nothing for unacknowledged bytes
+        ("TCP_USER_TIMEOUT", 5000),  # ms; keepalive does not cover unacknowledged data
     ):
         if hasattr(socket, option):  # Linux has all four
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -1,4 +1,9 @@
-"""Questions to Asterisk about single channels, where events alone do not say what happened."""
+"""Queries about single channels, for cases in which events do not say what happened.
+
+An event may have been lost, or there may be none, as when another program moves a caller. Events go
+on arriving while an answer is on its way, so each query checks afterwards that the mirror still
+shows what prompted it. If not, an event was newer than the answer, and the answer is ignored.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +22,20 @@ from callrouter.pbx.asterisk.session import AmiSession
 from callrouter.tasks import Tasks
 
 LOOK_AFTER = 0.3
-"""Seconds in which an event may still explain what happened to a caller."""
+"""Seconds to wait for an event that explains what happened to a caller."""
 
 CONNECTED_AFTER = (1.0, 3.0)
-"""Seconds after which a connect of which nothing was heard is looked at: the core gives up after ten."""
+"""Seconds after which an unconfirmed connect is checked. The core gives up after ten."""
 
 FORWARDED_AFTER = (0.0, 0.05, 0.3)
-"""Pauses, in seconds, before looking whether a 302 made a channel: what tells so comes a moment later."""
+"""Delays in seconds before each check for a channel created by a 302.
+
+The fields that identify such a channel are set a moment after it appears.
+"""
 
 
 class Lookout:
-    """Looks where a caller is, and for what a phone made of a call that it sent elsewhere."""
+    """Finds out where callers are, and finds the channels that phones create by redirecting a call."""
 
     def __init__(
         self, session: AmiSession, mirror: Mirror, outbox: Outbox, *, tasks: Tasks
@@ -39,7 +47,7 @@ class Lookout:
         self._due: set[str] = set()
 
     def look_at(self, caller: Caller) -> None:
-        """Look where a caller is, unless something explains it within a moment."""
+        """Query where a caller is, unless an event explains it within `LOOK_AFTER`."""
         if caller.uid in self._due:
             return
         self._due.add(caller.uid)
@@ -59,11 +67,11 @@ class Lookout:
         try:
             rows = await self._session.list({**survey.STATUS, "Channel": caller.uid})
         except AmiRejected:
-            rows = Rows()  # it is gone; its Hangup is on the way
+            rows = Rows()  # it is gone, and its Hangup is on the way
         except AmiError:
             return
         if not rows.whole:
-            return  # its row cannot be read: nothing follows from that
+            return  # its row is unreadable, so nothing can be concluded
         unchanged = before == (caller.where, caller.leg)
         if self._mirror.callers.get(caller.uid) is not caller or not unchanged:
             return
@@ -73,14 +81,15 @@ class Lookout:
         if where is None or (caller.where is Where.WAITING and bridged):
             self._mirror.gone_elsewhere(caller)
         elif caller.where is Where.RELEASED and where is Where.RELEASED:
-            # Released, and the agent's leg lives on elsewhere: the talk is over for the caller.
+            # Released, while the agent's leg lives on elsewhere: for the caller, the conversation
+            # is over.
             self._mirror.gone_elsewhere(caller)
             call = self._mirror.call_id(caller.uid)
             answered = Leave(pbx=self._mirror.pbx, call=call, result=Result.ANSWERED)
             self._outbox.write([*self._outbox.leave(caller.uid, caller.queue, answered)])
 
     def connecting(self, caller: Caller) -> None:
-        """Look later what became of a connect, should nobody tell."""
+        """Schedule checks of a connect, in case its outcome is never reported."""
         for again, seconds in enumerate(CONNECTED_AFTER):
             asyncio.get_running_loop().call_later(
                 seconds, self._still_connecting, caller, caller.leg, bool(again)
@@ -94,17 +103,17 @@ class Lookout:
             )
 
     async def _rows_of(self, *uids: str) -> dict[str, survey.Row] | None:
-        """How channels are, those that are there; None if that cannot be known."""
+        """The rows of the channels that exist; None if that cannot be determined."""
         rows: dict[str, survey.Row] = {}
         for uid in uids:
             try:
                 found = await self._session.list({**survey.STATUS, "Channel": uid})
             except AmiRejected:
-                continue  # it is gone
+                continue  # the channel is gone
             except AmiError:
-                return None  # the link is
+                return None  # the link is down
             if not found.whole:
-                return None  # it cannot be read
+                return None  # a row is unreadable
             rows.update((uid, survey.row(message)) for message in found)
         return rows
 
@@ -127,14 +136,14 @@ class Lookout:
             self._mirror.hardly_bridged(caller)
 
     async def keep_those_there(self, rows: Rows, people: frozenset[str]) -> None:
-        """Ask after every channel that we know and that a list with unreadable rows does not have.
+        """Query every known channel that is missing from a list with unreadable rows.
 
-        Those that are still there are left as they are: a number with line ends hides its channel's row, and
-        must not end a call. The answers hold no text of any caller's. `people` are the channels on which people
-        talk with the router.
+        The channels that still exist are left as they are: a number with line breaks hides its
+        channel's row, and must not end a call. The answers contain no text from any caller.
+        `people` are the channels on which people use feature codes.
 
         Raises:
-            AmiError: the link is gone.
+            AmiError: the link is down.
         """
         mirror = self._mirror
         listed = {message.get("Uniqueid") for message in rows}
@@ -150,19 +159,19 @@ class Lookout:
             try:
                 await future
             except AmiRejected:
-                continue  # it is gone
+                continue  # the channel is gone
             there.add(uid)
         mirror.moved |= there
         mirror.unreadable = frozenset(there)
 
     def stray(self, uid: str) -> None:
-        """End a channel that was picked up as a leg of ours and is none."""
+        """Hang up a channel that was picked up as if it were one of our legs."""
         self._outbox.send(orders.hang_up(uid, StopReason.WITHDRAWN))
 
     def forwarded(self, uid: str) -> None:
-        """End what Asterisk makes of a 302: it would ring someone of whom the router knows nothing.
+        """Hang up the channel that Asterisk creates for a 302. It rings a phone unknown to us.
 
-        Should it be picked up before, it is ended by `stray`; no caller is ever connected to it.
+        If it is picked up before that, `stray` hangs it up. No caller is ever connected to it.
         """
         self._spawn(lambda: self._end_forwarded(uid), f"was {uid} sent elsewhere")
 
@@ -172,7 +181,7 @@ class Lookout:
             try:
                 rows = await self._session.list({**survey.STATUS, "Channel": uid})
             except AmiError:
-                return  # it is gone, or the link is
+                return  # the channel is gone, or the link is down
             for row in rows:
                 seen = (row.get("Channel"), row.get("CallerIDNum"), row.get("Application"))
                 if words.forwarded(*seen):

@@ -1,6 +1,12 @@
-"""What goes on in Asterisk, as far as it concerns us, and its translation into the core's events.
+"""Tracks the callers and legs on one Asterisk, and translates AMI events into the core's events.
 
-No I/O: messages in, calls of `Sink` out. It remembers callers that are ours and legs that are ours.
+No I/O: messages in, calls of `Sink` out. Only channels that are callers or legs of ours are
+tracked.
+
+The handlers must not depend on the order in which independent facts arrive. Asterisk's threads
+write their events concurrently, an event may be lost, and events are replayed after a snapshot. So
+every handler looks its channel up first and does nothing for a channel it does not know, and ending
+a leg or a caller removes it from its table, so that the end is reported once.
 """
 
 from __future__ import annotations
@@ -37,15 +43,16 @@ from callrouter.pbx.asterisk.transfers import TakenPlaces
 from callrouter.pbx.asterisk.wire import AmiMessage
 
 _SAYS_NOTHING = frozenset({"", "0", "16"})
-"""Causes with which a route's own channel ends, whatever became of the phone at its far end."""
+"""Causes with which a route's own channel ends, whatever happened to the phone at its far end."""
 
 
 class Mirror:
-    """Callers, legs and phones of one Asterisk.
+    """The callers, legs and phones of one Asterisk.
 
     Attributes:
-        clock: the router's, for when callers entered.
-        moved: channels, and endpoints, of which something was heard since a comparison began.
+        clock: the router's clock, for the times at which callers entered.
+        moved: uniqueids and endpoints that events have touched since the resync began. For these the
+            mirror is newer than the lists.
     """
 
     def __init__(self, pbx: str, sink: Sink, clock: Moments | None = None) -> None:
@@ -55,20 +62,25 @@ class Mirror:
         self.callers: dict[str, Caller] = {}
         self.legs: dict[str, LegChannel] = {}
         self.far: dict[str, Far] = {}
-        """Channels on the way from a leg through the dialplan, by uniqueid."""
+        """Channels between a leg and its phone on a route through the dialplan, by uniqueid."""
         self.own_phones: Callable[[str], AbstractSet[str]] = lambda _agent: frozenset()
-        """The phones on which an agent is rung by our legs, by whatever way."""
+        """The phones on which an agent is rung, by whatever route."""
         self.moved: set[str] = set()
         self.ahead = 0.0
-        """Seconds that Asterisk's clock is ahead of ours; 0 where they count as one."""
+        """Seconds by which Asterisk's clock is ahead of ours; 0 if the difference is negligible."""
         self.ids = Identity(pbx)
         self._places = TakenPlaces(lambda: self.callers, lambda: self.moved, self.ids, sink)
         self.unreadable: frozenset[str] = frozenset()
-        """Channels that are there, by their own answer, though the list of channels has no readable row of them."""
+        """Channels that exist, although the list of channels has no readable row for them.
+
+        Each of them was queried on its own.
+        """
         self.comparing = False
-        """Lists are on their way: only then is it remembered what events were about."""
+        """Whether a resync is reading lists. Only then are channels recorded in `moved`."""
         self._sent_on: set[str] = set()
-        """Legs that are over since their phone sent the call elsewhere (302), till their channel goes."""
+        """Legs that have ended because their phone redirected the call (302), until their channel
+        is gone.
+        """
         self.phones = Phones(self._phone, self._time)
         self._handlers: Mapping[str, Callable[[AmiMessage], None]] = {
             "Newchannel": self._new_channel,
@@ -88,7 +100,7 @@ class Mirror:
         }
 
     def handle(self, message: AmiMessage) -> None:
-        """Take one AMI event."""
+        """Handle one AMI event."""
         handler = self._handlers.get(message.name)
         if handler is not None:
             if self.comparing:
@@ -96,29 +108,35 @@ class Mirror:
             handler(message)
 
     def call_id(self, uid: str) -> str:
-        """The global id of a caller's channel."""
+        """The global id of the call on a channel."""
         return self.ids.call(uid)
 
     def uid(self, call: str) -> str:
-        """The channel of a call id."""
+        """The channel of a call."""
         return self.ids.channel(call)
 
     def heard_time(self, theirs: str) -> None:
-        """Asterisk has told what its clock shows now."""
+        """Take Asterisk's current time, as a message reports it."""
         shown = seconds(theirs)
         if shown is not None and self.clock is not None:
             ahead = shown - self.clock.now()
             self.ahead = ahead if abs(ahead) > APART else 0.0
 
     def lost(self) -> None:
-        """The link is down. What was ordered and never seen may never have been done."""
+        """The link is down.
+
+        Forget legs without a channel: their Originate may never have been executed.
+        """
         for leg in list(self.legs.values()):
             if not leg.channel:
                 self.forget(leg)
         self._sent_on.clear()
 
     def forget(self, leg: LegChannel) -> None:
-        """A leg is not there, and nothing says how it ended: the next snapshot does."""
+        """Drop a leg that is not there.
+
+        How it ended is unknown; the next snapshot tells the core.
+        """
         self.legs.pop(leg.uid, None)
         if leg.fork is not None:
             leg.fork.drop(leg)
@@ -142,9 +160,10 @@ class Mirror:
         self.phones.device(endpoint, message.get("State"))
 
     def phone_moved(self, message: AmiMessage) -> None:
-        """Take from an event only what it says of phones that are none of our legs.
+        """Update only the phones that are not legs of ours.
 
-        For those that came while the lists were on their way: nobody is rung whom others ring by now.
+        Used for events that arrived while the lists were being read, so that the core does not ring
+        an agent who is already taking another call.
         """
         uid = message.get("Uniqueid")
         if message.name == "DeviceStateChange":
@@ -164,8 +183,8 @@ class Mirror:
             if self._foreign(message):
                 return
             if uid.startswith(words.LEG):
-                if not words.far_half(uid):  # that one ends with the near half
-                    self.sink.stray(uid)  # ordered before a gap, carried out after it
+                if not words.far_half(uid):  # the far half ends with the near half
+                    self.sink.stray(uid)  # an Originate from before a gap, executed after it
             elif words.may_be_forwarded(channel) and self._may_forward():
                 self.sink.forwarded(uid)
             return
@@ -174,10 +193,11 @@ class Mirror:
             self.sink.stop_now(leg)
 
     def _foreign(self, message: AmiMessage) -> bool:
-        """A channel that is no leg; whether it lies on the way from one through the dialplan.
+        """Track a channel that is not a leg. Return whether it is on the route of a leg.
 
-        What Asterisk makes on such a way is linked to the channel that it began with. A phone of the leg's
-        own agent rings for us then; any other phone is in a call that is none of its own agent's.
+        Asterisk links every channel on such a route to the channel that it started from. A phone of
+        the leg's own agent is ringing for us in that case. Any other phone is in a call that has
+        nothing to do with its own agent's offers, so it counts as in use.
         """
         uid, channel = message.get("Uniqueid"), message.get("Channel")
         leg = self.legs.get(message.get("Linkedid"))
@@ -190,10 +210,11 @@ class Mirror:
         return on_the_way
 
     def _may_forward(self) -> bool:
-        """Whether a phone of ours may just have sent its call elsewhere.
+        """Whether one of our phones may just have redirected its call.
 
-        Asterisk does not always say so: when it is quicker to ring elsewhere than to hear of the end
-        of the phone's session, no HangupRequest comes at all (measured on 22.10, one 302 in fifteen).
+        Asterisk does not always report it. If it rings the new destination before it has processed
+        the end of the phone's session, there is no HangupRequest at all (measured on 22.10, one 302
+        in fifteen).
         """
         return bool(self._sent_on) or any(not leg.up for leg in self.legs.values())
 
@@ -208,9 +229,10 @@ class Mirror:
             self._rings(leg)
 
     def _dialled(self, message: AmiMessage) -> None:
-        """How dialling goes. Only this event tells of a 183: many a mobile network rings in no other way.
+        """Take the progress of a dial.
 
-        Nor has a Local channel any state of ringing.
+        Only this event reports a 183, and many mobile networks signal ringing in no other way. A
+        Local channel has no ringing state either.
         """
         leg = self.legs.get(message.get("DestUniqueid"))
         if leg is not None and message.get("DialStatus") in words.RINGS:
@@ -226,9 +248,9 @@ class Mirror:
             self.sink.post(LegRang(offer=leg.offer, device=leg.device))
 
     def _renamed(self, message: AmiMessage) -> None:
-        """A masquerade: a colleague's phone may have picked up what rang on this leg."""
+        """A masquerade: a colleague's phone may have picked up the call that rang on this leg."""
         uid, channel = message.get("Uniqueid"), message.get("Newname")
-        if "<" in channel:  # <MASQ> and <ZOMBIE> are only on the way to the name that stays
+        if "<" in channel:  # <MASQ> and <ZOMBIE> are intermediate names
             return
         leg = self.legs.get(uid)
         if leg is None:
@@ -244,10 +266,10 @@ class Mirror:
             self.sink.post(LegMoved(offer=leg.offer, device=leg.device, endpoint=after))
 
     def _hanging_up(self, message: AmiMessage) -> None:
-        """The far end hung up. It comes before any Hangup, and so tells who was first.
+        """The far end hung up. This comes before any Hangup, so it shows who hung up first.
 
-        A leg whose phone sends the call elsewhere (302) is over now, though its channel is kept for
-        as long as Asterisk rings elsewhere; what it makes of it is not ours to connect.
+        A leg whose phone redirects the call (302) ends now, although Asterisk keeps its channel for
+        as long as it rings the new destination. What answers there must not be connected.
         """
         uid = message.get("Uniqueid")
         leg = self.legs.get(uid)
@@ -276,8 +298,9 @@ class Mirror:
         elif message.get("TechCause") or leg.up or leg.stop is not None or leg.refused is not None:
             self.leg_gone(leg, self._why(leg, message))
         else:
-            # Nobody said no, and nobody stopped it: a colleague may have picked up what rang here,
-            # and the word of that may come after the end of this channel.
+            # No refusal and no stop: a colleague may have picked up the call that rang here, and
+            # the event that says so may arrive after the end of this channel. Reporting the end at
+            # once would make the core offer the call again although it has been answered.
             leg.gone = message
             self.sink.gone_unless_moved(leg)
 
@@ -303,7 +326,7 @@ class Mirror:
         return words.leg_end(cause, tech_cause, leg.reason)
 
     def leg_gone(self, leg: LegChannel, why: LegEnd) -> None:
-        """A leg is over: say so, once."""
+        """Remove a leg and report its end, once."""
         self.moved.add(leg.uid)
         if self.legs.pop(leg.uid, None) is None:
             return
@@ -326,13 +349,14 @@ class Mirror:
         if ended is not None:
             self.sink.post(LegEnded(offer=leg.offer, device=leg.device, why=ended))
 
-    # ------------------------------------------------------------ ways through the dialplan
+    # ------------------------------------------------------------ routes through the dialplan
 
     def _heir(self, leg: LegChannel) -> str:
-        """The channel that a leg through the dialplan goes on in, when its own is optimised away.
+        """The channel on which a leg continues when its own channel is optimised away; "" if none.
 
-        Where caller and phone are both in bridges, Asterisk takes the two halves of a Local channel out from
-        between them (without ``/n``). What the caller is in a bridge with then is the leg.
+        Once caller and phone are both in bridges, Asterisk removes the two halves of a Local
+        channel between them (unless dialled with ``/n``). The far channel that is then in the
+        caller's bridge is the leg.
         """
         caller = self.callers.get(leg.caller)
         if caller is None or not caller.bridge:
@@ -358,7 +382,7 @@ class Mirror:
             self.sink.stop_now(leg)
 
     def _originated(self, message: AmiMessage) -> None:
-        """Asterisk could not even make a channel: no such phone, or not registered."""
+        """Asterisk could not create a channel: no such phone, or it is not registered."""
         leg = self.legs.get(message.get("ActionID"))
         if leg is None or message.get("Response") != "Failure":
             return
@@ -370,7 +394,7 @@ class Mirror:
             self.leg_gone(leg, LegEnd.UNREACHABLE if leg.stop is None else LegEnd.HUNG_UP)
 
     def not_moved(self, leg: LegChannel) -> None:
-        """A leg whose channel is gone has not turned up elsewhere: it is over."""
+        """A leg whose channel has ended did not turn up elsewhere: the leg has ended."""
         if leg.gone is not None:
             self.leg_gone(leg, self._why(leg, leg.gone))
 
@@ -399,7 +423,8 @@ class Mirror:
         uid = message.get("Uniqueid")
         before = self.callers.pop(uid, None)
         if before is not None and before.where in {Where.TALKING, Where.RELEASED}:
-            # The agent passed the caller on to a queue, and we have not heard of the transfer yet.
+            # The agent transferred the caller to a queue, and the transfer event has not arrived
+            # yet.
             to = f"{message.get('CallQueue')}@{words.ENTRY}"
             self._passed_on(before, TransferKind.BLIND, to)
         elif before is not None:
@@ -412,9 +437,9 @@ class Mirror:
         self.sink.taken(caller)
 
     def _picked_up(self, message: AmiMessage) -> LegChannel | None:
-        """A colleague's phone took over what rang on a leg: their channel is the leg from now on.
+        """A colleague's phone picked up what rang on a leg: its channel becomes the leg.
 
-        Asterisk moves the leg's variables to the colleague's channel, whose own id stays.
+        Asterisk moves the leg's variables to the colleague's channel, which keeps its own uniqueid.
         """
         leg = self.leg(message.get("Offer"), message.get("Device"))
         if leg is None or leg.up:
@@ -429,9 +454,9 @@ class Mirror:
         return leg
 
     def leg(self, offer: str, device: str) -> LegChannel | None:
-        """A leg by what it is for. Nearly always that is its channel's id.
+        """The leg of an offer and device. Usually its channel id can be computed.
 
-        Of several phones at one endpoint it is the one that was accepted, or else any.
+        If several phones ring at one endpoint, it is the accepted one, or else any of them.
         """
         found = self.legs.get(words.leg_id(offer, device))
         if found is not None:
@@ -447,7 +472,7 @@ class Mirror:
             leg.accepted = True
             if fork is not None:
                 if fork.taken not in {None, leg}:
-                    self._stop(leg)  # two people picked up two phones of one endpoint
+                    self._stop(leg)  # two phones at one endpoint were both picked up
                     return
                 fork.taken = leg
                 self._stop_others(leg)
@@ -462,11 +487,11 @@ class Mirror:
             leg.refused = words.not_one(message.get("Why"), message.get("Key"))
             if (
                 leg.refused is not LegEnd.NOT_ACCEPTED
-            ):  # a person said no, and means all their phones
+            ):  # the person declined, which applies to all of the agent's phones
                 self._stop_others(leg)
 
     def stop_silent(self, fork: Fork) -> None:
-        """Of the phones at one endpoint those that answer have said no, and the others nothing at all."""
+        """Stop the silent phones of an endpoint whose other phones have refused."""
         for leg in fork.silent():
             self._stop(leg)
 
@@ -483,7 +508,7 @@ class Mirror:
         if name == "CallrouterUnbridged":
             self.unbridged(caller)
         elif name == "CallrouterReleased":
-            if caller.where is not Where.WAITING:  # else it was called back already
+            if caller.where is not Where.WAITING:  # otherwise the caller was called back already
                 caller.where = Where.RELEASED
                 self.sink.look_at(caller)
         elif name == "CallrouterUnheard":
@@ -494,7 +519,7 @@ class Mirror:
             self._caller_gone(caller.uid, CallerEnd.TAKEN)
 
     def bridged(self, caller: Caller, bridge: str) -> None:
-        """A look has shown caller and leg in one bridge, and nobody has told."""
+        """A query has shown caller and leg in one bridge, and no event reported it."""
         leg = self.legs.get(caller.leg)
         if leg is not None and caller.where is Where.CONNECTING:
             caller.bridge = leg.bridge = bridge
@@ -502,15 +527,16 @@ class Mirror:
             self.sink.post(CallConnected(call=self.call_id(caller.uid), offer=leg.offer))
 
     def unbridged(self, caller: Caller) -> None:
-        """The connect found nobody; the dialplan has put the caller back into the waiting room."""
+        """The connect found no leg, and the dialplan has put the caller back into the waiting room."""
         was, caller.where, caller.leg = caller.where, Where.WAITING, ""
         if was is Where.CONNECTING:
             self._leg_was_gone(caller)
-        elif was is not Where.WAITING:  # we took them for talking: what happened since was lost
+        # an event since then was lost: the caller counted as connected
+        elif was is not Where.WAITING:
             self.sink.unheard(caller.uid)
 
     def hardly_bridged(self, caller: Caller) -> None:
-        """A look has shown that the agent's leg was gone at once, and the caller waits for our word."""
+        """A query has shown that the leg was gone at once, and the caller awaits our command."""
         caller.where = Where.RELEASED
         self._leg_was_gone(caller)
 
@@ -574,7 +600,7 @@ class Mirror:
         self._places.transferred(message, leg.agent if leg is not None else "")
 
     def _passed_by(self, transferer: str, kind: TransferKind, to: str) -> None:
-        """If it was an agent of ours who passed on their caller, that caller is ours no more."""
+        """If an agent transferred their caller, that caller is no longer ours."""
         far = self.far.get(transferer)
         leg = far.leg if far is not None else self.legs.get(transferer)
         caller = self.callers.get(leg.caller) if leg is not None else None
@@ -582,12 +608,13 @@ class Mirror:
             del self.callers[caller.uid]
             self._passed_on(caller, kind, to)
             if far is not None:
-                # Between the caller and whoever they were passed to, the channel of the leg stays.
+                # The leg's channel remains, between the caller and the party they were transferred
+                # to.
                 self.sink.let_go(leg)
                 self.leg_gone(leg, LegEnd.HUNG_UP)
 
     def _passed_on(self, caller: Caller, kind: TransferKind, to: str) -> None:
-        """The agent's own leg still ends on its own."""
+        """Report a transfer. The agent's own leg ends separately."""
         self.moved.add(caller.uid)
         self.sink.post(CallTransferred(call=self.call_id(caller.uid), kind=kind, to=to))
 
@@ -597,7 +624,7 @@ class Mirror:
             self.sink.look_at(caller)
 
     def gone_elsewhere(self, caller: Caller) -> None:
-        """A look has shown that a caller is no longer in our part of the dialplan."""
+        """A query has shown that a caller has left our part of the dialplan."""
         self.moved.add(caller.uid)
         if caller.where in {Where.WAITING, Where.CONNECTING}:
             self._caller_gone(caller.uid, CallerEnd.TAKEN)
@@ -606,5 +633,8 @@ class Mirror:
 
 
 def _of_call(message: AmiMessage) -> Callable[[str], str]:
-    """What the dialplan says of a caller who enters a queue, which they do now."""
+    """The values in a `CallrouterCall` event.
+
+    The caller is entering a queue, so it is queued now.
+    """
     return lambda key: message.get("CallNow" if key == "Queued" else f"Call{key}")

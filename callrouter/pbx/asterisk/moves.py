@@ -1,12 +1,13 @@
-"""Moving callers within our part of the dialplan, and never one who has left it.
+"""Moves callers within our part of the dialplan, and never one who has left it.
 
-Asterisk carries out any `Redirect`, wherever the channel is. So that a caller is not pulled back after another
-program has just moved them, the channel's context is asked for first; it is set by the other program's order,
-before anything there has run. What may still happen between the answer and our order (a millisecond) is
-seen by the dialplan, which lets the caller go on to where they were sent (`callrouter-connect`).
+Asterisk executes any `Redirect`, wherever the channel is. To avoid pulling back a caller that another
+program has just moved, the channel's context is queried first. The other program's command sets the
+context before anything runs there, so the answer shows the move as soon as it has happened. If the
+caller is moved between the answer and our command (about a millisecond), the dialplan notices and
+lets the caller go on to where they were sent (`callrouter-connect`).
 
-Asterisk may also answer "Success" and not carry an order out. So a caller who was sent away is looked at
-once more, and sent again.
+Asterisk may also answer "Success" without executing the command. So a caller who was redirected is
+checked once more after a second, and redirected again if necessary.
 """
 
 from __future__ import annotations
@@ -25,31 +26,35 @@ Told: TypeAlias = Callable[[Answer], None]
 Step: TypeAlias = tuple[orders.Action, Told | None]
 
 LOOK_AGAIN = 1.0
-"""Seconds after which an order must have been carried out."""
+"""Seconds within which a command must have taken effect."""
 
 TRIES = 3
-"""How often one is given."""
+"""How many times a command is given."""
 
 ANSWER_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Seconds after which it is asked again where a channel is, should an answer be lost; once for each."""
+"""Timeouts in seconds for the query of a channel's context.
+
+An answer may be lost. The query is repeated after each timeout except the last.
+"""
 
 
 def _nothing() -> None:
-    """No word of it is needed."""
+    """Do nothing. The default callback of a `Move`."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """An order to a caller's channel.
+    """A command to redirect a caller's channel.
 
     Attributes:
-        redirect: the order.
-        wanted: asked once it is known where the channel is: the router may want something else by then.
-        moved_away: called if the channel is not in our part of the dialplan any more.
-        told: told Asterisk's answer to the order, or its refusal to say where the channel is.
-        until_out_of: contexts in which the channel must not be found a second later; if it is, and the move
-            is still wanted, it is ordered again.
-        tries: how often in all.
+        redirect: the AMI action.
+        wanted: called once the channel's position is known; returns False if the router has changed its
+            mind since.
+        moved_away: called if the channel is no longer in our part of the dialplan.
+        told: receives Asterisk's answer to the action, or its failure to say where the channel is.
+        until_out_of: contexts in which the channel must not be found a second later. If it is, and the
+            move is still wanted, it is ordered again.
+        tries: how many times in all.
     """
 
     redirect: orders.Action
@@ -62,7 +67,7 @@ class Move:
 
 @dataclass(slots=True)
 class _Asked:
-    """A question to Asterisk, which was put so many times."""
+    """A query to Asterisk and how many times it was sent."""
 
     times: int = 0
     answered: bool = False
@@ -70,7 +75,7 @@ class _Asked:
 
 
 class Moves:
-    """Writes `Redirect`s for callers who are still where they may be moved from."""
+    """Redirects callers who are still where they may be moved from."""
 
     def __init__(
         self, write: Callable[[Sequence[Step]], None], complain: Callable[[str], None]
@@ -79,7 +84,7 @@ class Moves:
         self._complain = complain
 
     def begin(self, move: Move) -> Step:
-        """The first step of a move: to ask where the channel is."""
+        """The first step of a move: query where the channel is."""
         return self._ask(move, _Asked())
 
     def _ask(self, move: Move, asked: _Asked) -> Step:
@@ -88,7 +93,10 @@ class Moves:
         return _where(move), lambda answer: self._looked(move, asked, answer)
 
     def _unanswered(self, move: Move, asked: _Asked) -> None:
-        """An answer may be lost: a caller whose talk is over waits for two seconds only."""
+        """Repeat the query, since its answer may be lost.
+
+        A caller whose conversation is over waits for only two seconds.
+        """
         if asked.times < len(ANSWER_WITHIN) and move.wanted():
             self._write([self._ask(move, asked)])
 
@@ -115,7 +123,10 @@ class Moves:
             self._write([(_where(move), lambda answer: self._found(move, answer))])
 
     def _found(self, move: Move, answer: Answer) -> None:
-        """A second later: the channel should be elsewhere, or gone."""
+        """A second later the channel should be elsewhere or gone.
+
+        Otherwise order the move again.
+        """
         stays = not isinstance(answer, AmiError) and answer.get("Value") in move.until_out_of
         if not stays or not move.wanted():
             return
@@ -130,7 +141,7 @@ def _where(move: Move) -> orders.Action:
 
 
 def gone(answer: Answer) -> bool:
-    """Whether an answer says that there is no such channel."""
+    """Whether an answer says that the channel does not exist."""
     text = str(answer)
     return isinstance(answer, AmiRejected) and (
         "does not exist" in text or "No such channel" in text

@@ -1,15 +1,19 @@
-r"""Whether an event has the very shape in which Asterisk writes it. No I/O.
+r"""Checks that an event has exactly the form in which Asterisk writes it. No I/O.
 
-Asterisk writes a caller's number, the dialled extension and the connected number into its events as they came
-(``main/manager_channels.c``; names are escaped). PJSIP decodes ``%0d%0a`` in the user part of From and
-P-Asserted-Identity, so a caller can end a header, end the event, and begin another one. None of these three values
-has more than 79 characters, and no event that the router acts on can be forged in so few: each is taken only with
-every header that Asterisk 20 and 22 write, in that order. What such a caller leaves of the genuine event is dropped
-up to its last header, and told, so that the router compares itself with Asterisk.
+The threat: Asterisk writes a caller's number, the dialled extension and the connected number into
+its events unescaped (``main/manager_channels.c``; names are escaped). PJSIP decodes ``%0d%0a`` in
+the user part of From and P-Asserted-Identity. So a caller can end a header, end the event, and
+start a forged one.
 
-`UserEvent` has a second source: the action of that name, which needs ``write=user`` alone. Its headers stand behind
-``UserEvent``, the channel's stand before it when a channel of the dialplan has sent it, and the context among them
-is where that channel is. So an event of ours counts only from the context of ours that sends it.
+The defence: none of these three values is longer than 79 characters, and no event that the router
+acts on can be forged in that space. Each event is accepted only with every header that Asterisk 20
+and 22 write, in that order. The remainder of the genuine event is dropped up to its last header and
+reported, so that the router resyncs with Asterisk.
+
+`UserEvent` has a second source: the AMI action of that name, which needs only ``write=user``. The
+position of the headers distinguishes the two. An event from the dialplan has the channel's headers
+before ``UserEvent``; an action's own headers all come after it. One of the channel's headers is the
+context, so an event of ours is accepted only from the context of ours that sends it.
 """
 
 from __future__ import annotations
@@ -20,10 +24,10 @@ from enum import Enum
 from typing import Final
 
 _VALUE: Final = rb"[^\r]*+(?:\r(?!\n)[^\r]*+)*+"
-"""The rest of a line: a lone CR or LF in a number ends no header."""
+"""The rest of a line. A lone CR or LF in a number does not end a header."""
 _PLAIN: Final = rb"[^\r\n]*+"
 _EXTRA: Final = rb"(?:\r\n[A-Z][\w-]*+(?:\([^\r\n]*?\))?: " + _VALUE + rb")*+"
-"""Headers that later versions, ``channelvars`` and the like put behind those that we know."""
+"""Headers that later versions, ``channelvars`` and the like append to the known ones."""
 
 SNAPSHOT: Final = (
     b"Channel",
@@ -41,7 +45,10 @@ SNAPSHOT: Final = (
     b"Uniqueid",
     b"Linkedid",
 )
-"""How Asterisk describes a channel, in this order (``ast_manager_build_channel_state_string_prefix``)."""
+"""The headers that describe a channel, in Asterisk's order.
+
+Source: ``ast_manager_build_channel_state_string_prefix``.
+"""
 _NUMBERS: Final = frozenset({b"ChannelState", b"Priority"})
 
 _BRIDGE: Final = b"".join(
@@ -76,7 +83,10 @@ _BEFORE: Final = (
     rb"(?:\r\nSequenceNumber: \d++\r\nFile: [^\r\n]*+\r\nLine: \d++\r\nFunc: [^\r\n]*+)?+"
     rb"(?:\r\nSystemName: [^\r\n]*+)?+"
 )
-"""What ``manager.conf`` and ``asterisk.conf`` can put in front (``timestampevents``, ``debug``, ``systemname``)."""
+"""Headers that ``manager.conf`` and ``asterisk.conf`` can put in front.
+
+They come from ``timestampevents``, ``debug`` and ``systemname``.
+"""
 
 _CALLED = _line(b"CallerIDNum", _VALUE) + _line(b"CallerIDName", _VALUE)
 _BODIES: Final[Mapping[bytes, bytes]] = {
@@ -114,7 +124,7 @@ _BODIES: Final[Mapping[bytes, bytes]] = {
     )
     + _EXTRA,
 }
-"""What stands behind Event and Privilege, by the event's name."""
+"""What follows Event and Privilege, by the event's name."""
 
 _WHOLE: Final[Mapping[bytes, Callable[[bytes], object]]] = {
     name: re.compile(
@@ -129,12 +139,18 @@ _CONTEXT: Final = re.compile(rb"\r\nContext: ([\w-]*)\r\n", re.ASCII)
 _BY_ACTION: Final = re.compile(
     rb"Event: UserEvent\r\nPrivilege: [a-z,]+%s\r\nUserEvent: " % _BEFORE
 ).match
-"""How the event of an action begins; one of the dialplan's has a channel there."""
+"""How the event of an action begins.
+
+In an event from the dialplan, a channel's headers come before ``UserEvent``.
+"""
 _OWN_ECHO: Final = re.compile(
     rb"Event: UserEvent\r\nPrivilege: [a-z,]+%s\r\nUserEvent: CallrouterHello"
     rb"(?:\r\nActionID: [^\r\n]*)?" % _BEFORE
 ).fullmatch
-"""What the router's own action of that name comes back as; it says only that events can be heard."""
+"""What the router's own UserEvent action comes back as.
+
+It only shows that events arrive.
+"""
 
 _SENT_FROM: Final[Mapping[bytes, frozenset[bytes]]] = {
     b"CallrouterCall": frozenset({b"callrouter"}),
@@ -152,9 +168,9 @@ _SENT_FROM: Final[Mapping[bytes, frozenset[bytes]]] = {
     b"CallrouterKeyed": frozenset({b"callrouter-person"}),
     b"CallrouterProbe": frozenset({b"callrouter-probe"}),
 }
-"""The contexts of the dialplan that send each event of ours."""
+"""The contexts of the dialplan that send each of our events."""
 _THEIRS: Final = b"callrouter-fallback-user"
-"""The one context with a name of ours that is the site's own."""
+"""The one context with our prefix that belongs to the site."""
 
 
 _NAMED: Final = re.compile(_BEFORE + rb"(?:%s)?+\r\n(?:Dest|Transferer)?Channel: " % _BRIDGE).match
@@ -163,26 +179,27 @@ _NOT_DESCRIBED: Final = (
     b"Event: VarSet\r\n",
     b"Event: OriginateResponse\r\n",
 )
-"""Events that begin with a channel's name and go on with something else than its description."""
+"""Events that begin with a channel's name but continue with something other than its description.
+"""
 
 
 class Verdict(Enum):
-    """What an event is worth."""
+    """The result of checking an event."""
 
     WHOLE = "whole"
     FOREIGN = "foreign"
-    """Nothing of ours, such as another program's `UserEvent`: to be passed over in silence."""
+    """Not ours, such as another program's `UserEvent`: ignore it silently."""
     CUT = "cut short"
-    """It begins as Asterisk writes it and ends too early: what follows is its rest, or forged."""
+    """It begins genuinely but ends too early: what follows is its remainder, or forged."""
     ODD = "odd"
     """Not as Asterisk writes it."""
 
 
 def judge(name: bytes, raw: bytes) -> Verdict:
-    """What an event is worth that the router would act on.
+    """Check an event that the router would act on.
 
     Args:
-        name: the event's name as its first line has it.
+        name: the event's name from its first line.
         raw: the whole event, without the empty line that ends it.
     """
     if name == b"UserEvent":
@@ -198,7 +215,7 @@ def judge(name: bytes, raw: bytes) -> Verdict:
 
 def _judge_user_event(raw: bytes) -> Verdict:
     named = _USER.search(raw)
-    if _BY_ACTION(raw) is not None:  # its headers cannot hold line ends
+    if _BY_ACTION(raw) is not None:  # headers of an action cannot contain line breaks
         if named is None:
             return Verdict.FOREIGN
         return Verdict.WHOLE if _OWN_ECHO(raw) is not None else Verdict.ODD
@@ -217,7 +234,12 @@ def _judge_user_event(raw: bytes) -> Verdict:
 
 
 def is_cut(raw: bytes) -> bool:
-    """Whether an event ends within the description of a channel. Quick: it is asked of every event."""
+    """Whether an event ends within the description of a channel.
+
+    This check runs for every event, so it looks for three headers only. It relies on their order: a
+    complete description has ``ChannelState`` near its beginning, ``Priority`` before ``Linkedid``,
+    and nothing of a description after its last ``Linkedid``.
+    """
     described = raw.rfind(b"Linkedid: ")
     if described >= 0:
         return (
@@ -226,12 +248,15 @@ def is_cut(raw: bytes) -> bool:
         )
     if b"ChannelState: " in raw:
         return True
-    # The only other event that quotes a caller's number, and it has the name behind it.
+    # The only other event that contains a caller's number; the name follows it.
     return raw.startswith(b"Event: OriginateResponse") and b"\r\nCallerIDName: " not in raw
 
 
 def _ends_early(raw: bytes) -> bool:
-    """As `is_cut`, but header by header: a number may hold the names of those that are missing."""
+    """As `is_cut`, but checks every header.
+
+    The cheap check is not enough here, since a number may contain the names of missing headers.
+    """
     if raw.startswith(b"Event: OriginateResponse"):
         return b"\r\nCallerIDName: " not in raw
     start = _described_from(raw)
@@ -239,9 +264,10 @@ def _ends_early(raw: bytes) -> bool:
 
 
 def _described_from(raw: bytes) -> int:
-    """Where the last description of a channel in an event begins; negative: there is none.
+    """Offset of the last channel description in an event; negative if there is none.
 
-    That of a Local channel may end in its very name, for the extension is part of that.
+    The description of a Local channel may end within the channel's name, which contains the
+    extension.
     """
     start = raw.rfind(b"ChannelState: ")
     if start >= 0:
@@ -254,9 +280,10 @@ def _described_from(raw: bytes) -> int:
 
 
 def _missing(raw: bytes, start: int) -> list[bytes]:
-    """The headers of a channel's description that an event lacks; it begins at `start`, see `_described_from`.
+    """The headers that a channel description lacks. It begins at `start`, see `_described_from`.
 
-    Never too many: what a number imitates of them counts as there.
+    The list is never too long: a header imitated by a number counts as present. So the remainder is
+    never taken to be longer than it is, and no genuine event after it is dropped.
     """
     prefix = raw[raw.rfind(b"\n", 0, start) + 1 : start]
     keys = SNAPSHOT[2:] if raw.startswith(b"ChannelState: ", start) else SNAPSHOT[1:]
@@ -302,7 +329,10 @@ _STATUS: Final = re.compile(
 
 
 def whole_row(raw: bytes) -> bool:
-    """Whether a row of the list that `Status` answers with is whole, its variables each once."""
+    """Whether a row of the list from `Status` is complete.
+
+    Each variable must occur once: a second one may be forged.
+    """
     found = _STATUS(raw)
     if found is None:
         return False
@@ -311,15 +341,20 @@ def whole_row(raw: bytes) -> bool:
 
 
 class Rest:
-    """What is left of an event that was cut short: every header that it lacks, in order, in what follows."""
+    """The remainder of an event that was cut short.
+
+    It ends when every header that the event lacks has followed, in order. Whatever a forger puts in
+    between is part of the remainder and is dropped with it. A forger who imitates the missing headers
+    only ends the remainder early, and what follows is checked like any other message.
+    """
 
     __slots__ = ("_missing", "_room")
 
     MOST: Final = 16_384
-    """Bytes after which the rest is given up: Asterisk's events are not as long."""
+    """Bytes after which the remainder is given up. Asterisk's events are shorter."""
 
     def __init__(self, raw: bytes) -> None:
-        """Take the beginning of the event."""
+        """Start with the first part of the event."""
         self._room = self.MOST
         if raw.startswith(b"Event: OriginateResponse"):
             self._missing = [b"CallerIDName"]
@@ -327,7 +362,10 @@ class Rest:
         self._missing = _missing(raw, _described_from(raw))
 
     def ends_with(self, raw: bytes) -> bool:
-        """Take the next message; says whether the rest has come with it, which is dropped as well."""
+        """Take the next message.
+
+        Return whether the remainder is complete; the message belongs to it.
+        """
         text, at = b"\r\n" + raw, 0
         self._room -= len(text)
         while self._missing:
