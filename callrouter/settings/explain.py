@@ -169,6 +169,12 @@ def _unknown_key(document: Document, nearest: Nearest, loc: Way) -> None:
     document.error(loc, f"unknown key {quoted(key)}", hint, key=True)
 
 
+_WITH_SECRETS: Final = frozenset({"pbx", "http", "users"})
+_BESIDE_SECRETS: Final = frozenset({"account_sid", "name", "role", "driver"})
+_SECRET_LEAST: Final = 12
+"""Characters, letters and digits among them, from which on a value looks like a secret."""
+
+
 def _wrong_value(document: Document, nearest: Nearest, loc: Way, error: Any) -> None:
     value, phrase = error["input"], error["msg"]
     secret = _is_secret(loc)
@@ -234,13 +240,24 @@ def _container(kind: str, loc: Way) -> str:
 
 def _not(loc: Way, value: object) -> str:
     """``, not 'x'``; nothing for secrets."""
-    return "" if _is_secret(loc) else f", not {_shown(value)}"
+    return "" if _is_secret(loc) or _is_misplaced(loc, value) else f", not {_shown(value)}"
+
+
+def _is_misplaced(loc: Way, value: object) -> bool:
+    """Whether a value may be a secret that was written behind the key beside its own."""
+    beside = loc[0] in _WITH_SECRETS and loc[-1] in _BESIDE_SECRETS
+    if not beside or not isinstance(value, str) or len(value) < _SECRET_LEAST:
+        return False
+    return any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
 def _is_secret(loc: Way) -> bool:
     """Whether what stands at a path may be, or may have been meant as, a secret."""
     keys = [part for part in loc if isinstance(part, str)]
-    # An item of a list of tokens that is no mapping is a token without its key.
+    # An item of a list of tokens that is no mapping is a token without its key, and what stands in the place of
+    # a user is a password.
+    if len(loc) == 2 and loc[0] == "users":
+        return True
     return any(map(is_secret, set(keys) - CONTAINERS)) or bool(keys and keys[-1] in CONTAINERS)
 
 

@@ -47,6 +47,7 @@ _STEMS: Final = re.compile(
     r"(?<![a-z0-9])(?:pin|pni|ipn|pwd|pass|database)(?![a-z])"
 )
 _SHORT: Final = frozenset({"pass", "pwd", "pw", "pin", "pins", "auth", "pni", "ipn", "pinn", "pim"})
+_URL: Final = re.compile(r"://(\S++)")
 _ENTRY: Final = re.compile(r"(?<![\w-])[\w-]++[\"']? *+:(?: |$)")
 _MORE_OF_NAME: Final = re.compile(r"[a-z]{0,3}|[-_][a-z_-]+")
 """What may come behind the stem of a secret's name and be a part of the name, as in `passwords`."""
@@ -61,6 +62,18 @@ _COMPARED: Final = 50
 
 def cut(text: str) -> int:
     """Where the part of a text that may be a secret begins; its length when there is none."""
+    return min(_login(text), _secret_behind_a_name(text))
+
+
+def _login(text: str) -> int:
+    """Where the user and the password of a URL begin (RFC 3986, 3.2.1); the length when there are none."""
+    for match in _URL.finditer(text):
+        if "@" in match[1]:
+            return match.start(1)
+    return len(text)
+
+
+def _secret_behind_a_name(text: str) -> int:
     for match in _WORD.finditer(text):
         behind = text[match.end() : match.end() + 8].lstrip("\"' \t")[:1]
         end = _end_of_name(match[0][:80].lower(), has_colon=behind in {":", "="})

@@ -124,6 +124,37 @@ def test_no_broken_spelling_of_a_secret_is_quoted(tmp_path: Path) -> None:
     assert told >= found
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http: {{public_url: 'https://crm:{m}@calls.example.com/x y'}}",
+        "http: {{public_url: 'ftp://{m}@calls.example.com'}}",
+        "pbx: {{cloud: {{driver: twilio, api_url: 'https://crm:a/b{m}@x', nonsense: 1}}}}",
+        "pbx: {{office: 'asterisk://callrouter:{m}@127.0.0.1'}}",
+        "db: postgresql://callrouter:{m}@localhost/callrouter",
+        "users: {{sam: {m}}}",
+        "users: {{sam: {{role: {m}}}}}",
+        "http: {{api_tokens: [{{name: {m}, role: admin}}]}}",
+        "pbx: {{cloud: {{driver: twilio, account_sid: {m}, auth_token: AC1}}}}",
+    ],
+)
+def test_a_secret_in_a_url_or_behind_the_wrong_key_is_not_quoted(tmp_path: Path, text: str) -> None:
+    put(tmp_path, {"all.yaml": text.format(m=MARKER)})
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, environ={}, policies=POLICIES)
+    said = str(caught.value) + json.dumps([problem_view(item) for item in caught.value.problems])
+    assert MARKER not in said
+    assert len(caught.value.problems) > 0
+
+
+def test_a_line_is_cut_before_the_password_of_a_url() -> None:
+    lines = [
+        f"  webhook: https://crm:{MARKER}@hooks.example.com/x  # ours",
+        "  mail: sam@example.com",
+    ]
+    assert difference("all.yaml", [], lines, 9)[3:] == ["+  webhook: https:// …", "+" + lines[1]]
+
+
 def test_the_api_does_not_quote_lines(tmp_path: Path) -> None:
     put(tmp_path, {"all.yaml": "nonsense: 1\n"})
     with pytest.raises(ConfigError) as caught:
@@ -145,6 +176,11 @@ def test_the_api_does_not_quote_lines(tmp_path: Path) -> None:
         ("sign in desk", "'sign in desk'"),
         ("pin 1234", "'pin …'"),
         ("secret7x9", "'secret …'"),
+        ("https://crm:x@calls.example.com", "'https:// …'"),
+        (
+            "see https://calls.example.com, bob@example.com",
+            "'see https://calls.example.com, bob@example.com'",
+        ),
     ],
 )
 def test_what_is_quoted(text: str, shown: str) -> None:
