@@ -106,11 +106,11 @@ class Timeline:
 
 
 class Ambiguous(Exception):  # noqa: N818 - named for what is wrong
-    """A part of an id that several calls have; `calls` are some of them."""
+    """A part of an id that several calls have; `trails` are some of them."""
 
-    def __init__(self, part: str, calls: list[str]) -> None:
+    def __init__(self, part: str, trails: list[Trail]) -> None:
         super().__init__(part)
-        self.calls = calls
+        self.trails = trails
 
 
 class Journal:
@@ -208,7 +208,7 @@ class Journal:
             if trail.call.endswith(part) or trail.call.startswith(part)
         ]
         if len(found) > 1:
-            raise Ambiguous(part, [trail.call for trail in found[-5:]])
+            raise Ambiguous(part, found[-5:])
         return found[0] if found else None
 
     def standing(self, agent: str, serial: int) -> Standing | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from callrouter.api.access import EVERYTHING, Sight
 from callrouter.api.records import Json
 from callrouter.api.why import Standing
 from callrouter.api.whywords import (
@@ -32,11 +33,21 @@ AHEAD: Final = 3
 """Agents who are before this one that are named."""
 
 
-def answer(floor: Floor, agent: Agent, queue: Queue | None, now: float) -> Json:
-    """Why an agent is not rung, over all their queues or for one of them."""
+def answer(
+    floor: Floor, agent: Agent, queue: Queue | None, now: float, sight: Sight = EVERYTHING
+) -> Json:
+    """Why an agent is not rung, over all their queues that are seen or for one of them.
+
+    An agent's token is told how many agents are before its own, and not who they are.
+    """
     own = list(_own(floor, agent, now))
     queues = [queue] if queue is not None else [m.queue for m in agent.memberships.values()]
-    found = [_in_queue(floor, agent, item, now) for item in queues]
+    names = not sight.masked
+    found = [
+        _in_queue(floor, agent, item, now, names=names)
+        for item in queues
+        if sight.sees_queue(item.id)
+    ]
     if not queues:
         own.append(f"{agent.id} is in no queue at this hour")
     summary = f"{agent.id} is not available" if own else f"{agent.id} is available"
@@ -83,7 +94,7 @@ def _held(agent: Agent, now: float) -> Iterator[str]:
 # ---------------------------------------------------------------- the agent in a queue
 
 
-def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float) -> Json:
+def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float, *, names: bool) -> Json:
     member = queue.members.get(agent.id)
     if member is None:
         return _view(queue, [_no_member(agent, queue, now)], member=False)
@@ -93,11 +104,11 @@ def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float) -> Json:
         elsewhere = sorted(floor.up.difference(agent.open))
         lines += [f"callers on {pbx}: has no phone that {pbx} can ring" for pbx in elsewhere]
         if waiting:
-            lines += _why_none(floor, member, waiting, now)
+            lines += _why_none(floor, member, waiting, now, names=names)
         elif queue.spec.hours is not None and not queue.spec.hours.on(now):
             lines.append(f"the queue is closed{_opens(queue, now)}; no caller waits")
         else:
-            lines.append(f"no caller waits; {_place(member, now)}")
+            lines.append(f"no caller waits; {_place(member, now, names=names)}")
     elif waiting:
         lines.append(f"{counted(len(waiting), 'caller')} waiting")
     return _view(queue, lines, member=True)
@@ -145,17 +156,19 @@ def _no_member(agent: Agent, queue: Queue, now: float) -> str:
     return f"not an agent of {queue.id}"
 
 
-def _why_none(floor: Floor, member: Membership, waiting: list[Call], now: float) -> list[str]:
+def _why_none(
+    floor: Floor, member: Membership, waiting: list[Call], now: float, *, names: bool
+) -> list[str]:
     lines = []
     for call in waiting[:CALLS]:
-        found = reason(floor, call, member, now)
+        found = reason(floor, call, member, now, names=names)
         lines.append(f"{call.id} waits: {found[1] if found else 'about to be rung'}")
     more = len(waiting) - CALLS
     return [*lines, f"and {counted(more, 'more caller')}"] if more > 0 else lines
 
 
-def _place(member: Membership, now: float) -> str:
-    """Where an available agent stands in the queue's order, and who is before them."""
+def _place(member: Membership, now: float, *, names: bool) -> str:
+    """Where an available agent stands in the queue's order, and who or how many are before them."""
     agent, queue = member.agent, member.queue
     pbx = agent.open[0]
     there = [m for m in queue.members.values() if pbx in m.agent.open and m.tier == member.tier]
@@ -185,12 +198,16 @@ def _place(member: Membership, now: float) -> str:
         ahead = places[: places.index(mine)]
     if not ahead:
         return f"1st of {total}{later}: would be rung for the next call"
+    verb = "is" if len(ahead) == 1 else "are"
+    if not names:
+        return (
+            f"{nth(len(ahead) + 1)} of {total}{later}: {counted(len(ahead), 'other')} {verb} before"
+        )
     before = ", ".join(
         f"{name} ({values(queue.spec.policy, ranks, now - queue.members[name].idle_since)})"
         for ranks, _, name in ahead[-AHEAD:]
     )
     and_more = f" and {len(ahead) - AHEAD} more" if len(ahead) > AHEAD else ""
-    verb = "is" if len(ahead) == 1 else "are"
     own = values(queue.spec.policy, mine[0], now - member.idle_since)
     return f"{nth(len(ahead) + 1)} of {total}{later} ({own}): {before}{and_more} {verb} before"
 
@@ -198,17 +215,20 @@ def _place(member: Membership, now: float) -> str:
 # ---------------------------------------------------------------- an agent and a call
 
 
-def reason(floor: Floor, call: Call, member: Membership, now: float) -> tuple[str, str] | None:
+def reason(
+    floor: Floor, call: Call, member: Membership, now: float, *, names: bool = True
+) -> tuple[str, str] | None:
     """Why a waiting call does not ring a member of its queue now: a stable word, and words.
 
-    None: there is no reason, and it is about to.
+    None: there is no reason, and it is about to. `names`: other agents may be named.
     """
     agent = member.agent
     if agent.id in call.offers:
         return "ringing", "being rung for this call"
     if not agent.open:
         return _away(floor, agent, now)
-    return _of_both(floor, call, member, now) or _of_the_call(floor, call, member, now)
+    both = _of_both(floor, call, member, now)
+    return both or _of_the_call(floor, call, member, now, names=names)
 
 
 def _away(floor: Floor, agent: Agent, now: float) -> tuple[str, str]:
@@ -228,7 +248,7 @@ def _away(floor: Floor, agent: Agent, now: float) -> tuple[str, str]:
 
 
 def _of_the_call(
-    floor: Floor, call: Call, member: Membership, now: float
+    floor: Floor, call: Call, member: Membership, now: float, *, names: bool
 ) -> tuple[str, str] | None:
     """Reasons that hold for every agent alike."""
     if call.state is not CallState.WAITING:
@@ -241,7 +261,7 @@ def _of_the_call(
     if kept is not None and kept.agent is not member.agent:
         until = floor.timers.prefer.at(call.id)
         more = f" for {spoken(until - now)} more" if until is not None else ""
-        return "preferred", f"kept for {kept.agent.id}{more}"
+        return "preferred", f"kept for {kept.agent.id if names else 'another agent'}{more}"
     if wanted(call) <= 0:
         phones = counted(len(call.offers), "agent is", "agents are")
         return "later", f"{phones} being rung, and at_once is {call.at_once}"

@@ -26,7 +26,12 @@ async def why(request: web.Request) -> web.Response:
     try:
         trail = b.journal.find(part)
     except Ambiguous as error:
-        some = ", ".join(error.calls)
+        seen = request[SIGHT]
+        some = ", ".join(
+            found.call for found in error.trails if seen.sees_queue(whyanswer.queue_of(found))
+        )
+        if not some:
+            raise not_yours(request) from None
         detail = f"'{part[:80]}' fits several calls, such as {some}: give more of the id"
         raise ApiProblem(409, "ambiguous-call", detail) from error
     if trail is None:
@@ -58,4 +63,4 @@ async def why_not(request: web.Request) -> web.Response:
             raise not_yours(request)
         if queue is None:
             raise not_found("queue", wanted)
-    return answer(whynot.answer(b.floor, agent, queue, b.clock.now()))
+    return answer(whynot.answer(b.floor, agent, queue, b.clock.now(), request[SIGHT]))
