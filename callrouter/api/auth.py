@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from callrouter.api.access import PERMISSIONS, Permission, Sight, sight
-from callrouter.api.problems import ApiProblem, Handler
+from callrouter.api.problems import REFUSALS, ApiProblem, Handler
 from callrouter.api.sharing import RATES
 from callrouter.api.slowing import WrongTokens
 from callrouter.api.tokens import Caller, Neighbours, Tokens
@@ -45,16 +45,45 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         caller = request[CALLER] = identify(request)
     except ApiProblem as problem:
-        if problem.status == 401 and await request.app[WRONG].refused(request.remote):
-            detail = "too many requests with wrong tokens come from your address"
-            headers = {**_CHALLENGE, "Retry-After": "60"}
-            raise ApiProblem(429, "too-many-wrong-tokens", detail, headers) from None
+        if problem.status == 401:
+            await _slow_down(request)
         raise
     seen = request[SIGHT] = sight(request.app[FLOOR], caller)
     _permit(request, caller, seen)
     request[KNOWN] = True
     request.app[RATES].take(caller)
     return await handler(request)
+
+
+async def _slow_down(request: web.Request) -> None:
+    """Have a request with a wrong token wait, if its address has sent several.
+
+    Raises:
+        ApiProblem: 429, if too many wait already.
+    """
+    if await request.app[WRONG].refused(request.remote):
+        detail = "too many requests with wrong tokens come from your address"
+        headers = {**_CHALLENGE, "Retry-After": "60"}
+        raise ApiProblem(429, "too-many-wrong-tokens", detail, headers) from None
+
+
+async def is_known(request: web.Request) -> bool:
+    """Whether a request to an open path says who makes it, and rightly.
+
+    A wrong token is counted, logged and slowed down as at any other path: this one must be no place to try
+    tokens at.
+
+    Raises:
+        ApiProblem: 429, if too many wrong tokens come from this address.
+    """
+    try:
+        identify(request)
+    except ApiProblem as problem:
+        if "Authorization" in request.headers:
+            request.app[REFUSALS].refused(problem.kind, problem.status, request)
+            await _slow_down(request)
+        return False
+    return True
 
 
 def _permit(request: web.Request, caller: Caller, seen: Sight) -> None:

@@ -28,7 +28,7 @@ MOST_WAITING: Final = 1000
 """Messages that wait for a slow client before it is dropped."""
 MOST_CLIENTS: Final = 200
 MOST_PER_TOKEN: Final = 5
-"""Views that one token may have open, so that none keeps the others out."""
+"""Views that one token or user may have open, so that none keeps the others out."""
 REVOKED: Final = 4001
 """The close code for a client whose token is not in force any more."""
 CLOSE_WITHIN: Final = 2.0
@@ -105,7 +105,7 @@ class Live:
         if len(self.clients) >= MOST_CLIENTS:
             raise ApiProblem(503, "too-many", f"{MOST_CLIENTS} live views are open already")
         own = sum(client.caller == caller for client in self.clients)
-        if own >= MOST_PER_TOKEN and not caller.local:
+        if own >= MOST_PER_TOKEN and not caller.unlimited:
             detail = f"{MOST_PER_TOKEN} live views of '{caller.name}' are open already"
             raise ApiProblem(429, "too-many-views", detail)
 

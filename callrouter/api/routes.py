@@ -11,7 +11,7 @@ from aiohttp import web
 
 from callrouter import __version__
 from callrouter.api import views
-from callrouter.api.auth import SIGHT, identify, not_yours
+from callrouter.api.auth import SIGHT, identify, is_known, not_yours
 from callrouter.api.backend import Backend
 from callrouter.api.bodies import read_object
 from callrouter.api.openapi import document
@@ -138,20 +138,11 @@ async def healthz(request: web.Request) -> web.Response:
         body["config"] = "last-good" if backend.config.last_good else word
     if tell is not None:
         body["store"] = "up" if stored else "down"
-    if _is_known(request):
+    if await is_known(request):
         body["drift"] = {name: health.drift for name, health in health.items()}
         body["version"] = __version__
     well = all(ups) if "strict" in request.query else any(ups) or not ups
     return answer(body, 200 if well else 503)
-
-
-def _is_known(request: web.Request) -> bool:
-    """Whether a request to an open path says who makes it, and rightly."""
-    try:
-        identify(request)
-    except ApiProblem:
-        return False
-    return True
 
 
 async def status(request: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from aiohttp import web
 
@@ -12,6 +12,7 @@ from callrouter.api.problems import ApiProblem
 from callrouter.api.tokens import Caller
 
 T = TypeVar("T")
+_Key: TypeAlias = tuple[str, str]
 
 PER_SECOND: Final = 100.0
 """Requests a second of one token, over time. A list counts one more for every slice of it."""
@@ -82,11 +83,16 @@ class Shared(Generic[T]):
             task.exception()  # told to those who wait; should none be left, it is no news
 
 
+def _key(caller: Caller) -> _Key:
+    """A user of this machine may be called like a token."""
+    return (caller.user, caller.name)
+
+
 class Rates:
-    """How much each token may ask, whatever connections it comes by."""
+    """How much each token may ask, and each user at the socket, whatever connections they come by."""
 
     def __init__(self) -> None:
-        self._left: dict[str, tuple[float, float]] = {}
+        self._left: dict[_Key, tuple[float, float]] = {}
         """What is left of the burst, and when that was."""
 
     def take(self, caller: Caller, cost: float = 1.0) -> None:
@@ -95,29 +101,29 @@ class Rates:
         Raises:
             ApiProblem: 429, with the seconds to wait.
         """
-        if caller.local:
+        if caller.unlimited:
             return
         now = asyncio.get_running_loop().time()
-        left = self._now(caller.name, now)
+        left = self._now(_key(caller), now)
         if left < cost:
             wait = int((cost - left) / PER_SECOND) + 1
             detail = (
-                f"token '{caller.name}' asks more than {PER_SECOND:.0f} times a second; "
+                f"'{caller.name}' asks more than {PER_SECOND:.0f} times a second; "
                 f"try again in {wait} s, or watch /api/live"
             )
             raise ApiProblem(429, "too-many-requests", detail, {"Retry-After": str(wait)})
-        self._left[caller.name] = (left - cost, now)
+        self._left[_key(caller)] = (left - cost, now)
 
     def charge(self, caller: Caller, cost: float) -> None:
         """Count what an answer cost beyond its request; it is paid for by the next ones."""
-        if not caller.local:
+        if not caller.unlimited:
             now = asyncio.get_running_loop().time()
-            self._left[caller.name] = (self._now(caller.name, now) - cost, now)
+            self._left[_key(caller)] = (self._now(_key(caller), now) - cost, now)
 
-    def _now(self, name: str, now: float) -> float:
-        if name not in self._left and len(self._left) >= _MOST_TOKENS:
+    def _now(self, key: _Key, now: float) -> float:
+        if key not in self._left and len(self._left) >= _MOST_TOKENS:
             self._left.clear()
-        left, at = self._left.get(name, (BURST, now))
+        left, at = self._left.get(key, (BURST, now))
         return min(BURST, left + (now - at) * PER_SECOND)
 
 

@@ -192,6 +192,45 @@ async def test_a_supervisor_of_one_queue(client: Client) -> None:
         assert "limited to the queues sales" in (await answer.json())["detail"]
 
 
+async def test_an_agent_is_not_told_who_the_others_are(client: Client, house: World) -> None:
+    """Where alice stands in the order of support, in which bob has been idle for longer."""
+    house.hang_up("sales-waits")
+    house.hang_up("support-waits")
+    house.hang_up("own")
+    house.clock.at += 5
+    answer = await client.post("/api/agents/alice/ready", headers=headers("alice"))
+    assert answer.status == 200
+    said = json.dumps(await get(client, "supervisor", "/api/agents/alice/why-not"))
+    assert "2nd of 2" in said
+    assert "bob" in said
+    for path in ("/api/agents/alice/why-not", "/api/agents/alice/why-not?queue=support"):
+        said = json.dumps(await get(client, "alice", path))
+        assert "2nd of 2 available in support: 1 other is before" in said
+        assert "bob" not in said
+
+
+async def test_a_supervisor_of_one_queue_is_told_of_that_queue(client: Client) -> None:
+    whole = await get(client, "supervisor", "/api/agents/bob/why-not")
+    assert {one["id"] for one in whole["queues"]} == {"sales", "support"}
+    part = await get(client, "sales", "/api/agents/bob/why-not")
+    assert [one["id"] for one in part["queues"]] == ["sales"]
+
+
+async def test_calls_of_other_queues_are_not_named(client: Client, house: World) -> None:
+    """A part of an id that fits several calls."""
+    whole = await client.get("/api/calls/waits/why", headers=headers("supervisor"))
+    assert "support-waits, sales-waits" in (await whole.json())["detail"]
+    part = await client.get("/api/calls/waits/why", headers=headers("sales"))
+    assert part.status == 409
+    detail = (await part.json())["detail"]
+    assert "sales-waits" in detail
+    assert "support-waits" not in detail
+    house.hang_up("own")
+    house.arrive("own-2", "support")
+    part = await client.get("/api/calls/own/why", headers=headers("sales"))
+    assert part.status == 403
+
+
 async def test_only_admins_see_where_files_are(client: Client) -> None:
     seen = await get(client, "supervisor", "/api/status")
     assert seen["config"]["folder"] is None
@@ -298,6 +337,30 @@ async def test_wrong_tokens_are_slowed_and_right_ones_are_not(
     assert slept.count(slowing.PAUSE) == 5
     before = len(slept)
     await get(client, "supervisor", "/api/agents")
+    assert slowing.PAUSE not in slept[before:]
+    assert house.backend.refusals.counts["unauthorized"] == slowing.FREE + 5
+
+
+async def test_the_open_path_is_no_place_to_try_tokens_at(
+    client: Client, monkeypatch: pytest.MonkeyPatch, house: World
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("callrouter.api.slowing.asyncio.sleep", sleep)
+    for _ in range(slowing.FREE + 5):
+        answer = await client.get("/healthz", headers={"Authorization": "Bearer something-guessed"})
+        assert answer.status == 200
+        assert "version" not in await answer.json()
+    assert slept.count(slowing.PAUSE) == 5
+    assert house.backend.refusals.counts["unauthorized"] == slowing.FREE + 5
+    # A probe without a token is no guess, and one with a right token waits for nothing.
+    before = len(slept)
+    assert "version" in await get(client, "metrics", "/healthz")
+    for _ in range(5):
+        assert (await client.get("/healthz")).status == 200
     assert slowing.PAUSE not in slept[before:]
     assert house.backend.refusals.counts["unauthorized"] == slowing.FREE + 5
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from callrouter.api import sharing
 from callrouter.api.backend import Outcome
+from callrouter.api.live import MOST_PER_TOKEN, Live
 from callrouter.api.problems import ApiProblem
 from callrouter.api.sharing import LISTS, Rates, Shared
 from callrouter.api.tokens import Caller
@@ -215,3 +218,36 @@ async def test_those_who_begin_to_watch_together_get_one_state_and_every_change(
     assert len(lists._next) == 1, "they share one"
     gate.release()
     assert await asyncio.gather(*watching) == [["state", "before"]] * 4
+
+
+def test_a_user_who_is_let_in_at_the_socket_has_a_rate_of_their_own() -> None:
+    rates, token = Rates(), Caller("nora", "agent", agent="nora")
+    nora = Caller("nora", "agent", "nora", "nora")
+    assert (nora.unlimited, Caller("command line", "admin", "root").unlimited) == (False, True)
+
+    async def ask() -> None:
+        for _ in range(int(sharing.BURST)):
+            rates.take(nora)
+        with pytest.raises(ApiProblem) as refused:
+            rates.take(nora)
+        assert refused.value.status == 429
+        rates.take(token)  # of the same name
+
+    asyncio.run(ask())
+
+
+def test_a_user_at_the_socket_cannot_take_every_live_view() -> None:
+    hub, nora = Live(), Caller("nora", "agent", "nora", "nora")
+    for n in range(MOST_PER_TOKEN):
+        hub.room_for(nora)
+        hub.clients.add(cast(Any, _View(n, nora)))
+    with pytest.raises(ApiProblem) as refused:
+        hub.room_for(nora)
+    assert refused.value.status == 429
+    hub.room_for(Caller("command line", "admin", "root"))
+
+
+@dataclass(frozen=True)
+class _View:
+    number: int
+    caller: Caller
