@@ -1,1 +1,1 @@
-"""The words of the domain: what is configured, what happens, what is ordered."""
+"""The domain model: configuration, events, commands and notices."""

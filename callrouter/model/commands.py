@@ -1,7 +1,7 @@
-"""Everything the core orders or tells: commands in the imperative, and records of what was decided.
+"""What the core orders and reports: commands for a PBX, and notices of what happened.
 
-The runtime hands `PbxCommand`s to the driver of the call's PBX, all of one event in one go (so that a
-ring-all is one write), and `Record`s and `Note`s to whoever listens.
+For each event the runtime passes all resulting `PbxCommand`s to the driver of the call's PBX at
+once, so that a ring-all is one write. `Record`s, `Decided`s and `Note`s go to the listeners.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from callrouter.model.table import ACCEPT_WITHIN, Target
 
 
 class StopReason(Enum):
-    """Why a leg is stopped; it decides what the phone shows."""
+    """Why a leg is stopped, which decides whether the phone shows a missed call."""
 
     ANSWERED_ELSEWHERE = "answered elsewhere"
-    """Someone else took the call: no missed call on this phone."""
+    """Another phone took the call: no missed call on this one."""
     TIME_UP = "time is up"
     WITHDRAWN = "withdrawn"
     """The agent paused or signed out, or the call was moved: no missed call."""
@@ -25,7 +25,7 @@ class StopReason(Enum):
 
 
 class Result(Enum):
-    """How a call left its queue: what ``CALLROUTER_RESULT`` says."""
+    """How a call left its queue, as in ``CALLROUTER_RESULT``."""
 
     ANSWERED = "answered"
     TIMEOUT = "timeout"
@@ -37,9 +37,9 @@ class Result(Enum):
 
 @frozen_in_order
 class Ring:
-    """Ring one device of an agent for a call, `ring_for` seconds at most.
+    """Ring one device of an agent for a call, for at most `ring_for` seconds.
 
-    With `confirm` the person must press 1 before the leg counts as accepted.
+    With `confirm` the person must press key 1 before the leg counts as accepted.
     """
 
     pbx: str
@@ -56,18 +56,18 @@ class Ring:
     caller_number: str
     caller_name: str
     together: bool = False
-    """`ring_all: dial`: the PBX may ring all such phones of one step by itself, by one request."""
+    """`ring_all: dial`: the PBX may ring all such devices of one step in a single request."""
     accept_within: float = ACCEPT_WITHIN
-    """With `confirm`: seconds from the answer for which the person is asked for key 1."""
+    """With `confirm`: seconds after the answer during which the person is asked for key 1."""
     alert_info: str = ""
     """SIP header Alert-Info for the phone; empty: none."""
     auto_answer: bool = False
-    """The phone is asked to answer by itself."""
+    """Whether the phone is asked to answer automatically."""
 
 
 @frozen
 class StopRing:
-    """End a leg. Its `LegEnded` still comes."""
+    """End a leg. Its `LegEnded` still follows."""
 
     pbx: str
     offer: str
@@ -77,7 +77,7 @@ class StopRing:
 
 @frozen
 class Connect:
-    """Bring the caller and an accepted leg together."""
+    """Connect the caller to an accepted leg."""
 
     pbx: str
     call: str
@@ -87,9 +87,9 @@ class Connect:
 
 @frozen
 class Hold:
-    """Put the caller back into the waiting room (music, and the dead-man's switch).
+    """Put the caller back into the waiting room, with music and the dead-man's switch.
 
-    `queued_at`: a stay in a queue begins then; None: the stay goes on.
+    `queued_at`: the time at which a new stay in a queue begins; None: the present stay goes on.
     """
 
     pbx: str
@@ -99,7 +99,7 @@ class Hold:
 
 @frozen
 class Leave:
-    """The call leaves the router for `target`; None: by the way it came, with the result."""
+    """The call leaves the router for `target`; None: to where it came from, with the result."""
 
     pbx: str
     call: str
@@ -109,10 +109,10 @@ class Leave:
 
 @frozen
 class Announce:
-    """Tell a waiting caller their place in line and about how many minutes it takes; 0: not that.
+    """Announce position and estimated minutes to a waiting caller; a value of 0 is left out.
 
-    It never holds up a `Connect`, which breaks it off. A PBX that can speak only now and then posts
-    `CallerListens` when it can, and is told anew.
+    An announcement never delays a `Connect`, which interrupts it. A PBX that can speak to callers
+    only now and then posts `CallerListens` when it can, and is given a fresh announcement.
     """
 
     pbx: str
@@ -123,7 +123,7 @@ class Announce:
 
 @frozen
 class Disregard:
-    """What is on a phone now, and is no leg of ours, does not count as a call any more."""
+    """Stop counting what is on a phone now as a call, if it is not a leg of ours."""
 
     pbx: str
     endpoint: str
@@ -131,9 +131,9 @@ class Disregard:
 
 @frozen
 class Park:
-    """Let a caller who talks to an agent hear music (`on`), or the agent again.
+    """Put a connected caller on hold (`on`) or take them off.
 
-    This and the next two are given only to PBXes whose snapshot says that they `parks`.
+    This and the next two are given only to a PBX whose snapshot sets `parks`.
     """
 
     pbx: str
@@ -143,9 +143,9 @@ class Park:
 
 @frozen
 class Consult:
-    """Bring a leg that was accepted to the agent who has the call; the caller stays on hold.
+    """Connect an accepted leg to the agent who has the call. The caller stays on hold.
 
-    As for a `Connect`, `CallConnected` or `ConnectFailed` follows, with this offer.
+    As for a `Connect`, a `CallConnected` or `ConnectFailed` with this offer follows.
     """
 
     pbx: str
@@ -156,7 +156,7 @@ class Consult:
 
 @frozen
 class PutThrough:
-    """The leg of a consultation has the caller from now on, who hears it; the first agent's ends."""
+    """Connect the caller to the consulted colleague's leg, and end the first agent's leg."""
 
     pbx: str
     call: str
@@ -169,23 +169,23 @@ PbxCommand: TypeAlias = (
 
 
 class Happened(Enum):
-    """Kinds of `Record`; the value is a stable name for logs, reports and pages."""
+    """Kinds of `Record`. The value is a stable name for logs, reports and pages."""
 
-    __hash__ = object.__hash__  # Enum's own is written in Python, and hashes a name
+    __hash__ = object.__hash__  # Enum's own is written in Python and hashes the name
 
     RULE = "rule"
     ENTERED = "entered"
     OFFERED = "offered"
     RANG = "rang"
     SHARED = "shared"
-    """An offer holds its caller back no longer: others are offered the call as well."""
+    """An offer no longer keeps its caller from others: the call is offered to them as well."""
     OFFER_ENDED = "offer-ended"
     ACCEPTED = "accepted"
     CONNECTED = "connected"
     REQUEUED = "requeued"
     MOVED = "moved"
     REPLACED = "replaced"
-    """Another person has taken over the call's place in line, by an attended transfer."""
+    """Another person has taken over the call's place in the queue, by an attended transfer."""
     ABANDONED = "abandoned"
     TAKEN = "taken"
     COMPLETED = "completed"
@@ -193,7 +193,7 @@ class Happened(Enum):
     HELD = "held"
     CONSULTED = "consulted"
     PASSED = "passed"
-    """A consultation was completed: the caller is the colleague's now."""
+    """A consultation was completed: the colleague has the caller."""
     LEFT = "left"
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
@@ -203,26 +203,26 @@ class Happened(Enum):
     WRAP_UP_ENDED = "wrap-up-ended"
     DEVICE = "device"
     FREED = "freed"
-    """What was on an agent's phone counts as no call any more."""
+    """What was on an agent's phone no longer counts as a call."""
     DEVICE_FAILED = "device-failed"
-    """A device was rung and did not take the call, in a way that speaks against ringing it again."""
+    """A device did not take a call, in a way that counts as a failure of the device."""
     NUMBER_REFUSED = "number-refused"
-    """The carrier refused a call to an agent's phone for the number that it showed."""
+    """The carrier rejected a call to an agent because of the caller ID it presented."""
     TOLD = "told"
     SHIFT = "shift"
     RENAMED = "renamed"
-    """A queue or an agent goes by another name from now on; `detail` has the old one."""
+    """A queue or an agent has a new name; `detail` holds the old one."""
     DRAINED = "drained"
-    """The last call of a queue that was taken out of the table has ended, and the queue is gone."""
+    """The last call of a queue removed from the table has ended, and the queue is gone."""
     STATE = "state"
     RELOADING = "reloading"
-    """A part of a large change is in force; the next follows at once."""
+    """A part of a large change is in force; the next part follows at once."""
     RELOADED = "reloaded"
 
 
 @frozen_in_order
 class Record:
-    """Something that became true, for history, ``queue_log``, ``why`` and the live view.
+    """A fact, for history, ``queue_log``, ``why`` and the live view.
 
     `detail` is a short tuple whose meaning depends on `kind`; see `callrouter.api.records`.
     """
@@ -238,18 +238,21 @@ class Record:
 
 @frozen_in_order
 class Decided:
-    """Why an agent is rung for a call: what there was to choose from at that moment.
+    """Why an agent is rung for a call: the alternatives at that moment.
 
-    `ranked` are the first few agents out of `available`, to be sorted by whoever reads it: for each what
-    the policies of the queue ranked them by, since when they had been idle (-1 where a draw decides),
-    and who it is. `waiting` counts the callers in the
-    lines that were looked at. `by_agent` is set when the agent became free and took the call, rather
-    than the call the agent; then the agent is the only candidate and `ranked` is empty. `tried` had
-    refused or missed the call since it last went round. `drawn` of 0 means that nothing was drawn,
-    else how many chances there were, one for each equal unless the policy weighs them. `needs` and
-    `tier` are the skills and the steps of widening that the call had come to by then.
+    `ranked` holds the first few of the `available` agents, in no order: for each, the values by
+    which the queue's policies rank them, when they became idle (-1 if a draw decides), and the
+    agent's id. `waiting` counts the callers in the lanes examined.
 
-    It is told for every offer, so it holds what is at hand; words are made when somebody asks.
+    `by_agent` is set if the agent became free and took the call, rather than the call choosing the
+    agent. The agent is then the only candidate and `ranked` is empty. `tried` lists the agents who
+    refused or missed the call in the present round.
+
+    `drawn` is the number of chances in the draw, one for each agent of equal rank unless the policy
+    weights them; 0 means that nothing was drawn. `needs` and `tier` are the required skills and the
+    escalation step of the call at that time.
+
+    One is reported for every offer, so it holds only what is at hand. Readers turn it into words.
     """
 
     at: float
@@ -272,10 +275,11 @@ class Decided:
 
 @frozen
 class Note:
-    """Something odd that was seen and passed over; logged.
+    """Something odd that was otherwise ignored. It is logged.
 
-    With `mistake` it is one of whoever set up the calls' way to us, such as a queue that does not exist: a word for
-    what is wrong (``queue``, ``priority``, ``agent``, ``skills``, ``tag``), by which it is counted.
+    `mistake` is set if the fault lies in how calls are sent to the router, such as a queue that
+    does not exist. It names the wrong value (``queue``, ``priority``, ``agent``, ``skills``,
+    ``tag``) and is the label under which the note is counted.
     """
 
     text: str
@@ -283,6 +287,6 @@ class Note:
 
 
 Told: TypeAlias = Record | Decided | Note
-"""What is told to listeners."""
+"""Notices, for listeners."""
 
 Command: TypeAlias = PbxCommand | Told

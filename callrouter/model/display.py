@@ -1,4 +1,4 @@
-"""What a desk phone shows of a call: the caller's name by a queue's `show`, such as ``{queue}: {name}``."""
+"""The caller name that a desk phone shows, from a queue's `show`, such as ``{queue}: {name}``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NO_ONE: Final = "anonymous"
 
 
 def fault(template: str) -> str:
-    """What is wrong with a `show`; empty if nothing is."""
+    """What is wrong with a `show` template; empty if it is valid."""
     for name in _FIELD.findall(template):
         if name not in FIELDS:
             return f"there is no field {{{name}}}"
@@ -21,9 +21,10 @@ def fault(template: str) -> str:
 
 
 def shown(template: str, *, queue: str, name: str, number: str, tag: str, waited: float) -> str:
-    """The name that a phone shows. A caller without a name is shown by the number.
+    """The name to show on a phone. A caller without a name is shown by number.
 
-    What callers send is put in as it is, and is no template: a name such as ``{tag}`` stays one.
+    Values from the caller are inserted literally and are not templates: a caller named ``{tag}``
+    stays ``{tag}``.
 
     Args:
         template: the queue's `show`.

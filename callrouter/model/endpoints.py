@@ -1,7 +1,7 @@
-"""What a phone of a PBX is, read from how it is written, and what its device state means.
+"""Parses PBX endpoints and device states.
 
-The one judge of phones: `check`, `doctor`, the router, the fallback's lists and the driver all ask here.
-Pure: text in, facts out.
+The only place that decides what an endpoint is: `check`, `doctor`, the router, the fallback's lists
+and the driver all use it. Pure: text in, facts out.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from callrouter.model.events import Reached
 
 
 class Line(Enum):
-    """Where ringing an endpoint leads."""
+    """Where a call to an endpoint leads."""
 
     PHONE = "phone"
-    """A phone that is registered at this PBX: it is in use when there is a channel on it."""
+    """A phone registered at this PBX. It is in use when there is a channel on it."""
     TRUNK = "trunk"
-    """Out of this PBX: another PBX's extension, a carrier. Whatever is there may forward the call."""
+    """Out of this PBX: another PBX's extension, or a carrier. The far end may forward the call."""
     ROUTE = "route"
-    """Through the dialplan (``Local/…``), which may forward, or end in a voicemail."""
+    """Through the dialplan (``Local/…``), which may forward the call or end in a voicemail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint in its right spelling, such as ``PJSIP/1001``.
+    """An endpoint in its canonical spelling, such as ``PJSIP/1001``.
 
     Attributes:
         text: what Asterisk dials.
         line: where it leads.
-        device: whose device state says whether it can be reached.
+        device: the device whose state tells whether the endpoint is reachable.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Endpoint:
 
     @property
     def may_forward(self) -> bool:
-        """Whether something other than the agent's phone may answer, such as a voicemail."""
+        """Whether something else than the agent's phone may answer, such as a voicemail."""
         return self.line is not Line.PHONE
 
 
@@ -71,10 +71,10 @@ _STATE: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}[:/][A-Za-z0-9*#+_.][A-Za-
 
 
 def read(text: str) -> Endpoint:
-    """Read an endpoint of an Asterisk, in whatever case its technology is written.
+    """Parse an Asterisk endpoint. The case of its technology does not matter.
 
     Raises:
-        ValueError: it is none; the message says what is wrong with it.
+        ValueError: the text is not an endpoint. The message says what is wrong with it.
     """
     found = _ENDPOINT.fullmatch(text)
     if found is None:
@@ -126,7 +126,7 @@ def _moved(rest: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def is_phone_here(text: str) -> bool:
-    """Whether it is a phone of the PBX itself, which is told more of a call than what leads elsewhere."""
+    """Whether this is a phone of the PBX itself. Such a phone may be shown more of a call."""
     try:
         return read(text).line is Line.PHONE
     except ValueError:
@@ -135,7 +135,7 @@ def is_phone_here(text: str) -> bool:
 
 @lru_cache(maxsize=20_000)
 def leads_on(text: str) -> bool:
-    """Whether ringing it leads to a place that may forward: a trunk, or a way through the dialplan."""
+    """Whether calls to this endpoint may be forwarded: a trunk, or a route through the dialplan."""
     try:
         return read(text).may_forward
     except ValueError:
@@ -170,10 +170,12 @@ def _pjsip(spelled: str, rest: str) -> Endpoint:
 
 
 def state_source(text: str) -> str:
-    """A device's `state` in its right spelling: ``hint:1001@ext-local``, ``Custom:DND1001``, ``PJSIP/1001``.
+    """A device's `state` in canonical form.
+
+    That is one of ``hint:1001@ext-local``, ``Custom:DND1001`` and ``PJSIP/1001``.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the text is none of these.
     """
     if _HINT.fullmatch(text):
         return text
@@ -184,28 +186,31 @@ def state_source(text: str) -> str:
 
 
 def hint_of(source: str) -> tuple[str, str] | None:
-    """Extension and context of a hint that is watched; None: it is a device."""
+    """Extension and context of a hint; None if the source is a device."""
     found = _HINT.fullmatch(source)
     return (found[1], found[2]) if found is not None else None
 
 
 def devices_of(hint: str) -> tuple[str, ...]:
-    """The devices of a hint as the dialplan has it: ``PJSIP/1001&Custom:DND1001,CustomPresence:1001``."""
+    """The devices of a dialplan hint: ``PJSIP/1001&Custom:DND1001,CustomPresence:1001``."""
     listed = hint.partition(",")[0].split("&")
     return tuple(one.strip() for one in listed if _STATE.fullmatch(one.strip()))
 
 
 def on_a_phone(device: str) -> bool:
-    """Whether a device has channels of its own, rather than a state that a program sets."""
+    """Whether a device has channels of its own, rather than a state set by a program."""
     return "/" in device and not device.startswith("Local/")
 
 
 CANNOT_RING: Final = frozenset({"UNAVAILABLE", "INVALID"})
-"""Device states in which nothing can be rung, as for app_queue. UNKNOWN can: many drivers never tell."""
+"""Device states in which a device can't be rung, as in app_queue.
+
+UNKNOWN is not one of them, because many drivers never report a state.
+"""
 TAKES_NONE: Final = frozenset({"INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD"})
-"""Device states in which something is busy."""
+"""Device states that mean busy."""
 
 
 def reached(state: str) -> Reached:
-    """What a device state says of a phone whose own calls are counted otherwise."""
+    """The `Reached` of a phone with this device state, if its own calls are counted elsewhere."""
     return Reached.UNREACHABLE if state in CANNOT_RING else Reached.IDLE

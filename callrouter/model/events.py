@@ -1,7 +1,8 @@
 """Everything that can reach the core: facts, in the past tense.
 
-Drivers translate what their PBX says into these; people's requests and new configuration arrive the
-same way. An event carries no time: the runtime stamps it once, when it hands it to the core.
+Drivers translate the reports of their PBX into these events. Requests by people and new
+configuration arrive the same way. An event carries no time: the runtime stamps it once, when it
+passes it to the core.
 """
 
 from __future__ import annotations
@@ -20,58 +21,58 @@ class Reached(Enum):
 
     IDLE = "idle"
     IN_USE = "in-use"
-    """In a call, or ringing for one, that is not ours."""
+    """In a call that is not ours, or ringing for one."""
     BUSY = "busy"
-    """A state that is kept with the phone says that it takes no calls, such as do-not-disturb."""
+    """A state configured for the phone says that it takes no calls, such as do-not-disturb."""
     UNREACHABLE = "unreachable"
 
 
 class LegEnd(Enum):
-    """Why a leg to a phone is over. The value is what people read."""
+    """Why a leg ended. The values are shown to people."""
 
     BUSY = "busy"
-    """The phone said busy (SIP 486)."""
+    """The phone was busy (SIP 486)."""
     DECLINED = "declined"
-    """The person said no: rejected (SIP 603), or key 2 on a mobile."""
+    """The person declined: rejected the call (SIP 603), or pressed key 2 on a mobile."""
     WRONG_KEY = "wrong key"
-    """Answered, and a key was pressed that is neither 1 nor 2: no yes, so it is a refusal."""
+    """Answered, and a key other than 1 or 2 was pressed. Counts as a refusal."""
     NO_ANSWER = "no answer"
-    """It rang until its time was up, or for most of it and then ended the ring itself."""
+    """It rang until its time was up, or for most of that and then stopped by itself."""
     SILENT = "no reply"
-    """Nothing came back until its time was up: no ringing, no answer, no refusal."""
+    """No response until its time was up: no ringing, no answer, no refusal."""
     UNAVAILABLE = "unavailable"
-    """The phone is there but takes no call now (SIP 480)."""
+    """The phone is registered but takes no calls now (SIP 480)."""
     UNREACHABLE = "unreachable"
     """No such phone, not registered, or no reply (SIP 404, 408, 503 …)."""
     FAILED = "failed"
-    """Refused by the PBX, or any other fault."""
+    """Rejected by the PBX, or any other fault."""
     NUMBER_REFUSED = "number refused"
-    """The carrier took no call that shows this number (SIP 403, 603, 607, 608 without any ringing)."""
+    """The carrier rejected the caller ID presented (SIP 403, 603, 607, 608 without any ringing)."""
     NOT_ACCEPTED = "not accepted"
-    """Answered, but nobody pressed 1 in time: a voicemail, or a pocket."""
+    """Answered, but key 1 was not pressed in time: a voicemail, or a phone in a pocket."""
     HUNG_UP = "hung up"
-    """It had answered, and hung up or was ended by us."""
+    """It had been answered, and hung up or was ended by us."""
 
 
 class CallerEnd(Enum):
-    """How a caller's channel left us."""
+    """How the caller's channel left the router."""
 
     HUNG_UP = "hung up"
     TAKEN = "taken elsewhere"
-    """Someone else moved the caller out of the waiting room (a redirect, a pickup)."""
+    """Another program or person moved the caller out of the waiting room (a redirect, a pickup)."""
     LOST = "lost"
-    """Gone when we looked again after a gap in what the PBX told us."""
+    """Gone when the PBX was compared after a gap in its reports."""
 
 
 class TransferKind(Enum):
-    """How an agent passed a call on."""
+    """How an agent transferred a call."""
 
     BLIND = "blind"
     ATTENDED = "attended"
 
 
 class ConnectFault(Enum):
-    """Why a connect did not come about."""
+    """Why a connect failed."""
 
     CALLER_GONE = "the caller had gone"
     LEG_GONE = "the agent's phone had gone"
@@ -85,8 +86,8 @@ class ConnectFault(Enum):
 class CallArrived:
     """A caller entered a queue, or was found waiting after a gap (then `entered_at` is set).
 
-    `entered_at` is the call's first entry into any queue, `queued_at` its entry into this one (None: not
-    known; a caller who comes now enters now).
+    `entered_at` is the call's first entry into any queue. `queued_at` is its entry into this queue;
+    None: unknown, and a caller who arrives now enters now. Both are epoch seconds.
     """
 
     call: str
@@ -100,15 +101,15 @@ class CallArrived:
     tag: str = ""
     entered_at: float | None = None
     skills: Mapping[str, int] = field(default_factory=dict)
-    """The least levels that the dialplan asks an agent to have."""
+    """The minimum skill levels that the dialplan requires of an agent."""
     refused: tuple[tuple[str, str], ...] = ()
-    """Values of the dialplan that cannot be right and are not used: what each is of, and why."""
+    """Dialplan values that are not valid and are not used: the name of each, and why."""
     queued_at: float | None = None
 
 
 @frozen
 class CallerLeft:
-    """The caller's channel is gone, or no longer ours."""
+    """The caller's channel is gone, or no longer controlled by the router."""
 
     call: str
     how: CallerEnd = CallerEnd.HUNG_UP
@@ -116,9 +117,9 @@ class CallerLeft:
 
 @frozen
 class CallerReplaced:
-    """By an attended transfer onto a waiting call another person has taken over its place in line.
+    """An attended transfer onto a waiting call put another person in its place in the queue.
 
-    `agent` is who transferred them, where that was an agent.
+    `agent` is the agent who transferred them, if it was an agent.
     """
 
     call: str
@@ -129,7 +130,7 @@ class CallerReplaced:
 
 @frozen
 class CallerListens:
-    """A waiting caller for whom an `Announce` is kept can be spoken to now."""
+    """A waiting caller with a pending `Announce` can be spoken to now."""
 
     call: str
 
@@ -144,7 +145,7 @@ class LegRang:
 
 @frozen
 class LegAnswered:
-    """A phone was picked up; it asks its person for key 1 now."""
+    """A phone was picked up, and the person is now asked for key 1."""
 
     offer: str
     device: str
@@ -152,7 +153,7 @@ class LegAnswered:
 
 @frozen
 class LegAccepted:
-    """The agent takes the call: off-hook on a desk phone, key 1 on a mobile."""
+    """The agent accepts the call: off-hook on a desk phone, key 1 on a mobile."""
 
     offer: str
     device: str
@@ -160,7 +161,7 @@ class LegAccepted:
 
 @frozen
 class LegEnded:
-    """A leg is over, for whatever reason. Every leg of every offer ends in exactly one of these."""
+    """A leg has ended, for whatever reason. Every leg ends in exactly one of these."""
 
     offer: str
     device: str
@@ -169,9 +170,9 @@ class LegEnded:
 
 @frozen
 class NumberRefused:
-    """The carrier refused a leg for the number that it showed.
+    """The carrier rejected a leg because of the caller ID it presented.
 
-    `again`: it is rung once more and shows the business's number; else a `LegEnded` follows.
+    `again`: it is rung once more with the business's own number. Otherwise a `LegEnded` follows.
     """
 
     offer: str
@@ -181,7 +182,10 @@ class NumberRefused:
 
 @frozen
 class CallConnected:
-    """Caller and agent hear each other. `parks` False: this talk can't be held, nor a colleague brought in."""
+    """Caller and agent are connected.
+
+    With `parks` False the caller can't be put on hold and no colleague can join.
+    """
 
     call: str
     offer: str
@@ -190,7 +194,7 @@ class CallConnected:
 
 @frozen
 class ConnectFailed:
-    """Caller and agent could not be brought together."""
+    """Caller and agent could not be connected."""
 
     call: str
     offer: str
@@ -199,7 +203,7 @@ class ConnectFailed:
 
 @frozen
 class CallTransferred:
-    """The agent passed the caller on to `to`; the caller is no longer ours."""
+    """The agent transferred the caller to `to`. The caller is no longer ours."""
 
     call: str
     kind: TransferKind
@@ -208,9 +212,9 @@ class CallTransferred:
 
 @frozen
 class LegMoved:
-    """Another phone picked up what rang on this leg; `endpoint` is the phone that talks now.
+    """Another phone picked up what rang on this leg. `endpoint` is that phone.
 
-    On a device without `confirm` this is the acceptance, whether a `LegAccepted` follows or not.
+    For a device without `confirm` this is the acceptance, whether or not a `LegAccepted` follows.
     """
 
     offer: str
@@ -220,9 +224,10 @@ class LegMoved:
 
 @frozen
 class EndpointChanged:
-    """What a PBX knows of a phone has changed.
+    """The state of a phone, as known to a PBX, has changed.
 
-    In use: `channel` names the call that is not ours, and `since` is when it began (epoch seconds).
+    If in use, `channel` names the call that is not ours, and `since` is when it began (epoch
+    seconds).
     """
 
     pbx: str
@@ -234,7 +239,7 @@ class EndpointChanged:
 
 @frozen
 class SeenCall:
-    """A caller's channel as found in a snapshot; `talking_to` is the offer it is bridged with."""
+    """A caller's channel in a snapshot. `talking_to` is the offer it is bridged with, if any."""
 
     arrived: CallArrived
     talking_to: str = ""
@@ -242,10 +247,11 @@ class SeenCall:
 
 @frozen
 class SeenLeg:
-    """A leg of ours as found in a snapshot.
+    """One of our legs in a snapshot.
 
-    `rang`: not known to be silent yet; `answered`: picked up; `accepted`: key 1 was pressed (a device without `confirm` accepts by being
-    picked up); `bridged`: in a talk, with whomever.
+    `rang`: not known to be silent so far. `answered`: picked up. `accepted`: key 1 was pressed, or
+    the device needs no `confirm` and was picked up. `bridged`: in a conversation, no matter with
+    which party.
     """
 
     offer: str
@@ -260,26 +266,27 @@ class SeenLeg:
 
 @frozen
 class PbxSnapshot:
-    """The whole truth of one PBX, at start and after every gap. It is in step from here on.
+    """The full state of one PBX, at the start and after every gap. From here on it is in step.
 
-    `offers_per_second` is how many phones it may be told to ring in a second (None: as many as one
-    likes). Such a PBX rings them one after the other, so each one's ring time begins when it rings.
+    `offers_per_second` limits how many phones it may be told to ring per second (None: no limit). A
+    PBX with a limit rings its phones one after the other, so each one's ring time starts when it
+    rings.
     """
 
     pbx: str
     offers_per_second: float | None = None
     parks: bool = False
-    """Whether it can put a caller on hold, and a colleague in the talk, when told to."""
+    """Whether it can put a caller on hold and let a colleague join, when told to."""
     calls: tuple[SeenCall, ...] = ()
     legs: tuple[SeenLeg, ...] = ()
     endpoints: Mapping[str, Reached] = field(default_factory=dict)
     in_use: Mapping[str, tuple[str, float | None]] = field(default_factory=dict)
-    """Of phones in use: the channel, and since when."""
+    """For phones in use: the channel, and when the call began."""
 
 
 @frozen
 class PbxLost:
-    """The link to a PBX is gone. Its calls and phones stay as last known; nothing is ordered."""
+    """The link to a PBX is lost. Its calls and phones stay as last known; nothing is ordered."""
 
     pbx: str
     why: str = ""
@@ -290,7 +297,7 @@ class PbxLost:
 
 @frozen
 class SignedIn:
-    """An agent starts work. `by` says who did it, for the record."""
+    """An agent signs in. `by` is recorded as the person who did it."""
 
     agent: str
     by: str = ""
@@ -298,7 +305,7 @@ class SignedIn:
 
 @frozen
 class SignedOut:
-    """An agent stops work; during a call it takes effect after it."""
+    """An agent signs out. During a call it takes effect after the call."""
 
     agent: str
     by: str = ""
@@ -306,7 +313,7 @@ class SignedOut:
 
 @frozen
 class PauseRequested:
-    """An agent takes a break; during a call it takes effect after it."""
+    """An agent pauses. During a call it takes effect after the call."""
 
     agent: str
     reason: str = ""
@@ -315,7 +322,7 @@ class PauseRequested:
 
 @frozen
 class Resumed:
-    """An agent comes back from a break, or takes a pending one back."""
+    """An agent ends a pause, or withdraws a pending one."""
 
     agent: str
     by: str = ""
@@ -331,7 +338,7 @@ class ReadyPressed:
 
 @frozen
 class PhoneFreed:
-    """What is on the agent's phone counts as no call: a channel that has been left behind.
+    """What is on the agent's phone does not count as a call: a channel that was left behind.
 
     A call that begins on the phone after that counts again.
     """
@@ -342,9 +349,9 @@ class PhoneFreed:
 
 @frozen
 class DeviceSwitched:
-    """One of an agent's devices is switched on or off while the router runs.
+    """One of an agent's devices is switched on or off at run time.
 
-    It holds over reloads and restarts. A device that the configuration switches off stays off.
+    This survives reloads and restarts. A device that the configuration switches off stays off.
     """
 
     agent: str
@@ -355,7 +362,7 @@ class DeviceSwitched:
 
 @frozen
 class CallMoved:
-    """A supervisor moves a waiting call: to another queue, to an agent first, to a priority."""
+    """A supervisor moves a waiting call: to another queue, to an agent first, or to a priority."""
 
     call: str
     queue: str = ""
@@ -365,7 +372,7 @@ class CallMoved:
 
 
 class TalkWish(Enum):
-    """What is asked for about a talk; the values are those of the API."""
+    """What can be done with a conversation. The values are those of the API."""
 
     HOLD = "hold"
     UNHOLD = "unhold"
@@ -376,12 +383,12 @@ class TalkWish(Enum):
     COMPLETE = "complete"
     """Put the caller through to the colleague."""
     CANCEL = "cancel"
-    """Let the colleague go, and take the caller back."""
+    """Release the colleague and take the caller off hold."""
 
 
 @frozen
 class TalkRequested:
-    """An agent who talks, or somebody for them, wants something done with the call."""
+    """A request to do something with a conversation, by its agent or by another person for them."""
 
     call: str
     wish: TalkWish
@@ -405,8 +412,8 @@ class CallEndRequested:
 class ConfigReloaded:
     """A new routing table applies from now on.
 
-    `more`: it is one part of a large change, a whole table in itself; the next part follows at once
-    (see `callrouter.model.steps`).
+    `more`: it is one part of a large change and a complete table in itself. The next part follows
+    at once (see `callrouter.model.steps`).
     """
 
     table: Table
@@ -414,9 +421,9 @@ class ConfigReloaded:
 
 
 class StruckBefore(NamedTuple):
-    """What the device at an address did so many `times` in a row; it is left alone until `until`.
+    """The failures of the device at an address, `times` in a row, with a cooldown until `until`.
 
-    `kind` is the name of a `callrouter.core.state.Strike`.
+    `kind` is the name of a `callrouter.core.state.Strike`. `until` is in epoch seconds.
     """
 
     kind: str
@@ -427,15 +434,18 @@ class StruckBefore(NamedTuple):
 
 @frozen
 class AgentRestored:
-    """An agent as the store knew them before a restart. Times are epoch seconds.
+    """An agent as stored before a restart. Times are epoch seconds.
 
-    `wrap_queue` is the queue whose call the wrap-up is of, `calls` those of today. `pending` says what
-    was asked for during a call and had not taken effect: ``pause``, ``sign-out``, or nothing; the other
-    fields are then as after it. `changed_by` and `changed_at` say who made the agent's state what it
-    is, and when; `devices_off` names the devices that are switched off, each with who did it and when;
-    `messages` are the last things the agent was told, the oldest first; `strikes` is what speaks against
-    ringing their devices, by id; `shown` and `since` are the state in which they were shown (a value of
-    `callrouter.core.state.AgentState`), and since when.
+    - `wrap_queue`: the queue whose call the wrap-up follows.
+    - `calls`: the number of calls today.
+    - `pending`: a request made during a call and not yet in effect: ``pause``, ``sign-out`` or
+      empty. The other fields are then as if it had taken effect.
+    - `changed_by`, `changed_at`: who last changed the agent's state, and when.
+    - `devices_off`: devices switched off at run time, each with who did it and when.
+    - `messages`: the messages the agent was sent last, oldest first.
+    - `strikes`: the failures of their devices, by device.
+    - `shown`, `since`: the status last shown (a value of `callrouter.core.state.AgentState`), and
+      when it began.
     """
 
     agent: str
@@ -460,7 +470,7 @@ class AgentRestored:
 
 @frozen
 class TimePassed:
-    """A deadline was reached, or nothing happened: only the clock moved."""
+    """Only the clock moved, for example because a deadline was reached."""
 
 
 PersonEvent: TypeAlias = (

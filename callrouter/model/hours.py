@@ -1,8 +1,8 @@
-"""Weekly hours: when a queue is open, a shift is on, a device rings. Pure; the time is an argument.
+"""Weekly hours: when a queue is open, a shift is on, or a device rings. Pure; time is an argument.
 
-Hours are wall-clock times of a zone. Where the clock is put forward, a time that does not exist that
-day means the moment of the change; where it is put back, a span that touches the hour that happens
-twice covers both. A span that ends before it starts ends on the next day.
+Hours are wall-clock times of a zone. When the clock is put forward, a time that does not exist on
+that day means the moment of the change. When it is put back, a span that touches the repeated hour
+covers both occurrences. A span that ends before it starts ends on the next day.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from math import inf
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = 24 * 60
 LOOK_AHEAD = 400
-"""Days searched for the next change: more than a year of holidays in a row is no opening hours."""
+"""Days searched for the next change. Holidays for longer than a year mean no opening hours."""
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of a week: `start` and `end` in minutes of day `day` (0 is Monday); `end` may be later."""
+    """A part of a week: `start` and `end` in minutes of day `day` (0 is Monday).
+
+    `end` may exceed the minutes of a day; the span then ends on the next day.
+    """
 
     day: int
     start: int
@@ -32,9 +35,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, order=True)
 class DayOff:
-    """Days that are off, or a part of each: from `first` to `last`, both included, each year if `yearly`.
+    """Days off, or a part of each: from `first` to `last`, both included, every year if `yearly`.
 
-    Of each of these days the minutes from `start` to `end` are off. The year of a yearly one says nothing.
+    On each of these days the minutes from `start` to `end` are off. The year of a yearly entry is
+    ignored.
     """
 
     first: date
@@ -44,7 +48,7 @@ class DayOff:
     end: int = DAY
 
     def covers(self, day: date) -> bool:
-        """Whether it is about a day. One of each year may go from December to January."""
+        """Whether the entry includes a day. A yearly one may run from December to January."""
         if not self.yearly:
             return self.first <= day <= self.last
         first, last, this = ((d.month, d.day) for d in (self.first, self.last, day))
@@ -53,11 +57,12 @@ class DayOff:
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Spans of a week in a zone, without the `holidays`.
+    """Weekly spans in a zone, minus the `holidays`.
 
-    A `date` is off from midnight to midnight. What begins on the day before ends at its midnight, and what would
-    begin on it is off as a whole, the hours after its midnight included. Of a day of which a part is off, that part
-    is cut out; what would pass midnight and is off up to it is off as a whole.
+    A `date` is off from midnight to midnight. A span that begins on the day before ends at that
+    midnight. A span that would begin on the day off is off as a whole, including its hours after
+    midnight. If only a part of a day is off, that part is cut out. A span that would pass midnight,
+    but is off up to midnight, is off as a whole.
     """
 
     spans: tuple[Span, ...]
@@ -65,7 +70,7 @@ class Hours:
     holidays: frozenset[date | DayOff] = field(default_factory=frozenset)
 
     def on(self, at: float) -> bool:
-        """Whether `at` (epoch seconds) is within the hours. Starts are in, ends are out."""
+        """Whether `at` (epoch seconds) is within the hours. Starts are included, ends are not."""
         day = datetime.fromtimestamp(at, self.zone).date()
         return any(
             start <= at < end
@@ -74,7 +79,7 @@ class Hours:
         )
 
     def next_change(self, at: float) -> float | None:
-        """When `on` is next different from what it is at `at`; None: never."""
+        """When `on` next differs from its value at `at`, in epoch seconds; None: never."""
         first = datetime.fromtimestamp(at, self.zone).date() - timedelta(days=1)
         for start, end in self._stretches(first):
             if start > at:
@@ -96,7 +101,7 @@ class Hours:
         return sorted(found)
 
     def _within(self, day: date) -> list[tuple[float, float]]:
-        """What of a day is on, whichever day it began on."""
+        """The parts of a day that are on, whichever day their span began on."""
         begin = _instant(day, 0, self.zone, later=False)
         end = _instant(day, DAY, self.zone, later=False)
         parts = (
@@ -107,7 +112,7 @@ class Hours:
         return sorted(part for part in parts if part[0] < part[1])
 
     def _stretches(self, first: date) -> Iterator[tuple[float, float]]:
-        """The times that are on from a day on, in order, with none that touch each other."""
+        """The periods that are on, from a day onwards, in order. Adjacent ones are merged."""
         now: tuple[float, float] | None = None
         for ahead in range(LOOK_AHEAD):
             day = first + timedelta(days=ahead)
@@ -123,7 +128,7 @@ class Hours:
             yield now[0], inf
 
     def _of(self, day: date) -> Iterator[tuple[float, float]]:
-        """The spans that begin on a day, as instants; without what is off."""
+        """The spans that begin on a day, as instants, without what is off."""
         weekday = day.weekday()
         spans = [span for span in self.spans if span.day == weekday]
         if not spans:
@@ -141,14 +146,14 @@ class Hours:
 def _left(
     span: Span, today: list[tuple[int, int]], off: list[tuple[int, int]]
 ) -> Iterator[tuple[int, int]]:
-    """What is left of a span without what is off, in minutes of its day."""
+    """What remains of a span without what is off, in minutes of its day."""
     if span.end > DAY and not any(_without(span.start, DAY, today)):
-        return  # off up to midnight: then it does not begin there
+        return  # off up to midnight, so the rest does not begin there
     yield from _without(span.start, span.end, off)
 
 
 def _without(start: int, end: int, off: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The parts of a stretch of minutes that are not off; `off` is in order."""
+    """The parts of a range of minutes that are not off. `off` is sorted."""
     for first, last in sorted(off):
         if last <= start or first >= end:
             continue
@@ -160,13 +165,13 @@ def _without(start: int, end: int, off: list[tuple[int, int]]) -> Iterator[tuple
 
 
 def next_midnight(at: float, zone: tzinfo) -> float:
-    """When the day of `at` ends in a zone."""
+    """When the day of `at` ends in a zone, in epoch seconds."""
     day = datetime.fromtimestamp(at, zone).date()
     return _instant(day, DAY, zone, later=False)
 
 
 def _instant(day: date, minutes: int, zone: tzinfo, *, later: bool) -> float:
-    """The moment of a wall-clock time; of one that happens twice, the later or the earlier."""
+    """The instant of a wall-clock time. If it occurs twice, `later` chooses which."""
     day += timedelta(days=minutes // DAY)
     minutes %= DAY
     wall = datetime(day.year, day.month, day.day, minutes // 60, minutes % 60, tzinfo=zone)
@@ -178,7 +183,7 @@ def _instant(day: date, minutes: int, zone: tzinfo, *, later: bool) -> float:
 
 
 def _change(before: float, after: float, zone: tzinfo) -> float:
-    """The moment at which the clock was put forward, between two that it lies between."""
+    """The instant at which the clock was put forward, somewhere between the two given."""
     offset = _offset(before, zone)
     low, high = int(before), int(after)
     while high - low > 1:
@@ -198,13 +203,13 @@ def _offset(at: float, zone: tzinfo) -> timedelta | None:
 
 
 def parse_spans(text: str) -> tuple[Span, ...]:
-    """Read ``mon-fri 09:00-17:30; sat 10:00-14:00``.
+    """Parse ``mon-fri 09:00-17:30; sat 10:00-14:00``.
 
     Days are ``mon`` to ``sun``, ranges and lists of them (``mon,wed``, ``sat-sun``), or ``daily``.
     Several times of a day are separated by commas: ``mon 09:00-12:00, 13:00-17:00``.
 
     Raises:
-        ValueError: what is wrong, in words, with what would be right.
+        ValueError: the text is not valid. The message says what is wrong and what would be right.
     """
     spans: list[Span] = []
     for part in text.split(";"):
@@ -221,7 +226,7 @@ def parse_spans(text: str) -> tuple[Span, ...]:
 
 
 def parse_days(text: str) -> tuple[int, ...]:
-    """Read ``mon-fri``, ``sat,sun`` or ``daily``, as numbers from 0 (Monday)."""
+    """Parse ``mon-fri``, ``sat,sun`` or ``daily`` into day numbers from 0 (Monday)."""
     if text.lower() == "daily":
         return tuple(range(7))
     found: set[int] = set()

@@ -1,4 +1,4 @@
-"""Locks after wrong PINs, as they are kept over a restart. Pure."""
+"""Lockouts after wrong PINs, as stored across a restart. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRow:
-    """A lock: what is locked, until when (epoch seconds), and how many there were in a row."""
+    """A lockout: its key, when it ends (epoch seconds), and how many there were in a row."""
 
     key: str
     until: float
@@ -16,13 +16,13 @@ class LockRow:
 
 
 class LockStore(Protocol):
-    """Where locks outlive the process. Nothing here blocks the loop."""
+    """Stores lockouts beyond the life of the process. No method blocks the event loop."""
 
     def put(self, row: LockRow) -> None:
-        """Keep a lock, in place of the one of the same key."""
+        """Store a lockout, replacing the one with the same key."""
 
     def forget(self, key: str) -> None:
-        """Keep it no longer."""
+        """Delete a lockout."""
 
     async def load(self) -> list[LockRow]:
-        """Every lock that is kept; waits until they can be read."""
+        """Every stored lockout. Waits until the store is readable."""

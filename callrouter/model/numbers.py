@@ -1,8 +1,9 @@
-"""Phone numbers in one form: E.164 with a ``+``, however trunks, files and people write them.
+"""Phone numbers in canonical form: E.164 with a ``+``, however they were written.
 
-Pure and quick: it is asked for every call. What a country's numbers look like is data (`Numbering`), which the
-settings take from the library `phonenumbers`. Whatever is no phone number (an extension, a SIP user's name) stays as
-it is. Text from outside may hold anything; it is cut to a bounded length before it is looked at.
+Pure and fast, since it runs for every call. The numbering plan of a country is data (`Numbering`),
+which the settings take from the `phonenumbers` library. Anything that is not a phone number (an
+extension, a SIP user name) is left as it is. Text from outside may contain anything, and is cut to
+a limited length before it is parsed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 WITHHELD: Final = "withheld"
-"""How a rule names callers who do not show a number."""
+"""How a rule refers to callers who withhold their number."""
 
 _LONGEST: Final = 64
 _SCHEME: Final = re.compile(r"\s*(?:\"[^\"]*\"\s*)?<?(?:sips?|tel|callto):", re.IGNORECASE)
@@ -25,17 +26,20 @@ _NOT_DIALLED: Final = re.compile(r"\(\s*0\s*\)")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _E164: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 _ABROAD: Final = "00"
-"""What stands for a + in nearly every country; understood in all."""
+"""The international prefix of nearly every country; understood in all of them."""
 _SHORTEST_BARE: Final = 9
-"""Digits of a national number without its trunk prefix, where the country has one: fewer may be an extension."""
+"""Fewest digits of a national number without its trunk prefix, in a country that has one.
+
+Fewer may be an extension.
+"""
 _SHORTEST_NATIONAL: Final = 7
 _LONGEST_NUMBER: Final = 15
 _SHORTEST_FOREIGN: Final = 11
-"""Digits of a foreign number that is written without + or 00."""
+"""Fewest digits of a foreign number written without + or 00."""
 
 
 def _plain(text: str) -> str:
-    """Text without accents, in small letters."""
+    """Text without accents, in lower case."""
     split = unicodedata.normalize("NFKD", text)
     return "".join(c for c in split if not unicodedata.combining(c)).casefold()
 
@@ -54,10 +58,13 @@ _CODES: Final = _words(
     "690 691 692 850 852 853 855 856 880 886 960 961 962 963 964 965 966 967 968 970 971 972 973 974 975 976 977 "
     "979 992 993 994 995 996 998 "
 )
-"""The calling codes of countries (ITU-T E.164, list of assigned codes)."""
+"""Country calling codes (ITU-T E.164, list of assigned codes)."""
 
 _NO_NUMBER: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
-"""Words keyed on a telephone: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE (Twilio shows these)."""
+"""Words keyed on a telephone keypad, which Twilio shows in place of a number.
+
+They spell ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE.
+"""
 
 
 _WORDS: Final = _words(
@@ -78,10 +85,11 @@ _FILLERS: Final = _words(
 
 
 def withheld(text: str) -> bool:
-    """Whether a caller's number, as a network or a phone gives it, says that there is none.
+    """Whether a caller ID, as given by a network or phone, says that the number is withheld.
 
-    That is one that is empty or all noughts, the words for it in many languages, what Asterisk shows for want of one
-    (``asterisk``), the numbers that some networks show in place of those words, and SIP's ``anonymous.invalid``.
+    That is an ID that is empty or all zeros, one of many words for it in many languages, Asterisk's
+    placeholder (``asterisk``), a number that some networks send in place of such a word, or SIP's
+    ``anonymous.invalid``.
     """
     text = text[: 4 * _LONGEST]
     if "anonymous.invalid" in text.lower():
@@ -110,7 +118,7 @@ def _is_word(text: str) -> bool:
 
 
 def _user(text: str) -> str:
-    """The part of an address that may be a number: without scheme, display name, host and parameters."""
+    """The user part of an address: without scheme, display name, host and parameters."""
     found = _SCHEME.match(text)
     rest = text[found.end() :] if found is not None else text
     return re.split("[@;>]", rest, maxsplit=1)[0].strip(" <\t\r\n")
@@ -118,10 +126,11 @@ def _user(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbering:
-    """The home country of numbers that are written without a country; empty: there is none.
+    """The home country, for numbers written without a country code; empty if there is none.
 
-    `code` is its calling code, `trunk` what stands before a national number there (``0``; empty: nothing), `abroad` a
-    pattern of what is dialled before a foreign number, `national` one of its national numbers without `trunk`.
+    `code` is its calling code. `trunk` is the national trunk prefix (``0``; empty: none). `abroad`
+    is a pattern of the international prefix. `national` is a pattern of a national number without
+    `trunk`.
     """
 
     region: str = ""
@@ -131,7 +140,7 @@ class Numbering:
     national: str = ""
 
     def form(self, text: str) -> str:
-        """A number in the one form: E.164 with a ``+``, or as it is where it is none; empty: it is withheld."""
+        """The canonical form: E.164 with a ``+``, or `text` if not a number; empty if withheld."""
         if _E164.fullmatch(text) and not self._doubled(text) and text not in _NO_NUMBER:
             return text  # as nearly every trunk writes it
         if withheld(text):
@@ -151,15 +160,15 @@ class Numbering:
         return number or plain
 
     def is_number(self, text: str) -> bool:
-        """Whether `form` makes an E.164 number of a text."""
+        """Whether `form` turns the text into an E.164 number."""
         return _E164.fullmatch(self.form(text)) is not None
 
     def _doubled(self, number: str) -> bool:
-        """Whether a trunk prefix stands behind the home country's code: ``+44 (0)20``."""
+        """Whether a trunk prefix follows the home country's code, as in ``+44 (0)20``."""
         return bool(self.trunk) and number.startswith(f"+{self.code}{self.trunk}")
 
     def _abroad(self, digits: str) -> str:
-        """Digits that begin with a country's code; empty if they can't be a number."""
+        """Digits that begin with a country code, in canonical form; empty if not a number."""
         if self._doubled(f"+{digits}"):
             rest = digits[len(self.code) + len(self.trunk) :]
             if self._fits(rest):
@@ -167,7 +176,7 @@ class Numbering:
         return f"+{digits}" if _E164.fullmatch(f"+{digits}") else ""
 
     def _of(self, digits: str) -> str:
-        """Digits without a +; empty where no number can be told from them."""
+        """Digits without a +, in canonical form; empty if they can't be read as a number."""
         ahead = _prefix(self.abroad, digits) or _prefix(_ABROAD, digits)
         if ahead and digits[ahead : ahead + 1] not in {"", "0"}:
             found = self._abroad(digits[ahead:])
@@ -205,11 +214,11 @@ class Numbering:
 
     @property
     def abroad_digits(self) -> str:
-        """What is dialled before a foreign number, where that is always the same; else ``00``."""
+        """The international prefix if it is a fixed one, otherwise ``00``."""
         return self.abroad if _DIGITS.fullmatch(self.abroad) else _ABROAD
 
     def prefixes(self, digits: str) -> tuple[str, ...]:
-        """What the beginning of a number may begin with in the one form; as written first."""
+        """The canonical forms of the beginning of a number; the most literal one first."""
         ahead = _prefix(self.abroad, digits) or _prefix(_ABROAD, digits)
         if digits.startswith("+") or not digits:
             return (digits,)
@@ -225,7 +234,7 @@ class Numbering:
 
 
 NOWHERE: Final = Numbering()
-"""No home country: only international numbers are told from others."""
+"""No home country: only international numbers are recognised."""
 
 
 def _prefix(pattern: str, digits: str) -> int:
@@ -234,7 +243,7 @@ def _prefix(pattern: str, digits: str) -> int:
 
 
 def _foreign(digits: str) -> str:
-    """A number of another country without a +, if the digits are too many for anything else."""
+    """A foreign number without a +, if it has too many digits to be anything else."""
     known = any(digits[:length] in _CODES for length in (1, 2, 3))
     if known and _SHORTEST_FOREIGN <= len(digits) <= _LONGEST_NUMBER:
         return f"+{digits}"

@@ -1,8 +1,8 @@
-"""What passes between the router and a person at a phone, outside of any queue's call.
+"""What passes between the router and a person at a phone, outside of any queued call.
 
-An agent dials a code, is asked for digits, hears what has become true; a mobile is called to prove that
-it is its owner's. A driver that can do this is a `callrouter.pbx.base.TalksToPeople`. None of it reaches
-the core: what follows from it does, as the ordinary events of people.
+An agent dials a code, is asked for digits, and hears what has changed. A mobile is called to verify
+that it belongs to its owner. A driver that supports this is a `callrouter.pbx.base.TalksToPeople`.
+The core sees none of it, only the results, as ordinary events about agents.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from callrouter.model.events import LegEnd
 
 
 class Code(Enum):
-    """The codes that agents dial; the values are what they dial as shipped.
+    """The codes that agents dial. The values are the default digits.
 
-    A site may have others (`PhoneCodes`). The dialplan always tells the router the shipped ones.
+    A site may have others (`PhoneCodes`). The dialplan always passes the default ones to the
+    router.
     """
 
     SIGN_IN_OUT = "*45"
@@ -29,7 +30,7 @@ class Code(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneCodes:
-    """What agents of a site dial for each code; empty: that one cannot be dialled."""
+    """The digits that agents of a site dial for each code; empty: that code can't be dialled."""
 
     sign_in: str = Code.SIGN_IN_OUT.value
     pause: str = Code.PAUSE_RESUME.value
@@ -38,7 +39,7 @@ class PhoneCodes:
     ready: str = Code.READY.value
 
     def read(self, dialled: str) -> tuple[Code, str] | None:
-        """The code that was dialled, and the digit behind that for a pause; None: it is none."""
+        """The code that was dialled, and the digit after a pause code; None if it is not a code."""
         codes = {self.named(code): code for code in Code if self.named(code)}
         if dialled in codes:
             return codes[dialled], ""
@@ -47,7 +48,7 @@ class PhoneCodes:
         return None
 
     def named(self, code: Code) -> str:
-        """What is dialled for a code."""
+        """The digits dialled for a code."""
         return {
             Code.SIGN_IN_OUT: self.sign_in,
             Code.PAUSE_RESUME: self.pause,
@@ -65,15 +66,15 @@ NAMES = {
     Code.REGISTER: "register",
     Code.READY: "ready",
 }
-"""What the dialplan calls each, for sites that map numbers of their own."""
+"""The name of each code in the dialplan, for sites that map numbers of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeDialled:
-    """An agent, or a stranger, dialled a code.
+    """A code was dialled, by an agent or a stranger.
 
-    `endpoint` is the phone's, empty where it is none of the PBX's own. `digit` stood behind the code for a
-    pause: the reason by its place in the configuration, from 1.
+    `endpoint` is the phone's endpoint; empty if it is not a phone of the PBX. `digit` is the digit
+    after a pause code: the reason's place in the configuration, from 1.
     """
 
     pbx: str
@@ -86,7 +87,7 @@ class CodeDialled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigitsKeyed:
-    """What was keyed in after a `Say` that asked for it; empty: nothing came in time."""
+    """The digits keyed in after a `Say` that asked for them; empty: none came in time."""
 
     pbx: str
     channel: str
@@ -95,7 +96,7 @@ class DigitsKeyed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonLeft:
-    """The channel is gone. The last event of every channel, whoever hung up."""
+    """The channel is gone, whichever side hung up. This is the last event of every channel."""
 
     pbx: str
     channel: str
@@ -103,7 +104,7 @@ class PersonLeft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberAnswered:
-    """A number that was called (`CallNumber`) was picked up, by a person or a machine."""
+    """A number called by `CallNumber` was picked up, by a person or a machine."""
 
     pbx: str
     ref: str
@@ -112,7 +113,7 @@ class NumberAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberFailed:
-    """A number that was called was not picked up, or could not be called."""
+    """A number called by `CallNumber` was not picked up, or could not be called."""
 
     pbx: str
     ref: str
@@ -124,10 +125,11 @@ PhoneEvent: TypeAlias = CodeDialled | DigitsKeyed | PersonLeft | NumberAnswered 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
-    """Play sounds to a channel, in order; then read up to `read` digits, or hang up if that is 0.
+    """Play sounds to a channel in order, then read up to `read` digits, or hang up if that is 0.
 
-    `sounds` are names of the PBX's own sounds, such as ``agent-loginok`` and ``digits/1``. Keys pressed
-    while they play count. `seconds` is how long to wait for the first digit and between two.
+    `sounds` are names of the PBX's own sounds, such as ``agent-loginok`` and ``digits/1``. Keys
+    pressed while they play count. `seconds` is the time to wait for the first digit and between
+    digits.
     """
 
     pbx: str
@@ -140,10 +142,10 @@ class Say:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallNumber:
-    """Call an outside number (E.164) to prove that it is its owner's.
+    """Call an outside number (E.164) to verify that it belongs to its owner.
 
-    Exactly one of `NumberAnswered` and `NumberFailed` follows, and after an answer `PersonLeft` in the
-    end.
+    Exactly one of `NumberAnswered` and `NumberFailed` follows. After an answer, `PersonLeft`
+    follows in the end.
     """
 
     pbx: str

@@ -1,4 +1,4 @@
-"""Mobiles that agents register themselves, and what is kept of them: the rows, and who keeps them."""
+"""Mobiles that agents register themselves: their settings, their rows, and the store interface."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DAY = 24 * HOUR
 
 
 class Approval(Enum):
-    """Who has to say yes before a mobile that was proved by a call is rung for callers."""
+    """Who must approve a mobile that was verified by a call before it is rung for callers."""
 
     NONE = "none"
     SUPERVISOR = "supervisor"
@@ -20,13 +20,14 @@ class Approval(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberSettings:
-    """What agents may register as a mobile, and how often calls are placed to prove one.
+    """Which numbers agents may register as a mobile, and how many verification calls are placed.
 
-    Numbers written without ``+`` are those of `region`. Empty `countries` allow that of `region` alone
-    (and nothing without one); empty `types` allow all that may be named. Verification calls:
-    `calls_per_hour` for one agent and to one number (and four times as many in 24 hours),
-    `calls_per_day` in all, `calls_per_country` to one country in 24 hours. `attempts_per_hour` are
-    requests of one person, whatever came of them.
+    Numbers written without ``+`` belong to `region`. Empty `countries` allow only that of `region`
+    (and nothing without a region). Empty `types` allow every type.
+
+    Limits on verification calls: `calls_per_hour` per agent and per number (and four times as many
+    in 24 hours), `calls_per_day` in total, `calls_per_country` to one country in 24 hours.
+    `attempts_per_hour` limits the requests of one person, whatever their outcome.
     """
 
     region: str = ""
@@ -46,19 +47,20 @@ class NumberSettings:
 
 
 class MobileState(Enum):
-    """How far the registration of a mobile has come. The value is what people and the store read."""
+    """The progress of a registration. The values are used in the store and shown to people."""
 
     UNVERIFIED = "unverified"
     WAITING = "waiting"
-    """Its owner has proved it; a supervisor has to approve it."""
+    """Verified by its owner; awaits approval by a supervisor."""
     IN_USE = "in-use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MobileRow:
-    """A registered mobile. `number` is E.164; `hours` as written in the configuration, empty: always.
+    """A registered mobile.
 
-    `place` orders an agent's mobiles; `state` is a value of `MobileState`. Times are epoch seconds.
+    `number` is E.164. `hours` is as written in the configuration; empty: always. `place` orders an
+    agent's mobiles. `state` is a value of `MobileState`. Times are epoch seconds.
     """
 
     agent: str
@@ -77,9 +79,9 @@ class MobileRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """A step of a registration: when, whose device, who asked and by which way, what, and the number.
+    """A step of a registration: when, whose device, who asked and how, what was done, the number.
 
-    The number is masked. `what` is stable (scripts may look for it), `detail` is for people.
+    The number is masked. `what` is stable, so scripts may search for it. `detail` is for people.
     """
 
     at: float
@@ -94,7 +96,7 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialledRow:
-    """A verification call that was placed; those of the last 24 hours count against the limits."""
+    """A verification call that was placed. Calls of the last 24 hours count against the limits."""
 
     at: float
     agent: str
@@ -103,29 +105,29 @@ class DialledRow:
 
 
 class MobileStore(Protocol):
-    """Where registered mobiles outlive the process. Nothing here blocks the loop.
+    """Stores registered mobiles beyond the life of the process. No method blocks the event loop.
 
-    What is put is written behind the loop, in order, and kept within bounds while the database is away.
+    Writes are queued, in order, and the queue is bounded while the database is away.
     """
 
     def put_mobile(self, row: MobileRow) -> None:
-        """Keep a mobile, in place of the one of the same agent and device."""
+        """Store a mobile, replacing the one with the same agent and device."""
 
     def forget_mobile(self, agent: str, device: str) -> None:
-        """Keep it no longer."""
+        """Delete a mobile."""
 
     def add_audit(self, row: AuditRow) -> None:
-        """Add a step; none is ever changed."""
+        """Append an audit step. Steps are never changed."""
 
     def add_dialled(self, row: DialledRow) -> None:
-        """Add a verification call."""
+        """Append a verification call."""
 
     async def load_mobiles(self, since: float) -> tuple[Sequence[MobileRow], Sequence[DialledRow]]:
-        """Every mobile, and the calls since `since`; waits until they can be read."""
+        """All mobiles, and the calls since `since`. Waits until they are readable."""
 
     async def read_audit(self, agent: str, most: int) -> Sequence[AuditRow]:
-        """The last `most` steps, the newest first; of all agents if `agent` is empty.
+        """The last `most` steps, newest first; of all agents if `agent` is empty.
 
         Raises:
-            Exception: they can't be read now.
+            Exception: the store is not readable now.
         """

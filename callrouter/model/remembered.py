@@ -1,4 +1,4 @@
-"""Calls that are over, as a PBX that can be deceived by old news remembers them."""
+"""Calls that have ended, kept for a PBX whose old messages could be mistaken for new calls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverRow:
-    """A call that was over at a moment (epoch seconds); `call` is the name that its PBX has for it."""
+    """A call that had ended by `at` (epoch seconds). `call` is the PBX's name for it."""
 
     at: float
     pbx: str

@@ -1,4 +1,4 @@
-"""Queues and agents under other names: `renamed_from`. Pure."""
+"""Queues and agents under new names: `renamed_from`. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Spec = TypeVar("_Spec", AgentSpec, QueueSpec)
 
 
 def renamed(old: Mapping[str, _Spec], new: Mapping[str, _Spec]) -> dict[str, str]:
-    """What is called otherwise now: the new name by the old one."""
+    """The renamed specs: new name by old name."""
     return {
         spec.renamed_from: name
         for name, spec in new.items()
@@ -21,7 +21,7 @@ def renamed(old: Mapping[str, _Spec], new: Mapping[str, _Spec]) -> dict[str, str
 
 
 def under_new_names(old: Table, new: Table) -> Table:
-    """The old table as if what is renamed had had its new name."""
+    """The old table, as if every renamed agent and queue had already had its new name."""
     agents, queues = renamed(old.agents, new.agents), renamed(old.queues, new.queues)
     if not agents and not queues:
         return old

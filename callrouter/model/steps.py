@@ -1,7 +1,7 @@
-"""A large change of the routing table in several small ones, so that no call waits for the whole of it.
+"""Splits a large change of the routing table into small ones, so that no call waits for all of it.
 
-Each step is a whole table that could stand for itself: whom a queue names is there before, and is taken
-out after it, and so are the queues that others, or rules, send calls to.
+Every step is a complete, valid table. An agent that a queue names is added before the queue and
+removed after it. The same holds for queues that other queues or rules send calls to.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from callrouter.model.renames import under_new_names
 from callrouter.model.table import AgentSpec, KeepWaiting, QueueSpec, Table
 
 STEP = 200
-"""How many agents, or places of agents in queues, one step may change."""
+"""How many agents, or agent places in queues, one step may change."""
 
 _Spec = TypeVar("_Spec", AgentSpec, QueueSpec)
 
 
 def steps(old: Table, new: Table, size: int = STEP) -> Iterator[Table]:
-    """Tables that lead from `old` to `new`, which is the last; only that one if little has changed.
+    """Tables that lead from `old` to `new`, which comes last. A small change gives only `new`.
 
-    What has not changed has to be the same objects (see `Table.reusing`). A queue is never divided.
+    What has not changed must be the same object in both (see `Table.reusing`). A queue is never
+    split.
     """
     named = under_new_names(old, new)
     if named is not old and len(new.agents) + len(new.queues) > 1:
-        yield named  # other names first, or what is new would be taken for something else
+        yield named  # renames first, or a renamed item would be taken for a new one
         old = named
     agents, agents_over = _change(old.agents, new.agents)
     queues, queues_over = _change(old.queues, new.queues)
@@ -58,7 +59,7 @@ def steps(old: Table, new: Table, size: int = STEP) -> Iterator[Table]:
 def _change(
     old: Mapping[str, _Spec], new: Mapping[str, _Spec]
 ) -> tuple[dict[str, _Spec], list[str]]:
-    """What is new or different, and the names of what is no more."""
+    """The new or changed specs, and the names of those that are removed."""
     if old is new:
         return {}, []
     different = {name: spec for name, spec in new.items() if old.get(name) is not spec}
@@ -72,7 +73,7 @@ def _grown(
     weights: Mapping[str, int],
     size: int,
 ) -> Iterator[Mapping[str, _Spec]]:
-    """The first with more and more of what is different; in the end the last itself, if nothing is over."""
+    """The old mapping with more and more changes; in the end `new` itself if nothing is removed."""
     (now, new), left = ends, len(different)
     for part in _parts(different, weights, size):
         left -= len(part)
@@ -87,7 +88,7 @@ def _shrunk(
     weights: Mapping[str, int],
     size: int,
 ) -> Iterator[Mapping[str, _Spec]]:
-    """`old` with less and less of what is over; in the end `new` itself."""
+    """The old mapping with less and less of what is removed; in the end `new` itself."""
     now, left = old, len(over)
     for part in _parts(over, weights, size):
         left -= len(part)
@@ -96,12 +97,12 @@ def _shrunk(
 
 
 def _empty(spec: QueueSpec) -> QueueSpec:
-    """A new queue before it has agents, for others to send calls to: they wait the moment it takes."""
+    """A new queue before it has agents, as a target for other queues. Its callers wait a moment."""
     return replace(spec, members=(), shifts=(), widen=(), on_nobody=KeepWaiting())
 
 
 def _weight(old: QueueSpec | None, new: QueueSpec) -> int:
-    """What it costs to take up a queue: its places, less if only other rules apply to them."""
+    """The cost of applying a queue: its agent places, or fewer if only other settings changed."""
     tables = (
         new.members,
         *(one.members for one in new.shifts),
@@ -116,7 +117,7 @@ def _weight(old: QueueSpec | None, new: QueueSpec) -> int:
 def _parts(
     names: Collection[str], weights: Mapping[str, int], size: int
 ) -> Iterator[dict[str, None]]:
-    """The names in bunches of no more than `size` together; those without a weight count as 1."""
+    """The names in groups of at most `size` in total. A name without a weight counts as 1."""
     part: dict[str, None] = {}
     weight = 0
     for name in names:

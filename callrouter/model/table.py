@@ -1,6 +1,7 @@
-"""The routing table: what supervisors and operators configured, as the core sees it.
+"""The routing table: the configuration as the core sees it.
 
-Frozen: a reload makes a new table and hands it to the core in one event. All durations are seconds.
+Frozen: a reload creates a new table and passes it to the core in one event. All durations are
+seconds.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ LAST_PRIORITY = 100
 DEFAULT_PRIORITY = 50
 
 ACCEPT_WITHIN = 25.0
-"""Seconds from the answer for which a device is asked for key 1."""
+"""Seconds after the answer during which a device is asked for key 1."""
 
 ASK_ALONE_FOR = 6.0
-"""Seconds for which a device that is asked for key 1 holds the caller back from other agents."""
+"""Seconds for which a device that is asked for key 1 keeps the caller from other agents."""
 
 
 class PauseEnd(Enum):
-    """What happens when a pause has lasted as long as its reason allows."""
+    """What happens when a pause reaches the limit for its reason."""
 
     TELL = "tell"
     """The agent is told, and the pause goes on."""
@@ -40,7 +41,7 @@ class PauseEnd(Enum):
 class PauseSpec:
     """A reason for a pause. After `longest` seconds (None: no limit) `then` happens.
 
-    `default` is the one of a pause that is asked for without a reason; one at most is.
+    At most one reason is the `default`, used for a pause requested without a reason.
     """
 
     reason: str
@@ -50,7 +51,7 @@ class PauseSpec:
 
 
 class SignIn(Enum):
-    """How an agent comes to be signed in."""
+    """How an agent is signed in."""
 
     MANUAL = "manual"
     ALWAYS = "always"
@@ -60,13 +61,14 @@ class SignIn(Enum):
 class DeviceSpec:
     """A phone of an agent.
 
-    Exactly one of `endpoint` (a phone the PBX knows, such as ``PJSIP/1001``) and `number` (E.164,
-    reached over a trunk) is set. `pbx` names the telephone systems that can ring it. A device with
-    `confirm` is connected only after key 1, for which it is asked for `accept_within` seconds from the
-    answer. It starts to ring `ring_after` seconds into an offer, and only within its `hours` (None:
-    always). `states` are further devices and hints of the PBX: while one of them is in use, so is the
-    phone. `all_contacts` rings every phone that is registered at the endpoint. With `auto_answer` the phone
-    is asked to answer by itself.
+    Exactly one of `endpoint` (a phone known to the PBX, such as ``PJSIP/1001``) and `number`
+    (E.164, reached over a trunk) is set. `pbxes` names the PBXes that can ring it.
+
+    A device with `confirm` is connected only after key 1, which is asked for during `accept_within`
+    seconds after the answer. It starts to ring `ring_after` seconds into an offer, and only within
+    its `hours` (None: always). `states` are further devices and hints of the PBX: while one of them
+    is in use, so is the phone. `all_contacts` rings every phone registered at the endpoint. With
+    `auto_answer` the phone is asked to answer automatically.
     """
 
     id: str
@@ -85,16 +87,16 @@ class DeviceSpec:
 
     @property
     def address(self) -> str:
-        """What the PBX calls it."""
+        """What the PBX calls the device."""
         return self.endpoint or self.number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpec:
-    """A person who takes calls. `wrap_up` overrides that of the queue when set.
+    """A person who takes calls. `wrap_up` overrides the queue's if set.
 
-    `extension` is what they key in, with their PIN, at a phone that is not theirs; empty: they can't.
-    `language` is what prompts speak to them, as the PBX names it.
+    `extension` identifies them, with their PIN, at a phone that is not theirs; empty: they can't
+    use one. `language` is the language of their prompts, as the PBX names it.
     """
 
     id: str
@@ -107,15 +109,18 @@ class AgentSpec:
     extension: str = ""
     language: str = "en"
     zone: tzinfo | None = None
-    """Of the hours of their phones; None: that of the table. `timezone` is its name."""
+    """The zone for the hours of their devices; None: that of the table. `timezone` is its name."""
     timezone: str = ""
     renamed_from: str = ""
-    """The id that they had before: all that is known of it is theirs."""
+    """The agent's former id. Everything known under it belongs to this agent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberSpec:
-    """An agent's place in a queue: `level` 1 (first) to 100 (last), `order` as written in the file."""
+    """An agent's place in a queue.
+
+    `level` is 1 (first) to 100 (last). `order` is the position in the file.
+    """
 
     agent: str
     level: int = FIRST_PRIORITY
@@ -124,7 +129,10 @@ class MemberSpec:
 
 @dataclass(frozen=True, slots=True)
 class ToQueue:
-    """Send the call to another queue; its place there goes by its first entry, its limits begin afresh."""
+    """Send the call to another queue.
+
+    Its place there follows from its first entry into any queue. Its time limits start over.
+    """
 
     queue: str
 
@@ -153,22 +161,21 @@ Target: TypeAlias = ToQueue | ToDialplan | HangUp | KeepWaiting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftSpec:
-    """Members who replace those of the queue while `hours` are on."""
+    """Members who replace those of the queue during `hours`."""
 
     hours: Hours
     members: tuple[MemberSpec, ...] = ()
 
 
 ALL_AT_ONCE = 1_000_000
-"""`at_once: all` of a `WidenStep`, which needs None for "as before"."""
+"""`at_once: all` in a `WidenStep`, where None means "unchanged"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WidenStep:
     """What changes for a call that has waited `after` seconds in the queue.
 
-    `at_once` None and `skills` None change nothing; `members` are open to the call besides the
-    earlier ones.
+    `at_once` and `skills` change nothing if None. `members` are added to those of earlier steps.
     """
 
     after: float
@@ -188,19 +195,25 @@ class AnnounceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSpec:
-    """A queue's rules.
+    """A queue's configuration.
 
-    `at_once` None rings every agent at once. A target of None leaves by the way the call came: back
-    to the dialplan after a ``Gosub``, to the fallback after a ``Goto``. `on_nobody` applies at once when no
-    member is signed in and unpaused, and after `nobody_after` seconds in which none of those had a device
-    that could ring. `auto_pause` is the number
-    of missed calls in a row after which an agent is paused; 0 never pauses. `hours` None is always
-    open. `skills` are the least levels that an agent must have. A caller's last agent is tried first
-    within `last_agent` seconds of their last talk; None: never. An agent whom a call prefers (its
-    last, or one named by a rule or the dialplan) is the only one rung for `prefer_for` seconds. A device
-    that was picked up and asks for key 1 is asked alone for `ask_alone_for` seconds; then the next agent
-    is offered the call as well. `show` is what desk phones show in place of the caller's name (see
-    `callrouter.model.display`; empty: the name), `alert_info` the SIP header Alert-Info of their INVITE.
+    - `at_once`: how many agents ring at once; None: all of them.
+    - Targets (`on_…`): None leaves by the way the call came, which is back to the dialplan after a
+      ``Gosub`` and to the fallback after a ``Goto``.
+    - `on_nobody`: applies at once if no member is signed in and unpaused, and after `nobody_after`
+      seconds during which none of those had a device that could ring.
+    - `auto_pause`: the number of missed calls in a row after which an agent is paused; 0: never.
+    - `hours`: None is always open.
+    - `skills`: the minimum levels that an agent must have.
+    - `last_agent`: a caller's last agent is tried first within this many seconds of their last
+      conversation; None: never.
+    - `prefer_for`: seconds for which only the preferred agent is rung (the last one, or one named
+      by a rule or the dialplan).
+    - `ask_alone_for`: seconds for which a device that was picked up is asked for key 1 alone; then
+      the next agent is offered the call as well.
+    - `show`: what desk phones show in place of the caller's name (see `callrouter.model.display`);
+      empty: the name.
+    - `alert_info`: the SIP header Alert-Info of the INVITE to desk phones.
     """
 
     id: str
@@ -232,14 +245,14 @@ class QueueSpec:
     show: str = ""
     alert_info: str = ""
     timezone: str = ""
-    """The zone of its hours and shifts, by name, where that is not the table's."""
+    """The name of the zone of its hours and shifts, if it is not the table's."""
     renamed_from: str = ""
-    """The name that it had before: its calls, and all that is known of it, are this queue's."""
+    """The queue's former name. Its calls, and everything known under it, belong to this queue."""
     dial: bool = False
-    """`ring_all: dial`: a PBX that can rings the phones of one step by a request of its own."""
+    """`ring_all: dial`: a PBX that supports it rings all devices of one step in one request."""
 
     def reusing(self, old: QueueSpec) -> QueueSpec:
-        """The same rules, with the tables of members that have not changed taken from `old`."""
+        """An equal spec that shares unchanged tables of members with `old`."""
         if self == old:
             return old
         return replace(
@@ -252,10 +265,10 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True)
 class NumberPattern:
-    """A phone number in the form of `callrouter.model.numbers`, or with `prefix` the beginning of one.
+    """A phone number in the form of `callrouter.model.numbers`, or with `prefix` its beginning.
 
-    `also` is another beginning that is meant, where what was written may be that of an extension or of a national
-    number. Empty digits without `prefix` mean callers whose number is withheld.
+    `also` is a second beginning, for digits that may belong to an extension or to a national
+    number. Without `prefix`, empty digits mean callers who withhold their number.
     """
 
     digits: str
@@ -263,7 +276,7 @@ class NumberPattern:
     also: str = ""
 
     def fits(self, number: str) -> bool:
-        """Whether a number, in the same form, is meant."""
+        """Whether a number in the same form matches."""
         if not self.prefix:
             return number == self.digits
         return number.startswith(self.digits) or (bool(self.also) and number.startswith(self.also))
@@ -277,7 +290,7 @@ class Comparison:
     count: int
 
     def holds(self, count: int) -> bool:
-        """Whether a count is as asked for."""
+        """Whether a count meets the condition."""
         match self.sign:
             case "<":
                 return count < self.count
@@ -293,10 +306,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What is changed about a call on arrival if everything that is asked for fits.
+    """Changes to a call on arrival if all conditions match.
 
-    Empty conditions ask for nothing. Of several values one must fit. `waiting` is about the number of callers who
-    wait in the queue that the call is about to enter, without this one.
+    An empty condition always matches. Of several values, one must match. `waiting` compares the
+    number of callers who wait in the queue that the call is about to enter, not counting this one.
     """
 
     name: str
@@ -315,11 +328,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """All agents and queues, by id; the rules in the order written; the zone of "today".
-
-    `pauses` are the reasons that a pause may have, by name; where there are none, any text will do. `numbering` says
-    how phone numbers are written at home.
-    """
+    """All agents and queues by id, the rules in the order written, and the zone of "today"."""
 
     agents: Mapping[str, AgentSpec] = field(default_factory=dict)
     queues: Mapping[str, QueueSpec] = field(default_factory=dict)
@@ -329,10 +338,10 @@ class Table:
     numbering: Numbering = NOWHERE
 
     def reusing(self, old: Table) -> Table:
-        """The same table, with what has not changed since `old` taken from there.
+        """An equal table that shares every unchanged part with `old`.
 
-        So that a reload can tell by identity what it has to touch. Takes long for a large table; it
-        needs nothing of the core and can be done beside it.
+        This lets a reload tell by identity what it has to touch. It takes long for a large table,
+        but uses nothing of the core and can run in another thread.
         """
         return replace(
             self,
@@ -354,6 +363,6 @@ class Table:
 
 
 def _reused(old: Mapping[str, _Named], specs: Iterable[_Named]) -> Mapping[str, _Named]:
-    """By id; where all are the old ones, the old mapping itself."""
+    """The specs by id; the old mapping itself if all are equal."""
     made = {spec.id: spec for spec in specs}
     return old if made == old else made

@@ -1,7 +1,7 @@
-"""The policies a queue can name. Adding one: a small module here, and a line in `REGISTRY`.
+"""The policies a queue can name. To add one, write a small module here and list it in `REGISTRY`.
 
-Another package can add its own: `register` is called for each entry point of the group
-``callrouter.policies`` when the configuration is read.
+Another package can add its own: when the configuration is read, `register` is called for each entry
+point in the group ``callrouter.policies``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BUILT_IN = frozenset(REGISTRY)
 
 
 def known() -> frozenset[str]:
-    """The names that `policy:` may take."""
+    """The names that `policy:` accepts."""
     return frozenset(REGISTRY)
 
 
@@ -49,7 +49,7 @@ def register(name: str, policy: object) -> None:
     """Add a policy of another package.
 
     Raises:
-        ValueError: it is no policy, or would replace one that callrouter brings.
+        ValueError: it is not a policy, or would replace a built-in one.
     """
     if name in BUILT_IN:
         raise ValueError(f"policy '{name}' comes with callrouter and can't be replaced")
@@ -57,4 +57,4 @@ def register(name: str, policy: object) -> None:
     for attribute in ("draws", "rings_all", "rank"):
         if not hasattr(made, attribute):
             raise ValueError(f"policy '{name}' has no '{attribute}': see callrouter.policies.base")
-    REGISTRY[name] = made  # type: ignore[assignment]  # checked by hand above
+    REGISTRY[name] = made  # type: ignore[assignment]  # checked above

@@ -1,4 +1,4 @@
-"""What a policy is: it ranks the agents of a queue, and never acts."""
+"""The interface of a policy: it ranks the agents of a queue, and never acts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 Needs: TypeAlias = Mapping[str, int]
-"""The least levels of skills that a call asks for."""
+"""The minimum skill levels that a call requires."""
 
 Rank: TypeAlias = float | tuple[float, ...]
-"""What policies sort by; the lowest is called first. A policy always gives the same shape."""
+"""What policies sort by; the lowest is called first. A policy always returns the same shape."""
 
 
 class Candidate(Protocol):
-    """An available agent as a member of one queue: all that a policy may look at.
+    """An available agent as a member of one queue: everything a policy may look at.
 
-    The values stand still while the agent is available, so that the core can keep the available
-    agents in the policy's order instead of sorting them for every call. `busy_share` alone moves with
-    the clock; it is brought up to date when the agent becomes free, and every minute. "Today" begins
-    at midnight in the configured time zone.
+    The values do not change while the agent is available. So the core can keep the available agents
+    in the policy's order instead of sorting them for every call. Only `busy_share` changes with the
+    clock; it is updated when the agent becomes free, and every minute. "Today" begins at midnight
+    in the configured time zone.
     """
 
     @property
@@ -27,23 +27,23 @@ class Candidate(Protocol):
 
     @property
     def order(self) -> int:
-        """The place in the queue's table, from 0."""
+        """The position in the queue's table, from 0."""
 
     @property
     def turn(self) -> int:
-        """The number of this queue's last offer that was this agent's turn; 0 before the first."""
+        """The number of this queue's offer that was the agent's last turn; 0 before the first."""
 
     @property
     def calls(self) -> int:
-        """Calls of this queue that the agent was connected with today."""
+        """Calls of this queue that the agent was connected to today."""
 
     @property
     def talk(self) -> float:
-        """Seconds that the agent has talked with callers of this queue today."""
+        """Seconds the agent has talked to callers of this queue today."""
 
     @property
     def load(self) -> float:
-        """Calls in hand as a share of the agent's capacity, 0 to 1."""
+        """Calls in progress as a share of the agent's capacity, 0 to 1."""
 
     @property
     def busy_share(self) -> float:
@@ -51,9 +51,10 @@ class Candidate(Protocol):
 
     @property
     def offers_per_second(self) -> float:
-        """How many phones may be rung in a second where the agent's ring; infinite without a limit.
+        """How many phones per second the agent's PBXes may ring; infinite without a limit.
 
-        Of several PBXes that of the slowest. Twilio rings one phone a second unless it was raised.
+        With several PBXes, the slowest counts. Twilio rings one phone per second unless the limit
+        was raised.
         """
 
     @property
@@ -73,13 +74,13 @@ class Policy(Protocol):
     """
 
     name: str
-    """The word that supervisors write in `queues.yaml`."""
+    """The name used in `queues.yaml`."""
 
     draws: bool
-    """True if agents of equal rank are settled by a uniform draw instead of by idle time."""
+    """True if a uniform draw instead of idle time decides between agents of equal rank."""
 
     rings_all: bool
-    """True if the policy means `at_once: all`."""
+    """True if the policy implies `at_once: all`."""
 
     def rank(self, candidate: Candidate, needs: Needs, /) -> Rank:
         """The candidate's rank for calls with these needs; the lowest is called first."""

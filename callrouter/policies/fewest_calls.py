@@ -1,4 +1,4 @@
-"""fewest-calls: who has taken the fewest calls of this queue today."""
+"""fewest-calls: the agent who has taken the fewest calls of this queue today."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from callrouter.policies.base import Candidate, Needs, Rank
 
 
 class FewestCalls:
-    """Ranks by the number of calls connected today. Offers that came to nothing do not count."""
+    """Ranks by the number of calls connected today. Offers that failed do not count."""
 
     name = "fewest-calls"
     draws = False

@@ -1,4 +1,4 @@
-"""linear: in the order of the table, always from the top; whoever is free first in it is rung."""
+"""linear: in the order of the queue's table, always from the top."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from callrouter.policies.base import Candidate, Needs, Rank
 
 
 class Linear:
-    """Ranks by the place in the queue's table."""
+    """Ranks by the position in the queue's table, so the first agent in it who is free is rung."""
 
     name = "linear"
     draws = False
     rings_all = False
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
-        """The place in the table."""
+        """The position in the table."""
         return candidate.order

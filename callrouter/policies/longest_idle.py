@@ -6,12 +6,12 @@ from callrouter.policies.base import Candidate, Needs, Rank
 
 
 class LongestIdle:
-    """Ranks by the moment the agent last became free for work."""
+    """Ranks by the time the agent last became free for work."""
 
     name = "longest-idle"
     draws = False
     rings_all = False
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
-        """The idle clock: the earlier, the sooner."""
+        """Start of the idle time: the earlier, the sooner."""
         return candidate.idle_since

@@ -1,4 +1,4 @@
-"""random: any available agent, each as likely as the other."""
+"""random: any available agent, all with the same probability."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from callrouter.policies.base import Candidate, Needs, Rank
 
 
 class Random:
-    """Ranks everyone alike and asks for a draw."""
+    """Ranks all agents the same and asks for a draw."""
 
     name = "random"
     draws = True
     rings_all = False
 
     def rank(self, _candidate: Candidate, _needs: Needs) -> Rank:
-        """The same for all."""
+        """The same for all agents."""
         return 0.0

@@ -1,4 +1,4 @@
-"""ring-all: every available agent at once, the first to accept takes the call."""
+"""ring-all: every available agent at once; the first to accept takes the call."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from callrouter.policies.base import Candidate, Needs, Rank
 
 
 class RingAll:
-    """Ranks everyone alike; means `at_once: all`."""
+    """Ranks all agents the same; implies `at_once: all`."""
 
     name = "ring-all"
     draws = False
     rings_all = True
 
     def rank(self, _candidate: Candidate, _needs: Needs) -> Rank:
-        """The same for all."""
+        """The same for all agents."""
         return 0.0

@@ -1,8 +1,8 @@
 """round-robin: each agent in turn.
 
-The agent whose last turn in this queue is longest ago is next; those who never had one come in the
-order of the file. An offer that was missed or refused was a turn; one that another agent won, or that
-was withdrawn, was not.
+The agent whose last turn in this queue is longest ago is next. Agents who have not had a turn come
+first, in the order of the file. A missed or refused offer was a turn; one that another agent won,
+or that was withdrawn, was not.
 """
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ class RoundRobin:
     rings_all = False
 
     def rank(self, candidate: Candidate, _needs: Needs) -> Rank:
-        """The number of the last turn; before the first, the place in the file, which is less."""
+        """The number of the last turn; before the first, the position in the file, which is lower."""
         return candidate.turn or candidate.order - 1_000_000

@@ -1,7 +1,7 @@
-"""skills: of those who have what the call needs, the best at it first.
+"""skills: of the agents who have what the call needs, the best first.
 
-Who does not have the levels needed is not rung at all, whatever the policy; this one ranks the rest.
-Where nothing is needed, everyone is equal.
+An agent without the required levels is never rung, whatever the policy; this policy ranks the rest.
+If nothing is required, all agents rank the same.
 """
 
 from __future__ import annotations
@@ -17,5 +17,5 @@ class Skills:
     rings_all = False
 
     def rank(self, candidate: Candidate, needs: Needs) -> Rank:
-        """Minus the sum, since the lowest rank is called first."""
+        """The negated sum, because the lowest rank is called first."""
         return -sum(candidate.skills.get(skill, 0) for skill in needs)

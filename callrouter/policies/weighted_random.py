@@ -1,4 +1,4 @@
-"""weighted-random: a draw in which the level is a weight: 1 has a hundred chances, 100 has one."""
+"""weighted-random: a draw weighted by level, from 100 chances (level 1) to one (level 100)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class WeightedRandom:
     rings_all = False
 
     def rank(self, _candidate: Candidate, _needs: Needs) -> Rank:
-        """The same for all."""
+        """The same for all agents."""
         return 0.0
 
     def chances(self, candidate: Candidate) -> int:
