@@ -42,7 +42,7 @@ class AmiTiming:
             sooner that the network is back.
         retry_first: minimum time between the starts of two attempts.
         retry_ceiling: maximum time between two attempts while Asterisk is unreachable. It is short
-            because callers who enter meanwhile have to wait for it, and a refused connection costs
+            because callers who enter have to wait for it, and a refused connection costs
             Asterisk almost nothing.
         in_use_ceiling: the same while Asterisk still holds the previous session and does not
             accept a second one.

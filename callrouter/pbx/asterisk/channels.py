@@ -97,7 +97,7 @@ class LegChannel:
 
 @dataclass(slots=True, eq=False)
 class Far:
-    """A channel between a leg and its phone on a route through the dialplan: a far half or a phone."""
+    """A channel on the route of a leg through the dialplan: a far half or a phone."""
 
     leg: LegChannel
     channel: str

@@ -40,7 +40,7 @@ class Checkup:
     def __init__(
         self, session: AmiSession, outbox: Outbox, has_queue_log: Callable[[bool], None]
     ) -> None:
-        """After each login `has_queue_log` is told whether Asterisk supports the QueueLog action."""
+        """After each login, `has_queue_log` is told whether Asterisk has the QueueLog action."""
         self._session = session
         self._outbox = outbox
         self._has_queue_log = has_queue_log

@@ -143,7 +143,7 @@ class AsteriskPbx:
         self.use(table)
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
-        """Publish the available devices to the dialplan and set the lamps, as `floor()` has them."""
+        """Publish available devices to the dialplan and set the lamps, as `floor()` has them."""
         self._journal.signed_in = lambda agent: _signed_in(floor(), agent)
         self._floor = floor
         self._known = KnownDevices(
@@ -264,7 +264,7 @@ class AsteriskPbx:
         self._post(PbxLost(pbx=self.name, why=why))
 
     async def _beat(self) -> None:
-        """Update the tick that keeps the dialplan's dead-man switch from tripping; look for drift."""
+        """Update the tick for the dialplan's dead-man switch, and regularly look for drift."""
         while True:
             if self.in_step:
                 self._beat_now()
@@ -475,7 +475,7 @@ class AsteriskPbx:
         self._post(event)
 
     def taken(self, caller: Caller) -> None:
-        """Mark the channel as accepted: its caller now waits for 15 s of router silence, not 5 s."""
+        """Mark the channel as accepted: it now tolerates 15 s of router silence, not 5 s."""
         if caller.uid in self.mirror.callers:
             caller.taken = True
             self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_CALL", self._taken(caller)))

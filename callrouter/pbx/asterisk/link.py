@@ -63,8 +63,8 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
             on_event: receives every wanted event while the link is live.
             on_lost: receives the reason, and whether the link was live.
             timing: intervals.
-            on_forged: receives the name of each event that was dropped because Asterisk does not write
-                it like that. Without it, every event is accepted.
+            on_forged: receives the name of each event that was dropped because Asterisk does not
+                write it like that. Without it, every event is accepted.
         """
         self._loop = asyncio.get_running_loop()
         self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
@@ -162,7 +162,7 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
         self._watch_timer = self._loop.call_at(due, self.watch)
 
     def pause_writing(self) -> None:
-        """Called by asyncio when Asterisk has stopped reading and the send buffers are filling up."""
+        """Called by asyncio when Asterisk stops reading and the send buffers fill up."""
         seconds = self._timing.unread_timeout
         self._unread_timer = self._loop.call_later(
             seconds, self.drop, f"Asterisk has not read what it is sent for {seconds:g} s"
@@ -282,7 +282,7 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
             logger.exception("the handler of AMI events failed on %r; going on", message)
 
     def _is_genuine(self, name: bytes, raw: bytes, *, wanted: bool) -> bool:
-        """Whether Asterisk wrote this event, and it is not the remainder of one that was cut short."""
+        """Whether Asterisk wrote this event, and it is not the remainder of another."""
         if self._rest is not None and self._is_rest(raw):
             return False
         if not wanted:

@@ -35,7 +35,7 @@ The fields that identify such a channel are set a moment after it appears.
 
 
 class Lookout:
-    """Finds out where callers are, and finds the channels that phones create by redirecting a call."""
+    """Finds out where callers are, and finds the channels that redirected calls create."""
 
     def __init__(
         self, session: AmiSession, mirror: Mirror, outbox: Outbox, *, tasks: Tasks

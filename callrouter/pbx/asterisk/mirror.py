@@ -51,8 +51,8 @@ class Mirror:
 
     Attributes:
         clock: the router's clock, for the times at which callers entered.
-        moved: uniqueids and endpoints that events have touched since the resync began. For these the
-            mirror is newer than the lists.
+        moved: uniqueids and endpoints that events have touched since the resync began. For these
+            the mirror is newer than the lists.
     """
 
     def __init__(self, pbx: str, sink: Sink, clock: Moments | None = None) -> None:
@@ -527,7 +527,7 @@ class Mirror:
             self.sink.post(CallConnected(call=self.call_id(caller.uid), offer=leg.offer))
 
     def unbridged(self, caller: Caller) -> None:
-        """The connect found no leg, and the dialplan has put the caller back into the waiting room."""
+        """The connect found no leg, and the dialplan has put the caller back in the queue."""
         was, caller.where, caller.leg = caller.where, Where.WAITING, ""
         if was is Where.CONNECTING:
             self._leg_was_gone(caller)

@@ -1,10 +1,10 @@
 """Moves callers within our part of the dialplan, and never one who has left it.
 
-Asterisk executes any `Redirect`, wherever the channel is. To avoid pulling back a caller that another
-program has just moved, the channel's context is queried first. The other program's command sets the
-context before anything runs there, so the answer shows the move as soon as it has happened. If the
-caller is moved between the answer and our command (about a millisecond), the dialplan notices and
-lets the caller go on to where they were sent (`callrouter-connect`).
+Asterisk executes any `Redirect`, wherever the channel is. To avoid pulling back a caller that
+another program has just moved, the channel's context is queried first. The other program's command
+sets the context before anything runs there, so the answer shows the move as soon as it has
+happened. If the caller is moved between the answer and our command (about a millisecond), the
+dialplan notices and lets the caller go on to where they were sent (`callrouter-connect`).
 
 Asterisk may also answer "Success" without executing the command. So a caller who was redirected is
 checked once more after a second, and redirected again if necessary.
@@ -48,12 +48,12 @@ class Move:
 
     Attributes:
         redirect: the AMI action.
-        wanted: called once the channel's position is known; returns False if the router has changed its
-            mind since.
+        wanted: called once the channel's position is known; returns False if the router has changed
+            its mind since.
         moved_away: called if the channel is no longer in our part of the dialplan.
         told: receives Asterisk's answer to the action, or its failure to say where the channel is.
-        until_out_of: contexts in which the channel must not be found a second later. If it is, and the
-            move is still wanted, it is ordered again.
+        until_out_of: contexts in which the channel must not be found a second later. If it is, and
+            the move is still wanted, it is ordered again.
         tries: how many times in all.
     """
 

@@ -1,4 +1,4 @@
-"""The core's commands as AMI actions. No I/O."""
+"""Translates the core's commands into AMI actions. No I/O."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from callrouter.settings import AsteriskSettings
 Action = Mapping[str, str | list[str]]
 
 MOST_LETTERS = 12
-"""Letters of a queue's name that are spelled to a mobile; each takes half a second."""
+"""Letters of a queue's name that are spelled to a mobile. Each takes half a second."""
 
 SPARE = 10.0
-"""Seconds that Asterisk lets a phone ring on after the router should have stopped it.
+"""Seconds for which Asterisk lets a phone ring beyond the time at which the router stops it.
 
-Only a router that died leaves a phone to this limit; Asterisk's own default of 30 s would cut longer
-ring times short.
+A phone reaches this limit only if the router has died. Without it, Asterisk's default of 30 s would
+cut longer ring times short.
 """
 
 
@@ -33,13 +33,14 @@ _DIALLED: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
 def dial_string(dial_number: str, number: str) -> str:
-    """What Asterisk dials for an outside number (E.164), as `dial_number` says (see `spelling`).
+    """The dial string for an outside number (E.164), according to `dial_number` (see `spelling`).
 
-    The last gate: ``&``, ``@``, ``/``, ``,`` and others would ring something else or besides, so nothing
-    but digits gets past here, whoever let it come so far.
+    This is the last check before dialling. ``&``, ``@``, ``/``, ``,`` and other characters would
+    ring a different or an additional destination, so nothing but digits passes, however the number
+    got here.
 
     Raises:
-        ValueError: `number` is no E.164 number, or this PBX dials none.
+        ValueError: `number` is not an E.164 number, or this PBX cannot dial outside numbers.
     """
     if not _DIALLED.fullmatch(number):
         raise ValueError(f"{mask(number)} is not a number to be dialled")
@@ -55,17 +56,21 @@ def dial_string(dial_number: str, number: str) -> str:
 
 
 _PLACE: Final = re.compile(r"\{number(?:\|([0-9]*)\|([0-9]*)\|([0-9]*))?\}")
-"""Where the number goes; behind it, for national numbers, the home country's code, what stands before a national
-number, and what before a foreign one."""
+"""The placeholder for the number.
+
+For national numbers it contains the home country code, the prefix of national numbers and the
+prefix of international numbers.
+"""
 
 
 def spelling(dial_number: str, number_format: str, home: Numbering) -> str:
-    """A `dial_number` that says in itself how the carrier wants numbers to be written.
+    """A `dial_number` whose placeholder states the number format that the carrier wants.
 
     Args:
         dial_number: as configured, with ``{number}``.
-        number_format: ``e164`` (no +), ``plus``, ``00``, or ``national``: numbers of `home` as they are dialled there.
-        home: the home country; needed for ``national``.
+        number_format: ``e164`` (no +), ``plus``, ``00``, or ``national`` (numbers of `home` as they
+            are dialled there).
+        home: the home country. Needed for ``national``.
     """
     place = {
         "plus": "+{number}",
@@ -76,16 +81,16 @@ def spelling(dial_number: str, number_format: str, home: Numbering) -> str:
 
 
 def ways(settings: AsteriskSettings) -> list[str]:
-    """How outside numbers are dialled, each as `spelling` gives it, the first one first."""
+    """The outbound routes in order of preference, each as `spelling` returns it."""
     given = [settings.dial_number, *settings.dial_numbers] if settings.dial_number else []
     return [spelling(text, settings.number_format, settings.home) for text in given]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What number outside phones are shown: the caller's own, or with `always` the business's.
+    """The caller ID for outside phones: the caller's, or with `always` the business's number.
 
-    A caller without a number is shown as the business too, if that has one.
+    If the caller has no number, the business's number is shown, if there is one.
     """
 
     caller_id: str = ""
@@ -93,7 +98,7 @@ class Shown:
 
 
 ROUTE: Final = "Local/"
-"""How a channel begins that leads through the dialplan."""
+"""Prefix of a channel that leads through the dialplan."""
 
 
 def originate(
@@ -105,20 +110,20 @@ def originate(
     contact: str = "",
     uid: str = "",
 ) -> dict[str, str | list[str]]:
-    """Ring one device.
+    """The action that rings one device.
 
     Args:
         ring: the command.
         dial_number: how outside numbers are dialled.
-        shown: what number outside phones are shown.
-        language: what is spoken to the agent.
-        contact: one of several phones at the endpoint; then `uid` is the id of its channel.
-        uid: empty for the id of the leg.
+        shown: the caller ID for outside phones.
+        language: language of the prompts for the agent.
+        contact: one of several phones at the endpoint. In that case `uid` is the id of its channel.
+        uid: channel id; "" for the default id of the leg.
     """
     uid = uid or words.leg_id(ring.offer, ring.device)
     channel = contact or ring.endpoint or dial_string(dial_number, ring.number)
-    # A way through the dialplan may end in the bare phone, once its own channels are optimised away; what
-    # it is the leg of, the phone inherits.
+    # A route through the dialplan may end in the bare phone, once its own channels are optimised
+    # away. The phone inherits the variables that identify the leg.
     kept = "__" if channel.startswith(ROUTE) else ""
     name, number = clean_name(ring.caller_name), clean_number(ring.caller_number)
     if ring.number and shown.caller_id and (shown.always or not number):
@@ -151,25 +156,31 @@ _AUTO_ANSWER: Final = (
     ("Alert-Info", "<http://callrouter.invalid>;info=alert-autoanswer;delay=0"),
     ("Answer-Mode", "Auto"),
 )
-"""What has phones answer by themselves: Snom, Grandstream, Linphone; Yealink and others; RFC 5373."""
+"""Headers that make phones answer automatically: Snom, Grandstream, Linphone; Yealink and others;
+RFC 5373.
+"""
 
 
 def _headers(ring: Ring) -> Iterator[str]:
-    """SIP headers of the INVITE. Only PJSIP has a way to add some; a route's far end is out of reach."""
+    """SIP headers of the INVITE.
+
+    Only PJSIP can add headers, and only on a direct call to a phone.
+    """
     if ring.endpoint.startswith(ROUTE):
-        if ring.alert_info:  # what FreePBX's extensions make a header of
+        if ring.alert_info:  # FreePBX's extensions turn this variable into a header
             yield variable("__ALERT_INFO", ring.alert_info)
         return
     if not ring.endpoint.startswith("PJSIP/"):
         return
     wanted = [("Alert-Info", ring.alert_info)] if ring.alert_info else []
-    # Each is put before those that are there already, so that the queue's own comes first in the INVITE.
+    # Each header is inserted before the existing ones, so the queue's own ends up first in the
+    # INVITE.
     for name, value in [*(_AUTO_ANSWER if ring.auto_answer else ()), *wanted]:
         yield variable(f"PJSIP_HEADER(add,{name})", value)
 
 
 def _prompt(ring: Ring, language: str) -> Iterator[str]:
-    """What a mobile needs to name the queue: a recording of its own, or else its letters."""
+    """Variables for naming the queue to a mobile: a recording if there is one, else letters."""
     yield variable("CALLROUTER_NAMED", f"{words.RECORDINGS}/{ring.queue}")
     yield variable("CALLROUTER_SPELLED", "&".join(spelled(ring.queue)))
     yield variable("CALLROUTER_LANGUAGE", language)
@@ -177,7 +188,7 @@ def _prompt(ring: Ring, language: str) -> Iterator[str]:
 
 
 def spelled(queue: str) -> Iterator[str]:
-    """A queue's name as sounds, letter by letter; of a long one as much as it takes to know it."""
+    """The sounds that spell a queue's name. A long name is cut after `MOST_LETTERS`."""
     for character in queue[:MOST_LETTERS]:
         if character.isdigit():
             yield f"digits/{character}"
@@ -196,9 +207,9 @@ _CAUSES = {
 
 
 def stop(leg: LegChannel) -> Action:
-    """End a leg, with the cause that decides what its phone shows.
+    """Hang up a leg, with the cause that decides what its phone shows.
 
-    An agent who picked up for a caller who has just gone is told by a tone.
+    An agent who picked up for a caller who has just hung up hears a tone first.
     """
     reason = leg.stop or StopReason.WITHDRAWN
     if reason is StopReason.CALLER_GONE and leg.up:
@@ -207,26 +218,26 @@ def stop(leg: LegChannel) -> Action:
 
 
 def hang_up(uid: str, why: StopReason) -> Action:
-    """End a channel."""
+    """Hang up a channel."""
     return {"Action": "Hangup", "Channel": uid, "Cause": _CAUSES[why]}
 
 
 def setvar(uid: str, name: str, value: str) -> Action:
-    """Set a variable of a channel, or a global one where `uid` is empty.
+    """Set a channel variable, or a global variable if `uid` is empty.
 
-    Asterisk takes the value literally, whatever is in it.
+    Asterisk takes the value literally, whatever it contains.
     """
     action = {"Action": "Setvar", "Variable": name, "Value": value}
     return action | {"Channel": uid} if uid else action
 
 
 def getvar(uid: str, name: str) -> Action:
-    """Ask for a variable of a channel."""
+    """Read a channel variable."""
     return {"Action": "Getvar", "Channel": uid, "Variable": name}
 
 
 def redirect(uid: str, context: str, extension: str, priority: str = "1") -> Action:
-    """Send a channel to a place in the dialplan; `priority` may be a label."""
+    """Send a channel to a place in the dialplan. `priority` may be a label."""
     return {
         "Action": "Redirect",
         "Channel": uid,
@@ -237,15 +248,16 @@ def redirect(uid: str, context: str, extension: str, priority: str = "1") -> Act
 
 
 def connect(caller: Caller, leg: LegChannel) -> Iterator[Action]:
-    """Let the caller bridge itself with a leg."""
+    """Make the caller's channel bridge itself with a leg."""
     yield setvar(caller.uid, "CALLROUTER_LEG", leg.uid)
     yield redirect(caller.uid, words.CONNECT, caller.queue)
 
 
 def leave(uid: str, queue: str, command: Leave) -> Iterator[Action]:
-    """Let the caller go where the command says, by way of the dialplan.
+    """Send the caller where the command says, by way of the dialplan.
 
-    What nearly every call comes to, back the way it came after a talk, is a single action.
+    The most frequent case, a call that returns to the dialplan after a conversation, takes one
+    action.
     """
     if command.result is Result.ANSWERED and command.target is None:
         yield redirect(uid, words.LEAVE, queue, words.ANSWERED)

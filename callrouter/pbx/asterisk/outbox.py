@@ -1,4 +1,11 @@
-"""Carrying out the core's commands: what to send for each, and what its refusal means."""
+"""Executes the core's commands: which actions each one needs, and what a refusal of them means.
+
+The mirror is updated in the same step that writes an action, before Asterisk has answered, and the
+channel is recorded in `moved`. So an event that follows finds the mirror in its new state, and a
+resync whose lists were requested earlier cannot undo the command. An action is never repeated just
+because its answer is missing, since it may have been executed. The state of the channel is queried
+instead.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +50,14 @@ Told: TypeAlias = Callable[[AmiReply | AmiError], None]
 Step: TypeAlias = tuple[orders.Action, Told | None]
 
 _QUIET = 60.0
-"""Seconds in which the same complaint is not logged again."""
+"""Seconds during which the same message is not logged again."""
 
 _URGENT: dict[type[PbxCommand], int] = {Connect: 0, Ring: 1}
-"""What someone is waiting for goes first: two people who shall hear each other, a phone to ring."""
+"""Urgent commands go first: two people are waiting to be connected, or a phone to ring."""
 
 
 class Outbox:
-    """Writes actions, together where they belong together, and minds what Asterisk says to them."""
+    """Writes AMI actions, batched where possible, and handles Asterisk's answers."""
 
     def __init__(
         self,
@@ -68,22 +75,28 @@ class Outbox:
         self._dial_numbers = dial_numbers
         self._shown = shown
         self.language: Callable[[str], str] = lambda _agent: ""
-        """What is spoken to an agent."""
+        """The language of the prompts for an agent."""
         self._resync = resync
         self.contacts: Callable[[str], Sequence[str]] = lambda _endpoint: ()
-        """The phones that are registered at an endpoint, as dial strings; fewer than two: dial itself."""
+        """Dial strings of the phones registered at an endpoint.
+
+        With fewer than two, the endpoint itself is dialled.
+        """
         self.connecting: Callable[[Caller], None] = lambda _: None
-        """Told of each caller who is sent to be connected."""
+        """Called for each caller who is being connected."""
         self._moves = moves.Moves(self.write, self.complain)
         self._complained: dict[str, float] = {}
         self._later: list[Step] = []
         self.trunks_failed = 0
-        """Calls to agents' phones that went on by the next of several trunks."""
+        """Calls to agents' phones that continued on the next of several trunks."""
         self.numbers_refused = 0
-        """Calls to agents' phones that the carrier refused for the caller's number."""
+        """Calls to agents' phones that the carrier refused because of the caller's number."""
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Carry out the commands of one event in one write; none while the link is down."""
+        """Execute the commands of one event in a single write.
+
+        Does nothing while the link is down.
+        """
         if not self._session.up:
             return
         steps = [
@@ -98,9 +111,9 @@ class Outbox:
         self.write([(action, None) for action in actions])
 
     def later(self, action: orders.Action, told: Told | None = None) -> None:
-        """Write an action that nobody waits for, with others like it, after what is being done now.
+        """Queue an action that is not urgent. It is written with others after the current event.
 
-        Each write wakes Asterisk's thread for this link, so what goes together costs half.
+        Each write wakes Asterisk's thread for this link, so batching halves the cost.
         """
         if not self._later:
             asyncio.get_running_loop().call_soon(self._write_later)
@@ -126,11 +139,12 @@ class Outbox:
                     caller.where, caller.leg = Where.WAITING, ""
                     yield self._back_to_the_music(caller)
             case Park() | Consult() | PutThrough():
-                pass  # phones do that by themselves; our snapshots do not say that we park
+                pass  # phones do this themselves; our snapshots do not claim to support hold
             case Announce():
                 yield from self._announce(command)
             case Disregard():
-                # What follows from it comes back as an event, after those that are being acted on.
+                # The event that follows must come after those being handled now, so it is not
+                # posted from here.
                 loop = asyncio.get_running_loop()
                 loop.call_soon(mirror.phones.disregard, command.endpoint)
             case Leave():
@@ -173,7 +187,7 @@ class Outbox:
         shown: orders.Shown | None = None,
         trunk: int = 0,
     ) -> Step:
-        """Ring a device, or one `contact` of several that are registered at its endpoint."""
+        """Ring a device, or one `contact` of several registered at its endpoint."""
         shown = self._shown if shown is None else shown
         uid = words.leg_id(command.offer, command.device, place)
         leg = LegChannel(uid, command.offer, command.device, agent=command.agent, call=command.call)
@@ -202,9 +216,10 @@ class Outbox:
     def _goes_outside(
         self, leg: LegChannel, command: Ring, shown: orders.Shown, place: int, trunk: int
     ) -> None:
-        """A carrier may refuse the caller's number: then the business's is shown, once. A trunk may fail.
+        """Prepare the two retries of an outside call.
 
-        Then the next is tried, if there is one.
+        If the carrier refuses the caller's number, the call is repeated once with the business's
+        number. If the trunk fails, the call goes to the next trunk, if there is one.
         """
         clock = self._mirror.clock
         leg.outside = clock.now() if clock is not None else 0.0
@@ -231,7 +246,11 @@ class Outbox:
         self.write([self._ring_one(command, place=place, shown=shown, trunk=trunk)])
 
     def _placed_or_not(self, leg: LegChannel, reply: AmiReply | AmiError) -> None:
-        """Asterisk's first word on an Originate. No word at all says nothing: look."""
+        """Handle the first answer to an Originate.
+
+        If it is refused, the leg has failed. If there is no answer, the phone may be ringing all
+        the same, so resync to find out.
+        """
         if isinstance(reply, AmiRejected | AmiBadValue):
             self.complain(
                 f"can't ring a phone: {reply}",
@@ -279,7 +298,7 @@ class Outbox:
         return known and caller.where is Where.CONNECTING and caller.leg == leg
 
     def connect_again(self, caller: Caller) -> None:
-        """Asterisk did not carry a connect out, and both are still there."""
+        """Redirect the caller again. A connect was not executed, but both channels exist."""
         leg = caller.leg
         redirect = orders.redirect(caller.uid, words.CONNECT, caller.queue)
         move = self._moves.begin(
@@ -306,11 +325,12 @@ class Outbox:
         )
 
     def leave(self, uid: str, queue: str, command: Leave) -> Iterator[Step]:
-        """Let a caller go, unless another program has done so."""
+        """Let a caller leave, unless another program has moved them already."""
         *before, redirect = orders.leave(uid, queue, command)
         for action in before:
             yield action, None
-        # After a talk the dialplan goes on by itself: only a caller who waits would wait on.
+        # After a conversation the dialplan continues by itself. Only a caller who is still waiting
+        # would be stuck, so only then is the move checked.
         waits = command.result is not Result.ANSWERED
         yield self._moves.begin(
             moves.Move(
@@ -323,7 +343,10 @@ class Outbox:
     # ------------------------------------------------------------ writing
 
     def write(self, steps: Sequence[Step]) -> None:
-        """Write actions together. One that can't be sent at all fails alone."""
+        """Write actions together.
+
+        An action that cannot be sent fails without affecting the others.
+        """
         if not steps:
             return
         try:
@@ -364,11 +387,11 @@ class Outbox:
         return done
 
     def complain(self, text: str, hint: str = "") -> None:
-        """Log an error, the same one at most once a minute."""
+        """Log an error, at most once a minute for the same text."""
         self._complain(logging.ERROR, text, hint)
 
     def complain_mildly(self, text: str) -> None:
-        """Log a warning, likewise."""
+        """Log a warning, at most once a minute for the same text."""
         self._complain(logging.WARNING, text, "")
 
     def _complain(self, level: int, text: str, hint: str) -> None:

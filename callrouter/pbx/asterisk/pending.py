@@ -1,7 +1,7 @@
-"""The actions of one connection that wait for their answer: replies, lists, time-outs.
+"""The unanswered actions of one connection: replies, lists and timeouts.
 
-What a list is, is known by how it was asked for and ended by `EventList: Complete` with its
-ActionID; nothing is guessed from names or texts of messages, as panoramisk does.
+A list is recognised by the action that requested it, and ends with `EventList: Complete` and its
+ActionID. Unlike panoramisk, nothing is inferred from the names or texts of messages.
 """
 
 import asyncio
@@ -26,14 +26,17 @@ from callrouter.pbx.asterisk.wire import Action, AmiMessage, guard, parse, writt
 logger = logging.getLogger(__name__)
 
 PING_ID = "callrouter-ping"
-"""ActionID of the watchdog's Ping, whose answer nobody waits for."""
+"""ActionID of the watchdog's Ping. Its answer is ignored."""
 
 _ACCEPTED = frozenset({"success", "follows", "goodbye", "pong"})
-# "No Contacts found", "No endpoints found": how PJSIP lists say that they are empty.
+# How PJSIP lists report that they are empty: "No Contacts found", "No endpoints found".
 _EMPTY_LIST = re.compile(r"No \S+( \S+)? found\.?", re.IGNORECASE)
 _REMEMBERED = 32
 _TELL_EVERY = 60.0
-"""Seconds between two lines about answers to nothing: whoever can write into the stream can write many."""
+"""Minimum number of seconds between two log lines about unexpected answers.
+
+An attacker who can write into the stream can produce any number of them.
+"""
 _new_id = PanoramiskAction.action_id_generator
 
 
@@ -43,18 +46,18 @@ class AmiStats:
 
     Attributes:
         received: bytes read.
-        events: events given to `on_event`.
-        skipped: events passed over unparsed: not wanted, or before the session was up.
-        replies: answers given to whoever asked.
-        late_replies: answers and list events nobody waits for any more.
-        unmatched: messages that are neither an event nor the answer to anything.
-        timeouts: actions without an answer in time.
-        rejected: actions answered `Response: Error`.
+        events: events passed to `on_event`.
+        skipped: events that were not parsed: not wanted, or received before the session was up.
+        replies: answers delivered.
+        late_replies: answers and list events that arrived after their request had ended.
+        unmatched: messages that are neither an event nor the answer to a request.
+        timeouts: actions that were not answered in time.
+        rejected: actions answered with `Response: Error`.
         connects: connections opened.
         reconnects: times the session came up again.
-        refused_logins: logins Asterisk refused.
-        forged: events that were not as Asterisk writes them, and were dropped.
-        handler_errors: exceptions out of `on_event`, `on_up` or `on_down`.
+        refused_logins: logins that Asterisk refused.
+        forged: events that were dropped because Asterisk does not write them like that.
+        handler_errors: exceptions raised by `on_event`, `on_up` or `on_down`.
     """
 
     received: int = 0
@@ -76,8 +79,8 @@ class Rows(list[AmiMessage]):
     """The events of a list.
 
     Attributes:
-        whole: False if a row was not as Asterisk writes it, or is missing. Such rows are left out: of whatever
-            is not in the list, nothing can be concluded then.
+        whole: False if a row is missing or is not as Asterisk writes it. Such rows are left out, so
+            the absence of a row proves nothing.
     """
 
     whole: bool = True
@@ -85,7 +88,7 @@ class Rows(list[AmiMessage]):
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """An action written and not answered yet. Its future always ends."""
+    """An action that was written and not answered yet. Its future always ends."""
 
     name: str
     action_id: str
@@ -95,20 +98,20 @@ class Pending:
     messages: Rows
 
     def fail(self, error: AmiError) -> None:
-        """End with `error`, unless ended or cancelled before."""
+        """End with `error`, unless it has already ended or was cancelled."""
         self.timer.cancel()
         if not self.future.done():
             self.future.set_exception(error)
-            self.future.exception()  # read once: no complaint when nobody else does
+            self.future.exception()  # marks it as retrieved, so that asyncio does not warn
 
 
 class Answers:
-    """The table of open actions of one connection. It reads and writes no socket.
+    """The table of unanswered actions of one connection. It does no I/O.
 
     Attributes:
-        open: ActionID -> action without an answer.
-        lists: ActionID -> list being collected; None for one given up, whose late events are
-            dropped.
+        open: unanswered actions by ActionID.
+        lists: lists being collected, by ActionID. None marks a list that was given up and whose
+            late events must be dropped.
     """
 
     def __init__(
@@ -118,7 +121,7 @@ class Answers:
         *,
         strict: bool = False,
     ) -> None:
-        """Begin with no action open; `strict` takes only rows that are as Asterisk writes them."""
+        """Start with an empty table. With `strict`, only genuine rows of lists are accepted."""
         self._strict = strict
         self._told_at = float("-inf")
         self._loop = asyncio.get_running_loop()
@@ -130,10 +133,10 @@ class Answers:
     def expect(
         self, actions: Sequence[Action], timeout: float, *, is_list: bool = False
     ) -> tuple[bytes, list[asyncio.Future[Any]]]:
-        """Enter actions that are about to be written; gives their bytes and their futures.
+        """Register actions that are about to be written. Return their bytes and their futures.
 
         Raises:
-            AmiBadValue: one of them cannot be sent; none was entered.
+            AmiBadValue: one of them cannot be sent. None was registered.
         """
         ready: dict[str, str] = {}
         texts = []
@@ -168,7 +171,7 @@ class Answers:
         return pending.future
 
     def fail_all(self, reason: str) -> None:
-        """The connection is lost: everything open ends with AmiDown."""
+        """The connection is lost: every unanswered action fails with AmiDown."""
         for pending in self.open.values():
             pending.fail(AmiDown(f"no answer to {pending.name}: {reason}"))
         self.open.clear()
@@ -178,20 +181,24 @@ class Answers:
         pending = self.open.pop(action_id)
         if pending.is_list:
             self._forget_list(pending)
-        if not pending.future.done():  # else: cancelled by whoever waited
+        if not pending.future.done():  # otherwise the requester cancelled it
             self._stats.timeouts += 1
             pending.fail(AmiTimeout(f"no answer to {pending.name} within {timeout:g} s"))
         self._on_timeout()
 
     def _forget_list(self, pending: Pending) -> None:
-        """Its events may still come; they must not be taken for news. A few are remembered."""
+        """Remember a list that was given up.
+
+        Its events may still arrive and must not be taken for news. Only the last few are
+        remembered.
+        """
         self.lists[pending.action_id.encode()] = None
         stale = [key for key, value in self.lists.items() if value is None]
         for key in stale[:-_REMEMBERED]:
             del self.lists[key]
 
     def take_list_event(self, raw: bytes) -> bool:
-        """Keep an event that belongs to a list. False: it is no such event."""
+        """Keep an event that belongs to a list. Return False if it does not."""
         start = raw.find(b"\r\nActionID:")
         if start < 0:
             return False
@@ -219,13 +226,13 @@ class Answers:
         return True
 
     def take_reply(self, reply: AmiMessage) -> None:
-        """Give a reply to whoever asked; a late one is counted and dropped."""
+        """Deliver a reply to its requester. A late reply is counted and dropped."""
         action_id = reply.get("ActionID")
         pending = self.open.get(action_id)
         if pending is None:
             self._take_stray(reply, action_id)
             return
-        text = reply.get("Message").strip()  # PJSIP's have a line feed of their own at the end
+        text = reply.get("Message").strip()  # PJSIP's messages end with a line feed
         if reply.get("Response").lower() not in _ACCEPTED:
             if pending.is_list and _EMPTY_LIST.fullmatch(text):
                 self._finish(pending)
@@ -259,7 +266,7 @@ class Answers:
     def _finish(self, pending: Pending, reply: AmiMessage | None = None) -> None:
         self._forget(pending)
         pending.timer.cancel()
-        if pending.future.done():  # cancelled by whoever waited
+        if pending.future.done():  # the requester cancelled it
             self._stats.late_replies += 1
             return
         self._stats.replies += 1

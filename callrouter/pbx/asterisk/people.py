@@ -1,8 +1,8 @@
-"""Talking to people at phones: codes that they dial, digits that they key in, numbers called to prove.
+"""Phone dialogues: feature codes, digits that are entered, and the verification of numbers.
 
-The dialplan's part is the context ``callrouter-person``. A channel there waits for the next thing to say
-or ask, a few seconds at most; so nothing is lost with a router, or with the link to it, but a call of
-seconds. Everything that a person keyed in, or that a trunk claims, is taken as hostile.
+The dialplan's part is the context ``callrouter-person``. A channel there waits a few seconds at
+most for the next prompt or question. So if the router or the link fails, only a call of a few
+seconds is lost. Everything a person enters and everything a trunk claims is treated as hostile.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ from callrouter.pbx.asterisk.session import AmiReply
 from callrouter.pbx.asterisk.wire import AmiMessage
 
 NUMBER = "crn-"
-"""What the channel ids of numbers that we call start with. No leg's does."""
+"""Prefix of the channel ids of numbers that we call to verify them. No leg's id starts with it."""
 
 MOST = 1000
-"""Channels of strangers at once; who comes then hears that it is not available. Agents' phones do not count."""
+"""Maximum number of channels from unknown phones at once.
+
+Further callers hear that the service is unavailable. Agents' own phones do not count.
+"""
 
 LONGEST = 120.0
-"""Seconds after which a conversation is ended, whatever Asterisk has not told of."""
+"""Seconds after which a dialogue is ended, whatever Asterisk reports."""
 
 _SOUND = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*", re.ASCII)
 _SOUNDS_BYTES = 900
@@ -48,16 +51,16 @@ _NOT_KEYS = re.compile(r"[^0-9*#]", re.ASCII)
 _NOT_NUMBER = re.compile(r"[^0-9+]", re.ASCII)
 
 _SPARE = 5.0
-"""Seconds within which Asterisk has said how a call to a number ended, after its time was up."""
+"""Seconds that Asterisk gets, after the ring time, to report how a call to a number ended."""
 
 
 _ASKED = (words.SAID, "CHANNEL(name)", "CONTEXT")
-"""What a channel is asked when it is said to have something to say."""
+"""What a channel is asked when it reports news."""
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What a channel said when it was asked: its id, its name, and its words."""
+    """A channel's answers: its id, its name, and what was dialled or entered."""
 
     uid: str
     channel: str
@@ -74,7 +77,7 @@ class _Called:
 
 
 class People:
-    """The channels on which a person talks with the router, of one Asterisk."""
+    """The channels of one Asterisk on which phone dialogues take place."""
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class People:
         caller_id: str,
         own: Callable[[str], bool] = lambda _endpoint: False,
     ) -> None:
-        """Speak through `outbox`; `own` says whether an endpoint is a phone of an agent's."""
+        """Send through `outbox`. `own` tells whether an endpoint is an agent's phone."""
         self._own = own
         self._pbx = pbx
         self._outbox = outbox
@@ -92,20 +95,20 @@ class People:
         self._caller_id = caller_id
         self._heard: Callable[[PhoneEvent], None] = lambda _event: None
         self._here: dict[str, float] = {}
-        """Who is on the line, and for how many seconds."""
+        """Channels with a dialogue, and how many seconds each has lasted."""
         self._strangers: set[str] = set()
         self._asked: set[str] = set()
-        """Channels that were asked and have not answered yet."""
+        """Channels that were queried and have not answered yet."""
         self._called: dict[str, _Called] = {}
 
     def listen(self, heard: Callable[[PhoneEvent], None]) -> None:
-        """Tell `heard` from now on."""
+        """Report all further events to `heard`."""
         self._heard = heard
 
-    # ------------------------------------------------------------ what Asterisk says
+    # ------------------------------------------------------------ from Asterisk
 
     def handle(self, message: AmiMessage) -> None:
-        """Take one AMI event; most are none of ours."""
+        """Handle one AMI event. Most of them do not concern dialogues."""
         match message.name:
             case "UserEvent":
                 self._said(message)
@@ -117,7 +120,7 @@ class People:
                 pass
 
     def _said(self, message: AmiMessage) -> None:
-        """An event says that there is news of a channel. What it is, the channel itself is asked."""
+        """An event reports news on a channel. Query the channel itself for the content."""
         uid = message.get("Uniqueid")
         match message.get("UserEvent"):
             case "CallrouterCode" if uid not in self._here:
@@ -128,18 +131,16 @@ class People:
                 self._confirm(uid, self._keyed)
             case "CallrouterNumber" if uid in self._called:
                 self._confirm(uid, self._picked_up)
-            case "CallrouterNumber" if uid.startswith(
-                NUMBER
-            ):  # of an earlier run, or given up meanwhile
+            case "CallrouterNumber" if uid.startswith(NUMBER):  # from an earlier run, or given up
                 self._confirm(uid, self._unknown_number)
             case _:
                 pass
 
     def _confirm(self, uid: str, then: Callable[[Confirmed], None]) -> None:
-        """Ask a channel what it has said, and whether it stands where people talk with the router.
+        """Query what was dialled or entered on a channel, and check that it is in our context.
 
-        An event may be forged by whoever can write into Asterisk's stream. The answers bear ids of ours that
-        outsiders do not know, and no text of a caller's.
+        The event may have been forged by an attacker who can write into Asterisk's stream. The
+        answers carry ids of ours that outsiders do not know, and no text from a caller.
         """
         if uid in self._asked:
             return
@@ -198,7 +199,7 @@ class People:
         if said.words != ["number"]:
             return
         called = self._called.pop(said.uid, None)
-        if called is None:  # given up meanwhile
+        if called is None:  # given up
             self._unknown_number(said)
             return
         self._here[said.uid] = 0.0
@@ -208,10 +209,10 @@ class People:
         self._outbox.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
 
     def beat(self, seconds: float) -> None:
-        """So many seconds have passed: conversations that take too long are ended."""
+        """Advance the time by `seconds`: dialogues that last too long are ended."""
         for uid in self._here:
             self._here[uid] += seconds
-        # The first to come are the first to be over.
+        # Channels are in order of arrival, so the oldest come first.
         while self._here and next(iter(self._here.values())) >= LONGEST:
             uid = next(iter(self._here))
             self._outbox.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
@@ -223,11 +224,11 @@ class People:
             self._heard(PersonLeft(pbx=self._pbx, channel=uid))
 
     def channels(self) -> frozenset[str]:
-        """The uniqueids of the channels on which people talk with the router."""
+        """The uniqueids of the channels with a dialogue."""
         return frozenset(self._here)
 
     def compare(self, there: Container[str]) -> None:
-        """The channels that Asterisk has: who is on none of them has left, and no event said so."""
+        """End every dialogue whose channel is not in `there`, the channels that Asterisk has."""
         for uid in [uid for uid in self._here if uid not in there]:
             self._left(uid)
 
@@ -247,7 +248,7 @@ class People:
         late = asyncio.get_running_loop().time() >= self._called[uid].until
         busy = words.leg_end("0", "", message.get("Reason")) is LegEnd.BUSY
         end = LegEnd.BUSY if busy else LegEnd.NO_ANSWER if late else LegEnd.UNREACHABLE
-        # If there was a channel, its Hangup knows better, and is here already or as good as.
+        # If there was a channel, its Hangup has the better reason, and it arrives about now.
         asyncio.get_running_loop().call_later(0.2, self._failed, uid, end)
 
     def _failed(self, uid: str, why: LegEnd) -> None:
@@ -256,17 +257,17 @@ class People:
             self._heard(NumberFailed(pbx=self._pbx, ref=called.ref, why=why))
 
     def lost(self) -> None:
-        """The link is down: nobody there can be talked to any more, and the dialplan sends them off."""
+        """The link is down: end every dialogue. The dialplan releases the channels itself."""
         self._asked.clear()
         for uid in list(self._here):
             self._left(uid)
         for uid in list(self._called):
             self._failed(uid, LegEnd.FAILED)
 
-    # ------------------------------------------------------------ what we say
+    # ------------------------------------------------------------ to Asterisk
 
     def say(self, command: Say) -> None:
-        """Play sounds, and read digits or hang up; nothing where the channel is gone."""
+        """Play sounds, then read digits or hang up. Does nothing if the channel has gone."""
         uid = command.channel
         if uid not in self._here:
             return
@@ -286,12 +287,12 @@ class People:
         return text if len(text) <= _SOUNDS_BYTES else text[:_SOUNDS_BYTES].rpartition("&")[0]
 
     def call_number(self, command: CallNumber) -> None:
-        """Call an outside number; exactly one of `NumberAnswered` and `NumberFailed` follows."""
+        """Call an outside number. Exactly one of `NumberAnswered` and `NumberFailed` follows."""
         uid = f"{NUMBER}{command.ref}"
         loop = asyncio.get_running_loop()
         until = loop.time() + command.ring_for
         if uid in self._called or uid in self._here:
-            return  # the same one again
+            return  # a duplicate command
         self._called[uid] = _Called(command.ref, until)
         try:
             action = self._originate(command, uid)
@@ -310,10 +311,10 @@ class People:
         loop.call_later(command.ring_for + _SPARE, self._failed, uid, LegEnd.NO_ANSWER)
 
     def _originate(self, command: CallNumber, uid: str) -> orders.Action:
-        """How a number is called.
+        """The action that calls a number.
 
         Raises:
-            ValueError: the number, or what it is called by, is not fit for a dial string.
+            ValueError: the number or the call's name is not valid in a dial string.
         """
         if not _REF.fullmatch(command.ref):
             raise ValueError("a call's name may have letters, digits and - only")
@@ -335,5 +336,5 @@ class People:
 
 
 def language(text: str) -> str:
-    """A language as Asterisk's sound folders name it, such as ``en`` or ``de_AT``; else empty."""
+    """The name of a sound folder such as ``en`` or ``de_AT``, or "" if `text` is not valid."""
     return text if _LANGUAGE.fullmatch(text) else ""

@@ -1,7 +1,8 @@
-"""What is known of the phones that agents use: registered or not, and in a call that is not ours.
+"""The state of agents' phones: whether each is registered, and whether it is in a call of its own.
 
-No I/O. Whether a phone is in use is told by the channels on it, not by its device state: the state
-counts our own legs as well, and lags behind. What a phone is, `callrouter.model.endpoints` decides.
+No I/O. Whether a phone is in use is determined from the channels on it, not from its device state:
+the state includes our own legs and lags behind. `callrouter.model.endpoints` determines what kind
+of device an endpoint is.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ _NO_AGES: Final[Mapping[str, float]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What tells of one endpoint whether it can ring.
+    """What determines whether one endpoint can ring.
 
     Attributes:
-        device: whose state must not be "unreachable"; empty: nothing is known of it.
-        phones: on these a foreign channel means a private call.
-        beside: phones that a state or hint names: one of them at least must be reachable.
-        says: states that a program sets, such as ``Custom:DND1001``.
+        device: the device that must not be unreachable; "" if nothing is known about it.
+        phones: a foreign channel on one of these means a private call.
+        beside: phones named by a state or hint. At least one of them must be reachable.
+        says: states set by a program, such as ``Custom:DND1001``.
     """
 
     device: str
@@ -40,7 +41,7 @@ class Watch:
 
     @property
     def devices(self) -> AbstractSet[str]:
-        """All whose states matter."""
+        """Every device whose state matters."""
         return self.phones | self.beside | self.says | ({self.device} if self.device else set())
 
 
@@ -48,13 +49,13 @@ def watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str]) -> Wat
     """How to judge an endpoint.
 
     Args:
-        endpoint: as the table has it.
+        endpoint: as in the routing table.
         states: the device's further states.
-        hints: what the dialplan has for each hint, as far as it was asked.
+        hints: the devices of each hint in the dialplan, as far as they were queried.
     """
     try:
         what = endpoints.read(endpoint)
-    except ValueError:  # from a table that no settings made
+    except ValueError:  # from a table that was not built from settings
         what = endpoints.Endpoint(endpoint, Line.PHONE, endpoint)
     beside, says = set[str](), set[str]()
     for name in state_devices(states, hints):
@@ -65,7 +66,7 @@ def watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str]) -> Wat
 
 
 def state_devices(states: Iterable[str], hints: Mapping[str, str]) -> Iterator[str]:
-    """The devices that a device's `state` comes to, with what the dialplan has for each hint."""
+    """The devices that a device's `state` refers to, with hints resolved."""
     for source in states:
         if endpoints.hint_of(source) is None:
             yield source
@@ -74,28 +75,28 @@ def state_devices(states: Iterable[str], hints: Mapping[str, str]) -> Iterator[s
 
 
 class Phones:
-    """The phones that the routing table names, and the foreign channels on them.
+    """The phones in the routing table, and the foreign channels on them.
 
     Attributes:
         watched: the endpoints that matter, and how each is judged.
-        devices: device states by device, as Asterisk words them.
+        devices: the state of each device, in Asterisk's terms.
     """
 
     def __init__(
         self, tell: Callable[[str, Reached], None], now: Callable[[], float] = lambda: 0.0
     ) -> None:
-        """Take `tell`, which is called with each watched endpoint whose state has changed, and a clock."""
+        """`tell` is called with each watched endpoint whose state has changed; `now` is a clock."""
         self.watched: dict[str, Watch] = {}
         self.devices: dict[str, str] = {}
         self._tell = tell
         self._concerns: dict[str, tuple[str, ...]] = {}
-        """Device: the endpoints that it tells of."""
+        """The endpoints that each device affects."""
         self._on: dict[str, str] = {}
-        """Channels on watched phones that are not ours: uniqueid to phone."""
+        """Foreign channels on watched phones: uniqueid to phone."""
         self._named: dict[str, tuple[str, float]] = {}
-        """What those channels are called, and when each began."""
+        """The names of those channels and their start times."""
         self._left_behind: set[str] = set()
-        """Channels that were said to be no calls."""
+        """Channels that are to be disregarded because they are not calls."""
         self._now = now
         self._busy: Counter[str] = Counter()
         self._told: dict[str, Reached] = {}
@@ -103,7 +104,7 @@ class Phones:
         self._hints: dict[str, str] = {}
 
     def use(self, devices: Iterable[DeviceSpec]) -> bool:
-        """Watch the endpoints of these devices; whether that is any change."""
+        """Watch the endpoints of these devices. Return whether anything changed."""
         wanted: dict[str, tuple[str, ...]] = {}
         for device in devices:
             known = wanted.get(device.endpoint, ())
@@ -115,16 +116,16 @@ class Phones:
         return True
 
     def hints(self) -> list[str]:
-        """The hints whose devices are to be asked for."""
+        """The hints that must be queried."""
         named = (source for states in self._specs.values() for source in states)
         return [source for source in dict.fromkeys(named) if endpoints.hint_of(source)]
 
     def known_hint(self, source: str) -> bool:
-        """Whether the dialplan has a hint."""
+        """Whether the dialplan has this hint."""
         return bool(endpoints.devices_of(self._hints.get(source, "")))
 
     def know_hints(self, found: Mapping[str, str]) -> None:
-        """What the dialplan has for each hint now."""
+        """Store what the dialplan now has for each hint."""
         if found != self._hints:
             self._hints = dict(found)
             self._judge()
@@ -141,7 +142,7 @@ class Phones:
         self._concerns = {device: tuple(names) for device, names in concerns.items()}
 
     def reached(self, endpoint: str) -> Reached:
-        """What is known of an endpoint. A device that Asterisk has never told of cannot be rung."""
+        """The state of an endpoint. A device that Asterisk has never reported cannot be rung."""
         how = self.watched.get(endpoint)
         if how is None:
             return _UNREACHABLE
@@ -151,7 +152,7 @@ class Phones:
         if how.device and self._state(how.device) is _UNREACHABLE:
             return _UNREACHABLE
         if not how.beside and not how.says:
-            return Reached.IDLE  # nearly every one
+            return Reached.IDLE  # the usual case
         if how.beside and all(self._state(phone) is _UNREACHABLE for phone in how.beside):
             return _UNREACHABLE
         if any(self.devices.get(name) in endpoints.TAKES_NONE for name in how.says):
@@ -159,7 +160,10 @@ class Phones:
         return Reached.IDLE
 
     def states(self, endpoint: str) -> tuple[str, ...]:
-        """The devices that must be free for the dialplan to ring an endpoint; none: its own is all."""
+        """The devices that must be free before the dialplan rings an endpoint.
+
+        An empty result means that only the endpoint's own device counts.
+        """
         how = self.watched.get(endpoint)
         if how is None or (how.phones == {endpoint} and not how.says):
             return ()
@@ -170,12 +174,12 @@ class Phones:
         return _UNREACHABLE if state is None else endpoints.reached(state)
 
     def all(self) -> dict[str, Reached]:
-        """All watched endpoints; they count as told from here on."""
+        """The state of every watched endpoint. They count as reported from now on."""
         self._told = {endpoint: self.reached(endpoint) for endpoint in self.watched}
         return dict(self._told)
 
     def unlisted(self, listed: AbstractSet[str]) -> list[str]:
-        """Devices that matter and are in no list of Asterisk's: each must be asked for by itself."""
+        """Devices that matter but are in none of Asterisk's lists, so that each must be queried."""
         return [
             device
             for device in self._concerns
@@ -183,7 +187,7 @@ class Phones:
         ]
 
     def missing(self) -> list[str]:
-        """Watched endpoints that Asterisk does not know at all."""
+        """Watched endpoints that do not exist in Asterisk."""
         return sorted(
             endpoint
             for endpoint, how in self.watched.items()
@@ -191,7 +195,7 @@ class Phones:
         )
 
     def look(self, device: str) -> None:
-        """Tell what is known of the endpoints that a device concerns, if that is news."""
+        """Report the endpoints that a device affects, if their state has changed."""
         for endpoint in self._concerns.get(device, ()):
             state = self.reached(endpoint)
             if self._told.get(endpoint) is not state:
@@ -199,12 +203,12 @@ class Phones:
                 self._tell(endpoint, state)
 
     def device(self, name: str, state: str) -> None:
-        """Asterisk reports a device state."""
+        """Handle a device state from Asterisk."""
         self.devices[name] = state
         self.look(name)
 
     def came(self, uid: str, channel: str) -> None:
-        """There is a channel that is not a leg of ours; it counts if it is on a watched phone."""
+        """Handle a channel that is not one of our legs. It counts if it is on a watched phone."""
         phone = words.endpoint_of(channel)
         if phone in self._concerns and uid not in self._on and uid not in self._left_behind:
             self._on[uid] = phone
@@ -213,7 +217,7 @@ class Phones:
             self.look(phone)
 
     def went(self, uid: str) -> None:
-        """A channel is gone, or is known to be a leg of ours."""
+        """A channel has ended, or has turned out to be one of our legs."""
         phone = self._on.pop(uid, None)
         self._left_behind.discard(uid)
         if phone is not None:
@@ -222,7 +226,10 @@ class Phones:
             self.look(phone)
 
     def private(self, endpoint: str) -> tuple[str, float | None]:
-        """The oldest foreign channel on an endpoint's phones, and when it began."""
+        """The oldest foreign channel on an endpoint's phones and its start time.
+
+        ("", None) if there is none.
+        """
         how = self.watched.get(endpoint)
         found = [
             self._named[uid]
@@ -232,7 +239,7 @@ class Phones:
         return min(found, key=lambda one: one[1], default=("", None))
 
     def disregard(self, endpoint: str) -> None:
-        """The foreign channels that are on an endpoint's phones now are no calls."""
+        """Disregard the foreign channels now on an endpoint's phones: they are not calls."""
         how = self.watched.get(endpoint)
         for uid, phone in list(self._on.items()):
             if how is not None and phone in how.phones:
@@ -250,14 +257,14 @@ class Phones:
         moved: Iterable[str],
         ages: Mapping[str, float] = _NO_AGES,
     ) -> None:
-        """Agree with lists of all device states and all foreign channels, and tell nothing yet.
+        """Take in lists of all device states and all foreign channels, without reporting anything.
 
         Args:
             states: device state by device.
             channels: channel name by uniqueid.
-            moved: uniqueids and devices of which something was heard after the lists were asked
-                for: what is known of those is newer.
-            ages: for how many seconds each channel has been there, where that is told.
+            moved: uniqueids and devices that events have touched since the lists were requested.
+                For these the present knowledge is newer than the lists.
+            ages: age of each channel in seconds, where known.
         """
         newer = frozenset(moved)
         self.devices = {

@@ -1,4 +1,4 @@
-"""Questions to Asterisk about phones that its lists leave out: single states, hints, registered contacts.
+"""Queries about phones for what Asterisk's lists leave out: single states, hints, contacts.
 
 `Getvar` and `ExtensionState` need write=call, which the router's user has.
 """
@@ -15,16 +15,19 @@ from callrouter.pbx.asterisk.errors import AmiDown, AmiTimeout
 from callrouter.pbx.asterisk.session import AmiReply, AmiSession
 
 _AT_A_TIME: Final = 100
-"""Questions in one write: their answers never hold up an offer."""
+"""Queries in one write. More at once could delay an offer."""
 
 MOST_CONTACTS: Final = 9
-"""Phones rung at one endpoint. Whoever has the endpoint's password decides how many register."""
+"""Maximum number of phones rung at one endpoint.
+
+Without a limit, a client with the endpoint's password could register any number of phones.
+"""
 
 _CONTACT: Final = re.compile(r"sips?:[^\x00-\x20\x7f,|&\"]{1,300}")
 
 
 async def states(session: AmiSession, devices: Sequence[str]) -> dict[str, str]:
-    """The state of each device, from its driver."""
+    """The state of each device, as its channel driver reports it."""
     asked = [_variable(f"DEVICE_STATE({device})") for device in devices]
     answers = await _ask(session, asked)
     return {
@@ -35,7 +38,7 @@ async def states(session: AmiSession, devices: Sequence[str]) -> dict[str, str]:
 
 
 async def hints(session: AmiSession, sources: Sequence[str]) -> dict[str, str]:
-    """What the dialplan has for each hint, such as ``PJSIP/1001&Custom:DND1001``."""
+    """The devices of each hint in the dialplan, such as ``PJSIP/1001&Custom:DND1001``."""
     places = [endpoints.hint_of(source) or ("", "") for source in sources]
     asked = [
         {"Action": "ExtensionState", "Exten": extension, "Context": context}
@@ -50,7 +53,7 @@ async def hints(session: AmiSession, sources: Sequence[str]) -> dict[str, str]:
 
 
 async def contacts(session: AmiSession, phones: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The phones that can be reached at each endpoint, as dial strings."""
+    """The reachable phones at each endpoint, as dial strings."""
     names = [phone.partition("/")[2] for phone in phones]
     asked = [_variable(f"PJSIP_DIAL_CONTACTS({name})") for name in names]
     answers = await _ask(session, asked)
@@ -62,9 +65,9 @@ async def contacts(session: AmiSession, phones: Sequence[str]) -> dict[str, tupl
 
 
 def dialled(phone: str, text: str) -> tuple[str, ...]:
-    """The contacts in what ``PJSIP_DIAL_CONTACTS`` gives: ``PJSIP/1001/sip:…&PJSIP/1001/sip:…``.
+    """Parse the result of ``PJSIP_DIAL_CONTACTS``: ``PJSIP/1001/sip:…&PJSIP/1001/sip:…``.
 
-    A contact is a phone's own word. One that is more than an address is left out.
+    A phone chooses its own contact, so one that is more than an address is left out.
     """
     start = f"{phone}/"
     parts = text.removeprefix(start).split(f"&{start}") if text.startswith(start) else []
@@ -77,10 +80,10 @@ def _variable(name: str) -> dict[str, str]:
 
 
 async def _ask(session: AmiSession, actions: Sequence[Mapping[str, str]]) -> list[AmiReply | None]:
-    """The answers; None for what Asterisk refused.
+    """Send queries and return the answers; None stands for a query that Asterisk refused.
 
     Raises:
-        AmiError: the link is down, or there was no answer in time.
+        AmiError: the link is down, or an answer did not arrive in time.
     """
     answers: list[AmiReply | None] = []
     for first in range(0, len(actions), _AT_A_TIME):

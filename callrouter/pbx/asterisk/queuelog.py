@@ -1,9 +1,10 @@
-"""What happens, as lines of Asterisk's queue_log: the same ones that app_queue writes.
+"""Translates the core's records into lines of Asterisk's queue_log, as app_queue writes them.
 
-A pure translation, by apps/app_queue.c and main/logger.c of Asterisk 22. The agent column holds the
-agent's name, as app_queue's holds the member's; the id where two agents have the same name. Times are whole seconds and never negative, except where app_queue writes milliseconds.
-An agent who hung up at once, so that the caller went back in line, leaves a CONNECT without its
-COMPLETEAGENT: the call goes on.
+Pure functions, following apps/app_queue.c and main/logger.c of Asterisk 22. The agent column holds
+the agent's name, as app_queue's holds the member's name, or the id if two agents have the same
+name. Times are whole seconds and never negative, except where app_queue writes milliseconds. If an
+agent hangs up at once and the caller returns to the queue, there is a CONNECT without a
+COMPLETEAGENT, since the call goes on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _CANCELLED = frozenset({"caller gone", "withdrawn"})
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, but for the time, which is Asterisk's. Empty columns become ``NONE``."""
+    """One line without its time, which Asterisk adds. Empty columns become ``NONE``."""
 
     event: str
     parameters: tuple[str, ...] = ()
@@ -36,11 +37,11 @@ class Line:
     agent: str = ""
 
     def action(self, at: float | None = None) -> dict[str, str]:
-        """The AMI action that writes it.
+        """The AMI action that writes the line.
 
         Args:
-            at: the time of the event (epoch seconds) where it is not the time of writing. It becomes one
-                more parameter behind the others, ``at=1795839848``.
+            at: time of the event (epoch seconds), if it differs from the time of writing. It is
+                appended as one more parameter, ``at=1795839848``.
         """
         late = () if at is None else (f"at={int(at)}",)
         return {
@@ -55,10 +56,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a record does not say: channels, and the queues of an agent.
+    """What a record does not contain: channels, and the queues of an agent.
 
-    `uid` is the caller's channel, `leg` the agent's, `agent` what the agent column shows. `again`: the call was in line before, under an
-    earlier run of the router, and was logged then.
+    Attributes:
+        uid: the caller's channel.
+        leg: the agent's channel.
+        agent: the text for the agent column.
+        queues: the queues of the agent.
+        again: whether the call was already logged as waiting by an earlier run of the router.
     """
 
     uid: str = ""
@@ -69,13 +74,13 @@ class Context:
 
 
 def lines(record: Record, context: Context) -> list[Line]:
-    """The lines for a record; for most records one or none."""
+    """The lines for a record. Most records give one line or none."""
     make = _MAKERS.get(record.kind)
     return [] if make is None else make(record, context)
 
 
 def clean(text: str) -> str:
-    """Text that cannot end a column or a line, 80 characters at most."""
+    """Text that cannot end a column or a line, at most 80 characters."""
     return " ".join(_UNFIT.sub(" ", text).split())[:80]
 
 
@@ -88,13 +93,13 @@ def _of_call(record: Record, context: Context, event: str, *values: str, agent: 
 
 
 def member_line(event: str, queue: str, agent: str) -> Line:
-    """``ADDMEMBER`` or ``REMOVEMEMBER``, as app_queue writes it for a manager's QueueAdd."""
+    """``ADDMEMBER`` or ``REMOVEMEMBER``, as app_queue writes it for the AMI action QueueAdd."""
     return Line(event, ("",), queue=queue, call="MANAGER", agent=agent)
 
 
 def _entered(record: Record, context: Context) -> list[Line]:
     place, number, name = (str(value) for value in record.detail[:3])
-    if context.again or place == "0":  # 0: the queue was full, the call never stood in line
+    if context.again or place == "0":  # 0: the queue was full and the call never waited
         return []
     return [_of_call(record, context, "ENTERQUEUE", "", number, place, name)]
 

@@ -1,4 +1,4 @@
-"""From the core's records to lines of queue_log: which names, queues and channels a line needs."""
+"""Adds to the core's records the names, queues and channels that lines of queue_log need."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from callrouter.pbx.asterisk.channels import Caller
 _FOR_EACH_QUEUE: Final = frozenset(
     {Happened.PAUSED, Happened.RESUMED, Happened.SIGNED_IN, Happened.SIGNED_OUT}
 )
-"""What has a line for each queue of the agent."""
+"""The records that give one line per queue of the agent."""
 
 
 class QueueLogJournal:
-    """Turns records into lines and hands each, with its time, to `add`.
+    """Turns records into lines of queue_log and passes each to `add` with its time.
 
     Attributes:
-        signed_in: says of an agent's id whether the agent is signed in now.
+        signed_in: tells whether the agent with this id is signed in now.
     """
 
     def __init__(self, add: Callable[[queuelog.Line, float | None], None]) -> None:
@@ -30,10 +30,13 @@ class QueueLogJournal:
         self._table = Table()
         self._queues_of: dict[str, list[str]] | None = None
         self._names: dict[str, str] | None = None
-        """Both are filled in when first needed: a reload does not wait for them."""
+        """Both caches are filled when first needed, so that a reload does not wait for them."""
 
     def use(self, before: Table, table: Table) -> None:
-        """Take over a table. Agents who are signed in and join or leave a queue by it have a line."""
+        """Use a new routing table.
+
+        Log agents who are signed in and have joined or left a queue through it.
+        """
         self._table = table
         if table.agents is not before.agents:
             self._names = None
@@ -52,7 +55,7 @@ class QueueLogJournal:
                     self._add(queuelog.member_line(event, queue, self._name(agent)), None)
 
     def listen(self, item: Record, uid: str, caller: Caller | None) -> None:
-        """Write what a record says; `uid` and `caller` are the channel that it is about, if any."""
+        """Log a record. `uid` and `caller` are the channel it concerns, if any."""
         context = queuelog.Context(
             uid=uid,
             leg=caller.leg if caller else "",
@@ -74,7 +77,7 @@ class QueueLogJournal:
         return self._queues_of.get(agent, ())
 
     def _name(self, agent: str) -> str:
-        """An agent's name for the agent column, or the id where the name is not the agent's alone."""
+        """An agent's name for the agent column, or the id if the name is not unique."""
         if self._names is None:
             self._names = _unique_names(self._table)
         return self._names.get(agent, agent)

@@ -1,4 +1,4 @@
-"""Writes queue_log through Asterisk: at its pace, and afterwards what happened while it was away."""
+"""Writes queue_log through Asterisk, at its pace, and catches up after an outage."""
 
 from __future__ import annotations
 
@@ -17,29 +17,32 @@ from callrouter.pbx.asterisk.session import AmiReply
 logger = logging.getLogger(__name__)
 
 MOST_ON_THE_WAY: Final = 200
-"""Lines that Asterisk has been sent and has not confirmed. More would delay the actions of calls."""
+"""Maximum number of unconfirmed lines. More would delay the actions that calls need."""
 
 MOST_WAITING: Final = 50_000
-"""Lines kept while Asterisk is away or slow: an outage of an hour at 14 lines a second."""
+"""Maximum number of buffered lines: an outage of one hour at 14 lines a second."""
 
 LATE: Final = 2.0
-"""Seconds after which a line bears the time of its event, since Asterisk stamps it with the time of writing."""
+"""Seconds after which a line carries the time of its event.
+
+Asterisk stamps each line with the time of writing.
+"""
 
 Send = Callable[[Action, Callable[[AmiReply | AmiError], None]], None]
 
 
 class QueueLogWriter:
-    """Keeps the order of lines, writes each once, and reports what may be missing.
+    """Keeps lines in order, writes each at most once, and reports losses.
 
-    A line that was sent when the link broke may have been written or not. It is not sent again: a report
-    counts a second line as a second call.
+    If the link breaks after a line was sent, the line may or may not have been written. It is not
+    sent again, because a report counts a second line as a second call.
 
     Attributes:
-        lost: lines that were not written, or that may not have been.
+        lost: number of lines that were not written, or may not have been.
     """
 
     def __init__(self, name: str, send: Send, up: Callable[[], bool], clock: Clock) -> None:
-        """Write with `send` while `up` says that the link is there; `name` is the PBX's, for the log."""
+        """Write with `send` while `up` returns True. `name` is the PBX's name for log messages."""
         self.lost = 0
         self._name = name
         self._send = send
@@ -50,18 +53,23 @@ class QueueLogWriter:
         self._there = True
 
     def __len__(self) -> int:
-        """Lines that are not confirmed yet."""
+        """The number of unconfirmed lines."""
         return len(self._waiting) + self._on_the_way
 
     def use(self, there: bool) -> None:
-        """Say whether Asterisk can write queue_log at all: without app_queue it has no such action."""
+        """Set whether Asterisk can write queue_log. Without app_queue the action does not exist."""
         self._there = there
         if not there:
             self.lost += len(self._waiting)
             self._waiting.clear()
 
     def add(self, line: Line, at: float | None) -> None:
-        """Write a line about an event as soon as Asterisk takes it; `at` is its time, epoch seconds, or now."""
+        """Write a line as soon as Asterisk accepts it.
+
+        Args:
+            line: the line.
+            at: time of its event in epoch seconds; None for now.
+        """
         if not self._there:
             self.lost += 1
             return
@@ -72,7 +80,10 @@ class QueueLogWriter:
         self.write()
 
     def write(self) -> None:
-        """Send what waits, as far as Asterisk keeps up. Call it when the link is up again."""
+        """Send buffered lines as fast as Asterisk confirms them.
+
+        Call this when the link is up again.
+        """
         now = self._clock.now()
         while self._waiting and self._on_the_way < MOST_ON_THE_WAY and self._up():
             line, at = self._waiting.popleft()
@@ -80,7 +91,7 @@ class QueueLogWriter:
             self._send(line.action(at if now - at > LATE else None), self._answered)
 
     def close(self) -> None:
-        """Report what waits in vain: the daemon ends."""
+        """Report the lines that remain unwritten because the daemon is stopping."""
         if self._waiting:
             self._report(len(self._waiting), "Asterisk is away and the router stops")
             self._waiting.clear()
@@ -92,13 +103,13 @@ class QueueLogWriter:
         elif isinstance(reply, AmiTimeout):
             self._report(1, "Asterisk did not confirm them")
         elif isinstance(reply, AmiRejected) and "unknown command" in str(reply):
-            self.lost += 1  # sent before the check after the login was over, which says it
+            self.lost += 1  # sent before the check after login had finished; that check reports it
         elif isinstance(reply, AmiError):
             self._report(1, str(reply))
         self.write()
 
     def _report(self, count: int, why: str) -> None:
-        """Log the first loss, and then each time their number has doubled."""
+        """Log the first loss, and then whenever the total has doubled."""
         before, self.lost = self.lost, self.lost + count
         if before.bit_length() != self.lost.bit_length():
             lines = many(self.lost, "line")

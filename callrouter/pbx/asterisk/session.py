@@ -1,4 +1,4 @@
-"""The guarded AMI session: connects, logs in, notices loss, comes back; the driver's only door."""
+"""The AMI session: connects, logs in, detects loss and reconnects. The driver uses nothing else."""
 
 import asyncio
 import hashlib
@@ -41,27 +41,30 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 COMPLAIN_EVERY = 60.0
-"""Seconds after which an outage that goes on is logged again."""
+"""Seconds after which a continuing outage is logged again."""
 
 AmiReply = AmiMessage
 """The answer to an action: a message without a name."""
 
 
 IN_USE = "Login Already In Use"
-"""What Asterisk says to a second session of a user with ``allowmultiplelogin = no`` (main/manager.c)."""
+"""Asterisk's message when a user with ``allowmultiplelogin = no`` opens a second session.
+
+Source: main/manager.c.
+"""
 
 
 class Refusal(Enum):
-    """Why Asterisk took no login."""
+    """Why Asterisk refused a login."""
 
     ACCOUNT = "account"
-    """User, secret or address are not as in manager.conf."""
+    """The user, secret or address does not match manager.conf."""
     IN_USE = "in use"
-    """It holds another session of the same user, and allows one only."""
+    """Asterisk holds another session of the same user and allows only one."""
 
 
 class _AttemptFailedError(Exception):
-    """No session came of an attempt; the text is for people."""
+    """An attempt did not lead to a session. The text is for the operator."""
 
     def __init__(self, text: str, *, refused: Refusal | None = None) -> None:
         super().__init__(text)
@@ -69,18 +72,18 @@ class _AttemptFailedError(Exception):
 
 
 class AmiSession:
-    """One AMI session that is kept alive until it is closed.
+    """One AMI session, kept alive until it is closed.
 
-    `on_up`, `on_down` and `on_event` are called in the event loop, in order, and must not wait.
-    An exception out of them is logged and counted, never more. Events come only between `on_up`
-    and `on_down`: the driver asks for the state of things after `on_up` anyway. A loss may have
-    swallowed events, so each `on_up` is a reason to ask again.
+    `on_up`, `on_down` and `on_event` are called in the event loop, in order, and must not block.
+    Exceptions they raise are logged and counted, nothing more. Events are delivered only between
+    `on_up` and `on_down`, since the driver queries the whole state after `on_up` anyway. It must do
+    so after every `on_up`, because events may have been lost.
 
     Attributes:
-        account: where and who.
+        account: address and credentials.
         stats: counters over all connections.
-        last_error: why the session is not up, for people; empty while it is up.
-        refused: why the last login was refused; None: it was taken, or there was no answer to it.
+        last_error: why the session is not up, in words for the operator; "" while it is up.
+        refused: why the last login was refused; None if it was accepted or not answered.
     """
 
     def __init__(
@@ -96,22 +99,23 @@ class AmiSession:
         on_forged: Callable[[str], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """Check the account; nothing is connected before `run`.
+        """Check the account. Nothing is connected before `run`.
 
         Args:
-            account: where and who.
-            on_event: gets every wanted event.
-            on_up: the session can be used from now on.
-            on_down: it cannot any more; gets the reason.
-            wanted: names of the events to parse, None for all. Events of lists come in any case.
-            event_mask: the `Events:` of the login: `on`, `off`, or classes, `call,user`.
-            timing: intervals, the usual ones by default.
-            on_forged: gets the name of each event that is dropped since it is not as Asterisk writes it; without,
-                every event is believed.
-            rng: for the jitter between attempts.
+            account: address and credentials.
+            on_event: receives every wanted event.
+            on_up: called when the session becomes usable.
+            on_down: called when it stops being usable; receives the reason.
+            wanted: names of the events to parse; None for all. Events of lists are always parsed.
+            event_mask: the `Events:` header of the login: `on`, `off`, or classes such as
+                `call,user`.
+            timing: intervals; by default the standard ones.
+            on_forged: receives the name of each event that was dropped because Asterisk does not
+                write it like that. Without it, every event is accepted.
+            rng: source of the jitter between attempts.
 
         Raises:
-            AmiBadValue: user name, secret or `event_mask` cannot be sent.
+            AmiBadValue: the user name, secret or `event_mask` cannot be sent.
         """
         login = {"Username": account.username, "Secret": account.secret, "Events": event_mask}
         guard({"Action": "Login", **login})
@@ -136,18 +140,18 @@ class AmiSession:
 
     @property
     def up(self) -> bool:
-        """Logged in and usable. False from the very moment of a loss."""
+        """Whether the session is logged in and usable. False as soon as the link is lost."""
         return self._link is not None and self._link.live
 
-    # -- life -------------------------------------------------------------------------------
+    # -- life cycle -------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Keep the session alive until `close` is called or this call is cancelled.
 
-        A session that was closed before returns at once.
+        Returns at once if the session was closed before.
 
         Raises:
-            RuntimeError: it runs already.
+            RuntimeError: it is already running.
         """
         if self._closed:
             return
@@ -162,7 +166,7 @@ class AmiSession:
             self._keeper.result()
 
     async def close(self) -> None:
-        """Log off and stay off: what is pending fails with AmiDown, no login follows, ever."""
+        """Log off for good. Unanswered actions fail with AmiDown, and there is no further login."""
         self._closed = True
         link = self._link
         if link is not None:
@@ -170,7 +174,7 @@ class AmiSession:
         await self._tasks.close()
         if link is not None and not link.gone.done():
             await asyncio.wait([link.gone], timeout=1.0)
-            cut(link.transport)  # Asterisk did not read what was left
+            cut(link.transport)  # Asterisk did not read the rest
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -184,7 +188,7 @@ class AmiSession:
                 failures += 1
                 self._note_failure(str(error))
             except Exception:
-                # A fault of ours, or no memory: whatever it was, the PBX must be found again.
+                # A bug of ours or a lack of memory. Whatever it is, the session must come back.
                 self.refused = None
                 failures += 1
                 self.stats.handler_errors += 1
@@ -195,7 +199,7 @@ class AmiSession:
             await asyncio.sleep(max(wait, 0.0))
 
     def _pause(self, failures: int) -> float:
-        """Seconds between the starts of two attempts: doubling, up to a quarter more by chance."""
+        """Seconds between the starts of two attempts: doubles each time, plus up to 25 % jitter."""
         timing = self._timing
         ceiling = {
             None: timing.retry_ceiling,
@@ -206,7 +210,7 @@ class AmiSession:
         return max(min(pause, ceiling), timing.retry_first) * self._rng.uniform(1.0, 1.25)
 
     def _note_failure(self, text: str) -> None:
-        """Log what is new; the same failure again once a minute."""
+        """Log a new failure at once, and the same failure again once a minute."""
         now = asyncio.get_running_loop().time()
         if text != self.last_error or now - self._complained_at >= COMPLAIN_EVERY:
             logger.error("no AMI session, trying again until there is one: %s", text)
@@ -216,7 +220,7 @@ class AmiSession:
     # -- one connection ---------------------------------------------------------------------
 
     async def _one_connection(self) -> float:
-        """Open, log in, wait for the loss. Returns how long it was up, in seconds."""
+        """Connect, log in and wait for the loss. Return how long the session was up, in seconds."""
         loop = asyncio.get_running_loop()
         link = await self._open()
         self._link = link
@@ -260,11 +264,11 @@ class AmiSession:
                 every=timing.connect_every,
                 timeout=timing.connect_timeout,
             )
-        except (OSError, UnicodeError) as error:  # TLS and time-outs are OSErrors too
+        except (OSError, UnicodeError) as error:  # TLS errors and timeouts are OSErrors too
             raise _AttemptFailedError(explain(error, account, timing.connect_timeout)) from error
 
     async def _log_in(self, link: Link) -> None:
-        """Greeting, then a login that never sends the secret itself."""
+        """Wait for the greeting, then log in by challenge. The secret itself is never sent."""
         try:
             async with asyncio.timeout(self._timing.login_timeout):
                 await self._greeting(link)
@@ -279,7 +283,8 @@ class AmiSession:
             raise _AttemptFailedError(f"port {self.account.port} of {self.account.host} {reason}")
 
     async def _authenticate(self, link: Link) -> None:
-        account, limit = self.account, self._timing.login_timeout * 2  # the caller's one counts
+        # the limit of `_log_in` applies first
+        account, limit = self.account, self._timing.login_timeout * 2
         try:
             [asked] = link.submit([{"Action": "Challenge", "AuthType": "MD5"}], limit)
             challenge = (await asked).get("Challenge")
@@ -299,7 +304,7 @@ class AmiSession:
             raise _AttemptFailedError(self._refusal(why, error), refused=why) from error
 
     async def _until_booted(self, link: Link) -> None:
-        """Asterisk that is booted says so right behind its answer to the login."""
+        """Wait for FullyBooted. A booted Asterisk sends it right after its answer to the login."""
         done: Sequence[asyncio.Future[Any]] = [link.booted, link.lost]
         await asyncio.wait(
             done, timeout=self._timing.boot_grace, return_when=asyncio.FIRST_COMPLETED
@@ -324,7 +329,7 @@ class AmiSession:
             logger.exception("the handler for 'session up' failed; going on")
 
     def _lost(self, reason: str, was_live: bool) -> None:
-        """A link is lost. Only the loss of a session that was up is news."""
+        """A link was lost. Report it only if the session was up."""
         if not was_live:
             return
         self.last_error = f"{self._where}: {reason}"
@@ -366,19 +371,20 @@ class AmiSession:
     def send(
         self, actions: Sequence[Action], *, timeout: float = 5.0
     ) -> list[asyncio.Future[AmiReply]]:
-        """Write all actions at once, in order; one future each, in the same order.
+        """Write all actions at once, in order. Return one future for each, in the same order.
 
-        Each future ends: with the reply, or with AmiRejected, AmiTimeout or AmiDown. None is sent
-        again, ever; nothing is queued while the session is down. A future need not be awaited.
-        An `ActionID` given in an action is kept, so that `OriginateResponse` can be told by it;
-        the answer to an asynchronous Originate is the first one, "successfully queued".
+        Every future ends, either with the reply or with AmiRejected, AmiTimeout or AmiDown. No
+        action is ever sent a second time, and none is queued while the session is down. A future
+        need not be awaited. If an action has an `ActionID`, it is kept, so that `OriginateResponse`
+        can be matched by it. The answer to an asynchronous Originate is the first one,
+        "successfully queued".
 
         Args:
             actions: headers, each with a value or a list of values.
             timeout: seconds until AmiTimeout.
 
         Raises:
-            AmiBadValue: one of them cannot be sent; none was written.
+            AmiBadValue: one of them cannot be sent. Nothing was written.
         """
         if self._link is not None and self._link.live:
             return self._link.submit(actions, timeout)
@@ -403,13 +409,13 @@ class AmiSession:
     def _failed(self) -> asyncio.Future[AmiReply]:
         future: asyncio.Future[AmiReply] = asyncio.get_running_loop().create_future()
         future.set_exception(self._down())
-        future.exception()  # read once: no complaint when nobody else does
+        future.exception()  # marks it as retrieved, so that asyncio does not warn
         return future
 
     def _down(self) -> AmiDown:
         return AmiDown(f"no AMI session with {self._where}: {self.last_error or 'not up yet'}")
 
-    # Last in the class: below, `list` is this method to type checkers.
+    # Must be last in the class: below this line, type checkers take `list` to mean this method.
     async def list(
         self,
         action: Action,
@@ -418,11 +424,12 @@ class AmiSession:
     ) -> Rows:
         """Send an action that answers with a list, and wait until the list is complete.
 
-        The result holds its events without the closing one, and is empty when Asterisk says "No
-        ... found". A list is never given in part.
+        The result contains the list's events without the closing one. It is empty if Asterisk
+        answers "No ... found". A partial list is never returned.
 
         Raises:
-            AmiError: as `request`; AmiRejected also for a cancelled list and for no list at all.
+            AmiError: as `request`. AmiRejected also if the list is cancelled or the answer is not a
+                list.
         """
         if self._link is None or not self._link.live:
             guard(action)

@@ -344,8 +344,8 @@ class Rest:
     """The remainder of an event that was cut short.
 
     It ends when every header that the event lacks has followed, in order. Whatever a forger puts in
-    between is part of the remainder and is dropped with it. A forger who imitates the missing headers
-    only ends the remainder early, and what follows is checked like any other message.
+    between is part of the remainder and is dropped with it. A forger who imitates the missing
+    headers only ends the remainder early, and what follows is checked like any other message.
     """
 
     __slots__ = ("_missing", "_room")

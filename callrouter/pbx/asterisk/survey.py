@@ -1,7 +1,12 @@
-"""Reading the whole truth of an Asterisk out of two lists. No I/O.
+"""Resyncs the mirror with an Asterisk from two lists. No I/O.
 
-`Status` with `Variables` brings every channel with the variables that make it its own record;
-`DeviceStateList` what is known of every phone.
+`Status` with `Variables` lists every channel with the variables that make the channel its own
+record. `DeviceStateList` lists the state of every phone.
+
+A list is a picture of the past. It was written while events went on arriving, so it may contradict
+what the mirror has learned since. The rule that makes a resync safe: whatever an event or a command
+has touched since the lists were requested is in `Mirror.moved`, and its row is ignored. Everything
+else has not changed since then, so its row is right.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ STATUS = {
 DEVICES = {"Action": "DeviceStateList"}
 
 Known: TypeAlias = tuple[str, str, str]
-"""Kind, name and state of something that the mirror has."""
+"""Kind, name and state of something in the mirror."""
 
 _STATES = {
     "waiting": Where.WAITING,
@@ -42,7 +47,7 @@ class Row:
 
     message: AmiMessage
     own: Mapping[str, str]
-    """Its variables of ours, without the prefix ``CALLROUTER_``."""
+    """Its CALLROUTER variables, by name without the prefix."""
 
     @property
     def uid(self) -> str:
@@ -51,28 +56,28 @@ class Row:
 
     @property
     def channel(self) -> str:
-        """Its name."""
+        """The channel's name."""
         return self.message.get("Channel")
 
     @property
     def bridge(self) -> str:
-        """The bridge it is in, or empty."""
+        """The bridge it is in, or ""."""
         return self.message.get("BridgeID")
 
     @property
     def where(self) -> Where | None:
-        """Where a caller says it is, if it stands where our callers stand."""
+        """Where the channel says its caller is; None if outside our part of the dialplan."""
         if self.message.get("Context") not in words.OURS:
             return None
         return _STATES.get(self.own.get("STATE", ""))
 
 
 def row(message: AmiMessage) -> Row:
-    """Read a `Status` event."""
+    """Parse a `Status` event."""
     own = {}
     for line in message.all("Variable"):
         name, _, value = line.partition("=")
-        if value != "(null)":  # how Asterisk words a variable that is not set
+        if value != "(null)":  # Asterisk's text for a variable that is not set
             own["NOW" if name == words.ASTERISKS_TIME else name.removeprefix("CALLROUTER_")] = value
     _, *stamps = own.get("CALL", "").split(" ")
     own["SINCE"] = stamps[0] if stamps else ""
@@ -90,13 +95,17 @@ def take_in(
 ) -> None:
     """Make the mirror agree with the lists.
 
+    The order matters. Channels that have gone are dropped first, so that their ids are not matched.
+    Legs come before callers, because a caller is connected to the leg in the same bridge. Phones
+    come last, since a channel is foreign only if it is not a leg.
+
     Args:
-        mirror: what is known. Of whatever is in its `moved` it knows better than the lists.
+        mirror: what is known. Channels in its `moved` are newer than the lists.
         channels: events of `Status`.
         devices: events of `DeviceStateList`.
-        unlisted: device states that were asked for one by one.
-        anew: after a gap. Else the mirror has heard every event until now, and only what
-            nobody announced is put right.
+        unlisted: device states that were queried one by one.
+        anew: whether events were missed, as after a gap. Otherwise the mirror has handled every
+            event until now, and only drift is corrected.
     """
     rows = {found.uid: found for found in map(row, channels) if not words.dead(found.channel)}
     known_legs = frozenset(mirror.legs)
@@ -104,7 +113,7 @@ def take_in(
     for found in islice(rows.values(), 1):
         mirror.heard_time(found.own.get("NOW", ""))
     known_callers = frozenset(mirror.callers)
-    if anew:  # but not those of whom it is known only that they are still there
+    if anew:  # except for channels of which only their existence is known
         kept = mirror.callers.keys() & mirror.unreadable
         mirror.callers = {uid: mirror.callers[uid] for uid in mirror.callers if uid in kept}
     _legs(mirror, rows, known_legs)
@@ -121,7 +130,7 @@ def take_in(
 
 
 def snapshot(mirror: Mirror) -> PbxSnapshot:
-    """What the mirror knows, in words for the core."""
+    """The mirror's state as a snapshot for the core."""
     calls = []
     for caller in mirror.callers.values():
         talks = caller.where in {Where.TALKING, Where.RELEASED}
@@ -145,7 +154,7 @@ def snapshot(mirror: Mirror) -> PbxSnapshot:
 
 
 def _seen(leg: LegChannel, other: SeenLeg | None) -> SeenLeg:
-    """A leg in words for the core; several phones at one endpoint are one leg to it."""
+    """A leg for the core. Several phones at one endpoint count as one leg."""
     return SeenLeg(
         offer=leg.offer,
         device=leg.device,
@@ -159,7 +168,7 @@ def _seen(leg: LegChannel, other: SeenLeg | None) -> SeenLeg:
 
 
 def known(mirror: Mirror) -> set[Known]:
-    """What the mirror has, so that it can be told what a comparison changed."""
+    """The contents of the mirror, for finding out what a resync has changed."""
     return {
         *(("call", mirror.call_id(uid), "") for uid in mirror.callers),
         *(("leg", uid, "") for uid in mirror.legs),
@@ -168,7 +177,10 @@ def known(mirror: Mirror) -> set[Known]:
 
 
 def _drop_gone(mirror: Mirror, rows: Mapping[str, Row], *, anew: bool) -> None:
-    """Forget what is not there any more. A leg may have been ordered and not be there yet."""
+    """Drop what no longer exists.
+
+    A leg without a channel may have been ordered a moment ago, so it is dropped only after a gap.
+    """
     for leg in list(mirror.legs.values()):
         settled = leg.channel and leg.gone is None
         if leg.uid not in rows and leg.uid not in mirror.moved and (settled or anew):
@@ -206,7 +218,7 @@ def _legs(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str]) -> Non
 
 
 def _ways(mirror: Mirror, rows: Mapping[str, Row]) -> None:
-    """What lies on the ways of legs through the dialplan."""
+    """Find the channels on the routes of legs through the dialplan."""
     mirror.far = {uid: far for uid, far in mirror.far.items() if uid in rows or uid in mirror.moved}
     for uid, found in rows.items():
         offer, device = found.own.get("OFFER", ""), found.own.get("DEVICE", "")
@@ -218,10 +230,10 @@ def _ways(mirror: Mirror, rows: Mapping[str, Row]) -> None:
 
 
 def _begins(found: Row, rows: Mapping[str, Row]) -> bool:
-    """Whether a channel that bears a leg's variables is the leg itself.
+    """Whether a channel with a leg's variables is the leg itself.
 
-    What lies on a leg's way through the dialplan has inherited them. It can be the leg only where the
-    channel that we placed is gone, optimised away or picked up by a colleague.
+    The channels on a leg's route through the dialplan inherit its variables. One of them can be the
+    leg only if the channel that we placed has gone: optimised away, or picked up by a colleague.
     """
     if found.uid.startswith(words.LEG):
         return not words.far_half(found.uid)
@@ -229,7 +241,10 @@ def _begins(found: Row, rows: Mapping[str, Row]) -> bool:
 
 
 def _adopted(mirror: Mirror, leg: LegChannel) -> LegChannel:
-    """A leg of an earlier run; another phone at the same endpoint may be one of its channels."""
+    """Adopt a leg of an earlier run.
+
+    It may be one of several channels for phones at one endpoint.
+    """
     other = mirror.leg(leg.offer, leg.device)
     if other is not None:
         if other.fork is None:
@@ -246,16 +261,19 @@ def _on_our_way(mirror: Mirror, uid: str, channel: str) -> bool:
 
 
 def _off_hook(found: Row) -> bool:
-    """Whether a desk phone was picked up: its leg is in the dialplan then, and nothing more is asked."""
+    """Whether a desk phone was picked up.
+
+    Its leg is in the dialplan only after that, and accepting needs nothing more.
+    """
     message = found.message
     return message.get("Context") == words.OFFER and message.get("Exten") == words.DESK
 
 
 def _ours(found: Row, known: bool, callers: set[str]) -> bool:
-    """Whether a leg that an earlier run placed is still about one of our calls.
+    """Whether a leg from an earlier run still belongs to one of our calls.
 
-    An agent may have gone on to other things on it: a transfer, a conference. That is a private call
-    then, and nothing that we may end.
+    The agent may have used it for something else since, such as a transfer or a conference. In that
+    case it is a private call, which we must not end.
     """
     if known or found.message.get("ChannelStateDesc") != "Up":
         return True
@@ -276,13 +294,13 @@ def _callers(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str], *, 
         if partner is not None:
             _caller(mirror, found, Where.TALKING, partner)
         elif found.bridge:
-            continue  # passed on by an agent, and with someone else now
+            continue  # transferred by an agent, and connected to another party now
         elif where is Where.WAITING or (anew and (where is Where.CONNECTING or uid in known)):
             _caller(mirror, found, where, None)
 
 
 def _back(caller: Caller, found: Row) -> None:
-    """A caller of ours who was taken for talking, and waits."""
+    """Put a caller back in the queue who counted as connected but is waiting."""
     talks = caller.where in {Where.TALKING, Where.RELEASED}
     if talks and found.where is Where.WAITING and not found.bridge:
         caller.where, caller.leg, caller.bridge = Where.WAITING, "", ""

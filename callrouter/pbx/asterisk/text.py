@@ -1,7 +1,7 @@
-"""Text from outside made fit for an Originate: a caller's name, number, a channel variable.
+"""Makes text from outside fit for an Originate: a caller's name, number, a channel variable.
 
-Everything here is pure. `wire.guard` would refuse control characters anyway; these helpers see to
-it that a call is placed with a cleaned name rather than refused for a strange one.
+Pure functions. `wire.guard` would refuse control characters anyway; these functions make sure that
+a call is placed with a cleaned name instead of being refused because of a strange one.
 """
 
 import re
@@ -21,15 +21,15 @@ _UNQUOTABLE = re.compile('["\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 def clean_name(raw: str, limit: int = 80) -> str:
     r"""A caller's name, safe between the quotes of `CallerID: "name" <number>`.
 
-    Any white space, line ends and U+2028 included, becomes a single blank. Dropped are double
-    quotes, backslashes, angle brackets, and what cannot be seen: control and format characters
+    Any white space, including line breaks and U+2028, becomes a single space. Double quotes,
+    backslashes, angle brackets and invisible characters are dropped: control and format characters
     (zero width, changes of direction), private use, surrogates.
 
     Args:
         raw: the name as the network or a phone gave it.
-        limit: most characters. In UTF-8 the result has 200 bytes at most besides.
+        limit: maximum number of characters. The result is also limited to 200 bytes of UTF-8.
     """
-    start = raw[:2000]  # a hostile megabyte is not worth looking through
+    start = raw[:2000]  # a hostile megabyte is not worth scanning
     words = "".join(" " if c.isspace() else c for c in start if _shown(c)).split()
     name = " ".join(words)[: max(limit, 0)]
     return name.encode()[:_NAME_BYTES].decode("utf-8", "ignore").rstrip()
@@ -42,10 +42,11 @@ def _shown(char: str) -> bool:
 
 
 def clean_number(raw: str) -> str:
-    """A caller's number, safe in `CallerID: "name" <number>`; empty for a withheld one (`model.numbers`).
+    """A caller's number, safe in `CallerID: "name" <number>`.
 
-    Kept are `0-9 A-Z a-z + * # . _ -` (an internal caller may be a SIP user's name), 64 characters
-    at most. A leading `sip:`, `sips:` or `tel:` goes, and all from the first `@` or `;` on.
+    The result is "" for a withheld number (`model.numbers`). It keeps `0-9 A-Z a-z + * # . _ -` (an
+    internal caller may be a SIP user's name), at most 64 characters. A leading `sip:`, `sips:` or
+    `tel:` is removed, and so is everything from the first `@` or `;`.
     """
     if withheld(raw):
         return ""
@@ -55,18 +56,18 @@ def clean_number(raw: str) -> str:
 
 
 def variable(name: str, value: str) -> str:
-    r"""The value of one `Variable:` header that sets exactly one channel variable.
+    r"""The value of a `Variable:` header that sets exactly one channel variable.
 
-    Asterisk splits that header at commas, so `MOBILE=1,X=2` sets two variables. A value outside
-    a small alphabet is therefore put in double quotes, which keep it whole; what quotes do not
-    hold (a quote, a backslash, control characters) is refused.
+    Asterisk splits that header at commas, so `MOBILE=1,X=2` sets two variables. A value outside a
+    small alphabet is therefore put in double quotes, which keep it whole. A value that quotes
+    cannot hold (a quote, a backslash, control characters) is refused.
 
     Args:
         name: a variable, `__CR_OFFER`, or a function, `CALLERID(name)`.
         value: its value; may be empty.
 
     Raises:
-        AmiBadValue: the name is no variable's name, or the value cannot be quoted.
+        AmiBadValue: the name is not a variable's name, or the value cannot be quoted.
     """
     if not _VARIABLE.fullmatch(name):
         raise AmiBadValue(f"{name!r:.80} is no name of a channel variable")

@@ -1,12 +1,13 @@
-"""Attended transfers onto a call that waits in a queue: the transferred party takes over its place. No I/O.
+"""Attended transfers to a waiting call: the transferred party takes over its place. No I/O.
 
-Asterisk does it in two ways (measured on 22.10.1):
+Asterisk does this in two ways (measured on 22.10.1):
 
-- By REFER with Replaces the transferred party's channel is put into the dialplan where the waiting channel
-  stood, under its own id, and the waiting one is hung up. The event AttendedTransfer comes before either.
-- By the site's in-call code a Local channel waits, and goes on waiting; the transferred party is bridged with
-  its near half. When an agent has taken the call, Asterisk optimises the Local channel away, and the agent's
-  leg is moved to the bridge of the transferred party.
+- With REFER and Replaces, the transferred party's channel is put into the dialplan where the
+  waiting channel was, under its own id, and the waiting channel is hung up. The event
+  AttendedTransfer comes before either.
+- With the site's in-call code, a Local channel waits, and continues to wait. The transferred party
+  is bridged with its near half. When an agent has accepted the call, Asterisk optimises the Local
+  channel away and moves the agent's leg to the bridge of the transferred party.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from callrouter.pbx.asterisk.wire import AmiMessage
 
 
 class TakenPlaces:
-    """Who takes over whose place in line."""
+    """Tracks which channel takes over which place in the queue."""
 
     def __init__(
         self,
@@ -37,14 +38,19 @@ class TakenPlaces:
         self._sink = sink
 
     def transferred(self, message: AmiMessage, giver: str) -> None:
-        """Take an AttendedTransfer; `giver` is the agent on whose phone it was done, if it was one."""
+        """Handle an AttendedTransfer.
+
+        Args:
+            message: the event.
+            giver: the agent on whose phone it was done; "" if it was not an agent's phone.
+        """
         person = message.get("TransfereeUniqueid")
         waiting = self._callers().get(message.get("SecondTransfererUniqueid"))
         if person and waiting is not None and waiting.where is Where.WAITING:
             self._moves_in(waiting, person)
             waiting.channel = message.get("TransfereeChannel")
         else:
-            # The event does not always name the Local channel, but always the bridge it has come to.
+            # The event does not always name the Local channel, but it always names the bridge.
             bridge = message.get("DestBridgeUniqueid")
             waiting = next((one for one in self._callers().values() if one.near_in == bridge), None)
             if waiting is None or not bridge or not person:
@@ -61,7 +67,7 @@ class TakenPlaces:
 
     @staticmethod
     def makes_way(caller: Caller, legs: Mapping[str, LegChannel]) -> bool:
-        """Whether the agent's leg has left a caller's channel for the person it stood for."""
+        """Whether the agent's leg has moved from a caller's channel to the person it waited for."""
         leg = legs.get(caller.leg)
         return (
             bool(caller.person)
@@ -71,7 +77,7 @@ class TakenPlaces:
         )
 
     def optimised_away(self, uid: str, legs: Mapping[str, LegChannel]) -> bool:
-        """Whether a channel that is hung up only made way for the person it stood for."""
+        """Whether a channel that is hung up has only made way for the person it waited for."""
         caller = self._callers().get(uid)
         if caller is None or not self.makes_way(caller, legs):
             return False
@@ -87,7 +93,7 @@ class TakenPlaces:
         self._callers()[uid] = caller
 
     def entered(self, channel: str, bridge: str) -> None:
-        """A channel that is neither a caller's nor a leg has come into a bridge."""
+        """Handle a channel that is neither a caller nor a leg and has entered a bridge."""
         if not (channel.startswith("Local/") and channel.endswith(";1")):
             return
         far = f"{channel[:-1]}2"

@@ -1,8 +1,9 @@
-"""AMI on the wire, without any I/O: cutting bytes into messages, reading and guarding headers.
+"""AMI on the wire, without I/O: splits bytes into messages, reads headers and guards them.
 
-An AMI message is a row of `Key: value` lines ended by CRLF, and an empty line. Only CRLF ends a
-line from Asterisk: U+2028, NEL, VT or a lone CR or LF inside a caller's name is part of the name.
-The other way Asterisk is laxer, a bare LF ends a header; so nothing of that kind is ever sent.
+An AMI message is a series of `Key: value` lines, each ended by CRLF, followed by an empty line. In
+data from Asterisk only CRLF ends a line: U+2028, NEL, VT or a lone CR or LF inside a caller's name
+is part of the name. In the other direction Asterisk is more lenient, and a bare LF ends a header.
+Therefore no such character is ever sent.
 """
 
 import re
@@ -12,36 +13,36 @@ from typing import Final
 from callrouter.pbx.asterisk.errors import AmiBadValue, AmiGarbage
 
 MAX_MESSAGE = 1 << 20
-"""Bytes of one message before the link is dropped. Real ones have a few hundred."""
+"""Maximum size of a received message in bytes. Real ones have a few hundred."""
 
 MAX_LINE = 1000
-"""Bytes of one header sent. Asterisk 22 refuses a whole action at about 1,020."""
+"""Maximum size of a header sent, in bytes. Asterisk 22 refuses a whole action at about 1,020."""
 
 MAX_HEADERS = 120
-"""Headers of one action sent. Asterisk 22 refuses the action at 126."""
+"""Maximum number of headers in an action sent. Asterisk 22 refuses the action at 126."""
 
 GREETING = b"Asterisk Call Manager/"
 
 Action = Mapping[str, str | Sequence[str]]
-"""An action to send: header -> value, or values of a header that is repeated."""
+"""An action to send: maps each header to its value, or to the values of a repeated header."""
 
 
 class AmiMessage:
-    """One event or reply. Headers are looked up exactly as Asterisk spells them (`Uniqueid`).
+    """One event or reply. Header names are spelled exactly as Asterisk spells them (`Uniqueid`).
 
-    Of most messages a few headers are looked at, if any: so nothing is taken apart before it is asked for.
+    Most messages are asked for a few headers, if any, so nothing is parsed in advance.
 
     Attributes:
-        name: the event's name, `Hangup`; empty for a reply.
+        name: the event's name, such as `Hangup`; "" for a reply.
     """
 
     __slots__ = ("_raw", "_taken_apart", "name")
 
     def __init__(self, raw: bytes) -> None:
         """Take the bytes of a message, without the empty line that ends it."""
-        self._raw = b"\r\n" + raw  # so that the first line is found as any other
+        self._raw = b"\r\n" + raw  # lets the first line be found like any other
         self._taken_apart: list[list[str]] | None = None
-        # The first line decides: the event OriginateResponse has a header Response too.
+        # Only the first line counts: the event OriginateResponse also has a header Response.
         if raw.startswith(b"Event:"):
             self.name = _value(raw, 6)
         elif raw.startswith(b"Response:"):
@@ -53,7 +54,7 @@ class AmiMessage:
 
     @property
     def _lines(self) -> list[list[str]]:
-        """Each line with a colon: the key, and the value still with the blank that follows the colon."""
+        """Each line with a colon: the key, and the value with its leading space."""
         if self._taken_apart is None:
             text = self._raw[2:].decode("utf-8", "replace")
             self._taken_apart = [line.split(":", 1) for line in text.split("\r\n") if ":" in line]
@@ -65,7 +66,7 @@ class AmiMessage:
         return default if start < 0 else _value(self._raw, start)
 
     def _find(self, key: str) -> int:
-        """Where the first value of a header begins; negative: there is none."""
+        """Offset of the first value of a header; negative if there is none."""
         mark = _MARKS.get(key)
         if mark is None:
             if ":" in key or "\r\n" in key:
@@ -75,11 +76,11 @@ class AmiMessage:
         return found if found < 0 else found + len(mark)
 
     def all(self, key: str) -> list[str]:
-        """Every value of header `key`, in order; empty when there is none."""
+        """Every value of header `key`, in order."""
         return [value.removeprefix(" ") for name, value in self._lines if name == key]
 
     def items(self) -> list[tuple[str, str]]:
-        """Every header in order, the repeated ones too."""
+        """Every header in order, including repeated ones."""
         return [(key, value.removeprefix(" ")) for key, value in self._lines]
 
     def __getitem__(self, key: str) -> str:
@@ -92,48 +93,51 @@ class AmiMessage:
         return isinstance(key, str) and self._find(key) >= 0
 
     def __iter__(self) -> Iterator[str]:
-        """The headers' names in order, each once."""
+        """The names of the headers in order, without duplicates."""
         return iter(dict.fromkeys(key for key, _ in self._lines))
 
     def __len__(self) -> int:
         return len(dict.fromkeys(key for key, _ in self._lines))
 
     def __repr__(self) -> str:
-        """Name and channel only: the rest may be a caller's number and does not belong in a log."""
+        """Name and channel only.
+
+        The rest may contain a caller's number, which must not be logged.
+        """
         return f"<AmiMessage {self.name or 'Response'} {self.get('Uniqueid')}>"
 
 
 _MARKS: Final[dict[str, bytes]] = {}
-"""How a header that was looked for begins, by its name: the end of the line before it, name and colon."""
+"""Search patterns by header name: the end of the previous line, the name and a colon."""
 
 
 def _mark(key: str) -> bytes:
     made = b"\r\n%s:" % key.encode("utf-8", "surrogatepass")
-    if len(_MARKS) < 1000:  # names come from the program, or from the settings of a few
+    if len(_MARKS) < 1000:  # names come from the code and a few settings
         _MARKS[key] = made
     return made
 
 
 def _value(raw: bytes, start: int) -> str:
-    """The rest of a line, without the blank that follows the colon."""
+    """The rest of a line, without the space that follows the colon."""
     end = raw.find(b"\r\n", start)
     value = raw[start:] if end < 0 else raw[start:end]
     return (value[1:] if value[:1] == b" " else value).decode("utf-8", "replace")
 
 
 def parse(raw: bytes) -> AmiMessage:
-    """Read one message, without the empty line that ends it. Never fails.
+    """Parse one message, without the empty line that ends it. Never fails.
 
-    `Key: value`, `Key:value` and `Key:` are all taken; a line without a colon is left out.
+    `Key: value`, `Key:value` and `Key:` are all accepted. A line without a colon is ignored.
     """
     return AmiMessage(raw)
 
 
 class Splitter:
-    """Cuts a byte stream, however it is chunked, into the greeting and whole messages.
+    """Splits a byte stream into the greeting and whole messages, whatever its chunks.
 
     Attributes:
-        greeting: the server's first line, None until it has come.
+        greeting: the server's first line; None until it has arrived.
     """
 
     def __init__(self, limit: int = MAX_MESSAGE) -> None:
@@ -145,7 +149,8 @@ class Splitter:
         """The messages that `data` completes, in order, each without its empty line.
 
         Raises:
-            AmiGarbage: this is no AMI, or a message is over the limit. The stream is lost then.
+            AmiGarbage: this is not AMI, or a message exceeds the limit. The stream is unusable
+                afterwards.
         """
         if self._rest:
             data = self._rest + data
@@ -171,23 +176,23 @@ class Splitter:
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _ACTION_ID = re.compile(r"[!-~]{1,128}")
-# Controls end or hide headers; surrogates cannot be encoded. U+0085 is among \x7f-\x9f.
+# Control characters end or hide headers; surrogates cannot be encoded. U+0085 is in \x7f-\x9f.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 _KNOWN_KEYS: Final[dict[str, str]] = {}
-"""Names of headers that were found good, and each in lower case."""
+"""Valid header names, each with its lower-case form."""
 
 
 def guard(action: Action) -> dict[str, str | list[str]]:
     """A copy of `action` that is safe to write: each value arrives as exactly one header.
 
     Raises:
-        AmiBadValue: says which header and why, never its value.
+        AmiBadValue: names the header and the reason, but never the value.
     """
     safe: dict[str, str | list[str]] = {}
     seen: set[str] = set()
-    count = 1  # the ActionID, which is added when missing
+    count = 1  # the ActionID, which is added if missing
     for key, value in action.items():
         lower = _KNOWN_KEYS.get(key) or _lower(key)
         if lower in seen:
@@ -226,7 +231,7 @@ def _guard_value(key: str, lower: str, value: object) -> None:
     if lower == "actionid" and not _ACTION_ID.fullmatch(value):
         raise AmiBadValue("header ActionID: 1 to 128 visible ASCII characters, no blanks")
     size = len(key) + 2 + len(value)
-    if not (value.isascii() and value.isprintable()):  # as good as all are both
+    if not (value.isascii() and value.isprintable()):  # true of almost every value
         found = _UNSAFE.search(value)
         if found:
             code, place = ord(found.group()), found.start() + 1
@@ -239,7 +244,7 @@ def _guard_value(key: str, lower: str, value: object) -> None:
 
 
 def written(safe: Mapping[str, str | list[str]], action_id: str) -> str:
-    """An action that was guarded, as it goes to Asterisk. `action_id` counts where it has none."""
+    """A guarded action as it is sent to Asterisk. `action_id` is added unless it is ""."""
     lines = []
     for key, value in safe.items():
         if isinstance(value, str):

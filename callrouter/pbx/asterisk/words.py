@@ -1,4 +1,7 @@
-"""The names that the router and its dialplan share, and what Asterisk's codes mean. No I/O."""
+"""The names that the router shares with its dialplan, and the meaning of Asterisk's codes.
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,21 @@ AGAIN = "callrouter-again"
 CONNECT = "callrouter-connect"
 LEAVE = "callrouter-leave"
 ANSWERED = "answered"
-"""The label there at which a call goes on whose talk is over."""
+"""The label in [callrouter-leave] at which a call continues after a conversation."""
 OFFER = "callrouter-offer"
 DESK = "desk"
-"""The extension there of a phone whose being picked up is a yes."""
+"""The extension in [callrouter-offer] for phones whose user accepts by picking up."""
 CODES = "callrouter-codes"
 PERSON = "callrouter-person"
 SAID = "CALLROUTER_PERSON"
-"""The variable there of what was dialled or keyed in: ``code *45 447700900123``, ``keyed 123``, ``number``."""
+"""The variable in [callrouter-person] with what was dialled or entered.
+
+Its values look like ``code *45 447700900123``, ``keyed 123`` or ``number``.
+"""
 PROBE = "callrouter-probe"
 VERSION = "callrouter-version"
 SPARE = "callrouter-spare"
-"""Where callers wait whom no phone took while the router was silent."""
+"""Where callers wait again if no phone answered in the fallback."""
 FALLBACK_USER = "callrouter-fallback-user"
 CONTEXTS = (
     ENTRY,
@@ -39,7 +45,7 @@ CONTEXTS = (
     CODES,
     PERSON,
 )
-"""What the dialplan must have."""
+"""The contexts that the dialplan must have."""
 
 MODULES = (
     "app_dial",
@@ -62,7 +68,10 @@ MODULES = (
     "res_manager_devicestate",
     "res_musiconhold",
 )
-"""What Asterisk must have loaded; a class of music and spoken words it can do without."""
+"""The modules that Asterisk must have loaded.
+
+Music classes and prompts are optional.
+"""
 
 SOUNDS = (
     "all-circuits-busy-now",
@@ -81,19 +90,22 @@ SOUNDS = (
     "letters/a",
     "digits/1",
 )
-"""What the dialplan itself says; of letters and digits one stands for all."""
+"""The sounds that the dialplan itself plays. One letter and one digit stand for all."""
 
 
 ANY_STATE = "-"
-"""In the fallback's lists: the device is rung whatever its state is."""
+"""In the fallback's lists: ring the device whatever its state."""
 
 
 TICK = "GLOBAL(CALLROUTER_TICK)"
-"""What a router that is in step changes every second: its boot word, a dash, a number."""
+"""The variable that a router in step changes every second.
+
+Its value is the run id, a dash and a counter.
+"""
 
 
 def ticking(tick: str) -> tuple[int, float] | None:
-    """Process id and start (epoch seconds) of the router that gave a tick; None: nobody's.
+    """Process id and start (epoch seconds) of the router that set a tick; None if it is invalid.
 
     See `daemon.main.boot_word`.
     """
@@ -105,7 +117,7 @@ def ticking(tick: str) -> tuple[int, float] | None:
 
 
 def is_there(context: str) -> str:
-    """The variable that is 1 where a context of ours is in the dialplan, and 0 where it is not."""
+    """The variable that is 1 if one of our contexts is in the dialplan, and 0 if it is not."""
     extension = {OFFER: "desk", CODES: "register", PERSON: "ask"}.get(context, "x")
     return f"DIALPLAN_EXISTS({context},{extension},1)"
 
@@ -121,27 +133,27 @@ OURS = frozenset(
         "callrouter-unbridged",
     }
 )
-"""Where a caller is in our hands; anywhere else someone has taken them out."""
+"""The contexts in which we control a caller. Elsewhere, another program has moved them away."""
 
 NO_QUEUE = "unknown"
-"""The extension of a caller whose queue has a name that no queue can have."""
+"""The extension of a caller whose queue has an invalid name."""
 
 
 def extension(queue: str) -> str:
-    """The extension at which a caller of a queue stands in our contexts."""
+    """The extension that a caller of this queue has in our contexts."""
     return queue if _EXTENSION.fullmatch(queue) else NO_QUEUE
 
 
 _EXTENSION = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 IN_LINE = OURS - {CONNECT, "callrouter-unbridged"}
-"""Where a caller waits."""
+"""The contexts in which a caller waits."""
 
 RECORDINGS = "callrouter"
-"""The folder of recordings of queues' names, among Asterisk's sounds."""
+"""The folder with recordings of queue names, below Asterisk's sounds."""
 
 LEG = "cr-"
-"""What the channel ids of our legs start with."""
+"""Prefix of the channel ids of our legs."""
 
 CALL_VARIABLES = (
     "CALLROUTER_STATE",
@@ -165,10 +177,11 @@ LEG_VARIABLES = (
     "CALLROUTER_FOR_CALL",
     "CALLROUTER_ACCEPTED",
 )
-"""What makes a channel its own record: `Status` brings them all back after a restart."""
+"""The variables that make a channel its own record. After a restart, `Status` returns them all."""
 
 ASTERISKS_TIME = "STRFTIME(,UTC,%s.%3q)"
-"""The function that gives Asterisk's own time in seconds, as the dialplan notes a caller's entry."""
+"""The function for Asterisk's time in seconds, in the form in which the dialplan stores an entry.
+"""
 
 EVENTS = frozenset(
     {
@@ -190,15 +203,19 @@ EVENTS = frozenset(
         "Shutdown",
     }
 )
-"""The AMI events that the driver reads; all others are skipped unparsed."""
+"""The AMI events that the driver reads. All others are skipped without parsing."""
 
 RINGS = frozenset({"RINGING", "PROGRESS"})
-"""The values of DialStatus, of the event DialState, that say that a phone or its network rings (180, 183)."""
+"""The values of DialStatus, in the event DialState, for a phone or network that is ringing.
+
+They correspond to 180 and 183.
+"""
 
 CLASSES = "system,call,user"
-"""The classes of events that the router asks for at login, however many its user may read.
+"""The event classes that the router requests at login, however many its user may read.
 
-Those of `dialplan`, `cel` and `cdr` quote callers' numbers at any length, behind all that could tell them apart.
+The classes `dialplan`, `cel` and `cdr` quote callers' numbers at any length, in places where a
+forged event could not be detected.
 """
 
 LEG_SAYS = frozenset({"CallrouterAccepted", "CallrouterAnswered", "CallrouterRefused"})
@@ -231,15 +248,16 @@ _REASON_BUSY = "5"
 
 
 def leg_end(cause: str, tech_cause: str, reason: str = "") -> LegEnd:
-    """Why a leg that had not been answered ended.
+    """Why an unanswered leg ended.
 
-    A phone that refuses within a millisecond or two sometimes leaves neither cause nor status behind
-    (Cause 0, measured on 22.10); then the reason in OriginateResponse may know that it was busy.
+    A phone that refuses within a millisecond or two sometimes leaves neither a cause nor a status
+    (Cause 0, measured on 22.10). In that case the reason in OriginateResponse may still show that
+    it was busy.
 
     Args:
         cause: header Cause of Hangup, Q.850.
-        tech_cause: header TechCause, the SIP status (Asterisk 20.10, 22 and later), or empty.
-        reason: header Reason of OriginateResponse, a control frame's number, or empty.
+        tech_cause: header TechCause, the SIP status (Asterisk 20.10, 22 and later), or "".
+        reason: header Reason of OriginateResponse, the number of a control frame, or "".
     """
     if cause == "0" and not tech_cause and reason == _REASON_BUSY:
         return LegEnd.BUSY
@@ -253,21 +271,25 @@ def leg_end(cause: str, tech_cause: str, reason: str = "") -> LegEnd:
 
 
 _CARRIER_ALWAYS: Final = frozenset({"403", "428", "433", "436", "437", "438", "607", "608"})
-"""Forbidden (RFC 3261), a caller's identity that is missing or does not hold (RFC 8224), anonymity (RFC 5079),
-unwanted (RFC 8197) and rejected by an analysis of callers (RFC 8688)."""
+"""SIP statuses with which only a carrier refuses a call.
+
+Forbidden (RFC 3261), a caller's identity that is missing or invalid (RFC 8224), anonymity (RFC
+5079), unwanted (RFC 8197), and rejected by call analytics (RFC 8688).
+"""
 _CARRIER_OR_PERSON: Final = frozenset({"603", "606"})
 _CALL_REJECTED: Final = "21"
 QUICK: Final = 3.0
-"""Seconds within which no person has declined a call to their mobile, which has not even begun to ring."""
+"""Seconds within which a person cannot have declined a call to a mobile that has not begun to ring.
+"""
 
 
 def carrier_refused(cause: str, tech_cause: str, *, after: float) -> bool:
-    """Whether a trunk refused a call that never rang, and not the person it was for.
+    """Whether the trunk, and not the called person, refused a call that never rang.
 
     Args:
         cause: header Cause of Hangup, Q.850.
-        tech_cause: header TechCause, the SIP status, or empty.
-        after: seconds from the order to the end.
+        tech_cause: header TechCause, the SIP status, or "".
+        after: seconds from the command to the end.
     """
     if tech_cause in _CARRIER_ALWAYS:
         return True
@@ -277,22 +299,22 @@ def carrier_refused(cause: str, tech_cause: str, *, after: float) -> bool:
 
 NUMBERS_REFUSED: Final = "callers' numbers refused by the carrier"
 NEXT_TRUNK: Final = "calls by the next dial_number"
-"""What the driver counts under these names, for status, metrics and doctor."""
+"""Names of the driver's counters in status, metrics and doctor."""
 
 _TRUNK_STATUS: Final = frozenset({"408", "500", "502", "503", "504"})
 _TRUNK_CAUSES: Final = frozenset({"27", "34", "38", "41", "42", "44"})
-"""Destination or network out of order, no circuit, a temporary failure, congestion (Q.850)."""
+"""Destination or network out of order, no circuit, temporary failure, congestion (Q.850)."""
 
 
 def trunk_failed(cause: str, tech_cause: str) -> bool:
-    """Whether a call that never rang came to nothing on the trunk, so that another may bring it there."""
+    """Whether the trunk failed before a call rang, so that another trunk may complete it."""
     return tech_cause in _TRUNK_STATUS or (not tech_cause and cause in _TRUNK_CAUSES)
 
 
 def not_one(why: str, key: str) -> LegEnd:
-    """Why a mobile that was picked up did not take the call, from `CallrouterRefused`.
+    """Why a mobile that was picked up did not accept the call, from `CallrouterRefused`.
 
-    A dialplan from before it told the key says ``key`` for any.
+    An older dialplan does not report which key was pressed and always says ``key``.
     """
     if why == "silence":
         return LegEnd.NOT_ACCEPTED
@@ -305,11 +327,13 @@ def endpoint_of(channel: str) -> str:
 
 
 def leg_id(offer: str, device: str, contact: int = 1) -> str:
-    """The channel id of a leg. Asterisk refuses a second one, so no leg can be placed twice.
+    """The channel id of a leg. Asterisk refuses a duplicate id, so a leg cannot be placed twice.
 
-    Where several phones are registered at an endpoint, each has a channel; `contact` counts them, 1 to 9.
-    No id begins with another: `Bridge()` takes any channel whose id begins with what it is given, so that
-    ``desk`` would be bridged with the leg of ``desk2`` (app_bridge in 22.10, `bridge_exec`).
+    If several phones are registered at an endpoint, each has its own channel; `contact` numbers
+    them from 1 to
+    9. No id is a prefix of another. This is necessary because `Bridge()` accepts any channel whose
+      id starts with its argument, so ``desk`` could be bridged with the leg of ``desk2``
+      (app_bridge in 22.10, `bridge_exec`).
     """
     return f"{LEG}{offer}-{device}.{contact}"
 
@@ -320,18 +344,22 @@ _FAR = ".0"
 def far_half_id(offer: str, device: str) -> str:
     """The id of the half of a Local channel that runs through the dialplan.
 
-    Left to itself Asterisk appends ``;2`` to the id of the near half, which would begin like it.
+    By default Asterisk appends ``;2`` to the id of the near half, which would then be a prefix of
+    it.
     """
     return f"{LEG}{offer}-{device}{_FAR}"
 
 
 def far_half(uid: str) -> bool:
-    """Whether a channel of ours is the far half of a Local one. Earlier versions left its id to Asterisk."""
+    """Whether a channel of ours is the far half of a Local channel.
+
+    Earlier versions let Asterisk choose the id.
+    """
     return uid.endswith((_FAR, ";2"))
 
 
 def offer_of(leg: str) -> str:
-    """The offer of a leg's channel id; empty if it is none."""
+    """The offer in a leg's channel id; "" if it is not a leg's id."""
     found = _LEG_ID.match(leg)
     return found[1] if found else ""
 
@@ -343,33 +371,35 @@ _FORWARDED = re.compile(r"Local/(.+)@[^@]+;1")
 
 
 def dead(channel: str) -> bool:
-    """Whether a channel is what Asterisk keeps of one that it has moved into a bridge.
+    """Whether a channel is the empty shell left after Asterisk moved a channel into a bridge.
 
-    `Bridge()` takes a channel out of its dialplan by a masquerade; the empty shell is called Surrogate and
-    hung up by its own thread. When that thread is quicker than the masquerade, the shell stays in
-    Asterisk's list for ever, with the variables of the leg it was (measured on 22.10, about one connect
-    in three hundred on two busy cores); no request to hang up does anything to it.
+    `Bridge()` takes a channel out of its dialplan by a masquerade. The empty shell is called
+    Surrogate and is hung up by its own thread. If that thread is quicker than the masquerade, the
+    shell stays in Asterisk's list for ever, with the variables of the leg it was (measured on
+    22.10, about one connect in three hundred on two busy cores). A request to hang it up has no
+    effect.
     """
     return channel.startswith("Surrogate/")
 
 
 def may_be_forwarded(channel: str) -> bool:
-    """Whether a new channel is the near half of a Local one, which a phone's 302 is turned into."""
+    """Whether a new channel is the near half of a Local channel, as a phone's 302 creates one."""
     return channel.startswith("Local/") and channel.endswith(";1")
 
 
 def forwarded(channel: str, caller_number: str, application: str) -> bool:
-    """Whether a channel is what Asterisk makes of a phone's 302 to a leg that it rings by Originate.
+    """Whether Asterisk created a channel because a phone answered our Originate with a 302.
 
-    Nothing links it to the leg. It is the near half of a Local channel, under the dialling
-    application of Originate, and bears the number it is sent to as its own (measured on 22.10).
+    Nothing links it to the leg. It is the near half of a Local channel, runs the dialling
+    application of Originate, and has the number it is redirected to as its own number (measured on
+    22.10).
     """
     found = _FORWARDED.fullmatch(channel.rpartition("-")[0] + channel[-2:])
     return found is not None and application == "AppDial2" and found[1] == caller_number
 
 
 def passed_on(tech_cause: str) -> bool:
-    """Whether a phone sent its call elsewhere (SIP 302 and its kin)."""
+    """Whether a phone redirected its call (SIP 302 and similar)."""
     return len(tech_cause) == 3 and tech_cause.startswith("3")
 
 
@@ -385,7 +415,10 @@ NEEDS = {
     "UserEvent": "user",
     "QueueLog": "agent",
 }
-"""The actions that the driver sends, and the class of `write` each one needs."""
+"""The actions that the driver sends, and the `write` class that each needs."""
 
 HAS_APP_QUEUE = "IFMODULE(app_queue.so)"
-"""1 if app_queue is loaded, 0 if not; it brings the action QueueLog along, which is unknown without it."""
+"""1 if app_queue is loaded, 0 if not.
+
+The action QueueLog belongs to app_queue and is unknown without it.
+"""
