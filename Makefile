@@ -83,8 +83,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 # The exact versions, with the digests of all their files for every Python from 3.11 on: requirements.lock for tests
 # and demo, production.lock for installations. After changing the bounds in pyproject.toml; UPGRADE=1 takes the newest.
+# The extras stay: pip refuses a lock in which a package is pinned without the extra that another package asks for.
 LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-  --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+  --no-strip-extras --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 lock:
 	@rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
 	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv

@@ -21,7 +21,7 @@ from typing import Any, Final
 from callrouter.clock import SystemClock
 
 TOP: Final = Path(__file__).parents[1]
-_PINNED: Final = re.compile(r"([A-Za-z0-9._-]+)==([^\s;\\]+)")
+_PINNED: Final = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)")
 _DIGEST: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _NEEDED: Final = re.compile(r"[A-Za-z0-9._-]+")
 

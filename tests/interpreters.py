@@ -92,7 +92,8 @@ def requirements(lock: str) -> str:
     keep = True
     for line in lock.splitlines():
         if line and line[0].isalnum():
-            keep = line.partition("==")[0].strip().lower().replace("_", "-") not in TOOLS
+            name = line.partition("==")[0].partition("[")[0].strip()
+            keep = name.lower().replace("_", "-") not in TOOLS
         if keep:
             kept.append(line)
     return "\n".join(kept) + "\n"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,20 @@ def test_the_locks_have_all_that_is_needed() -> None:
     for name in production.keys() & tests.keys():
         assert production[name] == tests[name]
     assert not {"pytest", "ruff", "hypothesis"} & production.keys()
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_package_is_pinned_with_the_extras_that_others_ask_for(lock: str) -> None:
+    """With digests, pip takes `coverage[toml]` only where it is pinned as such."""
+    text = (TOP / lock).read_text()
+    for package in pinned(text):
+        with suppress(PackageNotFoundError):
+            for needed in requires(package.name) or ():
+                asked = re.match(r"([\w.-]+)\[([\w,-]+)\]", needed)
+                if asked and "extra ==" not in needed:
+                    assert f"\n{normal(asked[1])}[{asked[2]}]==" in text, (
+                        f"{package.name}: {needed}"
+                    )
 
 
 def test_the_bill_of_materials() -> None:
