@@ -1,1 +1,1 @@
-"""HTTP: the API, and the door of the command line. Reads the state; asks for changes as events."""
+"""HTTP: the API, also used by the command line. Reads the state; requests changes as events."""

@@ -1,9 +1,10 @@
-"""Who may do what: one table of routes and roles, and what a caller sees of the floor.
+"""Authorization: one table of routes and roles, and what a caller may see of the floor.
 
-Roles. ``metrics`` reads ``/metrics``. ``agent`` sees its agent, that agent's calls, and the agent's queues with
-masked numbers, and acts for that agent alone. ``supervisor`` sees and does everything about its queues (all
-of them unless the token is limited), and reads and reloads the configuration if it is not limited. ``admin`` may
-do everything, and alone sees where the daemon keeps its files.
+Roles. ``metrics`` reads ``/metrics``. ``agent`` sees its agent, that agent's calls, and the agent's
+queues with masked numbers, and acts for that agent only. ``supervisor`` sees and does everything in
+its queues (all queues unless the token is limited) and, if not limited, reads and reloads the
+configuration. ``admin`` may do everything and is the only role that sees where the daemon keeps its
+files.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ Own: TypeAlias = Literal["", "agent", "device", "queue", "call", "all"]
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a route asks of those who use it.
+    """What a route requires of its callers.
 
-    `own` says which thing of the path must be the caller's, where a caller does not see everything:
-    ``agent``, ``queue`` or ``call``. ``device``: as ``agent``, but requests of an agent's token about another
-    agent's devices go on to the registrar, which counts, audits and refuses them. ``all``: only for those
-    who see everything.
+    `own` names the object in the path that must belong to a caller who does not see everything:
+    ``agent``, ``queue`` or ``call``. ``device`` is like ``agent``, but a request of an agent's
+    token for another agent's device goes on to the registrar, which counts, audits and refuses it.
+    ``all``: only for callers who see everything.
     """
 
     roles: frozenset[TokenRole]
@@ -69,15 +70,15 @@ PERMISSIONS: Final[Mapping[tuple[str, str], Permission]] = {
     ("GET", "/api/config/history"): Permission(_STAFF, "all"),
     ("POST", "/api/config/reload"): Permission(_STAFF, "all"),
 }
-"""By method and path. A route that is not here is closed."""
+"""By method and path. A route that is not listed is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What of the floor a caller sees.
+    """What a caller may see of the floor.
 
-    `agents` and `queues` are ids, None for all. `agent` is the agent for whom the caller acts, whose calls
-    are shown with their numbers; `masked`: those of others are shown without.
+    `agents` and `queues` are ids, None for all. `agent` is the agent the caller acts for, whose
+    calls are shown with their numbers. If `masked`, the numbers of all other calls are masked.
     """
 
     agents: frozenset[str] | None = None
@@ -91,28 +92,28 @@ class Sight:
         return self.queues is None and self.agents is None
 
     def sees_agent(self, agent: str) -> bool:
-        """Whether an agent is shown."""
+        """Return whether an agent is shown."""
         return self.agents is None or agent in self.agents
 
     def sees_queue(self, queue: str) -> bool:
-        """Whether a queue is shown."""
+        """Return whether a queue is shown."""
         return self.queues is None or queue in self.queues
 
     def owns_call(self, call: Call) -> bool:
-        """Whether the caller's own agent is rung for a call, or talks on it."""
+        """Return whether the caller's own agent is being rung for a call or connected to it."""
         return bool(self.agent) and any(offer.agent.id == self.agent for offer in _offers(call))
 
     def sees_call(self, call: Call) -> bool:
-        """Whether a call that is on is shown: one of a queue that is shown, or the own agent's."""
+        """Return whether an active call is shown: it is in a shown queue or the own agent's."""
         if self.queues is None:
             return True
-        if self.masked:  # of the queue's other calls an agent sees those in line
+        if self.masked:  # an agent sees only the waiting calls of the queue
             waits = call.state is CallState.WAITING
             return self.owns_call(call) or (waits and self.sees_queue(call.queue.id))
         return self.sees_queue(call.queue.id) or self.owns_call(call)
 
     def sees_ended(self, queue: str, agent: str) -> bool:
-        """Whether a call that is over is shown, by the queue and the agent it ended with."""
+        """Return whether an ended call is shown, judged by the queue and agent it ended with."""
         if self.queues is None:
             return True
         if self.masked:
@@ -124,10 +125,13 @@ EVERYTHING: Final = Sight()
 
 
 def sight(floor: Floor, caller: Caller) -> Sight:
-    """What a caller sees now. It changes with the configuration, so it is asked for each time."""
+    """Return what a caller may see now.
+
+    It depends on the configuration, so compute it each time.
+    """
     if caller.role == "agent":
         agent = floor.agents.get(caller.agent)
-        if agent is None or agent.gone:  # counts only
+        if agent is None or agent.gone:  # totals only
             queues = frozenset(floor.queues) if not caller.agent else frozenset()
             return Sight(frozenset(), queues, masked=True)
         queues = frozenset(member.queue.id for member in agent.memberships.values())

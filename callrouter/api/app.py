@@ -33,15 +33,16 @@ from callrouter.api.tokens import Tokens
 from callrouter.api.whyroutes import add_why_routes
 
 MOST_BYTES: Final = 64 * 1024
-"""The largest body that is taken."""
+"""Size limit of a request body."""
 
 
 def make_app(
     backend: Backend, tokens: Tokens, watchers: Live, doors: Sequence[web.RouteDef] = ()
 ) -> web.Application:
-    """The application; the caller makes `watchers` listen to the runtime.
+    """Create the application. The caller connects `watchers` to the runtime.
 
-    `doors` are routes of others, such as a PBX that calls us, who check by themselves who asks.
+    `doors` are routes of other parts, such as the webhooks of a PBX. They authenticate requests
+    themselves.
     """
     app = web.Application(
         middlewares=[seen_by_the_doorkeeper, read_no_more, speak_problems, authorize],
@@ -80,12 +81,15 @@ async def _goodbye(app: web.Application) -> None:
 
 
 def make_runner(app: web.Application) -> web.AppRunner:
-    """What serves the application; `doorkeeper.IDLE` is how long it waits for a request."""
+    """Create the runner of the application.
+
+    `doorkeeper.IDLE` is how long it waits for a request.
+    """
     return Runner(app, keepalive_timeout=IDLE)
 
 
 async def open_tcp(runner: web.AppRunner, listening: Listening) -> None:
-    """Serve the open sockets, with a doorkeeper. From here on they are the runner's to close."""
+    """Serve the open sockets, with a doorkeeper. From here on the runner closes them."""
     assert runner.server is not None  # noqa: S101 - it is set up
     keeper = Doorkeeper(runner.server, most_connections(), listening.tls)
     runner.app[KEEPER].append(keeper)
@@ -94,7 +98,7 @@ async def open_tcp(runner: web.AppRunner, listening: Listening) -> None:
 
 
 class _Site(web.BaseSite):
-    """One socket of the TCP side."""
+    """One listening TCP socket."""
 
     def __init__(
         self, runner: web.AppRunner, sock: socket.socket, listening: Listening, keeper: Doorkeeper

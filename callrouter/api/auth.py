@@ -1,4 +1,4 @@
-"""Who asks, and what they may do."""
+"""Authentication and authorization of requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SO_PEERGROUPS: Final = 59  # Linux 4.13, asm-generic/socket.h
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _OPEN: Final = frozenset({"/healthz"})
 DOORS: Final = web.AppKey("doors", frozenset[str])
-"""Paths of routes that check by themselves who asks."""
+"""Paths of routes that authenticate requests themselves."""
 
 
 TOKENS: Final = web.AppKey("tokens", Tokens)
@@ -30,16 +30,16 @@ FLOOR: Final = web.AppKey("floor", Floor)
 WRONG: Final = web.AppKey("wrong", WrongTokens)
 
 KNOWN: Final = web.RequestKey("known", bool)
-"""Set once it is known who makes a request, and that they may."""
+"""Set once a request is authenticated and authorized."""
 CALLER: Final = web.RequestKey("caller", Caller)
 SIGHT: Final = web.RequestKey("sight", Sight)
-"""What the caller sees of the floor."""
+"""What the caller may see of the floor."""
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
 
 
 @web.middleware
 async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let only those through who may."""
+    """Pass on only requests that are allowed."""
     if request.path in _OPEN or request.path in request.app[DOORS]:
         return await handler(request)
     try:
@@ -56,10 +56,10 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 async def _slow_down(request: web.Request) -> None:
-    """Have a request with a wrong token wait, if its address has sent several.
+    """Delay a request with a wrong token if its address has sent several.
 
     Raises:
-        ApiProblem: 429, if too many wait already.
+        ApiProblem: 429, if too many are waiting already.
     """
     if await request.app[WRONG].refused(request.remote):
         detail = "too many requests with wrong tokens come from your address"
@@ -68,10 +68,10 @@ async def _slow_down(request: web.Request) -> None:
 
 
 async def is_known(request: web.Request) -> bool:
-    """Whether a request to an open path says who makes it, and rightly.
+    """Return whether a request to an open path carries valid credentials.
 
-    A wrong token is counted, logged and slowed down as at any other path: this one must be no place to try
-    tokens at.
+    A wrong token is counted, logged and delayed as on any other path, so that this one is no place
+    to try tokens.
 
     Raises:
         ApiProblem: 429, if too many wrong tokens come from this address.
@@ -87,13 +87,13 @@ async def is_known(request: web.Request) -> bool:
 
 
 def _permit(request: web.Request, caller: Caller, seen: Sight) -> None:
-    """Hold a request against the table of permissions.
+    """Check a request against the table of permissions.
 
     Raises:
         ApiProblem: 403.
     """
     resource = request.match_info.route.resource
-    if resource is None:  # no such path or method: the answer says so
+    if resource is None:  # unknown path or method: the answer will say so
         return
     method = "GET" if request.method == "HEAD" else request.method
     wanted = PERMISSIONS.get((method, resource.canonical))
@@ -106,7 +106,7 @@ def _permit(request: web.Request, caller: Caller, seen: Sight) -> None:
 
 
 def _owns(request: web.Request, wanted: Permission, caller: Caller, seen: Sight) -> bool:
-    """Whether the thing of the path is one that the caller sees."""
+    """Return whether the caller may see the object in the path."""
     name = request.match_info.get("id", "")
     match wanted.own:
         case "agent":
@@ -117,7 +117,7 @@ def _owns(request: web.Request, wanted: Permission, caller: Caller, seen: Sight)
             return seen.sees_queue(name)
         case "call":
             call = request.app[FLOOR].calls.get(name)
-            return call is None or seen.sees_call(call)  # of one that is over the handler knows
+            return call is None or seen.sees_call(call)  # for an ended call, the handler decides
         case "all":
             return seen.everything
         case "":
@@ -132,7 +132,7 @@ def _may(wanted: Permission | None, caller: Caller) -> str:
 
 
 def _limits(caller: Caller, *, acts: bool = False) -> str:
-    """What a token is limited to, in words."""
+    """Return the limits of a token in words."""
     if caller.role == "agent":
         if not caller.agent:
             return "a token of role agent that names no agent sees the queues' counts only"
@@ -142,13 +142,13 @@ def _limits(caller: Caller, *, acts: bool = False) -> str:
 
 
 def not_yours(request: web.Request) -> ApiProblem:
-    """What a caller is told of a thing that is there and not shown to them."""
+    """Return the answer for an object that exists but is not shown to the caller."""
     caller = identify(request)
     return ApiProblem(403, "not-allowed", f"{_limits(caller)}; '{caller.name}' is one")
 
 
 def identify(request: web.Request) -> Caller:
-    """Who makes a request.
+    """Return the caller of a request.
 
     Raises:
         ApiProblem: 401 or 403, with what to do about it.
@@ -177,9 +177,10 @@ def identify(request: web.Request) -> Caller:
 
 
 def _neighbour(sock: socket.socket, group: Neighbours | None) -> Caller:
-    """The other end of the Unix socket: a user of this machine, who is root, ours, or of the group let in.
+    """Return the user at the other end of the Unix socket: root, our own user or a group member.
 
-    The rights of socket and folder keep others out already; this holds where they were opened by mistake.
+    The permissions of socket and folder already keep others out. This check holds if they were
+    opened by mistake.
 
     Raises:
         ApiProblem: 403.
@@ -197,7 +198,7 @@ def _neighbour(sock: socket.socket, group: Neighbours | None) -> Caller:
 
 
 def _groups(sock: socket.socket) -> tuple[int, ...]:
-    """The further groups of the process at the other end; none if there are more than 256."""
+    """Return the supplementary groups of the peer process; empty if there are more than 256."""
     try:
         raw = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 1024)
     except OSError:

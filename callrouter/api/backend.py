@@ -1,4 +1,4 @@
-"""What the API is given to read, and the one way in which it asks for changes."""
+"""What the API can read, and the one way in which it requests changes."""
 
 from __future__ import annotations
 
@@ -22,47 +22,50 @@ from callrouter.settings.past import Change
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What reading the configuration came to: what it changes in words, or what is wrong with it."""
+    """The result of reading the configuration: the changes in words, or the mistakes."""
 
     changes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     held: tuple[str, ...] = ()
-    """What the files take away, and what therefore waits for a second sign; nothing was taken up."""
+    """What the files remove, which must be confirmed. If not empty, nothing was applied."""
 
 
 class Files(Protocol):
-    """The configuration files, as the API may ask about them."""
+    """The API's access to the configuration files."""
 
     async def diff(self, folder: Path | None) -> Outcome:
-        """What the files in `folder` (None: the daemon's own) would change."""
+        """Return what the files in `folder` (None: the daemon's own) would change."""
 
     async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
-        """Read the daemon's files now and take up what they say; unless `confirm`, not what takes away much."""
+        """Read and apply the daemon's files now.
+
+        Without `confirm`, a change that removes a lot is held.
+        """
 
     def changes(self) -> list[Change]:
-        """The changes that are kept, the newest first. Reads files: not for the loop."""
+        """Return the recorded changes, newest first. Reads files, so do not call it on the loop."""
 
 
 class Mobiles(Protocol):
-    """Agents' devices, as the API may ask about them and change them."""
+    """The API's access to agents' devices."""
 
     def ask(self, event: Asked) -> Answer:
-        """Do what is asked, or say why not."""
+        """Do what is requested, or say why not."""
 
     def of(self, agent: str) -> list[tuple[MobileRow, str]]:
-        """An agent's registered mobiles in order, each with why it is not rung (empty: it is)."""
+        """Return an agent's registered mobiles in order, each with why it is not rung, or empty."""
 
     async def steps(self, agent: str, most: int) -> Sequence[AuditRow]:
-        """The last steps of an agent's registrations, the newest first.
+        """Return the latest audit rows of an agent's registrations, newest first.
 
         Raises:
-            Exception: they can't be read now.
+            Exception: they cannot be read now.
         """
 
 
 class Health(Protocol):
-    """How a PBX's driver is doing (see `callrouter.pbx.base.PbxHealth`)."""
+    """Health of a PBX driver (see `callrouter.pbx.base.PbxHealth`)."""
 
     @property
     def up(self) -> bool:
@@ -70,33 +73,33 @@ class Health(Protocol):
 
     @property
     def detail(self) -> str:
-        """What is wrong, or what it is connected to."""
+        """What is wrong, or what the driver is connected to."""
 
     @property
     def drift(self) -> int:
-        """Differences that comparing found and nobody had announced."""
+        """Number of differences found by a comparison that no event had announced."""
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What was odd and harmless, by name."""
+        """Counts of unusual but harmless events, by name."""
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What it lacks for callers to be served, such as contexts of the dialplan."""
+        """What is missing to serve calls, such as contexts of the dialplan."""
 
     @property
     def faults(self) -> int:
-        """Messages of the PBX that the driver failed on."""
+        """Number of messages from the PBX that the driver failed to handle."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ConfigState:
-    """How the configuration in force compares with the files.
+    """How the configuration in force relates to the files.
 
-    `problems` is what is wrong with the files as they are now, `held` what they take away and what
-    waits for a second sign; while either is not empty, what was loaded at `loaded_at` stays in force.
-    `last_good`: the daemon was started with such files, and runs with those that were in force before.
-    `needs_restart` names what has changed and is not taken up while running.
+    `problems` is what is wrong with the current files, `held` what they remove and must be
+    confirmed. While either is not empty, what was loaded at `loaded_at` stays in force.
+    `last_good`: the daemon was started with such files and runs with those last in force.
+    `needs_restart` names changes that are not applied while running.
     """
 
     folder: str
@@ -109,13 +112,13 @@ class ConfigState:
 
     @property
     def word(self) -> str:
-        """``good``, ``bad`` (mistakes) or ``held`` (something is lost)."""
+        """Return ``good``, ``bad`` (mistakes) or ``held`` (a loss must be confirmed)."""
         return "bad" if self.problems else "held" if self.held else "good"
 
 
 @dataclass(slots=True, kw_only=True)
 class Backend:
-    """The rest of the daemon, as the API sees it. Nothing here is written to but by `post`."""
+    """The rest of the daemon as the API sees it. All changes go through `post`."""
 
     floor: Floor
     post: Callable[[Event], None]
@@ -127,19 +130,19 @@ class Backend:
     started_at: float
     pid: int
     files: Files | None = None
-    """None where there are none (tests, the simulation)."""
+    """None if unavailable (tests, the simulation)."""
     mobiles: Mobiles | None = None
-    """None where there are none (tests, the simulation)."""
+    """None if unavailable (tests, the simulation)."""
     listen: str = ""
     public_url: Callable[[], str] = str
-    """How browsers reach us (`http.public_url`, as it is now); empty: not given."""
+    """Our URL for browsers (the current `http.public_url`); empty: not configured."""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
-    """Further things that ``/api/status`` tells, by name."""
+    """Further sections of ``/api/status``, by name."""
     counts: Counts = field(default_factory=Counts)
-    """To be told every record."""
+    """Must be told every record."""
     refusals: Refusals = field(default_factory=Refusals)
-    """What the HTTP side refused and failed at."""
+    """Requests that the HTTP side refused or failed to handle."""
 
     def in_step(self, name: str, health: Health) -> bool:
-        """Whether a PBX can be worked with: its link is up and it was compared with."""
+        """Return whether a PBX is usable: its link is up and it has been compared with."""
         return health.up and name in self.floor.up

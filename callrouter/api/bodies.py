@@ -1,4 +1,4 @@
-"""What comes in: JSON objects with known fields only."""
+"""Parses request bodies: JSON objects with known fields only."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from callrouter.api.problems import ApiProblem
 _WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", bool: "true or false"}
 LONGEST_TEXT = 200
 BODY_WITHIN = 20.0
-"""Seconds for a body of 64 KiB at most to have come."""
+"""Seconds allowed for a body of at most 64 KiB to arrive."""
 
 
 async def read_object(request: web.Request, fields: Mapping[str, type]) -> dict[str, Any]:
-    """The request's body; an empty one counts as an object without fields.
+    """Return the request's body. An empty one counts as an object without fields.
 
     Args:
-        request: whose body it is. The `Content-Type` is not looked at: `curl -d` sends a wrong one.
-        fields: the fields there may be, and the type of each; `object`: the route looks by itself.
+        request: the request. Its `Content-Type` is ignored: `curl -d` sends a wrong one.
+        fields: the allowed fields with their types; `object`: the route checks the type itself.
 
     Raises:
-        ApiProblem: 400 not JSON, 408 too slow, 413 too large, 415 compressed, 422 not what was asked for.
+        ApiProblem: 400 not JSON, 408 too slow, 413 too large, 415 compressed, 422 wrong fields or
+            types.
     """
     if request.headers.getall("Content-Encoding", ()):
         raise ApiProblem(415, "encoded-body", "send the body as it is, not compressed")
@@ -37,7 +38,7 @@ async def read_object(request: web.Request, fields: Mapping[str, type]) -> dict[
     except TimeoutError as error:
         detail = f"the body did not come within {BODY_WITHIN:.0f} s"
         raise ApiProblem(408, "too-slow", detail, {"Connection": "close"}) from error
-    except RuntimeError as error:  # aiohttp's word for a connection that was closed before
+    except RuntimeError as error:  # aiohttp raises this if the connection is already closed
         raise ConnectionResetError("closed before its body was read") from error
     if not raw.strip():
         return {}
@@ -59,7 +60,7 @@ def _check(name: str, value: object, fields: Mapping[str, type]) -> None:
         raise ApiProblem(422, "unknown-field", detail)
     if (
         fields[name] is not object and type(value) is not fields[name]
-    ):  # True is an int, and no priority
+    ):  # True is an int in Python, but not a priority
         raise ApiProblem(422, "wrong-type", f"'{name}' must be {_WORDS[fields[name]]}")
     if isinstance(value, str) and (len(value) > LONGEST_TEXT or not value.isprintable()):
         detail = f"'{name}' must be one line of {LONGEST_TEXT} characters at most"

@@ -1,6 +1,7 @@
-"""``/api/config/…``: what the files would change, taking them up, what was changed before.
+"""``/api/config/…``: what the files would change, reloading, and earlier changes.
 
-Changes are told in words; what the files say is not given out here, since they have secrets in them.
+Changes are described in words. The contents of the files are not exposed, since they contain
+secrets.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from callrouter.settings.past import Change
 
 
 def add_config_routes(app: web.Application) -> None:
-    """The routes of this module."""
+    """Add the routes of this module."""
     app.add_routes(
         [
             web.get("/api/config/diff", diff),
@@ -51,8 +52,8 @@ def _outcome(outcome: Outcome) -> Json:
 async def diff(request: web.Request) -> web.Response:
     """``GET /api/config/diff``: what the files would change.
 
-    ``?folder=`` names another folder, whose files are read as if they lay in the daemon's; only the
-    command line may, for the daemon may be able to read what the one who asks is not.
+    ``?folder=`` names another folder, whose files are read as if they were the daemon's. Only the
+    command line may use it, because the daemon may be able to read files that the caller cannot.
     """
     files = _files(request)
     folder = None
@@ -75,7 +76,8 @@ async def diff(request: web.Request) -> web.Response:
 async def reload(request: web.Request) -> web.Response:
     """``POST /api/config/reload``: read the files now; the answer says what has changed.
 
-    To ask is the second sign for changes that take away much; with ``{"confirm": false}`` those are only told.
+    The request itself confirms changes that remove a lot. With ``{"confirm": false}`` they are only
+    reported.
     """
     body = await read_object(request, {"confirm": bool})
     files, who = _files(request), identify(request).person
@@ -85,7 +87,7 @@ async def reload(request: web.Request) -> web.Response:
 
 
 async def history(request: web.Request) -> web.Response:
-    """``GET /api/config/history``: the changes that are kept, the newest first."""
+    """``GET /api/config/history``: the recorded changes, newest first."""
     files = _files(request)
 
     async def make() -> bytes:
@@ -97,7 +99,7 @@ async def history(request: web.Request) -> web.Response:
 
 
 def change_view(change: Change) -> Json:
-    """A change, without what the files said."""
+    """Return a change without the contents of the files."""
     return {
         "number": change.number,
         "at": moment(change.at),

@@ -1,4 +1,4 @@
-"""The command line's own door: a Unix socket that daemon and command line find in the same place.
+"""The control socket: a Unix socket that the daemon and the command line find in the same place.
 
 Imports neither aiohttp nor the configuration, so that `callrouter status` starts quickly.
 """
@@ -24,10 +24,10 @@ from typing import Final
 SYSTEM_FOLDER: Final = Path("/run/callrouter")
 TMP: Final = Path("/tmp")  # noqa: S108 - whose a folder in it is, is looked at
 _LOOKED_AT: Final = 100_000
-"""Names in it that are looked at."""
+"""Number of names in it that are examined."""
 CONNECT_WITHIN: Final = 2.0
-"""Seconds for a daemon to take a connection."""
-_LONGEST: Final = 107  # struct sockaddr_un of unix(7) has 108 bytes, one of them the end
+"""Seconds for a daemon to accept a connection."""
+_LONGEST: Final = 107  # struct sockaddr_un of unix(7) has 108 bytes including the terminator
 
 
 class ControlError(Exception):
@@ -35,7 +35,7 @@ class ControlError(Exception):
 
 
 class AlreadyRunning(ControlError):  # noqa: N818 - named for what happened
-    """A daemon for this configuration answers."""
+    """A daemon for this configuration is already running."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(f"the daemon for this configuration is already running (pid {pid})")
@@ -43,16 +43,19 @@ class AlreadyRunning(ControlError):  # noqa: N818 - named for what happened
 
 
 def socket_name(folder: Path) -> str:
-    """The socket's name for a configuration folder: the same for every way to write the folder."""
+    """Return the socket's name for a configuration folder.
+
+    It is the same however the path is written.
+    """
     digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
     return f"{digest[:16]}.sock"
 
 
 def candidates(folder: Path, environ: Mapping[str, str]) -> list[Path]:
-    """Where the socket may be, the best place first.
+    """Return the possible paths of the socket, best first.
 
-    A daemon under systemd has ``RUNTIME_DIRECTORY`` and the shell that asks it has not, so who asks
-    looks into all of them.
+    A daemon under systemd has ``RUNTIME_DIRECTORY`` and the shell of its operator does not, so a
+    client tries all of them.
     """
     if explicit := environ.get("CALLROUTER_SOCKET"):
         return [Path(explicit)]
@@ -67,7 +70,7 @@ def candidates(folder: Path, environ: Mapping[str, str]) -> list[Path]:
 
 
 def socket_path(folder: Path, environ: Mapping[str, str]) -> Path:
-    """Where a daemon started now puts its socket."""
+    """Return the path at which a daemon started now creates its socket."""
     places = candidates(folder, environ)
     for place in places:
         usable = (
@@ -83,7 +86,7 @@ def _of_user() -> Path:
 
 
 def _stand_ins() -> list[Path]:
-    """Folders of ours in place of `_of_user`, which another user may have made before us."""
+    """Return our own alternatives to `_of_user`, which another user may have created before us."""
     start = f"{_of_user().name}-"
     try:
         with os.scandir(TMP) as entries:
@@ -95,7 +98,7 @@ def _stand_ins() -> list[Path]:
 
 
 def _taken(folder: Path) -> bool:
-    """Whether something of another user's, or no folder, stands in the folder where all users make files."""
+    """Return whether a name in the shared temporary folder is occupied by others or no folder."""
     if folder.parent != TMP:
         return False
     try:
@@ -109,14 +112,14 @@ def _writable(folder: Path) -> bool:
     return os.access(folder if folder.exists() else folder.parent, os.W_OK | os.X_OK)
 
 
-# ---------------------------------------------------------------- who asks
+# ---------------------------------------------------------------- client side
 
 
 def find(folder: Path, environ: Mapping[str, str]) -> Path | None:
-    """The socket of a daemon that answers for this configuration; None: there is none.
+    """Return the socket of a daemon running for this configuration, or None.
 
     Raises:
-        ControlError: there is one, and it is another user's.
+        ControlError: there is one, and it belongs to another user.
     """
     denied: Path | None = None
     for place in candidates(folder, environ):
@@ -131,7 +134,7 @@ def find(folder: Path, environ: Mapping[str, str]) -> Path | None:
 
 
 def _who_may(place: Path) -> str:
-    """Whom a socket lets in that keeps us out, as far as can be seen, and what can be done."""
+    """Say, as far as can be seen, who may use a socket that we may not, and what to do."""
     elsewhere = "or ask over HTTP, with --url and a token"
     with contextlib.suppress(OSError, KeyError):
         status = place.parent.stat()
@@ -150,9 +153,9 @@ def _who_may(place: Path) -> str:
 
 
 def _is_trusted(folder: Path) -> bool:
-    """Whether a socket in `folder` can only be of someone we trust.
+    """Return whether only a trusted user can have created a socket in `folder`.
 
-    In a folder where everyone may make folders (``/tmp``) the owner must be us or root.
+    In a parent folder where all users may create folders (``/tmp``), the owner must be us or root.
     """
     try:
         status = folder.lstat()
@@ -163,10 +166,10 @@ def _is_trusted(folder: Path) -> bool:
 
 
 def peer(path: Path) -> int | None:
-    """The process id of who listens at `path`; None when nobody does.
+    """Return the process id of the listener at `path`; None: no process listens there.
 
     Raises:
-        PermissionError: someone may, but we are not let in.
+        PermissionError: a process may listen there, but we have no access.
     """
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(CONNECT_WITHIN)
@@ -175,7 +178,7 @@ def peer(path: Path) -> int | None:
         except PermissionError:
             raise
         except TimeoutError:
-            pass  # so busy, or stopped, that it takes no connection: it is there
+            pass  # too busy or suspended to accept a connection, but it is there
         except OSError:
             return None
         with contextlib.suppress(OSError):
@@ -185,7 +188,7 @@ def peer(path: Path) -> int | None:
 
 
 def peer_user(path: Path) -> int | None:
-    """The id of the user who listens at `path`; None when no process does."""
+    """Return the id of the user who listens at `path`; None: no process does."""
     with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
         probe.settimeout(CONNECT_WITHIN)
         probe.connect(os.fspath(path))
@@ -194,12 +197,12 @@ def peer_user(path: Path) -> int | None:
     return None
 
 
-# ---------------------------------------------------------------- who answers
+# ---------------------------------------------------------------- daemon side
 
 
 @dataclass(slots=True)
 class Claim:
-    """The socket of this daemon, listening, and the lock that keeps a second one away."""
+    """The listening socket of this daemon, and the lock that excludes a second one."""
 
     path: Path
     listener: socket.socket
@@ -207,12 +210,12 @@ class Claim:
     aliases: list[Path] = field(default_factory=list)
     own_folder: bool = True
     note: str = ""
-    """What is worth a word about where it is."""
+    """A remark about its location; empty: none."""
 
     def open_to(self, gid: int) -> None:
-        """Let the members of a group connect, besides our own user and root.
+        """Let the members of a group connect, in addition to our own user and root.
 
-        A folder that a person named (``CALLROUTER_SOCKET``) is left with the rights it has.
+        A folder chosen by a person (``CALLROUTER_SOCKET``) keeps its permissions.
 
         Raises:
             OSError: we are not in that group.
@@ -224,18 +227,18 @@ class Claim:
         self.path.chmod(0o660)
 
     def also_for(self, folder: Path) -> None:
-        """Be found for another folder too: ours is a symbolic link that was turned to it."""
+        """Make the socket reachable for the folder our symbolic link now points to as well."""
         alias = self.path.with_name(socket_name(folder))
         if alias == self.path or alias in self.aliases:
             return
         with contextlib.suppress(OSError):
-            if alias.is_symlink() or peer(alias) is None:  # nobody's, or of a daemon that died
+            if alias.is_symlink() or peer(alias) is None:  # free, or left by a dead daemon
                 alias.unlink(missing_ok=True)
                 alias.symlink_to(self.path.name)
                 self.aliases.append(alias)
 
     def release(self) -> None:
-        """Take the socket and its lock away."""
+        """Remove the socket and its lock."""
         for path in (*self.aliases, self.path, self.path.with_suffix(".lock")):
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -244,11 +247,11 @@ class Claim:
 
 
 def claim(folder: Path, environ: Mapping[str, str]) -> Claim:
-    """Be the daemon of this configuration.
+    """Become the daemon of this configuration.
 
     Raises:
-        AlreadyRunning: another one is.
-        ControlError: the socket cannot be made there.
+        AlreadyRunning: another one is running.
+        ControlError: the socket cannot be created there.
     """
     for place in candidates(folder, environ):
         with contextlib.suppress(PermissionError):
@@ -290,15 +293,18 @@ def _cannot(path: Path, error: OSError) -> ControlError:
 
 
 def _give(path: Path, gid: int) -> None:
-    """Have a file belong to a group. Where it does already nothing is asked: our unit forbids chown."""
+    """Change the group of a file.
+
+    Skipped if it is already right: our systemd unit forbids chown.
+    """
     if path.stat().st_gid != gid:
         os.chown(path, -1, gid)
 
 
 def _make_folder(folder: Path, *, mine: bool) -> None:
-    """Make the folder, for us alone; one that is there must be ours.
+    """Create the folder with access for us only; an existing one must be ours.
 
-    A folder that a person named (`mine` False) is left with the rights it has.
+    A folder chosen by a person (`mine` False) keeps its permissions.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -316,7 +322,7 @@ def _make_folder(folder: Path, *, mine: bool) -> None:
 
 
 def _lock(path: Path) -> int:
-    """Hold the lock beside the socket for as long as we live."""
+    """Hold the lock beside the socket until the process ends."""
     place = path.with_suffix(".lock")
     while True:
         lock = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -326,8 +332,8 @@ def _lock(path: Path) -> int:
             pid = os.pread(lock, 20, 0).strip()
             os.close(lock)
             raise AlreadyRunning(int(pid) if pid.isdigit() else 0) from None
-        # Who held it before us may have taken the file away between our two calls; a lock on a file
-        # that has no name keeps nobody out.
+        # The previous holder may have deleted the file between our open and our lock. A lock on a
+        # deleted file excludes no other process, so compare the two files.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock), place.stat()):
                 break
@@ -338,7 +344,10 @@ def _lock(path: Path) -> int:
 
 
 def _listen(path: Path) -> socket.socket:
-    """Listen at `path`; what lies there is of a daemon that died, for we hold the lock."""
+    """Listen at `path`.
+
+    A socket file found there is left over from a dead daemon, since we hold the lock.
+    """
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISSOCK(path.lstat().st_mode):
             path.unlink()

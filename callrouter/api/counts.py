@@ -1,4 +1,4 @@
-"""What has been counted since the start, for `callrouter.api.metrics`. Imports nothing of Prometheus."""
+"""Counters since the start, for `callrouter.api.metrics`. Does not import Prometheus."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Final
 from callrouter.model.commands import Happened, Note, Record, Told
 
 WAITS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
-"""Upper bounds, in seconds, of the classes that waits are counted in; service levels are among them."""
+"""Upper bounds of the wait histogram in seconds. They include the usual service levels."""
 
 MISTAKES: Final = ("queue", "priority", "agent", "skills", "tag", "entry")
-"""What can be wrong with how a call comes in."""
+"""Possible mistakes in the data a call arrives with."""
 
 
 class Waits:
-    """Waits of one queue, by class.
+    """Wait histogram of one queue.
 
     Attributes:
-        classes: how many were at most as long as each of `WAITS` and longer than the one before; the
-            last are those longer than all.
-        seconds: all of them together.
+        classes: number of waits up to each bound of `WAITS` and above the previous bound; the last
+            entry counts the waits above all bounds.
+        seconds: sum of all waits.
     """
 
     __slots__ = ("classes", "seconds")
@@ -31,7 +31,7 @@ class Waits:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one."""
+        """Count one wait."""
         self.classes[bisect_left(WAITS, seconds)] += 1
         self.seconds += seconds
 
@@ -40,11 +40,11 @@ class Counts:
     """Listens to the runtime and counts.
 
     Attributes:
-        calls: calls that entered, by queue.
-        ended: calls that ended, by queue and how.
-        offers: offers that came to nothing, by queue and why.
-        waits: from first entry to connect, by queue.
-        mistakes: what was wrong with how calls came in, by what (see `Note`).
+        calls: calls entered, by queue.
+        ended: calls ended, by queue and outcome.
+        offers: offers not accepted, by queue and reason.
+        waits: time from first entry to connect, by queue.
+        mistakes: mistakes in the data calls arrived with, by kind (see `Note`).
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Counts:
         self.mistakes: Counter[str] = Counter()
 
     def listen(self, item: Told) -> None:
-        """Take a record in."""
+        """Process a record."""
         if isinstance(item, Note) and item.mistake:
             self.mistakes[item.mistake] += 1
         if not isinstance(item, Record):
@@ -77,7 +77,7 @@ class Counts:
                 pass
 
     def _renamed(self, queue: str, was: str) -> None:
-        """The counts of a queue go along with its new name."""
+        """Carry the counts of a queue over to its new name."""
         if not queue:
             return
         if was in self.calls:

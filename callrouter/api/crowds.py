@@ -1,4 +1,4 @@
-"""Connections that wait for something, in the order in which they began to, and by where they come from."""
+"""Connections that wait for something, ordered by how long they wait and grouped by origin."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import ipaddress
 from typing import Final
 
 _HOUSE: Final = 64
-"""Bits of an IPv6 address that tell one customer of a provider from another."""
+"""Prefix length of an IPv6 address that identifies one customer of a provider."""
 
 
 def origin(transport: asyncio.BaseTransport) -> str:
-    """Where a connection comes from: its IPv4 address, or the first 64 bits of its IPv6 address."""
+    """Return the origin of a connection: its IPv4 address, or the /64 of its IPv6 address."""
     name = transport.get_extra_info("peername")
     host = str(name[0]) if isinstance(name, tuple | list) and name else ""
     try:
@@ -39,12 +39,12 @@ class Crowd:
         return transport in self._origins
 
     def add(self, transport: asyncio.BaseTransport, of: str) -> None:
-        """Take one in, as the last to come."""
+        """Add a connection as the newest."""
         self._origins[transport] = of
         self._by_origin.setdefault(of, {})[transport] = None
 
     def drop(self, transport: asyncio.BaseTransport) -> bool:
-        """Let one go; False: it was not here."""
+        """Remove a connection; False: it was not here."""
         of = self._origins.pop(transport, None)
         if of is None:
             return False
@@ -55,9 +55,9 @@ class Crowd:
         return True
 
     def first(self) -> asyncio.BaseTransport | None:
-        """The one to do without: the one that has waited longest, of the origin that has most here.
+        """Return the connection to close first: the oldest one of the origin with the most.
 
-        Where all come by one proxy, that is simply the one that has waited longest.
+        If all arrive through one proxy, that is simply the oldest one.
         """
         theirs = max(self._by_origin.values(), key=len, default=None)
         return next(iter(theirs)) if theirs else None

@@ -1,4 +1,7 @@
-"""``/api/agents/{id}/devices…``: an agent's phones; registering a mobile, proving it, on and off."""
+"""``/api/agents/{id}/devices…``: an agent's phones.
+
+Registering, verifying and switching mobiles.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +49,11 @@ _STATUS: Final = {
     "limit": 429,
     "no-pbx": 503,
 }
-"""The HTTP status of a refusal; what is not here is wrong with what was sent: 422."""
+"""HTTP status of a refusal. Refusals not listed here mean invalid input: 422."""
 
 
 def add_device_routes(app: web.Application) -> None:
-    """The routes of this module."""
+    """Add the routes of this module."""
     app.add_routes(
         [
             web.get("/api/agents/{id}/devices", devices),
@@ -63,7 +66,7 @@ def add_device_routes(app: web.Application) -> None:
     )
 
 
-# ---------------------------------------------------------------- who, and of whom
+# ---------------------------------------------------------------- access
 
 
 def _mobiles(request: web.Request) -> Mobiles:
@@ -83,7 +86,7 @@ def _asker(caller: Caller) -> Asker:
 
 
 def _owned(request: web.Request) -> str:
-    """The agent of the path, for those who may look at their devices."""
+    """Return the agent in the path if the caller may see their devices."""
     name = request.match_info["id"]
     if not _asker(identify(request)).may(name):
         raise ApiProblem(403, "not-yours", f"the devices of {name[:64]} are for them to see")
@@ -110,7 +113,7 @@ def _ask(request: web.Request, event: Asked) -> Started | Done:
 
 
 def devices_view(b: Backend, name: str) -> list[Json]:
-    """An agent's phones, configured and registered, with whole numbers: for them and supervisors."""
+    """Return an agent's phones with unmasked numbers, for the agent and supervisors."""
     found = _agent(b, name)
     registered = b.mobiles.of(name) if b.mobiles is not None else []
     rows = {row.device: row for row, trouble in registered if not trouble}
@@ -161,7 +164,7 @@ def _story(row: MobileRow | None) -> Json:
 
 
 def _made(request: web.Request, made: Started | Done, status: int = 200) -> web.Response:
-    """What was done, the device as it now is, and the code that the verification call asks for."""
+    """Answer with what was done, the device as it is now, and the code of the verification call."""
     found = devices_view(request.app[BACKEND], made.agent)
     started = made if isinstance(made, Started) else None
     return answer(
@@ -185,7 +188,7 @@ async def devices(request: web.Request) -> web.Response:
 
 
 async def register(request: web.Request) -> web.Response:
-    """``POST /api/agents/{id}/devices``: register a mobile; the answer has the code."""
+    """``POST /api/agents/{id}/devices``: register a mobile; the answer contains the code."""
     fields = {"number": str, "id": str, "ring_after": object, "hours": str, "vouch": bool}
     body = await read_object(request, fields)
     if "number" not in body:
@@ -203,7 +206,10 @@ async def register(request: web.Request) -> web.Response:
 
 
 async def verify(request: web.Request) -> web.Response:
-    """``POST …/{device}/verify``: place the call again; a supervisor can vouch instead, or approve."""
+    """``POST …/{device}/verify``: call again.
+
+    A supervisor can vouch for the mobile or approve it instead.
+    """
     body = await read_object(request, {"vouch": bool})
     event = VerifyAsked(
         asker=_asker(identify(request)),
@@ -215,7 +221,10 @@ async def verify(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request) -> web.Response:
-    """``PATCH …/{device}``: on or off, and of registered mobiles when and in which order they ring."""
+    """``PATCH …/{device}``: switch on or off.
+
+    For registered mobiles also when and in which order to ring.
+    """
     fields = {"enabled": bool, "ring_after": object, "hours": str, "order": int}
     body = await read_object(request, fields)
     if not body:
@@ -243,7 +252,7 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def remove(request: web.Request) -> web.Response:
-    """``DELETE …/{device}``: forget a registered mobile."""
+    """``DELETE …/{device}``: delete a registered mobile."""
     await read_object(request, {})
     event = RemoveAsked(
         asker=_asker(identify(request)),
@@ -255,7 +264,7 @@ async def remove(request: web.Request) -> web.Response:
 
 
 async def audit(request: web.Request) -> web.Response:
-    """``GET /api/agents/{id}/audit``: what was done about their mobiles, the newest first."""
+    """``GET /api/agents/{id}/audit``: what was done with their mobiles, newest first."""
     name = _owned(request)
     mobiles = _mobiles(request)
     try:
@@ -278,7 +287,7 @@ def _step(row: AuditRow) -> Json:
 
 
 def _duration(value: Any) -> float:
-    """Seconds, or a text such as ``10s``."""
+    """Return seconds from a number or a text such as ``10s``."""
     try:
         return parse_duration(value)
     except ValueError as error:

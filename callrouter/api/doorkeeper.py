@@ -1,4 +1,4 @@
-"""How many connections the HTTP side holds: strangers who open many and say nothing keep nobody out."""
+"""Limits the connections of the HTTP side: idle connections cannot exhaust the limit."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from callrouter.transports import cut
 logger = logging.getLogger(__name__)
 
 MOST: Final = 1000
-"""Connections at once. Half of the file descriptors at most: the links to PBXes need some too."""
+"""Maximum number of connections. At most half of the file descriptors: PBX links need some too."""
 IDLE: Final = 30.0
-"""Seconds for a whole head of a request, from the connection or the last answer on."""
+"""Seconds for a complete request head, counted from the connection or the last answer."""
 HANDSHAKE: Final = 5.0
-"""Seconds for TLS to begin."""
+"""Seconds for the TLS handshake."""
 SHUTDOWN: Final = 2.0
-"""Seconds for the other side to agree that TLS is over."""
+"""Seconds for the peer to confirm the end of TLS."""
 MOST_HANDSHAKES: Final = 100
-"""Connections at once on which TLS has not begun. Each costs some 80 KiB."""
+"""Maximum number of connections still in the TLS handshake. Each costs about 80 KiB."""
 _SAY_EVERY: Final = 60.0
 
 
 def most_connections() -> int:
-    """`MOST`, or less where few files may be open."""
+    """Return `MOST`, or less if the limit of open files is low."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST if soft == resource.RLIM_INFINITY else max(10, min(MOST, soft // 2))
 
 
 class Doorkeeper:
-    """Makes the protocol of each connection, and shuts out when there are too many.
+    """Creates the protocol of each connection, and closes one when there are too many.
 
-    Which connection goes is decided by what it waits for. First go those whose body has not come yet
-    (an honest client sends it with the head), then those that have asked nothing, then those that have
-    not even begun TLS. Of these the origin with the most of them loses the one that has waited longest;
-    so a stranger with many connections pushes out their own. If all are being answered, the newcomer
-    goes.
+    What a connection is waiting for decides which one is closed. First come those whose body has
+    not arrived (an honest client sends it together with the head), then those without a request,
+    then those still in the TLS handshake. Within a group, the origin with the most connections
+    loses its oldest one. So a stranger with many connections displaces their own. A connection
+    whose request is being answered is never closed; if all are, the new one is.
 
     Args:
-        server: makes aiohttp's protocol of a connection.
+        server: creates aiohttp's protocol for a connection.
         most: see `most_connections`.
-        tls: what TLS needs; None: the connections are without.
+        tls: the TLS context; None: plain HTTP.
 
     Attributes:
-        shut_out: connections that had to go.
+        shut_out: number of connections closed.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Doorkeeper:
         self._most = most
         self._tls = tls
         self._here: dict[asyncio.BaseTransport, str] = {}
-        """Each with its origin."""
+        """Open connections with their origin."""
         self._bodies = Crowd()
         self._idle = Crowd()
         self._handshakes = Crowd()
@@ -71,7 +71,7 @@ class Doorkeeper:
         self._said = float("-inf")
 
     def __call__(self) -> asyncio.Protocol:
-        """The protocol of a new connection."""
+        """Return the protocol of a new connection."""
         visitor = Visitor(self, self._server())
         return visitor if self._tls is None else Handshake(self, self._tls, visitor)
 
@@ -79,7 +79,7 @@ class Doorkeeper:
         return len(self._here)
 
     def came(self, transport: asyncio.BaseTransport, *, secured: bool = True) -> None:
-        """A connection is open; `secured`: nothing but a request is to come before it is answered."""
+        """Note a new connection; `secured`: past the TLS handshake, or without TLS."""
         of = self._here[transport] = origin(transport)
         (self._idle if secured else self._handshakes).add(transport, of)
         if len(self._handshakes) > MOST_HANDSHAKES:
@@ -105,7 +105,7 @@ class Doorkeeper:
             )
 
     def left(self, transport: asyncio.BaseTransport) -> None:
-        """A connection is closed."""
+        """Note a closed connection."""
         self._here.pop(transport, None)
         self._leaves_crowds(transport)
 
@@ -115,35 +115,38 @@ class Doorkeeper:
                 return
 
     def asks(self, transport: asyncio.BaseTransport, *, whole: bool = True) -> None:
-        """A head of a request has come; `whole`: its body too, and it is being answered."""
+        """Note a request head.
+
+        `whole`: the body has arrived too, and the request is being answered.
+        """
         self._leaves_crowds(transport)
         if not whole and transport in self._here:
             self._bodies.add(transport, self._here[transport])
 
     def body_came(self, transport: asyncio.BaseTransport) -> None:
-        """The body has come that was not there with the head."""
+        """Note that the rest of a body has arrived."""
         self._bodies.drop(transport)
 
     def answered(self, transport: asyncio.BaseTransport) -> None:
-        """The answer is made."""
+        """Note that the answer is complete."""
         if transport in self._here:
             self._leaves_crowds(transport)
             self._idle.add(transport, self._here[transport])
 
     def spawn(self, beginning: Coroutine[Any, Any, None]) -> None:
-        """Let TLS begin, beside everything else."""
+        """Run a TLS handshake as a task."""
         task = asyncio.get_running_loop().create_task(beginning, name="TLS handshake")
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
 
 
 class Visitor(asyncio.Protocol):
-    """aiohttp's protocol, with the doorkeeper told of it."""
+    """aiohttp's protocol, which reports to the doorkeeper as well."""
 
     def __init__(self, keeper: Doorkeeper, inner: asyncio.Protocol) -> None:
         self._keeper, self._inner = keeper, inner
         self._transport: asyncio.Transport | None = None
-        # Called for every piece that comes and goes: no hop in between.
+        # Called for every piece of data: bind aiohttp's methods directly, without a hop.
         self.data_received = inner.data_received  # type: ignore[method-assign]
         self.eof_received = inner.eof_received  # type: ignore[method-assign]
         self.pause_writing = inner.pause_writing  # type: ignore[method-assign]
@@ -151,7 +154,8 @@ class Visitor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        # uvloop's class does not inherit from it
+        self._transport = cast("asyncio.Transport", transport)
         self._inner.connection_made(transport)
         self._keeper.came(self._transport)
 
@@ -163,10 +167,10 @@ class Visitor(asyncio.Protocol):
 
 
 class Handshake(asyncio.Protocol):
-    """A connection on which TLS has not begun; `visitor` takes it over when it has.
+    """A connection in its TLS handshake; `visitor` takes over afterwards.
 
-    asyncio's own way tells nothing of a connection before its handshake is done, so no limit would
-    hold for those that say nothing.
+    asyncio's own TLS server reports a connection only after the handshake, so no limit would apply
+    to clients that never complete it.
     """
 
     def __init__(self, keeper: Doorkeeper, tls: ssl.SSLContext, visitor: Visitor) -> None:
@@ -181,7 +185,7 @@ class Handshake(asyncio.Protocol):
             self._keeper.spawn(self._begin(raw))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by asyncio, should it end before TLS is asked to begin."""
+        """Called by asyncio if the connection ends before the handshake starts."""
 
     async def _begin(self, raw: asyncio.Transport) -> None:
         early = _Early()
@@ -194,7 +198,7 @@ class Handshake(asyncio.Protocol):
                 ssl_handshake_timeout=HANDSHAKE,
                 ssl_shutdown_timeout=SHUTDOWN,
             )
-        except OSError:  # no TLS, too slow, or gone: all of ssl's and asyncio's errors are some
+        except OSError:  # no TLS, too slow, or gone: all errors of ssl and asyncio are OSErrors
             return
         finally:
             self._keeper.left(raw)
@@ -209,7 +213,7 @@ class Handshake(asyncio.Protocol):
 
 
 class _Early(asyncio.Protocol):
-    """Keeps what comes together with the end of the handshake."""
+    """Keeps data that arrives together with the end of the handshake."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -226,12 +230,12 @@ class _Early(asyncio.Protocol):
 
 
 KEEPER: Final = web.AppKey("keeper", list[Doorkeeper])
-"""The doorkeeper of the TCP side, once that is open."""
+"""The doorkeeper of the TCP side, once open."""
 
 
 @web.middleware
 async def seen_by_the_doorkeeper(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell the doorkeeper who is being answered, and who is waited for."""
+    """Tell the doorkeeper which connections are being answered or still sending a body."""
     transport = request.transport
     keepers = request.app[KEEPER]
     if transport is None or not keepers:

@@ -1,6 +1,6 @@
-"""What has been: calls that ended, the decisions taken for each call, and the day's counts.
+"""Ended calls, the records of each call, and the day's totals.
 
-In memory, and bounded; fed from the runtime's records.
+Kept in memory, bounded, and fed by the runtime's records.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from callrouter.core.state import Floor
 from callrouter.model.commands import Happened, Record, Told
 
 KEPT: Final = 1000
-"""Ended calls that are kept."""
+"""Number of ended calls kept."""
 DECISIONS: Final = 50
-"""The last records kept for each call."""
+"""Number of recent records kept for each call."""
 
 _ENDS: Final = {
     Happened.ABANDONED: ("abandoned", 2),
@@ -25,12 +25,12 @@ _ENDS: Final = {
     Happened.TRANSFERRED: ("transferred", 2),
     Happened.LEFT: ("left", 4),
 }
-"""Records that end a call: the state it ends in, and where in the detail its wait is."""
+"""Records that end a call: the final state, and the position of the wait in `detail`."""
 
 
 @dataclass(slots=True)
 class Story:
-    """A call as its records tell it; `ended_at` None while it is on."""
+    """A call as told by its records; `ended_at` is None while it is active."""
 
     call: str
     queue: str
@@ -50,7 +50,7 @@ class Story:
 
 @dataclass(slots=True)
 class Day:
-    """A queue's counts since midnight, in the configured time zone."""
+    """A queue's totals since midnight in the configured time zone."""
 
     entered: int = 0
     answered: int = 0
@@ -60,11 +60,10 @@ class Day:
 
 
 class History:
-    """Listens to the runtime and remembers.
+    """Listens to the runtime and keeps the history.
 
     Args:
-        floor: where a call's priority is looked up while it is there, and the zone whose midnight a
-            day begins at.
+        floor: source of the priority of active calls and of the time zone that defines midnight.
     """
 
     def __init__(self, floor: Floor) -> None:
@@ -76,7 +75,7 @@ class History:
         self._midnight = 0.0
 
     def listen(self, item: Told) -> None:
-        """Take a record in."""
+        """Process a record."""
         if not isinstance(item, Record):
             return
         self._turn_page(item.at)
@@ -87,27 +86,30 @@ class History:
             self._tell(item)
 
     def story(self, call: str) -> Story | None:
-        """What is remembered of a call."""
+        """Return what is kept about a call."""
         return self._live.get(call) or self._ended.get(call)
 
     def ended(self) -> list[Story]:
-        """The calls that ended, the last one first."""
+        """Return the ended calls, latest first."""
         return list(reversed(self._ended.values()))
 
     def queue_today(self, queue: str, now: float) -> Day:
-        """A queue's counts since midnight."""
+        """Return a queue's totals since midnight."""
         self._turn_page(now)
         return self._queues.get(queue, Day())
 
     def calls_today(self, agent: str, now: float) -> int:
-        """How many calls an agent has talked on since midnight."""
+        """Return how many calls an agent has been connected to since midnight."""
         self._turn_page(now)
         return self._agents.get(agent, 0)
 
     # ------------------------------------------------------------ inside
 
     def _renamed(self, record: Record) -> None:
-        """The counts of today go along with a new name; what is told of calls stays as it was told."""
+        """Carry today's totals over to a new name.
+
+        What was recorded about calls keeps the old name.
+        """
         was = str(record.detail[0])
         if record.queue and was in self._queues:
             self._queues[record.queue] = self._queues.pop(was)
@@ -169,10 +171,11 @@ class History:
                 pass
 
     def _begin(self, record: Record) -> Story | None:
-        """A new story, or the old one of a call that overflowed into another queue."""
+        """Return a new story, or the existing one of a call that overflowed into another queue."""
         story = self._ended.get(record.call)
         if record.kind is not Happened.ENTERED:
-            # What comes after the end (a phone that is late to fall silent) belongs to that story.
+            # A record after the end (such as a phone that stops ringing late) belongs to the ended
+            # story.
             if story is not None:
                 story.decisions.append(record)
             return None
@@ -210,13 +213,13 @@ class History:
             self._ended.popitem(last=False)
 
     def _forget_lost(self) -> None:
-        """Calls whose end was never told (a fault in the core swallows a step's records)."""
+        """Drop calls whose end was never reported (a fault in the core loses a step's records)."""
         if len(self._live) > 2 * len(self._floor.calls) + KEPT:
             self._live = {k: v for k, v in self._live.items() if k in self._floor.calls}
 
 
 def _moved(story: Story, record: Record) -> None:
-    """A waiting call is another queue's, or a talk another agent's."""
+    """Note that a waiting call is now in another queue, or a conversation with another agent."""
     story.queue = record.queue
     if record.kind is Happened.PASSED:
         story.agent = str(record.detail[0])

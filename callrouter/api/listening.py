@@ -1,6 +1,6 @@
-"""Where the HTTP side listens. Imports no HTTP: the sockets are open before that is loaded.
+"""Opens the sockets of the HTTP side. Imports no HTTP, since they are open before it is loaded.
 
-Who connects meanwhile waits in the socket's line and is answered once there is a server.
+Clients that connect before then wait in the listen backlog until the server is ready.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Final
 from callrouter.settings import HttpSettings
 
 LINE: Final = 128
-"""Connections that wait to be taken."""
+"""Length of the listen backlog."""
 ONE_AT_A_TIME: Final = 1
-"""The `backlog` that asyncio is given. It is also how many connections asyncio takes in one turn of the
-loop, and with more than one a lack of file descriptors multiplies: each failure of a turn begins another
-turn a second later, until the loop does nothing else (CPython 3.11, `_accept_connection`). Calls and AMI
-come between two strangers that way, too. The socket's own line is made `LINE` long again afterwards.
+"""The `backlog` passed to asyncio. It is also the number of connections that asyncio accepts in one
+turn of the loop. With more than one, a lack of file descriptors multiplies: each failure in a turn
+schedules another turn a second later, until the loop does nothing else (CPython 3.11,
+`_accept_connection`). One at a time also lets calls and AMI run between two strangers. The socket's
+own backlog is set to `LINE` afterwards.
 """
 
 
@@ -30,14 +31,14 @@ class CannotListen(Exception):  # noqa: N818 - named for what happened
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The open sockets, one for each address of the host; what HTTPS needs; and the URL."""
+    """The open sockets (one for each address of the host), the TLS context and the URL."""
 
     sockets: tuple[socket.socket, ...]
     tls: ssl.SSLContext | None
     url: str
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         for sock in self.sockets:
             sock.close()
 
@@ -46,7 +47,7 @@ async def listen_tcp(http: HttpSettings) -> Listening:
     """Open the TCP side.
 
     Raises:
-        CannotListen: the address is in use, is not ours, or the certificate cannot be used.
+        CannotListen: the address is in use or not ours, or the certificate is unusable.
     """
     tls = tls_context(http)
     place = f"[{http.host}]:{http.port}" if ":" in http.host else f"{http.host}:{http.port}"
@@ -67,9 +68,9 @@ async def listen_tcp(http: HttpSettings) -> Listening:
 def _open(family: int, address: tuple[object, ...]) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Or a restart would have to wait for connections that were closed a minute ago.
+        # Otherwise a restart would have to wait for connections closed up to a minute ago.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:  # the other family has a socket of its own
+        if family == socket.AF_INET6:  # IPv4 has its own socket
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setblocking(False)
         sock.bind(address)
@@ -81,10 +82,10 @@ def _open(family: int, address: tuple[object, ...]) -> socket.socket:
 
 
 def tls_context(http: HttpSettings) -> ssl.SSLContext | None:
-    """What HTTPS needs; None when no certificate is configured.
+    """Return the TLS context; None if no certificate is configured.
 
     Raises:
-        CannotListen: the certificate or its key cannot be used.
+        CannotListen: the certificate or its key is unusable.
     """
     if http.certificate is None or http.key is None:
         return None

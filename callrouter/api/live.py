@@ -1,4 +1,4 @@
-"""``GET /api/live``: the state, then every change, over a WebSocket."""
+"""``GET /api/live``: the state, followed by every change, over a WebSocket."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from callrouter.model.commands import Decided, Note, Told
 from callrouter.transports import cut
 
 TOO_SLOW: Final = 4008
-"""The close code for a client that does not read fast enough; it may come back at once."""
+"""Close code for a client that reads too slowly. It may reconnect at once."""
 MOST_WAITING: Final = 1000
-"""Messages that wait for a slow client before it is dropped."""
+"""Messages queued for a slow client before it is dropped."""
 MOST_CLIENTS: Final = 200
 MOST_PER_TOKEN: Final = 5
-"""Views that one token or user may have open, so that none keeps the others out."""
+"""Live views that one token or user may have open, so that none can use up all of them."""
 REVOKED: Final = 4001
-"""The close code for a client whose token is not in force any more."""
+"""Close code for a client whose token is no longer valid."""
 CLOSE_WITHIN: Final = 2.0
-"""Seconds for the other side to say goodbye."""
+"""Seconds for the client to confirm the close."""
 
 
 class Client:
-    """Someone who watches."""
+    """A connected live view."""
 
     def __init__(
         self,
@@ -54,26 +54,26 @@ class Client:
         self.why = (TOO_SLOW, "too slow; connect again for the state as it is then")
 
     def send(self, text: str) -> None:
-        """Put a message in line; mark the client for dropping when there is no room."""
+        """Queue a message. If there is no room, mark the client to be dropped."""
         try:
             self.waiting.put_nowait(text)
         except asyncio.QueueFull:
             self.dropped.set()
 
     def revoke(self) -> None:
-        """End the view of a token that is no longer known, or has other rights now."""
+        """Close the view: its token is no longer valid or has other rights now."""
         self.why = (REVOKED, "the token is no longer in force, or has other rights now")
         self.dropped.set()
 
 
 class Live:
-    """All who watch. Listens to the runtime; costs nothing while nobody does."""
+    """All live views. Listens to the runtime; costs nothing while there are none."""
 
     def __init__(self) -> None:
         self.clients: set[Client] = set()
 
     def listen(self, item: Told) -> None:
-        """Tell every client."""
+        """Send an item to every client."""
         if not self.clients:
             return
         if isinstance(item, Decided):
@@ -91,13 +91,13 @@ class Live:
                 client.send(encode(part).decode())
 
     def check(self, tokens: Tokens) -> None:
-        """End the views of those whose token is not in force any more."""
+        """Close the views whose token is no longer valid."""
         for client in self.clients:
             if not client.caller.local and not tokens.holds(client.caller):
                 client.revoke()
 
     def room_for(self, caller: Caller) -> None:
-        """See that there is room for another view.
+        """Check that there is room for another view.
 
         Raises:
             ApiProblem: 429 or 503.
@@ -110,14 +110,14 @@ class Live:
             raise ApiProblem(429, "too-many-views", detail)
 
     async def close(self) -> None:
-        """Say goodbye to everyone."""
+        """Close all views."""
         await asyncio.gather(
             *(_close(client, WSCloseCode.GOING_AWAY, "callrouter stops") for client in self.clients)
         )
 
 
 def decided(item: Decided) -> Json:
-    """A decision in short; ``/api/calls/{id}/why`` has all of it."""
+    """Return a short form of a decision; ``/api/calls/{id}/why`` has the full one."""
     return {
         "type": "decision",
         "at": moment(item.at),
@@ -140,7 +140,7 @@ LIVE: Final = web.AppKey("live", Live)
 
 
 def _check_upgrade(ws: web.WebSocketResponse, request: web.Request) -> None:
-    """Whether this is the start of a WebSocket (RFC 6455, 4.2.1)."""
+    """Check that this is a WebSocket handshake (RFC 6455, 4.2.1)."""
     asked = (request.headers.get(name, "") for name in ("Upgrade", "Sec-WebSocket-Key"))
     if not all(value.isascii() for value in asked):
         raise ApiProblem(400, "bad-upgrade", "Upgrade and Sec-WebSocket-Key are ASCII")
@@ -149,12 +149,12 @@ def _check_upgrade(ws: web.WebSocketResponse, request: web.Request) -> None:
 
 
 async def live(request: web.Request) -> web.WebSocketResponse:
-    """The state in one message ``{"type": "state", …}``, then a message for every change.
+    """Send the state in one message ``{"type": "state", …}``, then a message for every change.
 
-    Their types are ``record``, ``decision`` and ``note``.
+    The types are ``record``, ``decision`` and ``note``.
 
-    A record that happened while the state was being written may be told although the state shows
-    it already: apply records by their `at`.
+    A record of something that happened while the state was being written may arrive although the
+    state already includes it: apply records by their `at`.
     """
     check_origin(request, request.app[BACKEND].public_url())
     hub, caller, floor = request.app[LIVE], request[CALLER], request.app[FLOOR]
@@ -169,11 +169,11 @@ async def live(request: web.Request) -> web.WebSocketResponse:
             writer = group.create_task(_write(client, request.app), name="live writer")
             dropper = group.create_task(_drop_when_told(client), name="live dropper")
             async for _ in ws:
-                pass  # a client has nothing to say
+                pass  # messages from the client are ignored
             writer.cancel()
             dropper.cancel()
     except* ConnectionError:
-        pass  # gone without a word
+        pass  # the client disconnected without a close
     finally:
         hub.clients.discard(client)
     return ws
@@ -181,7 +181,8 @@ async def live(request: web.Request) -> web.WebSocketResponse:
 
 async def _write(client: Client, app: web.Application) -> None:
     seen, caller = client.sees(), client.caller
-    # Shared only with those who begin to watch before it is begun: what changes later waits in line.
+    # Share it only between clients connected before it is begun: later changes wait in their
+    # queues.
     state = await app[LISTS].answer(
         ("live", seen, caller.role), lambda: _state(app[BACKEND], seen, caller)
     )
@@ -196,7 +197,7 @@ async def _drop_when_told(client: Client) -> None:
 
 
 async def _close(client: Client, code: int, why: str) -> None:
-    """Close, and cut the line when the other side does not even read that."""
+    """Close, and cut the connection if the client does not read even that."""
     try:
         async with asyncio.timeout(CLOSE_WITHIN):
             await client.ws.close(code=code, message=why.encode())
@@ -205,7 +206,7 @@ async def _close(client: Client, code: int, why: str) -> None:
 
 
 async def _state(b: Backend, seen: Sight, caller: Caller) -> bytes:
-    """All that callers of this role and sight see, made in slices like the lists."""
+    """Return everything callers with this role and sight may see, made in slices like lists."""
     now = b.clock.now()
     parts = {
         "agents": await encode_list(views.every_agent(b.floor, b.history, now, seen)),

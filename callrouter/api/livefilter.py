@@ -1,4 +1,4 @@
-"""What a caller who does not see everything is shown of the live messages."""
+"""Filters live messages for callers who do not see everything."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from callrouter.api.records import Json
 from callrouter.logs import mask
 
 _PRIVATE: Final = ("caller_number", "caller_name", "to", "target", "to_agent")
-"""What a record about another's call says of people and numbers."""
+"""Fields with names and numbers, removed from records about other agents' calls."""
 
 
 def shown(view: Json, sight: Sight) -> Json | None:
-    """A message for this caller; None: it is not shown.
+    """Return the message for this caller; None: it is not shown.
 
-    Notes are free text about anything, so only those see them who see everything. A decision names
-    candidates: an agent's token does not see it.
+    Notes are free text about anything, so only callers who see everything get them. Decisions name
+    candidates, so an agent's token does not get them.
     """
     if sight.everything:
         return view

@@ -1,4 +1,4 @@
-"""What Prometheus reads: counters that grow with the records, and the floor as it is when asked."""
+"""Prometheus metrics: counters fed by records, and gauges read from the floor on request."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class Metrics:
-    """What ``GET /metrics`` answers.
+    """The answer to ``GET /metrics``.
 
-    Names follow Prometheus' own rules: base units, ``_total`` on what only grows. Labels are names from
-    the configuration and fixed words, never numbers or names of callers.
+    Names follow the conventions of Prometheus: base units, and ``_total`` for counters. Labels are
+    names from the configuration and fixed words, never numbers or names of callers.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -49,18 +49,18 @@ class Metrics:
 
 class _Collector(Collector):
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the registry need not collect in order to know the names."""
+        """Return nothing, so that registration does not collect just to learn the names."""
         return ()
 
 
 class _Counted(_Collector):
-    """What has been counted since the start."""
+    """Counters since the start."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
 
     def collect(self) -> Iterable[Metric]:
-        """Everything that was counted."""
+        """Return all counters."""
         counts = self._counts
         calls = _counter("calls", "Calls that entered a queue.", ["queue"])
         for queue, count in counts.calls.items():
@@ -87,13 +87,13 @@ class _Counted(_Collector):
 
 
 class _Now(_Collector):
-    """The state at the moment of asking."""
+    """The current state."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
     def collect(self) -> Iterable[Metric]:
-        """Everything that is looked up when asked."""
+        """Return all gauges."""
         b = self._backend
         info = _gauge("info", "The version that runs; always 1.", ["version"])
         info.add_metric([__version__], 1)
@@ -165,7 +165,7 @@ def _store(status: Mapping[str, Any]) -> Iterable[Metric]:
 
 
 def _fraud(mobiles: Mapping[str, Any], reception: Mapping[str, Any]) -> Iterable[Metric]:
-    """What somebody tries who wants calls placed at others' cost."""
+    """Return signs of attempted toll fraud: calls placed at our cost."""
     calls = mobiles["calls_today"]
     yield _gauge("verification_calls_24h", "Placed within the last 24 hours.", value=calls)
     refused = _counter("mobiles_refused", "Requests and codes that were refused, by why.", ["why"])

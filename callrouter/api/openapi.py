@@ -1,4 +1,4 @@
-"""The OpenAPI document of the HTTP API, written by hand; a test holds it to the routes there are."""
+"""The OpenAPI document of the HTTP API, written by hand; a test compares it with the routes."""
 
 from __future__ import annotations
 
@@ -375,7 +375,7 @@ _TALK_WORDS = {
 
 
 def _talk_paths(call: Json) -> Json:
-    """What an agent does with the call they talk on."""
+    """Return the paths for what an agent does with the call they are connected to."""
     paths = {}
     for wish, words in _TALK_WORDS.items():
         to = (
@@ -473,7 +473,7 @@ def _paths() -> Json:
 
 
 def _with_roles(paths: Json) -> Json:
-    """Each operation with the roles that may use it, and what of it must be the caller's own."""
+    """Add to each operation its roles, and the object that must be the caller's own."""
     for path, operations in paths.items():
         for method, operation in operations.items():
             wanted = PERMISSIONS.get((method.upper(), path))
@@ -488,7 +488,7 @@ def _with_roles(paths: Json) -> Json:
 
 
 def document() -> Json:
-    """The whole document (OpenAPI 3.1)."""
+    """Return the complete document (OpenAPI 3.1)."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "callrouter", "version": __version__},

@@ -1,8 +1,8 @@
-"""Which pages a browser may let talk to us, by the headers ``Origin`` and ``Host``.
+"""Decides by ``Origin`` and ``Host`` which pages may talk to us from a browser.
 
-A browser sends these by itself, and no page's script can change them. So a page of another site is known
-by its Origin; and a page that has its own name lead to our address (DNS rebinding) by a Host that is not
-ours. Programs send no Origin and are not looked at here.
+A browser sets these headers itself, and a page's script cannot change them. So a page of another
+site is recognized by its Origin, and a page that points its own name to our address (DNS rebinding)
+by a Host that is not ours. Other programs send no Origin and are not checked here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def check_origin(request: web.Request, public_url: str) -> None:
-    """Let only our own pages in.
+    """Reject requests made by other sites' pages.
 
     Args:
-        request: what a browser, or a program, asks.
-        public_url: ``http.public_url`` of the configuration; empty: not given.
+        request: a request of a browser or another program.
+        public_url: ``http.public_url`` of the configuration; empty: not configured.
 
-    With a `public_url`, its pages are ours, and those of the address (in digits, or ``localhost``) that
-    the request itself was sent to. Without, those of whatever host the request was sent to.
+    With a `public_url`, its pages are ours, and so are those of the address (numeric, or
+    ``localhost``) the request was sent to. Without one, the pages of the host the request was sent
+    to are ours.
 
     Raises:
-        ApiProblem: 403, with what came and which setting would allow it.
+        ApiProblem: 403, with what was received and which setting would allow it.
     """
     origin = request.headers.get("Origin")
     if origin is None:
@@ -60,7 +61,7 @@ def _why(origin: str, host: str, public_url: str) -> str:
 
 
 def _site(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port; None where it is no such address."""
+    """Return scheme, host and port; None: not such a URL."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -72,7 +73,7 @@ def _site(url: str) -> tuple[str, str, int] | None:
 
 
 def _in_digits(host: str) -> bool:
-    """Whether a host is no name that another site could have lead here."""
+    """Return whether a host is numeric or ``localhost``, which another site cannot point here."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Errors as ``application/problem+json`` (RFC 9457). The `type` strings are stable: scripts may rely on them."""
+"""Errors as ``application/problem+json`` (RFC 9457). The `type` strings are stable, for scripts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TYPE: Final = "urn:callrouter:problem:"
 
 
 class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
-    """What is wrong with a request, for whoever made it.
+    """An error answer to a request.
 
     Args:
         status: the HTTP status.
         kind: the stable end of `type`, such as ``unknown-agent``.
         detail: what is wrong and what would be right, in words.
-        headers: to be sent along.
+        headers: additional response headers.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
         self.headers = headers or {}
 
     def response(self) -> web.Response:
-        """The answer to be sent."""
+        """Return the response to send."""
         body = {
             "type": TYPE + self.kind,
             "title": HTTPStatus(self.status).phrase,
@@ -52,7 +52,7 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
 
 
 def not_found(what: str, name: str) -> ApiProblem:
-    """There is no agent, queue or call of this name."""
+    """Return a 404 problem for an unknown agent, queue or call."""
     return ApiProblem(404, f"unknown-{what}", f"there is no {what} '{name[:80]}'")
 
 
@@ -60,12 +60,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 REFUSALS: Final = web.AppKey("refusals", Refusals)
-"""Where refusals and faults are counted."""
+"""Counts refusals and faults."""
 
 
 @web.middleware
 async def speak_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as a problem, and tell no one outside of our own faults' insides."""
+    """Answer every error as a problem, without revealing details of internal faults."""
     refusals = request.app[REFUSALS]
     try:
         return await handler(request)
@@ -79,7 +79,8 @@ async def speak_problems(request: web.Request, handler: Handler) -> web.StreamRe
         problem = ApiProblem(400, "bad-body", "the body is not framed as HTTP/1.1 has it")
     except Exception as error:  # noqa: BLE001 - logged with its traceback by `failed`
         if isinstance(error, ConnectionError) and _gone(request):
-            return web.Response(status=400)  # no client reads it; to hang up is no fault of ours
+            # no client will read it; a client that hangs up is not our fault
+            return web.Response(status=400)
         refusals.failed(request, error)
         return ApiProblem(500, "fault", "a fault in callrouter; its log has the details").response()
     refusals.refused(problem.kind, problem.status, request)

@@ -1,4 +1,4 @@
-"""Records in words: what each field of a detail means, and one readable line for each."""
+"""Records in words: names for the fields of `detail`, and one readable line per record."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
     _H.RENAMED: ("was",),
     _H.STATE: ("state", "why"),
 }
-"""Names for the places of `Record.detail`, in its order; ``_s`` is seconds."""
+"""Names of the positions of `Record.detail`; ``_s`` means seconds."""
 
 
 def moment(at: float | None) -> str | None:
-    """Epoch seconds as ISO 8601 in UTC, to the millisecond: ``2026-11-21T21:53:07.123Z``."""
+    """Return epoch seconds as ISO 8601 in UTC, to the millisecond: ``2026-11-21T21:53:07.123Z``."""
     if at is None:
         return None
     text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
@@ -62,14 +62,14 @@ def moment(at: float | None) -> str | None:
 
 
 def seconds(value: float) -> float:
-    """A duration as the API gives it: never negative, to the millisecond."""
+    """Return a duration for the API: never negative, to the millisecond."""
     return max(0.0, round(value, 3))
 
 
 def named(record: Record) -> Json:
-    """A record as the API gives it; what is empty is left out."""
+    """Return a record for the API, without empty fields."""
     names = DETAIL[record.kind]
-    # A core that says more than we have names for is not to be cut short.
+    # Do not drop fields of a core that reports more than we have names for.
     names += tuple(f"detail_{n}" for n in range(len(names), len(record.detail)))
     view: Json = {"kind": record.kind.value, "at": moment(record.at)}
     for name in ("call", "queue", "agent", "offer"):
@@ -82,7 +82,7 @@ def named(record: Record) -> Json:
 
 
 def said(item: Record | Note) -> str:
-    """One line for the log, fit to be shown: numbers are masked, control characters are gone."""
+    """Return one line for the log, safe to show: numbers masked, control characters removed."""
     if isinstance(item, Note):
         return clean(item.text)
     detail = dict.fromkeys(DETAIL[item.kind], "")

@@ -1,6 +1,6 @@
-"""What the HTTP side refuses and what fails in it: counted by kind, logged a few times.
+"""Refused and failed HTTP requests: counted by kind, only some logged.
 
-No stranger fills the disk with either. Imports nothing of HTTP: the daemon needs it before that is loaded.
+So a stranger cannot fill the disk. Imports no HTTP, since the daemon needs it earlier.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIRST: Final = 10
-"""Lines of one kind that are all logged; from then on …"""
+"""Lines of one kind that are all logged; after that …"""
 ONE_IN: Final = 100
-"""… one in this many is."""
+"""… one line in this many."""
 _LOGGED: Final = frozenset({400, 401, 403, 408, 413, 415, 417, 429, 431, 503})
-"""Statuses worth a line. The others are answers to programs that were let in: counted only."""
+"""Statuses worth a log line. Other errors are answers to authenticated programs: only counted."""
 _KINDS: Final = 1000
-"""Kinds that are told apart. They are fixed words, so there are far fewer."""
+"""Maximum number of distinct kinds. They are fixed words, so there are far fewer."""
 
 
 class Refusals:
@@ -31,7 +31,7 @@ class Refusals:
 
     Attributes:
         counts: refused requests since the start, by kind (the end of the problem's `type`).
-        faults: requests that failed by a fault of ours.
+        faults: requests that failed because of a fault of ours.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Refusals:
             logger.error(text, _what(request), count, exc_info=error)
 
     def worth_a_line(self, kind: str) -> int:
-        """How many of a kind there were, this one included; 0 if this one is not to be logged."""
+        """Return the number of this kind so far, including this one; 0: do not log it."""
         if kind not in self._seen and len(self._seen) >= _KINDS:
             kind = "others"
         self._seen[kind] += 1
@@ -65,10 +65,10 @@ class Refusals:
 
 
 def _what(request: web.BaseRequest) -> str:
-    """Method and route. The path as it came is a stranger's text and may hold numbers of people."""
+    """Return method and route. The raw path is a stranger's text and may contain phone numbers."""
     method = clean(request.method[:20])
     try:
         resource = request.match_info.route.resource  # type: ignore[attr-defined]
-    except (AttributeError, AssertionError):  # it never came to a route
+    except (AttributeError, AssertionError):  # not routed
         return f"{method} of no route"
     return f"{method} {resource.canonical}" if resource is not None else f"{method} of no route"

@@ -1,4 +1,7 @@
-"""What each path does. Reads the floor, asks for changes as events, never writes."""
+"""The handlers of each path.
+
+They read the floor and request changes as events; they never write.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ from callrouter.model.table import FIRST_PRIORITY, LAST_PRIORITY
 BACKEND: Final = web.AppKey("backend", Backend)
 
 SLICE: Final = 50
-"""Views made in one go; between two slices the loop serves calls."""
+"""Views built in one batch; between two batches the loop serves calls."""
 
 ACTIONS: Final[dict[str, Callable[[str, str, str], PersonEvent]]] = {
     "sign-in": lambda agent, _, by: SignedIn(agent=agent, by=by),
@@ -54,7 +57,7 @@ ACTIONS: Final[dict[str, Callable[[str, str, str], PersonEvent]]] = {
 
 
 def add_routes(app: web.Application) -> None:
-    """Everything but the live view."""
+    """Add all routes except the live view."""
     app.add_routes(
         [
             web.get("/healthz", healthz),
@@ -78,17 +81,17 @@ def add_routes(app: web.Application) -> None:
 
 
 def encode(view: Any) -> bytes:
-    """JSON as sent: UTF-8, nothing but what JSON has."""
+    """Encode as JSON in UTF-8, strictly."""
     return json.dumps(view, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
 def answer(view: Json, status: int = 200) -> web.Response:
-    """One object."""
+    """Answer with one object."""
     return web.Response(status=status, body=encode(view), content_type="application/json")
 
 
 async def encode_list(items: Iterator[Json]) -> bytes:
-    """A list of any length, made in slices so that no caller waits for someone's page."""
+    """Encode a list of any length, in slices, so that no caller waits for a client's list."""
     parts = []
     for n, view in enumerate(items, 1):
         parts.append(encode(view))
@@ -100,13 +103,13 @@ async def encode_list(items: Iterator[Json]) -> bytes:
 async def answer_list(
     request: web.Request, key: Hashable, items: Callable[[], Iterator[Json]], most: int
 ) -> web.Response:
-    """A list of objects, made once for all who ask for the same at the same time.
+    """Answer with a list of objects, made once for all simultaneous requests for the same list.
 
     Args:
-        request: who asks.
-        key: which list it is, and what of it those who share it see.
-        items: begins to make it.
-        most: about how many objects it has.
+        request: the request.
+        key: identifies the list and what its readers may see of it.
+        items: starts building it.
+        most: approximate number of objects.
     """
     lists = request.app[LISTS]
     if not lists.is_coming(key):
@@ -119,11 +122,11 @@ async def answer_list(
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """``GET /healthz``: 200 while some PBX is in step; ``?strict``: while every PBX is.
+    """``GET /healthz``: 200 while any PBX is in sync; with ``?strict``, while every PBX is.
 
-    A daemon that has lost one PBX of two serves the other, and so it does without its database: a probe
-    that restarted it would take the good one's state along. `state` tells: up, degraded or down. Only
-    who has a token is told the version and the drift.
+    A daemon that has lost one of two PBXes still serves the other, and it works without its
+    database. A probe that restarted it would also discard the state of the good PBX. `state` tells
+    up, degraded or down. Version and drift are shown only with a valid token.
     """
     backend = request.app[BACKEND]
     health = backend.health()
@@ -151,9 +154,9 @@ async def status(request: web.Request) -> web.Response:
 
 
 def status_view(backend: Backend, caller: Caller) -> Json:
-    """The daemon, its PBXes, its configuration, and how much is going on.
+    """Return the state of the daemon, its PBXes and its configuration, and the current totals.
 
-    Where it keeps its files is for admins.
+    The locations of its files are for admins only.
     """
     config = backend.config
     extra = {name: tell() for name, tell in backend.extra.items()}
@@ -193,7 +196,7 @@ def status_view(backend: Backend, caller: Caller) -> Json:
 
 
 def problem_view(problem: Any) -> Json:
-    """A mistake in the configuration, without the line as it is written."""
+    """Return a mistake in the configuration, without the text of the line."""
     names = ("file", "line", "column", "text", "hint")
     return {name: getattr(problem, name) for name in names}
 
@@ -233,7 +236,7 @@ async def agent(request: web.Request) -> web.Response:
 
 
 def _acting(action: str) -> Callable[[web.Request], Any]:
-    """``POST /api/agents/{id}/{action}``: the agent as it now is."""
+    """``POST /api/agents/{id}/{action}``: answers with the agent as it is now."""
     make = ACTIONS[action]
 
     async def act(request: web.Request) -> web.Response:
@@ -259,7 +262,7 @@ def _check_reason(b: Backend, reason: str) -> None:
 
 
 async def pauses(request: web.Request) -> web.Response:
-    """``GET /api/pauses``: the reasons there are; none: any text will do."""
+    """``GET /api/pauses``: the configured reasons; none: any text is accepted."""
     found = request.app[BACKEND].floor.table.pauses.values()
     return await answer_list(request, "pauses", lambda: map(views.pause_view, found), len(found))
 
@@ -298,7 +301,7 @@ async def queue(request: web.Request) -> web.Response:
 
 
 async def calls(request: web.Request) -> web.Response:
-    """``GET /api/calls``: those that are on, then those that ended, the last one first."""
+    """``GET /api/calls``: active calls, then ended ones, latest first."""
     b = request.app[BACKEND]
     seen = request[SIGHT]
     only = request.query.get("only", "")
@@ -317,7 +320,7 @@ async def calls(request: web.Request) -> web.Response:
 
 
 def _one_call(request: web.Request, name: str) -> Json:
-    """A call that is on or ended, with what happened to it."""
+    """Return an active or ended call with what happened to it."""
     b, seen = request.app[BACKEND], request[SIGHT]
     story = b.history.story(name)
     found = b.floor.calls.get(name)
@@ -352,9 +355,9 @@ def _find_waiting(b: Backend, name: str, what: str) -> Call:
 
 
 async def move_call(request: web.Request) -> web.Response:
-    """``POST /api/calls/{id}/move``: to another queue, to an agent first, to a priority.
+    """``POST /api/calls/{id}/move``: to another queue, to an agent first, or to a priority.
 
-    Of a talk: to a queue or an agent, as its agent would transfer it.
+    A connected call is transferred to a queue or an agent, as its agent would do it.
     """
     b = request.app[BACKEND]
     body = await read_object(request, {"queue": str, "agent": str, "priority": int})
@@ -377,10 +380,10 @@ async def move_call(request: web.Request) -> web.Response:
 
 
 def ask_for_talk(request: web.Request, call: Call, wish: TalkWish, body: Json) -> None:
-    """Have something done with a talk.
+    """Request an action on a conversation.
 
     Raises:
-        ApiProblem: 409, with the reason why it can't be.
+        ApiProblem: 409, with the reason why it is not possible.
     """
     b = request.app[BACKEND]
     event = TalkRequested(
@@ -397,7 +400,7 @@ def ask_for_talk(request: web.Request, call: Call, wish: TalkWish, body: Json) -
 
 
 def _check_move(b: Backend, call: Call, body: Json) -> None:
-    """Say no here, with a reason, to what the core would pass over with a note."""
+    """Refuse here, with a reason, what the core would ignore with a note."""
     if not body:
         raise ApiProblem(422, "wrong-body", "say where to: queue, agent or priority")
     name = body.get("queue", call.queue.id)
@@ -413,7 +416,7 @@ def _check_move(b: Backend, call: Call, body: Json) -> None:
 
 
 async def end_call(request: web.Request) -> web.Response:
-    """``DELETE /api/calls/{id}``: hang up on a caller who waits, or end a conversation."""
+    """``DELETE /api/calls/{id}``: hang up a waiting caller, or end a conversation."""
     b = request.app[BACKEND]
     await read_object(request, {})
     name = request.match_info["id"]

@@ -1,4 +1,4 @@
-"""aiohttp's server, made to answer strangers in few words of ours and to read nothing of theirs in vain."""
+"""aiohttp's server, adapted to give strangers brief answers and read no needless data."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from callrouter.api.problems import REFUSALS, ApiProblem, Handler
 from callrouter.api.refusals import Refusals
 
 LINGER: Final = 1.0
-"""Seconds for which the rest of a body that is not wanted is still read, so that a client that was let
-in reads the answer before its connection is reset."""
+"""Seconds for which the rest of an unwanted body is still read, so that an authenticated client can
+read the answer before its connection is reset.
+"""
 HEADERS: Final = {
     "Server": "callrouter",
     "Cache-Control": "no-store",
@@ -25,16 +26,16 @@ HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-"""Sent with every answer, where it has not its own. No versions: they tell which attack to try."""
+"""Default headers of every answer. No versions: they tell an attacker what to try."""
 _LOGGERS: Final = ("aiohttp.server", "aiohttp.websocket", "aiohttp.web", "aiohttp.internal")
 
 
 _SECURE: Final = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-"""Sent over TLS besides: a browser does not come back without."""
+"""Added over TLS: browsers will then insist on it."""
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """A signal of aiohttp's: called before the head of a response is sent."""
+    """Add our headers. An aiohttp signal, sent before the head of a response."""
     response.headers["Server"] = HEADERS["Server"]
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
@@ -43,27 +44,27 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 class Quiet:
-    """Holds aiohttp's own loggers to the measure of `Refusals`."""
+    """Applies the rate limits of `Refusals` to aiohttp's own loggers."""
 
     def __init__(self, refusals: Refusals) -> None:
         self._refusals = refusals
 
     def listen(self) -> None:
-        """Begin."""
+        """Start filtering."""
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self.filter)
 
     def leave(self) -> None:
-        """End."""
+        """Stop filtering."""
         for name in _LOGGERS:
             logging.getLogger(name).removeFilter(self.filter)
 
     async def leave_with(self, _app: web.Application) -> None:
-        """A signal of aiohttp's: the application is done."""
+        """Stop filtering. An aiohttp signal, sent when the application is done."""
         self.leave()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Bytes that are no HTTP are answered 400, and are worth no traceback: anyone can send them."""
+        """Drop tracebacks for invalid HTTP: it is answered 400, and any stranger can send it."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError | web.RequestPayloadError):
             return False
@@ -71,7 +72,7 @@ class Quiet:
 
 
 class _Protocol(RequestHandler):
-    """aiohttp's protocol of one connection, with our words for what is no HTTP."""
+    """aiohttp's protocol of one connection, with our own answers to invalid HTTP."""
 
     __slots__ = ("_refusals",)
 
@@ -86,9 +87,9 @@ class _Protocol(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what never came to a route, or failed outside of it."""
+        """Answer a request that never reached a route or failed outside one."""
         if isinstance(exc, ConnectionError):
-            raise exc  # gone before its answer: nothing is left to be said
+            raise exc  # the client is gone: there is nothing left to answer
         if exc is not None and not isinstance(exc, HttpProcessingError):
             self._refusals.failed(request, exc)
             problem = ApiProblem(500, "fault", "a fault in callrouter; its log has the details")
@@ -107,7 +108,7 @@ class _Protocol(RequestHandler):
 
 
 class _Server(web.Server):
-    """Makes a `_Protocol` for each connection."""
+    """Creates a `_Protocol` for each connection."""
 
     def __init__(self, refusals: Refusals, made: web.Server) -> None:
         super().__init__(self._answer, request_factory=made.request_factory, **made._kwargs)
@@ -115,7 +116,7 @@ class _Server(web.Server):
         self._inner = made.request_handler
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request; aiohttp looks at ``Expect`` before any of our middlewares."""
+        """Answer a request. aiohttp handles ``Expect`` before any of our middlewares."""
         try:
             return await self._inner(request)
         except web.HTTPExpectationFailed:
@@ -130,9 +131,9 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """What serves the application.
+    """Runs the application.
 
-    Bodies are passed on as they come: none is taken that is compressed, so none is unpacked either.
+    Bodies are passed on as received: compressed ones are refused, so none is unpacked.
     """
 
     def __init__(self, app: web.Application, *, keepalive_timeout: float) -> None:
@@ -151,7 +152,7 @@ class Runner(web.AppRunner):
 
 @web.middleware
 async def read_no_more(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Read nothing of a stranger's body: the connection is closed with the answer."""
+    """Do not read a stranger's body: close the connection with the answer."""
     response = await handler(request)
     if request.can_read_body and not request.get(KNOWN, False) and not response.prepared:
         await _hang_up(request, response)
@@ -159,7 +160,7 @@ async def read_no_more(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 async def _hang_up(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Send an answer and close the connection: what else comes on it is not read."""
+    """Send an answer and close the connection without reading any further data."""
     response.force_close()
     with contextlib.suppress(ConnectionError):  # gone before its answer
         await response.prepare(request)

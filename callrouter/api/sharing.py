@@ -1,4 +1,4 @@
-"""Expensive answers: made one at a time, and once for all who ask at the same time."""
+"""Expensive answers: computed one at a time, and once for all simultaneous requests."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ T = TypeVar("T")
 _Key: TypeAlias = tuple[str, str]
 
 PER_SECOND: Final = 100.0
-"""Requests a second of one token, over time. A list counts one more for every slice of it."""
+"""Requests per second and token, on average. A list costs one more per slice."""
 BURST: Final = 500.0
-"""Requests of one token at once."""
+"""Burst of requests of one token."""
 MOST_REST: Final = 3.0
-"""Seconds between two answers at most."""
+"""Maximum pause between two answers, in seconds."""
 _MOST_TOKENS: Final = 1000
-"""Tokens whose use is remembered; there are as many as the configuration has."""
+"""Tokens whose use is remembered. There are only as many as the configuration has."""
 
 
 class Shared(Generic[T]):
-    """Makes answers one after the other.
+    """Computes answers one after the other.
 
-    Those who ask for the same before it is begun get one answer. Those who ask while it is being made
-    get the next one, so that what a client has just changed is in what it reads.
+    Requests for the same key share the next answer that has not been started yet. A request that
+    arrives while an answer is being computed gets the one after it. So each answer is started after
+    its request arrived, and a client always reads its own changes.
 
     Args:
-        rest: after an answer that took so long, the next is begun this many times as long later,
-            `MOST_REST` at most. Thus readers take a part of the machine's time, and never all of it.
+        rest: after an answer, the next one waits this multiple of the time it took, `MOST_REST` at
+            most. So readers get a share of the machine's time but never all of it.
     """
 
     def __init__(self, rest: float) -> None:
@@ -43,24 +44,25 @@ class Shared(Generic[T]):
         self._not_before = 0.0
 
     def is_coming(self, key: Hashable) -> bool:
-        """Whether an answer of this key is about to be made."""
+        """Return whether an answer for this key is waiting to be started."""
         return key in self._next
 
     async def answer(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        """Have an answer made, or share the one that is about to be.
+        """Compute an answer, or share the one waiting to be started.
 
         Args:
-            key: tells answers apart; who asks with the same key must be allowed to see the same.
-            make: makes it.
+            key: identifies the answer; all callers with the same key must be allowed to see the
+                same.
+            make: computes it.
 
         Raises:
-            Exception: what `make` raised.
+            Exception: raised by `make`.
         """
         task = self._next.get(key)
         if task is None:
             loop = asyncio.get_running_loop()
             task = self._next[key] = loop.create_task(self._make(key, make), name="an answer")
-            self._all.add(task)  # asyncio itself holds none
+            self._all.add(task)  # asyncio keeps only a weak reference
             task.add_done_callback(self._made)
         return await asyncio.shield(task)
 
@@ -80,20 +82,22 @@ class Shared(Generic[T]):
     def _made(self, task: asyncio.Task[T]) -> None:
         self._all.discard(task)
         if not task.cancelled():
-            task.exception()  # told to those who wait; should none be left, it is no news
+            # Waiting requests get the error themselves. Reading it here keeps asyncio quiet if none
+            # is left.
+            task.exception()
 
 
 def _key(caller: Caller) -> _Key:
-    """A user of this machine may be called like a token."""
+    """Return a key that keeps a local user and a token of the same name apart."""
     return (caller.user, caller.name)
 
 
 class Rates:
-    """How much each token may ask, and each user at the socket, whatever connections they come by."""
+    """Rate limit of each token, and of each user at the socket, over all their connections."""
 
     def __init__(self) -> None:
         self._left: dict[_Key, tuple[float, float]] = {}
-        """What is left of the burst, and when that was."""
+        """What is left of the burst, and the time of that figure."""
 
     def take(self, caller: Caller, cost: float = 1.0) -> None:
         """Count a request.
@@ -115,7 +119,7 @@ class Rates:
         self._left[_key(caller)] = (left - cost, now)
 
     def charge(self, caller: Caller, cost: float) -> None:
-        """Count what an answer cost beyond its request; it is paid for by the next ones."""
+        """Charge the cost of an answer beyond its request. The next requests pay for it."""
         if not caller.unlimited:
             now = asyncio.get_running_loop().time()
             self._left[_key(caller)] = (self._now(_key(caller), now) - cost, now)
@@ -129,9 +133,11 @@ class Rates:
 
 RATES: Final = web.AppKey("rates", Rates)
 LISTS: Final = web.AppKey("lists", Shared[bytes])
-"""Lists and explanations, which are made on the loop, in slices."""
+"""Lists and explanations, computed on the loop in slices."""
 FILES: Final = web.AppKey("files", Shared[bytes])
-"""What is read from the configuration's files, in a thread."""
+"""Answers read from the configuration files, in a thread."""
 LISTS_REST: Final = 1.0
 FILES_REST: Final = 9.0
-"""See `Shared`: who reads the files over and over has a tenth of a thread, or somewhat more of large ones."""
+"""See `Shared`: a client that reads the files all the time gets a tenth of a thread, a little more
+if they are large.
+"""

@@ -1,7 +1,7 @@
-"""Slows down callers whose tokens are wrong, by address; those with a right token never wait.
+"""Delays addresses that send wrong tokens. Requests with a valid token never wait.
 
-A token has 128 bits, so guessing is hopeless at any speed. What is slowed is the load, and what is written
-down is that someone tries.
+A token has 128 bits, so guessing is hopeless at any speed. The point is to limit the load and to
+log the attempts.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import Final
 
 FREE: Final = 10
-"""Wrong tokens of one address that are answered at once, within `FORGOTTEN_AFTER`."""
+"""Wrong tokens from one address answered at once, within `FORGOTTEN_AFTER`."""
 PAUSE: Final = 0.25
-"""Seconds until an answer after that."""
+"""Seconds of delay for each answer after that."""
 MOST_OF_ONE: Final = 4
-"""Requests of one address that wait at once: with `PAUSE`, 16 tries a second."""
+"""Delayed requests of one address at a time: with `PAUSE`, 16 attempts per second."""
 FORGOTTEN_AFTER: Final = 60.0
-"""Seconds without a wrong token after which an address starts over."""
+"""Seconds without a wrong token after which an address starts afresh."""
 MOST_PAUSED: Final = 50
-"""Requests that wait at once. Each holds a connection, so more are answered at once, with 429."""
+"""Delayed requests at a time. Each occupies a connection, so any more get 429 at once."""
 MOST_ADDRESSES: Final = 5_000
-"""Addresses that are remembered; the one that was quiet for the longest is forgotten first."""
+"""Addresses remembered. The one quiet for the longest is forgotten first."""
 
 
 @dataclass(slots=True)
@@ -34,10 +34,10 @@ class _Tries:
 
 
 class WrongTokens:
-    """Remembers who has used wrong tokens lately.
+    """Remembers the addresses that recently used wrong tokens.
 
     Attributes:
-        slowed: requests that had to wait, or were answered 429.
+        slowed: requests that were delayed or answered 429.
     """
 
     def __init__(self) -> None:
@@ -46,10 +46,10 @@ class WrongTokens:
         self._paused = 0
 
     async def refused(self, remote: str | None) -> bool:
-        """Take note of a wrong token from an address, and wait if there were too many.
+        """Note a wrong token from an address, and wait if there were too many.
 
         Returns:
-            Whether the answer is to be 429, since too many wait already.
+            Whether to answer 429, since too many requests are waiting already.
         """
         loop = asyncio.get_running_loop()
         tries = self._of(_network(remote), loop.time())
@@ -80,7 +80,7 @@ class WrongTokens:
 
 
 def _network(remote: str | None) -> str:
-    """An IPv4 address, or the /64 of an IPv6 one: that is what one subscriber has (RFC 6177)."""
+    """Return an IPv4 address, or the /64 of an IPv6 one: what one subscriber has (RFC 6177)."""
     try:
         address = ipaddress.ip_address((remote or "").partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""``/api/agents/{id}/call/…``: hold and transfer, for the agent who has the call or whoever helps them."""
+"""``/api/agents/{id}/call/…``: hold and transfer, for the call's agent or a supervisor."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from callrouter.model.events import TalkWish
 
 
 def add_talk_routes(app: web.Application) -> None:
-    """The routes of this module."""
+    """Add the routes of this module."""
     app.add_routes(
         [web.post(f"/api/agents/{{id}}/call/{wish.value}", _asking_for(wish)) for wish in TalkWish]
     )
 
 
 def _asking_for(wish: TalkWish) -> Callable[[web.Request], Any]:
-    """``POST /api/agents/{id}/call/hold`` and so on: the call as it now is."""
+    """``POST /api/agents/{id}/call/hold`` and so on: answers with the call as it is now."""
     fields = {"call": str}
     if wish in {TalkWish.TRANSFER, TalkWish.CONSULT}:
         fields |= {"queue": str, "agent": str}
@@ -45,7 +45,7 @@ def _asking_for(wish: TalkWish) -> Callable[[web.Request], Any]:
 
 
 def _call_of(agent: Agent, wanted: str) -> Call:
-    """The call that an agent has; of several the one that is named."""
+    """Return the agent's call; if they have several, the named one."""
     calls = {
         offer.call.id: offer.call
         for offer in agent.offers.values()

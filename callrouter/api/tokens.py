@@ -1,4 +1,4 @@
-"""The API tokens, and who they let in. Imports nothing of HTTP: the daemon needs them before it."""
+"""The API tokens and their callers. Imports no HTTP, since the daemon needs them earlier."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from callrouter.settings import ApiToken, Role, TokenRole
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever made a request; `name` goes into the records of what they asked for."""
+    """The caller of a request. `name` appears in the records of what they request."""
 
     name: str
     role: TokenRole
     user: str = ""
-    """The user of this machine who asks over the Unix socket; empty for all other callers."""
+    """The local user behind a request over the Unix socket; empty for other callers."""
     agent: str = ""
-    """The agent for whom a token of role ``agent`` acts."""
+    """The agent that a token with the role ``agent`` acts for."""
     queues: tuple[str, ...] = ()
-    """The queues to which a token of role ``supervisor`` is limited; empty: none."""
+    """The queues to which a ``supervisor`` token is limited; empty: no limit."""
     key: bytes = field(default=b"", repr=False)
-    """The token's digest: two callers are equal only if they use the same token with the same rights."""
+    """Digest of the token: two callers are equal only with the same token and the same rights."""
 
     @property
     def local(self) -> bool:
-        """Whether it is the command line."""
+        """Whether the caller is the command line."""
         return bool(self.user)
 
     @property
     def unlimited(self) -> bool:
-        """Whether no rate holds: the command line of root, of the daemon's user, or of an admin.
+        """Whether no rate limit applies: the command line of root, the daemon's user or an admin.
 
-        Another user who is let in at the socket has the same limits as a token.
+        Any other user allowed on the socket has the same limits as a token.
         """
         return self.local and self.role == "admin"
 
     @property
     def person(self) -> str:
-        """Whom to put a change down to."""
+        """The name to record with a change."""
         return self.user or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Users of this machine who may use the Unix socket, besides root and our own user."""
+    """Local users who may use the Unix socket, besides root and our own user."""
 
     gid: int
     role: Role
@@ -57,7 +57,7 @@ class Tokens:
 
     Attributes:
         changed: called after each change of the tokens.
-        neighbours: the group that is let in at the Unix socket; None: no group is.
+        neighbours: the group allowed on the Unix socket; None: no group is.
     """
 
     neighbours: Neighbours | None = None
@@ -67,19 +67,19 @@ class Tokens:
         self.use(tokens)
 
     def use(self, tokens: Iterable[ApiToken]) -> None:
-        """Only these count from now on."""
+        """Replace all tokens."""
         self._known = [_caller(item) for item in tokens]
         self.changed()
 
     def holds(self, caller: Caller) -> bool:
-        """Whether a token that was let in is still known, with the same rights."""
+        """Return whether an accepted token is still valid, with the same rights."""
         return caller in self._known
 
     def __bool__(self) -> bool:
         return bool(self._known)
 
     def find(self, token: str) -> Caller | None:
-        """Whose token it is. Takes as long for a near miss as for any other."""
+        """Return the caller of a token. Takes constant time, even for a near miss."""
         digest = _digest(token)
         found = None
         for caller in self._known:

@@ -1,7 +1,7 @@
-"""What is on the floor, as the API shows it.
+"""The JSON views of the floor.
 
-Durations are numbers of seconds and end in ``_s``; moments are ISO 8601 in UTC; what is not so is
-null. Questions do not write: nothing here changes the floor.
+Durations are numbers of seconds and end in ``_s``; times are ISO 8601 in UTC; what does not apply
+is null. Views only read the floor.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from callrouter.model.events import Reached
 from callrouter.model.table import DeviceSpec, PauseSpec
 
 _NEAREST = (Reached.IDLE, Reached.IN_USE, Reached.BUSY, Reached.UNREACHABLE)
-"""Of what several PBXes say of a phone, the first of these counts."""
+"""If several PBXes report different states of a phone, the first of these wins."""
 
 
 # ---------------------------------------------------------------- agents
 
 
 def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json:
-    """An agent, as ``GET /api/agents/{id}`` gives it."""
+    """Return an agent as in ``GET /api/agents/{id}``."""
     state = agents.state(floor, agent)
     calls = [offer.call.id for offer in agent.offers.values()]
     return {
@@ -61,7 +61,7 @@ def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json
 
 
 def _until(floor: Floor, agent: Agent) -> Json:
-    """When the pause or the wrap-up is over by itself, and what comes then."""
+    """Return when the pause or wrap-up ends by itself, and what follows."""
     if agent.pause is not None:
         ends = wishes.pause_ends(floor, agent)
         then = floor.table.pauses[agent.pause].then.value if ends is not None else None
@@ -70,7 +70,7 @@ def _until(floor: Floor, agent: Agent) -> Json:
 
 
 def device_view(floor: Floor, device: DeviceSpec) -> Json:
-    """A phone of an agent. The owner's number is nobody else's business and is masked."""
+    """Return a phone of an agent. The number is private to its owner and is masked."""
     best = min(
         (agents.reached(floor, device, pbx) for pbx in device.pbxes),
         key=_NEAREST.index,
@@ -89,14 +89,14 @@ def device_view(floor: Floor, device: DeviceSpec) -> Json:
 
 
 def _pending(agent: Agent) -> str | None:
-    """What was asked for and takes effect after the call."""
+    """Return what was requested and takes effect after the call."""
     if agent.pending_sign_out:
         return "sign-out"
     return "pause" if agent.pending_pause is not None else None
 
 
 def _reason(floor: Floor, agent: Agent, state: AgentState, now: float) -> str | None:
-    """Why the agent is in a state that needs a word more."""
+    """Return the reason, for states that need one."""
     if state is AgentState.PAUSED:
         return agent.pause or None
     if state is AgentState.OFFLINE and agent.signed_in:
@@ -111,10 +111,10 @@ def _reason(floor: Floor, agent: Agent, state: AgentState, now: float) -> str | 
 
 
 def queue_view(queue: Queue, history: History, now: float) -> Json:
-    """A queue, as ``GET /api/queues/{id}`` gives it."""
+    """Return a queue as in ``GET /api/queues/{id}``."""
     grouped: dict[str, list[str]] = {state.value: [] for state in AgentState}
     for member in queue.members.values():
-        # `shown` is the state as the last step left it: ten thousand members cost a millisecond.
+        # `shown` is the state after the last step, so that ten thousand members cost a millisecond.
         grouped[member.agent.shown.value].append(member.agent.id)
     talking = sum(
         offer.talked_since is not None and offer.call.queue is queue
@@ -138,9 +138,9 @@ def queue_view(queue: Queue, history: History, now: float) -> Json:
 
 
 def _free(queue: Queue) -> int:
-    """Agents who could be rung now for a caller who waits; while none does, for any caller.
+    """Return the number of agents who could be rung now for a waiting call, or for any if none waits.
 
-    An agent who is available through another telephone system than the callers came by is not one.
+    Agents available only through another PBX than the callers' are not counted.
     """
     there = {call.pbx for call in queue.waiting.values()}
     free = (member.agent for member in queue.members.values() if member.agent.open)
@@ -148,7 +148,7 @@ def _free(queue: Queue) -> int:
 
 
 def waiting_view(call: Call, place: int, now: float) -> Json:
-    """A caller in line. `place` counts from 1."""
+    """Return a waiting caller. `place` counts from 1."""
     return {
         "call": call.id,
         "position": place,
@@ -162,7 +162,7 @@ def waiting_view(call: Call, place: int, now: float) -> Json:
 
 
 def day_view(day: Day) -> Json:
-    """A queue's counts since midnight."""
+    """Return a queue's totals since midnight."""
     return {
         "entered": day.entered,
         "answered": day.answered,
@@ -176,14 +176,14 @@ def day_view(day: Day) -> Json:
 
 
 def _call_state(call: Call) -> str:
-    """The call's state for people: a call that waits while a phone rings is ``ringing``."""
+    """Return the displayed state: a waiting call for which a phone rings is ``ringing``."""
     if call.state is CallState.WAITING and call.offers:
         return "ringing"
     return call.state.value
 
 
 def call_view(call: Call, now: float) -> Json:
-    """A call that is on, as ``GET /api/calls/{id}`` gives it."""
+    """Return an active call as in ``GET /api/calls/{id}``."""
     offers = list(call.offers.values())
     offers += [offer for offer in (call.winner, call.consult) if offer is not None]
     talking = call.connected_at
@@ -211,7 +211,7 @@ def call_view(call: Call, now: float) -> Json:
 
 
 def offer_view(offer: Offer, now: float) -> Json:
-    """An agent who is rung for a call, or talks on it."""
+    """Return an agent who is being rung for a call or connected to it."""
     return {
         "id": offer.id,
         "agent": offer.agent.id,
@@ -223,7 +223,7 @@ def offer_view(offer: Offer, now: float) -> Json:
 
 
 def ended_view(story: Story) -> Json:
-    """A call that is over; the same keys as `call_view`."""
+    """Return an ended call, with the same keys as `call_view`."""
     return {
         "id": story.call,
         "pbx": None,
@@ -248,7 +248,7 @@ def ended_view(story: Story) -> Json:
 
 
 def pause_view(spec: PauseSpec) -> Json:
-    """A reason that a pause may have."""
+    """Return a configured pause reason."""
     return {
         "reason": spec.reason,
         "longest_s": spec.longest,
@@ -258,7 +258,7 @@ def pause_view(spec: PauseSpec) -> Json:
 
 
 def decisions(story: Story | None) -> list[Json]:
-    """What happened to a call, oldest first."""
+    """Return what happened to a call, oldest first."""
     return [named(record) for record in story.decisions] if story is not None else []
 
 
@@ -266,7 +266,7 @@ def decisions(story: Story | None) -> list[Json]:
 
 
 def seen_queue(view: Json, sight: Sight) -> Json:
-    """A queue as a caller sees it: an agent's token sees no names of others and no numbers."""
+    """Return a queue as the caller may see it: for an agent, no other names and no numbers."""
     if not sight.masked:
         return view
     own = {sight.agent} if sight.agent else set()
@@ -287,7 +287,10 @@ def _seen_waiting(view: Json, own: set[str]) -> Json:
 
 
 def seen_call(view: Json, sight: Sight, *, own: bool) -> Json:
-    """A call as a caller sees it; `own`: the caller's agent is rung for it or talks on it."""
+    """Return a call as the caller may see it.
+
+    `own`: it rings or is connected to the caller's agent.
+    """
     if not sight.masked:
         return view
     offers = [offer for offer in view["offers"] if offer["agent"] == sight.agent]
@@ -303,7 +306,7 @@ def seen_call(view: Json, sight: Sight, *, own: bool) -> Json:
 def every_agent(
     floor: Floor, history: History, now: float, sight: Sight = EVERYTHING
 ) -> Iterator[Json]:
-    """All agents that are seen, by id."""
+    """Yield all visible agents, by id."""
     return (
         agent_view(floor, floor.agents[i], history, now)
         for i in _there(floor.agents)
@@ -314,7 +317,7 @@ def every_agent(
 def every_queue(
     floor: Floor, history: History, now: float, sight: Sight = EVERYTHING
 ) -> Iterator[Json]:
-    """All queues that are seen, by id."""
+    """Yield all visible queues, by id."""
     return (
         seen_queue(queue_view(floor.queues[i], history, now), sight)
         for i in _there(floor.queues)
@@ -323,7 +326,7 @@ def every_queue(
 
 
 def every_call(floor: Floor, now: float, sight: Sight = EVERYTHING) -> Iterator[Json]:
-    """All calls that are on and seen, the longest in the house first."""
+    """Yield all visible active calls, oldest first."""
     calls = sorted(floor.calls.values(), key=lambda call: (call.entered_at, call.seq))
     return (
         seen_call(call_view(call, now), sight, own=sight.owns_call(call))
@@ -333,7 +336,7 @@ def every_call(floor: Floor, now: float, sight: Sight = EVERYTHING) -> Iterator[
 
 
 def every_ended(history: History, sight: Sight = EVERYTHING) -> Iterator[Json]:
-    """The calls that ended last and are seen."""
+    """Yield the visible calls that ended recently."""
     return (
         seen_call(ended_view(story), sight, own=True)
         for story in history.ended()
@@ -342,12 +345,12 @@ def every_ended(history: History, sight: Sight = EVERYTHING) -> Iterator[Json]:
 
 
 def _there(items: dict[str, Agent] | dict[str, Queue]) -> Iterable[str]:
-    """The ids that are still there when their turn comes: the floor moves while a view is made."""
+    """Yield ids that still exist when their turn comes: the floor changes while a view is built."""
     return (i for i in sorted(items) if i in items)
 
 
 def counts(floor: Floor) -> Json:
-    """How many of everything."""
+    """Return the totals of everything."""
     by_agent = {state.value: 0 for state in AgentState}
     for agent in floor.agents.values():
         by_agent[agent.shown.value] += 1

@@ -1,7 +1,7 @@
-"""What is kept for `why`: every decision on every call, and what each agent was doing meanwhile.
+"""The journal behind `why`: every decision on every call, and each agent's states at the time.
 
-Taking in is cheap, since every offer pays for it; who was passed over, and why, is worked out when
-somebody asks (`callrouter.api.whyanswer`).
+Recording must be cheap, since every offer pays for it. Who was passed over and why is worked out on
+request (`callrouter.api.whyanswer`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from callrouter.model.commands import Decided, Happened, Record, Told
 from callrouter.model.table import SignIn
 
 KEPT: Final = 5000
-"""Ended calls that are kept."""
+"""Number of ended calls kept."""
 KEPT_FOR: Final = 24 * 3600.0
 """Seconds for which an ended call is kept."""
 DECISIONS: Final = 100
-"""The last decisions kept for each call."""
+"""Number of recent decisions kept for each call."""
 STEPS: Final = 5 * DECISIONS
-"""The last steps kept for each call: an offer is decided, placed, rings, is taken and ends."""
+"""Recent steps kept for each call: an offer is decided, made, rings, is accepted and ends."""
 STATES: Final = 300
-"""The last changes of state kept for each agent."""
+"""Number of recent state changes kept for each agent."""
 BUNCH: Final = 256
-"""Things told that are laid aside before they are sorted in: a quarter of a millisecond's work."""
+"""Items queued before they are sorted in as one batch: a quarter of a millisecond's work."""
 ENOUGH: Final = "kept are the last 5,000 calls of the last 24 h, since the daemon was started"
 
 Members: TypeAlias = Mapping[str, Membership]
@@ -45,52 +45,53 @@ _ENDS: Final = frozenset(
 _MEMBERS_CHANGE: Final = frozenset({Happened.RELOADED, Happened.RELOADING, Happened.SHIFT})
 _BEGINS: Final = frozenset({Happened.RULE, Happened.ENTERED})
 _ABOUT_AGENTS: Final = frozenset({Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED})
-# To look a member of an Enum up takes as long as to keep a record.
+# Looking up an Enum member takes as long as storing a record, so do it once.
 _STATE: Final = Happened.STATE
 _OFFER_ENDED: Final = Happened.OFFER_ENDED
 _MOST_WORDS: Final = 60_000
 _CUT_AT: Final = STATES + STATES // 4
-"""Shortened seldom, so that it costs nothing."""
+"""Trim rarely, so that trimming costs next to nothing."""
 _NOBODY: Final[Members] = {}
 
 
 Step: TypeAlias = tuple[int, Record | Decided, Members]
-"""One thing told about a call: its number in the order of all that was told, what it was, and, at a
-decision, the members of the queue. The number is 0 where it is not kept."""
+"""One item about a call: its serial number over all items, the item and, for a decision, the
+members of the queue. The serial number is 0 if it is not kept.
+"""
 
 
 @dataclass(slots=True)
 class Trail:
-    """Everything told about a call; `ended_at` None while it is on."""
+    """Everything recorded about a call; `ended_at` is None while it is active."""
 
     call: str
     began: float
     serial: int
     kept: list[Record | Step] = field(default_factory=list)
-    """Bare records where their number says nothing: every offer makes five."""
+    """Records without a serial number are stored bare: every offer makes five."""
     left_out: int = 0
-    """Steps that are no longer kept."""
+    """Number of steps no longer kept."""
     ended_at: float | None = None
 
     def shorten(self) -> None:
-        """Forget the first of too many steps."""
+        """Drop the oldest steps beyond the limit."""
         self.left_out += len(self.kept) - STEPS
         del self.kept[:-STEPS]
 
     def steps(self) -> list[Step]:
-        """Everything, oldest first."""
+        """Return all steps, oldest first."""
         return [(0, item, _NOBODY) if isinstance(item, Record) else item for item in self.kept]
 
 
 class Standing(NamedTuple):
-    """What an agent was doing: a value of `AgentState`, and the word more that it needs."""
+    """What an agent was doing: a value of `AgentState`, and its reason if it needs one."""
 
     state: str
     why: str
 
 
 class Timeline:
-    """An agent's last changes of state, by serial. Two arrays: at 10,000 agents, 35 MB."""
+    """An agent's recent state changes by serial number. Two arrays: 35 MB for 10,000 agents."""
 
     __slots__ = ("codes", "cut", "serials")
 
@@ -100,13 +101,13 @@ class Timeline:
         self.cut = False
 
     def shorten(self) -> None:
-        """Forget the first of too many changes."""
+        """Drop the oldest changes beyond the limit."""
         del self.serials[:-STATES], self.codes[:-STATES]
         self.cut = True
 
 
 class Ambiguous(Exception):  # noqa: N818 - named for what is wrong
-    """A part of an id that several calls have; `trails` are some of them."""
+    """A partial id that matches several calls; `trails` are some of them."""
 
     def __init__(self, part: str, trails: list[Trail]) -> None:
         super().__init__(part)
@@ -117,7 +118,7 @@ class Journal:
     """Listens to the runtime and keeps what `why` needs, bounded in number and age.
 
     Args:
-        floor: where queues' members are looked up.
+        floor: source of the members of queues.
     """
 
     def __init__(self, floor: Floor) -> None:
@@ -133,9 +134,10 @@ class Journal:
         self._learn_members()
 
     def listen(self, item: Told) -> None:
-        """Take something in.
+        """Record an item.
 
-        It is only laid aside here: sorted in bunches, while the code for it is warm, it costs a third.
+        It is only queued here. Sorting in a batch, while its code is in the CPU's cache, costs a
+        third.
         """
         self._laid_aside.append(item)
         if len(self._laid_aside) >= BUNCH:
@@ -150,7 +152,7 @@ class Journal:
                 self._timelines[item.agent] = was
 
     def sort_in(self) -> None:
-        """Bring everything up to date; whoever asks does this first."""
+        """Process the queued items. Call this before reading."""
         items, self._laid_aside = self._laid_aside, []
         codes, stands = self._codes, self._stands
         for serial, item in enumerate(items, self._serial + 1):
@@ -182,19 +184,21 @@ class Journal:
         return self._code(str(record.detail[0]), str(record.detail[1]))
 
     def _apart(self, record: Record) -> None:
-        """About no call that is on."""
+        """Process a record that is not about an active call."""
         if record.call:
             self._unknown(record)
         elif record.kind in _ABOUT_AGENTS:
             self._about_agent(record)
 
-    # ------------------------------------------------------------ asking
+    # ------------------------------------------------------------ reading
 
     def find(self, part: str) -> Trail | None:
-        """The call of this id, or whose id alone begins or ends so; ``last``: who came last.
+        """Return the call with this id, or whose id starts or ends with it.
+
+        ``last``: the latest call.
 
         Raises:
-            Ambiguous: several calls are meant.
+            Ambiguous: several calls match.
         """
         self.sort_in()
         if part == "last":
@@ -212,7 +216,7 @@ class Journal:
         return found[0] if found else None
 
     def standing(self, agent: str, serial: int) -> Standing | None:
-        """What an agent was doing just before `serial`; None: it is not kept any more."""
+        """Return what an agent was doing just before `serial`; None: no longer kept."""
         timeline = self._timelines.get(agent)
         if timeline is not None:
             place = bisect_left(timeline.serials, serial) - 1
@@ -225,7 +229,7 @@ class Journal:
         return Standing("offline", "no phone can ring" if always else "signed out")
 
     def standing_after(self, agent: str, serial: int) -> Standing | None:
-        """What an agent did next; None: nothing else."""
+        """Return what an agent did next; None: nothing else."""
         timeline = self._timelines.get(agent)
         if timeline is None:
             return None
@@ -236,10 +240,13 @@ class Journal:
         yield from self._ended.values()
         yield from self._live.values()
 
-    # ------------------------------------------------------------ taking in
+    # ------------------------------------------------------------ recording
 
     def _learn_members(self) -> None:
-        """Who is in which queue. A reload makes new mappings; an equal one is not kept twice."""
+        """Note the members of each queue.
+
+        A reload makes new mappings; equal ones are stored once.
+        """
         known = self._members
         self._members = {
             queue.id: known[queue.id] if known.get(queue.id) == queue.members else queue.members
@@ -247,9 +254,9 @@ class Journal:
         }
 
     def _code(self, state: str, why: str) -> int:
-        """The number under which a state and its reason are kept."""
+        """Return the number under which a state and its reason are stored."""
         standing = Standing(state, why)
-        if len(self._words) >= _MOST_WORDS:  # reasons are free text: some day it is enough
+        if len(self._words) >= _MOST_WORDS:  # reasons are free text, so there must be a limit
             standing = Standing(state, "")
         code = self._codes.setdefault(standing, len(self._words))
         if code == len(self._words):
@@ -266,7 +273,7 @@ class Journal:
             timeline.shorten()
 
     def _about_agent(self, record: Record) -> None:
-        """What changes why an agent is away while away they stay: no change of state is told."""
+        """Note a new reason for an absence that continues: it is not reported as a state change."""
         now = self.standing(record.agent, self._serial)
         if now is None:
             return
@@ -278,7 +285,7 @@ class Journal:
             self._stands(record.agent, self._code("paused", str(record.detail[0])))
 
     def _unknown(self, record: Record) -> None:
-        """About a call that is not on: it begins, goes on in another queue, or has ended."""
+        """Process a record about a call not in the journal: a new, requeued or ended one."""
         trail = self._ended.get(record.call)
         if record.kind in _BEGINS:
             trail = self._begin(record, trail)
@@ -286,7 +293,7 @@ class Journal:
             trail.kept.append((self._serial, record, _NOBODY))
 
     def _begin(self, record: Record, trail: Trail | None) -> Trail:
-        """A new trail, or the old one of a call that went on to another queue."""
+        """Return a new trail, or the old one of a call that went on to another queue."""
         if trail is None:
             trail = Trail(record.call, record.at, self._serial)
         else:
@@ -294,7 +301,8 @@ class Journal:
             trail.ended_at = None
         self._live[record.call] = trail
         if len(self._live) > 2 * len(self._floor.calls) + KEPT:
-            # Calls whose end was never told: a fault in the core swallows a step's records.
+            # Drop calls whose end was never reported: a fault in the core loses the records of its
+            # step.
             self._live = {k: v for k, v in self._live.items() if k in self._floor.calls}
         return trail
 

@@ -1,4 +1,4 @@
-"""The answer to ``why CALL``: what is kept in the journal, worked out and put into words."""
+"""Builds the answer to ``why CALL`` from the journal, in words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _H: Final = Happened
 
 
 async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Json:
-    """Everything about a call, for ``GET /api/calls/{id}/why``. Lets the loop turn in between."""
+    """Return everything about a call for ``GET /api/calls/{id}/why``.
+
+    Yields to the loop in between.
+    """
     steps = trail.steps()
     offers = offers_of(steps)
     outcomes: dict[str, str] = {}
@@ -45,12 +48,12 @@ async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Js
 
 
 def queue_of(trail: Trail) -> str:
-    """The queue that a call was in last."""
+    """Return the last queue of a call."""
     return next((told.queue for _, told, _ in reversed(trail.steps()) if told.queue), "")
 
 
 def _head(trail: Trail, steps: Iterable[Step]) -> Json:
-    """What the call is, as its records tell it."""
+    """Return the facts about the call itself, from its records."""
     head: Json = {
         "call": trail.call,
         "queue": "",
@@ -91,7 +94,7 @@ def _step(trail: Trail, record: Record, text: str) -> Json:
 
 
 def _line(record: Record, offers: dict[str, Offer]) -> str:
-    """What else happened to a call, in words; empty where an offer says it."""
+    """Describe another event of a call; empty if an offer already covers it."""
     d = record.detail
     match record.kind:
         case _H.RULE:
@@ -113,7 +116,7 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
             left = ended or _left(str(d[0]), str(d[1]))
             return f"left {record.queue} after {spoken(float(d[4]))}: {left}"
         case _H.COMPLETED | _H.TRANSFERRED if record.offer not in offers:
-            # Taken over in the middle of a talk, after a gap.
+            # Adopted while connected, after a gap.
             return f"talked with {record.agent or 'someone'}, over now"
         case _:
             return _seldom(record)
@@ -153,7 +156,7 @@ def _left(result: str, target: str) -> str:
 
 
 async def _now(floor: Floor, name: str, now: float) -> Json | None:
-    """Why a call that waits still does; None when it does not."""
+    """Return why a waiting call is still waiting; None: it is not waiting."""
     call = floor.calls.get(name)
     if call is None or call.state is not CallState.WAITING:
         return None

@@ -1,4 +1,4 @@
-"""One decision in words: who there was, who was rung, who was passed over for what reason."""
+"""Describes one decision: the candidates, the agent rung, and why others were passed over."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from callrouter.model.commands import Decided
 from callrouter.policies import REGISTRY
 
 SHOWN: Final = 20
-"""Names given for each reason of being passed over; the others are counted."""
+"""Names listed for each reason; the others are only counted."""
 BUNCH: Final = 500
-"""Members looked at in one go; between two bunches the loop serves calls."""
+"""Members examined in one batch; between two batches the loop serves calls."""
 
 
 async def decision(moment_: Look, offer: Offer, now: float) -> Json:
-    """One decision: who was rung and why, who was not and why, and what came of it."""
+    """Describe one decision: who was rung and why, who was not and why, and the outcome."""
     made = moment_.made
     result, words = outcome(moment_.journal, offer, now)
     return {
@@ -48,7 +48,7 @@ async def decision(moment_: Look, offer: Offer, now: float) -> Json:
 
 
 def _candidates(made: Decided, offer: Offer, outcomes: dict[str, str]) -> list[Json]:
-    """Whom there was to choose from, in order, with what ranked them."""
+    """Return the candidates in order, with the values that ranked them."""
     shown: list[Json] = []
     for ranks, idle_since, agent in sorted(made.ranked):
         idle = None if idle_since == NO_SAY else made.at - idle_since
@@ -65,7 +65,7 @@ def _candidates(made: Decided, offer: Offer, outcomes: dict[str, str]) -> list[J
 
 
 def _decided_words(made: Decided, offer: Offer) -> str:
-    """Why this agent, in a sentence."""
+    """Say in a sentence why this agent was chosen."""
     who = made.agent
     if made.by_agent:
         others = made.waiting
@@ -112,7 +112,7 @@ def _draws(name: str) -> bool:
 
 @dataclass(slots=True)
 class Look:
-    """A moment in which an agent was chosen, and what the others were doing in it."""
+    """The moment of a decision, with what the other agents were doing."""
 
     journal: Journal
     step: Step
@@ -121,7 +121,7 @@ class Look:
     outcomes: dict[str, str]
 
     def reasons(self) -> Iterator[tuple[str, str, str]]:
-        """Everyone in the queue but the one chosen: the agent, a stable word, words for people."""
+        """Yield every other agent of the queue, with a stable keyword and a reason in words."""
         candidates = {agent for _, _, agent in self.made.ranked}
         for agent, member in self.step[2].items():
             if agent != self.made.agent:
@@ -154,7 +154,7 @@ class Look:
 
 
 def opens_words(member: Membership) -> str:
-    """From when on a member is open to calls, by the queue's steps of widening."""
+    """Say from when a member is open to calls, by the queue's escalation steps."""
     widen = member.queue.spec.widen
     if member.tier <= len(widen):
         after = spoken(widen[member.tier - 1].after)
@@ -163,7 +163,7 @@ def opens_words(member: Membership) -> str:
 
 
 async def grouped(reasons: Iterable[tuple[str, str, str]]) -> list[Json]:
-    """By reason, the first names of each; ten thousand signed-out agents are one line."""
+    """Group by reason, with the first names of each: ten thousand signed-out agents are one line."""
     groups: dict[tuple[str, str], Json] = {}
     for number, (agent, kind, text) in enumerate(reasons, 1):
         group = groups.get((kind, text))

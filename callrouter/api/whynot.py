@@ -1,6 +1,6 @@
 """The answer to ``why-not AGENT [QUEUE]``: why an agent is not being offered calls right now.
 
-Reads the floor as it is; questions do not write.
+Only reads the floor.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from callrouter.core.waiting import preference
 from callrouter.policies import REGISTRY
 
 CALLS: Final = 8
-"""Waiting calls explained one by one; the others are counted."""
+"""Waiting calls explained individually; the others are only counted."""
 AHEAD: Final = 3
-"""Agents who are before this one that are named."""
+"""Number of agents ahead of this one that are named."""
 
 
 def answer(
     floor: Floor, agent: Agent, queue: Queue | None, now: float, sight: Sight = EVERYTHING
 ) -> Json:
-    """Why an agent is not rung, over all their queues that are seen or for one of them.
+    """Return why an agent is not rung, in all their visible queues or in one of them.
 
-    An agent's token is told how many agents are before its own, and not who they are.
+    An agent's token is told how many agents are ahead of its own, but not who they are.
     """
     own = list(_own(floor, agent, now))
     queues = [queue] if queue is not None else [m.queue for m in agent.memberships.values()]
@@ -65,7 +65,7 @@ def answer(
 
 
 def _own(floor: Floor, agent: Agent, now: float) -> Iterator[str]:
-    """Reasons that have nothing to do with any call; none for an agent who is available."""
+    """Yield the reasons unrelated to any call; none for an available agent."""
     known = agents.why_not(floor, agent, now)
     busy = len(agent.offers) >= agent.spec.capacity
     for reason in known:
@@ -74,7 +74,7 @@ def _own(floor: Floor, agent: Agent, now: float) -> Iterator[str]:
         else:
             yield reason
     if known and agents.open_pbxes(floor, agent):
-        # Some phone could ring; say of the others too why they could not.
+        # Some device could ring; also say why the others could not.
         yield from agents.device_reasons(floor, agent, now)
 
 
@@ -115,14 +115,14 @@ def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float, *, names: bo
 
 
 def _opens(queue: Queue, now: float) -> str:
-    """When a closed queue opens, in words; empty where that is not known."""
+    """Say when a closed queue opens; empty if unknown."""
     assert queue.spec.hours is not None  # noqa: S101 - else it is never closed
     at = queue.spec.hours.next_change(now)
     return f", and opens in {spoken(at - now)}" if at is not None else ""
 
 
 def _does_not_count(floor: Floor, agent: Agent, queue: Queue, now: float) -> Iterator[str]:
-    """The PBXes whose callers leave by `on_nobody`, although the agent is signed in and unpaused."""
+    """Yield the PBXes whose callers leave by `on_nobody` despite this signed-in, unpaused agent."""
     if not agents.present(agent):
         return
     for pbx in sorted(floor.up):
@@ -143,7 +143,7 @@ def _view(queue: Queue, lines: list[str], *, member: bool) -> Json:
 
 
 def _no_member(agent: Agent, queue: Queue, now: float) -> str:
-    """Not one of the queue's agents, or not at this hour."""
+    """Say that the agent is not a member of the queue, or not at this hour."""
     spec = queue.spec
     usual = any(item.agent == agent.id for item in spec.members)
     shifts = [s for s in spec.shifts if any(item.agent == agent.id for item in s.members)]
@@ -168,7 +168,7 @@ def _why_none(
 
 
 def _place(member: Membership, now: float, *, names: bool) -> str:
-    """Where an available agent stands in the queue's order, and who or how many are before them."""
+    """Say where an available agent stands in the queue's order, and who or how many are ahead."""
     agent, queue = member.agent, member.queue
     pbx = agent.open[0]
     there = [m for m in queue.members.values() if pbx in m.agent.open and m.tier == member.tier]
@@ -218,9 +218,9 @@ def _place(member: Membership, now: float, *, names: bool) -> str:
 def reason(
     floor: Floor, call: Call, member: Membership, now: float, *, names: bool = True
 ) -> tuple[str, str] | None:
-    """Why a waiting call does not ring a member of its queue now: a stable word, and words.
+    """Return why a waiting call does not ring a member now: a stable keyword, and words.
 
-    None: there is no reason, and it is about to. `names`: other agents may be named.
+    None: there is no reason, so it is about to ring. `names`: other agents may be named.
     """
     agent = member.agent
     if agent.id in call.offers:
@@ -250,7 +250,7 @@ def _away(floor: Floor, agent: Agent, now: float) -> tuple[str, str]:
 def _of_the_call(
     floor: Floor, call: Call, member: Membership, now: float, *, names: bool
 ) -> tuple[str, str] | None:
-    """Reasons that hold for every agent alike."""
+    """Return a reason that applies to every agent alike."""
     if call.state is not CallState.WAITING:
         return "later", f"this call is {call.state.value}"
     if call.pbx not in floor.up:
@@ -269,7 +269,7 @@ def _of_the_call(
 
 
 def _of_both(floor: Floor, call: Call, member: Membership, now: float) -> tuple[str, str] | None:
-    """Reasons between this call and this agent."""
+    """Return a reason that applies to this call and this agent."""
     agent = member.agent
     if call.pbx not in agent.open:
         return "other-pbx", f"has no phone that {call.pbx} can ring"

@@ -1,4 +1,4 @@
-"""What came of each offer of a call, read from its trail."""
+"""The outcome of each offer of a call, read from its trail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _H: Final = Happened
 
 @dataclass(slots=True)
 class Offer:
-    """What came of a decision."""
+    """The outcome of a decision."""
 
     made: Decided
     serial: int
@@ -25,26 +25,26 @@ class Offer:
     left_out: str = ""
     """The agent's other phones, each with why it was not rung."""
     device: str = ""
-    """The phone on which the call was taken."""
+    """The phone on which the call was accepted."""
     rang_at: float | None = None
     accepted_at: float | None = None
     connected_at: float | None = None
     ended: Record | None = None
     ended_serial: int = 0
     taker: str = ""
-    """Who took it; not the agent who was rung, if another phone picked it up."""
+    """The agent who accepted. Differs from the agent rung if another phone picked up the call."""
     lost_to: str = ""
     over: Record | None = None
-    """The end of the talk."""
+    """The end of the conversation."""
     last: Record | None = None
-    """What ended the offer, or the talk that came of it; None while either goes on."""
+    """What ended the offer or its conversation; None while either is active."""
     last_serial: int = 0
     failed: dict[str, str] = field(default_factory=dict)
-    """Devices that were rung and did not take the call, each with why."""
+    """Devices that were rung and did not accept, each with the reason."""
 
 
 def offers_of(steps: Iterable[Step]) -> dict[str, Offer]:
-    """What came of each decision."""
+    """Return the outcome of each decision."""
     found: dict[str, Offer] = {}
     placed: dict[str, Record] = {}
     winner = ""
@@ -57,7 +57,7 @@ def offers_of(steps: Iterable[Step]) -> dict[str, Offer]:
                 offer.left_out = str(first.detail[3]) if len(first.detail) > 3 else ""
             continue
         if told.kind is _H.OFFERED:
-            placed[told.offer] = told  # told just before its decision
+            placed[told.offer] = told  # reported just before its decision
         if told.kind is _H.ACCEPTED:
             winner = told.agent
         if told.offer in found:
@@ -66,7 +66,7 @@ def offers_of(steps: Iterable[Step]) -> dict[str, Offer]:
 
 
 def ringing_at(offers: Mapping[str, Offer], serial: int) -> set[str]:
-    """Who was being rung for the call already when a later decision was taken."""
+    """Return the agents already being rung for the call when a later decision was made."""
     return {
         offer.made.agent
         for offer in offers.values()
@@ -103,10 +103,10 @@ def _happened(offer: Offer, serial: int, record: Record, winner: str) -> None:
 
 
 def outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
-    """What became of an offer: a stable word, and words for people."""
+    """Return the outcome of an offer: a stable keyword, and words."""
     result, words = _outcome(journal, offer, now)
     ended = str(offer.ended.detail[0]) if offer.ended is not None else ""
-    # Of an agent's phones, those that did something else than the offer as a whole.
+    # The agent's devices whose outcome differs from that of the whole offer.
     others = [
         f"{device}: {failed_words(why, None, 0.0)}"
         for device, why in offer.failed.items()
@@ -131,7 +131,7 @@ def _outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
 
 
 def _took(offer: Offer) -> str:
-    """That the agent took the call, and on which phone."""
+    """Say that the agent accepted the call, and on which phone."""
     return f"took it on {offer.device}" if offer.device else "took it"
 
 

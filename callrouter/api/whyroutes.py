@@ -13,14 +13,14 @@ from callrouter.api.why import ENOUGH, Ambiguous
 
 
 def add_why_routes(app: web.Application) -> None:
-    """The routes of this module."""
+    """Add the routes of this module."""
     app.add_routes(
         [web.get("/api/calls/{id}/why", why), web.get("/api/agents/{id}/why-not", why_not)]
     )
 
 
 async def why(request: web.Request) -> web.Response:
-    """``GET /api/calls/{id}/why``; the id may be cut short, and ``last`` is the call that came last."""
+    """``GET /api/calls/{id}/why``. The id may be abbreviated; ``last`` is the latest call."""
     b = request.app[BACKEND]
     part = request.match_info["id"]
     try:
@@ -50,7 +50,7 @@ async def why(request: web.Request) -> web.Response:
 
 
 async def why_not(request: web.Request) -> web.Response:
-    """``GET /api/agents/{id}/why-not``, over all the agent's queues or for ``?queue=``."""
+    """``GET /api/agents/{id}/why-not``, for all the agent's queues or ``?queue=``."""
     b = request.app[BACKEND]
     name = request.match_info["id"]
     agent = b.floor.agents.get(name)

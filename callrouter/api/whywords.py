@@ -1,4 +1,4 @@
-"""The words of `why` and `why-not`: what ranked a candidate, what became of an offer, durations."""
+"""Words of `why` and `why-not`: ranks of candidates, outcomes of offers, durations."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ NAMED: Final = 6
 
 
 def spoken(seconds: float) -> str:
-    """``0.4 s``, ``34 s``, ``3 min 10 s``, ``1 h 5 min``."""
+    """Return ``0.4 s``, ``34 s``, ``3 min 10 s``, ``1 h 5 min``."""
     seconds = max(0.0, seconds)
     if seconds < 0.95:
         return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
-    whole = max(1, int(seconds))  # cut off, as tables and queue_log do: one wait, one figure
+    whole = max(1, int(seconds))  # rounded down, as in tables and queue_log: one wait, one figure
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -30,18 +30,18 @@ def spoken(seconds: float) -> str:
 
 
 def nth(number: int) -> str:
-    """``1st``, ``2nd``, ``11th``."""
+    """Return ``1st``, ``2nd``, ``11th``."""
     last = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{'th' if number % 100 in {11, 12, 13} else last}"
 
 
 def counted(count: int, one: str, more: str = "") -> str:
-    """``1 caller``, ``2 callers``."""
+    """Return ``1 caller``, ``2 callers``."""
     return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def listed(names: Sequence[str], count: int | None = None) -> str:
-    """``alice, bob and 12 more``; `count` where `names` are only the first of so many."""
+    """Return ``alice, bob and 12 more``; `count`: the total if `names` are only the first ones."""
     total = len(names) if count is None else count
     shown = names[:NAMED]
     more = total - len(shown)
@@ -56,14 +56,14 @@ def _number(rank: Rank) -> float:
 
 
 def _hands(rank: Rank) -> str:
-    """Utilisation; max-utilization has it negated."""
+    """Return the utilisation in words; max-utilization stores it negated."""
     load, share = rank if isinstance(rank, tuple) else (0.0, rank)
     hour = f"on calls {abs(share):.0%} of the last hour"
     return f"{abs(load):.0%} of capacity in use, {hour}" if load else hour
 
 
 _SAYS_NOTHING: Final = frozenset({"random", "weighted-random", "ring-all", "longest-idle"})
-"""Policies whose values are the same for all, or are said anyway (the idle time)."""
+"""Policies whose values are the same for all, or are shown anyway (the idle time)."""
 
 _VALUES: Final[Mapping[str, Word]] = {
     "priority": lambda rank: f"level {_number(rank):g}",
@@ -80,7 +80,7 @@ _VALUES: Final[Mapping[str, Word]] = {
 
 
 def values(policy: Sequence[str], ranks: Sequence[Rank], idle: float | None) -> str:
-    """What a candidate was ranked by, in the order in which it counts: ``level 1, idle 34 s``."""
+    """Return the values that ranked a candidate, most significant first: ``level 1, idle 34 s``."""
     words = []
     for name, rank in zip(policy, ranks, strict=False):
         if name not in _SAYS_NOTHING:
@@ -92,15 +92,18 @@ def values(policy: Sequence[str], ranks: Sequence[Rank], idle: float | None) -> 
 
 
 def plain_rank(rank: Rank) -> str:
-    """A rank of a policy that we have no words for."""
+    """Format a rank of a policy that we have no words for."""
     return " / ".join(f"{part:g}" for part in (rank if isinstance(rank, tuple) else (rank,)))
 
 
-# ---------------------------------------------------------------- why someone was passed over
+# ---------------------------------------------------------------- why an agent was passed over
 
 
 def standing_words(standing: Standing | None) -> tuple[str, str]:
-    """Why someone in this state is not rung: a stable word, and words for people; ``("", "")``: no reason."""
+    """Return why an agent in this state is not rung: a stable keyword, and words.
+
+    ``("", "")``: no reason.
+    """
     if standing is None:
         return "unknown", "not known any more"
     state, why = standing
@@ -129,15 +132,15 @@ ORDER: Final = (
     "ringing", "tried", "later", "not-drawn", "preferred", "opens-later", "skills", "busy",
     "on-call", "private-call", "wrap-up", "paused", "no-phone", "other-pbx", "signed-out", "unknown",
 )  # fmt: skip
-"""Why someone was passed over, what says most first."""
+"""Reasons for passing over an agent, most informative first."""
 
 
 PASSED_ON: Final = "passed on"
-"""What became of an agent's own talk with the caller, who is in line again."""
+"""Outcome of an agent's own conversation whose caller is now back in the queue."""
 
 
 def tried_words(outcome: str) -> str:
-    """What an agent did who was rung for this call before."""
+    """Say what an agent did who was rung for this call earlier."""
     if outcome == PASSED_ON:
         return "has passed this call on"
     if outcome in {"no answer", "not accepted"}:
@@ -148,7 +151,7 @@ def tried_words(outcome: str) -> str:
 
 
 def lacking(needs: Iterable[tuple[str, int]], skills: Mapping[str, int]) -> str:
-    """``lacks french 3 (has 1)``; empty if nothing is lacking."""
+    """Return ``lacks french 3 (has 1)``; empty if nothing is lacking."""
     parts = [
         f"{skill} {level}" + (f" (has {skills[skill]})" if skills.get(skill) else "")
         for skill, level in sorted(needs)
@@ -177,7 +180,7 @@ _FAILED: Final[Mapping[str, str]] = {
 
 
 def failed_words(outcome: str, rang: float | None, waited: float) -> str:
-    """How an offer ended that nobody took: ``rang 20 s, no answer``."""
+    """Say how an offer ended that was not accepted: ``rang 20 s, no answer``."""
     words = _FAILED.get(outcome, outcome)
     if rang is not None:
         return f"rang {spoken(rang)}, {words}"
