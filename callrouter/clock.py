@@ -1,4 +1,4 @@
-"""The only reader of the system clock."""
+"""The only module that reads the system clock."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Final, Protocol
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
-"""A word that the machine makes anew at each start (random(4))."""
+"""A word that the kernel generates at each boot (random(4))."""
 _SINCE_BOOT: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""What all processes of the machine count alike, asleep or not, and nobody can set (clock_gettime(2))."""
+"""A clock shared by all processes that can't be set and runs during suspend (clock_gettime(2))."""
 
 
 class Clock(Protocol):
-    """Where `now` comes from."""
+    """The source of `now`."""
 
     def now(self) -> float:
-        """Seconds since the epoch (UTC); never less than an earlier answer."""
+        """Seconds since the epoch (UTC). Never less than an earlier answer."""
 
 
 class SystemClock:
-    """Wall time at start plus what the monotonic clock has counted since.
+    """Wall-clock time at the start, plus what the monotonic clock has counted since.
 
-    A step of the system's clock neither shortens nor stretches a wait; it is followed at the next
+    A step of the system clock neither shortens nor extends a wait. It takes effect at the next
     start of the daemon.
     """
 
@@ -32,19 +32,22 @@ class SystemClock:
         self._boot = _boot()
 
     def now(self) -> float:
-        """Seconds since the epoch (UTC), as of this process's own count."""
+        """Seconds since the epoch (UTC), by this process's own count."""
         return self._offset + time.monotonic()
 
     def stamp(self, at: float) -> str:
-        """The moment `at` (as of `now`), in words that a later process on this machine can read.
+        """The moment `at` (as of `now`) as text that a later process on this machine can read.
 
-        They hold whatever becomes of the system's clock; empty where the machine can't do that.
+        It is valid whatever happens to the system clock. Empty if the machine does not support it.
         """
         counted = at - self.now() + time.clock_gettime(_SINCE_BOOT)
         return f"{self._boot}-{counted:.6f}" if self._boot else ""
 
     def moment(self, stamp: str) -> float | None:
-        """The moment of a stamp; None if it is none, or was made on another machine or before a reboot."""
+        """The moment of a stamp, in epoch seconds.
+
+        None if it is not a stamp, or was made on another machine or before a reboot.
+        """
         boot, _, count = stamp.partition("-")
         if not boot or boot != self._boot:
             return None

@@ -1,12 +1,15 @@
-"""Reading and writing files in folders where another user may put things in the way.
+"""Reads and writes files in directories that another user controls.
 
-Commands such as `callrouter rollback` and `callrouter dialplan` are run by root and write into folders of
-the daemon's or of Asterisk's user. Nothing that such a user does with names, links or folders there may
-have root write, read or give away anything outside: a folder is held open by its descriptor, names are
-plain names in it, links are followed only where root or the owner of all that follows has put them, a new
-file is made under a name that cannot be foreseen, and rights and owners are set on descriptors.
+Commands such as `callrouter rollback` and `callrouter dialplan` run as root and write into
+directories of the daemon's or Asterisk's user. Whatever such a user does there with names, links or
+directories must not make root read, write or give away anything outside. Therefore:
 
-For a process that is not root's, the rights of its user are the limit, and links are followed as usual.
+- a directory is held open by its descriptor, and names are plain names in it;
+- links are followed only if root or the owner of everything below has made them;
+- a new file is created under an unpredictable name;
+- permissions and owners are set on descriptors.
+
+A process that is not root is limited by its user's permissions, and follows links as usual.
 """
 
 from __future__ import annotations
@@ -22,19 +25,19 @@ from typing import Final, Self
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _LINKS: Final = 40
-"""Symbolic links on one way, as in path_resolution(7)."""
+"""Most symbolic links followed on one path, as in path_resolution(7)."""
 _NAME_MOST: Final = 255
 
 
 class UnsafeError(OSError):
-    """What is asked for would be done where another user decides what it does."""
+    """The operation would take effect in a place that another user controls."""
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(errno.EPERM, why, path)
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name is that of something in a folder, and does not lead out of it."""
+    """Whether a name is that of a directory entry and does not lead out of the directory."""
     return (
         0 < len(os.fsencode(name)) <= _NAME_MOST
         and name not in {".", ".."}
@@ -43,31 +46,31 @@ def is_plain(name: str) -> bool:
 
 
 class Folder:
-    """A folder that is held open: it stays the same one whatever its name is made to lead to."""
+    """A directory held open. It stays the same one even if its name is redirected."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
         self._fd = descriptor
         self.path = path
-        """Its name when it was opened, for messages."""
+        """Its path when it was opened, for messages."""
 
     @classmethod
     def open(cls, path: Path, *, make: int | None = None) -> Self:
-        """Open the folder at `path`.
+        """Open the directory at `path`.
 
         Args:
             path: where it is.
-            make: the rights with which folders on the way are made that are not there; None: none is.
-                As root they get the owner of the folder they are made in.
+            make: mode of missing directories on the way, which are then created; None: none is created.
+                As root, they get the owner of the directory they are created in.
 
         Raises:
-            UnsafeError: as root, there is something on the way that another user can turn elsewhere.
-            OSError: it is not there, or no folder.
+            UnsafeError: as root, something on the way can be redirected by another user.
+            OSError: it is missing, or not a directory.
         """
         if os.geteuid() != 0:
             if make is not None:
                 for place in reversed(
                     [path, *path.parents]
-                ):  # `parents=True` would not use the mode
+                ):  # `parents=True` would ignore the mode
                     if not place.exists():
                         place.mkdir(mode=make, exist_ok=True)
             return cls(os.open(path, _FOLDER & ~os.O_NOFOLLOW), path)
@@ -80,27 +83,28 @@ class Folder:
         self.close()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the descriptor."""
         os.close(self._fd)
 
     @property
     def owner(self) -> tuple[int, int]:
-        """Its user and group."""
+        """Its user and group id."""
         status = os.fstat(self._fd)
         return status.st_uid, status.st_gid
 
     def chmod(self, mode: int) -> None:
-        """Set its rights."""
+        """Set its permissions."""
         os.fchmod(self._fd, mode)
 
     def chmod_of(self, name: str, mode: int) -> None:
-        """Set the rights of a file in it, no link.
+        """Set the permissions of a file in it. Links are not followed.
 
-        The file is not opened: to close it would end locks that SQLite has on it (fcntl_locking(2)).
+        The file is not opened, because closing it would release locks that SQLite holds on it
+        (fcntl_locking(2)).
 
         Raises:
-            UnsafeError: as root, it is not the folder's owner's.
-            OSError: it is no file, or not ours.
+            UnsafeError: as root, the file does not belong to the directory's owner.
+            OSError: it is not a regular file, or belongs to another user.
         """
         held = os.open(self._plain(name), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
         with _closing(held):
@@ -115,32 +119,32 @@ class Folder:
     # ------------------------------------------------------------ looking
 
     def names(self) -> list[str]:
-        """What is in it, sorted."""
+        """The names in it, sorted."""
         with os.scandir(self._fd) as found:
             return sorted(item.name for item in found)
 
     def status(self, name: str) -> os.stat_result:
-        """What stands under a name, a link not followed."""
+        """The status of a name. Links are not followed."""
         return os.stat(self._plain(name), dir_fd=self._fd, follow_symlinks=False)
 
     def read(self, name: str, most: int) -> bytes:
-        """What a file in it says.
+        """The content of a file in it.
 
         Raises:
-            UnsafeError: as root, the file is a further name of one that is not the folder's owner's.
-            OSError: it is not there, a link, no file, or has more than `most` bytes.
+            UnsafeError: as root, the file is a hard link to one that the directory's owner does not own.
+            OSError: it is missing, a link, not a regular file, or larger than `most` bytes.
         """
         return self.read_with_status(name, most)[0]
 
     def read_with_status(self, name: str, most: int) -> tuple[bytes, os.stat_result]:
-        """What a file says, and its owner and rights; raises like `read`."""
+        """The content of a file and its status. Raises like `read`."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
         with _named(self.path / name):
             descriptor = os.open(self._plain(name), flags, dir_fd=self._fd)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             shown = str(self.path / name)
-            if not stat.S_ISREG(status.st_mode):  # a pipe would hang us
+            if not stat.S_ISREG(status.st_mode):  # a pipe would block
                 raise OSError(errno.EINVAL, "is not a file", shown)
             owner = self.owner[0]
             if os.geteuid() == 0 and status.st_nlink > 1 and owner not in {0, status.st_uid}:
@@ -155,16 +159,16 @@ class Folder:
     def write(
         self, name: str, content: bytes, mode: int, owner: tuple[int, int] | None = None
     ) -> None:
-        """Put a file in its place in one step, with its rights before it has its name.
+        """Write a file atomically. It has its permissions before it has its name.
 
         Args:
-            name: its name; what stands there, a link too, is replaced.
-            content: what it shall say.
-            mode: its rights.
-            owner: as root, whose it is to be; None: the folder's owner's.
+            name: its name. A file or link of this name is replaced.
+            content: its content.
+            mode: its permissions.
+            owner: as root, its user and group; None: those of the directory.
 
         Raises:
-            OSError: it can't be written; what was there is there still.
+            OSError: it can't be written. An earlier file is unchanged.
         """
         self._plain(name)
         part = f".{name[:100]}.{secrets.token_hex(8)}"
@@ -184,26 +188,29 @@ class Folder:
             raise
 
     def create(self, name: str, mode: int = 0o600) -> int:
-        """A new, empty file; gives its descriptor, for writing.
+        """Create an empty file. Returns its descriptor, for writing.
 
         Raises:
-            FileExistsError: there is something of that name, be it a link that leads nowhere.
+            FileExistsError: the name is in use, even if only by a dangling link.
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with _named(self.path / name):
             return os.open(self._plain(name), flags, mode, dir_fd=self._fd)
 
     def remove(self, name: str) -> None:
-        """Take a file or a link away."""
+        """Remove a file or a link."""
         os.unlink(self._plain(name), dir_fd=self._fd)
 
     def folder(self, name: str, *, make: int | None = None) -> Folder:
-        """A folder in it, no link; made with these rights, and as root with our owner, if need be."""
+        """A directory in it, not a link. With `make` it is created with that mode if it is missing.
+
+        As root, a new directory gets the owner of this one.
+        """
         self._plain(name)
         return Folder(_enter(self._fd, name, make, self.path), self.path / name)
 
     def remove_folder(self, name: str) -> None:
-        """Take an empty folder away."""
+        """Remove an empty directory."""
         os.rmdir(self._plain(name), dir_fd=self._fd)
 
     def _plain(self, name: str) -> str:
@@ -214,11 +221,11 @@ class Folder:
 
 @contextmanager
 def located(path: Path) -> Iterator[tuple[Folder, str]]:
-    """The folder in which a file is, and its name there, after all links that may be followed.
+    """The directory of a file and its name there, after following all links that may be followed.
 
     Raises:
-        UnsafeError: as root, a link on the way is one that another user can turn elsewhere.
-        OSError: the folder is not there.
+        UnsafeError: as root, a link on the way can be redirected by another user.
+        OSError: the directory is missing.
     """
     if os.geteuid() != 0:
         path = path.resolve()
@@ -243,13 +250,13 @@ def located(path: Path) -> Iterator[tuple[Folder, str]]:
 
 
 def read(path: Path, most: int) -> tuple[bytes, os.stat_result]:
-    """What a file says, and its owner and rights; raises like `located` and `Folder.read`."""
+    """The content of a file and its status. Raises like `located` and `Folder.read`."""
     with located(path) as (folder, name):
         return folder.read_with_status(name, most)
 
 
 def write(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None = None) -> None:
-    """Put a file in its place; a link stays one, and what it leads to is replaced.
+    """Write a file atomically. A link is kept, and its target is replaced.
 
     Raises like `located` and `Folder.write`.
     """
@@ -258,12 +265,12 @@ def write(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None =
 
 
 def read_file(path: Path, most: int) -> bytes | None:
-    """The first `most` bytes of a file, links followed; None: it is none, but a pipe, a device or a folder.
+    """The first `most` bytes of a file, following links; None if it is not a regular file.
 
-    A pipe would hang us, were it not opened without waiting.
+    It is opened in non-blocking mode, because a pipe would otherwise block.
 
     Raises:
-        OSError: it is not there, or not to be read.
+        OSError: it is missing, or can't be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -277,7 +284,12 @@ def read_file(path: Path, most: int) -> bytes | None:
 
 
 def _walk(path: Path, make: int | None) -> int:
-    """A descriptor of the folder at `path`, with no step from a user's folder to another user's."""
+    """A descriptor of the directory at `path`, with no step from one user's directory to another's.
+
+    The path is walked name by name from the root, with the current directory held open. Each name
+    is opened without following a link, and checked by its descriptor. So what was checked is what
+    is used, even if another user renames or replaces directories in the meantime.
+    """
     todo = list(reversed(path.absolute().parts[1:]))
     links = 0
     here = os.open("/", _FOLDER)
@@ -306,7 +318,7 @@ def _walk(path: Path, make: int | None) -> int:
 
 
 def _no_step(owner: int, inner: int, path: Path) -> None:
-    """Refuse what lies in a folder of a user's, not root's, and is another user's."""
+    """Refuse what belongs to another user but lies in a directory of a user who is not root."""
     if owner not in {0, inner}:
         raise UnsafeError(str(path), f"leads out of a folder of user {owner}'s")
 
@@ -319,7 +331,7 @@ def _check_link(target: PurePosixPath, owner: int, links: int, path: Path) -> No
 
 
 def _look(folder: int, name: str, make: int | None, path: Path) -> int:
-    """A descriptor of what stands under a name, a link as such; a folder is made if wanted."""
+    """A descriptor of a name, which may be a link. Creates a directory if `make` is set."""
     try:
         with _named(path):
             return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
@@ -330,7 +342,7 @@ def _look(folder: int, name: str, make: int | None, path: Path) -> int:
 
 
 def _enter(folder: int, name: str, make: int | None, path: Path) -> int:
-    """A descriptor of a folder in a folder, no link; made if it is not there and `make` is given."""
+    """A descriptor of a directory in a directory, not a link. Creates it if `make` is set."""
     made = False
     with _named(path):
         if make is not None:
@@ -341,7 +353,7 @@ def _enter(folder: int, name: str, make: int | None, path: Path) -> int:
     try:
         if os.geteuid() == 0:
             status, above = os.fstat(descriptor), os.fstat(folder)
-            # Empty, or it is another folder of root's that was moved to this name.
+            # It must be empty. Otherwise another of root's directories was moved to this name.
             if made and status.st_uid == 0 and not _any_in(descriptor):
                 os.fchown(descriptor, above.st_uid, above.st_gid)
             else:
@@ -354,7 +366,7 @@ def _enter(folder: int, name: str, make: int | None, path: Path) -> int:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Have an error name the whole path, and not only the last part of it."""
+    """Make an error report the whole path and not only its last part."""
     try:
         yield
     except OSError as error:

@@ -1,6 +1,6 @@
-"""The log: one readable line per event, on stderr, written by a thread of its own.
+"""The log: one readable line per event on stderr, written by a thread of its own.
 
-Also the two ways in which a text from outside is made fit to be shown to people.
+Also the functions that make text from outside safe to show.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Final
 
 STDERR: Final = 2
 MOST_WAITING: Final = 20_000
-"""Lines that wait for a slow stderr before further ones are dropped (and counted)."""
+"""Lines that may wait for a slow stderr. Further ones are dropped and counted."""
 
 _SHOWN_AT_THE_END = 3
 _TALKATIVE: Final = ("aiohttp.access", "alembic")
-"""Loggers of libraries, of whom operators want to hear no more than warnings."""
+"""Loggers of libraries that are limited to warnings."""
 _PRIORITIES: Final = (
     (logging.CRITICAL, 2),
     (logging.ERROR, 3),
@@ -30,7 +30,7 @@ _PRIORITIES: Final = (
 
 
 def mask(number: str) -> str:
-    """A phone number for people who need not know it: ``+44…123``, ``…123``."""
+    """A masked phone number for display: ``+44…123``, ``…123``."""
     number = clean(number)
     if len(number) <= _SHOWN_AT_THE_END or not any(c.isdigit() for c in number):
         return number  # such as "anonymous"
@@ -39,10 +39,10 @@ def mask(number: str) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` with U+FFFD for all that moves the cursor or turns the direction of writing.
+    """`text` with U+FFFD in place of characters that move the cursor or change direction.
 
-    Caller names come from strangers: no line feed, escape sequence or right-to-left mark of theirs
-    reaches a terminal or a log.
+    Caller names come from strangers. None of their line feeds, escape sequences or right-to-left
+    marks may reach a terminal or a log.
     """
     if text.isprintable():
         return text
@@ -56,10 +56,10 @@ def many(count: int | str, one: str, more: str = "") -> str:
 
 
 class _Formatter(logging.Formatter):
-    """``2026-11-21 21:53:07.123 WARNING text``; a traceback follows on lines of its own."""
+    """``2026-11-21 21:53:07.123 WARNING text``. A traceback follows on lines of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback where there is one."""
+        """One line, and a traceback if there is one."""
         text = clean(record.getMessage())
         when = self.formatTime(record, "%Y-%m-%d %H:%M:%S")
         line = f"{when}.{int(record.msecs):03} {record.levelname:<7} {text}"
@@ -69,10 +69,10 @@ class _Formatter(logging.Formatter):
 
 
 class _JournalFormatter(logging.Formatter):
-    """As journald takes it (sd-daemon(3)): each line with how bad it is; the time it knows itself."""
+    """The format of journald (sd-daemon(3)): lines with a priority. journald adds the time."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback where there is one, all of one priority."""
+        """One line, and a traceback if there is one, all of the same priority."""
         text = clean(record.getMessage())
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
@@ -81,10 +81,10 @@ class _JournalFormatter(logging.Formatter):
 
 
 class _Writer(threading.Thread):
-    """Takes finished lines out of the queue and writes them to a file descriptor; None ends it.
+    """Writes finished lines from the queue to a file descriptor; None ends it.
 
-    It is no `logging.Handler`: at the very end of the program `logging.shutdown` takes the lock of every
-    handler, and would wait for ever for one that is held by a write to a stderr that nothing reads.
+    It is not a `logging.Handler`, because `logging.shutdown` takes the lock of every handler at
+    exit. It would wait forever for one held by a write to a stderr that no process reads.
     """
 
     def __init__(self, lines: queue.Queue[logging.LogRecord | None], fd: int) -> None:
@@ -102,14 +102,14 @@ class _Writer(threading.Thread):
 
 
 class _Drop(QueueHandler):
-    """Formats a record and hands it to the writing thread; never waits."""
+    """Formats a record and passes it to the writing thread. Never blocks."""
 
     def __init__(self, lines: queue.Queue[logging.LogRecord | None]) -> None:
         super().__init__(lines)
         self.dropped = 0
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Put the record in line, or count it as dropped."""
+        """Queue the record, or count it as dropped."""
         try:
             self.queue.put_nowait(record)
         except queue.Full:
@@ -117,9 +117,9 @@ class _Drop(QueueHandler):
 
 
 class Log:
-    """The program's log from its making until `close`.
+    """The program's log, from its creation until `close`.
 
-    `journal`: journald reads it (systemd says so in ``JOURNAL_STREAM``).
+    `journal`: journald reads it (systemd sets ``JOURNAL_STREAM``).
     """
 
     def __init__(
@@ -140,13 +140,13 @@ class Log:
 
     @property
     def dropped(self) -> int:
-        """Lines that a slow stderr has cost so far."""
+        """Number of lines dropped because stderr was slow."""
         return self._handler.dropped
 
     def close(self, within: float = 1.0) -> None:
-        """Write what waits, for `within` seconds at most, and stop.
+        """Write the waiting lines, for at most `within` seconds, and stop.
 
-        A stderr that nobody reads must not keep the daemon from ending.
+        A stderr that no process reads must not keep the daemon from ending.
         """
         if self._closed:
             return

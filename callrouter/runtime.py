@@ -1,4 +1,4 @@
-"""The only loop: takes events one by one, asks the core, hands out what follows, arms one timer."""
+"""The only loop of the core: takes events one by one, hands out commands, arms one timer."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ logger = logging.getLogger(__name__)
 Listener: TypeAlias = Callable[[Told], None]
 
 STOOD_STILL: Final = 0.5
-"""Seconds by which a deadline is late only if the whole process stood still, or was held up."""
+"""Seconds. A deadline can only be this late if the process or the loop stood still."""
 CATCH_UP: Final = 0.25
-"""Seconds for reading what came in meanwhile, before deadlines strike that it may have met."""
+"""Seconds to read what has piled up, before deadlines expire that it may have met."""
 
 
 class Runtime:
     """Single writer of the core's state.
 
-    `post` carries an event from the driver's socket to the driver's write in one call, with no hop
-    through the event loop in between: that is where the milliseconds are won. An event posted while
-    another is being handled waits its turn.
+    `post` carries an event from the driver's socket to the driver's write in one call, without a
+    hop through the event loop in between: that is where the milliseconds are won. An event posted
+    while another is being handled waits its turn.
 
-    After a stop of the whole process (or of the loop) time goes on for the core only when what had come
-    meanwhile was read: an agent who picked up in time is not too late because we were.
+    After the whole process (or the loop) stood still, time goes on for the core only when
+    everything that arrived in the meantime has been read. Otherwise an agent who picked up in time
+    would be too late because of us.
     """
 
     def __init__(self, router: Router, clock: Clock) -> None:
@@ -48,21 +49,21 @@ class Runtime:
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
         self._behind: float | None = None
-        """The time as the core has it while it catches up."""
+        """The time as the core sees it while it catches up; None if it does not lag."""
         self._going_on = False
-        """It has caught up, and goes on with the present however long it stood still."""
+        """Set for the first event after catching up, which uses the real time unconditionally."""
         self._closed = False
 
     def attach(self, pbx: Pbx) -> None:
-        """Commands for the PBX of this name go to it from now on."""
+        """From now on, pass commands for the PBX of this name to it."""
         self.pbxes[pbx.name] = pbx
 
     def listen(self, listener: Listener) -> None:
-        """Tell `listener` every record, decision and note. What it raises is logged and stops nothing."""
+        """Pass every notice to `listener`. What it raises is logged and stops nothing."""
         self._listeners.append(listener)
 
     def post(self, event: Event) -> None:
-        """Take an event. Returns when it, and whatever it led to, has been handled."""
+        """Handle an event. Returns when it and everything it led to have been handled."""
         if self._closed:
             return
         self._inbox.append(event)
@@ -77,7 +78,7 @@ class Runtime:
         self._arm()
 
     def mend(self, why: str) -> None:
-        """Something is not as it must be: look at everyone anew, and compare with every PBX."""
+        """An invariant is broken: re-evaluate every agent and call, and compare with every PBX."""
         self.router.mend()
         self.post(TimePassed())
         self._compare(why)
@@ -91,7 +92,7 @@ class Runtime:
         self._arm()
 
     def close(self) -> None:
-        """Take no more events. Calls stay where they are."""
+        """Accept no more events. Calls stay where they are."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -101,7 +102,7 @@ class Runtime:
         try:
             commands = self.router.handle(event, *self._times())
         except Exception:
-            # A fault of ours must not stop the floor: the PBX knows what is true, so ask it.
+            # A bug of ours must not stop the floor: the PBX knows what is true, so ask it.
             self.faults += 1
             logger.exception("the core failed on %s; comparing with every PBX anew", event)
             self._compare("a fault in the router")
@@ -137,7 +138,12 @@ class Runtime:
                     logger.exception("a listener failed on %s", item)
 
     def _times(self) -> tuple[float, float]:
-        """The time for the core, which is behind the clock's for a moment after we stood still; and that."""
+        """The time for the core, and the real time.
+
+        After a standstill the first lags for a moment, if a deadline is overdue. It stays just
+        before that deadline, so events that were already waiting are handled first and may cancel
+        it.
+        """
         present = self.clock.now()
         if self._behind is not None:
             return self._behind, present
@@ -152,11 +158,14 @@ class Runtime:
 
     @property
     def catching_up(self) -> bool:
-        """Whether events are being read that came while we stood still: nobody is rung anew till then."""
+        """Whether events from a standstill are being read. Until then no new offer is made."""
         return self._behind is not None
 
     def _caught_up(self) -> None:
-        """What came while we stood still was read: every event is of the present again, and agents are matched."""
+        """All events that arrived during a standstill have been read: use the real time again.
+
+        Agents and calls are matched again from here on.
+        """
         self._behind = None
         self._going_on = True
         try:
@@ -167,7 +176,7 @@ class Runtime:
 
     def _arm(self) -> None:
         if self._behind is not None:
-            return  # `_caught_up` will
+            return  # `_caught_up` arms it
         deadline = self.router.next_deadline()
         if deadline == self._armed or self._closed:
             return

@@ -1,4 +1,4 @@
-"""The files that come with callrouter for users to include or copy."""
+"""The files shipped with callrouter for users to include or copy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _HERE = Path(__file__).parent
 
 
 def folder(name: str) -> Path:
-    """The folder `dialplan` or `config`, of an installed copy or of the source tree.
+    """The directory `dialplan` or `config`, of an installed copy or of the source tree.
 
     Raises:
         FileNotFoundError: the installation is damaged.

@@ -1,4 +1,4 @@
-"""The keeper of asyncio tasks: none is lost, none fails in silence."""
+"""Owns asyncio tasks, so that none is lost and none fails silently."""
 
 import asyncio
 import logging
@@ -13,11 +13,11 @@ T = TypeVar("T")
 class Tasks:
     """Holds every task of its owner until the task ends.
 
-    asyncio itself keeps only weak references: a task nobody holds may be collected half way, and
-    its exception shows up, if at all, when the garbage collector finds it.
+    asyncio itself keeps only weak references. A task without another reference may be
+    garbage-collected halfway, and its exception shows up, if at all, only then.
 
     Attributes:
-        failed: how many tasks ended with an exception so far.
+        failed: number of tasks that have ended with an exception.
     """
 
     def __init__(self) -> None:
@@ -29,10 +29,10 @@ class Tasks:
         return len(self._tasks)
 
     def spawn(self, coro: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        """Start `coro` as a task called `name`, which the log uses should it fail.
+        """Start `coro` as a task called `name`, which the log uses if it fails.
 
         Raises:
-            RuntimeError: the keeper is closed. `coro` is closed too, so it leaves no warning.
+            RuntimeError: this owner is closed. `coro` is closed too, so it leaves no warning.
         """
         if self._closed:
             coro.close()
@@ -43,9 +43,9 @@ class Tasks:
         return task
 
     async def close(self) -> None:
-        """Cancel every task and wait until each has ended; start none from now on.
+        """Cancel every task and wait until each has ended. No task can be started afterwards.
 
-        The task that calls this is left alone: it cannot wait for itself.
+        The task that calls this is left alone, because it can't wait for itself.
         """
         self._closed = True
         others = self._tasks - {asyncio.current_task()}

@@ -1,4 +1,4 @@
-"""Cutting a connection, whatever has become of it already."""
+"""Aborting a connection, whatever state it is in."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import cast
 
 
 def cut(transport: asyncio.BaseTransport | None) -> None:
-    """Abort a connection at once; one that is closed or gone is left as it is.
+    """Abort a connection at once. One that is already closed or gone is left as it is.
 
-    A TLS transport that was closed twice has let go of its protocol, and `abort` then raises
-    AttributeError in Python 3.11.2, which is Debian 12's.
+    A TLS transport that was closed twice has dropped its protocol, and `abort` then raises
+    AttributeError in Python 3.11.2, the version of Debian 12.
     """
     if transport is not None:
         with contextlib.suppress(AttributeError):

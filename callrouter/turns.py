@@ -1,4 +1,4 @@
-"""Letting the event loop have its turn while another thread computes."""
+"""Lets the event loop run while another thread computes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 _SHORT: Final = 0.0005
-"""Seconds after which a thread that computes lets the loop go first; Python's own are 0.005."""
+"""Seconds after which a computing thread yields to the loop. Python's default is 0.005."""
 
 _lock = threading.Lock()
 _inside = 0
@@ -18,10 +18,10 @@ _usual = 0.0
 
 @contextmanager
 def short_turns() -> Iterator[None]:
-    """Within it, a thread that wants to go on waits for half a millisecond at most, in all threads.
+    """Set a short thread switch interval for all threads: half a millisecond.
 
-    For the time of a long computation beside the loop: each event would have to wait for it else.
-    May be used in several threads at once, and nested.
+    For the duration of a long computation in another thread; otherwise every event would wait
+    longer for the interpreter lock. Can be nested, and used in several threads at once.
     """
     global _inside, _usual  # noqa: PLW0603 - the interval is one for the whole process
     with _lock:

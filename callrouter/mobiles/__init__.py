@@ -1,1 +1,4 @@
-"""Agents' own mobiles: which numbers are taken, and how one is proved. Pure: no I/O, no clock."""
+"""Registration of agents' own mobiles: which numbers are accepted, and how one is verified.
+
+Pure: no I/O, no clock.
+"""

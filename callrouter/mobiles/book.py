@@ -1,4 +1,4 @@
-"""What is known of agents' mobiles, and what speaks against a number or a name."""
+"""The registered mobiles, and the checks on a number or a device name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LAST_PLACE: Final = 99
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-class No(Exception):  # noqa: N818 - an answer, not a fault
-    """A request is refused: a stable word, and why in words."""
+class No(Exception):  # noqa: N818 - an answer, not an error
+    """A request is refused: a stable word, and the reason in words."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
@@ -27,7 +27,10 @@ class No(Exception):  # noqa: N818 - an answer, not a fault
 
 
 class Book:
-    """All registered mobiles, beside what is configured. Questions do not write."""
+    """All registered mobiles, together with the configuration they depend on.
+
+    The methods of this class only read; `Registrar` changes `mobiles`.
+    """
 
     def __init__(self) -> None:
         self.mobiles: dict[tuple[str, str], MobileRow] = {}
@@ -39,7 +42,7 @@ class Book:
     def configure(
         self, settings: NumberSettings, agents: dict[str, AgentSpec], dialling: tuple[str, ...]
     ) -> None:
-        """These rules, agents and PBXes that dial numbers hold from now on."""
+        """Apply new rules, agents and PBXes that can dial outside numbers."""
         self.settings, self.agents, self.dialling = settings, agents, dialling
         self._fit.clear()
 
@@ -48,7 +51,7 @@ class Book:
         return in_order(row for row in self.mobiles.values() if row.agent == agent)
 
     def trouble(self, row: MobileRow) -> str:
-        """Why a mobile is not rung for callers, in words; empty: it is."""
+        """Why a mobile is not rung for callers, in words; empty if it is rung."""
         match MobileState(row.state):
             case MobileState.UNVERIFIED:
                 return "not verified yet"
@@ -58,7 +61,7 @@ class Book:
                 return self._dormant(row)
 
     def owner(self, number: str) -> str:
-        """Whose mobile in use a number is; empty: nobody's."""
+        """The agent whose mobile in use has this number; empty if there is none."""
         for row in self.mobiles.values():
             if row.number == number and not self.trouble(row):
                 return row.agent
@@ -80,10 +83,10 @@ class Book:
         return self._fit[row.number]
 
     def name(self, agent: str, wanted: str) -> str:
-        """What a new mobile of an agent is called.
+        """The name of a new mobile of an agent: `wanted`, or a free one if that is empty.
 
         Raises:
-            No: the name that was wanted is none, or is used already.
+            No: the wanted name is not valid, or is in use already.
         """
         used = {device.id for device in self.agents[agent].devices}
         used |= {row.device for row in self.of(agent)}
@@ -100,7 +103,7 @@ class Book:
         """A registered mobile.
 
         Raises:
-            No: there is none of this name.
+            No: the agent has no registered mobile of this name.
         """
         row = self.mobiles.get((agent, device))
         if row is not None:
@@ -110,12 +113,13 @@ class Book:
         raise No("unknown-device", f"{agent} has no device '{device[:64]}'")
 
     def not_of_others(self, agent: str, number: str) -> None:
-        """Hold a number against those of others, proved or configured; whose it is is not said.
+        """Check that a number is not another agent's, verified or configured.
 
-        What an agent had who is no longer in the configuration is free.
+        The error does not reveal which agent. The number of an agent who is no longer configured is
+        free.
 
         Raises:
-            No: it is someone else's.
+            No: the number belongs to another agent.
         """
         for other in self.mobiles.values():
             proved = other.state != MobileState.UNVERIFIED.value
@@ -128,12 +132,12 @@ class Book:
 
 
 def in_order(rows: Iterable[MobileRow]) -> list[MobileRow]:
-    """Mobiles of one agent, in the order in which they stand."""
+    """One agent's mobiles, in the order in which they are shown."""
     return sorted(rows, key=lambda row: (row.place, row.added_at, row.device))
 
 
 def sound(row: MobileRow) -> bool:
-    """Whether a row that was kept makes sense; whoever can write to the store must not get further."""
+    """Whether a stored row is valid. Write access to the store must not give more than that."""
     try:
         MobileState(row.state)
         check_ringing(row.ring_after, row.hours, row.place)
@@ -143,10 +147,10 @@ def sound(row: MobileRow) -> bool:
 
 
 def fits(number: str, settings: NumberSettings) -> None:
-    """Hold a number that was taken once against the rules of today.
+    """Check a number that was accepted earlier against the present rules.
 
     Raises:
-        No: it would not be taken now.
+        No: it would not be accepted now.
     """
     verdict = read_number(number, settings)
     if isinstance(verdict, NotTaken):
@@ -154,10 +158,10 @@ def fits(number: str, settings: NumberSettings) -> None:
 
 
 def check_ringing(ring_after: float, hours: str, place: int) -> None:
-    """Hold the way in which a mobile is to ring against its bounds.
+    """Check the limits of a mobile's ring settings.
 
     Raises:
-        No: a value is out of them.
+        No: a value is out of range.
     """
     if not 0 <= ring_after <= LONGEST_RING_AFTER:
         raise No("wrong-value", f"ring_after must be from 0 to {LONGEST_RING_AFTER:.0f} s")

@@ -1,4 +1,4 @@
-"""What must always hold of registered mobiles; tests look after every event."""
+"""The invariants of registered mobiles. Tests check them after every event."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from callrouter.model.registered import MobileState
 
 
 def check(registrar: Registrar) -> None:
-    """Look at everything from scratch.
+    """Check everything from scratch.
 
     Raises:
-        AssertionError: something does not hold; the text says what.
+        AssertionError: an invariant does not hold. The text says which.
     """
     book, proving = registrar.book, registrar.proving
     owners: dict[str, str] = {}

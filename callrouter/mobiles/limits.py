@@ -1,4 +1,4 @@
-"""How often: requests of a person, verification calls that cost money."""
+"""Rate limits: on requests by a person, and on verification calls, which cost money."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from callrouter.model.registered import DAY, HOUR, DialledRow, NumberSettings
 T = TypeVar("T")
 
 WRITTEN: Final = 10
-"""Refusals of one kind to one asker in an hour that are written to the audit one by one."""
+"""Refusals of one kind per hour and asker that get an audit row each."""
 COUNTED_EVERY: Final = 60.0
-"""Seconds after which those beyond are written as one row with their number."""
+"""Seconds after which the refusals beyond that are written as one row with their number."""
 
 _DAY_FOR_HOUR: Final = 4
-"""How many hours' worth of calls one agent, and one number, may have in 24 hours."""
+"""Limit per 24 hours for one agent, and for one number, as a multiple of the limit per hour."""
 
 AHEAD: Final = 60.0
-"""Seconds by which a call that was placed may be later than now; anything beyond was noted by a wrong clock."""
+"""Seconds by which a recorded call may lie in the future. Beyond that the clock was wrong then."""
 
 
 class Ledger:
-    """The verification calls of the last 24 hours, the oldest first."""
+    """The verification calls of the last 24 hours, oldest first."""
 
     def __init__(self) -> None:
         self._rows: deque[DialledRow] = deque()
@@ -33,17 +33,17 @@ class Ledger:
         return len(self._rows)
 
     def restore(self, rows: Iterable[DialledRow]) -> None:
-        """Add what an earlier run placed."""
+        """Add the calls of an earlier run."""
         self._rows = deque(sorted([*rows, *self._rows], key=lambda row: row.at))
 
     def add(self, row: DialledRow) -> None:
-        """A call is placed."""
+        """Record a call that is being placed."""
         self._rows.append(row)
 
     def too_many(
         self, agent: str, number: str, country: str, settings: NumberSettings, now: float
     ) -> str:
-        """Why no further call may be placed now, in words; empty: one may."""
+        """Why no further call may be placed now, in words; empty if one may."""
         self._forget(now)
         an_hour, a_day = settings.calls_per_hour, settings.calls_per_hour * _DAY_FOR_HOUR
         limits: tuple[tuple[str, int, float, Callable[[DialledRow], bool]], ...] = (
@@ -64,7 +64,10 @@ class Ledger:
         return ""
 
     def _forget(self, now: float) -> None:
-        """Drop the calls of which a day has passed; those of a clock that was ahead count as placed now."""
+        """Drop calls older than a day.
+
+        A call recorded by a clock that was ahead counts as placed now.
+        """
         rows = self._rows
         ahead = []
         while rows and rows[-1].at > now + AHEAD:
@@ -88,20 +91,24 @@ class Attempts:
         self._times: dict[str, deque[float]] = {}
 
     def add(self, who: str, most: int, now: float) -> int:
-        """Count a request; returns by how many there are too many now (0: none)."""
+        """Count a request. Returns by how many the limit is exceeded (0: not at all)."""
         times = self._times.setdefault(who, deque())
         while times and times[0] <= now - HOUR:
             times.popleft()
         times.append(now)
         over = max(0, len(times) - most)
-        if over > 1:  # of those too many the first is kept: the wait must end some time
+        if over > 1:  # record only the first excess one: the wait must end some time
             times.pop()
         return over
 
 
 @dataclass(slots=True)
 class _Flood(Generic[T]):
-    """The refusals of one kind to one asker in the last hour: `written`, and `held` back with the last of them."""
+    """Refusals of one kind for one asker in the last hour.
+
+    `written` were written one by one. `held` are still to be written as one row, together with
+    `last`.
+    """
 
     began: float
     written: int = 0
@@ -111,13 +118,16 @@ class _Flood(Generic[T]):
 
 
 class Floods(Generic[T]):
-    """Which refusals are written to the audit: the first of a kind in an hour, then a row with a count."""
+    """Decides which refusals are written to the audit.
+
+    The first ones of a kind in an hour get a row each. After that, a single row gives their number.
+    """
 
     def __init__(self) -> None:
         self._floods: dict[tuple[str, str], _Flood[T]] = {}
 
     def note(self, key: tuple[str, str], what: T, now: float) -> bool:
-        """Take note of a refusal, by asker and kind; says whether it is to be written by itself."""
+        """Record a refusal by asker and kind. Returns whether it is to be written by itself."""
         flood = self._floods.get(key)
         if flood is None or (now - flood.began > HOUR and not flood.held):
             flood = self._floods[key] = _Flood(began=now)
@@ -131,7 +141,7 @@ class Floods(Generic[T]):
         return False
 
     def due(self, now: float) -> Iterator[tuple[T, int]]:
-        """The last refusal and the number of each flood whose row is due."""
+        """The last refusal and the count of each flood whose row is due."""
         for key, flood in list(self._floods.items()):
             if flood.last is not None and now - flood.held_since >= COUNTED_EVERY:
                 yield flood.last, flood.held
@@ -140,6 +150,6 @@ class Floods(Generic[T]):
                 del self._floods[key]
 
     def deadline(self) -> float | None:
-        """When the next row is due."""
+        """When the next row is due; None if there is none."""
         times = (f.held_since + COUNTED_EVERY for f in self._floods.values() if f.held)
         return min(times, default=None)

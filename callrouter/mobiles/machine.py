@@ -1,12 +1,12 @@
-"""Registering a mobile: events in, decisions out. Nothing is rung for callers that was not proved.
+"""The registration state machine: events in, decisions out.
 
- unverified ── the code that was shown is keyed in at the called phone ──► in use, or waiting
-     ▲                                                                       │ a supervisor
-     └── registered; each call has a code of its own, good once              ▼ approves: in use
+    unverified ── the code that was shown is keyed in at the called phone ──► in use, or waiting
+        ▲                                                                          │ a supervisor
+        └── registered; each call has a code of its own, good once                 ▼ approves: in use
 
-A code belongs to one call, one mobile and one number; it dies with its call, after three wrong tries,
-after ten minutes, and when the mobile is removed. Whoever refuses is told why; whatever is refused is
-counted and audited.
+No unverified mobile is rung for callers. A code belongs to one call, one mobile and one number. It
+expires with its call, after three wrong tries, after ten minutes, and when the mobile is removed. A
+refused request is answered with the reason, counted and audited.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from callrouter.model.phoning import DigitsKeyed, NumberAnswered, NumberFailed, 
 from callrouter.model.registered import AuditRow, MobileRow, MobileState
 
 CHANGES: Final = 5
-"""How many times `attempts_per_hour` an agent may change, switch or remove own devices in an hour."""
+"""Limit per hour on changes to one's own devices, as a multiple of `attempts_per_hour`."""
 
 
 class Registrar:
-    """Takes requests about mobiles and what verification calls come to; decides what follows.
+    """Handles requests about mobiles and the results of verification calls.
 
-    `refused` counts what was refused, by kind, since the start.
+    `refused` counts the refusals since the start, by kind.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Registrar:
         self._floods: Floods[AuditRow] = Floods()
 
     def next_deadline(self) -> float | None:
-        """When the next code expires, or a row about a flood is due."""
+        """When the next code expires, or an audit row about a flood is due; None if neither."""
         times = [item.expires_at for item in self.proving.pending.values()]
         flood = self._floods.deadline()
         return min(times if flood is None else [*times, flood], default=None)
@@ -76,7 +76,7 @@ class Registrar:
         return (event.pbx, event.channel) in self.proving.channels
 
     def handle(self, event: MobileEvent, now: float) -> list[Decision]:
-        """What follows from an event. A request is answered by exactly one `Answer`, the last."""
+        """The decisions that follow from an event. For a request, the last one is its `Answer`."""
         made: list[Decision] = list(self.proving.expire(now))
         for row, count in self._floods.due(now):
             made.append(
@@ -92,7 +92,7 @@ class Registrar:
                 made += self._renamed()
                 made.append(Changed())
             case Restored():
-                # What was asked for before the store could be read is newer.
+                # Requests made before the store could be read are newer than what it holds.
                 kept = {(row.agent, row.device): row for row in event.mobiles if sound(row)}
                 self.book.mobiles = kept | self.book.mobiles
                 self.proving.ledger.restore(event.dialled)
@@ -105,7 +105,7 @@ class Registrar:
         return made
 
     def _renamed(self) -> Iterator[Decision]:
-        """The mobiles of agents who are called otherwise now go along."""
+        """Move the mobiles of renamed agents to their new names."""
         former = {
             spec.renamed_from: name
             for name, spec in self.book.agents.items()
@@ -150,7 +150,10 @@ class Registrar:
                 return self._switch(event, now)
 
     def _over(self, event: Asked, now: float) -> int:
-        """By how many an asker has asked too often. Supervisors are not counted, their calls are."""
+        """By how many requests an asker exceeds the limit.
+
+        Supervisors are exempt; only the calls they cause are limited.
+        """
         asker = event.asker
         if asker.supervisor:
             return 0
@@ -158,7 +161,7 @@ class Registrar:
         return counts.add(asker.agent or asker.name, self._most(event), now)
 
     def _most(self, event: Asked) -> int:
-        """How many requests like this one an agent may make in an hour."""
+        """How many requests of this kind an agent may make per hour."""
         most = self.book.settings.attempts_per_hour
         return most * CHANGES if _changes_own(event) else most
 
@@ -167,7 +170,7 @@ class Registrar:
             raise No("limit", f"no more than {self._most(event)} requests in an hour")
         if not event.asker.may(event.agent):
             raise No("not-yours", f"the devices of {event.agent[:64]} are not yours to change")
-        # Of an agent who has left a mobile can still be removed.
+        # A mobile of an agent who has left can still be removed.
         known = isinstance(event, RemoveAsked) and self._number(event)
         if event.agent not in self.book.agents and not known:
             raise No("unknown-agent", f"there is no agent '{event.agent[:64]}'")
@@ -197,7 +200,7 @@ class Registrar:
         yield from self.proving.start(row, event.asker, event.trial, now)
 
     def _new_row(self, event: RegisterAsked, number: str, now: float) -> MobileRow:
-        """The mobile to be, if nothing speaks against it; one that waits for its proof is taken up."""
+        """The row of a new mobile, if nothing forbids it. An unverified one is reused."""
         book = self.book
         mine = book.of(event.agent)
         same = next((row for row in mine if row.number == number), None)
@@ -241,7 +244,7 @@ class Registrar:
         self, event: RegisterAsked | VerifyAsked, row: MobileRow, now: float
     ) -> Iterator[Decision]:
         what = "vouched" if row.verified_at is None else "approved"
-        # A call that is on has nothing to prove any more.
+        # A running verification call has nothing to prove any more.
         yield from self.proving.void(row.agent, row.device)
         made = replace(row, state=MobileState.IN_USE.value, approved_by=event.asker.name)
         self.book.mobiles[row.agent, row.device] = made
@@ -282,7 +285,7 @@ class Registrar:
         yield Done(agent=row.agent, device=row.device, text=f"{row.device} is removed")
 
     def _switch(self, event: SwitchAsked, now: float) -> Iterator[Decision]:
-        """On and off is the core's, for every device alike: it holds over reloads and restarts."""
+        """Switch devices on or off. The core keeps this for every device, over restarts too."""
         book, agent = self.book, event.agent
         configured = book.agents[agent].devices
         if event.device:
@@ -309,7 +312,7 @@ class Registrar:
 
 
 def _changes_own(event: Asked) -> bool:
-    """Whether it is about a device that the asker has: nothing is called for it."""
+    """Whether it concerns a device the asker already has, so that no call is placed for it."""
     changes = isinstance(event, ChangeAsked | RemoveAsked | SwitchAsked)
     return changes and event.asker.may(event.agent)
 

@@ -1,4 +1,4 @@
-"""The routing table with the mobiles that agents registered: as if they stood in the configuration."""
+"""Merges registered mobiles into the routing table, as if they were configured."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from callrouter.model.table import AgentSpec, DeviceSpec, Table
 
 
 class Merger:
-    """Adds registered mobiles to tables. What has not changed is the same object as the last time."""
+    """Adds registered mobiles to tables. An unchanged agent is the same object as the last time."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
         self._last: dict[str, tuple[AgentSpec, tuple[DeviceSpec, ...], AgentSpec]] = {}
 
     def merged(self, base: Table) -> Table:
-        """`base`, and after the phones of each agent the mobiles in use that they registered."""
+        """`base`, with each agent's registered mobiles in use after their configured devices."""
         found: dict[str, list[MobileRow]] = {}
         for row in self._book.mobiles.values():
             if row.agent in base.agents and not self._book.trouble(row):
@@ -42,7 +42,7 @@ class Merger:
         return replace(base, agents=agents)
 
     def _device(self, row: MobileRow, base: Table) -> DeviceSpec:
-        """A mobile as a phone: whatever happens, it is connected only after key 1."""
+        """A mobile as a device. Key 1 is always required before it is connected."""
         zone = base.agents[row.agent].zone or base.zone
         hours = Hours(parse_spans(row.hours), zone, frozenset()) if row.hours else None
         return DeviceSpec(

@@ -1,9 +1,10 @@
-"""Which phone numbers are taken: from what a person types to E.164, or the reason why not.
+"""Which phone numbers may be registered: from typed text to E.164, or the reason for refusal.
 
-The library `phonenumbers` forgives much (letters, Arabic digits, ``;phone-context=``), so what it is
-given was looked at before, and only its E.164 goes on from here. Its types do not tell all that is dear
-(satellites are mobiles to it), so calling codes of no country are refused by themselves, and countries
-are those of the number, not of the code: +1 is not the United States.
+The `phonenumbers` library is lenient (letters, Arabic digits, ``;phone-context=``). So its input is
+checked first, and only its E.164 result is used. Its number types do not cover everything expensive
+(it takes satellite phones for mobiles), so calling codes that belong to no country are refused
+separately. Countries are those of the number and not of the calling code: +1 is not only the United
+States.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 _LONGEST_TEXT: Final = 40
 _MOST_DIGITS: Final = 17
-"""15 of E.164, and the two of an 00."""
+"""15 digits of E.164, and two for a 00 in front."""
 _WRITTEN: Final = re.compile(r"[0-9+(][0-9+() .-]*")
 _WITH_LETTERS: Final = re.compile(r"[0-9+(][A-Za-z0-9+() .-]*")
 _EXTENSION: Final = re.compile(
@@ -30,12 +31,12 @@ _EXTENSION: Final = re.compile(
 )
 _PLUS: Final = re.compile(r"[ (]*\+[^+]*")
 _DRAMA: Final = re.compile(r"\+447700900[0-9]{3}")
-"""Ofcom keeps these mobiles free for films and books: they ring nobody and are here for trying things.
+"""Mobile numbers that Ofcom reserves for drama. They ring no phone and are accepted for trials.
 
-To the library there is no such number. Those of other countries are valid to it.
+`phonenumbers` does not consider them valid, although it accepts those of other countries.
 """
 _EMERGENCY: Final = frozenset({"000", "110", "112", "118", "119", "911", "999"})
-"""Dialled by many far from home; whatever the region, never someone's mobile."""
+"""Emergency numbers that people dial abroad as well. Never a mobile, whatever the region."""
 
 _NO_COUNTRY: Final = {
     "+800": ("freephone", "an international freephone number"),
@@ -62,7 +63,7 @@ _KINDS: Final = {
 _TYPES: Final = {
     PhoneNumberType.MOBILE: frozenset({"mobile"}),
     PhoneNumberType.FIXED_LINE: frozenset({"fixed-line"}),
-    # Nobody can tell in North America.
+    # In North America the two can't be told apart.
     PhoneNumberType.FIXED_LINE_OR_MOBILE: frozenset({"mobile", "fixed-line"}),
 }
 _TYPE_WORDS: Final = {"mobile": "mobiles", "fixed-line": "fixed lines"}
@@ -70,7 +71,7 @@ _TYPE_WORDS: Final = {"mobile": "mobiles", "fixed-line": "fixed lines"}
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A number that may be registered: E.164, and its country."""
+    """A number that may be registered, in E.164, and its country."""
 
     number: str
     country: str
@@ -78,7 +79,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """A number that may not. `kind` is stable, `text` says why, for the person who typed it."""
+    """A number that is refused. `kind` is stable; `text` is the reason, for people."""
 
     kind: str
     text: str
@@ -88,7 +89,7 @@ Verdict: TypeAlias = Taken | NotTaken
 
 
 def read_number(text: str, settings: NumberSettings) -> Verdict:
-    """Judge what a person typed."""
+    """Check a number as typed by a person."""
     fault = _written_wrongly(text)
     if fault is not None:
         return fault
@@ -100,7 +101,7 @@ def read_number(text: str, settings: NumberSettings) -> Verdict:
     if fault is not None:
         return fault
     try:
-        # The brackets of "+44 (0)20" are read with the rest; blanks say nothing.
+        # The brackets of "+44 (0)20" are parsed with the rest; blanks have no meaning.
         parsed = phonenumbers.parse(
             f"+{digits}" if international else digits, None if international else settings.region
         )
@@ -110,9 +111,9 @@ def read_number(text: str, settings: NumberSettings) -> Verdict:
 
 
 def form_fault(number: str) -> str:
-    """What is wrong with the form of a number that the configuration gives; empty: nothing.
+    """What is wrong with the form of a configured number; empty if it is valid.
 
-    Country and kind are the supervisors' choice there.
+    Its country and type are not checked: for a configured number they are the supervisors' choice.
     """
     if not E164.fullmatch(number):
         return "not an international number such as +447700900123"
@@ -127,7 +128,7 @@ def form_fault(number: str) -> str:
 
 
 def dear(number: str) -> str:
-    """In words what makes calls to a number (E.164) dear, or impossible; empty: nothing known."""
+    """What makes calls to a number (E.164) expensive or impossible, in words; empty if nothing."""
     special = _no_country(number)
     if special is not None:
         return special[1]
@@ -140,7 +141,7 @@ def dear(number: str) -> str:
 
 
 def country_of(number: str) -> str:
-    """The country of a number (E.164), two letters; empty: none."""
+    """The country of a number (E.164) as two letters; empty if it has none."""
     try:
         return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
     except NumberParseException:
@@ -151,7 +152,7 @@ def country_of(number: str) -> str:
 
 
 def _written_wrongly(text: str) -> NotTaken | None:
-    """The reason why a text is no way to write a number."""
+    """Why a text is not written like a phone number; None if it is."""
     if not text.strip():
         return NotTaken("empty", "give a number, such as +447700900123")
     if len(text) > _LONGEST_TEXT:
@@ -178,7 +179,7 @@ def _written_wrongly(text: str) -> NotTaken | None:
 
 
 def _no_persons_number(digits: str, region: str, *, international: bool) -> NotTaken | None:
-    """The reason why digits are nobody's number, whatever country they are of."""
+    """Why digits can't be a person's number in any country; None if they can."""
     if digits in _EMERGENCY or (
         region and not international and shortnumberinfo.is_emergency_number(digits, region)
     ):
@@ -213,7 +214,7 @@ def _unreadable(error: NumberParseException, region: str) -> NotTaken:
 
 
 def _judge(parsed: PhoneNumber, settings: NumberSettings) -> Verdict:
-    """What a number is, and whether it may be registered."""
+    """Classify a number, and decide whether it may be registered."""
     number = _e164(parsed)
     if _DRAMA.fullmatch(number):
         return _allowed(PhoneNumberType.MOBILE, number, "GB", settings)
@@ -248,7 +249,7 @@ def _allowed(type_: int, number: str, country: str, settings: NumberSettings) ->
 
 
 def _impossible(parsed: PhoneNumber) -> tuple[str, str] | None:
-    """Why no number can have these digits, as a kind and in words; None: one can."""
+    """Why no number can have these digits, as a kind and in words; None if one can."""
     possible = phonenumbers.ValidationResult
     match phonenumbers.is_possible_number_with_reason(parsed):
         case possible.TOO_SHORT | possible.IS_POSSIBLE_LOCAL_ONLY:
@@ -264,7 +265,7 @@ def _impossible(parsed: PhoneNumber) -> tuple[str, str] | None:
 
 
 def _no_country(number: str) -> tuple[str, str] | None:
-    """What a number is whose code belongs to no country."""
+    """The kind of number, if its calling code belongs to no country; None otherwise."""
     return _NO_COUNTRY.get(number[:4])
 
 

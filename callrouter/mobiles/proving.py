@@ -1,4 +1,4 @@
-"""The verification call: it asks for the code that its agent was shown, and proves a number once."""
+"""The verification call: asks for the code that the agent was shown, and verifies the number."""
 
 from __future__ import annotations
 
@@ -37,22 +37,24 @@ from callrouter.model.phoning import (
 )
 from callrouter.model.registered import Approval, AuditRow, DialledRow, MobileRow, MobileState
 
-# Sounds of Asterisk's core set: "please enter your password, followed by the pound key" and so on.
+# Sounds of Asterisk's core set, such as "please enter your password, followed by the pound key".
 ASK: Final = ("agent-pass",)
 AGAIN: Final = ("auth-incorrect",)
 THANKS: Final = ("auth-thankyou", "vm-goodbye")
 GOODBYE: Final = ("vm-goodbye",)
 
 POUND_WITHIN: Final = 5.0
-"""Seconds after a wrong code within which nothing but # is its end: the sixth digit was enough. Silence
-takes longer."""
+"""Seconds after a wrong code within which a lone # only ends that code and is not another try.
+
+Six digits are complete without the #. A person who keys nothing takes longer than this.
+"""
 
 _CODE: Final = re.compile(rf"[0-9]{{{CODE_DIGITS}}}")
 
 
 @dataclass(slots=True)
 class Pending:
-    """A verification call: which mobile it is to prove, its code, and how far it has come."""
+    """A verification call: the mobile it is to verify, its code, and its progress."""
 
     asker: Asker
     row: MobileRow
@@ -61,11 +63,11 @@ class Pending:
     expires_at: float
     tries: int = 0
     wrong_at: float = -math.inf
-    """When the last wrong code came, as long as the # that may follow it has not."""
+    """When the last wrong code came, until a # that may follow it has arrived."""
 
 
 class Proving:
-    """The verification calls that are on. Of each agent there is one at a time."""
+    """The verification calls in progress, at most one per agent."""
 
     def __init__(self, book: Book, refused: Counter[str]) -> None:
         self.book = book
@@ -74,14 +76,14 @@ class Proving:
         self.pending: dict[str, Pending] = {}
         """By agent."""
         self.channels: dict[tuple[str, str], str] = {}
-        """The channels of calls that were answered, and the ref of each; also of void ones."""
+        """The ref of each answered call, by its channel. Includes calls that are void."""
 
     def by_ref(self, ref: str) -> Pending | None:
-        """The call of this ref, while it has something to prove."""
+        """The call with this ref, while it still has something to verify."""
         return next((item for item in self.pending.values() if item.ref == ref), None)
 
     def may_start(self, row: MobileRow, trial: Trial, now: float) -> None:
-        """See whether a call may be placed now.
+        """Check that a call may be placed now.
 
         Raises:
             No: it may not.
@@ -117,7 +119,7 @@ class Proving:
         )
 
     def void(self, agent: str, device: str) -> Iterator[Decision]:
-        """End the call of a mobile, if one is on; its code is good for nothing from now on."""
+        """End the call for a mobile, if there is one. Its code becomes invalid."""
         pending = self.pending.get(agent)
         if pending is None or pending.row.device != device:
             return
@@ -127,20 +129,20 @@ class Proving:
                 yield Say(pbx=pbx, channel=channel, sounds=GOODBYE)
 
     def changed(self, old: MobileRow, new: MobileRow) -> None:
-        """A mobile rings in another way from now on; its number is what it was."""
+        """The ring settings of a mobile have changed; its number is the same."""
         pending = self.pending.get(old.agent)
         if pending is not None and pending.row is old:
             pending.row = new
 
     def expire(self, now: float) -> Iterator[Decision]:
-        """End the calls whose codes are too old."""
+        """End the calls whose codes have expired."""
         for pending in list(self.pending.values()):
             if pending.expires_at <= now:
                 yield from self.void(pending.row.agent, pending.row.device)
                 yield _note(pending, now, "expired")
 
     def drop_claims(self, made: MobileRow, now: float) -> Iterator[Decision]:
-        """Whoever else claimed this number and has not proved it, claims it no longer."""
+        """Drop unverified registrations of this number by other agents."""
         for key, row in list(self.book.mobiles.items()):
             if row.number == made.number and row.agent != made.agent:
                 yield from self.void(*key)
@@ -160,7 +162,7 @@ class Proving:
     # ------------------------------------------------------------ the call
 
     def heard(self, event: Heard, now: float) -> Iterator[Decision]:
-        """What follows from what the called phone did."""
+        """Handle what happened on the called phone."""
         match event:
             case NumberAnswered():
                 self.channels[event.pbx, event.channel] = event.ref
@@ -185,7 +187,7 @@ class Proving:
     def _keyed(self, event: DigitsKeyed, now: float) -> Iterator[Decision]:
         pending = self.by_ref(self.channels.get((event.pbx, event.channel), ""))
         bye = Say(pbx=event.pbx, channel=event.channel, sounds=GOODBYE)
-        if pending is None:  # removed, expired, or proved already: a code is good once
+        if pending is None:  # removed, expired, or already verified: a code is valid once
             yield bye
             return
         if _same(event.digits, pending.code):
@@ -207,7 +209,7 @@ class Proving:
             yield bye
 
     def _proved(self, pending: Pending, now: float) -> Generator[Decision, None, bool]:
-        """The right code. Returns whether the mobile is now proved."""
+        """The code was right. Returns whether the mobile is now verified."""
         row = pending.row
         try:
             self.book.not_of_others(row.agent, row.number)
@@ -249,7 +251,7 @@ def _ask(pbx: str, channel: str, sounds: tuple[str, ...]) -> Say:
 
 
 def _same(keyed: str, code: str) -> bool:
-    """Whether the code was keyed in; takes as long for a near miss as for any other."""
+    """Whether the code was keyed in. Compares in constant time."""
     keyed = keyed.removesuffix("#")
     right = hmac.compare_digest(keyed.encode("utf-8", "replace"), code.encode())
     return right and bool(_CODE.fullmatch(code))

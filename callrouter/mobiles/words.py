@@ -1,4 +1,4 @@
-"""What the registration of mobiles is asked and told, and what it decides. Frozen, like all events."""
+"""The events and decisions of mobile registration. Frozen, like all events."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from callrouter.model.registered import AuditRow, DialledRow, MobileRow, NumberS
 from callrouter.model.table import AgentSpec
 
 REF: Final = "verify-"
-"""How the refs of verification calls begin."""
+"""Prefix of the refs of verification calls."""
 CODE_DIGITS: Final = 6
 CODE_LASTS: Final = 600.0
 MOST_TRIES: Final = 3
 
 
 def masked(number: str) -> str:
-    """A number for those whose business it is not; also of what is none, as somebody typed it."""
+    """A masked number, for display. Accepts invalid input, such as what a person typed."""
     number = "".join(c for c in number if c.isprintable())[:40]
     if len(number) <= 3:
         return number
@@ -34,9 +34,9 @@ def masked(number: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks, by which way (``api``, ``command line``, ``phone``), and for whom they may.
+    """The person who asks, and how: ``api``, ``command line`` or ``phone``.
 
-    A supervisor may for everyone; anyone else for `agent` alone.
+    A supervisor may ask for every agent, other people only for `agent`.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Asker:
     supervisor: bool = False
 
     def may(self, agent: str) -> bool:
-        """Whether the devices of `agent` are theirs to change."""
+        """Whether they may change the devices of `agent`."""
         return self.supervisor or bool(agent and agent == self.agent)
 
 
@@ -54,9 +54,9 @@ class Asker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What a verification call would be placed with: secrets are not the machine's to make.
+    """The ref and code for a possible verification call, since this pure module makes no secrets.
 
-    `pbx` is the one that would place it; empty: none can now.
+    `pbx` is the PBX that would place the call; empty: none can now.
     """
 
     ref: str
@@ -65,14 +65,14 @@ class Trial:
 
 
 NO_TRIAL: Final = Trial(ref="", code="")
-"""In a request until it reaches whoever makes secrets."""
+"""Placeholder in a request until the service that makes secrets has filled it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterAsked:
-    """Register `number`, as typed, as a mobile of `agent`; by default it gets a name by itself.
+    """Register `number`, as typed, as a mobile of `agent`. An empty `device` gets a default name.
 
-    `vouch`: a supervisor answers for it, so that no call is needed.
+    `vouch`: a supervisor answers for the number, so no call is needed.
     """
 
     asker: Asker
@@ -87,7 +87,7 @@ class RegisterAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyAsked:
-    """Place the verification call (again); with `vouch` a supervisor answers for the mobile."""
+    """Place the verification call again. With `vouch` a supervisor answers for the mobile."""
 
     asker: Asker
     agent: str
@@ -98,7 +98,7 @@ class VerifyAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeAsked:
-    """Change when and where in the order a mobile rings; None leaves it."""
+    """Change when a mobile rings, and its place in the order. None leaves a value as it is."""
 
     asker: Asker
     agent: str
@@ -110,7 +110,7 @@ class ChangeAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveAsked:
-    """Forget a mobile; a verification call that is on is void from now on."""
+    """Remove a mobile. A running verification call becomes void."""
 
     asker: Asker
     agent: str
@@ -119,7 +119,10 @@ class RemoveAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchAsked:
-    """Switch a device on or off, registered or configured; without a name all the agent's numbers."""
+    """Switch a device on or off; without a name, all numbers of the agent.
+
+    It may be a registered or a configured device.
+    """
 
     asker: Asker
     agent: str
@@ -138,7 +141,7 @@ class Configured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What was kept by an earlier run."""
+    """What an earlier run stored."""
 
     mobiles: Sequence[MobileRow] = ()
     dialled: Sequence[DialledRow] = ()
@@ -159,7 +162,7 @@ MobileEvent: TypeAlias = Asked | Heard | Configured | Restored | Ticked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A verification call is being placed; it will ask for `code`, until `expires_at`."""
+    """A verification call is being placed. It asks for `code` until `expires_at`."""
 
     agent: str
     device: str
@@ -171,7 +174,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """It was done; `text` says what, for people."""
+    """The request was carried out; `text` says what was done, for people."""
 
     agent: str
     device: str
@@ -180,7 +183,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """It was not done. `kind` is stable; `text` says why and what would be right."""
+    """The request was refused. `kind` is stable; `text` says why and what would be right."""
 
     kind: str
     text: str
@@ -188,14 +191,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """Keep a row in the store."""
+    """Store a row."""
 
     row: MobileRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forget:
-    """Take a row out of the store."""
+    """Delete a row from the store."""
 
     agent: str
     device: str
@@ -203,7 +206,7 @@ class Forget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switched:
-    """Have the core switch a device; answered when it was."""
+    """Have the core switch a device. The answer follows when that is done."""
 
     agent: str
     device: str
@@ -213,7 +216,7 @@ class Switched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """The mobiles that may be rung are others than before: make the routing table anew."""
+    """The mobiles that may be rung have changed: rebuild the routing table."""
 
 
 Answer: TypeAlias = Started | Done | Refused

@@ -1,4 +1,4 @@
-"""Whom agents reach by a code on their phone: asks who they are, does it, says what is true now."""
+"""Feature codes: identifies the agent, carries out the request, and announces the result."""
 
 from callrouter.reception.desk import Reception
 

@@ -1,4 +1,4 @@
-"""What a code asks for in the state its agent is in, and what is true of them, in sounds. Pure."""
+"""What a feature code requests in the agent's present state, and how the result sounds. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from callrouter.reception import sounds
 
 
 def agent_of(floor: Floor, extension: str) -> Agent | None:
-    """Whose extension it is; an empty one is nobody's."""
+    """The agent with this extension; None if it is empty or unknown."""
     if not extension:
         return None
     for spec in floor.table.agents.values():
@@ -29,27 +29,28 @@ def agent_of(floor: Floor, extension: str) -> Agent | None:
 
 
 MOST_REASONS: Final = 9
-"""Reasons for a pause that have a digit."""
+"""Number of pause reasons that have a digit."""
 
 
 def reason_by(floor: Floor, digit: str) -> str:
-    """The reason for a pause that a digit stands for, by its place in the configuration; empty: none."""
+    """The pause reason for a digit, by its place in the configuration; empty if there is none."""
     reasons = list(floor.table.pauses)[:MOST_REASONS]
     place = int(digit)
     return reasons[place - 1] if 1 <= place <= len(reasons) else ""
 
 
 def place_of(floor: Floor, agent: Agent) -> int:
-    """The digit of the reason for which an agent is paused, or about to be; 0: it has none."""
+    """The digit of the reason for the agent's present or pending pause; 0 if it has none."""
     reason = agent.pause if agent.pause is not None else agent.pending_pause
     reasons = list(floor.table.pauses)[:MOST_REASONS]
     return reasons.index(reason) + 1 if reason in reasons else 0
 
 
 def request(floor: Floor, agent: Agent, code: Code, by: str, digit: str = "") -> PersonEvent | None:
-    """What a code asks for; None for codes that are about phones. A second time takes it back.
+    """The request that a code stands for; None for codes about phones.
 
-    With a `digit` a pause is for that reason, whatever was true before: who is paused already stays so.
+    Dialling a code again reverses it. With a `digit` the request is a pause for that reason in any
+    state, so a paused agent stays paused.
     """
     if code is Code.PAUSE_RESUME and digit:
         return PauseRequested(agent=agent.id, reason=reason_by(floor, digit), by=by)
@@ -59,7 +60,7 @@ def request(floor: Floor, agent: Agent, code: Code, by: str, digit: str = "") ->
         case Code.SIGN_IN_OUT:
             return SignedIn(agent=agent.id, by=by)
         case Code.PAUSE_RESUME if agent.pause is None and agent.pending_pause is None:
-            # Where the supervisors have set reasons, the first is that of the phone.
+            # If the supervisors have defined reasons, the phone uses the first.
             reason = next(iter(floor.table.pauses), "")
             return PauseRequested(agent=agent.id, reason=reason, by=by)
         case Code.PAUSE_RESUME:
@@ -71,9 +72,9 @@ def request(floor: Floor, agent: Agent, code: Code, by: str, digit: str = "") ->
 
 
 def truth(agent: Agent, code: Code, reason: int = 0) -> tuple[str, ...]:
-    """What is true of the agent now, as far as it concerns what the code is about.
+    """The sounds that tell the agent's present state, as far as the code is about it.
 
-    `reason` is the digit of the reason for a pause, and said behind it; 0: it has none.
+    `reason` is the digit of the pause reason, which is spoken after it; 0: none.
     """
     which = (f"digits/{reason}",) if reason else ()
     if not agent.signed_in:
@@ -94,7 +95,7 @@ def truth(agent: Agent, code: Code, reason: int = 0) -> tuple[str, ...]:
 
 
 def refused(agent: Agent) -> tuple[str, ...]:
-    """Why a request can't be granted."""
+    """The sounds that tell why a request is refused."""
     if not agent.signed_in:
         return (*sounds.REFUSED, *sounds.SIGNED_OUT)
     return sounds.NOT_POSSIBLE

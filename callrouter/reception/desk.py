@@ -1,4 +1,4 @@
-"""The conversation with whoever dials a code: who they are, what they want, and what is true after it."""
+"""The dialogue after a feature code: who is calling, what they want, and what is true then."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from callrouter.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 TRIES: Final = 3
-"""Extensions and PINs that may be keyed in within one call."""
+"""How many times an extension and PIN may be keyed in within one call."""
 MOST: Final = 200
-"""Conversations at once with phones that are no agent's; who comes then is asked to try later."""
+"""Dialogues at once with phones that are not an agent's. Further callers are asked to try later."""
 MOST_OWN: Final = 1000
-"""The same with agents' phones."""
+"""The same for agents' phones."""
 LONGEST: Final = 120.0
-"""Seconds after which a conversation is over, should its PBX not have said so."""
+"""Seconds after which a dialogue counts as over, even if its PBX has not said so."""
 
 Then: TypeAlias = Callable[["Visit", str], None]
 
 
 @dataclass(slots=True, eq=False)
 class Visit:
-    """One call to a code. `agent` is empty until it is known who they are."""
+    """One call to a feature code. `agent` is empty until the agent is identified."""
 
     pbx: str
     channel: str
@@ -44,30 +44,30 @@ class Visit:
     endpoint: str
     number: str
     own: bool = False
-    """The endpoint is a phone of agents'."""
+    """Whether the endpoint belongs to an agent."""
     ends_at: float = 0.0
     agent: str = ""
     extension: str = ""
     by: str = ""
     by_pin: bool = False
     digit: str = ""
-    """What stood behind the code."""
+    """The digit after the code."""
     tries: int = 0
     then: Then | None = None
     """What to do with the digits that were asked for."""
 
 
 class Reception:
-    """Answers the codes of every PBX that talks to people.
+    """Handles the feature codes of every PBX that can talk to people.
 
     Args:
-        floor: what is true of everybody.
-        post: how a request reaches the core; it has taken effect when this returns.
-        pins: the hashes of the agents' PINs, by agent.
+        floor: returns the state of the core.
+        post: passes a request to the core. It has taken effect when this returns.
+        pins: returns the hashes of the agents' PINs, by agent.
         clock: for lockouts.
-        tasks: keeps what runs beside the loop.
-        region: the home country, for numbers that are not written internationally.
-        locks: where locks after wrong PINs outlive a restart.
+        tasks: owns the background tasks.
+        region: returns the home country, for numbers not in international form.
+        locks: stores lockouts across a restart.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Reception:
         self._clock = clock
         self.pins = Pins(pins, clock, wrong=self._wrong_pin, keep=self._keep_lock)
         self.mobiles: own.Mobiles | None = None
-        """Who registers mobiles; without, the codes for that say that they are not available."""
+        """Registers mobiles. If None, the codes for that announce that they are not available."""
         self._floor = floor
         self._post = post
         self._tasks = tasks
@@ -94,11 +94,11 @@ class Reception:
         self._visits: dict[tuple[str, str], Visit] = {}
 
     def attach(self, name: str, pbx: TalksToPeople) -> None:
-        """Speak through this PBX as well. Its events are to be given to `heard`."""
+        """Use this PBX as well. The owner must pass its events to `heard`."""
         self._pbxes[name] = pbx
 
     def heard(self, event: PhoneEvent) -> bool:
-        """Take an event; returns False for what concerns a channel of somebody else's."""
+        """Handle an event. Returns False if its channel does not belong to a dialogue here."""
         match event:
             case CodeDialled():
                 self._dialled(event)
@@ -117,7 +117,10 @@ class Reception:
                 return False
 
     def status(self) -> dict[str, int]:
-        """Counters, for `callrouter status`; `outside_closed_s` while no PIN is taken from outside."""
+        """Counters for `callrouter status`.
+
+        `outside_closed_s` is present while PINs from outside are refused: the seconds that remain.
+        """
         lockout, closed = self.pins.lockout, math.ceil(self.pins.closed_for())
         counts = {
             "conversations": len(self._visits),
@@ -127,7 +130,7 @@ class Reception:
         return counts | {"outside_closed_s": closed} if closed else counts
 
     async def load_locks(self) -> None:
-        """Put the locks back that an earlier run kept; waits for the store."""
+        """Restore the lockouts of an earlier run. Waits for the store."""
         if self._locks is not None:
             rows = await self._locks.load()
             self.pins.lockout.restore(rows, self._clock.now())
@@ -154,14 +157,14 @@ class Reception:
             self._pbx_say(visit, sounds.NOT_NOW)
             return
         self._visits[event.pbx, event.channel] = visit
-        if len(here) == 1:  # a phone that several share tells nothing
+        if len(here) == 1:  # a phone shared by several agents identifies none of them
             visit.agent, visit.by = here[0].id, f"phone {event.endpoint}"
             self._act(visit)
         else:
             self._ask(visit, sounds.ASK_EXTENSION, 12, self._extension_keyed)
 
     def _end_overdue(self) -> None:
-        """Forget conversations of which the end was lost; the oldest come first."""
+        """Forget dialogues whose end was lost. They are ordered by age."""
         now = self._clock.now()
         for key, visit in list(self._visits.items()):
             if visit.ends_at > now:
@@ -177,7 +180,7 @@ class Reception:
 
     def _pin_keyed(self, visit: Visit, digits: str) -> None:
         agent = asked.agent_of(self._floor(), visit.extension)
-        # Calls from outside come by the same trunk: there the number tells phones apart.
+        # Calls from outside share a trunk endpoint, so the number tells their phones apart.
         phone = f"{visit.endpoint} {spelled(visit.number, self._region())}"
         claim = Claim(visit.extension, agent.id if agent else "", digits, phone, visit.own)
         self._tasks.spawn(self._check(visit, claim), "looking a PIN up")
@@ -185,7 +188,7 @@ class Reception:
     async def _check(self, visit: Visit, claim: Claim) -> None:
         answer = await self.pins.check(claim)
         if self._visits.get((visit.pbx, visit.channel)) is not visit:
-            return  # hung up meanwhile
+            return  # hung up in the meantime
         visit.tries += 1
         match answer:
             case Answer.RIGHT:
@@ -210,7 +213,7 @@ class Reception:
     # ------------------------------------------------------------ what they want
 
     def _act(self, visit: Visit) -> None:
-        """Do it, and say what is true then."""
+        """Carry out the request and announce the result."""
         agent = self._floor().agents.get(visit.agent)
         if agent is None or agent.gone:
             self._say(visit, sounds.NOT_POSSIBLE)
@@ -229,7 +232,10 @@ class Reception:
             self._register(visit)
 
     def _register(self, visit: Visit) -> None:
-        """At one's own phone the number is asked for; a mobile that calls in is the one that is meant."""
+        """Register a mobile.
+
+        A mobile that calls in registers itself. At the agent's own phone, the number is asked for.
+        """
         number = own.number_of(visit.number) if visit.by_pin else ""
         if number:
             self._take_number(visit, number, own.HANGS_UP)
@@ -243,7 +249,7 @@ class Reception:
             self._say(visit, sounds.NOTHING_KEYED)
 
     def _take_number(self, visit: Visit, number: str, call_after: float) -> None:
-        assert self.mobiles is not None  # noqa: S101 - looked at before anything was asked
+        assert self.mobiles is not None  # noqa: S101 - checked before anything was asked
         answer = self.mobiles.register(
             visit.agent, number, by=visit.agent, via=own.VIA, call_after=call_after
         )
@@ -265,7 +271,7 @@ class Reception:
         self._pbx_say(visit, what, digits)
 
     def _say(self, visit: Visit, what: tuple[str, ...]) -> None:
-        """The last words; then the PBX hangs up."""
+        """Say the last words; then the PBX hangs up."""
         self._pbx_say(visit, what)
 
     def _pbx_say(self, visit: Visit, what: tuple[str, ...], digits: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""PINs as hashes (argon2id). Slow by intention: for threads."""
+"""PIN hashes (argon2id). Slow on purpose, so they run in threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def fits(digest: str, pin: str) -> bool:
-    """Whether a PIN fits an argon2id hash. Takes a tenth of a second: not for the loop."""
+    """Whether a PIN matches an argon2id hash. Takes a tenth of a second: not for the event loop."""
     try:
         return PasswordHasher().verify(digest, pin)
     except VerifyMismatchError:
@@ -23,7 +23,7 @@ def fits(digest: str, pin: str) -> bool:
 
 
 def cost(digest: str) -> int:
-    """How much work a hash takes to verify; 0: it is none."""
+    """The work to verify a hash (time cost times memory cost); 0 if it is not a hash."""
     try:
         found = extract_parameters(digest)
     except InvalidHashError:
@@ -32,7 +32,7 @@ def cost(digest: str) -> int:
 
 
 def unfit(model: str) -> str:
-    """A hash that no PIN fits, as costly as `model`."""
+    """A hash that no PIN matches, as expensive to verify as `model`."""
     try:
         hasher = PasswordHasher.from_parameters(extract_parameters(model))
     except InvalidHashError:

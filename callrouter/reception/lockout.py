@@ -1,4 +1,4 @@
-"""What has seen too many wrong PINs. Pure: the time is an argument."""
+"""Lockout after too many wrong PINs. Pure; time is an argument."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 from callrouter.model.locks import LockRow
 
 MOST: Final = 5
-"""Wrong PINs within `WITHIN` seconds, and the next is not even looked at."""
+"""Wrong PINs within `WITHIN` seconds that start a lockout."""
 WITHIN: Final = 15 * 60.0
 FIRST: Final = 15 * 60.0
-"""Seconds of the first lock; each further one is twice as long, up to `LONGEST`."""
+"""Seconds of the first lockout. Each further one is twice as long, up to `LONGEST`."""
 LONGEST: Final = 24 * 3600.0
 FORGIVEN: Final = 24 * 3600.0
-"""Seconds without a wrong PIN after which a lock counts as the first again."""
+"""Seconds without a wrong PIN after which a lockout counts as the first again."""
 KEPT: Final = 10_000
-"""Keys remembered; beyond that the one that was wrong longest ago is forgotten, unless it is locked."""
+"""Number of keys remembered. Beyond it the oldest is forgotten, unless it is locked."""
 
 
 @dataclass(slots=True)
@@ -29,15 +29,15 @@ class _Record:
 
 
 class Lockout:
-    """Counts wrong PINs by key: an extension that was keyed in, a phone that called, the house.
+    """Counts wrong PINs by key: an extension that was keyed in, a calling phone, the whole house.
 
     Args:
-        keep: told of each lock that begins, for it must outlive a restart, and of each that is forgiven
-            (`until` is 0).
+        keep: called with each lockout that begins, because it must outlive a restart, and with each one
+            that is forgiven (`until` is 0).
 
     Attributes:
         wrong_total: wrong PINs so far.
-        locks_total: locks so far.
+        locks_total: lockouts so far.
     """
 
     def __init__(self, keep: Callable[[LockRow], None] = lambda _row: None) -> None:
@@ -47,18 +47,18 @@ class Lockout:
         self._records: OrderedDict[str, _Record] = OrderedDict()
 
     def left(self, key: str, now: float) -> float:
-        """Seconds for which the key is locked still; 0: it is not."""
+        """Seconds for which the key is still locked; 0 if it is not."""
         record = self._records.get(key)
         return 0.0 if record is None else max(0.0, record.until - now)
 
     def wrong(self, key: str, now: float, most: int = MOST, longest: float = LONGEST) -> float:
-        """One more wrong PIN; returns for how long that locks the key, 0 for not.
+        """Count a wrong PIN. Returns for how many seconds it locks the key; 0 if it does not.
 
         Args:
-            key: what is to be locked.
-            now: the time, in seconds.
+            key: what to lock.
+            now: the time in epoch seconds.
             most: wrong PINs within `WITHIN` that lock it.
-            longest: seconds of a lock at most.
+            longest: longest lockout in seconds.
         """
         record = self._records.setdefault(key, _Record())
         self._records.move_to_end(key)
@@ -79,7 +79,7 @@ class Lockout:
         return seconds
 
     def _make_room(self, now: float) -> None:
-        """Forget the keys that were wrong longest ago; one that is locked stays, however many there are."""
+        """Forget the key that has been quiet longest. A locked key is always kept."""
         if len(self._records) <= KEPT:
             return
         for key, record in self._records.items():
@@ -88,7 +88,7 @@ class Lockout:
                 return
 
     def right(self, key: str) -> None:
-        """The right PIN: earlier wrong ones are forgiven, earlier locks are remembered."""
+        """The PIN was right: forgive earlier wrong ones. Earlier lockouts still count."""
         record = self._records.get(key)
         if record is not None:
             record.wrong.clear()
@@ -98,7 +98,10 @@ class Lockout:
         return [key for key, record in self._records.items() if record.until > now]
 
     def restore(self, rows: Iterable[LockRow], now: float) -> None:
-        """Put locks back that an earlier run kept; none lasts longer than locks do, whatever its clock said."""
+        """Restore the lockouts of an earlier run.
+
+        None may exceed `LONGEST`, whatever the clock of that run said.
+        """
         for row in rows:
             until = min(row.until, now + LONGEST)
             if now - until > FORGIVEN:

@@ -1,27 +1,27 @@
-"""One spelling for the number that a phone calls from, however a trunk writes it."""
+"""One spelling for the number a phone calls from, however a trunk writes it."""
 
 from __future__ import annotations
 
 from typing import Final
 
 _LEAST: Final = 7
-"""Digits of a number that is no extension of the house."""
+"""Fewest digits of a number that is not an internal extension."""
 
 
 def spelled(number: str, region: str) -> str:
     """A caller's number in E.164, so that ``+44…``, ``0044…``, ``44…`` and ``0…`` are one phone.
 
     Args:
-        number: digits, with or without a plus; as a trunk claims it.
-        region: the home country, such as ``GB``; empty: not known.
+        number: digits, with or without a plus, as claimed by a trunk.
+        region: the home country, such as ``GB``; empty if unknown.
 
     Returns:
-        the number as it came where it is an extension, or no number that can be.
+        the number, unchanged if it is an extension or can't be a number at all.
     """
     digits = number.lstrip("+")
     if len(digits) < _LEAST:
         return number
-    # Here, and not above: the library is needed when a PIN is keyed in, and not at the start.
+    # Imported here, because it is needed for PINs and would slow down the start.
     from phonenumbers import (  # noqa: PLC0415
         NumberParseException,
         PhoneNumberFormat,

@@ -1,4 +1,4 @@
-"""An agent's own mobiles, at the phone: on and off, and registering one."""
+"""An agent's own mobiles, managed by phone: on and off, and registering one."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from callrouter.reception import sounds
 VIA: Final = "phone"
 
 READ_FIRST: Final = 8.0
-"""Seconds for which the mobile does not ring yet: its owner is being read the code elsewhere."""
+"""Seconds before the mobile rings, while its owner is being read the code on another phone."""
 HANGS_UP: Final = 20.0
-"""The same where the code is read to the very mobile that is to be rung."""
+"""The same if the code is read to the very mobile that is to be called."""
 
 _LEAST_DIGITS: Final = 7
-"""Digits of a caller's number that can be that of a mobile, and not of an extension."""
+"""Fewest digits of a caller's number that can be a mobile and not an extension."""
 
 _LATER: Final = frozenset({"limit", "busy", "no-pbx"})
 _KNOWN: Final = frozenset({"known", "verified", "waiting"})
 
 
 class Mobiles(Protocol):
-    """Who registers mobiles."""
+    """The interface of the mobile registration service."""
 
     def register(
         self,
@@ -34,13 +34,13 @@ class Mobiles(Protocol):
         device: str = "",
         call_after: float = 0.0,
     ) -> Answer:
-        """Register a number as keyed in, and call it to prove it; answered at once."""
+        """Register a number as keyed in, and call it to verify it. Answers at once."""
 
     def switch(self, agent: str, on: bool, *, by: str, via: str) -> Answer:
-        """All mobiles of an agent on or off; true when this returns."""
+        """Switch all mobiles of an agent on or off. Done when this returns."""
 
     def switched_on(self, agent: str) -> bool | None:
-        """Whether any mobile of an agent is on; None: there is none."""
+        """Whether any mobile of an agent is on; None if there is none."""
 
     def audit(
         self,
@@ -53,11 +53,11 @@ class Mobiles(Protocol):
         device: str = "",
         number: str = "",
     ) -> None:
-        """Keep a step for whoever looks into it."""
+        """Write an audit row."""
 
 
 def switch(mobiles: Mobiles, agent: str) -> tuple[str, ...]:
-    """Switch an agent's mobiles the other way; what is true then, in sounds."""
+    """Toggle an agent's mobiles. Returns the sounds that tell the result."""
     on = mobiles.switched_on(agent)
     if on is None or isinstance(mobiles.switch(agent, not on, by=agent, via=VIA), Refused):
         return sounds.NOT_POSSIBLE
@@ -65,12 +65,12 @@ def switch(mobiles: Mobiles, agent: str) -> tuple[str, ...]:
 
 
 def number_of(caller_number: str) -> str:
-    """The number that a mobile calls from, empty where it is none (an extension, withheld)."""
+    """The number a mobile calls from; empty for an extension or a withheld number."""
     return caller_number if len(caller_number.lstrip("+")) >= _LEAST_DIGITS else ""
 
 
 def started(answer: Answer) -> tuple[str, ...]:
-    """The code, digit by digit and twice; empty if no call is on its way."""
+    """The sounds that read the code twice, digit by digit; empty if no call was started."""
     if not isinstance(answer, Started):
         return ()
     once = (*sounds.CODE_IS, *(f"digits/{digit}" for digit in answer.code))
@@ -78,7 +78,7 @@ def started(answer: Answer) -> tuple[str, ...]:
 
 
 def refused(answer: Answer) -> tuple[str, ...]:
-    """Why a number was not taken."""
+    """The sounds that tell why a number was refused."""
     kind = answer.kind if isinstance(answer, Refused) else ""
     if kind in _LATER:
         return sounds.NOT_NOW

@@ -1,4 +1,4 @@
-"""Whether a PIN is right: never on the loop, at the same pace for every extension, and not for ever."""
+"""Checks PINs: in a thread, with the same delay for every extension, and a limit on tries."""
 
 from __future__ import annotations
 
@@ -17,24 +17,29 @@ from callrouter.reception.lockout import LONGEST, MOST, WITHIN, Lockout
 logger = logging.getLogger(__name__)
 
 WAITING_MOST: Final = 20
-"""PINs that may wait to be looked at, one after the other; further ones are turned away. Phones of agents and
-others wait in lines of their own."""
+"""PINs that may wait to be checked, one after the other. Further ones are turned away.
+
+Agents' phones and other phones wait in separate lines.
+"""
 ENDPOINT_MOST: Final = 20
-"""Wrong PINs within a quarter of an hour from one endpoint that is no agent's phone, such as a trunk …"""
+"""Wrong PINs within a quarter of an hour that lock one endpoint.
+
+For endpoints that are not an agent's phone, such as a trunk.
+"""
 HOUSE_MOST: Final = 30
-"""… and from all of them together, after which none from there is looked at for a while."""
+"""Wrong PINs within a quarter of an hour that lock all such endpoints together."""
 LONGEST_SHARED: Final = 3600.0
-"""Seconds of a lock that shuts out many for what one has done."""
+"""Longest lockout in seconds that affects many people for what one has done."""
 OUTSIDE: Final = "outside"
-"""The key of that lock."""
+"""The key of the lockout of all such endpoints."""
 OUTSIDE_DIGITS: Final = 6
-"""Digits that a PIN should have that is keyed in from outside."""
+"""Fewest digits a PIN should have if it is keyed in from outside."""
 _OUTSIDE: Final = 7
-"""Digits from which on a number is not an extension of the house."""
+"""Fewest digits of a number that is not an internal extension."""
 
 
 class Answer(Enum):
-    """What came of a PIN."""
+    """The result of checking a PIN."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -44,11 +49,11 @@ class Answer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Somebody at a phone says that they are an agent.
+    """A person at a phone claims to be an agent.
 
-    `extension` is what was keyed in, `agent` whose it is (empty: nobody's), `phone` where they are: the
-    endpoint, and behind a blank the number that they call from, in one spelling. `own`: the endpoint is a phone
-    of agents'.
+    `extension` is what was keyed in, `agent` the agent it belongs to (empty: none). `phone` is the
+    endpoint and, after a blank, the number they call from in one spelling. `own`: the endpoint
+    belongs to an agent.
     """
 
     extension: str
@@ -59,19 +64,19 @@ class Claim:
 
     @property
     def named(self) -> str:
-        """The extension, for the log. What nobody has may be a PIN that was keyed in too early."""
+        """The extension, for the log. An unknown one is hidden: it may be a misplaced PIN."""
         return f"extension {self.extension} ({self.agent})" if self.agent else "nobody's extension"
 
     @property
     def place(self) -> str:
-        """The phone, for the log: the endpoint, and the end of a number that called from outside."""
+        """The phone, for the log: the endpoint, and the masked number of an outside caller."""
         endpoint, _, number = self.phone.partition(" ")
         shown = number if len(number) < _OUTSIDE else mask(number)
         return " ".join(part for part in (endpoint, shown) if part)
 
 
 class _Line:
-    """PINs that are looked up one after the other."""
+    """PINs that are checked one after the other."""
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
@@ -83,7 +88,7 @@ def _extension(claim: Claim) -> str:
 
 
 def _limits(claim: Claim) -> dict[str, int]:
-    """What a wrong PIN counts against, and how many lock it."""
+    """The keys that a wrong PIN counts against, and how many wrong PINs lock each."""
     limits = {_extension(claim): MOST, f"phone {claim.phone}": MOST}
     if not claim.own:
         limits[f"endpoint {claim.phone.partition(' ')[0]}"] = ENDPOINT_MOST
@@ -96,17 +101,17 @@ def _longest(key: str) -> float:
 
 
 class Pins:
-    """Looks PINs up, one after the other, each in a thread.
+    """Checks PINs one after the other, each in a thread.
 
-    An extension that nobody has costs the same work as one with a PIN, and is locked like one, so
-    neither the answer nor its time tells which extensions there are.
+    An unknown extension costs the same work as a known one and is locked in the same way. So
+    neither the answer nor its timing reveals which extensions exist.
 
     Args:
-        pins: the argon2id hashes, by agent.
+        pins: returns the argon2id hashes, by agent.
         clock: for the lockout.
-        verify: tells whether a PIN fits a hash; replaced only to count.
-        wrong: told of each wrong PIN, and whether something is locked for it.
-        keep: told of each lock, see `Lockout`.
+        verify: whether a PIN matches a hash; replaced only in tests that count calls.
+        wrong: called with each wrong PIN, and whether it locked something.
+        keep: called with each lockout, see `Lockout`.
     """
 
     def __init__(
@@ -127,18 +132,18 @@ class Pins:
         self._nobody = ("", "")
 
     def closed_for(self) -> float:
-        """Seconds for which no PIN from outside is looked at still; 0: they are."""
+        """Seconds for which PINs from outside are still refused; 0 if they are accepted."""
         return self.lockout.left(OUTSIDE, self._clock.now())
 
     async def check(self, claim: Claim) -> Answer:
-        """What is to be thought of a claim."""
+        """Check the PIN of a claim."""
         limits = _limits(claim)
         line = self._lines[claim.own]
         if line.waiting >= WAITING_MOST:
             return Answer.BUSY
         line.waiting += 1
         try:
-            async with line.turn:  # so that many at once do not get more tries than one
+            async with line.turn:  # so that many calls at once get no more tries than one
                 if any(self.lockout.left(key, self._clock.now()) for key in limits):
                     logger.warning("PIN of %s refused at %s: locked", claim.named, claim.place)
                     return Answer.LOCKED
@@ -149,7 +154,7 @@ class Pins:
                     return self._wrong(limits, claim)
         finally:
             line.waiting -= 1
-        # The count of the phone stays, or one's own PIN would reset it.
+        # The phone's count stays. Otherwise attackers could reset it with a PIN of their own.
         self.lockout.right(_extension(claim))
         if not claim.own and len(claim.pin) < OUTSIDE_DIGITS:
             logger.warning(
@@ -187,7 +192,7 @@ class Pins:
         return Answer.LOCKED if locks else Answer.WRONG
 
     def _nobodys(self) -> str:
-        """A hash that no PIN fits, as costly as the costliest there is."""
+        """A hash that no PIN matches, as expensive to verify as the most expensive real one."""
         from callrouter.reception.hashes import cost, unfit  # noqa: PLC0415 - as below
 
         pins = self._pins()
@@ -198,7 +203,7 @@ class Pins:
 
 
 def _fits(digest: str, pin: str) -> bool:
-    # Here, and not above: the library is needed when somebody keys in a PIN, and not at the start.
+    # Imported here, because it is needed for PINs and would slow down the start.
     from callrouter.reception.hashes import fits  # noqa: PLC0415
 
     return fits(digest, pin)

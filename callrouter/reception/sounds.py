@@ -1,4 +1,4 @@
-"""What is said, as names of Asterisk's core sounds. docs/agent.md tells people the same."""
+"""The announcements, as names of Asterisk's core sounds. docs/agent.md lists them for agents."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ NOT_PAUSED: Final = ("dictate/pause", "de-activated")
 READY: Final = ("call-waiting", "activated")
 ON_A_CALL: Final = ("vm-isonphone",)
 LATER: Final = ("one-moment-please",)
-"""Before what will be true once the present call is over."""
+"""Spoken before what will be true after the present call."""
 PAUSE: Final = ("dictate/pause",)
 MOBILE_ON: Final = ("telephone-number", "activated")
 MOBILE_OFF: Final = ("telephone-number", "de-activated")
 
 CODE_IS: Final = ("vm-password", "is")
-"""Before the digits that the verification call will ask for."""
+"""Spoken before the digits that the verification call will ask for."""
 IN_USE: Final = ("telephone-number", "is-in-use")
 NO_NUMBER: Final = ("privacy-incorrect",)
 ASK_NUMBER: Final = ("privacy-prompt", "vm-then-pound")
@@ -30,13 +30,13 @@ LOCKED: Final = ("vm-incorrect", "please-try-call-later")
 NOTHING_KEYED: Final = ("vm-goodbye",)
 
 REFUSED: Final = ("im-sorry",)
-"""Before what is true all the same."""
+"""Spoken before what remains true."""
 NOT_POSSIBLE: Final = ("feature-not-avail-line",)
 NOT_NOW: Final = ("im-sorry", "please-try-call-later")
 
 
 def every() -> tuple[str, ...]:
-    """All of them, each once; of the ten digits one stands for all."""
+    """All sound names, each once. One digit stands for all ten."""
     said = {
         name: None for words in globals().values() if isinstance(words, tuple) for name in words
     }
