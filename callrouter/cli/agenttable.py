@@ -24,12 +24,12 @@ MOST_TOLD: Final = 10
 
 _COLUMNS: Final = (
     Column("Agent"),
-    Column("Name", flexible=4, drop=3),
-    Column("State", flexible=1),
+    Column("Name", flexible=4, drop=3, least=10),
+    Column("State", flexible=1, least=34),
     Column("For", right=True),
     Column("Today", right=True, drop=1),
-    Column("Phones", flexible=2, drop=2),
-    Column("Queues", flexible=3, drop=4),
+    Column("Phones", flexible=2, drop=2, least=12),
+    Column("Queues", flexible=3, drop=4, least=12),
 )
 
 

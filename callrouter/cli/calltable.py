@@ -17,10 +17,12 @@ Json: TypeAlias = dict[str, Any]
 WIDE: Final = 100
 """From this many columns on a caller's name stands behind the number."""
 
-_QUEUE: Final = Column("Queue", flexible=1)
+_QUEUE: Final = Column("Queue", flexible=1, least=12)
+_CALLER: Final = Column("Caller", flexible=1, least=16)
+"""Wide enough for a number in full."""
 _QUEUES: Final = (
     _QUEUE,
-    Column("Name", flexible=1, drop=9),
+    Column("Name", flexible=2, drop=9, least=12),
     Column("Wait", right=True),
     Column("Longest", right=True),
     Column("Talk", right=True),
@@ -34,17 +36,17 @@ _QUEUES: Final = (
 _WAITING: Final = (
     _QUEUE,
     Column("Place", right=True),
-    Column("Caller", flexible=1),
+    _CALLER,
     Column("Waits", right=True),
     Column("Prio", right=True, drop=2),
-    Column("Now", flexible=1),
+    Column("Now", flexible=1, least=20),
     Column("Call", drop=1),
 )
 _CALLS: Final = (
     Column("Call"),
     _QUEUE,
-    Column("Caller", flexible=1),
-    Column("State", flexible=1),
+    _CALLER,
+    Column("State", flexible=1, least=20),
     Column("Wait", right=True),
     Column("Talk", right=True),
     Column("Prio", right=True, drop=1),
@@ -53,8 +55,8 @@ _ENDED: Final = (
     Column("Ended"),
     Column("Call"),
     _QUEUE,
-    Column("Caller", flexible=1),
-    Column("How", flexible=1),
+    _CALLER,
+    Column("How", flexible=1, least=20),
     Column("Wait", right=True),
     Column("Talk", right=True, drop=1),
 )
@@ -141,12 +143,13 @@ def ended_calls(views: Sequence[Json], width: int, height: int | None = None) ->
     if not views:
         return [Text("no calls have ended since the daemon was started")]
     today = parse(views[0]["ended_at"]).astimezone().date()
+    clock = "%H:%M:%S" if width >= WIDE else "%H:%M"
     rows = []
     for view in views:
         when = parse(view["ended_at"]).astimezone()
         rows.append(
             [
-                Text(when.strftime("%H:%M:%S" if when.date() == today else "%m-%d %H:%M")),
+                Text(when.strftime(clock if when.date() == today else "%m-%d %H:%M")),
                 plain(view["id"]),
                 plain(view["queue"]),
                 caller(view, named=width >= WIDE),
@@ -166,6 +169,9 @@ def floor(views: Sequence[Json]) -> str:
         return "no caller waits"
     worst = max(waiting, key=lambda view: view["longest_wait_s"])
     count = sum(len(view["waiting"]) for view in waiting)
-    where = worst["id"] if len(waiting) == 1 else f"{len(waiting)} queues"
-    longest = f"{duration(worst['longest_wait_s'])} in {worst['id']}"
-    return f"{many(count, 'caller')} wait{'s' if count == 1 else ''} in {where}, the longest for {longest}"
+    longest = duration(worst["longest_wait_s"])
+    if count == 1:
+        return f"1 caller waits in {worst['id']}, for {longest}"
+    if len(waiting) == 1:
+        return f"{count} callers wait in {worst['id']}, the longest for {longest}"
+    return f"{count} callers wait in {len(waiting)} queues, the longest for {longest} in {worst['id']}"

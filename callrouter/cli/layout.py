@@ -12,7 +12,7 @@ from rich.text import Text
 GAP: Final = 2
 """Blanks between two columns."""
 LEAST: Final = 6
-"""Columns to which a cell may be shortened before its column is left out."""
+"""Columns to which a cell may be shortened where no other column is left to leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +20,24 @@ class Column:
     """A column of a table.
 
     `right`: holds numbers. `flexible`: its cells may be shortened, which a final ``…`` shows; those of the
-    highest number first; 0: never. `drop`: left out where there is no room, the highest first; 0: never.
+    highest number first; 0: never. `least`: to so many columns, as long as another column can be left out instead.
+    `drop`: left out where there is no room, the highest first; 0: never.
     """
 
     name: str
     right: bool = False
     flexible: int = 0
     drop: int = 0
+    least: int = LEAST
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[Text]:
     """The lines of a table: its head and one line a row, none wider than `width` if that can be."""
     kept = list(range(len(columns)))
     while True:
-        widths = _fitted([columns[n] for n in kept], _natural(columns, rows, kept), width)
         optional = [n for n in kept if columns[n].drop]
+        shown = [columns[n] for n in kept]
+        widths = _fitted(shown, _natural(columns, rows, kept), width, hard=not optional)
         if sum(widths) + GAP * (len(kept) - 1) <= width or not optional:
             break
         kept.remove(max(optional, key=lambda n: columns[n].drop))
@@ -50,14 +53,17 @@ def _natural(
     return [max(cell_len(columns[n].name), *(row[n].cell_len for row in rows), 0) for n in kept]
 
 
-def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:
+def _fitted(
+    columns: Sequence[Column], widths: list[int], width: int, *, hard: bool
+) -> list[int]:
     """Take from the widest flexible column until all fit, or none can give any more."""
     over = sum(widths) + GAP * (len(widths) - 1) - width
     while over > 0:
         givers = [
             n
             for n, column in enumerate(columns)
-            if column.flexible and widths[n] > max(LEAST, cell_len(column.name))
+            if column.flexible
+            and widths[n] > max(LEAST if hard else column.least, cell_len(column.name))
         ]
         if not givers:
             break

@@ -41,6 +41,33 @@ def test_then_a_column_goes() -> None:
     assert lines(14, ("alice", "abcdefgh", "7")) == ["Id     What", "alice  abcdef…"]
 
 
+def test_a_column_that_says_little_goes_before_one_that_says_much_is_shortened() -> None:
+    columns = (Column("Id"), Column("What", flexible=1, least=12), Column("Prio", drop=1))
+    rows = [[Text("a"), Text("talking bob"), Text("50")]]
+    for width, text in (
+        (21, "a   talking bob  50"),
+        (20, "a   talking bob"),
+        (15, "a   talking bob"),
+        (12, "a   talking…"),
+    ):
+        assert layout.table(columns, rows, width)[1].plain.rstrip() == text
+
+
+def test_at_80_columns_numbers_and_states_of_calls_are_whole() -> None:
+    call = {"id": "office-1795839848.363", "queue": "front-desk", "caller_number": "+442079460018",
+            "caller_name": "Jane", "agent": "alice", "state": "connecting", "position": None, "offers": [],
+            "wait_s": 754.0, "talk_s": 0.0, "priority": 50, "ended_at": "2026-11-28T08:00:00Z", "result": None}  # fmt: skip
+    for lines, words in (
+        (calltable.calls([call], 80), "connecting alice"),
+        (calltable.ended_calls([{**call, "state": "completed"}], 80), "completed alice"),
+    ):
+        row = lines[1].plain
+        assert all(
+            part in row for part in ("office-1795839848.363", "front-desk", "+442079460018", words)
+        )
+        assert len(row) <= 80 and "…" not in row
+
+
 def test_names_of_two_cells_a_character_stand_under_each_other() -> None:
     made = layout.table(
         COLUMNS, [[Text("李雷"), Text("x"), Text("1")], [Text("bob"), Text("y"), Text("2")]], 40
@@ -93,7 +120,8 @@ def test_a_low_screen_says_how_many_callers_it_does_not_show() -> None:
 
 def test_the_floor_in_a_sentence() -> None:
     assert calltable.floor([queue("a", 0)]) == "no caller waits"
-    assert calltable.floor([queue("a", 1)]) == "1 caller waits in a, the longest for 1:30 in a"
+    assert calltable.floor([queue("a", 1)]) == "1 caller waits in a, for 1:30"
+    assert calltable.floor([queue("a", 2)]) == "2 callers wait in a, the longest for 1:30"
     two = calltable.floor([queue("a", 2), queue("b", 1)])
     assert two.startswith("3 callers wait in 2 queues, the longest for 1:30 in ")
 
