@@ -104,7 +104,7 @@ class Runtime:
         except Exception:
             # A bug of ours must not stop the floor: the PBX knows what is true, so ask it.
             self.faults += 1
-            logger.exception("the core failed on %s; comparing with every PBX anew", event)
+            logger.exception("the core failed on %s; comparing with every PBX again", event)
             self._compare("a fault in the router")
             return
         if isinstance(event, ConfigReloaded) and not event.more:

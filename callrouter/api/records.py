@@ -150,7 +150,7 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
         + (f", transferred by {r.agent}" if r.agent else "")
     ),
     _H.ABANDONED: lambda r, d: f"call {r.call} hung up in {r.queue} after {d['wait_s']} s",
-    _H.TAKEN: lambda r, d: f"call {r.call} was taken out of {r.queue} by someone else",
+    _H.TAKEN: lambda r, d: f"call {r.call} was taken out of {r.queue} by another program",
     _H.COMPLETED: lambda r, d: (
         f"call {r.call} completed: {d['talk_s']} s with {r.agent or 'no agent'}, "
         + (f"ended by {d['ended_by']}" if d["ended_by"] else f"{d['by']} hung up first")

@@ -110,14 +110,14 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
         case _H.ABANDONED:
             return f"the caller hung up at place {d[0]} after {spoken(float(d[2]))} of waiting"
         case _H.TAKEN:
-            return f"was taken out of the queue by someone else after {spoken(float(d[2]))}"
+            return f"was taken out of the queue by another program after {spoken(float(d[2]))}"
         case _H.LEFT:
             ended = f"{d[5]} ended the call" if len(d) > 5 else ""
             left = ended or _left(str(d[0]), str(d[1]))
             return f"left {record.queue} after {spoken(float(d[4]))}: {left}"
         case _H.COMPLETED | _H.TRANSFERRED if record.offer not in offers:
             # Adopted while connected, after a gap.
-            return f"talked with {record.agent or 'someone'}, over now"
+            return f"talked with {record.agent or 'an agent'}, over now"
         case _:
             return _seldom(record)
 

@@ -277,7 +277,7 @@ def _of_both(floor: Floor, call: Call, member: Membership, now: float) -> tuple[
         again = floor.timers.retry.at(call.id)
         when = f" (goes round again in {spoken(again - now)})" if again is not None else ""
         if not when:
-            when = " (goes round again when everyone else has been tried)"
+            when = " (goes round again when all others have been tried)"
         return "tried", tried_words("") + when
     if member.tier > call.tier:
         after = member.queue.spec.widen[member.tier - 1].after

@@ -74,7 +74,7 @@ def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> Any:
         raise Refused(no.status, f"there is no agent or call '{whose}'", no.hint or agents) from no
     talks = view["agent"] or ""
     if not talks:
-        raise Refused(409, f"nobody talks on call {whose}")
+        raise Refused(409, f"no agent talks on call {whose}")
     return client.post("agents", talks, "call", action, body={**to, "call": whose})
 
 

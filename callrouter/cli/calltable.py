@@ -174,4 +174,6 @@ def floor(views: Sequence[Json]) -> str:
         return f"1 caller waits in {worst['id']}, for {longest}"
     if len(waiting) == 1:
         return f"{count} callers wait in {worst['id']}, the longest for {longest}"
-    return f"{count} callers wait in {len(waiting)} queues, the longest for {longest} in {worst['id']}"
+    return (
+        f"{count} callers wait in {len(waiting)} queues, the longest for {longest} in {worst['id']}"
+    )

@@ -53,9 +53,7 @@ def _natural(
     return [max(cell_len(columns[n].name), *(row[n].cell_len for row in rows), 0) for n in kept]
 
 
-def _fitted(
-    columns: Sequence[Column], widths: list[int], width: int, *, hard: bool
-) -> list[int]:
+def _fitted(columns: Sequence[Column], widths: list[int], width: int, *, hard: bool) -> list[int]:
     """Take from the widest flexible column until all fit, or none can give any more."""
     over = sum(widths) + GAP * (len(widths) - 1) - width
     while over > 0:

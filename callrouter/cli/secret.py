@@ -48,7 +48,7 @@ def passwd() -> None:
 @click.option(
     "--role",
     type=click.Choice(["metrics", "agent", "supervisor", "admin"]),
-    help="What whoever has it may do. Default: supervisor, or agent with --agent.",
+    help="What its holder may do. Default: supervisor, or agent with --agent.",
 )
 @click.option("--agent", metavar="AGENT", help="The agent it acts for; its role is agent.")
 @click.option("--name", metavar="NAME", help="Who it is for. Default: the agent's id, or the role.")

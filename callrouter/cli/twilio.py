@@ -44,7 +44,9 @@ def twilio() -> None:
     help="A new file, for the passwords of new SIP phones.",
 )
 @click.option(
-    "--keep-countries", is_flag=True, help="Leave countries open that nobody is to be called in."
+    "--keep-countries",
+    is_flag=True,
+    help="Leave countries open in which no number is to be called.",
 )
 @click.pass_context
 def setup(

@@ -90,7 +90,7 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, g
     if seen.bridged or seen.offer in talking:
         in_talk = call if seen.offer in talking else None
         if not _talk(floor, pbx, seen, in_talk):
-            floor.note(f"{seen.agent or 'somebody'} talks on a leg of offer {seen.offer}; let be")
+            floor.note(f"{seen.agent or 'an agent'} talks on a leg of offer {seen.offer}; let be")
         return
     member = call.queue.members.get(agent.id) if call is not None and agent is not None else None
     if (

@@ -327,7 +327,7 @@ class Mobiles:
     def _order(self, command: Say | CallNumber) -> None:
         pbx = self._talker(command.pbx)
         if pbx is None:
-            logger.error("%s talks to nobody; dropped an order", command.pbx)
+            logger.error("%s has no connection; dropped an order", command.pbx)
         elif isinstance(command, Say):
             pbx.say(command)
         else:

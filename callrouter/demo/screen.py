@@ -126,7 +126,7 @@ def _header(p: Picture, *, wide: bool) -> Group:
 
 def _reactions(f: Figures, *, wide: bool) -> Text:
     return Text.assemble(
-        (" agent free, someone waiting → that agent's phone rings: median ", "dim"),
+        (" agent free, a caller waiting → that agent's phone rings: median ", "dim"),
         (milliseconds(f.median_reaction), "bold green"),
         (f" of {len(f.reactions)}" if f.reactions else "", "dim"),
         (f", worst {milliseconds(max(f.reactions))}" if wide and f.reactions else "", "dim"),

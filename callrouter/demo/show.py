@@ -165,7 +165,7 @@ def summary(figures: Figures, seconds: float) -> list[str]:
     lines = [counts, waits(figures)]
     if figures.reactions:
         lines.append(
-            "agent free, someone waiting → that agent's phone rings: median "
+            "agent free, a caller waiting → that agent's phone rings: median "
             f"{milliseconds(figures.median_reaction)}, worst "
             f"{milliseconds(max(figures.reactions))} ({len(figures.reactions)} times)"
         )

@@ -95,7 +95,7 @@ async def _private_tree(progress: Progress) -> Install:
         problem = str(error)
     try:
         if await asyncio.to_thread(tree.exists):
-            progress(f"the cached Asterisk is of no use and will be made anew: {problem}")
+            progress(f"the cached Asterisk is of no use and will be made again: {problem}")
             await asyncio.to_thread(shutil.rmtree, tree)
         await make_tree(tree, progress)
     except (TreeError, OSError) as error:

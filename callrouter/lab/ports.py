@@ -51,7 +51,7 @@ def take_slot() -> Slot:
     home = Path(tempfile.gettempdir()) / f"callrouter-lab-{os.getuid()}"
     home.mkdir(mode=0o700, exist_ok=True)
     if home.is_symlink() or home.stat().st_uid != os.getuid():
-        raise NoFreePortsError(f"{home} belongs to somebody else; remove it or set TMPDIR")
+        raise NoFreePortsError(f"{home} belongs to another user; remove it or set TMPDIR")
     for number in range(_BLOCKS):
         base = _FIRST_PORT + number * _BLOCK
         # Python opens files close-on-exec, so an Asterisk never inherits the lock.

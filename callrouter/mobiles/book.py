@@ -125,10 +125,10 @@ class Book:
             proved = other.state != MobileState.UNVERIFIED.value
             there = other.agent != agent and other.agent in self.agents
             if other.number == number and there and proved:
-                raise No("taken", "this number is someone else's")
+                raise No("taken", "this number is another agent's")
         for spec in self.agents.values():
             if spec.id != agent and any(device.number == number for device in spec.devices):
-                raise No("taken", "this number is someone else's")
+                raise No("taken", "this number is another agent's")
 
 
 def in_order(rows: Iterable[MobileRow]) -> list[MobileRow]:

@@ -155,7 +155,7 @@ class Proving:
                     via="",
                     what="dropped",
                     number=masked(row.number),
-                    detail="someone else has proved this number",
+                    detail="another agent has proved this number",
                 )
                 yield Forget(agent=row.agent, device=row.device)
 

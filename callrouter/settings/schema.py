@@ -391,7 +391,7 @@ class Queue(Shape):
     ring_all: f.RingAllWord = Field(
         "each",
         description="dial: Twilio rings SIP phones and browsers together by one <Dial>, without a limit "
-        "of calls per second; no music meanwhile, and no hold after that. each: one call for each phone.",
+        "of calls per second; no music while they ring, and no hold after that. each: one call for each phone.",
     )
     ring_for: f.LongerThanZero = Field(_QUEUE.ring_for, description="How long an agent rings.")
     show: f.Text | None = Field(
@@ -469,7 +469,7 @@ class Queue(Shape):
     )
     prefer_for: f.Duration = Field(
         _QUEUE.prefer_for,
-        description="So long, an agent whom a call prefers is the only one rung.",
+        description="So long, the agent that a call prefers is the only one rung.",
     )
     service_level: ServiceLevel | None = Field(None, description="The aim of reports.")
     announce: Announce | None = Field(None, description="What waiting callers are told.")

@@ -138,7 +138,7 @@ def _twilio(id_: str, pbx: schema.Twilio, document: Document, site: str) -> Twil
         there, other = ("api_key", "api_secret") if pbx.api_key else ("api_secret", "api_key")
         document.error((*way, there), f"{there} without {other}", "give both, or none", key=True)
     if not pbx.numbers:
-        text = "numbers is empty, so nobody can call"
+        text = "numbers is empty, so no calls come in"
         document.warning((*way, "numbers"), text, 'such as {"+442079460000": support}', key=True)
     if pbx.codes in pbx.numbers:
         text = f"codes is a number of queue {quoted(pbx.numbers[pbx.codes])} already"

@@ -78,7 +78,7 @@ class Postgres:
     @staticmethod
     def _claim(link: sa.Connection) -> None:
         if link.exec_driver_sql("SHOW server_encoding").scalar_one() != "UTF8":
-            raise StoreError("its encoding is not UTF8; make it anew with ENCODING 'UTF8'")
+            raise StoreError("its encoding is not UTF8; make a new one with ENCODING 'UTF8'")
         link.exec_driver_sql(_set("LOCAL lock_timeout", LEAVES_WITHIN).decode())
         try:
             link.exec_driver_sql(_LOCK)

@@ -53,7 +53,7 @@ class Sqlite:
             link = self._open()
         except DamagedError as error:
             aside = set_aside(self._path, self._now())
-            text = "%s is damaged (%s): renamed to %s, and begun anew"
+            text = "%s is damaged (%s): renamed to %s, and a new one was begun"
             logger.error(text, self._path, error, aside.name)  # noqa: TRY400
             link = self._open()
         status = self._path.stat()

@@ -88,7 +88,9 @@ def _phone(what: str, device: DeviceSpec, judge: Phones, registered: int) -> Fin
         return Finding(True, f"{what}: takes no calls at present, says {said}")
     if line is not Line.PHONE:
         who = (
-            "asks for key 1" if device.confirm else "whoever answers has the call (confirm: false)"
+            "asks for key 1"
+            if device.confirm
+            else "without key 1 (confirm: false): a voicemail could take the call"
         )
         return Finding(True, f"{what}: can be rung; {who}")
     more = f", {registered} phones registered" if registered > 1 else ""

@@ -409,7 +409,7 @@ class AsteriskPbx:
             self.mirror.handle(message)
         except Exception:
             self.faults += 1
-            logger.exception("%s: failed on %r; comparing anew", self.name, message)
+            logger.exception("%s: failed on %r; comparing again", self.name, message)
             self.resync("a fault in the driver")
 
     def _survey_failed(self, error: AmiError) -> None:

@@ -61,7 +61,7 @@ class SimulatedPbx:
     async def run(self) -> None:
         """Let people call until cancelled."""
         self._up = True
-        logger.info("%s: simulated: nobody is really called", self.name)
+        logger.info("%s: simulated: no phone really rings", self.name)
         self.resync("start")
         self._arm()
         try:
@@ -92,12 +92,12 @@ class SimulatedPbx:
     def resync(self, why: str) -> None:
         """Tell everything anew."""
         if self._up:
-            logger.debug("%s: told anew: %s", self.name, why)
+            logger.debug("%s: told again: %s", self.name, why)
             self._post(self.engine.snapshot())
 
     def health(self) -> PbxHealth:
         """How it is doing."""
-        return PbxHealth(up=self._up, detail="simulated: nobody is really called")
+        return PbxHealth(up=self._up, detail="simulated: no phone really rings")
 
     def _arm(self) -> None:
         if self._stepping:

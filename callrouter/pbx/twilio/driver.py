@@ -162,7 +162,7 @@ class TwilioPbx:
     def resync(self, why: str) -> None:
         """Tell everything anew, as we know it."""
         if self._up:
-            logger.debug("%s: told anew: %s", self.name, why)
+            logger.debug("%s: told again: %s", self.name, why)
             self._post(self.exchange.ledger.snapshot())
 
     def listen(self, item: Told) -> None:

@@ -27,7 +27,7 @@ LONGEST_TALK = 4 * 3600
 """Seconds after which Twilio ends a leg in any case, so that one that is forgotten costs no fortune."""
 
 HOLD_THE_LINE = "Please hold the line. You will be connected to the next free agent."
-TAKEN = "This call has been taken by someone else. Thank you."
+TAKEN = "This call has been taken by another agent. Thank you."
 GONE = "The caller has hung up. Thank you."
 NOT_NOW = "We cannot take your call at the moment. Please try again later."
 WHICH_CODE = "Key in the code, such as star 4 5."
