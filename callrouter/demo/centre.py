@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from callrouter.demo import folder as files
 from callrouter.demo.child import Daemon, DaemonFailedError, complaints
@@ -21,6 +22,8 @@ from callrouter.tasks import Tasks
 GUEST = "guest"
 """The endpoint for whoever wants to call in with a softphone."""
 CALLER = "caller"
+_NARROW: Final = 80
+"""Columns of a terminal that is not made wider."""
 BACK_AFTER = 10.0
 """Seconds after which an agent who was paused for missing calls is fetched back."""
 
@@ -59,15 +62,18 @@ class Centre:
 
     def join(self) -> list[str]:
         """How to take part, in lines of at most 80 characters where names are not long."""
-        ask = f" Ask it:       {_program()} --config {self.daemon.config} status"
+        command = f"{_program()} --config {self.daemon.config} status"
+        ask = [f" Ask it:       {command}"]
+        if len(ask[0]) > _NARROW:  # a command that is cut cannot be copied
+            ask = [" Ask it:", f" {command}"]
         if self.asterisk is None:
-            return [ask]
+            return ask
         server, password = f"127.0.0.1:{self.asterisk.sip_port}", self.asterisk.options.password
         who = f"user {files.YOUR_PHONE}, password {password} ('{files.YOU}')"
         return [
             f" Be an agent:  SIP {server} UDP, {who}",
             f" Be a caller:  user {GUEST}, same password; dial {' | '.join(files.QUEUES)}",
-            ask,
+            *ask,
         ]
 
     async def open(self, rang: Rang) -> None:
