@@ -10,7 +10,7 @@ from rich.text import Text
 from callrouter.cli import layout
 from callrouter.cli.cells import caller, plain, state
 from callrouter.cli.layout import Column
-from callrouter.cli.words import duration, many, parse
+from callrouter.cli.words import duration, parse
 
 Json: TypeAlias = dict[str, Any]
 
