@@ -54,7 +54,7 @@ def test_a_column_that_says_little_goes_before_one_that_says_much_is_shortened()
 
 
 def test_at_80_columns_numbers_and_states_of_calls_are_whole() -> None:
-    call = {"id": "office-1795839848.363", "queue": "front-desk", "caller_number": "+442079460018",
+    call: dict[str, Any] = {"id": "office-1795839848.363", "queue": "front-desk", "caller_number": "+442079460018",
             "caller_name": "Jane", "agent": "alice", "state": "connecting", "position": None, "offers": [],
             "wait_s": 754.0, "talk_s": 0.0, "priority": 50, "ended_at": "2026-11-28T08:00:00Z", "result": None}  # fmt: skip
     for lines, words in (
