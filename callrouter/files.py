@@ -68,9 +68,8 @@ class Folder:
         """
         if os.geteuid() != 0:
             if make is not None:
-                for place in reversed(
-                    [path, *path.parents]
-                ):  # `parents=True` would ignore the mode
+                # `parents=True` would ignore the mode.
+                for place in reversed([path, *path.parents]):
                     if not place.exists():
                         place.mkdir(mode=make, exist_ok=True)
             return cls(os.open(path, _FOLDER & ~os.O_NOFOLLOW), path)

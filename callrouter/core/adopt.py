@@ -88,6 +88,8 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, g
     agent = floor.agent_named(seen.agent)
     call = floor.calls.get(talking.get(seen.offer, seen.call))
     if seen.bridged or seen.offer in talking:
+        # Only the caller's own channel tells with which offer they are connected. A leg bridged with
+        # another party just keeps its agent busy.
         in_talk = call if seen.offer in talking else None
         if not _talk(floor, pbx, seen, in_talk):
             floor.note(f"{seen.agent or 'an agent'} talks on a leg of offer {seen.offer}; let be")

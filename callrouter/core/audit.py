@@ -14,9 +14,7 @@ from callrouter.core import check
 from callrouter.core.state import Agent, Call, Floor, Offer
 
 MOST_MEMBERS = 500
-"""The check for a call waiting beside an available agent runs only in queues up to this many
-members.
-"""
+"""Largest queue in which the audit looks for calls waiting beside an available agent."""
 
 Thing: TypeAlias = Call | Offer | Agent
 

@@ -21,20 +21,23 @@ REST_UNREACHABLE: Final = 5.0
 """Seconds of cooldown after a device could not be reached. A registration ends it early."""
 
 REST_REFUSED: Final = 30.0
-"""Longest cooldown of a device that refuses call after call. It begins at 2 s with the second
-refusal.
+"""Longest cooldown, in seconds, of a device that refuses call after call.
+
+It begins at 2 s with the second refusal and doubles from there.
 """
 
 REST_NUMBER: Final = (60.0, 900.0)
-"""Cooldown in seconds of an outside number that failed twice in a row: not reached, or picked up
-without a press of key 1. The first value is the shortest, doubled on each further failure; the
-second is the longest.
+"""Cooldown in seconds of an outside number that failed twice in a row.
+
+It was not reached, or was picked up without a press of key 1. The first value is the shortest,
+doubled on each further failure; the second is the longest.
 """
 
 REST_BROKEN: Final = (5.0, 300.0)
-"""Cooldown in seconds of a device that never answers, or that twice in a row hung up right after it
-was picked up. The first value is the shortest, doubled on each further failure; the second is the
-longest.
+"""Cooldown in seconds of a device that is broken: the shortest and the longest.
+
+It never answers, or twice in a row hung up right after it was picked up. The cooldown doubles on
+each further failure.
 """
 
 _STRIKES: Final = {
@@ -61,8 +64,10 @@ without key 1 was a voicemail.
 """
 
 _ROWS: Final = {Strike.REFUSED: 0, Strike.SILENT: 2, Strike.DROPPED: 3}
-"""Which kinds of failure continue the same streak. Kinds not listed form one streak: for a mobile,
-being out of reach and having a voicemail are the same.
+"""Which kinds of failure continue the same streak.
+
+Kinds not listed form one streak: for a mobile, being out of reach and having a voicemail are the
+same.
 """
 
 

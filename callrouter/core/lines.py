@@ -105,6 +105,7 @@ class LaneLine:
         first = self._first()
         if not self._refused:
             return first
+        # Monotonic, as `Skips` requires: a larger set still contains the agent.
         other = self._refused.first(lambda passed: agent in passed)
         return other if first is None or (other is not None and other < first) else first
 
@@ -113,6 +114,7 @@ class LaneLine:
         first = self._first()
         if not self._refused:
             return first
+        # Monotonic, as `Skips` requires: a larger set leaves no more agents than a smaller one.
         other = self._refused.first(lambda passed: not idle.has(passed))
         return other if first is None or (other is not None and other < first) else first
 

@@ -109,7 +109,7 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
         calls.leave_lane(call)
         return False
     spec = call.queue.spec
-    if not call.offers:
+    if not call.offers:  # a ringing phone may still be answered, so no limit applies yet
         if call.expired:
             calls.go(floor, call, spec.on_max_wait, Result.TIMEOUT)
             return False
@@ -124,7 +124,7 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
         return False
     lanes = waiting.lanes_of(floor, call)
     if call.lanes == lanes:
-        calls.stand_anew(call)
+        calls.stand_anew(call)  # the agents excluded for it may have changed
         return True
     calls.leave_lane(call)
     for lane in lanes:
@@ -169,6 +169,7 @@ def _many(floor: Floor, freed: Iterable[Agent], callers: Iterable[Call]) -> None
     while heads:
         put_in, number, lane = heappop(heads)
         head = _head(lane)
+        # If no phone could be rung after all, the lane is dropped: the same call would come up again.
         if head is not None and (head > put_in or _ring_for(floor, head[-1])):
             _push(heads, number, lane)
 

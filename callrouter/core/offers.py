@@ -261,6 +261,7 @@ def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     if leg.asked:
         floor.timers.accept.cancel((offer.id, leg.device.id))
     if leg.stopping or state is _LEG_ACCEPTED:
+        # We ended it, or it did its work: no failure of the device.
         leg.end = leg.end or event.why
         return
     leg.end = failing.meaning(floor, offer, leg, event.why) if state is _LEG_RINGING else event.why
@@ -268,6 +269,15 @@ def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 
 _S = OfferState
+# Why the entries are right:
+# - RINGING is the only state in which a leg can decide anything.
+# - In ACCEPTED and TALKING, another device of the agent may still report that it rings or was picked
+#   up, because its cancellation is on the way. Only the end of the winning leg matters, which
+#   `_connect_lost` and `_talk_ended` check.
+# - In CLOSING the outcome is fixed. The offer only waits for its legs to end, so that the agent is
+#   not rung again before their phones are known to be quiet.
+# - `LegMoved` needs a ringing leg, so it can't occur later. An ENDED offer is not in `floor.offers`
+#   and gets no events.
 TABLE: Mapping[tuple[OfferState, type[LegEvent]], Action] = {
     (_S.RINGING, LegRang): _rang,
     (_S.RINGING, LegAnswered): _answered,

@@ -93,13 +93,12 @@ class OrderedPool:
         self._sweep_at = 64
 
     def add(self, member: Membership) -> None:
-        """See `Pool`."""
+        """Push an entry for the agent."""
         agent = member.agent
         name = agent.id
         entry: _Flat
-        if (
-            len(self._ranks) == 1
-        ):  # nearly always the case, and this runs for every agent in every lane with every call
+        # One policy is by far the usual case, and this runs for every agent, lane and call.
+        if len(self._ranks) == 1:
             entry = (self._only(member, self._needs), agent.idle_since, name)
         else:
             ranks = [rank(member, self._needs) for rank in self._ranks]
@@ -114,16 +113,16 @@ class OrderedPool:
             self._sweep_at = 2 * len(heap) + 64
 
     def discard(self, agent: str) -> None:
-        """See `Pool`."""
+        """Forget the agent. Their heap entry is stale from here on."""
         self._entries.pop(agent, None)
 
     def first(self, passed: Collection[str]) -> Membership | None:
-        """See `Pool`."""
+        """The best agent not in `passed`."""
         entry = self._first(passed)
         return self._members[entry[-1]] if entry is not None else None
 
     def front(self, passed: Collection[str]) -> Front | None:
-        """See `Pool`."""
+        """The entry of that agent. A single chance: nothing is drawn."""
         entry = self._first(passed)
         return Front(_told(entry), 1) if entry is not None else None
 
@@ -144,15 +143,15 @@ class OrderedPool:
         return found
 
     def has(self, passed: Collection[str]) -> bool:
-        """See `Pool`."""
+        """Whether there is an agent not in `passed`."""
         return _others(self._entries, passed)
 
     def chances(self, passed: Collection[str]) -> int:
-        """See `Pool`."""
+        """Always 0: nothing is drawn."""
         return 0
 
     def top(self, count: int) -> list[Entry]:
-        """See `Pool`. Walks down from the top of the heap and visits no other entries."""
+        """The first `count` entries. Walks down from the top of the heap and visits no other entries."""
         heap, entries = self._heap, self._entries
         found: list[Entry] = []
         ahead = [(heap[0], 0)] if heap else []
@@ -166,7 +165,7 @@ class OrderedPool:
         return found
 
     def glance(self) -> tuple[Entry, ...]:
-        """See `Pool`. Reads three levels of the heap, which gives 3 to 7 agents.
+        """The first few entries, in no order. Reads three levels of the heap, which gives 3 to 7 agents.
 
         In a heap, an entry below the third level ranks after some entry of that level, and so after
         the least of them. Every entry up to that least one is therefore among the first seven.
@@ -211,7 +210,7 @@ class DrawnPool:
         self._members: dict[str, Membership] = {}
 
     def add(self, member: Membership) -> None:
-        """See `Pool`."""
+        """Append the agent to the list of their group and weight."""
         agent = member.agent.id
         self.discard(agent)
         ranks, chances = self._rank(member), self._chances(member)
@@ -221,7 +220,7 @@ class DrawnPool:
         names.append(agent)
 
     def discard(self, agent: str) -> None:
-        """See `Pool`."""
+        """Remove the agent, in constant time."""
         place = self._places.pop(agent, None)
         if place is None:
             return
@@ -239,7 +238,7 @@ class DrawnPool:
                 del self._groups[ranks]
 
     def first(self, passed: Collection[str]) -> Membership | None:
-        """See `Pool`."""
+        """Draw an agent from the first group with any not in `passed`."""
         for group in self._groups.values():
             chosen = self._draw(group, passed)
             if chosen is not None:
@@ -247,7 +246,7 @@ class DrawnPool:
         return None
 
     def front(self, passed: Collection[str]) -> Front | None:
-        """See `Pool`."""
+        """The first group with any agent not in `passed`."""
         for ranks, group in self._groups.items():
             weight = self._weight(ranks, group, passed)
             if weight:
@@ -255,7 +254,7 @@ class DrawnPool:
         return None
 
     def chances(self, passed: Collection[str]) -> int:
-        """See `Pool`."""
+        """The combined chances of that group."""
         if len(self._groups) == 1 and not passed:  # the common case, at every offer
             weight = 0
             for chances, names in self._groups.peekitem(0)[1].items():
@@ -295,11 +294,11 @@ class DrawnPool:
         return left[self._dice.randrange(len(left))] if left else None
 
     def has(self, passed: Collection[str]) -> bool:
-        """See `Pool`."""
+        """Whether there is an agent not in `passed`."""
         return _others(self._places, passed)
 
     def top(self, count: int) -> list[Entry]:
-        """See `Pool`. Within a group, order and idle time mean nothing."""
+        """The first `count` entries. Within a group, order and idle time mean nothing."""
         found: list[Entry] = []
         for ranks, group in self._groups.items():
             for names in group.values():
@@ -309,10 +308,9 @@ class DrawnPool:
         return found
 
     def glance(self) -> tuple[Entry, ...]:
-        """See `Pool`."""
-        if (
-            len(self._groups) == 1
-        ):  # at every offer: walking a sorted dict would cost more than all the rest
+        """Up to five entries of the first groups."""
+        # The usual case, at every offer: walking a sorted dict would cost more than all the rest.
+        if len(self._groups) == 1:
             ranks, group = self._groups.peekitem(0)
             if len(group) == 1:
                 (names,) = group.values()

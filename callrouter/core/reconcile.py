@@ -74,6 +74,7 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
         # A snapshot cannot show yet what a deadline has ordered in this very event.
         if offer.call.pbx == pbx and offer.id not in just_ordered:
             yield from _compare_offer(floor, offer, found)
+    # Last, because the comparison of offers may already have failed a connect.
     for call, winner in connecting:
         if winner is None or call.winner is not winner:
             continue
@@ -105,7 +106,7 @@ def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
     if not found.talking_to:
         if call.state is CallState.TALKING:
             calls.back_in_line(floor, call, "found waiting after a gap", blame=False, hold=False)
-        return
+        return  # `steps` decides about a connect, once the leg has been compared
     # A conversation we do not know. `adopt` takes it over once nothing stands in its way.
     if call.state is CallState.TALKING:
         calls.transferred(floor, call, TransferKind.ATTENDED, found.talking_to)

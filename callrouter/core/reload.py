@@ -40,6 +40,7 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
     if table.agents is not before.agents:
         changed, moved = _take_agents(floor, table)
     queues = _take_queues(floor, table, moved)
+    # After the queues, because an agent's lanes follow from their memberships.
     for agent in changed:
         agents.leave_lanes(agent)
         agent.lanes_on.clear()
@@ -265,7 +266,13 @@ def _tell_callers(floor: Floor, queue: Queue) -> None:
 
 
 def expect(floor: Floor, removed: Mapping[str, QueueSpec], until: float) -> None:
-    """At start, keep queues removed while no router ran, for callers still found in them."""
+    """At start, keep queues removed while no router ran, for callers still found in them.
+
+    Args:
+        floor: the state of the core, with a table in force that does not have these queues.
+        removed: the last configuration of each removed queue.
+        until: the time in epoch seconds by which every PBX has certainly sent a snapshot.
+    """
     table = floor.table
     lost = {name: spec for name, spec in removed.items() if name not in table.queues}
     if lost:

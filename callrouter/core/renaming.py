@@ -50,9 +50,8 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
             calls.leave_lane(call)
             floor.hungry[call.id] = call
     agent.own_lanes.clear()
-    for (
-        call
-    ) in floor.calls.values():  # out of the lanes first: they are keyed by the names in `tried`
+    # Out of the lanes first: a call's place there depends on the names in `tried`.
+    for call in floor.calls.values():
         if old in call.tried or old in call.offers:
             calls.leave_lane(call)
             floor.hungry[call.id] = call

@@ -67,7 +67,7 @@ class Router:
                 self._strike_due(now)
             floor.now = now
             dispatch.handle(floor, event)
-            if floor.present == now:
+            if floor.present == now:  # no new offers while behind
                 matching.settle(floor)
             if floor.draining:
                 reload.finish_draining(floor)

@@ -37,7 +37,7 @@ MOVES = 20
 """Number of recent intervals kept per queue, for the estimate of the wait."""
 
 DEPARTED = 10.0
-"""Seconds during which a caller who was sent away is expected to show up in snapshots still."""
+"""Seconds during which a caller who was sent away may still show up in snapshots."""
 
 
 # Python 3.11 takes 0.1 µs to look up a member of an Enum, some eighty times per call. Modules that
@@ -265,7 +265,7 @@ class Call:
 
 @dataclass(slots=True, eq=False)
 class Membership:
-    """An agent as a member of a queue."""
+    """An agent as a member of a queue. Implements `callrouter.policies.base.Candidate`."""
 
     agent: Agent
     queue: Queue
@@ -278,37 +278,37 @@ class Membership:
 
     @property
     def level(self) -> int:
-        """See `callrouter.policies.base.Candidate`."""
+        """The supervisor's priority, 1 (first) to 100 (last)."""
         return self.spec.level
 
     @property
     def order(self) -> int:
-        """See `callrouter.policies.base.Candidate`."""
+        """The position in the queue's table, from 0."""
         return self.spec.order
 
     @property
     def idle_since(self) -> float:
-        """See `callrouter.policies.base.Candidate`."""
+        """When the agent last became free for work, in epoch seconds."""
         return self.agent.idle_since
 
     @property
     def load(self) -> float:
-        """See `callrouter.policies.base.Candidate`."""
+        """Calls in progress as a share of the agent's capacity, 0 to 1."""
         return len(self.agent.offers) / self.agent.spec.capacity
 
     @property
     def busy_share(self) -> float:
-        """See `callrouter.policies.base.Candidate`."""
+        """Share of the last 60 minutes spent on calls of any queue, 0 to 1."""
         return self.agent.busy_share
 
     @property
     def offers_per_second(self) -> float:
-        """See `callrouter.policies.base.Candidate`."""
+        """How many phones per second the agent's PBXes may ring; infinite without a limit."""
         return self.agent.offers_per_second
 
     @property
     def skills(self) -> Mapping[str, int]:
-        """See `callrouter.policies.base.Candidate`."""
+        """The agent's skills and their levels."""
         return self.agent.spec.skills
 
 

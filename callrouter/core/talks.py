@@ -61,9 +61,8 @@ def refusal(floor: Floor, event: TalkRequested) -> str:  # noqa: C901 - a line f
         case TalkWish.UNHOLD if call.consult is not None:
             return "a colleague is being asked: complete the transfer, or cancel it"
         case TalkWish.UNHOLD:
-            known = (
-                call.held or call.winner.adopted
-            )  # a caller on hold before a restart may still be
+            # A caller on hold before a restart may still be on hold.
+            known = call.held or call.winner.adopted
             return "" if known else f"the caller of {call.id} is not on hold"
         case TalkWish.TRANSFER:
             return _no_transfer(floor, call, event)

@@ -72,7 +72,7 @@ class Deadlines:
         """Arm the deadline for `at`, replacing any earlier setting."""
         if self._armed.get(owner) == at:
             return
-        self._armed[owner] = at
+        self._armed[owner] = at  # an earlier entry in the heap is stale from here on
         heap = self._heap
         heappush(heap, (at, self._kind, owner))
         if len(heap) > self._timers.sweep_at:

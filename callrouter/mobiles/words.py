@@ -162,7 +162,10 @@ MobileEvent: TypeAlias = Asked | Heard | Configured | Restored | Ticked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A verification call is being placed. It asks for `code` until `expires_at`."""
+    """A verification call is being placed. It asks for `code` until `expires_at`.
+
+    `expires_at` is in epoch seconds.
+    """
 
     agent: str
     device: str
