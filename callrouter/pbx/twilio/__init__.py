@@ -1,1 +1,4 @@
-"""The driver `twilio`: Enqueue to wait, Conference to talk, one REST call for each leg of an offer."""
+"""The driver `twilio`: callers wait in Enqueue and talk in a Conference.
+
+Each leg of an offer is one REST call.
+"""

@@ -1,4 +1,4 @@
-"""An account of Twilio as its owner sees it: what it has, and how that is changed. See `needs`."""
+"""The resources of a Twilio account, read and changed as its owner. See `needs`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ _PAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """A SIP domain. `calls` and `registrations` are the credential lists (SIDs) that let phones in."""
+    """A SIP domain.
+
+    Attributes:
+        sid: its SID.
+        name: its host name.
+        registers: whether phones may register.
+        voice_url: what Twilio requests when a phone of the domain dials.
+        calls: SIDs of the credential lists whose users may call.
+        registrations: SIDs of the credential lists whose users may register.
+    """
 
     sid: str
     name: str
@@ -33,7 +42,7 @@ class Domain:
 class Account:
     """One account.
 
-    Every method raises `NoAnswer` where Twilio refuses, or cannot be reached.
+    Every method raises `NoAnswer` if Twilio refuses or cannot be reached.
     """
 
     def __init__(self, http: TwilioHttp, settings: TwilioSettings) -> None:
@@ -48,32 +57,32 @@ class Account:
     # ------------------------------------------------------------ numbers
 
     async def numbers(self) -> dict[str, Any]:
-        """Its numbers, by number."""
+        """The account's numbers, by number."""
         found = await _had(lambda: self._client.incoming_phone_numbers.list_async(page_size=_PAGE))
         return {one.phone_number: one for one in found}
 
     async def set_number(self, sid: str, fields: Mapping[str, str]) -> None:
-        """Change settings of a number; names are the REST API's, in snake case."""
+        """Change settings of a number. Field names are the REST API's, in snake case."""
         number = self._client.incoming_phone_numbers(sid)
         await _had(lambda: number.update_async(**fields))
 
     async def verified(self) -> set[str]:
-        """Numbers of others that it may show."""
+        """Other parties' numbers that the account may show as caller ID."""
         found = await _had(lambda: self._client.outgoing_caller_ids.list_async(page_size=_PAGE))
         return {one.phone_number for one in found}
 
     # ------------------------------------------------------------ countries
 
     async def countries(self) -> dict[str, bool]:
-        """By country (two letters), whether it may call ordinary numbers there."""
+        """Whether the account may call ordinary numbers, by country (two letters)."""
         permissions = self._client.voice.v1.dialing_permissions
         found = await _had(lambda: permissions.countries.list_async(page_size=_PAGE))
         return {one.iso_code: bool(one.low_risk_numbers_enabled) for one in found}
 
     async def allow(self, country: str, *, allowed: bool) -> None:
-        """Allow calls to the ordinary numbers of a country, or to none of its numbers.
+        """Allow or forbid calls to the ordinary numbers of a country.
 
-        Numbers of high risk (premium rates, known frauds) are never allowed by this.
+        High-risk numbers (premium rates, known fraud) are never allowed by this.
         """
         change = {
             "iso_code": country,
@@ -87,14 +96,15 @@ class Account:
     # ------------------------------------------------------------ SIP phones
 
     async def domains(self) -> dict[str, Domain]:
-        """Its SIP domains, by name."""
+        """The account's SIP domains, by name."""
         found = await _had(lambda: self._client.sip.domains.list_async(page_size=_PAGE))
         return {one.domain_name: await self._domain(one) for one in found}
 
     async def _domain(self, one: Any) -> Domain:
         auth = self._client.sip.domains(one.sid).auth
         lists = [
-            await _had(lambda place=place: place.credential_list_mappings.list_async())  # type: ignore[misc]
+            # type: ignore[misc]
+            await _had(lambda place=place: place.credential_list_mappings.list_async())
             for place in (auth.calls, auth.registrations)
         ]
         calls, registrations = (frozenset(entry.sid for entry in found) for found in lists)
@@ -108,22 +118,22 @@ class Account:
         )
 
     async def make_domain(self, name: str, fields: Mapping[str, Any]) -> None:
-        """Make a SIP domain; names are the REST API's, in snake case."""
+        """Create a SIP domain. Field names are the REST API's, in snake case."""
         make = self._client.sip.domains.create_async
         await _had(lambda: make(domain_name=name, friendly_name="callrouter", **fields))
 
     async def set_domain(self, sid: str, fields: Mapping[str, Any]) -> None:
-        """Change settings of a SIP domain; names are the REST API's, in snake case."""
+        """Change settings of a SIP domain. Field names are the REST API's, in snake case."""
         domain = self._client.sip.domains(sid)
         await _had(lambda: domain.update_async(**fields))
 
     async def credential_lists(self) -> dict[str, str]:
-        """SIDs of its credential lists, by name."""
+        """SIDs of the account's credential lists, by name."""
         found = await _had(lambda: self._client.sip.credential_lists.list_async(page_size=_PAGE))
         return {one.friendly_name: one.sid for one in found}
 
     async def make_credential_list(self, name: str) -> None:
-        """Make an empty credential list."""
+        """Create an empty credential list."""
         make = self._client.sip.credential_lists.create_async
         await _had(lambda: make(friendly_name=name))
 
@@ -135,13 +145,13 @@ class Account:
         await _had(lambda: make(credential_list_sid=list_sid))
 
     async def users(self, list_sid: str) -> set[str]:
-        """The names of the users of a credential list."""
+        """The user names in a credential list."""
         credentials = self._client.sip.credential_lists(list_sid).credentials
         found = await _had(lambda: credentials.list_async(page_size=_PAGE))
         return {one.username for one in found}
 
     async def make_user(self, list_sid: str, name: str, password: str) -> None:
-        """Make a user of a credential list."""
+        """Create a user in a credential list."""
         make = self._client.sip.credential_lists(list_sid).credentials.create_async
         await _had(lambda: make(username=name, password=password))
 
@@ -155,6 +165,6 @@ async def _had(do: Callable[[], Awaitable[Any]]) -> Any:
 
 @asynccontextmanager
 async def opened(settings: TwilioSettings) -> AsyncIterator[Account]:
-    """The account of a configuration."""
+    """Open the account of a configuration."""
     async with aiohttp.ClientSession() as session:
         yield Account(TwilioHttp(session, api_url=settings.api_url), settings)

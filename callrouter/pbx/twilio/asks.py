@@ -1,4 +1,4 @@
-"""What we ask of Twilio's REST API, and what comes of it. Nothing here does I/O."""
+"""Requests to Twilio's REST API and their outcomes. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from callrouter.pbx.twilio.outcomes import GONE, TOO_MANY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Call a phone. `token` names the leg; what happens to it comes in by webhooks."""
+    """Call a phone. `token` identifies the leg; webhooks report what happens to it."""
 
     token: str
     to: str
     caller_id: str
     timeout: int
-    """Seconds that it rings; Twilio adds up to 5 of its own."""
+    """Ring time in seconds. Twilio adds up to 5 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +30,21 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """End a call, whether it rings or was picked up (``canceled`` would leave that one on)."""
+    """End a call, whether ringing or answered (``canceled`` does not end an answered call)."""
 
     sid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """Change how somebody sits in a conference; what is None stays.
+    """Change a participant of a conference. Values that are None stay as they are.
 
-    `conference` is its SID, where that is known; else it is looked up by its name, `room`. `hold`: they
-    hear music and nobody hears them. `ends`: the conference ends when they leave it.
+    Attributes:
+        room: the conference's name, used to look it up if the SID is unknown.
+        conference: the conference's SID; "" if unknown.
+        sid: CallSid of the participant.
+        hold: whether the participant hears music and cannot be heard.
+        ends: whether the conference ends when the participant leaves.
     """
 
     room: str
@@ -54,20 +58,29 @@ Ask: TypeAlias = Place | Move | End | Seat
 
 
 class Came(Enum):
-    """What came of a request."""
+    """The outcome of a request."""
 
     DONE = "done"
     REFUSED = "refused"
-    """Twilio said no; nothing has changed."""
+    """Twilio refused; nothing has changed."""
     NOT_SENT = "not sent"
-    """Twilio could not be reached: nothing has changed."""
+    """Twilio could not be reached; nothing has changed."""
     UNKNOWN = "unknown"
-    """No answer, or a fault of theirs: it may have been done or not."""
+    """No answer, or a Twilio error: the request may or may not have been carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of a request, in words too. `sid` and `queue_time` (seconds) are those of a new call."""
+    """The outcome of a request.
+
+    Attributes:
+        came: what happened.
+        sid: SID of a new call.
+        queue_time: seconds for which Twilio queues a new call.
+        status: HTTP status of a refusal.
+        code: Twilio's error code.
+        detail: the outcome in words.
+    """
 
     came: Came
     sid: str = ""
@@ -78,22 +91,30 @@ class Answer:
 
     @property
     def gone(self) -> bool:
-        """Whether the call that was meant is over."""
+        """Whether the call that the request was for has ended."""
         return self.came is Came.REFUSED and self.code in GONE
 
     @property
     def harmless(self) -> bool:
-        """Whether it may be asked again without being done twice."""
+        """Whether the request can be repeated without taking effect twice."""
         return self.came is Came.NOT_SENT or self.code == TOO_MANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A call that the REST API shows to be going on.
+    """A call in progress, according to the REST API.
 
-    `queue` is the one it waits in, `conference` the name of the conference it is in, and `label` what we
-    called it there; empty for one that is in none. `queued_at` is when it entered that queue. `parent` is the call whose `<Dial>` rang this one.
-    `ringing`: a phone that was not picked up yet.
+    Attributes:
+        sid: its CallSid.
+        caller_number: the number it comes from.
+        called_number: the number it goes to.
+        started_at: its start, in epoch seconds.
+        queued_at: when it entered `queue`, in epoch seconds.
+        queue: name of the queue in which it waits; "" if none.
+        conference: name of the conference it is in; "" if none.
+        label: our label for it in that conference.
+        parent: the call whose `<Dial>` rang this one.
+        ringing: whether it is a phone that has not been picked up yet.
     """
 
     sid: str

@@ -1,4 +1,14 @@
-"""Callers: where they wait, how they are brought together with an agent, where they are let out."""
+"""Moves callers: into the waiting room, into a conference with an agent, and out.
+
+A caller can be moved in two ways. If Twilio is asking what to do with the call, the answer moves
+it; otherwise a request does. Both must not happen at once, since the later document would cut the
+earlier one off. `answering` tells which way applies.
+
+A request may take effect although its answer is lost. Repeating it is safe if the caller waits or
+leaves, because running the same document twice changes nothing. So these moves are repeated until
+they succeed. A move into a conference is not: joining twice would interrupt a conversation that has
+already begun.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +31,17 @@ from callrouter.settings import TwilioSettings
 logger = logging.getLogger(__name__)
 
 TRIES = 5
-"""Times that the move of a caller who waits or leaves is asked for."""
+"""How many times a waiting or leaving caller's move is requested."""
 _BACK_OFF = 0.5
 
 
 class Callers:
-    """Moves callers about.
+    """Moves the callers of one account.
 
     Args:
-        ledger: the books.
+        ledger: the state of the account.
         settings: where callers are sent.
-        links: what Twilio is told to ask.
+        links: the URLs that Twilio is given.
     """
 
     def __init__(self, ledger: Ledger, settings: TwilioSettings, links: Links) -> None:
@@ -42,7 +52,7 @@ class Callers:
 
     @contextmanager
     def answering(self, caller: Caller) -> Iterator[None]:
-        """Meanwhile this caller is moved by the answer that is being made, and not by a request."""
+        """While this is active, the answer being built moves the caller, and no request is sent."""
         self._answering = caller
         try:
             yield
@@ -50,11 +60,11 @@ class Callers:
             self._answering = None
 
     def answers(self, caller: Caller) -> bool:
-        """Whether an answer to this caller is being made."""
+        """Whether an answer for this caller is being built."""
         return self._answering is caller
 
     def arrive(self, caller: Caller) -> None:
-        """Someone calls, or is found waiting."""
+        """Register a caller who has called or was found waiting, and tell the router."""
         self._ledger.callers[caller.sid] = caller
         caller.first = caller.arrived.entered_at or self._ledger.now
         caller.queued = caller.arrived.queued_at or self._ledger.now
@@ -65,7 +75,7 @@ class Callers:
         return self._ledger.callers.get(call.removeprefix(f"{self._ledger.name}-"))
 
     def connect(self, command: Connect) -> None:
-        """Bring a caller and an accepted leg together."""
+        """Connect a caller with an accepted leg."""
         caller = self.of(command.call)
         leg = self._ledger.legs.get((command.offer, command.device))
         if caller is None or caller.stand is Stand.LEAVING:
@@ -74,7 +84,7 @@ class Callers:
             self._connect_failed(command.call, command.offer, ConnectFault.LEG_GONE)
         else:
             caller.to_talk(leg)
-            if leg.dialled:  # it is connected by the answer that is being made
+            if leg.dialled:  # the answer being built connects it
                 caller.room = ""
                 self._ledger.connected(caller)
             else:
@@ -90,7 +100,7 @@ class Callers:
         self._ledger.tell(ConnectFailed(call=call, offer=offer, why=why))
 
     def hold(self, command: Hold) -> None:
-        """Let a caller wait again."""
+        """Put a caller back in the queue."""
         caller = self.of(command.call)
         if caller is None or caller.stand is Stand.LEAVING:
             return
@@ -103,13 +113,17 @@ class Callers:
             self._move_surely(caller, self.waiting_room(caller), 1)
 
     def announce(self, command: Announce) -> None:
-        """Keep what a caller is to be told until their music pauses."""
+        """Store an announcement until the caller's music pauses."""
         caller = self.of(command.call)
         if caller is not None and caller.stand is Stand.WAITING:
             caller.news = command
 
     def news(self, caller: Caller) -> Announce | None:
-        """What a caller is to hear now. It may have been kept for a while: the router says it anew."""
+        """Return the announcement that the caller must hear now, if there is one.
+
+        It may have been stored for a while, so `CallerListens` makes the router announce the
+        current position.
+        """
         if caller.news is None:
             return None
         caller.news = None
@@ -118,9 +132,14 @@ class Callers:
         return news
 
     def follow(self, call: str, queue: str, priority: int, queued_at: float | None = None) -> None:
-        """A waiting call stands elsewhere now: Twilio is to have it there too, for a restarted daemon.
+        """Move a waiting call to its new queue in Twilio too. A restarted daemon must find it
+        there.
 
-        A `priority` of 0 is as it was; so is the entry into the queue if `queued_at` is None.
+        Args:
+            call: the call's id.
+            queue: its queue.
+            priority: its priority; 0 leaves it unchanged.
+            queued_at: when it entered the queue (epoch seconds); None leaves it unchanged.
         """
         caller = self.of(call)
         if caller is None:
@@ -137,7 +156,7 @@ class Callers:
             self._move_surely(caller, self.waiting_room(caller), 1)
 
     def leave(self, command: Leave) -> None:
-        """Let a caller out."""
+        """Let a caller leave."""
         caller = self.of(command.call)
         if caller is None:
             return
@@ -147,7 +166,7 @@ class Callers:
             self._move_surely(caller, caller.way_out, 1)
 
     def waiting_room(self, caller: Caller) -> str:
-        """The document that lets a caller wait, or rings phones for them meanwhile."""
+        """The document with which a caller waits, or with which their call rings phones."""
         return caller.document or twiml.wait_here(
             self._links,
             place_of(caller.arrived),
@@ -155,7 +174,7 @@ class Callers:
         )
 
     def _way_out(self, command: Leave) -> str:
-        """Where a caller is sent: the place that a target's context names, else the fallback."""
+        """The document for leaving: the place configured for the target's context, or the fallback."""
         match command.target:
             case HangUp():
                 return twiml.goodbye()
@@ -168,16 +187,16 @@ class Callers:
         return self.fallback(number)
 
     def fallback(self, number: str = "") -> str:
-        """Send a caller to a number (empty: the fallback's), or say sorry if there is none."""
+        """Send a caller to a number ("": the fallback's), or apologise if there is none."""
         number = number or self._settings.fallback
         if number:
             return twiml.send_to(number, self._settings.caller_id)
         return twiml.goodbye(twiml.NOT_NOW)
 
     def _moved(self, caller: Caller, leg: Leg, answer: Answer) -> None:
-        """What came of sending a caller into a conference."""
+        """Handle the outcome of moving a caller into a conference."""
         if caller.leg is not leg or caller.stand is not Stand.MOVING:
-            return  # known by other ways already, or not wanted any more
+            return  # already known from elsewhere, or not wanted any more
         if answer.came is Came.DONE:
             self._ledger.connected(caller)
         elif answer.harmless:
@@ -189,15 +208,16 @@ class Callers:
         elif answer.came is not Came.UNKNOWN:
             logger.warning("%s: a caller cannot be connected: %s", self._ledger.name, answer.detail)
             self._connect_failed(caller.arrived.call, leg.ring.offer, ConnectFault.FAILED)
-        # Else it may have been done, and to do it twice would tear the talk apart. The conference tells,
-        # or the router's own limit on a connect puts the caller back in line.
+        # Otherwise the outcome is unknown. A second move would interrupt the conversation if the
+        # first one succeeded. The conference will report it, or the router's time limit for a
+        # connect puts the caller back in the queue.
 
     def _again(self, caller: Caller, leg: Leg) -> None:
         if caller.leg is leg and caller.stand is Stand.MOVING and leg.live:
             self._into_the_room(caller, leg)
 
     def _move_surely(self, caller: Caller, document: str, attempt: int) -> None:
-        """Send a caller back to the waiting room, or out: as often as it takes."""
+        """Move a caller to the waiting room or out, repeating the request until it succeeds."""
         caller.moves = True
         self._ledger.ask(
             Move(sid=caller.sid, twiml=document),
@@ -213,7 +233,7 @@ class Callers:
         elif answer.came is Came.DONE:
             if caller.stand is stand is Stand.WAITING and not caller.dials:
                 now = self.waiting_room(caller)
-                if now != document:  # they were moved on meanwhile
+                if now != document:  # the caller has been moved on since
                     self._move_surely(caller, now, 1)
         elif caller.stand is stand and caller.leg is None:
             if attempt < TRIES:

@@ -1,4 +1,4 @@
-"""What `doctor` finds in an account of Twilio."""
+"""`doctor`'s checks of a Twilio account."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ async def examine(
     *,
     running: bool = False,
 ) -> AsyncIterator[Finding]:
-    """Look at everything, one finding at a time. The first is whether Twilio lets us in.
+    """Run every check, yielding findings as they are made. The first one is about the login.
 
     Args:
         settings: the account.
-        table: whose agents' phones it rings.
-        countries: those whose numbers agents may register.
-        running: a daemon of this configuration serves the webhooks now.
+        table: the routing table, whose agents' phones are checked.
+        countries: the countries whose numbers agents may register.
+        running: whether a daemon with this configuration is serving the webhooks now.
     """
     wish = needs.wanted(settings, table, countries)
     async with opened(settings) as account:
@@ -52,7 +52,7 @@ async def examine(
 
 
 async def _needed(account: Account, wish: needs.Wanted) -> AsyncIterator[Finding]:
-    """What `twilio setup` would do, and what is done."""
+    """Report what `twilio setup` would change, and what is as it should be."""
     differs = set()
     async for step in needs.steps(account, wish):
         differs.add(step.about)
@@ -79,7 +79,7 @@ def _number(number: str, theirs: dict[str, Any]) -> Finding:
 
 
 async def _showing(account: Account, theirs: dict[str, Any]) -> AsyncIterator[Finding]:
-    """What callers get without us, and what agents' phones show."""
+    """Check fallback URLs, and the caller ID that agents' phones show."""
     settings = account.settings
     for number in needs.numbers_of(settings):
         if number in theirs and not theirs[number].voice_fallback_url:
@@ -91,7 +91,7 @@ async def _showing(account: Account, theirs: dict[str, Any]) -> AsyncIterator[Fi
 
 
 async def _public(links: Links) -> Finding:
-    """Whether `public_url` leads to our webhooks: they refuse whoever does not sign."""
+    """Check that `public_url` leads to our webhooks, which refuse unsigned requests."""
     url = links.to("voice")
     try:
         async with (

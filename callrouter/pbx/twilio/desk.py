@@ -1,8 +1,8 @@
-"""Twilio's webhooks, answered from memory: parameters in, a document out, and the router told.
+"""Answers Twilio's webhooks from memory: parameters in, a document out, and events for the router.
 
-Who asked was checked before (`callrouter.pbx.twilio.signature`). Twilio repeats a request that it got
-no answer to, and whoever saw one can repeat it too: the same question gets the same answer, and nothing
-happens twice.
+The sender was authenticated before (`callrouter.pbx.twilio.signature`). Twilio repeats a request
+that was not answered, and an attacker who has seen a request can replay it. So every handler is
+idempotent: the same request gets the same answer, and nothing happens twice.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ logger = logging.getLogger(__name__)
 
 Params: TypeAlias = Mapping[str, str]
 _NOT_ONE: Mapping[str, LegEnd] = {"": LegEnd.NOT_ACCEPTED, "2": LegEnd.DECLINED}
-"""Keys but 1; any that is not here is a wrong one."""
+"""The outcome for each key except 1. Any key not listed is a wrong key."""
 _SID = re.compile(r"CA[0-9a-f]{32}")
 _CONFERENCE = re.compile(r"CF[0-9a-f]{32}")
 
 
 class Malformed(Exception):  # noqa: N818 - named for what happened
-    """A request that was signed and is not what Twilio's documentation describes."""
+    """A correctly signed request that does not match Twilio's documentation."""
 
 
 class Desk:
-    """Answers for one account."""
+    """Answers the webhooks of one account."""
 
     def __init__(
         self,
@@ -88,16 +88,16 @@ class Desk:
         }
 
     def answer(self, part: str, token: str, params: Params, now: float) -> str:
-        """The document for a request.
+        """The document that answers a request.
 
         Args:
-            part: which of `links.PARTS` was asked.
-            token: the one-shot token of the URL; empty where there is none.
-            params: what Twilio sent.
+            part: which of `links.PARTS` was requested.
+            token: the one-shot token in the URL; "" if there is none.
+            params: the parameters sent by Twilio.
             now: the time.
 
         Raises:
-            Malformed: it lacks what each of Twilio's requests has.
+            Malformed: a parameter is missing that every Twilio request has.
         """
         self._ledger.at(now)
         if part == "conference":
@@ -128,7 +128,7 @@ class Desk:
     # ------------------------------------------------------------ callers
 
     def _voice(self, sid: str, params: Params) -> str:
-        """Someone calls one of our numbers."""
+        """A caller has called one of our numbers."""
         if sid in self._ledger.gone:
             self._ledger.counts["stale"] += 1
             return twiml.goodbye()
@@ -142,7 +142,7 @@ class Desk:
         return self._where(caller)
 
     def _where(self, caller: Caller) -> str:
-        """The document for a caller who has nothing to run."""
+        """The document for a caller whose call has nothing to run."""
         if caller.stand is Stand.LEAVING:
             return caller.way_out
         if caller.stand is Stand.WAITING:
@@ -168,12 +168,12 @@ class Desk:
         return Caller(arrived, sid, since=self._ledger.now)
 
     def _wait(self, sid: str, place: str, params: Params) -> str:
-        """A waiting caller wants to hear something: every turn shows that they are there, and where."""
+        """A waiting caller needs the next turn of music. The request also shows where they wait."""
         if sid in self._ledger.gone:
             self._ledger.counts["stale"] += 1
             return twiml.goodbye()
         caller = self._ledger.callers.get(sid)
-        if caller is None:  # nobody we know: we were started anew, or never heard of their arrival
+        if caller is None:  # unknown: we were restarted, or never heard of the caller's arrival
             caller = self._new(
                 sid, params, self._ledger.now - _seconds(params.get("QueueTime", ""))
             )
@@ -200,30 +200,31 @@ class Desk:
         return twiml.music(sound, self._callers.news(caller))
 
     def _left(self, sid: str, params: Params) -> str:
-        """A caller is out of Twilio's queue; `QueueResult` says why."""
+        """A caller has left Twilio's queue. `QueueResult` says why."""
         caller = self._ledger.callers.get(sid)
         if params.get("QueueResult") == "hangup" or params.get("CallStatus") in outcomes.OVER:
             self._ledger.caller_gone(sid)
             return twiml.nothing()
         if params.get("QueueResult", "").startswith("redirected"):
-            return twiml.nothing()  # by us: what they run now is on its way to them
+            return twiml.nothing()  # by us: the next document is on its way
         if caller is None:
             return self._callers.fallback()
         if params.get("QueueResult") == "leave" or caller.stand is Stand.LEAVING:
             return self._where(caller)
-        # Twilio cannot let them wait (error, queue-full, system-error): better anywhere than nowhere.
+        # Twilio cannot keep the caller waiting (error, queue-full, system-error). Any destination
+        # is better than none.
         self._ledger.counts["queue trouble"] += 1
         self._ledger.caller_gone(sid, CallerEnd.TAKEN)
         return self._callers.fallback()
 
     def _caller_status(self, sid: str, params: Params) -> str:
-        """Twilio tells of a caller's call as a whole; only its end is news."""
+        """Twilio reports the state of a caller's whole call. Only its end matters."""
         if params.get("CallStatus") in outcomes.OVER:
             self._ledger.caller_gone(sid)
         return twiml.nothing()
 
     def _caller_done(self, sid: str, params: Params) -> str:
-        """A caller is out of the conference, and is still there or has hung up."""
+        """A caller has left the conference, and has either hung up or is still on the line."""
         if params.get("CallStatus") in outcomes.OVER:
             self._ledger.caller_gone(sid)
             return twiml.nothing()
@@ -232,8 +233,8 @@ class Desk:
             return twiml.goodbye()
         leg = caller.leg
         if caller.stand is Stand.TALKING and leg is not None:
-            # The conference is over and the caller is not: the agent has hung up. The router says
-            # whether that was a talk, or the caller is to wait on.
+            # The conference has ended but the caller's call has not, so the agent has hung up. The
+            # router decides whether that was a conversation or the caller must wait on.
             with self._callers.answering(caller):
                 self._phones.end(leg)
                 self._ledger.ended(leg, LegEnd.HUNG_UP)
@@ -242,7 +243,10 @@ class Desk:
         return twiml.goodbye()
 
     def _dial_done(self, sid: str, token: str, params: Params) -> str:
-        """A `<Dial>` of a caller's is over: nobody took it, the agent hung up, or they run another."""
+        """A caller's `<Dial>` has ended.
+
+        No phone was picked up, the agent hung up, or the caller runs another document.
+        """
         if params.get("CallStatus") in outcomes.OVER:
             self._ledger.caller_gone(sid)
             return twiml.nothing()
@@ -252,7 +256,8 @@ class Desk:
         with self._callers.answering(caller):
             self._dials.over(caller, token, params.get("DialCallStatus", ""))
         if caller.leg is not None and caller.leg.dialled:
-            return twiml.nothing()  # they talk: it is an old one's end, asked again
+            # they are talking: an old one has ended, or the request was repeated
+            return twiml.nothing()
         return self._where(caller)
 
     # ------------------------------------------------------------ legs
@@ -282,13 +287,16 @@ class Desk:
         key = params.get("Digits", "")
         if key == "1":
             return self._accepts(leg)
-        if not key and self._ledger.now < leg.asked_until:  # the router ends it when time is up
+        if not key and self._ledger.now < leg.asked_until:  # the router ends it when its time is up
             return twiml.press_one(self._links, leg.token, leg.ring.queue_name)
         self._ledger.ended(leg, _NOT_ONE.get(key, LegEnd.WRONG_KEY))
         return twiml.goodbye()
 
     def _accepts(self, leg: Leg) -> str:
-        """The router is told, and by the time it has been, it has ordered a connect or not."""
+        """Tell the router of the acceptance.
+
+        By the time `tell` returns, it has ordered a connect or not.
+        """
         leg.state = LegState.ACCEPTED
         self._ledger.tell(LegAccepted(offer=leg.ring.offer, device=leg.ring.device))
         return self._into_the_talk(leg)
@@ -305,14 +313,14 @@ class Desk:
         return self._taken(leg)
 
     def _taken(self, leg: Leg) -> str:
-        """Too late: it says why, and the leg is over by that."""
+        """Tell a late agent why there is no call for them. The leg ends with that."""
         self._ledger.counts["answered too late"] += 1
         self._ledger.over(leg)
         gone = self._callers.of(leg.ring.call) is None
         return twiml.goodbye(twiml.GONE if gone else twiml.TAKEN)
 
     def _agent_done(self, leg: Leg, params: Params) -> str:
-        """An agent is out of the conference: they hung up, or are left alone in it."""
+        """An agent has left the conference: they hung up, or were left alone in it."""
         caller = self._callers.of(leg.ring.call)
         here = params.get("CallStatus") not in outcomes.OVER
         if here and caller is not None and caller.leg is leg and caller.stand is Stand.TALKING:
@@ -321,11 +329,11 @@ class Desk:
         return twiml.goodbye()
 
     def _offer(self, leg: Leg, params: Params) -> str:
-        """How far the call to a phone has come."""
+        """Twilio reports the progress of the call to a phone."""
         status = params.get("CallStatus", "")
         if not leg.live:
             if status not in outcomes.OVER:
-                self._phones.end(leg)  # one we had given up on rings after all
+                self._phones.end(leg)  # a leg we had given up is ringing after all
             return twiml.nothing()
         if status in outcomes.OVER:
             self._leg_over(leg, status, params.get("SipResponseCode", ""))
@@ -351,7 +359,7 @@ class Desk:
     # ------------------------------------------------------------ conferences
 
     def _conference(self, params: Params) -> str:
-        """A talk has begun, or is over."""
+        """A conference has started or ended."""
         room = params.get("FriendlyName", "")
         caller = self._ledger.callers.get(read_room(room)[0])
         if caller is None or caller.leg is None or caller.room != room:

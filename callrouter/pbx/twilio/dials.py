@@ -1,11 +1,13 @@
-"""`ring_all: dial`: phones that Twilio itself rings together, by one `<Dial>` on the caller's own leg.
+"""`ring_all: dial`: one `<Dial>` on the caller's call rings several phones together.
 
-One request in place of one for each phone, no limit of calls per second, and siblings that Twilio drops when
-one is picked up. What it costs: the caller hears ringing and no music meanwhile; who is picked up talks over
-that `<Dial>` and not in a conference, so there is no hold and no consultation; phones that must press 1 are
-left out, since a voicemail that picks up would stop all others (they are called one by one besides).
+This takes one request instead of one per phone, no calls-per-second limit applies, and Twilio stops
+the other phones when one is picked up. It has a price. While phones ring, the caller hears ringing
+instead of music. The conversation runs over that `<Dial>` and not in a conference, so there is no
+hold and no consultation. Phones that must press 1 are left out, because a voicemail that picks up
+would stop all others; they are called one by one.
 
-Who has won is still decided in memory: a phone that is picked up asks ``agent`` before Twilio connects it.
+The winner is still decided in memory: a phone that is picked up requests ``agent`` before Twilio
+connects it.
 """
 
 from __future__ import annotations
@@ -27,18 +29,18 @@ from callrouter.pbx.twilio.phones import Phones, address
 logger = logging.getLogger(__name__)
 
 MOST = 10
-"""Phones in one `<Dial>`, by Twilio's documentation."""
+"""Maximum number of phones in one `<Dial>`, according to Twilio's documentation."""
 
 
 class Dials:
-    """Rings phones together.
+    """Rings several phones together.
 
     Args:
-        ledger: the books.
-        phones: rings those that cannot be rung together.
-        callers: whose legs dial.
-        links: what Twilio is told to ask.
-        token: makes one-shot tokens that nobody can guess.
+        ledger: the state of the account.
+        phones: rings the phones that cannot be rung together.
+        callers: the callers, whose calls dial.
+        links: the URLs that Twilio is given.
+        token: creates unguessable one-shot tokens.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Dials:
         self._token = token
 
     def ring(self, call: str, rings: Sequence[Ring]) -> None:
-        """Ring the phones that are to be rung for a call now: together as far as that is possible."""
+        """Ring the phones for a call, together where possible."""
         fit = [ring for ring in rings if not ring.confirm][:MOST]
         caller = self._callers.of(call)
         free = caller is not None and caller.stand is Stand.WAITING and not caller.dials
@@ -92,7 +94,7 @@ class Dials:
         if answer.gone:
             self._ledger.caller_gone(caller.sid)
         elif answer.came in {Came.DONE, Came.UNKNOWN} or caller.dial is not dial:
-            dial.asked = False  # should it not have been done, the next turn of music does it
+            dial.asked = False  # if it was not done, the next turn of music does it
         elif answer.harmless and attempt < 3:
             self._ledger.after(0.5, lambda: self._again(caller, dial, attempt + 1))
         else:
@@ -108,7 +110,7 @@ class Dials:
             self._move(caller, dial, attempt)
 
     def over(self, caller: Caller, token: str, status: str) -> None:
-        """A caller's `<Dial>` is over, as `DialCallStatus` says; that of an earlier one is no news."""
+        """A `<Dial>` has ended with `DialCallStatus`. The end of an earlier one is ignored."""
         dial = caller.dial
         if dial is None or dial.token != token:
             return
@@ -123,7 +125,7 @@ class Dials:
 
 
 def _end(leg: Leg, status: str) -> LegEnd:
-    """One phone's end, where only that of all of them was told."""
+    """The outcome for one phone, derived from the outcome of the whole `<Dial>`."""
     if leg.state is LegState.ANSWERED:
         return LegEnd.HUNG_UP
     return outcomes.of_status(status, "", picked_up=False, rang=leg.rang)

@@ -1,4 +1,4 @@
-"""The driver `twilio`: the exchange on the event loop, its requests and its webhooks over HTTP."""
+"""The driver `twilio`: runs the exchange on the event loop, with its HTTP requests and webhooks."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ from callrouter.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 60.0
-"""Seconds between two looks at what the REST API shows."""
+"""Seconds between two resyncs with the REST API."""
 LOST_AFTER = 2
-"""Looks in a row that fail, after which Twilio is taken for out of reach."""
+"""Number of consecutive failed resyncs after which Twilio counts as unreachable."""
 _AGAIN = 5.0
 
 
 class TwilioPbx:
-    """One account of Twilio. See `callrouter.pbx.base.Pbx`, `HasRoutes` and `TalksToPeople`.
+    """One Twilio account. See `callrouter.pbx.base.Pbx`, `HasRoutes` and `TalksToPeople`.
 
-    There is no link that could break: callers come in over HTTP as long as Twilio reaches us, and it is
-    up as long as the REST API answers. While it does not, callers wait and hear music.
+    There is no permanent link. Callers arrive over HTTP as long as Twilio reaches us, and the
+    driver is up as long as the REST API answers. While it does not, callers wait and hear music.
 
     Args:
         name: as in the configuration.
         settings: account, numbers, rates.
-        post: where events go.
-        table: the queues that are called and the phones that ring.
-        clock: where the time comes from.
+        post: receives the events.
+        table: the routing table, with the queues and phones.
+        clock: the source of time.
         look_every: see `LOOK_EVERY`.
     """
 
@@ -102,30 +102,30 @@ class TwilioPbx:
             tasks=lambda: self._tasks,
         )
 
-    # ------------------------------------------------------------ people at phones
+    # ------------------------------------------------------------ phone dialogues
 
     def people(self, heard: Callable[[PhoneEvent], None]) -> None:
-        """Tell `heard` of every code that is dialled and all that follows."""
+        """Report every dialled feature code to `heard`, and everything that follows from it."""
         self.exchange.people.listen(heard)
 
     def say(self, command: Say) -> None:
-        """Say something, and read digits or hang up."""
+        """Speak to a person, then read digits or hang up."""
         self.exchange.ledger.at(self._clock.now())
         self.exchange.people.say(command)
         self._arm()
 
     def call_number(self, command: CallNumber) -> None:
-        """Call an outside number, to prove it."""
+        """Call an outside number to verify it."""
         self.exchange.ledger.at(self._clock.now())
         self.exchange.people.call_number(command)
         self._arm()
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Twilio's webhooks."""
+        """The routes of the webhooks."""
         return self._webhooks.routes()
 
     async def run(self) -> None:
-        """Look at what goes on, and keep looking, until cancelled."""
+        """Resync with the REST API, repeatedly, until cancelled."""
         self._tasks = Tasks()
         async with aiohttp.ClientSession() as session:
             settings = self._settings
@@ -146,47 +146,50 @@ class TwilioPbx:
                 await self._tasks.close()
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Carry out the commands of one event."""
+        """Execute the commands of one event."""
         if self._rest is None:
             return
         self.exchange.orders(commands, self._clock.now())
         self._arm()
 
     def use(self, table: Table) -> None:
-        """Another routing table applies from now on."""
+        """Use a new routing table."""
         before = self.exchange.ledger.endpoints()
         self.exchange.ledger.table = table
         if self._up and self.exchange.ledger.endpoints() != before:
             self.resync("the configuration names other phones")
 
     def resync(self, why: str) -> None:
-        """Tell everything anew, as we know it."""
+        """Post a snapshot of the present state."""
         if self._up:
             logger.debug("%s: told again: %s", self.name, why)
             self._post(self.exchange.ledger.snapshot())
 
     def listen(self, item: Told) -> None:
-        """Keep Twilio's queues true: a daemon that starts anew finds waiting callers by them."""
+        """Keep the queue names at Twilio current.
+
+        A restarted daemon finds waiting callers by them.
+        """
         if isinstance(item, Record) and item.kind in {Happened.ENTERED, Happened.MOVED}:
             self.exchange.heard(item, self._clock.now())
             self._arm()
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
-        """Nothing of that is kept at Twilio."""
+        """Do nothing. Twilio stores no devices for us."""
 
     def health(self) -> PbxHealth:
-        """How it is doing."""
+        """The current health of this driver."""
         counts = dict(self.exchange.ledger.counts)
         return PbxHealth(up=self._up, detail=self._detail, counts=counts)
 
-    # ------------------------------------------------------------ calls that are over
+    # ------------------------------------------------------------ ended calls
 
     def remember(self, keep: Callable[[str, float], None]) -> None:
-        """Tell `keep` of each call that is over, and when, so that a restart does not forget it."""
+        """Report every ended call and its end time to `keep`, to be remembered over a restart."""
         self.exchange.ledger.remember = keep
 
     def recall(self, over: Iterable[tuple[str, float]]) -> None:
-        """Know again which calls were over, the first to end first."""
+        """Load the calls that had ended before this run, in order of their end."""
         self.exchange.ledger.at(self._clock.now())
         self.exchange.ledger.recall(over)
 
@@ -200,7 +203,7 @@ class TwilioPbx:
         self.exchange.ledger.at(self._clock.now())
         return over
 
-    # ------------------------------------------------------------ looking
+    # ------------------------------------------------------------ resync
 
     async def _keep_looking(self, rest: Rest) -> None:
         failed = 0

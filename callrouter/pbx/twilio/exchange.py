@@ -1,8 +1,8 @@
-"""The driver's own logic, without I/O: the books, the phones, the callers, and the orders for them.
+"""The driver's logic, without I/O: ledger, legs, callers, and the commands for them.
 
-Its owner gives it a clock, takes the requests that it hands to `send`, brings back what came of each
-through `came`, and calls `step` when `next_at` has come. Events go to `post`, which may give orders
-before it returns: that is how a webhook is answered from memory, in the same breath.
+The owner provides the time, sends the requests it receives through `send`, returns their outcomes
+through `came`, and calls `step` when `next_at` is due. Events go to `post`, which may give commands
+before it returns. That is how a webhook is answered from memory within a single call.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ from callrouter.settings import TwilioSettings
 
 
 class Exchange:
-    """One account's calls.
+    """The calls of one account.
 
     Args:
-        name: of this PBX.
+        name: name of the PBX.
         settings: numbers, rates, where callers are sent.
-        post: where events go.
-        send: where requests go.
-        token: makes one-shot tokens that nobody can guess.
-        table: the queues, and the phones that there are.
-        now: when it begins.
+        post: receives the events.
+        send: receives the requests.
+        token: creates unguessable one-shot tokens.
+        table: the queues and phones.
+        now: the time at the start.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Exchange:
         )
 
     def orders(self, commands: Sequence[PbxCommand], now: float) -> None:
-        """Carry out the orders of one step."""
+        """Execute the commands of one event."""
         together: dict[str, list[Ring]] = {}
         for command in commands:
             if isinstance(command, Ring) and command.together:
@@ -96,7 +96,7 @@ class Exchange:
             self.dials.ring(call, rings)
 
     def heard(self, record: Record, now: float) -> None:
-        """A call of anybody's stands in another line now, or at another place in it."""
+        """Follow a record: a call, ours or not, has changed its queue or its place in the queue."""
         self.ledger.at(now)
         moved = record.kind is Happened.MOVED
         priority = int(record.detail[2]) if moved else 0
@@ -106,7 +106,7 @@ class Exchange:
         self.callers.follow(record.call, record.queue, priority, queued_at)
 
     def order(self, command: PbxCommand, now: float) -> None:
-        """Carry out an order of the router. What is over already is passed over."""
+        """Execute one command. A command for something that has ended has no effect."""
         self.ledger.at(now)
         match command:
             case Ring():
@@ -120,7 +120,7 @@ class Exchange:
             case Leave():
                 self.callers.leave(command)
             case Disregard():
-                pass  # of calls that are not ours Twilio tells nothing
+                pass  # Twilio reports no calls but ours
             case Park() | Consult() | PutThrough():
                 self._in_talk(command)
             case Announce():

@@ -1,9 +1,9 @@
-"""Whether the fields of a signed request are those that Twilio signed.
+"""Checks that the fields of a signed request are the ones that Twilio signed.
 
-Twilio signs the URL with all names and values behind it, without anything in between. So who has seen
-``CallSid=CA1&Digits=1`` can send ``CallSid=CA1Digits1`` under the same signature, or a field
-``CallSidCA1Digits`` with the value ``1``. What a request is about (`CallSid`, `AccountSid`) is checked
-elsewhere; here it is seen to that no field that matters has vanished in another.
+Twilio signs the URL followed by all names and values, without separators. So an attacker who has
+seen ``CallSid=CA1&Digits=1`` can send ``CallSid=CA1Digits1`` with the same signature, or a field
+``CallSidCA1Digits`` with the value ``1``. The identity of a request (`CallSid`, `AccountSid`) is
+checked elsewhere. This module makes sure that no field that matters is hidden in another one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from callrouter.pbx.twilio.forms import Refused
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z]{0,39}[0-9]?|SipHeader_[A-Za-z0-9_.-]{1,100}", re.ASCII)
-"""Names as Twilio's are. New ones may be added without notice, so any such name is taken."""
+"""Names that Twilio may use. It may add new fields without notice, so any such name is accepted."""
 _STATUS: Final = (
     r"(?:queued|initiated|ringing|in-progress|answered|completed|busy|failed|no-answer|canceled)"
 )
@@ -35,16 +35,16 @@ _VALUES: Final = {
         "To": r"(?:\+[0-9]|sips?:|client:)",
     }.items()
 }
-"""Fields that an answer depends on, each with how its value begins."""
+"""The fields on which answers depend, each with the pattern at the start of its value."""
 _ENDS: Final = frozenset(
     {"CallSidEndingConference", "DialCallSid", "DialCallStatus", "ForwardedFrom", "ParentCallSid"}
 )
-"""Fields whose own names end like those of others."""
+"""Fields whose own names end like the names of others."""
 _DIGITS: Final = re.compile(r"[0-9*#]|$", re.ASCII)
 _KEYED: Final = frozenset({"accept", "keyed"})
-"""Parts that are told which keys were pressed; only there a text may not be read as that."""
+"""Parts that receive pressed keys. Only there may a hidden ``Digits`` have an effect."""
 _LONGEST: Final = 512
-"""Characters of a phone number, an address or a name."""
+"""Maximum length of a phone number, an address or a name, in characters."""
 _SHORT: Final = frozenset(
     {
         *(
@@ -63,14 +63,14 @@ _SHORT: Final = frozenset(
 
 
 def check_fields(part: str, fields: Mapping[str, str]) -> None:
-    """Check the fields of a request that is signed rightly.
+    """Check the fields of a correctly signed request.
 
     Args:
-        part: which of `links.PARTS` was asked.
-        fields: name and value of each.
+        part: which of `links.PARTS` was requested.
+        fields: value by name.
 
     Raises:
-        Refused: 400 if a name is not such as Twilio's are, a value is far too long, or one field
+        Refused: 400 if a name is not one that Twilio may use, a value is far too long, or one field
             hides another.
     """
     missing = {name: pattern for name, pattern in _VALUES.items() if name not in fields}

@@ -1,7 +1,8 @@
-"""The form of a webhook, read strictly: bytes in, fields out, or what is wrong with them.
+"""Strict parsing of a webhook's form: bytes in, fields out, or the reason for a refusal.
 
-Anyone on the internet can send these bytes, and the signature covers the decoded fields, so they are
-read before they can be verified. Every step here is linear in their number, which is limited.
+Any client on the internet can send these bytes, and the signature covers the decoded fields, so
+they must be parsed before they can be verified. Every step takes linear time, and the number of
+fields is limited.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from urllib.parse import unquote_to_bytes
 
 FORM: Final = "application/x-www-form-urlencoded"
 MOST_BYTES: Final = 64 * 1024
-"""The largest body that is read. Twilio's are of 1 to 3 KiB."""
+"""Maximum size of a body in bytes. Twilio's have 1 to 3 KiB."""
 MOST_FIELDS: Final = 200
-"""Fields in one form. Twilio sends about 20 to 40."""
+"""Maximum number of fields in a form. Twilio sends about 20 to 40."""
 
 _BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/]{27}=", re.ASCII)
 
 
 class Refused(Exception):  # noqa: N818 - named for what happened
-    """A request that is not taken.
+    """A request that is refused.
 
     Args:
-        status: the HTTP status of the answer.
-        why: one of a fixed set of phrases; it names a counter.
+        status: HTTP status of the answer.
+        why: one of a fixed set of phrases. It is the name of a counter.
     """
 
     def __init__(self, status: int, why: str) -> None:
@@ -38,7 +39,7 @@ class Refused(Exception):  # noqa: N818 - named for what happened
 def check_head(
     signatures: Sequence[str], content_type: str, encodings: Sequence[str], length: int | None
 ) -> str:
-    """Check what the head of a request says, before any of its body is read.
+    """Check the headers of a request before its body is read.
 
     Args:
         signatures: the values of the signature header.
@@ -50,7 +51,7 @@ def check_head(
         The signature.
 
     Raises:
-        Refused: 403 without one signature of the right shape, 415 for a body that Twilio would not
+        Refused: 403 without exactly one well-formed signature, 415 for a body that Twilio would not
             send, 413 for one that is too large.
     """
     if len(signatures) != 1 or not _SIGNATURE.fullmatch(signatures[0]):
@@ -73,8 +74,8 @@ def read_form(body: bytes) -> Mapping[str, str]:
     """Decode a form.
 
     Raises:
-        Refused: 400 for too many fields, one that stands twice (of which the signature does not say
-            which counts), a broken ``%`` escape, or bytes that are not UTF-8.
+        Refused: 400 for too many fields, a duplicate field (the signature does not say which one
+            counts), a broken ``%`` escape, or bytes that are not UTF-8.
     """
     if body.count(b"&") >= MOST_FIELDS:
         raise Refused(400, "too many fields")

@@ -1,8 +1,8 @@
-"""The HTTP client that Twilio's library is given: aiohttp, and nothing that happens behind one's back.
+"""The HTTP client for Twilio's library, built on aiohttp: no repetition, and a limit on everything.
 
-The library's own async client ignores its time limit, and can repeat a POST that was carried out, which
-rings a phone twice (both reproduced with 9.13.0). This one has a limit on everything, repeats nothing,
-and keeps the response's headers.
+The library's own async client ignores its timeout and can repeat a POST that has already been
+carried out, which rings a phone twice (both reproduced with 9.13.0). This client limits every
+request, repeats nothing, and keeps the response's headers.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _TWILIOS = re.compile(r"https://[a-z]+\.twilio\.com")
 
 
 class TwilioHttp:
-    """See `twilio.http.HttpClient`, of which this has all that the library asks for.
+    """An HTTP client with everything that the library needs of `twilio.http.HttpClient`.
 
     Args:
-        session: aiohttp's.
-        within: seconds for a request, from connecting to the last byte.
-        api_url: what to ask in place of ``https://api.twilio.com``: a proxy of one's own, or a test.
+        session: the aiohttp session.
+        within: timeout of a request in seconds, from connecting to the last byte.
+        api_url: replaces ``https://api.twilio.com``, for a proxy or a test.
     """
 
     is_async = True
@@ -58,7 +58,7 @@ class TwilioHttp:
         if auth is not None:
             word = base64.b64encode(f"{auth[0]}:{auth[1]}".encode()).decode()
             sent["Authorization"] = f"Basic {word}"
-        sent.pop("Content-Type", None)  # aiohttp's, which says the charset
+        sent.pop("Content-Type", None)  # use aiohttp's, which states the charset
         limit = self._limit if timeout is None else aiohttp.ClientTimeout(total=timeout)
         async with self._session.request(
             method,
@@ -74,7 +74,7 @@ class TwilioHttp:
 
 
 def _pairs(fields: Mapping[str, object] | None) -> list[tuple[str, str]]:
-    """A list becomes its key several times over: Twilio takes ``a b`` in one value for nonsense."""
+    """Repeat the key for each item of a list. Twilio does not understand ``a b`` in one value."""
     return [
         (key, _text(item))
         for key, value in (fields or {}).items()

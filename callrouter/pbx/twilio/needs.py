@@ -48,7 +48,8 @@ class Wanted:
 
     Attributes:
         settings: the account.
-        fallback_url: what Twilio asks when the router does not answer; empty: nothing is said of it.
+        fallback_url: what Twilio asks when the router does not answer; empty: nothing is said of
+            it.
         countries: that may be called, two letters each.
         only_these: whether no other country may be called.
         phones: users of SIP phones, by domain.
