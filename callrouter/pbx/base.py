@@ -1,4 +1,4 @@
-"""What every driver of a telephone system is to the rest of the program."""
+"""The interface between a PBX driver and the rest of the program."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from callrouter.model.phoning import CallNumber, PhoneEvent, Say
 from callrouter.model.table import Table
 
 if TYPE_CHECKING:
-    from aiohttp.web import RouteDef  # takes its time, and few drivers have any
+    from aiohttp.web import RouteDef  # slow to import, and few drivers have routes
 
 Post: TypeAlias = Callable[[Event], None]
-"""How a driver hands an event to the runtime; never blocks, may be called at any time on the loop."""
+"""Passes an event to the runtime. Never blocks; may be called at any time on the loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PbxHealth:
-    """How a driver is doing, for people and for `/healthz`."""
+    """The health of a driver, for operators and for `/healthz`."""
 
     up: bool
     detail: str = ""
     """What is wrong, or what it is connected to, in words."""
     drift: int = 0
-    """Differences found by comparing that nobody had announced, since the start."""
+    """Number of differences found by resyncs, since the start, that no event had announced."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """What was odd and harmless, by name: webhooks refused and why, late answers, legs overdue …"""
+    """Counters of harmless anomalies by name: refused webhooks and why, late answers and others."""
     missing: tuple[str, ...] = ()
-    """What the PBX lacks for callers to be served, such as contexts of the dialplan."""
+    """What the PBX lacks for serving callers, such as contexts of the dialplan."""
     faults: int = 0
-    """Messages of the PBX that the driver failed on: faults of ours, each logged."""
+    """Messages of the PBX that the driver failed on. Each is a bug of ours and was logged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that `doctor` looked at: fine (`ok` True), wrong (False), or worth knowing (None)."""
+    """One result of `doctor`: fine (`ok` is True), wrong (False), or worth knowing (None)."""
 
     ok: bool | None
     what: str
     advice: str = ""
     reached: bool = True
-    """False where the PBX did not even answer."""
+    """False if the PBX did not even answer."""
 
 
 class Pbx(Protocol):
     """One telephone system.
 
-    A driver owns the truth about its side. It gives every leg it was told to ring exactly one
-    `LegEnded`, never repeats an order whose outcome it does not know, posts `PbxSnapshot` when it is
-    in step and `PbxLost` when it no longer is.
+    A driver owns the truth about its side. For every leg it was told to ring, it posts exactly one
+    `LegEnded`. It never repeats a command whose outcome it does not know. It posts `PbxSnapshot`
+    when it comes into step with the PBX, and `PbxLost` when it is out of step.
     """
 
     name: str
@@ -61,63 +61,64 @@ class Pbx(Protocol):
         """Connect and stay connected until cancelled."""
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Carry out the commands of one event, together. Never blocks, never raises.
+        """Execute the commands of one event together. Never blocks, never raises.
 
-        While the link is down they are dropped: the next snapshot puts the difference right.
+        While the link is down, commands are dropped. The next snapshot lets the core correct the
+        difference.
         """
 
     def use(self, table: Table) -> None:
-        """Another routing table applies from now on."""
+        """Use a new routing table."""
 
     def resync(self, why: str) -> None:
-        """Compare everything with the PBX anew, as after a gap."""
+        """Resync everything with the PBX, as after a gap."""
 
     def health(self) -> PbxHealth:
-        """How it is doing."""
+        """The current health of the driver."""
 
 
 @runtime_checkable
 class HasRoutes(Protocol):
     """A driver whose PBX calls us over HTTP.
 
-    The routes are served beside the API and without its rights: the driver checks by itself who asks.
+    These routes bypass the API's authentication; the driver authenticates requests itself.
     """
 
     def routes(self) -> Sequence[RouteDef]:
-        """What it serves; each path is its own alone, and has no variable part."""
+        """The routes. No other component has the same paths, and no path has a variable part."""
 
 
 @runtime_checkable
 class KeepsRecords(Protocol):
-    """A driver whose PBX keeps something of its own: a log of queues, what to do without a router."""
+    """A driver whose PBX stores data for us: a queue log, or what to do without a router."""
 
     def listen(self, item: Told) -> None:
-        """Hear what became true. Never blocks, never raises."""
+        """Handle a notice. Never blocks, never raises."""
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
-        """Tell the PBX from now on which devices are available, as `floor()` has it."""
+        """From now on, tell the PBX which devices are available, according to `floor()`."""
 
 
 @runtime_checkable
 class RemembersCalls(Protocol):
-    """A driver that must know which calls are over, though it was started since."""
+    """A driver that must remember over a restart which calls have ended."""
 
     def remember(self, keep: Callable[[str, float], None]) -> None:
-        """Tell `keep` of each call that is over, and when (epoch seconds). Never blocks."""
+        """Report each ended call and its end time (epoch seconds) to `keep`. Never blocks."""
 
     def recall(self, over: Iterable[tuple[str, float]]) -> None:
-        """Know again which calls were over, and when, the first to end first."""
+        """Load the calls that have ended and their end times, in order of their end."""
 
 
 @runtime_checkable
 class TalksToPeople(Protocol):
-    """A driver whose phones can dial codes, be asked for digits, and call a number to prove it."""
+    """A driver whose phones support feature codes, digit input and the verification of numbers."""
 
     def people(self, heard: Callable[[PhoneEvent], None]) -> None:
-        """Tell `heard` of every code that is dialled and all that follows."""
+        """Report every dialled feature code to `heard`, and everything that follows from it."""
 
     def say(self, command: Say) -> None:
-        """Play sounds, and read digits or hang up. Never blocks, never raises."""
+        """Play sounds, then read digits or hang up. Never blocks, never raises."""
 
     def call_number(self, command: CallNumber) -> None:
         """Call an outside number. Never blocks, never raises."""

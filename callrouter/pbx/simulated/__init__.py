@@ -1,4 +1,4 @@
-"""The driver `simulated`: a telephone system in memory, with callers and agents in it."""
+"""The driver `simulated`: a telephone system in memory, with simulated callers and agents."""
 
 from callrouter.pbx.simulated.driver import SimulatedPbx
 from callrouter.pbx.simulated.engine import Engine

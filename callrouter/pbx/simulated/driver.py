@@ -1,4 +1,4 @@
-"""The driver `simulated`: the engine on the event loop, at real speed."""
+"""The driver `simulated`: runs the engine on the event loop, in real time."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class SimulatedPbx:
 
     Args:
         name: as in the configuration.
-        settings: its seed; without one every run is different.
-        post: where events go.
-        table: the queues that are called and the phones that ring.
-        boot: a word that no earlier run used; without one it is made of the time.
+        settings: the seed. Without one, every run is different.
+        post: receives the events.
+        table: the routing table, with the queues and phones.
+        boot: a run id that no earlier run has used. Without one, it is made from the time.
         traffic: how callers and agents behave.
-        clock: where the time comes from.
+        clock: the source of time.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class SimulatedPbx:
         )
 
     async def run(self) -> None:
-        """Let people call until cancelled."""
+        """Simulate calls until cancelled."""
         self._up = True
         logger.info("%s: simulated: no phone really rings", self.name)
         self.resync("start")
@@ -72,7 +72,7 @@ class SimulatedPbx:
                 self._timer.cancel()
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Carry out the commands of one event."""
+        """Execute the commands of one event."""
         if not self._up:
             return
         now = self._clock.now()
@@ -81,7 +81,7 @@ class SimulatedPbx:
         self._arm()
 
     def use(self, table: Table) -> None:
-        """Call the queues and ring the phones of another table."""
+        """Use a new routing table."""
         before = self.engine.endpoints()
         self.engine.use(table, self._clock.now())
         if self._up:
@@ -90,18 +90,18 @@ class SimulatedPbx:
             self._arm()
 
     def resync(self, why: str) -> None:
-        """Tell everything anew."""
+        """Post a snapshot of the present state."""
         if self._up:
             logger.debug("%s: told again: %s", self.name, why)
             self._post(self.engine.snapshot())
 
     def health(self) -> PbxHealth:
-        """How it is doing."""
+        """The current health of this driver."""
         return PbxHealth(up=self._up, detail="simulated: no phone really rings")
 
     def _arm(self) -> None:
         if self._stepping:
-            return  # `_due` arms when it is through
+            return  # `_due` arms the timer when it has finished
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

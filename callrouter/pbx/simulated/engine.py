@@ -1,7 +1,7 @@
-"""The simulated telephone system itself: pure, on whatever clock its owner reads.
+"""The simulated telephone system. Pure: it runs on whatever clock its owner reads.
 
-Its owner asks `next_at`, calls `step` when that time has come and hands on the events it returns, and
-gives it the router's orders through `order`. It never calls back. Times are epoch seconds.
+The owner asks `next_at`, calls `step` when that time has come and posts the events it returns. It
+passes the router's commands to `order`. The engine never calls back. Times are epoch seconds.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ Action: TypeAlias = Callable[[], Events]
 
 
 class Engine:
-    """Callers who come, wait and lose patience; phones that ring, and people who pick them up.
+    """Simulates callers who wait and lose patience, phones that ring, and agents who answer.
 
     Every leg that is ordered ends in exactly one `LegEnded`. `fates` counts how callers ended:
-    ``talked``, ``gave up`` or ``sent on``; together with `callers`, who are still here, they are all
-    who ever came.
+    ``talked``, ``gave up`` or ``sent on``. Together with `callers`, who are still here, these are
+    all the callers there have been.
 
     Args:
-        name: of this PBX.
-        table: whose queues are called, and whose phones there are.
-        traffic: how people behave.
-        dice: where chance comes from; the same seed and orders give the same events.
-        now: when it begins.
-        boot: a word that no earlier run used; calls' ids contain it.
+        name: name of the PBX.
+        table: the routing table, with the queues and phones.
+        traffic: how callers and agents behave.
+        dice: the random source. The same seed and commands give the same events.
+        now: the time at the start.
+        boot: a run id that no earlier run has used. It is part of the calls' ids.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class Engine:
     # ------------------------------------------------------------ time
 
     def next_at(self) -> float | None:
-        """When `step` has something to do; None: not until something is ordered."""
+        """The time at which `step` has something to do; None if nothing is scheduled."""
         return self._agenda[0][0] if self._agenda else None
 
     def step(self, now: float) -> Events:
-        """Do the first thing that is due by `now`; what the router must hear of it, in order."""
+        """Run the first action that is due by `now`. Return the events for the router, in order."""
         if not self._agenda or self._agenda[0][0] > now:
             return ()
         at, _, action = heappop(self._agenda)
@@ -114,7 +114,7 @@ class Engine:
     # ------------------------------------------------------------ its owner
 
     def use(self, table: Table, now: float) -> None:
-        """Another table applies: new queues are called from now on, dropped ones no longer."""
+        """Use a new routing table. New queues get calls from now on, removed queues get no more."""
         self._now = max(self._now, now)
         new = [queue for queue in table.queues if queue not in self._table.queues]
         self._table = table
@@ -122,11 +122,11 @@ class Engine:
             self._expect(queue)
 
     def close_doors(self) -> None:
-        """Nobody comes any more; those who are here go on."""
+        """Stop new arrivals. Present callers go on."""
         self._open = False
 
     def endpoints(self) -> dict[str, Reached]:
-        """The phones that the table gives this PBX: all there, none in a call of its own."""
+        """The phones that the routing table gives this PBX: all online, none in a private call."""
         return {
             device.endpoint: Reached.IDLE
             for agent in self._table.agents.values()
@@ -135,7 +135,7 @@ class Engine:
         }
 
     def snapshot(self) -> PbxSnapshot:
-        """Everything there is now."""
+        """The present state."""
         return PbxSnapshot(
             pbx=self.name,
             calls=tuple(seen_call(caller) for caller in self.callers.values()),
@@ -159,7 +159,8 @@ class Engine:
             call="-".join(filter(None, (self.name, self._boot, str(self.came)))),
             pbx=self.name,
             queue=queue,
-            # Numbers that Ofcom keeps free for drama: nobody is ever called by mistake.
+            # Ofcom reserves these numbers for drama, so no real subscriber can be called by
+            # mistake.
             caller_number=f"+44207946{self._dice.randrange(1000):04d}",
             called_number=queue,
         )
@@ -191,10 +192,10 @@ class Engine:
         self.callers.pop(caller.arrived.call, None)
         self.fates[fate] += 1
 
-    # ------------------------------------------------------------ orders
+    # ------------------------------------------------------------ commands
 
     def order(self, command: PbxCommand, now: float) -> None:
-        """Carry out an order of the router. What is over already is passed over."""
+        """Execute one command. A command for something that has ended has no effect."""
         self._now = max(self._now, now)
         match command:
             case Ring():
@@ -208,7 +209,9 @@ class Engine:
             case Leave():
                 self._leave(command.call)
             case Park() | Consult() | PutThrough() | Disregard():
-                pass  # its snapshots do not say that it parks, and no phone of its own is ever in use
+                # its snapshots do not claim to support hold, and none of its phones is ever in a
+                # private call
+                pass
             case Announce():
                 caller = self.callers.get(command.call)
                 if caller is not None:
@@ -224,7 +227,7 @@ class Engine:
     def _ring(self, ring: Ring) -> None:
         leg = Leg(ring)
         if leg.key in self.legs:
-            return  # never twice the same offer
+            return  # the same offer never rings a device twice
         self.legs[leg.key] = leg
         self._soon(lambda: self._rings(leg))
 
@@ -288,13 +291,13 @@ class Engine:
         return (LegAccepted(offer=leg.ring.offer, device=leg.ring.device),)
 
     def _ended(self, leg: Leg, why: LegEnd) -> Events:
-        """The one place where a leg ends, so that it ends once."""
+        """End a leg. All legs end here, so that each ends once."""
         if self.legs.get(leg.key) is not leg:
             return ()
         del self.legs[leg.key]
         return (LegEnded(offer=leg.ring.offer, device=leg.ring.device, why=why),)
 
-    # ------------------------------------------------------------ talking
+    # ------------------------------------------------------------ conversations
 
     def _connect(self, command: Connect) -> None:
         caller = self.callers.get(command.call)
@@ -308,7 +311,10 @@ class Engine:
         self._soon(lambda: self._connected(caller, leg))
 
     def _connected(self, caller: Caller, leg: Leg) -> Events:
-        """Unless one of them has gone since, or the caller was put back: that was told then."""
+        """Connect caller and leg, unless one has left or the caller was put back in the queue.
+
+        That was reported when it happened.
+        """
         call = caller.arrived.call
         here = self.callers.get(call) is caller and self._live(leg)
         if not here or caller.state is not CallerState.CONNECTING or caller.leg is not leg:
@@ -325,7 +331,7 @@ class Engine:
             self._gone(caller, "talked" if caller.state is CallerState.TALKING else "sent on")
 
     def _goodbye(self, caller: Caller, leg: Leg, turn: int) -> Events:
-        """One of the two hangs up; the other's end is told right after, or follows from `Leave`."""
+        """One party hangs up. The end of the other is reported at once, or follows from `Leave`."""
         if self.callers.get(caller.arrived.call) is not caller or caller.turn != turn:
             return ()
         if self._dice.random() >= self.traffic.caller_ends:

@@ -1,4 +1,4 @@
-"""Callers and legs of the simulated telephone system, as it keeps them and as a snapshot shows them."""
+"""Callers and legs of the simulated telephone system, and their form in a snapshot."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ class CallerState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """Someone who called. `turn` counts changes, so that what was planned before one is void.
+    """A simulated caller.
 
-    `heard` are the announcements they were told: when, place in line, minutes.
+    Attributes:
+        turn: counts state changes, so that actions planned before a change are void.
+        heard: the announcements played: time, position in the queue, minutes.
     """
 
     arrived: CallArrived
@@ -49,12 +51,12 @@ class Leg:
 
     @property
     def key(self) -> LegKey:
-        """What the router calls it."""
+        """Identifies the leg."""
         return (self.ring.offer, self.ring.device)
 
 
 def seen_call(caller: Caller) -> SeenCall:
-    """A caller as a snapshot shows them."""
+    """A caller for a snapshot."""
     talks = caller.state is CallerState.TALKING and caller.leg is not None
     arrived = caller.arrived
     again = CallArrived(
@@ -69,7 +71,7 @@ def seen_call(caller: Caller) -> SeenCall:
 
 
 def seen_leg(leg: Leg) -> SeenLeg:
-    """A leg as a snapshot shows it."""
+    """A leg for a snapshot."""
     return SeenLeg(
         offer=leg.ring.offer,
         device=leg.ring.device,

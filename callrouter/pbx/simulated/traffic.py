@@ -1,4 +1,4 @@
-"""How the people of the simulated telephone system behave, as distributions."""
+"""The behaviour of simulated callers, phones and agents, as distributions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 class Spread:
     """A duration in seconds, log-normal around `median`, never below `least` or above `most`.
 
-    Call-centre talk times and times to pick up fit a log-normal distribution well (Brown et al.,
-    "Statistical Analysis of a Telephone Call Center", 2005, section 4). `sigma` is the standard
-    deviation of its logarithm; 0 is always the median.
+    In call centres, talk times and times to answer fit a log-normal distribution well (Brown et
+    al., "Statistical Analysis of a Telephone Call Center", 2005, section 4). `sigma` is the
+    standard deviation of the logarithm; with 0, every duration is the median.
     """
 
     median: float
@@ -22,27 +22,27 @@ class Spread:
     most: float = 3600.0
 
     def draw(self, dice: random.Random) -> float:
-        """One duration."""
+        """Draw one duration."""
         return min(self.most, max(self.least, self.median * dice.lognormvariate(0.0, self.sigma)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Who calls, and how phones and people answer. Shares are from 0 to 1.
+    """Which calls arrive, and how phones, callers and agents behave. Shares are from 0 to 1.
 
     Attributes:
-        per_minute: arrivals per minute by queue; they come as a Poisson process.
+        per_minute: arrivals per minute by queue, as a Poisson process.
         otherwise: arrivals per minute of a queue that `per_minute` does not name.
         patience: how long a caller waits.
-        talk: from connect to the first of the two hanging up.
-        caller_ends: share of talks that the caller ends; the agent ends the others.
-        answer: from the ring to the pick-up.
-        lag: how long the telephone system takes for anything: to ring, to stop, to connect.
-        misses: share of rings that nobody hears.
-        refusals: share of rings that are rejected.
-        unreachable: share of rings that find no phone.
-        machines: share of picked-up mobiles where nobody presses 1: a voicemail took it.
-        key: from picking a mobile up to pressing 1.
+        talk: time from the connect until the first party hangs up.
+        caller_ends: share of conversations that the caller ends. The agent ends the others.
+        answer: time from ringing to answering.
+        lag: how long the telephone system takes to ring, stop or connect.
+        misses: share of rings that are not answered.
+        refusals: share of rings that are declined.
+        unreachable: share of rings that reach no phone.
+        machines: share of answered mobiles on which 1 is not pressed, since a voicemail answered.
+        key: time from answering a mobile to pressing 1.
     """
 
     per_minute: Mapping[str, float] = field(default_factory=dict)

@@ -132,8 +132,7 @@ class Callers:
         return news
 
     def follow(self, call: str, queue: str, priority: int, queued_at: float | None = None) -> None:
-        """Move a waiting call to its new queue in Twilio too. A restarted daemon must find it
-        there.
+        """Move a waiting call to its new queue in Twilio, so that a restart finds it there.
 
         Args:
             call: the call's id.
@@ -174,7 +173,7 @@ class Callers:
         )
 
     def _way_out(self, command: Leave) -> str:
-        """The document for leaving: the place configured for the target's context, or the fallback."""
+        """The document for leaving: the place set for the target's context, or the fallback."""
         match command.target:
             case HangUp():
                 return twiml.goodbye()

@@ -1,8 +1,9 @@
-"""Who is on the line, what was asked of Twilio, and what is to be done later.
+"""The state of one account: callers, legs, requests to Twilio, and scheduled actions.
 
-Twilio promises no order among its callbacks, and not that each arrives, once. So every event is one
-that may come at any time and again: what has ended stays so, and what never comes is made up for by a
-deadline of our own.
+Twilio guarantees neither the order of its callbacks nor that each one arrives exactly once. So
+every event may come at any time and more than once. Two rules make this safe. What has ended stays
+ended: a CallSid in `gone` and a leg that is not `live` are never revived. And every wait has a
+deadline of our own, which takes the place of a callback that never comes.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ from callrouter.pbx.twilio.asks import Answer, Ask
 from callrouter.pbx.twilio.parties import Caller, Leg, LegKey, LegState, Stand, seen_call, seen_leg
 
 KEPT = 600.0
-"""Seconds for which the token of a leg that has ended is still known, for whoever answers late."""
+"""Seconds for which the token of an ended leg is remembered, in case a phone answers late."""
 GONE_FOR = 2 * 86_400.0
-"""Seconds for which a call that is over is remembered; of one from before that, Twilio is asked."""
+"""Seconds for which an ended call is remembered. About older ones, Twilio is asked."""
 _GONE_KEPT = 100_000
-"""Calls that are remembered at most, some 20 MB."""
+"""Maximum number of ended calls remembered, about 20 MB."""
 
 
 class Ledger:
-    """The books of one account.
+    """The callers and legs of one account.
 
     Args:
-        name: of this PBX.
-        post: where events go; it may give orders before it returns.
-        send: where requests go; what came of each must be brought back, once, through `came`.
-        table: the phones that there are.
-        now: when it begins.
+        name: name of the PBX.
+        post: receives events. It may give commands before it returns.
+        send: receives requests. The outcome of each must be returned once, through `came`.
+        table: the routing table, with the phones.
+        now: the time at the start.
     """
 
     def __init__(
@@ -61,17 +62,17 @@ class Ledger:
         self.legs: dict[LegKey, Leg] = {}
         self.by_token: dict[str, Leg] = {}
         self.gone: OrderedDict[str, float] = OrderedDict()
-        """CallSids of calls that are over, each with when: no request of theirs brings them back."""
+        """CallSids of ended calls and their end times. No request may revive them."""
         self.remember: Callable[[str, float], None] = lambda _sid, _at: None
-        """Told of each, to be kept over a restart."""
+        """Called with each ended call, so that it can be stored over a restart."""
         self.counts: Counter[str] = Counter()
-        """What was odd, by name; see `docs/operator.md`."""
+        """Counters of anomalies, by name; see `docs/operator.md`."""
         self.left_alone: Callable[[Leg], None] = lambda _leg: None
-        """Told of a leg whose caller has gone."""
+        """Called with a leg whose caller has left."""
         self.now = now
         self.table = table
         self.offers_per_second: float | None = None
-        """How many phones may be rung in a second; None: as many as one likes."""
+        """How many phones may be rung per second; None means no limit."""
         self._post = post
         self._send = send
         self._agenda = Agenda()
@@ -80,11 +81,11 @@ class Ledger:
     # ------------------------------------------------------------ time
 
     def next_at(self) -> float | None:
-        """When `step` has something to do."""
+        """The time at which `step` has something to do; None if nothing is scheduled."""
         return self._agenda.next()
 
     def step(self, now: float) -> bool:
-        """Do the first thing that is due by `now`; False: there is nothing."""
+        """Run the first action that is due by `now`. Return False if there is none."""
         action = self._agenda.due(now)
         if action is None:
             return False
@@ -93,25 +94,25 @@ class Ledger:
         return True
 
     def at(self, now: float) -> None:
-        """It is `now`."""
+        """Set the time. It never goes back."""
         self.now = max(self.now, now)
 
     def when(self, moment: float, action: Callable[[], None]) -> None:
-        """Do something at a moment."""
+        """Schedule an action for a moment."""
         self._agenda.at(moment, action)
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something later."""
+        """Schedule an action in `seconds` seconds."""
         self._agenda.at(self.now + seconds, action)
 
-    # ------------------------------------------------------------ telling the router
+    # ------------------------------------------------------------ events for the router
 
     def tell(self, event: Event) -> None:
         """Post an event."""
         self._post(event)
 
     def ended(self, leg: Leg, why: LegEnd) -> None:
-        """The one place where a leg ends, so that it ends once."""
+        """End a leg. All legs end here, so that each ends once."""
         if not leg.live:
             return
         leg.state = LegState.ENDED
@@ -123,11 +124,11 @@ class Ledger:
         self.by_token.pop(token, None)
 
     def over(self, leg: Leg) -> None:
-        """A leg that we had stopped, or that vanished, is no more."""
+        """End a leg that we stopped, or that vanished."""
         self.ended(leg, end_of(leg))
 
     def connected(self, caller: Caller) -> None:
-        """Caller and agent are in one conference, or certain to be."""
+        """Caller and agent are in the same conference, or certain to be."""
         if caller.stand is Stand.MOVING and caller.leg is not None:
             caller.stand = Stand.TALKING
             caller.since = self.now
@@ -136,7 +137,7 @@ class Ledger:
             self.tell(CallConnected(call=caller.arrived.call, offer=offer, parks=parks))
 
     def caller_gone(self, sid: str, how: CallerEnd = CallerEnd.HUNG_UP) -> None:
-        """A caller is not with us any more."""
+        """A caller has left us."""
         caller = self.forget(sid)
         if caller is None:
             return
@@ -147,20 +148,20 @@ class Ledger:
             self.tell(CallerLeft(call=caller.arrived.call, how=how))
 
     def forget(self, sid: str) -> Caller | None:
-        """Strike a caller off, for good; the one they were."""
+        """Remove a caller for good, and return it."""
         caller = self.callers.pop(sid, None)
         if caller is not None:
             self.done_with(sid)
         return caller
 
     def done_with(self, sid: str) -> None:
-        """A call is over for us; what is still told of it is stale."""
+        """Mark a call as ended. Later messages about it are stale."""
         if sid not in self.gone:
             self.remember(sid, self.now)
         self._is_over(sid, self.now)
 
     def recall(self, over: Iterable[tuple[str, float]]) -> None:
-        """Know again which calls were over before this run, the first to end first."""
+        """Load the calls that had ended before this run, in order of their end."""
         since, self.gone = self.gone, OrderedDict()
         for sid, at in (*over, *since.items()):
             if sid not in self.callers:
@@ -176,7 +177,7 @@ class Ledger:
                 return
 
     def call_id(self, sid: str) -> str:
-        """What the router calls a caller: the same again after a restart."""
+        """The router's id for a call. It is the same after a restart."""
         return f"{self.name}-{sid}"
 
     def caller_of(self, call: str) -> Caller | None:
@@ -186,21 +187,24 @@ class Ledger:
     # ------------------------------------------------------------ requests
 
     def ask(self, ask: Ask, then: Callable[[Answer], None]) -> None:
-        """Make a request, and do `then` with what came of it."""
+        """Send a request, and call `then` with its outcome."""
         self._open[id(ask)] = (ask, then)
         self._send(ask)
 
     def came(self, ask: Ask, answer: Answer, now: float) -> None:
-        """What came of a request."""
+        """Take the outcome of a request."""
         self.at(now)
         entry = self._open.pop(id(ask), None)
         if entry is not None:
             entry[1](answer)
 
-    # ------------------------------------------------------------ as a whole
+    # ------------------------------------------------------------ the whole state
 
     def endpoints(self) -> Mapping[str, Reached]:
-        """The phones that the table gives this PBX. Twilio does not say which of them are there."""
+        """The phones that the routing table gives this PBX.
+
+        Twilio does not report which are online.
+        """
         return {
             device.endpoint: Reached.IDLE
             for agent in self.table.agents.values()
@@ -209,7 +213,7 @@ class Ledger:
         }
 
     def snapshot(self) -> PbxSnapshot:
-        """Everything there is now, as we know it."""
+        """The present state as a snapshot."""
         talks = {
             leg.key
             for caller in self.callers.values()
@@ -231,7 +235,7 @@ class Ledger:
 
 
 def end_of(leg: Leg) -> LegEnd:
-    """How a leg ended that was stopped: it was missed only if it rang its whole time."""
+    """How a stopped leg ended. It counts as missed only if it rang for its whole ring time."""
     if leg.stopping is StopReason.TIME_UP and leg.picked_up:
         return LegEnd.NOT_ACCEPTED
     missed = leg.stopping is StopReason.TIME_UP and leg.rang

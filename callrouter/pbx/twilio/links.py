@@ -1,4 +1,4 @@
-"""The addresses that Twilio is told to ask, all below ``/twilio/NAME``."""
+"""The URLs that Twilio is given, all below ``/twilio/NAME``."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ PARTS = (
     "code",
     "keyed",
 )
-"""What there is below the prefix; see `callrouter.pbx.twilio.webhooks`."""
+"""The endpoints below the prefix; see `callrouter.pbx.twilio.webhooks`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Makes absolute URLs.
+    """Builds absolute URLs.
 
-    A leg's carry the one-shot token of the leg and nothing else; no URL ever has a phone number in
-    it, for URLs end up in logs.
+    The URL of a leg contains its one-shot token and nothing else. No URL ever contains a phone
+    number, since URLs end up in logs.
     """
 
     public_url: str
@@ -36,10 +36,10 @@ class Links:
 
     @property
     def prefix(self) -> str:
-        """The path that all of them begin with."""
+        """The path with which every URL begins."""
         return f"/twilio/{self.name}"
 
     def to(self, part: str, token: str = "") -> str:
-        """The URL of a part."""
+        """The URL of an endpoint."""
         url = f"{self.public_url.rstrip('/')}{self.prefix}/{part}"
         return f"{url}?o={token}" if token else url

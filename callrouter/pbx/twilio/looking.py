@@ -1,7 +1,7 @@
-"""What the REST API shows, against what we know: after a start, after a gap, and now and then.
+"""Resyncs the ledger with the REST API: at the start, after a gap, and periodically.
 
-The API is told of things with a delay (Twilio calls its lists eventually consistent), so what it shows
-decides nothing that is new: a call is taken for gone when two looks in a row did not find it, and only
+The API lags behind (Twilio calls its lists eventually consistent), so a list alone proves nothing
+about a recent call. A call counts as gone only if two resyncs in a row have not found it, and only
 if we have known it for a while.
 """
 
@@ -28,13 +28,13 @@ from callrouter.pbx.twilio.phones import address
 from callrouter.settings import TwilioSettings
 
 YOUNG = 15.0
-"""Seconds for which a call may be unknown to Twilio's lists."""
+"""Seconds for which a call may be missing from Twilio's lists."""
 LOOKS = 2
-"""Looks in a row that do not find a call, after which it is gone."""
+"""Number of consecutive resyncs without a call after which it counts as gone."""
 
 
 def miss(ledger: Ledger, found: Sequence[Found]) -> None:
-    """Let go of who is gone without a word: all of the callbacks that said so were lost."""
+    """Drop callers and legs that have vanished: every callback that reported it was lost."""
     there = {one.sid for one in found}
     for caller in list(ledger.callers.values()):
         caller.missed_looks = 0 if caller.sid in there else caller.missed_looks + 1
@@ -43,7 +43,7 @@ def miss(ledger: Ledger, found: Sequence[Found]) -> None:
             ledger.caller_gone(caller.sid)
     for leg in list(ledger.legs.values()):
         if not leg.sid or not leg.picked_up:
-            continue  # it has a deadline of its own; and what rings is not in progress
+            continue  # it has a deadline of its own, and a ringing call is not in progress
         leg.missed_looks = 0 if leg.sid in there else leg.missed_looks + 1
         if leg.missed_looks >= LOOKS:
             ledger.counts["vanished legs"] += 1
@@ -51,10 +51,11 @@ def miss(ledger: Ledger, found: Sequence[Found]) -> None:
 
 
 def adopt(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> None:
-    """Take into the books who waits and who talks, and was there before us. Tells nobody.
+    """Take over the waiting callers and conversations from before this run. Posts no events.
 
-    Those who wait are in Twilio's queues, which are named as ours, those who talk in conferences,
-    whose names and labels say who is who. Who called another number than ours is another router's.
+    Waiting callers are in Twilio queues named after ours. Conversations are in conferences, whose
+    names and labels identify caller and agent. A caller who dialled a number that is not ours
+    belongs to another router.
     """
     rooms: dict[str, list[Found]] = {}
     for one in found:
@@ -74,9 +75,10 @@ def adopt(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> N
 
 
 def _silence(ledger: Ledger, settings: TwilioSettings, found: Sequence[Found]) -> None:
-    """Stop phones that ring from before: nobody knows their tokens, so nobody could be connected.
+    """Stop phones that have been ringing since before this run.
 
-    Their agents would be rung for another call meanwhile.
+    Their tokens are lost, so they could not be connected. Until they stop, their agents could be
+    rung for another call.
     """
     phones = {
         device.number or address(device.endpoint)
@@ -135,7 +137,10 @@ def _adopt_talk(
 
 
 def _adopt_dial(ledger: Ledger, settings: TwilioSettings, caller_side: Found, phone: Found) -> None:
-    """A talk over a `<Dial>`: whose phone it is, only its address says."""
+    """Adopt a conversation over a `<Dial>`.
+
+    The phone's address is all that identifies the agent.
+    """
     for agent in ledger.table.agents.values():
         for device in agent.devices:
             here = ledger.name in device.pbxes and device.endpoint
@@ -149,7 +154,10 @@ def _adopt_dial(ledger: Ledger, settings: TwilioSettings, caller_side: Found, ph
 
 
 def _adopt_leg(ledger: Ledger, caller: Caller, offer: str, found: Found) -> Leg:
-    """An agent who is in a talk from before; they are busy, whatever it is about."""
+    """Adopt an agent's leg in an earlier conversation.
+
+    The agent is busy, whatever the call is about.
+    """
     agent, device = read_label(found.label)
     leg = Leg(_ring(ledger, caller, offer, agent, device), f"before-{found.sid}", ledger.now)
     leg.sid, leg.state, leg.picked_up, leg.rang = found.sid, LegState.ACCEPTED, True, True
@@ -158,7 +166,7 @@ def _adopt_leg(ledger: Ledger, caller: Caller, offer: str, found: Found) -> Leg:
 
 
 def _ring(ledger: Ledger, caller: Caller, offer: str, agent: str, device: str) -> Ring:
-    """The order that a leg of the last run must have come from, as far as it matters now."""
+    """Reconstruct the command that an adopted leg must have come from, as far as it matters."""
     return Ring(
         pbx=ledger.name,
         call=caller.arrived.call,

@@ -1,4 +1,4 @@
-"""What an account must have for the router: its differences from that, and how each is made good."""
+"""Compares an account with what the router needs, and makes the changes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,26 @@ from callrouter.pbx.twilio.links import Links
 from callrouter.settings import TwilioSettings
 
 OVERRIDES: Final = "#rt=4000&rc=2&rp=ct,rt"
-"""Connection overrides of a number's URL: an answer within 4 s, two more tries. Never sent to us."""
+"""Connection overrides in a number's URL: 4 s for an answer, two retries.
+
+Twilio evaluates them itself and does not send them to us.
+"""
 _DOMAINS: Final = ".sip.twilio.com"
 _PASSWORD: Final = 20
 
 Keep = Callable[[str, str], None]
-"""Where the password of a new SIP phone goes: its address, the password."""
+"""Receives the password of a new SIP phone: its address, then the password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One difference. `about` is what has it, `what` says it in words, for people; `make` ends it.
+    """One difference between the account and the configuration.
 
-    `secret`: a password is made, and must be kept somewhere.
+    Attributes:
+        about: what differs.
+        what: the difference in words, for the operator.
+        make: makes the change.
+        secret: whether a password is created, which must be stored somewhere.
     """
 
     about: str
@@ -38,21 +45,20 @@ class Step:
 
     @property
     def text(self) -> str:
-        """The whole, in words."""
+        """The difference in words, with what it is about."""
         return f"{self.about}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the configuration asks of an account.
+    """What a configuration needs in an account.
 
     Attributes:
         settings: the account.
-        fallback_url: what Twilio asks when the router does not answer; empty: nothing is said of
-            it.
-        countries: that may be called, two letters each.
+        fallback_url: what Twilio requests when the router does not answer; "" leaves it unchanged.
+        countries: the countries that may be called, two letters each.
         only_these: whether no other country may be called.
-        phones: users of SIP phones, by domain.
+        phones: user names of SIP phones, by domain.
     """
 
     settings: TwilioSettings
@@ -65,12 +71,13 @@ class Wanted:
 def wanted(
     settings: TwilioSettings, table: Table, countries: Collection[str], fallback_url: str = ""
 ) -> Wanted:
-    """What a configuration asks for.
+    """Collect what a configuration needs.
 
     Args:
         settings: the account.
-        table: whose agents' phones it rings.
-        countries: those whose numbers agents may register; others are closed only if there are any.
+        table: the routing table, whose agents' phones are needed.
+        countries: the countries whose numbers agents may register. Other countries are blocked only
+            if this is not empty.
         fallback_url: see `Wanted`.
     """
     numbers = {*settings.places.values(), settings.fallback} - {""}
@@ -111,10 +118,10 @@ def _of_a_number(links: Links, fallback_url: str) -> dict[str, str]:
 
 
 async def steps(account: Account, wish: Wanted) -> AsyncIterator[Step]:
-    """Every difference, in the order in which they can be made good.
+    """Every difference, in the order in which the changes can be made.
 
     Raises:
-        NoAnswer: Twilio does not say what there is.
+        NoAnswer: Twilio does not report the present state.
     """
     for step in _numbers(await account.numbers(), wish):
         yield step
@@ -126,7 +133,7 @@ async def steps(account: Account, wish: Wanted) -> AsyncIterator[Step]:
 
 
 def _numbers(theirs: Mapping[str, Any], wish: Wanted) -> list[Step]:
-    """One for each number: all its settings go in one request."""
+    """One step per number: all its settings are changed in one request."""
     links = Links(wish.settings.public_url, wish.settings.id)
     found = []
     for number in numbers_of(wish.settings):
@@ -155,7 +162,8 @@ async def _set_number(sid: str, fields: Mapping[str, str], account: Account, _ke
 
 
 def _countries(theirs: Mapping[str, bool], wish: Wanted) -> list[Step]:
-    # A country that Twilio does not list (it may count its numbers to another) cannot be asked for.
+    # A country that Twilio does not list cannot be changed. Its numbers may count as another
+    # country's.
     shut = [one for one in sorted(wish.countries) if not theirs.get(one, True)]
     extra = [one for one, open_ in sorted(theirs.items()) if open_ and one not in wish.countries]
     found = [_country(one, "not allowed -> allowed", allowed=True) for one in shut]
@@ -175,7 +183,7 @@ def _country(code: str, what: str, *, allowed: bool) -> Step:
 
 
 async def _phones(account: Account, wish: Wanted) -> AsyncIterator[Step]:
-    """SIP domains that take registrations, and for each a list of credentials with our phones."""
+    """SIP domains that accept registrations, each with a credential list for our phones."""
     domains, lists = await account.domains(), await account.credential_lists()
     for name, phones in sorted(wish.phones.items()):
         domain = domains.get(name)
@@ -197,7 +205,7 @@ async def _phones(account: Account, wish: Wanted) -> AsyncIterator[Step]:
 
 
 def _domain(name: str, domain: Domain | None, wish: Wanted) -> list[Step]:
-    """What phones of the domain dial leads to the codes, unless it leads elsewhere already."""
+    """Point the domain's voice URL at the feature codes, unless it is already set."""
     links = Links(wish.settings.public_url, wish.settings.id)
     dialled = {
         "voice_url": links.to("code"),
@@ -224,7 +232,7 @@ def _domain(name: str, domain: Domain | None, wish: Wanted) -> list[Step]:
 
 
 def _credentials(name: str, domain: Domain | None, ours: str, list_sid: str) -> list[Step]:
-    """A list of our own, whose users may register and call."""
+    """A credential list of our own, whose users may register and call."""
 
     async def make(account: Account, _keep: Keep) -> None:
         await account.make_credential_list(ours)
@@ -250,7 +258,7 @@ async def _let_in(ours: str, name: str, registering: bool, account: Account, _ke
 
 
 async def _make_user(ours: str, domain: str, user: str, account: Account, keep: Keep) -> None:
-    """The password is kept before it is in force: one that nobody knows is of no use."""
+    """Create a user. The password is stored before it takes effect, so that it cannot be lost."""
     sid = (await account.credential_lists())[ours]
     password = new_password()
     keep(f"{user}@{domain}", password)
@@ -258,7 +266,7 @@ async def _make_user(ours: str, domain: str, user: str, account: Account, keep: 
 
 
 def new_password() -> str:
-    """A password that Twilio takes: at least 12 characters, with a digit, in mixed case."""
+    """A password that Twilio accepts: at least 12 characters, with a digit and mixed case."""
     signs = string.ascii_letters + string.digits
     while True:
         word = "".join(secrets.choice(signs) for _ in range(_PASSWORD))

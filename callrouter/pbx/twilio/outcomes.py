@@ -1,11 +1,11 @@
-"""How a leg ended, from what Twilio says about it."""
+"""How a leg ended, derived from Twilio's status."""
 
 from __future__ import annotations
 
 from callrouter.model.events import LegEnd
 
 OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
-"""The `CallStatus` values after which nothing follows."""
+"""The final values of `CallStatus`."""
 
 _BY_SIP = {
     "486": LegEnd.BUSY,
@@ -28,19 +28,19 @@ _BY_STATUS = {
 }
 
 GONE = frozenset({20404, 21220})
-"""Error codes that say that a call is over already."""
+"""Error codes for a call that has already ended."""
 
 TOO_MANY = 20429
-"""The request was not looked at: too many at once."""
+"""Error code for too many requests. The request was not processed."""
 
 _NO_SUCH_NUMBER = frozenset({21201, 21211, 21214, 21217})
 
 
 def of_status(status: str, sip: str, *, picked_up: bool, rang: bool) -> LegEnd:
-    """What `CallStatus` and `SipResponseCode` say of a leg that nobody accepted.
+    """The outcome of a leg that was not accepted, from `CallStatus` and `SipResponseCode`.
 
-    A leg that was picked up and never accepted is a voicemail or a pocket. ``no-answer`` of a phone
-    that never rang is no miss of its person.
+    A leg that was picked up but never accepted was answered by a voicemail or by accident.
+    ``no-answer`` from a phone that never rang does not count as missed by the agent.
     """
     if picked_up:
         return LegEnd.NOT_ACCEPTED
@@ -52,5 +52,5 @@ def of_status(status: str, sip: str, *, picked_up: bool, rang: bool) -> LegEnd:
 
 
 def of_refusal(code: int) -> LegEnd:
-    """Why no call was made, by the error code."""
+    """Why a call was not placed, from the error code."""
     return LegEnd.UNREACHABLE if code in _NO_SUCH_NUMBER else LegEnd.FAILED

@@ -1,6 +1,7 @@
-"""Calls per second: the account's limit, kept by us so that a policy's choice is not out of date.
+"""Enforces the account's limit of calls per second.
 
-Twilio queues what comes too fast and rings it later, when the caller may be talking to another.
+Twilio queues calls that exceed the limit and rings them later. By then the caller may be talking to
+another agent, and the policy's choice is out of date. So the driver keeps to the limit itself.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections import deque
 
 
 class Pace:
-    """When the next call may be placed: at most `rate` in any second, and one in 1/rate if less."""
+    """Allows `rate` calls in any second, or one call in 1/rate seconds if `rate` is below 1."""
 
     def __init__(self, rate: float) -> None:
         count = max(1, int(rate))
@@ -17,10 +18,10 @@ class Pace:
         self._taken: deque[float] = deque(maxlen=count)
 
     def next(self, now: float) -> float:
-        """The first moment from `now` on at which one may be placed."""
+        """The earliest time from `now` at which a call may be placed."""
         full = len(self._taken) == self._taken.maxlen
         return max(now, self._taken[0] + self._window) if full else now
 
     def take(self, now: float) -> None:
-        """One is placed."""
+        """Record a placed call."""
         self._taken.append(now)

@@ -1,4 +1,4 @@
-"""Who is on the line: callers and legs, as the driver knows them."""
+"""The callers and legs that the driver knows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LegKey: TypeAlias = tuple[str, str]
 """Offer and device."""
 
 SeatKey: TypeAlias = tuple[str, str]
-"""Whose seat in a conference (a CallSid), and what about it: ``hold`` or ``ends``."""
+"""A participant of a conference (CallSid) and the property: ``hold`` or ``ends``."""
 
 
 class Stand(Enum):
@@ -27,31 +27,35 @@ class Stand(Enum):
 
     WAITING = "waiting"
     MOVING = "moving"
-    """On the way to the conference where an agent is, or soon will be."""
+    """On the way to the conference in which an agent is, or soon will be."""
     TALKING = "talking"
     LEAVING = "leaving"
-    """Done with: on the way to where the rules say."""
+    """On the way out, to the destination of the rules."""
 
 
 class LegState(Enum):
-    """How far a leg has come."""
+    """The progress of a leg."""
 
     IN_LINE = "in line"
-    """Not asked of Twilio yet: so many calls per second and no more."""
+    """Not requested from Twilio yet, because of the limit of calls per second."""
     PLACED = "placed"
     RINGING = "ringing"
     ANSWERED = "answered"
-    """Picked up, and asked for key 1."""
+    """Picked up, and asked to press 1."""
     ACCEPTED = "accepted"
     ENDED = "ended"
 
 
 @dataclass(slots=True, eq=False)
 class Leg:
-    """One phone of one offer; `sid` is empty until it is known.
+    """One phone of one offer.
 
-    Before `turn_until` it must have been asked of Twilio; `until` is when its ring time is over, which
-    begins with that.
+    Attributes:
+        ring: the command.
+        token: the one-shot token of its URLs.
+        turn_until: when it must have been requested from Twilio.
+        until: end of its ring time, which starts with the request.
+        sid: its CallSid; "" if not known yet.
     """
 
     ring: Ring
@@ -62,18 +66,18 @@ class Leg:
     sid: str = ""
     stopping: StopReason | None = None
     dialled: bool = False
-    """It is rung by a `<Dial>` of the caller's own leg; see `callrouter.pbx.twilio.dials`."""
+    """Whether a `<Dial>` of the caller's call rings it; see `callrouter.pbx.twilio.dials`."""
     ending: bool = False
-    """Twilio was asked to end it."""
+    """Whether Twilio was asked to end it."""
     picked_up: bool = False
     asked_until: float = 0.0
-    """Until when it is asked for key 1."""
+    """End of the time for pressing 1."""
     rang: bool = False
     missed_looks: int = 0
 
     @property
     def key(self) -> LegKey:
-        """What it is known by."""
+        """Identifies the leg."""
         return (self.ring.offer, self.ring.device)
 
     @property
@@ -84,10 +88,10 @@ class Leg:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Dialling:
-    """Phones that a caller's leg rings together, and the document that says so.
+    """Phones that the caller's call rings together, and the document for it.
 
-    While it is `asked` for, the answer to that says what comes; else the caller's next request gets the
-    document.
+    While `asked` is True, a request with the document is under way, and its outcome decides.
+    Otherwise the caller's next webhook gets the document.
     """
 
     token: str
@@ -98,7 +102,7 @@ class Dialling:
 
 @dataclass(slots=True, eq=False)
 class Caller:
-    """One caller. `way_out` is the document that is run when they are let go."""
+    """One caller. `way_out` is the document that runs when they leave."""
 
     arrived: CallArrived
     sid: str
@@ -106,36 +110,39 @@ class Caller:
     leg: Leg | None = None
     way_out: str = ""
     first: float = 0.0
-    """When they entered first, in epoch seconds."""
+    """When they first entered, in epoch seconds."""
     queued: float = 0.0
-    """When they entered the queue they are in."""
+    """When they entered their current queue, in epoch seconds."""
     moves: bool = False
-    """Twilio is being asked to let them wait, or to let them out."""
+    """Whether a request is under way to move them to the waiting room or out."""
     news: Announce | None = None
-    """What they are to be told with the next turn of music."""
+    """An announcement for the next turn of music."""
     since: float = 0.0
     missed_looks: int = 0
     dial: Dialling | None = None
-    """The last `<Dial>` that the caller's leg was told to run, until it is over."""
+    """The last `<Dial>` that their call was told to run, until it has ended."""
     consult: Leg | None = None
-    """A colleague in the talk, while the caller is on hold."""
+    """A colleague in the conversation, while the caller is on hold."""
     room: str = ""
-    """The conference, if there is one; see `room_of`."""
+    """Name of the conference, if any; see `room_of`."""
     conference: str = ""
-    """Its SID, once that was told."""
+    """SID of the conference, once known."""
     seats: dict[SeatKey, bool] = field(default_factory=dict)
-    """What is wanted of the seats in it."""
+    """The wanted properties of the participants."""
     asked: set[SeatKey] = field(default_factory=set)
-    """Of those, what Twilio is being asked for."""
+    """The properties for which a request is under way."""
 
     @property
     def dials(self) -> bool:
-        """Whether phones are being rung by the caller's own leg."""
+        """Whether the caller's call is ringing phones."""
         return self.dial is not None and any(leg.live for leg in self.dial.legs)
 
     @property
     def document(self) -> str:
-        """What rings those phones, for a caller who asks what to run now; empty if it is on its way."""
+        """The document that rings those phones, for a caller's call that asks what to run.
+
+        "" if there is none, or if a request with it is under way.
+        """
         return (
             self.dial.document
             if self.dial is not None and self.dials and not self.dial.asked
@@ -143,35 +150,37 @@ class Caller:
         )
 
     def to_talk(self, leg: Leg) -> None:
-        """From here on the caller is on the way to a talk with the leg."""
+        """Put the caller on the way to a conversation with the leg."""
         self.stand, self.leg, self.room = Stand.MOVING, leg, room_of(self.sid, leg.ring.offer)
         self.conference = ""
         self.seats.clear()
 
     def alone(self, stand: Stand) -> None:
-        """Nobody talks to the caller any more."""
+        """End the caller's conversation, connection or `<Dial>`, if any."""
         self.stand, self.leg, self.consult, self.room = stand, None, None, ""
         self.dial = None
 
 
 def room_of(sid: str, offer: str) -> str:
-    """A conference's name, which a restarted daemon reads back with `read_room`.
+    """The name of a conference, which `read_room` decodes after a restart.
 
-    It is another one for each offer: news of an earlier one is not taken for news of this one.
+    Each offer has its own name, so that news about an earlier conference is not taken for news
+    about this one.
     """
     return f"{OURS}{sid}-{offer}"
 
 
 def place_of(arrived: CallArrived) -> str:
-    """Where a caller waits, and how; a restarted daemon reads it back with `read_place`."""
+    """The queue name that encodes queue and priority. `read_place` decodes it after a restart."""
     name = short(arrived.queue)
     return name if arrived.priority == DEFAULT_PRIORITY else f"{name}.{arrived.priority}"
 
 
 def turn_of(arrived: CallArrived, first: float, queued: float = 0.0) -> str:
-    """What each turn of music tells of a caller.
+    """What each turn of music reports about a caller.
 
-    Who entered first at `first`, and the present queue at `queued`; see `read_turn` and `read_stay`.
+    It encodes the queue, the priority, the first entry (`first`) and the entry into the current
+    queue (`queued`). See `read_turn` and `read_stay`.
     """
     before = round(queued - first)
     stay = f"-{before}" if before > 0 else ""
@@ -179,14 +188,14 @@ def turn_of(arrived: CallArrived, first: float, queued: float = 0.0) -> str:
 
 
 def short(queue: str) -> str:
-    """A queue's name as Twilio has room for it, in 64 characters with `OURS` and a priority."""
+    """A queue's name, shortened to fit Twilio's 64 characters with `OURS` and a priority."""
     if len(queue) <= _LONGEST:
         return queue
     return f"{queue[: _LONGEST - 13]}-{sha256(queue.encode()).hexdigest()[:12]}"
 
 
 def read_place(text: str, queues: Iterable[str]) -> tuple[str, int]:
-    """The queue, of those there are, and the priority that a place tells of; empty: none of them."""
+    """Decode `place_of`: the queue among `queues` and the priority. The queue is "" if unknown."""
     name, _, rest = text.partition(".")
     queue = next((queue for queue in queues if short(queue) == name), "")
     known = rest.isascii() and rest.isdigit() and len(rest) <= 3
@@ -196,7 +205,7 @@ def read_place(text: str, queues: Iterable[str]) -> tuple[str, int]:
 
 
 def read_turn(text: str, queues: Iterable[str]) -> tuple[str, int, float | None]:
-    """What a turn of music tells of: as `read_place`, and the first entry, if it is one."""
+    """Decode `turn_of`: as `read_place`, plus the time of the first entry or None."""
     place, _, times = text.rpartition(".")
     since = times.partition("-")[0]
     known = since.isascii() and since.isdigit() and len(since) == 10
@@ -204,30 +213,30 @@ def read_turn(text: str, queues: Iterable[str]) -> tuple[str, int, float | None]
 
 
 def read_stay(text: str) -> float:
-    """Seconds from the first entry to that into the present queue, as a turn of music tells them."""
+    """Seconds from the first entry to the entry into the current queue, from `turn_of`."""
     more = text.rpartition(".")[2].partition("-")[2]
     return float(more) if more.isascii() and more.isdigit() and len(more) <= 6 else 0.0
 
 
 def read_room(name: str) -> tuple[str, str]:
-    """The caller's SID and the offer that a conference's name tells of."""
+    """Decode `room_of`: the caller's SID and the offer."""
     sid, _, offer = name.removeprefix(OURS).partition("-")
     return sid, offer
 
 
 def label(leg: Leg) -> str:
-    """What a participant is called; a restarted daemon reads it back with `read_label`."""
+    """The label of a participant, which `read_label` decodes after a restart."""
     return f"{leg.ring.agent}|{leg.ring.device}"
 
 
 def read_label(text: str) -> tuple[str, str]:
-    """The agent and the device that a label tells of."""
+    """Decode `label`: the agent and the device."""
     agent, _, device = text.partition("|")
     return agent, device
 
 
 def seen_call(caller: Caller) -> SeenCall:
-    """A caller as a snapshot shows them."""
+    """A caller for a snapshot."""
     talking = caller.leg if caller.stand is Stand.TALKING else None
     return SeenCall(
         arrived=caller.arrived, talking_to=talking.ring.offer if talking is not None else ""
@@ -235,7 +244,7 @@ def seen_call(caller: Caller) -> SeenCall:
 
 
 def seen_leg(leg: Leg, *, talks: bool) -> SeenLeg:
-    """A leg as a snapshot shows it."""
+    """A leg for a snapshot."""
     return SeenLeg(
         offer=leg.ring.offer,
         device=leg.ring.device,

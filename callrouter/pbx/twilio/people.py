@@ -1,7 +1,8 @@
-"""Talking to people at phones over Twilio: codes, digits, and numbers that are called to prove them.
+"""Phone dialogues over Twilio: feature codes, digits, and the verification of numbers.
 
-An agent reaches the codes from a SIP phone of a domain of the account, which Twilio lets in by its password
-and names, or from any phone by the number ``codes``. What a caller's number claims proves nothing.
+An agent reaches the feature codes from a SIP phone in a domain of the account, which Twilio
+authenticates by password and names, or from any phone by the number ``codes``. A caller ID proves
+nothing.
 """
 
 from __future__ import annotations
@@ -36,13 +37,16 @@ from callrouter.settings import TwilioSettings
 logger = logging.getLogger(__name__)
 
 MOST: Final = 200
-"""Strangers at once; who comes then is asked to try later. SIP phones that Twilio lets in have a share of their own."""
+"""Maximum number of dialogues at once from unknown phones, and from SIP phones.
+
+Each group has its own limit. Further callers are asked to try later.
+"""
 LONGEST: Final = 120.0
-"""Seconds after which a conversation is over, whatever Twilio has not told of."""
+"""Seconds after which a dialogue is ended, whatever Twilio reports."""
 SPARE: Final = 15.0
-"""Seconds after its ring time in which Twilio has said how a call to a number ended."""
+"""Seconds that Twilio gets, after the ring time, to report how a call to a number ended."""
 KEPT: Final = 600.0
-"""Seconds for which the token of such a call is still known, for whoever answers late."""
+"""Seconds for which the token of such a call is remembered, in case it is answered late."""
 
 _BACK_OFF: Final = 0.5
 _USER: Final = re.compile(r"sips?:([^@;:]{1,60})@", re.ASCII)
@@ -54,10 +58,15 @@ _NOT_KEYS: Final = re.compile(r"[^0-9*#]", re.ASCII)
 
 @dataclass(slots=True, eq=False)
 class _Person:
-    """Someone on the line.
+    """A person on the line.
 
-    `document` is what they run now, `asked` the token of what it asks for. `number` is the one that they
-    say they call from; `choosing`: they are asked for the code; `own`: they are at a SIP phone that Twilio let in.
+    Attributes:
+        sid: the CallSid.
+        document: the document that the call is running.
+        asked: token of the digits that it asks for; "" if none.
+        number: the number that the caller claims to call from.
+        choosing: whether they are being asked for a feature code.
+        own: whether they are at a SIP phone that Twilio authenticated.
     """
 
     sid: str
@@ -70,7 +79,7 @@ class _Person:
 
 @dataclass(slots=True, eq=False)
 class _Called:
-    """A number that is called to be proved."""
+    """A number that is being called to verify it."""
 
     ref: str
     number: str
@@ -83,14 +92,14 @@ class _Called:
 
 
 class People:
-    """The calls on which a person talks with the router, of one account.
+    """The calls of one account on which phone dialogues take place.
 
     Args:
-        ledger: the books.
-        settings: the number for codes, the number that phones show.
-        links: what Twilio is told to ask.
-        pace: calls per second.
-        token: makes one-shot tokens that nobody can guess.
+        ledger: the state of the account.
+        settings: the number for feature codes, and the number that phones show.
+        links: the URLs that Twilio is given.
+        pace: the limit of calls per second.
+        token: creates unguessable one-shot tokens.
     """
 
     def __init__(
@@ -113,21 +122,21 @@ class People:
         self._answering = ""
 
     def has(self, sid: str) -> bool:
-        """Whether the person of this call talks with us."""
+        """Whether this call has a dialogue."""
         return sid in self._here
 
     def leaves(self, sid: str) -> None:
-        """Their call is over."""
+        """A call with a dialogue has ended."""
         self._left(sid)
 
     def listen(self, heard: Callable[[PhoneEvent], None]) -> None:
-        """Tell `heard` from now on."""
+        """Report all further events to `heard`."""
         self._heard = heard
 
-    # ------------------------------------------------------------ what Twilio asks
+    # ------------------------------------------------------------ from Twilio
 
     def answer(self, part: str, token: str, sid: str, params: Mapping[str, str]) -> str | None:
-        """The document for a request; None: it is about nobody here."""
+        """The document for a request; None if it does not concern a dialogue."""
         match part:
             case "code":
                 return self._dialled(sid, params)
@@ -145,7 +154,7 @@ class People:
                 return None
 
     def _dialled(self, sid: str, params: Mapping[str, str]) -> str:
-        """Someone calls the number for codes, or dials one at a SIP phone."""
+        """A caller has dialled the number for feature codes, or a code at a SIP phone."""
         if sid in self._here:
             return self._here[sid].document
         if sid in self._ledger.gone:
@@ -167,7 +176,7 @@ class People:
         return self._chosen(person, code, _endpoint(params))
 
     def _longest_code(self) -> int:
-        """Keys of the longest code; one for a pause may have a digit behind it."""
+        """Length of the longest code. The pause code may be followed by a digit."""
         codes = self._settings.phone_codes
         return max(len(codes.pause) + 1, *(len(codes.named(code)) for code in Code))
 
@@ -192,7 +201,7 @@ class People:
             self._ledger.counts["stale"] += 1
             return twiml.goodbye()
         if not token or token != person.asked:
-            return person.document  # the same again
+            return person.document  # the same request again
         person.asked = ""
         if person.choosing:
             person.choosing = False
@@ -202,7 +211,10 @@ class People:
         )
 
     def _hear(self, person: _Person, event: PhoneEvent) -> str:
-        """Tell of it. What is to be said is known by the time it was told, or follows by a request."""
+        """Report an event and return the document to run.
+
+        The reply is either known by the time `_heard` returns, or follows by a request.
+        """
         person.document = twiml.one_moment()
         self._answering = person.sid
         try:
@@ -227,10 +239,10 @@ class People:
             self._ledger.done_with(sid)
             self._heard(PersonLeft(pbx=self._ledger.name, channel=sid))
 
-    # ------------------------------------------------------------ what we say
+    # ------------------------------------------------------------ to Twilio
 
     def say(self, command: Say) -> None:
-        """Say something, and read digits or hang up; nothing where they have gone."""
+        """Speak, then read digits or hang up. Does nothing if the call has ended."""
         person = self._here.get(command.channel)
         if person is None:
             return
@@ -252,7 +264,7 @@ class People:
         person.document = twiml.last_words(texts)
 
     def _send(self, person: _Person, document: str) -> None:
-        """Have them run a document, unless there is another by now."""
+        """Make a call run a document, unless a newer one has replaced it."""
         if self._here.get(person.sid) is person and person.document == document:
             move = Move(sid=person.sid, twiml=document)
             self._ledger.ask(move, partial(self._moved, person, document))
@@ -265,12 +277,12 @@ class People:
                 logger.warning("%s: cannot talk on: %s", self._ledger.name, answer.detail)
             self._left(person.sid)
 
-    # ------------------------------------------------------------ numbers to be proved
+    # ------------------------------------------------------------ verification of numbers
 
     def call_number(self, command: CallNumber) -> None:
-        """Call an outside number; exactly one of `NumberAnswered` and `NumberFailed` follows."""
+        """Call an outside number. Exactly one of `NumberAnswered` and `NumberFailed` follows."""
         if any(one.ref == command.ref for one in self._called.values()):
-            return  # the same one again
+            return  # a duplicate command
         until = self._ledger.now + command.ring_for
         called = _Called(command.ref, command.number, self._token(), until)
         self._called[called.token] = called
@@ -303,7 +315,7 @@ class People:
         elif answer.came is not Came.UNKNOWN and not called.sid:
             logger.warning("%s: a number is not called: %s", self._ledger.name, answer.detail)
             self._failed(called, outcomes.of_refusal(answer.code))
-        # Else it may ring; webhooks or time will tell.
+        # Otherwise the outcome is unknown; webhooks or the deadline decide.
 
     def _of_a_number(self, part: str, called: _Called, sid: str, params: Mapping[str, str]) -> str:
         if called.sid not in {"", sid}:
@@ -315,7 +327,7 @@ class People:
         status = params.get("CallStatus", "")
         called.rang = called.rang or status in {"ringing", "in-progress"}
         if status not in outcomes.OVER:
-            if called.over and not called.answered:  # one we had given up rings after all
+            if called.over and not called.answered:  # a call we had given up is ringing after all
                 self._ledger.ask(End(sid=sid), lambda _answer: None)
         elif called.answered:
             self._left(sid)
@@ -351,7 +363,7 @@ class People:
 
 
 def _endpoint(params: Mapping[str, str]) -> str:
-    """The SIP phone that Twilio let in by its password; empty: it was not, or says not which."""
+    """The SIP phone that Twilio authenticated by password; "" if none, or if it is not named."""
     user, domain = params.get("SipUsername", ""), params.get("SipDomain", "").lower()
     known = _NAME.fullmatch(user) and _DOMAIN.fullmatch(domain)
     return f"sip/{user}@{domain}" if known else ""

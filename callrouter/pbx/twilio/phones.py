@@ -1,4 +1,4 @@
-"""Legs: calls to phones, from the line at the calls per second to the end of each."""
+"""Legs: calls to phones, from the queue for the calls-per-second limit to their end."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ from callrouter.pbx.twilio.parties import Leg, LegState
 logger = logging.getLogger(__name__)
 
 WORTH_RINGING = 3.0
-"""So many seconds less than its ring time Twilio may queue a call; then it is taken back."""
+"""Minimum ring time in seconds that must remain after Twilio's own queueing.
+
+A call that Twilio queues for longer is withdrawn.
+"""
 RINGS_OVER = 10.0
-"""Seconds after its ring time in which a leg must have ended; then it is ended from here."""
+"""Seconds after the ring time within which a leg must have ended. Then we end it."""
 ASKED_OVER = 15.0
-"""Seconds beyond its `accept_within` in which Twilio must have told how asking for key 1 came out."""
+"""Seconds beyond `accept_within` in which Twilio must report the result of asking for key 1."""
 ALONE = 2.0
-"""Seconds for which an agent may be in a conference that the caller has left."""
+"""Seconds for which an agent may stay in a conference that the caller has left."""
 TRIES = 5
-"""Times that the end of a leg is asked for."""
+"""How many times the end of a leg is requested."""
 _BACK_OFF = 0.5
 
 
 class Phones:
-    """Rings phones and stops them.
+    """Rings and stops phones.
 
     Args:
-        ledger: the books.
+        ledger: the state of the account.
         caller_id: the number that phones show.
-        pace: calls per second.
-        token: makes one-shot tokens that nobody can guess.
+        pace: the limit of calls per second.
+        token: creates unguessable one-shot tokens.
     """
 
     def __init__(
@@ -51,13 +54,13 @@ class Phones:
         self._pumping_at: float | None = None
 
     def ring(self, ring: Ring) -> None:
-        """Get in line to ring a phone."""
+        """Queue a phone for ringing."""
         leg = self.book(ring)
         if leg is not None:
             self.in_line(leg)
 
     def book(self, ring: Ring) -> Leg | None:
-        """Enter a leg into the books; None if it is there: never twice the same offer."""
+        """Register a leg. Return None if it exists: the same offer never rings a device twice."""
         leg = Leg(ring, self._token(), self._ledger.now + ring.ring_for)
         if leg.key in self._ledger.legs:
             return None
@@ -66,14 +69,14 @@ class Phones:
         return leg
 
     def in_line(self, leg: Leg) -> None:
-        """Have a leg wait for its turn."""
+        """Let a leg wait for its turn."""
         leg.state = LegState.IN_LINE
         self._line.append(leg)
         self._ledger.when(leg.turn_until, lambda: self._too_late(leg))
         self._pump()
 
     def stop(self, command: StopRing) -> None:
-        """Stop a phone; its `LegEnded` follows when Twilio has confirmed it."""
+        """Stop a phone. `LegEnded` follows when Twilio has confirmed it."""
         leg = self._ledger.legs.get((command.offer, command.device))
         if leg is None:
             self._ledger.tell(
@@ -86,13 +89,13 @@ class Phones:
         elif leg.sid:
             self.end(leg)
         elif leg.dialled:
-            self._ledger.over(leg)  # picked up all the same, it hears that the call is taken
-        # Else the answer to our request, or the first webhook, brings its SID.
+            self._ledger.over(leg)  # a phone picked up now hears that the call is taken
+        # Otherwise the answer to our request, or the first webhook, provides its SID.
 
     # ------------------------------------------------------------ placing calls
 
     def _pump(self) -> None:
-        """Ask for the calls that are in line, as fast as is allowed."""
+        """Request the waiting calls, as fast as the limit allows."""
         while self._line:
             leg = self._line[0]
             if leg.state is not LegState.IN_LINE:
@@ -120,14 +123,14 @@ class Phones:
         self._ledger.ask(place, partial(self._placed, leg))
 
     def placed(self, leg: Leg) -> None:
-        """Twilio is asked to ring a leg from now on, or will be at once."""
+        """Mark a leg as requested, now or at once, and set its deadline."""
         leg.state = LegState.PLACED
         leg.until = self._ledger.now + leg.ring.ring_for
         self._ledger.when(leg.until + RINGS_OVER, lambda: self._overdue(leg))
 
     @staticmethod
     def timeout(ring: Ring) -> int:
-        """Seconds of ringing to ask for; Twilio adds up to 5 of its own."""
+        """The ring time to request, in seconds. Twilio adds up to 5 s."""
         return max(5, round(ring.ring_for) - 5)
 
     def _placed(self, leg: Leg, answer: Answer) -> None:
@@ -139,7 +142,7 @@ class Phones:
                 leg.stopping = leg.stopping or StopReason.WITHDRAWN
                 self.end(leg, LegEnd.FAILED)
         elif leg.sid or not leg.live:
-            return  # a webhook has shown that the call was made, or it is over
+            return  # a webhook has shown that the call was placed, or it has ended
         elif leg.stopping is not None:
             self._ledger.over(leg)
         elif answer.harmless and self._ledger.now + 1.0 < leg.turn_until:
@@ -149,7 +152,8 @@ class Phones:
             self._ledger.counts["refused offers"] += 1
             logger.warning("%s: %s's phone is not called: %s", *self._of(leg), answer.detail)
             self._ledger.ended(leg, outcomes.of_refusal(answer.code))
-        # Else it may ring. It is not asked for again: it would ring twice. Webhooks or time will tell.
+        # Otherwise the outcome is unknown and the phone may be ringing. A second request could ring
+        # it twice, so webhooks or the deadline must decide.
 
     def _of(self, leg: Leg) -> tuple[str, str]:
         return (self._ledger.name, leg.ring.agent)
@@ -160,7 +164,7 @@ class Phones:
             self._pump()
 
     def learn(self, leg: Leg, sid: str) -> bool:
-        """Take note of a leg's CallSid; False: it is another call that uses the leg's token."""
+        """Store a leg's CallSid. Return False if another call is using the leg's token."""
         if leg.sid or not sid:
             return leg.sid == sid
         leg.sid = sid
@@ -169,16 +173,19 @@ class Phones:
         return True
 
     def _too_late(self, leg: Leg) -> None:
-        """Never asked for: an agent whose phone was not rung has missed nothing."""
+        """A leg was never requested.
+
+        The phone did not ring, so the agent has not missed anything.
+        """
         if leg.state is LegState.IN_LINE:
             self._ledger.counts["no turn in time"] += 1
             self._ledger.ended(leg, LegEnd.FAILED)
 
     def _overdue(self, leg: Leg) -> None:
-        """Nothing was heard of its end."""
+        """The end of a leg was not reported in time."""
         if not leg.live:
             return
-        if self._ledger.now < leg.until + RINGS_OVER:  # Twilio has queued it, or it was asked anew
+        if self._ledger.now < leg.until + RINGS_OVER:  # Twilio queued it, or it was requested again
             self._ledger.when(leg.until + RINGS_OVER, lambda: self._overdue(leg))
         elif leg.state in {LegState.PLACED, LegState.RINGING}:
             self._ledger.counts["overdue legs"] += 1
@@ -187,7 +194,7 @@ class Phones:
             self._ledger.ended(leg, why)
 
     def asked_for_key(self, leg: Leg) -> None:
-        """From now on it has so long to press one."""
+        """Start the time limit for pressing a key."""
         within = leg.ring.accept_within
         leg.asked_until = self._ledger.now + within
         self._ledger.after(within + ASKED_OVER, lambda: self._never_pressed(leg))
@@ -199,13 +206,16 @@ class Phones:
             self._ledger.ended(leg, LegEnd.NOT_ACCEPTED)
 
     def left_alone(self, leg: Leg) -> None:
-        """Its caller has gone. The conference ends with that, unless the agent came into it too late."""
+        """A leg's caller has left. End the leg after a moment.
+
+        Usually the conference ends with the caller. It does not if the agent entered it too late.
+        """
         self._ledger.after(ALONE, lambda: self.end(leg) if leg.live else None)
 
-    # ------------------------------------------------------------ ending and moving
+    # ------------------------------------------------------------ ending
 
     def end(self, leg: Leg, why: LegEnd | None = None, attempt: int = 1) -> None:
-        """Have Twilio end a leg, rung or picked up; once it has, the leg is over."""
+        """Ask Twilio to end a leg, ringing or answered. When it is confirmed, the leg ends."""
         if not leg.sid or (leg.ending and attempt == 1):
             return
         leg.ending = True
@@ -214,7 +224,7 @@ class Phones:
     def _end_came(self, leg: Leg, why: LegEnd | None, attempt: int, answer: Answer) -> None:
         if answer.came is Came.DONE or answer.gone:
             self._ledger.ended(leg, why or end_of(leg))
-        elif attempt < TRIES:  # to end a call twice does no harm
+        elif attempt < TRIES:  # ending a call twice is harmless
             self._ledger.after(_BACK_OFF * attempt, lambda: self.end(leg, why, attempt + 1))
         else:
             logger.error("%s: %s's phone could not be stopped: %s", *self._of(leg), answer.detail)
@@ -223,6 +233,6 @@ class Phones:
 
 
 def address(endpoint: str) -> str:
-    """What Twilio calls a phone: ``sip/alice@acme.sip.twilio.com`` is ``sip:alice@…``."""
+    """Twilio's address of a phone: ``sip/alice@acme.sip.twilio.com`` becomes ``sip:alice@…``."""
     technology, _, name = endpoint.partition("/")
     return f"{technology}:{name}"

@@ -1,7 +1,7 @@
-"""Requests that Twilio signed once and somebody sends again, days later or after a restart.
+"""Detects replays: requests that Twilio signed once and that are sent again, even after a restart.
 
-A signature has no time in it. What is remembered of calls that are over tells most replays; for a call
-that neither the memory nor the line knows, Twilio is asked once whether it is over.
+A signature contains no time. The memory of ended calls catches most replays. If a call is neither
+remembered nor in progress, Twilio is asked once whether it has ended.
 """
 
 from __future__ import annotations
@@ -19,26 +19,28 @@ from callrouter.tasks import Tasks
 logger = logging.getLogger(__name__)
 
 _HOLD: Final = 0.2
-"""Seconds for which a caller is held back until Twilio has answered; then they are let in, and out
-again should the answer say so."""
+"""Seconds for which a caller is delayed until Twilio has answered.
+
+After that the caller is let in, and removed again if the answer says that the call has ended.
+"""
 _HOLD_CODE: Final = 1.0
-"""The same for someone who dials a code: what a code does cannot be taken back."""
+"""The same when a feature code is dialled. It is longer because its effect cannot be undone."""
 _BEGIN: Final = frozenset({"voice", "wait", "dial-done", "code"})
-"""Requests that make a caller, or a person at a phone, of a call not known before."""
+"""Requests that create a caller or a dialogue for a call that was unknown before."""
 _SID: Final = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
 _KEPT: Final = 3600.0
-"""Seconds for which a call that Twilio was asked about is not asked about again."""
+"""Seconds for which the same call is not queried again."""
 
 
 class Replays:
-    """Keeps calls out that are over.
+    """Keeps out calls that have ended.
 
     Args:
-        ledger: who is on the line, and which calls are over.
-        people: who talks with the router.
-        over: asks Twilio whether a call is over; None: that cannot be said.
-        codes: the number for codes; empty: there is none.
-        tasks: keeps what is asked.
+        ledger: the calls in progress, and the calls that have ended.
+        people: the phone dialogues.
+        over: asks Twilio whether a call has ended; returns None if that cannot be determined.
+        codes: the number for feature codes; "" if there is none.
+        tasks: runs the queries.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Replays:
         self._asked: dict[str, float] = {}
 
     async def look(self, part: str, sid: str, called: str) -> None:
-        """Find out, for a moment at most, whether the call of a request is over."""
+        """Find out whether the call of a request has ended, waiting only for a moment."""
         ledger = self._ledger
         known = sid in ledger.callers or sid in ledger.gone or self._people.has(sid)
         if part not in _BEGIN or known or sid in self._asked or not _SID.fullmatch(sid):

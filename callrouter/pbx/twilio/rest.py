@@ -1,4 +1,4 @@
-"""Twilio's REST API, as far as the driver needs it, through Twilio's own library."""
+"""The parts of Twilio's REST API that the driver needs, through Twilio's own library."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ logger = logging.getLogger(__name__)
 
 EVENTS: Final = ["initiated", "ringing", "answered", "completed"]
 _AT_ONCE: Final = 8
-"""Requests at one time while looking at what goes on: Twilio refuses who asks for too much at once."""
+"""Maximum number of parallel requests during a resync. Twilio refuses too many at once."""
 _PAGE: Final = 1000
-"""Twilio refuses larger pages; without it the library asks for one as large as `limit`."""
+"""Twilio refuses larger pages. Without this, the library requests a page as large as `limit`."""
 _MOST: Final = 5000
-"""Calls and conferences looked at; who has more of them has more than one account's worth."""
+"""Maximum number of calls or conferences read. No single account has more."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - named for what happened
-    """The REST API could not be asked; `str()` says why, for people."""
+    """The REST API could not be queried. `str()` says why, for the operator."""
 
 
 def client_for(http: TwilioHttp, *, account_sid: str, user: str, secret: str) -> Client:
-    """Twilio's client, with our HTTP below it.
+    """Twilio's client, using our HTTP client.
 
-    It is given an environment of its own: the library would take a region and credentials from the
-    process's without a word.
+    It gets an environment of its own. Otherwise the library would silently take a region and
+    credentials from the environment of the process.
     """
     return Client(user, secret, account_sid, http_client=http, environment={"CALLROUTER": "1"})
 
@@ -48,11 +48,11 @@ class Rest:
     """One account.
 
     Args:
-        http: how requests are made.
-        account_sid: of the account that has the calls.
-        user: an API key's SID, or the account's.
+        http: makes the requests.
+        account_sid: SID of the account that has the calls.
+        user: an API key's SID, or the account's SID.
         secret: the API key's secret, or the account's auth token.
-        links: what Twilio is told to ask about a leg.
+        links: the URLs that Twilio is given for legs.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Rest:
         self._links = links
 
     async def ask(self, ask: Ask) -> Answer:
-        """Carry out a request, once. Never raises."""
+        """Make a request, once. Never raises."""
         match ask:
             case Place():
                 return (await answered(lambda: self._place(ask)))[0]
@@ -76,7 +76,10 @@ class Rest:
                 return (await answered(lambda: self._seat(ask)))[0]
 
     async def _seat(self, ask: Seat) -> Any:
-        """Twilio knows a conference by its SID alone; it is looked up by name where that was not told."""
+        """Change a participant.
+
+        The API needs the conference's SID; if unknown, look it up by name.
+        """
         conference = ask.conference
         if not conference:
             found = await self._client.conferences.list_async(
@@ -109,9 +112,9 @@ class Rest:
         )
 
     async def over(self, sid: str) -> bool | None:
-        """Whether a call is over; None where Twilio does not say.
+        """Whether a call has ended; None if Twilio does not say.
 
-        What Twilio shows is late at times, so a call that it does not know may be a new one.
+        The API lags behind, so a call that it does not know may be a new one.
         """
         answer, found = await answered(self._client.calls(sid).fetch_async)
         if answer.came is not Came.DONE or not isinstance(found.status, str):
@@ -119,10 +122,12 @@ class Rest:
         return found.status in OVER
 
     async def look(self, *, ringing: bool = False) -> list[Found]:
-        """All calls that go on, and the conferences they are in; with `ringing` phones that ring as well.
+        """All calls in progress with their queues and conferences.
+
+        With `ringing`, phones that are ringing are included.
 
         Raises:
-            NoAnswer: it cannot be seen.
+            NoAnswer: the API could not be queried.
         """
         found: list[Found] = []
         answer, _ = await answered(lambda: self._look(found, ringing=ringing))
@@ -179,7 +184,7 @@ def _found(call: Any, queue: str, conference: str, label: str) -> Found:
 
 
 async def answered(do: Callable[[], Awaitable[Any]]) -> tuple[Answer, Any]:
-    """Make a request; says what came of it, and gives what was made. Never raises."""
+    """Make a request. Return its outcome and what it created. Never raises."""
     try:
         made = await do()
     except TwilioRestException as error:
@@ -203,7 +208,10 @@ async def answered(do: Callable[[], Awaitable[Any]]) -> tuple[Answer, Any]:
 
 
 def _page_refused(error: TwilioException) -> Answer | None:
-    """A list that was refused. The library tells so in words, and leaves it to us to read the answer."""
+    """The refusal of a list request; None if the error was something else.
+
+    The library only raises an exception with a text and leaves parsing the response to us.
+    """
     response = error.args[1] if len(error.args) > 1 else None
     if not isinstance(response, Response):
         return None

@@ -1,7 +1,8 @@
-"""Whether a request comes from Twilio: the signature that it puts on each of its webhooks.
+"""Verifies the signature that Twilio puts on each of its webhooks.
 
-The signature has no time in it and can be replayed by who saw it: what a webhook may change is decided
-by the state of the call and the one-shot token of the offer, and `replays` keeps calls out that are over.
+A signature contains no time, so an attacker who has seen a request can replay it. Therefore the
+state of the call and the one-shot token of the offer decide what a webhook may change, and
+`replays` keeps out calls that have ended.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ HEADER = "X-Twilio-Signature"
 
 
 class Signatures:
-    """Checks signatures against every auth token in force.
+    """Checks signatures against every valid auth token.
 
     Args:
-        tokens: auth tokens; two while one replaces the other. An API key signs nothing.
-        public_url: what Twilio was told to call, such as ``https://calls.example.com``. The URL is
-            made of this and never of what the request says about itself: a proxy may stand between.
+        tokens: auth tokens. There are two while one replaces the other. An API key does not sign.
+        public_url: the URL that Twilio was given, such as ``https://calls.example.com``. Signed
+            URLs are built from it and never from the request itself, because a proxy may be in
+            between.
     """
 
     def __init__(self, tokens: Sequence[str], public_url: str) -> None:
@@ -31,10 +33,10 @@ class Signatures:
         """Whether a request was signed with one of the tokens.
 
         Args:
-            path_qs: path and query, as they came in, not decoded.
-            params: the fields of the form; or the whole body, where that is no form. Then the query
-                must carry its ``bodySHA256``.
-            signature: of the header; empty when there is none.
+            path_qs: path and query as received, not decoded.
+            params: the fields of the form, or the whole body if it is not a form. In that case the
+                query must contain its ``bodySHA256``.
+            signature: value of the header; "" if there is none.
         """
         if not signature:
             return False
@@ -43,5 +45,5 @@ class Signatures:
         url = self._public + path_qs
         try:
             return any(one.validate(url, params, signature) for one in self._validators)
-        except ValueError:  # the library takes the URL apart, and this is none
+        except ValueError:  # the library parses the URL, and this is not one
             return False

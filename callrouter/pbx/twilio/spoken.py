@@ -1,4 +1,7 @@
-"""What is said to agents at a phone, as words: the router speaks in names of Asterisk's core sounds."""
+"""Converts prompts to text for Twilio to speak.
+
+The router names prompts after Asterisk's core sounds.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +36,13 @@ WORDS: Final = {
     "vm-password": "The code",
     "vm-then-pound": "then press the pound key.",
 } | {f"digits/{digit}": f"{digit}." for digit in range(10)}
-"""A phrase for each sound; phrases that follow one another make a sentence."""
+"""A phrase for each sound. Consecutive phrases form a sentence."""
 
 _SILENCE: Final = "silence/1"
 
 
 def sentences(sounds: Iterable[str]) -> Iterator[str]:
-    """The words for sounds, one text for what stands between two silences; unknown sounds are left out."""
+    """The texts for sounds, one for each part between silences. Unknown sounds are left out."""
     text: list[str] = []
     for sound in (*sounds, _SILENCE):
         if sound != _SILENCE:

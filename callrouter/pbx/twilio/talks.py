@@ -1,7 +1,8 @@
-"""Talks: a caller on hold, a colleague who is asked first, and who has the caller after that.
+"""Conversations: hold, consultation with a colleague, and attended transfer.
 
-All who talk sit in one conference. It ends when the caller leaves it, and when the agent does who has the
-caller; an agent who has put the caller on hold may leave without that, since a colleague may stay.
+All parties are in one conference. It ends when the caller leaves, or when the agent leaves who has
+the caller. An agent who has put the caller on hold may leave without ending it, because a colleague
+may stay.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ _BACK_OFF = 0.5
 
 
 class Talks:
-    """Seats people in conferences.
+    """Changes the participants of conferences.
 
     Args:
-        ledger: the books.
-        callers: who there is.
+        ledger: the state of the account.
+        callers: the callers.
     """
 
     def __init__(self, ledger: Ledger, callers: Callers) -> None:
@@ -34,7 +35,7 @@ class Talks:
         self._callers = callers
 
     def park(self, command: Park) -> None:
-        """Put a caller on hold, or end that."""
+        """Put a caller on hold, or take them off hold."""
         caller = self._talking(command.call)
         if caller is None or caller.leg is None:
             return
@@ -42,7 +43,7 @@ class Talks:
         self._seat(caller, caller.leg.sid, ends=not command.on)
 
     def consult(self, command: Consult) -> None:
-        """Let a colleague into the talk; the caller is on hold."""
+        """Add a colleague to the conversation while the caller is on hold."""
         caller = self._talking(command.call)
         leg = self._ledger.legs.get((command.offer, command.device))
         if caller is None:
@@ -54,7 +55,7 @@ class Talks:
             self._ledger.tell(CallConnected(call=command.call, offer=command.offer))
 
     def put_through(self, command: PutThrough) -> None:
-        """The colleague has the caller, who hears them."""
+        """Complete a transfer: the colleague has the caller, who can hear them again."""
         caller = self._talking(command.call)
         leg = caller.consult if caller is not None else None
         if caller is None or leg is None or leg.ring.offer != command.offer:
@@ -73,7 +74,11 @@ class Talks:
     def _seat(
         self, caller: Caller, sid: str, *, hold: bool | None = None, ends: bool | None = None
     ) -> None:
-        """Want a seat to be so. What is wanted last holds, in whatever order answers come."""
+        """Request a property of a participant.
+
+        The last wanted value wins, in whatever order the answers arrive: only one request per
+        property is under way, and when it is answered, the wanted value is compared again.
+        """
         key = (sid, "hold" if hold is not None else "ends")
         caller.seats[key] = bool(hold if hold is not None else ends)
         if key not in caller.asked:
@@ -95,7 +100,10 @@ class Talks:
     def _seated(
         self, caller: Caller, key: SeatKey, value: bool, attempt: int, answer: Answer
     ) -> None:
-        """To ask twice for the same does no harm; who has left is told of in other ways."""
+        """Handle the outcome.
+
+        Repeating the request is harmless, and webhooks report who has left.
+        """
         caller.asked.discard(key)
         if self._ledger.callers.get(caller.sid) is not caller or answer.gone:
             return

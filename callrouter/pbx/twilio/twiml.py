@@ -1,7 +1,7 @@
-"""The documents that Twilio is given to run. All are made with the library's classes, which escape.
+"""The TwiML documents, built with the library's classes, which escape text.
 
-The library takes any attribute under any name, so `tests/twilio/test_twiml.py` holds each document
-against the elements and attributes that the library itself knows.
+The library accepts any attribute under any name. So `tests/twilio/test_twiml.py` checks each
+document against the elements and attributes that the library itself knows.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from callrouter.model.commands import Announce
 from callrouter.pbx.twilio.links import Links
 
 _made_once = lru_cache(maxsize=256)
-"""For documents that are asked for again and again: to make one takes a fifth of a webhook's time."""
+"""Caches documents that are requested again and again.
+
+Building one takes a fifth of a webhook's time.
+"""
 
 OURS = "callrouter-"
-"""What the names of our queues and conferences begin with: the account may have others."""
+"""Prefix of the names of our queues and conferences. The account may have others."""
 
 ASK_FOR = 8
-"""Seconds for which a phone waits for key 1 after the question, before it is asked again."""
+"""Seconds to wait for key 1 after the question, before the question is repeated."""
 
 LONGEST_TALK = 4 * 3600
-"""Seconds after which Twilio ends a leg in any case, so that one that is forgotten costs no fortune."""
+"""Seconds after which Twilio ends any leg, so that a forgotten one cannot cost a fortune."""
 
 HOLD_THE_LINE = "Please hold the line. You will be connected to the next free agent."
 TAKEN = "This call has been taken by another agent. Thank you."
@@ -40,10 +43,10 @@ _QUIET = 20
 
 
 def wait_here(links: Links, place: str, turn: str) -> str:
-    """Let a caller wait in Twilio's queue of that name, from where a restarted daemon takes them up.
+    """Keep a caller in a Twilio queue, from which a restarted daemon takes them over.
 
-    What that one must know is in `place`, the queue's name, and in `turn`, which each turn of music tells
-    (`callrouter.pbx.twilio.parties.place_of` and `turn_of`).
+    What the daemon must know then is in `place`, the queue's name, and in `turn`, which each turn
+    of music reports (`callrouter.pbx.twilio.parties.place_of` and `turn_of`).
     """
     response = VoiceResponse()
     response.append(
@@ -60,7 +63,7 @@ def wait_here(links: Links, place: str, turn: str) -> str:
 
 @_made_once
 def music(url: str, news: Announce | None = None) -> str:
-    """One turn of waiting: the news, then a piece of audio, or without one a sentence and silence."""
+    """One turn of waiting: an announcement, then audio, or without audio a sentence and silence."""
     response = VoiceResponse()
     if news is not None:
         response.say(spoken(news))
@@ -73,9 +76,9 @@ def music(url: str, news: Announce | None = None) -> str:
 
 
 def ring_together(links: Links, token: str, phones: Sequence[tuple[str, str]], seconds: int) -> str:
-    """Ring several phones at once, each by its address and with its token; the caller hears ringing.
+    """Ring several phones at once, each by its address and with its token.
 
-    A phone that is picked up asks ``agent`` what to do before it is connected.
+    The caller hears ringing. A phone that is picked up requests ``agent`` before it is connected.
     """
     response = VoiceResponse()
     dial = Dial(
@@ -102,7 +105,10 @@ def ring_together(links: Links, token: str, phones: Sequence[tuple[str, str]], s
 
 @_made_once
 def on_hold(links: Links, url: str) -> str:
-    """A turn of what a caller on hold hears. Twilio does not ask again by itself."""
+    """One turn of what a caller on hold hears.
+
+    It ends with a redirect, since Twilio does not repeat it.
+    """
     response = VoiceResponse()
     if url:
         response.play(url)
@@ -113,7 +119,7 @@ def on_hold(links: Links, url: str) -> str:
 
 
 def spoken(news: Announce) -> str:
-    """An announcement in words."""
+    """The text of an announcement."""
     place = "You are next." if news.position == 1 else f"You are number {news.position} in line."
     minutes = "about one minute" if news.minutes == 1 else f"about {news.minutes} minutes"
     parts = [place] if news.position else []
@@ -124,20 +130,20 @@ def spoken(news: Announce) -> str:
 
 @_made_once
 def leave_queue() -> str:
-    """Let a waiting caller out: Twilio then asks ``left`` what to do."""
+    """Make a waiting caller leave the queue. Twilio then requests ``left``."""
     response = VoiceResponse()
     response.leave()
     return str(response)
 
 
 def press_one(links: Links, token: str, queue: str) -> str:
-    """Ask who picked up for key 1. Silence is told too (an empty ``Digits``), then it hangs up."""
+    """Ask for key 1. Silence is reported too, as an empty ``Digits``; then hang up."""
     response = VoiceResponse()
     gather = Gather(
         input="dtmf",
         num_digits=1,
         timeout=ASK_FOR,
-        finish_on_key="",  # else # would be silence
+        finish_on_key="",  # otherwise # would look like silence
         action_on_empty_result=True,
         action=links.to("accept", token),
         method="POST",
@@ -153,8 +159,8 @@ def talk(
 ) -> str:
     """Join a conference: an agent with `label` and the leg's token, the caller without.
 
-    The conference ends when they leave it, unless `ends` is False. No sound is played to who comes first, and the small
-    jitter buffer is used: the default one delays speech by up to a second.
+    The conference ends when the party leaves it, unless `ends` is False. The first party hears no
+    sound. The small jitter buffer is used because the default one delays speech by up to a second.
     """
     response = VoiceResponse()
     dial = Dial(action=links.to("agent-done" if token else "caller-done", token), method="POST")
@@ -176,7 +182,7 @@ def talk(
 
 
 def send_to(number: str, caller_id: str) -> str:
-    """Connect a caller with an outside number, and end the call after that."""
+    """Connect a caller to an outside number, and end the call afterwards."""
     response = VoiceResponse()
     dial = Dial(caller_id=caller_id, timeout=60, time_limit=LONGEST_TALK)
     dial.number(number)
@@ -186,9 +192,9 @@ def send_to(number: str, caller_id: str) -> str:
 
 
 def ask(link: str, texts: Sequence[str], digits: int, seconds: int) -> str:
-    """Say something, and ask `link` with up to so many digits; none in time is told as well (empty).
+    """Speak, and send up to `digits` keys to `link`. If none is pressed in time, that is sent too.
 
-    The pound key ends them. Keys that are pressed meanwhile count.
+    The pound key ends the input. Keys that are pressed during the text count.
     """
     response = VoiceResponse()
     gather = Gather(
@@ -207,7 +213,7 @@ def ask(link: str, texts: Sequence[str], digits: int, seconds: int) -> str:
 
 
 def last_words(texts: Sequence[str]) -> str:
-    """Say something, then hang up."""
+    """Speak, then hang up."""
     response = VoiceResponse()
     _say(response, texts)
     response.hangup()
@@ -222,7 +228,7 @@ def _say(where: VoiceResponse | Gather, texts: Sequence[str]) -> None:
 
 
 def one_moment() -> str:
-    """Be silent until another document comes, by a request; an apology if none does."""
+    """Stay silent until a request provides another document. Apologise if none does."""
     response = VoiceResponse()
     response.pause(length=_ONE_MOMENT)
     response.say(NOT_NOW_HERE)
@@ -231,7 +237,7 @@ def one_moment() -> str:
 
 
 def goodbye(text: str = "") -> str:
-    """Say something, or nothing, and hang up."""
+    """Speak if there is a text, then hang up."""
     response = VoiceResponse()
     if text:
         response.say(text)
@@ -241,5 +247,5 @@ def goodbye(text: str = "") -> str:
 
 @_made_once
 def nothing() -> str:
-    """Do nothing: for answers that Twilio does not run."""
+    """Do nothing. For answers that Twilio does not run."""
     return str(VoiceResponse())

@@ -1,4 +1,4 @@
-"""The HTTP side of the webhooks: who asks, what they send, and the document back."""
+"""The HTTP side of the webhooks: authenticates, parses and answers."""
 
 from __future__ import annotations
 
@@ -22,28 +22,31 @@ from callrouter.pbx.twilio.signature import HEADER, Signatures
 logger = logging.getLogger(__name__)
 
 BODY_WITHIN = 3.0
-"""Seconds for the body of a request. Twilio sends head and body together."""
+"""Seconds for the body of a request. Twilio sends headers and body together."""
 _LOUD = 10
-"""Refused requests that are logged; after that one in a hundred, or an attacker fills the disk."""
+"""Number of refused requests that are logged one by one.
+
+After that, one in a hundred is logged, so that an attacker cannot fill the disk.
+"""
 
 
 class Webhooks:
-    """Routes of one account.
+    """The routes of one account.
 
-    A request without a signature is refused with 403 before its body is read. With one, the body must
-    be a form in UTF-8 (else 415), come within `BODY_WITHIN` (408), be no larger than `forms.MOST_BYTES`
-    (413) and be a form without mistakes (400). Then the signature must be Twilio's (403), and what it
-    signed must make sense (400). Every refusal is counted.
+    A request without a signature is refused with 403 before its body is read. Otherwise the body
+    must be a UTF-8 form (else 415), arrive within `BODY_WITHIN` (408), not exceed
+    `forms.MOST_BYTES` (413) and be well-formed (400). Then the signature must be Twilio's (403),
+    and the signed fields must make sense (400). Every refusal is counted.
 
     Args:
-        desk: what answers.
-        links: where the routes are.
-        signatures: how a request of Twilio is known.
-        account_sid: the account that must be named.
-        counts: where refusals are counted.
-        clock: the time.
+        desk: answers the requests.
+        links: the paths of the routes.
+        signatures: verifies signatures.
+        account_sid: the account that each request must name.
+        counts: counts refusals.
+        clock: the source of time.
         before: awaited with part and fields before a request is answered.
-        after: called when an answer is made: something may be due now.
+        after: called when an answer has been built, since an action may be due now.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Webhooks:
         self._after = after
 
     def routes(self) -> list[web.RouteDef]:
-        """One for each part."""
+        """One route for each part."""
         return [
             web.post(f"{self._links.prefix}/{part}", partial(self._handle, part)) for part in PARTS
         ]
@@ -90,7 +93,7 @@ class Webhooks:
         return web.Response(text=document, content_type="text/xml")
 
     async def _verified(self, part: str, request: web.Request) -> Mapping[str, str]:
-        """Read a request as far as it deserves: the head, then the body, then what it says."""
+        """Read and check a request step by step: headers, body, signature, account."""
         headers = request.headers
         signature = check_head(
             headers.getall(HEADER, ()),
@@ -98,8 +101,8 @@ class Webhooks:
             headers.getall("Content-Encoding", ()),
             request.content_length,
         )
-        # Twilio asks for the very path that it was given. An absolute target, or another spelling of
-        # the path, would be signed as something else than what is answered.
+        # Twilio requests exactly the path that it was given. With an absolute target, or another
+        # spelling of the path, the signed URL would differ from the one that is answered.
         path = request.raw_path
         if path.partition("?")[0] != f"{self._links.prefix}/{part}":
             raise Refused(400, "another path")
@@ -119,10 +122,11 @@ class Webhooks:
 
 
 async def _body(request: web.Request) -> bytes:
-    """Read the body, for `BODY_WITHIN` seconds at most.
+    """Read the body, within `BODY_WITHIN` seconds.
 
     Raises:
-        Refused: 408 too slow, 413 too large, 400 broken off or not framed as HTTP has it.
+        Refused: 408 if it is too slow, 413 if it is too large, 400 if it breaks off or is not valid
+            HTTP.
     """
     try:
         async with asyncio.timeout(BODY_WITHIN):
