@@ -29,7 +29,7 @@ class PbxHealth:
     drift: int = 0
     """Number of differences found by resyncs, since the start, that no event had announced."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Counters of harmless anomalies by name: refused webhooks and why, late answers and others."""
+    """Counters of harmless anomalies by name: webhooks refused and why, legs overdue and more."""
     missing: tuple[str, ...] = ()
     """What the PBX lacks for serving callers, such as contexts of the dialplan."""
     faults: int = 0

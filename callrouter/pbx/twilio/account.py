@@ -103,8 +103,7 @@ class Account:
     async def _domain(self, one: Any) -> Domain:
         auth = self._client.sip.domains(one.sid).auth
         lists = [
-            # type: ignore[misc]
-            await _had(lambda place=place: place.credential_list_mappings.list_async())
+            await _had(lambda place=place: place.credential_list_mappings.list_async())  # type: ignore[misc]
             for place in (auth.calls, auth.registrations)
         ]
         calls, registrations = (frozenset(entry.sid for entry in found) for found in lists)
