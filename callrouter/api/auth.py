@@ -44,9 +44,8 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     try:
         caller = request[CALLER] = identify(request)
-    except ApiProblem as problem:
-        if problem.status == 401:
-            await _slow_down(request)
+    except ApiProblem:
+        await _slow_down(request)
         raise
     seen = request[SIGHT] = sight(request.app[FLOOR], caller)
     _permit(request, caller, seen)
@@ -58,10 +57,12 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
 async def _slow_down(request: web.Request) -> None:
     """Delay a request with a wrong token if its address has sent several.
 
+    One without any token tries nothing, and is answered from its head at once.
+
     Raises:
         ApiProblem: 429, if too many are waiting already.
     """
-    if await request.app[WRONG].refused(request.remote):
+    if "Authorization" in request.headers and await request.app[WRONG].refused(request.remote):
         detail = "too many requests with wrong tokens come from your address"
         headers = {**_CHALLENGE, "Retry-After": "60"}
         raise ApiProblem(429, "too-many-wrong-tokens", detail, headers) from None

@@ -341,6 +341,24 @@ async def test_wrong_tokens_are_slowed_and_right_ones_are_not(
     assert house.backend.refusals.counts["unauthorized"] == slowing.FREE + 5
 
 
+async def test_who_sends_no_token_is_no_guesser(
+    client: Client, monkeypatch: pytest.MonkeyPatch, house: World
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("callrouter.api.slowing.asyncio.sleep", sleep)
+    for _ in range(3 * slowing.FREE):
+        assert (await client.get("/api/agents")).status == 401
+    assert slowing.PAUSE not in slept
+    assert house.backend.refusals.counts["unauthorized"] == 3 * slowing.FREE
+    for _ in range(slowing.FREE + 1):
+        await client.get("/api/agents", headers={"Authorization": "Basic YWRtaW46YWRtaW4="})
+    assert slept.count(slowing.PAUSE) == 1
+
+
 async def test_the_open_path_is_no_place_to_try_tokens_at(
     client: Client, monkeypatch: pytest.MonkeyPatch, house: World
 ) -> None:
