@@ -14,7 +14,7 @@ from callrouter.core import check
 from callrouter.core.state import Agent, Call, Floor, Offer
 
 MOST_MEMBERS = 500
-"""Largest queue in which the audit looks for calls waiting beside an available agent."""
+"""Most members of a queue in which the audit looks for calls beside an available agent."""
 
 Thing: TypeAlias = Call | Offer | Agent
 

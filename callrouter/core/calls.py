@@ -155,7 +155,7 @@ def join(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) 
     An agent the caller asked for was asked for in the first queue. In a later one the request is
     dropped.
     """
-    if call.been:
+    if call.been:  # not its first queue
         call.first_agent = ""
     call.queue = queue
     call.been += (queue.id,)

@@ -132,6 +132,7 @@ def reserve(floor: Floor, offer: Offer) -> None:
         offer.call.consult = offer
     else:
         offer.call.offers[agent.id] = offer
+    # An agent with capacity left comes back into the lanes when `settle` looks at them.
     agents.leave_lanes(agent)
     agents.touch(floor, agent)
 

@@ -270,7 +270,7 @@ def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 _S = OfferState
 # Why the entries are right:
-# - RINGING is the only state in which a leg can decide anything.
+# - RINGING is the only state in which a leg can win or lose the call for its agent.
 # - In ACCEPTED and TALKING, another device of the agent may still report that it rings or was picked
 #   up, because its cancellation is on the way. Only the end of the winning leg matters, which
 #   `_connect_lost` and `_talk_ended` check.

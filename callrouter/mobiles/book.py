@@ -29,7 +29,7 @@ class No(Exception):  # noqa: N818 - an answer, not an error
 class Book:
     """All registered mobiles, together with the configuration they depend on.
 
-    The methods of this class only read; `Registrar` changes `mobiles`.
+    Its queries change nothing. `Registrar` changes `mobiles`.
     """
 
     def __init__(self) -> None:

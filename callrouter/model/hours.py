@@ -121,6 +121,7 @@ class Hours:
                     yield now
                     now = None
                 now = (start, end) if now is None else (now[0], max(now[1], end))
+            # Nothing of a later day can touch what ends before this midnight.
             if now is not None and now[1] < _instant(day, DAY, self.zone, later=False):
                 yield now
                 now = None
@@ -185,7 +186,7 @@ def _instant(day: date, minutes: int, zone: tzinfo, *, later: bool) -> float:
 def _change(before: float, after: float, zone: tzinfo) -> float:
     """The instant at which the clock was put forward, somewhere between the two given."""
     offset = _offset(before, zone)
-    low, high = int(before), int(after)
+    low, high = int(before), int(after)  # binary search, to the second
     while high - low > 1:
         middle = (low + high) // 2
         if _offset(middle, zone) == offset:

@@ -182,6 +182,7 @@ class Numbering:
             found = self._abroad(digits[ahead:])
             if found:
                 return found
+        # Last, a foreign number without a prefix: only its country code and length give it away.
         return self._at_home(digits) or _foreign(digits)
 
     def _at_home(self, digits: str) -> str:

@@ -36,16 +36,20 @@ def steps(old: Table, new: Table, size: int = STEP) -> Iterator[Table]:
     parts = len(agents) + len(agents_over) + len(weights)
     if parts > 1 and parts - len(weights) + sum(weights.values()) > size:
         step = old
+        # New and changed agents first, because queues name them.
         for here in _grown((old.agents, new.agents), agents, agents_over, {}, size):
             step = replace(step, agents=here)
             yield step
         new_ones = {name: _empty(spec) for name, spec in queues.items() if name not in old.queues}
+        # Then new queues without members, because queues and rules name them as targets.
         if new_ones:
             step = replace(step, queues={**old.queues, **new_ones})
             yield step
         for there in _grown((step.queues, new.queues), queues, queues_over, weights, size):
             step = replace(step, queues=there)
             yield step
+        # Rules and all the rest, while every old and new target exists. After that nothing that
+        # stays names a removed queue, and once those are gone nothing names a removed agent.
         step = replace(new, agents=step.agents, queues=step.queues)
         for there in _shrunk(step.queues, new.queues, queues_over, weights, size):
             step = replace(step, queues=there)
