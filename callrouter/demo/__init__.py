@@ -1,1 +1,1 @@
-"""The demonstration: a whole call centre on this machine."""
+"""The demo: a complete call centre on this machine."""

@@ -1,4 +1,4 @@
-"""Everything that runs in the demo, from its start to its end."""
+"""Starts, runs and stops everything in the demo."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from callrouter.lab import Asterisk, Install
 from callrouter.tasks import Tasks
 
 GUEST = "guest"
-"""The endpoint for whoever wants to call in with a softphone."""
+"""The endpoint for users who want to call in with a softphone."""
 CALLER = "caller"
 _NARROW: Final = 80
 """Columns of a terminal that is not made wider."""
 BACK_AFTER = 10.0
-"""Seconds after which an agent who was paused for missing calls is fetched back."""
+"""Seconds after which an agent paused for missed calls resumes."""
 
 Say = Callable[[str], None]
 
 
 class Centre:
-    """Asterisk, phones, callers and the daemon, or the daemon alone on its simulated system.
+    """Asterisk, phones, callers and the daemon, or only the daemon with its simulated PBX.
 
     Args:
-        install: the Asterisk to run; None: the simulated telephone system.
-        dice: where the people's chance comes from.
-        say: gets lines on what takes so long.
+        install: the Asterisk to run; None: the simulated PBX.
+        dice: source of randomness for the people.
+        say: receives lines about steps that take a while.
     """
 
     def __init__(self, install: Install | None, dice: random.Random, say: Say) -> None:
@@ -55,13 +55,13 @@ class Centre:
 
     @property
     def title(self) -> str:
-        """What is shown, in a few words."""
+        """A short description of what is shown."""
         if self._install is None:
             return "on a simulated telephone system"
         return "on Asterisk " + ".".join(map(str, self._install.version))
 
     def join(self) -> list[str]:
-        """How to take part, in lines of at most 80 characters where names are not long."""
+        """Return how to take part, in lines of at most 80 characters unless names are long."""
         command = f"{_program()} --config {self.daemon.config} status"
         ask = [f" Ask it:       {command}"]
         if len(ask[0]) > _NARROW:  # a command that is cut cannot be copied
@@ -77,11 +77,11 @@ class Centre:
         ]
 
     async def open(self, rang: Rang) -> None:
-        """Start all of it but the callers, and sign the agents in.
+        """Start everything except the callers, and sign the agents in.
 
         Raises:
             AsteriskFailedError, NoFreePortsError, RegistrationFailedError, NoDialplanError,
-            DaemonFailedError: something did not come up; `close` takes the rest down.
+            DaemonFailedError: something did not start; `close` stops the rest.
         """
         manager = None
         if self._install is not None:
@@ -111,10 +111,10 @@ class Centre:
         return files.Manager(self.asterisk.ami_port, secret)
 
     async def begin_work(self) -> None:
-        """Sign everyone in, through the daemon, and let people call.
+        """Sign all agents in through the daemon and let the callers call.
 
         Raises:
-            DaemonFailedError: the daemon said no.
+            DaemonFailedError: the daemon refused.
         """
         for agent in (*files.STAFF, files.YOU):
             await self.daemon.post(f"/api/agents/{agent}/sign-in")
@@ -123,7 +123,7 @@ class Centre:
         self._tasks.spawn(self._breaks(), "breaks")
 
     async def _breaks(self) -> None:
-        """Now and then someone has a coffee, and who was paused for missing calls is fetched back."""
+        """Let an agent take a break now and then, and resume agents paused for missed calls."""
         with contextlib.suppress(DaemonFailedError):
             while True:
                 await asyncio.sleep(self._dice.uniform(20.0, 35.0))
@@ -139,7 +139,10 @@ class Centre:
                         await self.daemon.post(f"/api/agents/{agent['id']}/resume")
 
     def fault(self) -> str:
-        """What has ended by itself, with what its log says of it; empty while all is well."""
+        """Return what has stopped by itself, with its log's explanation.
+
+        Empty while all is well.
+        """
         if not self.daemon.running:
             return "the daemon has ended by itself" + self.daemon.complaints()
         if self.asterisk is not None and self.asterisk.pid is None:
@@ -147,7 +150,7 @@ class Centre:
         return ""
 
     async def close(self) -> None:
-        """End all of it and leave nothing behind; takes at most about 4 seconds."""
+        """Stop everything and leave nothing behind; takes about 4 seconds at most."""
         await self._tasks.close()
         ends = [self._callers.stop(), self.daemon.stop()]
         if self._staff is not None:
@@ -159,7 +162,7 @@ class Centre:
 
 
 def _program() -> str:
-    """How the user calls us, for the next command of theirs."""
+    """Return the name the user called us by, for commands we suggest."""
     called = Path(sys.argv[0])
     if called.name != "callrouter":
         return "callrouter"

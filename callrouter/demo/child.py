@@ -1,4 +1,4 @@
-"""The daemon as a child process, and its HTTP API over its Unix socket."""
+"""The daemon as a child process, and its HTTP API over the Unix socket."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _NOT_OURS = frozenset(
 
 _ROUTINE = re.compile(r" (?:INFO|DEBUG) |[ \]](?:VERBOSE|NOTICE|DEBUG)\[")
 
-# Asks the kernel for SIGTERM when the parent dies (prctl(2), PR_SET_PDEATHSIG = 1), then becomes the
-# daemon. A wrapper, not preexec_fn, which is unsafe in a process with threads.
+# Asks the kernel for SIGTERM when the parent dies (prctl(2), PR_SET_PDEATHSIG = 1), then becomes
+# the daemon. A wrapper, because preexec_fn is unsafe in a process with threads.
 _GUARD = (
     "import ctypes,os,sys;"
     "ctypes.CDLL(None).prctl(1,15);"
@@ -36,7 +36,7 @@ _GUARD = (
 
 
 class DaemonFailedError(RuntimeError):
-    """The daemon did not come up, or is gone; the text ends with the last lines of its log."""
+    """The daemon did not start, or is gone; the text ends with the last lines of its log."""
 
 
 class Daemon:
@@ -45,16 +45,16 @@ class Daemon:
     def __init__(self, config: Path, log: Path) -> None:
         self.config = config
         self.log = log
-        # A daemon of the user's own must neither be disturbed nor asked.
+        # The user's own daemon must be neither disturbed nor queried.
         self._environ = {k: v for k, v in os.environ.items() if k not in _NOT_OURS}
         self._process: asyncio.subprocess.Process | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        """Start it and wait until every telephone system is in step.
+        """Start it and wait until every PBX is in sync.
 
         Raises:
-            DaemonFailedError: it ended, or was not ready within 15 s.
+            DaemonFailedError: it exited, or was not ready within 15 s.
         """
         guard = (sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()))
         command = (sys.executable, "-m", "callrouter", "--config", str(self.config), "run")
@@ -66,7 +66,7 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 env=self._environ,
-                start_new_session=True,  # Ctrl-C is for us to handle
+                start_new_session=True,  # we handle Ctrl-C ourselves
             )
         try:
             async with asyncio.timeout(READY_WITHIN):
@@ -100,21 +100,21 @@ class Daemon:
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """The process id while it is running."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process exists."""
         return self._process is not None and self._process.returncode is None
 
     def complaints(self) -> str:
-        """What its log says of why it is gone; see `complaints`."""
+        """Return what its log says about its exit; see `complaints`."""
         return complaints(self.log)
 
     async def stop(self) -> None:
-        """End it, and take away what it leaves: the lock beside its socket."""
+        """Stop it and remove what it leaves behind: the lock beside its socket."""
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -127,20 +127,20 @@ class Daemon:
         with contextlib.suppress(OSError):
             place.unlink()
         with contextlib.suppress(OSError):
-            place.parent.rmdir()  # only if nobody else has anything in it
+            place.parent.rmdir()  # only if it is empty
 
-    # ------------------------------------------------------------ asking
+    # ------------------------------------------------------------ requests
 
     async def get(self, path: str) -> Any:
-        """What the daemon says at `path`.
+        """Return the daemon's answer at `path`.
 
         Raises:
-            DaemonFailedError: it does not answer, or says no.
+            DaemonFailedError: it does not answer, or refuses.
         """
         return await self._ask("GET", path)
 
     async def post(self, path: str, body: dict[str, str] | None = None) -> Any:
-        """Ask for a change; raises as `get`."""
+        """Request a change; raises as `get`."""
         return await self._ask("POST", path, body)
 
     async def _ask(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
@@ -157,11 +157,11 @@ class Daemon:
         return answer
 
     async def live(self) -> AsyncIterator[dict[str, Any]]:
-        """The messages of ``/api/live``; ends when the daemon closes the line."""
+        """Yield the messages of ``/api/live``; ends when the daemon closes the connection."""
         if self._session is None:
             return
         with contextlib.suppress(aiohttp.ClientError, OSError):
-            # Its first message is the whole state, of any size.
+            # The first message is the complete state, of any size.
             async with self._session.ws_connect("/api/live", max_msg_size=0) as ws:
                 async for message in ws:
                     if message.type is aiohttp.WSMsgType.TEXT:
@@ -181,7 +181,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def complaints(log: Path, lines: int = 5) -> str:
-    """The last lines of a log that are no routine, each behind a line feed; or that there are none."""
+    """Return the last unusual lines of a log, each after a line feed.
+
+    Or say that there are none.
+    """
     said: list[str] = []
     with contextlib.suppress(OSError):
         text = log.read_text(errors="replace")

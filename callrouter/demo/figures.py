@@ -1,4 +1,4 @@
-"""What the demo counts and times. Pure: records of the daemon and INVITEs of the phones in."""
+"""Counts and times for the demo. Pure: takes the daemon's records and the phones' INVITEs."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any, Final, TypeAlias
 Json: TypeAlias = dict[str, Any]
 
 SAME_STEP: Final = 1.0
-"""Seconds after which an INVITE no longer belongs to the moment in which its agent became free."""
+"""Seconds after which an INVITE no longer belongs to the moment its agent became available."""
 _RINGS: Final = "offered"
 _NO_LONGER_WAITS: Final = frozenset({"connected", "abandoned", "taken", "left"})
 
 
 def epoch(moment: str) -> float:
-    """A moment of the API (ISO 8601) as epoch seconds."""
+    """Return a time of the API (ISO 8601) as epoch seconds."""
     return datetime.fromisoformat(moment).timestamp()
 
 
 @dataclass(slots=True)
 class Figures:
-    """Counts since the start, and three times in seconds.
+    """Counts since the start, and two lists of times in seconds.
 
-    `waits` is from entry to connect. `reactions` is from an agent's becoming free (the end of
-    wrap-up, as the daemon records it), while someone waited in a queue of theirs for whom no phone
-    rang, to the arrival of that agent's next INVITE at the phone. The daemon gives milliseconds, so
-    a single reaction is exact to one.
+    `waits` run from entry to connect. `reactions` run from the moment an agent became available
+    (the end of wrap-up, as the daemon records it) to the arrival of that agent's next INVITE at the
+    phone. They are measured only if a caller was then waiting in one of the agent's queues without
+    any phone ringing. The daemon reports milliseconds, so a single reaction is exact to one.
 
     Attributes:
         queues_of: the queues of each agent.
@@ -46,7 +46,7 @@ class Figures:
     _rang: dict[str, float] = field(default_factory=dict)
 
     def serves(self, agents: list[Json]) -> None:
-        """Learn which agents serve which queues, from ``/api/agents``."""
+        """Learn from ``/api/agents`` which agents serve which queues."""
         self.queues_of = {
             agent["id"]: frozenset(queue["id"] for queue in agent["queues"]) for agent in agents
         }
@@ -75,7 +75,7 @@ class Figures:
         self._lines(record)
 
     def _lines(self, record: Json) -> None:
-        """Who waits, and for whom a phone rings."""
+        """Update which calls are waiting and for which of them a phone rings."""
         kind, call = record["kind"], record.get("call", "")
         if kind == _RINGS:
             self._ringing.setdefault(call, set()).add(record["agent"])
@@ -96,31 +96,31 @@ class Figures:
             self._match(agent)
 
     def invited(self, agent: str, at: float) -> None:
-        """An INVITE reached the agent's phone at `at`, in epoch seconds."""
+        """Note that an INVITE reached the agent's phone at `at`, in epoch seconds."""
         self._rang[agent] = at
         self._match(agent)
 
     def _match(self, agent: str) -> None:
-        """Either of the two may be heard of first: they come by different ways."""
+        """Pair the two times. They arrive by different routes, so either may come first."""
         freed, rang = self._freed.get(agent), self._rang.get(agent)
         if freed is None or rang is None:
             return
-        # The record's time is rounded to the millisecond, perhaps upwards.
+        # The record's time is rounded to the millisecond, perhaps up.
         if -0.001 <= rang - freed <= SAME_STEP:
             self.reactions.append(max(0.0, rang - freed))
             del self._freed[agent]
 
     @property
     def waiting(self) -> int:
-        """How many wait now."""
+        """Number of callers waiting now."""
         return len(self._waiting)
 
     @property
     def median_wait(self) -> float | None:
-        """The median of `waits`; None of nothing."""
+        """The median of `waits`; None if there are none."""
         return median(self.waits) if self.waits else None
 
     @property
     def median_reaction(self) -> float | None:
-        """The median of `reactions`; None of nothing."""
+        """The median of `reactions`; None if there are none."""
         return median(self.reactions) if self.reactions else None

@@ -11,14 +11,14 @@ from callrouter import shipped
 STAFF = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "henry")
 """Agents with a phone of the demo; their desk phones are 1001, 1002, …"""
 YOU = "you"
-"""The agent whose phone is whoever watches."""
+"""The agent whose phone belongs to the user."""
 QUEUES = ("support", "sales", "front-desk")
 MOBILES = {"alice": "447700900101", "dave": "447700900104"}
-"""Numbers that Ofcom keeps free for drama, without the +."""
+"""Numbers that Ofcom reserves for drama, without the +."""
 
 
 def phone_of(agent: str) -> str:
-    """The SIP user of an agent's desk phone."""
+    """Return the SIP user of an agent's desk phone."""
     return str(1001 + (*STAFF, YOU).index(agent))
 
 
@@ -28,21 +28,21 @@ YOUR_PHONE = phone_of(YOU)
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """Where the demo's Asterisk is asked, and the secret made for this one run."""
+    """The address of the demo Asterisk's manager interface, and the secret made for this run."""
 
     port: int
     secret: str
 
 
 class NoDialplanError(RuntimeError):
-    """The project's Asterisk files are not where they belong; the text says where that is."""
+    """The project's Asterisk files are missing; the text says where they belong."""
 
 
 def dialplan(name: str) -> str:
-    """One of the project's two Asterisk files.
+    """Return one of the project's two Asterisk files.
 
     Raises:
-        NoDialplanError: it is not there.
+        NoDialplanError: it is missing.
     """
     try:
         return (shipped.folder("dialplan") / name).read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ def dialplan(name: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses at this moment."""
+    """Return a TCP port of 127.0.0.1 that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -59,7 +59,7 @@ def free_port() -> int:
 
 
 def write(folder: Path, manager: Manager | None, http_port: int) -> None:
-    """Write the three files; without a `manager` for the simulated telephone system."""
+    """Write the three files; without a `manager`, for the simulated PBX."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in {
         "callrouter.yaml": _operator(manager, http_port),
@@ -94,7 +94,7 @@ def _agents() -> str:
         lines += [f"  {agent}:", f"    name: {agent.title()}", "    devices:"]
         lines.append(f"      desk: PJSIP/{phone_of(agent)}")
         if agent in MOBILES:
-            # Only key 1 accepts on a mobile, so that its voicemail never takes a call.
+            # On a mobile only key 1 accepts, so that its voicemail never takes a call.
             number = f'"+{MOBILES[agent]}"'
             lines.append(f"      mobile: {{number: {number}, ring_after: 4s, confirm: true}}")
     return "\n".join(lines) + "\n"

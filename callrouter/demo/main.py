@@ -1,4 +1,4 @@
-"""``callrouter demo``: a whole call centre on this machine, and its end without a trace."""
+"""``callrouter demo``: a complete call centre on this machine, which leaves no trace."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from callrouter.lab import (
 from callrouter.tasks import Tasks
 
 STOP_WITHIN = 4.8
-"""Seconds after which we end whatever hangs; Asterisk and the daemon die with us."""
+"""Seconds after which we exit even if something hangs; Asterisk and the daemon die with us."""
 
 _FAILURES = (
     AsteriskFailedError,
@@ -41,22 +41,23 @@ _FAILURES = (
 
 
 def run(*, calls: int | None = None, seconds: float | None = None, simulated: bool = False) -> int:
-    """Show it until Ctrl-C, SIGTERM, or a limit; returns the exit status.
+    """Run the demo until Ctrl-C, SIGTERM or a limit.
 
     Args:
-        calls: end after so many connected calls.
-        seconds: end after so many seconds of calls.
-        simulated: do without Asterisk.
+        calls: stop after this many connected calls.
+        seconds: stop after this many seconds of calls.
+        simulated: run without Asterisk.
 
     Returns:
-        0, or 1 when something did not start or ended by itself; the terminal says what.
+        The exit status: 0, or 1 if something did not start or stopped by itself; the terminal says
+        what.
     """
     demo = Demo(Limits(calls, seconds), simulated=simulated)
     return asyncio.run(demo.run())
 
 
 class Demo:
-    """One showing."""
+    """One run of the demo."""
 
     def __init__(self, limits: Limits, *, simulated: bool) -> None:
         self._limits, self._simulated = limits, simulated
@@ -65,7 +66,7 @@ class Demo:
         self._terminal = Terminal(self._stop.set)
 
     async def run(self) -> int:
-        """All of it; a signal ends it in order, within 5 s."""
+        """Run all of it; a signal stops it in order, within 5 s."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop.set)
@@ -89,7 +90,7 @@ class Demo:
     async def _play(self) -> int:
         with _quiet_logs():
             install = None if self._simulated else await self._find()
-            # Not for secrets: who calls when, and who misses a call.
+            # Not for secrets: it decides who calls when and who misses a call.
             centre = Centre(install, random.Random(), self._progress)  # noqa: S311
             show = Show(centre, self._terminal, self._clock)
             fault = ""
@@ -107,7 +108,7 @@ class Demo:
             return 1 if fault else 0
 
     async def _find(self) -> Install | None:
-        """The Asterisk to use; None, with the reason told, if there is none to be had."""
+        """Return the Asterisk to use; None if there is none, after printing why."""
         self._progress("looking for Asterisk …")
         try:
             return await find_asterisk(self._progress)
@@ -129,7 +130,10 @@ class Demo:
 
 @contextlib.contextmanager
 def _quiet_logs() -> Iterator[None]:
-    """What our own phones log is for their tests; on the screen of the demo it is only noise."""
+    """Silence the logs of our own phones.
+
+    They are for tests and would clutter the demo's screen.
+    """
     root = logging.getLogger()
     handler = logging.NullHandler()
     root.addHandler(handler)

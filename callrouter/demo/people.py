@@ -1,4 +1,4 @@
-"""The people of the demo: agents at SIP phones, and callers who come, wait and sometimes give up."""
+"""The people of the demo: agents at SIP phones, and callers who wait and sometimes give up."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from callrouter.lab import (
 from callrouter.tasks import Tasks
 
 PER_MINUTE: Mapping[str, float] = {"support": 11.0, "sales": 6.5, "front-desk": 5.0}
-"""Calls per minute: as many as the staff can just about take, so that some always wait."""
+"""Calls per minute: about as many as the agents can handle, so that some callers always wait."""
 OPENING = ("support", "front-desk", "sales", "support", "support", "sales", "support")
-"""Who calls in the first seconds, so that there is something to see at once."""
+"""Calls of the first seconds, so that there is something to see at once."""
 OPENING_GAP = 0.35
 
 Rang = Callable[[str, float], None]
-"""Told the agent and the time (`time.monotonic`) of every INVITE that reaches a desk phone."""
+"""Called with the agent and the time (`time.monotonic`) of every INVITE at a desk phone."""
 
 
 class Staff:
-    """The agents' phones, and the persons at them."""
+    """The agents' phones, and the people who use them."""
 
     def __init__(self, dice: random.Random, rang: Rang) -> None:
         self._dice = dice
@@ -41,7 +41,7 @@ class Staff:
         self._phones: dict[str, Phone] = {}
 
     async def arrive(self, asterisk: Asterisk) -> None:
-        """Plug in and register every phone, and the network that mobiles are reached through."""
+        """Start and register every phone, and the network that mobiles are reached through."""
         self._phones |= await start_phones(asterisk, PHONES, behaviour=self._at_the_desk)
         carrier = [asterisk.options.carrier]
         self._phones |= await start_phones(asterisk, carrier, behaviour=self._on_the_move)
@@ -49,7 +49,7 @@ class Staff:
             self._phones[name].on_change = self._changed
 
     async def leave(self) -> None:
-        """Hang up and unplug everything."""
+        """Hang up and close everything."""
         await close_phones(self._phones.values())
 
     def _changed(self, phone: Phone, dialog: Dialog, what: str) -> None:
@@ -62,13 +62,13 @@ class Staff:
         if chance < 0.05:
             return Refuse(603, after=dice.uniform(1.0, 2.5))
         if chance < 0.17:
-            return RingOnly()  # away from the desk: missed, or the mobile's turn
+            return RingOnly()  # away from the desk: a missed call, or the mobile's turn
         return Answer(after=dice.uniform(1.0, 4.0), talk=dice.uniform(5.0, 20.0))
 
     def _on_the_move(self, dialog: Dialog) -> Behaviour:
         dice = self._dice
         if dice.random() < 0.3:
-            return Answer(after=1.5)  # a voicemail: it answers, and presses no key
+            return Answer(after=1.5)  # a voicemail: it answers but presses no key
         key = dice.uniform(1.2, 2.5)
         return Answer(
             after=dice.uniform(1.0, 2.5),
@@ -78,7 +78,7 @@ class Staff:
 
 
 class Callers:
-    """A flow of callers from outside."""
+    """A stream of outside callers."""
 
     def __init__(self, dice: random.Random) -> None:
         self._dice = dice
@@ -86,7 +86,7 @@ class Callers:
         self._phone: Phone | None = None
 
     async def start(self, asterisk: Asterisk, endpoint: str) -> None:
-        """Let them call from now on."""
+        """Start the calls."""
         phones = await start_phones(asterisk, [endpoint], register=False)
         self._phone = phones[endpoint]
         self._tasks.spawn(self._opening(), "the first callers")
@@ -94,7 +94,7 @@ class Callers:
             self._tasks.spawn(self._keep_coming(queue), f"callers for {queue}")
 
     async def stop(self) -> None:
-        """Nobody comes any more, and those who wait hang up."""
+        """Stop new calls and hang up the waiting ones."""
         await self._tasks.close()
         if self._phone is not None:
             await self._phone.close()
@@ -117,7 +117,7 @@ class Callers:
         if self._phone is None:
             return
         dice = self._dice
-        number = f"+44207946{dice.randrange(1000):04d}"  # Ofcom keeps these free for drama
+        number = f"+44207946{dice.randrange(1000):04d}"  # reserved by Ofcom for drama
         dialog = await self._phone.call(queue, caller_number=number)
         patience = min(90.0, max(4.0, 32.0 * dice.lognormvariate(0.0, 0.6)))
         with suppress(TimeoutError, CallEndedError):

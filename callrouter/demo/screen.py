@@ -1,4 +1,4 @@
-"""The live view: one frame from what the daemon's API says. 80 columns and 24 lines suffice."""
+"""The live view: one frame from the daemon's API. 80 columns and 24 lines are enough."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _LINES: Final[Mapping[str, str]] = {
 }
 _NO_PHONES: Final = " no phone really rings here, so the daemon's speed is not measured"
 WIDE: Final = 110
-"""Columns from which more is shown of everything."""
+"""Terminal width from which everything is shown in more detail."""
 
 
 @dataclass(slots=True)
 class Picture:
-    """All that a frame shows; `agents`, `queues` and `calls` as the API gives them.
+    """The content of a frame; `agents`, `queues` and `calls` as in the API.
 
-    `measured`: there are phones at which the daemon's speed can be seen.
+    `measured`: there are phones at which the daemon's speed can be measured.
     """
 
     title: str
@@ -56,13 +56,13 @@ class Picture:
     calls: Mapping[str, Json] = field(default_factory=dict)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """One frame, as large as the terminal."""
+        """Render one frame, as large as the terminal."""
         width, height = options.max_width, options.height or console.height
         yield _frame(self, width, height)
 
 
 def duration(seconds: float | None, digits: int = 0) -> str:
-    """``7 s``, ``2:05``; a dash for what is not known yet."""
+    """Return ``7 s``, ``2:05``; a dash for an unknown value."""
     if seconds is None:
         return "-"
     if seconds < 60:
@@ -72,12 +72,12 @@ def duration(seconds: float | None, digits: int = 0) -> str:
 
 
 def milliseconds(seconds: float | None) -> str:
-    """``4 ms``; a dash for what is not known yet."""
+    """Return ``4 ms``; a dash for an unknown value."""
     return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
 def clock(seconds: float) -> str:
-    """``02:05``: since the start."""
+    """Return the time since the start: ``02:05``."""
     minutes, rest = divmod(max(0, int(seconds)), 60)
     return f"{minutes:02}:{rest:02}"
 
@@ -138,7 +138,7 @@ def _count(name: str, count: int, style: str) -> tuple[tuple[str, str], tuple[st
 
 
 def _waiting(p: Picture, rows: int) -> Panel:
-    """Each queue with its callers in order; what finds no room is counted."""
+    """Show each queue with its callers in order; those without room are only counted."""
     room = rows - len(p.queues)
     lines: list[Text] = []
     for queue in p.queues:
@@ -156,7 +156,7 @@ def _waiting(p: Picture, rows: int) -> Panel:
 
 
 def _share(p: Picture, queue: Json, room: int) -> int:
-    """How many callers of a queue are shown: all if there is room, else in turns."""
+    """Return how many callers of a queue are shown: all if there is room, otherwise by turns."""
     lengths = [len(q["waiting"]) for q in p.queues]
     if sum(lengths) <= room:
         return len(queue["waiting"])
@@ -216,7 +216,7 @@ def _doing(agent: Json, call: Json | None) -> Text:
 
 
 def _on_mobile(agent: Json, call: Json) -> bool:
-    """Whether it is the agent's mobile that rings or talks."""
+    """Return whether the agent's mobile is the phone that rings or is connected."""
     for offer in call.get("offers", ()):
         if offer["agent"] == agent["id"]:
             state = offer["devices"].get("mobile", "")

@@ -1,4 +1,4 @@
-"""Watching the demo: the daemon's API in; a live view, or plain lines, out."""
+"""Shows the demo: reads the daemon's API, writes a live view or plain lines."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from callrouter.tasks import Tasks
 EVERY = 0.25
 """Seconds between two frames."""
 STATUS_EVERY = 15.0
-"""Seconds between two lines of figures where there is no terminal."""
+"""Seconds between two lines of figures if there is no terminal."""
 
 _SILENT = frozenset({"signed-in", "signed-out"})
-"""Kinds that the opening says better in one line."""
+"""Records that the opening summarizes in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When the demo ends by itself: after so many connected calls, or seconds of calls."""
+    """When the demo ends by itself: after a number of connected calls or of seconds."""
 
     calls: int | None = None
     seconds: float | None = None
 
 
 class Show:
-    """What is seen of a centre, and heard of it."""
+    """The visible side of a centre."""
 
     def __init__(self, centre: Centre, terminal: Terminal, now: Clock) -> None:
         self.figures = Figures()
@@ -56,12 +56,12 @@ class Show:
         self._followed = asyncio.Event()
 
     def rang(self, agent: str, at: float) -> None:
-        """An INVITE reached an agent's phone; `at` is the event loop's time."""
+        """Note that an INVITE reached an agent's phone at `at` (the event loop's time)."""
         offset = self._now.now() - asyncio.get_running_loop().time()
         self.figures.invited(agent, at + offset)
 
     async def run(self, limits: Limits) -> str:
-        """Show until a limit is reached; returns what has ended by itself, or an empty string."""
+        """Show until a limit is reached. Returns what has stopped by itself, or an empty string."""
         started = self.story.started_at = self._now.now()
         self._picture.join = self._centre.join()
         self._tasks.spawn(self._follow(), "live records")
@@ -79,14 +79,14 @@ class Show:
                     await asyncio.sleep(EVERY)
                 return fault
         except DaemonFailedError as error:
-            await asyncio.sleep(EVERY)  # it may be on its way out
+            await asyncio.sleep(EVERY)  # it may be about to exit
             return self._centre.fault() or str(error)
         finally:
             await self._tasks.close()
 
     @contextlib.contextmanager
     def _frames(self) -> Iterator[Callable[[], None]]:
-        """The way a frame gets to the user."""
+        """Provide the function that shows a frame to the user."""
         if not self._live:
             yield self._lines()
             return
@@ -94,7 +94,7 @@ class Show:
             yield lambda: live.update(self._picture, refresh=True)
 
     def _lines(self) -> Callable[[], None]:
-        """No frames: the join text once, and the figures now and then."""
+        """Without frames: print how to join once, and the figures now and then."""
         self._terminal.say(*self._centre.join())
         last = self._now.now()
 
@@ -109,7 +109,7 @@ class Show:
         return draw
 
     async def _look(self) -> None:
-        """What the daemon says is going on."""
+        """Fetch the current state from the daemon."""
         if not self._live:
             return
         daemon, picture = self._centre.daemon, self._picture
@@ -121,7 +121,7 @@ class Show:
         picture.now = self._now.now()
 
     async def _follow(self) -> None:
-        """Take every record; come back if the line is lost while the daemon is there."""
+        """Take every record; reconnect if the connection is lost while the daemon is running."""
         while True:
             async for message in self._centre.daemon.live():
                 if message["type"] == "state":
@@ -143,7 +143,7 @@ def _reached(limits: Limits, figures: Figures, seconds: float) -> bool:
 
 
 def short(figures: Figures) -> str:
-    """The figures in one line."""
+    """Return the figures in one line."""
     return (
         f"{len(figures.entered)} calls, {len(figures.answered)} answered, "
         f"{len(figures.abandoned)} gave up, {figures.waiting} waiting; {waits(figures)}"
@@ -151,13 +151,13 @@ def short(figures: Figures) -> str:
 
 
 def waits(figures: Figures) -> str:
-    """How long callers waited for an agent."""
+    """Say how long callers waited for an agent."""
     longest = max(figures.waits, default=None)
     return f"wait: median {duration(figures.median_wait, 1)}, worst {duration(longest, 1)}"
 
 
 def summary(figures: Figures, seconds: float) -> list[str]:
-    """What to say at the end."""
+    """Return the lines to print at the end."""
     counts = (
         f"{duration(seconds)}: {len(figures.entered)} calls, {len(figures.answered)} answered, "
         f"{len(figures.abandoned)} gave up, {figures.waiting} were still waiting"
@@ -173,6 +173,6 @@ def summary(figures: Figures, seconds: float) -> list[str]:
 
 
 def _as_written(queue: Json) -> tuple[int, str]:
-    """The order of the file; whoever changes the file while it runs gets theirs behind."""
+    """Sort key for the file's order. Queues added to the file during a run come last."""
     name = queue["id"]
     return (QUEUES.index(name) if name in QUEUES else len(QUEUES), name)

@@ -1,4 +1,4 @@
-"""The daemon's records as sentences for someone who watches: who was rung, and for what reason."""
+"""Turns the daemon's records into sentences for a viewer: who was rung, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from callrouter.logs import clean
 Json: TypeAlias = dict[str, Any]
 
 AT_ONCE: Final = 0.02
-"""Seconds between two records that are one decision."""
+"""Maximum seconds between two records that belong to one decision."""
 KEEP: Final = 60
 _FAILED: Final = {
     "no answer": "did not answer",
@@ -36,7 +36,7 @@ _BY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence: `kind` is the record's, for its colour."""
+    """A sentence; `kind` is the record's, for its colour."""
 
     at: float
     kind: str
@@ -57,10 +57,10 @@ class Known:
 
 @dataclass(slots=True)
 class Story:
-    """Turns records into lines; `decisions` are those about who was rung and why, the last last.
+    """Turns records into lines. `decisions` are those about who was rung and why, oldest first.
 
     Attributes:
-        started_at: epoch seconds; lines count from here.
+        started_at: epoch seconds; the times of lines count from here.
     """
 
     started_at: float
@@ -71,7 +71,7 @@ class Story:
     _freed: dict[str, float] = field(default_factory=dict)
 
     def take(self, record: Json) -> Line | None:
-        """The line for a record; None for those that say nothing new to a person."""
+        """Return the line for a record; None if it tells a person nothing new."""
         at = epoch(record["at"])
         if record["kind"] in {"wrap-up-ended", "resumed"}:
             self._freed[record["agent"]] = at
@@ -84,7 +84,7 @@ class Story:
         return line
 
     def _add(self, record: Json, line: Line) -> None:
-        """Keep a decision; ringing several at once is one."""
+        """Keep a decision; ringing several phones at once counts as one."""
         same = record["kind"] == "offered" and record["call"] == self._group[0]
         if same and line.at - self._group[1] < AT_ONCE and self.decisions:
             self._grouped.append(record["agent"])
@@ -165,6 +165,6 @@ class Story:
     def _failed(record: Json, known: Known, at: float) -> str:
         how = _FAILED.get(record.get("outcome", ""))
         if how is None:
-            return ""  # taken back, answered elsewhere: its reason has a line of its own
+            return ""  # withdrawn or answered elsewhere: its reason has its own line
         known.last_failed, known.last_failed_at = record["agent"], at
         return f"{record['queue']}: {record['agent']} {how} ({record['rang_s']:.0f} s)"

@@ -1,4 +1,4 @@
-"""Where the demo writes: a terminal or a pipe, which may go away at any time."""
+"""The demo's output: a terminal or a pipe, either of which may disappear at any time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from rich.text import Text
 
 
 class Terminal(Console):
-    """Standard output. When nobody reads it any more, `on_gone` is called once and all is dropped."""
+    """Standard output.
+
+    When its reader is gone, `on_gone` is called once and all output is dropped.
+    """
 
     def __init__(self, on_gone: Callable[[], None]) -> None:
         super().__init__(highlight=False)
@@ -24,7 +27,7 @@ class Terminal(Console):
         return sys.stdout.isatty() and not self.is_dumb_terminal
 
     def say(self, *lines: str) -> None:
-        """Print plain lines, flushed. Never fails."""
+        """Print plain lines and flush. Never fails."""
         try:
             for line in lines:
                 self.print(Text(line), soft_wrap=True)
@@ -32,11 +35,11 @@ class Terminal(Console):
             self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
-        """Rich asks this when a pipe is closed; its own answer is to end the process at once."""
+        """Called by Rich when a pipe is closed. Its default would exit the process at once."""
         if self._gone:
             return
         self._gone = self.quiet = True
-        # What is still in the buffer must not fail when Python flushes it at its end.
+        # Data still in the buffer must not cause an error when Python flushes it on exit.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

@@ -1,6 +1,6 @@
 """The laboratory: a private Asterisk and small SIP phones on loopback.
 
-For the demonstration, the integration tests and the benchmarks; nothing here runs in production.
+For the demo, the integration tests and the benchmarks. Nothing here runs in production.
 """
 
 from callrouter.lab.asterisk import Asterisk, AsteriskFailedError

@@ -1,4 +1,4 @@
-"""`python -m callrouter.lab`: find or make the laboratory's Asterisk, and say which it is."""
+"""`python -m callrouter.lab`: find or build the laboratory's Asterisk, and print it."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from callrouter.lab.install import NoAsteriskError, find_asterisk
 
 
 def main() -> int:
-    """Exit status 0 if there is an Asterisk now, 1 if not."""
+    """Return the exit status: 0 if there is an Asterisk now, 1 if not."""
     try:
         install = asyncio.run(find_asterisk(lambda line: print(line, flush=True)))
     except NoAsteriskError as error:

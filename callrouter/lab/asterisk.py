@@ -1,4 +1,4 @@
-"""One private Asterisk: its folder, its process, its end."""
+"""One private Asterisk: its folder and its process."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _GRACE_S = 3.0
 _LONGEST_SOCKET = 100  # of the 108 bytes in sun_path (unix(7))
 _FOLDERS = ("etc", "var/keys", "data/sounds", "spool", "log", "cache")
 
-# Asks the kernel for our death when the parent dies (prctl(2), PR_SET_PDEATHSIG = 1), then becomes
-# Asterisk. A wrapper, not preexec_fn, which is unsafe in a process with threads.
+# Asks the kernel for SIGKILL when the parent dies (prctl(2), PR_SET_PDEATHSIG = 1), then becomes
+# Asterisk. A wrapper, because preexec_fn is unsafe in a process with threads.
 _GUARD = (
     "import ctypes,os,sys;"
     "ctypes.CDLL(None).prctl(1,9);"
@@ -34,14 +34,14 @@ _GUARD = (
 
 
 class AsteriskFailedError(RuntimeError):
-    """Asterisk did not come up; the text ends with the last lines of its log."""
+    """Asterisk did not start; the text ends with the last lines of its log."""
 
 
 class Asterisk:
-    """An isolated Asterisk on 127.0.0.1; made by `Asterisk.start`, ended by `stop`.
+    """An isolated Asterisk on 127.0.0.1, created by `Asterisk.start` and stopped by `stop`.
 
-    It dies with this process, even by SIGKILL. (With the thread that started it, to be exact: start
-    it from the main thread.)
+    It dies with this process, even after SIGKILL. More precisely, it dies with the thread that
+    started it, so start it from the main thread.
     """
 
     def __init__(self, install: Install, options: Options, slot: Slot, folder: Path) -> None:
@@ -65,14 +65,14 @@ class Asterisk:
         """Start an Asterisk and wait until it is fully booted (about a second).
 
         Args:
-            install: what to run.
-            folder: where its files go; kept if given, else a temporary one.
-            options: what it is to be.
-            **changes: fields of `Options`, on top of `options`.
+            install: the Asterisk to run.
+            folder: the folder for its files, which is kept; None: a temporary one.
+            options: its configuration.
+            **changes: fields of `Options` that override `options`.
 
         Raises:
-            AsteriskFailedError: it did not come up.
-            NoFreePortsError: too many instances.
+            AsteriskFailedError: it did not start.
+            NoFreePortsError: there are too many instances.
         """
         slot = take_slot()
         try:
@@ -101,22 +101,22 @@ class Asterisk:
 
     @property
     def server(self) -> tuple[str, int]:
-        """Host and SIP port, as phones want it."""
+        """Host and SIP port, in the form phones take."""
         return ("127.0.0.1", self._slot.sip)
 
     @property
     def log_path(self) -> Path:
-        """The full log."""
+        """The path of the full log."""
         return self.folder / "log" / "full"
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """The process id while it is running."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
     async def cli(self, text: str) -> str:
-        """What a console command prints; raises as `console.command`."""
+        """Return the output of a console command; raises as `console.command`."""
         return await command(self.ami_port, self._secret, text)
 
     def pause(self) -> None:
@@ -124,24 +124,24 @@ class Asterisk:
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a frozen process go on."""
+        """Continue a frozen process."""
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once (SIGKILL), as a crash would; `restart` brings it back."""
+        """Kill it at once (SIGKILL), like a crash. `restart` brings it back."""
         self._signal(signal.SIGKILL)
 
     async def restart(self) -> None:
-        """End it if it runs, and start it again: same ports, same AstDB, same configuration."""
+        """Stop it if running, and start it again with the same ports, AstDB and configuration."""
         await self._end()
         await self._launch()
 
     async def stop(self, *, keep: bool | None = None, graceful: bool = True) -> None:
-        """End it and give the ports back.
+        """Stop it and release its ports.
 
         Args:
-            keep: whether the folder stays; by default only one given at `start` does.
-            graceful: let Asterisk say goodbye to its calls first, which takes it 0.8 s.
+            keep: whether to keep the folder; default: only if it was given to `start`.
+            graceful: let Asterisk end its calls first, which takes 0.8 s.
         """
         if not graceful:
             self.kill()
@@ -193,7 +193,7 @@ class Asterisk:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is for us to handle, not for Asterisk
+                start_new_session=True,  # we handle Ctrl-C, not Asterisk
                 cwd=self.folder,
             )
         try:

@@ -15,8 +15,8 @@ class Answer:
     Attributes:
         after: seconds from the INVITE to the 200.
         ring: whether a 180 is sent at once.
-        talk: seconds from the answer to our BYE; None leaves hanging up to the other side.
-        dtmf: (seconds after the answer, digit, how), pressed in this order.
+        talk: seconds from the answer to our BYE; None: the other side hangs up.
+        dtmf: (seconds after the answer, digit, method), pressed in this order.
     """
 
     after: float = 0.3
@@ -27,7 +27,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class AnswerThenBye:
-    """Answer `after` seconds, hang up `talk_s` seconds later."""
+    """Answer after `after` seconds and hang up `talk_s` seconds later."""
 
     after: float = 0.3
     talk_s: float = 1.0
@@ -35,7 +35,7 @@ class AnswerThenBye:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Refuse with `code` (300 to 699) after `after` seconds, ringing meanwhile if that is not 0."""
+    """Refuse with `code` (300 to 699) after `after` seconds, ringing until then (if not 0)."""
 
     code: int = 486
     after: float = 0.0
@@ -43,22 +43,22 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class RingOnly:
-    """Ring (180) for ever."""
+    """Ring (180) forever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """Say nothing at all, not even 100, and answer no CANCEL."""
+    """Send nothing at all, not even 100, and do not answer CANCEL."""
 
 
 @dataclass(frozen=True, slots=True)
 class TryingOnly:
-    """Say 100 and nothing more, not even to a CANCEL."""
+    """Send 100 and nothing else, not even an answer to CANCEL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Send the call to `target` (a number at the same server, or a SIP URI) with a 302."""
+    """Redirect the call to `target` (a number on the same server, or a SIP URI) with a 302."""
 
     target: str
     after: float = 0.0
@@ -66,7 +66,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class EarlyMedia:
-    """Send a 183 with audio, then go on ringing; answer after `answer_after` seconds, if given."""
+    """Send a 183 with audio, then keep ringing; answer after `answer_after` seconds, if given."""
 
     answer_after: float | None = None
 

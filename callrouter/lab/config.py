@@ -10,7 +10,7 @@ from callrouter.lab.console import LAB_USER
 from callrouter.lab.install import Install
 from callrouter.lab.ports import Slot
 
-# Everything callrouter, its tests and the comparison with app_queue use, and nothing that listens.
+# Modules used by callrouter, its tests and the comparison with app_queue; none of them listens.
 _MODULES = """
 pbx_config
 res_timing_timerfd res_pjproject res_sorcery_config res_sorcery_memory res_sorcery_astdb
@@ -39,29 +39,29 @@ func_rand func_sha1 func_sorcery func_sprintf func_strings func_talkdetect func_
 func_uuid func_version func_volume
 """
 
-# Without these Asterisk complains in its log about files it does not find.
+# Without these files Asterisk complains in its log that they are missing.
 _EMPTY = ("ccss.conf", "confbridge.conf", "pjproject.conf", "udptl.conf")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one laboratory Asterisk is to be.
+    """The configuration of one laboratory Asterisk.
 
     Attributes:
         phones: endpoint names; each is its own user, in context `lab-phones`.
         callers: endpoints that call in from outside, in context `lab-in`.
         carrier: an endpoint that takes calls to `PJSIP/NUMBER@<carrier>`, in context `lab-in`.
-        trunk: an endpoint that is known by its address, whatever From says, in context `lab-in`; its asserted
-            identities are not believed. Empty: there is none.
+        trunk: an endpoint identified by its address, whatever From says, in context `lab-in`; its
+            asserted identities are not trusted. Empty: there is none.
         password: the SIP password of every endpoint.
         dialplan: text or file, included into extensions.conf.
         manager: text or file, included into manager.conf.
-        lab_in: extra or overriding lines for `[lab-in]`; exact numbers there win over the rule
-            that sends every number to `inbound_context`.
+        lab_in: extra or overriding lines for `[lab-in]`; exact numbers there take precedence over
+            the rule that sends every number to `inbound_context`.
         inbound_context: where calls from outside go.
         music: whether there is a music class `default`.
         max_contacts: registrations per phone.
-        qualify_s: seconds between OPTIONS to registered phones; 0 for never.
+        qualify_s: seconds between OPTIONS to registered phones; 0: never.
         modules: further modules to load.
         files: further configuration files, text by name (`queues.conf`); also replaces ours.
     """
@@ -85,7 +85,7 @@ class Options:
 def configuration(
     options: Options, *, install: Install, slot: Slot, folder: Path, run: Path, secret: str
 ) -> dict[str, str]:
-    """Every configuration file by name, for an instance in `folder` with its socket in `run`."""
+    """Return all configuration files by name, for an instance in `folder` and its socket in `run`."""
     wanted = [*_MODULES.split(), *options.modules]
     present = [name for name in wanted if (install.modules / f"{name}.so").exists()]
     modules = ["[modules]", "autoload=no", *(f"load={name}.so" for name in present)]
@@ -191,7 +191,7 @@ qualify_frequency={options.qualify_s}
 
 
 def _manager(options: Options, port: int, secret: str) -> str:
-    # Our [general] comes first: Asterisk reads the first of two sections with one name.
+    # Our [general] comes first: of two sections with the same name, Asterisk reads the first.
     return f"""[general]
 enabled=yes
 webenabled=no

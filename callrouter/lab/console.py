@@ -1,4 +1,4 @@
-"""Commands to Asterisk's command line over AMI, for the laboratory's own use."""
+"""Runs commands of Asterisk's console over AMI, for the laboratory's own use."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class ConsoleError(RuntimeError):
 
 
 async def command(port: int, secret: str, text: str, within: float = 10.0) -> str:
-    """Run one console command and return what it printed.
+    """Run one console command and return its output.
 
     Raises:
-        OSError: nobody listens on 127.0.0.1:`port`, or the connection broke.
-        ConsoleError: Asterisk said no.
-        TimeoutError: no answer within `within` seconds.
+        OSError: no process listens on 127.0.0.1:`port`, or the connection broke.
+        ConsoleError: Asterisk refused.
+        TimeoutError: there was no answer within `within` seconds.
     """
     if "\n" in text or "\r" in text:
         raise ValueError("a console command is one line")

@@ -1,4 +1,4 @@
-"""One call of a laboratory phone: what the person at the phone can do with it."""
+"""One call of a laboratory phone: what a person at the phone can do with it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _GOODBYE_S = 2.0
 
 
 class Dialog(Leg):
-    """One call; made by `Phone.call` and by incoming INVITEs.
+    """One call, created by `Phone.call` and by incoming INVITEs.
 
-    What needs a call that is up raises `CallEndedError` on any other.
+    Methods that need an answered call raise `CallEndedError` otherwise.
     """
 
     async def cancel(self) -> None:
-        """Give an unanswered call of ours up; returns when it has ended, raises TimeoutError after 5 s."""
+        """Cancel our unanswered call. Returns when it has ended; raises TimeoutError after 5 s."""
         if self.direction == "out" and self.state not in {"up", "ended"}:
             self._cancelling = True
             if self._exchange is not None and self._exchange.current.provisional:
@@ -41,7 +41,7 @@ class Dialog(Leg):
         self._rings(early=early_media)
 
     async def answer(self) -> None:
-        """Send 200 and speak. Does nothing on a call that is up; raises if it has ended."""
+        """Send 200 and speak. Does nothing on an answered call; raises if it has ended."""
         if self._invite is None or self.state == "ended":
             raise CallEndedError(self.final_code)
         if self.state != "up":
@@ -52,16 +52,16 @@ class Dialog(Leg):
     async def refuse(self, code: int, headers: Extra = ()) -> None:
         """End an unanswered incoming call with a final `code` from 300 to 699."""
         if self._invite is not None and self.state not in {"up", "ended"}:
-            now = time.monotonic()  # what follows from it may come before we are on again
+            now = time.monotonic()  # its consequences may arrive before we run again
             self._invite.respond(code, tag=self.local_tag, headers=headers)
             self._finish("us", code=code, at=now)
 
     async def redirect(self, target: str) -> None:
-        """Send an unanswered incoming call to a number or SIP URI (302)."""
+        """Redirect an unanswered incoming call to a number or SIP URI (302)."""
         await self.refuse(302, (("Contact", f"<{self._line.uri(target)}>"),))
 
     async def bye(self) -> None:
-        """Hang up, whatever the state: BYE, CANCEL or 480. Returns when the other side knows."""
+        """Hang up in any state: BYE, CANCEL or 480. Returns when the other side knows."""
         if self.state == "ended":
             return
         if self.state != "up":
@@ -76,7 +76,7 @@ class Dialog(Leg):
         return await self._reinvite("sendonly")
 
     async def unhold(self) -> int:
-        """Take the other side back; returns the final code."""
+        """Take the other side off hold; returns the final code."""
         return await self._reinvite("sendrecv")
 
     async def send_dtmf(self, digit: str, how: DtmfMethod = "rfc4733") -> None:
@@ -90,14 +90,17 @@ class Dialog(Leg):
         await final_response(self._line, request, self._next_cseq)
 
     async def blind_transfer(self, target: str, within: float = 10.0) -> int:
-        """REFER the other side to `target`; returns the code that the transfer came to.
+        """REFER the other side to `target`; returns the final code of the transfer.
 
-        Below 300 our part of the call has ended then; otherwise it is still up.
+        Below 300, our part of the call has ended; otherwise it is still up.
         """
         return await self._refer(f"<{self._line.uri(target)}>", within)
 
     async def attended_transfer(self, other: Dialog, within: float = 10.0) -> int:
-        """Join our peer with the peer of `other`, by REFER with Replaces; as `blind_transfer`."""
+        """Connect our peer with the peer of `other`, by REFER with Replaces.
+
+        As `blind_transfer`.
+        """
         replaces = f"{other.call_id}%3Bto-tag%3D{other.remote_tag}%3Bfrom-tag%3D{other.local_tag}"
         uri = f"sip:{other.peer_number}@{self._line.domain}"
         return await self._refer(f"<{uri}?Replaces={replaces}>", within)
@@ -141,7 +144,7 @@ class Dialog(Leg):
         if code < 300:
             self.on_hold = direction == "sendonly"
             if self.on_hold:
-                self._media.speaking = False  # a phone on hold is mute
+                self._media.speaking = False  # a phone that holds is mute
             self._changed("hold" if self.on_hold else "unhold")
         return code
 

@@ -1,4 +1,4 @@
-"""Finding an Asterisk that this machine can run: the system's, a given one, or a private tree."""
+"""Finds an Asterisk that runs on this machine: the system's, a given one, or a private tree."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Install:
         command: the command line up to Asterisk's own arguments.
         version: for example (22, 10, 1).
         modules: the folder of its modules.
-        data: the folder that holds `documentation`, without which PJSIP refuses its configuration.
-        sounds: the folder of the English prompts, if there is one.
-        moh: a folder of music on hold, if there is one.
-        origin: where it comes from, for people.
+        data: the folder with `documentation`, without which PJSIP rejects its configuration.
+        sounds: the folder of the English prompts, if any.
+        moh: a folder with music on hold, if any.
+        origin: where it comes from, in words.
     """
 
     command: tuple[str, ...]
@@ -45,16 +45,16 @@ class Install:
 
 
 async def find_asterisk(progress: Progress = lambda _: None) -> Install:
-    """The Asterisk to use; makes a private tree if there is none (about half a minute).
+    """Return the Asterisk to use; builds a private tree if there is none (about half a minute).
 
-    The order: `$CALLROUTER_ASTERISK` (a binary or a Debian tree), the system's own if it is
-    version 20 or 22 and later, the cached private tree, a new private tree.
+    The order: `$CALLROUTER_ASTERISK` (a binary or a Debian tree), the system's own if it is version
+    20, or 22 and later, the cached private tree, a new private tree.
 
     Args:
-        progress: gets lines that tell a person what takes so long.
+        progress: receives lines that tell a person what takes so long.
 
     Raises:
-        NoAsteriskError: nothing usable, and no tree could be made.
+        NoAsteriskError: none is usable and no tree could be built.
     """
     given = os.environ.get("CALLROUTER_ASTERISK")
     if given:
@@ -83,7 +83,7 @@ def _system_binaries() -> list[Path]:
 
 
 def _cache() -> Path:
-    """The folder for what callrouter can fetch again (XDG Base Directory Specification)."""
+    """Return the folder for files callrouter can fetch again (XDG Base Directory Specification)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "callrouter"
 
 
@@ -108,7 +108,7 @@ async def _private_tree(progress: Progress) -> Install:
 
 
 def _tree(tree: Path) -> Install:
-    """Run through the tree's own loader, with the tree's libraries: no root, no chroot."""
+    """Return an install run by the tree's own loader and libraries: no root, no chroot."""
     binary = tree / "usr/sbin/asterisk"
     modules = next(iter(tree.glob("usr/lib/*/asterisk/modules")), None)
     if not binary.exists() or modules is None:
@@ -144,7 +144,7 @@ def _install(command: tuple[str, ...], modules: Path, data: Path, origin: str) -
 
 
 async def _describe(install: Install) -> Install:
-    """The same with its version, which also shows that it runs here."""
+    """Return the install with its version, which also proves that it runs here."""
     process = await asyncio.create_subprocess_exec(
         *install.command,
         "-V",

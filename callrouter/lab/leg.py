@@ -28,7 +28,7 @@ _SIPFRAG = re.compile(rb"SIP/2\.0 (\d{3})")
 
 
 class Leg(Record):
-    """One call as its SIP messages tell it; what a person does with it is `dialog.Dialog`."""
+    """One call at the level of SIP messages; `dialog.Dialog` adds what a person does with it."""
 
     def __init__(
         self, line: Line, direction: Literal["in", "out"], call_id: str, on_change: OnChange
@@ -60,9 +60,11 @@ class Leg(Record):
         headers: Extra = (),
         sender: str | None = None,
     ) -> None:
-        """Send the INVITE. A `number` goes into P-Asserted-Identity: From must name the endpoint.
+        """Send the INVITE.
 
-        `sender` is another user part for From, for a server that knows us by our address.
+        A `number` goes into P-Asserted-Identity, since From must name the endpoint.
+
+        `sender` is another user part for From, for a server that identifies us by our address.
         """
         line = self._line
         self._target = line.uri(target)
@@ -100,13 +102,13 @@ class Leg(Record):
 
     def _accepted(self, response: Response) -> None:
         if self._ack is not None:
-            self._line.layer.send(self._ack, self._line.server)  # their 200 came again
+            self._line.layer.send(self._ack, self._line.server)  # a retransmission of their 200
             return
         self._establish(response)
         self._ack = self._request("ACK", cseq=response.cseq)
         self._line.layer.send(self._ack, self._line.server)
         if self.state == "ended" or self._cancelling:
-            # The answer crossed our CANCEL (RFC 3261, 15.1.2): this call is ours to end.
+            # The answer crossed our CANCEL (RFC 3261, 15.1.2), so we must end this call.
             self._line.send(self._request("BYE"), lambda _: None, self._next_cseq)
             self._finish("us", code=487)
             return
@@ -120,7 +122,7 @@ class Leg(Record):
         self._routes = response.headers.all("record-route")[::-1]
 
     def _send_cancel(self) -> None:
-        """CANCEL what was sent last; only right after a provisional response (RFC 3261, 9.1)."""
+        """CANCEL the last INVITE. Allowed only after a provisional response (RFC 3261, 9.1)."""
         if self._exchange is None:
             return
         sent = self._exchange.current.message
@@ -136,7 +138,7 @@ class Leg(Record):
     # Incoming calls.
 
     def take(self, invite: ServerTransaction) -> None:
-        """Begin as the called side of `invite`; sends nothing."""
+        """Become the called side of `invite`; sends nothing."""
         request = invite.request
         self._invite, self.invite_at = invite, invite.at
         caller = parse_address(request.headers.get("from"))
@@ -152,7 +154,7 @@ class Leg(Record):
 
     @property
     def headers(self) -> Headers:
-        """The headers of the INVITE; empty for calls of ours."""
+        """The headers of the INVITE; empty for outgoing calls."""
         return self._invite.request.headers if self._invite is not None else Headers()
 
     # Requests of the other side; called by the phone.
@@ -175,7 +177,7 @@ class Leg(Record):
             handler(transaction)
 
     def cancelled(self, cancel: ServerTransaction) -> None:
-        """The caller gave up: 200 to its CANCEL, 487 to its INVITE, unless we have answered."""
+        """Send 200 to the CANCEL and, unless we have answered, 487 to the INVITE."""
         cancel.respond(200, tag=self.local_tag)
         if self._invite is None or self.state in {"up", "ended"}:
             return
@@ -184,7 +186,7 @@ class Leg(Record):
         self._finish("them", code=487, at=cancel.at)
 
     def vanish(self) -> None:
-        """End without a word, as a phone whose plug was pulled."""
+        """End without any message, like a phone that was unplugged."""
         self._finish("us")
 
     def _on_ack(self, transaction: ServerTransaction) -> None:
@@ -232,7 +234,7 @@ class Leg(Record):
             if code >= 200:
                 self._progress.set_result(code)
 
-    # Pieces.
+    # Helpers.
 
     def _respond(self, transaction: ServerTransaction, code: int, body: bytes = b"") -> None:
         headers = (("Contact", self._line.contact), ("Allow", ALLOW))

@@ -16,13 +16,13 @@ _MOST_CHALLENGES = 2  # the second one may say that the first nonce was stale
 
 
 def new_tag() -> str:
-    """A fresh tag or Call-ID."""
+    """Return a new tag or Call-ID."""
     return secrets.token_hex(8)
 
 
 @dataclass(slots=True)
 class Line:
-    """Who a phone is, and where its requests go."""
+    """A phone's identity, and the destination of its requests."""
 
     name: str
     server: Peer
@@ -47,7 +47,7 @@ class Line:
         return f"<sip:{self.username}@127.0.0.1:{self.layer.port}>"
 
     def uri(self, target: str) -> str:
-        """`target` itself if it is a SIP URI, or that number at the server."""
+        """Return `target` itself if it is a SIP URI, or that number at the server."""
         return target if target.startswith("sip:") else f"sip:{target}@{self.domain}"
 
     def send(
@@ -61,7 +61,7 @@ class Line:
 
 
 class Exchange:
-    """One request with its digest retries; `current` is the transaction that counts now."""
+    """One request with its digest retries; `current` is the latest transaction."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Exchange:
 async def final_response(
     line: Line, request: Request, next_cseq: Callable[[], int], within: float = 5.0
 ) -> Response | None:
-    """Send a request that is no INVITE and wait for its final response; None if there is none."""
+    """Send a request other than INVITE and return its final response; None if there is none."""
     future: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
 
     def receive(response: Response | None) -> None:

@@ -1,7 +1,7 @@
-"""SIP messages (RFC 3261) as values: parsing, writing, addresses and digest answers.
+"""SIP messages (RFC 3261) as values: parsing, formatting, addresses and digest answers.
 
-No I/O. Whatever comes from a socket goes through `parse`, which raises `BadMessageError` for anything the
-rest of the laboratory could stumble over.
+No I/O. Everything from a socket goes through `parse`, which raises `BadMessageError` for input that
+the rest of the laboratory could not handle.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BadMessageError(ValueError):
 
 
 class Headers:
-    """Header fields in order; names compare without case and in their long form."""
+    """Header fields in order. Names are compared without case and in their long form."""
 
     __slots__ = ("_items",)
 
@@ -50,25 +50,25 @@ class Headers:
         self._items.append((name, value))
 
     def all(self, name: str) -> list[str]:
-        """Every value of `name`, in order, not split at commas."""
+        """Return every value of `name` in order, not split at commas."""
         wanted = long_name(name)
         return [value for key, value in self._items if long_name(key) == wanted]
 
     def get(self, name: str) -> str:
-        """The first value of `name`, or an empty string."""
+        """Return the first value of `name`, or an empty string."""
         return next(iter(self.all(name)), "")
 
     def items(self) -> list[tuple[str, str]]:
-        """All fields as they were written."""
+        """Return all fields as they were written."""
         return list(self._items)
 
 
 @dataclass(slots=True)
 class Message:
-    """What requests and responses share.
+    """The common part of requests and responses.
 
     Attributes:
-        at: arrival in `time.monotonic` seconds; 0 for messages of ours.
+        at: arrival in `time.monotonic` seconds; 0 for our own messages.
     """
 
     headers: Headers = field(default_factory=Headers)
@@ -93,7 +93,7 @@ class Message:
 
     @property
     def branch(self) -> str:
-        """The branch of the topmost Via, which names the transaction (RFC 3261, 17)."""
+        """The branch of the topmost Via, which identifies the transaction (RFC 3261, 17)."""
         return parameters(self.headers.get("via").split(",", 1)[0]).get("branch", "")
 
     @property
@@ -120,7 +120,7 @@ class Request(Message):
     uri: str = ""
 
     def to_bytes(self) -> bytes:
-        """The datagram; Content-Length is added."""
+        """Return the datagram, with Content-Length added."""
         return self._write(f"{self.method} {self.uri} SIP/2.0")
 
 
@@ -132,7 +132,7 @@ class Response(Message):
     reason: str = ""
 
     def to_bytes(self) -> bytes:
-        """The datagram; Content-Length is added."""
+        """Return the datagram, with Content-Length added."""
         return self._write(f"SIP/2.0 {self.code} {self.reason}")
 
 
@@ -156,20 +156,20 @@ class Address:
 
 
 def long_name(name: str) -> str:
-    """The lower-case long form of a header's name."""
+    """Return the lower-case long form of a header's name."""
     low = name.strip().lower()
     return _COMPACT.get(low, low)
 
 
 def uri_user(uri: str) -> str:
-    """The user part of a SIP URI, without parameters; empty if there is none."""
+    """Return the user part of a SIP URI without parameters; empty if there is none."""
     rest = uri.partition(":")[2]
     user, at, _ = rest.partition("@")
     return user.split(";", 1)[0] if at else ""
 
 
 def parameters(value: str) -> dict[str, str]:
-    """The `;name=value` parameters after the first part of a header's value."""
+    """Return the `;name=value` parameters after the first part of a header's value."""
     found: dict[str, str] = {}
     for part in value.split(";")[1:]:
         name, _, text = part.partition("=")
@@ -178,7 +178,7 @@ def parameters(value: str) -> dict[str, str]:
 
 
 def parse_address(value: str) -> Address:
-    """Read a From, To, Contact, Refer-To or P-Asserted-Identity value; never raises."""
+    """Parse a From, To, Contact, Refer-To or P-Asserted-Identity value; never raises."""
     text = value.strip()
     match = _NAME_ADDR.match(text)
     if match is None:
@@ -189,19 +189,20 @@ def parse_address(value: str) -> Address:
 
 
 def quote(text: str) -> str:
-    """`text` as a quoted string; control characters, which could end a header, are dropped.
+    """Return `text` as a quoted string without control characters, which could end a header.
 
-    Bytes that are no UTF-8 are written as with `surrogateescape`: a hostile caller's name has them.
+    Bytes that are not UTF-8 are written as with `surrogateescape`: the name of a hostile caller may
+    contain them.
     """
     clean = "".join(c for c in text if c.isprintable() or "\udc80" <= c <= "\udcff")
     return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def parse(data: bytes) -> Request | Response:
-    """Read one datagram.
+    """Parse one datagram.
 
     Raises:
-        BadMessageError: it is not SIP 2.0, a needed header is missing, or the body is cut short.
+        BadMessageError: it is not SIP 2.0, a required header is missing, or the body is truncated.
     """
     head, found, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     if not found:
@@ -261,7 +262,7 @@ def _body(headers: Headers, body: bytes) -> bytes:
 
 
 def respond(request: Request, code: int, *, tag: str = "", body: bytes = b"") -> Response:
-    """The response to `request` with the headers RFC 3261, 8.2.6 wants copied."""
+    """Return the response to `request`, with headers copied as RFC 3261, 8.2.6 requires."""
     headers = Headers([("Via", value) for value in request.headers.all("via")])
     to = request.headers.get("to")
     if tag and code != 100 and not request.to_tag:
@@ -278,10 +279,10 @@ def respond(request: Request, code: int, *, tag: str = "", body: bytes = b"") ->
 def authorize(
     challenge: str, *, method: str, uri: str, username: str, password: str, count: int = 1
 ) -> str:
-    """The digest answer (RFC 2617: MD5, with `qop=auth` or without) to a WWW-Authenticate value.
+    """Return the digest answer (RFC 2617: MD5, optionally `qop=auth`) to a WWW-Authenticate value.
 
     Raises:
-        BadMessageError: the challenge is no digest, or wants an algorithm or qop this does not speak.
+        BadMessageError: the challenge is not a digest, or requires an unsupported algorithm or qop.
     """
     scheme, _, rest = challenge.strip().partition(" ")
     fields = {m[1].lower(): m[2] if m[2] is not None else m[3] for m in _AUTH_PARAM.finditer(rest)}

@@ -1,4 +1,4 @@
-"""A small SIP phone on loopback, with many calls at once if need be."""
+"""A small SIP phone on loopback that can handle many calls at once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Phone:
         server: the server's host and port.
         username: the SIP user; the name of the Asterisk endpoint.
         password: for digest challenges.
-        behaviour: what incoming calls meet; may be replaced at any time.
+        behaviour: what the phone does with incoming calls; may be replaced at any time.
         pace: how often its RTP speaks.
     """
 
@@ -63,7 +63,7 @@ class Phone:
         self.on_change: Callable[[Phone, Dialog, str], None] | None = None
         self.registered = False
         self.lamps: dict[str, list[str]] = {}
-        """What was shown of each extension that is watched, in order (RFC 4235)."""
+        """States shown for each subscribed extension, in order (RFC 4235)."""
         self._server, self._username = server, username or name
         self._password, self._pace = password, pace or Pace()
         self._running: Line | None = None
@@ -93,7 +93,7 @@ class Phone:
         )
 
     async def close(self) -> None:
-        """Hang everything up, unregister, give all ports back; takes a second at most."""
+        """Hang up all calls, unregister and release all ports; takes a second at most."""
         if self._running is None:
             return
         if not self._dead:
@@ -109,7 +109,10 @@ class Phone:
         self._running = None
 
     def die(self) -> None:
-        """Stop answering anything at once, as a phone whose plug was pulled; ports stay bound."""
+        """Stop answering anything at once, like a phone that was unplugged.
+
+        Its ports stay bound.
+        """
         self._dead = True
         self._stop_tasks()
         if self._running is not None:
@@ -118,10 +121,10 @@ class Phone:
             dialog.vanish()
 
     async def register(self, expires: int = 3600) -> None:
-        """Register for `expires` seconds, and again before they are over.
+        """Register for `expires` seconds, and renew in time.
 
         Raises:
-            RegistrationFailedError: the server said no, or nothing.
+            RegistrationFailedError: the server refused or did not answer.
         """
         line = self._line
         headers = Headers([("Via", line.layer.via()), ("Max-Forwards", "70")])
@@ -143,11 +146,14 @@ class Phone:
             self._refresh = line.layer.later(again, lambda: self._keep(self._reregister(expires)))
 
     async def unregister(self) -> None:
-        """Take the registration back; raises as `register`."""
+        """Remove the registration; raises as `register`."""
         await self.register(0)
 
     async def watch(self, extension: str) -> int:
-        """Subscribe to the dialog state of an extension, as a lamp key does; the final code."""
+        """Subscribe to the dialog state of an extension, as a BLF key does.
+
+        Returns the final code.
+        """
         line = self._line
         headers = Headers([("Via", line.layer.via()), ("Max-Forwards", "70")])
         headers.add("From", f"<{line.address_of_record}>;tag={new_tag()}")
@@ -177,8 +183,8 @@ class Phone:
             target: the number or URI.
             caller_name: the display name.
             caller_number: a number for P-Asserted-Identity.
-            headers: more of them.
-            sender: another user part for From than the phone's own.
+            headers: further headers.
+            sender: a user part for From other than the phone's own.
         """
         dialog = self._new_dialog("out", new_tag())
         self.outgoing.append(dialog)
@@ -187,7 +193,7 @@ class Phone:
         return dialog
 
     async def wait_incoming(self, count: int = 1, within: float = 5.0) -> Dialog:
-        """Wait until `count` calls have come in since the start; returns the `count`th.
+        """Wait until `count` calls have arrived since the start; returns the `count`th.
 
         Raises:
             TimeoutError: not within `within` seconds.

@@ -1,4 +1,4 @@
-"""Asterisk and phones together, for fixtures of one line."""
+"""Asterisk and phones together, for one-line fixtures."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ async def close_phones(phones: Iterable[Phone]) -> None:
 
 @asynccontextmanager
 async def lab(install: Install, **options: Any) -> AsyncIterator[Lab]:
-    """A whole laboratory: Asterisk with `options` (see `Options`), and a phone per endpoint.
+    """A complete laboratory: Asterisk with `options` (see `Options`), and a phone per endpoint.
 
     Args:
-        install: what to run.
+        install: the Asterisk to run.
         **options: as for `Asterisk.start`.
     """
     asterisk = await Asterisk.start(install, **options)

@@ -17,12 +17,12 @@ _BLOCKS = 16
 
 
 class NoFreePortsError(RuntimeError):
-    """Every block is taken by another instance."""
+    """Every block is in use by another instance."""
 
 
 @dataclass(slots=True)
 class Slot:
-    """A block of ports of 127.0.0.1 and a private folder, held until `release` or our death.
+    """A block of ports of 127.0.0.1 and a private folder, held until `release` or the process ends.
 
     Attributes:
         folder: an empty or stale folder with a short path, for this holder only.
@@ -36,14 +36,14 @@ class Slot:
     _lock: int
 
     def release(self) -> None:
-        """Let another instance have the block. Calling it twice does nothing."""
+        """Release the block for another instance. A second call does nothing."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
 
 def take_slot() -> Slot:
-    """Hold the first block that nobody holds and whose SIP and AMI ports are free.
+    """Lock the first free block whose SIP and AMI ports are free too.
 
     Raises:
         NoFreePortsError: there is none.

@@ -1,4 +1,4 @@
-"""What is known of one call at one phone: states, times, who was heard, and waiting for it."""
+"""The facts of one call at one phone (states, times, audio heard), and waiting for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CAUSE = re.compile(r"\s*(SIP|Q\.850)\s*;(?:[^;]*;)*?\s*cause\s*=\s*(\d{1,3})", 
 
 
 class CallEndedError(Exception):
-    """The call ended before what was waited for happened; `code` is its final SIP code, or 0."""
+    """The call ended before the awaited event; `code` is its final SIP code, or 0."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"the call ended first (SIP code {code or 'none'})")
@@ -24,10 +24,9 @@ class CallEndedError(Exception):
 
 
 class Record:
-    """The facts of one call. All times are `time.monotonic` seconds, None until they happened.
+    """The facts of one call. All times are `time.monotonic` seconds, None until they happen.
 
     A message of the other side counts from its arrival at the socket, not from when it was read.
-
 
     Attributes:
         direction: "in" if the other side called.
@@ -79,7 +78,7 @@ class Record:
 
     @property
     def heard_other_audio(self) -> bool:
-        """Whether music or prompts were heard so far."""
+        """Whether music or prompts have been heard so far."""
         return self.other_since is not None
 
     @property
@@ -90,11 +89,11 @@ class Record:
 
     @property
     def answered_elsewhere(self) -> bool:
-        """Whether the other side said another phone took the call."""
+        """Whether the other side said that another phone answered the call."""
         return not {("SIP", 200), ("Q.850", 26)}.isdisjoint(self.causes)
 
     async def wait(self, done: Callable[[], bool], within: float) -> None:
-        """Wait until `done()`, asked again at each change and each packet heard.
+        """Wait until `done()` is true; it is checked at each change and each packet heard.
 
         Raises:
             TimeoutError: not within `within` seconds.
@@ -124,11 +123,11 @@ class Record:
         await self.wait(lambda: self.state == "ended", within)
 
     async def wait_heard(self, name: str, within: float = 5.0) -> None:
-        """Wait until the lab phone `name` was heard; "" waits for music or a prompt; as `wait`."""
+        """Wait until the lab phone `name` is heard ("": music or a prompt); raises as `wait`."""
         await self.wait(lambda: self._last(name) > 0, within)
 
     async def wait_hears(self, name: str, within: float = 5.0) -> None:
-        """Wait until `name` is heard from now on, as `wait_heard`: who talks to whom *now*."""
+        """Wait until `name` is heard from now on, as `wait_heard`: who is connected *now*."""
         now = time.monotonic()
         await self.wait(lambda: self._last(name) > now, within)
 
@@ -176,7 +175,7 @@ class Record:
         self._changed("up")
 
     def _is_over(self, by: Side, *, code: int = 0, at: float | None = None) -> bool:
-        """Note the end; False if the call was over already."""
+        """Note the end; False if the call had already ended."""
         if self.state == "ended":
             return False
         self.state, self.ended_at, self.ended_by = "ended", at or time.monotonic(), by

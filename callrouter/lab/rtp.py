@@ -1,7 +1,7 @@
-"""The voice of a laboratory phone: ulaw packets that name their sender, and an ear for such names.
+"""The voice of a laboratory phone: ulaw packets that name their sender, and their recognition.
 
-A lab phone's audio is its own name, written over and over into the 160 bytes of each packet. Asterisk
-passes ulaw between two such phones untouched, so the receiver knows *whom* it hears; anything else
+A lab phone's audio is its own name, repeated to fill the 160 bytes of each packet. Asterisk passes
+ulaw between two such phones unchanged, so the receiver knows *which* phone it hears. Anything else
 that is not silence is music or a prompt.
 """
 
@@ -40,8 +40,8 @@ class Media:
     Args:
         name: what this phone says.
         pace: how often it says it.
-        on_voice: called with the name heard (empty for music and prompts) and the arrival time, for
-            each packet that is not silence.
+        on_voice: called for each packet that is not silence, with the name heard (empty for music
+            and prompts) and the arrival time.
         on_digit: called with each digit that arrives as an RFC 4733 event.
     """
 
@@ -81,17 +81,17 @@ class Media:
             self._speak()
 
     def close(self) -> None:
-        """Fall silent and give the port back."""
+        """Stop speaking and release the port."""
         if self._next is not None:
             self._next.cancel()
             self._next = None
         self._wire.close()
 
     async def press(self, digit: str, *, duration_s: float = 0.1) -> None:
-        """Send one digit as an RFC 4733 event, the end packet three times (RFC 4733, 2.5.1.4).
+        """Send one digit as an RFC 4733 event, with three end packets (RFC 4733, 2.5.1.4).
 
         Raises:
-            ValueError: not a digit, or the other side takes no events.
+            ValueError: not a digit, or the other side does not accept events.
         """
         remote = self._remote
         if digit not in DIGITS or remote is None or remote.dtmf is None:
@@ -116,7 +116,7 @@ class Media:
         self._next = self._loop.call_later(wait, self._speak)
 
     def _now(self) -> int:
-        """The RTP time, in whole packets, never the same twice."""
+        """Return the RTP time in whole packets, never the same value twice."""
         elapsed = int((time.monotonic() - self._began) * 50) * 160
         self._stamp = max(self._stamp + 160, elapsed)
         return self._stamp

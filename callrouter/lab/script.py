@@ -1,4 +1,4 @@
-"""How a phone acts a `Behaviour` out."""
+"""Carries out a phone's `Behaviour`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from callrouter.lab.record import CallEndedError
 
 
 async def behave(dialog: Dialog, behaviour: Behaviour) -> None:
-    """Do with an incoming call what `behaviour` says; ends when that is done or the call is over."""
+    """Handle an incoming call as `behaviour` says.
+
+    Returns when that is done or the call has ended.
+    """
     with contextlib.suppress(CallEndedError):
         match behaviour:
             case Silent() | TryingOnly():
@@ -71,7 +74,7 @@ async def _answer(dialog: Dialog, how: Answer) -> None:
 
 
 async def _sleep_until(dialog: Dialog, when: float) -> None:
-    """Sleep until the monotonic time `when`; raises CallEndedError as soon as the call is over."""
+    """Sleep until the monotonic time `when`; raises CallEndedError as soon as the call ends."""
     left = when - time.monotonic()
     if left > 0:
         with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""The little of SDP (RFC 4566) that two loopback phones need: one ulaw audio stream."""
+"""The part of SDP (RFC 4566) that two loopback phones need: one ulaw audio stream."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Sdp:
     Attributes:
         address: where it wants its RTP; port 0 means the stream is refused.
         direction: as the other side sees it.
-        dtmf: its payload type for telephone-event, if it takes any (RFC 4733).
+        dtmf: its payload type for telephone-event, if it accepts any (RFC 4733).
     """
 
     address: tuple[str, int]
@@ -26,7 +26,7 @@ class Sdp:
 
 
 def write_sdp(port: int, *, direction: str = "sendrecv", version: int = 1) -> bytes:
-    """An offer or answer for one ulaw stream received on 127.0.0.1:`port`."""
+    """Return an offer or answer for one ulaw stream received on 127.0.0.1:`port`."""
     lines = [
         "v=0",
         f"o=- {port} {version} IN IP4 127.0.0.1",
@@ -45,12 +45,12 @@ def write_sdp(port: int, *, direction: str = "sendrecv", version: int = 1) -> by
 
 
 def mirror(direction: str) -> str:
-    """The answer to a stream offered with `direction`."""
+    """Return the direction of the answer to a stream offered with `direction`."""
     return _MIRROR.get(direction, direction)
 
 
 def read_sdp(body: bytes) -> Sdp | None:
-    """The audio stream of `body`, or None if there is none that this phone can speak to.
+    """Return the audio stream of `body`, or None if there is none that this phone can speak to.
 
     Only loopback addresses count: the laboratory sends nothing anywhere else.
     """

@@ -1,4 +1,4 @@
-"""The SIP phone and what belongs to it, by one name."""
+"""The SIP phone and its related types, in one namespace."""
 
 from callrouter.lab.behaviour import (
     Answer,

@@ -1,4 +1,4 @@
-"""The Debian mirror this machine uses, read from its own apt sources."""
+"""Finds this machine's Debian mirror in its apt sources."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AptSource:
     keyring: str
 
     def stanza(self, suite: str) -> str:
-        """A deb822 source of `suite` main at this mirror."""
+        """Return a deb822 source of `suite` main at this mirror."""
         lines = ["Types: deb", f"URIs: {self.uri}", f"Suites: {suite}", "Components: main"]
         if self.keyring:
             lines.append(f"Signed-By: {self.keyring}")
@@ -32,7 +32,9 @@ class AptSource:
 
 
 def find_source(folder: Path = _ETC_APT) -> AptSource | None:
-    """The first source in `folder` that looks like a whole Debian archive; None if there is none.
+    """Return the first source in `folder` that looks like a full Debian archive.
+
+    None: there is none.
 
     Security and third-party archives have no sid, so only suites named like a Debian release count.
     """

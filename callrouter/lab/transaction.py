@@ -1,6 +1,6 @@
-"""SIP transactions over UDP (RFC 3261, 17): what is sent again, and what is heard twice.
+"""SIP transactions over UDP (RFC 3261, 17): retransmission, and filtering of retransmissions.
 
-The user of this module sees each request once and each response at most as often as it matters.
+The user of this module sees each request once, and each response only as often as needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Transactions:
     """The transaction layer of one phone, on one UDP port of 127.0.0.1.
 
     Args:
-        on_request: called once per request that is no retransmission; ACKs of a 2xx come here too.
+        on_request: called once per request, without retransmissions; also called for the ACK of a
+            2xx.
     """
 
     def __init__(self, on_request: Callable[[ServerTransaction], None]) -> None:
@@ -40,11 +41,11 @@ class Transactions:
 
     @property
     def port(self) -> int:
-        """The port requests go out from and come in at."""
+        """The port for outgoing and incoming requests."""
         return self._wire.port
 
     def via(self) -> str:
-        """A Via value with a fresh branch."""
+        """Return a Via value with a new branch."""
         return f"SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{secrets.token_hex(8)};rport"
 
     def send(self, message: Request | Response, to: Peer) -> None:
@@ -56,8 +57,9 @@ class Transactions:
     ) -> ClientTransaction:
         """Send `message` until it is answered.
 
-        `on_response` gets each provisional response, the final one, every repeat of a 2xx to an
-        INVITE, and None once if nothing final came within 32 s. The ACK of a refusal is sent here.
+        `on_response` gets each provisional response, the final one, and every retransmission of a
+        2xx to an INVITE. It gets None once if no final response arrives within 32 s. The ACK of a
+        refusal is sent here.
         """
         transaction = ClientTransaction(self, message, to, on_response)
         self._clients[message.branch, message.method] = transaction
@@ -66,15 +68,15 @@ class Transactions:
         return transaction
 
     def server(self, branch: str, call_id: str, method: str) -> ServerTransaction | None:
-        """The transaction in which such a request came in, if it is still remembered."""
+        """Return the transaction in which such a request arrived, if it is still remembered."""
         return self._servers.get((branch, call_id, method))
 
     def sent(self, branch: str, method: str) -> bool:
-        """Whether such a request of ours is still remembered."""
+        """Return whether such a request of ours is still remembered."""
         return (branch, method) in self._clients
 
     def later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        """A timer that ends with this layer."""
+        """Start a timer that ends with this layer."""
 
         def fire() -> None:
             self._timers.discard(handle)
@@ -91,18 +93,18 @@ class Transactions:
             self._timers.discard(handle)
 
     def forget(self, transaction: ClientTransaction) -> None:
-        """Match nothing to this transaction any more."""
+        """Match nothing more to this transaction."""
         self._clients.pop((transaction.message.branch, transaction.message.method), None)
 
     def deafen(self) -> None:
-        """Hear nothing and send nothing any more, but keep the port."""
+        """Stop receiving and sending, but keep the port."""
         for handle in self._timers:
             handle.cancel()
         self._timers.clear()
         self._wire.deafen()
 
     def close(self) -> None:
-        """Forget everything and give the port back."""
+        """Drop everything and release the port."""
         self.deafen()
         self._clients.clear()
         self._servers.clear()
@@ -149,7 +151,7 @@ class Transactions:
 
 
 class ClientTransaction:
-    """One request of ours, see `Transactions.request`."""
+    """One request of ours; see `Transactions.request`."""
 
     def __init__(
         self,
@@ -188,7 +190,7 @@ class ClientTransaction:
             self._on_response(response)
 
     def expire(self) -> None:
-        """End it: 32 s are over. A ringing INVITE may go on for longer."""
+        """End it after 32 s. An INVITE that is ringing may go on for longer."""
         if self.message.method == "INVITE" and self.provisional and not self.final:
             self._layer.later(LIFETIME, self.expire)
             return
@@ -199,7 +201,7 @@ class ClientTransaction:
             self._on_response(None)
 
     def _ack(self, response: Response) -> Request:
-        """The ACK of a refusal: same branch, the refusal's To (RFC 3261, 17.1.1.3)."""
+        """Return the ACK of a refusal: same branch, and the refusal's To (RFC 3261, 17.1.1.3)."""
         sent = self.message.headers
         headers = Headers([("Via", sent.get("via")), ("Max-Forwards", "70")])
         headers.add("From", sent.get("from"))
@@ -212,12 +214,12 @@ class ClientTransaction:
 
 
 class ServerTransaction:
-    """One request of somebody else.
+    """One request of the other side.
 
     Attributes:
         at: its arrival, in `time.monotonic` seconds.
         final: the code of our final response; 0 before it.
-        acked: whether an ACK has come.
+        acked: whether an ACK has arrived.
     """
 
     def __init__(self, layer: Transactions, request: Request, sender: Peer) -> None:
@@ -236,7 +238,10 @@ class ServerTransaction:
         body: bytes = b"",
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        """Send a response; a final one to an INVITE is sent until its ACK. Only the first final counts."""
+        """Send a response.
+
+        A final one to an INVITE is repeated until its ACK; only the first counts.
+        """
         if self.final:
             return
         self._last = respond(self.request, code, tag=tag, body=body)
@@ -248,12 +253,12 @@ class ServerTransaction:
             self._again(T1, LIFETIME)
 
     def repeat(self) -> None:
-        """The request came again: so does the answer, if there is one."""
+        """Repeat the response, if there is one: the request was retransmitted."""
         if self._last is not None:
             self._layer.send(self._last, self.sender)
 
     def acknowledged(self) -> None:
-        """The ACK has come: nothing is sent again."""
+        """Note the ACK: stop retransmitting."""
         self.acked = True
         self._layer.stop_timer(self._timer)
 

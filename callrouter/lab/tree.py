@@ -1,9 +1,9 @@
-"""Making a private Debian tree with a current Asterisk, without root and without touching the system.
+"""Builds a private Debian tree with a current Asterisk, without root or changes to the system.
 
-Debian 12 has no Asterisk; sid does. A private apt - its own state, cache and sources - resolves the
-packages against an empty package status, and `dpkg-deb -x` unpacks them; no maintainer script runs.
-The mirror and its key are those the machine itself uses. `debootstrap` is the way out if that fails, the
-machine's own or one that is unpacked beside the tree: nothing is installed into the system.
+Debian 12 has no Asterisk; sid does. A private apt, with its own state, cache and sources, resolves
+the packages against an empty package status, and `dpkg-deb -x` unpacks them; no maintainer script
+runs. The mirror and its key are the machine's own. If that fails, `debootstrap` is used: the
+machine's own, or one unpacked beside the tree. Nothing is installed into the system.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ _LIMIT_S = 300
 _UNPACKERS = 2
 _BINARY = "usr/sbin/asterisk"
 _OLDEST_DAYS = 400
-"""Days past its date at which the index of a mirror is no longer taken."""
+"""Age in days from which a mirror's index is no longer accepted."""
 _EXPIRED = re.compile(r"is expired \(invalid since (?:(\d+)d\b)?")
 
 
 class TreeError(RuntimeError):
-    """The tree could not be made; the text says what failed."""
+    """The tree could not be built; the text says what failed."""
 
 
 async def make_tree(tree: Path, progress: Progress) -> None:
-    """Make `tree`, or wait for another process that is making it.
+    """Build `tree`, or wait for another process that is building it.
 
-    It appears under its name only when complete; a half-made one is removed.
+    It gets its name only when complete; a partial one is removed.
 
     Raises:
         TreeError: neither way worked.
@@ -68,11 +68,11 @@ async def make_tree(tree: Path, progress: Progress) -> None:
 
 
 def _prepare(tree: Path) -> Path | None:
-    """An empty folder to work in; None if the tree has been made meanwhile."""
+    """Return an empty folder to work in; None if another process has built the tree."""
     if tree.is_dir():
         return None
     for stale in tree.parent.glob(f".{tree.name}-*"):
-        shutil.rmtree(stale, ignore_errors=True)  # we hold the lock: whoever began it is dead
+        shutil.rmtree(stale, ignore_errors=True)  # we hold the lock, so its owner is dead
     return Path(tempfile.mkdtemp(prefix=f".{tree.name}-", dir=tree.parent))
 
 
@@ -112,12 +112,13 @@ async def _build(work: Path, progress: Progress) -> None:
 async def _updated(
     apt: list[str], environment: dict[str, str], progress: Progress
 ) -> tuple[str, ...]:
-    """Read the mirror's index; gives what apt has to be told besides for an index past its date.
+    """Read the mirror's index. Returns further apt options if the index has expired.
 
-    A frozen mirror (a dated snapshot, a machine without network) has one. Its signature is checked all
-    the same, and debootstrap does not look at the date either. What an attacker could win by serving an
-    old signed index is an old Asterisk, which listens on loopback and is no part of the system. The
-    option holds for this private apt and this run, and not for an index that is older than `_OLDEST_DAYS`.
+    A frozen mirror (a dated snapshot, a machine without network) has such an index. Its signature
+    is still checked, and debootstrap ignores the date as well. All that an attacker could gain by
+    serving an old signed index is an old Asterisk, which listens on loopback and is not part of the
+    system. The option applies only to this private apt and this run, and not to an index older than
+    `_OLDEST_DAYS`.
     """
     try:
         await _run(*apt, "update", more=environment)
@@ -165,14 +166,14 @@ async def _by_apt(work: Path, source: AptSource, progress: Progress) -> None:
 
 
 def _apt_conf(work: Path, settings: str) -> str:
-    """Our folders, and of the system's settings only how to reach the network: no hooks, no pins."""
+    """Return apt's settings: our folders and the system's network access, no hooks or pins."""
     network = [
         line
         for line in settings.splitlines()
         if line.startswith(("Acquire::http", "Acquire::https", "Acquire::Retries"))
     ]
     machine = re.search(r'^APT::Architecture "([^"]+)"', settings, re.MULTILINE)
-    if machine is not None:  # and no foreign one the machine may have beside it
+    if machine is not None:  # and no foreign architecture the machine may have as well
         network.append(f'APT::Architectures {{ "{machine[1]}"; }};')
     ours = {
         "Dir::State": work / "state",
@@ -205,7 +206,7 @@ async def _by_debootstrap(work: Path, source: AptSource, progress: Progress) -> 
 
 
 async def _debootstrap(work: Path, progress: Progress) -> tuple[str, dict[str, str]]:
-    """The command and its environment: the machine's own, or one fetched with a private apt and unpacked.
+    """Return debootstrap's command and environment: the machine's own, or one fetched and unpacked.
 
     apt checks the signature of the index and the digest of the package; nothing is installed.
 
@@ -237,7 +238,7 @@ async def _debootstrap(work: Path, progress: Progress) -> tuple[str, dict[str, s
 
 
 async def _run(*command: str, more: dict[str, str] | None = None) -> str:
-    """The command's standard output; raises TreeError with the end of what it said."""
+    """Return the command's standard output; raises TreeError with the end of its output."""
     environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", **(more or {})}
     try:
         process = await asyncio.create_subprocess_exec(
@@ -246,7 +247,7 @@ async def _run(*command: str, more: dict[str, str] | None = None) -> str:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # so that it can be ended with its children
+            start_new_session=True,  # so that it can be stopped together with its children
         )
     except FileNotFoundError as error:
         raise TreeError(f"there is no {command[0]} on this machine") from error
@@ -265,7 +266,10 @@ async def _run(*command: str, more: dict[str, str] | None = None) -> str:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End it and its children; debootstrap unmounts what it has mounted if it is asked politely."""
+    """Stop it and its children.
+
+    SIGTERM first, so that debootstrap can unmount what it has mounted.
+    """
     for number, patience_s in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -1,8 +1,8 @@
 """UDP sockets on loopback whose datagrams carry the kernel's arrival time.
 
-A busy event loop reads late. What the laboratory measures must not depend on that, so the socket asks
-the kernel for the time of arrival (`SO_TIMESTAMPNS`, socket(7)) instead of looking at the clock when
-the datagram is read.
+A busy event loop reads late. Measurements must not depend on that, so the socket asks the kernel
+for the time of arrival (`SO_TIMESTAMPNS`, socket(7)) instead of reading the clock when the datagram
+is read.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Wire:
         self._loop.add_reader(self._socket, self._read)
 
     def send(self, data: bytes, to: tuple[str, int]) -> None:
-        """Send one datagram; one that the kernel refuses is lost, as on any network."""
+        """Send one datagram. If the kernel refuses it, it is lost, as on any network."""
         if self._socket.fileno() < 0:
             return
         try:
@@ -51,7 +51,7 @@ class Wire:
             return
 
     def deafen(self) -> None:
-        """Read nothing any more, yet keep the port: datagrams vanish without an ICMP error."""
+        """Stop reading but keep the port, so that datagrams vanish without an ICMP error."""
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
@@ -59,7 +59,7 @@ class Wire:
             self._loop.remove_reader(self._socket)
 
     def close(self) -> None:
-        """Give the port back. Calling it twice does nothing."""
+        """Release the port. A second call does nothing."""
         self.deafen()
         self._socket.close()
 
@@ -75,7 +75,7 @@ class Wire:
             except BlockingIOError:
                 return
             except OSError:
-                continue  # an ICMP error of an earlier send
+                continue  # an ICMP error caused by an earlier send
             self._on_datagram(data, sender, _arrival(extra))
 
     def _listen(self) -> None:
@@ -89,6 +89,6 @@ def _arrival(extra: list[tuple[int, int, bytes]]) -> float:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(value) >= _TIMESPEC.size:
             seconds, nanoseconds = _TIMESPEC.unpack_from(value)
             age = time.time() - (seconds + nanoseconds / 1e9)
-            # A clock set back or forward between arrival and reading must not bend the result.
+            # A change of the system clock between arrival and reading must not distort the result.
             return now - age if 0 <= age < 5 else now
     return now

@@ -1,4 +1,4 @@
-"""The configuration: a folder of YAML files, checked as a whole, as frozen values.
+"""The configuration: a folder of YAML files, validated as a whole and returned as frozen values.
 
 try:
     settings = load(Path("config"), environ=os.environ)

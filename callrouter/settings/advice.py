@@ -1,4 +1,4 @@
-"""Warnings: what is legal but foolish, and what has no effect yet."""
+"""Warnings: settings that are legal but unwise, or have no effect yet."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from callrouter.settings.yamlreader import Items, Section
 
 _COMMENT: Final = re.compile(r"\s+#\S")
 WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
-"""Keys that are read and kept, but that nothing in this version acts on."""
+"""Keys that are read and kept but have no effect in this version."""
 
 
 def advise(root: schema.Root, table: Table, document: Document, now: float | None) -> None:
-    """Add all warnings about a configuration that is right."""
+    """Add all warnings about a valid configuration."""
     _without_effect(root, document)
     _cut_secrets(document)
     _agents(root, table, document)
@@ -46,14 +46,14 @@ def _without_effect(root: schema.Root, document: Document) -> None:
                 found[key].append((section, id_, key))
     for key, ways in found.items():
         if ways:
-            # Once, not for each of ten thousand agents.
+            # One warning, not one for each of ten thousand agents.
             more = f"; {len(ways) - 1} more like this" if len(ways) > 1 else ""
             text = f"{key} is read, but without effect in this version{more}"
             document.warning(ways[0], text, key=True)
 
 
 def _cut_secrets(document: Document) -> None:
-    """Warn of a secret that has a ``#`` after a blank in it: YAML takes the rest for a comment."""
+    """Warn of a secret that contains ``#`` after a space: YAML treats the rest as a comment."""
     for way, value in _secrets(document.root, ()):
         behind = "" if isinstance(value, Substituted) else document.behind(way)
         if behind.startswith(value) and _COMMENT.match(behind[len(value) :]):
@@ -109,7 +109,7 @@ def _shared_phones(table: Table, document: Document) -> None:
 
 
 def _rules(table: Table, document: Document) -> None:
-    """Warn of rules that never apply, because an earlier one takes every call that they would."""
+    """Warn of rules that never apply, because an earlier one matches every call they would."""
     first: dict[object, int] = {}
     everything = None
     for index, rule in enumerate(table.rules):

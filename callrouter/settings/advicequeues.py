@@ -1,4 +1,4 @@
-"""Warnings about queues: what is legal but foolish."""
+"""Warnings about queues: settings that are legal but unwise."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _who_serves(queue: QueueSpec, written: schema.Queue, document: Document) -> 
 
 
 def _unserved(queue: QueueSpec, written: schema.Queue, document: Document) -> None:
-    """Warn of hours without anybody, and of shifts that are never on."""
+    """Warn of open hours without agents, and of shifts that are never active."""
     way: Way = ("queues", queue.id, "shifts")
     taken: week.Parts = []
     nobody: week.Parts = []
@@ -88,11 +88,11 @@ def _unserved(queue: QueueSpec, written: schema.Queue, document: Document) -> No
     if not queue.members:
         nobody += week.without(week.WHOLE, taken)
     is_open = week.WHOLE if queue.hours is None else week.covered(queue.hours)
-    # Without hours it is open on holidays as well, and then no shift is on.
+    # Without hours, the queue is open on holidays too, and then no shift is active.
     if queue.members and not week.without(is_open, taken) and (queue.hours or not written.holidays):
         _behind_shifts(queue, document)
     gaps = week.without(is_open, week.without(week.WHOLE, week.joined(nobody)))
-    # Agents of a later step do serve, if only those who have waited so long.
+    # Agents of a later step do serve the queue, although only callers who have waited that long.
     if any(step.members for step in queue.widen):
         return
     if gaps:
@@ -105,7 +105,7 @@ def _unserved(queue: QueueSpec, written: schema.Queue, document: Document) -> No
 
 
 def _closed_then(on: week.Parts, hours: Hours, way: Way, document: Document) -> None:
-    """Warn of a shift at whose hours the queue is closed."""
+    """Warn of a shift during whose hours the queue is closed."""
     closed = week.without(week.WHOLE, week.covered(hours))
     if not week.without(on, closed):
         text = "this shift never serves: the queue is closed at its hours"
@@ -115,7 +115,7 @@ def _closed_then(on: week.Parts, hours: Hours, way: Way, document: Document) -> 
 
 
 def _behind_shifts(queue: QueueSpec, document: Document) -> None:
-    """Warn of agents whom the shifts keep from ever being rung."""
+    """Warn of agents who can never be rung because of the shifts."""
     way: Way = ("queues", queue.id, "agents")
     hint = f"the shifts of {queue.id} take every hour at which it is open"
     served = {member.agent for shift in queue.shifts for member in shift.members}
@@ -167,14 +167,14 @@ def _holidays(id_: str, written: schema.Queue, document: Document, today: date |
 
 
 def _over(day: date | DayOff, today: date) -> bool:
-    """Whether a holiday will not come again."""
+    """Return whether a holiday is entirely in the past."""
     if isinstance(day, DayOff):
         return not day.yearly and day.last < today
     return day < today
 
 
 def _dials(queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document) -> None:
-    """Warn where `ring_all: dial` has no phones to ring: those that must press 1 are called one by one."""
+    """Warn if `ring_all: dial` has no phones to ring: those with key 1 are called one by one."""
     phones = {
         device.address
         for member in all_members(queue)
@@ -203,7 +203,7 @@ def _announces(id_: str, written: schema.Queue, document: Document) -> None:
 def _skills(
     queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document, asked_by_rule: bool
 ) -> None:
-    """Warn of agents who never have what is asked for, and of a policy that has nothing to go by."""
+    """Warn of agents who never have the required skills, and of a policy without effect."""
     asked = [queue.skills, *(step.skills for step in queue.widen if step.skills is not None)]
     if "skills" in queue.policy and not any(asked) and not asked_by_rule:
         way: Way = ("queues", queue.id, "policy")
@@ -227,7 +227,7 @@ def _skills(
 
 
 def _tables(queue: QueueSpec) -> Iterator[tuple[Way, tuple[MemberSpec, ...], int]]:
-    """The way to each table of agents, its agents, and the number of the step it begins with."""
+    """Yield the path of each table of agents, its agents, and the number of its first step."""
     way: Way = ("queues", queue.id)
     yield (*way, "agents"), queue.members, 0
     for index, shift in enumerate(queue.shifts):
@@ -245,12 +245,12 @@ def _never_serve(
 
 
 def _and_more(names: list[str]) -> str:
-    """One line for a table, which may have hundreds."""
+    """Summarize a list in one line; a table may have hundreds of agents."""
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _place(agent: str, way: Way, document: Document) -> str | int:
-    """Where an agent stands in a table of agents."""
+    """Return the key or index of an agent in a table of agents."""
     written = document.written(*way)
     # Names in a list may be written as numbers.
     listed = [] if isinstance(written, dict) else [str(name) for name in cast(Items, written)]
@@ -262,11 +262,11 @@ def _meets(has: Mapping[str, int], least: Mapping[str, int]) -> bool:
 
 
 def _circles(queues: Mapping[str, QueueSpec]) -> Iterator[tuple[Way, list[str]]]:
-    """Give each circle of overflow once: the way to the target that closes it, and its queues."""
+    """Yield each overflow cycle once: the path to the target that closes it, and its queues."""
     done: set[str] = set()
     for start in queues:
         path: dict[str, int] = {}
-        # A stack of its own, for a chain of overflow can be longer than Python's.
+        # An explicit stack, since an overflow chain can be deeper than Python's recursion limit.
         stack = [] if start in done else [(start, _next(queues, start))]
         path.update((name, 0) for name, _ in stack)
         while stack:

@@ -1,4 +1,4 @@
-"""Warnings of secrets that are easily guessed, and of those that others on the network could read."""
+"""Warnings of secrets that are easy to guess or could be read by others on the network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from callrouter.settings.strength import SECRET_BITS, TOKEN_BITS, why_weak
 
 
 def advise_secrets(root: schema.Root, document: Document) -> None:
-    """Warn of Asterisks that are spoken to in clear, and of weak secrets and tokens."""
+    """Warn of unencrypted links to Asterisk and of weak secrets and tokens."""
     for id_, pbx in root.pbx.items():
         if not isinstance(pbx, schema.Asterisk):
             continue

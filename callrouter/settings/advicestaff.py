@@ -1,4 +1,4 @@
-"""Warnings about queues whose callers would wait for agents who cannot be rung there, or not at that hour."""
+"""Warnings about queues whose callers would wait for agents who cannot be rung there or then."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def advise_staff(root: schema.Root, table: Table, document: Document) -> None:
 
 
 def _entered(pbx: schema.Twilio | object, table: Table) -> frozenset[str] | None:
-    """The queues that callers of a PBX can come to; None: any, for its dialplan decides."""
+    """Return the queues that callers of a PBX can reach; None: any, since its dialplan decides."""
     if not isinstance(pbx, schema.Twilio):
         return None
     found: set[str] = set()
@@ -42,10 +42,10 @@ def _no_phone_there(
     callers: dict[str, frozenset[str] | None],
     document: Document,
 ) -> None:
-    """Warn where none of a queue's agents has a phone on the telephone system of its callers."""
+    """Warn if no agent of a queue has a phone on the PBX of its callers."""
     able = {pbx for member in all_members(queue) for pbx in _pbxes(table, member.agent)}
     if not able:
-        return  # that no agent has a phone at all is said elsewhere
+        return  # another check reports that no agent has a phone at all
     for pbx, entered in callers.items():
         if pbx in able or (entered is not None and queue.id not in entered):
             continue
@@ -64,7 +64,7 @@ def _pbxes(table: Table, agent: str) -> Iterator[str]:
 
 
 def _outside_hours(queue: QueueSpec, table: Table, document: Document) -> None:
-    """Warn of agents none of whose phones ring at an hour at which the queue is open."""
+    """Warn of agents none of whose phones rings at some hour when the queue is open."""
     is_open = week.WHOLE if queue.hours is None else week.covered(queue.hours)
     never: list[str] = []
     for name in dict.fromkeys(member.agent for member in all_members(queue)):

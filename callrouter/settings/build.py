@@ -1,4 +1,4 @@
-"""From what fits the schema to the routing table: names looked up, keys checked against each other."""
+"""Builds the routing table from a document that fits the schema; resolves and checks names."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TWILIO_PHONES = "sip/USER@NAME.sip.twilio.com, client/NAME and numbers"
 
 
 def build_table(root: schema.Root, context: Context) -> Table:
-    """Make the routing table; whatever does not hang together is reported to the document."""
+    """Build the routing table; inconsistencies are reported to the document."""
     extensions = build_extensions(root, context.document)
     agents = {
         id_: _agent(id_, agent, extensions.get(id_, ""), context)
@@ -64,7 +64,7 @@ def build_table(root: schema.Root, context: Context) -> Table:
 
 
 def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: Context) -> None:
-    """Look at the numbers of a Twilio account as they are written: each once, and for a queue that there is."""
+    """Check the numbers of a Twilio account as written: each once, and for an existing queue."""
     way: Way = ("pbx", id_, "numbers")
     written = context.document.written(*way)
     seen: dict[str, Way] = {}
@@ -80,13 +80,13 @@ def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: Context) -
 
 
 def _pauses(root: schema.Root, context: Context) -> dict[str, PauseSpec]:
-    """Make the reasons for pauses; one at most is that of a pause without a reason."""
+    """Build the pause reasons. At most one is the default for a pause without a reason."""
     found: dict[str, PauseSpec] = {}
     default = ""
     for reason, pause in root.pauses.items():
         way: Way = ("pauses", reason)
         written = context.document.written(*way)
-        # A longest that was there and not fit was told of already.
+        # A `longest` that was written but invalid has been reported already.
         limited = isinstance(written, Section) and "longest" in written.at
         if pause.then is not None and not limited:
             text = f"then: {pause.then} says what comes after a length that is not there"
@@ -167,13 +167,13 @@ def _device(
 
 
 def _one_address(way: Way, device: schema.Device, context: Context) -> bool:
-    """Whether a device has exactly one of its ways of being rung; else that is an error."""
+    """Return whether a device has exactly one way of being rung; otherwise report an error."""
     named = {"endpoint": device.endpoint, "dial": device.dial, "number": device.number}
     given = [f"'{key}'" for key, value in named.items() if value]
     if len(given) == 1:
         return True
     at = context.document.written(*way)
-    # One of them may be there, but not fit: that was said already.
+    # One may be present but invalid: that has been reported already.
     if given or not (isinstance(at, Section) and at.at.keys() & named.keys()):
         text = (
             f"{way[-1]} has {' and '.join(given)}" if given else f"{way[-1]} has no phone to ring"
@@ -187,7 +187,7 @@ _SHORTEST_ASK, _LONGEST_ASK = 1.0, 300.0
 
 
 def _accept_within(way: Way, device: schema.Device, context: Context, *, confirm: bool) -> float:
-    """How long key 1 is waited for; one that means nothing or is out of range is reported."""
+    """Return how long to wait for key 1; a setting without effect or out of range is reported."""
     at = (*way, "accept_within")
     within = device.accept_within
     if within is None:
@@ -202,7 +202,7 @@ def _accept_within(way: Way, device: schema.Device, context: Context, *, confirm
 
 
 def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ...]:
-    """Name the PBXes that can ring a device; none, when that is an error (and was reported)."""
+    """Return the PBXes that can ring a device. None can: an error, which is reported."""
     able = tuple(id_ for id_ in context.pbxes if _can_ring(id_, device, context))
     if device.pbx is not None:
         at = (*way, "pbx")
@@ -212,7 +212,7 @@ def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ..
             _say_unable(context, at, context.pbxes[device.pbx], device)
             return ()
         return (device.pbx,)
-    # With a PBX that was refused, or a file unread, nothing can be said.
+    # With an invalid PBX or an unread file, this cannot be decided.
     document = context.document
     if set(context.pbxes) != document.names("pbx") or not document.is_sure_of("pbx"):
         return ()
@@ -234,12 +234,15 @@ def _rung_by(way: Way, device: schema.Device, context: Context) -> tuple[str, ..
 
 
 def dials_numbers(pbx: PbxSettings) -> bool:
-    """Whether a PBX can ring outside numbers."""
+    """Return whether a PBX can ring outside numbers."""
     return not isinstance(pbx, AsteriskSettings) or bool(pbx.dial_number)
 
 
 def _can_ring(id_: str, device: schema.Device, context: Context) -> bool:
-    """Whether a PBX can ring a device. What looks like Twilio's is Twilio's, where there is one."""
+    """Return whether a PBX can ring a device.
+
+    An address in Twilio's form needs Twilio, if configured.
+    """
     pbx = context.pbxes[id_]
     if device.number:
         return dials_numbers(pbx)

@@ -1,4 +1,4 @@
-"""What agents dial, where a site has moved the codes."""
+"""The feature codes, where a site has changed them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from callrouter.settings.problems import quoted
 
 
 def build_codes(root: schema.Root, document: Document) -> PhoneCodes:
-    """Make the codes; two that cannot be told apart are reported."""
+    """Build the codes; two that cannot be told apart are reported."""
     if root.codes is None:
         return PhoneCodes()
     written = {

@@ -1,4 +1,4 @@
-"""What every step from the schema to the routing table needs."""
+"""The context shared by all steps from the schema to the routing table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _read = lru_cache(maxsize=1024)(parse_spans)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The document to report to, the names there are, and the zone that hours are in."""
+    """The document for reports, the known names, and the time zone of hours."""
 
     document: Document
     nearest: Nearest
@@ -29,9 +29,9 @@ class Context:
     zone: tzinfo
 
     def knows(self, section: str, name: str, way: Way, what: str, *, key: bool = False) -> bool:
-        """Whether `section` has `name`; if not, that is reported at `way`.
+        """Return whether `section` has `name`; if not, report that at `way`.
 
-        Silent when a file or the section could not be read, for it may be there.
+        Reports nothing if a file or the section could not be read, since the name may be there.
         """
         names = self.document.names(section)
         if name in names or not self.document.is_sure_of(section):
@@ -41,7 +41,7 @@ class Context:
         return False
 
     def within(self, timezone: str | None, way: Way) -> Context:
-        """The same for what has a time zone of its own, if it has one."""
+        """Return this context, or a copy with its own time zone if one is given."""
         if timezone is None:
             return self
         zone = find_zone(timezone, (*way, "timezone"), self.document, self.nearest)
@@ -50,7 +50,7 @@ class Context:
     def hours(
         self, texts: Mapping[Way, str], holidays: Collection[date | DayOff] = frozenset()
     ) -> Hours | None:
-        """Read days and times, each with the way to it, as one; None when they are wrong, or none."""
+        """Parse days and times, each with its path, into one value; None if invalid or absent."""
         spans: set[Span] = set()
         wrong = False
         for way, text in texts.items():
@@ -66,7 +66,7 @@ class Context:
 
 
 def is_damaged(written: object) -> bool:
-    """Whether something in a value, or deeper, was found bad and taken out (and was reported)."""
+    """Return whether an invalid part of a value, at any depth, was removed (and reported)."""
     if isinstance(written, Section):
         return bool(written.at.keys() - written.keys()) or any(map(is_damaged, written.values()))
     return isinstance(written, Items) and (written.thinned or any(map(is_damaged, written)))
@@ -74,7 +74,7 @@ def is_damaged(written: object) -> bool:
 
 def _why(written: object, error: ValueError) -> str:
     if isinstance(written, Substituted):
-        # The parser would quote a part of what must not be shown.
+        # The parser would quote part of a value that must not be shown.
         return f"{quoted(written.written)} is not days and times, such as 'mon-fri 09:00-17:30'"
     why = str(error)
     return why if why.isprintable() and len(why) < 200 else "not days and times"

@@ -1,4 +1,4 @@
-"""The address of a PostgreSQL database, read strictly. No message has a password in it."""
+"""The address of a PostgreSQL database, parsed strictly. No message contains a password."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _KEYS: Final = frozenset(
         *("require_auth", "krbsrvname"),
     }
 )
-"""What libpq takes after the ``?`` (PostgreSQL 16, "Connection Strings")."""
+"""The options libpq accepts after ``?`` (PostgreSQL 16, "Connection Strings")."""
 _SSL: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.%-]*)(?::(?P<port>[^:]*))?")
 _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def check_database(root: schema.Root, document: Document, nearest: Nearest) -> None:
-    """Report what is wrong with the address of a PostgreSQL database."""
+    """Report mistakes in the address of a PostgreSQL database."""
     url = root.database
     if not url.startswith(POSTGRESQL):
         return
@@ -48,7 +48,7 @@ def check_database(root: schema.Root, document: Document, nearest: Nearest) -> N
 
 
 def _parts(url: str) -> tuple[str, str, str, str]:
-    """Who, where, which database, and the rest, as written."""
+    """Return the user part, the host part, the database and the rest, as written."""
     rest, _, query = url.removeprefix(POSTGRESQL).partition("?")
     places, _, name = rest.partition("/")
     who, _, places = places.rpartition("@")
@@ -56,7 +56,7 @@ def _parts(url: str) -> tuple[str, str, str, str]:
 
 
 def _faults(url: str, nearest: Nearest) -> Iterator[tuple[str, str]]:
-    """What is wrong, and what would be right."""
+    """Yield what is wrong and what would be right."""
     who, places, name, query = _parts(url)
     example = "postgresql://USER:PASSWORD@HOST/DATABASE"
     if re.search(r"[\s\x00-\x1f\x7f#]", url) or _BROKEN.search(url):
@@ -78,7 +78,7 @@ def _faults(url: str, nearest: Nearest) -> Iterator[tuple[str, str]]:
         yield "the name of the database has a /", example
     for key, value in given:
         if key not in _KEYS:
-            # Not quoted: with a ? in the password, this is a part of it.
+            # Not quoted: if the password contains a ?, this is part of it.
             hint = nearest.hint(key, tuple(sorted(_KEYS))) or "in a password, write %3F for ?"
             yield "an option behind the ? is not known", hint
         elif key == "sslmode" and value not in _SSL:
@@ -91,7 +91,7 @@ def _faults(url: str, nearest: Nearest) -> Iterator[tuple[str, str]]:
 def _place(place: str) -> Iterator[tuple[str, str]]:
     found = _PLACE.fullmatch(place)
     if found is None:
-        # Not quoted: with a / or @ in the password, this is a part of it.
+        # Not quoted: if the password contains a / or @, this is part of it.
         yield (
             "the host can't be read",
             "a name or an address; in a password, %2F for / and %40 for @",
@@ -103,7 +103,7 @@ def _place(place: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_open(url: str) -> bool:
-    """Whether the link goes to another machine without proof of which."""
+    """Return whether the link goes to another machine without verifying its identity."""
     _, places, _, query = _parts(url)
     given = dict(parse_qsl(query))
     if given.get("sslmode") == "verify-full" or "service" in given:

@@ -1,4 +1,4 @@
-"""What one configuration changes against another, in the words of a supervisor."""
+"""Describes the differences between two configurations in a supervisor's words."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _Value = TypeVar("_Value")
 
 
 MOST_LINES: Final = 1_000
-"""Changes of one reading that are told one by one, in answers, in the log and in the history."""
+"""Maximum number of changes listed individually, in answers, in the log and in the history."""
 
 
 def bounded(lines: Sequence[str]) -> tuple[str, ...]:
-    """The first `MOST_LINES` of the changes, and how many more there are."""
+    """Return the first `MOST_LINES` changes, and how many more there are."""
     more = len(lines) - MOST_LINES
     return tuple(lines) if more <= 0 else (*lines[:MOST_LINES], f"and {more} more changes")
 
 
 def changes(old: Settings, new: Settings) -> list[str]:
-    """Say what differs between two configurations, one line per change; nothing: an empty list.
+    """Return the differences between two configurations, one line per change; none: an empty list.
 
-    What the running daemon takes up only when it is started anew ends in ``(needs a restart)``. No
-    secret is shown, and of a phone number not more than its country and its last 3 digits. What makes
-    no difference, such as the order of agents where the policy does not go by it, is left out.
+    A change that the running daemon cannot apply ends in ``(needs a restart)``. Secrets are not
+    shown, and of a phone number at most the country and the last 3 digits. Differences without
+    effect are left out, such as the order of agents if the policy ignores it.
     """
     old, lines = settings_under_new_names(old, new)
     return [
@@ -69,7 +69,7 @@ def _agents(old: Settings, new: Settings) -> Iterator[str]:
         else:
             yield from _agent(before[id_], after[id_])
     for id_ in differing(old.pins, new.pins):
-        # That somebody who comes or goes has a PIN is nothing of its own.
+        # Adding or removing an agent already implies the PIN.
         if id_ in before and id_ in after:
             yield f"{id_}: PIN {_how(id_, old.pins, new.pins)}"
 
@@ -116,7 +116,7 @@ def _devices(old: AgentSpec, new: AgentSpec) -> Iterator[str]:
 def _device(what: str, old: DeviceSpec, new: DeviceSpec) -> Iterator[str]:
     if old.address != new.address:
         before, after = _address(old), _address(new)
-        # What differs may be masked.
+        # The difference may be in the masked part.
         yield f"{what} {before} -> {after}" if before != after else f"{what}: number changed"
     if old.pbxes != new.pbxes:
         yield f"{what}: pbx {', '.join(old.pbxes)} -> {', '.join(new.pbxes)}"
@@ -229,12 +229,12 @@ def _site(old: Settings, new: Settings) -> Iterator[str]:
     for id_ in differing(old.users, new.users):
         yield from _user(id_, old, new)
     if old.database != new.database:
-        # Its address may carry a password.
+        # Its address may contain a password.
         yield f"database changed{_RESTART}"
 
 
 def _zone_rules(old: Table, new: Table) -> Iterator[str]:
-    """The system's rules for a time zone have changed, and not what the files say."""
+    """Yield a line if the system's rules for a time zone have changed but the files have not."""
     before, after = ({str(zone): zone for zone in _zones(table)} for table in (old, new))
     for name, zone in after.items():
         if name in before and before[name] is not zone:

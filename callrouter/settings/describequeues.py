@@ -1,4 +1,4 @@
-"""What changes in queues: their rules, who serves them, when, and after what wait."""
+"""Describes changes in queues: their rules, members, hours and escalation steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from callrouter.settings.differences import counted, differing, mapping_lines, m
 from callrouter.settings.queues import all_members
 
 _ORDERED: Final = frozenset({"linear", "round-robin"})
-"""Policies that go by the order in the file."""
+"""Policies that depend on the order in the file."""
 
 
 def _duration(seconds: float | None) -> str:
@@ -77,13 +77,13 @@ _KEYS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
     ("announce", _announce),
     ("dial", _ring_all),
 )
-"""The keys with one value, and how it is written."""
+"""Keys with a single value, and how to format it."""
 _WRITTEN: Final = {"dial": "ring_all"}
-"""Keys that are called otherwise in the files."""
+"""Attributes that have another name in the files."""
 
 
 def queue_changes(old: Table, new: Table) -> Iterator[str]:
-    """Give a line for every change in the queues."""
+    """Yield a line for every change in the queues."""
     for id_ in differing(old.queues, new.queues):
         if id_ not in new.queues:
             yield f"queue {id_} is gone; it serves those who wait in it"
@@ -126,7 +126,7 @@ def _members(
         elif agent in after:
             yield f"{agent} moves from priority {before[agent]} to {after[agent]} in {where}"
         elif agent in table.agents:
-            # Of one who is gone altogether that is said once.
+            # The removal of the agent has its own line.
             yield f"{agent} leaves {where}"
 
 
@@ -140,7 +140,7 @@ def _holidays(old: QueueSpec, new: QueueSpec) -> Iterator[str]:
 
 
 def all_hours(queue: QueueSpec) -> Iterator[Hours]:
-    """The hours of a queue and of its shifts."""
+    """Yield the hours of a queue and of its shifts."""
     if queue.hours is not None:
         yield queue.hours
     for shift in queue.shifts:
@@ -171,7 +171,10 @@ def _order(
 
 
 def _by_hours(shifts: Sequence[ShiftSpec]) -> dict[str, ShiftSpec]:
-    """Shifts by their hours; of the same hours only the first is ever on."""
+    """Return shifts by their hours.
+
+    Of several with the same hours, only the first is ever active.
+    """
     found: dict[str, ShiftSpec] = {}
     for shift in shifts:
         found.setdefault(wording.hours(shift.hours.spans), shift)

@@ -1,4 +1,4 @@
-"""What changes in the rules for calls on arrival."""
+"""Describes changes in the rules for arriving calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WHEN: Final = ("caller", "called", "queue", "waiting", "hours", "tag")
 
 
 def rule_changes(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[str]:
-    """Give a line for every change; a rule is known by its name."""
+    """Yield a line for every change. Rules are matched by name."""
     before, after = ({rule.name: rule for rule in rules} for rules in (old, new))
     for name in differing(before, after):
         if name not in after:
@@ -46,7 +46,7 @@ def _whole(rule: Rule) -> str:
 
 
 def _parts(rule: Rule) -> dict[str, str]:
-    """What is asked for and what is changed, in words; only what is there."""
+    """Return the conditions and effects of a rule in words; only those that are set."""
     parts = {
         "caller": _numbers(rule.callers),
         "called": _numbers(rule.called),

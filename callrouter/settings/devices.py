@@ -1,4 +1,4 @@
-"""What a device's phone is, as the PBX that rings it has it: spelling, states, and who may answer."""
+"""Validates a device's phone for the PBX that rings it: spelling, state source, who may answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from callrouter.settings.result import AsteriskSettings, TwilioSettings
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A device's endpoint in its right spelling (empty: a number), and what `state` names."""
+    """A device's endpoint in its canonical spelling (empty: a number), and what `state` names."""
 
     endpoint: str
     may_forward: bool
@@ -24,7 +24,7 @@ class Phone:
 def read_phone(
     way: Way, device: schema.Device, pbxes: tuple[str, ...], context: Context
 ) -> Phone | None:
-    """Read what a device rings; None: it does not hold together, and that was reported."""
+    """Return what a device rings; None: it is inconsistent, which has been reported."""
     written = device.endpoint or device.dial or ""
     states = _states(way, device, context)
     if states is None or not _fits_together(way, device, context):
@@ -37,7 +37,7 @@ def read_phone(
         if written.startswith(("sip/", "client/")) and not any(
             _is(pbx, AsteriskSettings, context) for pbx in pbxes
         ):
-            return Phone(written, False, states)  # the simulated one rings Twilio's phones too
+            return Phone(written, False, states)  # the simulated PBX rings Twilio's phones too
         at = (*way, "endpoint" if device.endpoint else "dial")
         context.document.error(_where(way, at, context), f"{quoted(written)} {fault}", "")
         return None
@@ -53,7 +53,7 @@ def _is(pbx: str, kind: type, context: Context) -> bool:
 
 
 def _where(way: Way, at: Way, context: Context) -> Way:
-    """The place of a device's address, which may be all that is written of it."""
+    """Return the place of a device's address, which may be its only setting."""
     return at if context.document.written(*at) is not None else way
 
 

@@ -1,4 +1,4 @@
-"""What is common to all descriptions of changes."""
+"""Helpers shared by all descriptions of changes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 
 def differing(old: Mapping[_Key, object], new: Mapping[_Key, object]) -> list[_Key]:
-    """Name what is not the same in both: first what was there, in its order, then what is new."""
+    """Return the keys whose values differ: first those of `old` in order, then the new ones."""
     found = [key for key, value in old.items() if key not in new or new[key] != value]
     return found + [key for key in new if key not in old]
 
 
 def mapping_lines(what: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
-    """Give lines such as ``alice: skill french 2 -> 3``."""
+    """Yield lines such as ``alice: skill french 2 -> 3``."""
     for key in differing(old, new):
         if key not in old:
             yield f"{what} {key} {new[key]} added"
@@ -27,11 +27,11 @@ def mapping_lines(what: str, old: Mapping[str, object], new: Mapping[str, object
 
 
 def moved(old: Sequence[_Key], new: Sequence[_Key]) -> list[tuple[_Key, bool]]:
-    """Give the fewest moves that put what is common to both in its new order; True: up.
+    """Return the fewest moves that bring the common keys into their new order; True: up.
 
-    All that is on the longest rising line of old places has stayed (patience sorting, as in Aldous and
-    Diaconis, "Longest increasing subsequences", 1999). Of several such lines the one with the lowest
-    places stays, so that of two that changed places one moved up.
+    The keys on the longest increasing subsequence of old positions have stayed (patience sorting,
+    see Aldous and Diaconis, "Longest increasing subsequences", 1999). Of several such subsequences,
+    the one with the lowest positions is used, so that after a swap of two keys, one has moved up.
     """
     place = {key: index for index, key in enumerate(old)}
     common = [key for key in new if key in place]
@@ -55,5 +55,5 @@ def moved(old: Sequence[_Key], new: Sequence[_Key]) -> list[tuple[_Key, bool]]:
 
 
 def counted(things: Sized, what: str) -> str:
-    """``1 agent``, ``3 agents``."""
+    """Return ``1 agent``, ``3 agents``."""
     return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Durations: ``20s``, ``5m``, ``1h30m``, ``7d``, ``250ms``; a bare number is seconds."""
+"""Durations: ``20s``, ``5m``, ``1h30m``, ``7d``, ``250ms``; a bare number means seconds."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LONGEST_DAYS: Final = 366
 
 
 def parse_duration(value: object) -> float:
-    """Give the seconds of a duration as written in a file.
+    """Return the seconds of a duration as written in a file.
 
-    Units go from large to small, each at most once. Bounds are the caller's to check, but for this: a
-    text cannot be negative.
+    Units go from large to small, each at most once. The caller checks bounds; a text cannot be
+    negative.
 
     Raises:
         ValueError: it is not a duration.
@@ -36,5 +36,5 @@ def parse_duration(value: object) -> float:
     if not _WHOLE.fullmatch(value):
         raise ValueError("not a duration")
     parts = _PART.findall(value)
-    # Milliseconds are divided, not multiplied: 300 / 1000 is 0.3, 300 * 0.001 is not.
+    # Divide milliseconds instead of multiplying: 300 / 1000 is 0.3, 300 * 0.001 is not.
     return sum(float(n) / 1000 if unit == "ms" else float(n) * _SECONDS[unit] for n, unit in parts)

@@ -1,7 +1,7 @@
-"""Runs the schema over a document, and says in a person's words what does not fit.
+"""Validates a document against the schema and explains in plain words what does not fit.
 
-What is wrong is taken out and the rest is looked at again, until it fits: so one run finds all that is
-wrong, also what only shows across keys.
+Invalid parts are removed and the rest is validated again until it fits. So one run finds all
+mistakes, including those that only show across keys.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PBX_SHAPES: Final[dict[str, type[BaseModel]]] = {
     "simulated": schema.Simulated,
 }
 
-# What stands at a path; "*" is any name or index.
+# The model of each path; "*" is any name or index.
 _SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     (): schema.Root,
     ("http",): schema.Http,
@@ -93,16 +93,16 @@ _KEY_OF: Final = {
 
 
 def fit(document: Document, nearest: Nearest) -> schema.Root | None:
-    """Give what of the document fits the schema; all that does not is reported and taken out.
+    """Return the valid part of the document; everything else is reported and removed.
 
-    None when what is wrong cannot be taken out.
+    None if an invalid part cannot be removed.
     """
     with at_home(_region(document.root)):
         return _fit(document, nearest)
 
 
 def _region(root: object) -> object:
-    """The home country of numbers, as it stands in the files, which are not known to be right yet."""
+    """Return the home country of numbers as written; the files are not validated yet."""
     numbers = root.get("numbers") if isinstance(root, dict) else None
     return numbers.get("region") if isinstance(numbers, dict) else None
 
@@ -120,7 +120,7 @@ def _fit(document: Document, nearest: Nearest) -> schema.Root | None:
 
 
 def _report(document: Document, nearest: Nearest, error: Any) -> Way:
-    """Report one of pydantic's errors; gives the way to what must go."""
+    """Report one of pydantic's errors. Returns the path of the part to remove."""
     loc = tuple(part for part in error["loc"] if part not in shape.TAGS)
     kind, value = error["type"], error["input"]
     if kind == "missing":
@@ -149,7 +149,7 @@ def _report(document: Document, nearest: Nearest, error: Any) -> Way:
 
 def _missing(document: Document, loc: Way) -> Way:
     owner = document.written(*loc[:-1])
-    # A key that is written but was found bad already is not missing.
+    # A key that was written but found invalid is not missing.
     if not (isinstance(owner, Section) and loc[-1] in owner.at):
         text = f"{_subject(loc[:-1])} has no {quoted(str(loc[-1]))}"
         document.error(loc[:-1], text, f"add a line '{loc[-1]}: …'", key=True)
@@ -189,7 +189,7 @@ def _wrong_driver(document: Document, nearest: Nearest, loc: Way, value: object)
         document.error(loc, f"{_subject(loc)} must be a mapping{_not(loc, value)}")
     elif driver is None:
         _missing(document, (*loc, "driver"))
-        # Without a driver its keys were not looked at; the driver itself may be mistyped.
+        # Without a driver its keys were not checked; the driver itself may be mistyped.
         either = {key for shape_ in _PBX_SHAPES.values() for key in shape_.model_fields}
         for key in value.keys() - either:
             _unknown_key(document, nearest, (*loc, key))
@@ -201,7 +201,7 @@ def _wrong_driver(document: Document, nearest: Nearest, loc: Way, value: object)
 
 
 def _pattern(loc: Way) -> tuple[str, ...]:
-    """The path with "*" for the names that users give."""
+    """Return the path with "*" in place of names chosen by users."""
     free = {("pbx", 1), ("users", 1), ("agents", 1), ("agents", 3), ("pauses", 1), ("queues", 1)}
     return tuple(
         "*" if isinstance(part, int) or (loc[0], depth) in free else part
@@ -239,7 +239,7 @@ def _container(kind: str, loc: Way) -> str:
 
 
 def _not(loc: Way, value: object) -> str:
-    """``, not 'x'``; nothing for secrets."""
+    """Return ``, not 'x'``; nothing for secrets."""
     return "" if _is_secret(loc) or _is_misplaced(loc, value) else f", not {_shown(value)}"
 
 
@@ -252,10 +252,10 @@ def _is_misplaced(loc: Way, value: object) -> bool:
 
 
 def _is_secret(loc: Way) -> bool:
-    """Whether what stands at a path may be, or may have been meant as, a secret."""
+    """Return whether the value at a path is, or may have been meant as, a secret."""
     keys = [part for part in loc if isinstance(part, str)]
-    # An item of a list of tokens that is no mapping is a token without its key, and what stands in the place of
-    # a user is a password.
+    # An item in a list of tokens that is not a mapping may be a token without its key. In place of
+    # a user there may be a password.
     if len(loc) == 2 and loc[0] == "users":
         return True
     return any(map(is_secret, set(keys) - CONTAINERS)) or bool(keys and keys[-1] in CONTAINERS)
@@ -281,8 +281,8 @@ def _as_name(text: str) -> str:
 
 
 def _take_out(root: Section, ways: Iterable[Way]) -> bool:
-    """Take the values at `ways` out; True when at least one was there."""
-    lists: dict[int, Items] = {}  # each once: a list may have ten thousand bad items
+    """Remove the values at `ways`; True if at least one existed."""
+    lists: dict[int, Items] = {}  # rebuild each list once: it may have ten thousand bad items
     done = False
     for way in ways:
         owner: object = root
@@ -299,7 +299,7 @@ def _take_out(root: Section, ways: Iterable[Way]) -> bool:
             owner[last] = _GONE
             lists[id(owner)] = owner
             done = True
-    # Only now, so that the other ways' indexes stayed right.
+    # Only now, so that the indexes in other paths stayed valid.
     for items in lists.values():
         kept = [i for i, item in enumerate(items) if item is not _GONE]
         items.thinned = True

@@ -1,4 +1,4 @@
-"""What each agent keys in, with their PIN, at phones that are not theirs."""
+"""The extension that each agent enters with their PIN at other phones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MOST_DIGITS = 12
 
 
 def build_extensions(root: schema.Root, document: Document) -> dict[str, str]:
-    """The extensions of those agents who have one.
+    """Return the extensions of the agents who have one.
 
-    Without `extension` it is the digits in the name of the agent's first phone of a PBX. Where several
-    would come to the same by that, as with a phone that is shared, none of them has it.
+    Without `extension`, it is the digits in the name of the agent's first phone on a PBX. If
+    several agents would get the same one that way, as with a shared phone, none of them has it.
     """
     agents = {id_: agent for id_, agent in root.agents.items() if agent.enabled}
     found: dict[str, str] = {}
@@ -43,7 +43,7 @@ def _of_phone(agent: schema.Agent) -> str:
     for device in agent.devices.values():
         endpoint = device if isinstance(device, str) else device.endpoint or device.dial
         if endpoint:
-            name = endpoint.partition("/")[2].partition("@")[0]  # not the digits of a trunk's name
+            name = endpoint.partition("/")[2].partition("@")[0]  # not the digits in a trunk's name
             digits = re.sub("[^0-9]", "", name)
             return digits if len(digits) <= _MOST_DIGITS else ""
     return ""

@@ -1,4 +1,4 @@
-"""What callrouter needs only in part of its installations, whether it is here, and how to get it."""
+"""Optional dependencies: whether they are installed, and how to install them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ REQUIREMENTS: Final = {
     "twilio": "twilio>=9.13,<10",
     "fast": "uvloop>=0.21",
 }
-"""What each extra of the package installs, as pyproject.toml has it."""
+"""Requirements of each extra of the package, as in pyproject.toml."""
 _MODULES: Final = {"postgres": "psycopg", "twilio": "twilio", "fast": "uvloop"}
 
 
 def lacks(extra: str) -> str:
-    """What of an extra is not installed, in words; empty when it can be used."""
+    """Return what is missing of an extra, in words; empty if it is usable."""
     if find_spec(_MODULES[extra]) is None:
         return f"{_MODULES[extra]}, which is not installed here"
     if extra == "postgres" and not _has_libpq():
@@ -27,18 +27,18 @@ def lacks(extra: str) -> str:
 
 
 def _has_libpq() -> bool:
-    """Whether psycopg finds the library of PostgreSQL: inside a wheel, or the machine's."""
+    """Return whether psycopg finds libpq, in its wheel or on the system."""
     if find_spec("psycopg_binary") is not None or find_spec("psycopg_c") is not None:
         return True
     return ctypes.util.find_library("pq") is not None
 
 
 def remedy(extra: str) -> str:
-    """The command that installs an extra into the environment that runs now."""
+    """Return the command that installs an extra into the running environment."""
     return f"{shlex.quote(sys.executable)} -m pip install '{REQUIREMENTS[extra]}'"
 
 
 def installed() -> str:
-    """The extras of this installation as pip takes them: ``[postgres,twilio]``, or nothing."""
+    """Return the installed extras in pip's notation: ``[postgres,twilio]``, or nothing."""
     found = [extra for extra in REQUIREMENTS if not lacks(extra)]
     return f"[{','.join(found)}]" if found else ""

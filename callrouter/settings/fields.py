@@ -1,6 +1,6 @@
-"""The kinds of single values: what each may be, and how a person is told.
+"""The types of single values: what is allowed, and how to explain it to a person.
 
-Every kind ends in `Expected`, so that pydantic's own wording never reaches anybody.
+Every type ends in `Expected`, so that users never see pydantic's own wording.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _DAY: Final = 86400
 class Expected:
     """Replaces any error of a value by ``phrase``, as in "priority must be `phrase`, not 0".
 
-    `kind` says how to mend the usual mistakes: ``text`` (quotes are missing), ``int`` (quotes or
-    leading zeros too many), or another that `hints.value` knows, or the choices joined by ``|``.
+    `kind` selects the hints for common mistakes: ``text`` (missing quotes), ``int`` (superfluous
+    quotes or leading zeros), another kind known to `hints.value`, or the choices joined by ``|``.
     """
 
     def __init__(self, phrase: str, kind: str = "text") -> None:
@@ -47,14 +47,14 @@ class Expected:
 
 
 def _number_from_outside(value: object) -> object:
-    """A ``${NAME}`` is always text; for a number its digits will do."""
+    """``${NAME}`` always yields text; accept digits where a number is expected."""
     if isinstance(value, Substituted) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     return value
 
 
 def _name_of_digits(value: object) -> object:
-    """An agent called ``1001`` may stand in a list without quotes."""
+    """An agent called ``1001`` may be written without quotes in a list."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -146,7 +146,7 @@ LastAgent = Annotated[
     WithJsonSchema({"anyOf": [*_DURATION_SCHEMA["anyOf"], {"const": "never"}]}),
 ]
 
-# What the days and times are is read later, where what is wrong can be said more exactly.
+# Days and times are parsed later, where mistakes can be explained more precisely.
 HoursText = Annotated[
     str,
     Field(min_length=1, max_length=1000),
@@ -167,10 +167,10 @@ _LEAP: Final = 2024
 
 
 def _holiday(value: object) -> object:
-    """Days off; what is none is refused by what it is.
+    """Return a day off; anything else is rejected for what it is.
 
     Raises:
-        ValueError: it is no day of the calendar, or ends before it begins.
+        ValueError: it is not a calendar day, or ends before it begins.
     """
     found = _HOLIDAY.fullmatch(value) if isinstance(value, str) else None
     if found is None:
@@ -193,7 +193,7 @@ def _holiday(value: object) -> object:
 
 
 def _day(text: str) -> date:
-    """A day; of one without a year that of a leap year, so that 29 February is one."""
+    """Return a day; one without a year is placed in a leap year, so that 29 February is valid."""
     return date.fromisoformat(text if len(text) > len("12-25") else f"{_LEAP}-{text}")
 
 
@@ -213,19 +213,19 @@ Holiday = Annotated[
     WithJsonSchema({"type": "string", "pattern": _HOLIDAY_PATTERN}),
 ]
 
-# No & , ; | $ { } ( ) quotes or blanks: each means something in a dial string or to AMI.
+# No & , ; | $ { } ( ) quotes or spaces: each has a meaning in a dial string or in AMI.
 Endpoint = Annotated[
     str,
     Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9*+_.][A-Za-z0-9._@+*:/-]{0,119}$"),
     Expected("a phone such as PJSIP/1001 (letters, digits and . _ @ + - * after the /)", "phone"),
 ]
-# What a device's state may be is read later, where what is wrong can be said more exactly.
+# A device's state source is parsed later, where mistakes can be explained more precisely.
 StateSource = Annotated[
     str,
     Field(min_length=1, max_length=160),
     Expected("a state such as hint:1001@ext-local or Custom:DND1001"),
 ]
-# Printable, and none of what would end the quoted value of a Variable header.
+# Printable, without characters that would end the quoted value of a Variable header.
 AlertInfo = Annotated[
     str,
     Field(pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$"),
@@ -264,7 +264,7 @@ PhoneNumber = Annotated[
     Expected("an international number such as +447700900123, or a national one of numbers.region"),
     WithJsonSchema({"type": "string", "pattern": WRITTEN_NUMBER}),
 ]
-"""In E.164 once it is read."""
+"""E.164 after parsing."""
 Comparison = Annotated[
     str,
     BeforeValidator(_name_of_digits),
@@ -291,7 +291,7 @@ ApiKeySid = Annotated[
     Field(pattern="^SK[0-9a-f]{32}$"),
     Expected("the SID of an API key (SK and 32 characters 0-9 a-f)"),
 ]
-# What Twilio signs; without TLS everyone on the way could read a signature and use it again.
+# Twilio signs this URL. Without TLS, an eavesdropper could read a signature and reuse it.
 PublicUrl = Annotated[
     str,
     Field(
@@ -300,7 +300,7 @@ PublicUrl = Annotated[
     ),
     Expected("an address such as https://calls.example.com"),
 ]
-# How browsers reach us. In a network of one's own that may be without TLS.
+# Our URL for browsers. On a private network it may be without TLS.
 SiteUrl = Annotated[
     str,
     Field(pattern=r"^https?://[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"),

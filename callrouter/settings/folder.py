@@ -1,4 +1,4 @@
-"""The files of a configuration folder, read into one document that knows where everything stands."""
+"""Reads a configuration folder into one document that knows the place of every value."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _UNPRINTABLE = re.compile(
 _BREAK = re.compile("\r\n|\r|\n")
 
 Way: TypeAlias = tuple[str | int, ...]
-"""The way to a value: ``("queues", "support", "agents", "bob")``."""
+"""The path to a value: ``("queues", "support", "agents", "bob")``."""
 
 
 @dataclass(slots=True)
 class Document:
     """All sections of all files.
 
-    `complete` is False when a file could not be read: names may then seem to be missing.
+    `complete` is False if a file could not be read: names may then seem to be missing.
     """
 
     findings: Findings
@@ -54,21 +54,21 @@ class Document:
         self.findings.error(*self._place(path, key), *self._discreet(path, text, hint))
 
     def warning(self, path: Way, text: str, hint: str = "", *, key: bool = False) -> None:
-        """Report something legal but foolish."""
+        """Report something legal but unwise."""
         self.findings.warning(*self._place(path, key), *self._discreet(path, text, hint))
 
     def line(self, path: Way) -> str:
-        """Where the key of `path` stands: ``agents.yaml:12``."""
+        """Return the place of the key of `path`: ``agents.yaml:12``."""
         source, line, _ = self._place(path, key=True)
         return f"{source.name}:{line}"
 
     def behind(self, path: Way) -> str:
-        """The rest of the line from where the value of `path` begins."""
+        """Return the rest of the line from the start of the value of `path`."""
         source, line, column = self._place(path, key=False)
         return source.lines[line - 1][column - 1 :] if 0 < line <= len(source.lines) else ""
 
     def written(self, *path: str | int) -> object:
-        """Give the value at `path`, or None."""
+        """Return the value at `path`, or None."""
         value: object = self.root
         for part in path:
             if isinstance(value, Section):
@@ -80,20 +80,20 @@ class Document:
         return value
 
     def names(self, section: str) -> frozenset[str]:
-        """All names written in a section, also those whose value is not usable."""
+        """Return all names written in a section, including those with unusable values."""
         if section not in self._names:
             found = self.root.get(section)
             written = found.at if isinstance(found, Section) else ()
-            # One that is no name cannot be what somebody meant.
+            # An invalid name cannot be the one that was meant.
             self._names[section] = frozenset(filter(_NAME.fullmatch, written))
         return self._names[section]
 
     def is_sure_of(self, section: str) -> bool:
-        """Whether `names` of a section are all there are."""
+        """Return whether `names` of a section is complete."""
         return self.complete and (section in self.root or section not in self.root.at)
 
     def take_apart(self) -> None:
-        """Drop what was written, piece by piece: see `loader._take_apart`. Places are known no more."""
+        """Free the document piece by piece: see `loader._take_apart`. Places are lost."""
         for section in (*self.root.values(), self.root):
             if isinstance(section, Section):
                 while section:
@@ -121,7 +121,7 @@ class Document:
         value = self.written(*path)
         if isinstance(value, Substituted) and value:
             parts = [(quoted(value), quoted(value.written)), (value, value.written)]
-            # "queue:sales" is also spoken of as "sales".
+            # "queue:sales" may also be mentioned as "sales".
             rest, written = value.partition(":")[2], value.written.partition(":")[2]
             parts += [(quoted(rest), quoted(written or value.written))] if rest else []
             for secret, shown in parts:
@@ -130,9 +130,9 @@ class Document:
 
 
 def read_folder(folder: Path, substitute: Substituter, findings: Findings) -> Document:
-    """Read every ``*.yaml`` and ``*.yml`` of `folder`; what is wrong goes to `findings`.
+    """Read every ``*.yaml`` and ``*.yml`` of `folder`; mistakes go to `findings`.
 
-    Names that begin with a dot (editors' locks and swap files) are passed over.
+    Names that start with a dot (lock and swap files of editors) are ignored.
     """
     document = Document(findings)
     whole = Source(str(folder), [])
@@ -221,7 +221,7 @@ def _decode(raw: bytes, source: Source, findings: Findings) -> str | None:
 
 
 def readers(path: Path, error: Exception) -> str:
-    """Who may read a file or folder that we may not; empty where the reason is another one."""
+    """Say who may read a file or folder that we may not; empty if that is not the reason."""
     if not isinstance(error, PermissionError):
         return ""
     try:

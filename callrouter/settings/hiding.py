@@ -1,10 +1,10 @@
-"""What of a line of a file, or of a text from one, may be shown: nothing that may be a secret.
+"""Decides how much of a line or text from a file may be shown: nothing that could be a secret.
 
-A person who mistypes the key of a secret has still written the secret behind it. So a line is cut off
-behind every word that looks like such a key, with a colon or without, and a line that may go on with the
-value of one above it is not shown at all. Rather too much is hidden than too little.
+If the key of a secret is mistyped, the secret still follows it. So a line is cut off after every
+word that resembles such a key, with or without a colon, and a line that may continue the value of a
+line above is not shown at all. It is better to hide too much than too little.
 
-Every search is linear in the length of a line, and long lines are not looked at: see `LONGEST`.
+Every search is linear in the length of a line, and long lines are skipped: see `LONGEST`.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ SECRET_KEYS: Final = frozenset(
 )
 """Keys whose values never appear in a message, a repr or a quoted line."""
 CONTAINERS: Final = frozenset({"api_tokens"})
-"""Keys of lists whose items have secrets in them, beside what may be shown."""
+"""Keys of lists whose items contain secrets along with public fields."""
 
 SHOWN: Final = 200
-"""Characters of a line that are quoted at most."""
+"""Maximum number of characters quoted from a line."""
 LONGEST: Final = 2_000
-"""A longer line is not quoted: looking for secrets in it would take too long."""
+"""Longer lines are not quoted: searching them for secrets would take too long."""
 HIDDEN: Final = "…"
 
 _ABOVE: Final = 200
-"""Lines above that are looked at for a secret that goes on: a private key has fifty."""
+"""Lines above that are searched for a secret that continues: a private key has fifty."""
 _WORD: Final = re.compile(r"[\w-]+")
 _STEMS: Final = re.compile(
     r"secret|passw(?:or[dt]|d)?|passphrase|token|credential|api[-_]?key|private[-_]?key|"
@@ -50,18 +50,21 @@ _SHORT: Final = frozenset({"pass", "pwd", "pw", "pin", "pins", "auth", "pni", "i
 _URL: Final = re.compile(r"://(\S++)")
 _ENTRY: Final = re.compile(r"(?<![\w-])[\w-]++[\"']? *+:(?: |$)")
 _MORE_OF_NAME: Final = re.compile(r"[a-z]{0,3}|[-_][a-z_-]+")
-"""What may come behind the stem of a secret's name and be a part of the name, as in `passwords`."""
+"""What may follow the stem of a secret's key and still belong to the name, as in `passwords`."""
 _LETTERS: Final = re.compile(r"[a-z_-]+")
 _QUOTED: Final = re.compile(r"'([^']*)'")
 _SYNTAX: Final = frozenset({"${", "$${", "}"})
 _COMPARABLE: Final = 40_000
-"""Lines of two versions of a file that are compared."""
+"""Maximum number of lines when comparing two versions of a file."""
 _COMPARED: Final = 50
-"""Words of a hidden line that are looked for in a message."""
+"""Words of a hidden line that are searched for in a message."""
 
 
 def cut(text: str) -> int:
-    """Where the part of a text that may be a secret begins; its length when there is none."""
+    """Return where the part that may be a secret begins.
+
+    The length of the text if there is none.
+    """
     return min(_login(text), _secret_behind_a_name(text))
 
 
@@ -81,25 +84,25 @@ def _secret_behind_a_name(text: str) -> int:
             start = match.end() if end >= len(match[0]) else match.start() + end
             if behind and start == match.end():
                 start += text[start : start + 8].find(behind) + 1 if behind in ":=" else 0
-            # Nothing to hide where only brackets and signs follow.
+            # Nothing to hide if only brackets and punctuation follow.
             return start if _WORD.search(text, start) else len(text)
     return len(text)
 
 
 def without_secret(text: str) -> str:
-    """A text without what may be a secret in it."""
+    """Return a text without the parts that may be secrets."""
     kept = cut(text)
     return text if kept == len(text) else f"{text[:kept]} {HIDDEN}"
 
 
 @lru_cache(maxsize=4096)
 def _end_of_name(word: str, *, has_colon: bool) -> int | None:
-    """How much of a word is the name of a secret's key; None: it is no such name."""
+    """Return how much of a word is the name of a secret's key; None: it is not such a name."""
     if word in SECRET_KEYS or word in CONTAINERS or word in _SHORT:
         return len(word)
     stem = _STEMS.search(word)
     if stem is not None:
-        # `secretx7Kq9` is a key with the secret right behind it; `password-reset` may name a queue.
+        # `secretx7Kq9` is a key with its secret attached; `password-reset` may be a queue's name.
         whole = _MORE_OF_NAME.fullmatch(word, stem.end()) is not None
         return len(word) if whole else stem.end()
     least = 0.7 if has_colon else 0.8
@@ -119,7 +122,7 @@ def _end_of_name(word: str, *, has_colon: bool) -> int | None:
 
 
 def is_secret(key: str) -> bool:
-    """Whether a key is, or was meant to be, that of a secret."""
+    """Return whether a key names a secret, or was meant to."""
     return _end_of_name(key[:80].lower(), has_colon=True) is not None
 
 
@@ -127,7 +130,7 @@ def is_secret(key: str) -> bool:
 
 
 def part_shown(lines: Sequence[str], number: int) -> int | None:
-    """How much of line `number` (from 1) may be shown, in characters; None: nothing at all."""
+    """Return how many characters of line `number` (from 1) may be shown; None: nothing at all."""
     line = lines[number - 1]
     if len(line) > LONGEST or _goes_on(lines, number - 1):
         return None
@@ -135,7 +138,7 @@ def part_shown(lines: Sequence[str], number: int) -> int | None:
 
 
 def excerpt(lines: Sequence[str], number: int, column: int = 1) -> str:
-    """Line `number` (from 1) as it may be shown: at most `SHOWN` characters about `column`."""
+    """Return line `number` (from 1) for display: at most `SHOWN` characters around `column`."""
     if not 1 <= number <= len(lines):
         return ""
     line, kept = lines[number - 1], part_shown(lines, number)
@@ -151,7 +154,7 @@ def excerpt(lines: Sequence[str], number: int, column: int = 1) -> str:
 
 
 def _goes_on(lines: Sequence[str], index: int) -> bool:
-    """Whether a line may be a part of the value of a secret that is written above it."""
+    """Return whether a line may continue the value of a secret on a line above."""
     indent, is_entry = _indent(lines[index]), _is_entry(lines[index])
     nearest, entry_met = True, is_entry
     for above in _above(lines, index):
@@ -169,24 +172,24 @@ def _goes_on(lines: Sequence[str], index: int) -> bool:
 
 
 def _above(lines: Sequence[str], index: int) -> Iterator[str]:
-    """The lines above one that say something, the nearest first."""
+    """Yield the non-empty lines above a line, nearest first."""
     for above in reversed(lines[max(0, index - _ABOVE) : index]):
         if above.strip() and not above.lstrip().startswith("#"):
             yield above[:LONGEST].partition(" #")[0]
 
 
 def _indent(line: str) -> int:
-    """Where a line begins; in a list, behind the dash."""
+    """Return the column where a line begins; in a list, after the dash."""
     return len(line) - len(line.lstrip(" \t-?"))
 
 
 def _is_entry(line: str) -> bool:
-    """Whether there is a key with a colon on a line."""
+    """Return whether a line contains a key with a colon."""
     return _ENTRY.search(line[:LONGEST]) is not None
 
 
 def _opens(above: str, *, below_is_entry: bool) -> bool:
-    """Whether the last secret of a line has its value, or the rest of it, below."""
+    """Return whether the value of a line's last secret continues below."""
     found = list(_names(above))
     if not found:
         return False
@@ -203,7 +206,7 @@ def _has_secret(above: str, *, below_is_entry: bool) -> bool:
 
 
 def _is_weak(name: str) -> bool:
-    """Whether what stands below a name may have keys of its own, none of which is a secret."""
+    """Return whether a name may have nested keys that are not secrets."""
     return name in CONTAINERS or (
         name not in SECRET_KEYS
         and (stem := _STEMS.search(name)) is not None
@@ -212,7 +215,7 @@ def _is_weak(name: str) -> bool:
 
 
 def _names(line: str) -> Iterator[tuple[str, int]]:
-    """The words of a line that look like a secret's key, each with where it ends."""
+    """Yield the words of a line that resemble a secret's key, each with its end."""
     for match in _WORD.finditer(line):
         behind = line[match.end() : match.end() + 8].lstrip("\"' \t")[:1]
         end = _end_of_name(match[0][:80].lower(), has_colon=behind in {":", "="})
@@ -224,7 +227,10 @@ def _names(line: str) -> Iterator[tuple[str, int]]:
 
 
 def difference(name: str, before: Sequence[str], after: Sequence[str], most: int) -> list[str]:
-    """A unified diff of two versions of a file, without secrets; lines from `most` on are counted."""
+    """Return a unified diff of two versions of a file without secrets.
+
+    Beyond `most` lines, a count.
+    """
     found: list[str] = []
     if len(before) + len(after) > _COMPARABLE:
         return [f"--- before/{name}", f"+++ after/{name}", "… too long to be compared line by line"]
@@ -247,7 +253,7 @@ def difference(name: str, before: Sequence[str], after: Sequence[str], most: int
 
 
 def discreet(text: str, lines: Sequence[str], number: int) -> str:
-    """A message about line `number` that says nothing of what the line may not show."""
+    """Return a message about line `number` without anything the line must not show."""
     if not 1 <= number <= len(lines) or len(lines[number - 1]) > LONGEST:
         return text
     line, kept = lines[number - 1], part_shown(lines, number)
@@ -261,7 +267,7 @@ def discreet(text: str, lines: Sequence[str], number: int) -> str:
 
 
 def _fragment(match: re.Match[str], hidden: str) -> str:
-    """What a message quotes, unless it is from the hidden part of the line and may be a secret."""
+    """Return a quoted fragment unless it is from the hidden part of the line and may be secret."""
     said = match[1].rstrip(HIDDEN)
     at = hidden.find(said)
     if len(said) < 2 or said in _SYNTAX or (at < 0 and said not in ascii(hidden)):
@@ -273,6 +279,6 @@ def _fragment(match: re.Match[str], hidden: str) -> str:
 
 
 def _ends_plainly(text: str) -> bool:
-    """Whether a text ends with a key that is no secret's."""
+    """Return whether a text ends with a key that does not name a secret."""
     words = _WORD.findall(text[-80:])
     return bool(words) and not is_secret(words[-1])

@@ -1,4 +1,4 @@
-"""What would be right in place of what was written, where it can be told from that."""
+"""Suggests the right value where the written one reveals what was meant."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ PEERS: Final = {
     "least-utilized": "average-utilization",
     "most-utilized": "max-utilization",
 }
-"""What app_queue, mod_callcenter and LiveAgent call our policies."""
+"""Names of our policies in app_queue, mod_callcenter and LiveAgent."""
 
 
 def value(nearest: Nearest, kind: str, written: object, queues: Collection[str]) -> str:
-    """How to write a value; `kind` as in `fields.Expected`, `queues` are the names there are."""
+    """Return how to write a value. `kind` as in `fields.Expected`; `queues` are the known names."""
     text = written if isinstance(written, str) else ""
     match kind:
         case "bool":
@@ -107,7 +107,7 @@ def _comparison(text: str) -> str:
 
 
 def _quotes(written: object) -> str:
-    """A number where a text belongs. How one with a point or an exponent was written is not known any more."""
+    """Suggest quotes around a number used as text. The spelling of a float is no longer known."""
     if isinstance(written, float):
         return "put it in quotes"
     number = isinstance(written, bool | int)
@@ -115,7 +115,7 @@ def _quotes(written: object) -> str:
 
 
 def _phone(written: object) -> str:
-    """An extension, or a phone number, where a phone belongs."""
+    """Handle an extension or a phone number where a phone is expected."""
     text = str(written) if isinstance(written, str | int) and not isinstance(written, bool) else ""
     if text.isascii() and text.isdigit() and len(text) <= _MOST_OF_AN_EXTENSION:
         return f"write PJSIP/{text}"
@@ -149,13 +149,13 @@ _OF_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 def blank(written: object) -> str:
-    """Where a mapping was expected and one is meant: ``agents:[alice]`` is a text in YAML."""
+    """Handle text where a mapping is expected: ``agents:[alice]`` is text in YAML."""
     found = _NO_BLANK.fullmatch(written) if isinstance(written, str) else None
     return f"put a blank after {quoted(found[1] + ':')}" if found else ""
 
 
 def policy(nearest: Nearest, name: str, known: frozenset[str]) -> str:
-    """The policy that is meant, also by its name elsewhere."""
+    """Return the policy that was meant, also by its name in other products."""
     plain = name.lower().replace("_", "-").replace(" ", "-")
     ours = PEERS.get(plain)
     if ours in known:

@@ -1,4 +1,4 @@
-"""From a folder to `Settings`, and the JSON Schema of the whole."""
+"""From a folder to `Settings`, and the JSON Schema of the whole configuration."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ def load(
     """Read every ``*.yaml`` and ``*.yml`` of `folder`.
 
     Args:
-        folder: Where the files are; paths in them are relative to it.
-        environ: Where ``${NAME}`` is looked up.
-        policies: The names that ``policy:`` may take; by default those that are installed.
-        now: What time it is (epoch seconds), to warn of holidays that are all over; None: no warning.
-        base: What paths in the files are relative to, where the files are to be read as if they lay
-            there.
+        folder: The folder; paths in the files are relative to it.
+        environ: The environment for ``${NAME}``.
+        policies: The allowed names for ``policy:``; default: those installed.
+        now: The time (epoch seconds), to warn of holidays that are all in the past; None: no
+            warning.
+        base: The folder to which paths in the files are relative instead, to read the files as if
+            they were there.
 
     Raises:
-        ConfigError: Something is wrong; it carries all of it, each with its place.
+        ConfigError: There are mistakes; it carries all of them, each with its place.
     """
     if policies is None:
-        # Here, so that reading files does not hang on the policies being importable.
+        # Imported here, so that reading files does not depend on importable policies.
         from callrouter.policies import known  # noqa: PLC0415
 
         policies = known()
@@ -64,9 +65,9 @@ def load(
 
 
 def _take_apart(root: schema.Root) -> None:
-    """Drop what was read, piece by piece.
+    """Free the data piece by piece.
 
-    Freed in one go, ten thousand agents would hold up every other thread for 50 ms.
+    Freeing ten thousand agents at once would block all other threads for 50 ms.
     """
     for section in (root.agents, root.queues):
         while section:
@@ -77,7 +78,7 @@ def _take_apart(root: schema.Root) -> None:
 def _no_collection() -> Iterator[None]:
     """Pause the cyclic garbage collector.
 
-    Reading ten thousand agents makes a million small objects and no cycles; looking through them again
+    Reading ten thousand agents creates a million small objects and no cycles. Scanning them again
     and again takes half of the time.
     """
     was_on = gc.isenabled()
@@ -126,7 +127,7 @@ def _build(
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of a configuration file, for editors that complete and check."""
+    """Return the JSON Schema of a configuration file, for editors that complete and check."""
     made = schema.Root.model_json_schema()
     _tidy(made)
     return {"$schema": "http://json-schema.org/draft-07/schema#", **made, "title": "callrouter"}
@@ -138,7 +139,7 @@ def write_schema(path: Path) -> None:
 
 
 def _tidy(node: object) -> None:
-    """Forbid keys that are not names, and take out titles, which say nothing new."""
+    """Forbid keys that are not names, and remove titles, which add nothing."""
     if isinstance(node, list):
         for item in node:
             _tidy(item)
@@ -146,7 +147,7 @@ def _tidy(node: object) -> None:
         return
     if isinstance(node.get("title"), str):
         del node["title"]
-    # No value at all is not a way to say "the default": the reader refuses it.
+    # An empty value does not mean "the default": the reader rejects it.
     if _NULL in node.get("anyOf", ()):
         others = [option for option in node.pop("anyOf") if option != _NULL]
         node.update(others[0] if len(others) == 1 else {"anyOf": others})

@@ -1,7 +1,8 @@
-"""What a change of the files takes away that is hardly meant: much of the floor, or what a cut file held.
+"""Detects removals that are probably unintended: much of the floor, or the end of a truncated file.
 
-A full disk, a slow copy, `rsync --inplace` or a `git stash` leaves files that are right as far as they go. What is
-lost by them waits for a second sign (`callrouter reload`); see `callrouter.daemon.holding`. Pure.
+A full disk, a slow copy, `rsync --inplace` or a `git stash` leaves files that are valid as far as
+they go. What they lose must be confirmed (`callrouter reload`); see `callrouter.daemon.holding`.
+Pure.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from callrouter.settings.past import Files
 from callrouter.settings.queues import all_members
 
 LEAST: Final = 3
-"""So many agents, queues, phones or places at the least are much …"""
+"""At least this many agents, queues, phones or places must be lost …"""
 PART: Final = 3
-"""… if they are more than a third of those there were."""
+"""… and more than one in this many of those present before."""
 _NAMED: Final = 5
-"""Names that a line has room for."""
+"""Maximum number of names in a line."""
 
 
 def losses(
     old: Table, new: Table, *, before: Files, after: Files, lines: Sequence[str]
 ) -> tuple[str, ...]:
-    """Say what a change takes away that needs a second sign; nothing: it can be taken up at once.
+    """Return what a change removes that must be confirmed; empty: it can be applied at once.
 
     Args:
         old: the table in force.
-        new: what the files say now.
+        new: the table from the current files.
         before: the files in force.
-        after: the files as they are now.
-        lines: what the change does, in words.
+        after: the current files.
+        lines: the effects of the change, in words.
     """
     old = under_new_names(old, new)
     return (
@@ -45,13 +46,13 @@ def losses(
 
 
 def gone_queues(old: Table, new: Table) -> list[str]:
-    """The queues that are no more, not even under another name."""
+    """Return the removed queues, without renamed ones."""
     names = renamed(old.queues, new.queues)
     return [name for name in old.queues if name not in new.queues and name not in names]
 
 
 def occupied(old: Table, new: Table, callers: Mapping[str, int]) -> tuple[str, ...]:
-    """The queues that would go, or would lose all of their agents, although callers are in them; in words."""
+    """Return, in words, the queues with callers that would be removed or lose all their agents."""
     gone = set(gone_queues(old, new))
     found = []
     for name, count in callers.items():
@@ -73,12 +74,12 @@ def _much(what: str, gone: Sequence[str], there_were: int) -> Iterator[str]:
 
 
 def much(gone: int, there_were: int) -> bool:
-    """Whether so many out of so many are much of them."""
+    """Return whether losing `gone` of so many is a lot."""
     return gone >= LEAST and gone * PART > there_were
 
 
 def _places(old: Table, new: Table) -> Iterator[str]:
-    """Queues that lose many of their agents."""
+    """Yield queues that lose many of their agents."""
     for name, spec in old.queues.items():
         there = new.queues.get(name)
         if there is None or there is spec:
@@ -92,7 +93,7 @@ def _places(old: Table, new: Table) -> Iterator[str]:
 
 
 def _phones(old: Table, new: Table) -> Iterator[str]:
-    """Agents who stay and lose their phones."""
+    """Yield agents who stay but lose their phones."""
     there_were, gone = 0, []
     for name, spec in old.agents.items():
         now = new.agents.get(name)
@@ -106,7 +107,7 @@ def _phones(old: Table, new: Table) -> Iterator[str]:
 
 
 def _cut(before: Files, after: Files, lines: Sequence[str]) -> Iterator[str]:
-    """Files that end before they did, if that changes anything."""
+    """Yield files that have become shorter, if that has any effect."""
     if not lines:
         return
     for name, file in before.items():
@@ -117,7 +118,7 @@ def _cut(before: Files, after: Files, lines: Sequence[str]) -> Iterator[str]:
 
 
 def only_cut(before: Files, after: Files) -> bool:
-    """Whether all that has become of the files is that they are gone, empty or cut: that is hardly an edit."""
+    """Return whether files were only deleted, emptied or truncated, which is hardly an edit."""
     return all(
         name in before
         and (file.content == before[name].content or how_cut(before[name].content, file.content))
@@ -126,7 +127,7 @@ def only_cut(before: Files, after: Files) -> bool:
 
 
 def how_cut(before: bytes, after: bytes | None) -> str:
-    """In which way a file seems to have lost something; empty: it does not."""
+    """Say how a file seems to have lost content; empty: it does not."""
     if not before.strip():
         return ""
     if after is None:

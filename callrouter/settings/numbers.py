@@ -1,4 +1,4 @@
-"""Phone numbers as written in the files, in the one form in which they are compared (`callrouter.model.numbers`)."""
+"""Parses phone numbers from the files into their comparable form (`callrouter.model.numbers`)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from callrouter.model.numbers import NOWHERE, WITHHELD, Numbering
 from callrouter.model.table import NumberPattern
 
 PATTERN: Final = r"^(?:withheld|(?=.*[0-9+])[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*)?\*?)$"
-"""For editors; `read_pattern` looks more closely."""
+"""For editors; `read_pattern` is stricter."""
 WRITTEN: Final = r"^(?=.*[0-9])[ (]*(?:\+[ (]*)?[0-9][0-9 .()-]*$"
-"""Of a whole number, for editors."""
+"""Pattern of a whole number, for editors."""
 
 _WRITTEN: Final = re.compile(r"[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*)?\*?")
 _IGNORED: Final = str.maketrans("", "", " .()-")
@@ -29,7 +29,7 @@ _HOME: ContextVar[Numbering] = ContextVar("home", default=NOWHERE)
 
 @lru_cache(maxsize=8)
 def numbering(region: str) -> Numbering:
-    """How numbers are written in a country, two letters; empty or unknown: none."""
+    """Return the numbering plan of a country (two letters); empty or unknown: none."""
     data = phonenumbers.PhoneMetadata.metadata_for_region(region) if region else None
     if data is None or data.general_desc is None:
         return NOWHERE
@@ -44,7 +44,7 @@ def numbering(region: str) -> Numbering:
 
 @contextmanager
 def at_home(region: object) -> Iterator[None]:
-    """While this lasts, numbers that are read without a country are those of a region, as the files name it."""
+    """Inside this block, numbers without a country belong to a region as written in the files."""
     token = _HOME.set(numbering(region) if isinstance(region, str) else NOWHERE)
     try:
         yield
@@ -53,10 +53,10 @@ def at_home(region: object) -> Iterator[None]:
 
 
 def read_number(text: str) -> str:
-    """Read a whole number, in any of the usual ways to write one, as E.164.
+    """Parse a whole number in any common notation and return it as E.164.
 
     Raises:
-        ValueError: it is none; a national number is one only where the home country is known.
+        ValueError: it is not a number; a national one is valid only if the home country is known.
     """
     if len(text) <= _LONGEST and _WRITTEN.fullmatch(text) and "*" not in text:
         home = _HOME.get()
@@ -68,14 +68,14 @@ def read_number(text: str) -> str:
 
 
 def read_pattern(text: str, home: Numbering | None = None) -> NumberPattern:
-    """Read a number, the beginning of one and a ``*``, or ``withheld``.
+    """Parse a number, a prefix followed by ``*``, or ``withheld``.
 
-    Spaces, dots, dashes and brackets say nothing; a leading ``00`` is a ``+``. Without either it is a number of the
-    home country if it can be one, else it stays as it is: an extension.
+    Spaces, dots, dashes and brackets are ignored; a leading ``00`` means ``+``. Without either, it
+    is a number of the home country if it can be one; otherwise it stays as it is: an extension.
 
     Raises:
-        ValueError: it is none of these; also for ``+44 (0)20``, of which the ``(0)`` is not dialled, unless all of it
-            is the number of a country.
+        ValueError: it is none of these. Also for ``+44 (0)20``, whose ``(0)`` is not dialled,
+            unless the whole is a valid number of a country.
     """
     home = _HOME.get() if home is None else home
     if text == WITHHELD:
@@ -97,7 +97,7 @@ def read_pattern(text: str, home: Numbering | None = None) -> NumberPattern:
 
 
 def _without_trunk(text: str, *, prefix: bool) -> str:
-    """A number in which a trunk prefix stands in brackets, without it, if it is that of a country then.
+    """Return a number without its bracketed trunk prefix, if it is then a number of a country.
 
     Raises:
         ValueError: it is not.

@@ -1,12 +1,12 @@
-"""The configurations that were in force before: who changed what and when, and the files as they were.
+"""The history of configurations: who changed what and when, with the files as they were.
 
-A folder for the owner alone, since files may have secrets in them:
+A folder with access for its owner only, since files may contain secrets:
 
-    files/SHA256        what a file said, once however many changes it is part of
-    changes/000017.json a change: when, who, how, in words, and which files before and after
-    head.json           which files are in force
-    rollback.json       what a rollback that is not taken up yet has put in place
-    held.json           the files that have lost something and wait for a second sign, and what it is
+    files/SHA256        content of a file, stored once however many changes refer to it
+    changes/000017.json a change: when, who, how, in words, and the files before and after
+    head.json           the files in force
+    rollback.json       what a rollback not yet applied has put in place
+    held.json           files whose losses must be confirmed, and those losses
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from callrouter import files as safely
 from callrouter.files import Folder
 
 KEPT: Final = 200
-"""Changes that are kept."""
+"""Number of changes kept."""
 FOLDER: Final = "history"
 MOST: Final = 16 * 1024 * 1024
-"""Bytes of a configuration file, and of what is kept about a change."""
+"""Size limit of a configuration file, and of the record of a change, in bytes."""
 MOST_FILES: Final = 1_000
-"""Files of one configuration, in what is kept."""
+"""Maximum number of files in a stored configuration."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _RIGHTS: Final = 0o644
-"""The rights that a file which is put back may have: only its owner may write to it."""
+"""Permissions allowed for a restored file: only its owner may write to it."""
 SYSTEM_STATE: Final = Path("/var/lib/callrouter")
-"""Where systemd's ``StateDirectory=callrouter`` is."""
+"""The path of systemd's ``StateDirectory=callrouter``."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A configuration file: what it says, its rights, and the name of its owner."""
+    """A configuration file: its content, its permissions and the name of its owner."""
 
     content: bytes
     mode: int
@@ -52,18 +52,18 @@ class File:
 
     @property
     def digest(self) -> str:
-        """The name under which the content is kept."""
+        """The name under which the content is stored."""
         return hashlib.sha256(self.content).hexdigest()
 
 
 Files: TypeAlias = Mapping[str, File]
 Listing: TypeAlias = dict[str, tuple[str, int]]
-"""The digest and the rights of each file, by name."""
+"""Digest and permissions of each file, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change that was applied. `how` is ``file``, ``reload``, ``start`` or ``rollback to before N``."""
+    """An applied change. `how` is ``file``, ``reload``, ``start`` or ``rollback to before N``."""
 
     number: int
     at: float
@@ -75,14 +75,14 @@ class Change:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a name in the folder is that of a configuration file."""
+    """Return whether a name in the folder is that of a configuration file."""
     return path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")
 
 
 def take(folder: Path) -> dict[str, File]:
-    """The configuration files as they are now; those that cannot be read are left out.
+    """Return the current configuration files, without those that cannot be read.
 
-    As root, so is one that a user other than root has had lead out of their own folders.
+    As root, also skip a file that another user has redirected outside their own folders.
     """
     found: dict[str, File] = {}
     with suppress(OSError):
@@ -96,7 +96,7 @@ def take(folder: Path) -> dict[str, File]:
 
 
 def owner_name(uid: int) -> str:
-    """A user's name, or the number where there is none."""
+    """Return a user's name, or the number if there is none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -104,17 +104,17 @@ def owner_name(uid: int) -> str:
 
 
 def listing(files: Files) -> Listing:
-    """Which files these are."""
+    """Return the listing of files."""
     return {name: (file.digest, file.mode) for name, file in files.items()}
 
 
 def says(files: Listing) -> dict[str, str]:
-    """A listing without rights: what counts for whether two are the same."""
+    """Return a listing without permissions: what decides whether two are the same."""
     return {name: digest for name, (digest, _) in files.items()}
 
 
 def places(folder: Path, database: str, environ: Mapping[str, str]) -> list[Path]:
-    """Where the state of a configuration may be, the best place first."""
+    """Return the possible locations of a configuration's state, best first."""
     found = [folder if "://" in database else (folder / database).parent]
     if state := environ.get("STATE_DIRECTORY"):
         found.append(Path(state.split(":")[0]))
@@ -125,7 +125,7 @@ def places(folder: Path, database: str, environ: Mapping[str, str]) -> list[Path
 
 
 def state_folder(folder: Path, database: str, environ: Mapping[str, str]) -> Path:
-    """Where the state of a configuration is put: the first place that can be written to."""
+    """Return the folder for a configuration's state: the first writable location."""
     candidates = places(folder, database, environ)
     for place in candidates[:-1]:
         if os.access(place, os.W_OK | os.X_OK):
@@ -134,10 +134,10 @@ def state_folder(folder: Path, database: str, environ: Mapping[str, str]) -> Pat
 
 
 def find(folder: Path, database: str, environ: Mapping[str, str]) -> Past | None:
-    """The history that a daemon of this configuration has left, wherever it was allowed to.
+    """Return the history left by a daemon of this configuration, wherever it could be stored.
 
     Raises:
-        PermissionError: there is one, and it is not for us to read.
+        PermissionError: there is one, but we may not read it.
     """
     for place in (*places(folder, database, environ), SYSTEM_STATE):
         if (place / FOLDER / "head.json").exists():
@@ -146,15 +146,15 @@ def find(folder: Path, database: str, environ: Mapping[str, str]) -> Past | None
 
 
 class Past:
-    """The history of one configuration. Only the daemon adds to it; anyone may look who can read it."""
+    """The history of one configuration. Only the daemon writes to it."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
 
-    # ------------------------------------------------------------ looking
+    # ------------------------------------------------------------ reading
 
     def changes(self) -> list[Change]:
-        """What is kept, the newest first; what is damaged is passed over."""
+        """Return the stored changes, newest first. Damaged ones are skipped."""
         found = []
         with suppress(FileNotFoundError), self._opened("changes") as folder:
             names = [name for name in folder.names() if name.endswith(".json")]
@@ -164,11 +164,11 @@ class Past:
         return found
 
     def change(self, number: int) -> Change | None:
-        """One of them."""
+        """Return one change."""
         return next((change for change in self.changes() if change.number == number), None)
 
     def head(self) -> Listing | None:
-        """The files in force; None before the first start."""
+        """Return the files in force; None before the first start."""
         with (
             suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError),
             self._opened() as folder,
@@ -177,24 +177,24 @@ class Past:
         return None
 
     def held(self) -> dict[str, str] | None:
-        """Which files have lost something and wait for a second sign; None: none do."""
+        """Return the files whose losses must be confirmed; None: there are none."""
         with suppress(ValueError, KeyError, TypeError, OSError):
             view = json.loads((self.place / "held.json").read_bytes())
             return {str(name): str(digest) for name, digest in view["files"].items()}
         return None
 
     def held_lines(self) -> tuple[str, ...]:
-        """What they have lost, in words."""
+        """Return those losses in words."""
         with suppress(ValueError, KeyError, TypeError, OSError):
             view = json.loads((self.place / "held.json").read_bytes())
             return tuple(map(str, view["lines"]))
         return ()
 
     def content(self, digest: str) -> bytes:
-        """What a file said.
+        """Return the content of a file.
 
         Raises:
-            OSError: it is not kept, or what is kept is not what was put there.
+            OSError: it is not stored, or the stored content is damaged.
         """
         with self._opened("files") as folder:
             content = folder.read(digest, MOST)
@@ -204,7 +204,7 @@ class Past:
         return content
 
     def has(self, digest: str) -> bool:
-        """Whether it is kept what a file said."""
+        """Return whether this content is stored."""
         try:
             self.content(digest)
         except PermissionError:
@@ -215,10 +215,10 @@ class Past:
 
     @contextmanager
     def laid_out(self, files: Listing) -> Iterator[Path]:
-        """A folder with these files, for as long as it is looked at.
+        """Provide a temporary folder with these files.
 
         Raises:
-            OSError: one of them is not kept.
+            OSError: one of them is not stored.
         """
         name = f"look-{secrets.token_hex(8)}"
         with self._opened() as place, place.folder(name, make=0o700) as folder:
@@ -235,7 +235,7 @@ class Past:
 
     @contextmanager
     def _opened(self, inner: str = "") -> Iterator[Folder]:
-        """The folder, or one in it, held open."""
+        """Open the folder, or one inside it."""
         with Folder.open(self.place) as place:
             if not inner:
                 yield place
@@ -246,13 +246,13 @@ class Past:
     # ------------------------------------------------------------ writing
 
     def begin(self, files: Files) -> Listing | None:
-        """Make the folder; returns the files that were in force last, None if this is the first time."""
+        """Create the folder. Returns the files last in force; None if this is the first time."""
         with Folder.open(self.place, make=0o700) as place:
             place.chmod(0o700)
             for name in ("files", "changes"):
                 with place.folder(name, make=0o700) as folder:
                     folder.chmod(0o700)
-        # It may lie in a folder that is under version control, and has secrets in it.
+        # It may be inside a folder under version control, and it contains secrets.
         self._write(".gitignore", b"*\n")
         before = self.head()
         if before is None:
@@ -263,9 +263,9 @@ class Past:
     def add(
         self, *, at: float, who: str, how: str, lines: tuple[str, ...], files: Files
     ) -> Change | None:
-        """A change was applied; None where it changes nothing at all.
+        """Record an applied change; None if nothing has changed.
 
-        One that a rollback has brought about is put down to whoever rolled back.
+        A change caused by a rollback is attributed to the person who rolled back.
         """
         before, after = self.head() or {}, listing(files)
         if not lines and says(before) == says(after):
@@ -292,12 +292,15 @@ class Past:
         return change
 
     def announce(self, *, who: str, how: str, files: Files) -> None:
-        """A rollback is about to put these files in place."""
+        """Record that a rollback is about to put these files in place."""
         note = {"who": who, "how": how, "after": says(listing(files))}
         self._write("rollback.json", json.dumps(note).encode())
 
     def hold(self, files: Files, lines: tuple[str, ...]) -> None:
-        """These files have lost something, and are not in force; without lines none have."""
+        """Record files with unconfirmed losses, which are not in force.
+
+        No lines: there are none.
+        """
         if lines:
             note = {"files": says(listing(files)), "lines": lines}
             self._write("held.json", json.dumps(note).encode())
@@ -321,7 +324,7 @@ class Past:
         self._write("head.json", json.dumps(files).encode())
 
     def set_aside(self, name: str, content: bytes) -> Path:
-        """Keep what a configuration file says that was never in force; gives where."""
+        """Keep the content of a configuration file that was never in force. Returns its path."""
         self._write(f"aside-{name}", content)
         return self.place / f"aside-{name}"
 
@@ -330,7 +333,7 @@ class Past:
             folder.write(name, content, 0o600)
 
     def _forget(self, kept: list[Change]) -> None:
-        """Keep so many changes, and the files that they need."""
+        """Delete all but these changes, and the files they do not need."""
         if len(kept) <= KEPT:
             return
         with self._opened("changes") as folder:
@@ -351,14 +354,14 @@ class Past:
 
 
 def put_back(folder: Path, name: str, content: bytes, mode: int) -> None:
-    """Put a configuration file in its place in one step, with its rights from the start.
+    """Put a configuration file in place atomically, with its permissions from the start.
 
-    A symbolic link stays one, and what it leads to is replaced. What is there keeps its rights and its
-    owner; a new file gets the folder's owner and, of the rights `mode`, those that are safe.
+    A symbolic link stays one, and its target is replaced. An existing file keeps its permissions
+    and owner. A new file gets the folder's owner and those permissions of `mode` that are safe.
 
     Raises:
-        OSError: it can't be written, or as root it would be written where another user has it led;
-            what was there is there still.
+        OSError: it cannot be written, or, as root, another user has redirected it elsewhere; the
+            existing file is unchanged.
     """
     with safely.located(folder / name) as (place, real):
         owner = None
@@ -371,16 +374,16 @@ def put_back(folder: Path, name: str, content: bytes, mode: int) -> None:
 
 
 def take_away(folder: Path, name: str) -> None:
-    """Take a configuration file away; of a link, the link."""
+    """Delete a configuration file; of a link, the link itself."""
     with Folder.open(folder) as place:
         place.remove(name)
 
 
 def _listing(view: Any) -> Listing:
-    """A listing as it was written down.
+    """Return a listing from its stored form.
 
     Raises:
-        ValueError: it has what no listing of ours has.
+        ValueError: it contains what no listing of ours contains.
     """
     if not isinstance(view, dict) or len(view) > MOST_FILES:
         raise ValueError("not a list of files")

@@ -1,4 +1,4 @@
-"""Policies that other packages bring, by the entry-point group ``callrouter.policies``."""
+"""Policies from other packages, through the entry-point group ``callrouter.policies``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from callrouter.policies import register
 GROUP: Final = "callrouter.policies"
 
 _loaded: set[tuple[str, str]] = set()
-"""Entry points taken up by this process: name and what it points to."""
+"""Entry points loaded by this process: name and target."""
 
 
 class PluginError(Exception):
@@ -21,10 +21,10 @@ class PluginError(Exception):
 
 
 def load_policies() -> None:
-    """Register the policies of all installed packages. Each is taken up once, however often asked.
+    """Register the policies of all installed packages. Repeated calls load each only once.
 
     Raises:
-        PluginError: one cannot be imported, is no policy, or has the name of another.
+        PluginError: one cannot be imported, is not a policy, or has another policy's name.
     """
     for point in entry_points(group=GROUP):
         if (point.name, point.value) not in _loaded:
@@ -43,7 +43,7 @@ def _take(point: EntryPoint) -> None:
     try:
         made = point.load()
     except Exception as error:
-        # Whatever a stranger's module does when it is imported.
+        # A third-party module may raise anything when imported.
         text = str(error) or type(error).__name__
         raise PluginError(f"{who} cannot be loaded: {text}; mend or remove the package") from error
     try:
@@ -57,7 +57,7 @@ def _take(point: EntryPoint) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Somebody:
-    """An agent to try a policy on (`callrouter.policies.base.Candidate`)."""
+    """A sample agent to try a policy on (`callrouter.policies.base.Candidate`)."""
 
     level: int = 1
     order: int = 0
@@ -72,13 +72,13 @@ class _Somebody:
 
 
 def _try(policy: Any) -> None:
-    """A policy that fails here would fail on the first call.
+    """Try a policy, so that it fails here and not on the first call.
 
     Raises:
-        Exception: whatever the policy raises, or TypeError when its rank cannot be sorted by.
+        Exception: raised by the policy, or TypeError if its rank cannot be compared.
     """
     if not hasattr(policy, "rank"):
-        return  # `register` says so
+        return  # `register` reports that
     rank = policy.rank(_Somebody(), {})
     parts = rank if isinstance(rank, tuple) else (rank,)
     if not all(isinstance(part, int | float) for part in parts):

@@ -1,4 +1,4 @@
-"""What can be wrong with a configuration, in words for the person who wrote it."""
+"""Problems of a configuration, in words for its author."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Final, TypeAlias
 from callrouter.settings import hiding
 
 MOST: Final = 100
-"""Problems that are said one by one; of further ones there is only a count."""
+"""Maximum number of problems listed; any more are only counted."""
 Names: TypeAlias = frozenset[str] | tuple[str, ...]
 
 _SHOWN_MOST = 60
 _TEXT_MOST: Final = 600
-"""Characters of a message, and of a hint."""
+"""Maximum length of a message, and of a hint, in characters."""
 _FEW = 200
-"""Names that difflib looks through in a few milliseconds."""
+"""Number of names that difflib can search in a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong, or legal but foolish, and where.
+    """One mistake or warning, and its place.
 
-    `line` and `column` count from 1; line 0 means the file (or folder) as a whole. `source_line` is
-    the line as written about that column, cut off where a secret may begin; it is for whoever can
-    read the file, and for no log or API.
+    `line` and `column` count from 1; line 0 means the whole file (or folder). `source_line` is the
+    line as written around that column, cut off where a secret may begin. It is only for readers of
+    the file, not for logs or the API.
     """
 
     file: str
@@ -46,8 +46,8 @@ class Problem:
 class ConfigError(Exception):
     """The configuration cannot be used.
 
-    `problems` is what is wrong, by file and line: the first `MOST`, and a last one that says how many
-    there are besides. `count` is how many there are.
+    `problems` lists the first `MOST` mistakes by file and line, and a last entry says how many more
+    there are. `count` is the total.
     """
 
     def __init__(self, problems: Collection[Problem], count: int | None = None) -> None:
@@ -57,7 +57,7 @@ class ConfigError(Exception):
 
 
 def in_order(problems: Collection[Problem], count: int, what: str) -> tuple[Problem, ...]:
-    """Problems by file and line; last of all, how many of `count` are not among them."""
+    """Return problems by file and line, then how many of `count` are not among them."""
     kept = sorted(problems)[:MOST]
     more = count - len(kept)
     if not more or not kept:
@@ -75,12 +75,12 @@ class Source:
     lines: list[str]
 
     def line(self, number: int, column: int = 1) -> str:
-        """Line `number` (from 1) about `column`, without any secret; empty: there is no such line."""
+        """Return line `number` (from 1) around `column` without secrets; empty: no such line."""
         return hiding.excerpt(self.lines, number, column)
 
 
 class Findings:
-    """Collects problems and warnings while a configuration is read; beyond `MOST` it only counts."""
+    """Collects errors and warnings while a configuration is read; beyond `MOST` it only counts."""
 
     def __init__(self) -> None:
         self.errors: list[Problem] = []
@@ -89,13 +89,13 @@ class Findings:
         self.warning_count = 0
 
     def error(self, source: Source, line: int, column: int, text: str, hint: str = "") -> None:
-        """Note an error at a place (from 1; line 0: the whole file)."""
+        """Add an error at a place (from 1; line 0: the whole file)."""
         self.error_count += 1
         if len(self.errors) < MOST:
             self.errors.append(_problem(source, line, column, text, hint))
 
     def warning(self, source: Source, line: int, column: int, text: str, hint: str = "") -> None:
-        """Note something legal but foolish."""
+        """Add a warning: legal but unwise."""
         self.warning_count += 1
         if len(self.warnings) < MOST:
             self.warnings.append(_problem(source, line, column, text, hint))
@@ -112,10 +112,10 @@ def _bounded(text: str) -> str:
 
 
 class Nearest:
-    """Finds the right name for a mistyped one, within a bounded amount of work.
+    """Finds the right name for a mistyped one, with a bounded amount of work.
 
-    A file that misses its whole `agents` section has as many dangling names as memberships; looking
-    through ten thousand names for each of them would take minutes.
+    A file without its `agents` section has as many unknown names as memberships, and searching ten
+    thousand names for each would take minutes.
     """
 
     def __init__(self, budget: int = 200_000) -> None:
@@ -124,7 +124,7 @@ class Nearest:
         self._pairs: dict[Names, dict[str, list[str]]] = {}
 
     def hint(self, word: str, names: Names) -> str:
-        """Give ``did you mean 'x'?``, or nothing when no name comes near."""
+        """Return ``did you mean 'x'?``, or nothing if no name is close."""
         found = self._nearest(word, names)
         return f"did you mean {_in_quotes(found)}?" if found else ""
 
@@ -141,7 +141,7 @@ class Nearest:
         return found
 
     def _alike(self, word: str, names: Names) -> Collection[str]:
-        """The names worth a close look: of very many, those that share the most pairs of letters."""
+        """Return the names worth comparing: of many, those that share the most letter pairs."""
         if len(names) <= _FEW:
             return names
         if names not in self._pairs:
@@ -153,7 +153,7 @@ class Nearest:
         shared = Counter(
             name for pair in _pairs(word.lower()) for name in self._pairs[names].get(pair, ())
         )
-        # The shorter of two that share as much has less that is different.
+        # If two share equally many, the shorter one differs less.
         return heapq.nsmallest(_FEW, shared, key=lambda name: (-shared[name], len(name)))
 
 
@@ -162,7 +162,7 @@ def _pairs(word: str) -> set[str]:
 
 
 def quoted(text: str) -> str:
-    """A text of the user's for use in a message: in quotes, on one line, not too long, no secret."""
+    """Return user text for a message: quoted, on one line, not too long, without secrets."""
     return _in_quotes(hiding.without_secret(text[: 4 * _SHOWN_MOST]))
 
 
@@ -172,6 +172,6 @@ def _in_quotes(text: str) -> str:
 
 
 def listed(names: Collection[str], last: str = "and") -> str:
-    """``a, b and c``."""
+    """Return ``a, b and c``."""
     first = list(names)
     return f"{', '.join(first[:-1])} {last} {first[-1]}" if len(first) > 1 else "".join(first)

@@ -1,4 +1,4 @@
-"""From a queue that fits the schema to its rules in the routing table."""
+"""Builds the rules of a queue in the routing table from one that fits the schema."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The agents of a queue, a shift or a step as written, and the way to them."""
+    """The agents of a queue, a shift or a step as written, and their path."""
 
     written: Mapping[str, int] | list[str]
     way: Way
@@ -50,7 +50,7 @@ class _Table:
 
 
 def all_members(queue: QueueSpec) -> Iterator[MemberSpec]:
-    """Give the members of a queue, of its shifts and of its steps; one may come several times."""
+    """Yield the members of a queue, its shifts and its steps; one may appear several times."""
     yield from queue.members
     for shift in queue.shifts:
         yield from shift.members
@@ -62,7 +62,7 @@ _HANGUP: Final = "h"
 
 
 def serving(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
-    """Name the queues that each agent serves, if only in a shift or a step; in the queues' order."""
+    """Return the queues that each agent serves, also in a shift or step, in the queues' order."""
     found: dict[str, dict[str, None]] = {}
     for queue in queues.values():
         for member in all_members(queue):
@@ -73,7 +73,7 @@ def serving(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
 def build_queue(
     id_: str, queue: schema.Queue, agents: Mapping[str, AgentSpec], context: Context
 ) -> QueueSpec:
-    """Make a queue's rules; what does not hang together is reported to the document."""
+    """Build a queue's rules; inconsistencies are reported to the document."""
     if id_ == _HANGUP:
         text = f"a queue cannot be called {quoted(id_)}"
         hint = (
@@ -124,7 +124,7 @@ def build_queue(
 
 
 def _show(id_: str, queue: schema.Queue, context: Context) -> str:
-    """What desk phones show; a field that does not exist is an error."""
+    """Return what desk phones display; an unknown field is an error."""
     written = queue.show or ""
     fault = display.fault(written)
     if fault:
@@ -136,7 +136,7 @@ def _show(id_: str, queue: schema.Queue, context: Context) -> str:
 
 
 def _dials(id_: str, queue: schema.Queue, policy: tuple[str, ...], context: Context) -> bool:
-    """Whether `ring_all: dial` holds; it must have something to hold for."""
+    """Return whether `ring_all: dial` applies; it must have something to apply to."""
     if queue.ring_all != "dial":
         return False
     way: Way = ("queues", id_, "ring_all")
@@ -167,7 +167,7 @@ def _policy(id_: str, queue: schema.Queue, context: Context) -> tuple[str, ...]:
     known = f"known: {', '.join(sorted(context.policies))}"
     if not names and "policy" in queue.model_fields_set:
         written = context.document.written(*way)
-        # Else there was a name that was not usable; that was reported.
+        # Otherwise there was an unusable name, which has been reported.
         if not (isinstance(written, Items) and written.thinned):
             context.document.error(way, "policy names none", known)
     for index, name in enumerate(names):
@@ -201,22 +201,22 @@ def _members(
     places: dict[str, Way],
     first: int = 0,
 ) -> tuple[MemberSpec, ...]:
-    """Look the agents of a table up; `places` has those named before, and gets these."""
+    """Look up the agents of a table. `places` holds those named so far and receives these."""
     members: list[MemberSpec] = []
     for index, name in enumerate(table.written):
         way = table.place(name, index)
         if name in places:
             other = places[name]
-            # In the same list the first one is near.
+            # In the same list, the first one is nearby.
             hint = "" if other[:-1] == way[:-1] else f"first in {context.document.line(other)}"
             context.document.error(way, f"agent {quoted(name)} stands twice", hint, key=True)
         elif name in agents or context.knows("agents", name, way, "agent", key=True):
             places[name] = way
-            # One who is switched off keeps the place in the file, but not in the queue.
+            # A disabled agent keeps their place in the file but is not in the queue.
             if name in agents:
                 level = table.level(name)
                 members.append(MemberSpec(agent=name, level=level, order=first + index))
-    # Whose level was found bad may be unknown as well.
+    # An agent with an invalid level may be unknown as well.
     written = context.document.written(*table.way)
     if isinstance(written, Section):
         for name in written.at.keys() - written.keys():
@@ -246,7 +246,7 @@ def _widen(
     *,
     first: int,
 ) -> tuple[WidenStep, ...]:
-    """Make the steps. Their agents come, in the order written, after all of `first` others."""
+    """Build the escalation steps. Their agents follow `first` others, in the order written."""
     found: list[WidenStep] = []
     before: float = 0
     for index, step in enumerate(steps):
@@ -272,7 +272,7 @@ def _widen(
 def _changes_something(step: schema.Step, way: Way, context: Context) -> None:
     if step.at_once is not None or step.agents or step.skills is not None:
         return
-    # What was written and found bad would have changed something.
+    # An invalid value, already reported, would have changed something.
     if not is_damaged(context.document.written(*way)):
         text = "this step changes nothing"
         context.document.error(way, text, "give it at_once, agents or skills", key=True)

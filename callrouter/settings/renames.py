@@ -1,4 +1,4 @@
-"""Queues and agents under other names in the files: `renamed_from`."""
+"""Renamed queues and agents: `renamed_from`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _Value = TypeVar("_Value")
 
 
 def check_renames(section: str, renames: Mapping[str, str], document: Document) -> None:
-    """Report a `renamed_from` that leads nowhere.
+    """Report a `renamed_from` without effect.
 
     Args:
         section: ``agents`` or ``queues``.
-        renames: the former name by the present one.
-        document: where to report.
+        renames: the old name by the new one.
+        document: receives the reports.
     """
     first: dict[str, str] = {}
     names = document.names(section)
@@ -40,7 +40,7 @@ def check_renames(section: str, renames: Mapping[str, str], document: Document) 
 
 
 def settings_under_new_names(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
-    """The old settings as if what is renamed had had its new name, and a line for each."""
+    """Return the old settings with renamed items under their new names, and a line for each."""
     agents = renamed(old.table.agents, new.table.agents)
     queues = renamed(old.table.queues, new.table.queues)
     if not agents and not queues:

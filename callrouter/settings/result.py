@@ -1,4 +1,4 @@
-"""The configuration as the rest of callrouter sees it. All durations are seconds."""
+"""The configuration as used by the rest of callrouter. All durations are seconds."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ TokenRole: TypeAlias = Literal["metrics", "agent", "supervisor", "admin"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsteriskSettings:
-    """An Asterisk and how to log in to its manager interface.
+    """An Asterisk and the login for its manager interface.
 
-    Outside phones are shown the caller's number, or with `show` ``business`` always `caller_id`.
-    `dial_number` has exactly one ``{number}`` (to be filled with the number as `number_format` says), or is
-    empty when this PBX rings no outside numbers; `dial_numbers` are tried after it where a trunk fails.
-    `home` is the country of ``national`` numbers. With `tls`, `ca` None means the system's
+    Outside phones display the caller's number or, with `show` ``business``, always `caller_id`.
+    `dial_number` contains exactly one ``{number}``, replaced by the number as `number_format` says;
+    empty: this PBX rings no outside numbers. `dial_numbers` are tried after it if a trunk fails.
+    `home` is the country of ``national`` numbers. With `tls`, a `ca` of None means the system's
     certificates.
     """
 
@@ -48,12 +48,12 @@ class AsteriskSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwilioSettings:
-    """An account of Twilio.
+    """A Twilio account.
 
-    `numbers` are the queues by number called, `codes` the number that agents call for codes, `places`
-    the numbers by context of a ``dialplan:`` target, `music` the sound files by music class. Without
-    `api_key` Twilio is asked with the auth token.
-    Of what holds numbers, as of secrets, a change is said and not its values.
+    `numbers` maps each called number to its queue, `codes` is the number that agents call for
+    feature codes, `places` maps contexts of ``dialplan:`` targets to numbers, and `music` maps
+    music classes to sound files. Without `api_key`, requests to Twilio use the auth token. Changes
+    of fields with numbers or secrets are reported without their values.
     """
 
     driver: ClassVar[Literal["twilio"]] = "twilio"
@@ -78,7 +78,7 @@ class TwilioSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedSettings:
-    """A PBX in memory."""
+    """An in-memory PBX."""
 
     driver: ClassVar[Literal["simulated"]] = "simulated"
 
@@ -93,8 +93,8 @@ PbxSettings: TypeAlias = AsteriskSettings | TwilioSettings | SimulatedSettings
 class ApiToken:
     """A program that may use the HTTP API.
 
-    Of role ``agent`` it acts for `agent` alone; without one it sees the queues' counts. Of role
-    ``supervisor`` it is limited to `queues`, unless they are empty.
+    With the role ``agent`` it acts only for `agent`; without one it sees only the queues' totals.
+    With the role ``supervisor`` it is limited to `queues`, unless they are empty.
     """
 
     name: str
@@ -106,7 +106,7 @@ class ApiToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
-    """Where the HTTP API listens. `certificate` and `key` are both set, or neither."""
+    """Where the HTTP API listens. Either both `certificate` and `key` are set, or neither."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -114,12 +114,14 @@ class HttpSettings:
     key: Path | None = None
     api_tokens: tuple[ApiToken, ...] = ()
     public_url: str = ""
-    """How browsers and Twilio reach it, such as ``https://calls.example.com``; empty: not given."""
+    """Public URL for browsers and Twilio, such as ``https://calls.example.com``; empty: not
+    given.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketSettings:
-    """A group of this machine whose members may use the command line; empty: none."""
+    """A local group whose members may use the command line; empty: none."""
 
     group: str = ""
     role: Role = "supervisor"
@@ -136,7 +138,7 @@ class UserSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLevel:
-    """The aim of a queue: `target` percent of its calls answered within `within` seconds."""
+    """The target of a queue: `target` percent of its calls answered within `within` seconds."""
 
     within: float
     target: int
@@ -144,10 +146,10 @@ class ServiceLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that was configured.
+    """The complete configuration.
 
-    `pins` are the argon2id hashes of agents' PINs, by agent. `files` are the files read, `warnings`
-    what is legal but foolish, by file and line.
+    `pins` are the argon2id hashes of agents' PINs, by agent. `files` are the files read. `warnings`
+    lists what is legal but unwise, by file and line.
     """
 
     table: Table
@@ -162,6 +164,6 @@ class Settings:
     timezone: str
     database: str = field(repr=False)
     removals_at_once: bool = False
-    """Whether what takes away much is taken up without a second sign; see `callrouter.settings.losses`."""
+    """Whether to apply large removals without confirmation; see `callrouter.settings.losses`."""
     warnings: tuple[Problem, ...]
     files: tuple[Path, ...]

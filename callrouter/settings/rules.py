@@ -1,4 +1,4 @@
-"""From rules that fit the schema to those of the routing table."""
+"""Builds the rules of the routing table from those that fit the schema."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def build_rules(
     queues: Mapping[str, QueueSpec],
     context: Context,
 ) -> tuple[Rule, ...]:
-    """Make the rules, in the order written; whatever does not hang together is reported."""
+    """Build the rules in the order written; inconsistencies are reported."""
     found: list[Rule] = []
     names: dict[str, Way] = {}
-    # With a mistake elsewhere, an agent may be missing in a queue for that reason.
+    # After a mistake elsewhere, an agent may be missing from a queue only because of it.
     known = None if context.document.findings.errors else serving(queues)
     for index, rule in enumerate(rules):
         way: Way = ("rules", index)
@@ -66,7 +66,7 @@ def _rule(
 
 
 def _waiting(text: str | None) -> Comparison | None:
-    """A count that was written as ``> 20``; a number alone means exactly so many."""
+    """Parse a count such as ``> 20``; a bare number means exactly that many."""
     if text is None:
         return None
     count = text.lstrip("<>= ")
@@ -102,10 +102,10 @@ def _agent(
 
 
 def _not_empty(rule: schemarules.Rule, way: Way, context: Context) -> None:
-    """Report a `then` that changes nothing, and a condition that lists no value."""
+    """Report a `then` that changes nothing, and a condition without values."""
     then = context.document.written(*way, "then")
     changed = any(getattr(rule.then, key) not in (None, {}) for key in rule.then.model_fields_set)
-    # What was written and found bad would have changed something.
+    # An invalid value, already reported, would have changed something.
     if not changed and not is_damaged(then):
         hint = "give it priority, queue, agent, tag or skills"
         context.document.error((*way, "then"), "then changes nothing", hint)

@@ -1,7 +1,7 @@
-"""The shape of the configuration: keys, types, bounds, and what each key means.
+"""The schema of the configuration: keys, types, bounds, and the meaning of each key.
 
-The descriptions go into the JSON Schema, where editors show them. What hangs together across keys is
-checked in `callrouter.settings.build`.
+The descriptions become part of the JSON Schema, where editors show them.
+`callrouter.settings.build` checks consistency across keys.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Asterisk(Shape):
 
 
 class Twilio(Shape):
-    """An account of Twilio, which calls us over HTTP and is asked over HTTP."""
+    """A Twilio account, which calls us over HTTP and is controlled over HTTP."""
 
     driver: Literal["twilio"] = Field(description="Kind of telephone system.")
     account_sid: f.AccountSid = Field(description="The account that has the numbers.")
@@ -122,7 +122,7 @@ class Twilio(Shape):
 
 
 class Simulated(Shape):
-    """A PBX that exists only in memory, for tries and tests."""
+    """A PBX that exists only in memory, for trials and tests."""
 
     driver: Literal["simulated"] = Field(description="Kind of telephone system.")
     seed: f.Seed | None = Field(None, description="Seed of its random behaviour.")
@@ -167,7 +167,7 @@ class Http(Shape):
 
 
 class Socket(Shape):
-    """Who besides root and the daemon's own user may use the command line on this machine."""
+    """Who may use the command line on this machine, besides root and the daemon's own user."""
 
     group: f.Text = Field(description="The group of this machine whose members may.")
     role: f.Role = Field(
@@ -185,7 +185,7 @@ class User(Shape):
 
 
 class Numbers(Shape):
-    """What agents may register as a mobile, and how often calls are placed to prove one."""
+    """Which mobiles agents may register, and how often verification calls are placed."""
 
     region: f.Country | None = Field(None, description="Country of numbers written without +.")
     countries: list[f.Country] = Field(
@@ -310,7 +310,7 @@ class Agent(Shape):
 
 
 class Pause(Shape):
-    """A reason that a pause may have."""
+    """A configured pause reason."""
 
     longest: f.LongerThanZero | None = Field(
         None, description="How long a pause of this reason may last. Default: no limit."
@@ -324,14 +324,14 @@ class Pause(Shape):
 
 
 class ServiceLevel(Shape):
-    """The aim that reports measure against."""
+    """The target that reports measure against."""
 
     within: f.LongerThanZero = Field(description="Answered within this time …")
     target: f.Percent = Field(description="… are so many percent of the calls.")
 
 
 class Announce(Shape):
-    """What waiting callers are told."""
+    """Announcements to waiting callers."""
 
     position: f.Bool = Field(False, description="Say the place in the queue.")
     estimate: f.Bool = Field(
@@ -350,14 +350,14 @@ _MEMBERS = "Agent: priority from 1 (first) to 100 (last); a plain list: all 1."
 
 
 class Shift(Shape):
-    """Hours of the week in which other agents serve."""
+    """Hours of the week during which other agents serve."""
 
     hours: f.HoursText = Field(description="When, such as mon-fri 17:30-21:00.")
     agents: Members = Field(description=f"Who, in place of the queue's agents. {_MEMBERS}")
 
 
 class Step(Shape):
-    """What changes for a call that has waited long."""
+    """What changes for a call that has waited for a while."""
 
     after: f.LongerThanZero = Field(description="When it has waited this long.")
     at_once: f.AtOnce | None = Field(
@@ -370,7 +370,7 @@ class Step(Shape):
 
 
 class Queue(Shape):
-    """Waiting calls, and the rules by which they are served."""
+    """Waiting calls, and the rules for serving them."""
 
     name: f.Text | None = Field(None, description="Name as shown. Default: the id.")
     policy: Annotated[
@@ -485,7 +485,7 @@ Pbx = Annotated[
 
 
 class Reload(Shape):
-    """How changes of the files are taken up."""
+    """How changes of the files are applied."""
 
     removals: f.RemovalsWord = Field(
         "confirm",
@@ -495,7 +495,7 @@ class Reload(Shape):
 
 
 class Codes(Shape):
-    """What agents dial; `callrouter dialplan` writes them into the dialplan."""
+    """What agents dial; `callrouter dialplan` writes these codes into the dialplan."""
 
     sign_in: f.PhoneCode = Field(SHIPPED_CODES.sign_in, description="Sign in or out.")
     pause: f.PhoneCode = Field(
@@ -510,7 +510,7 @@ class Codes(Shape):
 
 
 class Root(Shape):
-    """callrouter configuration: every top-level section may stand in any file, once in all."""
+    """callrouter configuration: a top-level section may be in any file, but only once overall."""
 
     pbx: dict[f.Name, Pbx] = Field(default={}, description="The telephone systems.")
     http: Http | None = Field(None, description="HTTP API and web page.")

@@ -1,4 +1,4 @@
-"""The shape of the rules for calls on arrival; see `callrouter.settings.schema`."""
+"""The schema of the rules for arriving calls; see `callrouter.settings.schema`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NumberOrList = Annotated[
 
 
 class When(Shape):
-    """What a rule asks of a call; all of it must fit, and of several values one."""
+    """Conditions of a rule. All must match; of several values in one condition, any."""
 
     caller: NumberOrList = Field(
         default=[], description="Who calls: a number, a beginning and *, or withheld."
@@ -53,7 +53,7 @@ class Then(Shape):
 
 
 class Rule(Shape):
-    """What is changed about a call on arrival."""
+    """A change made to arriving calls."""
 
     name: f.Text = Field(description="What it is called, in answers to 'why'.")
     when: When = Field(default_factory=When, description="Which calls; without it, every one.")

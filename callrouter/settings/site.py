@@ -1,4 +1,4 @@
-"""The operator's sections: PBXes, HTTP, users, and what else is read but not routed by."""
+"""The operator's sections: PBXes, HTTP, users, and others not used for routing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SAMPLE: Final = "447700900123"
 
 
 def with_codes(pbxes: dict[str, PbxSettings], codes: PhoneCodes) -> dict[str, PbxSettings]:
-    """Tell those PBXes what agents dial that hear it themselves; Asterisk's dialplan is told."""
+    """Give the codes to PBXes that handle them themselves; Asterisk has them in its dialplan."""
     return {
         id_: replace(pbx, phone_codes=codes) if isinstance(pbx, TwilioSettings) else pbx
         for id_, pbx in pbxes.items()
@@ -45,7 +45,7 @@ def with_codes(pbxes: dict[str, PbxSettings], codes: PhoneCodes) -> dict[str, Pb
 
 
 def build_pbxes(root: schema.Root, document: Document, folder: Path) -> dict[str, PbxSettings]:
-    """Make the PBXes; without any, that is reported."""
+    """Build the PBXes; having none is reported."""
     if document.is_sure_of("pbx") and not document.names("pbx"):
         document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
     site = (root.http.public_url or "") if root.http is not None else ""
@@ -75,7 +75,7 @@ def _ways_out(id_: str, pbx: schema.Asterisk, document: Document) -> list[str]:
 def _number_format(
     id_: str, pbx: schema.Asterisk, ways: list[str], home: Numbering, document: Document
 ) -> None:
-    """Report a way to write numbers that can't be, or that a dial string writes twice."""
+    """Report a number format that is impossible, or that a dial string already includes."""
     way = ("pbx", id_, "number_format")
     if "number_format" in pbx.model_fields_set and not ways:
         document.error(way, "number_format without dial_number", "no outside number is dialled")
@@ -163,7 +163,7 @@ def _twilio(id_: str, pbx: schema.Twilio, document: Document, site: str) -> Twil
 
 
 def build_http(root: schema.Root, context: Context, folder: Path) -> HttpSettings:
-    """Make the HTTP settings, with paths relative to the folder."""
+    """Build the HTTP settings, with paths relative to the folder."""
     document = context.document
     http = root.http or schema.Http.model_validate({})
     host, _, port = http.listen.rpartition(":")
@@ -207,7 +207,7 @@ def build_http(root: schema.Root, context: Context, folder: Path) -> HttpSetting
 
 
 def _check_agent(index: int, token: schema.ApiToken, context: Context) -> None:
-    """A token may act for an agent if there is one, and if it may do no more than that."""
+    """Check that a token's agent exists, and that its role is limited to acting for one."""
     way = ("http", "api_tokens", index, "agent")
     if token.agent is None:
         if token.role == "agent":
@@ -225,7 +225,7 @@ def _check_agent(index: int, token: schema.ApiToken, context: Context) -> None:
 
 
 def _check_queues(index: int, token: schema.ApiToken, context: Context) -> None:
-    """A supervisor's token may be limited to queues; no other is."""
+    """Check that only a supervisor's token is limited to queues."""
     way = ("http", "api_tokens", index, "queues")
     if token.queues and token.role != "supervisor":
         text = f"a token of role {token.role} is not limited by queues"
@@ -236,7 +236,7 @@ def _check_queues(index: int, token: schema.ApiToken, context: Context) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+    """Return whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -244,12 +244,12 @@ def is_loopback(host: str) -> bool:
 
 
 def build_zone(root: schema.Root, document: Document, nearest: Nearest) -> tzinfo:
-    """Give the site's time zone; UTC for one that does not exist, which is reported."""
+    """Return the site's time zone; UTC for an unknown one, which is reported."""
     return find_zone(str(root.timezone), ("timezone",), document, nearest)
 
 
 def build_socket(root: schema.Root, document: Document) -> SocketSettings:
-    """Say which group may use the command line; one that this machine lacks is warned of."""
+    """Return the group that may use the command line; warn if this machine does not have it."""
     if root.socket is None:
         return SocketSettings()
     try:
@@ -262,7 +262,7 @@ def build_socket(root: schema.Root, document: Document) -> SocketSettings:
 
 
 def build_users(root: schema.Root) -> dict[str, UserSettings]:
-    """Make the people who are not agents."""
+    """Build the people who are not agents."""
     return {
         id_: UserSettings(id=id_, role=user.role, password=user.password)
         for id_, user in root.users.items()
@@ -270,7 +270,7 @@ def build_users(root: schema.Root) -> dict[str, UserSettings]:
 
 
 def build_numbers(root: schema.Root) -> NumberSettings:
-    """Say what may be registered as a mobile."""
+    """Return which mobiles may be registered."""
     numbers = root.numbers or schema.Numbers.model_validate({})
     return NumberSettings(
         region=numbers.region or "",
@@ -286,7 +286,7 @@ def build_numbers(root: schema.Root) -> NumberSettings:
 
 
 def build_service_levels(root: schema.Root) -> dict[str, ServiceLevel]:
-    """Collect the aims of the queues that have one."""
+    """Return the targets of the queues that have one."""
     return {
         id_: ServiceLevel(within=queue.service_level.within, target=queue.service_level.target)
         for id_, queue in root.queues.items()

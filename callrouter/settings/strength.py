@@ -1,4 +1,4 @@
-"""How hard a secret is to guess, as far as that can be told from looking at it."""
+"""Estimates how hard a secret is to guess, as far as its text reveals."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ import re
 from typing import Final
 
 TOKEN_BITS: Final = 128
-"""What a token of the API should have: it is tried without an end, and from everywhere."""
+"""Required bits of an API token: it can be tried without limit, and from anywhere."""
 SECRET_BITS: Final = 34
-"""What a secret for the manager interface should have at the least: it is tried over the network."""
+"""Minimum bits of a secret for the manager interface: it is tried over the network."""
 _NEAR: Final = 0.9
-"""How much of the bits is enough: chance has its repetitions too."""
+"""Share of the bits that is enough: random secrets contain repetitions too."""
 _RUN: Final = 4
-"""Characters in a row, such as abcd or aaaa, that are a pattern: three come about by chance."""
+"""Length of a run such as abcd or aaaa that counts as a pattern: three occur by chance."""
 _WORDS: Final = (
     *("change-me", "changeme", "change_me", "secret", "password", "passwd", "passw0rd", "asterisk", "callrouter"),
     *("amp111", "amp109", "admin", "manager", "mysecret", "letmein", "default", "qwerty", "asdfgh", "welcome"),
     *("token", "test", "example", "demo", "office", "twilio", "freepbx", "elastix", "supervisor", "agent"),
 )  # fmt: skip
-"""What is tried first, and stands in examples; each counts as one character."""
+"""Words that are tried first or appear in examples; each counts as one character."""
 _KINDS: Final = ((re.compile("[a-z]"), 26), (re.compile("[A-Z]"), 26), (re.compile("[0-9]"), 10))
 _HEX: Final = re.compile("[0-9a-f]+|[0-9A-F]+")
 
 
 def bits(secret: str) -> float:
-    """The bits that a guess has to find out, at most.
+    """Return the bits that a guess must find, at most.
 
-    Known words, repetitions and sequences (``aaaa``, ``abcd``, ``4321``) count as one character. What is
-    drawn from 16 digits has 4 bits a character, and so on. A secret that was drawn by chance is not
-    underrated by more than its chance repetitions.
+    Known words, repetitions and sequences (``aaaa``, ``abcd``, ``4321``) count as one character.
+    Characters drawn from 16 digits have 4 bits each, and so on. A random secret is underrated only
+    by its chance repetitions.
     """
     size = len(_without_patterns(secret))
     return size * math.log2(_alphabet(secret)) if size else 0.0
 
 
 def why_weak(secret: str, least: int) -> str:
-    """Why a secret has fewer than `least` bits, in words; empty: it has as many."""
+    """Say why a secret has fewer than `least` bits; empty: it has enough."""
     if bits(secret) >= _NEAR * least:
         return ""
     small = secret.lower()
@@ -57,7 +57,7 @@ def _alphabet(secret: str) -> int:
 
 
 def _without_patterns(secret: str) -> str:
-    """A secret with each known word, repetition and sequence as one character."""
+    """Return a secret with each known word, repetition and sequence reduced to one character."""
     secret = _once(secret)
     for word in _WORDS:
         while (at := secret.lower().find(word)) >= 0:
@@ -71,13 +71,13 @@ def _without_patterns(secret: str) -> str:
 
 
 def _run(secret: str) -> int:
-    """How many characters from the first on are the same, or go up or down by one."""
+    """Return how many leading characters are the same, or rise or fall by one."""
     steps = [ord(b) - ord(a) for a, b in itertools.pairwise(secret)]
     same = next((n for n, step in enumerate(steps) if step != steps[0]), len(steps))
     return same + 1 if steps and abs(steps[0]) <= 1 else 1
 
 
 def _once(secret: str) -> str:
-    """A text that is one part over and over, as that part."""
+    """Return the repeated part of a text that only repeats it."""
     at = (secret + secret).find(secret, 1)
     return secret[:at] if 0 < at < len(secret) else secret

@@ -1,7 +1,7 @@
 """``${NAME}`` and ``${file:PATH}`` in values.
 
-They are replaced where a secret, a path, a URL or an address belongs, and nowhere else: who edits the
-queues must not be able to have a queue called like the password of the telephone system.
+They are replaced only where a secret, a path, a URL or an address belongs. The editor of the queues
+must not be able to name a queue after the PBX's password and so reveal it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from callrouter.settings.problems import quoted
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST: Final = 64 * 1024
-"""Bytes of one value."""
+"""Size limit of one value, in bytes."""
 _MOST_IN_ALL: Final = 16 * 1024 * 1024
-"""Bytes that are put in place of all references of a configuration."""
+"""Size limit of all replacements in a configuration, in bytes."""
 _LEAST: Final = 256
 """Bytes that even a short one counts as, since a file has to be opened for it."""
 _ESCAPE_HINT = "write ${NAME} or ${file:PATH}; for a literal ${ write $${"
 
 Keys: TypeAlias = tuple[str, ...]
-"""The keys that lead to a value; an item of a list adds none."""
+"""The keys that lead to a value; list items add none."""
 
 _TAKES: Final = frozenset(
     {
@@ -54,7 +54,7 @@ _WHERE_HINT: Final = (
 
 
 def takes(keys: Keys) -> bool:
-    """Whether references are replaced in the value at these keys."""
+    """Return whether references are replaced in the value at these keys."""
     pattern = tuple(
         "*"
         if (depth == 1 and keys[0] in _FREE) or (depth > 0 and keys[depth - 1] == "music")
@@ -63,20 +63,20 @@ def takes(keys: Keys) -> bool:
     )
     if pattern in _TAKES:
         return True
-    # A secret's key with a typing mistake: that is what has to be said, and nothing takes the value.
+    # A mistyped key of a secret: report the typo. The value itself is not used.
     near = len(keys) == 3 and (keys[0] in _FREE or keys[:2] == ("http", "api_tokens"))
     return near and is_secret(keys[-1])
 
 
 class Substituted(str):
-    """A value that came from outside the file; messages show `written` in its place."""
+    """A value from outside the file; messages show `written` instead."""
 
     __slots__ = ("written",)
 
     written: str
 
     def __new__(cls, value: str, written: str) -> Self:
-        """Take the value and what the file says in its place."""
+        """Take the value and its text in the file."""
         made = super().__new__(cls, value)
         made.written = written
         return made
@@ -86,7 +86,7 @@ class Substituted(str):
 
 
 class SubstitutionError(Exception):
-    """A reference that leads nowhere; `hint` says what would be right."""
+    """A reference that cannot be resolved; `hint` says what would be right."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         self.text = text
@@ -95,7 +95,7 @@ class SubstitutionError(Exception):
 
 
 class Substituter:
-    """Puts environment variables and the contents of files in place of references."""
+    """Replaces references by environment variables and the contents of files."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder
@@ -103,15 +103,15 @@ class Substituter:
         self._left = _MOST_IN_ALL
 
     def __call__(self, text: str, keys: Keys) -> str:
-        """Give `text` with every reference replaced; what is put in is not looked at again.
+        """Return `text` with every reference replaced. Replacements are not expanded again.
 
         Args:
             text: the value as written.
             keys: the keys that lead to it.
 
         Raises:
-            SubstitutionError: a reference is malformed, leads nowhere, or is not for this key. What
-                stands in a reference of a secret is not quoted: it may be the secret.
+            SubstitutionError: a reference is malformed, cannot be resolved or is not allowed here.
+                The reference of a secret is not quoted: it may be the secret itself.
         """
         if not re.search(r"(?<!\$)\$\{", text):
             # Only an escape: nothing came from outside, so nothing needs hiding.

@@ -1,6 +1,6 @@
-"""A week as minutes from Monday 00:00: which of them some hours cover, and which they leave out.
+"""A week as minutes from Monday 00:00: which of them some hours cover, and which not.
 
-Clock changes do not matter here: this is about what is written, not about any particular week.
+Clock changes do not matter: this is about the hours as written, not about a particular week.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from callrouter.settings import wording
 WEEK: Final = 7 * DAY
 
 Parts: TypeAlias = list[tuple[int, int]]
-"""Begin and end in minutes of the week, in order, apart from each other."""
+"""Start and end in minutes of the week, sorted and disjoint."""
 
 WHOLE: Final[Parts] = [(0, WEEK)]
 
 
 def covered(hours: Hours) -> Parts:
-    """Give the minutes of the week that hours cover; what passes Sunday's midnight is Monday's."""
+    """Return the minutes of the week that hours cover.
+
+    What passes Sunday midnight wraps to Monday.
+    """
     found: Parts = []
     for span in hours.spans:
         begin, end = span.day * DAY + span.start, span.day * DAY + span.end
@@ -31,7 +34,7 @@ def covered(hours: Hours) -> Parts:
 
 
 def joined(parts: Iterable[tuple[int, int]]) -> Parts:
-    """Put parts in order and those that touch together."""
+    """Sort parts and merge those that touch."""
     found: Parts = []
     for begin, end in sorted(parts):
         if found and begin <= found[-1][1]:
@@ -42,7 +45,7 @@ def joined(parts: Iterable[tuple[int, int]]) -> Parts:
 
 
 def without(parts: Parts, taken: Parts) -> Parts:
-    """Give what of `parts` is not in `taken`."""
+    """Return `parts` without `taken`."""
     found: Parts = []
     for begin, end in parts:
         at = begin
@@ -57,12 +60,12 @@ def without(parts: Parts, taken: Parts) -> Parts:
 
 
 def first_in_words(parts: Parts) -> str:
-    """Name the first part, together with those like it on other days: ``mon-fri 12:00-13:00``."""
+    """Describe the first part together with equal parts on other days: ``mon-fri 12:00-13:00``."""
     if parts == WHOLE:
         return "at any time"
     wrapped = list(parts)
     if wrapped[0][0] == 0 and wrapped[-1][1] == WEEK:
-        # The night from Sunday to Monday is one.
+        # Treat the night from Sunday to Monday as one part.
         (_, end), (begin, _) = wrapped.pop(0), wrapped.pop()
         wrapped.append((begin, WEEK + end))
     spans = [Span(begin // DAY, begin % DAY, end - begin // DAY * DAY) for begin, end in wrapped]
@@ -79,7 +82,7 @@ def _days(spans: Sequence[Span]) -> list[int]:
 
 def _long(span: Span) -> str:
     end = span.end
-    # Midnight is the end of a day for people, and 00:00 the beginning of the next for nobody.
+    # People think of midnight as the end of a day; 00:00 would look like the start of the next.
     day, minutes = divmod(end - 1, DAY)
     return (
         f"from {DAYS[span.day]} {wording.clock(span.start)} "

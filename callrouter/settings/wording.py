@@ -1,4 +1,4 @@
-"""Values in the words in which they are written in the files."""
+"""Formats values as they are written in the files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from callrouter.model.table import (
 )
 
 _SHORT: Final = 4
-"""So few digits are no person's number: an extension, or the beginning of many numbers."""
+"""With this few digits it is not a person's number but an extension or a prefix."""
 
 
 def duration(seconds: float) -> str:
-    """``90`` is ``1m30s``; what is less than a millisecond is lost."""
+    """Return ``1m30s`` for ``90``; fractions of a millisecond are dropped."""
     rest = round(seconds * 1000)
     parts = []
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
@@ -34,12 +34,12 @@ def duration(seconds: float) -> str:
 
 
 def at_once(count: int | None) -> str:
-    """A number, or ``all``."""
+    """Return a number, or ``all``."""
     return "all" if count in (None, ALL_AT_ONCE) else str(count)
 
 
 def target(place: Target | None) -> str:
-    """``queue:sales``, ``dialplan:a,b,1``, ``hangup``, ``wait`` or ``none``."""
+    """Return ``queue:sales``, ``dialplan:a,b,1``, ``hangup``, ``wait`` or ``none``."""
     match place:
         case None:
             return "none"
@@ -54,28 +54,28 @@ def target(place: Target | None) -> str:
 
 
 def skills(levels: Mapping[str, int]) -> str:
-    """``french 3, german 1``, or ``none``."""
+    """Return ``french 3, german 1``, or ``none``."""
     return ", ".join(f"{name} {level}" for name, level in levels.items()) or "none"
 
 
 def masked(number: str) -> str:
-    """A number of which only the country's beginning and the last 3 digits are to be seen."""
+    """Mask a number, except for the start of its country code and the last 3 digits."""
     if len(number) <= _SHORT:
         return number
-    # A short one would be given away by what is shown at both ends.
+    # Showing both ends of a short number would give it away.
     start = number[:3] if number.startswith("+") and len(number) > 9 else ""
     return f"{start}…{number[-3:]}"
 
 
 def pattern(wanted: NumberPattern) -> str:
-    """A number, masked, or the beginning of one and ``*``, or ``withheld``."""
+    """Return a masked number, a prefix with ``*``, or ``withheld``."""
     if not wanted.digits and not wanted.prefix:
         return WITHHELD
     return masked(wanted.digits) + ("*" if wanted.prefix else "")
 
 
 def hours(spans: Iterable[Span]) -> str:
-    """``mon-fri 09:00-17:30; sat 10:00-14:00``: what `parse_spans` reads."""
+    """Return ``mon-fri 09:00-17:30; sat 10:00-14:00``, which `parse_spans` reads."""
     days: dict[tuple[int, int], list[int]] = {}
     for span in spans:
         days.setdefault((span.start, span.end), []).append(span.day)
@@ -86,7 +86,7 @@ def hours(spans: Iterable[Span]) -> str:
 
 
 def day_off(day: date | DayOff) -> str:
-    """A day as it is written in the files: ``2026-12-25``, ``12-24..01-01``, ``12-24 13:00-``."""
+    """Return a day as written in the files: ``2026-12-25``, ``12-24..01-01``, ``12-24 13:00-``."""
     if not isinstance(day, DayOff):
         return str(day)
     first, last = (f"{d:%m-%d}" if day.yearly else str(d) for d in (day.first, day.last))
@@ -98,12 +98,12 @@ def day_off(day: date | DayOff) -> str:
 
 
 def times(start: int, end: int) -> str:
-    """``09:00-17:30``; an end on the next day is written as the time then."""
+    """Return ``09:00-17:30``; an end on the next day is written as the time of that day."""
     return f"{clock(start)}-{clock(end if end <= DAY else end - DAY)}"
 
 
 def day_list(days: Sequence[int]) -> str:
-    """``mon-fri``, ``mon,wed,fri`` or ``daily``; `days` rise from 0 (Monday)."""
+    """Return ``mon-fri``, ``mon,wed,fri`` or ``daily``; `days` are sorted, from 0 (Monday)."""
     if len(days) == len(DAYS):
         return "daily"
     runs: list[list[int]] = []
@@ -120,5 +120,5 @@ def _run(names: Sequence[str]) -> str:
 
 
 def clock(minutes: int) -> str:
-    """``09:05``; the end of a day is ``24:00``."""
+    """Return ``09:05``; the end of a day is ``24:00``."""
     return f"{minutes // 60:02}:{minutes % 60:02}"

@@ -1,7 +1,7 @@
-"""What PyYAML's syntax errors mean, for a person.
+"""Explains PyYAML's syntax errors to a person.
 
-The texts matched are those of libyaml's scanner.c and parser.c and of PyYAML's scanner.py and
-parser.py, which differ a little.
+The texts matched are from scanner.c and parser.c of libyaml and from scanner.py and parser.py of
+PyYAML, which differ a little.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _MEANINGS: Final[tuple[tuple[str, str, str], ...]] = (
 
 
 def explain(error: yaml.YAMLError, text: str, lines: list[str]) -> tuple[int, int, str, str]:
-    """Give line and column (from 1), what is wrong, and what would be right."""
+    """Return line and column (from 1), what is wrong, and what would be right."""
     line, column = _place(error, text)
     if not any(rest.strip() for rest in lines[line:]):
-        # The end of the file; where it began is what helps.
+        # At the end of the file; the place where the construct began is more helpful.
         context = getattr(error, "context_mark", None)
         line, column = (context.line, context.column) if context else (len(lines) - 1, 0)
     if not any(rest.strip() for rest in lines[line:]):
@@ -47,7 +47,7 @@ def explain(error: yaml.YAMLError, text: str, lines: list[str]) -> tuple[int, in
     why, hint = _meaning(error, here)
     opened = getattr(error, "context_mark", None)
     if opened is not None and "',' or" in str(getattr(error, "problem", "")) and opened.line < line:
-        # It is read on until something cannot be a part of it.
+        # The parser reads on until something cannot belong to the construct.
         why = "a ',' or a closing bracket is missing"
         hint = (
             f"is the '{lines[opened.line][opened.column]}' of line {opened.line + 1} never closed?"

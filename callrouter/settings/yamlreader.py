@@ -1,9 +1,9 @@
-"""YAML to plain values that know where they were written.
+"""Parses YAML into plain values that know where they were written.
 
-A narrow YAML: no anchors, aliases, merge keys or tags (so nothing can grow beyond its text), one
-document, and none of YAML 1.1's surprises: ``on``, ``no``, ``12:30``, ``08``, ``1_000`` and dates are
-texts. A whole number is written in decimal digits, without ``+`` or leading zeros, so that phone
-numbers and extensions stay as they are.
+A strict subset of YAML: no anchors, aliases, merge keys or tags (so nothing can grow beyond its
+text), one document, and none of the surprises of YAML 1.1: ``on``, ``no``, ``12:30``, ``08``,
+``1_000`` and dates are text. An integer is written in decimal digits, without ``+`` or leading
+zeros, so that phone numbers and extensions stay as written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from callrouter.settings.substitute import Substituted, SubstitutionError
 
 MAX_DEPTH: Final = 20
 
-# The C parser is some ten times faster; both give the same events.
+# The C parser is about ten times faster; both produce the same events.
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _WORDS: Final[dict[str, bool | None]] = {
@@ -41,7 +41,7 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff
 _TIMES: Final = re.compile(r"[0-9]:[0-9]{2}-[0-9]{1,2}:[0-9]{2}")
 _ALIAS: Final = "write the value again; or put a text that begins with * in quotes"
 _DROPPED: Final = object()
-"""Stands for a value that was reported already and is treated as not written."""
+"""Stands for a value that was reported and is treated as not written."""
 
 
 class Mark(Protocol):
@@ -54,7 +54,7 @@ class Mark(Protocol):
 
 
 class Section(dict[str, object]):
-    """A mapping as written. `at` has the places of every key and its value, also of dropped ones."""
+    """A mapping as written. `at` has the places of every key and value, including dropped ones."""
 
     __slots__ = ("at",)
 
@@ -64,7 +64,7 @@ class Section(dict[str, object]):
 
 
 class Items(list[object]):
-    """A list as written, with the places of its items; `thinned` when a bad one was taken out."""
+    """A list as written, with the places of its items; `thinned` if an invalid one was removed."""
 
     __slots__ = ("at", "thinned")
 
@@ -81,7 +81,7 @@ class _StopError(Exception):
 class Reader:
     """Reads one file.
 
-    `may_be_empty` are the top-level keys that may stand without a value, and what they then are.
+    `may_be_empty` maps the top-level keys that may have no value to their default.
     """
 
     def __init__(
@@ -100,9 +100,9 @@ class Reader:
         self._events: Iterator[Any] = iter(())
 
     def read(self, text: str) -> Section | None:
-        """Give the file's mapping (empty for an empty file), or None when it cannot be read.
+        """Return the file's mapping (empty for an empty file), or None if it cannot be read.
 
-        Everything wrong is added to the findings; a mapping may come back all the same.
+        All mistakes are added to the findings; a mapping may be returned nevertheless.
         """
         try:
             self._events = iter(yaml.parse(text, Loader=_LOADER))

@@ -1,7 +1,7 @@
-"""Time zones, and noticing that the system's rules for one have changed.
+"""Time zones, and detecting that the system's rules for one have changed.
 
-`zoneinfo` keeps what it has read for ever. Here a zone stays the same object for as long as the file it came from
-does, so that a reload sees by identity whether its rules are others.
+`zoneinfo` caches what it has read forever. Here, a zone stays the same object as long as its file
+does, so that a reload can detect by identity whether its rules have changed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _known: Final[dict[str, tuple[_Seen | None, zoneinfo.ZoneInfo]]] = {}
 
 
 def find_zone(name: str, way: Way, document: Document, nearest: Nearest) -> tzinfo:
-    """Give the time zone; UTC for one that does not exist, which is reported at `way`."""
-    # The directories posix and right have all zones again, in right with leap seconds.
+    """Return the time zone; UTC for an unknown one, which is reported at `way`."""
+    # The directories posix and right repeat all zones, in right with leap seconds.
     found = None if name.startswith(("posix", "right/")) else _zone(name)
     if found is not None:
         return found
@@ -53,7 +53,7 @@ def _zone(name: str) -> zoneinfo.ZoneInfo | None:
 
 
 def _file_of(name: str) -> _Seen | None:
-    """The file that a zone is read from, and what shows that it is another; None: a package brings it."""
+    """Return the file of a zone and what identifies its version; None: it is from a package."""
     for folder in zoneinfo.TZPATH:
         try:
             status = (Path(folder) / name).stat()
