@@ -156,7 +156,7 @@ class AsteriskPbx:
         self._people.listen(heard)
 
     def say(self, command: Say) -> None:
-        """Play sounds to a caller of a feature code, and read digits or hang up."""
+        """Play sounds in a phone dialogue, then read digits or hang up."""
         self._people.say(command)
 
     def call_number(self, command: CallNumber) -> None:
@@ -356,6 +356,9 @@ class AsteriskPbx:
             self._drifted(before ^ survey.known(self.mirror))
             listed = {message.get("Uniqueid") for message in channels}
             self._people.compare(listed | self.mirror.moved)
+        # Only what concerns phones is taken from the buffer before the snapshot, so that the core
+        # does not ring a phone that is already in another call. Calls come after it: the core
+        # cannot handle news of a call it has not seen.
         for message in self._buffer or ():
             self.mirror.phone_moved(message)
         self.in_step = True

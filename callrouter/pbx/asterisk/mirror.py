@@ -1,12 +1,12 @@
 """Tracks the callers and legs on one Asterisk, and translates AMI events into the core's events.
 
-No I/O: messages in, calls of `Sink` out. Only channels that are callers or legs of ours are
-tracked.
+No I/O: messages in, calls of `Sink` out. It tracks callers, our legs, and through `Phones` the
+other channels on agents' phones.
 
 The handlers must not depend on the order in which independent facts arrive. Asterisk's threads
 write their events concurrently, an event may be lost, and events are replayed after a snapshot. So
-every handler looks its channel up first and does nothing for a channel it does not know, and ending
-a leg or a caller removes it from its table, so that the end is reported once.
+every handler starts from what is known about its channel, and ending a leg or a caller removes it
+from its table, so that the end is reported once.
 """
 
 from __future__ import annotations
@@ -562,6 +562,8 @@ class Mirror:
                 self.sink.look_at(caller)
         else:
             self._places.entered(message.get("Channel"), bridge)
+        # The two BridgeEnter events arrive in either order. Whichever comes second completes the
+        # connect, and the state CONNECTING makes sure that it is reported once.
         if (
             leg is not None
             and caller is not None
@@ -580,6 +582,8 @@ class Mirror:
             leg.bridge = ""
         if caller is not None:
             caller.bridge = ""
+            # Leaving the bridge does not say why: a hangup, a transfer, or the end of the
+            # conversation. The event that does usually follows, so the query waits for it.
             if caller.where is Where.TALKING:
                 self.sink.look_at(caller)
 

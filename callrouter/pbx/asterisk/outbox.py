@@ -149,6 +149,8 @@ class Outbox:
                 loop.call_soon(mirror.phones.disregard, command.endpoint)
             case Leave():
                 uid = mirror.uid(command.call)
+                # The caller is forgotten before Asterisk confirms the move: whatever they do from
+                # now on is no news for the core, which has finished with the call.
                 mirror.moved.add(uid)
                 caller = mirror.callers.pop(uid, None)
                 queue = caller.queue if caller else "unknown"

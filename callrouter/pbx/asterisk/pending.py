@@ -1,7 +1,8 @@
 """The unanswered actions of one connection: replies, lists and timeouts.
 
 A list is recognised by the action that requested it, and ends with `EventList: Complete` and its
-ActionID. Unlike panoramisk, nothing is inferred from the names or texts of messages.
+ActionID. Unlike panoramisk, this module does not guess from the names or texts of messages what a
+list is.
 """
 
 import asyncio
@@ -213,6 +214,8 @@ class Answers:
             if state in {"complete", "cancelled"}:
                 del self.lists[key]
         elif state == "complete":
+            # Asterisk counts the rows it has sent. If one was swallowed by a forged event, the
+            # counts differ.
             items = message.get("ListItems")
             if items.isascii() and items.isdigit() and int(items) != len(pending.messages):
                 pending.messages.whole = False

@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final
 
+# The quantifiers are possessive (`*+`, `++`, in Python since 3.11). They never backtrack, so
+# hostile input cannot make matching slow.
 _VALUE: Final = rb"[^\r]*+(?:\r(?!\n)[^\r]*+)*+"
 """The rest of a line. A lone CR or LF in a number does not end a header."""
 _PLAIN: Final = rb"[^\r\n]*+"

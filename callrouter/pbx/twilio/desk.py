@@ -323,6 +323,8 @@ class Desk:
         """An agent has left the conference: they hung up, or were left alone in it."""
         caller = self._callers.of(leg.ring.call)
         here = params.get("CallStatus") not in outcomes.OVER
+        # The agent's call goes on although the conference has ended for it. If the agent had hung
+        # up, their call would be over; so the caller has left.
         if here and caller is not None and caller.leg is leg and caller.stand is Stand.TALKING:
             self._ledger.caller_gone(caller.sid)
         self._ledger.ended(leg, LegEnd.HUNG_UP)

@@ -1,4 +1,10 @@
-"""The callers and legs that the driver knows."""
+"""The callers and legs that the driver knows, and the encoding of their state in names.
+
+The driver keeps callers and legs in memory only. So whatever a restarted daemon must know about
+them is encoded in names that Twilio stores: the queue in which a caller waits, the URL for the next
+turn of music, the conference of a conversation, and the label of each participant. Each encoder has
+a decoder beside it that accepts any text.
+"""
 
 from __future__ import annotations
 
