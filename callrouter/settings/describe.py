@@ -16,7 +16,13 @@ from callrouter.settings.describerules import rule_changes
 from callrouter.settings.differences import counted, differing, mapping_lines
 from callrouter.settings.queues import serving
 from callrouter.settings.renames import settings_under_new_names
-from callrouter.settings.result import HttpSettings, PbxSettings, ServiceLevel, Settings
+from callrouter.settings.result import (
+    AsteriskSettings,
+    HttpSettings,
+    PbxSettings,
+    ServiceLevel,
+    Settings,
+)
 from callrouter.settings.wording import duration, hours, masked
 
 _RESTART: Final = " (needs a restart)"
@@ -255,12 +261,24 @@ def _pbx(id_: str, old: PbxSettings | None, new: PbxSettings | None) -> Iterator
     elif old.driver != new.driver:
         yield f"pbx {id_}: driver {old.driver} -> {new.driver}{_RESTART}"
     else:
-        for item in fields(old):
-            before, after = getattr(old, item.name), getattr(new, item.name)
-            if before != after and not item.repr:
+        now = _pbx_values(new)
+        for name, before in _pbx_values(old).items():
+            if name in now and before != now[name]:
+                yield f"pbx {id_}: {name} {_plain(before)} -> {_plain(now[name])}{_RESTART}"
+        for item in fields(old):  # secrets, and what holds numbers
+            if not item.repr and getattr(old, item.name) != getattr(new, item.name):
                 yield f"pbx {id_}: {item.name} changed{_RESTART}"
-            elif before != after:
-                yield f"pbx {id_}: {item.name} {_plain(before)} -> {_plain(after)}{_RESTART}"
+
+
+def _pbx_values(pbx: PbxSettings) -> dict[str, object]:
+    """What may be said of a PBX, by the keys of the files."""
+    found = {item.name: getattr(pbx, item.name) for item in fields(pbx) if item.repr}
+    if isinstance(pbx, AsteriskSettings):
+        first, home = found["dial_number"], found.pop("home")
+        found["dial_number"] = (*((first,) if first else ()), *found.pop("dial_numbers"))
+        if pbx.number_format == "national":
+            found["region of national numbers"] = home.region
+    return found
 
 
 def _http(old: HttpSettings, new: HttpSettings) -> Iterator[str]:

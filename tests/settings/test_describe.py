@@ -300,6 +300,39 @@ def test_pbx_comes_and_goes(tmp_path: Path) -> None:
     ]
 
 
+PBX = "pbx:\n  office: {driver: asterisk, username: u, secret: s, dial_number: %s}\nnumbers: {region: %s}\n"
+ONE = "'PJSIP/{number}@a'"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            (ONE, "GB"),
+            ("['PJSIP/{number}@a', 'PJSIP/{number}@b']", "GB"),
+            ["dial_number PJSIP/{number}@a -> PJSIP/{number}@a, PJSIP/{number}@b"],
+        ),
+        (
+            (ONE, "GB"),
+            (f"{ONE}, number_format: national", "GB"),
+            ["number_format e164 -> national"],
+        ),
+        (
+            (f"{ONE}, number_format: national", "GB"),
+            (f"{ONE}, number_format: national", "FR"),
+            ["region of national numbers GB -> FR"],
+        ),
+        ((ONE, "GB"), (ONE, "FR"), []),
+    ],
+)
+def test_how_outside_numbers_are_dialled(
+    tmp_path: Path, old: tuple[str, str], new: tuple[str, str], expected: list[str]
+) -> None:
+    before, after = (loaded(tmp_path, pbx=PBX % pair) for pair in (old, new))
+    said = [line for line in changes(before, after) if line.startswith("pbx")]
+    assert said == [f"pbx office: {text}{RESTART}" for text in expected]
+
+
 def test_the_group_at_the_socket(tmp_path: Path) -> None:
     before = loaded(tmp_path, rest="socket: {group: users}\n")
     after = loaded(tmp_path, rest="socket: {group: staff, role: admin}\n")
