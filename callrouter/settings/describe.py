@@ -261,18 +261,17 @@ def _pbx(id_: str, old: PbxSettings | None, new: PbxSettings | None) -> Iterator
     elif old.driver != new.driver:
         yield f"pbx {id_}: driver {old.driver} -> {new.driver}{_RESTART}"
     else:
+        hidden = {item.name for item in fields(old) if not item.repr}
         now = _pbx_values(new)
         for name, before in _pbx_values(old).items():
             if name in now and before != now[name]:
-                yield f"pbx {id_}: {name} {_plain(before)} -> {_plain(now[name])}{_RESTART}"
-        for item in fields(old):  # secrets, and what holds numbers
-            if not item.repr and getattr(old, item.name) != getattr(new, item.name):
-                yield f"pbx {id_}: {item.name} changed{_RESTART}"
+                said = "changed" if name in hidden else f"{_plain(before)} -> {_plain(now[name])}"
+                yield f"pbx {id_}: {name} {said}{_RESTART}"
 
 
 def _pbx_values(pbx: PbxSettings) -> dict[str, object]:
-    """What may be said of a PBX, by the keys of the files."""
-    found = {item.name: getattr(pbx, item.name) for item in fields(pbx) if item.repr}
+    """What is written of a PBX, by the keys of the files."""
+    found = {item.name: getattr(pbx, item.name) for item in fields(pbx)}
     if isinstance(pbx, AsteriskSettings):
         first, home = found["dial_number"], found.pop("home")
         found["dial_number"] = (*((first,) if first else ()), *found.pop("dial_numbers"))

@@ -6,6 +6,7 @@ mistakes, including those that only show across keys.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -51,6 +52,19 @@ _SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     ("rules", "*", "when"): schemarules.When,
     ("rules", "*", "then"): schemarules.Then,
 }
+_OWNERS: Final[dict[str, type[BaseModel]]] = {
+    "a queue": schema.Queue,
+    "an agent": schema.Agent,
+    "a device": schema.Device,
+    "an Asterisk below pbx": schema.Asterisk,
+    "a rule's when": schemarules.When,
+    "a rule's then": schemarules.Then,
+}
+"""Where keys stand that are written in the wrong place now and then."""
+_MANY: Final = 4
+"""Places from which on they say nothing."""
+_SLIP: Final = 0.8
+"""From this likeness to a key of the right place on, that one is meant."""
 _NOT_SUPPORTED: Final[dict[tuple[str, ...], frozenset[str]]] = {
     ("numbers",): frozenset({"registration"}),
 }
@@ -165,7 +179,10 @@ def _unknown_key(document: Document, nearest: Nearest, loc: Way) -> None:
     model = _shape(document, loc[:-1], pattern)
     named = model.model_fields.items() if model else ()
     known = tuple(field.alias or name for name, field in named)
-    hint = nearest.hint(key, known) or (f"known: {', '.join(known)}" if known else "")
+    slip = bool(difflib.get_close_matches(key, known, 1, _SLIP))
+    hint = "" if slip else _elsewhere(key, model)
+    hint = hint or nearest.hint(key, known)
+    hint = hint or (f"known: {', '.join(known)}" if known else "")
     document.error(loc, f"unknown key {quoted(key)}", hint, key=True)
 
 
@@ -173,6 +190,14 @@ _WITH_SECRETS: Final = frozenset({"pbx", "http", "users"})
 _BESIDE_SECRETS: Final = frozenset({"account_sid", "name", "role", "driver"})
 _SECRET_LEAST: Final = 12
 """Characters, letters and digits among them, from which on a value looks like a secret."""
+
+
+def _elsewhere(key: str, model: type[BaseModel] | None) -> str:
+    """Where a key belongs that was written in the wrong place."""
+    owners = [
+        what for what, owner in _OWNERS.items() if owner is not model and key in owner.model_fields
+    ]
+    return f"it is a key of {listed(owners, 'or')}" if 0 < len(owners) < _MANY else ""
 
 
 def _wrong_value(document: Document, nearest: Nearest, loc: Way, error: Any) -> None:

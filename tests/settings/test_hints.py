@@ -132,6 +132,27 @@ def test_a_way_out_is_spelled_as_asterisk_spells_it(tmp_path: Path) -> None:
     assert pbx.dial_number == "Local/00{number}@c"
 
 
+@pytest.mark.parametrize(
+    ("where", "hint"),
+    [
+        ("queues: {q: {auto_answer: true}}", "it is a key of a device"),
+        ("queues: {q: {accept_within: 5s}}", "it is a key of a device"),
+        ("queues: {q: {waiting: 5}}", "it is a key of a rule's when"),
+        ("agents: {ann: {number: '+447700900123'}}", "it is a key of a device"),
+        ("agents: {ann: {alert_info: x}}", "it is a key of a queue"),
+        (
+            "agents: {ann: {devices: {d: {endpoint: PJSIP/1, alert_info: x}}}}",
+            "it is a key of a queue",
+        ),
+        ("nobody_after: 5s", "it is a key of a queue"),
+        ("queues: {q: {agent: [ann]}}", "did you mean 'agents'?"),
+    ],
+)
+def test_a_key_in_the_wrong_place(tmp_path: Path, where: str, hint: str) -> None:
+    [problem] = problems(tmp_path, PBX + where + "\n")
+    assert problem.hint == hint
+
+
 @pytest.mark.parametrize("written", ["1e3", "10.0", "0x10"])
 def test_an_extension(tmp_path: Path, written: str) -> None:
     text = PBX + "agents: {ann: {extension: %s}}\n"
