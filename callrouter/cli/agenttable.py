@@ -1,4 +1,4 @@
-"""The agents for people: a line each, those first who matter now."""
+"""The table of agents: one line each, those who matter most now first."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from callrouter.cli.words import clock_time, duration, parse, since
 Json: TypeAlias = dict[str, Any]
 
 ORDER: Final = ("ringing", "reserved", "on-call", "wrap-up", "available", "paused", "offline")
-"""States from the one that changes next to the one that concerns the floor least."""
+"""States, from the one that will change next to the least relevant."""
 LATELY: Final = timedelta(minutes=15)
 MOST_TOLD: Final = 10
-"""Of what agents were told within `LATELY`, the number of messages shown beneath the table."""
+"""Number of messages (those to agents within `LATELY`) shown below the table."""
 
 _COLUMNS: Final = (
     Column("Agent"),
@@ -40,14 +40,15 @@ def agents(
     calls: Mapping[str, Json] | None = None,
     height: int | None = None,
 ) -> list[Text]:
-    """All agents, with how many there are of each state.
+    """Return all agents, with the number in each state.
 
     Args:
-        views: as the API gives them.
+        views: as the API returns them.
         width: columns of the terminal.
-        now: when they were asked for.
-        calls: the calls that are on, by id: who an agent talks with.
-        height: lines there are. Where they are too few for a line each, the agents stand side by side.
+        now: when they were requested.
+        calls: the active calls by id, to show who an agent is connected to.
+        height: lines of the terminal. If there are too few for one line each, the agents are shown
+            side by side.
     """
     if not views:
         return [Text("no agents")]
@@ -99,7 +100,7 @@ def _short(view: Json, now: datetime) -> Text:
 
 
 def _fit(lines: list[Text], cells: Sequence[Text], height: int, width: int) -> list[Text]:
-    """As many agents as there is room for; the heading has how many there are of each state."""
+    """Return as many agents as fit; the heading has the number in each state."""
     if len(lines) <= height:
         return lines
     across = -(-len(cells) // max(1, len(lines)))
@@ -109,7 +110,7 @@ def _fit(lines: list[Text], cells: Sequence[Text], height: int, width: int) -> l
 
 
 def _told(views: Iterable[Json], now: datetime) -> list[Text]:
-    """What agents were told lately, the last thing first; not what their state says already."""
+    """Return recent messages to agents, latest first, without those that a state implies."""
     lately = [
         (parse(item["at"]), view["id"], item["text"])
         for view in views
@@ -127,7 +128,7 @@ def _told(views: Iterable[Json], now: datetime) -> list[Text]:
 
 
 def explained(view: Json, *, calls: Mapping[str, Json], exact: bool = False) -> str:
-    """The word or two that a state needs."""
+    """Return the few words that explain a state."""
     notes = []
     if view["state"] == "wrap-up" and view["wrap_up_s"] is not None:
         notes.append(f"{duration(view['wrap_up_s'])} more")
@@ -146,13 +147,13 @@ def explained(view: Json, *, calls: Mapping[str, Json], exact: bool = False) -> 
 
 
 def _with(call: Json) -> str:
-    """The queue of a call, and who calls."""
+    """Return the queue and the caller of a call."""
     who = call["caller_number"] or call["caller_name"] or "number withheld"
     return f"{call['queue']}, {who}"
 
 
 def _who(view: Json, *, exact: bool) -> list[str]:
-    """Who paused them or signed them out (`exact`: when), unless it was the agent."""
+    """Return who paused them or signed them out (`exact`: also when), unless it was the agent."""
     away = view["state"] == "paused" or not view["signed_in"]
     if not away or view["by"] in {None, view["id"]}:
         return []
@@ -160,7 +161,7 @@ def _who(view: Json, *, exact: bool) -> list[str]:
 
 
 def _ends(until: str, then: str) -> str:
-    """``until 11:17``; what comes then where it is more than being back."""
+    """Return ``until 11:17``, and what follows unless the agent is simply back."""
     more = ", then signed out" if then == "sign-out" else ""
     return f"until {clock_time(until)[:5]}{more}"
 
@@ -170,7 +171,7 @@ def _phone(device: Json) -> str:
 
 
 def agent(view: Json, now: datetime, *, messages: bool) -> list[Text]:
-    """One agent, in a sentence; with `messages` what they were told last too."""
+    """Return one agent in a sentence, with `messages` also their recent messages."""
     who = f"{view['id']} ({view['name']})" if view["name"] != view["id"] else view["id"]
     text = f"{who} is {view['state']}"
     age = since(view["since"], now)

@@ -1,4 +1,4 @@
-"""why and why-not: what was decided, and why nothing is."""
+"""why and why-not: what was decided, and why nothing happens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from callrouter.cli.words import clock_time, many, parse
 from callrouter.cli.words import duration as short
 
 NAMED = 6
-"""Names given for each reason of being passed over."""
+"""Number of names listed for each reason."""
 
 
 @click.command(short_help="Why a call went where it went.")
@@ -21,11 +21,11 @@ NAMED = 6
 @json_option
 @click.pass_context
 def why(context: click.Context, *, call: str, as_json: bool) -> None:
-    """Say why a call went where it went: every decision taken for it, in order.
+    """Say why a call went where it went: every decision made for it, in order.
 
-    For each phone that was rung: who else was available and what put them in this order, who was
-    passed over and why, and what came of it. CALL is an id as `callrouter calls` shows it, or as
-    much of its beginning or end as no other call has. Default: the call that came last.
+    For each phone that was rung: which other agents were available and how they were ranked, who
+    was passed over and why, and what happened. CALL is an id as shown by `callrouter calls`, or any
+    part of its beginning or end that is unique. Default: the latest call.
     """
     client = asked(context)
     with refusals():
@@ -38,7 +38,7 @@ def why(context: click.Context, *, call: str, as_json: bool) -> None:
 
 
 def why_lines(view: Any) -> list[str]:
-    """The answer of ``/api/calls/{id}/why``."""
+    """Return the answer of ``/api/calls/{id}/why`` as lines."""
     lines = [_head(view)]
     if view["left_out"]:
         lines.append(f"({many(view['left_out'], 'earlier step')} no longer kept)")
@@ -83,7 +83,7 @@ def _offer(step: Any) -> list[str]:
         if more > 0:
             shown.append(f"{more} more")
         lines.append(f"available: {', '.join(shown)}")
-    # Who merely comes after stands in the order already.
+    # Agents who are merely later in the order are listed there already.
     lines += _passed(
         group for group in step["passed_over"] if group["reason"] not in {"later", "not-drawn"}
     )
@@ -109,7 +109,7 @@ def _passed(groups: Any) -> list[str]:
 def why_not(context: click.Context, *, agent: str, queue: str | None, as_json: bool) -> None:
     """Say why an agent is not being offered calls right now, in all their queues or in QUEUE.
 
-    Ends with status 0 whatever the answer is.
+    Exits with status 0 whatever the answer is.
     """
     client = asked(context)
     with refusals():
@@ -123,7 +123,7 @@ def why_not(context: click.Context, *, agent: str, queue: str | None, as_json: b
 
 
 def why_not_lines(view: Any) -> list[str]:
-    """The answer of ``/api/agents/{id}/why-not``."""
+    """Return the answer of ``/api/agents/{id}/why-not`` as lines."""
     lines = [view["text"] + (":" if view["reasons"] else "")]
     lines += [f"  {reason}" for reason in view["reasons"]]
     for queue in view["queues"]:

@@ -32,19 +32,19 @@ def call(
     agent: str | None,
     as_json: bool,
 ) -> None:
-    """Hold, transfer or end a call. CALL is the agent who talks, or the call's id.
+    """Hold, transfer or end a call. CALL is the id of the call, or of the agent who is on it.
 
     \b
-    hold      the caller hears music
-    unhold    and the agent again
-    transfer  gives the caller away: --queue, or --agent who is rung first
+    hold      plays music to the caller
+    unhold    reconnects the caller with the agent
+    transfer  transfers the caller: --queue, or --agent who is rung first
     consult   puts the caller on hold and rings a colleague: --agent, or --queue
-    complete  gives the caller to that colleague (as hanging up does)
-    cancel    lets the colleague go and takes the caller back
-    end       hangs up on the caller, who waits or talks
+    complete  transfers the caller to that colleague (hanging up does the same)
+    cancel    drops the colleague and reconnects the caller
+    end       hangs up on the caller, waiting or connected
 
-    hold, consult and what follows need a telephone system that does it for us (Twilio); with
-    Asterisk, use the keys of the phone.
+    hold, unhold, consult, complete and cancel need a telephone system that lets callrouter perform
+    them (Twilio); with Asterisk, use the keys of the phone.
     """  # noqa: D301 - \b is click's own, and has to be the character
     to = {key: value for key, value in (("queue", queue), ("agent", agent)) if value}
     if to and action not in _TO:
@@ -61,7 +61,7 @@ def call(
 
 
 def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> Any:
-    """By the agent's name, and if there is no such agent by the call's id."""
+    """Try the agent of this name and, if there is none, the call with this id."""
     try:
         return client.post("agents", whose, "call", action, body=to)
     except Refused as no:
@@ -79,7 +79,7 @@ def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> Any:
 
 
 def _end(client: Client, whose: str) -> Any:
-    """End a call by its id, or the one that an agent of this name talks on."""
+    """End a call by its id, or the one that the agent of this name is connected to."""
     try:
         found = client.get("agents", whose)
     except Refused as no:

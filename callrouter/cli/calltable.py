@@ -1,4 +1,4 @@
-"""Queues and calls for people: a line each, and nothing left out without a word."""
+"""The tables of queues and calls: one line each, and every omission is shown."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from callrouter.cli.words import duration, parse
 Json: TypeAlias = dict[str, Any]
 
 WIDE: Final = 100
-"""From this many columns on a caller's name stands behind the number."""
+"""Terminal width from which the caller's name follows the number."""
 
 _QUEUE: Final = Column("Queue", flexible=1, least=12)
 _CALLER: Final = Column("Caller", flexible=1, least=16)
-"""Wide enough for a number in full."""
+"""Wide enough for a complete number."""
 _QUEUES: Final = (
     _QUEUE,
     Column("Name", flexible=2, drop=9, least=12),
@@ -63,7 +63,7 @@ _ENDED: Final = (
 
 
 def queues(views: Sequence[Json], width: int, height: int | None = None) -> list[Text]:
-    """All queues, those with callers first, and beneath them who waits."""
+    """Return all queues, those with callers first, and the waiting calls below."""
     if not views:
         return [Text("no queues")]
     views = sorted(views, key=lambda view: (-view["longest_wait_s"], view["id"]))
@@ -71,7 +71,7 @@ def queues(views: Sequence[Json], width: int, height: int | None = None) -> list
     waiting = _waiting(views, width)
     if height is None:
         return [*lines, Text(""), *waiting]
-    # Who waits matters more than quiet queues; at least the first three of these are seen.
+    # Waiting calls matter more than quiet queues, but the first three queues are always shown.
     room = max(4, height - len(waiting) - 1)
     lines = layout.fit(lines, room, "queues")
     left = height - len(lines) - 1
@@ -81,7 +81,7 @@ def queues(views: Sequence[Json], width: int, height: int | None = None) -> list
 def _queue(view: Json) -> list[Text]:
     agents = {word: len(names) for word, names in view["agents"].items()}
     today = view["today"]
-    free = view.get("free", agents["available"])  # a daemon of an earlier version does not say
+    free = view.get("free", agents["available"])  # an older daemon does not report it
     busy = sum(agents[word] for word in ("reserved", "ringing", "on-call", "wrap-up"))
     return [
         plain(view["id"]),
@@ -116,7 +116,7 @@ def _waiting(views: Iterable[Json], width: int) -> list[Text]:
 
 
 def calls(views: Sequence[Json], width: int, height: int | None = None) -> list[Text]:
-    """Calls that are on."""
+    """Return the active calls."""
     if not views:
         return [Text("no calls")]
     rows = []
@@ -139,7 +139,7 @@ def calls(views: Sequence[Json], width: int, height: int | None = None) -> list[
 
 
 def ended_calls(views: Sequence[Json], width: int, height: int | None = None) -> list[Text]:
-    """Calls that are over, the last one first."""
+    """Return the ended calls, latest first."""
     if not views:
         return [Text("no calls have ended since the daemon was started")]
     today = parse(views[0]["ended_at"]).astimezone().date()
@@ -163,7 +163,7 @@ def ended_calls(views: Sequence[Json], width: int, height: int | None = None) ->
 
 
 def floor(views: Sequence[Json]) -> str:
-    """Who waits, in a sentence: the first thing that a supervisor looks for."""
+    """Say how many are waiting, in a sentence: the first thing a supervisor looks for."""
     waiting = [view for view in views if view["waiting"]]
     if not waiting:
         return "no caller waits"

@@ -1,4 +1,4 @@
-"""What stands in the cells of tables: texts from outside, states in their colours."""
+"""The contents of table cells: texts from outside, and states in their colours."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ STYLES: Mapping[str, str] = {
 }
 
 _NAME = 40
-"""Characters of a caller's name or number that are shown."""
+"""Maximum number of characters shown of a caller's name or number."""
 
 
 def plain(text: object) -> Text:
-    """A text from outside: no markup, no control characters."""
+    """Return a text from outside, without markup or control characters."""
     return Text(clean(str(text or "")))
 
 
 def state(word: str, note: str = "") -> Text:
-    """A state in its colour, with a word of explanation behind it."""
+    """Return a state in its colour, followed by a note."""
     made = Text(clean(word), style=STYLES.get(word, ""))
     if note:
         made.append(f" {clean(note)}", style="dim")
@@ -44,7 +44,7 @@ def state(word: str, note: str = "") -> Text:
 
 
 def caller(view: Mapping[str, object], *, named: bool) -> Text:
-    """Who calls, as they say themselves: the number, and with `named` the name behind it."""
+    """Return the caller's number as received; `named`: followed by the name."""
     number, name = str(view.get("caller_number") or ""), str(view.get("caller_name") or "")
     if not number:
         return Text(clean(name)[:_NAME] or "withheld")

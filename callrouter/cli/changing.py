@@ -1,4 +1,4 @@
-"""diff, reload, history, rollback: what changing files would do, does, has done, and undoing it."""
+"""diff, reload, history, rollback: preview, apply, list and undo configuration changes."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from callrouter.settings.past import Change, File, Listing, Past
 
 SHOWN = 3
-"""Changes in words that a line of the list has room for."""
+"""Number of changes described in one line of the list."""
 LINES_SHOWN = 1_000
-"""Lines of the difference of one file."""
+"""Maximum number of diff lines per file."""
 NOTHING = "nothing would change"
 
 
 def say(line: str) -> None:
-    """Print a line fit for a terminal whatever it holds."""
+    """Print a line, safe for a terminal whatever it contains."""
     click.echo(clean(line))
 
 
 def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -> None:
-    """Print what a reading of the files came to; ends with 1 when they have mistakes."""
+    """Print the result of reading the files; exits with 1 if they have mistakes."""
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     elif view["ok"]:
@@ -66,9 +66,9 @@ def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -
 def diff(context: click.Context, *, folder: Path | None, as_json: bool) -> None:
     """Say in words what the configuration files would change in the running daemon.
 
-    With DIR: what the files there would change if they were put in the place of the daemon's own; so a
-    change can be prepared in a copy of the folder. Without: the daemon's own files, which it takes up
-    within 2 s by itself unless they have mistakes. Ends with status 1 when there are mistakes.
+    With DIR: what the files there would change if they replaced the daemon's own, so that you can
+    prepare a change in a copy of the folder. Without: the daemon's own files, which it applies by
+    itself within 2 s unless they have mistakes. Exits with status 1 if there are mistakes.
     """
     if folder is not None and is_elsewhere(context):
         raise click.UsageError(f"{folder} is on this machine, and the daemon is elsewhere (--url)")
@@ -86,11 +86,12 @@ def diff(context: click.Context, *, folder: Path | None, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def reload(context: click.Context, *, yes: bool, as_json: bool) -> None:
-    """Have the daemon read its configuration files now, and say what has changed.
+    """Make the daemon read its configuration files now, and say what has changed.
 
-    It does so by itself within 2 s of a change; but what takes away a queue with callers, or much of the floor,
-    waits for this command. It shows what would be lost and, on a terminal, asks. Ends with status 1 when the files
-    have mistakes; then nothing has changed.
+    The daemon does this by itself within 2 s of a change. A change that removes a queue with
+    callers, or much of the floor, waits for this command, which shows what would be lost and, on a
+    terminal, asks for confirmation. Exits with status 1 if the files have mistakes; nothing has
+    changed then.
     """
     client = asked(context)
     with refusals():
@@ -115,10 +116,10 @@ def reload(context: click.Context, *, yes: bool, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def history(context: click.Context, *, number: int | None, as_json: bool) -> None:
-    """List the changes of the configuration that the daemon has applied, the newest first.
+    """List the configuration changes that the daemon has applied, newest first.
 
-    With NUMBER: all that this change did, in words and line by line in the files. What may be a
-    secret is not shown.
+    With NUMBER: everything that this change did, in words and line by line in the files. Possible
+    secrets are not shown.
     """
     folder = folder_of(context)
     with readable():
@@ -176,7 +177,7 @@ def _show(view: Mapping[str, Any]) -> None:
 
 
 def _files_diff(past: Past | None, change: Change) -> list[str]:
-    """Line by line what a change did to the files, without secrets."""
+    """Return the line-by-line effect of a change on the files, without secrets."""
     from callrouter.settings.hiding import difference  # noqa: PLC0415 - only here
 
     lines: list[str] = []
@@ -193,12 +194,12 @@ def _text(past: Past | None, files: Listing, name: str) -> list[str]:
     return past.content(files[name][0]).decode("utf-8", "replace").splitlines()
 
 
-# ---------------------------------------------------------------- where it is kept
+# ---------------------------------------------------------------- storage
 
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Turn what the file system refuses into words."""
+    """Turn errors of the file system into words."""
     try:
         yield
     except PermissionError as error:
@@ -210,10 +211,10 @@ def readable() -> Iterator[None]:
 
 
 def find_past(folder: Path) -> Past | None:
-    """The history of the daemon that runs, or of the last one that did.
+    """Return the history of the running daemon, or of the last one.
 
     Raises:
-        Failed: as root, the daemon names a folder that is not its own.
+        Failed: as root, if the daemon names a folder that is not its own.
     """
     from callrouter.files import Folder  # noqa: PLC0415 - only here
     from callrouter.settings.past import Past, find  # noqa: PLC0415 - only here
@@ -242,7 +243,7 @@ def _database(folder: Path) -> str:
 
 
 def the_change(past: Past | None, number: int) -> Change:
-    """The change of this number.
+    """Return the change with this number.
 
     Raises:
         Failed: there is none.
@@ -261,10 +262,11 @@ def the_change(past: Past | None, number: int) -> Change:
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @click.pass_context
 def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> None:
-    """Put the configuration files back as they were before change NUMBER.
+    """Restore the configuration files to their state before change NUMBER.
 
-    Without NUMBER: as they are in force, for files that have a mistake. The daemon takes them up as
-    any change, and the rollback is one in the history. Refuses what would not pass `callrouter check`.
+    Without NUMBER: to the state in force, for files that have a mistake. The daemon applies them
+    like any change, and the history records the rollback as one. Refuses files that would not pass
+    `callrouter check`.
     """
     from callrouter.settings.past import listing, says, take  # noqa: PLC0415 - only here
 
@@ -292,7 +294,7 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
 
 
 def _would_change(folder: Path, past: Past, wanted: Listing) -> list[str]:
-    """What going back changes, in words.
+    """Describe in words what the rollback would change.
 
     Raises:
         Failed: the files would have mistakes.
@@ -348,7 +350,7 @@ def _put_back(folder: Path, past: Past, wanted: Listing, now: Mapping[str, File]
 
 
 def _set_aside(past: Past, now: Mapping[str, File]) -> None:
-    """Keep what no daemon has ever taken up, so that no work is lost."""
+    """Keep content that no daemon has ever applied, so that no work is lost."""
     for name, file in now.items():
         if not past.has(file.digest):
             place = past.set_aside(name, file.content)
@@ -356,7 +358,7 @@ def _set_aside(past: Past, now: Mapping[str, File]) -> None:
 
 
 def _have_taken_up(folder: Path) -> None:
-    """Have a daemon that runs read the files at once; it says what it did in its log."""
+    """Make a running daemon read the files at once; it logs the result."""
     try:
         view = Client.of_folder(folder, os.environ).post("config", "reload")
     except (Failed, Refused):

@@ -1,4 +1,4 @@
-"""Asking the daemon, over its Unix socket or, elsewhere, over HTTP."""
+"""A client of the daemon, over its Unix socket or, from elsewhere, over HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ ANSWER_WITHIN = 10.0
 
 
 class Refused(Exception):  # noqa: N818 - named for what happened
-    """The daemon says no; `status` is that of HTTP, `hint` the right name for a wrong one."""
+    """The daemon refused.
+
+    `status` is the HTTP status, `hint` suggests the right name for a wrong one.
+    """
 
     def __init__(self, status: int, detail: str, hint: str = "") -> None:
         super().__init__(f"{detail}; {hint}" if hint else detail)
@@ -54,10 +57,10 @@ class Here:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def connection(self, timeout: float) -> http.client.HTTPConnection:
-        """A connection to it, not open yet.
+        """Return a connection to it, not yet open.
 
         Raises:
-            Failed: it does not run, or not for us (exit status 3).
+            Failed: it is not running, or we have no access (exit status 3).
         """
         try:
             found = control.find(self.folder, self.environ)
@@ -72,46 +75,46 @@ class Here:
         return _UnixConnection(found)
 
     def unreachable(self, error: Exception) -> Failed:
-        """What to say when it cannot be asked."""
+        """Return the error for a daemon that cannot be reached."""
         if isinstance(error, TimeoutError):
             return Failed(3, f"the daemon does not answer within {ANSWER_WITHIN:.0f} s")
         return Failed(3, f"the daemon cannot be asked ({error})")
 
     def no_callrouter(self, status: int, location: str) -> Failed:
-        """What to say when the answer is none of callrouter's."""
+        """Return the error for an answer that is not callrouter's."""
         return Failed(3, f"the daemon cannot be asked (it answers {status} and no JSON)")
 
 
 class Client:
-    """A daemon, wherever it is."""
+    """A daemon, local or remote."""
 
     def __init__(self, place: Here | Remote) -> None:
         self._place = place
 
     @classmethod
     def of_folder(cls, folder: Path, environ: Mapping[str, str]) -> Client:
-        """The daemon of a configuration folder on this machine."""
+        """Return the client for the daemon of a configuration folder on this machine."""
         return cls(Here(folder, environ))
 
     def get(self, *path: str, **query: str) -> Any:
-        """What the daemon says at ``/api/…``.
+        """Return the daemon's answer at ``/api/…``.
 
         Raises:
             Failed: it cannot be reached (exit status 3).
-            Refused: it says no.
+            Refused: it refuses.
         """
         return self._ask("GET", path, query)
 
     def post(self, *path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Ask for a change; raises like `get`."""
+        """Request a change; raises like `get`."""
         return self._ask("POST", path, body=body)
 
     def patch(self, *path: str, body: Mapping[str, Any]) -> Any:
-        """Change a thing in part; raises like `get`."""
+        """Change part of an object; raises like `get`."""
         return self._ask("PATCH", path, body=body)
 
     def delete(self, *path: str) -> Any:
-        """Have a thing taken away; raises like `get`."""
+        """Delete an object; raises like `get`."""
         return self._ask("DELETE", path)
 
     def _ask(
@@ -165,7 +168,7 @@ class Client:
         return response.status, answer
 
     def _meant(self, names: Mapping[str, str]) -> str:
-        """What the names of a request may stand for that the daemon does not know."""
+        """Suggest known names for those in a request that the daemon does not know."""
         for kind, name in names.items():
             parts = kind.split("/")
             try:
@@ -179,7 +182,7 @@ class Client:
 
 
 def _parsed(content: bytes) -> Any:
-    """What an answer says; None for what is no JSON."""
+    """Return the parsed answer; None if it is not JSON."""
     try:
         return json.loads(content)
     except ValueError:
@@ -187,7 +190,7 @@ def _parsed(content: bytes) -> Any:
 
 
 def _of_path(path: tuple[str, ...]) -> dict[str, str]:
-    """The ids in a path, by the path at which the daemon lists what there is."""
+    """Return the ids in a path, by the path at which the daemon lists the known ones."""
     found: dict[str, str] = {}
     if len(path) > 1 and path[0] in {"agents", "queues", "calls"}:
         found[path[0]] = path[1]
@@ -197,7 +200,7 @@ def _of_path(path: tuple[str, ...]) -> dict[str, str]:
 
 
 def _named_in(values: Mapping[str, Any]) -> dict[str, str]:
-    """The ids that a query or a body names, likewise."""
+    """Return the ids named in a query or body, in the same form."""
     return {
         f"{key}s": value for key in ("queue", "agent") if isinstance(value := values.get(key), str)
     }

@@ -1,4 +1,4 @@
-"""device: an agent's phones; registering a mobile, proving it, on and off."""
+"""device: an agent's phones; registering, verifying and switching mobiles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 @click.group(cls=Group, short_help="An agent's phones: list, add, verify, on, off, change, remove.")
 def device() -> None:
-    """An agent's phones: register a mobile, prove it, switch phones on and off.
+    """An agent's phones: register a mobile, verify it, switch phones on and off.
 
     \b
     callrouter device list alice
@@ -30,13 +30,13 @@ def device() -> None:
     callrouter device verify alice mobile
     callrouter device off alice mobile
 
-    A mobile is rung for callers once it was proved: callrouter calls it, and the code that `add` shows
-    has to be keyed in there.
+    A mobile is rung for callers once it is verified: callrouter calls it, and the code shown by
+    `add` must be keyed in there.
     """  # noqa: D301 - \b is click's own, and has to be the character
 
 
 def _told(view: Any, *, as_json: bool) -> None:
-    """Say what was done, and what the verification call will ask for."""
+    """Print what was done, and the code that the verification call will ask for."""
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
         return
@@ -81,7 +81,7 @@ _COLUMNS = (
 
 
 def devices_table(views: Any, width: int) -> list[Text]:
-    """The answer of ``/api/agents/{id}/devices``."""
+    """Return the answer of ``/api/agents/{id}/devices`` as a table."""
     if not views:
         return [Text("no phones")]
     rows = []
@@ -123,8 +123,8 @@ def add(
 ) -> None:
     """Register NUMBER as a mobile of AGENT.
 
-    It is called at once and asks for the code that is shown here. NUMBER is written as you like: with
-    + and country, with 00, or as it is dialled at home.
+    The mobile is called at once and asks for the code that is shown here. NUMBER may be written in
+    any form: with + and country code, with 00, or as dialled at home.
     """
     given = {"id": name, "ring_after": ring_after, "hours": hours, "vouch": vouch or None}
     body = {"number": number} | {key: value for key, value in given.items() if value is not None}
@@ -140,7 +140,7 @@ def add(
 @json_option
 @click.pass_context
 def verify(context: click.Context, *, agent: str, name: str, vouch: bool, as_json: bool) -> None:
-    """Call a registered mobile again to prove it, with a new code."""
+    """Call a registered mobile again to verify it, with a new code."""
     client = asked(context)
     body = {"vouch": True} if vouch else {}
     with refusals():
@@ -163,7 +163,7 @@ def on(context: click.Context, *, agent: str, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def off(context: click.Context, *, agent: str, name: str, as_json: bool) -> None:
-    """Switch a phone off: it is not rung any more, until it is switched on. A call that is on goes on."""
+    """Switch a phone off. It is not rung until it is switched on again; an active call goes on."""
     _change(context, agent, name, {"enabled": False}, as_json=as_json)
 
 
@@ -199,7 +199,7 @@ def change(
 @json_option
 @click.pass_context
 def remove(context: click.Context, *, agent: str, name: str, as_json: bool) -> None:
-    """Forget a registered mobile."""
+    """Delete a registered mobile."""
     client = asked(context)
     with refusals():
         _told(client.delete("agents", agent, "devices", name), as_json=as_json)

@@ -1,4 +1,4 @@
-"""doctor: is all as it must be, on this machine and at each PBX?"""
+"""doctor: checks this machine and each PBX."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _MARKS = {True: "✓", False: "✗", None: "-"}
 def doctor(context: click.Context, *, as_json: bool) -> None:
     """Check this machine, then log in to each PBX and check what the router needs there.
 
-    Here: rights of files, database, port. On an Asterisk: version, modules, rights, dialplan, sounds,
-    clock, other routers, the trunk, and the phones that agents name. At Twilio: credentials, numbers
-    and where they lead, caller id, countries, SIP phones. Changes nothing. Ends with status 1 when something is
-    wrong, 3 when a PBX cannot be reached.
+    On this machine: file permissions, database, port. On an Asterisk: version, modules,
+    permissions, dialplan, sounds, clock, other routers, the trunk, and the agents' phones. At
+    Twilio: credentials, numbers and where they lead, caller id, countries, SIP phones. Changes
+    nothing. Exits with status 1 if something is wrong, 3 if a PBX cannot be reached.
     """
     folder = folder_of(context)
     settings = read(folder)
@@ -55,7 +55,10 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 
 
 def _status(folder: Path) -> Mapping[str, Any] | None:
-    """What the daemon of this configuration says of itself; None: it does not run, or not for us."""
+    """Return the status of this configuration's daemon.
+
+    None: it is not running or not accessible.
+    """
     try:
         found: Mapping[str, Any] = Client.of_folder(folder, os.environ).get("status")
     except (Failed, Refused):
@@ -66,7 +69,7 @@ def _status(folder: Path) -> Mapping[str, Any] | None:
 def _patients(
     settings: Settings, folder: Path, status: Mapping[str, Any] | None
 ) -> Iterator[tuple[dict[str, Any], str, AsyncIterator[Finding]]]:
-    """Who is to be looked at: how it is shown to programs and to people, and the looks."""
+    """Yield what to check: its description for programs, its title for people, and the checks."""
     from callrouter.daemon import machine  # noqa: PLC0415 - only here
 
     here = machine.look(settings, folder, os.environ, status)
@@ -108,10 +111,10 @@ def _asterisk(
 async def _examine(
     looks: AsyncIterator[Finding], *, aloud: bool
 ) -> tuple[int, list[dict[str, Any]]]:
-    """Look at one of them and print the findings as they come, if `aloud`.
+    """Run the checks of one of them and, if `aloud`, print the findings as they arrive.
 
     Returns:
-        0 all is well, 1 it is not, 3 not reachable; and what was found, for programs.
+        0 if all is well, 1 if not, 3 if unreachable; and the findings, for programs.
     """
     worst, found = 0, []
     async for finding in looks:

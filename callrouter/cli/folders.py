@@ -1,4 +1,4 @@
-"""Which configuration folder a command is about."""
+"""Selects the configuration folder of a command."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SYSTEM = Path("/etc/callrouter")
 
 
 def choose(given: str | None, environ: Mapping[str, str]) -> Path:
-    """The folder given, else ``$CALLROUTER_CONFIG``, else ``./config``, else ``/etc/callrouter``.
+    """Return the given folder, else ``$CALLROUTER_CONFIG``, ``./config`` or ``/etc/callrouter``.
 
-    A symbolic link is left one: it may be turned to another folder while the daemon runs.
+    A symbolic link is not resolved: it may be pointed to another folder while the daemon runs.
 
     Raises:
-        Failed: it is not there (exit status 2).
+        Failed: the folder does not exist (exit status 2).
     """
     for source, name in (
         ("--config", given),

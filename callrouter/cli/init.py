@@ -1,4 +1,4 @@
-"""init: a configuration folder to begin with."""
+"""init: creates a configuration folder to start from."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ _FOLDER_MODE: Final = 0o750
 @click.argument("folder", metavar="DIR", required=False, type=click.Path(path_type=Path))
 @click.pass_context
 def init(context: click.Context, *, folder: Path | None) -> None:
-    """Make DIR with sample files that explain every key, to begin with.
+    """Create DIR with sample files that explain every key, to start from.
 
-    They pass `callrouter check` as they are; put your own PBX, agents and queues into them. The secret
-    for Asterisk's manager interface is made too, in a file of its own. Files that are there already are
-    never written over. What root makes belongs to the group of DIR, so that the daemon's user can read it.
+    They pass `callrouter check` as they are; replace the samples by your own PBX, agents and
+    queues. The secret for Asterisk's manager interface is created too, in its own file. Existing
+    files are never overwritten. If root runs this, the files belong to the group of DIR, so that
+    the daemon's user can read them.
     """
     given = folder or given_to(context).config
     if not given:
@@ -51,15 +52,15 @@ def init(context: click.Context, *, folder: Path | None) -> None:
 
 
 def _named(place: Path, error: OSError) -> Path:
-    """What an error is about: a file of ours, which was opened by its name alone, or the folder."""
+    """Return the path an error is about: a file of ours (opened by its bare name) or the folder."""
     return place / error.filename if error.filename in {*NAMES, SECRET} else place
 
 
 def _is_free(place: Path) -> None:
-    """Look before anything is made: a folder in use, or one that has any of the files, is left alone.
+    """Check before creating anything: a folder in use, or with any of the files, is left alone.
 
     Raises:
-        Failed: it is not free (exit status 1), or no folder (exit status 2).
+        Failed: it is in use (exit status 1), or not a folder (exit status 2).
     """
     if not place.exists():
         return
@@ -75,7 +76,7 @@ def _is_free(place: Path) -> None:
 
 
 def _make(place: Path) -> None:
-    """Write everything, or take back what was written.
+    """Write all files, or remove those already written.
 
     Raises:
         OSError: something cannot be written.
@@ -104,7 +105,7 @@ def _make(place: Path) -> None:
 
 
 def _write(folder: Folder, name: str, text: str, written: list[str]) -> None:
-    """Make a file that is not there yet, with its rights from the start."""
+    """Create a new file with its permissions from the start."""
     descriptor = folder.create(name)
     written.append(name)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -126,7 +127,7 @@ def _say_next(place: Path) -> None:
 
 
 def _this_command() -> str:
-    """How this program is called in a shell, wherever it is installed."""
+    """Return the shell command for this program, wherever it is installed."""
     started = Path(sys.argv[0]).absolute()
     if started.name != "callrouter":
         return f"{shlex.quote(sys.executable)} -m callrouter"

@@ -1,4 +1,4 @@
-"""Tables that fit a terminal: no word is broken, and what is left out shows that it is."""
+"""Tables that fit a terminal: words are not broken, and omissions are visible."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from rich.cells import cell_len
 from rich.text import Text
 
 GAP: Final = 2
-"""Blanks between two columns."""
+"""Spaces between two columns."""
 LEAST: Final = 6
-"""Columns to which a cell may be shortened where no other column is left to leave out."""
+"""Minimum width of a shortened cell once no more columns can be left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table.
 
-    `right`: holds numbers. `flexible`: its cells may be shortened, which a final ``…`` shows; those of the
-    highest number first; 0: never. `least`: to so many columns, as long as another column can be left out instead.
-    `drop`: left out where there is no room, the highest first; 0: never.
+    `right`: right-aligned, for numbers. `flexible`: cells may be shortened, marked with a final
+    ``…``; the highest number goes first, 0 means never. `least`: minimum width as long as another
+    column can be left out instead. `drop`: left out if there is no room; the highest goes first, 0
+    means never.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[Text]:
-    """The lines of a table: its head and one line a row, none wider than `width` if that can be."""
+    """Return the lines of a table: heading and rows, if possible not wider than `width`."""
     kept = list(range(len(columns)))
     while True:
         optional = [n for n in kept if columns[n].drop]
@@ -54,7 +55,7 @@ def _natural(
 
 
 def _fitted(columns: Sequence[Column], widths: list[int], width: int, *, hard: bool) -> list[int]:
-    """Take from the widest flexible column until all fit, or none can give any more."""
+    """Shrink the widest flexible column until all fit or none can shrink further."""
     over = sum(widths) + GAP * (len(widths) - 1) - width
     while over > 0:
         givers = [
@@ -85,7 +86,7 @@ def _line(cells: Sequence[Text], widths: Sequence[int], right: Sequence[bool]) -
 
 
 def grid(cells: Sequence[Text], width: int) -> list[Text]:
-    """Short texts side by side, read down and then across."""
+    """Arrange short texts in columns, read downwards first."""
     if not cells:
         return []
     widest = min(max(cell.cell_len for cell in cells), width)
@@ -99,7 +100,7 @@ def grid(cells: Sequence[Text], width: int) -> list[Text]:
 
 
 def fit(lines: Sequence[Text], height: int, what: str) -> list[Text]:
-    """The first lines that fit; the last one says how many more there are of `what`."""
+    """Return the first lines that fit; the last one says how many more there are of `what`."""
     if len(lines) <= height or height < 1:
         return list(lines)
     hidden = len(lines) - height + 1

@@ -1,4 +1,4 @@
-"""A group of commands of which only the one that is used is loaded."""
+"""A command group that loads only the command in use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from callrouter.cli.options import FLAGS, VALUED, in_order
 
 @contextmanager
 def _options_meant() -> Iterator[None]:
-    """For an option that there is not, name the nearest of the command's and the program's."""
+    """For an unknown option, suggest the closest of the command's and the program's options."""
     try:
         yield
     except click.NoSuchOption as error:
@@ -30,12 +30,14 @@ def _options_meant() -> Iterator[None]:
 
 
 class Lazily(suggest.Group):
-    """Knows the commands by what `--help` says of them; `later` adds one."""
+    """Knows the commands by their help lines; `later` adds them."""
 
     def __init__(self, *args: Any, **attrs: Any) -> None:
         super().__init__(*args, **attrs)
         self.places: dict[str, tuple[str, str]] = {}
-        """Module and short help, by command; in the module it is called as it is, with ``_`` for ``-``."""
+        """Module and short help by command. The function in the module has the same name, with
+        ``_`` for ``-``.
+        """
 
     def later(self, module: str, **commands: str) -> None:
         """Add commands of a module, each with its short help (``_`` in a name stands for ``-``)."""
@@ -43,7 +45,7 @@ class Lazily(suggest.Group):
             self.places[name.replace("_", "-")] = (module, text)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command line; the program's options may stand before the command or behind it."""
+        """Parse the command line. The program's options may be before or after the command."""
         with _options_meant():
             return super().parse_args(ctx, in_order(args))
 
@@ -53,11 +55,11 @@ class Lazily(suggest.Group):
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every name, in order."""
+        """Return all names in order."""
         return sorted({*super().list_commands(ctx), *self.places})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, loaded now; None: there is none."""
+        """Load and return a command; None: there is none of this name."""
         place = self.places.get(cmd_name)
         if place is None:
             return super().get_command(ctx, cmd_name)
@@ -66,7 +68,7 @@ class Lazily(suggest.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, for which none has to be loaded."""
+        """Format the list of commands without loading any."""
         rows = []
         for name in self.list_commands(ctx):
             own = self.commands.get(name)

@@ -1,4 +1,4 @@
-"""The commands that ask the running daemon: status, queues, agents, calls, agent."""
+"""The commands that query the running daemon: status, queues, agents, calls, agent."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from callrouter.cli.suggest import Word
 from callrouter.clock import SystemClock
 
 REFRESH = 1.0
-"""Seconds between two looks of ``--watch``."""
+"""Seconds between two refreshes of ``--watch``."""
 PIPE_WIDTH = 160
-"""Columns where nobody looks: wide enough that lines hold whole."""
+"""Columns if the output is not a terminal: wide enough to keep lines whole."""
 
 
 def console() -> Console:
-    """Where tables go; no colours and no cut lines in a pipe."""
+    """Return the console for tables; without colours or cut lines in a pipe."""
     made = Console(highlight=False, emoji=False, markup=False)
     if not made.is_terminal and not os.environ.get("COLUMNS"):
         made.width = PIPE_WIDTH
@@ -39,7 +39,7 @@ def console() -> Console:
 
 
 def show_on(out: Console, shown: Sequence[RenderableType]) -> None:
-    """Print; in a pipe without the blanks that fill a table's cells up."""
+    """Print; in a pipe, without the spaces that pad table cells."""
     if out.is_terminal:
         out.print(*shown, sep="\n")
         return
@@ -49,13 +49,13 @@ def show_on(out: Console, shown: Sequence[RenderableType]) -> None:
 
 
 def local_now() -> datetime:
-    """The time on this machine."""
+    """Return the local time of this machine."""
     return datetime.fromtimestamp(SystemClock().now(), UTC)
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn the daemon's no into an exit status: 2 for what there is not, 1 for what can't be now."""
+    """Turn the daemon's refusals into exit statuses: 2 unknown name, 1 impossible now."""
     try:
         yield
     except Refused as no:
@@ -63,7 +63,7 @@ def refusals() -> Iterator[None]:
 
 
 def asked(context: click.Context) -> Client:
-    """The daemon that a command asks: ``--url``, else ``--config``, else what the environment says.
+    """Return the client for a command: ``--url``, else ``--config``, else from the environment.
 
     Raises:
         Failed: no folder or no usable address (exit status 2).
@@ -92,16 +92,16 @@ def asked(context: click.Context) -> Client:
 
 Fetch = Callable[[Client], Any]
 Show = Callable[[Any, int, int | None], Sequence[RenderableType]]
-"""Makes what was fetched presentable, for so many columns and, if it matters, lines."""
+"""Renders what was fetched, for a number of columns and, if it matters, of lines."""
 
 FOOT = 2
-"""Lines beneath what ``--watch`` shows."""
+"""Lines below the output of ``--watch``."""
 
 
 def present(
     context: click.Context, fetch: Fetch, show: Show, *, as_json: bool, watch: bool
 ) -> None:
-    """Ask once and print, or ask again and again."""
+    """Fetch and print once, or repeatedly."""
     client = asked(context)
     with refusals():
         if as_json:
@@ -114,7 +114,7 @@ def present(
 
 
 def _json(client: Client, fetch: Fetch, *, watch: bool) -> None:
-    while watch:  # one line each, for programs that read along
+    while watch:  # one line per refresh, for programs that follow along
         click.echo(json.dumps(fetch(client), ensure_ascii=False))
         time.sleep(REFRESH)
     click.echo(json.dumps(fetch(client), ensure_ascii=False, indent=2))
@@ -122,8 +122,8 @@ def _json(client: Client, fetch: Fetch, *, watch: bool) -> None:
 
 def _watch(client: Client, fetch: Fetch, show: Show) -> None:
     out = console()
-    view = fetch(client)  # a daemon that is not there ends the command, once
-    if not out.is_terminal or out.is_dumb_terminal:  # one look beneath the other
+    view = fetch(client)  # a daemon that is not running ends the command at the first request
+    if not out.is_terminal or out.is_dumb_terminal:  # each refresh below the last
         while True:
             show_on(out, [*show(view, out.width, None), Text("")])
             sys.stdout.flush()
@@ -144,7 +144,7 @@ def _watch(client: Client, fetch: Fetch, show: Show) -> None:
 
 
 STATES = ("offline", "available", "reserved", "ringing", "on-call", "wrap-up", "paused")
-"""What an agent can be, as the API says it."""
+"""The states of an agent, as in the API."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 watch_option = click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
@@ -155,7 +155,7 @@ watch_option = click.option("--watch", is_flag=True, help="Refresh every second 
 @watch_option
 @click.pass_context
 def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
-    """How the daemon is: telephone systems, configuration, calls, agents."""
+    """Show the state of the daemon: telephone systems, configuration, calls, agents."""
 
     def fetch(client: Client) -> Any:
         found = client.get("status")
@@ -175,10 +175,11 @@ def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
 @watch_option
 @click.pass_context
 def queues(context: click.Context, *, as_json: bool, watch: bool) -> None:
-    """The queues, and who waits in them.
+    """Show the queues and the callers waiting in them.
 
     Free: agents who could be rung now. Busy: being rung, on a call or in wrap-up. Away: paused or
-    offline. Today: calls that came in; of these Answered, and Lost (the caller hung up waiting).
+    offline. Today: calls that arrived; of these, Answered and Lost (the caller hung up while
+    waiting).
     """
     present(
         context, lambda client: client.get("queues"), calltable.queues, as_json=as_json, watch=watch
@@ -200,11 +201,11 @@ def queues(context: click.Context, *, as_json: bool, watch: bool) -> None:
 def agents(
     context: click.Context, *, queue: str | None, wanted: str | None, as_json: bool, watch: bool
 ) -> None:
-    """The agents: their state, since when, calls today, phones and queues (with priority)."""
+    """Show the agents: state, since when, calls today, phones and queues (with priority)."""
 
     def fetch(client: Client) -> Any:
         if queue is not None:
-            client.get("queues", queue)  # says so when there is none
+            client.get("queues", queue)  # reports a queue that does not exist
         found = [
             view
             for view in client.get("agents")
@@ -234,7 +235,7 @@ def agents(
 @watch_option
 @click.pass_context
 def calls(context: click.Context, *, ended: bool, as_json: bool, watch: bool) -> None:
-    """The calls that are on: who calls, for which queue, and what happens to them."""
+    """Show the active calls: the caller, the queue, and what is happening to them."""
     present(
         context,
         lambda client: client.get("calls", only="ended" if ended else "live"),
@@ -266,10 +267,10 @@ def agent(
     \b
     sign-in         starts work
     sign-out        ends work
-    pause [REASON]  takes a break
-    resume          comes back from it
+    pause [REASON]  starts a break
+    resume          ends the break
     ready           ends wrap-up early
-    free            takes the phone as free: what is on it and is not callrouter's was left behind
+    free            treats the phone as free: a call on it that is not callrouter's is stale
 
     During a call, sign-out and pause take effect after it.
     """  # noqa: D301 - \b is click's own, and has to be the character

@@ -40,7 +40,7 @@ from callrouter.cli.problems import Failed
 def cli(context: click.Context, *, config: str | None, url: str | None, token: str | None) -> None:
     """Distributes calls to agents, beside Asterisk or on Twilio.
 
-    These options may stand before the command or behind it.
+    These options may be given before or after the command.
 
     Exit status: 0 done, 1 the answer is no, 2 bad usage or bad configuration, 3 the daemon or the
     telephone system cannot be reached.
@@ -51,10 +51,10 @@ def cli(context: click.Context, *, config: str | None, url: str | None, token: s
 @cli.command(short_help="Be the daemon, in the foreground.")
 @click.pass_context
 def run(context: click.Context) -> None:
-    """Be the daemon, in the foreground; the log goes to stderr.
+    """Run the daemon in the foreground; it logs to stderr.
 
-    SIGTERM or Ctrl-C stops it and leaves every call where it is. SIGHUP reads the configuration
-    again; a changed file is noticed without.
+    SIGTERM or Ctrl-C stops it and leaves every call as it is. SIGHUP makes it read the
+    configuration again, although it notices a changed file by itself.
     """
     from callrouter.daemon import run as serve  # noqa: PLC0415 - aiohttp takes its time
 
@@ -69,7 +69,7 @@ def run(context: click.Context) -> None:
 def demo(
     context: click.Context, *, seconds: float | None, calls: int | None, simulated: bool
 ) -> None:
-    """Show a whole call centre on this machine, with phones and callers of its own.
+    """Show a complete call centre on this machine, with its own phones and callers.
 
     Ctrl-C ends it and leaves nothing behind. It needs no configuration.
     """
@@ -119,11 +119,11 @@ cli.later(
 
 
 def main() -> None:
-    """Run the command line and end with its exit status."""
-    # Drivers used by a command may log; without a log of the daemon's that is nobody's business.
+    """Run the command line and exit with its status."""
+    # Drivers used by a command may log. Without the daemon's log, those lines go nowhere.
     logging.getLogger("callrouter").addHandler(logging.NullHandler())
     try:
-        # Not standalone, for click would end Ctrl-C and a broken pipe with status 1.
+        # Not standalone, because click would exit with status 1 after Ctrl-C or a broken pipe.
         status = cli(prog_name="callrouter", standalone_mode=False)
         sys.stdout.flush()
     except Failed as error:
@@ -135,7 +135,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
-        # Whoever read our output (`| head`) has gone. Keep Python from saying so at its end.
+        # The reader of our output (`| head`) has gone. Keep Python from reporting that on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)

@@ -1,4 +1,4 @@
-"""The commands that need no daemon: check, dialplan; and what they share with others."""
+"""The commands that need no daemon (check, dialplan), and code shared with other commands."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def read(folder: Path) -> Settings:
-    """The configuration.
+    """Return the configuration.
 
     Raises:
-        Failed: it has mistakes; they were printed (exit status 2).
+        Failed: it has mistakes, which were printed (exit status 2).
     """
     from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
 
@@ -39,7 +39,7 @@ def read(folder: Path) -> Settings:
 
 
 def policies_of_others() -> None:
-    """Take up the policies that installed packages bring.
+    """Load the policies of installed packages.
 
     Raises:
         Failed: one cannot be used (exit status 2).
@@ -59,11 +59,11 @@ def policies_of_others() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def check(context: click.Context, *, as_json: bool) -> None:
-    """Read the configuration and say all that is wrong with it.
+    """Read the configuration and list everything that is wrong with it.
 
-    Each line says the file, the line, the column, what is wrong, and what would be right. Warnings
-    tell of what is allowed but hardly meant. Ends with status 1 when there are mistakes; warnings
-    are none.
+    Each line gives the file, the line, the column, what is wrong, and what would be right. Warnings
+    are about settings that are allowed but probably not intended. Exits with status 1 if there are
+    mistakes; warnings do not count.
     """
     from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
 
@@ -98,7 +98,7 @@ def check(context: click.Context, *, as_json: bool) -> None:
 
 
 def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
-    """What a daemon that runs here goes on with, where that is not what the files say."""
+    """Say which configuration a daemon running here keeps using, if it differs from the files."""
     from callrouter.settings.past import find, listing, says, take  # noqa: PLC0415 - only here
 
     database = settings.database if settings is not None else "callrouter.db"
@@ -116,11 +116,11 @@ def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
                 "`callrouter reload`"
             )
     except OSError:
-        return  # not for us to read; the daemon says it in its log and in `callrouter status`
+        return  # we may not read it; the daemon reports it in its log and in `callrouter status`
 
 
 def _tell(item: Problem, *, err: bool = False) -> None:
-    """A mistake, and beneath it the line as it is written."""
+    """Print a mistake, and below it the line as written."""
     tell(str(item), indent=4, err=err)
     if item.source_line.strip():
         click.echo(f"    {clean(excerpt(item.source_line, item.column))}", err=err)
@@ -132,7 +132,7 @@ def _warning(item: Problem) -> str:
 
 
 def views_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Mistakes as JSON has them."""
+    """Return mistakes in their JSON form."""
     keys = ("file", "line", "column", "text", "hint", "source_line")
     return [{key: getattr(item, key) for key in keys} for item in problems]
 
@@ -161,11 +161,11 @@ def _summary(folder: Path, settings: Settings | None, problems: int, warnings: i
 )
 @click.pass_context
 def dialplan(context: click.Context, *, output: Path) -> None:
-    """Write what Asterisk needs: extensions_callrouter.conf and manager_callrouter.conf.
+    """Write the files for Asterisk: extensions_callrouter.conf and manager_callrouter.conf.
 
-    Include them from extensions.conf and manager.conf, then reload Asterisk. Files of these names
-    are written over. With several Asterisks each has its manager_callrouter.conf in a folder of its
-    name.
+    Include them from extensions.conf and manager.conf, then reload Asterisk. Existing files with
+    these names are overwritten. With several Asterisks, the manager_callrouter.conf of each is in a
+    folder named after it.
     """
     from callrouter.pbx.asterisk.dialplan import (  # noqa: PLC0415 - only here
         render_extensions,
@@ -183,7 +183,7 @@ def dialplan(context: click.Context, *, output: Path) -> None:
         for pbx in pbxes:
             place = output / pbx.id if len(pbxes) > 1 else output
             text = render_manager(pbx.username, pbx.secret)
-            # It has the secret in it: nobody else's business.
+            # It contains the secret, so other users must not read it.
             _write(place / "manager_callrouter.conf", text, 0o640)
     except OSError as error:
         raise Failed(
@@ -195,9 +195,10 @@ def dialplan(context: click.Context, *, output: Path) -> None:
 
 
 def _write(path: Path, text: str, mode: int) -> None:
-    """Put a file in its place in one step, with its rights from the start.
+    """Put a file in place atomically, with its permissions from the start.
 
-    As root it gets the folder's owner: Asterisk, which the folder is made for, is to read it.
+    As root, give it the folder's owner: Asterisk, for which the folder was made, must be able to
+    read it.
     """
     from callrouter.files import Folder  # noqa: PLC0415 - only here
 
@@ -207,14 +208,14 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 def asterisks(settings: Settings) -> list[AsteriskSettings]:
-    """The Asterisks of a configuration."""
+    """Return the Asterisks of a configuration."""
     from callrouter.settings import AsteriskSettings  # noqa: PLC0415 - pydantic takes its time
 
     return [pbx for pbx in settings.pbxes.values() if isinstance(pbx, AsteriskSettings)]
 
 
 def twilios(settings: Settings) -> list[TwilioSettings]:
-    """The accounts of Twilio of a configuration."""
+    """Return the Twilio accounts of a configuration."""
     from callrouter.settings import TwilioSettings  # noqa: PLC0415 - pydantic takes its time
 
     return [pbx for pbx in settings.pbxes.values() if isinstance(pbx, TwilioSettings)]

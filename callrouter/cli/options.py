@@ -1,4 +1,4 @@
-"""The options that every command has, and which daemon or folder they say it is about."""
+"""Options that every command has, and the daemon or folder they select."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import click
 from callrouter.cli import folders
 
 VALUED: Final = ("--config", "--url", "--token")
-"""Options of the program itself; they may stand before the command or behind it."""
+"""Options of the program itself. They may be before or after the command."""
 FLAGS: Final = ("--json", "--watch")
-"""Options of commands that may stand before the command too."""
+"""Options of commands that may also be before the command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the command line says; None for what it leaves out."""
+    """The values on the command line; None for those left out."""
 
     config: str | None = None
     url: str | None = None
@@ -28,9 +28,9 @@ class Given:
 
 
 def in_order(args: Sequence[str]) -> list[str]:
-    """The same words with the program's options first and a command's flags behind it.
+    """Return the words with the program's options first and a command's flags after it.
 
-    What follows ``--`` stays where it is.
+    Words after ``--`` stay where they are.
 
     Raises:
         click.BadOptionUsage: an option lacks its value.
@@ -55,11 +55,11 @@ def in_order(args: Sequence[str]) -> list[str]:
 
 
 def folder_of(context: click.Context) -> Path:
-    """The configuration folder that a command reads.
+    """Return the configuration folder that a command reads.
 
     Raises:
         Failed: there is none (exit status 2).
-        click.UsageError: the command line names a daemon elsewhere.
+        click.UsageError: the command line names a remote daemon.
     """
     given = given_to(context)
     if given.url is not None:
@@ -71,7 +71,7 @@ def folder_of(context: click.Context) -> Path:
 
 
 def is_elsewhere(context: click.Context) -> bool:
-    """Whether the daemon is asked over HTTP and not over the socket of this machine."""
+    """Return whether the daemon is queried over HTTP and not over the local socket."""
     given = given_to(context)
     return given.url is not None or (
         given.config is None and bool(os.environ.get("CALLROUTER_URL"))
@@ -79,6 +79,6 @@ def is_elsewhere(context: click.Context) -> bool:
 
 
 def given_to(context: click.Context) -> Given:
-    """What the command line said of these options."""
+    """Return the values of these options on the command line."""
     found = context.find_root().obj
     return found if isinstance(found, Given) else Given()

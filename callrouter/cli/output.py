@@ -1,4 +1,4 @@
-"""Lines of text for people: clean, and wrapped between words on a terminal."""
+"""Lines of text for people: cleaned and, on a terminal, wrapped between words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from callrouter.logs import clean
 
 
 def tell(text: str, *, indent: int = 2, err: bool = False) -> None:
-    """Print a line; on a terminal it is wrapped between words, its further lines set in by `indent`.
+    """Print a line. On a terminal it is wrapped, with the following lines indented by `indent`.
 
     In a pipe it stays whole: programs read lines.
     """
@@ -22,12 +22,14 @@ def tell(text: str, *, indent: int = 2, err: bool = False) -> None:
 
 
 def paragraph(text: str, width: int | None, indent: int = 0) -> str:
-    """A text wrapped between words, its further lines under its first; whole where `width` is None.
+    """Return a text wrapped between words and aligned under its first line.
+
+    Whole if `width` is None.
 
     Args:
-        text: one line, with the blanks it begins with.
+        text: one line, including its leading spaces.
         width: columns of the terminal.
-        indent: further blanks in front of the lines after the first.
+        indent: additional spaces before the lines after the first.
     """
     if width is None or len(text) <= width:
         return text

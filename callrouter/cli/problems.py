@@ -1,4 +1,4 @@
-"""How a command ends that cannot do what it was asked for."""
+"""How a command that fails ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from callrouter.logs import clean
 
 
 class Failed(click.ClickException):
-    """Ends the program: `text` on stderr, and the exit status of interface section 1.
+    """Ends the program with `text` on stderr and an exit status.
 
     1 the answer is no, 2 bad usage or bad configuration, 3 daemon or PBX cannot be reached.
     """
@@ -20,5 +20,5 @@ class Failed(click.ClickException):
         self.status = status
 
     def show(self, file: Any = None) -> None:
-        """Say it in one line, fit for a terminal whatever it holds."""
+        """Print it on one line, safe for a terminal whatever it contains."""
         click.echo(f"callrouter: {clean(self.message)}", err=True, file=file)

@@ -1,4 +1,4 @@
-"""A daemon elsewhere, asked over HTTP with a token."""
+"""A remote daemon, reached over HTTP with a token."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from callrouter.cli.problems import Failed
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Where a daemon's HTTP side is, and who asks it."""
+    """The address of a daemon's HTTP side, and the token to use."""
 
     scheme: str
     host: str
     port: int | None
     prefix: str
-    """The path in front of ``/api``, behind a proxy; else empty."""
+    """The path before ``/api`` behind a proxy; otherwise empty."""
     token: str
 
     @classmethod
     def parse(cls, url: str, token: str) -> Remote:
-        """Read the address and the token as given.
+        """Parse the given address and token.
 
         Raises:
-            Failed: one of them cannot be used (exit status 2). Neither a password in the address nor
-                the token is repeated.
+            Failed: one of them cannot be used (exit status 2). The message repeats neither a
+                password in the address nor the token.
         """
         example = "such as https://calls.example.com"
         try:
@@ -55,29 +55,29 @@ class Remote:
 
     @property
     def shown(self) -> str:
-        """The address for people."""
+        """Return the address for display."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}{f':{self.port}' if self.port else ''}{self.prefix}"
 
     @property
     def exposes_token(self) -> bool:
-        """Whether the token would cross a network in clear text."""
+        """Return whether the token would cross a network in clear text."""
         return bool(self.token) and self.scheme == "http" and not _is_loopback(self.host)
 
     @property
     def headers(self) -> dict[str, str]:
-        """What tells the daemon who asks."""
+        """Return the headers that authenticate us."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def connection(self, timeout: float) -> http.client.HTTPConnection:
-        """A connection to it, not open yet."""
+        """Return a connection to it, not yet open."""
         if self.scheme == "http":
             return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         context = ssl.create_default_context()
         return http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=context)
 
     def unreachable(self, error: Exception) -> Failed:
-        """What to say when it cannot be asked."""
+        """Return the error for a daemon that cannot be reached."""
         if isinstance(error, ssl.SSLCertVerificationError):
             why = f"its certificate is not accepted: {error.verify_message}"
         elif isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
@@ -91,7 +91,7 @@ class Remote:
         return Failed(3, f"the daemon at {self.shown} cannot be reached: {why}")
 
     def no_callrouter(self, status: int, location: str) -> Failed:
-        """What to say when the answer is none of callrouter's."""
+        """Return the error for an answer that is not callrouter's."""
         if 300 <= status < 400 and location:
             text = f"{self.shown} sends us on to {location[:200]}; give that address with --url"
         else:

@@ -1,4 +1,4 @@
-"""The commands that make the hash of a PIN or a password, and a token for the API."""
+"""The commands that create the hash of a PIN or a password, and a token for the API."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ import click
 from callrouter.cli.problems import Failed
 
 PIN_LEAST = 5
-"""Digits, enough at the phones of the house."""
+"""Digits, enough at internal phones."""
 PIN_OUTSIDE = 6
-"""Digits for who dials codes from outside, where 30 wrong ones in 15 minutes close the door for a while."""
+"""Digits for agents who dial codes from outside, where 30 wrong ones in 15 minutes cause a
+lockout.
+"""
 PIN_MOST = 20
 PASSWORD_LEAST = 8
 TOKEN_BYTES = 24
-"""192 bits, of which 128 are asked for."""
+"""192 bits; 128 are required."""
 _NAME = re.compile("[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @click.command(short_help="Make the hash for a PIN or a password.")
 def passwd() -> None:
-    """Make the hash for an agent's `pin` or a user's `password`, for the configuration.
+    """Create the hash for an agent's `pin` or a user's `password`, for the configuration.
 
-    Asks twice, or reads one line from standard input if that is no terminal. Digits only are a PIN,
-    which can be keyed in at any phone; anything else is a password.
+    Asks twice, or reads one line from standard input if that is not a terminal. Only digits make a
+    PIN, which can be keyed in at any phone; anything else is a password.
     """
     text = _asked() if sys.stdin.isatty() else _piped()
     fault = why_not(text)
@@ -53,10 +55,10 @@ def passwd() -> None:
 @click.option("--agent", metavar="AGENT", help="The agent it acts for; its role is agent.")
 @click.option("--name", metavar="NAME", help="Who it is for. Default: the agent's id, or the role.")
 def token(*, role: str | None, agent: str | None, name: str | None) -> None:
-    """Make a token for the HTTP API, and print the lines for callrouter.yaml.
+    """Create a token for the HTTP API, and print the lines for callrouter.yaml.
 
-    It has 192 random bits. Nothing is written: paste the line below `http:` and `api_tokens:`, or keep the
-    token in a file or the environment and write ${file:PATH} or ${NAME} in its place.
+    It has 192 random bits. Nothing is written: paste the line below `http:` and `api_tokens:`, or
+    keep the token in a file or the environment and write ${file:PATH} or ${NAME} instead.
     """
     if agent is not None and role not in {None, "agent"}:
         raise Failed(2, f"a token of role {role} acts for no agent: take --agent out, or --role")
@@ -75,7 +77,7 @@ def token(*, role: str | None, agent: str | None, name: str | None) -> None:
 
 
 def _in_yaml(name: str) -> str:
-    """A name as YAML takes it for a text: one that could be a number in quotes."""
+    """Return a name in a form that YAML reads as text: in quotes if it could be a number."""
     return f'"{name}"' if name[0].isdigit() or name in {"true", "false", "null"} else name
 
 
@@ -95,7 +97,7 @@ def _piped() -> str:
 
 
 def why_not(text: str) -> str:
-    """Why this can't be taken, in words; empty if it can."""
+    """Say why this cannot be accepted; empty if it can."""
     if not text:
         return "nothing was given"
     if not (text.isascii() and text.isdigit()):
@@ -110,7 +112,7 @@ def why_not(text: str) -> str:
 
 
 def _trivial(pin: str) -> bool:
-    """Whether a PIN is among the first that anybody would try."""
+    """Return whether a PIN is among the first an attacker would try."""
     steps = {(int(b) - int(a)) % 10 for a, b in itertools.pairwise(pin)}
     if len(steps) == 1:  # 11111, 12345, 54321, 13579
         return True

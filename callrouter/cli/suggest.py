@@ -1,4 +1,4 @@
-"""Did you mean …: the nearest right word for a wrong one."""
+"""Did you mean …: the closest right word for a wrong one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 MOST = 3
-"""Words offered at most."""
+"""Maximum number of suggestions."""
 
 
 def near(word: str, known: Iterable[str]) -> list[str]:
-    """The known words that `word` may stand for, the nearest first; upper and lower case are one."""
+    """Return the known words closest to `word`, closest first, ignoring case."""
     by_small = {item.lower(): item for item in known}
     small = word.lower()
     found = get_close_matches(small, by_small, n=MOST, cutoff=0.6)
@@ -24,23 +24,23 @@ def near(word: str, known: Iterable[str]) -> list[str]:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'alice' or 'alina'?``; empty when nothing is near."""
+    """Return ``did you mean 'alice' or 'alina'?``; empty if nothing is close."""
     return meaning(near(word, known))
 
 
 def meaning(words: Iterable[str]) -> str:
-    """The same for words that were found already."""
+    """Return the same for words already found."""
     said = " or ".join(f"'{word}'" for word in words)
     return f"did you mean {said}?" if said else ""
 
 
 class Group(click.Group):
-    """A group that names the nearest command for one that it does not have."""
+    """A group that suggests the closest command for an unknown one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the words name."""
+        """Return the command that the words name."""
         name = args[0]
         is_word = not ctx.resilient_parsing and not name.startswith("-")
         if is_word and self.get_command(ctx, name) is None:
@@ -51,10 +51,10 @@ class Group(click.Group):
 
 
 class Word(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
-    """One of a few words; for another the nearest is named."""
+    """One of a few words; for any other, the closest one is suggested."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The word as it is."""
+        """Return the word as it is."""
         if isinstance(value, str) and value not in self.choices:
             hint = meant(value, self.choices)
             if hint:
@@ -64,5 +64,5 @@ class Word(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
 
 
 def sentence(hint: str) -> str:
-    """A hint as a sentence behind another one; empty for none."""
+    """Return a hint as a sentence to append; empty for none."""
     return f" {hint[:1].upper()}{hint[1:]}" if hint else ""

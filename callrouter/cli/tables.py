@@ -1,4 +1,4 @@
-"""What the daemon says of itself, for people. Texts from outside never reach rich as markup."""
+"""Displays the daemon's answers. Texts from outside never reach rich as markup."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Shown: TypeAlias = list[RenderableType]
 
 
 HELD = "none of these changes is in force; put the files right, or confirm them with `callrouter reload`"
-"""What to do about a configuration that has lost something."""
+"""What to do about a configuration with unconfirmed losses."""
 
 
 def status(view: Json, queues: Sequence[Json] = ()) -> Shown:
-    """How much is going on, then the daemon, its PBXes and its configuration."""
+    """Show the totals, then the daemon, its PBXes and its configuration."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -61,7 +61,7 @@ def status(view: Json, queues: Sequence[Json] = ()) -> Shown:
 
 
 def _itself(view: Json) -> Iterator[Text]:
-    """What the daemon has found wrong with itself, if anything."""
+    """Yield the faults that the daemon has found in itself, if any."""
     loop, kept = view.get("loop") or {}, view.get("invariants") or {}
     for name, pbx in sorted(view["pbx"].items()):
         if pbx.get("drift"):
@@ -86,7 +86,7 @@ def _itself(view: Json) -> Iterator[Text]:
 
 
 def _store(store: Json) -> Iterator[Text]:
-    """What is wrong with keeping agents' states and the like, if anything."""
+    """Yield the problems of storing agents' states and other data, if any."""
     if store["state"] != "good":
         yield Text(f"\nagents' states are not being saved in {store['database']}", style="red")
         yield plain(str(store["problem"]))
@@ -122,7 +122,7 @@ def _agents_in_words(agents: Json) -> str:
 
 
 def problem(item: Json) -> list[str]:
-    """A mistake in the configuration, as `callrouter check` prints it, and the line as it is written."""
+    """Return a configuration mistake as `callrouter check` prints it, and the line as written."""
     written = item.get("source_line") or ""
     shown = f"    {excerpt(written, item['column'])}"
     return [_located(item), *([shown] if written.strip() else [])]

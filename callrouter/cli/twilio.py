@@ -1,4 +1,4 @@
-"""The command for an account of Twilio: what it needs, and making it so."""
+"""The command for a Twilio account: what it needs, and setting it up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group, short_help="What an account of Twilio needs.")
 def twilio() -> None:
-    """What an account of Twilio needs."""
+    """Set up a Twilio account."""
 
 
 @twilio.command(short_help="Show what the account needs, or make it so.")
@@ -58,13 +58,13 @@ def setup(
     passwords: Path | None,
     keep_countries: bool,
 ) -> None:
-    """Show what has to change about each account, or change it.
+    """Show what has to change in each account, or change it.
 
-    Where the numbers of the configuration lead; the countries that may be called: those of numbers:
-    countries and of agents' phones, and no others; SIP domains and credentials for agents' SIP phones.
-    Nothing else of the account is touched.
+    This covers where the numbers of the configuration lead, the countries that may be called (those
+    of numbers: countries and of agents' phones, and no others), and the SIP domains and credentials
+    for agents' SIP phones. Nothing else in the account is touched.
 
-    Ends with status 1 while something is to be changed, 3 when Twilio cannot be asked.
+    Exits with status 1 while changes are pending, 3 if Twilio cannot be reached.
     """
     if fallback_url and not fallback_url.startswith("https://"):
         raise Failed(2, "--fallback-url must be an https:// address that the router does not serve")
@@ -81,7 +81,7 @@ def setup(
 
 
 class _How:
-    """How it is to be done. New passwords go to a file that only its owner can read."""
+    """Options of the setup. New passwords go to a file that only its owner can read."""
 
     def __init__(self, *, apply: bool, yes: bool, passwords: Path | None) -> None:
         self.apply, self.yes = apply, yes
@@ -89,9 +89,9 @@ class _How:
         self._kept: int | None = None
 
     def keep(self, phone: str, password: str) -> None:
-        """Write a new password down.
+        """Save a new password.
 
-        The file is opened once: what its name leads to later is not written to.
+        The file is opened once: if its name leads elsewhere later, nothing is written there.
         """
         assert self.passwords is not None  # noqa: S101 - asked for before anything is changed
         try:
@@ -114,7 +114,7 @@ def _wish(pbx: TwilioSettings, settings: Settings, fallback_url: str, *, keep: b
 
 
 async def _set_up(pbx: TwilioSettings, wish: Wanted, how: _How) -> bool:
-    """Show or make the changes of one account; True: something is left to be done."""
+    """Show or make the changes of one account; True: some are still pending."""
     from callrouter.pbx.twilio.account import opened  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.needs import numbers_of, steps  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.rest import NoAnswer  # noqa: PLC0415 - only here

@@ -1,4 +1,4 @@
-"""Durations, counts and texts for people who look at a terminal."""
+"""Formats durations, counts and texts for a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["clock_time", "duration", "excerpt", "many", "parse", "since"]
 
 
 def duration(seconds: float | None) -> str:
-    """``7 s``, ``2:05``, ``1:02:03``, ``3 days``; empty for None."""
+    """Return ``7 s``, ``2:05``, ``1:02:03``, ``3 days``; empty for None."""
     if seconds is None:
         return ""
     whole = int(seconds)
@@ -24,24 +24,24 @@ def duration(seconds: float | None) -> str:
 
 
 def since(moment: str | None, now: datetime) -> str:
-    """How long ago a moment of the API was."""
+    """Return how long ago a time of the API was."""
     if not moment:
         return ""
     return duration(max(0.0, (now - parse(moment)).total_seconds()))
 
 
 def clock_time(moment: str | None) -> str:
-    """A moment of the API as the time of day where the reader is."""
+    """Return a time of the API as the reader's local time of day."""
     return parse(moment).astimezone().strftime("%H:%M:%S") if moment else ""
 
 
 def parse(moment: str) -> datetime:
-    """A moment of the API."""
+    """Parse a time of the API."""
     return datetime.fromisoformat(moment).astimezone(UTC)
 
 
 def excerpt(line: str, column: int) -> str:
-    """A line of a file without its indentation; of a long one the part about `column` (from 1)."""
+    """Return a line without its indentation; of a long one, the part around `column` (from 1)."""
     most = 100
     start = max(0, column - 1 - most // 2) if len(line.strip()) > most else 0
     part = line[start : start + most].strip()
