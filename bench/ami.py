@@ -1,10 +1,12 @@
-"""What an event of Asterisk's costs until the driver has it, and an action until it is written:
-`python -m bench.ami`.
+"""Cost of one AMI event until the driver has it, and of one action until it is written.
 
-No Asterisk and no socket: bytes as a busy one sends them (17 headers, 390 bytes, in pieces of 64 KiB) go into
-`Link.data_received`, and actions into `Link.submit` with a transport that drops them. Told are the
-microseconds of the processor for each; the smallest of several rounds, since others use this machine. Then an
-event and the action that it leads to, over a socket, with asyncio's loop and with uvloop if it is installed.
+    python -m bench.ami
+
+No Asterisk and no socket: bytes as a busy Asterisk sends them (17 headers, 390 bytes, in pieces of
+64 KiB) go into `Link.data_received`, and actions into `Link.submit` with a transport that drops
+them. The figures are microseconds of CPU time for each, the smallest of several rounds, because
+other programs use this machine. After that, an event and the action it triggers are measured over a
+socket, with asyncio's loop and, if installed, with uvloop.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def event(name: str, n: int, *more: str) -> bytes:
 
 
 class Nowhere(asyncio.Transport):
-    """A transport that takes everything and keeps nothing."""
+    """A transport that accepts everything and keeps nothing."""
 
     def write(self, data: object) -> None: ...
 
@@ -87,7 +89,7 @@ def connect(on_event: Callable[[AmiMessage], None], wanted: frozenset[str] | Non
 
 
 def least(work: Callable[[], None], count: int, rounds: int) -> float:
-    """Microseconds of the processor for each of `count`, in the best round."""
+    """Return the CPU time of each of `count` items in the best round, in microseconds."""
     best = float("inf")
     for _ in range(rounds):
         gc.collect()
@@ -109,13 +111,13 @@ def receiving(stream: bytes, on_event: Callable[[AmiMessage], None]) -> Callable
 
 
 def look_at(message: AmiMessage) -> None:
-    """As the driver does with most: a few headers by name."""
+    """Read a few headers by name, as the driver does with most messages."""
     for key in ("Uniqueid", "Channel", "ChannelStateDesc", "UserEvent", "Cause", "Linkedid"):
         message.get(key)
 
 
 class Owner:
-    """Whoever the mirror tells; does nothing."""
+    """The owner that the mirror notifies; does nothing."""
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
         return lambda *_, **__: None
@@ -143,7 +145,7 @@ def sending(count: int) -> Callable[[], None]:
 
 
 def _server(port: multiprocessing.connection.Connection, rounds: int) -> None:
-    """Send an event, wait for the action that it leads to, answer it; again and again."""
+    """Send an event, wait for the action it triggers, answer it; repeat."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port.send(listener.getsockname()[1])
         sock, _ = listener.accept()
@@ -165,7 +167,7 @@ def _server(port: multiprocessing.connection.Connection, rounds: int) -> None:
 
 
 async def there_and_back(rounds: int) -> tuple[list[float], float]:
-    """Seconds from an event's write to the action's arrival, and the processor's time here for one."""
+    """Return the seconds from event to action (wall clock), and our CPU time for one."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_server, args=(there, rounds))
     process.start()
@@ -198,7 +200,7 @@ async def there_and_back(rounds: int) -> tuple[list[float], float]:
 
 
 def loops(rounds: int) -> dict[str, float]:
-    """The same over a socket, with the loop of asyncio and with uvloop's where that is installed."""
+    """Measure the same over a socket, with asyncio's loop and, if installed, with uvloop."""
     factories: dict[str, Callable[[], asyncio.AbstractEventLoop] | None] = {"asyncio": None}
     with contextlib.suppress(ImportError):
         factories["uvloop"] = importlib.import_module("uvloop").new_event_loop

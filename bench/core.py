@@ -1,16 +1,17 @@
-"""What a decision costs: whole calls a second and microseconds an event, by size of the call centre.
+"""Cost of a decision by size of the call centre: whole calls per second, microseconds per event.
 
     python -m bench.core                         # everything, in about four minutes
     python -m bench.core --agents 100 10000      # some rows
     python -m bench.core --profile               # where the time goes, at the largest size
     python -m bench.core --json
 
-Measured is `Router.handle` with all it calls and tells, the making of the events, and a harness of a
-few lines: no PBX, no event loop, no store. A whole call is: arrives, is offered, rings, is accepted,
-connected, ends, wrap-up ends. With a backlog the agent who ends it is offered the next at once.
-`calls/s` drops what is told; `with why` is the same with everything kept in `api.why.Journal`, as the
-daemon does. Seconds are those of the processor and of the best of several slices: neighbours disturb the
-clock's, and by their use of the caches the processor's too. The garbage collector is on.
+What is measured is `Router.handle` with everything it calls and reports, the creation of the
+events, and a harness of a few lines: no PBX, no event loop, no store. A whole call arrives, is
+offered, rings, is accepted, is connected and ends, and its wrap-up ends. With a backlog, the agent
+who ends it is offered the next call at once. `calls/s` discards the notices; `with why` keeps all
+of them in `api.why.Journal`, as the daemon does. Times are CPU time, from the best of several
+slices: other programs distort wall-clock time and, through the caches they share with us, also CPU
+time. The garbage collector is on.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ SLICES = 8
 
 @dataclass
 class Row:
-    """One line of the table."""
+    """One row of the table."""
 
     agents: int
     queues: int
@@ -56,24 +57,25 @@ class Row:
 
     @property
     def cost(self) -> float:
-        """Microseconds a whole call."""
+        """Microseconds per whole call."""
         return 1e6 / self.per_second
 
 
 def filled(agents: int, queues: int, backlog: int, policy: str, *, why: bool = False) -> Floor:
-    """A floor in its stride: with a backlog all agents are kept busy, else half of them."""
+    """Return a floor in its steady state: with a backlog all agents are busy, otherwise half."""
     table = make_table(agents, queues, policy)
     floor = Floor(table, busy=agents if backlog else agents // 2, why=why)
     for _ in range(backlog + agents if backlog else 0):
         floor.arrive()
     floor.answer_all()
-    for _ in range(agents + agents // 2):  # until as many talk, and rest, as will
+    # until as many agents as intended are on calls and in wrap-up
+    for _ in range(agents + agents // 2):
         floor.step()
     return floor
 
 
 def slices(floor: Floor, calls: int) -> tuple[float, float]:
-    """Whole calls a second, and microseconds an event, in the best slice."""
+    """Return whole calls per second and microseconds per event, in the best slice."""
     gc.collect()
     gc.freeze()
     found = []
@@ -89,14 +91,14 @@ def slices(floor: Floor, calls: int) -> tuple[float, float]:
 
 
 def measure(agents: int, queues: int, backlog: int, calls: int, policy: str) -> Row:
-    """One size, without and with the journal."""
+    """Measure one size, with and without the journal."""
     per_second, per_event = slices(filled(agents, queues, backlog, policy), calls)
     with_why, _ = slices(filled(agents, queues, backlog, policy, why=True), calls)
     return Row(agents, queues, backlog, per_second, per_event, with_why)
 
 
 def slope(points: Iterable[tuple[float, float]]) -> float | None:
-    """How cost grows with size: the exponent of the power law that fits best (least squares of logs)."""
+    """Return the exponent of the power law that fits cost over size (least squares of logs)."""
     logs = [(log(size), log(cost)) for size, cost in points if size > 0]
     if len({size for size, _ in logs}) < 2:
         return None
@@ -109,7 +111,7 @@ def slope(points: Iterable[tuple[float, float]]) -> float | None:
 def exponents(
     rows: list[Row], agents: int, queues: int, backlog: int, calls: int, policy: str
 ) -> dict[str, float]:
-    """Over agents, queues and backlog, each with the other two at their largest."""
+    """Return the exponents over agents, queues and backlog, with the other two at their largest."""
     lines = {
         "agents": [(r.agents, r.cost) for r in rows if (r.queues, r.backlog) == (queues, backlog)],
         "queues": [(r.queues, r.cost) for r in rows if (r.agents, r.backlog) == (agents, backlog)],
@@ -126,7 +128,10 @@ def exponents(
 
 
 def policies(agents: int, queues: int, calls: int) -> dict[str, float]:
-    """Whole calls a second with each policy and half of the agents idle; ring-all rings all of those."""
+    """Return whole calls per second for each policy with half of the agents idle.
+
+    Ring-all rings all of those.
+    """
     return {
         name: slices(filled(agents, queues, 0, name), calls // 10 if name == "ring-all" else calls)[
             0
@@ -136,9 +141,10 @@ def policies(agents: int, queues: int, calls: int) -> dict[str, float]:
 
 
 def refused(backlog: int, deaf: int, working: int = 10) -> tuple[float, float]:
-    """Microseconds a call that waits behind `backlog` others which `deaf` idle agents have refused.
+    """Return the microseconds for a call behind `backlog` calls refused by `deaf` idle agents.
 
-    First as working agents become free one by one, then with all of them free at one instant.
+    First with working agents becoming available one by one, then with all of them at the same
+    instant.
     """
     table = deaf_table(deaf, working)
     floor = Floor(table, busy=working)
@@ -163,11 +169,11 @@ def refused(backlog: int, deaf: int, working: int = 10) -> tuple[float, float]:
 
 
 def simulated(agents: int, queues: int, calls: int) -> float:
-    """Whole calls a second of core and simulated PBX together: callers who give up, phones that miss."""
+    """Return whole calls per second of core and simulated PBX, with abandoned and missed calls."""
     table = make_table(agents, queues, "longest-idle")
     each = (
         agents / 25.0 / 2 * 60 / queues
-    )  # a call takes an agent some 25 s, and half are to be busy
+    )  # a call occupies an agent for about 25 s, and half of them should be busy
     traffic = Traffic(otherwise=each, talk=Spread(median=11.0, sigma=0.4, least=3.0, most=300.0))
     router = Router(table, dice=random.Random(1), boot="b", now=1.0)
     engine = Engine(PBX, table, traffic, random.Random(3), now=1.0)
@@ -196,7 +202,7 @@ def simulated(agents: int, queues: int, calls: int) -> float:
 
 
 def bare_heaps(pairs: int = 100_000) -> float:
-    """Reserve-and-release pairs a second of two heaps and nothing else: how fast this machine is now."""
+    """Return reserve-and-release pairs per second of two bare heaps, as a gauge of the machine."""
     agents = [(float(number), number) for number in range(10_000)]
     best = 0.0
     for _ in range(SLICES):
@@ -209,7 +215,7 @@ def bare_heaps(pairs: int = 100_000) -> float:
 
 
 def memory(agents: int, queues: int, waiting: int) -> float:
-    """Megabytes that Python holds for a floor with so many waiting calls."""
+    """Return the megabytes Python uses for a floor with this many waiting calls."""
     tracemalloc.start()
     floor = Floor(make_table(agents, queues, "longest-idle"), busy=agents)
     for _ in range(agents + waiting):
@@ -220,14 +226,18 @@ def memory(agents: int, queues: int, waiting: int) -> float:
 
 
 def profile(agents: int, queues: int, backlog: int, calls: int, policy: str, top: int = 30) -> None:
-    """The functions that take most of the time. The profiler makes each call of one look dearer."""
+    """Return the functions that take most of the time.
+
+    The profiler exaggerates the cost of each call.
+    """
     floor = filled(agents, queues, backlog, policy)
     profiler = cProfile.Profile()
     profiler.enable()
     for _ in range(calls):
         floor.step()
     profiler.disable()
-    # What pstats knows is not in its stubs: by function, calls of it and its own seconds.
+    # The stubs of pstats omit this attribute: per function, its number of calls and its own
+    # seconds.
     stats: dict[Any, Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
     rows = sorted(
         ((own, count, where) for where, (_, count, own, *_) in stats.items()), reverse=True
@@ -243,7 +253,7 @@ def profile(agents: int, queues: int, backlog: int, calls: int, policy: str, top
 
 
 def report(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, object]:
-    """Measure everything, telling each figure as soon as it is there."""
+    """Measure everything and report each figure as soon as it is known."""
     agents, queues, backlog = max(args.agents), max(args.queues), max(args.backlog)
     machine = f"Python {platform.python_version()}, {os.cpu_count()} processors"
     say(f"{machine}, policy {args.policy}, {args.calls} calls a row\n")

@@ -30,7 +30,7 @@ WRAP_UP = 10.0
 
 
 def make_table(agents: int, queues: int, policy: str, each: int = 5) -> Table:
-    """Every agent in `each` queues, levels 1 to 3."""
+    """Return a table with every agent in `each` queues, at levels 1 to 3."""
     rng = random.Random(7)
     names = [f"a{number}" for number in range(agents)]
     members: dict[str, list[MemberSpec]] = {f"q{number}": [] for number in range(queues)}
@@ -67,7 +67,7 @@ def make_table(agents: int, queues: int, policy: str, each: int = 5) -> Table:
 
 
 def deaf_table(deaf: int, working: int) -> Table:
-    """One queue, some of whose agents never pick up, and who are never paused for that."""
+    """Return a table with one queue, some of whose agents never answer but are never paused."""
     table = make_table(deaf + working, 1, "linear")
     queues = {
         name: replace(queue, auto_pause=0, retry_after=36000.0, max_wait=None)
@@ -79,8 +79,8 @@ def deaf_table(deaf: int, working: int) -> Table:
 class Floor:
     """A router with its agents signed in, and phones that always answer.
 
-    Between `WRAP_UP` and the pace of `step` half of the busy agents are in wrap-up at any time. With
-    `why` everything that is told is kept, as the daemon does.
+    Between `WRAP_UP` and the pace of `step`, half of the busy agents are in wrap-up at any time.
+    With `why`, all notices are kept, as in the daemon.
     """
 
     def __init__(self, table: Table, *, busy: int, why: bool = False) -> None:
@@ -101,7 +101,7 @@ class Floor:
 
     @staticmethod
     def _drawn(queues: list[str]) -> Iterator[str]:
-        """Whom callers call, by chance that was made beforehand."""
+        """Yield the queues that callers call, from random numbers drawn beforehand."""
         drawn = random.Random(2).choices(queues, k=100_003)
         while True:
             yield from drawn
@@ -122,7 +122,10 @@ class Floor:
         self.feed(CallArrived(call=f"c{self.arrived}", pbx=PBX, queue=next(self.queues)))
 
     def answer_all(self, deaf: Collection[str] = ()) -> None:
-        """Each phone that rings is picked up, unless another was; by `deaf` agents never."""
+        """Answer each ringing phone unless another one was answered.
+
+        Agents in `deaf` never answer.
+        """
         while self.rings or self.stops:
             if self.stops:
                 stop = self.stops.popleft()
@@ -138,13 +141,13 @@ class Floor:
                 self.talking.append((ring.offer, ring.device))
 
     def hang_up(self) -> None:
-        """The longest talk ends."""
+        """End the longest conversation."""
         self.ended += 1
         offer, device = self.talking.popleft()
         self.feed(LegEnded(offer=offer, device=device, why=LegEnd.HUNG_UP))
 
     def step(self) -> None:
-        """A call arrives, whoever is rung answers, and the longest talk ends."""
+        """Let a call arrive, let the agent rung answer, and end the longest conversation."""
         self.now += 2 * WRAP_UP / self.busy
         self.arrive()
         self.answer_all()
@@ -153,6 +156,6 @@ class Floor:
             self.answer_all()
 
     def rest(self, seconds: float) -> None:
-        """Time passes."""
+        """Let time pass."""
         self.now += seconds
         self.feed(TimePassed())

@@ -1,9 +1,10 @@
 """What forty hostile clients cost: ``python -m bench.hostile``.
 
-A running daemon with an Asterisk, phones and callers is measured as ``make bench`` does it, (a) from a
-caller's INVITE to an agent's and (b) from an agent's being free to their next INVITE, in turns with the
-hostile clients of `bench.hostileclients` and without. The turns alternate, so that whatever else the
-machine does falls on both. Besides: how long ``/healthz`` took, and the daemon's memory.
+A running daemon with an Asterisk, phones and callers is measured like in ``make bench``: (a) from a
+caller's INVITE to an agent's, and (b) from an agent becoming available to their next INVITE. Turns
+with and without the hostile clients of `bench.hostileclients` alternate, so that other load on the
+machine affects both alike. Response times of ``/healthz`` and the daemon's memory are recorded as
+well.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ SAMPLE_EVERY = 0.5
 
 
 class Attacked(System):
-    """`callrouter run` with the routes that strangers reach: the API over TCP, and Twilio's webhooks."""
+    """`callrouter run` with the routes strangers can reach: the API over TCP, Twilio's webhooks."""
 
     name = "callrouter"
 
@@ -89,19 +90,21 @@ class Attacked(System):
 
 @dataclass(slots=True)
 class Side:
-    """What was measured with the hostile clients, or without."""
+    """Measurements with the hostile clients, or without."""
 
     found: Results = field(default_factory=Results)
     health: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
     """MiB, every half second."""
     grown: float = 0.0
-    """MiB that the daemon has grown by in these turns: a call is remembered whoever else asks."""
+    """MiB by which the daemon grew during these turns. Calls are remembered with or without
+    attackers.
+    """
     answers: Counter[str] = field(default_factory=Counter)
 
 
 async def nothing_there(request: web.Request) -> web.Response:
-    """In place of Twilio's REST API: an account without calls."""
+    """Stand in for Twilio's REST API: an account without calls."""
     name = request.path.rsplit("/", 1)[1]
     key = {"Calls.json": "calls", "Queues.json": "queues"}.get(name, "conferences")
     return web.json_response({key: [], "next_page_uri": None})
@@ -109,7 +112,7 @@ async def nothing_there(request: web.Request) -> web.Response:
 
 @asynccontextmanager
 async def helpers(port: int, *more: str) -> AsyncIterator[list[Any]]:
-    """A process of `bench.hostileclients`; what it found is in the list at the end."""
+    """Run a process of `bench.hostileclients`; at the end the list contains its results."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.hostileclients", str(port), *more),
         stdout=asyncio.subprocess.PIPE,
@@ -128,20 +131,20 @@ async def helpers(port: int, *more: str) -> AsyncIterator[list[Any]]:
 
 
 def memory_of(pid: int | None) -> float:
-    """MiB of a process that are in memory (proc(5), VmRSS)."""
+    """Return the resident memory of a process in MiB (proc(5), VmRSS)."""
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 
 async def sample(pid: int | None, into: list[float]) -> None:
-    """Look at the memory until cancelled."""
+    """Sample the memory until cancelled."""
     while True:
         into.append(memory_of(pid))
         await asyncio.sleep(SAMPLE_EVERY)
 
 
 async def turn(here: Stage, system: Attacked, side: Side, asked: argparse.Namespace) -> None:
-    """One stretch of (a) and (b), watched."""
+    """Run one stretch of (a) and (b) while sampling."""
     began = memory_of(system.pid)
     looking = asyncio.get_running_loop().create_task(sample(system.pid, side.memory))
     try:
@@ -155,7 +158,7 @@ async def turn(here: Stage, system: Attacked, side: Side, asked: argparse.Namesp
 
 
 async def measure(asked: argparse.Namespace) -> dict[str, Side]:
-    """Both sides, in turns."""
+    """Measure both sides in alternating turns."""
     sides = {"without": Side(), "with": Side()}
     install = await find_asterisk(say)
     app = web.Application()
@@ -181,12 +184,12 @@ async def measure(asked: argparse.Namespace) -> dict[str, Side]:
 
 
 def say(text: str) -> None:
-    """Tell how far it has come."""
+    """Report progress."""
     print(text, file=sys.stderr, flush=True)
 
 
 def report(sides: dict[str, Side]) -> str:
-    """The figures of both sides, and the ratio."""
+    """Return the figures of both sides and their ratio."""
     lines = [f"{'':<34}{'without':>10}{'with':>10}{'ratio':>8}"]
 
     def add(what: str, unit: str, one: float | None, other: float | None) -> None:

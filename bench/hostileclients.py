@@ -1,7 +1,8 @@
-"""Forty hostile clients, and one honest one that watches ``/healthz``: processes of their own.
+"""Forty hostile clients, and an honest one that watches ``/healthz``, as separate processes.
 
-``python -m bench.hostileclients PORT`` attacks until it is told to stop; with ``--watch`` it asks for
-``/healthz`` twenty times a second and prints, at the end, how long each answer took (ms, a JSON list).
+``python -m bench.hostileclients PORT`` attacks until told to stop. With ``--watch`` it requests
+``/healthz`` twenty times a second and, at the end, prints how long each answer took (ms, a JSON
+list).
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ SUPERVISOR: Final = "bench-supervisor-token-1"
 READER: Final = "bench-agent-token-000001"
 WEBHOOK: Final = "/twilio/cloud/voice"
 PAUSE: Final = 0.05
-"""Seconds between two tries of one client: they take turns with the phones on two processors."""
+"""Seconds between two attempts of one client: they share two processors with the phones."""
 WATCH_EVERY: Final = 0.05
 WITHIN: Final = 30.0
-"""Seconds for an answer; a connection that is closed is one, too."""
+"""Seconds to wait for an answer; a closed connection counts as one."""
 
 _SIGNED: Final = "X-Twilio-Signature: RSOYDt4T1cUTdK1PDd93/VVr8B8="
 _FORM: Final = "Content-Type: application/x-www-form-urlencoded"
@@ -36,12 +37,15 @@ Attack = Callable[[int, random.Random, Counter[str]], Awaitable[None]]
 
 
 def head(line: str, *headers: str) -> bytes:
-    """The head of a request."""
+    """Return the head of a request."""
     return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
 
 
 async def say(port: int, *pieces: bytes, every: float = 0.0) -> str:
-    """Send pieces, one each `every` seconds, and give the status of the answer; empty: none came."""
+    """Send pieces, one each `every` seconds, and return the status of the answer.
+
+    Empty: there was none.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(WITHIN):
@@ -61,7 +65,7 @@ async def say(port: int, *pieces: bytes, every: float = 0.0) -> str:
 
 
 async def forged(port: int, dice: random.Random, seen: Counter[str]) -> None:
-    """A webhook with a false signature or none, as large as may be, in some charset."""
+    """Send a webhook with a wrong signature or none, of maximum size, in some charset."""
     charset = dice.choice(("", "; charset=punycode", "; charset=utf-7", "; charset=idna"))
     body = dice.choice((b"a" * 60_000, b"&".join(b"f%d=%%41" % n for n in range(150)), b"%zz" * 99))
     headers = [f"{_FORM}{charset}", f"Content-Length: {len(body)}"]
@@ -71,14 +75,14 @@ async def forged(port: int, dice: random.Random, seen: Counter[str]) -> None:
 
 
 async def dripping(port: int, _dice: random.Random, seen: Counter[str]) -> None:
-    """A webhook whose body comes a byte at a time."""
+    """Send a webhook whose body arrives one byte at a time."""
     first = head(f"POST {WEBHOOK}", _FORM, "Content-Length: 5000", _SIGNED)
     said = await say(port, first, *itertools.repeat(b"a", 100), every=0.3)
     seen[f"dripping webhook: {said}"] += 1
 
 
 async def wrong(port: int, dice: random.Random, seen: Counter[str]) -> None:
-    """A request with a token that is none."""
+    """Send a request with an invalid token."""
     token = f"Authorization: Bearer {dice.randbytes(16).hex()}"
     body = b"{" + b" " * 50_000
     if dice.random() < 0.5:
@@ -89,7 +93,7 @@ async def wrong(port: int, dice: random.Random, seen: Counter[str]) -> None:
 
 
 async def diffs(port: int, dice: random.Random, seen: Counter[str]) -> None:
-    """What the files would change, and lists, with tokens that may read, or may not."""
+    """Request diffs and lists, with tokens that may read them and tokens that may not."""
     token = dice.choice((SUPERVISOR, READER))
     path = dice.choice(("config/diff", "config/diff", "agents", "calls", "queues"))
     line = f"GET /api/{path}"
@@ -98,7 +102,7 @@ async def diffs(port: int, dice: random.Random, seen: Counter[str]) -> None:
 
 
 async def slow(port: int, _dice: random.Random, seen: Counter[str]) -> None:
-    """A head that comes a byte at a time, and never ends."""
+    """Send a head that arrives one byte at a time and never ends."""
     pieces = itertools.chain([b"GET /healthz HTTP/1.1\r\nX: "], itertools.repeat(b"a", 200))
     seen[f"slow head: {await say(port, *pieces, every=0.3)}"] += 1
 
@@ -110,11 +114,11 @@ CLIENTS: Final[tuple[tuple[Attack, int], ...]] = (
     (diffs, 8),
     (slow, 6),
 )
-"""Forty."""
+"""Forty in total."""
 
 
 async def attack(port: int, until: asyncio.Event) -> Counter[str]:
-    """All of them, until told to stop; what they were answered."""
+    """Run all of them until told to stop; returns the answers they got."""
     seen: Counter[str] = Counter()
 
     async def client(what: Attack, number: int) -> None:
@@ -139,7 +143,7 @@ async def attack(port: int, until: asyncio.Event) -> Counter[str]:
 
 
 async def watch(port: int, until: asyncio.Event) -> list[float]:
-    """Milliseconds from each question after the daemon's health to its answer."""
+    """Return the milliseconds from each health request to its answer."""
     took: list[float] = []
     while not until.is_set():
         began = time.perf_counter()
@@ -152,11 +156,11 @@ async def watch(port: int, until: asyncio.Event) -> list[float]:
 
 
 async def main(port: int, *, watches: bool) -> None:
-    """Until SIGTERM; the figures go to stdout as JSON."""
+    """Run until SIGTERM; prints the figures to stdout as JSON."""
     until = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, until.set)
     if not watches:
-        # They would be on other machines: what is measured is what they cost the daemon.
+        # Real attackers use other machines; only what they cost the daemon is measured.
         os.nice(10)
     print("ready", flush=True)
     found = await (watch(port, until) if watches else attack(port, until))

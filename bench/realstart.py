@@ -1,7 +1,7 @@
 """The start of a router beside a real Asterisk: for `bench.startup --real`.
 
-Phones are endpoints with a fixed contact, all at one socket of ours that notes each INVITE and lets it ring.
-Callers are Local channels that wait in the queue.
+Phones are endpoints with a fixed contact, all on one socket of ours that records each INVITE and
+lets it ring. Callers are Local channels waiting in the queue.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from callrouter import shipped
 from callrouter.lab import Asterisk, find_asterisk
 
 _AWAY = 3.0
-"""Seconds between a router's death and the next one's start."""
+"""Seconds between the end of one router and the start of the next."""
 _HEADERS = re.compile(rb"^(Via|From|To|Call-ID|CSeq)\s*:.*$", re.IGNORECASE | re.MULTILINE)
 
 Router = Callable[[Path], AbstractContextManager[tuple[Any, float]]]
@@ -29,12 +29,14 @@ Router = Callable[[Path], AbstractContextManager[tuple[Any, float]]]
 
 @dataclass(frozen=True)
 class RealFigures:
-    """One start beside Asterisk; seconds from the start of the process, but for the last.
+    """One start beside Asterisk.
+
+    Seconds count from the start of the process, except for the last attribute.
 
     Attributes:
-        session_up: the router's word that it is logged in.
-        in_step: its word that it has compared.
-        first_invite, last_invite: at the phones, of the first offers.
+        session_up: the router logged that it is logged in.
+        in_step: it logged that it has compared.
+        first_invite, last_invite: the first offers' INVITEs at the phones.
         step_after_login: from `session_up` to `in_step`.
     """
 
@@ -50,7 +52,7 @@ class Sink(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.invites: dict[bytes, tuple[float, bytes, Any]] = {}
-        """When it came first, what to answer with, and to whom, by Call-ID."""
+        """By Call-ID: its first arrival, the response to send, and the address to send it to."""
         self._out: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -79,7 +81,7 @@ class Sink(asyncio.DatagramProtocol):
         self._out.sendto(_answer(why, headers), addr)
 
     def refuse_all(self) -> None:
-        """What rings is refused, and forgotten."""
+        """Refuse all ringing calls and drop them."""
         for call in list(self.invites):
             self._refuse(call, b"480 Temporarily Unavailable")
 
@@ -102,7 +104,7 @@ def pjsip(sip: int, port: int, phones: int) -> str:
 
 
 async def callers(ami: int, count: int, queues: int) -> None:
-    """So many callers enter the queues in turn."""
+    """Let `count` callers enter, spread over the queues."""
     reader, writer = await asyncio.open_connection("127.0.0.1", ami)
     writer.write(b"Action: Login\r\nUsername: caller\r\nSecret: caller\r\nEvents: off\r\n\r\n")
     for n in range(count):
@@ -130,7 +132,7 @@ async def until(
 
 
 def moment(log: str, text: str) -> float | None:
-    """When a line of the log was written, as epoch seconds; None: it is not there."""
+    """Return when a line of the log was written, in epoch seconds; None: it is missing."""
     for line in log.splitlines():
         if text in line:
             # The log is in local time, and so is this process.
@@ -147,7 +149,10 @@ async def real(
     queues: int,
     rounds: int,
 ) -> list[RealFigures]:
-    """Starts beside one Asterisk, each after a kill; `write` writes a configuration for a port."""
+    """Measure starts beside one Asterisk, each after a kill.
+
+    `write` writes a configuration for a port.
+    """
     install = await find_asterisk(print)
     loop = asyncio.get_running_loop()
     out, sink = await loop.create_datagram_endpoint(Sink, local_addr=("127.0.0.1", 0))
@@ -163,7 +168,7 @@ async def real(
     figures: list[RealFigures] = []
     try:
         asterisk.write_config("pjsip.conf", pjsip(asterisk.sip_port, port, phones))
-        # Two ports for each phone that rings: more than a laboratory's own block has.
+        # Each ringing phone needs two ports, more than a laboratory's own block contains.
         asterisk.write_config("rtp.conf", "[general]\nrtpstart=34000\nrtpend=59998\n")
         await asterisk.restart()
         with tempfile.TemporaryDirectory() as place:

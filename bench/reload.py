@@ -1,11 +1,11 @@
-"""How long a reload holds up calls: the loop's longest pause while a large configuration is taken up.
+"""How long a reload delays calls: the loop's longest pause while a large configuration is applied.
 
     python -m bench.reload [AGENTS] [QUEUES]
 
-A real `Runtime` and `Router` and the daemon's own `Configuration` on a folder in /tmp. A beat on the loop
-notes how late each of its turns is; a call arrives with every 10th beat, so that offers are made all the
-while, and with every 5th a phone's state changes. From a change of one agent's priority to one
-of every agent.
+Runs a real `Runtime` and `Router` with the daemon's own `Configuration` on a folder in /tmp. A
+heartbeat on the loop records how late each turn is. With every 10th beat a call arrives, so that
+offers are made all the time, and with every 5th a phone changes state. The changes range from one
+agent's priority to that of every agent.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from callrouter.settings.past import take
 
 BEAT = 0.001
 WAITING = 100
-"""Callers at a time: nobody answers, and the first gives up when another comes."""
+"""Number of callers at a time: none is answered, and the first hangs up when another arrives."""
 EACH = 5
-"""Queues that an agent is in."""
+"""Queues per agent."""
 
 
 def write(folder: Path, agents: int, queues: int, *, ring_for: int = 20, level: int = 1) -> None:
-    """The files of a call centre of this size."""
+    """Write the files of a call centre of this size."""
     rng = random.Random(3)
     members: list[list[str]] = [[] for _ in range(queues)]
     lines = ["agents:"]
@@ -77,24 +77,24 @@ class Phones:
     name = "office"
 
     def execute(self, commands: Any) -> None:
-        """Ring nobody."""
+        """Ignore commands."""
 
     def use(self, table: Any) -> None:
-        """Know nobody."""
+        """Ignore the table."""
 
     async def run(self) -> None:
-        """Be there."""
+        """Return at once."""
 
     def resync(self, why: str) -> None:
-        """Have nothing to compare."""
+        """Do nothing: there is nothing to compare."""
 
     def health(self) -> PbxHealth:
-        """Always well."""
+        """Report good health."""
         return PbxHealth(up=True)
 
 
 class Site:
-    """What of the daemon takes part in a reload."""
+    """The parts of the daemon that take part in a reload."""
 
     def __init__(self, folder: Path) -> None:
         clock = SystemClock()
@@ -127,10 +127,10 @@ class Site:
         self.steps.append((time.perf_counter() - began, type(event).__name__))
 
     async def beat(self, late: list[float], busy: list[float]) -> None:
-        """A call with every 10th beat, a phone that changes with every 5th: 200 a second.
+        """Run the heartbeat, 200 a second: a call with every 10th, a phone change with every 5th.
 
-        `late` takes by how much each beat came too late, `busy` how long the loop itself computed
-        between two: of a machine with other work only the latter says something.
+        `late` receives how late each beat was, `busy` how long the loop itself computed between two
+        beats. On a machine with other load, only the latter is meaningful.
         """
         n = 0
         while True:
@@ -151,7 +151,7 @@ class Site:
 
 
 async def measure(site: Site, name: str, change: Callable[[], None]) -> None:
-    """Print how a change was taken up."""
+    """Print how a change was applied."""
     change()
     late: list[float] = []
     busy: list[float] = []

@@ -1,7 +1,7 @@
-"""A scripted AMI server: as many phones and waiting callers as wanted, and when each thing was asked.
+"""A scripted AMI server with any number of phones and waiting callers, which times each request.
 
-No telephone system: it answers what a router asks at its start, from texts made beforehand, and notes the
-time. What a real Asterisk does with so many channels is measured elsewhere.
+It is not a telephone system: it answers what a router requests at its start from prepared texts and
+records the time. Other benchmarks measure what a real Asterisk does with so many channels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def text(*headers: str) -> bytes:
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds of the processor that a process has used (proc(5), fields 14 and 15 of stat)."""
+    """Return the seconds of CPU time a process has used (proc(5), fields 14 and 15 of stat)."""
     if not pid:
         return 0.0
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -40,14 +40,14 @@ def cpu_of(pid: int) -> float:
 
 
 class Marks:
-    """When what happened, by `time.monotonic`; the first time of each unless said otherwise."""
+    """Times of events (`time.monotonic`); the first time of each unless stated otherwise."""
 
     def __init__(self) -> None:
         self.first: dict[str, float] = {}
         self.last: dict[str, float] = {}
         self.count: dict[str, int] = {}
         self.cpu: dict[str, float] = {}
-        """Seconds of the processor that the client had used by then, if `pid` is known."""
+        """Seconds of CPU time that the client had used by then, if `pid` is known."""
         self.pid = 0
         self._grew = asyncio.Event()
 
@@ -61,7 +61,7 @@ class Marks:
         self._grew.set()
 
     async def until(self, what: str, count: int, within: float = 60.0) -> None:
-        """Wait until it has happened so often."""
+        """Wait until an event has happened `count` times."""
         async with asyncio.timeout(within):
             while self.count.get(what, 0) < count:
                 self._grew.clear()
@@ -69,7 +69,7 @@ class Marks:
 
 
 class Exchange:
-    """What the server has: phones, callers who wait, and what they are called."""
+    """The state of the server: phones and waiting callers, with their names."""
 
     def __init__(self, phones: int, waiting: int, queues: int) -> None:
         self.phones, self.waiting = phones, waiting
@@ -87,7 +87,7 @@ class Exchange:
         )
 
     def _waiting_channels(self) -> Iterator[bytes]:
-        # As if they had come while no router was there: each is marked once it is taken up.
+        # As if they had arrived while no router was running: each is marked once it is adopted.
         entered = time.time() - 60.0
         for n in range(self.waiting):
             queue = self.queues[n % len(self.queues)]
@@ -137,7 +137,7 @@ class Exchange:
     # ------------------------------------------------------------ answers
 
     def answer(self, action: dict[str, str]) -> bytes:
-        """What to say to one action."""
+        """Return the answer to one action."""
         name, own = action.get("action", ""), action.get("actionid", "")
         self.marks.mark(name)
         ok = ("Response: Success", f"ActionID: {own}")
@@ -183,7 +183,7 @@ class Exchange:
 
 
 class Connection(asyncio.Protocol):
-    """One client, read as Asterisk reads: by lines."""
+    """One client connection, read line by line as Asterisk does."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
 
 @asynccontextmanager
 async def serving(exchange: Exchange) -> AsyncIterator[int]:
-    """Serve on loopback; gives the port."""
+    """Serve on loopback; yields the port."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(exchange), "127.0.0.1", 0)
     try:

@@ -1,13 +1,14 @@
-"""How long a router that was killed takes until callers are served again: `python -m bench.startup`.
+"""How long a killed router takes until calls are served again: `python -m bench.startup`.
 
-`callrouter run` is started as a process, killed (SIGKILL) and started again, with a database that holds
-every agent. Told are the seconds from the start of the process, and from the answer to its login, until
-every waiting caller is taken up and until the first and the last phone that can ring is rung:
+`callrouter run` is started as a process, killed (SIGKILL) and started again, with a database that
+contains every agent. The figures are the seconds, from the start of the process and from the answer
+to its login, until every waiting caller is adopted and until the first and the last phone that can
+ring is rung:
 
-* scripted: an AMI server of our own with 1,000 phones and 500 waiting callers (`bench.scripted`);
+* scripted: our own AMI server with 1,000 phones and 500 waiting callers (`bench.scripted`);
 * asterisk: a real Asterisk with as many endpoints and waiting callers (--real; `bench.realstart`).
 
-The processor's part is told as well, since on a busy machine that is what counts.
+CPU time is reported too, since on a busy machine it is the meaningful figure.
 """
 
 from __future__ import annotations
@@ -39,18 +40,18 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Figures:
-    """One start. Seconds from the start of the process, but for those after the login.
+    """One start. Seconds count from the start of the process unless they are named after the login.
 
     Attributes:
         connected: the connection to the manager.
         logged_in: the answer to the login.
-        taken_up: the last waiting caller's channel is marked as taken up.
+        taken_up: the channel of the last waiting caller is marked as adopted.
         first_ring, last_ring: the first and the last Originate of the first round.
         step_after_login: from the answer to the login to `taken_up`.
         ring_after_login: from the answer to the login to `first_ring`.
         page: /healthz answers.
-        cpu_first_ring: the processor's time of the process until the first ring.
-        cpu: the same until all are taken up.
+        cpu_first_ring: CPU time of the process until the first ring.
+        cpu: CPU time until all callers are adopted.
     """
 
     connected: float
@@ -71,7 +72,7 @@ def free_port() -> int:
 
 
 def write(folder: Path, ami: int, http: int, phones: int, queues: int) -> None:
-    """A configuration of so many agents with a desk phone each, spread over the queues."""
+    """Write a configuration of this many agents with a desk phone each, spread over the queues."""
     agents = "\n".join(
         f"  a{n}: {{sign_in: always, devices: {{desk: PJSIP/{1000 + n}}}}}" for n in range(phones)
     )
@@ -88,7 +89,7 @@ def write(folder: Path, ami: int, http: int, phones: int, queues: int) -> None:
 
 @contextmanager
 def router(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
-    """`callrouter run`, killed at the end; gives the moment of its start as well."""
+    """Run `callrouter run` and kill it at the end; also yields the time of its start."""
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -109,14 +110,14 @@ def router(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], float]]:
 def _page(port: int) -> float:
     while True:
         with suppress(OSError, urllib.error.URLError):
-            with suppress(urllib.error.HTTPError):  # it answers, which is what was asked
+            with suppress(urllib.error.HTTPError):  # an error status is an answer too
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).read()
             return time.monotonic()
         time.sleep(0.01)
 
 
 async def scripted(folder: Path, phones: int, waiting: int, queues: int) -> Figures:
-    """One start against a scripted AMI server."""
+    """Measure one start against a scripted AMI server."""
     exchange, http = Exchange(phones, waiting, queues), free_port()
     marks = exchange.marks
     async with serving(exchange) as port:

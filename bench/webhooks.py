@@ -1,10 +1,10 @@
 """How fast Twilio's webhooks are answered: `python -m bench.webhooks`.
 
-A daemon of its own with 100 agents, a server on loopback in place of Twilio's REST API, and signed
-requests at a steady rate: callers who arrive and who ask for music. Nobody picks up, so that the router
-rings on while it answers. Prints what the answers took; Twilio gives up after seconds, so nothing here
-is close, but who picks up hears nothing until their answer has come. What the daemon's processor time comes to
-for each webhook is printed besides: on a machine that is busy with other things it says more.
+Runs its own daemon with 100 agents, a server on loopback in place of Twilio's REST API, and signed
+requests at a steady rate: callers who arrive and who request music. No agent answers, so the router
+keeps ringing while it replies. Prints the response times. Twilio gives up after seconds, so none of
+them is close to that, but a person who answers hears nothing until the response has arrived. The
+daemon's CPU time per webhook is printed too: on a machine with other load it is more meaningful.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write(folder: Path, api: str, port: int) -> None:
 
 
 class Rest:
-    """In place of Twilio's REST API: everything works at once, and nobody ever picks up."""
+    """Stands in for Twilio's REST API: everything works at once, and no call is ever answered."""
 
     def __init__(self) -> None:
         self.placed = 0
@@ -116,7 +116,7 @@ async def main() -> None:
 
 
 def processor_time(pid: int) -> float:
-    """Seconds that a process has had of the processor (proc(5), fields 14 and 15)."""
+    """Return the CPU seconds a process has used (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

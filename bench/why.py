@@ -2,8 +2,9 @@
 
     python -m bench.why [CALLS]
 
-A whole call is: arrives, is offered, rings, is accepted, connected, hung up on; its agent is free again.
-Both ways are measured in turns, and the best turn of each counts: other programs only ever slow it down.
+A whole call arrives, is offered, rings, is accepted, is connected and is hung up; then its agent is
+available again. The variants alternate, and the best turn of each counts: other programs only ever
+slow it down.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ AGENTS, QUEUES, TURNS = 200, 10, 41
 
 
 def table(agents: int = AGENTS, queues: int = QUEUES, policy: str = "priority") -> Table:
-    """Every agent in 3 queues, at one of 3 levels."""
+    """Return a table with every agent in 3 queues, at one of 3 levels."""
     names = [f"a{n}" for n in range(agents)]
     return Table(
         agents={
@@ -92,7 +93,7 @@ class Site:
         return commands
 
     def one(self, number: int, queues: int) -> None:
-        """A call comes; the oldest talk ends when half of the agents are busy."""
+        """Let a call arrive; the oldest conversation ends once half of the agents are busy."""
         name = f"c{number}"
         out = self.feed(
             CallArrived(
@@ -106,7 +107,7 @@ class Site:
             self._serve(self.feed(LegEnded(offer=offer, device=device, why=LegEnd.HUNG_UP)))
 
     def _serve(self, commands: list[Any]) -> None:
-        """Whoever is rung takes the call."""
+        """Let the agent who is rung accept the call."""
         for ring in commands:
             if isinstance(ring, Ring):
                 self.feed(LegRang(offer=ring.offer, device=ring.device))
@@ -126,7 +127,7 @@ def emit_nothing(floor: Any, call: Any, agent: Any, *_: Any) -> bool:
 
 @contextmanager
 def emission(*, decisions: bool, states: bool) -> Iterator[None]:
-    """The core with decisions and changes of agents' states, or without."""
+    """Run the core with or without decisions and changes of agents' states."""
     keep_place, keep_record = matching._place, Floor.record
 
     def quiet(floor: Any, kind: Happened, **more: Any) -> None:
@@ -143,7 +144,7 @@ def emission(*, decisions: bool, states: bool) -> Iterator[None]:
 
 
 def turn(count: int, policy: str, *, decisions: bool, states: bool) -> float:
-    """Whole calls in a second of this process's own time."""
+    """Return whole calls per second of this process's own CPU time."""
     with emission(decisions=decisions, states=states):
         site = Site(table(policy=policy), lambda _: None)
         if decisions:
@@ -161,10 +162,10 @@ def turn(count: int, policy: str, *, decisions: bool, states: bool) -> float:
 
 
 def measure(count: int, policy: str, turns: int = TURNS) -> tuple[float, float, float]:
-    """Calls a second with all; the parts that decisions and journal take, and agents' states too.
+    """Return calls per second, and the shares of decisions and journal, without and with states.
 
-    Each part is the median over turns in which the ways follow each other at once, so that what else
-    the machine does falls on all alike.
+    Each share is the median over turns in which the variants follow each other directly, so that
+    other load on the machine affects all alike.
     """
     speeds, parts, more = [], [], []
     for _ in range(turns):

@@ -34,7 +34,7 @@ FOLDER = Path("bench-results")
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
-    """What was asked for."""
+    """Parse the command line."""
     plan = Plan()
     parser = argparse.ArgumentParser(
         prog="python -m bench.versus",
@@ -71,7 +71,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
 
 
 def plan_of(asked: argparse.Namespace) -> Plan:
-    """The plan that was asked for."""
+    """Return the requested plan."""
     return Plan(
         parts="".join(sorted(set(asked.only))),
         agents=asked.agents,
@@ -86,7 +86,7 @@ def plan_of(asked: argparse.Namespace) -> Plan:
 
 
 def about(install: Install, plan: Plan) -> dict[str, Any]:
-    """Where and when this was measured."""
+    """Return where and when the measurement was made."""
     return {
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "callrouter": version("callrouter"),
@@ -101,7 +101,7 @@ def about(install: Install, plan: Plan) -> dict[str, Any]:
 def write(
     asked: argparse.Namespace, plan: Plan, facts: dict[str, Any], found: Results, head: str
 ) -> list[Target]:
-    """Put everything into its file; the targets."""
+    """Write every output file; returns the targets."""
     aims = targets(found)
     for path in (asked.json, asked.markdown, asked.plot):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def write(
 
 
 def main(given: list[str]) -> int:
-    """Measure, print, write; 1 if it could not be done. A missed target is no failure."""
+    """Measure, print and write; returns 1 if that failed. A missed target is not a failure."""
     asked = arguments(given)
     plan = plan_of(asked)
     began = time.monotonic()

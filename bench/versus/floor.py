@@ -1,9 +1,9 @@
-"""The floor: a script on Asterisk's manager interface that matches callers and phones, and nothing else.
+"""The floor: a script on the manager interface that matches callers and phones, and nothing else.
 
     python -m bench.versus.floor PORT SECRET PHONE...
 
-One socket, one action a call: the phone's leg bridges itself with the caller when it is picked up. It knows
-no queue, no rule, no restart, no refusal; whoever wants to be faster has to leave AMI.
+One socket, one action per call: the phone's leg bridges itself with the caller when it is answered.
+It has no queues, rules, restarts or refusals. Being faster than this is impossible over AMI.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import deque
 
 
 class Floor(asyncio.Protocol):
-    """First caller, first phone. `phones` are the endpoints that are free."""
+    """Matches the first caller with the first phone. `phones` are the free endpoints."""
 
     def __init__(self, secret: str, phones: list[str]) -> None:
         self.secret = secret
@@ -66,7 +66,7 @@ class Floor(asyncio.Protocol):
 
 
 def field(message: bytes, name: bytes) -> bytes:
-    """The value of a header of an AMI message."""
+    """Return the value of a header of an AMI message."""
     return message.partition(b"\r\n" + name + b": ")[2].partition(b"\r\n")[0]
 
 

@@ -1,4 +1,4 @@
-"""The distributions as a picture: what share of the calls had it within how long."""
+"""Plots the distributions: the share of calls served within a given time."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _WAIT_FROM_MS = 10.0
 
 
 def can_plot() -> bool:
-    """Whether matplotlib is there: the extra `bench`."""
+    """Return whether matplotlib is installed (the extra `bench`)."""
     return importlib.util.find_spec("matplotlib") is not None
 
 
 def steps(values: Sequence[float]) -> tuple[list[float], list[float]]:
-    """The empirical distribution: each value in order, and the share of values not above it."""
+    """Return the empirical distribution: sorted values, and the share of values not above each."""
     ordered = sorted(values)
     return ordered, [(place + 1) / len(ordered) for place in range(len(ordered))]
 
 
 def panels(found: Results, loads: Sequence[float]) -> list[tuple[str, str]]:
-    """Title and sample of each part of the picture that there is something for."""
+    """Return title and sample of each panel that has data."""
     wanted = [("agent hangs up → their next INVITE", results.FREED)]
     wanted += [(f"caller's wait, agents {load:.0%} busy", results.waited(load)) for load in loads]
     return [(label, name) for label, name in wanted if any(found.spread(s, name) for s in COLUMNS)]

@@ -1,4 +1,4 @@
-"""The figures as a table, for a terminal and as Markdown."""
+"""The results as a table, for a terminal and as Markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PERCENTILES = ("median", "p90", "p99", "most")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table; without cells it is the heading of those below."""
+    """A row of the table; without cells it is the heading of the rows below."""
 
     label: str
     cells: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Row:
 
 
 def rows(found: Results, loads: Sequence[float], ring_all: Sequence[int]) -> list[Row]:
-    """The whole table, without the parts that were not measured."""
+    """Return the table, without the parts that were not measured."""
     parts = [
         _times(found, "(a) caller queued → first INVITE, agents idle (ms)", results.QUEUED),
         _times(
@@ -106,7 +106,7 @@ def _row(label: str, values: Sequence[float | None]) -> Row:
 
 
 def faster(theirs: float | None, ours: float | None) -> str:
-    """How ours compares with theirs, in words: times are told where they are twofold."""
+    """Compare our figure with theirs in words; a factor is given from two times on."""
     if not theirs or not ours:
         return ""
     if theirs / ours >= 2.0:
@@ -122,14 +122,14 @@ def _more(values: Sequence[float | None]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three figures that count, not more."""
+    """Format with three significant digits."""
     if value is None:
         return _NOTHING
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def whole(value: float | None) -> str:
-    """To one."""
+    """Format as an integer."""
     return _NOTHING if value is None else f"{value:,.0f}"
 
 
@@ -141,7 +141,7 @@ def _percent(value: float | None) -> str:
 
 
 def text(head: str, lines: Sequence[Row], aims: Sequence[Target]) -> str:
-    """For a terminal of 100 columns."""
+    """Format for a terminal of 100 columns."""
     names = [*COLUMNS.values(), "against app_queue"]
     shown = ["", head, "", _line("", names)]
     for line in lines:
@@ -168,7 +168,7 @@ def _line(label: str, cells: Sequence[str]) -> str:
 
 
 def markdown(head: str, lines: Sequence[Row], aims: Sequence[Target]) -> str:
-    """The same, to be pasted."""
+    """Format as Markdown."""
     names = [*COLUMNS.values(), "against app_queue"]
     page = [head, "", f"| | {' | '.join(names)} |", "|---|" + "--:|" * len(names)]
     for line in lines:

@@ -1,4 +1,4 @@
-"""What was measured, and the arithmetic on it. No I/O."""
+"""The measurements and their arithmetic. No I/O."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ class Spread:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` (0 to 1) of the sample lies, between neighbours in proportion.
+    """Return the value below which `share` (0 to 1) of the sample lies, interpolated linearly.
 
-    Hyndman and Fan (1996), type 7, as NumPy and R have it: the sample's smallest is 0, its largest 1.
+    Hyndman and Fan (1996), type 7, the default of NumPy and R: the smallest value is 0, the largest
+    1.
 
     Raises:
-        ValueError: the sample is empty, or `share` is no share.
+        ValueError: the sample is empty, or `share` is out of range.
     """
     if not values or not 0.0 <= share <= 1.0:
         raise ValueError("a percentile needs a sample, and a share from 0 to 1")
@@ -38,7 +39,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """The sample's five figures; None if there is nothing in it."""
+    """Return the sample's five figures; None if it is empty."""
     if not values:
         return None
     median, p90, p99 = (percentile(values, share) for share in (0.5, 0.9, 0.99))
@@ -46,20 +47,20 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 
 def ratio(one: float | None, other: float | None) -> float | None:
-    """How many times `other` is `one`; None where that cannot be said."""
+    """Return `one` divided by `other`; None if that is undefined."""
     return one / other if one is not None and other else None
 
 
 @dataclass(slots=True)
 class Effort:
-    """What a stretch of work came to, summed over its turns.
+    """The totals of a stretch of work over its turns.
 
     Attributes:
-        seconds: how long it was, on the clock.
+        seconds: its duration in wall-clock time.
         answered: calls answered within it.
-        idle: seconds of all agents together between the end of a call and the next INVITE.
-        agent_seconds: seconds of all agents together.
-        asterisk, router: seconds of the processor that Asterisk and the process beside it used.
+        idle: seconds between the end of a call and the next INVITE, summed over all agents.
+        agent_seconds: seconds summed over all agents.
+        asterisk, router: CPU seconds used by Asterisk and by the process beside it.
     """
 
     seconds: float = 0.0
@@ -70,24 +71,24 @@ class Effort:
     router: float = 0.0
 
     def add(self, other: Effort) -> None:
-        """Take another turn's into account."""
+        """Add another turn."""
         for name in self.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def per_minute(self) -> float | None:
-        """Calls answered in 60 s."""
+        """Calls answered per 60 s."""
         return ratio(self.answered * 60.0, self.seconds)
 
     def idle_share(self) -> float | None:
-        """The share of the agents' time in which they waited to be rung, in percent."""
+        """Percentage of the agents' time spent waiting to be rung."""
         return ratio(self.idle * 100.0, self.agent_seconds)
 
     def asterisk_ms(self) -> float | None:
-        """Milliseconds of the processor that Asterisk used for a call."""
+        """Milliseconds of CPU time that Asterisk used per call."""
         return ratio(self.asterisk * 1000.0, self.answered)
 
     def router_ms(self) -> float | None:
-        """The same of the process beside it."""
+        """Milliseconds of CPU time per call of the process beside Asterisk."""
         return ratio(self.router * 1000.0, self.answered)
 
 
@@ -97,23 +98,26 @@ FREED = "free to INVITE"
 
 
 def waited(load: float) -> str:
-    """The name of the sample of waits at a load."""
+    """Return the name of the sample of waits at a load."""
     return f"wait at {load:.0%}"
 
 
 def spreading(size: int) -> str:
-    """The name of the sample: first to last INVITE of a group."""
+    """Return the name of the sample: first to last INVITE of a group."""
     return f"first to last of {size}"
 
 
 def cancelling(size: int) -> str:
-    """The name of the sample: answer to the last loser's CANCEL."""
+    """Return the name of the sample: answer to the last loser's CANCEL."""
     return f"answer to CANCEL of {size}"
 
 
 @dataclass(slots=True)
 class Results:
-    """Samples (in milliseconds) and efforts, by system and name. `missing` counts what never came."""
+    """Samples (in milliseconds) and efforts, by system and name.
+
+    `missing` counts what never arrived.
+    """
 
     samples: dict[str, dict[str, list[float]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
@@ -126,15 +130,15 @@ class Results:
     )
 
     def spread(self, system: str, name: str) -> Spread | None:
-        """The five figures of a sample; None where nothing was measured."""
+        """Return the five figures of a sample; None if nothing was measured."""
         return spread(self.samples.get(system, {}).get(name, ()))
 
     def effort(self, system: str, name: str) -> Effort | None:
-        """What a stretch of work came to; None where there was none."""
+        """Return the totals of a stretch of work; None if there was none."""
         return self.efforts.get(system, {}).get(name)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, the samples value by value (milliseconds, to a microsecond)."""
+        """Return everything, with each value of the samples (milliseconds, to a microsecond)."""
         systems = dict.fromkeys([*self.samples, *self.efforts])
         return {
             system: {

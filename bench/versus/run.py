@@ -1,4 +1,4 @@
-"""One run: whose turn it is at what, and how far it has come."""
+"""One run: the order of the turns, and its progress."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ class Plan:
     Attributes:
         parts: letters of `PARTS`.
         agents: agents of the one queue.
-        waiting: callers in line besides those who talk, in (b), (c) and (d).
-        seconds: the measured window of (b) to (d), over all rounds; (f) has a third of it at each load.
-        rounds: how often the turns go round.
+        waiting: callers waiting, in addition to the connected ones, in (b), (c) and (d).
+        seconds: the measured window of (b) to (d), over all rounds; (f) takes a third of it at each
+            load.
+        rounds: number of times the turns rotate.
         queued: calls of (a), over all rounds.
         rings: rings of (e) for each size, over all rounds.
-        seed: of everything that is drawn.
+        seed: seed of all random numbers.
     """
 
     parts: str = PARTS
@@ -49,20 +50,20 @@ class Plan:
     systems: tuple[type[System], ...] = field(default=SYSTEMS)
 
     def loads_of(self, number: int) -> tuple[float, ...]:
-        """The loads of a round: dealt out over the rounds; with more rounds than loads, over again."""
+        """Return the loads of a round. They are spread over the rounds and repeat if need be."""
         return self.loads[number :: self.rounds] or (self.loads[number % len(self.loads)],)
 
     def in_round(self, total: int, number: int) -> int:
-        """A round's share of a total."""
+        """Return a round's share of a total."""
         return total * (number + 1) // self.rounds - total * number // self.rounds
 
     def order(self, number: int) -> tuple[type[System], ...]:
-        """Who plays first moves on from round to round."""
+        """Return the order of the systems; the first one changes from round to round."""
         first = number % len(self.systems)
         return self.systems[first:] + self.systems[:first]
 
     def estimate(self) -> float:
-        """Seconds the run will take, about."""
+        """Return the approximate duration of the run in seconds."""
         turns = self.rounds * len(self.systems)
         total = 5.0 + 4.0 * turns
         total += 0.4 * self.queued * len(self.systems) * ("a" in self.parts)
@@ -77,12 +78,12 @@ class Plan:
 
     @property
     def lines(self) -> bool:
-        """Whether a line that never ends is wanted."""
+        """Whether the endless queue is part of the run."""
         return not set("bcd").isdisjoint(self.parts)
 
     @property
     def as_they_come(self) -> bool:
-        """Whether callers as they come are wanted."""
+        """Whether random arrivals are part of the run."""
         return not set("df").isdisjoint(self.parts)
 
 
@@ -90,7 +91,8 @@ async def run(plan: Plan, install: Install, say: Say) -> Results:
     """Measure everything in the plan.
 
     Raises:
-        AsteriskFailedError, DaemonFailedError, RegistrationFailedError, QuietError: it could not go on.
+        AsteriskFailedError, DaemonFailedError, RegistrationFailedError, QuietError: it could not
+        continue.
     """
     found = Results()
     began = time.monotonic()

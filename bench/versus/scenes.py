@@ -17,13 +17,13 @@ from callrouter.lab import Answer, CallEndedError, Dialog, Phone, RingOnly
 from callrouter.lab.record import Record
 
 _SOON = 5.0
-"""Seconds within which whatever is waited for must have come; what has not is counted as missing."""
+"""Seconds within which an awaited event must happen; otherwise it counts as missing."""
 
 WARM_UP = 3.0
-"""Seconds of a backlog before its measured window: every agent has had a call by then."""
+"""Seconds of a backlog before its measured window; by then every agent has had a call."""
 
 _SPACED = 0.02
-"""Seconds between the first callers of a backlog, who would otherwise all come at once."""
+"""Seconds between the first callers of a backlog, who would otherwise all arrive at once."""
 
 
 async def _until_ended(dialogs: Sequence[Dialog], within: float) -> None:
@@ -31,15 +31,17 @@ async def _until_ended(dialogs: Sequence[Dialog], within: float) -> None:
         await asyncio.gather(*(dialog.wait_ended(within) for dialog in dialogs))
 
 
-# ---------------------------------------------------------------- (a) a caller comes, agents are idle
+# ---------------------------------------------------------------- (a) a caller arrives, agents are
+# idle
 
 
 async def queued(stage: Stage, system: System, found: Results, calls: int, seed: int) -> None:
-    """From a caller's first INVITE to the first one at an agent's phone, everybody being idle."""
+    """Measure from a caller's first INVITE to the first at an agent's phone, all agents idle."""
     dice = random.Random(f"{seed} queued")
     sample = found.samples[system.name][results.QUEUED]
     for _ in range(calls):
-        # The caller hangs up: of an agent who does so at once, callrouter thinks that nobody was there.
+        # The caller hangs up. If an agent hung up at once, callrouter would treat the phone as
+        # unattended.
         rung: asyncio.Future[Dialog] = asyncio.get_running_loop().create_future()
         stage.everybody(Answer(after=work.ANSWER_AFTER), on_change=_first(rung))
         caller = await stage.call(system.name, work.Call(0.0, 0.0))
@@ -62,11 +64,11 @@ def _first(rung: asyncio.Future[Dialog]) -> Callable[[Phone, Dialog, str], None]
     return changed
 
 
-# ---------------------------------------------------------------- (b), (c), (d) a line that never ends
+# ---------------------------------------------------------------- (b), (c), (d) an endless queue
 
 
 class _Line:
-    """Holds the number of callers: for each who is gone the next one comes at once."""
+    """Keeps the number of callers constant: each one who leaves is replaced at once."""
 
     def __init__(self, stage: Stage, system: System, calls: Iterator[work.Call]) -> None:
         self._stage, self._system, self._calls = stage, system, calls
@@ -78,7 +80,7 @@ class _Line:
             self._gone.put_nowait(None)
 
     async def keep(self, callers: int) -> None:
-        """Let so many come, one after the other, and then one for each who is gone, for ever."""
+        """Let `callers` arrive one after the other, then replace each one who leaves, forever."""
         for _ in range(callers):
             await self._come()
             await asyncio.sleep(_SPACED)
@@ -90,14 +92,14 @@ class _Line:
         await self._stage.call(self._system.name, next(self._calls))
 
     def close(self) -> None:
-        """Nobody comes any more."""
+        """Stop new calls."""
         self._stage.callers.on_change = None
 
 
 async def backlog(
     stage: Stage, system: System, found: Results, waiting: int, seconds: float, seed: int
 ) -> Effort:
-    """All agents at work, with `waiting` callers more than they can take, for `seconds`."""
+    """Measure for `seconds` with all agents busy and `waiting` more callers than they can take."""
     stage.at_work()
     line = _Line(stage, system, work.endless(seed))
     coming = asyncio.get_running_loop().create_task(line.keep(waiting + stage.size.agents))
@@ -126,9 +128,9 @@ async def backlog(
 
 
 def idle(dialogs: Sequence[Record], began: float, ended: float) -> Iterator[tuple[float, float]]:
-    """When a phone had no call, from each end of one to the next INVITE, as far as within a window.
+    """Yield a phone's idle periods within a window, from the end of a call to the next INVITE.
 
-    The last one may last beyond it, and ends at infinity then.
+    The last period may extend beyond the window; it then ends at infinity.
     """
     times = [(dialog.invite_at, dialog.ended_at) for dialog in dialogs]
     for (_, since), (until, _) in pairwise([*times, (float("inf"), None)]):
@@ -144,13 +146,13 @@ def _spent(stage: Stage, system: System) -> tuple[float, float]:
     return cpu_seconds(stage.asterisk.pid), cpu_seconds(system.pid)
 
 
-# ---------------------------------------------------------------- (e) everybody rings, one answers
+# ---------------------------------------------------------------- (e) all phones ring, one answers
 
 
 async def ring_all(
     stage: Stage, system: System, found: Results, size: int, times: int, seed: int
 ) -> None:
-    """A group is rung at once, someone answers, the others are told to stop."""
+    """Ring a group at once; one agent answers and the other phones are cancelled."""
     dice = random.Random(f"{seed} ring-all {size}")
     group = [stage.phones[name] for name in stage.size.phones[:size]]
     mine = found.samples[system.name]
@@ -182,13 +184,13 @@ async def ring_all(
         await stage.clear()
 
 
-# ---------------------------------------------------------------- (f) callers as they come
+# ---------------------------------------------------------------- (f) random arrivals
 
 
 async def load(
     stage: Stage, system: System, found: Results, share: float, calls: Sequence[work.Call]
 ) -> Effort:
-    """Callers who come when they come; how long each waited until an agent was heard."""
+    """Let callers arrive at random, and measure how long each waited until an agent was heard."""
     stage.at_work()
     names = {phone.name for phone in stage.agents}
     callers: list[Dialog] = []

@@ -1,4 +1,4 @@
-"""Where all three systems play: one Asterisk, the agents' phones, and a phone that all callers use."""
+"""The shared setup of all systems: one Asterisk, the agents' phones, one phone for all callers."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ announce-frequency = 0
 periodic-announce-frequency = 0
 """
 _LOGGER = "[general]\nqueue_log = yes\n[logfiles]\nfull => notice,warning,error\n"
-"""As Asterisk comes: no verbose lines, which would cost most where there is most dialplan."""
+"""Asterisk's default: no verbose lines, which would cost most where the dialplan is longest."""
 
 
 class QuietError(RuntimeError):
-    """Channels were left on Asterisk that should have gone."""
+    """Channels that should have gone were left on Asterisk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many agents there are; `ring_all` are the sizes of the groups that ring together."""
+    """The number of agents; `ring_all` are the sizes of the groups that ring together."""
 
     agents: int
     ring_all: tuple[int, ...]
@@ -83,7 +83,10 @@ class Size:
 
 @dataclass
 class Stage:
-    """The running Asterisk and its phones. `talk` is how long the call of an index is talked about."""
+    """The running Asterisk and its phones.
+
+    `talk` is the duration of the call with a given index.
+    """
 
     asterisk: Asterisk
     size: Size
@@ -100,7 +103,7 @@ class Stage:
         return [self.phones[name] for name in self.size.phones[: self.size.agents]]
 
     async def call(self, target: str, call: Call) -> Dialog:
-        """A caller comes; whoever answers them will talk for as long as the call says."""
+        """Place a call. The agent who answers talks for as long as the call says."""
         index, self.placed = self.placed, self.placed + 1
         self.talk[index] = call.talk
         return await self.callers.call(target, caller_number=number_of(index))
@@ -110,13 +113,13 @@ class Stage:
         behaviour: Callable[[Dialog], Behaviour] | Behaviour,
         on_change: Callable[[Phone, Dialog, str], None] | None = None,
     ) -> None:
-        """What every phone does from now on when it is rung; what was is forgotten."""
+        """Set what every phone does from now on when it is rung, and drop its past calls."""
         for phone in self.phones.values():
             phone.behaviour, phone.on_change = behaviour, on_change
             phone.incoming.clear()
 
     def at_work(self) -> None:
-        """Every phone answers, talks for as long as the call needs, and hangs up."""
+        """Let every phone answer, talk for as long as the call needs, and hang up."""
         self.everybody(self._answer)
 
     def _answer(self, dialog: Dialog) -> Behaviour:
@@ -125,10 +128,10 @@ class Stage:
         return Answer(after=ANSWER_AFTER, talk=talk) if talk is not None else RingOnly()
 
     async def clear(self) -> None:
-        """The callers hang up, then whoever is left; returns when Asterisk has no channel left.
+        """Hang up the callers, then all other calls; returns when Asterisk has no channel left.
 
-        The callers first: an agent who hangs up at once has refused, as callrouter sees it, and is left
-        alone for some seconds.
+        The callers come first: to callrouter, an agent who hangs up at once has refused, and is
+        left alone for some seconds.
 
         Raises:
             QuietError: some are still there after 10 s.
@@ -140,7 +143,8 @@ class Stage:
         await _hang_up(self.phones.values())
         left: list[str] = []
         for _ in range(200):
-            # A Surrogate is what Asterisk keeps of a channel it moved into a bridge; it goes or stays.
+            # A Surrogate is what Asterisk keeps of a channel it moved into a bridge. It may go or
+            # stay.
             text = await self.asterisk.cli("core show channels concise")
             left = [line for line in text.splitlines() if "!" in line and "Surrogate/" not in line]
             if not left:
@@ -159,7 +163,7 @@ async def _hang_up(phones: Iterable[Phone]) -> None:
 
 @asynccontextmanager
 async def stage(install: Install, size: Size) -> AsyncIterator[Stage]:
-    """Start Asterisk and the phones, and take all of it down at the end."""
+    """Start Asterisk and the phones, and stop all of it at the end."""
     secret = secrets.token_hex(8)
     ours = shipped.folder("dialplan")
     manager = (ours / "manager_callrouter.conf").read_text()
@@ -193,7 +197,7 @@ def _ring_all_entry(size: int) -> str:
 
 
 def queues(size: Size) -> str:
-    """app_queue's configuration."""
+    """Return app_queue's configuration."""
     text = "[general]\npersistentmembers = no\nautofill = yes\n"
     groups = [("bench", "rrmemory", size.agents)]
     groups += [(f"bench-{count}", "ringall", count) for count in size.ring_all]

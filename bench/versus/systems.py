@@ -1,4 +1,7 @@
-"""The three systems: each is started for its turn and ended after it, so that none disturbs another."""
+"""The three systems.
+
+Each is started for its turn and stopped after it, so that none affects another.
+"""
 
 from __future__ import annotations
 
@@ -15,36 +18,36 @@ from callrouter.demo.folder import free_port
 _READY_S = 15.0
 _LOOK_EVERY_S = 0.5
 _RESTS_S = 0.02
-"""Of each look's half second."""
+"""CPU seconds in each half-second check up to which a process counts as idle."""
 
 
 class System:
-    """A way of bringing callers and agents together. `name` is also what its callers dial."""
+    """A system that connects callers and agents. `name` is also what its callers dial."""
 
     name = ""
     ring_all = True
     """Whether it can ring a group at once."""
 
     async def start(self, stage: Stage) -> None:
-        """Be ready for calls."""
+        """Get ready for calls."""
 
     async def stop(self) -> None:
-        """Be gone."""
+        """Stop."""
 
     @property
     def pid(self) -> int | None:
-        """The process beside Asterisk, where there is one."""
+        """The process beside Asterisk, if there is one."""
         return None
 
 
 class AppQueue(System):
-    """Asterisk's own. Nobody listens on the manager interface meanwhile, which spares Asterisk."""
+    """Asterisk's own queues. No manager client is connected, which saves Asterisk work."""
 
     name = "app_queue"
 
 
 class Floor(System):
-    """The bare script, see `floor`."""
+    """The bare script; see `floor`."""
 
     name = "floor"
     ring_all = False
@@ -80,7 +83,7 @@ class Floor(System):
 
 
 class Callrouter(System):
-    """`callrouter run`, with a configuration folder and a database like anyone's."""
+    """`callrouter run`, with an ordinary configuration folder and database."""
 
     name = "callrouter"
 
@@ -105,7 +108,7 @@ class Callrouter(System):
 
 
 def configuration(stage: Stage) -> str:
-    """The router's file: the same people, queues and times as app_queue's."""
+    """Return the router's file: the same people, queues and times as app_queue's."""
     phones, size = stage.size.phones, stage.size
     lines = ["pbx:", "  office:", "    driver: asterisk", "    host: 127.0.0.1"]
     lines += [f"    port: {stage.asterisk.ami_port}", "    username: callrouter"]
@@ -131,7 +134,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int | None) -> float:
-    """What a process has used of the processor so far, its threads that ended included; 0 without one.
+    """Return the CPU seconds a process has used, including its ended threads; 0 without a process.
 
     Fields utime and stime of ``/proc/PID/stat`` (proc(5)), in hundredths of a second.
     """
@@ -142,10 +145,10 @@ def cpu_seconds(pid: int | None) -> float:
 
 
 async def settled(*pids: int | None, within: float = 10.0) -> None:
-    """Wait until processes have done what they do after a start: until they use next to nothing.
+    """Wait until processes have finished their start-up work and use almost no CPU time.
 
-    A router that is in step goes on loading what it needs later, such as its HTTP side, for a second or two. On
-    a machine where they never rest the wait ends after `within` seconds.
+    A router in sync goes on loading what it needs later, such as its HTTP side, for a second or
+    two. On a machine where they are never idle, the wait ends after `within` seconds.
     """
     used = [cpu_seconds(pid) for pid in pids]
     for _ in range(round(within / _LOOK_EVERY_S)):

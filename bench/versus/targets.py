@@ -1,4 +1,4 @@
-"""What callrouter has to reach, and whether it did. No I/O."""
+"""The targets of callrouter, and whether it met them. No I/O."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROCESSOR = 1.15
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One aim, with the figure that was measured for it."""
+    """One target, with the figure measured for it."""
 
     part: str
     wanted: str
@@ -32,7 +32,7 @@ class Target:
 
 
 def targets(found: Results) -> list[Target]:
-    """Every target that there is a figure for."""
+    """Return every target for which there is a figure."""
     return [*_queued(found), *_freed(found), *_answered(found), *_processor(found)]
 
 
@@ -90,12 +90,12 @@ def _processor(found: Results) -> Iterator[Target]:
 
 
 def backlog(found: Results, system: str) -> Effort | None:
-    """What a system did with a line that never ends."""
+    """Return a system's totals for the endless queue."""
     return found.effort(system, results.BACKLOG)
 
 
 def as_they_come(found: Results, system: str) -> Effort | None:
-    """What a system did with callers as they come, at all loads together: the same calls for each."""
+    """Return a system's totals for random arrivals, all loads together (same calls for each)."""
     total = Effort()
     for name, effort in found.efforts.get(system, {}).items():
         if name != results.BACKLOG:

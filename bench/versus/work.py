@@ -1,7 +1,8 @@
-"""Who calls when and talks how long: drawn once from a seed, the same for every system.
+"""When calls arrive and how long they take: drawn once from a seed, the same for every system.
 
-How long a call is talked about belongs to the call, not to the agent who happens to take it: a call bears
-its number in its caller's, and a phone that is rung by it looks it up. So each system has the same work.
+The duration belongs to the call, not to the agent who happens to take it: the caller's number
+contains the number of the call, and a phone that is rung looks it up. So each system has the same
+work.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from dataclasses import dataclass
 from itertools import repeat
 
 TALK = (1.5, 2.5)
-"""Seconds from an agent's answer to their hanging up: between these, evenly."""
+"""Seconds from an agent's answer to their hang-up: uniform between these two."""
 
 ANSWER_AFTER = 0.05
 """Seconds a phone rings before its agent answers."""
 
 SERVICE = ANSWER_AFTER + sum(TALK) / 2
-"""Seconds of an agent that a call takes in the mean."""
+"""Mean seconds of an agent's time per call."""
 
 _PREFIX = "9"
 _DIGITS = 7
@@ -26,19 +27,19 @@ _DIGITS = 7
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to come: `at` seconds after the beginning, talked about for `talk` seconds."""
+    """A future call: `at` seconds after the start, with a conversation of `talk` seconds."""
 
     at: float
     talk: float
 
 
 def number_of(call: int) -> str:
-    """The caller's number of the call with this index."""
+    """Return the caller's number for the call with this index."""
     return f"{_PREFIX}{call:0{_DIGITS}d}"
 
 
 def call_of(number: str) -> int | None:
-    """The index of the call whose caller has this number; None if it is none of ours."""
+    """Return the index of the call with this caller's number; None if it is not one of ours."""
     if len(number) != len(_PREFIX) + _DIGITS or not number.startswith(_PREFIX):
         return None
     digits = number.removeprefix(_PREFIX)
@@ -46,11 +47,11 @@ def call_of(number: str) -> int | None:
 
 
 def poisson(load: float, agents: int, seconds: float, seed: int) -> list[Call]:
-    """Calls that arrive independently of each other, just so many that agents would be busy to `load`.
+    """Return independently arriving calls, just enough to keep agents busy to `load`.
 
-    A Poisson process of which the number of arrivals is known is so many points thrown evenly at random
-    (Kingman, Poisson Processes, 1993, 2.4). The number is the mean one, so that a short window has its load; of
-    two loads the higher one has all the calls of the lower one, and more.
+    Given the number of arrivals, a Poisson process is that many points distributed uniformly at
+    random (Kingman, Poisson Processes, 1993, 2.4). The number is the mean one, so that a short
+    window has its load. Of two loads, the higher one has all the calls of the lower one, and more.
     """
     dice = random.Random(f"{seed} load")
     count = round(load * agents * seconds / SERVICE)
@@ -59,6 +60,6 @@ def poisson(load: float, agents: int, seconds: float, seed: int) -> list[Call]:
 
 
 def endless(seed: int) -> Iterator[Call]:
-    """Calls for a line that never gets shorter: whenever one is gone, the next one comes."""
+    """Yield calls for an endless queue: whenever one leaves, the next one arrives."""
     dice = random.Random(f"{seed} backlog")
     yield from (Call(0.0, dice.uniform(*TALK)) for _ in repeat(None))

@@ -138,7 +138,7 @@ def queue_view(queue: Queue, history: History, now: float) -> Json:
 
 
 def _free(queue: Queue) -> int:
-    """Return the number of agents who could be rung now for a waiting call, or for any if none waits.
+    """Return the number of agents who could be rung now for a waiting call (any call if none).
 
     Agents available only through another PBX than the callers' are not counted.
     """

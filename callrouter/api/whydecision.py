@@ -163,7 +163,7 @@ def opens_words(member: Membership) -> str:
 
 
 async def grouped(reasons: Iterable[tuple[str, str, str]]) -> list[Json]:
-    """Group by reason, with the first names of each: ten thousand signed-out agents are one line."""
+    """Group by reason, with the first names of each: 10,000 signed-out agents are one line."""
     groups: dict[tuple[str, str], Json] = {}
     for number, (agent, kind, text) in enumerate(reasons, 1):
         group = groups.get((kind, text))

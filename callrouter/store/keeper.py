@@ -162,7 +162,7 @@ class Keeper:
     # ------------------------------------------------------------ at start
 
     def _was_read(self, found: Found | None) -> None:
-        """Called in the thread with the database's content, or None if it cannot be read for now."""
+        """Called in the thread with the database's content; None: it cannot be read for now."""
         rows: list[Row] | None = None if found is None else found[AGENTS]
         with contextlib.suppress(RuntimeError):  # the loop is closed
             if self._loop is not None:
