@@ -27,6 +27,7 @@ from callrouter.model.events import (
     CallConnected,
     CallerEnd,
     CallerLeft,
+    CallerReplaced,
     ConnectFailed,
     ConnectFault,
     EndpointChanged,
@@ -67,6 +68,7 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
         if call.id not in there:
             yield CallerLeft(call=call.id, how=CallerEnd.LOST)
         else:
+            yield from _replaced(call, there[call.id])
             _compare_call(floor, call, there[call.id])
     connecting = [(call, call.winner) for call in ours if call.state is CallState.CONNECTING]
     just_ordered = {order.offer for order in floor.out if isinstance(order, Ring)}
@@ -96,6 +98,13 @@ def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
             yield EndpointChanged(
                 pbx=seen.pbx, endpoint=endpoint, state=state, channel=channel, since=since
             )
+
+
+def _replaced(call: Call, found: SeenCall) -> Iterator[Event]:
+    """If another caller was put into a call's place during a gap; which agent did it is not known."""
+    number, name = found.arrived.caller_number, found.arrived.caller_name
+    if found.replaced and (number, name) != (call.caller_number, call.caller_name):
+        yield CallerReplaced(call=call.id, caller_number=number, caller_name=name, agent="")
 
 
 def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:

@@ -239,10 +239,15 @@ class EndpointChanged:
 
 @frozen
 class SeenCall:
-    """A caller's channel in a snapshot. `talking_to` is the offer it is bridged with, if any."""
+    """A caller's channel in a snapshot.
+
+    `talking_to` is the offer it is bridged with, if any. `replaced`: another caller has taken the call's place
+    since the router last knew.
+    """
 
     arrived: CallArrived
     talking_to: str = ""
+    replaced: bool = False
 
 
 @frozen

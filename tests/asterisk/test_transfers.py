@@ -11,6 +11,7 @@ import pytest_asyncio
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
 from tests.asterisk.floor import DIALPLAN, Dialog, Floor, RingOnly, queue, staff, stage
+from tests.asterisk.proxy import proxy
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -186,3 +187,57 @@ async def test_a_new_router_finds_a_transferred_caller_in_the_same_place(here: F
     await caller.wait_heard("1002")
     await caller.bye()
     await here.until(lambda: not here.router.floor.calls)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.001, 0.005])
+@pytest.mark.parametrize("first", ["answer", "transfer"])
+async def test_an_attended_transfer_in_the_moment_of_the_answer(
+    here: Floor, first: str, late: float
+) -> None:
+    """The second agent takes the line as the first one puts the caller into its place."""
+    caller, agent = await talk(here)
+    line = await here.phone("1001").call("8002")
+    other = await here.phone("1002").wait_incoming()
+    await line.wait_heard("")
+    if first == "answer":
+        await other.answer()
+        await asyncio.sleep(late)
+        assert await agent.attended_transfer(line) < 300
+    else:
+        passing = asyncio.create_task(agent.attended_transfer(line))
+        await asyncio.sleep(late)
+        await other.answer()
+        assert await passing < 300
+    await caller.wait_heard("1002")
+    await other.wait_heard("caller")
+    await here.until(lambda: here.free("a1"), 4.0)
+    assert here.state("a2") == "on-call"
+    assert here.happened(Happened.ABANDONED) == []
+    await caller.bye()
+    await other.wait_ended()
+    await here.quiet()
+
+
+async def test_an_attended_transfer_during_a_break_of_the_link(here: Floor) -> None:
+    await here.crash()
+    async with proxy(here.lab.asterisk.ami_port) as (between, port):
+        here.port = port
+        try:
+            caller, agent = await talk(here)
+            line = await here.phone("1001").call("8002")
+            other = await here.phone("1002").wait_incoming()
+            await line.wait_heard("")
+            between.shut = True
+            between.cut()
+            await here.until(lambda: not here.pbx.in_step)
+            assert await agent.attended_transfer(line) < 300
+            await line.wait_ended()
+            between.shut = False
+            await here.until(lambda: here.pbx.in_step)
+            [done] = here.happened(Happened.TRANSFERRED)
+            assert (done.agent, done.queue) == ("a1", "support")
+            assert other.state == "ringing"
+            await served(here, caller, other)
+        finally:
+            await here.crash()
+            here.port = 0

@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from callrouter.core.agents import why_not
 from callrouter.lab import Install, Refuse
-from callrouter.model.table import AgentSpec, DeviceSpec
+from callrouter.model.phoning import CodeDialled
+from callrouter.model.table import AgentSpec, DeviceSpec, SignIn
 from tests.asterisk.floor import (
     DIALPLAN,
     PBX,
@@ -37,6 +38,8 @@ exten => _1XXX,hint,PJSIP/${EXTEN}&Custom:DND${EXTEN}
 ; the way out
 exten => _XXXXXXXXXX.,1,Dial(PJSIP/${EXTEN}@carrier,60)
  same => n,Hangup(${HANGUPCAUSE})
+[lab-phones](+)
+exten => *45,1,Goto(callrouter-person,sign-in,1)
 """
 TALK = 1.1
 """Seconds. A talk that is shorter has hardly been one, and the caller waits on."""
@@ -289,3 +292,44 @@ async def test_the_fallback_honours_states_and_asks_for_key_1(here: Floor) -> No
     await here.lab.asterisk.cli("devstate change Custom:DND1001 NOT_INUSE")
     await caller.bye()
     await here.hang_all_up()
+
+
+async def test_the_phone_behind_an_extension_is_its_agents(here: Floor) -> None:
+    """Codes and a picked-up call: the table names the extension, the channel its phone."""
+    hinted = extension("a1", "1001", states=("hint:1001@from-internal",))
+    people = [
+        person("a1", hinted, sign_in=SignIn.MANUAL),
+        person("a3", extension("a3", "1003", states=("PJSIP/1003",))),
+        person("a2", desk("a2", "1002")),
+    ]
+    rules = queue("support", {"a2": 1, "a1": 2, "a3": 3}, policy=("priority",))
+    await here.fresh(*people, queues=[rules])
+    dialled: list[CodeDialled] = []
+    here.pbx.people(lambda event: dialled.append(event) if isinstance(event, CodeDialled) else None)
+    calling = await here.phone("1001").call("*45")
+    await here.until(lambda: dialled)
+    owners = here.router.floor.owners[PBX, dialled[0].endpoint]
+    assert [agent.id for agent in owners] == ["a1"]
+    await calling.bye()
+    here.phone("1002").behaviour = RingOnly()
+    caller = await here.call()
+    await here.phone("1002").wait_incoming()
+    colleague = await here.phone("1003").call("*8")
+    await caller.wait_heard("1003")
+    assert here.state("a3") == "on-call"
+    assert here.free("a2")
+    await asyncio.sleep(TALK)
+    await colleague.bye()
+    await caller.wait_ended(4)
+    await here.quiet()
+
+
+async def test_a_phone_behind_two_extensions_is_the_phone_of_neither_agent(here: Floor) -> None:
+    """Then a code asks who it is."""
+    people = [
+        person("a1", extension("a1", "1001", states=("PJSIP/1001",))),
+        person("a3", extension("a3", "1003", states=("PJSIP/1001", "PJSIP/1003"))),
+    ]
+    await here.fresh(*people, queues=[queue("support", ["a1", "a3"])])
+    assert here.pbx.mirror.phones.endpoint_at("PJSIP/1001") == "PJSIP/1001"
+    assert here.pbx.mirror.phones.endpoint_at("PJSIP/1003") == people[1].devices[0].endpoint

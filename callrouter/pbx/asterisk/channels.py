@@ -42,6 +42,8 @@ class Caller:
 
     After an attended transfer the waiting channel may be a Local channel.
     """
+    person_in: str = ""
+    """The bridge that this person has entered since."""
     near_in: str = ""
     """The bridge that the near half of a Local channel is in."""
     was_in: str = ""
@@ -50,6 +52,8 @@ class Caller:
     """When it entered its current queue, according to the channel."""
     taken: bool = False
     """Whether the channel is marked as accepted by the router."""
+    replaced: bool = False
+    """Whether the channel was found in another one's place, and no event had reported that."""
     logged: bool = False
     """Whether an earlier run of the router has already logged that the caller entered."""
 

@@ -131,6 +131,7 @@ class AsteriskPbx:
             self._ways[0] if self._ways else "",
             settings.caller_id,
             own=lambda endpoint: endpoint in self.mirror.phones.watched,
+            at=self.mirror.phones.endpoint_at,
         )
         self._table = Table()
         self.queue_log = QueueLogWriter(

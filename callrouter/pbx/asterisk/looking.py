@@ -48,14 +48,16 @@ class Lookout:
 
     def look_at(self, caller: Caller) -> None:
         """Query where a caller is, unless an event explains it within `LOOK_AFTER`."""
-        if caller.uid in self._due:
+        uid = caller.uid
+        if uid in self._due:
             return
-        self._due.add(caller.uid)
-        asyncio.get_running_loop().call_later(LOOK_AFTER, self._look, caller)
+        self._due.add(uid)
+        asyncio.get_running_loop().call_later(LOOK_AFTER, self._look, caller, uid)
 
-    def _look(self, caller: Caller) -> None:
-        self._due.discard(caller.uid)
-        if self._mirror.callers.get(caller.uid) is caller:
+    def _look(self, caller: Caller, uid: str) -> None:
+        self._due.discard(uid)
+        # A call that another channel has taken over since is explained.
+        if self._mirror.callers.get(uid) is caller:
             self._spawn(lambda: self._look_where(caller), f"look at {caller.uid}")
 
     def _spawn(self, make: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:

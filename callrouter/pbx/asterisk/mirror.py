@@ -263,7 +263,8 @@ class Mirror:
         before, leg.channel = words.endpoint_of(leg.channel), channel
         after = words.endpoint_of(channel)
         if before != after and not leg.up:
-            self.sink.post(LegMoved(offer=leg.offer, device=leg.device, endpoint=after))
+            endpoint = self.phones.endpoint_at(after)
+            self.sink.post(LegMoved(offer=leg.offer, device=leg.device, endpoint=endpoint))
 
     def _hanging_up(self, message: AmiMessage) -> None:
         """The far end hung up. This comes before any Hangup, so it shows who hung up first.
@@ -449,7 +450,7 @@ class Mirror:
         leg.uid, leg.channel = message.get("Uniqueid"), message.get("Channel")
         self.legs[leg.uid] = leg
         self.phones.went(leg.uid)
-        endpoint = words.endpoint_of(leg.channel)
+        endpoint = self.phones.endpoint_at(words.endpoint_of(leg.channel))
         self.sink.post(LegMoved(offer=leg.offer, device=leg.device, endpoint=endpoint))
         return leg
 
@@ -508,7 +509,9 @@ class Mirror:
         if name == "CallrouterUnbridged":
             self.unbridged(caller)
         elif name == "CallrouterReleased":
-            if caller.where is not Where.WAITING:  # otherwise the caller was called back already
+            # A caller who waits was called back already. A channel that makes way for the person it
+            # stands for leaves its bridge as well, and the conversation goes on.
+            if caller.where is not Where.WAITING and not self._places.makes_way(caller, self.legs):
                 caller.where = Where.RELEASED
                 self.sink.look_at(caller)
         elif name == "CallrouterUnheard":
@@ -561,7 +564,7 @@ class Mirror:
             if caller.where is Where.WAITING:
                 self.sink.look_at(caller)
         else:
-            self._places.entered(message.get("Channel"), bridge)
+            self._places.entered(uid, message.get("Channel"), bridge)
         # The two BridgeEnter events arrive in either order. Whichever comes second completes the
         # connect, and the state CONNECTING makes sure that it is reported once.
         if (
@@ -601,7 +604,8 @@ class Mirror:
             to = f"{message.get('SecondTransfererExten')}@{message.get('SecondTransfererContext')}"
         for header in ("OrigTransfererUniqueid", "SecondTransfererUniqueid"):
             self._passed_by(message.get(header), TransferKind.ATTENDED, to)
-        self._places.transferred(message, leg.agent if leg is not None else "")
+        giver = leg.agent if leg is not None else ""
+        self._places.transferred(message, giver, self.legs)
 
     def _passed_by(self, transferer: str, kind: TransferKind, to: str) -> None:
         """If an agent transferred their caller, that caller is no longer ours."""

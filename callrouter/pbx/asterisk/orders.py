@@ -247,9 +247,9 @@ def redirect(uid: str, context: str, extension: str, priority: str = "1") -> Act
     }
 
 
-def connect(caller: Caller, leg: LegChannel) -> Iterator[Action]:
-    """Make the caller's channel bridge itself with a leg."""
-    yield setvar(caller.uid, "CALLROUTER_LEG", leg.uid)
+def connect(caller: Caller, leg: str) -> Iterator[Action]:
+    """Make the caller's channel bridge itself with a leg, given by its channel's id."""
+    yield setvar(caller.uid, "CALLROUTER_LEG", leg)
     yield redirect(caller.uid, words.CONNECT, caller.queue)
 
 

@@ -52,6 +52,9 @@ Step: TypeAlias = tuple[orders.Action, Told | None]
 _QUIET = 60.0
 """Seconds during which the same message is not logged again."""
 
+_HEARD_WITHIN = 0.02
+"""Seconds in which the event that explains why a channel is gone has come."""
+
 _URGENT: dict[type[PbxCommand], int] = {Connect: 0, Ring: 1}
 """Urgent commands go first: two people are waiting to be connected, or a phone to ring."""
 
@@ -278,22 +281,41 @@ class Outbox:
         mirror.moved |= {caller.uid, leg.uid}
         caller.where, caller.leg, leg.caller = Where.CONNECTING, leg.uid, caller.uid
         caller.offer = leg.offer
+        yield from self._connect_now(caller, leg.uid, failed)
+        self.connecting(caller)
+
+    def _connect_now(
+        self, caller: Caller, leg: str, failed: Callable[[ConnectFault], None]
+    ) -> Iterator[Step]:
+        uid = caller.uid
 
         def told(reply: AmiReply | AmiError) -> None:
-            if isinstance(reply, AmiRejected):
-                failed(ConnectFault.CALLER_GONE if moves.gone(reply) else ConnectFault.FAILED)
+            if not isinstance(reply, AmiRejected):
+                return
+            if moves.gone(reply):
+                # By an attended transfer another channel may have the place: word of it may still be on its way.
+                asyncio.get_running_loop().call_later(_HEARD_WITHIN, gone)
+            else:
+                failed(ConnectFault.FAILED)
+
+        def gone() -> None:
+            if not self._connects(caller, leg):
+                return
+            if caller.uid == uid:
+                failed(ConnectFault.CALLER_GONE)
+            else:
+                self.write([*self._connect_now(caller, leg, failed)])
 
         setvar, redirect = orders.connect(caller, leg)
         yield setvar, None
         yield self._moves.begin(
             moves.Move(
                 redirect,
-                wanted=lambda: self._connects(caller, leg.uid),
-                moved_away=lambda: mirror.gone_elsewhere(caller),
+                wanted=lambda: self._connects(caller, leg),
+                moved_away=lambda: self._mirror.gone_elsewhere(caller),
                 told=told,
             )
         )
-        self.connecting(caller)
 
     def _connects(self, caller: Caller, leg: str) -> bool:
         known = self._mirror.callers.get(caller.uid) is caller
@@ -302,7 +324,7 @@ class Outbox:
     def connect_again(self, caller: Caller) -> None:
         """Redirect the caller again. A connect was not executed, but both channels exist."""
         leg = caller.leg
-        redirect = orders.redirect(caller.uid, words.CONNECT, caller.queue)
+        setvar, redirect = orders.connect(caller, leg)
         move = self._moves.begin(
             moves.Move(
                 redirect,
@@ -310,7 +332,7 @@ class Outbox:
                 moved_away=lambda: self._mirror.gone_elsewhere(caller),
             )
         )
-        self.write([move])
+        self.write([(setvar, None), move])
 
     def _back_to_the_music(self, caller: Caller) -> Step:
         def wanted() -> bool:

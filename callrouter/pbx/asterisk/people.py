@@ -85,10 +85,22 @@ class People:
         outbox: Outbox,
         dial_number: str,
         caller_id: str,
+        *,
         own: Callable[[str], bool] = lambda _endpoint: False,
+        at: Callable[[str], str] = lambda phone: phone,
     ) -> None:
-        """Send through `outbox`. `own` tells whether an endpoint is an agent's phone."""
+        """Send through `outbox`.
+
+        Args:
+            pbx: the telephone system.
+            outbox: the writer of actions.
+            dial_number: how outside numbers are dialled.
+            caller_id: the number shown to outside phones.
+            own: whether an endpoint is an agent's phone.
+            at: the table's name of the endpoint that a phone belongs to.
+        """
         self._own = own
+        self._at = at
         self._pbx = pbx
         self._outbox = outbox
         self._dial_number = dial_number
@@ -124,7 +136,7 @@ class People:
         uid = message.get("Uniqueid")
         match message.get("UserEvent"):
             case "CallrouterCode" if uid not in self._here:
-                endpoint = words.endpoint_of(message.get("Channel"))
+                endpoint = self._at(words.endpoint_of(message.get("Channel")))
                 if self._own(endpoint) or len(self._strangers) + len(self._asked) < MOST:
                     self._confirm(uid, self._dialled)
             case "CallrouterKeyed" if uid in self._here:
@@ -164,7 +176,7 @@ class People:
 
     def _dialled(self, said: Confirmed) -> None:
         uid = said.uid
-        endpoint = words.endpoint_of(said.channel)
+        endpoint = self._at(words.endpoint_of(said.channel))
         own = self._own(endpoint)
         if uid in self._here or (not own and len(self._strangers) >= MOST):
             return

@@ -225,6 +225,21 @@ class Phones:
             self._busy[phone] -= 1
             self.look(phone)
 
+    def endpoint_at(self, phone: str) -> str:
+        """What the table calls the endpoint behind which a phone stands; the phone itself if that is not clear.
+
+        An extension that is rung through the dialplan (``Local/…``) stands there as such; its `state` or hint
+        names the phone.
+        """
+        if phone in self.watched:
+            return phone
+        named = [
+            endpoint
+            for endpoint in self._concerns.get(phone, ())
+            if endpoint.startswith("Local/") and phone in self.watched[endpoint].beside
+        ]
+        return named[0] if len(named) == 1 else phone
+
     def private(self, endpoint: str) -> tuple[str, float | None]:
         """The oldest foreign channel on an endpoint's phones and its start time.
 

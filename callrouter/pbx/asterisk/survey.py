@@ -17,7 +17,14 @@ from functools import partial
 from itertools import islice
 from typing import TypeAlias
 
-from callrouter.model.events import PbxSnapshot, Reached, SeenCall, SeenLeg
+from callrouter.model.events import (
+    CallTransferred,
+    PbxSnapshot,
+    Reached,
+    SeenCall,
+    SeenLeg,
+    TransferKind,
+)
 from callrouter.pbx.asterisk import orders, words
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.channels import Caller, Far, Fork, LegChannel, Where
@@ -134,7 +141,9 @@ def snapshot(mirror: Mirror) -> PbxSnapshot:
     calls = []
     for caller in mirror.callers.values():
         talks = caller.where in {Where.TALKING, Where.RELEASED}
-        calls.append(SeenCall(arrived=caller.arrived, talking_to=caller.offer if talks else ""))
+        offer = caller.offer if talks else ""
+        replaced = caller.replaced
+        calls.append(SeenCall(arrived=caller.arrived, talking_to=offer, replaced=replaced))
     seen: dict[tuple[str, str], SeenLeg] = {}
     for leg in mirror.legs.values():
         one = (leg.offer, leg.device)
@@ -296,7 +305,9 @@ def _callers(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str], *, 
         elif found.bridge:
             continue  # transferred by an agent, and connected to another party now
         elif where is Where.WAITING or (anew and (where is Where.CONNECTING or uid in known)):
+            before = mirror.call_id(uid) if uid in known else ""
             _caller(mirror, found, where, None)
+            _passed_on(mirror, mirror.callers[uid], before)
 
 
 def _back(caller: Caller, found: Row) -> None:
@@ -309,7 +320,9 @@ def _back(caller: Caller, found: Row) -> None:
 def _caller(mirror: Mirror, found: Row, where: Where, partner: LegChannel | None) -> None:
     uid, own = found.uid, found.own
     known_as = own.get("CALL", "").partition(" ")[0]
+    replaced = False
     if known_as.startswith(f"{mirror.pbx}-") and where is Where.WAITING:
+        replaced = mirror.ids.channel(known_as) != uid
         mirror.ids.takes_over(uid, known_as)
     read = partial(_of_call, own)
     event = arrival(mirror.pbx, mirror.call_id(uid), found.message, read, mirror.clock)
@@ -317,12 +330,20 @@ def _caller(mirror: Mirror, found: Row, where: Where, partner: LegChannel | None
         uid, words.extension(event.queue), event, where, bridge=found.bridge, channel=found.channel
     )
     caller.taken = caller.logged = bool(own.get("CALL"))
+    caller.replaced = replaced
     if where is not Where.WAITING:
         caller.leg = partner.uid if partner is not None else own.get("LEG", "")
         caller.offer = words.offer_of(caller.leg)
         leg = mirror.legs.get(caller.leg)
         if leg is not None:
             leg.caller, caller.offer = uid, leg.offer
+
+
+def _passed_on(mirror: Mirror, caller: Caller, before: str) -> None:
+    """A channel that was a call of its own `before` has the place of another: an attended transfer ended that call."""
+    if before and caller.replaced and caller.arrived.call != before:
+        to = f"{caller.queue}@{words.ENTRY}"
+        mirror.sink.post(CallTransferred(call=before, kind=TransferKind.ATTENDED, to=to))
 
 
 def _of_call(own: Mapping[str, str], key: str) -> str:
