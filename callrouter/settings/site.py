@@ -240,7 +240,7 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
 def build_zone(root: schema.Root, document: Document, nearest: Nearest) -> tzinfo:

@@ -19,9 +19,14 @@ _WORDS: Final = (
     *("change-me", "changeme", "change_me", "secret", "password", "passwd", "passw0rd", "asterisk", "callrouter"),
     *("amp111", "amp109", "admin", "manager", "mysecret", "letmein", "default", "qwerty", "asdfgh", "welcome"),
     *("token", "test", "example", "demo", "office", "twilio", "freepbx", "elastix", "supervisor", "agent"),
+    *("hunter", "dragon", "monkey", "iloveyou", "sunshine", "football", "master", "qwertz", "zaq12wsx", "1q2w3e"),
+    *("spring", "summer", "autumn", "winter", "phone", "telephone", "trunk", "hello"),
 )  # fmt: skip
 """Words that are tried first or appear in examples; each counts as one character."""
 _KINDS: Final = ((re.compile("[a-z]"), 26), (re.compile("[A-Z]"), 26), (re.compile("[0-9]"), 10))
+_LOOKS_LIKE: Final = str.maketrans("0134579@$!", "oleastgasi")
+"""Digits and signs that are written for letters, as in ``P@ssw0rd``."""
+_YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _HEX: Final = re.compile("[0-9a-f]+|[0-9A-F]+")
 
 
@@ -41,7 +46,7 @@ def why_weak(secret: str, least: int) -> str:
     if bits(secret) >= _NEAR * least:
         return ""
     small = secret.lower()
-    if any(word in small for word in _WORDS):
+    if any(word in text for word in _WORDS for text in (small, small.translate(_LOOKS_LIKE))):
         return "it has a word that is tried first"
     if len(_without_patterns(secret)) < 0.7 * len(secret):
         return "it repeats itself or counts up"
@@ -59,8 +64,10 @@ def _alphabet(secret: str) -> int:
 def _without_patterns(secret: str) -> str:
     """Return a secret with each known word, repetition and sequence reduced to one character."""
     secret = _once(secret)
+    if _HEX.fullmatch(secret) is None:
+        secret = _YEAR.sub(lambda year: year[0][0], secret)
     for word in _WORDS:
-        while (at := secret.lower().find(word)) >= 0:
+        while (at := _place(word, secret)) >= 0:
             secret = secret[: at + 1] + secret[at + len(word) :]
     kept = ""
     while secret:
@@ -68,6 +75,13 @@ def _without_patterns(secret: str) -> str:
         kept += secret[0] if run >= _RUN else secret[:run]
         secret = secret[run:]
     return kept
+
+
+def _place(word: str, secret: str) -> int:
+    """Where a word stands in a secret, as it is or with signs for letters; -1: nowhere."""
+    small = secret.lower()
+    at = small.find(word)
+    return at if at >= 0 else small.translate(_LOOKS_LIKE).find(word)
 
 
 def _run(secret: str) -> int:

@@ -21,7 +21,7 @@ WEAK_TOKENS = [
 ]  # fmt: skip
 WEAK_SECRETS = [
     "x", "1", "change-me", "changeme", "CHANGE-ME", "secret", "asterisk", "amp111", "password1", "callrouter",
-    "1234567890", "aaaaaaaaaaaa", "abcdefghijkl", "admin123", "kQ3x9",
+    "1234567890", "aaaaaaaaaaaa", "abcdefghijkl", "admin123", "kQ3x9", "P@ssw0rd", "s3cr3t", "Summer2026!", "qwertz123456", "hunter2", "C4llr0uter!", "dragon12",
 ]  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_bits() -> None:
 @pytest.mark.parametrize(
     ("host", "more", "count"),
     [
-        ("127.0.0.1", "", 0), ("localhost", "", 0), ('"::1"', "", 0), ("127.8.0.1", "", 0),
+        ("127.0.0.1", "", 0), ("localhost", "", 0), ("LOCALHOST", "", 0), ('"::1"', "", 0), ("127.8.0.1", "", 0),
         ("192.0.2.1", "", 1), ("pbx.example.com", "", 1), ("192.0.2.1", ", tls: true", 0),
         ("192.0.2.1", ", tls: {ca: a.pem}", 0), ("192.0.2.1", ", tls: false", 1), ('"::"', "", 1),
     ],
