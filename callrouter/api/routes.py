@@ -118,6 +118,30 @@ async def answer_list(
     return web.Response(body=body, content_type="application/json")
 
 
+async def answer_large(
+    request: web.Request, key: Hashable, make: Callable[[], Json], most: int
+) -> web.Response:
+    """One object that may be large: at once while it is small, else like a list.
+
+    Args:
+        request: who asks.
+        key: which object it is, and what of it those who share it see.
+        make: makes it.
+        most: about how many parts it is made from.
+    """
+    if most <= SLICE:
+        return answer(make())
+    lists = request.app[LISTS]
+    if not lists.is_coming(key):
+        request.app[RATES].charge(identify(request), most // SLICE)
+
+    async def encoded() -> bytes:
+        return encode(make())
+
+    body = await lists.answer(key, encoded)
+    return web.Response(body=body, content_type="application/json")
+
+
 # ---------------------------------------------------------------- health and status
 
 
@@ -292,9 +316,13 @@ def _find_queue(request: web.Request) -> Queue:
 
 async def queue(request: web.Request) -> web.Response:
     """``GET /api/queues/{id}``."""
-    b = request.app[BACKEND]
-    view = views.queue_view(_find_queue(request), b.history, b.clock.now())
-    return answer(views.seen_queue(view, request[SIGHT]))
+    b, found, seen = request.app[BACKEND], _find_queue(request), request[SIGHT]
+    return await answer_large(
+        request,
+        ("queue", found.id, seen),
+        lambda: views.seen_queue(views.queue_view(found, b.history, b.clock.now()), seen),
+        len(found.members) + len(found.waiting),
+    )
 
 
 # ---------------------------------------------------------------- calls

@@ -7,7 +7,7 @@ from aiohttp import web
 from callrouter.api import whyanswer, whynot
 from callrouter.api.auth import SIGHT, not_yours
 from callrouter.api.problems import ApiProblem, not_found
-from callrouter.api.routes import BACKEND, answer, encode
+from callrouter.api.routes import BACKEND, answer_large, encode
 from callrouter.api.sharing import LISTS
 from callrouter.api.why import ENOUGH, Ambiguous
 
@@ -63,4 +63,11 @@ async def why_not(request: web.Request) -> web.Response:
             raise not_yours(request)
         if queue is None:
             raise not_found("queue", wanted)
-    return answer(whynot.answer(b.floor, agent, queue, b.clock.now(), request[SIGHT]))
+    seen = request[SIGHT]
+    queues = [queue] if queue is not None else [m.queue for m in agent.memberships.values()]
+    return await answer_large(
+        request,
+        ("why-not", name, wanted, seen),
+        lambda: whynot.answer(b.floor, agent, queue, b.clock.now(), seen),
+        sum(len(one.members) for one in queues),
+    )

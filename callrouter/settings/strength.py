@@ -19,8 +19,8 @@ _WORDS: Final = (
     *("change-me", "changeme", "change_me", "secret", "password", "passwd", "passw0rd", "asterisk", "callrouter"),
     *("amp111", "amp109", "admin", "manager", "mysecret", "letmein", "default", "qwerty", "asdfgh", "welcome"),
     *("token", "test", "example", "demo", "office", "twilio", "freepbx", "elastix", "supervisor", "agent"),
-    *("hunter", "dragon", "monkey", "iloveyou", "sunshine", "football", "master", "qwertz", "zaq12wsx", "1q2w3e"),
-    *("spring", "summer", "autumn", "winter", "phone", "telephone", "trunk", "hello"),
+    *("dragon", "monkey", "iloveyou", "sunshine", "football", "qwertz", "zaq12wsx", "1q2w3e"),
+    *("spring", "summer", "autumn", "winter"),
 )  # fmt: skip
 """Words that are tried first or appear in examples; each counts as one character."""
 _KINDS: Final = ((re.compile("[a-z]"), 26), (re.compile("[A-Z]"), 26), (re.compile("[0-9]"), 10))

@@ -10,14 +10,15 @@ from typing import Any, cast
 
 import pytest
 
-from callrouter.api import sharing
+from callrouter.api import routes, sharing
 from callrouter.api.backend import Outcome
 from callrouter.api.live import MOST_PER_TOKEN, Live
 from callrouter.api.problems import ApiProblem
+from callrouter.api.routes import encode
 from callrouter.api.sharing import LISTS, Rates, Shared
 from callrouter.api.tokens import Caller
 from callrouter.settings.past import Change
-from tests.api.world import SUPERVISOR, Client, World
+from tests.api.world import READER, SUPERVISOR, Client, World
 
 ADMIN = {"Authorization": "Bearer admin-token-123456"}
 
@@ -97,6 +98,42 @@ async def test_lists_of_different_sight_are_not_mixed(client: Client, world: Wor
     assert "+442079460018" in full
     assert "+442079460018" not in masked
     assert again == full
+
+
+@pytest.mark.parametrize("path", ["queues/support", "agents/alice/why-not"])
+async def test_what_is_said_of_a_large_queue_is_made_once_for_all_who_ask(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Of 5,000 agents in four queues `why-not` costs the loop 56 ms, and each token may ask often."""
+    monkeypatch.setattr(routes, "SLICE", 1)
+    made: list[str] = []
+
+    def counted(view: Any) -> bytes:
+        made.append(path)
+        return encode(view)
+
+    monkeypatch.setattr(routes, "encode", counted)
+    world.sign_in("alice", "bob")
+    world.arrive("c1", number="+442079460018")
+
+    async def text(headers: dict[str, str]) -> str:
+        answer = await client.get(f"/api/{path}", headers=headers)
+        return await answer.text() if answer.status == 200 else str(answer.status)
+
+    found = await asyncio.gather(*(text(SUPERVISOR) for _ in range(20)))
+    assert len(set(found)) == 1
+    assert "alice" in found[0]
+    assert len(made) <= 2
+    full, reader = await asyncio.gather(text(SUPERVISOR), text(READER))
+    assert full == found[0]
+    assert "+442079460018" not in reader
+    assert "alice" not in reader
+    # It counts by its length, too.
+    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
+    monkeypatch.setattr(sharing, "BURST", 4.0)
+    statuses = [(await client.get(f"/api/{path}", headers=ADMIN)).status for _ in range(3)]
+    assert statuses[0] == 200
+    assert statuses[-1] == 429
 
 
 async def test_answers_are_made_one_after_the_other_with_a_rest() -> None:

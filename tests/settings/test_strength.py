@@ -21,7 +21,7 @@ WEAK_TOKENS = [
 ]  # fmt: skip
 WEAK_SECRETS = [
     "x", "1", "change-me", "changeme", "CHANGE-ME", "secret", "asterisk", "amp111", "password1", "callrouter",
-    "1234567890", "aaaaaaaaaaaa", "abcdefghijkl", "admin123", "kQ3x9", "P@ssw0rd", "s3cr3t", "Summer2026!", "qwertz123456", "hunter2", "C4llr0uter!", "dragon12",
+    "1234567890", "aaaaaaaaaaaa", "abcdefghijkl", "admin123", "kQ3x9", "P@ssw0rd", "s3cr3t", "Summer2026!", "qwertz123456", "C4llr0uter!", "dragon12",
 ]  # fmt: skip
 
 
