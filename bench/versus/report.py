@@ -55,7 +55,7 @@ def _times(found: Results, title: str, name: str) -> Iterator[Row]:
 
 
 def _throughput(found: Results) -> Iterator[Row]:
-    yield Row("(c) a line of callers that never ends")
+    yield Row("(c) an endless line of callers")
     answered = _each(found, backlog, Effort.per_minute)
     yield Row("calls answered in 60 s", tuple(map(whole, answered)), _more(answered))
     idle = _each(found, backlog, Effort.idle_share)
@@ -72,7 +72,7 @@ def _processor(found: Results) -> Iterator[Row]:
 
 
 def _rung(found: Results, sizes: Sequence[int]) -> Iterator[Row]:
-    yield Row("(e) everybody rings, one answers (ms)")
+    yield Row("(e) all phones ring, one answers (ms)")
     for size in sizes:
         for label, name in (
             (f"{size} phones: first → last INVITE", results.spreading(size)),
