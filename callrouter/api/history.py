@@ -71,7 +71,6 @@ class History:
         self._live: dict[str, Story] = {}
         self._ended: OrderedDict[str, Story] = OrderedDict()
         self._queues: dict[str, Day] = {}
-        self._agents: dict[str, int] = {}
         self._midnight = 0.0
 
     def listen(self, item: Told) -> None:
@@ -98,11 +97,6 @@ class History:
         self._turn_page(now)
         return self._queues.get(queue, Day())
 
-    def calls_today(self, agent: str, now: float) -> int:
-        """Return how many calls an agent has been connected to since midnight."""
-        self._turn_page(now)
-        return self._agents.get(agent, 0)
-
     # ------------------------------------------------------------ inside
 
     def _renamed(self, record: Record) -> None:
@@ -113,14 +107,11 @@ class History:
         was = str(record.detail[0])
         if record.queue and was in self._queues:
             self._queues[record.queue] = self._queues.pop(was)
-        if record.agent and was in self._agents:
-            self._agents[record.agent] = self._agents.pop(was)
 
     def _turn_page(self, now: float) -> None:
         if now < self._midnight:
             return
         self._queues.clear()
-        self._agents.clear()
         zone = self._floor.table.zone
         tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)
         self._midnight = datetime.combine(tomorrow, time(), zone).timestamp()
@@ -134,7 +125,6 @@ class History:
                 day.entered += 1
             case Happened.CONNECTED:
                 day.answered += 1
-                self._agents[record.agent] = self._agents.get(record.agent, 0) + 1
                 day.longest_wait = max(day.longest_wait, float(record.detail[0]))
             case Happened.ABANDONED:
                 day.abandoned += 1

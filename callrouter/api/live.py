@@ -209,7 +209,7 @@ async def _state(b: Backend, seen: Sight, caller: Caller) -> bytes:
     """Return everything callers with this role and sight may see, made in slices like lists."""
     now = b.clock.now()
     parts = {
-        "agents": await encode_list(views.every_agent(b.floor, b.history, now, seen)),
+        "agents": await encode_list(views.every_agent(b.floor, now, seen)),
         "queues": await encode_list(views.every_queue(b.floor, b.history, now, seen)),
         "calls": await encode_list(views.every_call(b.floor, now, seen)),
     }

@@ -248,7 +248,7 @@ async def agents(request: web.Request) -> web.Response:
     return await answer_list(
         request,
         ("agents", seen),
-        lambda: views.every_agent(b.floor, b.history, b.clock.now(), seen),
+        lambda: views.every_agent(b.floor, b.clock.now(), seen),
         len(b.floor.agents),
     )
 
@@ -256,7 +256,7 @@ async def agents(request: web.Request) -> web.Response:
 async def agent(request: web.Request) -> web.Response:
     """``GET /api/agents/{id}``."""
     b = request.app[BACKEND]
-    return answer(views.agent_view(b.floor, _find_agent(request), b.history, b.clock.now()))
+    return answer(views.agent_view(b.floor, _find_agent(request), b.clock.now()))
 
 
 def _acting(action: str) -> Callable[[web.Request], Any]:
@@ -274,7 +274,7 @@ def _acting(action: str) -> Callable[[web.Request], Any]:
         if no:
             raise ApiProblem(409, "refused", no)
         b.post(event)
-        return answer(views.agent_view(b.floor, found, b.history, b.clock.now()))
+        return answer(views.agent_view(b.floor, found, b.clock.now()))
 
     return act
 

@@ -25,7 +25,7 @@ _NEAREST = (Reached.IDLE, Reached.IN_USE, Reached.BUSY, Reached.UNREACHABLE)
 # ---------------------------------------------------------------- agents
 
 
-def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json:
+def agent_view(floor: Floor, agent: Agent, now: float) -> Json:
     """Return an agent as in ``GET /api/agents/{id}``."""
     state = agents.state(floor, agent)
     calls = [offer.call.id for offer in agent.offers.values()]
@@ -47,7 +47,7 @@ def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json
         "idle_s": seconds(now - agent.idle_since) if state is AgentState.AVAILABLE else None,
         "call": calls[0] if calls else None,
         "calls": calls,
-        "calls_today": history.calls_today(agent.id, now),
+        "calls_today": agent.calls,
         "missed_in_a_row": agent.misses,
         "capacity": agent.spec.capacity,
         "queues": [
@@ -55,7 +55,7 @@ def agent_view(floor: Floor, agent: Agent, history: History, now: float) -> Json
             for member in agent.memberships.values()
         ],
         "devices": [device_view(floor, device) for device in agent.spec.devices],
-        "why_not": agents.why_not(floor, agent),
+        "why_not": agents.why_not(floor, agent, now),
         "messages": [{"at": moment(at), "text": text} for at, text in agent.messages],
     }
 
@@ -303,14 +303,10 @@ def seen_call(view: Json, sight: Sight, *, own: bool) -> Json:
 # ---------------------------------------------------------------- all of it
 
 
-def every_agent(
-    floor: Floor, history: History, now: float, sight: Sight = EVERYTHING
-) -> Iterator[Json]:
+def every_agent(floor: Floor, now: float, sight: Sight = EVERYTHING) -> Iterator[Json]:
     """Yield all visible agents, by id."""
     return (
-        agent_view(floor, floor.agents[i], history, now)
-        for i in _there(floor.agents)
-        if sight.sees_agent(i)
+        agent_view(floor, floor.agents[i], now) for i in _there(floor.agents) if sight.sees_agent(i)
     )
 
 

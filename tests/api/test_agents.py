@@ -163,3 +163,10 @@ async def test_unknown_agent(client: Client, method: str) -> None:
         "status": 404,
         "detail": "there is no agent 'nobody'",
     }
+
+
+async def test_calls_of_before_a_restart_count_today(client: Client, world: World) -> None:
+    """The core is given them back from the store; the API's own memory began with this process."""
+    world.floor.agents["bob"].calls = 7
+    answer = await client.get("/api/agents/bob")
+    assert (await answer.json())["calls_today"] == 7

@@ -7,7 +7,7 @@ import pytest
 
 from callrouter.api.records import said
 from callrouter.model.commands import Happened, Leave
-from callrouter.model.events import CallArrived, PbxLost, PbxSnapshot, SeenCall
+from callrouter.model.events import CallArrived, PbxLost, PbxSnapshot, SeenCall, TimePassed
 from callrouter.model.table import HangUp
 from tests.api.world import Client, World
 
@@ -87,6 +87,7 @@ async def test_the_day_is_counted(client: Client, world: World) -> None:
     }
     world.clock.at += 3 * 3600  # past midnight in UTC
     assert (await get(client, "/api/queues/support"))["today"]["entered"] == 0
+    world.runtime.post(TimePassed())  # as the timer for midnight does
     assert (await get(client, "/api/agents/bob"))["calls_today"] == 0
 
 

@@ -163,7 +163,7 @@ def test_counts_go_along() -> None:
         history.listen(item)  # type: ignore[arg-type]
         counts.listen(item)  # type: ignore[arg-type]
     assert history.queue_today("helpdesk", play.now).entered == 1
-    assert history.calls_today("annette", play.now) == 1
+    assert play.router.floor.agents["annette"].calls == 1
     assert counts.calls == {"helpdesk": 1}
     assert counts.ended["helpdesk", "completed"] == 1
     assert set(counts.waits) == {"helpdesk"}
