@@ -68,7 +68,7 @@ def filled(agents: int, queues: int, backlog: int, policy: str, *, why: bool = F
     for _ in range(backlog + agents if backlog else 0):
         floor.arrive()
     floor.answer_all()
-    # until as many agents as intended are on calls and in wrap-up
+    # Until as many agents as intended are on calls and in wrap-up.
     for _ in range(agents + agents // 2):
         floor.step()
     return floor

@@ -92,7 +92,7 @@ async def run(plan: Plan, install: Install, say: Say) -> Results:
 
     Raises:
         AsteriskFailedError, DaemonFailedError, RegistrationFailedError, QuietError: it could not
-        continue.
+            continue.
     """
     found = Results()
     began = time.monotonic()

@@ -139,7 +139,7 @@ class Backend:
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     """Further sections of ``/api/status``, by name."""
     counts: Counts = field(default_factory=Counts)
-    """Must be told every record."""
+    """Must receive every record."""
     refusals: Refusals = field(default_factory=Refusals)
     """Requests that the HTTP side refused or failed to handle."""
 

@@ -154,7 +154,7 @@ class Visitor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        # uvloop's class does not inherit from it
+        # uvloop's transports do not inherit from asyncio.Transport.
         self._transport = cast("asyncio.Transport", transport)
         self._inner.connection_made(transport)
         self._keeper.came(self._transport)
@@ -180,6 +180,8 @@ class Handshake(asyncio.Protocol):
         """Called by asyncio."""
         raw = cast("asyncio.Transport", transport)
         self._keeper.came(raw, secured=False)
+        # `came` may have closed this very connection. Until `start_tls` takes over in its task,
+        # reading must pause, or the ClientHello would arrive here and be lost.
         if not raw.is_closing():
             raw.pause_reading()
             self._keeper.spawn(self._begin(raw))
@@ -204,6 +206,8 @@ class Handshake(asyncio.Protocol):
             self._keeper.left(raw)
         if secure is None or early.lost:
             return
+        # Data and the end of the stream may have arrived before the protocol was replaced. Pass
+        # them on in the order of a normal connection.
         secure.set_protocol(self._visitor)
         self._visitor.connection_made(secure)
         for piece in early.pieces:

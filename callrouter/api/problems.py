@@ -79,7 +79,7 @@ async def speak_problems(request: web.Request, handler: Handler) -> web.StreamRe
         problem = ApiProblem(400, "bad-body", "the body is not framed as HTTP/1.1 has it")
     except Exception as error:  # noqa: BLE001 - logged with its traceback by `failed`
         if isinstance(error, ConnectionError) and _gone(request):
-            # no client will read it; a client that hangs up is not our fault
+            # No client will read it; a client that hangs up is not our fault.
             return web.Response(status=400)
         refusals.failed(request, error)
         return ApiProblem(500, "fault", "a fault in callrouter; its log has the details").response()

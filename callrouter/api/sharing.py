@@ -64,6 +64,7 @@ class Shared(Generic[T]):
             task = self._next[key] = loop.create_task(self._make(key, make), name="an answer")
             self._all.add(task)  # asyncio keeps only a weak reference
             task.add_done_callback(self._made)
+        # A client that disconnects must not cancel the answer for the others.
         return await asyncio.shield(task)
 
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
@@ -71,6 +72,8 @@ class Shared(Generic[T]):
         async with self._gate:
             if (pause := self._not_before - loop.time()) > 0:
                 await asyncio.sleep(pause)
+            # From here on a request for this key starts a new answer: this one may miss what that
+            # client has just changed.
             del self._next[key]
             began = loop.time()
             try:

@@ -101,7 +101,8 @@ class HoldUps:
             awake, before = now - before < BEAT + HELD_UP, now
             if awake and not self._found and now - self._noted > BEAT + HELD_UP / 2:
                 frame = sys._current_frames().get(self._watched)
-                # the loop woke late: the machine's fault, not that of a line of code
+                # If it is only waiting, the loop woke late: that is the machine's fault and not
+                # that of a line of code.
                 if not waits(frame):
                     self._found = where(frame)
 

@@ -127,7 +127,7 @@ class Keeper:
         if isinstance(item, Record) and item.agent and item.kind not in _ONLY_TELLS:
             self._mark(item.agent, acted=item.kind in _ACTS)
             if item.kind is Happened.RENAMED:
-                # no agent has this name any more: delete the row
+                # No agent has the old name any more: delete its row.
                 self._mark(str(item.detail[0]), acted=False)
 
     def heard(self, event: Event) -> None:

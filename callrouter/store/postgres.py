@@ -95,7 +95,7 @@ class Postgres:
         self._link = psycopg.connect(given, prepare_threshold=None)
         for setting, seconds in (
             ("statement_timeout", ANSWER_WITHIN),
-            # first, so that the error says what we waited for
+            # Shorter, so that a wait for a lock is reported as one.
             ("lock_timeout", 0.8 * ANSWER_WITHIN),
             ("idle_in_transaction_session_timeout", 30),
         ):

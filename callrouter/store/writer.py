@@ -222,6 +222,8 @@ class Writer:
             else:
                 self._wake.wait_for(self._wanted)
             self._take()
+            # After `close` there is one more attempt. If it fails too, `_work` logs the loss
+            # instead of delaying the shutdown.
             done = self._closing and (not self._unsaved or self._tried_last)
             self._tried_last = self._closing
         return done
@@ -332,6 +334,8 @@ class Writer:
         if database is None:
             return
         while self._unsaved:
+            # If this raises, the rows stay for the next attempt. A row may then be written twice,
+            # which changes nothing: see `Database._statements`.
             database.write(self._unsaved)
             self._unsaved = Outbox()
             self._note_losses()
@@ -396,6 +400,8 @@ class Writer:
                 "agents' states can't be kept in %s: %s (calls go on; trying again, %d wait)",
                 *(self.place, self._trouble, len(self._unsaved)),
             )
+        # After an error the state of the connection is unknown, so the next attempt opens a new
+        # one and compares it with what is known (`_make_equal`).
         if self._database is not None:
             self._database.close()
             self._database = None
