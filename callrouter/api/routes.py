@@ -121,13 +121,13 @@ async def answer_list(
 async def answer_large(
     request: web.Request, key: Hashable, make: Callable[[], Json], most: int
 ) -> web.Response:
-    """One object that may be large: at once while it is small, else like a list.
+    """Answer with one object that may be large: directly while it is small, otherwise like a list.
 
     Args:
-        request: who asks.
-        key: which object it is, and what of it those who share it see.
-        make: makes it.
-        most: about how many parts it is made from.
+        request: the request.
+        key: identifies the object and what its readers may see of it.
+        make: builds it.
+        most: approximate number of parts it is built from.
     """
     if most <= SLICE:
         return answer(make())

@@ -23,7 +23,7 @@ GUEST = "guest"
 """The endpoint for users who want to call in with a softphone."""
 CALLER = "caller"
 _NARROW: Final = 80
-"""Columns of a terminal that is not made wider."""
+"""Width of an ordinary terminal in columns."""
 BACK_AFTER = 10.0
 """Seconds after which an agent paused for missed calls resumes."""
 
@@ -64,7 +64,7 @@ class Centre:
         """Return how to take part, in lines of at most 80 characters unless names are long."""
         command = f"{_program()} --config {self.daemon.config} status"
         ask = [f" Ask it:       {command}"]
-        if len(ask[0]) > _NARROW:  # a command that is cut cannot be copied
+        if len(ask[0]) > _NARROW:  # a truncated command cannot be copied
             ask = [" Ask it:", f" {command}"]
         if self.asterisk is None:
             return ask

@@ -270,7 +270,7 @@ def _pbx(id_: str, old: PbxSettings | None, new: PbxSettings | None) -> Iterator
 
 
 def _pbx_values(pbx: PbxSettings) -> dict[str, object]:
-    """What is written of a PBX, by the keys of the files."""
+    """Return the settings of a PBX by their keys in the files."""
     found = {item.name: getattr(pbx, item.name) for item in fields(pbx)}
     if isinstance(pbx, AsteriskSettings):
         first, home = found["dial_number"], found.pop("home")

@@ -60,11 +60,11 @@ _OWNERS: Final[dict[str, type[BaseModel]]] = {
     "a rule's when": schemarules.When,
     "a rule's then": schemarules.Then,
 }
-"""Where keys stand that are written in the wrong place now and then."""
+"""Owners of keys that are sometimes written in the wrong place."""
 _MANY: Final = 4
-"""Places from which on they say nothing."""
+"""With this many possible places, the hint would not help."""
 _SLIP: Final = 0.8
-"""From this likeness to a key of the right place on, that one is meant."""
+"""Similarity to a key of the right place from which a typo is assumed."""
 _NOT_SUPPORTED: Final[dict[tuple[str, ...], frozenset[str]]] = {
     ("numbers",): frozenset({"registration"}),
 }
@@ -189,11 +189,11 @@ def _unknown_key(document: Document, nearest: Nearest, loc: Way) -> None:
 _WITH_SECRETS: Final = frozenset({"pbx", "http", "users"})
 _BESIDE_SECRETS: Final = frozenset({"account_sid", "name", "role", "driver"})
 _SECRET_LEAST: Final = 12
-"""Characters, letters and digits among them, from which on a value looks like a secret."""
+"""Length from which a value with letters and digits looks like a secret."""
 
 
 def _elsewhere(key: str, model: type[BaseModel] | None) -> str:
-    """Where a key belongs that was written in the wrong place."""
+    """Say where a misplaced key belongs; empty if unclear."""
     owners = [
         what for what, owner in _OWNERS.items() if owner is not model and key in owner.model_fields
     ]
@@ -269,7 +269,7 @@ def _not(loc: Way, value: object) -> str:
 
 
 def _is_misplaced(loc: Way, value: object) -> bool:
-    """Whether a value may be a secret that was written behind the key beside its own."""
+    """Return whether a value may be a secret that was written after a neighbouring key by mistake."""
     beside = loc[0] in _WITH_SECRETS and loc[-1] in _BESIDE_SECRETS
     if not beside or not isinstance(value, str) or len(value) < _SECRET_LEAST:
         return False

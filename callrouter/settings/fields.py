@@ -64,7 +64,7 @@ COMPARISON_PATTERN: Final = r"^(<=|>=|<|>|=)? ?(0|[1-9][0-9]{0,4})$"
 def _comparison(text: str) -> str:
     text = text.strip()
     if not re.fullmatch(COMPARISON_PATTERN, text) or text in {"<0", "< 0"}:
-        raise ValueError("no comparison")  # what is below 0 is never true
+        raise ValueError("no comparison")  # a count is never below 0
     return text
 
 

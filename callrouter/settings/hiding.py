@@ -69,7 +69,10 @@ def cut(text: str) -> int:
 
 
 def _login(text: str) -> int:
-    """Where the user and the password of a URL begin (RFC 3986, 3.2.1); the length when there are none."""
+    """Return where a URL's user and password begin (RFC 3986, 3.2.1).
+
+    Without either, returns the length of the text.
+    """
     for match in _URL.finditer(text):
         if "@" in match[1]:
             return match.start(1)

@@ -98,7 +98,7 @@ def _number(text: str) -> str:
 
 
 def _comparison(text: str) -> str:
-    """A count compared as programs write it: ``== 3``, ``=> 3``."""
+    """Suggest the right form for a comparison written as in programs: ``== 3``, ``=> 3``."""
     found = _COMPARED.fullmatch(text)
     if found is None:
         return ""

@@ -54,7 +54,10 @@ def build_pbxes(root: schema.Root, document: Document, folder: Path) -> dict[str
 
 
 def _ways_out(id_: str, pbx: schema.Asterisk, document: Document) -> list[str]:
-    """How outside numbers are dialled, with the technologies as Asterisk spells them; reports what it cannot dial."""
+    """Return the dial strings for outside numbers, with Asterisk's spelling of the technologies.
+
+    One that Asterisk cannot dial is reported.
+    """
     one = isinstance(pbx.dial_number, str)
     written = [pbx.dial_number] if isinstance(pbx.dial_number, str) else pbx.dial_number or []
     found = []

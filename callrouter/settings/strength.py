@@ -25,7 +25,7 @@ _WORDS: Final = (
 """Words that are tried first or appear in examples; each counts as one character."""
 _KINDS: Final = ((re.compile("[a-z]"), 26), (re.compile("[A-Z]"), 26), (re.compile("[0-9]"), 10))
 _LOOKS_LIKE: Final = str.maketrans("0134579@$!", "oleastgasi")
-"""Digits and signs that are written for letters, as in ``P@ssw0rd``."""
+"""Digits and signs used in place of letters, as in ``P@ssw0rd``."""
 _YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _HEX: Final = re.compile("[0-9a-f]+|[0-9A-F]+")
 
@@ -78,7 +78,7 @@ def _without_patterns(secret: str) -> str:
 
 
 def _place(word: str, secret: str) -> int:
-    """Where a word stands in a secret, as it is or with signs for letters; -1: nowhere."""
+    """Return the position of a word in a secret, also with signs for letters; -1: not in it."""
     small = secret.lower()
     at = small.find(word)
     return at if at >= 0 else small.translate(_LOOKS_LIKE).find(word)
