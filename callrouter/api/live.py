@@ -16,8 +16,8 @@ from callrouter.api.livefilter import shown
 from callrouter.api.origins import check_origin
 from callrouter.api.problems import ApiProblem
 from callrouter.api.records import Json, moment, named, seconds
-from callrouter.api.routes import BACKEND, encode, encode_list, status_view
-from callrouter.api.sharing import LISTS
+from callrouter.api.routes import BACKEND, SLICE, encode, encode_list, status_view
+from callrouter.api.sharing import LISTS, RATES
 from callrouter.api.tokens import Caller, Tokens
 from callrouter.model.commands import Decided, Note, Told
 from callrouter.transports import cut
@@ -183,9 +183,12 @@ async def _write(client: Client, app: web.Application) -> None:
     seen, caller = client.sees(), client.caller
     # Share it only between clients connected before it is begun: later changes wait in their
     # queues.
-    state = await app[LISTS].answer(
-        ("live", seen, caller.role), lambda: _state(app[BACKEND], seen, caller)
-    )
+    key = ("live", seen, caller.role)
+    lists, floor = app[LISTS], app[FLOOR]
+    if not lists.is_coming(key):
+        parts = (floor.agents, floor.queues, floor.calls)
+        app[RATES].charge(caller, sum(map(len, parts)) // SLICE)
+    state = await lists.answer(key, lambda: _state(app[BACKEND], seen, caller))
     await client.ws.send_str(state.decode())
     while True:
         await client.ws.send_str(await client.waiting.get())

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from aiohttp import WSServerHandshakeError
 
-from callrouter.api import routes, sharing
+from callrouter.api import live, routes, sharing
 from callrouter.api.backend import Outcome
 from callrouter.api.live import MOST_PER_TOKEN, Live
 from callrouter.api.problems import ApiProblem
@@ -134,6 +135,23 @@ async def test_what_is_said_of_a_large_queue_is_made_once_for_all_who_ask(
     statuses = [(await client.get(f"/api/{path}", headers=ADMIN)).status for _ in range(3)]
     assert statuses[0] == 200
     assert statuses[-1] == 429
+
+
+async def test_who_connects_over_and_over_for_the_whole_state_is_told_to_wait(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "SLICE", 1)
+    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
+    monkeypatch.setattr(sharing, "BURST", 12.0)
+    world.sign_in("alice")
+    for _ in range(2):  # three agents and two queues each time, and the request itself
+        async with client.ws_connect("/api/live", headers=ADMIN) as ws:
+            assert (await ws.receive_json())["type"] == "state"
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await client.ws_connect("/api/live", headers=ADMIN)
+    assert refused.value.status == 429
+    async with client.ws_connect("/api/live", headers=SUPERVISOR) as ws:
+        assert (await ws.receive_json())["type"] == "state"
 
 
 async def test_answers_are_made_one_after_the_other_with_a_rest() -> None:
