@@ -15,7 +15,8 @@ from callrouter.api.backend import Backend, Mobiles
 from callrouter.api.bodies import read_object
 from callrouter.api.problems import ApiProblem, not_found
 from callrouter.api.records import Json, moment
-from callrouter.api.routes import BACKEND, answer, encode_list
+from callrouter.api.routes import BACKEND, SLICE, answer, encode_list
+from callrouter.api.sharing import RATES
 from callrouter.api.tokens import Caller
 from callrouter.core.state import Agent
 from callrouter.logs import clean
@@ -267,6 +268,7 @@ async def audit(request: web.Request) -> web.Response:
     """``GET /api/agents/{id}/audit``: what was done with their mobiles, newest first."""
     name = _owned(request)
     mobiles = _mobiles(request)
+    request.app[RATES].charge(identify(request), MOST_STEPS // SLICE)
     try:
         steps = await mobiles.steps(name, MOST_STEPS)
     except Exception as error:

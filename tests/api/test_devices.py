@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from callrouter.api import sharing
 from callrouter.api.openapi import document
 from callrouter.api.records import moment
 from callrouter.model.registered import Approval
@@ -189,3 +190,14 @@ async def test_where_there_are_none(client: Client, floor: Floor) -> None:
     assert answer["type"].endswith("no-devices")
     answer = await ask(client, "GET", "zoe/devices", 404, headers=SUPERVISOR)
     assert answer["type"].endswith("unknown-agent")
+
+
+async def test_reading_the_audit_counts_by_its_length(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read by the thread that writes the state of agents."""
+    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
+    monkeypatch.setattr(sharing, "BURST", 12.0)
+    for _ in range(3):
+        await ask(client, "GET", "alice/audit", 200)
+    await ask(client, "GET", "alice/audit", 429)

@@ -6,6 +6,8 @@ import json
 import time
 import urllib.request
 
+import pytest
+
 from tests.daemon.process import BUSY, Place, started, until
 
 MARKER = "7hUnterTw0-x9Zq"
@@ -56,6 +58,7 @@ def test_a_long_wrong_line_stops_nothing(place: Place) -> None:
         assert place.call("check").stdout.count("\n") < 500
 
 
+@pytest.mark.timeout(180)  # it starts thirty commands
 def test_no_answer_and_no_line_has_a_secret(place: Place) -> None:
     with started(place, {"in_step": True}) as daemon:
         said = b""
