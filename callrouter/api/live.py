@@ -186,8 +186,8 @@ async def _write(client: Client, app: web.Application) -> None:
     key = ("live", seen, caller.role)
     lists, floor = app[LISTS], app[FLOOR]
     if not lists.is_coming(key):
-        parts = (floor.agents, floor.queues, floor.calls)
-        app[RATES].charge(caller, sum(map(len, parts)) // SLICE)
+        size = len(floor.agents) + len(floor.queues) + len(floor.calls)
+        app[RATES].charge(caller, size // SLICE)
     state = await lists.answer(key, lambda: _state(app[BACKEND], seen, caller))
     await client.ws.send_str(state.decode())
     while True:
