@@ -134,7 +134,7 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.OFFERED: lambda r, d: f"call {r.call} offered to {r.agent} (by {d['policy']})",
     _H.RANG: lambda r, _: f"call {r.call} rings at {r.agent}",
     _H.SHARED: lambda r, d: (
-        f"call {r.call} is offered to others besides {r.agent}: {d['device']} {d['why']}"
+        f"call {r.call} is offered to others besides {r.agent} ({d['device']}: {d['why']})"
     ),
     _H.OFFER_ENDED: lambda r, d: (
         f"call {r.call} no longer offered to {r.agent}: {d['outcome']} after {d['rang_s']} s"

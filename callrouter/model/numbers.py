@@ -75,6 +75,8 @@ _WORDS: Final = _words(
     "afgeschermd inconnu masque cache secret desconocido oculto escondido bloqueado desconhecido sconosciuto "
     "nascosto riservato nieznany ukryty zastrzezony okand hemligt dolt skjult ukjent ukendt hemmeligt tuntematon "
     "salainen neznamy skryte ismeretlen rejtett necunoscut ascuns bilinmeyen gizli outofarea notavailable "
+    "unbekannter unbekannte anonymer privater unterdruckte privatnummer nichtverfugbar nichtubermittelt keine "
+    "sans sin disponible nondisponible nondisponibile noncommunique indisponible na sem "
     "notprovided withheldnumber аноним анонимный неизвестный скрыт скрытый закрыт 匿名 非通知 表示圏外 公衆電話 未知 未知号码 私人号码 "
 )
 _FILLERS: Final = _words(

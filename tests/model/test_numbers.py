@@ -70,7 +70,8 @@ def test_extensions_and_names_stay_as_they_are(home: object, written: str) -> No
         "Número oculto", "Desconocido", "Anonimo", "Anoniem", "Onbekend", "Неизвестный номер", "非通知", "out of area",
         "not available", "<unknown>", "anonymous@anonymous.invalid", "sip:anonymous@anonymous.invalid",
         '"Anonymous" <sip:x@anonymous.invalid>', "sip:anonymous@10.0.0.1", "+266696687", "266696687", "+7378742833",
-        "+2562533", "+8656696", "+86282452253", "\u200b",
+        "Privatnummer", "nicht verfügbar", "Unbekannter Anrufer", "Keine Rufnummer", "sans numéro", "Numéro non communiqué",
+        "Número no disponible", "N/A", "+2562533", "+8656696", "+86282452253", "\u200b",
     ],
 )  # fmt: skip
 def test_withheld(written: str) -> None:
