@@ -49,7 +49,7 @@ def answer(
         if sight.sees_queue(item.id)
     ]
     if not queues:
-        own.append(f"{agent.id} is in no queue at this hour")
+        own.append(f"{agent.id} is in no queue{_at_this_hour(floor, agent)}")
     summary = f"{agent.id} is not available" if own else f"{agent.id} is available"
     return {
         "agent": agent.id,
@@ -86,7 +86,7 @@ def _held(agent: Agent, now: float) -> Iterator[str]:
         elif offer.winner is not None:
             yield f"has taken call {where}, which is being connected or ended"
         else:
-            yield f"being rung for call {where} since {spoken(now - offer.placed_at)}"
+            yield f"being rung for call {where}, for {spoken(now - offer.placed_at)}"
     if agent.spec.capacity > 1:
         yield f"takes {agent.spec.capacity} calls at once and has as many"
 
@@ -140,6 +140,15 @@ def _view(queue: Queue, lines: list[str], *, member: bool) -> Json:
         "waiting": len(queue.waiting),
         "reasons": [line for line in lines if line],
     }
+
+
+def _at_this_hour(floor: Floor, agent: Agent) -> str:
+    """Say that an agent who is a member of no queue now is one at other hours."""
+    specs = [queue.spec for queue in floor.queues.values()]
+    members = [item for spec in specs for item in spec.members]
+    members += [item for spec in specs for shift in spec.shifts for item in shift.members]
+    members += [item for spec in specs for step in spec.widen for item in step.members]
+    return " at this hour" if any(item.agent == agent.id for item in members) else ""
 
 
 def _no_member(agent: Agent, queue: Queue, now: float) -> str:

@@ -126,8 +126,8 @@ def _outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
     if offer.accepted_at is not None:
         return "accepted", f"{_took(offer)}; being connected"
     if offer.rang_at is not None:
-        return "ringing", f"rings since {spoken(now - offer.rang_at)}"
-    return "placed", f"being rung since {spoken(now - began)}"
+        return "ringing", f"ringing for {spoken(now - offer.rang_at)}"
+    return "placed", f"being rung for {spoken(now - began)}"
 
 
 def _took(offer: Offer) -> str:

@@ -18,7 +18,7 @@ _TO = ("transfer", "consult")
 
 @click.command(short_help="Hold, transfer or end a call.")
 @click.argument("whose", metavar="CALL")
-@click.argument("action", type=Word(ACTIONS))
+@click.argument("action", metavar="ACTION", type=Word(ACTIONS))
 @click.option("--queue", metavar="QUEUE", help="To a queue.")
 @click.option("--agent", metavar="AGENT", help="To an agent.")
 @json_option

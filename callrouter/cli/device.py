@@ -103,7 +103,7 @@ def devices_table(views: Any, width: int) -> list[Text]:
 
 @device.command(short_help="Register a mobile; it is called to prove it.")
 @click.argument("agent")
-@click.argument("number")
+@click.argument("number", metavar="NUMBER", nargs=-1, required=True)
 @click.option("--name", metavar="NAME", help="What to call it. Default: mobile, mobile-2, …")
 @click.option("--ring-after", metavar="DURATION", help="So long after the agent's first phone.")
 @click.option("--hours", metavar="HOURS", help="When it may ring, such as 'mon-fri 08:00-18:00'.")
@@ -114,20 +114,22 @@ def add(
     context: click.Context,
     *,
     agent: str,
-    number: str,
+    number: tuple[str, ...],
     name: str | None,
     ring_after: str | None,
     hours: str | None,
     vouch: bool,
     as_json: bool,
 ) -> None:
-    """Register NUMBER as a mobile of AGENT.
+    """Register NUMBER as a mobile of AGENT; blanks in it need no quotes.
 
     The mobile is called at once and asks for the code that is shown here. NUMBER may be written in
     any form: with + and country code, with 00, or as dialled at home.
     """
     given = {"id": name, "ring_after": ring_after, "hours": hours, "vouch": vouch or None}
-    body = {"number": number} | {key: value for key, value in given.items() if value is not None}
+    body = {"number": " ".join(number)} | {
+        key: value for key, value in given.items() if value is not None
+    }
     client = asked(context)
     with refusals():
         _told(client.post("agents", agent, "devices", body=body), as_json=as_json)

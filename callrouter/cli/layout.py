@@ -34,7 +34,11 @@ class Column:
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[Text]:
     """Return the lines of a table: heading and rows, if possible not wider than `width`."""
-    kept = list(range(len(columns)))
+    kept = [
+        n
+        for n, column in enumerate(columns)
+        if not (column.drop and rows) or any(row[n].cell_len for row in rows)
+    ]
     while True:
         optional = [n for n in kept if columns[n].drop]
         shown = [columns[n] for n in kept]

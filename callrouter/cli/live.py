@@ -250,8 +250,8 @@ ACTIONS = ("sign-in", "sign-out", "pause", "resume", "ready", "free")
 
 @click.command(short_help="Show an agent, or change their state.")
 @click.argument("agent_id", metavar="ID")
-@click.argument("action", type=Word(ACTIONS), required=False)
-@click.argument("reason", nargs=-1)
+@click.argument("action", metavar="[ACTION]", type=Word(ACTIONS), required=False)
+@click.argument("reason", metavar="[REASON]", nargs=-1)
 @json_option
 @click.pass_context
 def agent(
@@ -264,15 +264,15 @@ def agent(
 ) -> None:
     """Show an agent, or change their state.
 
-    \b
-    sign-in         starts work
-    sign-out        ends work
-    pause [REASON]  starts a break
-    resume          ends the break
-    ready           ends wrap-up early
-    free            treats the phone as free: a call on it that is not callrouter's is stale
+        \b
+        sign-in         starts work
+        sign-out        ends work
+        pause [REASON]  starts a break
+        resume          ends the break
+        ready           ends wrap-up early
+    free            treats the phone as free: the call on it was left behind
 
-    During a call, sign-out and pause take effect after it.
+        During a call, sign-out and pause take effect after it.
     """  # noqa: D301 - \b is click's own, and has to be the character
     if reason and action != "pause":
         raise click.UsageError(f"only pause takes a reason; '{' '.join(reason)}' is too much here")

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from callrouter.cli import calltable
+from callrouter.cli import agenttable, calltable
 from callrouter.cli.cells import plain, state
 from callrouter.cli.words import clock_time, duration, excerpt, many
 
@@ -118,7 +118,9 @@ def _calls_in_words(calls: Json) -> str:
 def _agents_in_words(agents: Json) -> str:
     if not any(agents.values()):
         return "none configured"
-    return ", ".join(f"{count} {word}" for word, count in agents.items() if count)
+    places = {word: n for n, word in enumerate(agenttable.ORDER)}
+    words = sorted(agents, key=lambda word: places.get(word, len(places)))
+    return ", ".join(f"{agents[word]} {word}" for word in words if agents[word])
 
 
 def problem(item: Json) -> list[str]:

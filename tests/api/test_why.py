@@ -311,7 +311,7 @@ def test_why_not_states() -> None:
     assert play.why_not("ann") == ["ann is not available:", "  paused: lunch"]
     assert play.why_not("bob") == [
         "bob is not available:",
-        "  being rung for call c1 in r since 2 s",
+        "  being rung for call c1 in r, for 2 s",
         "r: 1 caller waiting",
     ]
     assert play.why_not("cat") == ["cat is not available:", "  signed out"]
@@ -374,6 +374,11 @@ def test_why_not_skills_and_preference() -> None:
         "q: c1 waits: kept for bob for 20 s more",
     ]
     assert play.why_not("ann", "r")[1] == "r: c2 waits: lacks french 3"
+
+
+def test_why_not_of_an_agent_in_no_queue() -> None:
+    play = Told(table(queue("q", "ann"), agent("bob")))
+    assert play.why_not("bob")[-1] == "  bob is in no queue"
 
 
 def test_why_not_in_another_shift() -> None:

@@ -69,6 +69,10 @@ def test_at_80_columns_numbers_and_states_of_calls_are_whole() -> None:
         assert "…" not in row
 
 
+def test_a_column_with_nothing_in_it_is_left_out() -> None:
+    assert lines(80, ("a", "short", "")) == ["Id  What", "a   short"]
+
+
 def test_names_of_two_cells_a_character_stand_under_each_other() -> None:
     made = layout.table(
         COLUMNS, [[Text("李雷"), Text("x"), Text("1")], [Text("bob"), Text("y"), Text("2")]], 40
@@ -149,3 +153,10 @@ def test_watch_writes_on_a_dumb_terminal(place: Place, running: Daemon, command:
         os.close(master)
     assert b"\x1b[" not in seen
     assert b"support" in seen or b"waiting" in seen
+
+
+@pytest.mark.parametrize("command", ["agent", "call", "device", "demo", "why-not", "init", "token"])
+def test_no_word_of_a_usage_is_broken(place: Place, command: str) -> None:
+    shown = place.call(command, "--help", env={"COLUMNS": "80"}).stdout
+    assert not any(line.rstrip().endswith(("-", "|")) for line in shown.splitlines())
+    assert max(map(len, shown.splitlines())) <= 80

@@ -30,7 +30,7 @@ def devices(place: Place, agent: str = "alice") -> dict[str, dict[str, Any]]:
 
 
 def prove(place: Place, keys: Path) -> None:
-    made = json.loads(place.call("device", "add", "alice", "07700 900123", "--json").stdout)
+    made = json.loads(place.call("device", "add", "alice", "07700", "900123", "--json").stdout)
     assert made["device"]["address"] == NUMBER
     keys.write_text(made["code"])
     until(lambda: devices(place)["mobile"]["status"] == "in-use")

@@ -164,7 +164,9 @@ async def _version(ask: Ask) -> AsyncIterator[Finding]:
 async def _modules(ask: Ask) -> AsyncIterator[Finding]:
     found = {m: await ask.variable(f"IFMODULE({m}.so)") for m in words.MODULES}
     if not any(found.values()):
-        yield Finding(None, "modules not readable", "load func_module to have them looked at")
+        yield Finding(
+            None, "modules not readable", "load func_module, so that doctor can look at them"
+        )
         return
     missing = [name for name, there in found.items() if there != "1"]
     if missing:

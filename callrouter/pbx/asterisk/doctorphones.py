@@ -17,6 +17,13 @@ from callrouter.pbx.base import Finding
 
 _SAMPLE: Final = "+447700900000"
 """An unassigned number (Ofcom reserves it for drama) for testing whether a route would match."""
+_STATES: Final = {
+    "NOT_INUSE": "not in use",
+    "INUSE": "in use",
+    "RINGINUSE": "ringing and in use",
+    "ONHOLD": "on hold",
+}
+"""Device states whose names are run together."""
 _CHECK: Final = "check this phone under agents: and in pjsip.conf"
 
 
@@ -94,7 +101,7 @@ def _phone(what: str, device: DeviceSpec, judge: Phones, registered: int) -> Fin
         )
         return Finding(True, f"{what}: can be rung; {who}")
     more = f", {registered} phones registered" if registered > 1 else ""
-    return Finding(True, f"{what}: {own.lower().replace('_', ' ')}{more}")
+    return Finding(True, f"{what}: {_STATES.get(own, own.lower())}{more}")
 
 
 async def way_out(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:

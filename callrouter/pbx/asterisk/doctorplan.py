@@ -94,7 +94,7 @@ async def _music(ask: Ask, table: Table) -> AsyncIterator[Finding]:
         return
     if await ask.variable("IFMODULE(func_config.so)") != "1":
         what = f"music classes not readable: {', '.join(queues)}"
-        yield Finding(None, what, "load func_config to have them looked at")
+        yield Finding(None, what, "load func_config, so that doctor can look at them")
         return
     for music, names in queues.items():
         if await ask.variable(f"AST_CONFIG(musiconhold.conf,{music},mode)"):
