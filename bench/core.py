@@ -130,7 +130,7 @@ def exponents(
 def policies(agents: int, queues: int, calls: int) -> dict[str, float]:
     """Return whole calls per second for each policy with half of the agents idle.
 
-    Ring-all rings all of those.
+    ring-all rings all of them.
     """
     return {
         name: slices(filled(agents, queues, 0, name), calls // 10 if name == "ring-all" else calls)[

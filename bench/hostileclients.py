@@ -44,7 +44,7 @@ def head(line: str, *headers: str) -> bytes:
 async def say(port: int, *pieces: bytes, every: float = 0.0) -> str:
     """Send pieces, one each `every` seconds, and return the status of the answer.
 
-    Empty: there was none.
+    Returns an empty string if there was none.
     """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:

@@ -1,6 +1,6 @@
-"""``/api/agents/{id}/devices…``: an agent's phones.
+"""``/api/agents/{id}/devices…``: an agent's phones, and their mobiles.
 
-Registering, verifying and switching mobiles.
+Registers, verifies and switches mobiles.
 """
 
 from __future__ import annotations

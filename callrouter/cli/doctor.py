@@ -57,7 +57,7 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
 def _status(folder: Path) -> Mapping[str, Any] | None:
     """Return the status of this configuration's daemon.
 
-    None: it is not running or not accessible.
+    None if it is not running or not accessible.
     """
     try:
         found: Mapping[str, Any] = Client.of_folder(folder, os.environ).get("status")

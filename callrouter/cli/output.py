@@ -24,7 +24,7 @@ def tell(text: str, *, indent: int = 2, err: bool = False) -> None:
 def paragraph(text: str, width: int | None, indent: int = 0) -> str:
     """Return a text wrapped between words and aligned under its first line.
 
-    Whole if `width` is None.
+    The text stays whole if `width` is None.
 
     Args:
         text: one line, including its leading spaces.

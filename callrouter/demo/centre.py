@@ -141,7 +141,7 @@ class Centre:
     def fault(self) -> str:
         """Return what has stopped by itself, with its log's explanation.
 
-        Empty while all is well.
+        Returns an empty string while all is well.
         """
         if not self.daemon.running:
             return "the daemon has ended by itself" + self.daemon.complaints()

@@ -183,7 +183,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def complaints(log: Path, lines: int = 5) -> str:
     """Return the last unusual lines of a log, each after a line feed.
 
-    Or say that there are none.
+    Says so if there are none.
     """
     said: list[str] = []
     with contextlib.suppress(OSError):

@@ -99,7 +99,7 @@ class Dialog(Leg):
     async def attended_transfer(self, other: Dialog, within: float = 10.0) -> int:
         """Connect our peer with the peer of `other`, by REFER with Replaces.
 
-        As `blind_transfer`.
+        Returns and raises as `blind_transfer`.
         """
         replaces = f"{other.call_id}%3Bto-tag%3D{other.remote_tag}%3Bfrom-tag%3D{other.local_tag}"
         uri = f"sip:{other.peer_number}@{self._line.domain}"

@@ -269,7 +269,7 @@ def _not(loc: Way, value: object) -> str:
 
 
 def _is_misplaced(loc: Way, value: object) -> bool:
-    """Return whether a value may be a secret that was written after a neighbouring key by mistake."""
+    """Return whether a value may be a secret written by mistake after a neighbouring key."""
     beside = loc[0] in _WITH_SECRETS and loc[-1] in _BESIDE_SECRETS
     if not beside or not isinstance(value, str) or len(value) < _SECRET_LEAST:
         return False

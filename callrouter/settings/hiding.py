@@ -63,7 +63,7 @@ _COMPARED: Final = 50
 def cut(text: str) -> int:
     """Return where the part that may be a secret begins.
 
-    The length of the text if there is none.
+    Returns the length of the text if there is none.
     """
     return min(_login(text), _secret_behind_a_name(text))
 
@@ -232,7 +232,7 @@ def _names(line: str) -> Iterator[tuple[str, int]]:
 def difference(name: str, before: Sequence[str], after: Sequence[str], most: int) -> list[str]:
     """Return a unified diff of two versions of a file without secrets.
 
-    Beyond `most` lines, a count.
+    Lines beyond `most` are only counted.
     """
     found: list[str] = []
     if len(before) + len(after) > _COMPARABLE:

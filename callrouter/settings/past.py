@@ -299,7 +299,7 @@ class Past:
     def hold(self, files: Files, lines: tuple[str, ...]) -> None:
         """Record files with unconfirmed losses, which are not in force.
 
-        No lines: there are none.
+        Without lines, there are none.
         """
         if lines:
             note = {"files": says(listing(files)), "lines": lines}

@@ -22,7 +22,7 @@ WHOLE: Final[Parts] = [(0, WEEK)]
 def covered(hours: Hours) -> Parts:
     """Return the minutes of the week that hours cover.
 
-    What passes Sunday midnight wraps to Monday.
+    A part that passes Sunday midnight wraps to Monday.
     """
     found: Parts = []
     for span in hours.spans:

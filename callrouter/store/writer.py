@@ -165,7 +165,7 @@ class Writer:
     def close(self, within: float) -> bool:
         """Try once more to write what is queued, then stop.
 
-        False if that took longer than `within`.
+        Returns False if that took longer than `within`.
         """
         with self._wake:
             self._closing = True
