@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from callrouter.lab import Install
+from callrouter.lab import Install, Refuse
 from callrouter.model.commands import Happened
 from tests.asterisk.floor import DIALPLAN, Dialog, Floor, RingOnly, queue, staff, stage
 
@@ -28,8 +29,12 @@ exten => 8001,1,Goto(callrouter,sales,1)
 exten => 8002,1,Gosub(callrouter,sales,1)
  same => n,Set(GLOBAL(BEHIND)=own ${CALLROUTER_RESULT})
  same => n,Wait(60)
+exten => 8003,1,Goto(callrouter,day,1)
 [callrouter-fallback-user]
-exten => _[a-z]!,1,Set(GLOBAL(BEHIND)=fallback ${CALLROUTER_RESULT})
+exten => day,1,Gosub(callrouter,night,1)
+ same => n,Set(GLOBAL(BEHIND)=night ${CALLROUTER_RESULT})
+ same => n,Wait(60)
+exten => _s[a-z]!,1,Set(GLOBAL(BEHIND)=fallback ${CALLROUTER_RESULT})
  same => n,Wait(60)
 """
 
@@ -59,11 +64,16 @@ async def talk(here: Floor, number: str = "6001") -> tuple[Dialog, Dialog]:
 async def behind(here: Floor) -> str:
     """Where the caller has come to, and with what result."""
     await here.until(lambda: here.happened(Happened.LEFT))
+    return await set_behind(here)
+
+
+async def set_behind(here: Floor) -> str:
     for _ in range(200):
         text = await here.lab.asterisk.cli("dialplan show globals")
         line = next(line for line in text.splitlines() if "BEHIND" in line)
         if "nothing" not in line:
             return line.partition("=")[2].strip()
+        await asyncio.sleep(0.05)
     raise AssertionError("nowhere")
 
 
@@ -104,3 +114,14 @@ async def test_a_talk_after_such_a_transfer_ends_with_the_call(here: Floor) -> N
     await second.bye()
     await caller.wait_ended(4.0)
     await here.quiet()
+
+
+async def test_a_gosub_of_the_fallback_returns_behind_itself(here: Floor) -> None:
+    """After a transfer to a Goto, the site's own fallback tries another queue by a Gosub."""
+    caller, agent = await talk(here)
+    here.phone("1002").behaviour = Refuse(486)
+    await here.crash()
+    assert await agent.blind_transfer("8003") < 300
+    assert await set_behind(here) == "night router-down"
+    await caller.bye()
+    await here.hang_all_up()
