@@ -60,15 +60,20 @@ def request(floor: Floor, agent: Agent, code: Code, by: str, digit: str = "") ->
         case Code.SIGN_IN_OUT:
             return SignedIn(agent=agent.id, by=by)
         case Code.PAUSE_RESUME if agent.pause is None and agent.pending_pause is None:
-            # If the supervisors have defined reasons, the phone uses the first.
-            reason = next(iter(floor.table.pauses), "")
-            return PauseRequested(agent=agent.id, reason=reason, by=by)
+            return PauseRequested(agent=agent.id, reason=_usual_reason(floor), by=by)
         case Code.PAUSE_RESUME:
             return Resumed(agent=agent.id, by=by)
         case Code.READY:
             return ReadyPressed(agent=agent.id, by=by)
         case Code.MOBILE_ON_OFF | Code.REGISTER:
             return None
+
+
+def _usual_reason(floor: Floor) -> str:
+    """The pause reason of a code without a digit: the default one, or else the first."""
+    reasons = floor.table.pauses
+    default = (spec.reason for spec in reasons.values() if spec.default)
+    return next(default, next(iter(reasons), ""))
 
 
 def truth(agent: Agent, code: Code, reason: int = 0) -> tuple[str, ...]:

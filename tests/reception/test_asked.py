@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from callrouter.core.router import Router
 from callrouter.model.events import ConfigReloaded, PauseRequested, SignedIn
@@ -38,3 +39,18 @@ def test_an_extension_is_whose_it_is_now() -> None:
     moved = (AgentSpec(id="a", name="A"), AgentSpec(id="b", name="B", extension="1"))
     made.handle(ConfigReloaded(table=table(*moved)), 1.0)
     assert asked.agent_of(made.floor, "1") is made.floor.agents["b"]
+
+
+def test_a_code_without_a_digit_takes_the_default_reason() -> None:
+    spec = replace(
+        table(AgentSpec(id="a", name="A")),
+        pauses={
+            "lunch": PauseSpec(reason="lunch"),
+            "tea": PauseSpec(reason="tea", default=True),
+        },
+    )
+    made = router(spec)
+    floor = made.floor
+    asked_for = asked.request(floor, floor.agents["a"], Code.PAUSE_RESUME, "phone")
+    assert isinstance(asked_for, PauseRequested)
+    assert asked_for.reason == "tea"
