@@ -399,6 +399,7 @@ def _paths() -> Json:
     health["get"]["parameters"] = [{"name": "strict", "in": "query", "schema": _TEXT}]
     health["get"]["responses"] = {
         "200": _answer(_ref("Health"), "some PBX is in step; with strict: every PBX is"),
+        "429": _problem("too many wrong tokens come from this address"),
         "503": _answer(_ref("Health"), "no PBX is in step; with strict: some PBX is not"),
     }
     health["get"]["security"] = []
