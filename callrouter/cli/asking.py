@@ -16,7 +16,7 @@ NAMED = 6
 """Number of names listed for each reason."""
 
 
-@click.command(short_help="Why a call went where it went.")
+@click.command(short_help="Explain why a call went where it went.")
 @click.argument("call", required=False, default="last")
 @json_option
 @click.pass_context
@@ -101,7 +101,7 @@ def _passed(groups: Any) -> list[str]:
     return [f"not {part}" for part in parts]
 
 
-@click.command(name="why-not", short_help="Why an agent is not being offered calls.")
+@click.command(name="why-not", short_help="Explain why an agent is not being offered calls.")
 @click.argument("agent")
 @click.argument("queue", required=False)
 @json_option

@@ -59,7 +59,7 @@ def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -
     context.exit(0 if view["ok"] else 1)
 
 
-@click.command(short_help="What the files would change in the running daemon.")
+@click.command(short_help="Show what the files would change in the running daemon.")
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @json_option
 @click.pass_context
@@ -81,7 +81,7 @@ def diff(context: click.Context, *, folder: Path | None, as_json: bool) -> None:
     outcome(context, view, as_json=as_json, nothing=NOTHING)
 
 
-@click.command(short_help="Have the files taken up now.")
+@click.command(short_help="Load the configuration files now.")
 @click.option("--yes", is_flag=True, help="Do not ask before what takes away much.")
 @json_option
 @click.pass_context
@@ -111,7 +111,7 @@ def reload(context: click.Context, *, yes: bool, as_json: bool) -> None:
 # ---------------------------------------------------------------- history
 
 
-@click.command(short_help="Who changed what in the configuration, and when.")
+@click.command(short_help="Show who changed what in the configuration, and when.")
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @json_option
 @click.pass_context
@@ -257,7 +257,7 @@ def the_change(past: Past | None, number: int) -> Change:
 # ---------------------------------------------------------------- rollback
 
 
-@click.command(short_help="Put the files of before a change back.")
+@click.command(short_help="Restore the files as they were before a change.")
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @click.pass_context

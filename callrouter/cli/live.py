@@ -150,7 +150,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 watch_option = click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
 
 
-@click.command(short_help="How the daemon is.")
+@click.command(short_help="Show the daemon's state.")
 @json_option
 @watch_option
 @click.pass_context
@@ -170,7 +170,7 @@ def status(context: click.Context, *, as_json: bool, watch: bool) -> None:
     )
 
 
-@click.command(short_help="The queues, and who waits.")
+@click.command(short_help="Show the queues and who is waiting.")
 @json_option
 @watch_option
 @click.pass_context
@@ -186,7 +186,7 @@ def queues(context: click.Context, *, as_json: bool, watch: bool) -> None:
     )
 
 
-@click.command(short_help="The agents and what they do.")
+@click.command(short_help="Show the agents and what they are doing.")
 @click.option("--queue", metavar="QUEUE", help="Only the agents of this queue.")
 @click.option(
     "--state",
@@ -229,7 +229,7 @@ def agents(
     )
 
 
-@click.command(short_help="The calls that are on.")
+@click.command(short_help="Show current calls.")
 @click.option("--ended", is_flag=True, help="The calls that are over, the last one first.")
 @json_option
 @watch_option

@@ -48,7 +48,7 @@ def cli(context: click.Context, *, config: str | None, url: str | None, token: s
     context.obj = Given(config, url, token)
 
 
-@cli.command(short_help="Be the daemon, in the foreground.")
+@cli.command(short_help="Run the daemon in the foreground.")
 @click.pass_context
 def run(context: click.Context) -> None:
     """Run the daemon in the foreground; it logs to stderr.
@@ -61,7 +61,7 @@ def run(context: click.Context) -> None:
     context.exit(serve(folder_of(context), os.environ))
 
 
-@cli.command(short_help="A whole call centre on this machine.")
+@cli.command(short_help="Run a whole call centre on this machine.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="End after so many seconds.")
 @click.option("--calls", type=click.IntRange(min=1), help="End after so many connected calls.")
 @click.option("--simulated", is_flag=True, help="Do without Asterisk and phones.")
@@ -80,25 +80,25 @@ def demo(
 
 cli.later(
     "callrouter.cli.offline",
-    check="Say all that is wrong with the configuration.",
+    check="Check the configuration and list every mistake.",
     dialplan="Write the files that Asterisk includes.",
 )
 cli.later("callrouter.cli.init", init="Make a configuration folder with sample files.")
 cli.later("callrouter.cli.doctor", doctor="Check this machine and each PBX for what is needed.")
-cli.later("callrouter.cli.twilio", twilio="What an account of Twilio needs.")
+cli.later("callrouter.cli.twilio", twilio="Check or set up a Twilio account.")
 cli.later(
     "callrouter.cli.live",
-    status="How the daemon is.",
-    queues="The queues, and who waits.",
-    agents="The agents and what they do.",
-    calls="The calls that are on.",
+    status="Show the daemon's state.",
+    queues="Show the queues and who is waiting.",
+    agents="Show the agents and what they are doing.",
+    calls="Show current calls.",
     agent="Show an agent, or change their state.",
 )
 cli.later("callrouter.cli.call", call="Hold, transfer or end a call.")
 cli.later(
     "callrouter.cli.asking",
-    why="Why a call went where it went.",
-    why_not="Why an agent is not being offered calls.",
+    why="Explain why a call went where it went.",
+    why_not="Explain why an agent is not being offered calls.",
 )
 cli.later(
     "callrouter.cli.secret",
@@ -111,10 +111,10 @@ cli.later(
 )
 cli.later(
     "callrouter.cli.changing",
-    diff="What the files would change in the running daemon.",
-    reload="Have the files taken up now.",
-    history="Who changed what in the configuration, and when.",
-    rollback="Put the files of before a change back.",
+    diff="Show what the files would change in the running daemon.",
+    reload="Load the configuration files now.",
+    history="Show who changed what in the configuration, and when.",
+    rollback="Restore the files as they were before a change.",
 )
 
 

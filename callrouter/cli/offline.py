@@ -55,7 +55,7 @@ def policies_of_others() -> None:
 # ---------------------------------------------------------------- check
 
 
-@click.command(short_help="Say all that is wrong with the configuration.")
+@click.command(short_help="Check the configuration and list every mistake.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def check(context: click.Context, *, as_json: bool) -> None:

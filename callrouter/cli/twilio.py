@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from callrouter.settings import Settings, TwilioSettings
 
 
-@click.group(cls=Group, short_help="What an account of Twilio needs.")
+@click.group(cls=Group, short_help="Check or set up a Twilio account.")
 def twilio() -> None:
     """Set up a Twilio account."""
 
 
-@twilio.command(short_help="Show what the account needs, or make it so.")
+@twilio.command(short_help="Show what the account needs, or set it up.")
 @click.option("--apply", is_flag=True, help="Make the changes, after asking.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(

@@ -359,7 +359,9 @@ class Writer:
                     at=self._clock.now(), agent="", device="", who="callrouter", via="",
                     what="lost", detail=f"{text} are lost: they {why}",
                 )  # fmt: skip
-                self._add(self._unsaved, journal, [(self._entry(), row)])
+                with self._wake:  # the loop's thread numbers entries too
+                    entry = self._entry()
+                self._add(self._unsaved, journal, [(entry, row)])
 
     def _reply(self) -> None:
         """Answer the pending questions.
