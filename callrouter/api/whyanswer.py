@@ -151,7 +151,8 @@ _LEFT: Final = {
 
 
 def _left(result: str, target: str) -> str:
-    way = f"; sent to {target}" if target else "; sent back the way it came"
+    way = f"sent to {target}" if target else "sent back the way it came"
+    way = "; hung up" if target == "hangup" else f"; {way}"
     return _LEFT.get(result, result) + way
 
 

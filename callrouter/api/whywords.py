@@ -14,12 +14,18 @@ NAMED: Final = 6
 """Names in a row before "and 12 more"."""
 
 
+_TICK: Final = 0.01
+"""Seconds that a timer may be early by: 2.998 s of ringing are 3 s."""
+
+
 def spoken(seconds: float) -> str:
     """Return ``0.4 s``, ``34 s``, ``3 min 10 s``, ``1 h 5 min``."""
     seconds = max(0.0, seconds)
     if seconds < 0.95:
         return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
-    whole = max(1, int(seconds))  # rounded down, as in tables and queue_log: one wait, one figure
+    whole = max(
+        1, int(seconds + _TICK)
+    )  # rounded down, as in tables and queue_log: one wait, one figure
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -25,7 +25,7 @@ MOST_TOLD: Final = 10
 _COLUMNS: Final = (
     Column("Agent"),
     Column("Name", flexible=4, drop=3, least=10),
-    Column("State", flexible=1, least=34),
+    Column("State", flexible=1, least=36),
     Column("For", right=True),
     Column("Today", right=True, drop=1),
     Column("Phones", flexible=2, drop=2, least=12),

@@ -59,7 +59,7 @@ def why_lines(view: Any) -> list[str]:
 
 
 def _head(view: Any) -> str:
-    number = view["caller_number"] or "number withheld"
+    number = view["caller_number"] or "a withheld number"
     who = f"{number} {view['caller_name']}".strip() if view["caller_name"] != number else number
     day = parse(view["entered_at"]).astimezone().strftime("%a %d %b %H:%M:%S")
     result = view["result"]

@@ -19,6 +19,7 @@ from callrouter.cli.client import Client, Refused
 from callrouter.cli.live import asked, json_option, refusals
 from callrouter.cli.offline import policies_of_others, views_of
 from callrouter.cli.options import folder_of, is_elsewhere
+from callrouter.cli.output import tell
 from callrouter.cli.problems import Failed
 from callrouter.cli.words import many
 from callrouter.logs import clean
@@ -34,8 +35,8 @@ NOTHING = "nothing would change"
 
 
 def say(line: str) -> None:
-    """Print a line, safe for a terminal whatever it contains."""
-    click.echo(clean(line))
+    """Print a line, safe for a terminal whatever it contains; on one it is wrapped between words."""
+    tell(line)
 
 
 def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -> None:
@@ -134,7 +135,7 @@ def history(context: click.Context, *, number: int | None, as_json: bool) -> Non
         _json([_view(change) for change in found])
         return
     for change in found:
-        say(_line(change))
+        tell(_line(change), indent=5)
     if not found:
         say("no change has been applied since the daemon was first started")
 
@@ -173,7 +174,7 @@ def _show(view: Mapping[str, Any]) -> None:
     for line in view["changes"] or ["only comments or layout"]:
         say(f"  {line}")
     for line in view["diff"]:
-        say(line)
+        click.echo(clean(line))
 
 
 def _files_diff(past: Past | None, change: Change) -> list[str]:

@@ -121,7 +121,7 @@ def test_a_closed_queue_and_a_call_that_was_ended_are_told_apart() -> None:
     play.call("c1", "q")
     assert play.why("c1")[:2] == [
         "entered q and was not let in: the queue is closed",
-        "left q after 0 s: the queue is closed; sent to hangup",
+        "left q after 0 s: the queue is closed; hung up",
     ]
     play = Told(table(queue("q", "ann")))
     play.call("c1", "q").on(3)
@@ -374,6 +374,14 @@ def test_why_not_skills_and_preference() -> None:
         "q: c1 waits: kept for bob for 20 s more",
     ]
     assert play.why_not("ann", "r")[1] == "r: c2 waits: lacks french 3"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2.998, "3 s"), (2.9, "2 s"), (0.96, "1 s"), (59.995, "1 min"), (0.0, "0 s")],
+)
+def test_a_timer_that_is_early_by_a_blink_is_no_second_less(seconds: float, text: str) -> None:
+    assert spoken(seconds) == text
 
 
 def test_why_not_of_an_agent_in_no_queue() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from callrouter.cli import calltable, layout
+from callrouter.cli import calltable, changing, layout
 from callrouter.cli.layout import Column
 from callrouter.cli.output import paragraph
 from tests.daemon.process import Daemon, Place
@@ -160,3 +160,18 @@ def test_no_word_of_a_usage_is_broken(place: Place, command: str) -> None:
     shown = place.call(command, "--help", env={"COLUMNS": "80"}).stdout
     assert not any(line.rstrip().endswith(("-", "|")) for line in shown.splitlines())
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_diff_and_history_are_wrapped_between_words_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    line = (
+        "support: on_max_wait dialplan:voicemail,support,1 -> dialplan:voicemail,everything-else,1"
+    )
+    changing.say(line)
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert max(map(len, said)) <= 80
+    assert " ".join(" ".join(said).split()) == line
