@@ -10,6 +10,7 @@ import pytest
 
 from callrouter.api import why, whyanswer, whynot
 from callrouter.api.why import Ambiguous, Journal
+from callrouter.api.whywords import spoken
 from callrouter.cli.asking import why_lines, why_not_lines
 from callrouter.model.commands import Decided, Happened, Note, Record
 from callrouter.model.events import (
