@@ -275,7 +275,10 @@ async def test_those_who_begin_to_watch_together_get_one_state_and_every_change(
     assert await asyncio.gather(*watching) == [["state", "before"]] * 4
 
 
-def test_a_user_who_is_let_in_at_the_socket_has_a_rate_of_their_own() -> None:
+def test_a_user_who_is_let_in_at_the_socket_has_a_rate_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sharing, "PER_SECOND", 0.001)  # nothing comes back while this goes on
     rates, token = Rates(), Caller("nora", "agent", agent="nora")
     nora = Caller("nora", "agent", "nora", "nora")
     assert (nora.unlimited, Caller("command line", "admin", "root").unlimited) == (False, True)

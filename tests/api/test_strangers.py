@@ -52,13 +52,12 @@ async def ask(
     writer.write(request + body)
     raw, closed = b"", False
     with suppress(TimeoutError):
-        async with asyncio.timeout(1.0):
-            try:
-                while piece := await reader.read(65536):
-                    raw += piece
-            except ConnectionError:
-                pass
-            closed = True
+        try:
+            while piece := await asyncio.wait_for(reader.read(65536), 1.0):
+                raw += piece
+        except ConnectionError:
+            pass
+        closed = True
     writer.close()
     with suppress(ConnectionError):
         await writer.wait_closed()

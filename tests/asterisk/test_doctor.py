@@ -119,7 +119,7 @@ async def test_what_is_fine_and_what_is_not(install: Install, tmp_path: Path) ->
     assert "✓ PJSIP/1001 (ann, desk)" in said
     assert "- PJSIP/1002 (bob, desk): not registered now" in said
     assert "✗ PJSIP/1999 (cat, desk): no such endpoint" in said
-    assert "check agents.yaml and pjsip.conf" in said
+    assert "check this phone under agents: and in pjsip.conf" in said
 
 
 AGENTS_OF_ALL_KINDS = """

@@ -237,7 +237,7 @@ async def test_what_happens_while_the_link_is_down_is_made_up_for(here: Floor) -
 async def test_a_comparison_in_a_loop_disturbs_nobody(here: Floor) -> None:
     await here.fresh(*staff(4), queues=[queue("support", ["a1", "a2", "a3", "a4"])])
     for n in range(1, 5):
-        here.phone(f"100{n}").behaviour = Answer(after=0.05, talk=1.1)
+        here.phone(f"100{n}").behaviour = Answer(after=0.05, talk=2.0)
     ended = asyncio.Event()
 
     async def compare() -> None:
