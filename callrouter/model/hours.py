@@ -246,6 +246,8 @@ def _day(word: str) -> int:
 
 
 def _times(text: str) -> tuple[int, int]:
+    if text[:3].lower() in DAYS:
+        raise ValueError(f"write a semicolon before '{text}': a comma is between times of one day")
     first, dash, last = text.partition("-")
     if not dash:
         raise ValueError(f"'{text}' is no time span, such as '09:00-17:30'")

@@ -123,6 +123,8 @@ def test_days(text: str, days: tuple[int, ...]) -> None:
         ("09:00-17:00", "days and times"),
         ("mon", "days and times"),
         ("monday 09:00-17:00", "no day"),
+        ("mon-fri 09:00-17:00, sat 10:00-12:00", "write a semicolon before 'sat 10:00-12:00'"),
+        ("mon 09:00-17:00, Tue-Wed 10:00-12:00", "write a semicolon before"),
         ("mon 9-17", "no time of day"),
         ("mon 09:00", "no time span"),
         ("mon 09:00-25:00", "no time of day"),
