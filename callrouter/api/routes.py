@@ -180,9 +180,12 @@ async def status(request: web.Request) -> web.Response:
 def status_view(backend: Backend, caller: Caller) -> Json:
     """Return the state of the daemon, its PBXes and its configuration, and the current totals.
 
-    The locations of its files are for admins only.
+    The locations of its files are for admins only. What the files say of everything is not told to
+    a supervisor who is limited to some queues, as `/api/config/diff` is not.
     """
     config = backend.config
+    told = (config.held, config.problems, config.warnings, config.needs_restart)
+    held, problems, warnings, needs_restart = ((), (), (), ()) if caller.queues else told
     extra = {name: tell() for name, tell in backend.extra.items()}
     if caller.role != "admin":
         extra.pop("history", None)
@@ -206,13 +209,13 @@ def status_view(backend: Backend, caller: Caller) -> Json:
         },
         "config": {
             "state": config.word,
-            "held": list(config.held),
+            "held": list(held),
             "last_good": config.last_good,
             "folder": config.folder if caller.role == "admin" else None,
             "loaded_at": moment(config.loaded_at),
-            "problems": [problem_view(item) for item in config.problems],
-            "warnings": [problem_view(item) for item in config.warnings],
-            "needs_restart": list(config.needs_restart),
+            "problems": [problem_view(item) for item in problems],
+            "warnings": [problem_view(item) for item in warnings],
+            "needs_restart": list(needs_restart),
         },
         **views.counts(backend.floor),
         **extra,

@@ -13,10 +13,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from callrouter.api import slowing
 from callrouter.api.access import PERMISSIONS
+from callrouter.api.backend import ConfigState
 from callrouter.api.live import MOST_PER_TOKEN, REVOKED
 from callrouter.api.openapi import document
 from callrouter.api.tokens import Caller, Tokens
-from callrouter.settings import ApiToken
+from callrouter.settings import ApiToken, Problem
 from tests.api.world import Client, World
 
 NUMBER = "+442079460018"
@@ -236,6 +237,26 @@ async def test_only_admins_see_where_files_are(client: Client) -> None:
     assert seen["config"]["folder"] is None
     seen = await get(client, "admin", "/api/status")
     assert seen["config"]["folder"] == "/etc/callrouter"
+
+
+async def test_a_queues_supervisor_is_not_told_what_the_files_say(
+    client: Client, house: World
+) -> None:
+    mistake = Problem("callrouter.yaml", 3, 1, "the token of alice-app is short")
+    house.backend.config = ConfigState(
+        folder="/etc/callrouter",
+        loaded_at=0.0,
+        problems=(mistake,),
+        warnings=(mistake,),
+        needs_restart=("pbx office: secret changed",),
+    )
+    whole = await get(client, "supervisor", "/api/status")
+    assert whole["config"]["problems"][0]["text"] == mistake.text
+    part = await get(client, "sales", "/api/status")
+    assert part["config"]["state"] == whole["config"]["state"]
+    assert not any(part["config"][k] for k in ("problems", "warnings", "needs_restart", "held"))
+    async with client.ws_connect("/api/live", headers=headers("sales")) as ws:
+        assert "alice-app" not in json.dumps((await ws.receive_json())["status"])
 
 
 # ---------------------------------------------------------------- the live view
