@@ -209,3 +209,22 @@ async def test_the_fallback_rings_all_of_them(here: Floor, soft: Phone) -> None:
     assert here.phone("1001").incoming
     await caller.bye()
     await here.hang_all_up()
+
+
+async def test_a_colleague_picks_up_what_rings_on_several_phones(here: Floor, soft: Phone) -> None:
+    people = [person(f"a{n}", desk(f"a{n}", f"100{n}")) for n in (1, 2)]
+    await here.fresh(*people, queues=[queue("support", FIRST_1, policy=("priority",))])
+    here.phone("1001").behaviour = soft.behaviour = RingOnly()
+    caller = await here.call()
+    rang = [await phone.wait_incoming() for phone in (here.phone("1001"), soft)]
+    colleague = await here.phone("1002").call("*8")
+    await caller.wait_heard("1002")
+    for leg in rang:
+        await leg.wait_ended(2.0)
+    assert here.state("a2") == "on-call"
+    await here.until(lambda: here.free("a1"), 3.0)
+    assert len(here.happened(Happened.CONNECTED)) == 1
+    await asyncio.sleep(1.1)
+    await colleague.bye()
+    await caller.wait_ended(4.0)
+    await here.quiet()

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
+from callrouter.model.table import QueueSpec, ToDialplan
 from tests.asterisk.floor import DIALPLAN, Dialog, Floor, RingOnly, queue, staff, stage
 from tests.asterisk.proxy import proxy
 
@@ -20,6 +21,8 @@ PHONES = """
 exten => 8001,1,Answer()
  same => n,Wait(60)
 exten => 8002,1,Goto(callrouter,sales,1)
+[out]
+exten => s,1,Wait(60)
 """
 
 FEATURES = """
@@ -39,9 +42,9 @@ async def here(install: Install) -> AsyncIterator[Floor]:
         yield made
 
 
-async def talk(here: Floor) -> tuple[Dialog, Dialog]:
+async def talk(here: Floor, sales: QueueSpec | None = None) -> tuple[Dialog, Dialog]:
     """A caller and a1, in a talk that counts; a2's phone in sales will ring on."""
-    queues = [queue("support", ["a1"]), queue("sales", ["a2"], ring_for=60.0)]
+    queues = [queue("support", ["a1"]), sales or queue("sales", ["a2"], ring_for=60.0)]
     await here.fresh(*staff(3), queues=queues)
     here.phone("1002").behaviour = RingOnly()
     caller = await here.call(caller_number="02079460018")
@@ -215,6 +218,33 @@ async def test_an_attended_transfer_in_the_moment_of_the_answer(
     assert here.happened(Happened.ABANDONED) == []
     await caller.bye()
     await other.wait_ended()
+    await here.quiet()
+
+
+@pytest.mark.parametrize("early", [0.008, 0.006, 0.004, 0.002, 0.0])
+async def test_an_attended_transfer_as_the_line_is_told_to_leave(here: Floor, early: float) -> None:
+    """The person who is put into its place leaves as it was to, and is not forgotten in the music."""
+    away = queue(
+        "sales",
+        ["a2"],
+        ring_for=0.5,
+        retry_after=30.0,
+        max_wait=1.0,
+        on_max_wait=ToDialplan("out", "s"),
+    )
+    caller, agent = await talk(here, away)
+    line = await here.phone("1001").call("8002")
+    await here.phone("1002").wait_incoming()
+    await here.until(lambda: len(here.happened(Happened.ENTERED)) == 2)
+    leaves_at = here.happened(Happened.ENTERED)[-1].at + 1.0
+    await here.until(lambda: here.runtime.clock.now() >= leaves_at - early)
+    assert await agent.attended_transfer(line) < 300
+
+    async with asyncio.timeout(3.0):
+        while not any("!out!" in row for row in await here.channels()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert caller.state == "up"
+    await caller.bye()
     await here.quiet()
 
 

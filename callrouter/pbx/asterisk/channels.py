@@ -168,6 +168,12 @@ class Sink(Protocol):
     def unheard(self, uid: str) -> None:
         """A caller is waiting, but the event that announced them was lost."""
 
+    def stepped_in(self, person: str) -> None:
+        """A person has been given the place of a waiting channel and may not stand there yet."""
+
+    def leaves_instead(self, line: str, person: str) -> None:
+        """A person was put into the place of a channel that may just have been told to leave."""
+
     def back(self, uid: str) -> None:
         """A caller is waiting again because no phone answered in the fallback."""
 

@@ -509,6 +509,14 @@ class AsteriskPbx:
         self.drift += 1
         self.resync(f"{uid} waits unheard")
 
+    def stepped_in(self, person: str) -> None:
+        """A person has been given the place of a waiting channel and may not stand there yet."""
+        self.outbox.stepped_in(person)
+
+    def leaves_instead(self, line: str, person: str) -> None:
+        """A person was put into the place of a channel that may just have been told to leave."""
+        self.outbox.leave_instead(line, person)
+
     def back(self, uid: str) -> None:
         """A caller has come back from the fallback because no phone answered."""
         self._returned.add(self.mirror.call_id(uid))

@@ -445,7 +445,15 @@ class Mirror:
         leg = self.leg(message.get("Offer"), message.get("Device"))
         if leg is None or leg.up:
             return None
-        del self.legs[leg.uid]
+        if leg.fork is not None:
+            # No event tells which of the endpoint's phones the call was taken from. All of them stop.
+            fork = leg.fork
+            leg = LegChannel("", leg.offer, leg.device, agent=leg.agent, call=leg.call)
+            fork.add(leg)
+            if message.get("UserEvent") == "CallrouterAccepted":
+                fork.taken = leg  # the core connects as soon as it hears of the move
+        else:
+            del self.legs[leg.uid]
         leg.gone = None
         leg.uid, leg.channel = message.get("Uniqueid"), message.get("Channel")
         self.legs[leg.uid] = leg
@@ -464,7 +472,9 @@ class Mirror:
             taken = found.fork.taken if found.fork is not None else None
             return taken or found
         same = (leg for leg in self.legs.values() if (leg.offer, leg.device) == (offer, device))
-        return next(same, None)
+        found = next(same, None)
+        taken = found.fork.taken if found is not None and found.fork is not None else None
+        return taken or found
 
     def _leg_said(self, leg: LegChannel, name: str, message: AmiMessage) -> None:
         leg.up = True

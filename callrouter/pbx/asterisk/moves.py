@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from callrouter.pbx.asterisk import orders, words
@@ -36,6 +37,10 @@ ANSWER_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 An answer may be lost. The query is repeated after each timeout except the last.
 """
+
+
+COMES_WITHIN = 0.5
+"""Seconds within which a channel that is put into another one's place has come there."""
 
 
 def _nothing() -> None:
@@ -82,6 +87,12 @@ class Moves:
     ) -> None:
         self._write = write
         self._complain = complain
+        self._coming: set[str] = set()
+
+    def comes(self, uid: str) -> None:
+        """A channel is about to come into our part of the dialplan: Asterisk tells so before it does it."""
+        self._coming.add(uid)
+        asyncio.get_running_loop().call_later(COMES_WITHIN, self._coming.discard, uid)
 
     def begin(self, move: Move) -> Step:
         """The first step of a move: query where the channel is."""
@@ -115,8 +126,15 @@ class Moves:
             self._write([(move.redirect, move.told)])
             if move.until_out_of:
                 asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look_again, move)
+        elif move.redirect["Channel"] in self._coming:
+            again = partial(self._again, move)
+            asyncio.get_running_loop().call_later(ANSWER_WITHIN[0], again)
         else:
             move.moved_away()
+
+    def _again(self, move: Move) -> None:
+        if move.wanted():
+            self._write([self.begin(move)])
 
     def _look_again(self, move: Move) -> None:
         if move.wanted():

@@ -87,6 +87,8 @@ class Outbox:
         """
         self.connecting: Callable[[Caller], None] = lambda _: None
         """Called for each caller who is being connected."""
+        self._leaving: dict[str, tuple[str, Leave]] = {}
+        """Callers who were told to leave within the last second, by channel, with their queue."""
         self._moves = moves.Moves(self.write, self.complain)
         self._complained: dict[str, float] = {}
         self._later: list[Step] = []
@@ -156,8 +158,7 @@ class Outbox:
                 # now on is no news for the core, which has finished with the call.
                 mirror.moved.add(uid)
                 caller = mirror.callers.pop(uid, None)
-                queue = caller.queue if caller else "unknown"
-                yield from self.leave(uid, queue, command)
+                yield from self.leave(uid, caller.queue if caller else "unknown", command)
 
     def _stop(self, command: StopRing) -> Iterator[Step]:
         uid = words.leg_id(command.offer, command.device)
@@ -350,6 +351,10 @@ class Outbox:
 
     def leave(self, uid: str, queue: str, command: Leave) -> Iterator[Step]:
         """Let a caller leave, unless another program has moved them already."""
+        if command.result is not Result.ANSWERED:
+            self._leaving[uid] = queue, command
+            loop = asyncio.get_running_loop()
+            loop.call_later(moves.LOOK_AGAIN, self._leaving.pop, uid, None)
         *before, redirect = orders.leave(uid, queue, command)
         for action in before:
             yield action, None
@@ -363,6 +368,17 @@ class Outbox:
                 until_out_of=words.IN_LINE if waits else frozenset(),
             )
         )
+
+    def stepped_in(self, person: str) -> None:
+        """A person has been given the place of a waiting channel and may not stand there yet."""
+        self._moves.comes(person)
+
+    def leave_instead(self, line: str, person: str) -> None:
+        """A person has the place of a channel. If that was just told to leave, they leave as it was to."""
+        queue, command = self._leaving.pop(line, ("", None))
+        if command is not None:
+            self.stepped_in(person)
+            self.write([*self.leave(person, queue, command)])
 
     # ------------------------------------------------------------ writing
 

@@ -56,14 +56,15 @@ class TakenPlaces:
         if person and waiting is not None and self._has_a_place(waiting, in_line=in_line):
             # An agent may have accepted in this very moment: then the connect goes on with who is there now.
             self._moves_in(waiting, person, legs)
+            self._sink.stepped_in(person)
             waiting.channel = message.get("TransfereeChannel")
         else:
             # The event does not always name the Local channel, but it always names the bridge.
             bridge = message.get("DestBridgeUniqueid")
             waiting = next((one for one in self._callers().values() if one.near_in == bridge), None)
             if person and not bridge and in_line and line not in self._callers():
-                # The line was on its way out of the queue, and who has its place stands in the music.
-                self._sink.unheard(person)
+                # The line was on its way out of the queue, and so is the person who has its place now.
+                self._sink.leaves_instead(line, person)
             if waiting is None or not bridge or not person:
                 return
             waiting.person = person
