@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-# Tests on a virtual clock, which use the processor; those that wait for real time come after them.
+# Tests on a virtual clock, which use the processor, two files at a time; those that mostly wait for real time come
+# after them, three at a time.
 PURE := $(wildcard tests/core tests/settings tests/simulated tests/api tests/model tests/mobiles tests/twilio)
 
 .PHONY: demo test bench soak chaos chaos-short fuzz lint types layers unit asterisk lock sbom clean
@@ -26,7 +27,7 @@ test: $(STAMP)
 	@$(BIN)/python -m tests.interpreters
 	@echo "— tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE) -m "not load" --cov --cov-report= $(PYTEST)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" \
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(PURE:%=--ignore=%) -m "not load and not chaos" \
 	  --cov --cov-append --cov-report=term:skip-covered $(PYTEST)
 	@echo "— a busy floor, measured"
 	@$(BIN)/python -m pytest -m load -s --no-header
