@@ -8,7 +8,7 @@ from callrouter.demo import folder as files
 from callrouter.settings import AsteriskSettings, SimulatedSettings, load
 
 
-@pytest.mark.parametrize("manager", [files.Manager(16001, "s3cret"), None])
+@pytest.mark.parametrize("manager", [files.Manager(16001, "Vq8-kT2x-9fLw-Zr4m"), None])
 def test_the_folder_is_a_good_configuration(tmp_path: Path, manager: files.Manager | None) -> None:
     place = tmp_path / "demo"
     files.write(place, manager, files.free_port())
