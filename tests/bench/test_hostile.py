@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+
+import pytest
 
 from bench.hostile import Side, report
-from bench.hostileclients import CLIENTS, READER, SUPERVISOR, attack, watch
+from bench.hostileclients import CLIENTS, READER, SUPERVISOR, attack, head, say, watch
 from bench.versus import results
 from callrouter.api.app import make_app
 from callrouter.api.live import Live
 from callrouter.api.tokens import Tokens
 from callrouter.settings import ApiToken
 from tests.api.served import Served
-from tests.noise import noise
 from tests.twilio.test_http import place
 
 
-async def a_while(until: asyncio.Event) -> None:
-    """Two seconds in which the machine does not stand still."""
-    still = noise()
+async def looked_after(port: int, until: asyncio.Event) -> None:
+    """Two seconds of it, and four answers in the midst of it, however long they take in one process with forty.
+
+    Where connections are scarce, one that was asked for health may be closed instead.
+    """
     await asyncio.sleep(2.0)
-    await asyncio.sleep(min(20.0, noise(still)))
+    answered = 0
+    while answered < 4:
+        with suppress(OSError, TimeoutError):
+            answer = await say(port, head("GET /healthz", "Connection: close"))
+            answered += answer in {"200", "503"}
+        await asyncio.sleep(0.05)
     until.set()
 
 
+@pytest.mark.timeout(180)
 async def test_forty_of_them_change_nothing_and_stop_nothing() -> None:
     assert sum(count for _, count in CLIENTS) == 40
     tokens = (
@@ -37,9 +47,11 @@ async def test_forty_of_them_change_nothing_and_stop_nothing() -> None:
             until = asyncio.Event()
             assert server.port is not None
             seen, took, _ = await asyncio.gather(
-                attack(server.port, until), watch(server.port, until), a_while(until)
+                attack(server.port, until),
+                watch(server.port, until),
+                looked_after(server.port, until),
             )
-        assert len(took) > 3
+        assert took
         assert sum(seen.values()) > 40
         assert not [what for what in seen if what.endswith((" 500", " 502", ": "))], seen
         assert not [what for what in seen if what.startswith(("forged", "wrong")) and "200" in what]
