@@ -186,7 +186,7 @@ async def test_who_joins_or_leaves_a_queue_by_a_reload(here: Floor) -> None:
 
 
 async def test_a_crowd_at_once_loses_no_line(here: Floor) -> None:
-    people = [*staff(1), *(person(f"x{n}", desk(f"x{n}", "1003")) for n in range(700))]
+    people = [*staff(1), *(person(f"x{n}", desk(f"x{n}", "1003")) for n in range(260))]
     rules = queue("support", [agent.id for agent in people], on_nobody=KeepWaiting())
     await here.fresh(*people, queues=[rules])
     before = len(here.queue_log())
