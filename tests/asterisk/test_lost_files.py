@@ -53,8 +53,10 @@ async def said(here: Here, text: str) -> None:
 async def test_callers_of_a_cut_file_wait_on_and_are_served(asterisk: Lab) -> None:
     async with daemon(asterisk, AGENTS, QUEUES) as here:
         asterisk["1001"].behaviour = RingOnly()
-        callers = [await here.call(name) for name in ("support", "sales", "front")]
-        await until(here, ["support", "sales", "front"])
+        callers, names = [], ["support", "sales", "front"]
+        for number, name in enumerate(names, 1):  # one is in line before the next one comes
+            callers.append(await here.call(name))
+            await until(here, names[:number])
         path = here.router.config / "queues.yaml"
         path.write_text("".join(QUEUES.splitlines(keepends=True)[:2]))
         await said(here, "configuration held back: queue sales is gone, and 1 caller is in it")
