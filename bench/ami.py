@@ -25,12 +25,12 @@ from collections.abc import Callable
 from typing import cast
 
 from callrouter.model.commands import Ring
-from callrouter.pbx.asterisk import orders, words
-from callrouter.pbx.asterisk.account import AmiTiming
-from callrouter.pbx.asterisk.link import Link
-from callrouter.pbx.asterisk.mirror import Mirror
-from callrouter.pbx.asterisk.pending import AmiStats
-from callrouter.pbx.asterisk.wire import AmiMessage, parse
+from callrouter.pbx.asterisk import actions, contract
+from callrouter.pbx.asterisk.ami.connection import Link
+from callrouter.pbx.asterisk.ami.messages import AmiMessage, parse
+from callrouter.pbx.asterisk.ami.options import AmiTiming
+from callrouter.pbx.asterisk.ami.replies import AmiStats
+from callrouter.pbx.asterisk.tracker import Mirror
 
 EVENTS = 20_000
 PIECE = 65_536
@@ -100,7 +100,7 @@ def least(work: Callable[[], None], count: int, rounds: int) -> float:
 
 
 def receiving(stream: bytes, on_event: Callable[[AmiMessage], None]) -> Callable[[], None]:
-    link = connect(on_event, words.EVENTS)
+    link = connect(on_event, contract.EVENTS)
     pieces = [stream[at : at + PIECE] for at in range(0, len(stream), PIECE)]
 
     def work() -> None:
@@ -136,7 +136,7 @@ def sending(count: int) -> Callable[[], None]:
 
     def work() -> None:
         for n in range(0, count, 10):
-            link.submit([orders.originate(ring, "") for ring in rings[n : n + 10]], 5.0)
+            link.submit([actions.originate(ring, "") for ring in rings[n : n + 10]], 5.0)
         for pending in list(link._answers.open.values()):
             pending.timer.cancel()
         link._answers.open.clear()
@@ -176,12 +176,12 @@ async def there_and_back(rounds: int) -> tuple[list[float], float]:
     link: Link
 
     def answer(message: AmiMessage) -> None:
-        link.submit([orders.setvar(message.get("Uniqueid"), "CALLROUTER_CALL", "x")], 5.0)
+        link.submit([actions.setvar(message.get("Uniqueid"), "CALLROUTER_CALL", "x")], 5.0)
 
     def protocol() -> Link:
         nonlocal link
         link = Link(
-            wanted=words.EVENTS,
+            wanted=contract.EVENTS,
             stats=AmiStats(),
             on_event=answer,
             on_lost=lambda _why, _live: lost.set_result(None),

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from callrouter.api.why import Journal
+from callrouter.api.explain.decision_journal import Journal
 from callrouter.core.router import Router
 from callrouter.model.commands import Decided, Note, Record, Ring, StopRing
 from callrouter.model.events import (
@@ -23,7 +23,7 @@ from callrouter.model.events import (
     SignedIn,
     TimePassed,
 )
-from callrouter.model.table import AgentSpec, DeviceSpec, MemberSpec, QueueSpec, Table
+from callrouter.model.routing_table import AgentSpec, DeviceSpec, MemberSpec, QueueSpec, Table
 
 PBX = "office"
 WRAP_UP = 10.0

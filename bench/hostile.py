@@ -30,7 +30,7 @@ from bench.versus.results import Results, Spread, spread
 from bench.versus.stage import Size, Stage, stage
 from bench.versus.systems import System, settled
 from callrouter.demo.child import Daemon
-from callrouter.demo.folder import free_port
+from callrouter.demo.demo_config import free_port
 from callrouter.lab import find_asterisk
 
 TWILIO = (

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from callrouter import shipped
+from callrouter import resources
 from callrouter.lab import Asterisk, find_asterisk
 
 _AWAY = 3.0
@@ -157,7 +157,7 @@ async def real(
     loop = asyncio.get_running_loop()
     out, sink = await loop.create_datagram_endpoint(Sink, local_addr=("127.0.0.1", 0))
     port = out.get_extra_info("sockname")[1]
-    parts = shipped.folder("dialplan")
+    parts = resources.folder("dialplan")
     dialplan = (parts / "extensions_callrouter.conf").read_text() + (
         "\n[bench-caller]\nexten => s,1,Answer()\n same => n,Wait(3600)\n"
     )

@@ -20,12 +20,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from callrouter.api.tokens import Tokens
-from callrouter.api.why import Journal
+from callrouter.api.access.tokens import Tokens
+from callrouter.api.explain.decision_journal import Journal
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
-from callrouter.daemon.config import Configuration
-from callrouter.daemon.lastgood import Start
+from callrouter.daemon.last_good import Start
+from callrouter.daemon.live_config import Configuration
 from callrouter.model.commands import Record
 from callrouter.model.events import (
     CallArrived,
@@ -37,7 +37,7 @@ from callrouter.model.events import (
 from callrouter.pbx.base import PbxHealth
 from callrouter.runtime import Runtime
 from callrouter.settings import load
-from callrouter.settings.past import take
+from callrouter.settings.config_history import take
 
 BEAT = 0.001
 WAITING = 100

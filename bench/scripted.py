@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
-from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk import contract
 
 USER = "callrouter"
 SECRET = "change-me"
@@ -96,7 +96,7 @@ class Exchange:
                 "CALLROUTER_QUEUE": queue,
                 "CALLROUTER_ENTERED": f"{entered + n * 0.1:.3f}",
             }
-            names = (*words.CALL_VARIABLES, *words.LEG_VARIABLES)
+            names = (*contract.CALL_VARIABLES, *contract.LEG_VARIABLES)
             yield text(
                 "Event: Status",
                 "ActionID: %s",
@@ -151,7 +151,7 @@ class Exchange:
             case "Ping":
                 return text(*ok, "Ping: Pong", f"Timestamp: {time.time():.6f}")
             case "ListCommands":
-                return text(*ok, *(f"{name}: does it" for name in (*words.NEEDS, "Getvar")))
+                return text(*ok, *(f"{name}: does it" for name in (*contract.NEEDS, "Getvar")))
             case "Getvar":
                 return text(*ok, f"Variable: {action.get('variable')}", "Value: 1")
             case "Originate":

@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from callrouter.api.why import Journal
-from callrouter.core import calls, legs, matching
+from callrouter.api.explain.decision_journal import Journal
+from callrouter.core import calls, matching, ringing
 from callrouter.core.router import Router
 from callrouter.core.state import Floor
 from callrouter.model.commands import Connect, Decided, Happened, Note, Record, Ring
@@ -37,7 +37,14 @@ from callrouter.model.events import (
     PbxSnapshot,
     Reached,
 )
-from callrouter.model.table import AgentSpec, DeviceSpec, MemberSpec, QueueSpec, SignIn, Table
+from callrouter.model.routing_table import (
+    AgentSpec,
+    DeviceSpec,
+    MemberSpec,
+    QueueSpec,
+    SignIn,
+    Table,
+)
 
 AGENTS, QUEUES, TURNS = 200, 10, 41
 
@@ -119,7 +126,7 @@ class Site:
 
 def emit_nothing(floor: Any, call: Any, agent: Any, *_: Any) -> bool:
     """`matching._place` without its decision."""
-    offer = legs.place(floor, call, call.queue.members[agent.id])
+    offer = ringing.place(floor, call, call.queue.members[agent.id])
     if matching.wanted(call) <= 0:
         calls.leave_lane(call)
     return offer is not None

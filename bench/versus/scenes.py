@@ -14,7 +14,7 @@ from bench.versus.results import Effort, Results
 from bench.versus.stage import Stage
 from bench.versus.systems import System, cpu_seconds
 from callrouter.lab import Answer, CallEndedError, Dialog, Phone, RingOnly
-from callrouter.lab.record import Record
+from callrouter.lab.call_record import Record
 
 _SOON = 5.0
 """Seconds within which an awaited event must happen; otherwise it counts as missing."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.versus.work import ANSWER_AFTER, Call, call_of, number_of
-from callrouter import shipped
+from callrouter import resources
 from callrouter.lab import (
     Answer,
     Asterisk,
@@ -165,7 +165,7 @@ async def _hang_up(phones: Iterable[Phone]) -> None:
 async def stage(install: Install, size: Size) -> AsyncIterator[Stage]:
     """Start Asterisk and the phones, and stop all of it at the end."""
     secret = secrets.token_hex(8)
-    ours = shipped.folder("dialplan")
+    ours = resources.folder("dialplan")
     manager = (ours / "manager_callrouter.conf").read_text()
     with tempfile.TemporaryDirectory(prefix="cr-bench-") as place:
         asterisk = await Asterisk.start(

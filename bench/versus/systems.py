@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.versus.stage import Stage
 from callrouter.demo.child import Daemon
-from callrouter.demo.folder import free_port
+from callrouter.demo.demo_config import free_port
 
 _READY_S = 15.0
 _LOOK_EVERY_S = 0.5

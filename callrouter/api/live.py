@@ -9,16 +9,16 @@ from typing import Final
 from aiohttp import WSCloseCode, web
 
 from callrouter.api import views
-from callrouter.api.access import Sight, sight
-from callrouter.api.auth import CALLER, FLOOR
-from callrouter.api.backend import Backend
-from callrouter.api.livefilter import shown
-from callrouter.api.origins import check_origin
-from callrouter.api.problems import ApiProblem
-from callrouter.api.records import Json, moment, named, seconds
-from callrouter.api.routes import BACKEND, SLICE, encode, encode_list, status_view
-from callrouter.api.sharing import LISTS, RATES
-from callrouter.api.tokens import Caller, Tokens
+from callrouter.api.access.auth import CALLER, FLOOR
+from callrouter.api.access.origins import check_origin
+from callrouter.api.access.permissions import Sight, sight
+from callrouter.api.access.tokens import Caller, Tokens
+from callrouter.api.context import Backend
+from callrouter.api.live_filter import shown
+from callrouter.api.notice_text import Json, moment, named, seconds
+from callrouter.api.problem_json import ApiProblem
+from callrouter.api.routes.floor_routes import BACKEND, SLICE, encode, encode_list, status_view
+from callrouter.api.shared_answers import LISTS, RATES
 from callrouter.model.commands import Decided, Note, Told
 from callrouter.transports import cut
 

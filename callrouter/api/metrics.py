@@ -19,11 +19,11 @@ from prometheus_client.registry import Collector
 
 from callrouter import __version__
 from callrouter.api import views
-from callrouter.api.counts import MISTAKES, WAITS, Counts
-from callrouter.api.sharing import LISTS
+from callrouter.api.notice_counts import MISTAKES, WAITS, Counts
+from callrouter.api.shared_answers import LISTS
 
 if TYPE_CHECKING:
-    from callrouter.api.backend import Backend
+    from callrouter.api.context import Backend
 
 
 class Metrics:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from callrouter import __version__
-from callrouter.api.access import PERMISSIONS
+from callrouter.api.access.permissions import PERMISSIONS
 from callrouter.model.events import TalkWish
 
 Json = dict[str, Any]

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from callrouter.api.access import EVERYTHING, Sight
-from callrouter.api.history import Day, History, Story
-from callrouter.api.records import Json, moment, named, seconds
-from callrouter.core import agents, wishes
+from callrouter.api.access.permissions import EVERYTHING, Sight
+from callrouter.api.call_history import Day, History, Story
+from callrouter.api.notice_text import Json, moment, named, seconds
+from callrouter.core import agents, requested_state
 from callrouter.core.calls import position
 from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Offer, Queue
 from callrouter.logs import mask
 from callrouter.model.events import Reached
-from callrouter.model.table import DeviceSpec, PauseSpec
+from callrouter.model.routing_table import DeviceSpec, PauseSpec
 
 _NEAREST = (Reached.IDLE, Reached.IN_USE, Reached.BUSY, Reached.UNREACHABLE)
 """If several PBXes report different states of a phone, the first of these wins."""
@@ -63,7 +63,7 @@ def agent_view(floor: Floor, agent: Agent, now: float) -> Json:
 def _until(floor: Floor, agent: Agent) -> Json:
     """Return when the pause or wrap-up ends by itself, and what follows."""
     if agent.pause is not None:
-        ends = wishes.pause_ends(floor, agent)
+        ends = requested_state.pause_ends(floor, agent)
         then = floor.table.pauses[agent.pause].then.value if ends is not None else None
         return {"until": moment(ends), "then": then}
     return {"until": moment(agent.wrap_until), "then": "ready" if agent.wrap_until else None}

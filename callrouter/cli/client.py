@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from callrouter.api import control
-from callrouter.cli.problems import Failed
-from callrouter.cli.remote import Remote
-from callrouter.cli.suggest import meant
+from callrouter.api import control_socket
+from callrouter.cli.failures import Failed
+from callrouter.cli.remote_daemon import Remote
+from callrouter.cli.suggestions import meant
 
 ANSWER_WITHIN = 10.0
 """Seconds for the daemon to answer."""
@@ -63,8 +63,8 @@ class Here:
             Failed: it is not running, or we have no access (exit status 3).
         """
         try:
-            found = control.find(self.folder, self.environ)
-        except control.ControlError as error:
+            found = control_socket.find(self.folder, self.environ)
+        except control_socket.ControlError as error:
             raise Failed(3, str(error)) from error
         if found is None:
             raise Failed(

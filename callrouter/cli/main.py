@@ -9,9 +9,9 @@ import sys
 import click
 
 from callrouter import __version__
-from callrouter.cli.lazily import Lazily
+from callrouter.cli.failures import Failed
+from callrouter.cli.lazy_group import Lazily
 from callrouter.cli.options import Given, folder_of
-from callrouter.cli.problems import Failed
 
 
 @click.group(
@@ -73,44 +73,46 @@ def demo(
 
     Ctrl-C ends it and leaves nothing behind. It needs no configuration.
     """
-    from callrouter.demo.main import run as play  # noqa: PLC0415 - only here
+    from callrouter.demo.command import run as play  # noqa: PLC0415 - only here
 
     context.exit(play(calls=calls, seconds=seconds, simulated=simulated))
 
 
 cli.later(
-    "callrouter.cli.offline",
+    "callrouter.cli.commands.check",
     check="Check the configuration and list every mistake.",
     dialplan="Write the files that Asterisk includes.",
 )
-cli.later("callrouter.cli.init", init="Make a configuration folder with sample files.")
-cli.later("callrouter.cli.doctor", doctor="Check this machine and each PBX for what is needed.")
-cli.later("callrouter.cli.twilio", twilio="Check or set up a Twilio account.")
+cli.later("callrouter.cli.commands.init", init="Make a configuration folder with sample files.")
 cli.later(
-    "callrouter.cli.live",
+    "callrouter.cli.commands.doctor", doctor="Check this machine and each PBX for what is needed."
+)
+cli.later("callrouter.cli.commands.twilio", twilio="Check or set up a Twilio account.")
+cli.later(
+    "callrouter.cli.commands.query",
     status="Show the daemon's state.",
     queues="Show the queues and who is waiting.",
     agents="Show the agents and what they are doing.",
     calls="Show current calls.",
     agent="Show an agent, or change their state.",
 )
-cli.later("callrouter.cli.call", call="Hold, transfer or end a call.")
+cli.later("callrouter.cli.commands.call", call="Hold, transfer or end a call.")
 cli.later(
-    "callrouter.cli.asking",
+    "callrouter.cli.commands.explain",
     why="Explain why a call went where it went.",
     why_not="Explain why an agent is not being offered calls.",
 )
 cli.later(
-    "callrouter.cli.secret",
+    "callrouter.cli.commands.secret",
     passwd="Make the hash for a PIN or a password.",  # noqa: S106 - a command
     token="Make a token for the HTTP API.",  # noqa: S106 - a command
 )
 cli.later(
-    "callrouter.cli.device",
+    "callrouter.cli.commands.device",
     device="An agent's phones: list, add, verify, on, off, change, remove.",
 )
 cli.later(
-    "callrouter.cli.changing",
+    "callrouter.cli.commands.change",
     diff="Show what the files would change in the running daemon.",
     reload="Load the configuration files now.",
     history="Show who changed what in the configuration, and when.",

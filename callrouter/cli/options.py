@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from callrouter.cli import folders
+from callrouter.cli import config_folder
 
 VALUED: Final = ("--config", "--url", "--token")
 """Options of the program itself. They may be before or after the command."""
@@ -67,7 +67,7 @@ def folder_of(context: click.Context) -> Path:
         raise click.UsageError(
             f"--url is for commands that ask a running daemon; {name} works on this machine's files"
         )
-    return folders.choose(given.config, os.environ)
+    return config_folder.choose(given.config, os.environ)
 
 
 def is_elsewhere(context: click.Context) -> bool:

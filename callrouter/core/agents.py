@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from callrouter.core.state import Agent, AgentState, Floor, OfferState
 from callrouter.model.events import Reached
-from callrouter.model.table import DeviceSpec
+from callrouter.model.routing_table import DeviceSpec
 
 if TYPE_CHECKING:
-    from callrouter.core.lanes import Lane
+    from callrouter.core.index.lanes import Lane
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _ON_CALL: Final = AgentState.ON_CALL

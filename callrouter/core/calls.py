@@ -8,19 +8,19 @@ from typing import Final
 
 from callrouter.core import (
     agents,
-    announcing,
-    calendar,
+    announcements,
+    clock_changes,
     devices,
-    entrances,
-    legs,
-    rules,
-    waiting,
-    wishes,
+    eligibility,
+    entry_checks,
+    entry_rules,
+    requested_state,
+    ringing,
 )
 from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
 from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, StopReason
 from callrouter.model.events import CallArrived, CallerEnd, CallMoved, TransferKind
-from callrouter.model.table import HangUp, KeepWaiting, Rule, Target, ToDialplan, ToQueue
+from callrouter.model.routing_table import HangUp, KeepWaiting, Rule, Target, ToDialplan, ToQueue
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _WAITING: Final = CallState.WAITING
@@ -64,19 +64,19 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     if event.call in floor.calls:
         floor.note(f"call {event.call} arrived again and is known already")
         return
-    event = entrances.under_new_names(floor, event)
+    event = entry_checks.under_new_names(floor, event)
     as_written = event.caller_number
-    event = rules.in_one_form(event, floor.table.numbering)
+    event = entry_rules.in_one_form(event, floor.table.numbering)
     rule = None
     if floor.table.rules:
-        event, rule = rules.apply(
+        event, rule = entry_rules.apply(
             floor.table, event, floor.now, partial(_waiting_in, floor), found=found
         )
     if not found:
-        event = entrances.checked(floor, event)
+        event = entry_checks.checked(floor, event)
     queue = floor.queues.get(event.queue)
     if queue is None or (queue.gone and not found):
-        entrances.no_queue(floor, event)
+        entry_checks.no_queue(floor, event)
         floor.order(Leave(pbx=event.pbx, call=event.call, result=Result.CLOSED))
         return
     entered_at = floor.now if event.entered_at is None else min(event.entered_at, floor.now)
@@ -191,9 +191,9 @@ def in_line(floor: Floor, call: Call) -> None:
     call.state = _WAITING
     call.queue.waiting.add(call)
     limit_wait(floor, call)
-    waiting.open_up(floor, call)
-    waiting.prefer(floor, call)
-    announcing.arm(floor, call)
+    eligibility.open_up(floor, call)
+    eligibility.prefer(floor, call)
+    announcements.arm(floor, call)
     floor.hungry[call.id] = call
 
 
@@ -217,7 +217,7 @@ def out_of_line(floor: Floor, call: Call) -> None:
     call.queue.waiting.discard(call)
     leave_lane(call)
     floor.hungry.pop(call.id, None)
-    announcing.line_left(call.queue)
+    announcements.line_left(call.queue)
     timers = floor.timers
     timers.wait.cancel(call.id)
     timers.retry.cancel(call.id)
@@ -320,7 +320,7 @@ def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
     place = position(call)
     stop_offers(floor, call, StopReason.CALLER_GONE, "caller gone")
     if call.winner is not None:
-        legs.close(floor, call.winner, StopReason.CALLER_GONE, "caller gone")
+        ringing.close(floor, call.winner, StopReason.CALLER_GONE, "caller gone")
     kind = Happened.TAKEN if how is CallerEnd.TAKEN else Happened.ABANDONED
     floor.record(
         kind,
@@ -333,7 +333,7 @@ def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
 def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: str) -> None:
     """Stop every phone that rings for this call."""
     for offer in list(call.offers.values()):
-        legs.close(floor, offer, why, outcome)
+        ringing.close(floor, offer, why, outcome)
 
 
 def forget(floor: Floor, call: Call) -> None:
@@ -354,7 +354,7 @@ def connect(floor: Floor, offer: Offer) -> None:
     """The agent accepted: connect the two and stop all other phones."""
     call, leg = offer.call, offer.winner
     assert leg is not None  # noqa: S101 - just set by the calling function
-    announcing.taken(floor, call.queue)
+    announcements.taken(floor, call.queue)
     out_of_line(floor, call)
     call.state = _CONNECTING
     call.winner = offer
@@ -363,7 +363,7 @@ def connect(floor: Floor, offer: Offer) -> None:
     floor.timers.connect.set(call.id, floor.present + CONNECT_WITHIN)
     for other in offer.legs.values():
         if other is not leg:
-            legs.stop(floor, offer, other, _ELSEWHERE)
+            ringing.stop(floor, offer, other, _ELSEWHERE)
     stop_offers(floor, call, _ELSEWHERE, "lost")
 
 
@@ -401,7 +401,7 @@ def back_in_line(
       blame: the agent who had the call becomes the last choice.
       hold: send the caller back to the waiting room. False if they are already there.
     """
-    legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
+    ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
     offer, call.winner = call.winner, None
     if call.connected_at is not None:
         call.queued_at += floor.now - call.connected_at
@@ -413,7 +413,7 @@ def back_in_line(
         if blame:
             call.tried[offer.agent.id] = None
             call.failed_at = floor.now
-        legs.close(floor, offer, StopReason.WITHDRAWN, why)
+        ringing.close(floor, offer, StopReason.WITHDRAWN, why)
     call.queue = floor.queues.get(call.queue.id, call.queue)
     if hold:
         floor.order(Hold(pbx=call.pbx, call=call.id))
@@ -430,7 +430,7 @@ def _count_answered(offer: Offer, one: int) -> None:
 def completed(floor: Floor, call: Call, by: str) -> None:
     """The conversation ended. `by` says which side hung up first: ``agent`` or ``caller``."""
     offer = call.winner
-    legs.drop_consultation(floor, call, StopReason.CALLER_GONE)
+    ringing.drop_consultation(floor, call, StopReason.CALLER_GONE)
     since = call.connected_at if call.connected_at is not None else floor.now
     floor.record(
         _COMPLETED,
@@ -450,7 +450,7 @@ def end_conversation(floor: Floor, call: Call, by: str) -> None:
     if offer is None or call.pbx not in floor.up:
         floor.note(f"call {call.id} can't be ended now")
         return
-    legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
+    ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
     since = call.connected_at if call.connected_at is not None else floor.now
     times = (since - call.queued_at, floor.now - since, call.origin_position)
     floor.record(
@@ -461,13 +461,13 @@ def end_conversation(floor: Floor, call: Call, by: str) -> None:
         detail=("supervisor", *times, by),
     )
     floor.order(Leave(pbx=call.pbx, call=call.id, result=_ANSWERED, target=HangUp()))
-    legs.release(floor, offer)
+    ringing.release(floor, offer)
     forget(floor, call)
 
 
 def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
     """The agent transferred the caller. The agent's own leg ends by itself."""
-    legs.drop_consultation(floor, call, StopReason.WITHDRAWN)
+    ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
     record_transfer(floor, call, kind, to)
     forget(floor, call)
 
@@ -515,15 +515,15 @@ def talk_over(floor: Floor, offer: Offer) -> None:
     if offer.talked_since is not None:
         agent.talk += floor.now - offer.talked_since
         offer.member.talk += floor.now - offer.talked_since
-        calendar.worked(floor, agent, offer.talked_since)
+        clock_changes.worked(floor, agent, offer.talked_since)
         if agent.strikes and offer.winner and floor.now - offer.talked_since >= SOON:
             devices.proved(floor, offer.winner.device)
     offer.talked_since = None
     queue = offer.member.queue  # the call may have moved on to another queue since
     if not offer.consult:
-        waiting.remember(floor, queue, offer.call.caller_number, agent.id)
-    wishes.start_wrap_up(floor, agent, offer.call, queue, floor.now)
-    legs.finish(floor, offer)
+        eligibility.remember(floor, queue, offer.call.caller_number, agent.id)
+    requested_state.start_wrap_up(floor, agent, offer.call, queue, floor.now)
+    ringing.finish(floor, offer)
 
 
 # ---------------------------------------------------------------- a supervisor takes a hand

@@ -1,146 +1,188 @@
-"""What happens when each kind of deadline expires."""
+"""Deadlines, each under a key. Setting a key again replaces its deadline: no duplicates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-from callrouter.core import (
-    announcing,
-    calendar,
-    calls,
-    devices,
-    failing,
-    legs,
-    offers,
-    reload,
-    waiting,
-    wishes,
-)
-from callrouter.core.state import Call, Floor, Offer
-from callrouter.core.timers import Key, Timer
-from callrouter.model.events import ConnectFault
+from enum import IntEnum
+from heapq import heapify, heappop, heappush
+from typing import Final, NamedTuple, TypeAlias
 
 
-def strike(floor: Floor, key: Key) -> None:
-    """Handle an expired deadline. It means nothing if its call or offer is over."""
-    kind = key.kind
-    if kind in OF_CALLS:
-        call = floor.calls.get(key.id)
-        if call is not None:
-            OF_CALLS[kind](floor, call)
-    elif kind in OF_OFFERS:
-        offer = floor.offers.get(key.id)
-        if offer is not None:
-            OF_OFFERS[kind](floor, offer, key.device)
-    else:
-        OTHERS[kind](floor, key)
+class Timer(IntEnum):
+    """Kinds of deadlines. Of two that are due at the same instant, the lower kind comes first.
+
+    `WAIT` comes before `RETRY` so that a caller whose time is up is not rung for once more.
+    """
+
+    __hash__ = int.__hash__  # Enum's own is written in Python
+
+    WAIT = 0
+    RING = 1
+    ACCEPT = 2
+    CONNECT = 3
+    CLOSE = 4
+    WRAP_UP = 5
+    PAUSE = 6
+    REST = 7
+    HOURS = 8
+    LEG = 9
+    SHIFT = 10
+    WIDEN = 11
+    PREFER = 12
+    MINUTE = 13
+    DAY = 14
+    ANNOUNCE = 15
+    ALONE = 16
+    NOBODY = 17
+    RETRY = 18
 
 
-# ---------------------------------------------------------------- calls
+class Key(NamedTuple):
+    """What a deadline is for: a call, an offer, an agent or one of their devices, a queue.
+
+    `id` is empty for deadlines of the clock as a whole.
+    """
+
+    kind: Timer
+    id: str
+    device: str = ""
 
 
-def _go_round_again(floor: Floor, call: Call) -> None:
-    call.tried.clear()
-    floor.hungry[call.id] = call
+Owner: TypeAlias = str | tuple[str, str]
+"""Owner of a deadline: the id of a call, offer, agent or queue, or an id and a device."""
+
+_Entry: TypeAlias = tuple[float, int, Owner]
+"""Due time, kind and owner: only types that the garbage collector does not have to track."""
 
 
-def _widen(floor: Floor, call: Call) -> None:
-    waiting.open_up(floor, call)
-    floor.hungry[call.id] = call
+_KINDS: Final = tuple(Timer)
 
 
-def _prefer_no_longer(floor: Floor, call: Call) -> None:
-    floor.hungry[call.id] = call
+class Deadlines:
+    """The deadlines of one kind, in epoch seconds."""
+
+    __slots__ = ("_armed", "_heap", "_kind", "_timers")
+
+    def __init__(self, timers: Timers, kind: Timer, heap: list[_Entry]) -> None:
+        self._timers = timers
+        self._kind = int(kind)
+        self._armed: dict[Owner, float] = {}
+        self._heap = heap
+
+    def set(self, owner: Owner, at: float) -> None:
+        """Arm the deadline for `at`, replacing any earlier setting."""
+        if self._armed.get(owner) == at:
+            return
+        self._armed[owner] = at  # an earlier entry in the heap is stale from here on
+        heap = self._heap
+        heappush(heap, (at, self._kind, owner))
+        if len(heap) > self._timers.sweep_at:
+            self._timers.sweep()
+
+    def cancel(self, owner: Owner) -> None:
+        """Disarm the deadline. Does nothing if it is not armed."""
+        self._armed.pop(owner, None)
+
+    def at(self, owner: Owner) -> float | None:
+        """The due time, or None if not armed."""
+        return self._armed.get(owner)
+
+    def strikes(self, owner: Owner) -> None:
+        """The deadline is being taken from the heap."""
+        del self._armed[owner]
+
+    def all(self) -> list[tuple[Owner, float]]:
+        """Owner and due time of each armed deadline."""
+        return list(self._armed.items())
 
 
-def _not_connected(floor: Floor, call: Call) -> None:
-    if call.pbx not in floor.up:  # they may well be talking: wait for the next snapshot
-        floor.timers.connect.set(call.id, floor.present + calls.CONNECT_WITHIN)
-    elif call.winner is not None:
-        offers.connect_failed(floor, call, call.winner, ConnectFault.FAILED)
+class Timers:
+    """All deadlines, earliest first: `timers.ring.set(offer, at)`.
+
+    A heap with lazy deletion. Nearly every deadline in a call centre is cancelled or replaced
+    before it is due, so cancelling only drops it from `_armed` and leaves the heap alone. `_armed`
+    is the truth: a heap entry counts only if its time is the one armed for its owner, and stale
+    entries are dropped when they reach the top. A heap that has grown to twice its live size is
+    rebuilt.
+
+    Each kind has an attribute of its own, so that the hot path needs neither a look-up nor a key
+    object.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[_Entry] = []
+        self.sweep_at = 64
+        """Number of heap entries at which a sweep is due. For use by `Deadlines` only."""
+        # each at the index of its value
+        self._kinds = [Deadlines(self, kind, self._heap) for kind in Timer]
+        self.wait = self._kinds[Timer.WAIT]
+        self.ring = self._kinds[Timer.RING]
+        self.accept = self._kinds[Timer.ACCEPT]
+        self.connect = self._kinds[Timer.CONNECT]
+        self.close = self._kinds[Timer.CLOSE]
+        self.wrap_up = self._kinds[Timer.WRAP_UP]
+        self.pause = self._kinds[Timer.PAUSE]
+        self.rest = self._kinds[Timer.REST]
+        self.hours = self._kinds[Timer.HOURS]
+        self.leg = self._kinds[Timer.LEG]
+        self.shift = self._kinds[Timer.SHIFT]
+        self.widen = self._kinds[Timer.WIDEN]
+        self.prefer = self._kinds[Timer.PREFER]
+        self.minute = self._kinds[Timer.MINUTE]
+        self.day = self._kinds[Timer.DAY]
+        self.announce = self._kinds[Timer.ANNOUNCE]
+        self.alone = self._kinds[Timer.ALONE]
+        self.nobody = self._kinds[Timer.NOBODY]
+        self.retry = self._kinds[Timer.RETRY]
+
+    def of(self, kind: Timer) -> Deadlines:
+        """The deadlines of one kind."""
+        return self._kinds[kind]
+
+    def sweep(self) -> None:
+        """Rebuild the heap from the armed deadlines."""
+        self._heap[:] = [
+            (at, kind, owner)
+            for kind, deadlines in enumerate(self._kinds)
+            for owner, at in deadlines.all()
+        ]
+        heapify(self._heap)
+        self.sweep_at = 2 * len(self._heap) + 64
+
+    def quiet(self, now: float) -> bool:
+        """Whether certainly nothing is due up to `now`, at the cost of one comparison.
+
+        May be False without reason, when the earliest entry is stale.
+        """
+        heap = self._heap
+        return not heap or heap[0][0] > now
+
+    def next(self) -> float | None:
+        """The earliest due time, or None."""
+        heap = self._heap
+        while heap:
+            at, kind, owner = heap[0]
+            if self._kinds[kind].at(owner) == at:
+                return at
+            heappop(heap)
+        return None
+
+    def pop(self, now: float) -> Key | None:
+        """Take the earliest deadline that is due at `now`; None if there is none."""
+        at = self.next()
+        if at is None or at > now:
+            return None
+        _, kind, owner = heappop(self._heap)
+        self._kinds[kind].strikes(owner)
+        return _key(kind, owner)
+
+    def keys(self) -> frozenset[Key]:
+        """The keys of all armed deadlines."""
+        return frozenset(
+            _key(kind, owner)
+            for kind, deadlines in enumerate(self._kinds)
+            for owner, _ in deadlines.all()
+        )
 
 
-OF_CALLS: Mapping[Timer, Callable[[Floor, Call], None]] = {
-    Timer.WAIT: calls.waited_enough,
-    Timer.RETRY: _go_round_again,
-    Timer.WIDEN: _widen,
-    Timer.PREFER: _prefer_no_longer,
-    Timer.ANNOUNCE: announcing.due,
-    Timer.CONNECT: _not_connected,
-}
-
-
-# ---------------------------------------------------------------- offers
-
-
-def _ring(floor: Floor, offer: Offer, _device: str) -> None:
-    failing.ring_time_up(floor, offer)
-
-
-def _accept(floor: Floor, offer: Offer, device: str) -> None:
-    failing.accept_time_up(floor, offer, device)
-
-
-def _alone(floor: Floor, offer: Offer, _device: str) -> None:
-    failing.stand_aside(floor, offer)
-
-
-def _close(floor: Floor, offer: Offer, _device: str) -> None:
-    legs.give_up_on(floor, offer)
-
-
-OF_OFFERS: Mapping[Timer, Callable[[Floor, Offer, str], None]] = {
-    Timer.RING: _ring,
-    Timer.ACCEPT: _accept,
-    Timer.CLOSE: _close,
-    Timer.LEG: failing.leg_due,
-    Timer.ALONE: _alone,
-}
-
-
-# ---------------------------------------------------------------- agents, queues, and the clock
-
-
-def _wrap_up(floor: Floor, key: Key) -> None:
-    wishes.end_wrap_up(floor, floor.agents[key.id])
-
-
-def _pause(floor: Floor, key: Key) -> None:
-    wishes.paused_enough(floor, floor.agents[key.id])
-
-
-def _rest(floor: Floor, key: Key) -> None:
-    devices.end_rest(floor, key.id, key.device)
-
-
-def _hours(floor: Floor, key: Key) -> None:
-    devices.hours_due(floor, floor.agents[key.id], key.device)
-
-
-def _shift(floor: Floor, key: Key) -> None:
-    reload.shift(floor, floor.queues[key.id])
-
-
-def _nobody(floor: Floor, key: Key) -> None:
-    """No agent was present for `nobody_after` seconds: route the queue's callers by its rule."""
-    floor.emptied[key.id] = floor.queues[key.id]
-
-
-def _minute(floor: Floor, _key: Key) -> None:
-    calendar.minute(floor)
-
-
-def _day(floor: Floor, _key: Key) -> None:
-    calendar.new_day(floor)
-
-
-OTHERS: Mapping[Timer, Callable[[Floor, Key], None]] = {
-    Timer.WRAP_UP: _wrap_up,
-    Timer.PAUSE: _pause,
-    Timer.REST: _rest,
-    Timer.HOURS: _hours,
-    Timer.SHIFT: _shift,
-    Timer.NOBODY: _nobody,
-    Timer.MINUTE: _minute,
-    Timer.DAY: _day,
-}
+def _key(kind: int, owner: Owner) -> Key:
+    return Key(_KINDS[kind], owner) if isinstance(owner, str) else Key(_KINDS[kind], *owner)

@@ -15,7 +15,7 @@ from callrouter.core.state import Agent, Floor, Leg, Offer, Strike, Strikes
 from callrouter.model.commands import Happened
 from callrouter.model.endpoints import leads_on
 from callrouter.model.events import LegEnd, StruckBefore
-from callrouter.model.table import AgentSpec, DeviceSpec
+from callrouter.model.routing_table import AgentSpec, DeviceSpec
 
 REST_UNREACHABLE: Final = 5.0
 """Seconds of cooldown after a device could not be reached. A registration ends it early."""

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from callrouter.core import (
     agents,
-    announcing,
+    announcements,
     calls,
+    conversations,
     devices,
     offers,
-    people,
     reconcile,
     reload,
-    talks,
+    requests,
 )
 from callrouter.core.state import Call, CallState, Floor, Offer, OfferState
 from callrouter.model.commands import Result
@@ -53,7 +53,7 @@ from callrouter.model.events import (
     TalkRequested,
     TimePassed,
 )
-from callrouter.model.table import HangUp
+from callrouter.model.routing_table import HangUp
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _TALKING: Final = CallState.TALKING
@@ -89,7 +89,7 @@ def _caller_replaced(floor: Floor, event: CallerReplaced) -> None:
 def _caller_listens(floor: Floor, event: CallerListens) -> None:
     call = floor.calls.get(event.call)
     if call is not None:
-        announcing.tell(floor, call)
+        announcements.tell(floor, call)
 
 
 def _connected(floor: Floor, event: CallConnected) -> None:
@@ -104,7 +104,7 @@ def _connected(floor: Floor, event: CallConnected) -> None:
         return
     consult = _consult(call, event.offer)
     if consult is not None:
-        talks.connected(floor, consult)
+        conversations.connected(floor, consult)
     else:
         _odd(floor, event, call)
 
@@ -234,18 +234,18 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     ConnectFailed: _connect_failed,
     CallTransferred: _transferred,
     EndpointChanged: _endpoint_changed,
-    SignedIn: people.handle_person,
-    SignedOut: people.handle_person,
-    PauseRequested: people.handle_person,
-    Resumed: people.handle_person,
-    ReadyPressed: people.handle_person,
-    PhoneFreed: people.handle_person,
-    DeviceSwitched: people.handle_person,
+    SignedIn: requests.handle_person,
+    SignedOut: requests.handle_person,
+    PauseRequested: requests.handle_person,
+    Resumed: requests.handle_person,
+    ReadyPressed: requests.handle_person,
+    PhoneFreed: requests.handle_person,
+    DeviceSwitched: requests.handle_person,
     PbxSnapshot: _snapshot,
     PbxLost: _pbx_lost,
     CallMoved: _moved,
     CallEndRequested: _end_requested,
-    TalkRequested: talks.handle,
+    TalkRequested: conversations.handle,
     ConfigReloaded: _reloaded,
     AgentRestored: reconcile.restore,
     TimePassed: _time_passed,

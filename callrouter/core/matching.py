@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from callrouter.core import agents, calendar, calls, legs, pools, staffing, waiting
-from callrouter.core.refused import Entry
+from callrouter.core import agents, calls, clock_changes, eligibility, presence, ringing
+from callrouter.core.index import pools
+from callrouter.core.index.exclusions import Entry
 from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Membership, Queue
 from callrouter.model.commands import Decided, Happened, Result
 
 if TYPE_CHECKING:
-    from callrouter.core.lanes import Lane
+    from callrouter.core.index.lanes import Lane
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _WAITING: Final = CallState.WAITING
@@ -50,7 +51,7 @@ def settle(floor: Floor) -> None:
     waits: dict[str, Call] = {}
     while floor.freed or floor.hungry or floor.emptied or floor.staffing:
         if floor.staffing:
-            staffing.recount(floor)
+            presence.recount(floor)
         callers = _callers(floor, waits) if floor.hungry or floor.emptied else []
         freed = floor.freed
         if not freed:
@@ -113,7 +114,7 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
         if call.expired:
             calls.go(floor, call, spec.on_max_wait, Result.TIMEOUT)
             return False
-        if staffing.unstaffed(floor, call):
+        if presence.unstaffed(floor, call):
             calls.go(floor, call, spec.on_nobody, Result.NOBODY)
             return False
         if abandoned(call.queue):
@@ -122,7 +123,7 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
     if call.expired or wanted(call) <= 0:
         calls.leave_lane(call)
         return False
-    lanes = waiting.lanes_of(floor, call)
+    lanes = eligibility.lanes_of(floor, call)
     if call.lanes == lanes:
         calls.stand_anew(call)  # the agents excluded for it may have changed
         return True
@@ -258,7 +259,7 @@ def _place(floor: Floor, call: Call, agent: Agent, freed: Collection[Lane] = ())
         ranked = _ranked(call)
         drawn = 0 if preferred else _drawn(call)
     member = call.queue.members[agent.id]
-    offer = legs.place(floor, call, member)
+    offer = ringing.place(floor, call, member)
     if offer is not None:
         floor.out.append(
             Decided(
@@ -308,7 +309,7 @@ def _look_again(floor: Floor, agent: Agent) -> None:
     """Take an agent out of the lanes and determine whether they are available now."""
     if agent.open:
         agents.leave_lanes(agent)
-    agent.busy_share = calendar.share(floor, agent) if agent.busy else 0.0
+    agent.busy_share = clock_changes.share(floor, agent) if agent.busy else 0.0
     agent.open, shown = agents.look(floor, agent)
     if floor.paces:
         paces = [floor.paces[pbx] for pbx in agent.open if pbx in floor.paces]

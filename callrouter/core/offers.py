@@ -15,7 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from callrouter.core import agents, calls, devices, failing, legs, talks, wishes
+from callrouter.core import (
+    agents,
+    calls,
+    conversations,
+    devices,
+    offer_failures,
+    requested_state,
+    ringing,
+)
 from callrouter.core.state import Agent, Call, CallState, Floor, Leg, LegState, Offer, OfferState
 from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import (
@@ -51,7 +59,7 @@ def handle_leg(floor: Floor, event: LegEvent) -> None:
         if not isinstance(event, LegEnded):  # a leg of an offer we gave up on may end late
             floor.note(f"{type(event).__name__} for offer {event.offer}, which is over")
         return
-    if leg.state not in legs.LIVE:
+    if leg.state not in ringing.LIVE:
         floor.note(
             f"{type(event).__name__} from {leg.device.address} for offer {offer.id}, where it is "
             f"{leg.state.value}"
@@ -82,7 +90,7 @@ def _rang(floor: Floor, offer: Offer, leg: Leg, _event: LegEvent) -> None:
         leg.state = _LEG_RINGING
         leg.rang_at = floor.now
     if not offer.rang:
-        legs.begins_to_ring(floor, offer)
+        ringing.begins_to_ring(floor, offer)
 
 
 def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -109,9 +117,9 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     offer.agent.misses = 0
     devices.accepted(floor, leg.device)
     agents.touch(floor, offer.agent)
-    legs.cancel_timers(floor, offer)
+    ringing.cancel_timers(floor, offer)
     if offer.consult:
-        talks.accepted(floor, offer)
+        conversations.accepted(floor, offer)
         return
     device = leg.device.id
     floor.record(_ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id, detail=(device,))
@@ -121,7 +129,7 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 def _leg_over(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """A leg ended. If it was the last one, the offer has failed."""
     _mark_ended(floor, offer, leg, event)
-    failing.leg_over(floor, offer)
+    offer_failures.leg_over(floor, offer)
 
 
 def _moved(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -161,14 +169,14 @@ def _may_take(agent: Agent, offer: Offer) -> bool:
 
 def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
     giver = offer.agent
-    failing.withdraw_all(floor, taker)
+    offer_failures.withdraw_all(floor, taker)
     offer.call.offers.pop(giver.id, None)
     giver.offers.pop(offer.id, None)
     offer.hand_to(offer.call.queue.members[taker.id])
-    legs.reserve(floor, offer)
+    ringing.reserve(floor, offer)
     floor.hungry[offer.call.id] = offer.call
     agents.touch(floor, giver)
-    wishes.settle_pending(floor, giver)
+    requested_state.settle_pending(floor, giver)
 
 
 # ---------------------------------------------------------------- once accepted
@@ -184,7 +192,7 @@ def _connect_lost(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None
 def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) -> None:
     """Caller and agent could not be connected."""
     if offer.consult:
-        legs.close(floor, offer, StopReason.WITHDRAWN, why.value)
+        ringing.close(floor, offer, StopReason.WITHDRAWN, why.value)
         return
     if why is ConnectFault.CALLER_GONE:
         calls.caller_left(floor, call, CallerEnd.HUNG_UP)
@@ -201,11 +209,11 @@ def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         return
     call = offer.call
     if offer.consult:
-        talks.left(floor, offer)
+        conversations.left(floor, offer)
         calls.talk_over(floor, offer)
         return
     mine = call.winner is offer and call.state is _TALKING
-    if mine and talks.giver_left(floor, call):
+    if mine and conversations.giver_left(floor, call):
         calls.talk_over(floor, offer)
         return
     if mine and _hardly_talked(floor, offer):
@@ -227,8 +235,8 @@ def _hardly_talked(floor: Floor, offer: Offer) -> bool:
 def _quiet(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """A leg ended that we waited for."""
     _mark_ended(floor, offer, leg, event)
-    if not legs.live(offer):
-        legs.finish(floor, offer)
+    if not ringing.live(offer):
+        ringing.finish(floor, offer)
 
 
 def _again(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -264,7 +272,9 @@ def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         # We ended it, or it did its work: no failure of the device.
         leg.end = leg.end or event.why
         return
-    leg.end = failing.meaning(floor, offer, leg, event.why) if state is _LEG_RINGING else event.why
+    leg.end = (
+        offer_failures.meaning(floor, offer, leg, event.why) if state is _LEG_RINGING else event.why
+    )
     devices.struck(floor, offer, leg, leg.end, was_up=state is _LEG_ANSWERED)
 
 

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callrouter.core import adopt, agents, calls, devices, failing, legs, wishes
+from callrouter.core import (
+    adoption,
+    agents,
+    calls,
+    devices,
+    offer_failures,
+    requested_state,
+    ringing,
+)
 from callrouter.core.state import (
     Agent,
     AgentState,
@@ -84,7 +92,7 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
             yield CallConnected(call=call.id, offer=winner.id)
         elif not was_up:  # while in step, the order may still be on its way
             yield ConnectFailed(call=call.id, offer=winner.id, why=ConnectFault.FAILED)
-    adopt.unknown(floor, seen, gap=not was_up)
+    adoption.unknown(floor, seen, gap=not was_up)
 
 
 def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
@@ -131,22 +139,22 @@ def _let_go(floor: Floor, offer: Offer) -> None:
     for leg in offer.legs.values():
         leg.state = LegState.ENDED
     if offer.state is OfferState.CLOSING:
-        legs.finish(floor, offer)
+        ringing.finish(floor, offer)
     else:
-        legs.close(floor, offer, StopReason.WITHDRAWN, "found in a talk after a gap")
+        ringing.close(floor, offer, StopReason.WITHDRAWN, "found in a talk after a gap")
 
 
 def _compare_offer(
     floor: Floor, offer: Offer, found: dict[tuple[str, str], SeenLeg]
 ) -> Iterator[Event]:
     """What happened to the legs of one offer."""
-    live = [leg for leg in offer.legs.values() if leg.state in legs.LIVE]
+    live = [leg for leg in offer.legs.values() if leg.state in ringing.LIVE]
     gone = [leg for leg in live if (offer.id, leg.device.id) not in found]
     if gone == live and offer.state is OfferState.RINGING:
         # The reason is unknown (a restart of the PBX ends every leg), so the agent is not blamed.
         for leg in gone:
             leg.state, leg.end = LegState.ENDED, LegEnd.HUNG_UP
-        failing.withdraw(floor, offer, StopReason.WITHDRAWN)
+        offer_failures.withdraw(floor, offer, StopReason.WITHDRAWN)
         return
     for leg in live:
         seen = found.get((offer.id, leg.device.id))
@@ -223,10 +231,10 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     agents.refit(floor, agent)
     agent.promised = event.pending
     if agent.offers:
-        wishes.keep_promise(floor, agent)
-    ends = wishes.pause_ends(floor, agent)
+        requested_state.keep_promise(floor, agent)
+    ends = requested_state.pause_ends(floor, agent)
     agent.overstayed = ends is not None and any(at >= ends for at, _ in agent.messages)
-    wishes.limit_pause(floor, agent)
+    requested_state.limit_pause(floor, agent)
 
 
 def _since(floor: Floor, agent: Agent, event: AgentRestored) -> None:
@@ -251,7 +259,7 @@ def _wrap_up(floor: Floor, agent: Agent, event: AgentRestored) -> None:
     if until is None:
         return
     queue = floor.former_queues.get(event.wrap_queue, event.wrap_queue)
-    until = min(until, floor.now + wishes.longest_wrap_up(floor, agent, queue))
+    until = min(until, floor.now + requested_state.longest_wrap_up(floor, agent, queue))
     if until > floor.now:
         agent.wrap_until, agent.wrap_queue = until, queue
         floor.timers.wrap_up.set(agent.id, until)

@@ -12,18 +12,18 @@ from dataclasses import replace
 
 from callrouter.core import (
     agents,
-    announcing,
-    calendar,
+    announcements,
     calls,
+    clock_changes,
     devices,
+    eligibility,
+    presence,
     renaming,
-    staffing,
-    waiting,
-    wishes,
+    requested_state,
 )
 from callrouter.core.state import Agent, Floor, Membership, Queue
 from callrouter.model.commands import Happened
-from callrouter.model.table import AgentSpec, QueueSpec, SignIn, Table
+from callrouter.model.routing_table import AgentSpec, QueueSpec, SignIn, Table
 
 
 def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
@@ -46,16 +46,16 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
         agent.lanes_on.clear()
         devices.arm_hours(floor, agent)
         agents.refit(floor, agent)
-        wishes.settle_pending(floor, agent)
+        requested_state.settle_pending(floor, agent)
     if before.pauses != table.pauses:
         for agent in floor.agents.values():
-            wishes.limit_pause(floor, agent)
+            requested_state.limit_pause(floor, agent)
     for queue in queues:
         _tell_callers(floor, queue)
     floor.drifting = any(
-        name in calendar.DRIFTING for spec in table.queues.values() for name in spec.policy
+        name in clock_changes.DRIFTING for spec in table.queues.values() for name in spec.policy
     )
-    calendar.arm_day(floor)
+    clock_changes.arm_day(floor)
     kind = Happened.RELOADING if more else Happened.RELOADED
     floor.record(kind, detail=(len(table.agents), len(table.queues)))
 
@@ -210,7 +210,7 @@ def _take_members(floor: Floor, queue: Queue) -> None:
     """Set the members to those configured for this hour, and add or remove them in the lanes."""
     before, queue.members = queue.members, {}
     over = queue.gone and queue.id not in floor.draining
-    for spec, tier in () if over else calendar.members_now(floor, queue):
+    for spec, tier in () if over else clock_changes.members_now(floor, queue):
         agent = floor.agents.get(spec.agent)
         if agent is None or agent.gone:
             if not queue.gone:  # otherwise they were removed together with the queue
@@ -234,8 +234,8 @@ def _take_members(floor: Floor, queue: Queue) -> None:
             _let_go(floor, member.agent, queue)
             if member.agent.memberships.get(queue.id) is member:
                 del member.agent.memberships[queue.id]
-    staffing.count_members(floor, queue)
-    calendar.arm_shift(floor, queue)
+    presence.count_members(floor, queue)
+    clock_changes.arm_shift(floor, queue)
 
 
 def _let_in(member: Membership) -> None:
@@ -259,9 +259,9 @@ def _tell_callers(floor: Floor, queue: Queue) -> None:
     for call in queue.waiting.values():
         calls.leave_lane(call)
         calls.limit_wait(floor, call)
-        waiting.open_up(floor, call)
-        waiting.prefer(floor, call)
-        announcing.arm(floor, call)
+        eligibility.open_up(floor, call)
+        eligibility.prefer(floor, call)
+        announcements.arm(floor, call)
         floor.hungry[call.id] = call
 
 

@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from callrouter.core import agents, calls
+from callrouter.core.deadlines import Deadlines
 from callrouter.core.state import Agent, Floor, Queue
-from callrouter.core.timers import Deadlines
 from callrouter.model.commands import Happened
 from callrouter.model.renames import renamed
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 
 _Value = TypeVar("_Value")
 

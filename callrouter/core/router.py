@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callrouter.core import deadlines, dispatch, matching, reload
-from callrouter.core.pools import Dice
+from callrouter.core import dispatch, matching, reload, timeouts
+from callrouter.core.index.pools import Dice
 from callrouter.core.state import Floor
 from callrouter.model.commands import Command
 from callrouter.model.events import Event
-from callrouter.model.table import QueueSpec, Table
+from callrouter.model.routing_table import QueueSpec, Table
 
 EXPECTED_WITHIN = 120.0
 """Seconds after the start within which every PBX shows its callers, or its fallback has them."""
@@ -86,7 +86,7 @@ class Router:
         while (due := floor.timers.next()) is not None and due <= now:
             floor.now = max(floor.now, due)
             while (key := floor.timers.pop(floor.now)) is not None:
-                deadlines.strike(floor, key)
+                timeouts.strike(floor, key)
             matching.settle(floor)
 
     def mend(self) -> None:

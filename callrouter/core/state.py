@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from callrouter.core.lanes import NO_NEEDS, Lane, LaneKey, NeedsKey, Where
-from callrouter.core.lines import QueueLine
-from callrouter.core.pools import Dice, make_pool
-from callrouter.core.refused import Passed
-from callrouter.core.timers import Timers
+from callrouter.core.deadlines import Timers
+from callrouter.core.index.exclusions import Passed
+from callrouter.core.index.lanes import NO_NEEDS, Lane, LaneKey, NeedsKey, Where
+from callrouter.core.index.lines import QueueLine
+from callrouter.core.index.pools import Dice, make_pool
 from callrouter.model.commands import Command, Happened, Leave, Note, PbxCommand, Record
 from callrouter.model.events import LegEnd, Reached
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     DEFAULT_PRIORITY,
     AgentSpec,
     DeviceSpec,
@@ -195,7 +195,7 @@ class Call:
     """Entry into the present queue, plus the time spent talking. All waits count from here."""
     priority: int = DEFAULT_PRIORITY
     caller_number: str = ""
-    """In the canonical form of `callrouter.model.numbers`; empty if withheld."""
+    """In the canonical form of `callrouter.model.phone_numbers`; empty if withheld."""
     caller_name: str = ""
     called_number: str = ""
     tag: str = ""
@@ -367,7 +367,7 @@ class Agent:
     open: tuple[str, ...] = ()
     """The PBXes through which the agent is available; empty if not available."""
     present_on: tuple[str, ...] = ()
-    """The PBXes for whose calls the agent counts as present; see `callrouter.core.staffing`."""
+    """The PBXes for whose calls the agent counts as present; see `callrouter.core.presence`."""
     own_lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)
     """Lanes of calls that prefer this agent, by queue and PBX."""
     lanes_on: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
@@ -394,7 +394,7 @@ class Queue:
     present: int = 0
     """Members signed in and not paused. If there are none, no caller waits."""
     there: dict[str, int] = field(default_factory=dict)
-    """Members who count as present for the calls of each PBX; see `callrouter.core.staffing`."""
+    """Members who count as present for the calls of each PBX; see `callrouter.core.presence`."""
     absent: dict[str, float] = field(default_factory=dict)
     """For each PBX that lost its last present member: when it did."""
     made_at: float = 0.0

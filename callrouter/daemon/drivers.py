@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from callrouter.settings import AsteriskSettings, PbxSettings, TwilioSettings, extras
 
 if TYPE_CHECKING:
-    from callrouter.model.table import Table
+    from callrouter.model.routing_table import Table
     from callrouter.pbx.base import Pbx, Post
 
 

@@ -18,45 +18,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from callrouter import __version__
-from callrouter.api.backend import Backend
-from callrouter.api.control import Claim, ControlError, claim
-from callrouter.api.history import History
-from callrouter.api.listening import CannotListen, listen_tcp
-from callrouter.api.records import said
-from callrouter.api.tokens import Neighbours, Tokens
-from callrouter.api.why import Journal
+from callrouter.api.access.tokens import Neighbours, Tokens
+from callrouter.api.call_history import History
+from callrouter.api.context import Backend
+from callrouter.api.control_socket import Claim, ControlError, claim
+from callrouter.api.explain.decision_journal import Journal
+from callrouter.api.notice_text import said
+from callrouter.api.server.sockets import CannotListen, listen_tcp
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
-from callrouter.daemon import lastgood
-from callrouter.daemon.config import Configuration, Door, mistakes
+from callrouter.daemon import last_good
 from callrouter.daemon.drivers import CannotDrive, make_pbx
-from callrouter.daemon.front import Front
-from callrouter.daemon.holding import callers
-from callrouter.daemon.holdup import HoldUps
-from callrouter.daemon.lastgood import Start
-from callrouter.daemon.limits import more_descriptors
-from callrouter.daemon.looperrors import LoopErrors
-from callrouter.daemon.memory import Memory
-from callrouter.daemon.mobiles import READ_WITHIN, Links, Mobiles
-from callrouter.daemon.selfcheck import SelfCheck
+from callrouter.daemon.ended_call_memory import Memory
+from callrouter.daemon.held_changes import callers
+from callrouter.daemon.http_startup import Front
+from callrouter.daemon.last_good import Start
+from callrouter.daemon.live_config import Configuration, Door, mistakes
+from callrouter.daemon.loop_errors import LoopErrors
+from callrouter.daemon.loop_lag import HoldUps
+from callrouter.daemon.mobile_service import READ_WITHIN, Links, Mobiles
+from callrouter.daemon.rlimits import more_descriptors
+from callrouter.daemon.self_check import SelfCheck
 from callrouter.daemon.systemd import Systemd
+from callrouter.feature_codes import Reception
 from callrouter.logs import Log, many
 from callrouter.model.commands import Decided, Happened, Note, Record, Told
 from callrouter.model.events import PbxSnapshot
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
-from callrouter.reception import Reception
 from callrouter.runtime import Runtime
 from callrouter.settings import ConfigError, PbxSettings, Settings
-from callrouter.settings.plugins import PluginError, load_policies
-from callrouter.store.keeper import Keeper
-from callrouter.store.lock import DatabaseLock
-from callrouter.store.place import StoreError, choose
+from callrouter.settings.builders.policy_plugins import PluginError, load_policies
+from callrouter.store.file_lock import DatabaseLock
+from callrouter.store.location import StoreError, choose
+from callrouter.store.service import Keeper
 from callrouter.tasks import Tasks
 
 if TYPE_CHECKING:
     from callrouter.model.events import Event
-    from callrouter.model.phoning import PhoneEvent
-    from callrouter.model.table import Table
+    from callrouter.model.ivr import PhoneEvent
+    from callrouter.model.routing_table import Table
     from callrouter.pbx.base import Pbx, Post
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
     os.umask(0o077)  # all files we write contain private numbers or secrets
     try:
         load_policies()
-        found = lastgood.start(folder, environ, SystemClock().now())
+        found = last_good.start(folder, environ, SystemClock().now())
     except PluginError as error:
         complain(f"not started: {error}")
         return 2

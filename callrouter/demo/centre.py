@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from callrouter.demo import folder as files
+from callrouter.demo import demo_config as files
+from callrouter.demo.callers_and_agents import Callers, Rang, Staff
 from callrouter.demo.child import Daemon, DaemonFailedError, complaints
-from callrouter.demo.people import Callers, Rang, Staff
 from callrouter.lab import Asterisk, Install
 from callrouter.tasks import Tasks
 

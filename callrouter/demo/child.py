@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from callrouter.api import control
+from callrouter.api import control_socket
 from callrouter.logs import clean
 
 READY_WITHIN = 15.0
@@ -84,7 +84,7 @@ class Daemon:
     async def _is_ready(self) -> bool:
         if self._session is None:
             # In a thread: it connects, and a daemon that is just starting may take a moment.
-            path = await asyncio.to_thread(control.find, self.config, self._environ)
+            path = await asyncio.to_thread(control_socket.find, self.config, self._environ)
             if path is None:
                 return False
             self._session = aiohttp.ClientSession(
@@ -121,7 +121,7 @@ class Daemon:
         process = self._process
         if process is not None:
             await _end(process)
-        place = control.socket_path(self.config, self._environ)
+        place = control_socket.socket_path(self.config, self._environ)
         with contextlib.suppress(OSError):
             place.with_suffix(".lock").unlink()
         with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from callrouter.demo.figures import Figures, Json, epoch
-from callrouter.demo.story import Line, Story
+from callrouter.demo.sentences import Line, Story
 from callrouter.logs import clean
 
 _STATES: Final[Mapping[str, tuple[str, str]]] = {

@@ -12,10 +12,10 @@ from rich.live import Live
 from callrouter.clock import Clock
 from callrouter.demo.centre import Centre
 from callrouter.demo.child import DaemonFailedError
+from callrouter.demo.demo_config import QUEUES
 from callrouter.demo.figures import Figures, Json
-from callrouter.demo.folder import QUEUES
 from callrouter.demo.screen import Picture, clock, duration, milliseconds
-from callrouter.demo.story import Line, Story
+from callrouter.demo.sentences import Line, Story
 from callrouter.demo.terminal import Terminal
 from callrouter.tasks import Tasks
 

@@ -4,9 +4,9 @@ For the demo, the integration tests and the benchmarks. Nothing here runs in pro
 """
 
 from callrouter.lab.asterisk import Asterisk, AsteriskFailedError
-from callrouter.lab.config import Options
+from callrouter.lab.asterisk_config import Options
+from callrouter.lab.fixtures import Lab, close_phones, lab, start_phones
 from callrouter.lab.install import Install, NoAsteriskError, find_asterisk
-from callrouter.lab.phones import Lab, close_phones, lab, start_phones
 from callrouter.lab.ports import NoFreePortsError
 from callrouter.lab.sip import (
     Answer,

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from callrouter.lab.config import Options, configuration
+from callrouter.lab.asterisk_config import Options, configuration
 from callrouter.lab.console import ConsoleError, command
 from callrouter.lab.install import Install
 from callrouter.lab.ports import Slot, take_slot

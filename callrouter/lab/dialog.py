@@ -6,10 +6,10 @@ import asyncio
 import time
 
 from callrouter.lab.behaviour import DtmfMethod
+from callrouter.lab.call_record import CallEndedError
 from callrouter.lab.leg import Extra, Leg
 from callrouter.lab.line import final_response
 from callrouter.lab.message import Response
-from callrouter.lab.record import CallEndedError
 from callrouter.lab.sdp import mirror, read_sdp
 
 _GOODBYE_S = 2.0

@@ -8,6 +8,7 @@ import time
 from typing import Literal
 
 from callrouter.lab.behaviour import Behaviour
+from callrouter.lab.call_record import OnChange, Record, Side
 from callrouter.lab.line import ALLOW, Exchange, Line, new_tag
 from callrouter.lab.message import (
     Headers,
@@ -17,7 +18,6 @@ from callrouter.lab.message import (
     quote,
     uri_user,
 )
-from callrouter.lab.record import OnChange, Record, Side
 from callrouter.lab.rtp import Media
 from callrouter.lab.sdp import mirror, read_sdp, write_sdp
 from callrouter.lab.transaction import ServerTransaction

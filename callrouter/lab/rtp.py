@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from callrouter.lab.sdp import Sdp
-from callrouter.lab.wire import Wire
+from callrouter.lab.udp import Wire
 
 _HEADER = struct.Struct("!BBHII")
 _NAME = re.compile(rb"<lab:([!-;=?-~]{1,40})>")

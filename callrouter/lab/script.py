@@ -16,8 +16,8 @@ from callrouter.lab.behaviour import (
     Silent,
     TryingOnly,
 )
+from callrouter.lab.call_record import CallEndedError
 from callrouter.lab.dialog import Dialog
-from callrouter.lab.record import CallEndedError
 
 
 async def behave(dialog: Dialog, behaviour: Behaviour) -> None:

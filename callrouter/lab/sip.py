@@ -11,9 +11,9 @@ from callrouter.lab.behaviour import (
     Silent,
     TryingOnly,
 )
+from callrouter.lab.call_record import CallEndedError
 from callrouter.lab.dialog import Dialog
 from callrouter.lab.phone import Phone, RegistrationFailedError
-from callrouter.lab.record import CallEndedError
 from callrouter.lab.rtp import Pace
 
 __all__ = [

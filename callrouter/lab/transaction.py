@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 
 from callrouter.lab.message import BadMessageError, Headers, Request, Response, parse, respond
-from callrouter.lab.wire import Wire
+from callrouter.lab.udp import Wire
 
 _log = logging.getLogger(__name__)
 

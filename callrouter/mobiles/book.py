@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from callrouter.mobiles.policy import E164, NotTaken, read_number
+from callrouter.mobiles.number_policy import E164, NotTaken, read_number
 from callrouter.model.hours import parse_spans
-from callrouter.model.registered import MobileRow, MobileState, NumberSettings
-from callrouter.model.table import AgentSpec
+from callrouter.model.mobile_records import MobileRow, MobileState, NumberSettings
+from callrouter.model.routing_table import AgentSpec
 
 LONGEST_RING_AFTER: Final = 600.0
 LAST_PLACE: Final = 99

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from callrouter.mobiles.book import Book, in_order
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.registered import MobileRow
-from callrouter.model.table import AgentSpec, DeviceSpec, Table
+from callrouter.model.mobile_records import MobileRow
+from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
 
 
 class Merger:

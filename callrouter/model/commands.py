@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from callrouter.model.frozen import frozen, frozen_in_order
-from callrouter.model.table import ACCEPT_WITHIN, Target
+from callrouter.model.routing_table import ACCEPT_WITHIN, Target
 
 
 class StopReason(Enum):
@@ -224,7 +224,7 @@ class Happened(Enum):
 class Record:
     """A fact, for history, ``queue_log``, ``why`` and the live view.
 
-    `detail` is a short tuple whose meaning depends on `kind`; see `callrouter.api.records`.
+    `detail` is a short tuple whose meaning depends on `kind`; see `callrouter.api.notice_text`.
     """
 
     kind: Happened

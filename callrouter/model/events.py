@@ -13,7 +13,7 @@ from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from callrouter.model.frozen import frozen
-from callrouter.model.table import DEFAULT_PRIORITY, Table
+from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
 
 
 class Reached(Enum):
@@ -418,7 +418,7 @@ class ConfigReloaded:
     """A new routing table applies from now on.
 
     `more`: it is one part of a large change and a complete table in itself. The next part follows
-    at once (see `callrouter.model.steps`).
+    at once (see `callrouter.model.staged_reload`).
     """
 
     table: Table

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from callrouter.model.table import AgentSpec, MemberSpec, QueueSpec, Rule, Table
+from callrouter.model.routing_table import AgentSpec, MemberSpec, QueueSpec, Rule, Table
 
 _Spec = TypeVar("_Spec", AgentSpec, QueueSpec)
 

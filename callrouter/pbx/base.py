@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 from callrouter.core.state import Floor
 from callrouter.model.commands import PbxCommand, Told
 from callrouter.model.events import Event
-from callrouter.model.phoning import CallNumber, PhoneEvent, Say
-from callrouter.model.table import Table
+from callrouter.model.ivr import CallNumber, PhoneEvent, Say
+from callrouter.model.routing_table import Table
 
 if TYPE_CHECKING:
     from aiohttp.web import RouteDef  # slow to import, and few drivers have routes

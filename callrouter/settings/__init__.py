@@ -7,11 +7,10 @@ except ConfigError as error:
         print(problem)  # queues.yaml:12:5: unknown key 'ring_fro' (did you mean 'ring_for'?)
 """
 
-from callrouter.model.registered import NumberSettings
-from callrouter.settings.describe import changes
-from callrouter.settings.loader import json_schema, load, write_schema
-from callrouter.settings.problems import ConfigError, Problem
-from callrouter.settings.result import (
+from callrouter.model.mobile_records import NumberSettings
+from callrouter.settings.diff.table_diff import changes
+from callrouter.settings.errors.problems import ConfigError, Problem
+from callrouter.settings.loaded import (
     ApiToken,
     AsteriskSettings,
     HttpSettings,
@@ -24,6 +23,7 @@ from callrouter.settings.result import (
     TwilioSettings,
     UserSettings,
 )
+from callrouter.settings.loader import json_schema, load, write_schema
 
 __all__ = [
     "ApiToken",

@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from callrouter.settings import advice, build, explain, schema, site
-from callrouter.settings.codes import build_codes
-from callrouter.settings.context import Context
-from callrouter.settings.database import check_database
-from callrouter.settings.folder import Document, read_folder
-from callrouter.settings.problems import ConfigError, Findings, Nearest, in_order
-from callrouter.settings.result import Settings
-from callrouter.settings.substitute import Substituter
+from callrouter.settings.builders import instance_builder, table_builder
+from callrouter.settings.builders.build_context import Context
+from callrouter.settings.builders.code_builder import build_codes
+from callrouter.settings.builders.database_url import check_database
+from callrouter.settings.errors import explanations
+from callrouter.settings.errors.problems import ConfigError, Findings, Nearest, in_order
+from callrouter.settings.lint import instance_lint
+from callrouter.settings.loaded import Settings
+from callrouter.settings.schema import models
+from callrouter.settings.yaml.source import Document, read_folder
+from callrouter.settings.yaml.substitution import Substituter
 
 _NULL: Final = {"type": "null"}
 
@@ -53,7 +56,7 @@ def load(
     with _no_collection():
         document = read_folder(folder, Substituter(base, environ), findings)
         nearest = Nearest()
-        root = explain.fit(document, nearest)
+        root = explanations.fit(document, nearest)
         settings = None
         if root is not None:
             settings = _build(root, document, nearest, base, policies=frozenset(policies), now=now)
@@ -64,7 +67,7 @@ def load(
     return settings
 
 
-def _take_apart(root: schema.Root) -> None:
+def _take_apart(root: models.Root) -> None:
     """Free the data piece by piece.
 
     Freeing ten thousand agents at once would block all other threads for 50 ms.
@@ -91,7 +94,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def _build(
-    root: schema.Root,
+    root: models.Root,
     document: Document,
     nearest: Nearest,
     folder: Path,
@@ -99,24 +102,24 @@ def _build(
     policies: frozenset[str],
     now: float | None,
 ) -> Settings:
-    pbxes = site.build_pbxes(root, document, folder)
-    zone = site.build_zone(root, document, nearest)
+    pbxes = instance_builder.build_pbxes(root, document, folder)
+    zone = instance_builder.build_zone(root, document, nearest)
     check_database(root, document, nearest)
     context = Context(document=document, nearest=nearest, policies=policies, pbxes=pbxes, zone=zone)
-    table = build.build_table(root, context)
-    http = site.build_http(root, context, folder)
+    table = table_builder.build_table(root, context)
+    http = instance_builder.build_http(root, context, folder)
     codes = build_codes(root, document)
     if not document.findings.errors:
-        advice.advise(root, table, document, now)
+        instance_lint.advise(root, table, document, now)
     return Settings(
         table=table,
-        pbxes=site.with_codes(pbxes, codes),
+        pbxes=instance_builder.with_codes(pbxes, codes),
         http=http,
-        socket=site.build_socket(root, document),
-        users=site.build_users(root),
+        socket=instance_builder.build_socket(root, document),
+        users=instance_builder.build_users(root),
         pins={id_: agent.pin for id_, agent in root.agents.items() if agent.pin is not None},
-        service_levels=site.build_service_levels(root),
-        numbers=site.build_numbers(root),
+        service_levels=instance_builder.build_service_levels(root),
+        numbers=instance_builder.build_numbers(root),
         codes=codes,
         timezone=root.timezone,
         database=root.database,
@@ -128,7 +131,7 @@ def _build(
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a configuration file, for editors that complete and check."""
-    made = schema.Root.model_json_schema()
+    made = models.Root.model_json_schema()
     _tidy(made)
     return {"$schema": "http://json-schema.org/draft-07/schema#", **made, "title": "callrouter"}
 

@@ -13,11 +13,11 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 
 from callrouter.store.codec import columns, parse, values
-from callrouter.store.kinds import JOURNALS, KEPT, Journal, Kept
-from callrouter.store.outbox import Outbox
-from callrouter.store.place import File, Place, StoreError
+from callrouter.store.location import File, Place, StoreError
 from callrouter.store.sqlite import Sqlite
+from callrouter.store.tables import JOURNALS, KEPT, Journal, Kept
 from callrouter.store.upgrade import bring_up
+from callrouter.store.write_queue import Outbox
 
 logger = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
-from callrouter.store import rights
+from callrouter.store import file_permissions
 from callrouter.store.codec import columns, parse
-from callrouter.store.kinds import Journal, Kept
-from callrouter.store.place import File, Place
+from callrouter.store.location import File, Place
+from callrouter.store.tables import Journal, Kept
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Versions of the database, oldest first: the files in ``migrations/versions``."""
@@ -74,7 +74,7 @@ def glance(place: Place) -> Glance | None:
     if not isinstance(place, File):
         return None
     link = None
-    rights.tighten(place.path)
+    file_permissions.tighten(place.path)
     try:
         # Must not create a file. Needs write access, to recover the log a killed router left
         # behind.

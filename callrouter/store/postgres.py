@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.pool import NullPool
 
-from callrouter.store.place import Address, StoreError
+from callrouter.store.location import Address, StoreError
 
 CONNECT_WITHIN: Final = 5
 """Seconds to connect and log in."""

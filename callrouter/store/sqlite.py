@@ -16,8 +16,8 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.pool import NullPool
 
 from callrouter.files import located
-from callrouter.store import rights
-from callrouter.store.place import StoreError
+from callrouter.store import file_permissions
+from callrouter.store.location import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Sqlite:
 
     def _connect(self) -> sqlite3.Connection:
         with contextlib.suppress(OSError):  # SQLite will report why it cannot be created
-            rights.make(self._path)
+            file_permissions.make(self._path)
         link = sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)
         try:
             link.text_factory = lambda raw: raw.decode("utf-8", "replace")

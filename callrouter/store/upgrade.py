@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 
 from callrouter.store.glance import REVISIONS, VERSION_TABLE
-from callrouter.store.place import StoreError
+from callrouter.store.location import StoreError
 
 logger = logging.getLogger(__name__)
 

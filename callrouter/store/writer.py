@@ -21,12 +21,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from callrouter.clock import Clock
-from callrouter.model.registered import AuditRow
+from callrouter.cooperative import short_turns
+from callrouter.model.mobile_records import AuditRow
 from callrouter.store.glance import Glance, Reader, glance
-from callrouter.store.kinds import JOURNALS, KEPT, Journal, Kept, Key
-from callrouter.store.outbox import Lost, Outbox
-from callrouter.store.place import Place, StoreError
-from callrouter.turns import short_turns
+from callrouter.store.location import Place, StoreError
+from callrouter.store.tables import JOURNALS, KEPT, Journal, Kept, Key
+from callrouter.store.write_queue import Lost, Outbox
 
 if TYPE_CHECKING:
     from callrouter.store.database import Database, Server

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from callrouter.pbx.asterisk.session import AmiAccount, AmiMessage, AmiSession, AmiTiming
+from callrouter.pbx.asterisk.ami.client import AmiAccount, AmiMessage, AmiSession, AmiTiming
 
 SECRET = "s3cret-never-shown"
 CHALLENGE = "123456789"

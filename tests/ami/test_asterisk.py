@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from callrouter.pbx.asterisk.session import AmiDown, AmiRejected, AmiTiming
-from callrouter.pbx.asterisk.text import clean_name, variable
+from callrouter.pbx.asterisk.ami.client import AmiDown, AmiRejected, AmiTiming
+from callrouter.pbx.asterisk.sanitize import clean_name, variable
 from tests.ami.fake import SECRET, running, until
 
 pytestmark = pytest.mark.asterisk

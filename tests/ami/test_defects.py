@@ -10,14 +10,14 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.pbx.asterisk.session import (
+from callrouter.pbx.asterisk.ami.client import (
     AmiBadValue,
     AmiDown,
     AmiMessage,
     AmiRejected,
     AmiTimeout,
 )
-from callrouter.pbx.asterisk.wire import MAX_MESSAGE, parse
+from callrouter.pbx.asterisk.ami.messages import MAX_MESSAGE, parse
 from tests.ami.fake import (
     QUICK,
     SECRET,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.pbx.asterisk.doctorinbound import loose
-from callrouter.pbx.asterisk.wire import AmiMessage, parse
+from callrouter.pbx.asterisk.ami.messages import AmiMessage, parse
+from callrouter.pbx.asterisk.diagnostics.inbound_checks import loose
 
 
 def row(pattern: str, data: str, context: str = "from-trunk", app: str = "Goto") -> AmiMessage:

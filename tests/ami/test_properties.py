@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callrouter.pbx.asterisk.errors import AmiBadValue, AmiGarbage
-from callrouter.pbx.asterisk.text import clean_name, clean_number, variable
-from callrouter.pbx.asterisk.wire import Splitter, guard, parse
+from callrouter.pbx.asterisk.ami.errors import AmiBadValue, AmiGarbage
+from callrouter.pbx.asterisk.ami.messages import Splitter, guard, parse
+from callrouter.pbx.asterisk.sanitize import clean_name, clean_number, variable
 from tests.ami.fake import message, talking
 
 GREETING = b"Asterisk Call Manager/9.0.0\r\n"

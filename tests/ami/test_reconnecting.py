@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.pbx.asterisk.account import AmiTiming
-from callrouter.pbx.asterisk.dial import first_connection
-from callrouter.pbx.asterisk.session import Refusal
+from callrouter.pbx.asterisk.ami.client import Refusal
+from callrouter.pbx.asterisk.ami.connecting import first_connection
+from callrouter.pbx.asterisk.ami.options import AmiTiming
 from tests.ami.fake import QUICK, FakeAmi, Received, running, serving, until
 from tests.noise import noise
 

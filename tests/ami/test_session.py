@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.pbx.asterisk.account import explain
-from callrouter.pbx.asterisk.session import AmiAccount, AmiBadValue, AmiSession
+from callrouter.pbx.asterisk.ami.client import AmiAccount, AmiBadValue, AmiSession
+from callrouter.pbx.asterisk.ami.options import explain
 from callrouter.tasks import Tasks
 from callrouter.transports import cut
 from tests.ami.fake import (

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.pbx.asterisk import shape, words
-from callrouter.pbx.asterisk.account import AmiTiming
-from callrouter.pbx.asterisk.link import Link
-from callrouter.pbx.asterisk.pending import AmiStats
-from callrouter.pbx.asterisk.shape import Verdict, judge
-from callrouter.pbx.asterisk.wire import AmiMessage, parse
+from callrouter.pbx.asterisk import contract, event_shapes
+from callrouter.pbx.asterisk.ami.connection import Link
+from callrouter.pbx.asterisk.ami.messages import AmiMessage, parse
+from callrouter.pbx.asterisk.ami.options import AmiTiming
+from callrouter.pbx.asterisk.ami.replies import AmiStats
+from callrouter.pbx.asterisk.event_shapes import Verdict, judge
 from tests.asterisk.genuine import genuine
 from tests.chaos.proxy import foreign
 
@@ -36,7 +36,8 @@ def test_every_event_of_the_dialplan_is_known_with_its_context() -> None:
             for event in re.findall(r"UserEvent\((Callrouter\w+)", line):
                 found.setdefault(event, set()).add(context)
     known = {
-        name.decode(): {c.decode() for c in places} for name, places in shape._SENT_FROM.items()
+        name.decode(): {c.decode() for c in places}
+        for name, places in event_shapes._SENT_FROM.items()
     }
     assert known == found
 
@@ -83,9 +84,9 @@ def test_user_events_of_others_are_passed_over() -> None:
 def test_an_event_that_ends_in_a_number_is_cut_short(name: str, field: str) -> None:
     whole = raw(name, "Cause: 16", "Cause-txt: x")
     head = whole[: whole.index(f"\r\n{field}: ".encode()) + len(field) + 4]
-    assert shape.is_cut(head)
-    assert not shape.is_cut(whole)
-    rest = shape.Rest(head)
+    assert event_shapes.is_cut(head)
+    assert not event_shapes.is_cut(whole)
+    rest = event_shapes.Rest(head)
     assert not rest.ends_with(b"Event: Hangup\r\nUniqueid: 1.1\r\nLinkedid: 1.1")
     assert rest.ends_with(b"X: y" + whole[len(head) :])
 
@@ -95,7 +96,7 @@ def test_an_event_that_ends_in_the_name_of_a_local_channel_is_cut_short(name: st
     whole = raw(name, "Cause: 16", "Cause-txt: x", channel="Local/1@x-1;1")
     head, tail = whole[: whole.index(b"@x")], whole[whole.index(b"@x") :]
     assert judge(name.encode(), head) is Verdict.CUT
-    rest = shape.Rest(head)
+    rest = event_shapes.Rest(head)
     assert not rest.ends_with(b"Event: Hangup\r\nUniqueid: 1.1\r\nLinkedid: 1.1")
     assert rest.ends_with(tail)
 
@@ -141,7 +142,7 @@ class Stream:
         self.forged: list[str] = []
         self.stats = AmiStats()
         self.link = Link(
-            wanted=words.EVENTS,
+            wanted=contract.EVENTS,
             stats=self.stats,
             on_event=self.events.append,
             on_lost=lambda _why, _live: None,

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from callrouter.api.app import make_runner
+from callrouter.api.server.app import make_runner
 
 
 class Served(TestServer):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.api.backend import Outcome
+from callrouter.api.context import Outcome
 from callrouter.settings import Problem
-from callrouter.settings.past import Change
+from callrouter.settings.config_history import Change
 from tests.api.world import READER, Client, World
 
 

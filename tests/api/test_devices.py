@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from callrouter.api import sharing
+from callrouter.api import shared_answers
+from callrouter.api.notice_text import moment
 from callrouter.api.openapi import document
-from callrouter.api.records import moment
-from callrouter.model.registered import Approval
+from callrouter.model.mobile_records import Approval
 from tests.api.world import READER, SUPERVISOR, Client
 from tests.mobiles.floor import ALICE, BOB, Floor, settings_for
 
@@ -196,8 +196,8 @@ async def test_reading_the_audit_counts_by_its_length(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is read by the thread that writes the state of agents."""
-    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
-    monkeypatch.setattr(sharing, "BURST", 12.0)
+    monkeypatch.setattr(shared_answers, "PER_SECOND", 0.01)
+    monkeypatch.setattr(shared_answers, "BURST", 12.0)
     for _ in range(3):
         await ask(client, "GET", "alice/audit", 200)
     await ask(client, "GET", "alice/audit", 429)

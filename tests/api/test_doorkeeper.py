@@ -14,15 +14,16 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, TCPConnector, WSMsgType
 
-from callrouter.api import app as application
-from callrouter.api import bodies, doorkeeper
-from callrouter.api.app import make_runner, open_tcp
-from callrouter.api.backend import Outcome
-from callrouter.api.crowds import origin
-from callrouter.api.doorkeeper import KEEPER, Doorkeeper, most_connections
-from callrouter.api.listening import listen_tcp
+from callrouter.api import request_bodies
+from callrouter.api.context import Outcome
+from callrouter.api.server import app as application
+from callrouter.api.server import connection_limit
+from callrouter.api.server.app import make_runner, open_tcp
+from callrouter.api.server.connection_groups import origin
+from callrouter.api.server.connection_limit import KEEPER, Doorkeeper, most_connections
+from callrouter.api.server.sockets import listen_tcp
 from callrouter.settings import HttpSettings
-from callrouter.settings.past import Change
+from callrouter.settings.config_history import Change
 from tests.api.world import SUPERVISOR, World
 from tests.daemon.process import free_port
 
@@ -261,7 +262,7 @@ async def test_those_who_do_not_begin_tls_are_few(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(doorkeeper, "MOST_HANDSHAKES", 10)
+    monkeypatch.setattr(connection_limit, "MOST_HANDSHAKES", 10)
     async with serving(World(), *certificate) as (port, keeper):
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
         url = f"https://127.0.0.1:{port}/api/agents/bob"
@@ -282,8 +283,8 @@ async def test_a_handshake_that_does_not_come_is_waited_for_briefly(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    assert doorkeeper.HANDSHAKE == 5.0
-    monkeypatch.setattr(doorkeeper, "HANDSHAKE", 0.2)
+    assert connection_limit.HANDSHAKE == 5.0
+    monkeypatch.setattr(connection_limit, "HANDSHAKE", 0.2)
     async with serving(World(), *certificate) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"\x16\x03\x01")
@@ -312,7 +313,7 @@ async def test_a_head_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_body_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_WITHIN", 0.3)
+    monkeypatch.setattr(request_bodies, "BODY_WITHIN", 0.3)
     async with serving(World()) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HALF + TOKEN + b"\r\n{")

@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from callrouter.api import auth
-from callrouter.api.app import open_tcp
-from callrouter.api.listening import CannotListen, listen_tcp
+from callrouter.api.access import auth
 from callrouter.api.openapi import document
+from callrouter.api.server.app import open_tcp
+from callrouter.api.server.sockets import CannotListen, listen_tcp
 from callrouter.model.events import PbxSnapshot
 from callrouter.settings import HttpSettings
 from tests.api.world import READER, SUPERVISOR, Client, World

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from callrouter.model.events import DeviceSwitched, PauseRequested, TimePassed
-from callrouter.model.table import PauseEnd, PauseSpec
+from callrouter.model.routing_table import PauseEnd, PauseSpec
 from tests.api.world import SUPERVISOR, TABLE, Client, World
 
 PAUSES = {

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from callrouter.api.records import said
+from callrouter.api.notice_text import said
 from callrouter.model.commands import Happened, Leave
 from callrouter.model.events import CallArrived, PbxLost, PbxSnapshot, SeenCall, TimePassed
-from callrouter.model.table import HangUp
+from callrouter.model.routing_table import HangUp
 from tests.api.world import Client, World
 
 

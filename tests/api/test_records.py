@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.api.records import DETAIL, moment, named, said
+from callrouter.api.notice_text import DETAIL, moment, named, said
 from callrouter.model.commands import Happened, Note, Record
 
 

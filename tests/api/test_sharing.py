@@ -11,14 +11,15 @@ from typing import Any, cast
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from callrouter.api import live, routes, sharing
-from callrouter.api.backend import Outcome
+from callrouter.api import live, shared_answers
+from callrouter.api.access.tokens import Caller
+from callrouter.api.context import Outcome
 from callrouter.api.live import MOST_PER_TOKEN, Live
-from callrouter.api.problems import ApiProblem
-from callrouter.api.routes import encode
-from callrouter.api.sharing import LISTS, Rates, Shared
-from callrouter.api.tokens import Caller
-from callrouter.settings.past import Change
+from callrouter.api.problem_json import ApiProblem
+from callrouter.api.routes import floor_routes
+from callrouter.api.routes.floor_routes import encode
+from callrouter.api.shared_answers import LISTS, Rates, Shared
+from callrouter.settings.config_history import Change
 from tests.api.world import READER, SUPERVISOR, Client, World
 
 ADMIN = {"Authorization": "Bearer admin-token-123456"}
@@ -106,14 +107,14 @@ async def test_what_is_said_of_a_large_queue_is_made_once_for_all_who_ask(
     client: Client, world: World, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Of 5,000 agents in four queues `why-not` costs the loop 56 ms, and each token may ask often."""
-    monkeypatch.setattr(routes, "SLICE", 1)
+    monkeypatch.setattr(floor_routes, "SLICE", 1)
     made: list[str] = []
 
     def counted(view: Any) -> bytes:
         made.append(path)
         return encode(view)
 
-    monkeypatch.setattr(routes, "encode", counted)
+    monkeypatch.setattr(floor_routes, "encode", counted)
     world.sign_in("alice", "bob")
     world.arrive("c1", number="+442079460018")
 
@@ -130,8 +131,8 @@ async def test_what_is_said_of_a_large_queue_is_made_once_for_all_who_ask(
     assert "+442079460018" not in reader
     assert "alice" not in reader
     # It counts by its length, too.
-    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
-    monkeypatch.setattr(sharing, "BURST", 4.0)
+    monkeypatch.setattr(shared_answers, "PER_SECOND", 0.01)
+    monkeypatch.setattr(shared_answers, "BURST", 4.0)
     statuses = [(await client.get(f"/api/{path}", headers=ADMIN)).status for _ in range(3)]
     assert statuses[0] == 200
     assert statuses[-1] == 429
@@ -141,8 +142,8 @@ async def test_who_connects_over_and_over_for_the_whole_state_is_told_to_wait(
     client: Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "SLICE", 1)
-    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
-    monkeypatch.setattr(sharing, "BURST", 12.0)
+    monkeypatch.setattr(shared_answers, "PER_SECOND", 0.01)
+    monkeypatch.setattr(shared_answers, "BURST", 12.0)
     world.sign_in("alice")
     for _ in range(2):  # three agents and two queues each time, and the request itself
         async with client.ws_connect("/api/live", headers=ADMIN) as ws:
@@ -206,8 +207,8 @@ async def test_one_who_goes_away_takes_nothing_from_the_others() -> None:
 async def test_a_token_that_asks_too_often_is_told_when_to_come_again(
     client: Client, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "BURST", 20.0)
-    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
+    monkeypatch.setattr(shared_answers, "BURST", 20.0)
+    monkeypatch.setattr(shared_answers, "PER_SECOND", 0.01)
     answers = [await client.get("/api/agents/bob") for _ in range(25)]
     assert [answer.status for answer in answers] == [200] * 20 + [429] * 5
     answer = answers[-1]
@@ -220,14 +221,14 @@ async def test_a_token_that_asks_too_often_is_told_when_to_come_again(
 
 
 async def test_a_page_and_a_busy_program_are_far_from_the_limit() -> None:
-    assert (sharing.BURST, sharing.PER_SECOND) == (500.0, 100.0)
+    assert (shared_answers.BURST, shared_answers.PER_SECOND) == (500.0, 100.0)
 
 
 async def test_a_list_counts_by_its_length_and_the_command_line_does_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rates, crm = Rates(), Caller("crm", "supervisor")
-    monkeypatch.setattr(sharing, "PER_SECOND", 0.01)
+    monkeypatch.setattr(shared_answers, "PER_SECOND", 0.01)
     rates.take(crm)
     rates.charge(crm, 600.0)
     with pytest.raises(ApiProblem) as caught:
@@ -278,13 +279,15 @@ async def test_those_who_begin_to_watch_together_get_one_state_and_every_change(
 def test_a_user_who_is_let_in_at_the_socket_has_a_rate_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sharing, "PER_SECOND", 0.001)  # nothing comes back while this goes on
+    monkeypatch.setattr(
+        shared_answers, "PER_SECOND", 0.001
+    )  # nothing comes back while this goes on
     rates, token = Rates(), Caller("nora", "agent", agent="nora")
     nora = Caller("nora", "agent", "nora", "nora")
     assert (nora.unlimited, Caller("command line", "admin", "root").unlimited) == (False, True)
 
     async def ask() -> None:
-        for _ in range(int(sharing.BURST)):
+        for _ in range(int(shared_answers.BURST)):
             rates.take(nora)
         with pytest.raises(ApiProblem) as refused:
             rates.take(nora)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 
-from callrouter.api import whynot
-from callrouter.api.history import History
+from callrouter.api.call_history import History
+from callrouter.api.explain import why_not
 from callrouter.api.views import queue_view
 from callrouter.core.router import Router
 from callrouter.model.events import CallArrived, CallerEnd, CallerLeft, PbxSnapshot, Reached
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
     KeepWaiting,
@@ -41,7 +41,7 @@ def test_who_is_free_for_whom() -> None:
     assert free() == (1, ["bea"])
     router.handle(CallArrived(pbx="a", call="a-1", queue="support"), 2.0)
     assert free() == (0, ["bea"]), "available, and not for the caller who waits"
-    [said] = whynot.answer(floor, floor.agents["bea"], None, 3.0)["queues"]
+    [said] = why_not.answer(floor, floor.agents["bea"], None, 3.0)["queues"]
     assert "a-1 waits: has no phone that a can ring" in said["reasons"]
     assert "callers on a: has no phone that a can ring" in said["reasons"]
     router.handle(CallerLeft(call="a-1", how=CallerEnd.HUNG_UP), 4.0)

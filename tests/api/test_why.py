@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from callrouter.api import why, whyanswer, whynot
-from callrouter.api.why import Ambiguous, Journal
-from callrouter.api.whywords import spoken
-from callrouter.cli.asking import why_lines, why_not_lines
+from callrouter.api.explain import decision_journal as why
+from callrouter.api.explain import why_call
+from callrouter.api.explain import why_not as whynot
+from callrouter.api.explain.decision_journal import Ambiguous, Journal
+from callrouter.api.explain.explanation_text import spoken
+from callrouter.cli.commands.explain import why_lines, why_not_lines
 from callrouter.model.commands import Decided, Happened, Note, Record
 from callrouter.model.events import (
     CallEndRequested,
@@ -22,7 +24,7 @@ from callrouter.model.events import (
     TransferKind,
 )
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     HangUp,
     MemberSpec,
     NumberPattern,
@@ -51,7 +53,7 @@ class Told(Play):
         self.heard = len(self.log)
         trail = self.journal.find(call)
         assert trail is not None
-        return asyncio.run(whyanswer.answer(self.journal, self.router.floor, trail, self.now))
+        return asyncio.run(why_call.answer(self.journal, self.router.floor, trail, self.now))
 
     def why(self, call: str) -> list[str]:
         """What the command line shows, without the clock and the heading."""

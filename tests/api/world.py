@@ -9,12 +9,12 @@ from typing import TypeAlias
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from callrouter.api.app import make_app
-from callrouter.api.backend import Backend, ConfigState
-from callrouter.api.history import History
+from callrouter.api.access.tokens import Tokens
+from callrouter.api.call_history import History
+from callrouter.api.context import Backend, ConfigState
+from callrouter.api.explain.decision_journal import Journal
 from callrouter.api.live import Live
-from callrouter.api.tokens import Tokens
-from callrouter.api.why import Journal
+from callrouter.api.server.app import make_app
 from callrouter.core.router import Router
 from callrouter.model.commands import Connect, PbxCommand, Record, Ring
 from callrouter.model.events import (
@@ -29,7 +29,7 @@ from callrouter.model.events import (
     Reached,
     SignedIn,
 )
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
     KeepWaiting,

@@ -15,13 +15,13 @@ from typing import Any
 
 from callrouter.clock import SystemClock
 from callrouter.core.agents import state
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.lab import Install, Lab, lab
 from callrouter.lab.sip import Answer, Dialog, Phone, RingOnly
 from callrouter.model.commands import Happened, Note, Record, Told
 from callrouter.model.events import Event, SignedIn, TimePassed
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
     MemberSpec,
@@ -29,8 +29,8 @@ from callrouter.model.table import (
     SignIn,
     Table,
 )
+from callrouter.pbx.asterisk.ami.messages import AmiMessage
 from callrouter.pbx.asterisk.driver import AsteriskPbx
-from callrouter.pbx.asterisk.wire import AmiMessage
 from callrouter.runtime import Runtime
 from callrouter.settings import AsteriskSettings
 from tests.asterisk import second

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
-from callrouter.model.table import AnnounceSpec, KeepWaiting
+from callrouter.model.routing_table import AnnounceSpec, KeepWaiting
 from tests.asterisk.ear import Ear
 from tests.asterisk.floor import Answer, Floor, RingOnly, queue, staff, stage
 

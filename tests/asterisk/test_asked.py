@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from callrouter.pbx.asterisk import words
-from callrouter.pbx.asterisk.asked import Asked, asked, encoded
+from callrouter.pbx.asterisk import contract
+from callrouter.pbx.asterisk.call_variables import Asked, asked, encoded
 from tests.asterisk.floor import DIALPLAN
 
 
@@ -86,7 +86,7 @@ def test_what_the_dialplan_never_writes(sent: str) -> None:
 )
 def test_names_of_queues(queue: str, extension: str, found: str, place: str) -> None:
     assert read(queue=queue, extension=extension).queue == found
-    assert words.extension(found) == place
+    assert contract.extension(found) == place
 
 
 def test_a_call_that_entered_by_an_older_dialplan() -> None:

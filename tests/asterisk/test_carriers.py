@@ -10,10 +10,10 @@ import pytest_asyncio
 from callrouter.lab import Dialog, Install, Refuse
 from callrouter.lab.behaviour import Behaviour
 from callrouter.model.commands import Happened
-from callrouter.pbx.asterisk import words
-from callrouter.pbx.asterisk.doctor import Wanted, examine
+from callrouter.pbx.asterisk import contract
+from callrouter.pbx.asterisk.diagnostics.checks import Wanted, examine
 from callrouter.settings import AsteriskSettings
-from callrouter.settings.numbers import numbering
+from callrouter.settings.builders.number_parsing import numbering
 from tests.asterisk.floor import Answer, Floor, mobile, person, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -150,7 +150,7 @@ async def test_a_trunk_that_is_out_of_order_is_passed_over_and_a_wrong_number_is
 
 
 async def test_doctor_tells_of_what_the_router_has_counted(here: Floor) -> None:
-    counts = {words.NUMBERS_REFUSED: 3, words.NEXT_TRUNK: 2}
+    counts = {contract.NUMBERS_REFUSED: 3, contract.NEXT_TRUNK: 2}
     settings = AsteriskSettings(
         id="office",
         port=here.lab.asterisk.ami_port,

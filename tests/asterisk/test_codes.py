@@ -11,13 +11,13 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 
 from callrouter.clock import SystemClock
+from callrouter.feature_codes import Reception, prompts
 from callrouter.lab import Install
 from callrouter.lab.behaviour import DtmfMethod
 from callrouter.model.commands import Happened
 from callrouter.model.events import ConfigReloaded, PauseRequested, SignedIn
-from callrouter.model.table import AgentSpec, PauseSpec, SignIn
-from callrouter.pbx.asterisk import people
-from callrouter.reception import Reception, sounds
+from callrouter.model.routing_table import AgentSpec, PauseSpec, SignIn
+from callrouter.pbx.asterisk import dialogues as people
 from callrouter.tasks import Tasks
 from tests.asterisk.ear import Ear, dial, heard, key
 from tests.asterisk.floor import (
@@ -82,11 +82,11 @@ async def begin(here: Floor, *people: AgentSpec, **rules: object) -> Reception:
 
 async def test_signing_in_and_out(here: Floor) -> None:
     await begin(here)
-    assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_IN)
+    assert await dial(here, "1001", "*45") == heard(prompts.SIGNED_IN)
     await here.until(lambda: here.state("a1") == "available")
     [record] = here.happened(Happened.SIGNED_IN)
     assert (record.agent, record.detail[0]) == ("a1", "phone PJSIP/1001")
-    assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_OUT)
+    assert await dial(here, "1001", "*45") == heard(prompts.SIGNED_OUT)
     assert here.state("a1") == "offline"
     assert not here.happened(Happened.TOLD)  # it was themselves
     await here.quiet()
@@ -101,15 +101,15 @@ async def test_a_digit_behind_the_code_chooses_the_reason_for_a_pause(here: Floo
     reasons = {name: PauseSpec(reason=name) for name in ("lunch", "tea", "training")}
     here.post(ConfigReloaded(table=replace(here.spec, pauses=reasons)))
     await here.until(lambda: here.router.floor.table.pauses == reasons)
-    assert await dial(here, "1001", "*462") == heard(sounds.PAUSED, ("digits/2",))
+    assert await dial(here, "1001", "*462") == heard(prompts.PAUSED, ("digits/2",))
     assert paused(here) == "tea"
-    assert await dial(here, "1001", "*463") == heard(sounds.PAUSED, ("digits/3",))
+    assert await dial(here, "1001", "*463") == heard(prompts.PAUSED, ("digits/3",))
     assert paused(here) == "training", "another digit is another reason, and no end of the pause"
-    assert await dial(here, "1001", "*464") == heard(sounds.NOT_POSSIBLE)
+    assert await dial(here, "1001", "*464") == heard(prompts.NOT_POSSIBLE)
     assert paused(here) == "training"
-    assert await dial(here, "1001", "*46") == heard(sounds.NOT_PAUSED)
+    assert await dial(here, "1001", "*46") == heard(prompts.NOT_PAUSED)
     assert paused(here) is None
-    assert await dial(here, "1001", "*46") == heard(sounds.PAUSED, ("digits/1",))
+    assert await dial(here, "1001", "*46") == heard(prompts.PAUSED, ("digits/1",))
     assert paused(here) == "lunch"
     await here.quiet()
 
@@ -117,11 +117,11 @@ async def test_a_digit_behind_the_code_chooses_the_reason_for_a_pause(here: Floo
 async def test_numbers_of_the_site_lead_to_the_names(here: Floor) -> None:
     """`lab-phones` has *65, *66 and *661 of its own, which lead to sign-in, pause and pause-1."""
     await begin(here)
-    assert await dial(here, "1001", "*65") == heard(sounds.SIGNED_IN)
-    assert await dial(here, "1001", "*66") == heard(sounds.PAUSED)
-    assert await dial(here, "1001", "*66") == heard(sounds.NOT_PAUSED)
-    assert await dial(here, "1001", "*661") == heard(sounds.NOT_POSSIBLE)
-    assert await dial(here, "1001", "*65") == heard(sounds.SIGNED_OUT)
+    assert await dial(here, "1001", "*65") == heard(prompts.SIGNED_IN)
+    assert await dial(here, "1001", "*66") == heard(prompts.PAUSED)
+    assert await dial(here, "1001", "*66") == heard(prompts.NOT_PAUSED)
+    assert await dial(here, "1001", "*661") == heard(prompts.NOT_POSSIBLE)
+    assert await dial(here, "1001", "*65") == heard(prompts.SIGNED_OUT)
     await here.quiet()
 
 
@@ -153,27 +153,27 @@ async def reach(here: Floor, state: str) -> list[Dialog]:
     return [caller]
 
 
-TALKS = (*sounds.LATER, *sounds.SIGNED_OUT)
-PAUSES = (*sounds.LATER, *sounds.PAUSE)
-NOT_SIGNED_IN = (*sounds.REFUSED, *sounds.SIGNED_OUT)
+TALKS = (*prompts.LATER, *prompts.SIGNED_OUT)
+PAUSES = (*prompts.LATER, *prompts.PAUSE)
+NOT_SIGNED_IN = (*prompts.REFUSED, *prompts.SIGNED_OUT)
 TABLE = [
-    ("*45", "offline", sounds.SIGNED_IN, "available"),
-    ("*45", "available", sounds.SIGNED_OUT, "offline"),
-    ("*45", "ringing", sounds.SIGNED_OUT, "offline"),
+    ("*45", "offline", prompts.SIGNED_IN, "available"),
+    ("*45", "available", prompts.SIGNED_OUT, "offline"),
+    ("*45", "ringing", prompts.SIGNED_OUT, "offline"),
     ("*45", "on-call", TALKS, "on-call"),
-    ("*45", "wrap-up", sounds.SIGNED_OUT, "offline"),
-    ("*45", "paused", sounds.SIGNED_OUT, "offline"),
+    ("*45", "wrap-up", prompts.SIGNED_OUT, "offline"),
+    ("*45", "paused", prompts.SIGNED_OUT, "offline"),
     ("*46", "offline", NOT_SIGNED_IN, "offline"),
-    ("*46", "available", sounds.PAUSED, "paused"),
-    ("*46", "ringing", sounds.PAUSED, "paused"),
+    ("*46", "available", prompts.PAUSED, "paused"),
+    ("*46", "ringing", prompts.PAUSED, "paused"),
     ("*46", "on-call", PAUSES, "on-call"),
-    ("*46", "wrap-up", sounds.PAUSED, "paused"),
-    ("*46", "paused", sounds.NOT_PAUSED, "available"),
+    ("*46", "wrap-up", prompts.PAUSED, "paused"),
+    ("*46", "paused", prompts.NOT_PAUSED, "available"),
     ("*49", "offline", NOT_SIGNED_IN, "offline"),
-    ("*49", "available", sounds.READY, "available"),
-    ("*49", "on-call", sounds.ON_A_CALL, "on-call"),
-    ("*49", "wrap-up", sounds.READY, "available"),
-    ("*49", "paused", sounds.PAUSED, "paused"),
+    ("*49", "available", prompts.READY, "available"),
+    ("*49", "on-call", prompts.ON_A_CALL, "on-call"),
+    ("*49", "wrap-up", prompts.READY, "available"),
+    ("*49", "paused", prompts.PAUSED, "paused"),
 ]
 
 
@@ -194,9 +194,9 @@ async def test_a_second_time_takes_it_back_during_a_call(here: Floor) -> None:
     await begin(here, *agents()[:1])
     [caller] = await reach(here, "on-call")
     assert await dial(here, "1001", "*46") == list(PAUSES)
-    assert await dial(here, "1001", "*46") == heard(sounds.NOT_PAUSED)
+    assert await dial(here, "1001", "*46") == heard(prompts.NOT_PAUSED)
     assert await dial(here, "1001", "*45") == list(TALKS)
-    assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_IN)
+    assert await dial(here, "1001", "*45") == heard(prompts.SIGNED_IN)
     await caller.bye()
     await here.until(lambda: here.free("a1"))
     await here.quiet()
@@ -215,7 +215,7 @@ async def test_a_pause_asked_for_during_a_call_comes_after_it(here: Floor) -> No
 
 async def test_who_is_always_signed_in_is_told_that_it_is_not_possible(here: Floor) -> None:
     await begin(here, *agents(sign_in=SignIn.ALWAYS))
-    assert await dial(here, "1001", "*45") == heard(sounds.NOT_POSSIBLE)
+    assert await dial(here, "1001", "*45") == heard(prompts.NOT_POSSIBLE)
     await here.until(lambda: here.state("a1") == "available")
     await here.quiet()
 
@@ -230,24 +230,24 @@ async def claim(
     ear = Ear(here)
     dialog = await here.phone(phone).call("*45")
     for number, (extension, pin) in enumerate(claims):
-        asks = sounds.ASK_EXTENSION if number == 0 else sounds.ASK_EXTENSION_AGAIN
+        asks = prompts.ASK_EXTENSION if number == 0 else prompts.ASK_EXTENSION_AGAIN
         await here.until(lambda asks=asks: ear.heard(phone)[-1:] == [*asks])  # type: ignore[misc]
         await key(dialog, f"{extension}#", how)
-        await here.until(lambda: ear.heard(phone)[-1:] == [*sounds.ASK_PIN])
+        await here.until(lambda: ear.heard(phone)[-1:] == [*prompts.ASK_PIN])
         await key(dialog, f"{pin}#", how)
     await dialog.wait_ended(15)
     return ear.heard(phone)
 
 
-ASKED = (*sounds.ASK_EXTENSION, *sounds.ASK_PIN)
-AGAIN = (*sounds.ASK_EXTENSION_AGAIN, *sounds.ASK_PIN)
+ASKED = (*prompts.ASK_EXTENSION, *prompts.ASK_PIN)
+AGAIN = (*prompts.ASK_EXTENSION_AGAIN, *prompts.ASK_PIN)
 
 
 @pytest.mark.parametrize("how", ["rfc4733", "info"])
 async def test_from_another_phone_with_extension_and_pin(here: Floor, how: DtmfMethod) -> None:
     await begin(here)
     said = await claim(here, "1003", ("1001", PIN), how=how)
-    assert said == heard(ASKED, sounds.SIGNED_IN)
+    assert said == heard(ASKED, prompts.SIGNED_IN)
     assert here.state("a1") == "available"
     [record] = here.happened(Happened.SIGNED_IN)
     assert record.detail[0] == "phone PJSIP/1003, by PIN"
@@ -262,7 +262,7 @@ async def test_a_phone_that_several_share_asks_who_it_is(here: Floor) -> None:
         for name, extension in (("a1", "71"), ("a2", "72"))
     ]
     await begin(here, *both)
-    assert await claim(here, "1001", ("71", PIN)) == heard(ASKED, sounds.SIGNED_IN)
+    assert await claim(here, "1001", ("71", PIN)) == heard(ASKED, prompts.SIGNED_IN)
     assert here.router.floor.agents["a1"].signed_in
     assert not here.router.floor.agents["a2"].signed_in
     await here.quiet()
@@ -273,15 +273,15 @@ async def test_wrong_pins_lock(here: Floor) -> None:
     reception = await begin(here)
     wrong = ("1001", "99999")
     assert await claim(here, "1003", wrong, wrong, wrong) == heard(
-        ASKED, AGAIN, AGAIN, sounds.WRONG
+        ASKED, AGAIN, AGAIN, prompts.WRONG
     )
-    assert await claim(here, "1003", wrong, wrong) == heard(ASKED, AGAIN, sounds.LOCKED)
+    assert await claim(here, "1003", wrong, wrong) == heard(ASKED, AGAIN, prompts.LOCKED)
     assert here.state("a1") == "offline"
     # Right, but too late; and from another phone as well.
-    assert await claim(here, "1003", ("1001", PIN)) == heard(ASKED, sounds.LOCKED)
+    assert await claim(here, "1003", ("1001", PIN)) == heard(ASKED, prompts.LOCKED)
     assert here.state("a1") == "offline"
     # At their own desk nothing is locked.
-    assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_IN)
+    assert await dial(here, "1001", "*45") == heard(prompts.SIGNED_IN)
     assert reception.status()["wrong_pins"] == 5
     assert reception.status()["lockouts"] == 2
     await here.quiet()
@@ -290,10 +290,10 @@ async def test_wrong_pins_lock(here: Floor) -> None:
 async def test_nobodys_extension_sounds_like_a_wrong_pin(here: Floor) -> None:
     await begin(here)
     asks = ("1777", "12345")
-    assert await claim(here, "1003", asks, asks, asks) == heard(ASKED, AGAIN, AGAIN, sounds.WRONG)
+    assert await claim(here, "1003", asks, asks, asks) == heard(ASKED, AGAIN, AGAIN, prompts.WRONG)
     # a2 has an extension, but no PIN
     assert await claim(here, "1003", ("1002", "12345"), ("1002", "")) == heard(
-        ASKED, AGAIN, sounds.LOCKED
+        ASKED, AGAIN, prompts.LOCKED
     )
     await here.quiet()
 
@@ -303,7 +303,7 @@ async def test_who_keys_in_nothing_is_let_go(here: Floor) -> None:
     ear = Ear(here)
     dialog = await here.phone("1003").call("*46")
     await dialog.wait_ended(15)
-    assert ear.heard("1003") == heard(sounds.ASK_EXTENSION, sounds.NOTHING_KEYED)
+    assert ear.heard("1003") == heard(prompts.ASK_EXTENSION, prompts.NOTHING_KEYED)
     await here.quiet()
 
 
@@ -337,7 +337,7 @@ async def test_a_router_that_dies_in_the_middle(here: Floor) -> None:
     await here.crash()
     await key(dialog, "1001#")
     await dialog.wait_ended(15)
-    assert ear.heard("1003") == [*sounds.ASK_EXTENSION, *NOT_AVAILABLE]
+    assert ear.heard("1003") == [*prompts.ASK_EXTENSION, *NOT_AVAILABLE]
 
 
 # ---------------------------------------------------------------- hostile
@@ -349,7 +349,7 @@ async def test_a_caller_number_cannot_say_who_it_is(here: Floor) -> None:
     dialog = await here.phone("1003").call(
         "*45", caller_number="1001", caller_name="1001,Code: *46"
     )
-    await here.until(lambda: ear.heard("1003") == [*sounds.ASK_EXTENSION])
+    await here.until(lambda: ear.heard("1003") == [*prompts.ASK_EXTENSION])
     await dialog.bye()
     assert not here.router.floor.agents["a1"].signed_in
     await here.quiet()

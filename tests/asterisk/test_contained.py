@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from callrouter.pbx.asterisk import driver
+from callrouter.pbx.asterisk.ami.client import AmiSession
 from callrouter.pbx.asterisk.driver import AsteriskPbx
-from callrouter.pbx.asterisk.session import AmiSession
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
 from tests.ami.fake import SECRET, FakeAmi, Received, message, serving, until

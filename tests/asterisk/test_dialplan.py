@@ -15,7 +15,7 @@ from callrouter.lab import Install
 from callrouter.model.commands import Happened
 from callrouter.model.events import PauseRequested
 from callrouter.model.hours import Hours, Span
-from callrouter.model.table import HangUp, KeepWaiting, ToDialplan, ToQueue
+from callrouter.model.routing_table import HangUp, KeepWaiting, ToDialplan, ToQueue
 from tests.asterisk.floor import (
     DIALPLAN,
     Answer,

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.lab import Install
 from callrouter.pbx.asterisk import driver
+from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.driver import AsteriskPbx
-from callrouter.pbx.asterisk.wire import parse
 from callrouter.settings import AsteriskSettings
 from tests.asterisk.floor import PBX, Answer, floor, queue, staff, table, tell
 from tests.asterisk.genuine import genuine

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from callrouter.model.table import KeepWaiting
-from callrouter.pbx.asterisk.known import KnownDevices
-from callrouter.pbx.asterisk.lamps import Lamps
+from callrouter.model.routing_table import KeepWaiting
+from callrouter.pbx.asterisk.blf import Lamps
+from callrouter.pbx.asterisk.fallback import KnownDevices
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, queue, table
 

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from callrouter.feature_codes import prompts
 from callrouter.lab import Install, Refuse
 from callrouter.model.commands import Happened
-from callrouter.model.table import KeepWaiting, SignIn
-from callrouter.pbx.asterisk.session import AmiAccount, AmiSession
-from callrouter.reception import sounds
+from callrouter.model.routing_table import KeepWaiting, SignIn
+from callrouter.pbx.asterisk.ami.client import AmiAccount, AmiSession
 from tests.asterisk.ear import Ear, dial, heard
 from tests.asterisk.floor import (
     DIALPLAN,
@@ -221,11 +221,11 @@ async def test_codes_work_for_whoever_has_a_number_with_line_ends(here: Floor) -
     ear = Ear(here)
     caller = await here.lab["caller"].call("7003", sender="447700900123")
     await here.until(lambda: bool(ear.heard("trunk")))
-    assert ear.heard("trunk")[0] == sounds.ASK_EXTENSION[0]
+    assert ear.heard("trunk")[0] == prompts.ASK_EXTENSION[0]
     await caller.bye()
     await settled(here)
     untouched(here)
-    assert await dial(here, "1001", "*45") == heard(sounds.SIGNED_OUT)
+    assert await dial(here, "1001", "*45") == heard(prompts.SIGNED_OUT)
     assert here.state("ann") == "offline"
     await here.quiet()
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import AnswerThenBye, Install
-from callrouter.model.table import ToDialplan
+from callrouter.model.routing_table import ToDialplan
 from tests.asterisk import second
 from tests.asterisk.floor import DIALPLAN, Dialog, Floor, Happened, RingOnly, queue, staff, stage
 from tests.asterisk.proxy import Proxy, proxy

@@ -13,7 +13,7 @@ import pytest_asyncio
 from callrouter.core.agents import why_not
 from callrouter.lab import AnswerThenBye, Install, Refuse
 from callrouter.lab.behaviour import DtmfMethod
-from callrouter.model.table import AgentSpec
+from callrouter.model.routing_table import AgentSpec
 from tests.asterisk.ear import Ear
 from tests.asterisk.floor import (
     Answer,

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.table import ToDialplan
+from callrouter.model.routing_table import ToDialplan
 from tests.asterisk.floor import (
     DIALPLAN,
     Dialog,

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.events import CallMoved
-from callrouter.model.table import KeepWaiting
+from callrouter.model.routing_table import KeepWaiting
 from callrouter.pbx.asterisk import driver
 from tests.asterisk.floor import Floor, person, queue, stage
 

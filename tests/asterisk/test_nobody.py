@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
-from callrouter.model.table import HangUp
+from callrouter.model.routing_table import HangUp
 from tests.asterisk.floor import Floor, RingOnly, desk, person, queue, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 
 from callrouter.clock import SystemClock
-from callrouter.daemon.mobiles import Links, Mobiles
+from callrouter.daemon.mobile_service import Links, Mobiles
+from callrouter.feature_codes import Reception, own_mobiles, prompts
 from callrouter.lab import Answer, Install
-from callrouter.model.registered import NumberSettings
-from callrouter.reception import Reception, own, sounds
+from callrouter.model.mobile_records import NumberSettings
 from callrouter.tasks import Tasks
 from tests.asterisk.ear import Ear, dial, heard, key
 from tests.asterisk.floor import PBX, Dialog, Floor, stage
@@ -32,7 +32,7 @@ numbers: {region: GB, countries: [GB]}
 """
 AGENTS = "agents:\n  a1: {devices: {desk: PJSIP/1001}}\n  a2: {devices: {desk: PJSIP/1002}}\n"
 QUEUES = "queues: {support: {agents: [a1, a2]}}\n"
-CODE_IS = list(sounds.CODE_IS)
+CODE_IS = list(prompts.CODE_IS)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -81,8 +81,8 @@ class Office:
 
 @pytest.fixture
 def office(here: Floor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
-    monkeypatch.setattr(own, "READ_FIRST", 1.0)
-    monkeypatch.setattr(own, "HANGS_UP", 16.0)
+    monkeypatch.setattr(own_mobiles, "READ_FIRST", 1.0)
+    monkeypatch.setattr(own_mobiles, "HANGS_UP", 16.0)
     return Office(here, tmp_path)
 
 
@@ -108,33 +108,33 @@ async def prove(here: Floor, ear: Ear, code: str) -> Dialog:
 async def test_registered_at_the_desk_then_off_and_on(here: Floor, office: Office) -> None:
     mobiles = await office.open()
     here.phone("carrier").behaviour = Answer(after=0.1)
-    assert await dial(here, "1001", "*47") == heard(sounds.NOT_POSSIBLE)  # there is none yet
+    assert await dial(here, "1001", "*47") == heard(prompts.NOT_POSSIBLE)  # there is none yet
     ear = Ear(here)
     at_desk = await here.phone("1001").call("*48")
-    await here.until(lambda: ear.heard("1001") == [sounds.ASK_NUMBER[0]])
+    await here.until(lambda: ear.heard("1001") == [prompts.ASK_NUMBER[0]])
     await key(at_desk, "07400123456#")
     code = await read_out(here, ear, "1001")
     mobile = await prove(here, ear, code)
     assert mobile.called == MOBILE.removeprefix("+")
     await at_desk.wait_ended(10)
     once = [*CODE_IS, *(f"digits/{digit}" for digit in code)]
-    assert ear.heard("1001") == [sounds.ASK_NUMBER[0], *once, "silence/1", *once]
+    assert ear.heard("1001") == [prompts.ASK_NUMBER[0], *once, "silence/1", *once]
     [device] = here.router.floor.agents["a1"].spec.devices[1:]
     assert (device.number, device.confirm) == (MOBILE, True)
     assert office.steps() == ["registered", "called", "answered", "verified"]
 
-    assert await dial(here, "1001", "*47") == heard(sounds.MOBILE_OFF)
+    assert await dial(here, "1001", "*47") == heard(prompts.MOBILE_OFF)
     assert mobiles.switched_on("a1") is False
-    assert await dial(here, "1001", "*47") == heard(sounds.MOBILE_ON)
+    assert await dial(here, "1001", "*47") == heard(prompts.MOBILE_ON)
     assert mobiles.switched_on("a1") is True
 
     # It is registered now: once more is refused, in true words.
     ear = Ear(here)
     at_desk = await here.phone("1001").call("*48")
-    await here.until(lambda: ear.heard("1001") == [sounds.ASK_NUMBER[0]])
+    await here.until(lambda: ear.heard("1001") == [prompts.ASK_NUMBER[0]])
     await key(at_desk, "07400123456#")
     await at_desk.wait_ended(10)
-    assert ear.heard("1001") == [sounds.ASK_NUMBER[0], *sounds.IN_USE]
+    assert ear.heard("1001") == [prompts.ASK_NUMBER[0], *prompts.IN_USE]
     await here.quiet()
 
 
@@ -144,9 +144,9 @@ async def test_registered_by_calling_in_from_the_mobile_itself(here: Floor, offi
     here.phone("carrier").behaviour = Answer(after=0.1)
     ear = Ear(here)
     calling_in = await here.phone("carrier").call("7000", caller_number=MOBILE)
-    await here.until(lambda: ear.heard("carrier") == [*sounds.ASK_EXTENSION])
+    await here.until(lambda: ear.heard("carrier") == [*prompts.ASK_EXTENSION])
     await key(calling_in, "1001#", "info")
-    await here.until(lambda: ear.heard("carrier")[-1:] == [*sounds.ASK_PIN])
+    await here.until(lambda: ear.heard("carrier")[-1:] == [*prompts.ASK_PIN])
     await key(calling_in, f"{PIN}#", "info")
     code = await read_out(here, ear, "carrier")
     assert not here.phone("carrier").incoming  # not while they are on it
@@ -164,10 +164,10 @@ async def test_numbers_that_are_not_taken(here: Floor, office: Office, number: s
     await office.open()
     ear = Ear(here)
     at_desk = await here.phone("1001").call("*48")
-    await here.until(lambda: ear.heard("1001") == [sounds.ASK_NUMBER[0]])
+    await here.until(lambda: ear.heard("1001") == [prompts.ASK_NUMBER[0]])
     await key(at_desk, f"{number}#")
     await at_desk.wait_ended(10)
-    assert ear.heard("1001") == [sounds.ASK_NUMBER[0], *sounds.NO_NUMBER]
+    assert ear.heard("1001") == [prompts.ASK_NUMBER[0], *prompts.NO_NUMBER]
     assert not here.phone("carrier").incoming
     assert office.steps() == ["refused"]
     await here.quiet()
@@ -185,7 +185,7 @@ async def test_without_the_service_it_is_not_available(here: Floor, office: Offi
     reception.attach(PBX, here.pbx)
     here.pbx.people(lambda event: (reception.heard(event), None)[1])
     for code in ("*47", "*48"):
-        assert await dial(here, "1001", code) == heard(sounds.NOT_POSSIBLE)
+        assert await dial(here, "1001", code) == heard(prompts.NOT_POSSIBLE)
     await here.quiet()
 
 
@@ -193,11 +193,11 @@ async def test_wrong_pins_are_audited(here: Floor, office: Office) -> None:
     await office.open()
     ear = Ear(here)
     dialog = await here.phone("1003").call("*47")
-    await here.until(lambda: ear.heard("1003") == [*sounds.ASK_EXTENSION])
+    await here.until(lambda: ear.heard("1003") == [*prompts.ASK_EXTENSION])
     await key(dialog, "1001#")
-    await here.until(lambda: ear.heard("1003")[-1:] == [*sounds.ASK_PIN])
+    await here.until(lambda: ear.heard("1003")[-1:] == [*prompts.ASK_PIN])
     await key(dialog, "70913#")
-    await here.until(lambda: ear.heard("1003")[-1:] == [*sounds.ASK_EXTENSION_AGAIN])
+    await here.until(lambda: ear.heard("1003")[-1:] == [*prompts.ASK_EXTENSION_AGAIN])
     await dialog.bye()
     [row] = office.store.audit
     assert (row.agent, row.via, row.what) == ("a1", "phone", "wrong-pin")

@@ -8,11 +8,11 @@ import pytest
 
 from callrouter.core.router import Router
 from callrouter.model.events import LegEnd, PauseRequested, PbxSnapshot, Reached
-from callrouter.model.table import AgentSpec, Table
-from callrouter.pbx.asterisk import entry, known, probe, survey, words
+from callrouter.model.routing_table import AgentSpec, Table
+from callrouter.pbx.asterisk import contract, entry_time, fallback, phone_queries, resync
+from callrouter.pbx.asterisk.ami.messages import AmiMessage, parse
 from callrouter.pbx.asterisk.arrival import arrival
-from callrouter.pbx.asterisk.mirror import Mirror
-from callrouter.pbx.asterisk.wire import AmiMessage, parse
+from callrouter.pbx.asterisk.tracker import Mirror
 from tests.asterisk.floor import PBX, desk, mobile, person, queue, staff, table
 from tests.fuzz.amistream import Heard
 
@@ -42,27 +42,29 @@ def people() -> list[AgentSpec]:
 def test_known_devices_are_those_of_the_agents_who_are_here_in_order() -> None:
     rules = queue("support", {"a3": 1, "a1": 2, "a2": 2, "m1": 9, "b1": 9})
     made = router(table(people(), rules), "PJSIP/1002")
-    assert known.known_devices(made.floor, PBX, DIAL) == {
+    assert fallback.known_devices(made.floor, PBX, DIAL) == {
         "support": ("PJSIP/1003&PJSIP/1001", "PJSIP/447700900123@carrier")
     }
     made.handle(PauseRequested(agent="a3"), 2.0)
     made.handle(PauseRequested(agent="m1"), 2.0)
-    assert known.known_devices(made.floor, PBX, DIAL) == {"support": ("PJSIP/1001", known.NONE)}
+    assert fallback.known_devices(made.floor, PBX, DIAL) == {
+        "support": ("PJSIP/1001", fallback.NONE)
+    }
 
 
 def test_known_devices_fit_into_a_header() -> None:
     rules = queue("support", [f"a{n}" for n in range(1, 400)])
     made = router(table(staff(399), rules))
-    desks, mobiles = known.known_devices(made.floor, PBX, DIAL)["support"]
-    assert 850 < len(desks) <= known.LONGEST
+    desks, mobiles = fallback.known_devices(made.floor, PBX, DIAL)["support"]
+    assert 850 < len(desks) <= fallback.LONGEST
     assert desks.startswith("PJSIP/1001&PJSIP/1002&")
     assert not desks.endswith("&")
-    assert mobiles == known.NONE
+    assert mobiles == fallback.NONE
 
 
 def test_only_news_is_told() -> None:
     made = router(table(staff(2), queue("support", ["a1"]), queue("sales", ["a2"])))
-    told = known.KnownDevices(lambda: made.floor, PBX, DIAL)
+    told = fallback.KnownDevices(lambda: made.floor, PBX, DIAL)
     assert len(list(told.changes())) == 6
     assert list(told.changes()) == []
     made.handle(PauseRequested(agent="a1"), 2.0)
@@ -91,25 +93,25 @@ def test_only_news_is_told() -> None:
     ],
 )
 def test_why_a_leg_ended(cause: str, status: str, reason: str, end: LegEnd) -> None:
-    assert words.leg_end(cause, status, reason) is end
+    assert contract.leg_end(cause, status, reason) is end
 
 
 def test_leg_ids() -> None:
-    assert words.leg_id("k3x9-12", "my-desk") == "cr-k3x9-12-my-desk.1"
-    assert words.leg_id("k3x9-12", "my-desk", 3) == "cr-k3x9-12-my-desk.3"
-    assert words.offer_of("cr-k3x9-12-my-desk.1") == "k3x9-12"
-    assert words.far_half(words.far_half_id("k3x9-12", "desk"))
-    assert not words.far_half(words.leg_id("k3x9-12", "desk"))
-    assert words.offer_of("1795303093.93") == ""
+    assert contract.leg_id("k3x9-12", "my-desk") == "cr-k3x9-12-my-desk.1"
+    assert contract.leg_id("k3x9-12", "my-desk", 3) == "cr-k3x9-12-my-desk.3"
+    assert contract.offer_of("cr-k3x9-12-my-desk.1") == "k3x9-12"
+    assert contract.far_half(contract.far_half_id("k3x9-12", "desk"))
+    assert not contract.far_half(contract.leg_id("k3x9-12", "desk"))
+    assert contract.offer_of("1795303093.93") == ""
 
 
 def test_what_a_302_makes() -> None:
     name = "Local/1003@lab-phones-00000000;1"
-    assert words.forwarded(name, "1003", "AppDial2")
-    assert not words.forwarded(name, "0207", "AppDial2")  # somebody's click to dial
-    assert not words.forwarded(name, "1003", "Dial")
-    assert not words.forwarded(name.replace(";1", ";2"), "1003", "AppDial2")
-    assert not words.forwarded("PJSIP/1003-00000001", "1003", "AppDial2")
+    assert contract.forwarded(name, "1003", "AppDial2")
+    assert not contract.forwarded(name, "0207", "AppDial2")  # somebody's click to dial
+    assert not contract.forwarded(name, "1003", "Dial")
+    assert not contract.forwarded(name.replace(";1", ";2"), "1003", "AppDial2")
+    assert not contract.forwarded("PJSIP/1003-00000001", "1003", "AppDial2")
 
 
 def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None:
@@ -126,8 +128,8 @@ def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None
     )
     for name, legs in (("PJSIP", 1), ("Surrogate/PJSIP", 0)):
         mirror = Mirror(PBX, Deaf())  # type: ignore[arg-type]
-        survey.take_in(mirror, [parse(status.format(name).encode())], [], {}, anew=True)
-        assert len(survey.snapshot(mirror).legs) == legs
+        resync.take_in(mirror, [parse(status.format(name).encode())], [], {}, anew=True)
+        assert len(resync.snapshot(mirror).legs) == legs
 
 
 def test_a_caller_whose_row_cannot_be_read_is_kept_if_the_channel_says_that_it_is_there() -> None:
@@ -137,8 +139,8 @@ def test_a_caller_whose_row_cannot_be_read_is_kept_if_the_channel_says_that_it_i
         mirror.handle(parse(call.encode()))
     mirror.unreadable = frozenset({"1.2"})
     mirror.moved = {"1.2"}
-    survey.take_in(mirror, [], [], {}, anew=True)
-    assert [seen.arrived.call for seen in survey.snapshot(mirror).calls] == [f"{PBX}-1.2"]
+    resync.take_in(mirror, [], [], {}, anew=True)
+    assert [seen.arrived.call for seen in resync.snapshot(mirror).calls] == [f"{PBX}-1.2"]
 
 
 def test_an_arrival_with_nonsense_in_it() -> None:
@@ -188,7 +190,7 @@ def test_when_a_caller_entered_by_our_own_clock(
     entered: str, now: str, noted: float | None, expected: float | None
 ) -> None:
     values = {"Entered": entered, "Now": now, "Since": "b-1" if noted is not None else ""}
-    found = entry.entered(Counted(1000.0, noted), lambda key: values.get(key, ""))
+    found = entry_time.entered(Counted(1000.0, noted), lambda key: values.get(key, ""))
     assert found == expected
 
 
@@ -208,10 +210,10 @@ def test_a_leg_that_comes_after_the_gap_before_which_it_was_ordered_is_ended() -
 
 def test_registered_phones_are_told_apart_and_none_smuggles_in_another() -> None:
     one, two = "PJSIP/1001/sip:1001@192.0.2.1:5060;transport=tcp", "PJSIP/1001/sips:x@[2001:db8::1]"
-    assert probe.dialled("PJSIP/1001", f"{one}&{two}") == (one, two)
-    assert probe.dialled("PJSIP/1001", one) == (one,)
-    assert probe.dialled("PJSIP/1001", "") == ()
-    assert probe.dialled("PJSIP/1001", f"{one};x&Local/00900@from-internal&{two}") == (two,)
-    assert probe.dialled("PJSIP/1001", "PJSIP/1002/sip:1002@192.0.2.1") == ()
+    assert phone_queries.dialled("PJSIP/1001", f"{one}&{two}") == (one, two)
+    assert phone_queries.dialled("PJSIP/1001", one) == (one,)
+    assert phone_queries.dialled("PJSIP/1001", "") == ()
+    assert phone_queries.dialled("PJSIP/1001", f"{one};x&Local/00900@from-internal&{two}") == (two,)
+    assert phone_queries.dialled("PJSIP/1001", "PJSIP/1002/sip:1002@192.0.2.1") == ()
     many = "&".join(f"PJSIP/1001/sip:1001@192.0.2.{n}" for n in range(1, 99))
-    assert len(probe.dialled("PJSIP/1001", many)) == probe.MOST_CONTACTS
+    assert len(phone_queries.dialled("PJSIP/1001", many)) == phone_queries.MOST_CONTACTS

@@ -18,8 +18,9 @@ from callrouter.model.events import (
     SignedIn,
     SignedOut,
 )
-from callrouter.model.table import AgentSpec, KeepWaiting, SignIn
-from callrouter.pbx.asterisk import queuelog, queuelogwriter
+from callrouter.model.routing_table import AgentSpec, KeepWaiting, SignIn
+from callrouter.pbx.asterisk.queue_log import lines as queuelog
+from callrouter.pbx.asterisk.queue_log import writer as queuelogwriter
 from tests.asterisk.floor import (
     Dialog,
     Floor,

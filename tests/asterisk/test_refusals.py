@@ -19,7 +19,7 @@ from callrouter.lab import (
     TryingOnly,
 )
 from callrouter.model.commands import Happened, Ring
-from callrouter.pbx.asterisk import orders
+from callrouter.pbx.asterisk import actions
 from tests.asterisk.floor import (
     Answer,
     Floor,
@@ -152,7 +152,7 @@ async def test_FS_14_a_long_ring_time_is_not_cut_by_asterisk() -> None:
         caller_number="123",
         caller_name="",
     )
-    assert int(orders.originate(ring, "")["Timeout"]) > 75_000  # type: ignore[arg-type]
+    assert int(actions.originate(ring, "")["Timeout"]) > 75_000  # type: ignore[arg-type]
 
 
 async def test_FS_20_a_phone_that_ignores_everything_costs_its_ring_time_only(here: Floor) -> None:

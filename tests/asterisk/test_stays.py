@@ -19,7 +19,7 @@ from callrouter.model.events import (
     TalkRequested,
     TalkWish,
 )
-from callrouter.model.table import KeepWaiting, Rule
+from callrouter.model.routing_table import KeepWaiting, Rule
 from tests.asterisk.floor import DIALPLAN, Answer, Floor, RingOnly, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]

@@ -16,8 +16,8 @@ from urllib.error import HTTPError
 import pytest
 import pytest_asyncio
 
+from callrouter.feature_codes import prompts
 from callrouter.lab import Answer, Dialog, Install, Lab, lab
-from callrouter.reception import sounds
 from tests.asterisk.beside import Here, daemon
 from tests.asterisk.ear import Ear, key
 from tests.asterisk.floor import DIALPLAN, MANAGER
@@ -223,7 +223,7 @@ async def register_at_phone(here: Here, number: str) -> list[str]:
     """`*48` at ann's desk; what is heard after the question for the number."""
     ear = Ear(here)
     leg = await here.lab["1001"].call("*48")
-    await until(lambda: ear.heard("1001") == [sounds.ASK_NUMBER[0]])
+    await until(lambda: ear.heard("1001") == [prompts.ASK_NUMBER[0]])
     await key(leg, f"{number}#")
     await leg.wait_ended(20)
     return ear.heard("1001")[1:]
@@ -233,7 +233,7 @@ async def test_endless_registrations_at_the_phone(asterisk: Lab) -> None:
     async with office(asterisk) as here:
         premium = "09098790000"
         heard_of = [await register_at_phone(here, premium) for _ in range(14)]
-        assert heard_of == [[*sounds.NO_NUMBER]] * 12 + [[*sounds.NOT_NOW]] * 2
+        assert heard_of == [[*prompts.NO_NUMBER]] * 12 + [[*prompts.NOT_NOW]] * 2
         assert not asterisk["carrier"].incoming
         found = await counted(here)
         assert (found["premium"], found["limit"]) == (12, 2)
@@ -260,7 +260,7 @@ async def guess(here: Here, answers: int) -> list[str]:
 async def test_guessing_pins_at_a_strangers_phone(asterisk: Lab) -> None:
     async with office(asterisk) as here:
         await guess(here, 3)
-        assert await guess(here, 2) == [*sounds.LOCKED]
+        assert await guess(here, 2) == [*prompts.LOCKED]
         found = await counted(here)
         assert (found["wrong_pins_total"], found["lockouts_total"]) == (5, 2)
         steps = [(what, detail) for _, what, detail in await audited(here)]

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
-from callrouter.model.table import QueueSpec, ToDialplan
+from callrouter.model.routing_table import QueueSpec, ToDialplan
 from tests.asterisk.floor import DIALPLAN, Dialog, Floor, RingOnly, queue, staff, stage
 from tests.asterisk.proxy import proxy
 

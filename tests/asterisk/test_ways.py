@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from callrouter.core.agents import why_not
 from callrouter.lab import Install, Refuse
-from callrouter.model.phoning import CodeDialled
-from callrouter.model.table import AgentSpec, DeviceSpec, SignIn
+from callrouter.model.ivr import CodeDialled
+from callrouter.model.routing_table import AgentSpec, DeviceSpec, SignIn
 from tests.asterisk.floor import (
     DIALPLAN,
     PBX,

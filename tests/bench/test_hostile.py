@@ -10,9 +10,9 @@ import pytest
 from bench.hostile import Side, report
 from bench.hostileclients import CLIENTS, READER, SUPERVISOR, attack, head, say, watch
 from bench.versus import results
-from callrouter.api.app import make_app
+from callrouter.api.access.tokens import Tokens
 from callrouter.api.live import Live
-from callrouter.api.tokens import Tokens
+from callrouter.api.server.app import make_app
 from callrouter.settings import ApiToken
 from tests.api.served import Served
 from tests.twilio.test_http import place

@@ -14,7 +14,7 @@ from bench.versus.results import BACKLOG, FREED, QUEUED, Effort, Results, percen
 from bench.versus.scenes import idle
 from bench.versus.targets import as_they_come, targets
 from bench.versus.work import SERVICE, TALK, call_of, endless, number_of, poisson
-from callrouter.lab.record import Record
+from callrouter.lab.call_record import Record
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class Account:
     stuck: list[str] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
     shells: int = 0
-    """What Asterisk itself leaves in its list; see `callrouter.pbx.asterisk.words.dead`."""
+    """What Asterisk itself leaves in its list; see `callrouter.pbx.asterisk.contract.dead`."""
 
     def bad(self) -> list[str]:
         """What must not be, in words; empty when all is well."""

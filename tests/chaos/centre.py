@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callrouter.lab import Asterisk, Dialog, Install, Lab, Pace, Phone, RegistrationFailedError
-from callrouter.lab.phones import close_phones, start_phones
-from callrouter.pbx.asterisk.words import dead
+from callrouter.lab.fixtures import close_phones, start_phones
+from callrouter.pbx.asterisk.contract import dead
 from tests.asterisk.floor import DIALPLAN, MANAGER
 from tests.chaos.proxy import BadLink, bad_link
 from tests.chaos.router import RouterProcess

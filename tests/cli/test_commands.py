@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from callrouter import __version__
-from callrouter.cli import folders
-from callrouter.cli.live import STATES
-from callrouter.cli.problems import Failed
+from callrouter.cli import config_folder
+from callrouter.cli.commands.query import STATES
+from callrouter.cli.failures import Failed
 from callrouter.core.state import AgentState
 from tests.daemon.process import AGENTS, NO_ASTERISK, Daemon, Place
 
@@ -52,18 +52,18 @@ def test_bad_usage(place: Place, words: list[str]) -> None:
 
 
 def test_no_folder_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Path("/etc/callrouter") == folders.SYSTEM
+    assert Path("/etc/callrouter") == config_folder.SYSTEM
     # The machine that runs this test may have one.
-    monkeypatch.setattr(folders, "SYSTEM", tmp_path / "etc" / "callrouter")
+    monkeypatch.setattr(config_folder, "SYSTEM", tmp_path / "etc" / "callrouter")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Failed) as caught:
-        folders.choose(None, {})
+        config_folder.choose(None, {})
     assert caught.value.status == 2
     assert f"neither ./config (that is {tmp_path}/config)" in caught.value.message
     assert f"{tmp_path}/etc/callrouter" in caught.value.message
     assert "--config DIR or CALLROUTER_CONFIG" in caught.value.message
     (tmp_path / "etc" / "callrouter").mkdir(parents=True)
-    assert folders.choose(None, {}) == tmp_path / "etc" / "callrouter"
+    assert config_folder.choose(None, {}) == tmp_path / "etc" / "callrouter"
 
 
 def test_a_folder_that_is_not_there(place: Place) -> None:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from callrouter.cli.remote import Remote
+from callrouter.cli.remote_daemon import Remote
 from tests.daemon.process import Daemon, Place, free_port
 
 TOKEN = "0123456789abcdef"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.cli.init import NAMES, SECRET
+from callrouter.cli.commands.init import NAMES, SECRET
 from tests.daemon.process import Place
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callrouter.cli.tables import _itself
+from callrouter.cli.tables.answers import _itself
 
 
 def said(**view: Any) -> list[str]:

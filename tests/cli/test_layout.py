@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from callrouter.cli import calltable, changing, layout
-from callrouter.cli.layout import Column
-from callrouter.cli.output import paragraph
+from callrouter.cli.commands import change
+from callrouter.cli.output_text import paragraph
+from callrouter.cli.tables import call_table, layout
+from callrouter.cli.tables.layout import Column
 from tests.daemon.process import Daemon, Place
 
 COLUMNS = (Column("Id"), Column("What", flexible=1), Column("Count", right=True, drop=1))
@@ -58,8 +59,8 @@ def test_at_80_columns_numbers_and_states_of_calls_are_whole() -> None:
             "caller_name": "Jane", "agent": "alice", "state": "connecting", "position": None, "offers": [],
             "wait_s": 754.0, "talk_s": 0.0, "priority": 50, "ended_at": "2026-11-28T08:00:00Z", "result": None}  # fmt: skip
     for lines, words in (
-        (calltable.calls([call], 80), "connecting alice"),
-        (calltable.ended_calls([{**call, "state": "completed"}], 80), "completed alice"),
+        (call_table.calls([call], 80), "connecting alice"),
+        (call_table.ended_calls([{**call, "state": "completed"}], 80), "completed alice"),
     ):
         row = lines[1].plain
         assert all(
@@ -106,7 +107,7 @@ def queue(name: str, waiting: int) -> dict[str, Any]:
 
 
 def test_queues_at_80_columns_have_whole_headings_and_every_caller() -> None:
-    made = [line.plain for line in calltable.queues([queue("support", 15), queue("sales", 0)], 80)]
+    made = [line.plain for line in call_table.queues([queue("support", 15), queue("sales", 0)], 80)]
     for word in ("Today", "Answered", "Lost", "Longest"):
         assert word in made[0].split()
     assert max(map(len, made)) <= 80
@@ -115,7 +116,7 @@ def test_queues_at_80_columns_have_whole_headings_and_every_caller() -> None:
 
 def test_a_low_screen_says_how_many_callers_it_does_not_show() -> None:
     views = [queue("support", 15), *(queue(f"q{n}", 0) for n in range(9))]
-    made = [line.plain for line in calltable.queues(views, 80, 18)]
+    made = [line.plain for line in call_table.queues(views, 80, 18)]
     assert len(made) <= 18
     hidden = [line for line in made if line.startswith("…")]
     shown = sum("+442079460018" in line for line in made)
@@ -124,10 +125,10 @@ def test_a_low_screen_says_how_many_callers_it_does_not_show() -> None:
 
 
 def test_the_floor_in_a_sentence() -> None:
-    assert calltable.floor([queue("a", 0)]) == "no caller waits"
-    assert calltable.floor([queue("a", 1)]) == "1 caller waits in a, for 1:30"
-    assert calltable.floor([queue("a", 2)]) == "2 callers wait in a, the longest for 1:30"
-    two = calltable.floor([queue("a", 2), queue("b", 1)])
+    assert call_table.floor([queue("a", 0)]) == "no caller waits"
+    assert call_table.floor([queue("a", 1)]) == "1 caller waits in a, for 1:30"
+    assert call_table.floor([queue("a", 2)]) == "2 callers wait in a, the longest for 1:30"
+    two = call_table.floor([queue("a", 2), queue("b", 1)])
     assert two.startswith("3 callers wait in 2 queues, the longest for 1:30 in ")
 
 
@@ -170,7 +171,7 @@ def test_diff_and_history_are_wrapped_between_words_on_a_terminal(
     line = (
         "support: on_max_wait dialplan:voicemail,support,1 -> dialplan:voicemail,everything-else,1"
     )
-    changing.say(line)
+    change.say(line)
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 2
     assert max(map(len, said)) <= 80

@@ -8,7 +8,7 @@ import sys
 import click
 import pytest
 
-from callrouter.cli.lazily import Lazily
+from callrouter.cli.lazy_group import Lazily
 from callrouter.cli.main import cli
 
 

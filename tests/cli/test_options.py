@@ -8,7 +8,7 @@ import click
 import pytest
 
 from callrouter.cli.options import in_order
-from callrouter.cli.suggest import near
+from callrouter.cli.suggestions import near
 from tests.daemon.process import Daemon, Place
 
 

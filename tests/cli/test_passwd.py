@@ -4,8 +4,8 @@ import pytest
 from argon2 import PasswordHasher
 from click.testing import CliRunner
 
+from callrouter.cli.commands.secret import why_not
 from callrouter.cli.main import cli
-from callrouter.cli.secret import why_not
 
 
 def test_a_line_on_standard_input_makes_a_hash() -> None:

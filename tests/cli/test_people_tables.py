@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from callrouter.cli import agenttable
+from callrouter.cli.tables import agent_table
 
 NOW = datetime(2026, 11, 24, 10, 40, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ def view(**more: Any) -> dict[str, Any]:
 def shown(*views: dict[str, Any], width: int = 100) -> str:
     console = Console(width=width, highlight=False, color_system=None)
     with console.capture() as capture:
-        for item in agenttable.agents(views, width, NOW):
+        for item in agent_table.agents(views, width, NOW):
             console.print(item)
     return capture.get()
 
@@ -87,13 +87,13 @@ def test_one_agent_with_what_they_were_told() -> None:
     console = Console(width=100, highlight=False, color_system=None)
     item = view(messages=[{"at": "2026-11-24T10:32:00Z", "text": "paused by sam: lunch"}])
     with console.capture() as capture:
-        for line in agenttable.agent(item, NOW, messages=True):
+        for line in agent_table.agent(item, NOW, messages=True):
             console.print(line)
     assert capture.get() == (
         "alice (Alice Martin) is paused for 8:00: lunch until 11:17, by sam at 10:32\n"
         "  told 24 Nov 10:32: paused by sam: lunch\n"
     )
-    assert len(agenttable.agent(item, NOW, messages=False)) == 1
+    assert len(agent_table.agent(item, NOW, messages=False)) == 1
 
 
 # ---------------------------------------------------------------- a floor of 45 at 80 columns
@@ -119,7 +119,7 @@ def on_screen(height: int | None, width: int = 80) -> list[str]:
         }
         for n in range(45)
     }
-    return [line.plain for line in agenttable.agents(floor(), width, NOW, calls, height)]
+    return [line.plain for line in agent_table.agents(floor(), width, NOW, calls, height)]
 
 
 def test_what_matters_stands_first_and_each_agent_has_a_line() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC
 from random import Random
 
 from callrouter.model.hours import Hours, Span
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     ALL_AT_ONCE,
     AgentSpec,
     AnnounceSpec,

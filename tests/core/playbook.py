@@ -20,7 +20,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from callrouter.core.agents import state
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.core.state import Agent, AgentState, Call, CallState, OfferState
 from callrouter.model.commands import (
@@ -50,7 +50,7 @@ from callrouter.model.events import (
     TimePassed,
     TransferKind,
 )
-from callrouter.model.table import QueueSpec, Table
+from callrouter.model.routing_table import QueueSpec, Table
 from tests.core.fakepbx import FakePbx, Leg
 
 

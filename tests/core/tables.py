@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
     KeepWaiting,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from callrouter.core.announcing import estimate
+from callrouter.core.announcements import estimate
 from callrouter.model.commands import Announce
 from callrouter.model.events import CallerListens, CallMoved
-from callrouter.model.table import AnnounceSpec, QueueSpec, Table
+from callrouter.model.routing_table import AnnounceSpec, QueueSpec, Table
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 

@@ -22,7 +22,7 @@ from callrouter.model.events import (
     SeenCall,
     SeenLeg,
 )
-from callrouter.model.table import KeepWaiting, ToDialplan
+from callrouter.model.routing_table import KeepWaiting, ToDialplan
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from callrouter.core.audit import Audit
-from callrouter.core.check import check
+from callrouter.core.invariant_audit import Audit
+from callrouter.core.invariants import check
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 from tests.core.world import ACTS, World

@@ -38,7 +38,7 @@ from callrouter.model.events import (
     SignedIn,
     TransferKind,
 )
-from callrouter.model.table import QueueSpec, ToDialplan, ToQueue
+from callrouter.model.routing_table import QueueSpec, ToDialplan, ToQueue
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

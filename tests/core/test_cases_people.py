@@ -19,7 +19,7 @@ from callrouter.core.agents import device_reasons, why_not
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import DeviceSwitched, LegEnd, PauseRequested, Reached
-from callrouter.model.table import PauseEnd, PauseSpec
+from callrouter.model.routing_table import PauseEnd, PauseSpec
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 from tests.core.test_cases import play, q

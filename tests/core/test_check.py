@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.state import AgentState, CallState, LegState, OfferState
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table

@@ -10,7 +10,7 @@ import pytest
 
 from callrouter.clock import SystemClock
 from callrouter.core import agents
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.core.state import OfferState
 from callrouter.model.commands import Ring, StopRing

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from callrouter.core.agents import device_reasons, why_not
-from callrouter.core.people import refusal
+from callrouter.core.requests import refusal
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened, Ring
 from callrouter.model.events import DeviceSwitched, LegEnd, Reached
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

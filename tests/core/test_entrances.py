@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from callrouter.api.counts import Counts
+from callrouter.api.notice_counts import Counts
 from callrouter.daemon.main import _log
 from callrouter.model.commands import Note, Result
-from callrouter.model.table import Rule
+from callrouter.model.routing_table import Rule
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, queue, table
 

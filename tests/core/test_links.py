@@ -22,8 +22,8 @@ from callrouter.model.events import (
     SeenLeg,
     TransferKind,
 )
-from callrouter.model.table import HangUp, ToDialplan
-from callrouter.store.row import copy
+from callrouter.model.routing_table import HangUp, ToDialplan
+from callrouter.store.agent_row import copy
 from tests.core.fakepbx import FakePbx
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table

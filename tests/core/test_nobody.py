@@ -8,7 +8,7 @@ import pytest
 
 from callrouter.model.events import DeviceSwitched, LegEnd, Reached
 from callrouter.model.hours import Hours, Span
-from callrouter.model.table import KeepWaiting, QueueSpec, ToDialplan
+from callrouter.model.routing_table import KeepWaiting, QueueSpec, ToDialplan
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

@@ -8,8 +8,8 @@ import pytest
 
 from callrouter.model.commands import Happened, Ring
 from callrouter.model.events import CallArrived, PbxSnapshot, SeenCall
-from callrouter.model.table import Comparison, Rule, Table
-from callrouter.settings.numbers import at_home, numbering, read_pattern
+from callrouter.model.routing_table import Comparison, Rule, Table
+from callrouter.settings.builders.number_parsing import at_home, numbering, read_pattern
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 

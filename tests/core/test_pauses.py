@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.core.people import refusal
+from callrouter.core.requests import refusal
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import (
@@ -17,7 +17,7 @@ from callrouter.model.events import (
     SignedOut,
     TimePassed,
 )
-from callrouter.model.table import AgentSpec, PauseEnd, PauseSpec, Table
+from callrouter.model.routing_table import AgentSpec, PauseEnd, PauseSpec, Table
 from tests.core.playbook import Play
 from tests.core.tables import agent, always, queue, table
 from tests.core.test_restarts import restarted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callrouter.core.agents import why_not
-from callrouter.core.people import refusal
+from callrouter.core.requests import refusal
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import (

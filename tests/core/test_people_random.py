@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from callrouter.core import agents
+from callrouter.core.requested_state import MISSED, ROUTER, reason_of
 from callrouter.core.state import Agent, AgentState
-from callrouter.core.wishes import MISSED, ROUTER, reason_of
 from callrouter.model.commands import Command, Happened, Note, Record
 from callrouter.model.events import (
     AgentRestored,
@@ -31,7 +31,7 @@ from callrouter.model.events import (
     SignedIn,
     SignedOut,
 )
-from callrouter.model.table import SignIn
+from callrouter.model.routing_table import SignIn
 from tests.core.fakepbx import Leg
 from tests.core.world import ACTS, World
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from callrouter.core.lanes import LaneKey
+from callrouter.core.index.lanes import LaneKey
 from callrouter.model.events import LegEnd
 from tests.core.playbook import Play
 from tests.core.tables import queue, table

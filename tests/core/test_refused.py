@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callrouter.core.lines import LaneLine
-from callrouter.core.pools import make_pool
-from callrouter.core.refused import Passed, Refused
+from callrouter.core.index.exclusions import Passed, Refused
+from callrouter.core.index.lines import LaneLine
+from callrouter.core.index.pools import make_pool
 from callrouter.core.router import Router
 from callrouter.core.state import Agent, Call, Membership, Queue
 from callrouter.model.commands import Ring
@@ -28,7 +28,7 @@ from callrouter.model.events import (
     SignedIn,
     TimePassed,
 )
-from callrouter.model.table import MemberSpec, QueueSpec
+from callrouter.model.routing_table import MemberSpec, QueueSpec
 from callrouter.policies import REGISTRY
 from tests.core.playbook import Play
 from tests.core.tables import PBX, agent, queue, table

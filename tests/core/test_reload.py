@@ -9,7 +9,7 @@ from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened, Result
 from callrouter.model.events import CallArrived, CallConnected, LegEnd, Reached
 from callrouter.model.hours import Hours, Span
-from callrouter.model.table import MemberSpec, ShiftSpec, SignIn, Table, ToQueue
+from callrouter.model.routing_table import MemberSpec, ShiftSpec, SignIn, Table, ToQueue
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

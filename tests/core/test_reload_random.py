@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.core.check import check
-from callrouter.model.steps import steps
-from callrouter.model.table import (
+from callrouter.core.invariants import check
+from callrouter.model.routing_table import (
     HangUp,
     MemberSpec,
     QueueSpec,
@@ -19,6 +18,7 @@ from callrouter.model.table import (
     ToQueue,
     WidenStep,
 )
+from callrouter.model.staged_reload import steps
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

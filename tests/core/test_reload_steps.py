@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Command, Happened, Ring
 from callrouter.model.events import (
@@ -17,8 +17,8 @@ from callrouter.model.events import (
     Reached,
     SignedIn,
 )
-from callrouter.model.steps import steps
-from callrouter.model.table import MemberSpec, QueueSpec, Rule, Table, ToQueue
+from callrouter.model.routing_table import MemberSpec, QueueSpec, Rule, Table, ToQueue
+from callrouter.model.staged_reload import steps
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, queue, table
 

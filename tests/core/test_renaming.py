@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.api.counts import Counts
-from callrouter.api.history import History
-from callrouter.core.check import check
+from callrouter.api.call_history import History
+from callrouter.api.notice_counts import Counts
+from callrouter.core.invariants import check
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened, Result
 from callrouter.model.events import (
@@ -19,8 +19,8 @@ from callrouter.model.events import (
     LegEnd,
     SeenLeg,
 )
-from callrouter.model.steps import steps
-from callrouter.model.table import MemberSpec, QueueSpec, Table, ToQueue
+from callrouter.model.routing_table import MemberSpec, QueueSpec, Table, ToQueue
+from callrouter.model.staged_reload import steps
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

@@ -17,9 +17,9 @@ from callrouter.model.events import (
     SignedOut,
     StruckBefore,
 )
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
+from callrouter.store.agent_row import Row, copy
 from callrouter.store.codec import parse, values
-from callrouter.store.row import Row, copy
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

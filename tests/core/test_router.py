@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from callrouter.core.check import check
-from callrouter.core.lanes import LaneKey
-from callrouter.core.pools import DrawnPool, OrderedPool
+from callrouter.core.deadlines import Key, Timer, Timers
+from callrouter.core.index.lanes import LaneKey
+from callrouter.core.index.pools import DrawnPool, OrderedPool
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.core.timers import Key, Timer, Timers
 from callrouter.model.commands import Happened, Record, Ring
 from callrouter.model.events import CallArrived, PbxSnapshot, Reached, SignedIn, TimePassed
 from callrouter.policies import REGISTRY, known

@@ -15,7 +15,7 @@ from callrouter.model.events import (
     TalkRequested,
     TalkWish,
 )
-from callrouter.model.table import ToDialplan, ToQueue, WidenStep
+from callrouter.model.routing_table import ToDialplan, ToQueue, WidenStep
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from callrouter.core.offers import TABLE
-from callrouter.core.people import PERSON, activity
+from callrouter.core.requests import PERSON, activity
 from callrouter.core.state import AgentState, CallState, LegState, OfferState
 from callrouter.model.events import (
     CallArrived,
@@ -33,7 +33,7 @@ from callrouter.model.events import (
     SignedOut,
     TransferKind,
 )
-from callrouter.model.table import PauseEnd, PauseSpec
+from callrouter.model.routing_table import PauseEnd, PauseSpec
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

@@ -11,7 +11,7 @@ import pytest
 from callrouter.model.commands import Happened, Result
 from callrouter.model.events import CallMoved
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     HangUp,
     MemberSpec,
     NumberPattern,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from callrouter.core.conversations import refusal
 from callrouter.core.state import AgentState
-from callrouter.core.talks import refusal
 from callrouter.model.commands import Announce, Consult, Happened, Hold, Park, PutThrough
 from callrouter.model.events import LegEnd, TalkRequested, TalkWish
-from callrouter.model.table import AnnounceSpec
+from callrouter.model.routing_table import AnnounceSpec
 from tests.core.playbook import Play, is_talking
 from tests.core.tables import queue, table
 

@@ -6,7 +6,7 @@ import pytest
 
 from callrouter.model.commands import Happened, Result
 from callrouter.model.events import CallEndRequested, CallMoved
-from callrouter.model.table import HangUp, KeepWaiting, ToDialplan, ToQueue
+from callrouter.model.routing_table import HangUp, KeepWaiting, ToDialplan, ToQueue
 from tests.core.playbook import Play
 from tests.core.tables import agent, mobile, queue, table
 

@@ -13,9 +13,9 @@ from dataclasses import replace
 from functools import partial
 from random import Random
 
-from callrouter.core.check import check
+from callrouter.core.deadlines import Timer
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.core.timers import Timer
 from callrouter.model.commands import Command, Happened, PbxCommand, Record
 from callrouter.model.events import (
     AgentRestored,
@@ -54,8 +54,8 @@ from callrouter.model.events import (
     TimePassed,
     TransferKind,
 )
-from callrouter.model.table import Table
-from callrouter.store.row import copy
+from callrouter.model.routing_table import Table
+from callrouter.store.agent_row import copy
 from tests.core.chance import AGENTS, QUEUES, REASONS, any_pauses, any_queue, any_table
 from tests.core.fakepbx import FakePbx, Leg
 

@@ -41,7 +41,7 @@ from callrouter.model.events import (
     Reached,
     SeenCall,
 )
-from callrouter.model.phoning import (
+from callrouter.model.ivr import (
     CallNumber,
     DigitsKeyed,
     NumberAnswered,
@@ -49,7 +49,7 @@ from callrouter.model.phoning import (
     PhoneEvent,
     Say,
 )
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from callrouter.pbx.base import PbxHealth, Post
 from callrouter.settings import PbxSettings
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.api import control
+from callrouter.api import control_socket
 from callrouter.cli.client import Client, Refused
-from callrouter.cli.problems import Failed
+from callrouter.cli.failures import Failed
 from callrouter.settings import ConfigError, Problem, load
 from tests.daemon.process import AGENTS, Place, started
 
@@ -69,7 +69,7 @@ def test_the_group_is_let_in_and_others_are_told_how(open_place: Place) -> None:
     text = (place.config / "callrouter.yaml").read_text()
     place.write("callrouter", f'{text}socket: {{group: "{GROUP.gr_name}"}}\n')
     with started(place) as daemon:
-        path = control.candidates(place.config, place.environ)[0]
+        path = control_socket.candidates(place.config, place.environ)[0]
         daemon.wait_for("2 queues from")
         assert place.call("status").returncode == 0
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o710
@@ -178,7 +178,7 @@ def test_nothing_is_given_away_that_is_the_groups_already(
         )  # as the unit's SystemCallFilter answers
 
     monkeypatch.setattr(os, "chown", forbidden)
-    made = control.claim(place.config, place.environ)
+    made = control_socket.claim(place.config, place.environ)
     try:
         made.open_to(os.getegid())
         assert stat.S_IMODE(made.path.parent.stat().st_mode) == 0o710
@@ -192,7 +192,7 @@ def test_nothing_is_given_away_that_is_the_groups_already(
 def test_a_folder_that_a_person_named_keeps_its_rights(tmp_path: Path) -> None:
     environ = {"CALLROUTER_SOCKET": str(tmp_path / "s")}
     tmp_path.chmod(0o755)
-    made = control.claim(tmp_path, environ)
+    made = control_socket.claim(tmp_path, environ)
     try:
         made.open_to(os.getgid())
         assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755

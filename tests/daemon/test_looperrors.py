@@ -10,8 +10,8 @@ import socket
 
 import pytest
 
-from callrouter.api.refusals import Refusals
-from callrouter.daemon.looperrors import LoopErrors
+from callrouter.api.access.refused_requests import Refusals
+from callrouter.daemon.loop_errors import LoopErrors
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from callrouter.daemon import machine
-from callrouter.daemon.machine import look
+from callrouter.daemon import host_checks
+from callrouter.daemon.host_checks import look
 from callrouter.settings import load
 from tests.daemon.process import Place, free_port, started
 
@@ -160,7 +160,7 @@ def test_a_damaged_database_is_left_alone(folder: Path) -> None:
 
 
 def test_a_disk_that_is_almost_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "LEAST_FREE", 1 << 60)
+    monkeypatch.setattr(host_checks, "LEAST_FREE", 1 << 60)
     [text] = wrong(found(folder))
     assert "MB are free where the database is" in text
 

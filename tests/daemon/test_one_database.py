@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.store.lock import DatabaseLock
-from callrouter.store.place import File, StoreError
+from callrouter.store.file_lock import DatabaseLock
+from callrouter.store.location import File, StoreError
 from tests.daemon.process import Place, started
 
 

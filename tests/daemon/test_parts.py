@@ -15,16 +15,16 @@ from typing import cast
 
 import pytest
 
-from callrouter.api import control
-from callrouter.api.backend import Backend
-from callrouter.api.listening import listen_tcp
-from callrouter.api.tokens import Tokens
-from callrouter.daemon import front
+from callrouter.api import control_socket
+from callrouter.api.access.tokens import Tokens
+from callrouter.api.context import Backend
+from callrouter.api.server.sockets import listen_tcp
+from callrouter.daemon import http_startup
 from callrouter.daemon.drivers import CannotDrive, make_pbx
-from callrouter.daemon.front import Front
+from callrouter.daemon.http_startup import Front
 from callrouter.daemon.main import boot_word
 from callrouter.logs import Log, clean, mask
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from callrouter.settings import HttpSettings, TwilioSettings
 from callrouter.transports import cut
 from tests.daemon.process import free_port
@@ -37,7 +37,9 @@ async def a_front() -> tuple[Front, asyncio.StreamReader, asyncio.StreamWriter]:
     listening = await listen_tcp(HttpSettings(host="127.0.0.1", port=free_port()))
     [sock] = listening.sockets
     reader, writer = await asyncio.open_connection(*sock.getsockname())
-    made = Front(cast("Backend", None), Tokens([]), listening, cast("control.Claim", None), [])
+    made = Front(
+        cast("Backend", None), Tokens([]), listening, cast("control_socket.Claim", None), []
+    )
     return made, reader, writer
 
 
@@ -63,8 +65,8 @@ async def test_a_front_that_cannot_be_loaded_is_tried_again(
         raise ImportError("no such thing")
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(front, "_load", broken)
-    monkeypatch.setattr(front, "LOAD_AGAIN", 0.001)
+    monkeypatch.setattr(http_startup, "_load", broken)
+    monkeypatch.setattr(http_startup, "LOAD_AGAIN", 0.001)
     made, reader, writer = await a_front()
     opening = asyncio.ensure_future(made.open(lambda _: None))
     await thrice.wait()
@@ -78,7 +80,7 @@ async def test_a_front_that_cannot_be_loaded_is_tried_again(
 async def test_a_front_that_cannot_serve_keeps_nobody_in_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(front, "_load", lambda: None)
+    monkeypatch.setattr(http_startup, "_load", lambda: None)
     made, reader, writer = await a_front()
     with pytest.raises(AttributeError):  # there is no backend
         await made.open(lambda _: None)
@@ -172,37 +174,37 @@ def short() -> Iterator[Path]:
 
 def test_the_socket_is_the_same_for_every_way_to_write_the_folder(short: Path) -> None:
     (short / "a").mkdir()
-    assert control.socket_name(short / "a") == control.socket_name(short / "b/../a")
+    assert control_socket.socket_name(short / "a") == control_socket.socket_name(short / "b/../a")
     (short / "link").symlink_to(short / "a")
-    assert control.socket_name(short / "a") == control.socket_name(short / "link")
-    assert control.socket_name(short / "a") != control.socket_name(short / "b")
+    assert control_socket.socket_name(short / "a") == control_socket.socket_name(short / "link")
+    assert control_socket.socket_name(short / "a") != control_socket.socket_name(short / "b")
 
 
 def test_claim_and_release(short: Path) -> None:
     environ = {"XDG_RUNTIME_DIR": str(short)}
-    claim = control.claim(short, environ)
+    claim = control_socket.claim(short, environ)
     assert claim.path.parent == short / "callrouter"
     assert stat.S_IMODE(claim.path.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(claim.path.stat().st_mode) == 0o600
-    assert control.find(short, environ) == claim.path
-    with pytest.raises(control.AlreadyRunning) as caught:
-        control.claim(short, environ)
+    assert control_socket.find(short, environ) == claim.path
+    with pytest.raises(control_socket.AlreadyRunning) as caught:
+        control_socket.claim(short, environ)
     assert caught.value.pid == os.getpid()
     claim.release()
-    assert control.find(short, environ) is None
+    assert control_socket.find(short, environ) is None
     assert list(claim.path.parent.iterdir()) == []
-    control.claim(short, environ).release()
+    control_socket.claim(short, environ).release()
 
 
 def test_a_folder_that_is_open_to_others_is_closed(short: Path) -> None:
     (short / "callrouter").mkdir(mode=0o755)
-    control.claim(short, {"XDG_RUNTIME_DIR": str(short)}).release()
+    control_socket.claim(short, {"XDG_RUNTIME_DIR": str(short)}).release()
     assert stat.S_IMODE((short / "callrouter").stat().st_mode) == 0o700
 
 
 def test_a_folder_that_a_person_named_keeps_its_rights(short: Path) -> None:
     short.chmod(0o755)
-    control.claim(short, {"CALLROUTER_SOCKET": str(short / "s")}).release()
+    control_socket.claim(short, {"CALLROUTER_SOCKET": str(short / "s")}).release()
     assert stat.S_IMODE(short.stat().st_mode) == 0o755
 
 
@@ -210,8 +212,8 @@ def test_a_folder_that_a_person_named_keeps_its_rights(short: Path) -> None:
 def test_a_folder_of_someone_else_is_refused(short: Path) -> None:
     (short / "callrouter").mkdir()
     os.chown(short / "callrouter", 12345, 12345)
-    with pytest.raises(control.ControlError, match="belongs to someone else"):
-        control.claim(short, {"XDG_RUNTIME_DIR": str(short)})
+    with pytest.raises(control_socket.ControlError, match="belongs to someone else"):
+        control_socket.claim(short, {"XDG_RUNTIME_DIR": str(short)})
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
@@ -219,23 +221,23 @@ def test_a_socket_of_someone_else_in_an_open_folder_is_not_asked(short: Path) ->
     short.chmod(0o777)
     (short / "callrouter").mkdir()
     with socket.socket(socket.AF_UNIX) as trap:
-        trap.bind(str(short / "callrouter" / control.socket_name(short)))
+        trap.bind(str(short / "callrouter" / control_socket.socket_name(short)))
         trap.listen()
         os.chown(short / "callrouter", 12345, 12345)
-        assert control.find(short, {"XDG_RUNTIME_DIR": str(short)}) is None
+        assert control_socket.find(short, {"XDG_RUNTIME_DIR": str(short)}) is None
 
 
 def test_a_file_in_the_sockets_place(short: Path) -> None:
     path = short / "s"
     path.write_text("precious")
-    with pytest.raises(control.ControlError, match="set CALLROUTER_SOCKET"):
-        control.claim(short, {"CALLROUTER_SOCKET": str(path)})
+    with pytest.raises(control_socket.ControlError, match="set CALLROUTER_SOCKET"):
+        control_socket.claim(short, {"CALLROUTER_SOCKET": str(path)})
     assert path.read_text() == "precious"
 
 
 def test_a_name_too_long(short: Path) -> None:
-    with pytest.raises(control.ControlError, match="too long"):
-        control.claim(short, {"CALLROUTER_SOCKET": str(short / ("x" * 120))})
+    with pytest.raises(control_socket.ControlError, match="too long"):
+        control_socket.claim(short, {"CALLROUTER_SOCKET": str(short / ("x" * 120))})
 
 
 @pytest.mark.parametrize("how", ["file", "link", "pipe", "folder of another user's"])
@@ -246,8 +248,8 @@ def test_a_place_that_another_user_has_taken(
     tmp = short / "tmp"
     tmp.mkdir()
     tmp.chmod(0o1777)
-    monkeypatch.setattr(control, "TMP", tmp)
-    monkeypatch.setattr(control, "SYSTEM_FOLDER", short / "nowhere/callrouter")
+    monkeypatch.setattr(control_socket, "TMP", tmp)
+    monkeypatch.setattr(control_socket, "SYSTEM_FOLDER", short / "nowhere/callrouter")
     taken = tmp / f"callrouter-{os.getuid()}"
     match how:
         case "file":
@@ -263,16 +265,16 @@ def test_a_place_that_another_user_has_taken(
             os.chown(taken, 4321, 4321)
             (tmp / f"{taken.name}-x").mkdir()
             os.chown(tmp / f"{taken.name}-x", 4321, 4321)
-    claim = control.claim(short, {})
+    claim = control_socket.claim(short, {})
     assert claim.path.parent.parent == tmp
     assert claim.path.parent.stat().st_uid == os.getuid()
     assert claim.path.parent.stat().st_mode & 0o777 == 0o700
     assert str(taken) in claim.note
-    assert control.find(short, {}) == claim.path
-    with pytest.raises(control.AlreadyRunning):
-        control.claim(short, {})
+    assert control_socket.find(short, {}) == claim.path
+    with pytest.raises(control_socket.AlreadyRunning):
+        control_socket.claim(short, {})
     claim.release()
-    again = control.claim(short, {})
+    again = control_socket.claim(short, {})
     assert again.path == claim.path
     again.release()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from callrouter.clock import SystemClock
-from callrouter.daemon.config import _COLLECTOR, Configuration
-from callrouter.daemon.lastgood import start
+from callrouter.daemon.last_good import start
+from callrouter.daemon.live_config import _COLLECTOR, Configuration
 
 FILES = """\
 pbx: {office: {driver: simulated}}

@@ -13,9 +13,9 @@ import pytest
 
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
-from callrouter.daemon import holdup
-from callrouter.daemon.holdup import HoldUps
-from callrouter.daemon.selfcheck import SelfCheck
+from callrouter.daemon import loop_lag
+from callrouter.daemon.loop_lag import HoldUps
+from callrouter.daemon.self_check import SelfCheck
 from callrouter.model.events import PbxSnapshot, Reached, TimePassed
 from callrouter.runtime import Runtime
 from tests.asterisk.floor import PBX, queue, staff, table
@@ -46,7 +46,7 @@ async def test_what_holds_the_loop_up_is_named(caplog: pytest.LogCaptureFixture)
     ]
     assert len(said) == 1, "the same is not said again and again"
     assert "hold_everybody_up" in said[0]
-    await asyncio.sleep(3 * holdup.BEAT)
+    await asyncio.sleep(3 * loop_lag.BEAT)
     assert not any(thread.name == "callrouter hold-ups" for thread in threading.enumerate())
 
 
@@ -56,12 +56,12 @@ async def test_a_loop_that_waits_holds_nobody_up() -> None:
     look = threading.Timer(0.3, lambda: frames.append(sys._current_frames().get(me)))
     look.start()
     await loop.run_in_executor(None, look.join)
-    assert holdup.waits(frames[0])
-    assert not holdup.waits(sys._getframe())
+    assert loop_lag.waits(frames[0])
+    assert not loop_lag.waits(sys._getframe())
 
 
 def test_a_stack_in_one_line() -> None:
-    assert holdup.where(None) == ""
+    assert loop_lag.where(None) == ""
 
 
 class Compared:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.core.state import OfferState
 from callrouter.model.events import (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.daemon.watch import EVERY, QUIET, Watch
+from callrouter.daemon.config_watch import EVERY, QUIET, Watch
 from tests.daemon.process import AGENTS, Place, started
 from tests.noise import noise
 

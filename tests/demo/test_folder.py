@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.demo import folder as files
+from callrouter.demo import demo_config as files
 from callrouter.settings import AsteriskSettings, SimulatedSettings, load
 
 

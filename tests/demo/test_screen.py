@@ -8,7 +8,7 @@ from rich.console import Console
 
 from callrouter.demo.figures import Figures
 from callrouter.demo.screen import Picture, clock, duration, milliseconds
-from callrouter.demo.story import Story
+from callrouter.demo.sentences import Story
 from tests.demo.test_figures import T, moment
 from tests.demo.test_story import entered, offered
 

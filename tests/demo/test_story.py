@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callrouter.demo.story import Story
+from callrouter.demo.sentences import Story
 from tests.demo.test_figures import T, record
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.cli.offline import _write
-from callrouter.cli.problems import Failed
-from callrouter.cli.twilio import _How
-from callrouter.settings.past import File, Past, put_back, take
-from callrouter.store.rights import loose, make
+from callrouter.cli.commands.check import _write
+from callrouter.cli.commands.twilio import _How
+from callrouter.cli.failures import Failed
+from callrouter.settings.config_history import File, Past, put_back, take
+from callrouter.store.file_permissions import loose, make
 from tests.files.hostile import SECRET, USER, Place, do, meanwhile
 
 GOOD = (

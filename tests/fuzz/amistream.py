@@ -6,16 +6,16 @@ import contextlib
 import random
 import re
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.commands import Ring
 from callrouter.model.events import Event, PbxSnapshot, Reached, SignedIn
-from callrouter.pbx.asterisk import survey
+from callrouter.pbx.asterisk import resync
+from callrouter.pbx.asterisk.actions import originate
+from callrouter.pbx.asterisk.ami.errors import AmiBadValue, AmiGarbage
+from callrouter.pbx.asterisk.ami.messages import Splitter, guard, parse
 from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel
-from callrouter.pbx.asterisk.errors import AmiBadValue, AmiGarbage
-from callrouter.pbx.asterisk.mirror import Mirror
-from callrouter.pbx.asterisk.orders import originate
-from callrouter.pbx.asterisk.wire import Splitter, guard, parse
+from callrouter.pbx.asterisk.tracker import Mirror
 from tests.core.tables import agent, desk, queue, table
 
 PBX = "office"
@@ -74,8 +74,8 @@ def take(data: bytes) -> None:
         if message.name == "Status":
             rows.append(message)
         heard.mirror.handle(message)
-    survey.take_in(heard.mirror, rows, [], {}, anew=bool(len(rows) % 2))
-    heard.post(survey.snapshot(heard.mirror))
+    resync.take_in(heard.mirror, rows, [], {}, anew=bool(len(rows) % 2))
+    heard.post(resync.snapshot(heard.mirror))
     assert check(heard.router.floor) == []
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from callrouter.logs import mask
-from callrouter.mobiles import policy
-from callrouter.mobiles.policy import E164, NotTaken, Taken, read_number
-from callrouter.mobiles.words import masked
-from callrouter.model.registered import NumberSettings
-from callrouter.pbx.asterisk.orders import dial_string
+from callrouter.mobiles import number_policy
+from callrouter.mobiles.number_policy import E164, NotTaken, Taken, read_number
+from callrouter.mobiles.registration_events import masked
+from callrouter.model.mobile_records import NumberSettings
+from callrouter.pbx.asterisk.actions import dial_string
 
 _RULES = [
     NumberSettings(region="GB", countries=("GB", "FR")),
@@ -28,16 +28,16 @@ def take(data: bytes) -> None:
                 assert E164.fullmatch(number)
                 assert country in rules.allowed
                 assert read_number(number, rules) == Taken(number, country), "it is taken as kept"
-                assert policy.dear(number) == ""
+                assert number_policy.dear(number) == ""
                 channel = dial_string("PJSIP/{number}@carrier", number)
                 assert re.fullmatch(r"PJSIP/[1-9][0-9]{6,14}@carrier", channel)
                 assert number[4:-3] not in mask(number)
             case NotTaken(kind, why):
                 assert re.fullmatch(r"[a-z0-9-]+", kind)
                 assert why.isprintable()
-    policy.form_fault(text)
-    policy.dear(text)
-    policy.country_of(text)
+    number_policy.form_fault(text)
+    number_policy.dear(text)
+    number_policy.country_of(text)
     assert masked(text).isprintable() or not text
     assert len(masked(text)) <= 40
 

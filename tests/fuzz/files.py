@@ -7,12 +7,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.events import CallArrived, ConfigReloaded
-from callrouter.model.steps import steps
+from callrouter.model.staged_reload import steps
 from callrouter.settings import ConfigError, Settings, load
-from callrouter.settings.describe import changes
+from callrouter.settings.diff.table_diff import changes
 from tests.settings.cases import CONFIG, ENVIRON, POLICIES
 from tests.settings.damaged import FOLDER, outcome
 

@@ -16,11 +16,11 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from callrouter.core.agents import state
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.lab import find_asterisk
 from callrouter.model.commands import Happened
 from callrouter.model.events import PauseRequested
-from callrouter.model.table import KeepWaiting
+from callrouter.model.routing_table import KeepWaiting
 from tests.asterisk.floor import DIALPLAN, PBX, Floor, desk, person, queue, stage
 
 RATE = 40.0

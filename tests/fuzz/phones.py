@@ -13,14 +13,14 @@ from typing import Any, cast
 
 from argon2 import PasswordHasher
 
-from callrouter.core.check import check
-from callrouter.mobiles.check import check as check_mobiles
-from callrouter.model.phoning import CallNumber, PhoneEvent, Say
-from callrouter.pbx.asterisk.errors import AmiBadValue, AmiGarbage
-from callrouter.pbx.asterisk.outbox import Outbox
-from callrouter.pbx.asterisk.people import People
-from callrouter.pbx.asterisk.wire import Splitter, guard, parse
-from callrouter.reception import Reception
+from callrouter.core.invariants import check
+from callrouter.feature_codes import Reception
+from callrouter.mobiles.mobile_invariants import check as check_mobiles
+from callrouter.model.ivr import CallNumber, PhoneEvent, Say
+from callrouter.pbx.asterisk.ami.errors import AmiBadValue, AmiGarbage
+from callrouter.pbx.asterisk.ami.messages import Splitter, guard, parse
+from callrouter.pbx.asterisk.dialogues import People
+from callrouter.pbx.asterisk.executor import Outbox
 from callrouter.settings import Settings
 from tests.fuzz.quiet import quiet
 from tests.mobiles.floor import PBX, Floor

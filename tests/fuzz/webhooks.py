@@ -21,7 +21,7 @@ from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 from yarl import URL
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.model.events import SignedIn
 from tests.fuzz.quiet import quiet
 from tests.twilio.known import faults

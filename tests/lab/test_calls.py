@@ -29,7 +29,7 @@ from callrouter.lab import (
     start_phones,
 )
 from callrouter.lab.asterisk import Asterisk
-from callrouter.lab.phones import close_phones
+from callrouter.lab.fixtures import close_phones
 
 pytestmark = pytest.mark.asterisk
 

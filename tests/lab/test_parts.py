@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from callrouter.lab import Phone
+from callrouter.lab.call_record import Record
 from callrouter.lab.install import NoAsteriskError, find_asterisk
 from callrouter.lab.message import parse
 from callrouter.lab.ports import take_slot
-from callrouter.lab.record import Record
 from callrouter.lab.rtp import Media, Pace
 from callrouter.lab.sdp import Sdp, mirror, read_sdp, write_sdp
 from callrouter.lab.sources import find_source

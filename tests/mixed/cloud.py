@@ -28,7 +28,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from twilio.request_validator import RequestValidator
 
-from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Move, Place
+from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, End, Move, Place
 from tests.twilio import openapi
 from tests.twilio.peer import ACCOUNT, Line, Mischief, Peer, Phone
 

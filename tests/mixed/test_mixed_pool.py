@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.lab import Answer, Asterisk, Behaviour, Dialog, Install, Lab, Refuse, RingOnly
-from callrouter.lab.phones import lab
+from callrouter.lab.fixtures import lab
 from tests.asterisk.floor import DIALPLAN, MANAGER, tell
 from tests.chaos.router import RouterProcess
 from tests.mixed.cloud import PUBLIC, TOKEN, Cloud, People, cloud

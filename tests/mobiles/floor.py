@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from callrouter.daemon.mobiles import Links, Mobiles
-from callrouter.model.phoning import (
+from callrouter.daemon.mobile_service import Links, Mobiles
+from callrouter.model.ivr import (
     CallNumber,
     DigitsKeyed,
     NumberAnswered,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from callrouter.mobiles.merge import Merger
-from callrouter.mobiles.words import (
+from callrouter.mobiles.registration_events import (
     Asker,
     ChangeAsked,
     Configured,
@@ -22,15 +22,15 @@ from callrouter.mobiles.words import (
     masked,
 )
 from callrouter.model.events import LegEnd
-from callrouter.model.phoning import NumberAnswered, NumberFailed, Say
-from callrouter.model.registered import (
+from callrouter.model.ivr import NumberAnswered, NumberFailed, Say
+from callrouter.model.mobile_records import (
     Approval,
     AuditRow,
     DialledRow,
     MobileRow,
     NumberSettings,
 )
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from tests.mobiles.world import (
     AGENTS,
     ALICE,

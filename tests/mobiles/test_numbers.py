@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callrouter.mobiles.policy import E164, NotTaken, Taken, dear, form_fault, read_number
+from callrouter.mobiles.number_policy import E164, NotTaken, Taken, dear, form_fault, read_number
 from callrouter.model.commands import Ring
-from callrouter.model.registered import NumberSettings
-from callrouter.pbx.asterisk.orders import dial_string, originate
+from callrouter.model.mobile_records import NumberSettings
+from callrouter.pbx.asterisk.actions import dial_string, originate
 
 RULES = NumberSettings(region="GB", countries=("GB", "FR", "DE", "US", "IT"))
 

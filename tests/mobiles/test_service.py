@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.mobiles.words import Done, Refused, Started
+from callrouter.mobiles.registration_events import Done, Refused, Started
 from callrouter.model.commands import Ring
 from callrouter.model.events import ConfigReloaded, LegEnd, SignedIn
-from callrouter.model.phoning import Code, CodeDialled, DigitsKeyed, NumberFailed
+from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, NumberFailed
 from tests.mobiles.floor import Floor, settings_for
 
 MOBILE = "+447400123456"
@@ -92,7 +92,7 @@ async def test_a_store_that_comes_late(floor: Floor, monkeypatch: pytest.MonkeyP
         await there.wait()
         return await read(since)
 
-    monkeypatch.setattr("callrouter.daemon.mobiles.READ_WITHIN", 0.01)
+    monkeypatch.setattr("callrouter.daemon.mobile_service.READ_WITHIN", 0.01)
     after = Floor(floor.settings, floor.store)
     monkeypatch.setattr(floor.store, "load_mobiles", late)
     await after.mobiles.start()

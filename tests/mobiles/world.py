@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import count
 from typing import TypeVar
 
-from callrouter.mobiles.check import check
-from callrouter.mobiles.machine import Registrar
-from callrouter.mobiles.words import (
+from callrouter.mobiles.mobile_invariants import check
+from callrouter.mobiles.registrar import Registrar
+from callrouter.mobiles.registration_events import (
     Answer,
     Asked,
     Asker,
@@ -24,9 +24,9 @@ from callrouter.mobiles.words import (
     Trial,
     VerifyAsked,
 )
-from callrouter.model.phoning import CallNumber, DigitsKeyed, NumberAnswered, PersonLeft, Say
-from callrouter.model.registered import AuditRow, NumberSettings
-from callrouter.model.table import AgentSpec, DeviceSpec
+from callrouter.model.ivr import CallNumber, DigitsKeyed, NumberAnswered, PersonLeft, Say
+from callrouter.model.mobile_records import AuditRow, NumberSettings
+from callrouter.model.routing_table import AgentSpec, DeviceSpec
 
 _T = TypeVar("_T")
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callrouter.model.numbers import NOWHERE, withheld
-from callrouter.settings.numbers import numbering
+from callrouter.model.phone_numbers import NOWHERE, withheld
+from callrouter.settings.builders.number_parsing import numbering
 
 GB, US, DE, IT = (numbering(region) for region in ("GB", "US", "DE", "IT"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from callrouter.pbx.asterisk import words
-from callrouter.pbx.asterisk.wire import AmiMessage
+from callrouter.pbx.asterisk import contract
+from callrouter.pbx.asterisk.ami.messages import AmiMessage
 
 
 class Channels:
@@ -17,7 +17,7 @@ class Channels:
     """
 
     def __init__(self) -> None:
-        self.context = words.PERSON
+        self.context = contract.PERSON
         self._said: dict[str, str] = {}
         self._names: dict[str, str] = {}
 
@@ -45,7 +45,7 @@ class Channels:
                 continue
             uid = action["Channel"]
             value = {
-                words.SAID: self._said.get(uid, ""),
+                contract.SAID: self._said.get(uid, ""),
                 "CHANNEL(name)": self._names.get(uid, ""),
                 "CONTEXT": self.context,
             }[action["Variable"]]

@@ -6,10 +6,10 @@ import random
 from dataclasses import replace
 
 from callrouter.core.router import Router
+from callrouter.feature_codes import code_requests
 from callrouter.model.events import ConfigReloaded, PauseRequested, SignedIn
-from callrouter.model.phoning import Code
-from callrouter.model.table import AgentSpec, PauseSpec, Table
-from callrouter.reception import asked
+from callrouter.model.ivr import Code
+from callrouter.model.routing_table import AgentSpec, PauseSpec, Table
 
 
 def table(*agents: AgentSpec, pauses: tuple[str, ...] = ()) -> Table:
@@ -26,7 +26,7 @@ def router(spec: Table) -> Router:
 def test_the_first_reason_is_that_of_the_phone() -> None:
     made = router(table(AgentSpec(id="a", name="A"), pauses=("lunch", "tea")))
     made.handle(SignedIn(agent="a"), 1.0)
-    event = asked.request(made.floor, made.floor.agents["a"], Code.PAUSE_RESUME, "phone")
+    event = code_requests.request(made.floor, made.floor.agents["a"], Code.PAUSE_RESUME, "phone")
     assert event == PauseRequested(agent="a", reason="lunch", by="phone")
     made.handle(event, 2.0)
     assert made.floor.agents["a"].pause == "lunch"
@@ -34,11 +34,11 @@ def test_the_first_reason_is_that_of_the_phone() -> None:
 
 def test_an_extension_is_whose_it_is_now() -> None:
     made = router(table(AgentSpec(id="a", name="A", extension="1"), AgentSpec(id="b", name="B")))
-    assert asked.agent_of(made.floor, "1") is made.floor.agents["a"]
-    assert asked.agent_of(made.floor, "") is None  # b has none: that is no extension
+    assert code_requests.agent_of(made.floor, "1") is made.floor.agents["a"]
+    assert code_requests.agent_of(made.floor, "") is None  # b has none: that is no extension
     moved = (AgentSpec(id="a", name="A"), AgentSpec(id="b", name="B", extension="1"))
     made.handle(ConfigReloaded(table=table(*moved)), 1.0)
-    assert asked.agent_of(made.floor, "1") is made.floor.agents["b"]
+    assert code_requests.agent_of(made.floor, "1") is made.floor.agents["b"]
 
 
 def test_a_code_without_a_digit_takes_the_default_reason() -> None:
@@ -51,6 +51,6 @@ def test_a_code_without_a_digit_takes_the_default_reason() -> None:
     )
     made = router(spec)
     floor = made.floor
-    asked_for = asked.request(floor, floor.agents["a"], Code.PAUSE_RESUME, "phone")
+    asked_for = code_requests.request(floor, floor.agents["a"], Code.PAUSE_RESUME, "phone")
     assert isinstance(asked_for, PauseRequested)
     assert asked_for.reason == "tea"

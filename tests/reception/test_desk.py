@@ -11,13 +11,13 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 
 from callrouter.core.router import Router
+from callrouter.feature_codes import Reception, prompts
+from callrouter.feature_codes.dialogue import LONGEST, MOST
+from callrouter.feature_codes.lockout import FIRST
+from callrouter.feature_codes.pins import ENDPOINT_MOST, HOUSE_MOST
 from callrouter.model.events import PbxSnapshot
-from callrouter.model.locks import LockRow
-from callrouter.model.phoning import Code, CodeDialled, DigitsKeyed, PersonLeft, Say
-from callrouter.reception import Reception, sounds
-from callrouter.reception.desk import LONGEST, MOST
-from callrouter.reception.lockout import FIRST
-from callrouter.reception.pins import ENDPOINT_MOST, HOUSE_MOST
+from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, Say
+from callrouter.model.lockouts import LockRow
 from callrouter.runtime import Runtime
 from callrouter.tasks import Tasks
 from tests.core.tables import agent, desk, queue, table
@@ -120,9 +120,9 @@ async def test_strangers_use_up_nothing_that_an_agents_own_phone_needs(house: Ho
     for n in range(MOST + 20):
         house.dial(f"s{n}")
     assert house.reception.status()["conversations"] == MOST
-    assert house.last() == sounds.NOT_NOW
+    assert house.last() == prompts.NOT_NOW
     house.dial("own", "PJSIP/ann")
-    assert house.last() == sounds.SIGNED_IN
+    assert house.last() == prompts.SIGNED_IN
     assert house.floor.agents["ann"].signed_in
 
 
@@ -133,17 +133,17 @@ async def test_conversations_of_which_the_end_was_lost_are_over_after_two_minute
         house.dial(f"s{n}")
     house.clock.at += LONGEST - 1
     house.dial("late")
-    assert house.last() == sounds.NOT_NOW
+    assert house.last() == prompts.NOT_NOW
     house.clock.at += 1
     house.dial("next")
-    assert house.last() == sounds.ASK_EXTENSION
+    assert house.last() == prompts.ASK_EXTENSION
     assert house.reception.status()["conversations"] == 1
 
 
 async def test_a_number_written_in_four_ways_is_one_phone(house: House) -> None:
     spellings = ["+447700900123", "447700900123", "07700900123", "00447700900123"]
     said = [await house.tries(n, number) for n, number in enumerate([*spellings, spellings[0]])]
-    assert said[-1] == sounds.LOCKED
+    assert said[-1] == prompts.LOCKED
     assert [key for key in house.locks.rows if key.startswith("phone")] == [
         "phone PJSIP/trunk +447700900123"
     ]
@@ -155,18 +155,18 @@ async def test_spraying_from_outside_closes_the_door_and_a_restart_does_not_open
         await house.tries(n, f"+4477009{n:05d}", f"PJSIP/trunk{n % 2}")
     assert house.reception.status()["outside_closed_s"] == FIRST
     house.dial("right", "PJSIP/trunk9", "+447700900999")
-    assert await house.key("right", "501", PIN) == sounds.LOCKED
+    assert await house.key("right", "501", PIN) == prompts.LOCKED
     await house.tasks.close()
 
     again = House(house.locks, house.clock)
     await again.reception.load_locks()
     again.dial("right", "PJSIP/trunk9", "+447700900999")
-    assert await again.key("right", "501", PIN) == sounds.LOCKED
+    assert await again.key("right", "501", PIN) == prompts.LOCKED
     again.dial("own", "PJSIP/ann")
-    assert again.last() == sounds.SIGNED_IN
+    assert again.last() == prompts.SIGNED_IN
     again.clock.at += FIRST
     again.dial("later", "PJSIP/trunk9", "+447700900999")
-    assert await again.key("later", "501", PIN) == sounds.SIGNED_OUT
+    assert await again.key("later", "501", PIN) == prompts.SIGNED_OUT
     assert "outside_closed_s" not in again.reception.status()
     await again.tasks.close()
 
@@ -175,6 +175,6 @@ async def test_an_endpoint_that_is_no_agents_phone_is_locked_by_itself(house: Ho
     for n in range(ENDPOINT_MOST):
         await house.tries(n, f"+4477009{n:05d}")
     house.dial("x", number="+447700900777")
-    assert await house.key("x", "501", PIN) == sounds.LOCKED
+    assert await house.key("x", "501", PIN) == prompts.LOCKED
     house.dial("y", "PJSIP/other")
-    assert await house.key("y", "501", PIN) == sounds.SIGNED_IN
+    assert await house.key("y", "501", PIN) == prompts.SIGNED_IN

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from callrouter.model.events import LegEnd
-from callrouter.model.phoning import (
+from callrouter.model.ivr import (
     CallNumber,
     Code,
     CodeDialled,
@@ -19,9 +19,9 @@ from callrouter.model.phoning import (
     PhoneEvent,
     Say,
 )
-from callrouter.pbx.asterisk.outbox import Outbox
-from callrouter.pbx.asterisk.people import MOST, People, language
-from callrouter.pbx.asterisk.wire import AmiMessage, guard
+from callrouter.pbx.asterisk.ami.messages import AmiMessage, guard
+from callrouter.pbx.asterisk.dialogues import MOST, People, language
+from callrouter.pbx.asterisk.executor import Outbox
 from tests.reception.channels import Channels
 
 

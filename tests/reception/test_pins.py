@@ -9,11 +9,10 @@ import threading
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from callrouter.model.locks import LockRow
-from callrouter.reception.hashes import fits
-from callrouter.reception.lockout import FIRST, FORGIVEN, KEPT, LONGEST, MOST, WITHIN, Lockout
-from callrouter.reception.numbers import spelled
-from callrouter.reception.pins import (
+from callrouter.feature_codes.calling_number import spelled
+from callrouter.feature_codes.lockout import FIRST, FORGIVEN, KEPT, LONGEST, MOST, WITHIN, Lockout
+from callrouter.feature_codes.pin_hashes import fits
+from callrouter.feature_codes.pins import (
     ENDPOINT_MOST,
     HOUSE_MOST,
     LONGEST_SHARED,
@@ -23,6 +22,7 @@ from callrouter.reception.pins import (
     Claim,
     Pins,
 )
+from callrouter.model.lockouts import LockRow
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 

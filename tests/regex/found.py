@@ -16,7 +16,7 @@ ASKED_BY = frozenset(
 )
 PYDANTICS = frozenset({"Field", "StringConstraints", "constr"})
 MADE_ELSEWHERE = {
-    "callrouter/model/numbers.py": "national numbers of phonenumbers, asked about the digits of one number",
+    "callrouter/model/phone_numbers.py": "national numbers of phonenumbers, asked about the digits of one number",
 }
 """Modules that ask a pattern which is no constant, and why that is bounded."""
 ANYWHERE = frozenset({"search", "findall", "finditer", "split", "sub", "subn"})

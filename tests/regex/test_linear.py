@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.mobiles import policy
-from callrouter.settings import durations
+from callrouter.mobiles import number_policy
+from callrouter.settings.schema import durations
 from tests.regex.found import Regex, all_of_them
 from tests.regex.hostile import slow
 
@@ -13,16 +13,16 @@ FOUND = list(all_of_them())
 BOUNDED: dict[str | bytes, int] = {
     durations.DURATION_PATTERN: durations._LONGEST_TEXT,
     durations._PART.pattern: durations._LONGEST_TEXT,
-    policy._EXTENSION.pattern: policy._LONGEST_TEXT,
+    number_policy._EXTENSION.pattern: number_policy._LONGEST_TEXT,
 }
 """Patterns that grow faster, with the length of the texts that they are asked about at most."""
 
 
 def test_all_are_found() -> None:
     assert len(FOUND) > 60
-    assert any("settings/hiding.py" in regex.place for regex in FOUND)
+    assert any("settings/errors/hiding.py" in regex.place for regex in FOUND)
     assert any("pbx/asterisk/" in regex.place for regex in FOUND)
-    assert any("settings/fields.py" in regex.place for regex in FOUND)
+    assert any("settings/schema/fields.py" in regex.place for regex in FOUND)
     assert set(BOUNDED) <= {regex.pattern for regex in FOUND}
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from callrouter.core.router import Router
 from callrouter.model.commands import Command
 from callrouter.model.events import Event
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 
 
 @dataclass

@@ -14,7 +14,7 @@ import pytest
 
 from callrouter.model.commands import Command, PbxCommand, Ring
 from callrouter.model.events import Event, PauseRequested, PbxLost, Resumed, SignedIn, TimePassed
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from callrouter.pbx.simulated import Engine, Traffic
 from tests.daemon.process import ROOT
 from tests.replay.runs import Run, digest, played

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.model.phoning import SHIPPED_CODES, Code, PhoneCodes
+from callrouter.model.ivr import SHIPPED_CODES, Code, PhoneCodes
 from callrouter.pbx.asterisk.dialplan import render_extensions, version
 from callrouter.settings import TwilioSettings, changes
 from tests.settings.cases import loaded, told

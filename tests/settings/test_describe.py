@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callrouter.model.hours import parse_spans
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
     PauseSpec,
@@ -22,10 +22,11 @@ from callrouter.model.table import (
     Table,
     WidenStep,
 )
-from callrouter.settings import HttpSettings, Settings, changes, describequeues, load
-from callrouter.settings import wording as w
-from callrouter.settings.differences import moved
-from callrouter.settings.durations import parse_duration
+from callrouter.settings import HttpSettings, Settings, changes, load
+from callrouter.settings.diff import queue_diff
+from callrouter.settings.diff import written_values as w
+from callrouter.settings.diff.changes import moved
+from callrouter.settings.schema.durations import parse_duration
 from tests.settings.cases import ENVIRON, loaded
 
 FILES = {
@@ -355,7 +356,7 @@ def test_no_key_is_forgotten() -> None:
         return {field.name for field in fields(kind)}
 
     # A key that is added to the model has to be described, and tried above.
-    assert names(QueueSpec) == {key for key, _ in describequeues._KEYS} | {
+    assert names(QueueSpec) == {key for key, _ in queue_diff._KEYS} | {
         "id", "members", "shifts", "widen", "skills", "renamed_from",
     }  # fmt: skip
     assert names(AgentSpec) == {

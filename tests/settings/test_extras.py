@@ -65,7 +65,11 @@ def test_what_is_named_is_what_the_package_says() -> None:
 
 def test_what_is_installed_is_told_as_pip_takes_it() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from callrouter.settings import extras; print(extras.installed())"],
+        [
+            sys.executable,
+            "-c",
+            "from callrouter.settings import extras; print(extras.installed())",
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callrouter.settings.durations import parse_duration
+from callrouter.settings.schema.durations import parse_duration
 from tests.settings.damaged import FILES, WHOLE, dumped, outcome, places, replaced
 
 WRONG: list[Any] = [

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.api.routes import problem_view
-from callrouter.cli.offline import views_of
+from callrouter.api.routes.floor_routes import problem_view
+from callrouter.cli.commands.check import views_of
 from callrouter.settings import ConfigError, load
-from callrouter.settings.hiding import LONGEST, SHOWN, difference, excerpt, without_secret
-from callrouter.settings.problems import MOST, quoted
+from callrouter.settings.errors.hiding import LONGEST, SHOWN, difference, excerpt, without_secret
+from callrouter.settings.errors.problems import MOST, quoted
 from tests.settings.cases import POLICIES, put
 
 MARKER = "7hUnterTw0-x9Zq"

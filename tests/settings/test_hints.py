@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.settings import ConfigError, Problem, load
-from callrouter.settings.result import AsteriskSettings
+from callrouter.settings.loaded import AsteriskSettings
 
 PBX = (
     "pbx: {office: {driver: asterisk, username: u, secret: 0123456789abcdef, "

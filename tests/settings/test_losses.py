@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.model.table import Table
-from callrouter.settings.losses import how_cut, losses, occupied
-from callrouter.settings.past import File
+from callrouter.model.routing_table import Table
+from callrouter.settings.config_history import File
+from callrouter.settings.removals import how_cut, losses, occupied
 from tests.core.tables import agent, desk, mobile, queue, table
 
 

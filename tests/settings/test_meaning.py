@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     HangUp,
     KeepWaiting,
     PauseEnd,
@@ -19,10 +19,10 @@ from callrouter.model.table import (
     ToDialplan,
     ToQueue,
 )
-from callrouter.pbx.asterisk.orders import dial_string, ways
+from callrouter.pbx.asterisk.actions import dial_string, ways
 from callrouter.settings import AsteriskSettings, SimulatedSettings, load
-from callrouter.settings.durations import parse_duration
-from callrouter.settings.problems import Nearest
+from callrouter.settings.errors.problems import Nearest
+from callrouter.settings.schema.durations import parse_duration
 from tests.settings.cases import (
     CONFIG,
     ENVIRON,

@@ -6,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.settings import past as module
-from callrouter.settings.past import FOLDER, File, Past, find, places, put_back, state_folder, take
+from callrouter.settings import config_history as module
+from callrouter.settings.config_history import (
+    FOLDER,
+    File,
+    Past,
+    find,
+    places,
+    put_back,
+    state_folder,
+    take,
+)
 
 
 def files(**texts: str) -> dict[str, File]:

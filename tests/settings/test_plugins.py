@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from callrouter import policies
-from callrouter.settings import load, plugins
-from callrouter.settings.plugins import PluginError, load_policies
+from callrouter.settings import load
+from callrouter.settings.builders import policy_plugins
+from callrouter.settings.builders.policy_plugins import PluginError, load_policies
 
 GOOD = """
 class Best:
@@ -27,7 +28,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty place for packages, and a registry that is put back as it was."""
     monkeypatch.syspath_prepend(str(tmp_path))
     before = dict(policies.REGISTRY)
-    monkeypatch.setattr(plugins, "_loaded", set())
+    monkeypatch.setattr(policy_plugins, "_loaded", set())
     yield tmp_path
     policies.REGISTRY.clear()
     policies.REGISTRY.update(before)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from callrouter.settings import AsteriskSettings, ConfigError, load, yamlreader
-from callrouter.settings.folder import MAX_BYTES
+from callrouter.settings import AsteriskSettings, ConfigError, load
+from callrouter.settings.yaml import reader
+from callrouter.settings.yaml.source import MAX_BYTES
 from tests.settings.cases import AGENTS, PBX, POLICIES, QUEUES, loaded, problems, put, told
 
 BAD_YAML = [
@@ -68,7 +69,7 @@ def test_bad_yaml(tmp_path: Path, text: str | bytes, message: str) -> None:
 def test_bad_yaml_without_libyaml(
     tmp_path: Path, text: str | bytes, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(yamlreader, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(reader, "_LOADER", yaml.SafeLoader)
     if len(text) > 10_000 or "escape" in message or "version" in message:
         pytest.skip("the parser in Python is slower, laxer, or points elsewhere")
     found = told(tmp_path, x=text)

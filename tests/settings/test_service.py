@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pytest
 
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.table import ALL_AT_ONCE, AnnounceSpec, MemberSpec, QueueSpec, ToQueue
+from callrouter.model.routing_table import ALL_AT_ONCE, AnnounceSpec, MemberSpec, QueueSpec, ToQueue
 from callrouter.settings import Settings, json_schema
-from callrouter.settings.queues import all_members
-from callrouter.settings.week import WHOLE, covered, first_in_words, without
+from callrouter.settings.builders.queue_builder import all_members
+from callrouter.settings.lint.week import WHOLE, covered, first_in_words, without
 from tests.settings.cases import ENVIRON, loaded, told, warned
 
 AGENTS = "agents:\n" + "".join(

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from callrouter.clock import SystemClock
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.commands import Happened, Record, Told
 from callrouter.model.events import ConfigReloaded, SignedIn

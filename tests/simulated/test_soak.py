@@ -18,21 +18,21 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.api.counts import Counts
-from callrouter.api.history import History
+from callrouter.api.call_history import History
+from callrouter.api.explain.decision_journal import Journal
 from callrouter.api.live import Live
-from callrouter.api.why import Journal
+from callrouter.api.notice_counts import Counts
 from callrouter.core.router import Router
-from callrouter.daemon.selfcheck import SelfCheck
+from callrouter.daemon.self_check import SelfCheck
 from callrouter.model.commands import Happened, Record, Told
 from callrouter.model.events import SignedIn
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from callrouter.pbx.simulated import SimulatedPbx, Traffic
 from callrouter.pbx.simulated.traffic import Spread
 from callrouter.runtime import Runtime
 from callrouter.settings import SimulatedSettings
-from callrouter.store.keeper import Keeper
-from callrouter.store.place import File
+from callrouter.store.location import File
+from callrouter.store.service import Keeper
 from callrouter.tasks import Tasks
 from tests.asterisk.floor import ENDS, tell
 from tests.simulated.world import PBX, START, agent, queue

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.commands import Connect, Decided, Happened, Leave, Note, Record, Ring
 from callrouter.model.events import (
@@ -20,7 +20,7 @@ from callrouter.model.events import (
     SignedIn,
     TimePassed,
 )
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
     KeepWaiting,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.store.place import Place
+from callrouter.store.location import Place
 from tests.store.server import PostgresServer
 from tests.store.tried import Tried, TriedFile, TriedServer
 from tests.store.world import Clock

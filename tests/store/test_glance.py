@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from callrouter.model.events import PauseRequested, SignedIn
-from callrouter.model.registered import DialledRow
+from callrouter.model.mobile_records import DialledRow
 from callrouter.store.glance import glance
-from callrouter.store.kinds import AUDIT, MOBILES
-from callrouter.store.place import Address, File
+from callrouter.store.location import Address, File
+from callrouter.store.tables import AUDIT, MOBILES
 from tests.store.test_mobiles import MOBILE, TWO, step
 from tests.store.test_trouble import held
 from tests.store.world import T0, Clock, World, running, until

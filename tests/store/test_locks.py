@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from callrouter.model.locks import LockRow
-from callrouter.store.place import Place
+from callrouter.model.lockouts import LockRow
+from callrouter.store.location import Place
 from tests.core.tables import agent, desk, queue, table
 from tests.store.world import Clock, running, until
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.model.registered import AuditRow, DialledRow, MobileRow, MobileStore
-from callrouter.store import kinds
-from callrouter.store.place import Place, StoreError
+from callrouter.model.mobile_records import AuditRow, DialledRow, MobileRow, MobileStore
+from callrouter.store import tables
+from callrouter.store.location import Place, StoreError
 from tests.core.tables import queue, table
 from tests.store.tried import Tried
 from tests.store.world import T0, Clock, running, until
@@ -114,7 +114,7 @@ async def test_a_reader_who_has_gone(place: Place, clock: Clock) -> None:
 async def test_what_is_too_much_is_counted_in_its_place(
     tried: Tried, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    most = kinds.AUDIT.most
+    most = tables.AUDIT.most
     async with running(TWO, tried.place, clock) as world:
         with tried.away():
             store = world.keeper.mobiles

@@ -14,9 +14,9 @@ from alembic import command
 from alembic.config import Config
 
 from callrouter.model.events import PauseRequested, SignedIn, SignedOut
-from callrouter.model.registered import MobileStore
+from callrouter.model.mobile_records import MobileStore
 from callrouter.store import postgres
-from callrouter.store.place import Address
+from callrouter.store.location import Address
 from tests.core.tables import queue, table
 from tests.store.server import PostgresServer
 from tests.store.test_mobiles import MOBILE, step

@@ -20,8 +20,8 @@ from callrouter.model.events import (
     SignedOut,
     TimePassed,
 )
-from callrouter.model.table import Table
-from callrouter.store.place import Place
+from callrouter.model.routing_table import Table
+from callrouter.store.location import Place
 from tests.core.tables import always, queue, table
 from tests.store.world import T0, Clock, World, running
 

@@ -20,9 +20,9 @@ from callrouter.model.events import (
     SignedOut,
 )
 from callrouter.store import writer
+from callrouter.store.agent_row import Row
 from callrouter.store.codec import values
-from callrouter.store.place import Address, File, StoreError, choose
-from callrouter.store.row import Row
+from callrouter.store.location import Address, File, StoreError, choose
 from tests.core.tables import queue, table
 from tests.store.tried import Tried
 from tests.store.world import T0, Clock, running, until

@@ -15,7 +15,7 @@ from callrouter.store import upgrade
 from callrouter.store.codec import columns
 from callrouter.store.database import server_at
 from callrouter.store.glance import REVISIONS
-from callrouter.store.kinds import JOURNALS, KEPT
+from callrouter.store.tables import JOURNALS, KEPT
 from tests.core.tables import queue, table
 from tests.store.tried import Tried
 from tests.store.world import Clock, running

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from callrouter.store import postgres
-from callrouter.store.place import Address, File, Place
+from callrouter.store.location import Address, File, Place
 from callrouter.store.sqlite import Sqlite
 from tests.store.server import PostgresServer
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from callrouter.core.router import Router
 from callrouter.core.state import Agent
 from callrouter.model.events import Event, PbxSnapshot, Reached
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from callrouter.runtime import Runtime
-from callrouter.store.keeper import Keeper
-from callrouter.store.place import File, Place
+from callrouter.store.location import File, Place
+from callrouter.store.service import Keeper
 from tests.api.world import NotingPbx
 
 T0 = 1_763_761_987.0  # 2025-11-21 21:53 UTC

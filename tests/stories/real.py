@@ -10,7 +10,7 @@ from callrouter.lab import Refuse
 from callrouter.lab.behaviour import Behaviour
 from callrouter.model.commands import Record
 from callrouter.model.events import Event
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from tests.asterisk.floor import PBX, Answer, Dialog, Floor, RingOnly
 from tests.stories.world import SCREENED_FOR, Habit, Person, World
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.events import CallMoved, PauseRequested, Resumed
-from callrouter.model.table import HangUp
+from callrouter.model.routing_table import HangUp
 from tests.asterisk.floor import stage
 from tests.stories.real import AsteriskWorld
 from tests.stories.virtual import SimulatedWorld, TwilioWorld

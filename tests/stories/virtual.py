@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.commands import Record
 from callrouter.model.events import CallArrived, CallerLeft, Event, LegEnd
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from callrouter.pbx.simulated.engine import Engine, Events
-from callrouter.pbx.simulated.parties import Caller, CallerState, Leg
+from callrouter.pbx.simulated.simulated_calls import Caller, CallerState, Leg
 from callrouter.pbx.simulated.traffic import Spread, Traffic
 from tests.simulated import world as simulated
 from tests.stories.world import SCREENED_FOR, Habit, Person, World

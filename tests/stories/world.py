@@ -17,7 +17,7 @@ from callrouter.core.agents import state
 from callrouter.core.router import Router
 from callrouter.model.commands import Happened, Record
 from callrouter.model.events import Event
-from callrouter.model.table import (
+from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
     KeepWaiting,

@@ -14,8 +14,8 @@ from heapq import heappop, heappush
 from random import Random
 from xml.etree import ElementTree as ET
 
-from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Move, Place, Seat
-from callrouter.pbx.twilio.outcomes import OVER
+from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, End, Move, Place, Seat
+from callrouter.pbx.twilio.hangup_causes import OVER
 from tests.twilio import wire
 from tests.twilio.known import faults
 

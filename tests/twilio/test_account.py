@@ -15,11 +15,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
 
+from callrouter.cli.failures import Failed
 from callrouter.cli.main import cli
-from callrouter.cli.problems import Failed
-from callrouter.model.table import AgentSpec
-from callrouter.pbx.twilio.checkup import examine
-from callrouter.pbx.twilio.needs import new_password
+from callrouter.model.routing_table import AgentSpec
+from callrouter.pbx.twilio.setup.account_checks import examine
+from callrouter.pbx.twilio.setup.steps import new_password
 from tests.twilio import openapi
 from tests.twilio.peer import ACCOUNT
 from tests.twilio.theirs import BIN, VOICE, Theirs, served

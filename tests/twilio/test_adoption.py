@@ -8,9 +8,9 @@ import pytest
 
 from callrouter.model.commands import Happened
 from callrouter.model.events import CallArrived, CallMoved, SignedIn, TalkRequested, TalkWish
-from callrouter.model.table import MemberSpec, NumberPattern, Rule, Table, ToQueue
-from callrouter.pbx.twilio.asks import End, Move
-from callrouter.pbx.twilio.parties import place_of, read_place, read_stay, read_turn, turn_of
+from callrouter.model.routing_table import MemberSpec, NumberPattern, Rule, Table, ToQueue
+from callrouter.pbx.twilio.api_requests import End, Move
+from callrouter.pbx.twilio.calls_and_legs import place_of, read_place, read_stay, read_turn, turn_of
 from callrouter.pbx.twilio.twiml import OURS
 from tests.twilio.peer import Line, Phone
 from tests.twilio.world import World, mobile, table

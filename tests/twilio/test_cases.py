@@ -9,7 +9,7 @@ import pytest
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import PauseRequested, Resumed, SignedOut
-from callrouter.model.table import AgentSpec, NumberPattern, Rule, ToQueue
+from callrouter.model.routing_table import AgentSpec, NumberPattern, Rule, ToQueue
 from tests.twilio.peer import Phone
 from tests.twilio.world import World, mobile, table
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.core.talks import refusal
+from callrouter.core.conversations import refusal
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd, PauseRequested, TalkRequested, TalkWish
-from callrouter.model.table import AgentSpec
-from callrouter.pbx.twilio import looking, twiml
-from callrouter.pbx.twilio.asks import Answer, Ask, Came, Move, Place
+from callrouter.model.routing_table import AgentSpec
+from callrouter.pbx.twilio import resync_account, twiml
+from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, Move, Place
 from tests.twilio.peer import Line, Mischief, Phone, refused
 from tests.twilio.world import World, desk, mobile, table
 
@@ -242,7 +242,7 @@ def test_dials_with_callbacks_late_double_and_lost_lose_nobody(seed: int) -> Non
     for _ in range(8):
         world.run(60.0)
         world.exchange.ledger.at(world.now)
-        looking.miss(world.exchange.ledger, world.look())
+        resync_account.miss(world.exchange.ledger, world.look())
     assert [caller.sid for caller in callers if not caller.over] == []
     assert world.router.floor.calls == {}
     world.nothing_left()

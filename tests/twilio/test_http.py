@@ -15,17 +15,17 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from twilio.request_validator import RequestValidator
 from yarl import URL
 
-from callrouter.api.app import make_app
-from callrouter.api.backend import Backend
+from callrouter.api.access.tokens import Tokens
+from callrouter.api.context import Backend
 from callrouter.api.live import Live
-from callrouter.api.tokens import Tokens
+from callrouter.api.server.app import make_app
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.model.events import SignedIn
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from callrouter.pbx.base import HasRoutes, Pbx
 from callrouter.pbx.twilio.driver import TwilioPbx
-from callrouter.pbx.twilio.links import PARTS
+from callrouter.pbx.twilio.urls import PARTS
 from callrouter.runtime import Runtime
 from tests.api.served import Served
 from tests.api.world import World as ApiWorld

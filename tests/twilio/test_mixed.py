@@ -8,7 +8,14 @@ import pytest
 
 from callrouter.core.state import OfferState
 from callrouter.model.commands import Happened
-from callrouter.model.table import AgentSpec, DeviceSpec, KeepWaiting, MemberSpec, QueueSpec, Table
+from callrouter.model.routing_table import (
+    AgentSpec,
+    DeviceSpec,
+    KeepWaiting,
+    MemberSpec,
+    QueueSpec,
+    Table,
+)
 from callrouter.pbx.simulated.engine import Engine
 from callrouter.pbx.simulated.traffic import Spread, Traffic
 from tests.twilio.peer import Mischief, Phone

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from callrouter.pbx.twilio.asks import Ask, End, Move, Place, Seat
+from callrouter.pbx.twilio.api_requests import Ask, End, Move, Place, Seat
 from tests.twilio import openapi, wire
 
 needed = pytest.mark.skipif(not openapi.there(), reason=openapi.missing())

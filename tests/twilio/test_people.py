@@ -14,12 +14,13 @@ import pytest
 from argon2 import PasswordHasher
 
 from callrouter.clock import SystemClock
-from callrouter.daemon.mobiles import Links as MobileLinks
-from callrouter.daemon.mobiles import Mobiles
-from callrouter.mobiles import proving
-from callrouter.mobiles.words import Started
+from callrouter.daemon.mobile_service import Links as MobileLinks
+from callrouter.daemon.mobile_service import Mobiles
+from callrouter.feature_codes import Reception, prompts
+from callrouter.mobiles import verification
+from callrouter.mobiles.registration_events import Started
 from callrouter.model.events import LegEnd
-from callrouter.model.phoning import (
+from callrouter.model.ivr import (
     CallNumber,
     NumberAnswered,
     NumberFailed,
@@ -27,12 +28,12 @@ from callrouter.model.phoning import (
     PhoneEvent,
     Say,
 )
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from callrouter.pbx.base import TalksToPeople
-from callrouter.pbx.twilio import people, spoken, twiml
-from callrouter.pbx.twilio.asks import Answer, Came, End, Move, Place
+from callrouter.pbx.twilio import phone_dialogues as people
+from callrouter.pbx.twilio import spoken_prompts, twiml
+from callrouter.pbx.twilio.api_requests import Answer, Came, End, Move, Place
 from callrouter.pbx.twilio.driver import TwilioPbx
-from callrouter.reception import Reception, sounds
 from callrouter.tasks import Tasks
 from tests.mobiles.memory import MemoryStore
 from tests.settings.cases import loaded
@@ -292,14 +293,14 @@ async def test_what_twilio_is_too_busy_for_is_asked_again(here: Centre) -> None:
 
 
 def test_everything_that_is_said_has_words() -> None:
-    said = [value for name, value in vars(sounds).items() if name.isupper()]
-    said += [proving.ASK, proving.AGAIN, proving.THANKS, proving.GOODBYE]
+    said = [value for name, value in vars(prompts).items() if name.isupper()]
+    said += [verification.ASK, verification.AGAIN, verification.THANKS, verification.GOODBYE]
     for phrase in said:
         for sound in phrase:
-            assert sound in spoken.WORDS, sound
-    code = [*sounds.CODE_IS, "digits/4", "digits/2", "silence/1", *sounds.CODE_IS, "digits/4"]
-    assert list(spoken.sentences(code)) == ["The code is 4. 2.", "The code is 4."]
-    assert list(spoken.sentences(["no-such-sound"])) == []
+            assert sound in spoken_prompts.WORDS, sound
+    code = [*prompts.CODE_IS, "digits/4", "digits/2", "silence/1", *prompts.CODE_IS, "digits/4"]
+    assert list(spoken_prompts.sentences(code)) == ["The code is 4. 2.", "The code is 4."]
+    assert list(spoken_prompts.sentences(["no-such-sound"])) == []
 
 
 def test_the_driver_talks_to_people() -> None:

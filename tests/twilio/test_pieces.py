@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callrouter.model.events import LegEnd
-from callrouter.pbx.twilio.links import PARTS, Links
-from callrouter.pbx.twilio.outcomes import of_refusal, of_status
-from callrouter.pbx.twilio.pace import Pace
+from callrouter.pbx.twilio.hangup_causes import of_refusal, of_status
+from callrouter.pbx.twilio.rate import Pace
+from callrouter.pbx.twilio.urls import PARTS, Links
 
 
 @given(

@@ -9,9 +9,9 @@ import pytest
 
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd
-from callrouter.pbx.twilio import looking, twiml
-from callrouter.pbx.twilio.asks import Answer, Came, End, Move, Place
-from callrouter.pbx.twilio.desk import Malformed
+from callrouter.pbx.twilio import resync_account, twiml
+from callrouter.pbx.twilio.api_requests import Answer, Came, End, Move, Place
+from callrouter.pbx.twilio.handlers import Malformed
 from tests.twilio.peer import ACCOUNT, Line, Mischief, Phone
 from tests.twilio.world import NUMBER, World, desk, mobile, table
 
@@ -214,10 +214,10 @@ def test_callers_and_legs_that_vanish_without_a_word_are_noticed_by_looking() ->
     for line in (talking, waiting, line_of(world, A)):
         line.status = "completed"
         line.epoch += 1
-    for _ in range(looking.LOOKS):
+    for _ in range(resync_account.LOOKS):
         world.run(1.0)
         world.exchange.ledger.at(world.now)
-        looking.miss(world.exchange.ledger, world.look())
+        resync_account.miss(world.exchange.ledger, world.look())
     world.run(3.0)
     assert world.exchange.ledger.counts["vanished callers"] == 2
     assert world.router.floor.calls == {}
@@ -229,7 +229,7 @@ def test_a_young_call_is_not_taken_for_gone_because_a_list_lags() -> None:
     world.peer.call()
     world.run(1.0)
     for _ in range(5):
-        looking.miss(world.exchange.ledger, [])
+        resync_account.miss(world.exchange.ledger, [])
     assert len(world.exchange.ledger.callers) == 1
 
 
@@ -355,7 +355,7 @@ def test_callbacks_late_double_lost_and_in_any_order(seed: int) -> None:
     for _ in range(6):
         world.run(60.0)
         world.exchange.ledger.at(world.now)
-        looking.miss(world.exchange.ledger, world.look())
+        resync_account.miss(world.exchange.ledger, world.look())
     for caller in callers:
         assert caller.over, "a caller hangs on the line"
     assert world.router.floor.calls == {}

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from callrouter.model.phoning import PhoneEvent
+from callrouter.model.ivr import PhoneEvent
 from callrouter.pbx.twilio import ledger
-from callrouter.pbx.twilio.fields import check_fields
 from callrouter.pbx.twilio.forms import Refused
+from callrouter.pbx.twilio.signed_fields import check_fields
 from tests.twilio.test_http import CALLER, Twilio, place, until
 from tests.twilio.world import NUMBER
 

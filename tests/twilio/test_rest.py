@@ -18,10 +18,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from callrouter.pbx.twilio.asks import Came, End, Move, Place, Seat
-from callrouter.pbx.twilio.http import TwilioHttp
-from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.api_requests import Came, End, Move, Place, Seat
+from callrouter.pbx.twilio.http_client import TwilioHttp
 from callrouter.pbx.twilio.rest import NoAnswer, Rest
+from callrouter.pbx.twilio.urls import Links
 from tests.twilio import openapi
 
 ACCOUNT = "AC" + "a" * 32

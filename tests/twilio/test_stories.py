@@ -7,9 +7,9 @@ import pytest
 from callrouter.core.state import OfferState
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd, PauseRequested
-from callrouter.model.table import AgentSpec, AnnounceSpec, DeviceSpec, HangUp, ToDialplan
-from callrouter.pbx.twilio import looking, twiml
-from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place
+from callrouter.model.routing_table import AgentSpec, AnnounceSpec, DeviceSpec, HangUp, ToDialplan
+from callrouter.pbx.twilio import resync_account, twiml
+from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, End, Found, Move, Place
 from callrouter.policies import REGISTRY
 from callrouter.policies.base import Candidate, Needs
 from tests.twilio.peer import Line, Phone, refused
@@ -464,7 +464,7 @@ def test_callers_of_another_router_on_the_same_account_are_left_to_it() -> None:
     agent = Found(sid="CA" + "8" * 32, conference=room, label="ann|mobile")
     stranger = Found(sid="CA" + "9" * 32, called_number="+442079460000")
     for found in ([theirs], [talks, agent], [stranger], [agent]):
-        looking.adopt(world.exchange.ledger, world.settings, found)
+        resync_account.adopt(world.exchange.ledger, world.settings, found)
     assert world.exchange.ledger.callers == {}
     assert world.exchange.ledger.legs == {}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.core.talks import refusal
+from callrouter.core.conversations import refusal
 from callrouter.model.commands import Happened
 from callrouter.model.events import TalkRequested, TalkWish
-from callrouter.pbx.twilio.asks import Answer, Ask, Came, Seat
+from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, Seat
 from tests.twilio.peer import Line, Mischief, Phone, refused
 from tests.twilio.world import START, World, desk, mobile, table
 
@@ -312,12 +312,12 @@ def test_wishes_at_any_moment_lose_nobody(seed: int) -> None:
         world.run(1.3)
     world.peer.default = Phone(hangs_up_after=5.0)
     world.peer.mischief = Mischief()
-    from callrouter.pbx.twilio import looking  # noqa: PLC0415 - here alone
+    from callrouter.pbx.twilio import resync_account  # noqa: PLC0415 - here alone
 
     for _ in range(8):
         world.run(60.0)
         world.exchange.ledger.at(world.now)
-        looking.miss(world.exchange.ledger, world.look())
+        resync_account.miss(world.exchange.ledger, world.look())
     assert [caller.sid for caller in callers if not caller.over] == []
     assert world.router.floor.calls == {}
     world.nothing_left()

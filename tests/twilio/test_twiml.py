@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from callrouter.model.commands import Announce
 from callrouter.pbx.twilio import twiml
-from callrouter.pbx.twilio.links import PARTS, Links
+from callrouter.pbx.twilio.urls import PARTS, Links
 from tests.twilio.known import TABLE, faults
 
 LINKS = Links("https://calls.example.com/", "cloud")

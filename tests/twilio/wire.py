@@ -10,10 +10,10 @@ from urllib.parse import urlencode, urlsplit
 
 from twilio.http.response import Response
 
-from callrouter.pbx.twilio.asks import Answer, Ask, Came
-from callrouter.pbx.twilio.http import TwilioHttp, _pairs
-from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.api_requests import Answer, Ask, Came
+from callrouter.pbx.twilio.http_client import TwilioHttp, _pairs
 from callrouter.pbx.twilio.rest import Rest
+from callrouter.pbx.twilio.urls import Links
 from tests.twilio import openapi
 
 ACCOUNT = "AC" + "a" * 32

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections import Counter, deque
 from random import Random
 
-from callrouter.core.check import check
+from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.commands import Decided, Happened, Note, PbxCommand, Record
 from callrouter.model.events import Event, LegEnded, SignedIn, TimePassed
-from callrouter.model.table import AgentSpec, DeviceSpec, KeepWaiting, MemberSpec, QueueSpec, Table
+from callrouter.model.routing_table import (
+    AgentSpec,
+    DeviceSpec,
+    KeepWaiting,
+    MemberSpec,
+    QueueSpec,
+    Table,
+)
 from callrouter.pbx.simulated.engine import Engine
-from callrouter.pbx.twilio import looking
-from callrouter.pbx.twilio.asks import Answer, Ask, Found
+from callrouter.pbx.twilio import resync_account
+from callrouter.pbx.twilio.api_requests import Answer, Ask, Found
 from callrouter.pbx.twilio.exchange import Exchange
 from callrouter.settings import TwilioSettings
 from tests.twilio.peer import ACCOUNT, Peer
@@ -106,7 +113,7 @@ class World:
     def restart(self) -> None:
         """The daemon starts anew, and looks at what goes on."""
         self.boot()
-        looking.adopt(self.exchange.ledger, self.settings, self.look())
+        resync_account.adopt(self.exchange.ledger, self.settings, self.look())
         self.post(self.exchange.ledger.snapshot())
         for name in self.routes.agents:
             self.post(SignedIn(agent=name))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from callrouter.model.events import CallArrived
-from callrouter.pbx.asterisk.asked import asked
-from callrouter.pbx.asterisk.entry import Moments, entered, queued
-from callrouter.pbx.asterisk.text import clean_name, clean_number
-from callrouter.pbx.asterisk.wire import AmiMessage
+from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.call_variables import asked
+from callrouter.pbx.asterisk.entry_time import Moments, entered, queued
+from callrouter.pbx.asterisk.sanitize import clean_name, clean_number
 
 
 def arrival(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from callrouter.core.failing import WORST_LAST
+from callrouter.core.offer_failures import WORST_LAST
 from callrouter.model.commands import StopReason
 from callrouter.model.events import CallArrived, Event, LegEnd
-from callrouter.pbx.asterisk.wire import AmiMessage
+from callrouter.pbx.asterisk.ami.messages import AmiMessage
 
 
 class Where(Enum):

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from callrouter.model import endpoints
-from callrouter.model.table import DeviceSpec
-from callrouter.pbx.asterisk import probe
-from callrouter.pbx.asterisk.errors import AmiError
-from callrouter.pbx.asterisk.session import AmiMessage, AmiSession
+from callrouter.model.routing_table import DeviceSpec
+from callrouter.pbx.asterisk import phone_queries
+from callrouter.pbx.asterisk.ami.client import AmiMessage, AmiSession
+from callrouter.pbx.asterisk.ami.errors import AmiError
 from callrouter.tasks import Tasks
 
 _SETTLED: Final = 0.02
@@ -48,7 +48,7 @@ class Contacts:
 
     async def refresh(self, *, most: int | None = None) -> None:
         """Query all endpoints, or only the first `most`."""
-        self._known |= await probe.contacts(self._session, self._wanted[:most])
+        self._known |= await phone_queries.contacts(self._session, self._wanted[:most])
 
     def refresh_rest(self) -> None:
         """Query the endpoints beyond `AT_START` in the background."""
@@ -74,7 +74,7 @@ class Contacts:
 
     async def _learn(self, names: Sequence[str]) -> None:
         try:
-            self._known |= await probe.contacts(self._session, names)
+            self._known |= await phone_queries.contacts(self._session, names)
         except AmiError:
             return  # everything is queried again once the link is back
 

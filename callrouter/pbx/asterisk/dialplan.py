@@ -6,9 +6,9 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from callrouter.model.phoning import NAMES, SHIPPED_CODES, Code, PhoneCodes
-from callrouter.pbx.asterisk import words
-from callrouter.shipped import folder
+from callrouter.model.ivr import NAMES, SHIPPED_CODES, Code, PhoneCodes
+from callrouter.pbx.asterisk import contract
+from callrouter.resources import folder
 
 EXTENSIONS = "extensions_callrouter.conf"
 MANAGER = "manager_callrouter.conf"
@@ -35,10 +35,10 @@ def _dialled(codes: PhoneCodes) -> Iterator[str]:
         dialled = codes.named(code)
         if not dialled:
             continue
-        yield f"exten => {dialled},1,Goto({words.PERSON},{name},1)\n"
+        yield f"exten => {dialled},1,Goto({contract.PERSON},{name},1)\n"
         if code is Code.PAUSE_RESUME:
             reason = f"{name}-${{EXTEN:-1}}"
-            yield f"exten => _{dialled}[1-9],1,Goto({words.PERSON},{reason},1)\n"
+            yield f"exten => _{dialled}[1-9],1,Goto({contract.PERSON},{reason},1)\n"
 
 
 def version(text: str) -> str:
@@ -55,7 +55,7 @@ def version(text: str) -> str:
 
 def is_ours() -> str:
     """The variable that is 1 if the loaded dialplan is the one shipped with this callrouter."""
-    return f"DIALPLAN_EXISTS({words.VERSION},{version(render_extensions())},1)"
+    return f"DIALPLAN_EXISTS({contract.VERSION},{version(render_extensions())},1)"
 
 
 def render_manager(username: str, secret: str) -> str:

@@ -13,23 +13,11 @@ from callrouter.clock import SystemClock
 from callrouter.core.state import Floor
 from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import Event, PbxLost
-from callrouter.model.phoning import CallNumber, PhoneEvent, Say
-from callrouter.model.table import DEFAULT_PRIORITY, Table
-from callrouter.pbx.asterisk import contacts, orders, probe, survey, words
-from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel, Where
-from callrouter.pbx.asterisk.checkup import Checkup
-from callrouter.pbx.asterisk.contacts import Contacts
-from callrouter.pbx.asterisk.entry import APART
-from callrouter.pbx.asterisk.forged import Forged
-from callrouter.pbx.asterisk.known import KnownDevices, music_class
-from callrouter.pbx.asterisk.lamps import Lamps
-from callrouter.pbx.asterisk.looking import Lookout
-from callrouter.pbx.asterisk.mirror import Mirror
-from callrouter.pbx.asterisk.outbox import Outbox
-from callrouter.pbx.asterisk.people import People, language
-from callrouter.pbx.asterisk.queuelogjournal import QueueLogJournal
-from callrouter.pbx.asterisk.queuelogwriter import QueueLogWriter
-from callrouter.pbx.asterisk.session import (
+from callrouter.model.ivr import CallNumber, PhoneEvent, Say
+from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
+from callrouter.pbx.asterisk import actions, contacts, contract, phone_queries
+from callrouter.pbx.asterisk import resync as survey
+from callrouter.pbx.asterisk.ami.client import (
     AmiAccount,
     AmiDown,
     AmiError,
@@ -37,6 +25,19 @@ from callrouter.pbx.asterisk.session import (
     AmiRejected,
     AmiSession,
 )
+from callrouter.pbx.asterisk.blf import Lamps
+from callrouter.pbx.asterisk.channel_queries import Lookout
+from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel, Where
+from callrouter.pbx.asterisk.contacts import Contacts
+from callrouter.pbx.asterisk.diagnostics.login_check import Checkup
+from callrouter.pbx.asterisk.dialogues import People, language
+from callrouter.pbx.asterisk.entry_time import APART
+from callrouter.pbx.asterisk.executor import Outbox
+from callrouter.pbx.asterisk.fallback import KnownDevices, music_class
+from callrouter.pbx.asterisk.forged_events import Forged
+from callrouter.pbx.asterisk.queue_log.call_names import QueueLogJournal
+from callrouter.pbx.asterisk.queue_log.writer import QueueLogWriter
+from callrouter.pbx.asterisk.tracker import Mirror
 from callrouter.pbx.base import PbxHealth, Post
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
@@ -105,18 +106,18 @@ class AsteriskPbx:
             on_event=self._on_event,
             on_up=self._on_up,
             on_down=self._on_down,
-            wanted=words.EVENTS,
-            event_mask=words.CLASSES,
+            wanted=contract.EVENTS,
+            event_mask=contract.CLASSES,
             on_forged=self._on_forged,
         )
         self._forged = Forged(name)
-        self._ways = orders.ways(settings)
+        self._ways = actions.ways(settings)
         self.outbox = Outbox(
             self.session,
             self.mirror,
             post=post,
             dial_numbers=self._ways,
-            shown=orders.Shown(settings.caller_id, always=settings.show == "business"),
+            shown=actions.Shown(settings.caller_id, always=settings.show == "business"),
             resync=self.resync,
         )
         self._contacts = Contacts(self.session, self._tasks)
@@ -200,8 +201,8 @@ class AsteriskPbx:
 
     def _refused(self) -> dict[str, int]:
         counts = {
-            words.NUMBERS_REFUSED: self.outbox.numbers_refused,
-            words.NEXT_TRUNK: self.outbox.trunks_failed,
+            contract.NUMBERS_REFUSED: self.outbox.numbers_refused,
+            contract.NEXT_TRUNK: self.outbox.trunks_failed,
         }
         return {what: count for what, count in counts.items() if count}
 
@@ -236,7 +237,7 @@ class AsteriskPbx:
         for caller in self.mirror.callers.values() if names else ():
             if caller.queue in names:
                 caller.queue = names[caller.queue]
-                self.outbox.send(orders.setvar(caller.uid, "CALLROUTER_QUEUE", caller.queue))
+                self.outbox.send(actions.setvar(caller.uid, "CALLROUTER_QUEUE", caller.queue))
 
     def resync(self, why: str) -> None:
         """Resync everything with Asterisk. Calls that are already right are not affected."""
@@ -286,7 +287,7 @@ class AsteriskPbx:
         self._beats += 1
         self._people.beat(BEAT)
         self._tick = f"{self._boot}-{self._beats}"
-        self.outbox.write([*before, (orders.setvar("", "CALLROUTER_TICK", self._tick), None)])
+        self.outbox.write([*before, (actions.setvar("", "CALLROUTER_TICK", self._tick), None)])
         self.outbox.send(*(self._known.changes() if self._known else ()))
         if self._beats % max(1, round(DIALPLAN_EVERY / BEAT)) == 0:
             self._tasks.spawn(self._checkup.look_at_dialplan(), f"{self.name}: dialplan")
@@ -329,10 +330,10 @@ class AsteriskPbx:
     async def _look_at_phones(self, devices: list[AmiMessage]) -> dict[str, str]:
         """Query what no list contains: hints, registered phones, and states that are not cached."""
         phones = self.mirror.phones
-        phones.know_hints(await probe.hints(self.session, phones.hints()))
+        phones.know_hints(await phone_queries.hints(self.session, phones.hints()))
         await self._contacts.refresh(most=contacts.AT_START)
         listed = {message.get("Device") for message in devices}
-        return await probe.states(self.session, phones.unlisted(listed))
+        return await phone_queries.states(self.session, phones.unlisted(listed))
 
     def _own_phones(self, agent: str) -> AbstractSet[str]:
         """The phones on which an agent is rung, by whatever route."""
@@ -482,7 +483,7 @@ class AsteriskPbx:
         """Mark the channel as accepted: it now tolerates 15 s of router silence, not 5 s."""
         if caller.uid in self.mirror.callers:
             caller.taken = True
-            self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_CALL", self._taken(caller)))
+            self.outbox.later(actions.setvar(caller.uid, "CALLROUTER_CALL", self._taken(caller)))
             known = (
                 self._floor().calls.get(self.mirror.call_id(caller.uid)) if self._floor else None
             )
@@ -492,7 +493,7 @@ class AsteriskPbx:
 
     def _ranks(self, caller: Caller, priority: int) -> None:
         """Store a priority on the channel, so that a call that returns to a queue keeps it."""
-        self.outbox.later(orders.setvar(caller.uid, "CALLROUTER_RANK", str(priority)))
+        self.outbox.later(actions.setvar(caller.uid, "CALLROUTER_RANK", str(priority)))
 
     def _taken(self, caller: Caller) -> str:
         """The call's id, and the stamps of its first entry and of the entry into its queue."""
@@ -524,7 +525,7 @@ class AsteriskPbx:
 
     def stop_now(self, leg: LegChannel) -> None:
         """Stop a leg that was to be stopped before its channel existed."""
-        self.outbox.send(orders.stop(leg))
+        self.outbox.send(actions.stop(leg))
 
     def gone_unless_moved(self, leg: LegChannel) -> None:
         """Wait briefly in case a leg without a channel turns up on another phone."""
@@ -540,7 +541,7 @@ class AsteriskPbx:
 
     def let_go(self, leg: LegChannel) -> None:
         """A leg's channel now serves a call that is not ours: no resync may take it for a leg."""
-        self.outbox.send(orders.setvar(leg.uid, "CALLROUTER_OFFER", ""))
+        self.outbox.send(actions.setvar(leg.uid, "CALLROUTER_OFFER", ""))
 
     def forwarded(self, uid: str) -> None:
         """Hang up a channel if Asterisk created it for a call that a phone redirected."""
@@ -601,7 +602,7 @@ class AsteriskPbx:
         if music[0] != music[1] and caller.where is Where.WAITING:
             # plays no announcement, and switches to the music of the new queue
             changes["CALLROUTER_TELL"] = "0-0"
-        self.outbox.send(*(orders.setvar(caller.uid, *change) for change in changes.items()))
+        self.outbox.send(*(actions.setvar(caller.uid, *change) for change in changes.items()))
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(seconds, action)

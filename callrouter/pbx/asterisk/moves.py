@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
-from callrouter.pbx.asterisk import orders, words
-from callrouter.pbx.asterisk.errors import AmiError, AmiRejected
-from callrouter.pbx.asterisk.wire import AmiMessage
+from callrouter.pbx.asterisk import actions, contract
+from callrouter.pbx.asterisk.ami.errors import AmiError, AmiRejected
+from callrouter.pbx.asterisk.ami.messages import AmiMessage
 
 Answer: TypeAlias = AmiMessage | AmiError
 Told: TypeAlias = Callable[[Answer], None]
-Step: TypeAlias = tuple[orders.Action, Told | None]
+Step: TypeAlias = tuple[actions.Action, Told | None]
 
 LOOK_AGAIN = 1.0
 """Seconds within which a command must have taken effect."""
@@ -62,7 +62,7 @@ class Move:
         tries: how many times in all.
     """
 
-    redirect: orders.Action
+    redirect: actions.Action
     wanted: Callable[[], bool] = lambda: True
     moved_away: Callable[[], None] = _nothing
     told: Told | None = None
@@ -122,7 +122,7 @@ class Moves:
         if isinstance(answer, AmiError):
             if move.told is not None:
                 move.told(answer)
-        elif answer.get("Value") in words.OURS:
+        elif answer.get("Value") in contract.OURS:
             self._write([(move.redirect, move.told)])
             if move.until_out_of:
                 asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look_again, move)
@@ -154,8 +154,8 @@ class Moves:
             self._write([self.begin(replace(move, tries=move.tries - 1))])
 
 
-def _where(move: Move) -> orders.Action:
-    return orders.getvar(str(move.redirect["Channel"]), "CONTEXT")
+def _where(move: Move) -> actions.Action:
+    return actions.getvar(str(move.redirect["Channel"]), "CONTEXT")
 
 
 def gone(answer: Answer) -> bool:

@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from callrouter.model.events import CallerReplaced
-from callrouter.pbx.asterisk import words
+from callrouter.pbx.asterisk import contract
+from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.call_ids import Identity
 from callrouter.pbx.asterisk.channels import Caller, LegChannel, Sink, Where
-from callrouter.pbx.asterisk.identity import Identity
-from callrouter.pbx.asterisk.text import clean_name, clean_number
-from callrouter.pbx.asterisk.wire import AmiMessage
+from callrouter.pbx.asterisk.sanitize import clean_name, clean_number
 
 
 class TakenPlaces:
@@ -52,7 +52,7 @@ class TakenPlaces:
         person = message.get("TransfereeUniqueid")
         line = message.get("SecondTransfererUniqueid")
         waiting = self._callers().get(line)
-        in_line = message.get("SecondTransfererContext") in words.OURS
+        in_line = message.get("SecondTransfererContext") in contract.OURS
         if person and waiting is not None and self._has_a_place(waiting, in_line=in_line):
             # An agent may have accepted in this very moment: then the connect goes on with who is there now.
             self._moves_in(waiting, person, legs)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from callrouter.clock import Clock, SystemClock
 from callrouter.model.commands import PbxCommand
-from callrouter.model.table import Table
+from callrouter.model.routing_table import Table
 from callrouter.pbx.base import PbxHealth, Post
 from callrouter.pbx.simulated.engine import Engine
 from callrouter.pbx.simulated.traffic import Traffic

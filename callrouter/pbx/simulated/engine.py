@@ -41,8 +41,15 @@ from callrouter.model.events import (
     PbxSnapshot,
     Reached,
 )
-from callrouter.model.table import Table
-from callrouter.pbx.simulated.parties import Caller, CallerState, Leg, LegKey, seen_call, seen_leg
+from callrouter.model.routing_table import Table
+from callrouter.pbx.simulated.simulated_calls import (
+    Caller,
+    CallerState,
+    Leg,
+    LegKey,
+    seen_call,
+    seen_leg,
+)
 from callrouter.pbx.simulated.traffic import Traffic
 
 Events: TypeAlias = tuple[Event, ...]

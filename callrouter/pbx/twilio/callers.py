@@ -20,12 +20,12 @@ from functools import partial
 
 from callrouter.model.commands import Announce, Connect, Hold, Leave, Result
 from callrouter.model.events import CallerListens, ConnectFailed, ConnectFault
-from callrouter.model.table import HangUp, ToDialplan
+from callrouter.model.routing_table import HangUp, ToDialplan
 from callrouter.pbx.twilio import twiml
-from callrouter.pbx.twilio.asks import Answer, Came, Move
+from callrouter.pbx.twilio.api_requests import Answer, Came, Move
+from callrouter.pbx.twilio.calls_and_legs import Caller, Leg, LegState, Stand, place_of, turn_of
 from callrouter.pbx.twilio.ledger import Ledger
-from callrouter.pbx.twilio.links import Links
-from callrouter.pbx.twilio.parties import Caller, Leg, LegState, Stand, place_of, turn_of
+from callrouter.pbx.twilio.urls import Links
 from callrouter.settings import TwilioSettings
 
 logger = logging.getLogger(__name__)

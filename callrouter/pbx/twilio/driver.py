@@ -15,17 +15,17 @@ from callrouter.clock import Clock, SystemClock
 from callrouter.core.state import Floor
 from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import PbxLost
-from callrouter.model.phoning import CallNumber, PhoneEvent, Say
-from callrouter.model.table import Table
+from callrouter.model.ivr import CallNumber, PhoneEvent, Say
+from callrouter.model.routing_table import Table
 from callrouter.pbx.base import PbxHealth, Post
-from callrouter.pbx.twilio import looking
-from callrouter.pbx.twilio.asks import Answer, Ask, Came
+from callrouter.pbx.twilio import resync_account
+from callrouter.pbx.twilio.api_requests import Answer, Ask, Came
 from callrouter.pbx.twilio.exchange import Exchange
-from callrouter.pbx.twilio.http import TwilioHttp
-from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.http_client import TwilioHttp
 from callrouter.pbx.twilio.replays import Replays
 from callrouter.pbx.twilio.rest import NoAnswer, Rest
 from callrouter.pbx.twilio.signature import Signatures
+from callrouter.pbx.twilio.urls import Links
 from callrouter.pbx.twilio.webhooks import Webhooks
 from callrouter.settings import TwilioSettings
 from callrouter.tasks import Tasks
@@ -221,9 +221,9 @@ class TwilioPbx:
             failed = 0
             ledger = self.exchange.ledger
             ledger.at(self._clock.now())
-            looking.miss(ledger, found)
+            resync_account.miss(ledger, found)
             if not self._up:
-                looking.adopt(ledger, self._settings, found)
+                resync_account.adopt(ledger, self._settings, found)
                 self._up = True
                 self._detail = f"Twilio account {self._settings.account_sid[:6]}…"
                 self._post(ledger.snapshot())

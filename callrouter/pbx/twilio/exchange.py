@@ -25,17 +25,17 @@ from callrouter.model.commands import (
     StopRing,
 )
 from callrouter.model.events import Event
-from callrouter.model.table import Table
-from callrouter.pbx.twilio.asks import Ask
+from callrouter.model.routing_table import Table
+from callrouter.pbx.twilio.api_requests import Ask
 from callrouter.pbx.twilio.callers import Callers
-from callrouter.pbx.twilio.desk import Desk
-from callrouter.pbx.twilio.dials import Dials
+from callrouter.pbx.twilio.conference import Talks
+from callrouter.pbx.twilio.dial import Dials
+from callrouter.pbx.twilio.handlers import Desk
 from callrouter.pbx.twilio.ledger import Ledger
-from callrouter.pbx.twilio.links import Links
-from callrouter.pbx.twilio.pace import Pace
-from callrouter.pbx.twilio.people import People
-from callrouter.pbx.twilio.phones import Phones
-from callrouter.pbx.twilio.talks import Talks
+from callrouter.pbx.twilio.legs import Phones
+from callrouter.pbx.twilio.phone_dialogues import People
+from callrouter.pbx.twilio.rate import Pace
+from callrouter.pbx.twilio.urls import Links
 from callrouter.settings import TwilioSettings
 
 

@@ -23,10 +23,18 @@ from callrouter.model.events import (
     PbxSnapshot,
     Reached,
 )
-from callrouter.model.table import Table
-from callrouter.pbx.twilio.agenda import Agenda
-from callrouter.pbx.twilio.asks import Answer, Ask
-from callrouter.pbx.twilio.parties import Caller, Leg, LegKey, LegState, Stand, seen_call, seen_leg
+from callrouter.model.routing_table import Table
+from callrouter.pbx.twilio.api_requests import Answer, Ask
+from callrouter.pbx.twilio.calls_and_legs import (
+    Caller,
+    Leg,
+    LegKey,
+    LegState,
+    Stand,
+    seen_call,
+    seen_leg,
+)
+from callrouter.pbx.twilio.scheduler import Agenda
 
 KEPT = 600.0
 """Seconds for which the token of an ended leg is remembered, in case a phone answers late."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from callrouter.pbx.twilio.ledger import Ledger
-from callrouter.pbx.twilio.people import People
+from callrouter.pbx.twilio.phone_dialogues import People
 from callrouter.tasks import Tasks
 
 logger = logging.getLogger(__name__)

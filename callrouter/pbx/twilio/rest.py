@@ -14,11 +14,11 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from callrouter.pbx.twilio.asks import Answer, Ask, Came, End, Found, Move, Place, Seat
-from callrouter.pbx.twilio.http import TwilioHttp
-from callrouter.pbx.twilio.links import Links
-from callrouter.pbx.twilio.outcomes import OVER
+from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, End, Found, Move, Place, Seat
+from callrouter.pbx.twilio.hangup_causes import OVER
+from callrouter.pbx.twilio.http_client import TwilioHttp
 from callrouter.pbx.twilio.twiml import LONGEST_TALK, OURS
+from callrouter.pbx.twilio.urls import Links
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from twilio.twiml.voice_response import Dial, Enqueue, Gather, VoiceResponse
 
 from callrouter.model.commands import Announce
-from callrouter.pbx.twilio.links import Links
+from callrouter.pbx.twilio.urls import Links
 
 _made_once = lru_cache(maxsize=256)
 """Caches documents that are requested again and again.
@@ -46,7 +46,7 @@ def wait_here(links: Links, place: str, turn: str) -> str:
     """Keep a caller in a Twilio queue, from which a restarted daemon takes them over.
 
     What the daemon must know then is in `place`, the queue's name, and in `turn`, which each turn
-    of music reports (`callrouter.pbx.twilio.parties.place_of` and `turn_of`).
+    of music reports (`callrouter.pbx.twilio.calls_and_legs.place_of` and `turn_of`).
     """
     response = VoiceResponse()
     response.append(

@@ -13,11 +13,11 @@ from aiohttp.http import HttpProcessingError
 
 from callrouter.clock import Clock
 from callrouter.pbx.twilio import twiml
-from callrouter.pbx.twilio.desk import Desk, Malformed
-from callrouter.pbx.twilio.fields import check_fields
 from callrouter.pbx.twilio.forms import Refused, check_head, read_form
-from callrouter.pbx.twilio.links import PARTS, Links
+from callrouter.pbx.twilio.handlers import Desk, Malformed
 from callrouter.pbx.twilio.signature import HEADER, Signatures
+from callrouter.pbx.twilio.signed_fields import check_fields
+from callrouter.pbx.twilio.urls import PARTS, Links
 
 logger = logging.getLogger(__name__)
 

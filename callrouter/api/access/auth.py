@@ -1,0 +1,207 @@
+"""Authentication and authorization of requests."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import Final
+
+from aiohttp import web
+
+from callrouter.api.access.permissions import PERMISSIONS, Permission, Sight, sight
+from callrouter.api.access.token_delays import WrongTokens
+from callrouter.api.access.tokens import Caller, Neighbours, Tokens
+from callrouter.api.problem_json import REFUSALS, ApiProblem, Handler
+from callrouter.api.shared_answers import RATES
+from callrouter.core.state import Floor
+from callrouter.settings.config_history import owner_name
+
+COMMAND_LINE: Final = "command line"
+_SO_PEERGROUPS: Final = 59  # Linux 4.13, asm-generic/socket.h
+_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+_OPEN: Final = frozenset({"/healthz"})
+DOORS: Final = web.AppKey("doors", frozenset[str])
+"""Paths of routes that authenticate requests themselves."""
+
+
+TOKENS: Final = web.AppKey("tokens", Tokens)
+FLOOR: Final = web.AppKey("floor", Floor)
+WRONG: Final = web.AppKey("wrong", WrongTokens)
+
+KNOWN: Final = web.RequestKey("known", bool)
+"""Set once a request is authenticated and authorized."""
+CALLER: Final = web.RequestKey("caller", Caller)
+SIGHT: Final = web.RequestKey("sight", Sight)
+"""What the caller may see of the floor."""
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
+
+
+@web.middleware
+async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Pass on only requests that are allowed."""
+    if request.path in _OPEN or request.path in request.app[DOORS]:
+        return await handler(request)
+    try:
+        caller = request[CALLER] = identify(request)
+    except ApiProblem:
+        await _slow_down(request)
+        raise
+    seen = request[SIGHT] = sight(request.app[FLOOR], caller)
+    _permit(request, caller, seen)
+    request[KNOWN] = True
+    request.app[RATES].take(caller)
+    return await handler(request)
+
+
+async def _slow_down(request: web.Request) -> None:
+    """Delay a request with a wrong token if its address has sent several.
+
+    One without any token tries nothing, and is answered from its head at once.
+
+    Raises:
+        ApiProblem: 429, if too many are waiting already.
+    """
+    if "Authorization" in request.headers and await request.app[WRONG].refused(request.remote):
+        detail = "too many requests with wrong tokens come from your address"
+        headers = {**_CHALLENGE, "Retry-After": "60"}
+        raise ApiProblem(429, "too-many-wrong-tokens", detail, headers) from None
+
+
+async def is_known(request: web.Request) -> bool:
+    """Return whether a request to an open path carries valid credentials.
+
+    A wrong token is counted, logged and delayed as on any other path, so that this one is no place
+    to try tokens.
+
+    Raises:
+        ApiProblem: 429, if too many wrong tokens come from this address.
+    """
+    try:
+        identify(request)
+    except ApiProblem as problem:
+        if "Authorization" in request.headers:
+            request.app[REFUSALS].refused(problem.kind, problem.status, request)
+            await _slow_down(request)
+        return False
+    return True
+
+
+def _permit(request: web.Request, caller: Caller, seen: Sight) -> None:
+    """Check a request against the table of permissions.
+
+    Raises:
+        ApiProblem: 403.
+    """
+    resource = request.match_info.route.resource
+    if resource is None:  # unknown path or method: the answer will say so
+        return
+    method = "GET" if request.method == "HEAD" else request.method
+    wanted = PERMISSIONS.get((method, resource.canonical))
+    if wanted is None or caller.role not in wanted.roles:
+        may = _may(wanted, caller)
+        raise ApiProblem(403, "not-allowed", f"{may}; '{caller.name}' is one")
+    if not _owns(request, wanted, caller, seen):
+        limits = _limits(caller, acts=request.method not in {"GET", "HEAD"})
+        raise ApiProblem(403, "not-allowed", f"{limits}; '{caller.name}' is one")
+
+
+def _owns(request: web.Request, wanted: Permission, caller: Caller, seen: Sight) -> bool:
+    """Return whether the caller may see the object in the path."""
+    name = request.match_info.get("id", "")
+    match wanted.own:
+        case "agent":
+            return seen.sees_agent(name)
+        case "device":
+            return caller.role == "agent" or seen.sees_agent(name)
+        case "queue":
+            return seen.sees_queue(name)
+        case "call":
+            call = request.app[FLOOR].calls.get(name)
+            return call is None or seen.sees_call(call)  # for an ended call, the handler decides
+        case "all":
+            return seen.everything
+        case "":
+            return True
+
+
+def _may(wanted: Permission | None, caller: Caller) -> str:
+    roles = " or ".join(sorted(wanted.roles)) if wanted is not None else "admin"
+    if caller.role == "metrics":
+        return "a token of role metrics may only read /metrics"
+    return f"this is for tokens of role {roles}, and not for role {caller.role}"
+
+
+def _limits(caller: Caller, *, acts: bool = False) -> str:
+    """Return the limits of a token in words."""
+    if caller.role == "agent":
+        if not caller.agent:
+            return "a token of role agent that names no agent sees the queues' counts only"
+        may = "may only act for" if acts else "sees only what is about"
+        return f"a token of role agent {may} {caller.agent}"
+    return f"this supervisor's token is limited to the queues {', '.join(caller.queues)}"
+
+
+def not_yours(request: web.Request) -> ApiProblem:
+    """Return the answer for an object that exists but is not shown to the caller."""
+    caller = identify(request)
+    return ApiProblem(403, "not-allowed", f"{_limits(caller)}; '{caller.name}' is one")
+
+
+def identify(request: web.Request) -> Caller:
+    """Return the caller of a request.
+
+    Raises:
+        ApiProblem: 401 or 403, with what to do about it.
+    """
+    if CALLER in request:
+        return request[CALLER]
+    tokens = request.app[TOKENS]
+    transport = request.transport
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is not None and sock.family == socket.AF_UNIX:
+        return _neighbour(sock, tokens.neighbours)
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not tokens:
+        detail = (
+            "no API token is configured, so no program is let in: add one under "
+            "http.api_tokens in callrouter.yaml, {name: NAME, role: supervisor, token: …}"
+        )
+        raise ApiProblem(401, "no-tokens", detail, _CHALLENGE)
+    if not token or kind.lower() != "bearer":
+        detail = "say who you are: Authorization: Bearer TOKEN (see http.api_tokens)"
+        raise ApiProblem(401, "unauthorized", detail, _CHALLENGE)
+    caller = tokens.find(token.strip())
+    if caller is None:
+        raise ApiProblem(401, "unauthorized", "this token is not known", _CHALLENGE)
+    return caller
+
+
+def _neighbour(sock: socket.socket, group: Neighbours | None) -> Caller:
+    """Return the user at the other end of the Unix socket: root, our own user or a group member.
+
+    The permissions of socket and folder already keep others out. This check holds if they were
+    opened by mistake.
+
+    Raises:
+        ApiProblem: 403.
+    """
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, gid = _CREDENTIALS.unpack(raw)
+    if uid in {0, os.getuid()}:
+        return Caller(COMMAND_LINE, "admin", owner_name(uid))
+    if group is not None and group.gid in {gid, *_groups(sock)}:
+        name = owner_name(uid)
+        return Caller(name, group.role, name, name if group.role == "agent" else "")
+    also = " and for the members of the group in socket: group" if group is not None else ""
+    detail = f"the command line works for the daemon's own user and for root{also}"
+    raise ApiProblem(403, "not-allowed", detail)
+
+
+def _groups(sock: socket.socket) -> tuple[int, ...]:
+    """Return the supplementary groups of the peer process; empty if there are more than 256."""
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 1024)
+    except OSError:
+        return ()
+    return struct.unpack(f"{len(raw) // 4}I", raw)

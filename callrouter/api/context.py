@@ -1,0 +1,148 @@
+"""What the API can read, and the one way in which it requests changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from callrouter.api.access.refused_requests import Refusals
+from callrouter.api.call_history import History
+from callrouter.api.explain.decision_journal import Journal
+from callrouter.api.notice_counts import Counts
+from callrouter.clock import Clock
+from callrouter.core.state import Floor
+from callrouter.mobiles.registration_events import Answer, Asked
+from callrouter.model.events import Event
+from callrouter.model.mobile_records import AuditRow, MobileRow
+from callrouter.settings import Problem
+from callrouter.settings.config_history import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The result of reading the configuration: the changes in words, or the mistakes."""
+
+    changes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    held: tuple[str, ...] = ()
+    """What the files remove, which must be confirmed. If not empty, nothing was applied."""
+
+
+class Files(Protocol):
+    """The API's access to the configuration files."""
+
+    async def diff(self, folder: Path | None) -> Outcome:
+        """Return what the files in `folder` (None: the daemon's own) would change."""
+
+    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
+        """Read and apply the daemon's files now.
+
+        Without `confirm`, a change that removes a lot is held.
+        """
+
+    def changes(self) -> list[Change]:
+        """Return the recorded changes, newest first. Reads files, so do not call it on the loop."""
+
+
+class Mobiles(Protocol):
+    """The API's access to agents' devices."""
+
+    def ask(self, event: Asked) -> Answer:
+        """Do what is requested, or say why not."""
+
+    def of(self, agent: str) -> list[tuple[MobileRow, str]]:
+        """Return an agent's registered mobiles in order, each with why it is not rung, or empty."""
+
+    async def steps(self, agent: str, most: int) -> Sequence[AuditRow]:
+        """Return the latest audit rows of an agent's registrations, newest first.
+
+        Raises:
+            Exception: they cannot be read now.
+        """
+
+
+class Health(Protocol):
+    """Health of a PBX driver (see `callrouter.pbx.base.PbxHealth`)."""
+
+    @property
+    def up(self) -> bool:
+        """Whether the link is up."""
+
+    @property
+    def detail(self) -> str:
+        """What is wrong, or what the driver is connected to."""
+
+    @property
+    def drift(self) -> int:
+        """Number of differences found by a comparison that no event had announced."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Counts of unusual but harmless events, by name."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What is missing to serve calls, such as contexts of the dialplan."""
+
+    @property
+    def faults(self) -> int:
+        """Number of messages from the PBX that the driver failed to handle."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ConfigState:
+    """How the configuration in force relates to the files.
+
+    `problems` is what is wrong with the current files, `held` what they remove and must be
+    confirmed. While either is not empty, what was loaded at `loaded_at` stays in force.
+    `last_good`: the daemon was started with such files and runs with those last in force.
+    `needs_restart` names changes that are not applied while running.
+    """
+
+    folder: str
+    loaded_at: float
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    needs_restart: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    last_good: bool = False
+
+    @property
+    def word(self) -> str:
+        """Return ``good``, ``bad`` (mistakes) or ``held`` (a loss must be confirmed)."""
+        return "bad" if self.problems else "held" if self.held else "good"
+
+
+@dataclass(slots=True, kw_only=True)
+class Backend:
+    """The rest of the daemon as the API sees it. All changes go through `post`."""
+
+    floor: Floor
+    post: Callable[[Event], None]
+    clock: Clock
+    history: History
+    journal: Journal
+    config: ConfigState
+    health: Callable[[], Mapping[str, Health]]
+    started_at: float
+    pid: int
+    files: Files | None = None
+    """None if unavailable (tests, the simulation)."""
+    mobiles: Mobiles | None = None
+    """None if unavailable (tests, the simulation)."""
+    listen: str = ""
+    public_url: Callable[[], str] = str
+    """Our URL for browsers (the current `http.public_url`); empty: not configured."""
+    extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    """Further sections of ``/api/status``, by name."""
+    counts: Counts = field(default_factory=Counts)
+    """Must receive every record."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """Requests that the HTTP side refused or failed to handle."""
+
+    def in_step(self, name: str, health: Health) -> bool:
+        """Return whether a PBX is usable: its link is up and it has been compared with."""
+        return health.up and name in self.floor.up

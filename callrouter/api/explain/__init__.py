@@ -1,0 +1,1 @@
+"""The answers to `why` and `why-not`, from a journal of every decision."""

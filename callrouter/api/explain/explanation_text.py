@@ -1,0 +1,195 @@
+"""Words of `why` and `why-not`: ranks of candidates, outcomes of offers, durations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from callrouter.api.explain.decision_journal import Standing
+from callrouter.policies.base import Rank
+
+Word: TypeAlias = Callable[[Rank], str]
+
+NAMED: Final = 6
+"""Names in a row before "and 12 more"."""
+
+
+_TICK: Final = 0.01
+"""Seconds that a timer may be early by: 2.998 s of ringing are 3 s."""
+
+
+def spoken(seconds: float) -> str:
+    """Return ``0.4 s``, ``34 s``, ``3 min 10 s``, ``1 h 5 min``."""
+    seconds = max(0.0, seconds)
+    if seconds < 0.95:
+        return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
+    whole = max(
+        1, int(seconds + _TICK)
+    )  # rounded down, as in tables and queue_log: one wait, one figure
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def nth(number: int) -> str:
+    """Return ``1st``, ``2nd``, ``11th``."""
+    last = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in {11, 12, 13} else last}"
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """Return ``1 caller``, ``2 callers``."""
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
+def listed(names: Sequence[str], count: int | None = None) -> str:
+    """Return ``alice, bob and 12 more``; `count`: the total if `names` are only the first ones."""
+    total = len(names) if count is None else count
+    shown = names[:NAMED]
+    more = total - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+# ---------------------------------------------------------------- what ranked a candidate
+
+
+def _number(rank: Rank) -> float:
+    return rank[0] if isinstance(rank, tuple) else rank
+
+
+def _hands(rank: Rank) -> str:
+    """Return the utilisation in words; max-utilization stores it negated."""
+    load, share = rank if isinstance(rank, tuple) else (0.0, rank)
+    hour = f"on calls {abs(share):.0%} of the last hour"
+    return f"{abs(load):.0%} of capacity in use, {hour}" if load else hour
+
+
+_SAYS_NOTHING: Final = frozenset({"random", "weighted-random", "ring-all", "longest-idle"})
+"""Policies whose values are the same for all, or are shown anyway (the idle time)."""
+
+_VALUES: Final[Mapping[str, Word]] = {
+    "priority": lambda rank: f"level {_number(rank):g}",
+    "linear": lambda rank: f"{nth(int(_number(rank)) + 1)} in the table",
+    "round-robin": lambda rank: (
+        f"last turn no. {_number(rank):g}" if _number(rank) >= 0 else "no turn yet"
+    ),
+    "fewest-calls": lambda rank: f"{counted(int(_number(rank)), 'call')} today",
+    "least-talk-time": lambda rank: f"talked {spoken(_number(rank))} today",
+    "skills": lambda rank: f"skill {-_number(rank):g}",
+    "average-utilization": _hands,
+    "max-utilization": _hands,
+}
+
+
+def values(policy: Sequence[str], ranks: Sequence[Rank], idle: float | None) -> str:
+    """Return the values that ranked a candidate, most significant first: ``level 1, idle 34 s``."""
+    words = []
+    for name, rank in zip(policy, ranks, strict=False):
+        if name not in _SAYS_NOTHING:
+            say = _VALUES.get(name)
+            words.append(say(rank) if say is not None else f"{name} {plain_rank(rank)}")
+    if idle is not None:
+        words.append(f"idle {spoken(idle)}")
+    return ", ".join(words)
+
+
+def plain_rank(rank: Rank) -> str:
+    """Format a rank of a policy that we have no words for."""
+    return " / ".join(f"{part:g}" for part in (rank if isinstance(rank, tuple) else (rank,)))
+
+
+# ---------------------------------------------------------------- why an agent was passed over
+
+
+def standing_words(standing: Standing | None) -> tuple[str, str]:
+    """Return why an agent in this state is not rung: a stable keyword, and words.
+
+    ``("", "")``: no reason.
+    """
+    if standing is None:
+        return "unknown", "not known any more"
+    state, why = standing
+    match state, why:
+        case "available", _:
+            return "", ""
+        case "paused", "":
+            return "paused", "paused"
+        case "paused", _:
+            return "paused", f"paused: {why}"
+        case "on-call", "private call":
+            return "private-call", "in a private call"
+        case "on-call", _:
+            return "on-call", "on another call"
+        case "wrap-up", _:
+            return "wrap-up", "in wrap-up"
+        case (("ringing" | "reserved"), _):
+            return "busy", "being rung for another call"
+        case "offline", "no phone can ring":
+            return "no-phone", "phone not reachable"
+        case _:
+            return "signed-out", "signed out"
+
+
+ORDER: Final = (
+    "ringing", "tried", "later", "not-drawn", "preferred", "opens-later", "skills", "busy",
+    "on-call", "private-call", "wrap-up", "paused", "no-phone", "other-pbx", "signed-out", "unknown",
+)  # fmt: skip
+"""Reasons for passing over an agent, most informative first."""
+
+
+PASSED_ON: Final = "passed on"
+"""Outcome of an agent's own conversation whose caller is now back in the queue."""
+
+
+def tried_words(outcome: str) -> str:
+    """Say what an agent did who was rung for this call earlier."""
+    if outcome == PASSED_ON:
+        return "has passed this call on"
+    if outcome in {"no answer", "not accepted"}:
+        return "tried already: missed it"
+    if outcome in {"declined", "wrong key", "busy"}:
+        return "tried already: refused it"
+    return f"tried already: {outcome}" if outcome else "tried already"
+
+
+def lacking(needs: Iterable[tuple[str, int]], skills: Mapping[str, int]) -> str:
+    """Return ``lacks french 3 (has 1)``; empty if nothing is lacking."""
+    parts = [
+        f"{skill} {level}" + (f" (has {skills[skill]})" if skills.get(skill) else "")
+        for skill, level in sorted(needs)
+        if skills.get(skill, 0) < level
+    ]
+    return f"lacks {', '.join(parts)}" if parts else ""
+
+
+# ---------------------------------------------------------------- what became of an offer
+
+_FAILED: Final[Mapping[str, str]] = {
+    "no answer": "no answer",
+    "no reply": "the phone did not reply, not even that it rings",
+    "hung up at once": "hung up right after it was picked up",
+    "not accepted": "picked up, but nobody pressed 1",
+    "declined": "declined",
+    "wrong key": "picked up, and pressed neither 1 nor 2",
+    "busy": "busy",
+    "unavailable": "the phone takes no calls now",
+    "unreachable": "the phone could not be reached",
+    "failed": "the telephone system could not place it",
+    "number refused": "the carrier refused the number that was shown (see caller_id and show)",
+    "hung up": "picked up and hung up before the call was taken",
+    "caller gone": "the caller hung up",
+}
+
+
+def failed_words(outcome: str, rang: float | None, waited: float) -> str:
+    """Say how an offer ended that was not accepted: ``rang 20 s, no answer``."""
+    words = _FAILED.get(outcome, outcome)
+    if rang is not None:
+        return f"rang {spoken(rang)}, {words}"
+    if outcome == "no answer":
+        return f"no answer within {spoken(waited)}; the phone never said that it rings"
+    return words

@@ -1,0 +1,104 @@
+"""Errors as ``application/problem+json`` (RFC 9457). The `type` strings are stable, for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+from callrouter.api.access.refused_requests import Refusals
+from callrouter.logs import clean
+
+TYPE: Final = "urn:callrouter:problem:"
+
+
+class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
+    """An error answer to a request.
+
+    Args:
+        status: the HTTP status.
+        kind: the stable end of `type`, such as ``unknown-agent``.
+        detail: what is wrong and what would be right, in words.
+        headers: additional response headers.
+    """
+
+    def __init__(
+        self, status: int, kind: str, detail: str, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.headers = headers or {}
+
+    def response(self) -> web.Response:
+        """Return the response to send."""
+        body = {
+            "type": TYPE + self.kind,
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": clean(self.detail),
+        }
+        return web.Response(
+            status=self.status,
+            body=json.dumps(body, ensure_ascii=False).encode(),
+            content_type="application/problem+json",
+            headers=self.headers,
+        )
+
+
+def not_found(what: str, name: str) -> ApiProblem:
+    """Return a 404 problem for an unknown agent, queue or call."""
+    return ApiProblem(404, f"unknown-{what}", f"there is no {what} '{name[:80]}'")
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+REFUSALS: Final = web.AppKey("refusals", Refusals)
+"""Counts refusals and faults."""
+
+
+@web.middleware
+async def speak_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error as a problem, without revealing details of internal faults."""
+    refusals = request.app[REFUSALS]
+    try:
+        return await handler(request)
+    except ApiProblem as raised:
+        problem = raised
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        problem = _from_aiohttp(request, error)
+    except (web.RequestPayloadError, HttpProcessingError):
+        problem = ApiProblem(400, "bad-body", "the body is not framed as HTTP/1.1 has it")
+    except Exception as error:  # noqa: BLE001 - logged with its traceback by `failed`
+        if isinstance(error, ConnectionError) and _gone(request):
+            # No client will read it; a client that hangs up is not our fault.
+            return web.Response(status=400)
+        refusals.failed(request, error)
+        return ApiProblem(500, "fault", "a fault in callrouter; its log has the details").response()
+    refusals.refused(problem.kind, problem.status, request)
+    return problem.response()
+
+
+def _gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _from_aiohttp(request: web.Request, error: web.HTTPException) -> ApiProblem:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        detail = f"{request.method} can't be done here; {allowed} can"
+        return ApiProblem(405, "method-not-allowed", detail, {"Allow": allowed})
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return ApiProblem(413, "too-large", "the body is larger than 64 KiB")
+    if error.status == 404:
+        detail = f"there is nothing at {request.path[:200]}; see /api/openapi.json"
+        return ApiProblem(404, "unknown-path", detail)
+    return ApiProblem(error.status, "bad-request", HTTPStatus(error.status).description)

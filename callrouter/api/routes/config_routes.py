@@ -1,0 +1,114 @@
+"""``/api/config/…``: what the files would change, reloading, and earlier changes.
+
+Changes are described in words. The contents of the files are not exposed, since they contain
+secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from aiohttp import web
+
+from callrouter.api.access.auth import identify
+from callrouter.api.context import Files, Outcome
+from callrouter.api.notice_text import Json, moment
+from callrouter.api.problem_json import ApiProblem
+from callrouter.api.request_bodies import read_object
+from callrouter.api.routes.floor_routes import BACKEND, answer, encode, problem_view
+from callrouter.api.shared_answers import FILES
+from callrouter.settings.config_history import Change
+
+
+def add_config_routes(app: web.Application) -> None:
+    """Add the routes of this module."""
+    app.add_routes(
+        [
+            web.get("/api/config/diff", diff),
+            web.get("/api/config/history", history),
+            web.post("/api/config/reload", reload),
+        ]
+    )
+
+
+def _files(request: web.Request) -> Files:
+    files = request.app[BACKEND].files
+    if files is None:
+        raise ApiProblem(404, "no-files", "this daemon was not started from a configuration folder")
+    return files
+
+
+def _outcome(outcome: Outcome) -> Json:
+    return {
+        "ok": not outcome.problems,
+        "changes": list(outcome.changes),
+        "problems": [problem_view(item) for item in outcome.problems],
+        "warnings": [problem_view(item) for item in outcome.warnings],
+        **({"held": list(outcome.held)} if outcome.held else {}),
+    }
+
+
+async def diff(request: web.Request) -> web.Response:
+    """``GET /api/config/diff``: what the files would change.
+
+    ``?folder=`` names another folder, whose files are read as if they were the daemon's. Only the
+    command line may use it, because the daemon may be able to read files that the caller cannot.
+    """
+    files = _files(request)
+    folder = None
+    if given := request.query.get("folder", ""):
+        caller = identify(request)
+        if not (caller.local and caller.role == "admin"):
+            detail = "only root and the daemon's user may name a folder, on the command line"
+            raise ApiProblem(403, "not-allowed", detail)
+        folder = Path(given)
+        if not folder.is_absolute() or "\0" in given:
+            raise ApiProblem(422, "wrong-query", "'folder' must be an absolute path")
+
+    async def make() -> bytes:
+        return encode(_outcome(await files.diff(folder)))
+
+    body = await request.app[FILES].answer(("diff", given), make)
+    return web.Response(body=body, content_type="application/json")
+
+
+async def reload(request: web.Request) -> web.Response:
+    """``POST /api/config/reload``: read the files now; the answer says what has changed.
+
+    The request itself confirms changes that remove a lot. With ``{"confirm": false}`` they are only
+    reported.
+    """
+    body = await read_object(request, {"confirm": bool})
+    files, who = _files(request), identify(request).person
+    if body.get("confirm", True):
+        return answer(_outcome(await files.reload(who)))
+    return answer(_outcome(await files.reload(who, confirm=False)))
+
+
+async def history(request: web.Request) -> web.Response:
+    """``GET /api/config/history``: the recorded changes, newest first."""
+    files = _files(request)
+
+    async def make() -> bytes:
+        found = await asyncio.to_thread(files.changes)
+        return encode({"changes": [change_view(change) for change in found]})
+
+    body = await request.app[FILES].answer("history", make)
+    return web.Response(body=body, content_type="application/json")
+
+
+def change_view(change: Change) -> Json:
+    """Return a change without the contents of the files."""
+    return {
+        "number": change.number,
+        "at": moment(change.at),
+        "who": change.who,
+        "how": change.how,
+        "changes": list(change.lines),
+        "files": sorted(
+            name
+            for name in {*change.before, *change.after}
+            if change.before.get(name, ("", 0))[0] != change.after.get(name, ("", 0))[0]
+        ),
+    }

@@ -1,0 +1,62 @@
+"""``/api/agents/{id}/call/…``: hold and transfer, for the call's agent or a supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from callrouter.api import views
+from callrouter.api.access.auth import SIGHT
+from callrouter.api.problem_json import ApiProblem, not_found
+from callrouter.api.request_bodies import read_object
+from callrouter.api.routes.floor_routes import BACKEND, answer, ask_for_talk
+from callrouter.core.state import Agent, Call, CallState
+from callrouter.model.events import TalkWish
+
+
+def add_talk_routes(app: web.Application) -> None:
+    """Add the routes of this module."""
+    app.add_routes(
+        [web.post(f"/api/agents/{{id}}/call/{wish.value}", _asking_for(wish)) for wish in TalkWish]
+    )
+
+
+def _asking_for(wish: TalkWish) -> Callable[[web.Request], Any]:
+    """``POST /api/agents/{id}/call/hold`` and so on: answers with the call as it is now."""
+    fields = {"call": str}
+    if wish in {TalkWish.TRANSFER, TalkWish.CONSULT}:
+        fields |= {"queue": str, "agent": str}
+
+    async def act(request: web.Request) -> web.Response:
+        b = request.app[BACKEND]
+        body = await read_object(request, fields)
+        name = request.match_info["id"]
+        agent = b.floor.agents.get(name)
+        if agent is None:
+            raise not_found("agent", name)
+        call = _call_of(agent, body.get("call", ""))
+        ask_for_talk(request, call, wish, body)
+        view = views.call_view(call, b.clock.now())
+        return answer(views.seen_call(view, request[SIGHT], own=True))
+
+    return act
+
+
+def _call_of(agent: Agent, wanted: str) -> Call:
+    """Return the agent's call; if they have several, the named one."""
+    calls = {
+        offer.call.id: offer.call
+        for offer in agent.offers.values()
+        if offer.call.winner is offer and offer.call.state is CallState.TALKING
+    }
+    if wanted in calls:
+        return calls[wanted]
+    if wanted or not calls:
+        which = f"call {wanted}" if wanted else "any caller"
+        raise ApiProblem(409, "refused", f"{agent.id} does not talk to {which} now")
+    if len(calls) > 1:
+        detail = f"{agent.id} has several calls; say which: {', '.join(calls)}"
+        raise ApiProblem(409, "ambiguous-call", detail)
+    return next(iter(calls.values()))

@@ -1,0 +1,297 @@
+"""``/api/agents/{id}/devices…``: an agent's phones, and their mobiles.
+
+Registers, verifies and switches mobiles.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from callrouter.api import views
+from callrouter.api.access.auth import identify
+from callrouter.api.access.tokens import Caller
+from callrouter.api.context import Backend, Mobiles
+from callrouter.api.notice_text import Json, moment
+from callrouter.api.problem_json import ApiProblem, not_found
+from callrouter.api.request_bodies import read_object
+from callrouter.api.routes.floor_routes import BACKEND, SLICE, answer, encode_list
+from callrouter.api.shared_answers import RATES
+from callrouter.core.state import Agent
+from callrouter.logs import clean
+from callrouter.mobiles.registration_events import (
+    Answer,
+    Asked,
+    Asker,
+    ChangeAsked,
+    Done,
+    Refused,
+    RegisterAsked,
+    RemoveAsked,
+    Started,
+    SwitchAsked,
+    VerifyAsked,
+)
+from callrouter.model.mobile_records import AuditRow, MobileRow
+from callrouter.model.routing_table import DeviceSpec
+from callrouter.settings.diff.written_values import hours
+from callrouter.settings.schema.durations import parse_duration
+
+MOST_STEPS: Final = 200
+
+_STATUS: Final = {
+    **dict.fromkeys(("not-yours", "not-allowed"), 403),
+    **dict.fromkeys(("unknown-agent", "unknown-device"), 404),
+    **dict.fromkeys(
+        ("known", "taken", "busy", "verified", "waiting", "configured", "not-in-use", "refused"),
+        409,
+    ),
+    "limit": 429,
+    "no-pbx": 503,
+}
+"""HTTP status of a refusal. Refusals not listed here mean invalid input: 422."""
+
+
+def add_device_routes(app: web.Application) -> None:
+    """Add the routes of this module."""
+    app.add_routes(
+        [
+            web.get("/api/agents/{id}/devices", devices),
+            web.post("/api/agents/{id}/devices", register),
+            web.patch("/api/agents/{id}/devices/{device}", change),
+            web.delete("/api/agents/{id}/devices/{device}", remove),
+            web.post("/api/agents/{id}/devices/{device}/verify", verify),
+            web.get("/api/agents/{id}/audit", audit),
+        ]
+    )
+
+
+# ---------------------------------------------------------------- access
+
+
+def _mobiles(request: web.Request) -> Mobiles:
+    found = request.app[BACKEND].mobiles
+    if found is None:
+        raise ApiProblem(404, "no-devices", "no devices can be registered here")
+    return found
+
+
+def _asker(caller: Caller) -> Asker:
+    return Asker(
+        name=caller.person,
+        via="command line" if caller.local else "api",
+        agent=caller.agent,
+        supervisor=caller.role in {"supervisor", "admin"},
+    )
+
+
+def _owned(request: web.Request) -> str:
+    """Return the agent in the path if the caller may see their devices."""
+    name = request.match_info["id"]
+    if not _asker(identify(request)).may(name):
+        raise ApiProblem(403, "not-yours", f"the devices of {name[:64]} are for them to see")
+    return name
+
+
+def _agent(b: Backend, name: str) -> Agent:
+    found = b.floor.agents.get(name)
+    if found is None or found.gone:
+        raise not_found("agent", name)
+    return found
+
+
+def _ask(request: web.Request, event: Asked) -> Started | Done:
+    if request.app[BACKEND].mobiles is None and not event.asker.may(event.agent):
+        raise ApiProblem(403, "not-yours", f"the devices of {event.agent[:64]} are not yours")
+    made: Answer = _mobiles(request).ask(event)
+    if isinstance(made, Refused):
+        raise ApiProblem(_STATUS.get(made.kind, 422), made.kind, made.text)
+    return made
+
+
+# ---------------------------------------------------------------- answers
+
+
+def devices_view(b: Backend, name: str) -> list[Json]:
+    """Return an agent's phones with unmasked numbers, for the agent and supervisors."""
+    found = _agent(b, name)
+    registered = b.mobiles.of(name) if b.mobiles is not None else []
+    rows = {row.device: row for row, trouble in registered if not trouble}
+    shown = [_in_use(b, found, spec, rows.get(spec.id)) for spec in found.spec.devices]
+    return shown + [_not_in_use(row, trouble) for row, trouble in registered if trouble]
+
+
+def _in_use(b: Backend, agent: Agent, spec: DeviceSpec, row: MobileRow | None) -> Json:
+    base = views.device_view(b.floor, spec)
+    written = hours(spec.hours.spans) if spec.hours is not None else None
+    return {
+        **base,
+        "address": spec.address,
+        "source": "configuration" if row is None else "registered",
+        "status": "in-use",
+        "enabled": spec.enabled and spec.id not in agent.devices_off,
+        "ring_after_s": spec.ring_after,
+        "hours": row.hours if row is not None and row.hours else written,
+        **_story(row),
+    }
+
+
+def _not_in_use(row: MobileRow, trouble: str) -> Json:
+    return {
+        "id": row.device,
+        "kind": "number",
+        "address": row.number,
+        "state": "idle",
+        "enabled": True,
+        "confirm": True,
+        "trouble": trouble,
+        "source": "registered",
+        "status": row.state,
+        "ring_after_s": row.ring_after,
+        "hours": row.hours or None,
+        **_story(row),
+    }
+
+
+def _story(row: MobileRow | None) -> Json:
+    return {
+        "order": None if row is None else row.place,
+        "added_at": None if row is None else moment(row.added_at),
+        "added_by": None if row is None else row.added_by,
+        "verified_at": None if row is None else moment(row.verified_at),
+        "approved_by": None if row is None else row.approved_by or None,
+    }
+
+
+def _made(request: web.Request, made: Started | Done, status: int = 200) -> web.Response:
+    """Answer with what was done, the device as it is now, and the code of the verification call."""
+    found = devices_view(request.app[BACKEND], made.agent)
+    started = made if isinstance(made, Started) else None
+    return answer(
+        {
+            "text": made.text,
+            "code": started.code if started is not None else None,
+            "expires_at": moment(started.expires_at) if started is not None else None,
+            "device": next((item for item in found if item["id"] == made.device), None),
+        },
+        status,
+    )
+
+
+# ---------------------------------------------------------------- routes
+
+
+async def devices(request: web.Request) -> web.Response:
+    """``GET /api/agents/{id}/devices``."""
+    found = await encode_list(iter(devices_view(request.app[BACKEND], _owned(request))))
+    return web.Response(body=found, content_type="application/json")
+
+
+async def register(request: web.Request) -> web.Response:
+    """``POST /api/agents/{id}/devices``: register a mobile; the answer contains the code."""
+    fields = {"number": str, "id": str, "ring_after": object, "hours": str, "vouch": bool}
+    body = await read_object(request, fields)
+    if "number" not in body:
+        raise ApiProblem(422, "wrong-body", "say which number, such as +447700900123")
+    event = RegisterAsked(
+        asker=_asker(identify(request)),
+        agent=request.match_info["id"],
+        number=body["number"],
+        device=body.get("id", ""),
+        ring_after=_duration(body.get("ring_after", 0)),
+        hours=body.get("hours", ""),
+        vouch=body.get("vouch", False),
+    )
+    return _made(request, _ask(request, event), 201)
+
+
+async def verify(request: web.Request) -> web.Response:
+    """``POST …/{device}/verify``: call again.
+
+    A supervisor can vouch for the mobile or approve it instead.
+    """
+    body = await read_object(request, {"vouch": bool})
+    event = VerifyAsked(
+        asker=_asker(identify(request)),
+        agent=request.match_info["id"],
+        device=request.match_info["device"],
+        vouch=body.get("vouch", False),
+    )
+    return _made(request, _ask(request, event))
+
+
+async def change(request: web.Request) -> web.Response:
+    """``PATCH …/{device}``: switch on or off.
+
+    For registered mobiles also when and in which order to ring.
+    """
+    fields = {"enabled": bool, "ring_after": object, "hours": str, "order": int}
+    body = await read_object(request, fields)
+    if not body:
+        raise ApiProblem(422, "wrong-body", f"say what to change: {', '.join(fields)}")
+    asker, agent = _asker(identify(request)), request.match_info["id"]
+    device = request.match_info["device"]
+    made: Started | Done | None = None
+    if body.keys() - {"enabled"}:
+        made = _ask(
+            request,
+            ChangeAsked(
+                asker=asker,
+                agent=agent,
+                device=device,
+                ring_after=_duration(body["ring_after"]) if "ring_after" in body else None,
+                hours=body.get("hours"),
+                place=body.get("order"),
+            ),
+        )
+    if "enabled" in body:
+        event = SwitchAsked(asker=asker, agent=agent, device=device, on=body["enabled"])
+        made = _ask(request, event)
+    assert made is not None  # noqa: S101 - the body says something
+    return _made(request, made)
+
+
+async def remove(request: web.Request) -> web.Response:
+    """``DELETE …/{device}``: delete a registered mobile."""
+    await read_object(request, {})
+    event = RemoveAsked(
+        asker=_asker(identify(request)),
+        agent=request.match_info["id"],
+        device=request.match_info["device"],
+    )
+    made = _ask(request, event)
+    return answer({"text": made.text, "code": None, "expires_at": None, "device": None})
+
+
+async def audit(request: web.Request) -> web.Response:
+    """``GET /api/agents/{id}/audit``: what was done with their mobiles, newest first."""
+    name = _owned(request)
+    mobiles = _mobiles(request)
+    request.app[RATES].charge(identify(request), MOST_STEPS // SLICE)
+    try:
+        steps = await mobiles.steps(name, MOST_STEPS)
+    except Exception as error:
+        raise ApiProblem(503, "no-store", f"the audit can't be read now: {error}") from error
+    return answer({"steps": [_step(row) for row in steps]})
+
+
+def _step(row: AuditRow) -> Json:
+    return {
+        "at": moment(row.at),
+        "device": clean(row.device),
+        "who": row.who,
+        "via": row.via,
+        "what": row.what,
+        "number": row.number,
+        "detail": row.detail,
+    }
+
+
+def _duration(value: Any) -> float:
+    """Return seconds from a number or a text such as ``10s``."""
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        detail = "'ring_after' must be seconds, or a text such as 10s"
+        raise ApiProblem(422, "wrong-type", detail) from error

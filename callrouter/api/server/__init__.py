@@ -1,0 +1,1 @@
+"""The HTTP server: its sockets, limits on connections, and the web application."""

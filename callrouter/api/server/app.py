@@ -1,0 +1,121 @@
+"""The web application."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from callrouter.api.access.auth import DOORS, FLOOR, TOKENS, WRONG, authorize
+from callrouter.api.access.token_delays import WrongTokens
+from callrouter.api.access.tokens import Tokens
+from callrouter.api.context import Backend
+from callrouter.api.live import LIVE, Live, live
+from callrouter.api.metrics import Metrics
+from callrouter.api.problem_json import REFUSALS, speak_problems
+from callrouter.api.routes.config_routes import add_config_routes
+from callrouter.api.routes.conversation_routes import add_talk_routes
+from callrouter.api.routes.device_routes import add_device_routes
+from callrouter.api.routes.explain_routes import add_why_routes
+from callrouter.api.routes.floor_routes import BACKEND, add_routes
+from callrouter.api.server.connection_limit import (
+    IDLE,
+    KEEPER,
+    Doorkeeper,
+    most_connections,
+    seen_by_the_doorkeeper,
+)
+from callrouter.api.server.http_server import Quiet, Runner, add_headers, read_no_more
+from callrouter.api.server.sockets import LINE, ONE_AT_A_TIME, Listening
+from callrouter.api.shared_answers import FILES, FILES_REST, LISTS, LISTS_REST, RATES, Rates, Shared
+
+MOST_BYTES: Final = 64 * 1024
+"""Size limit of a request body."""
+
+
+def make_app(
+    backend: Backend, tokens: Tokens, watchers: Live, doors: Sequence[web.RouteDef] = ()
+) -> web.Application:
+    """Create the application. The caller connects `watchers` to the runtime.
+
+    `doors` are routes of other parts, such as the webhooks of a PBX. They authenticate requests
+    themselves.
+    """
+    app = web.Application(
+        middlewares=[seen_by_the_doorkeeper, read_no_more, speak_problems, authorize],
+        client_max_size=MOST_BYTES,
+    )
+    app[KEEPER] = []
+    app[BACKEND] = backend
+    app[REFUSALS] = backend.refusals
+    app[TOKENS] = tokens
+    app[FLOOR] = backend.floor
+    app[WRONG] = WrongTokens()
+    app[RATES] = Rates()
+    app[LISTS] = Shared(LISTS_REST)
+    app[FILES] = Shared(FILES_REST)
+    app[LIVE] = watchers
+    tokens.changed = lambda: watchers.check(tokens)
+    add_routes(app)
+    add_why_routes(app)
+    add_config_routes(app)
+    add_device_routes(app)
+    add_talk_routes(app)
+    app.router.add_get("/api/live", live)
+    app.router.add_get("/metrics", Metrics(backend).answer)
+    app.router.add_routes(doors)
+    app[DOORS] = frozenset(door.path for door in doors)
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_goodbye)
+    quiet = Quiet(backend.refusals)
+    quiet.listen()
+    app.on_cleanup.append(quiet.leave_with)
+    return app
+
+
+async def _goodbye(app: web.Application) -> None:
+    await app[LIVE].close()
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """Create the runner of the application.
+
+    `doorkeeper.IDLE` is how long it waits for a request.
+    """
+    return Runner(app, keepalive_timeout=IDLE)
+
+
+async def open_tcp(runner: web.AppRunner, listening: Listening) -> None:
+    """Serve the open sockets, with a doorkeeper. From here on the runner closes them."""
+    assert runner.server is not None  # noqa: S101 - it is set up
+    keeper = Doorkeeper(runner.server, most_connections(), listening.tls)
+    runner.app[KEEPER].append(keeper)
+    for sock in listening.sockets:
+        await _Site(runner, sock, listening, keeper).start()
+
+
+class _Site(web.BaseSite):
+    """One listening TCP socket."""
+
+    def __init__(
+        self, runner: web.AppRunner, sock: socket.socket, listening: Listening, keeper: Doorkeeper
+    ) -> None:
+        super().__init__(runner)
+        self._sock = sock
+        self._keeper = keeper
+        self._url = listening.url
+
+    @property
+    def name(self) -> str:
+        return self._url
+
+    async def start(self) -> None:
+        await super().start()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            self._keeper, sock=self._sock, backlog=ONE_AT_A_TIME
+        )
+        self._sock.listen(LINE)

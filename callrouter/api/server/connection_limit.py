@@ -1,0 +1,255 @@
+"""Limits the connections of the HTTP side: idle connections cannot exhaust the limit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import ssl
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final, cast
+
+from aiohttp import web
+
+from callrouter.api.problem_json import Handler
+from callrouter.api.server.connection_groups import Crowd, origin
+from callrouter.transports import cut
+
+logger = logging.getLogger(__name__)
+
+MOST: Final = 1000
+"""Maximum number of connections. At most half of the file descriptors: PBX links need some too."""
+IDLE: Final = 30.0
+"""Seconds for a complete request head, counted from the connection or the last answer."""
+HANDSHAKE: Final = 5.0
+"""Seconds for the TLS handshake."""
+SHUTDOWN: Final = 2.0
+"""Seconds for the peer to confirm the end of TLS."""
+MOST_HANDSHAKES: Final = 100
+"""Maximum number of connections still in the TLS handshake. Each costs about 80 KiB."""
+_SAY_EVERY: Final = 60.0
+
+
+def most_connections() -> int:
+    """Return `MOST`, or less if the limit of open files is low."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST if soft == resource.RLIM_INFINITY else max(10, min(MOST, soft // 2))
+
+
+class Doorkeeper:
+    """Creates the protocol of each connection, and closes one when there are too many.
+
+    What a connection is waiting for decides which one is closed. First come those whose body has
+    not arrived (an honest client sends it together with the head), then those without a request,
+    then those still in the TLS handshake. Within a group, the origin with the most connections
+    loses its oldest one. So a stranger with many connections displaces their own. A connection
+    whose request is being answered is never closed; if all are, the new one is.
+
+    Args:
+        server: creates aiohttp's protocol for a connection.
+        most: see `most_connections`.
+        tls: the TLS context; None: plain HTTP.
+
+    Attributes:
+        shut_out: number of connections closed.
+    """
+
+    def __init__(
+        self, server: Callable[[], asyncio.Protocol], most: int, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.shut_out = 0
+        self._server = server
+        self._most = most
+        self._tls = tls
+        self._here: dict[asyncio.BaseTransport, str] = {}
+        """Open connections with their origin."""
+        self._bodies = Crowd()
+        self._idle = Crowd()
+        self._handshakes = Crowd()
+        self._begun: set[asyncio.Task[None]] = set()
+        self._said = float("-inf")
+
+    def __call__(self) -> asyncio.Protocol:
+        """Return the protocol of a new connection."""
+        visitor = Visitor(self, self._server())
+        return visitor if self._tls is None else Handshake(self, self._tls, visitor)
+
+    def __len__(self) -> int:
+        return len(self._here)
+
+    def came(self, transport: asyncio.BaseTransport, *, secured: bool = True) -> None:
+        """Note a new connection; `secured`: past the TLS handshake, or without TLS."""
+        of = self._here[transport] = origin(transport)
+        (self._idle if secured else self._handshakes).add(transport, of)
+        if len(self._handshakes) > MOST_HANDSHAKES:
+            self._shut_out(self._handshakes.first())
+        elif len(self._here) > self._most:
+            self._shut_out(
+                self._bodies.first() or self._idle.first() or self._handshakes.first() or transport
+            )
+
+    def _shut_out(self, transport: asyncio.BaseTransport | None) -> None:
+        if transport is None:
+            return
+        self.shut_out += 1
+        self.left(transport)
+        cut(transport)
+        now = asyncio.get_running_loop().time()
+        if now - self._said >= _SAY_EVERY:
+            self._said = now
+            logger.warning(
+                "http: %d connections at once, and more come: those are closed that ask nothing "
+                "(%d so far); let a proxy stand in front",
+                *(self._most, self.shut_out),
+            )
+
+    def left(self, transport: asyncio.BaseTransport) -> None:
+        """Note a closed connection."""
+        self._here.pop(transport, None)
+        self._leaves_crowds(transport)
+
+    def _leaves_crowds(self, transport: asyncio.BaseTransport) -> None:
+        for crowd in (self._idle, self._bodies, self._handshakes):
+            if crowd.drop(transport):
+                return
+
+    def asks(self, transport: asyncio.BaseTransport, *, whole: bool = True) -> None:
+        """Note a request head.
+
+        `whole`: the body has arrived too, and the request is being answered.
+        """
+        self._leaves_crowds(transport)
+        if not whole and transport in self._here:
+            self._bodies.add(transport, self._here[transport])
+
+    def body_came(self, transport: asyncio.BaseTransport) -> None:
+        """Note that the rest of a body has arrived."""
+        self._bodies.drop(transport)
+
+    def answered(self, transport: asyncio.BaseTransport) -> None:
+        """Note that the answer is complete."""
+        if transport in self._here:
+            self._leaves_crowds(transport)
+            self._idle.add(transport, self._here[transport])
+
+    def spawn(self, beginning: Coroutine[Any, Any, None]) -> None:
+        """Run a TLS handshake as a task."""
+        task = asyncio.get_running_loop().create_task(beginning, name="TLS handshake")
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+
+
+class Visitor(asyncio.Protocol):
+    """aiohttp's protocol, which reports to the doorkeeper as well."""
+
+    def __init__(self, keeper: Doorkeeper, inner: asyncio.Protocol) -> None:
+        self._keeper, self._inner = keeper, inner
+        self._transport: asyncio.Transport | None = None
+        # Called for every piece of data: bind aiohttp's methods directly, without a hop.
+        self.data_received = inner.data_received  # type: ignore[method-assign]
+        self.eof_received = inner.eof_received  # type: ignore[method-assign]
+        self.pause_writing = inner.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = inner.resume_writing  # type: ignore[method-assign]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
+        # uvloop's transports do not inherit from asyncio.Transport.
+        self._transport = cast("asyncio.Transport", transport)
+        self._inner.connection_made(transport)
+        self._keeper.came(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio."""
+        if self._transport is not None:
+            self._keeper.left(self._transport)
+        self._inner.connection_lost(exc)
+
+
+class Handshake(asyncio.Protocol):
+    """A connection in its TLS handshake; `visitor` takes over afterwards.
+
+    asyncio's own TLS server reports a connection only after the handshake, so no limit would apply
+    to clients that never complete it.
+    """
+
+    def __init__(self, keeper: Doorkeeper, tls: ssl.SSLContext, visitor: Visitor) -> None:
+        self._keeper, self._tls, self._visitor = keeper, tls, visitor
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
+        raw = cast("asyncio.Transport", transport)
+        self._keeper.came(raw, secured=False)
+        # `came` may have closed this very connection. Until `start_tls` takes over in its task,
+        # reading must pause, or the ClientHello would arrive here and be lost.
+        if not raw.is_closing():
+            raw.pause_reading()
+            self._keeper.spawn(self._begin(raw))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio if the connection ends before the handshake starts."""
+
+    async def _begin(self, raw: asyncio.Transport) -> None:
+        early = _Early()
+        try:
+            secure = await asyncio.get_running_loop().start_tls(
+                raw,
+                early,
+                self._tls,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE,
+                ssl_shutdown_timeout=SHUTDOWN,
+            )
+        except OSError:  # no TLS, too slow, or gone: all errors of ssl and asyncio are OSErrors
+            return
+        finally:
+            self._keeper.left(raw)
+        if secure is None or early.lost:
+            return
+        # Data and the end of the stream may have arrived before the protocol was replaced. Pass
+        # them on in the order of a normal connection.
+        secure.set_protocol(self._visitor)
+        self._visitor.connection_made(secure)
+        for piece in early.pieces:
+            self._visitor.data_received(piece)
+        if early.eof:
+            self._visitor.eof_received()
+
+
+class _Early(asyncio.Protocol):
+    """Keeps data that arrives together with the end of the handshake."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.eof = self.lost = False
+
+    def data_received(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def eof_received(self) -> None:
+        self.eof = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+
+
+KEEPER: Final = web.AppKey("keeper", list[Doorkeeper])
+"""The doorkeeper of the TCP side, once open."""
+
+
+@web.middleware
+async def seen_by_the_doorkeeper(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the doorkeeper which connections are being answered or still sending a body."""
+    transport = request.transport
+    keepers = request.app[KEEPER]
+    if transport is None or not keepers:
+        return await handler(request)
+    [keeper] = keepers
+    whole = not request.body_exists or request.content.is_eof()
+    keeper.asks(transport, whole=whole)
+    if not whole:
+        request.content.on_eof(partial(keeper.body_came, transport))
+    try:
+        return await handler(request)
+    finally:
+        keeper.answered(transport)

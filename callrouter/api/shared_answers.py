@@ -1,0 +1,146 @@
+"""Expensive answers: computed one at a time, and once for all simultaneous requests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, Generic, TypeAlias, TypeVar
+
+from aiohttp import web
+
+from callrouter.api.access.tokens import Caller
+from callrouter.api.problem_json import ApiProblem
+
+T = TypeVar("T")
+_Key: TypeAlias = tuple[str, str]
+
+PER_SECOND: Final = 100.0
+"""Requests per second and token, on average. A list costs one more per slice."""
+BURST: Final = 500.0
+"""Burst of requests of one token."""
+MOST_REST: Final = 3.0
+"""Maximum pause between two answers, in seconds."""
+_MOST_TOKENS: Final = 1000
+"""Tokens whose use is remembered. There are only as many as the configuration has."""
+
+
+class Shared(Generic[T]):
+    """Computes answers one after the other.
+
+    Requests for the same key share the next answer that has not been started yet. A request that
+    arrives while an answer is being computed gets the one after it. So each answer is started after
+    its request arrived, and a client always reads its own changes.
+
+    Args:
+        rest: after an answer, the next one waits this multiple of the time it took, `MOST_REST` at
+            most. So readers get a share of the machine's time but never all of it.
+    """
+
+    def __init__(self, rest: float) -> None:
+        self._rest = rest
+        self._gate = asyncio.Lock()
+        self._next: dict[Hashable, asyncio.Task[T]] = {}
+        self._all: set[asyncio.Task[T]] = set()
+        self._not_before = 0.0
+
+    def is_coming(self, key: Hashable) -> bool:
+        """Return whether an answer for this key is waiting to be started."""
+        return key in self._next
+
+    async def answer(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        """Compute an answer, or share the one waiting to be started.
+
+        Args:
+            key: identifies the answer; all callers with the same key must be allowed to see the
+                same.
+            make: computes it.
+
+        Raises:
+            Exception: raised by `make`.
+        """
+        task = self._next.get(key)
+        if task is None:
+            loop = asyncio.get_running_loop()
+            task = self._next[key] = loop.create_task(self._make(key, make), name="an answer")
+            self._all.add(task)  # asyncio keeps only a weak reference
+            task.add_done_callback(self._made)
+        # A client that disconnects must not cancel the answer for the others.
+        return await asyncio.shield(task)
+
+    async def _make(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        async with self._gate:
+            if (pause := self._not_before - loop.time()) > 0:
+                await asyncio.sleep(pause)
+            # From here on a request for this key starts a new answer: this one may miss what that
+            # client has just changed.
+            del self._next[key]
+            began = loop.time()
+            try:
+                return await make()
+            finally:
+                now = loop.time()
+                self._not_before = now + min(MOST_REST, (now - began) * self._rest)
+
+    def _made(self, task: asyncio.Task[T]) -> None:
+        self._all.discard(task)
+        if not task.cancelled():
+            # Waiting requests get the error themselves. Reading it here keeps asyncio quiet if none
+            # is left.
+            task.exception()
+
+
+def _key(caller: Caller) -> _Key:
+    """Return a key that keeps a local user and a token of the same name apart."""
+    return (caller.user, caller.name)
+
+
+class Rates:
+    """Rate limit of each token, and of each user at the socket, over all their connections."""
+
+    def __init__(self) -> None:
+        self._left: dict[_Key, tuple[float, float]] = {}
+        """What is left of the burst, and the time of that figure."""
+
+    def take(self, caller: Caller, cost: float = 1.0) -> None:
+        """Count a request.
+
+        Raises:
+            ApiProblem: 429, with the seconds to wait.
+        """
+        if caller.unlimited:
+            return
+        now = asyncio.get_running_loop().time()
+        left = self._now(_key(caller), now)
+        if left < cost:
+            wait = int((cost - left) / PER_SECOND) + 1
+            detail = (
+                f"'{caller.name}' asks more than {PER_SECOND:.0f} times a second; "
+                f"try again in {wait} s, or watch /api/live"
+            )
+            raise ApiProblem(429, "too-many-requests", detail, {"Retry-After": str(wait)})
+        self._left[_key(caller)] = (left - cost, now)
+
+    def charge(self, caller: Caller, cost: float) -> None:
+        """Charge the cost of an answer beyond its request. The next requests pay for it."""
+        if not caller.unlimited:
+            now = asyncio.get_running_loop().time()
+            self._left[_key(caller)] = (self._now(_key(caller), now) - cost, now)
+
+    def _now(self, key: _Key, now: float) -> float:
+        if key not in self._left and len(self._left) >= _MOST_TOKENS:
+            self._left.clear()
+        left, at = self._left.get(key, (BURST, now))
+        return min(BURST, left + (now - at) * PER_SECOND)
+
+
+RATES: Final = web.AppKey("rates", Rates)
+LISTS: Final = web.AppKey("lists", Shared[bytes])
+"""Lists and explanations, computed on the loop in slices."""
+FILES: Final = web.AppKey("files", Shared[bytes])
+"""Answers read from the configuration files, in a thread."""
+LISTS_REST: Final = 1.0
+FILES_REST: Final = 9.0
+"""See `Shared`: a client that reads the files all the time gets a tenth of a thread, a little more
+if they are large.
+"""

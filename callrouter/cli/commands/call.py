@@ -1,0 +1,100 @@
+"""``callrouter call``: hold, transfer and end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from callrouter.cli.client import Client, Refused
+from callrouter.cli.commands.query import asked, json_option, refusals
+from callrouter.cli.suggestions import Word
+from callrouter.logs import clean
+
+ACTIONS = ("hold", "unhold", "transfer", "consult", "complete", "cancel", "end")
+_TO = ("transfer", "consult")
+
+
+@click.command(short_help="Hold, transfer or end a call.")
+@click.argument("whose", metavar="CALL")
+@click.argument("action", metavar="ACTION", type=Word(ACTIONS))
+@click.option("--queue", metavar="QUEUE", help="To a queue.")
+@click.option("--agent", metavar="AGENT", help="To an agent.")
+@json_option
+@click.pass_context
+def call(
+    context: click.Context,
+    *,
+    whose: str,
+    action: str,
+    queue: str | None,
+    agent: str | None,
+    as_json: bool,
+) -> None:
+    """Hold, transfer or end a call. CALL is the id of the call, or of the agent who is on it.
+
+    \b
+    hold      plays music to the caller
+    unhold    reconnects the caller with the agent
+    transfer  transfers the caller: --queue, or --agent who is rung first
+    consult   puts the caller on hold and rings a colleague: --agent, or --queue
+    complete  transfers the caller to that colleague (hanging up does the same)
+    cancel    drops the colleague and reconnects the caller
+    end       hangs up on the caller, waiting or connected
+
+    hold, unhold, consult, complete and cancel need a telephone system that lets callrouter perform
+    them (Twilio); with Asterisk, use the keys of the phone.
+    """  # noqa: D301 - \b is click's own, and has to be the character
+    to = {key: value for key, value in (("queue", queue), ("agent", agent)) if value}
+    if to and action not in _TO:
+        raise click.UsageError(f"{action} takes neither --queue nor --agent")
+    if not to and action in _TO:
+        raise click.UsageError(f"{action} needs --queue or --agent")
+    client = asked(context)
+    with refusals():
+        view = _end(client, whose) if action == "end" else _ask(client, whose, action, to)
+    if as_json:
+        click.echo(json.dumps(view, ensure_ascii=False, indent=2))
+    else:
+        click.echo(clean(_words(view)))
+
+
+def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> Any:
+    """Try the agent of this name and, if there is none, the call with this id."""
+    try:
+        return client.post("agents", whose, "call", action, body=to)
+    except Refused as no:
+        if no.status != 404:
+            raise
+        agents = no.hint
+    try:
+        view = client.get("calls", whose)
+    except Refused as no:
+        raise Refused(no.status, f"there is no agent or call '{whose}'", no.hint or agents) from no
+    talks = view["agent"] or ""
+    if not talks:
+        raise Refused(409, f"no agent talks on call {whose}")
+    return client.post("agents", talks, "call", action, body={**to, "call": whose})
+
+
+def _end(client: Client, whose: str) -> Any:
+    """End a call by its id, or the one that the agent of this name is connected to."""
+    try:
+        found = client.get("agents", whose)
+    except Refused as no:
+        if no.status not in {403, 404}:
+            raise
+        return client.delete("calls", whose)
+    if not found["call"]:
+        raise Refused(409, f"{whose} is on no call")
+    return client.delete("calls", found["call"])
+
+
+def _words(view: Any) -> str:
+    if view["ended_at"]:
+        return f"call {view['id']}: ended"
+    state = "on hold" if view["held"] else view["state"]
+    who = f" with {view['agent']}" if view["agent"] else f" in {view['queue']}"
+    asked_ = f", {view['consulting']} is asked" if view["consulting"] else ""
+    return f"call {view['id']}: {state}{who}{asked_}"

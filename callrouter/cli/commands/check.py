@@ -1,0 +1,221 @@
+"""The commands that need no daemon (check, dialplan), and code shared with other commands."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from callrouter.cli.failures import Failed
+from callrouter.cli.options import folder_of
+from callrouter.cli.output_text import tell
+from callrouter.cli.tables.formatting import excerpt, many
+from callrouter.clock import SystemClock
+from callrouter.logs import clean
+
+if TYPE_CHECKING:
+    from callrouter.settings import AsteriskSettings, Problem, Settings, TwilioSettings
+
+
+def read(folder: Path) -> Settings:
+    """Return the configuration.
+
+    Raises:
+        Failed: it has mistakes, which were printed (exit status 2).
+    """
+    from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
+
+    policies_of_others()
+    try:
+        return load(folder, environ=os.environ)
+    except ConfigError as error:
+        for problem in error.problems:
+            _tell(problem, err=True)
+        raise Failed(2, f"{many(error.count, 'mistake')} in {folder}") from error
+
+
+def policies_of_others() -> None:
+    """Load the policies of installed packages.
+
+    Raises:
+        Failed: one cannot be used (exit status 2).
+    """
+    from callrouter.settings.builders.policy_plugins import PluginError, load_policies  # noqa: PLC0415 - only here
+
+    try:
+        load_policies()
+    except PluginError as error:
+        raise Failed(2, str(error)) from error
+
+
+# ---------------------------------------------------------------- check
+
+
+@click.command(short_help="Check the configuration and list every mistake.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_context
+def check(context: click.Context, *, as_json: bool) -> None:
+    """Read the configuration and list everything that is wrong with it.
+
+    Each line gives the file, the line, the column, what is wrong, and what would be right. Warnings
+    are about settings that are allowed but probably not intended. Exits with status 1 if there are
+    mistakes; warnings do not count.
+    """
+    from callrouter.settings import ConfigError, load  # noqa: PLC0415 - pydantic takes its time
+
+    folder = folder_of(context)
+    settings: Settings | None = None
+    problems: tuple[Problem, ...] = ()
+    count = 0
+    policies_of_others()
+    try:
+        settings = load(folder, environ=os.environ, now=SystemClock().now())
+    except ConfigError as error:
+        problems, count = error.problems, error.count
+    warnings = settings.warnings if settings is not None else ()
+    if as_json:
+        view = {
+            "ok": settings is not None,
+            "count": count,
+            "folder": str(folder),
+            "problems": views_of(problems),
+            "warnings": views_of(warnings),
+        }
+        click.echo(json.dumps(view, ensure_ascii=False, indent=2))
+    else:
+        for problem in problems:
+            _tell(problem)
+        for warning in warnings:
+            tell(_warning(warning), indent=4)
+        for line in _in_force(folder, settings):
+            tell(line)
+        tell(_summary(folder, settings, count, len(warnings)))
+    context.exit(0 if settings is not None else 1)
+
+
+def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
+    """Say which configuration a daemon running here keeps using, if it differs from the files."""
+    from callrouter.settings.config_history import find, listing, says, take  # noqa: PLC0415 - only here
+
+    database = settings.database if settings is not None else "callrouter.db"
+    try:
+        past = find(folder, database, os.environ)
+        if past is None:
+            return
+        if settings is None and past.head():
+            yield "what was in force last stays in force, over a restart as well, until these files are mended"
+        if settings is not None and past.held() == says(listing(take(folder))):
+            for line in past.held_lines():
+                yield f"held back by the daemon: {line}"
+            yield (
+                "none of these changes is in force; put the files right, or confirm them with "
+                "`callrouter reload`"
+            )
+    except OSError:
+        return  # we may not read it; the daemon reports it in its log and in `callrouter status`
+
+
+def _tell(item: Problem, *, err: bool = False) -> None:
+    """Print a mistake, and below it the line as written."""
+    tell(str(item), indent=4, err=err)
+    if item.source_line.strip():
+        click.echo(f"    {clean(excerpt(item.source_line, item.column))}", err=err)
+
+
+def _warning(item: Problem) -> str:
+    place = f"{item.file}:{item.line}:{item.column}" if item.line else item.file
+    return f"{place}: warning: {item.text}" + (f" ({item.hint})" if item.hint else "")
+
+
+def views_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Return mistakes in their JSON form."""
+    keys = ("file", "line", "column", "text", "hint", "source_line")
+    return [{key: getattr(item, key) for key in keys} for item in problems]
+
+
+def _summary(folder: Path, settings: Settings | None, problems: int, warnings: int) -> str:
+    if settings is None:
+        return f"{folder}: {many(problems, 'mistake')}"
+    table = settings.table
+    counted = (
+        f"{many(len(table.agents), 'agent')}, {many(len(table.queues), 'queue')}, "
+        f"{many(len(settings.pbxes), 'telephone system')}"
+    )
+    return f"{folder}: good, with {counted}; {many(warnings, 'warning')}"
+
+
+# ---------------------------------------------------------------- dialplan
+
+
+@click.command(short_help="Write the files that Asterisk includes.")
+@click.option(
+    "--output",
+    metavar="DIR",
+    default=".",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to write; made if need be. Default: here.",
+)
+@click.pass_context
+def dialplan(context: click.Context, *, output: Path) -> None:
+    """Write the files for Asterisk: extensions_callrouter.conf and manager_callrouter.conf.
+
+    Include them from extensions.conf and manager.conf, then reload Asterisk. Existing files with
+    these names are overwritten. With several Asterisks, the manager_callrouter.conf of each is in a
+    folder named after it.
+    """
+    from callrouter.pbx.asterisk.dialplan import (  # noqa: PLC0415 - only here
+        render_extensions,
+        render_manager,
+    )
+
+    settings = read(folder_of(context))
+    pbxes = asterisks(settings)
+    if not pbxes:
+        raise Failed(
+            2, "the configuration has no pbx with driver: asterisk, so there is no dialplan"
+        )
+    try:
+        _write(output / "extensions_callrouter.conf", render_extensions(settings.codes), 0o644)
+        for pbx in pbxes:
+            place = output / pbx.id if len(pbxes) > 1 else output
+            text = render_manager(pbx.username, pbx.secret)
+            # It contains the secret, so other users must not read it.
+            _write(place / "manager_callrouter.conf", text, 0o640)
+    except OSError as error:
+        raise Failed(
+            2, f"cannot write to {error.filename or output} ({error.strerror}); see --output DIR"
+        ) from error
+    click.echo("next: #include them from extensions.conf and manager.conf, and in Asterisk's CLI:")
+    click.echo("  dialplan reload")
+    click.echo("  manager reload")
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Put a file in place atomically, with its permissions from the start.
+
+    As root, give it the folder's owner: Asterisk, for which the folder was made, must be able to
+    read it.
+    """
+    from callrouter.files import Folder  # noqa: PLC0415 - only here
+
+    with Folder.open(path.parent, make=0o755) as folder:
+        folder.write(path.name, text.encode(), mode)
+    click.echo(f"wrote {path}")
+
+
+def asterisks(settings: Settings) -> list[AsteriskSettings]:
+    """Return the Asterisks of a configuration."""
+    from callrouter.settings import AsteriskSettings  # noqa: PLC0415 - pydantic takes its time
+
+    return [pbx for pbx in settings.pbxes.values() if isinstance(pbx, AsteriskSettings)]
+
+
+def twilios(settings: Settings) -> list[TwilioSettings]:
+    """Return the Twilio accounts of a configuration."""
+    from callrouter.settings import TwilioSettings  # noqa: PLC0415 - pydantic takes its time
+
+    return [pbx for pbx in settings.pbxes.values() if isinstance(pbx, TwilioSettings)]

@@ -1,0 +1,131 @@
+"""why and why-not: what was decided, and why nothing happens."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from callrouter.cli.commands.query import asked, json_option, refusals
+from callrouter.cli.output_text import tell
+from callrouter.cli.tables.formatting import clock_time, many, parse
+from callrouter.cli.tables.formatting import duration as short
+
+NAMED = 6
+"""Number of names listed for each reason."""
+
+
+@click.command(short_help="Explain why a call went where it went.")
+@click.argument("call", required=False, default="last")
+@json_option
+@click.pass_context
+def why(context: click.Context, *, call: str, as_json: bool) -> None:
+    """Say why a call went where it went: every decision made for it, in order.
+
+    For each phone that was rung: which other agents were available and how they were ranked, who
+    was passed over and why, and what happened. CALL is an id as shown by `callrouter calls`, or any
+    part of its beginning or end that is unique. Default: the latest call.
+    """
+    client = asked(context)
+    with refusals():
+        view = client.get("calls", call, "why")
+    if as_json:
+        click.echo(json.dumps(view, ensure_ascii=False, indent=2))
+    else:
+        for line in why_lines(view):
+            tell(line, indent=0 if line.startswith("call ") else 10 if line[:1].strip() else 4)
+
+
+def why_lines(view: Any) -> list[str]:
+    """Return the answer of ``/api/calls/{id}/why`` as lines."""
+    lines = [_head(view)]
+    if view["left_out"]:
+        lines.append(f"({many(view['left_out'], 'earlier step')} no longer kept)")
+    for step in view["steps"]:
+        alone = step.get("candidates", ())
+        values = f" ({alone[0]['text']})" if len(alone) == 1 and alone[0]["text"] else ""
+        lines.append(f"{clock_time(step['at'])}  {step['text']}{values}")
+        if step["kind"] == "offer":
+            lines += [f"          {line}" for line in _offer(step)]
+    now = view["now"]
+    if now is not None:
+        lines.append(f"now       {now['text']}")
+        lines += [
+            f"          {line}"
+            for line in _passed(g for g in now["passed_over"] if g["reason"] != "ringing")
+        ]
+    return lines
+
+
+def _head(view: Any) -> str:
+    number = view["caller_number"] or "a withheld number"
+    who = f"{number} {view['caller_name']}".strip() if view["caller_name"] != number else number
+    day = parse(view["entered_at"]).astimezone().strftime("%a %d %b %H:%M:%S")
+    result = view["result"]
+    if result is None:
+        end = "still on"
+    else:
+        took = (parse(view["ended_at"]) - parse(view["entered_at"])).total_seconds()
+        end = f"{result} after {short(took)}"
+    return f"call {view['call']} from {who}, {day}, {end}"
+
+
+def _offer(step: Any) -> list[str]:
+    lines = []
+    candidates = step["candidates"]
+    if len(candidates) > 1:
+        shown = [
+            f"{item['agent']} ({item['text']})" if item["text"] else item["agent"]
+            for item in candidates
+        ]
+        more = step["available"] - len(shown)
+        if more > 0:
+            shown.append(f"{more} more")
+        lines.append(f"available: {', '.join(shown)}")
+    # Agents who are merely later in the order are listed there already.
+    lines += _passed(
+        group for group in step["passed_over"] if group["reason"] not in {"later", "not-drawn"}
+    )
+    lines.append(f"-> {step['outcome']['text']}")
+    return lines
+
+
+def _passed(groups: Any) -> list[str]:
+    parts = []
+    for group in groups:
+        names = group["agents"][:NAMED]
+        more = group["count"] - len(names)
+        who = ", ".join(names) + (f" and {more} more" if more else "")
+        parts.append(f"{who}: {group['text']}")
+    return [f"not {part}" for part in parts]
+
+
+@click.command(name="why-not", short_help="Explain why an agent is not being offered calls.")
+@click.argument("agent")
+@click.argument("queue", required=False)
+@json_option
+@click.pass_context
+def why_not(context: click.Context, *, agent: str, queue: str | None, as_json: bool) -> None:
+    """Say why an agent is not being offered calls right now, in all their queues or in QUEUE.
+
+    Exits with status 0 whatever the answer is.
+    """
+    client = asked(context)
+    with refusals():
+        query = {} if queue is None else {"queue": queue}
+        view = client.get("agents", agent, "why-not", **query)
+    if as_json:
+        click.echo(json.dumps(view, ensure_ascii=False, indent=2))
+    else:
+        for line in why_not_lines(view):
+            tell(line)
+
+
+def why_not_lines(view: Any) -> list[str]:
+    """Return the answer of ``/api/agents/{id}/why-not`` as lines."""
+    lines = [view["text"] + (":" if view["reasons"] else "")]
+    lines += [f"  {reason}" for reason in view["reasons"]]
+    for queue in view["queues"]:
+        lines += [f"{queue['id']}: {reason}" for reason in queue["reasons"]]
+    return lines

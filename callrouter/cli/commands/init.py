@@ -1,0 +1,136 @@
+"""init: creates a configuration folder to start from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from callrouter.cli.failures import Failed
+from callrouter.cli.options import given_to
+from callrouter.files import Folder
+from callrouter.logs import clean
+
+NAMES: Final = ("callrouter.yaml", "agents.yaml", "queues.yaml", "callrouter.schema.json")
+SECRET: Final = "ami-secret"  # noqa: S105 - the name of a file
+_IN_THE_SAMPLES: Final = "${CALLROUTER_AMI_SECRET}"
+_MODE: Final = 0o640
+_FOLDER_MODE: Final = 0o750
+
+
+@click.command(short_help="Make a configuration folder with sample files.")
+@click.argument("folder", metavar="DIR", required=False, type=click.Path(path_type=Path))
+@click.pass_context
+def init(context: click.Context, *, folder: Path | None) -> None:
+    """Create DIR with sample files that explain every key, to start from.
+
+    They pass `callrouter check` as they are; replace the samples by your own PBX, agents and
+    queues. The secret for Asterisk's manager interface is created too, in its own file. Existing
+    files are never overwritten. If root runs this, the files belong to the group of DIR, so that
+    the daemon's user can read them.
+    """
+    given = folder or given_to(context).config
+    if not given:
+        raise click.UsageError("say which folder, such as `callrouter init /etc/callrouter`")
+    place = Path(given).absolute()
+    _is_free(place)
+    try:
+        _make(place)
+    except FileExistsError as error:
+        what = _named(place, error)
+        raise Failed(1, f"{what} is there already; nothing was written over") from error
+    except OSError as error:
+        raise Failed(2, f"cannot write {_named(place, error)} ({error.strerror})") from error
+    _say_next(place)
+
+
+def _named(place: Path, error: OSError) -> Path:
+    """Return the path an error is about: a file of ours (opened by its bare name) or the folder."""
+    return place / error.filename if error.filename in {*NAMES, SECRET} else place
+
+
+def _is_free(place: Path) -> None:
+    """Check before creating anything: a folder in use, or with any of the files, is left alone.
+
+    Raises:
+        Failed: it is in use (exit status 1), or not a folder (exit status 2).
+    """
+    if not place.exists():
+        return
+    if not place.is_dir():
+        raise Failed(2, f"{place} is not a folder")
+    try:
+        there = {entry.name for entry in place.iterdir()}
+    except OSError as error:
+        raise Failed(2, f"cannot read {place} ({error.strerror})") from error
+    in_use = sorted((there & {*NAMES, SECRET}) | {name for name in there if name.endswith(".yaml")})
+    if in_use:
+        raise Failed(1, f"{place} has {', '.join(in_use)} already; nothing was written")
+
+
+def _make(place: Path) -> None:
+    """Write all files, or remove those already written.
+
+    Raises:
+        OSError: something cannot be written.
+    """
+    from callrouter import resources  # noqa: PLC0415 - only here
+
+    samples = resources.folder("config")
+    made = not place.exists()
+    written: list[str] = []
+    with Folder.open(place, make=_FOLDER_MODE) as folder:
+        try:
+            for name in NAMES:
+                text = (samples / name).read_text(encoding="utf-8")
+                text = text.replace(_IN_THE_SAMPLES, f"${{file:{SECRET}}}")
+                _write(folder, name, text, written)
+            _write(folder, SECRET, secrets.token_hex(16) + "\n", written)
+        except OSError:
+            with contextlib.suppress(OSError):
+                for name in written:
+                    folder.remove(name)
+                if made:
+                    place.rmdir()
+            raise
+    for name in written:
+        click.echo(f"wrote {clean(str(place / name))}")
+
+
+def _write(folder: Folder, name: str, text: str, written: list[str]) -> None:
+    """Create a new file with its permissions from the start."""
+    descriptor = folder.create(name)
+    written.append(name)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if os.geteuid() == 0:
+            os.fchown(descriptor, -1, folder.owner[1])
+        os.fchmod(descriptor, _MODE)
+        file.write(text)
+
+
+def _say_next(place: Path) -> None:
+    command = f"{_this_command()} --config {shlex.quote(str(place))}"
+    for line in (
+        "next: put your phones into agents.yaml and your queues into queues.yaml, then",
+        f"  {command} check",
+        f"  {command} dialplan --output /etc/asterisk",
+        f"  {command} run",
+    ):
+        click.echo(clean(line))
+
+
+def _this_command() -> str:
+    """Return the shell command for this program, wherever it is installed."""
+    started = Path(sys.argv[0]).absolute()
+    if started.name != "callrouter":
+        return f"{shlex.quote(sys.executable)} -m callrouter"
+    found = shutil.which("callrouter")
+    is_it = found is not None and Path(found).resolve() == started.resolve()
+    return "callrouter" if is_it else shlex.quote(str(started))

@@ -1,0 +1,155 @@
+"""The command for a Twilio account: what it needs, and setting it up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from callrouter.cli.commands.check import read, twilios
+from callrouter.cli.failures import Failed
+from callrouter.cli.options import folder_of
+from callrouter.cli.suggestions import Group
+from callrouter.files import Folder
+from callrouter.logs import clean
+
+if TYPE_CHECKING:
+    from callrouter.pbx.twilio.setup.resources import Account
+    from callrouter.pbx.twilio.setup.steps import Step, Wanted
+    from callrouter.settings import Settings, TwilioSettings
+
+
+@click.group(cls=Group, short_help="Check or set up a Twilio account.")
+def twilio() -> None:
+    """Set up a Twilio account."""
+
+
+@twilio.command(short_help="Show what the account needs, or set it up.")
+@click.option("--apply", is_flag=True, help="Make the changes, after asking.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--fallback-url",
+    default="",
+    metavar="URL",
+    help="What callers get when the router is down, such as a TwiML Bin.",
+)
+@click.option(
+    "--passwords",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A new file, for the passwords of new SIP phones.",
+)
+@click.option(
+    "--keep-countries",
+    is_flag=True,
+    help="Leave countries open in which no number is to be called.",
+)
+@click.pass_context
+def setup(
+    context: click.Context,
+    *,
+    apply: bool,
+    yes: bool,
+    fallback_url: str,
+    passwords: Path | None,
+    keep_countries: bool,
+) -> None:
+    """Show what has to change in each account, or change it.
+
+    This covers where the numbers of the configuration lead, the countries that may be called (those
+    of numbers: countries and of agents' phones, and no others), and the SIP domains and credentials
+    for agents' SIP phones. Nothing else in the account is touched.
+
+    Exits with status 1 while changes are pending, 3 if Twilio cannot be reached.
+    """
+    if fallback_url and not fallback_url.startswith("https://"):
+        raise Failed(2, "--fallback-url must be an https:// address that the router does not serve")
+    settings = read(folder_of(context))
+    pbxes = twilios(settings)
+    if not pbxes:
+        raise Failed(2, "the configuration has no pbx with driver: twilio")
+    how = _How(apply=apply, yes=yes, passwords=passwords)
+    left = [
+        asyncio.run(_set_up(pbx, _wish(pbx, settings, fallback_url, keep=keep_countries), how))
+        for pbx in pbxes
+    ]
+    context.exit(1 if any(left) else 0)
+
+
+class _How:
+    """Options of the setup. New passwords go to a file that only its owner can read."""
+
+    def __init__(self, *, apply: bool, yes: bool, passwords: Path | None) -> None:
+        self.apply, self.yes = apply, yes
+        self.passwords = passwords
+        self._kept: int | None = None
+
+    def keep(self, phone: str, password: str) -> None:
+        """Save a new password.
+
+        The file is opened once: if its name leads elsewhere later, nothing is written there.
+        """
+        assert self.passwords is not None  # noqa: S101 - asked for before anything is changed
+        try:
+            if self._kept is None:
+                with Folder.open(self.passwords.absolute().parent) as folder:
+                    self._kept = folder.create(self.passwords.name)
+            os.write(self._kept, f"{phone} {password}\n".encode())
+            os.fsync(self._kept)
+        except FileExistsError as error:
+            raise Failed(2, f"{self.passwords} is there already: name a new file") from error
+        except OSError as error:
+            raise Failed(2, f"{self.passwords} cannot be written: {error.strerror}") from error
+
+
+def _wish(pbx: TwilioSettings, settings: Settings, fallback_url: str, *, keep: bool) -> Wanted:
+    from callrouter.pbx.twilio.setup.steps import wanted  # noqa: PLC0415 - only here
+
+    found = wanted(pbx, settings.table, settings.numbers.countries, fallback_url)
+    return replace(found, only_these=found.only_these and not keep)
+
+
+async def _set_up(pbx: TwilioSettings, wish: Wanted, how: _How) -> bool:
+    """Show or make the changes of one account; True: some are still pending."""
+    from callrouter.pbx.twilio.rest import NoAnswer  # noqa: PLC0415 - only here
+    from callrouter.pbx.twilio.setup.resources import opened  # noqa: PLC0415 - only here
+    from callrouter.pbx.twilio.setup.steps import numbers_of, steps  # noqa: PLC0415 - only here
+
+    click.echo(f"{pbx.id}: Twilio account {pbx.account_sid}")
+    try:
+        async with opened(pbx) as account:
+            missing = sorted({*numbers_of(pbx)} - (await account.numbers()).keys())
+            for number in missing:
+                click.echo(f"  ✗ {number} is no number of the account")
+            found = [step async for step in steps(account, wish)]
+            made = await _make(account, found, how)
+    except NoAnswer as error:
+        raise Failed(3, f"{pbx.id}: {error}") from error
+    return bool(missing) or not made
+
+
+async def _make(account: Account, found: list[Step], how: _How) -> bool:
+    """Show the changes, ask, and make them; True: none is left."""
+    for step in found:
+        click.echo(f"  to change: {clean(step.text)}")
+    if not found:
+        click.echo("  all is as it should be")
+        return True
+    if not how.apply:
+        click.echo("  nothing was changed; --apply does it")
+        return False
+    if how.passwords is None and any(step.secret for step in found):
+        raise Failed(2, "new SIP phones get passwords: say with --passwords FILE where they go")
+    if not how.yes and not click.confirm(f"  make these changes ({len(found)})?"):
+        click.echo("  nothing was changed")
+        return False
+    for step in found:
+        await step.make(account, how.keep)
+        click.echo(f"  changed: {clean(step.about)}")
+    if any(step.secret for step in found):
+        click.echo(f"  passwords are in {how.passwords}: put them into the phones, and delete it")
+    return True

@@ -1,0 +1,1 @@
+"""The daemon's answers as tables that fit a terminal."""

@@ -1,0 +1,137 @@
+"""Displays the daemon's answers. Texts from outside never reach rich as markup."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from callrouter.cli.tables import agent_table, call_table
+from callrouter.cli.tables.cells import plain, state
+from callrouter.cli.tables.formatting import clock_time, duration, excerpt, many
+
+Json: TypeAlias = dict[str, Any]
+Shown: TypeAlias = list[RenderableType]
+
+# ---------------------------------------------------------------- status
+
+
+HELD = "none of these changes is in force; put the files right, or confirm them with `callrouter reload`"
+"""What to do about a configuration with unconfirmed losses."""
+
+
+def status(view: Json, queues: Sequence[Json] = ()) -> Shown:
+    """Show the totals, then the daemon, its PBXes and its configuration."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    if queues:
+        table.add_row("waiting", plain(call_table.floor(queues)))
+    table.add_row("calls", plain(_calls_in_words(view["calls"])))
+    table.add_row("agents", plain(_agents_in_words(view["agents"])))
+    running = duration(view["uptime_s"])
+    table.add_row(
+        "callrouter", plain(f"{view['version']}, running for {running} (pid {view['pid']})")
+    )
+    for name, pbx in sorted(view["pbx"].items()):
+        table.add_row(f"pbx {name}", state(pbx["state"], pbx["detail"]))
+    table.add_row("http", plain(view["listen"]))
+    table.add_row("config", _config(view["config"]))
+    shown: Shown = [table]
+    for title, key in (("mistakes", "problems"), ("warnings", "warnings")):
+        if view["config"][key]:
+            shown.append(Text(f"\n{title} in the configuration", style="bold"))
+            for item in view["config"][key]:
+                lines = problem(item) if key == "problems" else problem(item)[:1]
+                shown.extend(map(plain, lines))
+    if held := view["config"].get("held"):
+        shown.append(Text("\nheld back in the configuration", style="bold"))
+        shown.extend(map(plain, held))
+        shown.append(plain(HELD))
+    if view.get("store") is not None:
+        shown.extend(_store(view["store"]))
+    shown.extend(_itself(view))
+    if view.get("faults"):
+        shown.append(Text(f"\n{many(view['faults'], 'fault')} so far: see the log", style="red"))
+    return shown
+
+
+def _itself(view: Json) -> Iterator[Text]:
+    """Yield the faults that the daemon has found in itself, if any."""
+    loop, kept = view.get("loop") or {}, view.get("invariants") or {}
+    for name, pbx in sorted(view["pbx"].items()):
+        if pbx.get("drift"):
+            text = f"{many(pbx['drift'], 'difference')} from {name} that nobody had announced"
+            yield Text(f"\n{text}", style="yellow")
+        forged = pbx.get("counts", {}).get("forged events")
+        if forged:
+            text = (
+                f"{many(forged, 'event')} from {name} not as Asterisk writes them; they did nothing"
+            )
+            yield Text(f"\n{text}", style="yellow")
+    closed = (view.get("reception") or {}).get("outside_closed_s", 0)
+    if closed:
+        text = f"wrong PINs from outside: none is taken from there for {math.ceil(closed / 60)} min"
+        yield Text(f"\n{text}", style="red")
+    if loop.get("held_up"):
+        text = f"held up {many(loop['held_up'], 'time')}, {loop['longest_ms']} ms at most, by"
+        yield Text(f"\n{text}", style="yellow") + plain(f" {loop['by']}")
+    if kept.get("breaches"):
+        text = f"{many(kept['breaches'], 'time')} something did not hold that always must; mended:"
+        yield Text(f"\n{text}", style="red") + plain(f" {kept['last_breach']}")
+
+
+def _store(store: Json) -> Iterator[Text]:
+    """Yield the problems of storing agents' states and other data, if any."""
+    if store["state"] != "good":
+        yield Text(f"\nagents' states are not being saved in {store['database']}", style="red")
+        yield plain(str(store["problem"]))
+        if store["unsaved"]:
+            yield plain(f"{store['unsaved']} wait to be saved, and will be once that is possible")
+    if store["lost"]:
+        yield Text(f"{many(store['lost'], 'entry', 'entries')} of the audit are lost", style="red")
+
+
+def _config(config: Json) -> Text:
+    note = f"{config['folder']}, in force since {clock_time(config['loaded_at'])}"
+    if config.get("last_good"):
+        note += "; the last good configuration, since the start"
+    if config.get("held"):
+        note += "; the files have lost something, and none of their changes was taken up"
+    if config["problems"]:
+        note += "; the files have mistakes and were not taken up"
+    if config["needs_restart"]:
+        note += f"; after a restart: {', '.join(config['needs_restart'])}"
+    return state(config["state"], note)
+
+
+def _calls_in_words(calls: Json) -> str:
+    if not any(calls.values()):
+        return "none"
+    return ", ".join(f"{count} {word}" for word, count in calls.items() if count)
+
+
+def _agents_in_words(agents: Json) -> str:
+    if not any(agents.values()):
+        return "none configured"
+    places = {word: n for n, word in enumerate(agent_table.ORDER)}
+    words = sorted(agents, key=lambda word: places.get(word, len(places)))
+    return ", ".join(f"{agents[word]} {word}" for word in words if agents[word])
+
+
+def problem(item: Json) -> list[str]:
+    """Return a configuration mistake as `callrouter check` prints it, and the line as written."""
+    written = item.get("source_line") or ""
+    shown = f"    {excerpt(written, item['column'])}"
+    return [_located(item), *([shown] if written.strip() else [])]
+
+
+def _located(item: Json) -> str:
+    place = item["file"]
+    if item["line"]:
+        place += f":{item['line']}:{item['column']}"
+    return f"{place}: {item['text']}" + (f" ({item['hint']})" if item["hint"] else "")

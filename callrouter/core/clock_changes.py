@@ -1,0 +1,93 @@
+"""What the clock alone changes: shifts, utilisation minute by minute, and the daily totals."""
+
+from __future__ import annotations
+
+from callrouter.core import agents
+from callrouter.core.state import Agent, Floor, Queue
+from callrouter.model.hours import next_midnight
+from callrouter.model.routing_table import MemberSpec
+
+MINUTE = 60.0
+WINDOW = 3600.0
+"""Seconds over which utilisation is measured."""
+
+DRIFTING = frozenset({"average-utilization", "max-utilization"})
+"""Policies whose order changes with time alone. See `Candidate.busy_share`."""
+
+
+def members_now(floor: Floor, queue: Queue) -> list[tuple[MemberSpec, int]]:
+    """The members of a queue at this hour, each with its escalation step (0: from the start)."""
+    spec = queue.spec
+    shift = next((shift for shift in spec.shifts if shift.hours.on(floor.now)), None)
+    found: dict[str, tuple[MemberSpec, int]] = {}
+    for member in shift.members if shift is not None else spec.members:
+        found.setdefault(member.agent, (member, 0))
+    for tier, step in enumerate(spec.widen, start=1):
+        for member in step.members:
+            found.setdefault(member.agent, (member, tier))
+    return list(found.values())
+
+
+def arm_shift(floor: Floor, queue: Queue) -> None:
+    """Set the timer for the beginning or end of the next shift."""
+    changes = [
+        change
+        for shift in queue.spec.shifts
+        if (change := shift.hours.next_change(floor.now)) is not None
+    ]
+    if changes and (not queue.gone or queue.id in floor.draining):
+        floor.timers.shift.set(queue.id, min(changes))
+    else:
+        floor.timers.shift.cancel(queue.id)
+
+
+def arm_day(floor: Floor) -> None:
+    """Set the timer for the next midnight."""
+    floor.timers.day.set("", next_midnight(floor.now, floor.table.zone))
+
+
+def new_day(floor: Floor) -> None:
+    """Reset the daily totals."""
+    for agent in floor.agents.values():
+        agent.calls = 0
+        agent.talk = 0.0
+        for membership in agent.memberships.values():
+            membership.calls = 0
+            membership.talk = 0.0
+        agents.touch(floor, agent)
+    for queue in floor.queues.values():
+        queue.answered = 0
+    arm_day(floor)
+
+
+def worked(floor: Floor, agent: Agent, since: float) -> None:
+    """Record that the agent was on a call from `since` until now."""
+    if floor.drifting:
+        agent.busy.append((since, floor.now))
+        if floor.timers.minute.at("") is None:
+            arm_minute(floor)
+
+
+def arm_minute(floor: Floor) -> None:
+    """Set the timer for the next whole minute."""
+    floor.timers.minute.set("", (floor.now // MINUTE + 1) * MINUTE)
+
+
+def minute(floor: Floor) -> None:
+    """Update utilisation. Stops once no agent has worked within the last hour."""
+    left = False
+    for agent in floor.agents.values():
+        if agent.busy:
+            left = True
+            if agent.open:
+                agents.touch(floor, agent)
+    if left and floor.drifting:
+        arm_minute(floor)
+
+
+def share(floor: Floor, agent: Agent) -> float:
+    """Fraction of the last hour that the agent spent on calls. Only calls that have ended count."""
+    start = floor.now - WINDOW
+    while agent.busy and agent.busy[0][1] <= start:
+        agent.busy.popleft()
+    return sum(end - max(begin, start) for begin, end in agent.busy) / WINDOW

@@ -1,0 +1,259 @@
+"""What an agent does with a connected caller: hold, transfer, consult a colleague first.
+
+A transfer to a queue, or to a colleague in it, requeues the caller with their priority and first
+entry. The agent who gave them away is the last choice there. A consultation is an offer like any
+other, to one colleague; the call keeps it apart from offers for a waiting caller. During it the
+caller is on hold and belongs to the first agent until that agent puts them through or hangs up.
+Every agent stays busy until their own phone is on-hook.
+"""
+
+from __future__ import annotations
+
+from callrouter.core import agents, calls, requested_state, ringing
+from callrouter.core.index.lanes import LaneKey
+from callrouter.core.state import Agent, Call, CallState, Floor, Membership, Offer, OfferState
+from callrouter.model.commands import Consult, Happened, Hold, Park, PutThrough, StopReason
+from callrouter.model.events import TalkRequested, TalkWish, TransferKind
+
+_NEED_PARKING = frozenset({TalkWish.HOLD, TalkWish.UNHOLD, TalkWish.CONSULT})
+
+
+def handle(floor: Floor, event: TalkRequested) -> None:
+    """Carry out a request, or note why it is refused."""
+    wrong = refusal(floor, event)
+    if wrong:
+        floor.note(wrong)
+        return
+    call = floor.calls[event.call]
+    match event.wish:
+        case TalkWish.HOLD:
+            park(floor, call, on=True, by=event.by)
+        case TalkWish.UNHOLD:
+            park(floor, call, on=False, by=event.by)
+        case TalkWish.TRANSFER:
+            pass_on(floor, call, queue=event.queue, agent=event.agent, by=event.by)
+        case TalkWish.CONSULT:
+            member = _colleague(floor, call, event)
+            if member is not None:
+                _consult(floor, call, member)
+        case TalkWish.COMPLETE:
+            put_through(floor, call, event.by)
+        case TalkWish.CANCEL:
+            _cancel(floor, call)
+
+
+def refusal(floor: Floor, event: TalkRequested) -> str:  # noqa: C901 - a line for each wish
+    """Why a request can't be granted now; empty if it can."""
+    call = floor.calls.get(event.call)
+    if call is None:
+        return f"there is no call {event.call}"
+    if call.state is not CallState.TALKING or call.winner is None:
+        return f"call {call.id} is {call.state.value}; only a talk can be held or transferred"
+    if call.pbx not in floor.up:
+        return f"nothing can be done with call {call.id} now: {call.pbx} is not connected"
+    if event.wish in _NEED_PARKING and call.pbx not in floor.parking:
+        return f"{call.pbx} has no hold of ours: use the keys of the phone"
+    if event.wish in _NEED_PARKING and not call.parks:
+        return "this call was taken by ring_all: dial, and can only be transferred blind"
+    match event.wish:
+        case TalkWish.HOLD:
+            return f"the caller of {call.id} is on hold already" if call.held else ""
+        case TalkWish.UNHOLD if call.consult is not None:
+            return "a colleague is being asked: complete the transfer, or cancel it"
+        case TalkWish.UNHOLD:
+            # A caller on hold before a restart may still be on hold.
+            known = call.held or call.winner.adopted
+            return "" if known else f"the caller of {call.id} is not on hold"
+        case TalkWish.TRANSFER:
+            return _no_transfer(floor, call, event)
+        case TalkWish.CONSULT:
+            return _no_consultation(floor, call, event)
+        case TalkWish.COMPLETE | TalkWish.CANCEL:
+            return _no_end(call, event.wish)
+
+
+def _no_transfer(floor: Floor, call: Call, event: TalkRequested) -> str:
+    if not event.queue and not event.agent:
+        return "say where to: a queue, or an agent"
+    queue = floor.queues.get(event.queue or call.queue.id)
+    if queue is None or queue.gone:
+        return f"there is no queue '{event.queue or call.queue.id}'"
+    if not event.agent:
+        return ""
+    member = queue.members.get(event.agent)
+    if member is None:
+        return f"'{event.agent}' is not an agent of queue '{queue.id}'"
+    return _not_free(floor, call, member.agent)
+
+
+def _no_consultation(floor: Floor, call: Call, event: TalkRequested) -> str:
+    if call.consult is not None:
+        return f"{call.consult.agent.id} is being asked already"
+    if bool(event.queue) == bool(event.agent):
+        return "say whom to ask: an agent, or a queue"
+    if event.queue and event.queue not in floor.queues:
+        return f"there is no queue '{event.queue}'"
+    if event.agent and event.agent not in floor.agents:
+        return f"there is no agent '{event.agent}'"
+    if event.agent:
+        no = _not_free(floor, call, floor.agents[event.agent])
+        return no or ("" if _colleague(floor, call, event) else f"{event.agent} is in no queue")
+    return "" if _colleague(floor, call, event) else f"nobody is free in {event.queue}"
+
+
+def _not_free(floor: Floor, call: Call, agent: Agent) -> str:
+    if call.winner is not None and agent is call.winner.agent:
+        return f"{agent.id} is the one who has the call"
+    if call.pbx in agents.available_through(floor, agent):
+        return ""
+    why = agents.why_not(floor, agent) or [f"no phone on {call.pbx}"]
+    return f"{agent.id} can't be rung now: {'; '.join(why)}"
+
+
+def _no_end(call: Call, wish: TalkWish) -> str:
+    if call.consult is None:
+        return "no colleague is being asked"
+    if wish is TalkWish.COMPLETE and call.consult.state is not OfferState.TALKING:
+        return f"{call.consult.agent.id} has not answered yet"
+    return ""
+
+
+# ---------------------------------------------------------------- hold
+
+
+def park(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
+    """Put the caller on hold or take them off. `by` is who asked for it."""
+    found = call.winner is not None and call.winner.adopted
+    if call.held is not on or (found and not on):
+        call.held = on
+        floor.order(Park(pbx=call.pbx, call=call.id, on=on))
+        who = call.winner.agent.id if call.winner is not None else ""
+        floor.record(
+            Happened.HELD, call=call, agent=who, detail=("on" if on else "off", *calls.said_by(by))
+        )
+
+
+# ---------------------------------------------------------------- transfer
+
+
+def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: str = "") -> None:
+    """The agent gives the caller away: to a queue, or to a colleague in it who is rung first."""
+    offer = call.winner
+    assert offer is not None  # noqa: S101 - the call is in the TALKING state
+    target = floor.queues[queue] if queue else call.queue
+    if target.gone:
+        calls.back_in_line(floor, call, "passed on")
+        return
+    ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
+    calls.record_transfer(floor, call, TransferKind.BLIND, agent or target.id, by)
+    call.winner, call.connected_at, call.held = None, None, False
+    floor.order(Hold(pbx=call.pbx, call=call.id, queued_at=floor.now))
+    ringing.release(floor, offer)
+    calls.join(floor, call, target)
+    call.tried[offer.agent.id] = None
+    call.failed_at = floor.now
+    call.first_agent = agent
+    call.told_at = None
+    calls.in_line(floor, call)
+    call.origin_position = calls.position(call)
+    floor.record(
+        Happened.ENTERED,
+        call=call,
+        detail=(call.origin_position, call.caller_number, call.caller_name),
+    )
+
+
+# ---------------------------------------------------------------- a colleague is asked first
+
+
+def _colleague(floor: Floor, call: Call, event: TalkRequested) -> Membership | None:
+    """The member to ring: the agent named, or the first one available in a queue."""
+    if event.agent:
+        agent = floor.agents[event.agent]
+        own = call.queue.members.get(event.agent)
+        return own or next(iter(agent.memberships.values()), None)
+    lane = floor.lane(floor.queues[event.queue], LaneKey(call.pbx, 0))
+    return lane.idle.first({call.winner.agent.id} if call.winner is not None else ())
+
+
+def _consult(floor: Floor, call: Call, member: Membership) -> None:
+    park(floor, call, on=True)
+    offer = ringing.place(floor, call, member, consult=True)
+    ringing.tell_consultation(floor, call, member.agent.id, "asked" if offer else "no phone rings")
+
+
+def accepted(floor: Floor, offer: Offer) -> None:
+    """The colleague picked up: connect them to the agent who asks."""
+    leg = offer.winner
+    assert leg is not None  # noqa: S101 - just set by the calling function
+    call = offer.call
+    for other in offer.legs.values():
+        if other is not leg:
+            ringing.stop(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
+    floor.timers.accept.set(offer.id, floor.present + calls.CONNECT_WITHIN)
+    floor.order(Consult(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
+
+
+def connected(floor: Floor, offer: Offer) -> None:
+    """The two agents are connected."""
+    floor.timers.accept.cancel(offer.id)
+    offer.state = OfferState.TALKING
+    offer.talked_since = floor.now
+    agents.touch(floor, offer.agent)
+    ringing.tell_consultation(floor, offer.call, offer.agent.id, "talks")
+
+
+def failed(floor: Floor, offer: Offer, why: str) -> None:
+    """The colleague can't be reached. The caller stays on hold with the agent who asks."""
+    ringing.close(floor, offer, StopReason.TIME_UP, why)
+
+
+def left(floor: Floor, offer: Offer) -> None:
+    """The colleague has hung up without taking the caller."""
+    call = offer.call
+    if call.consult is offer:
+        call.consult = None
+        ringing.tell_consultation(floor, call, offer.agent.id, "hung up")
+        if call.winner is not None:
+            requested_state.tell(floor, call.winner.agent, f"{offer.agent.id} has hung up")
+
+
+def put_through(floor: Floor, call: Call, by: str = "") -> None:
+    """Give the caller to the colleague, and release the agent who asked."""
+    giver, taker = call.winner, call.consult
+    assert giver is not None  # noqa: S101 - the call is in the TALKING state
+    assert taker is not None  # noqa: S101 - checked by `refusal` and by every caller
+    taker.consult, call.consult, call.winner = False, None, taker
+    call.held = False
+    taker.agent.calls += 1
+    taker.member.calls += 1
+    floor.order(PutThrough(pbx=call.pbx, call=call.id, offer=taker.id))
+    floor.record(
+        Happened.PASSED,
+        call=call,
+        agent=giver.agent.id,
+        offer=giver.id,
+        detail=(taker.agent.id, *calls.said_by(by)),
+    )
+    ringing.release(floor, giver)
+
+
+def giver_left(floor: Floor, call: Call) -> bool:
+    """The agent who asks hangs up, which puts the caller through if the colleague is there.
+
+    Otherwise the caller is requeued, for the colleague first if free. Returns False if no colleague
+    was being asked.
+    """
+    consult = call.consult
+    if consult is None:
+        return False
+    if consult.state is OfferState.TALKING:
+        put_through(floor, call)
+    else:
+        pass_on(floor, call)
+    return True
+
+
+def _cancel(floor: Floor, call: Call) -> None:
+    ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
+    park(floor, call, on=False)

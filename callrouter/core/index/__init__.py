@@ -1,0 +1,1 @@
+"""Indexes below the state: available agents and waiting calls, in order."""

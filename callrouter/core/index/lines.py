@@ -1,0 +1,138 @@
+"""Lines of waiting calls: one per queue, for positions, and one per lane, for matching."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from callrouter.core.index.exclusions import Entry, Passed, Refused
+
+if TYPE_CHECKING:
+    from callrouter.core.index.pools import Pool
+    from callrouter.core.state import Call
+
+NOBODY: Passed = frozenset()
+
+
+class QueueLine:
+    """Every call waiting in a queue, by priority, then first entry, then `Call.seq`.
+
+    A plain sorted list. Even in a line of thousands, an insertion moves only a few kilobytes.
+    """
+
+    __slots__ = ("_calls",)
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[float, float, int, Call]] = []
+
+    def add(self, call: Call) -> None:
+        """Insert the call at the position that `Call.key` gives it."""
+        insort(self._calls, (*call.key, call))
+
+    def discard(self, call: Call) -> None:
+        """Remove the call. Does nothing if it does not wait here."""
+        place = self.position(call)
+        if place:
+            del self._calls[place - 1]
+
+    def position(self, call: Call) -> int:
+        """The position of a call, from 1; 0 if it does not wait here."""
+        calls = self._calls
+        place = bisect_left(calls, call.key)
+        return place + 1 if place < len(calls) and calls[place][3] is call else 0
+
+    def values(self) -> list[Call]:
+        """All calls, in order."""
+        return [entry[3] for entry in self._calls]
+
+    def first(self) -> Call | None:
+        """The first call, or None."""
+        return self._calls[0][3] if self._calls else None
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+
+class LaneLine:
+    """The calls of a lane that want agents, in the order in which they are taken.
+
+    Most calls have tried no agent yet. Those are in a heap, and removal is lazy: the entry of a
+    call that has left stays until it reaches the top, or until such entries outnumber the others
+    and a sweep rebuilds the heap. `_standing` is the truth, so a stale entry is recognised by
+    identity. Calls that have tried agents are kept in `Refused`.
+    """
+
+    __slots__ = ("_heap", "_passed", "_refused", "_standing", "_sweep_at")
+
+    def __init__(self) -> None:
+        self._heap: list[Entry] = []
+        self._refused = Refused()
+        self._standing: dict[str, Entry] = {}
+        self._passed: dict[str, Passed] = {}
+        self._sweep_at = 64
+
+    def add(self, call: Call) -> None:
+        """Insert a call that wants an agent. It must not be in this line."""
+        entry = self._standing[call.id] = (*call.rank, call)
+        if call.tried or call.offers:
+            passed = self._passed[call.id] = call.passed()
+            self._refused.add(entry, passed)
+            return
+        heappush(self._heap, entry)
+        if len(self._heap) > self._sweep_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        kept = [entry for call, entry in self._standing.items() if call not in self._passed]
+        heapify(kept)
+        self._heap = kept
+        self._sweep_at = 2 * len(kept) + 64
+
+    def remove(self, call: Call) -> None:
+        """Remove a call that wants no more agents for now."""
+        entry = self._standing.pop(call.id)
+        if self._passed and self._passed.pop(call.id, None) is not None:
+            self._refused.discard(entry)
+
+    def passed(self, call: Call) -> Passed:
+        """The agents that were excluded for a call when it was inserted."""
+        return self._passed.get(call.id, NOBODY)
+
+    def first_for(self, agent: str) -> Entry | None:
+        """The first call for which this agent may be rung."""
+        first = self._first()
+        if not self._refused:
+            return first
+        # Monotonic, as `Skips` requires: a larger set still contains the agent.
+        other = self._refused.first(lambda passed: agent in passed)
+        return other if first is None or (other is not None and other < first) else first
+
+    def first_of(self, idle: Pool) -> Entry | None:
+        """The first call for which any of these agents may be rung. `idle` must not be empty."""
+        first = self._first()
+        if not self._refused:
+            return first
+        # Monotonic, as `Skips` requires: a larger set leaves no more agents than a smaller one.
+        other = self._refused.first(lambda passed: not idle.has(passed))
+        return other if first is None or (other is not None and other < first) else first
+
+    def _first(self) -> Entry | None:
+        """The first call with no excluded agents. Stale entries above it are dropped."""
+        heap, standing = self._heap, self._standing
+        while heap:
+            entry = heap[0]
+            if standing.get(entry[4].id) is entry:
+                return entry
+            heappop(heap)
+        return None
+
+    def __contains__(self, call: Call) -> bool:
+        return call.id in self._standing
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(sorted(self._standing.values()))
+
+    def __len__(self) -> int:
+        return len(self._standing)

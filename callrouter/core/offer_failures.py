@@ -1,0 +1,226 @@
+"""How an offer fails (missed, refused, unreachable, withdrawn), and what that costs the agent."""
+
+from __future__ import annotations
+
+from callrouter.core import agents, devices, requested_state, ringing
+from callrouter.core.state import Agent, CallState, Floor, Leg, LegState, Offer, OfferState
+from callrouter.model.commands import Happened, StopReason
+from callrouter.model.events import LegEnd
+
+WORST_LAST = (
+    LegEnd.UNREACHABLE,
+    LegEnd.FAILED,
+    LegEnd.NUMBER_REFUSED,
+    LegEnd.SILENT,
+    LegEnd.UNAVAILABLE,
+    LegEnd.BUSY,
+    LegEnd.HUNG_UP,
+    LegEnd.WRONG_KEY,
+    LegEnd.DECLINED,
+    LegEnd.NOT_ACCEPTED,
+    LegEnd.NO_ANSWER,
+)
+"""When several legs ended, the one that comes last in this list gives the offer's outcome."""
+
+
+def outcome(offer: Offer) -> LegEnd:
+    """The outcome of an offer whose legs have all ended."""
+    ends = [leg.end for leg in offer.legs.values() if leg.end is not None]
+    return max(ends, key=WORST_LAST.index, default=LegEnd.FAILED)
+
+
+def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
+    """The agent did not take the call, which counts as their turn: offer it to the next agent."""
+    call, agent = offer.call, offer.agent
+    if not offer.consult:
+        offer.member.turn = offer.turn
+        call.tried[agent.id] = None
+        call.failed_at = floor.now
+    if why is LegEnd.NO_ANSWER:
+        _missed(floor, offer)
+    agents.touch(floor, agent)
+    ringing.close(floor, offer, StopReason.TIME_UP, why.value)
+    if call.state is CallState.WAITING:
+        floor.hungry[call.id] = call
+
+
+def withdraw(floor: Floor, offer: Offer, why: StopReason) -> None:
+    """Withdraw an offer without counting a miss or a turn. Others are offered the call at once."""
+    ringing.close(floor, offer, why, "withdrawn")
+    if offer.call.state is CallState.WAITING:
+        floor.hungry[offer.call.id] = offer.call
+
+
+def withdraw_all(floor: Floor, agent: Agent, but: Offer | None = None) -> None:
+    """Stop every phone that rings for an agent, except `but`. An accepted call goes on."""
+    for offer in list(agent.offers.values()):
+        if offer.state is OfferState.RINGING and offer is not but:
+            withdraw(floor, offer, StopReason.WITHDRAWN)
+
+
+def _missed(floor: Floor, offer: Offer) -> None:
+    """The agent let a call ring out. After too many in a row they are paused automatically."""
+    agent, limit = offer.agent, offer.call.queue.spec.auto_pause
+    agent.misses += 1
+    if not limit or agent.misses < limit or agent.pause is not None:
+        return
+    agent.misses = 0
+    withdraw_all(floor, agent, but=offer)
+    if any(other.state in agents.OFF_HOOK for other in agent.offers.values()):
+        agent.pending_pause = requested_state.MISSED
+        agent.pending_by = requested_state.ROUTER
+    else:
+        requested_state.set_pause(floor, agent, requested_state.MISSED, requested_state.ROUTER)
+    often = "a call was missed" if limit == 1 else f"{limit} calls in a row were missed"
+    later = " after this call" if agent.pending_pause is not None else ""
+    requested_state.tell(floor, agent, f"{often}: you are paused{later}; resume when you are back")
+
+
+# ---------------------------------------------------------------- what a phone's answer means
+
+LONG_RING = 10.0
+"""After this many seconds of ringing, "not available" or "not found" means the network gave up."""
+
+
+def meaning(floor: Floor, offer: Offer, leg: Leg, why: LegEnd) -> LegEnd:
+    """What a leg's end really means, judged by how long the phone rang as well as by the cause.
+
+    A phone or network that ends the ringing itself, after most of the ring time, was not picked up.
+    That is a miss whatever the SIP code (486, 603 and 480 are all in use for it). No person sends
+    "not found" or "not available", so those count as a miss after a shorter ring as well. And a
+    phone that rang was reachable, whatever the code says.
+    """
+    if why not in _GIVES_UP or leg.rang_at is None:
+        return why
+    rang = floor.now - leg.rang_at
+    until = floor.timers.ring.at(offer.id)
+    left = max(0.0, until - floor.now) if until is not None else 0.0
+    by_person = why in {LegEnd.BUSY, LegEnd.DECLINED}
+    if rang >= (2 * left if by_person else min(2 * left, LONG_RING)):
+        return LegEnd.NO_ANSWER
+    return why if by_person else LegEnd.UNAVAILABLE
+
+
+_GIVES_UP = frozenset(
+    {LegEnd.BUSY, LegEnd.DECLINED, LegEnd.UNAVAILABLE, LegEnd.UNREACHABLE, LegEnd.HUNG_UP}
+)
+
+
+# ---------------------------------------------------------------- others are offered the call as well
+
+
+def stand_aside(floor: Floor, offer: Offer) -> None:
+    """The offer has kept its caller from other agents for long enough: ring others alongside it."""
+    if offer.state is not OfferState.RINGING or offer.consult or offer.aside:
+        return
+    call = offer.call
+    asked = next((leg for leg in offer.legs.values() if _asked(leg)), None)
+    if asked is None and offer.rang:
+        return  # the answered leg has ended, and another phone of the agent rings
+    offer.aside = call.asides = True
+    leg = asked or next(iter(offer.legs.values()))
+    why = "picked up, key 1 not pressed yet" if asked is not None else "no reply yet"
+    floor.record(
+        Happened.SHARED,
+        call=call,
+        agent=offer.agent.id,
+        offer=offer.id,
+        detail=(leg.device.id, why),
+    )
+    if call.state is CallState.WAITING:
+        floor.hungry[call.id] = call
+
+
+# ---------------------------------------------------------------- one leg of several
+
+
+def leg_over(floor: Floor, offer: Offer) -> None:
+    """A leg ended: ring the devices planned for later, or fail the offer if there are none.
+
+    They ring at once, because a silence between two phones of the same person helps neither side.
+    """
+    if ringing.live(offer):
+        return
+    planned = [leg for leg in offer.legs.values() if leg.state is LegState.PLANNED]
+    for leg in sorted(planned, key=lambda leg: leg.device.ring_after):
+        floor.timers.leg.cancel((offer.id, leg.device.id))
+        if try_ring(floor, offer, leg):
+            return
+    fail(floor, offer, outcome(offer))
+
+
+def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
+    """Ring a planned device if it still can ring. Returns True if it rings."""
+    device = agents.device(offer.agent, leg.device.id)  # a reload may have changed or removed it
+    if (
+        device is None
+        or leg.pbx not in device.pbxes
+        or agents.device_trouble(floor, device, leg.pbx)
+    ):
+        leg.state, leg.end = LegState.ENDED, LegEnd.UNREACHABLE
+        return False
+    leg.device = device
+    ringing.ring(floor, offer, leg)
+    return True
+
+
+# ---------------------------------------------------------------- deadlines
+
+
+def ring_time_up(floor: Floor, offer: Offer) -> None:
+    """`ring_for` is over: stop the phones that ring.
+
+    A leg that was picked up goes on, because key 1 may still be pressed.
+    """
+    if offer.state is not OfferState.RINGING:
+        return
+    if offer.call.pbx not in floor.up:  # answered or not: there is no way to know
+        withdraw(floor, offer, StopReason.TIME_UP)
+    elif any(_asked(leg) for leg in offer.legs.values()):
+        for leg in offer.legs.values():
+            if leg.state is not LegState.ANSWERED:
+                ringing.stop(floor, offer, leg, StopReason.TIME_UP)
+    elif offer.call.pbx in floor.paces:  # a leg that was still queued did nothing wrong
+        fail(floor, offer, LegEnd.NO_ANSWER if offer.rang else LegEnd.FAILED)
+    else:
+        for leg in offer.legs.values():
+            if leg.state is LegState.PLACED and not leg.stopping:
+                devices.struck(floor, offer, leg, LegEnd.SILENT, was_up=False)
+        fail(floor, offer, LegEnd.NO_ANSWER if offer.rang else LegEnd.SILENT)
+
+
+def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
+    """Key 1 was not pressed in time on a device. Other devices of the agent may still ring."""
+    if offer.consult and offer.state is OfferState.ACCEPTED:
+        ringing.close(floor, offer, StopReason.TIME_UP, "could not be brought in")
+    leg = offer.legs.get(device)
+    if offer.state is not OfferState.RINGING or leg is None or not _asked(leg):
+        return
+    if offer.call.pbx not in floor.up:
+        withdraw(floor, offer, StopReason.TIME_UP)
+        return
+    devices.struck(floor, offer, leg, LegEnd.NOT_ACCEPTED, was_up=True)
+    # We hang up this leg, so the PBX will report no cause of its own.
+    leg.end = LegEnd.NOT_ACCEPTED
+    ringing.stop(floor, offer, leg, StopReason.TIME_UP)
+    if not any(_may_take(other) for other in offer.legs.values()):
+        fail(floor, offer, LegEnd.NOT_ACCEPTED)
+
+
+def _may_take(leg: Leg) -> bool:
+    """Whether the call may still be accepted on a leg."""
+    return leg.state is LegState.PLANNED or (leg.state in ringing.LIVE and not leg.stopping)
+
+
+def leg_due(floor: Floor, offer: Offer, device: str) -> None:
+    """The `ring_after` delay of a device has passed."""
+    leg = offer.legs.get(device)
+    if offer.call.pbx in floor.paces and not offer.rang and ringing.live(offer):
+        return  # `begins_to_ring` sets the timer again when the first leg rings
+    if offer.state is OfferState.RINGING and leg is not None and leg.state is LegState.PLANNED:
+        try_ring(floor, offer, leg)
+        leg_over(floor, offer)
+
+
+def _asked(leg: Leg) -> bool:
+    return leg.state is LegState.ANSWERED and not leg.stopping

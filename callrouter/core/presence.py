@@ -1,0 +1,121 @@
+"""Which agents count as present for the calls of a PBX, so that waiting makes sense.
+
+An agent counts as present when they are signed in, not paused, and have a device that could ring
+through that PBX. They may be busy or ringing for another call. A device that is unregistered,
+outside its hours, switched off or unreachable for now does not count.
+
+A queue keeps the number of present agents for each PBX. Whatever may change it marks the agent in
+`Floor.staffing`; `settle` recounts at the end of the event.
+"""
+
+from __future__ import annotations
+
+from callrouter.core import agents
+from callrouter.core.state import Agent, Call, Floor, Queue, Strike
+from callrouter.model.events import Reached
+from callrouter.model.routing_table import DeviceSpec, KeepWaiting
+
+
+def present_on(floor: Floor, agent: Agent) -> tuple[str, ...]:
+    """The PBXes for whose calls an agent counts as present."""
+    if not agents.present(agent):
+        return ()
+    devices = agent.spec.devices
+    if len(devices) == 1 and len(devices[0].pbxes) == 1:  # the usual case
+        pbx = devices[0].pbxes[0]
+        return (pbx,) if could_ring(floor, agent, devices[0], pbx) else ()
+    found = {
+        pbx: None
+        for device in devices
+        for pbx in device.pbxes
+        if could_ring(floor, agent, device, pbx)
+    }
+    return tuple(found)
+
+
+def could_ring(floor: Floor, agent: Agent, device: DeviceSpec, pbx: str) -> bool:
+    """Whether a device could ring through `pbx` if it were free.
+
+    A lost link to the PBX does not count against the device.
+    """
+    own = (agent.id, device.id)
+    if not device.enabled or device.id in agent.devices_off or own in floor.outside_hours:
+        return False
+    if agents.reached(floor, device, pbx) is Reached.UNREACHABLE:
+        return False
+    strikes = agent.strikes.get(device.id) if own in floor.resting else None
+    return strikes is None or strikes.kind is Strike.REFUSED
+
+
+def recount(floor: Floor) -> None:
+    """Update the queues' counts from the agents that were marked during this event."""
+    marked, floor.staffing = floor.staffing, {}
+    for agent in marked.values():
+        before, now = agent.present_on, present_on(floor, agent)
+        if before == now:
+            continue
+        agent.present_on = now
+        for membership in agent.memberships.values():
+            for pbx in before:
+                if pbx not in now:
+                    _one_less(floor, membership.queue, pbx)
+            for pbx in now:
+                if pbx not in before:
+                    _one_more(floor, membership.queue, pbx)
+
+
+def _one_less(floor: Floor, queue: Queue, pbx: str) -> None:
+    queue.there[pbx] -= 1
+    if not queue.there[pbx]:
+        queue.absent[pbx] = floor.now
+        floor.emptied[queue.id] = queue
+
+
+def _one_more(floor: Floor, queue: Queue, pbx: str) -> None:
+    queue.there[pbx] = queue.there.get(pbx, 0) + 1
+    queue.absent.pop(pbx, None)
+    floor.timers.nobody.cancel((queue.id, pbx))
+
+
+def count_members(floor: Floor, queue: Queue) -> None:
+    """Count all members of a queue again, after its members have changed."""
+    queue.present = sum(agents.present(member.agent) for member in queue.members.values())
+    there: dict[str, int] = {}
+    for member in queue.members.values():
+        for pbx in member.agent.present_on:
+            there[pbx] = there.get(pbx, 0) + 1
+    for pbx, count in queue.there.items():
+        if count and pbx not in there:
+            queue.absent[pbx] = floor.now
+    for pbx in there:
+        queue.absent.pop(pbx, None)
+        floor.timers.nobody.cancel((queue.id, pbx))
+    queue.there = there
+
+
+def unstaffed_at(queue: Queue, pbx: str) -> float | None:
+    """When a queue's calls on a PBX leave for want of agents; None if they do not.
+
+    That is at once (0.0) if no member is signed in and unpaused. Otherwise it is after
+    `nobody_after` seconds, to allow for a phone that restarts or a network that comes back.
+    """
+    if queue.there.get(pbx) or isinstance(queue.spec.on_nobody, KeepWaiting):
+        return None
+    if queue.present == 0:
+        return 0.0
+    return queue.absent.get(pbx, queue.made_at) + queue.spec.nobody_after
+
+
+def unstaffed(floor: Floor, call: Call) -> bool:
+    """Whether a call leaves now because no agent is present. Otherwise arms the timer for it."""
+    queue = call.queue
+    if queue.there.get(call.pbx):
+        return False
+    at = unstaffed_at(queue, call.pbx)
+    if at is None:
+        return False
+    if floor.now >= at:
+        return True
+    queue.absent.setdefault(call.pbx, queue.made_at)
+    floor.timers.nobody.set((queue.id, call.pbx), at)
+    return False

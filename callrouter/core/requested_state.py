@@ -1,0 +1,269 @@
+"""Carries out what agents asked for: pauses and their limits, sign-out, wrap-up, and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from callrouter.core.agents import OFF_HOOK, count_present, leave_lanes, present, touch
+from callrouter.core.devices import disown, forget_devices, forget_refusals
+from callrouter.core.state import Agent, Floor
+from callrouter.model.commands import Happened
+from callrouter.model.routing_table import PauseEnd, PauseSpec, SignIn
+
+if TYPE_CHECKING:
+    from callrouter.core.state import Call, Queue
+
+# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
+_WRAP_UP_ENDED: Final = Happened.WRAP_UP_ENDED
+_WRAP_UP: Final = Happened.WRAP_UP
+
+MISSED = "missed calls"
+"""The reason of a pause that the router imposed."""
+
+ROUTER = "callrouter"
+"""The name under which the router's own actions are reported."""
+
+
+# ---------------------------------------------------------------- who, and telling
+
+
+def changed_by(floor: Floor, agent: Agent, by: str) -> None:
+    """Record who changed the agent's requested state, and when."""
+    agent.changed_by, agent.changed_at = by, floor.now
+    agent.promised = ""
+    agent.before = None
+
+
+def by_another(agent: Agent, by: str) -> bool:
+    """Whether another person did it, or an unknown phone, so that the agent must be told."""
+    own = {f"phone {device.endpoint}" for device in agent.spec.devices if device.endpoint}
+    return by not in {"", agent.id, ROUTER} | own
+
+
+def tell(floor: Floor, agent: Agent, text: str) -> None:
+    """Send the agent a message. It is kept with them for display, and reported."""
+    agent.messages.append((floor.now, text))
+    floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
+
+
+def lasting(seconds: float) -> str:
+    """A duration in words: ``45 min``, ``1 h 30 min``, ``20 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
+# ---------------------------------------------------------------- pauses
+
+
+def reason_of(pauses: Mapping[str, PauseSpec], asked: str) -> str | None:
+    """The pause reason that a request means; None if there is no such reason.
+
+    If reasons are defined, an empty request means the default one, or no reason if there is no
+    default.
+    """
+    if not pauses:
+        return asked
+    if not asked:
+        return next((spec.reason for spec in pauses.values() if spec.default), "")
+    return asked if asked in pauses else next((r for r in pauses if r == asked.lower()), None)
+
+
+def unknown_reason(pauses: Mapping[str, PauseSpec], asked: str) -> str:
+    """Why a pause reason is not valid, with a suggestion; empty if it is valid."""
+    if reason_of(pauses, asked) is not None:
+        return ""
+    close = get_close_matches(asked.lower()[:100], pauses, n=1, cutoff=0.6)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"there is no pause reason '{asked[:80]}'; {hint}the reasons are: {', '.join(pauses)}"
+
+
+def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
+    """The pause begins now."""
+    was = present(agent)
+    agent.pause = reason
+    agent.paused_at = floor.now
+    agent.pending_pause = None
+    agent.overstayed = False
+    changed_by(floor, agent, by)
+    limit_pause(floor, agent)
+    count_present(floor, agent, was)
+    touch(floor, agent)
+    floor.record(Happened.PAUSED, agent=agent.id, detail=(reason, by))
+    if by_another(agent, by):
+        tell(floor, agent, f"paused by {by}" + (f": {reason}" if reason else ""))
+
+
+def end_pause(floor: Floor, agent: Agent, by: str) -> None:
+    """The pause ends. The agent's idle time starts over."""
+    was = present(agent)
+    reason, agent.pause = agent.pause or "", None
+    agent.paused_at = None
+    agent.misses = 0
+    agent.idle_since = floor.now
+    changed_by(floor, agent, by)
+    limit_pause(floor, agent)
+    count_present(floor, agent, was)
+    touch(floor, agent)
+    floor.record(Happened.RESUMED, agent=agent.id, detail=(reason, by))
+    if by_another(agent, by):
+        tell(floor, agent, f"brought back from the pause by {by}")
+
+
+def pause_ends(floor: Floor, agent: Agent) -> float | None:
+    """When the pause reaches the limit for its reason; None if it has no limit."""
+    spec = floor.table.pauses.get(agent.pause) if agent.pause is not None else None
+    if spec is None or spec.longest is None or agent.paused_at is None:
+        return None
+    return agent.paused_at + spec.longest
+
+
+def limit_pause(floor: Floor, agent: Agent) -> None:
+    """Arm the limit of the pause under the current settings, measured from its beginning."""
+    ends = pause_ends(floor, agent)
+    if ends is not None and ends > floor.now:
+        agent.overstayed = False
+    if ends is None or agent.overstayed:
+        floor.timers.pause.cancel(agent.id)
+    else:
+        floor.timers.pause.set(agent.id, ends)
+
+
+def paused_enough(floor: Floor, agent: Agent) -> None:
+    """The pause has reached the limit for its reason."""
+    spec = floor.table.pauses.get(agent.pause or "")
+    if agent.pause is None or spec is None or spec.longest is None:
+        return
+    lasted = f"the pause '{spec.reason}' has lasted {lasting(spec.longest)}"
+    if spec.then is PauseEnd.RESUME:
+        end_pause(floor, agent, ROUTER)
+        tell(floor, agent, f"{lasted}: you are back, and calls ring again")
+    elif spec.then is PauseEnd.SIGN_OUT and agent.spec.sign_in is not SignIn.ALWAYS:
+        tell(floor, agent, f"{lasted}: you were signed out")
+        if any(offer.state in OFF_HOOK for offer in agent.offers.values()):
+            agent.overstayed = agent.pending_sign_out = True
+            agent.pending_by = ROUTER
+        else:
+            set_signed_out(floor, agent, ROUTER)
+    else:
+        agent.overstayed = True
+        tell(floor, agent, f"{lasted}, the longest it may; resume when you are back")
+        touch(floor, agent)
+
+
+# ---------------------------------------------------------------- leaving
+
+
+def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
+    """The agent signs out now. A pause or wrap-up ends with it."""
+    was = present(agent)
+    end_wrap_up(floor, agent)
+    since = agent.signed_in_at if agent.signed_in_at is not None else floor.now
+    agent.signed_in = False
+    agent.signed_in_at = None
+    agent.pause = agent.pending_pause = agent.paused_at = None
+    agent.pending_sign_out = False
+    agent.misses = 0
+    forget_refusals(floor, agent)
+    changed_by(floor, agent, by)
+    limit_pause(floor, agent)
+    count_present(floor, agent, was)
+    touch(floor, agent)
+    floor.record(Happened.SIGNED_OUT, agent=agent.id, detail=(floor.now - since, by))
+    if by_another(agent, by) and not agent.gone:
+        tell(floor, agent, f"signed out by {by}")
+
+
+def keep_promise(floor: Floor, agent: Agent) -> None:
+    """The agent was found in the call during which they asked for a pause or sign-out.
+
+    The request, which was carried out at the restart, is pending again.
+    """
+    promised, agent.promised = agent.promised, ""
+    was = present(agent)
+    if promised == "pause" and agent.pause is not None:
+        agent.pending_pause, agent.pause = agent.pause, None
+        agent.paused_at = None
+        limit_pause(floor, agent)
+    elif promised == "sign-out" and not agent.signed_in:
+        agent.pending_sign_out = agent.signed_in = True
+    else:
+        return
+    agent.pending_by = agent.changed_by
+    count_present(floor, agent, was)
+    touch(floor, agent)
+
+
+def settle_pending(floor: Floor, agent: Agent) -> None:
+    """Carry out pending requests, now that the agent has no call."""
+    if agent.offers:
+        return
+    if agent.pending_sign_out or agent.gone:
+        agent.pending_sign_out = False
+        agent.pending_pause = None
+        if agent.signed_in:
+            by = "taken out of the table" if agent.gone else agent.pending_by
+            set_signed_out(floor, agent, by)
+    elif agent.pending_pause is not None:
+        reason, agent.pending_pause = agent.pending_pause, None
+        if agent.signed_in:
+            set_pause(floor, agent, reason, agent.pending_by)
+    if agent.gone:
+        retire(floor, agent)
+
+
+def retire(floor: Floor, agent: Agent) -> None:
+    """An agent who was removed from the table has finished: forget them."""
+    leave_lanes(agent)
+    floor.agents.pop(agent.id, None)
+    floor.freed.pop(agent.id, None)
+    floor.timers.wrap_up.cancel(agent.id)
+    floor.timers.pause.cancel(agent.id)
+    forget_devices(floor, agent)
+    disown(floor, agent)
+
+
+# ---------------------------------------------------------------- after-call work
+
+
+def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at: float) -> None:
+    """Begin after-call work for `queue`, or the idle time if there is none."""
+    own = agent.spec.wrap_up
+    seconds = queue.spec.wrap_up if own is None else own
+    agent.idle_since = ended_at
+    if seconds <= 0 or not agent.signed_in:
+        return
+    until = ended_at + seconds
+    if agent.wrap_until is not None and agent.wrap_until >= until:
+        return  # the wrap-up of another call lasts longer
+    agent.wrap_until = until
+    agent.wrap_queue = queue.id
+    floor.timers.wrap_up.set(agent.id, agent.wrap_until)
+    floor.record(_WRAP_UP, call=call, queue=queue.id, agent=agent.id, detail=(seconds,))
+
+
+def longest_wrap_up(floor: Floor, agent: Agent, queue: str) -> float:
+    """Seconds of after-call work configured for an agent after a call of `queue`.
+
+    If the queue is no longer known, this is the longest of any queue.
+    """
+    if agent.spec.wrap_up is not None:
+        return agent.spec.wrap_up
+    known = floor.queues.get(queue)
+    if known is not None:
+        return known.spec.wrap_up
+    return max((queue.spec.wrap_up for queue in floor.queues.values()), default=0.0)
+
+
+def end_wrap_up(floor: Floor, agent: Agent) -> None:
+    """End after-call work. The idle time starts."""
+    if agent.wrap_until is None:
+        return
+    agent.idle_since = min(floor.now, agent.wrap_until)
+    agent.wrap_until = None
+    floor.timers.wrap_up.cancel(agent.id)
+    floor.record(_WRAP_UP_ENDED, agent=agent.id, queue=agent.wrap_queue)
+    touch(floor, agent)

@@ -1,0 +1,259 @@
+"""Requests by agents, or by supervisors for them: sign in and out, pause, resume, ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from callrouter.core import agents
+from callrouter.core.agents import OFF_HOOK, count_present, present, touch
+from callrouter.core.offer_failures import withdraw_all
+from callrouter.core.requested_state import (
+    by_another,
+    changed_by,
+    end_pause,
+    end_wrap_up,
+    reason_of,
+    set_pause,
+    set_signed_out,
+    tell,
+    unknown_reason,
+)
+from callrouter.core.state import Agent, AgentState, Floor, OfferState
+from callrouter.model.commands import Disregard, Happened
+from callrouter.model.events import (
+    DeviceSwitched,
+    PauseRequested,
+    PersonEvent,
+    PhoneFreed,
+    Reached,
+    ReadyPressed,
+    Resumed,
+    SignedIn,
+    SignedOut,
+)
+from callrouter.model.routing_table import SignIn
+
+
+def refusal(floor: Floor, event: PersonEvent) -> str:
+    """Why a request can't be granted, in words for the person who asked; empty if it can."""
+    agent = floor.agents.get(event.agent)
+    if agent is None or agent.gone:
+        return f"there is no agent '{event.agent}'"
+    match event:
+        case SignedOut() if agent.spec.sign_in is SignIn.ALWAYS:
+            return f"{agent.id} is always signed in (sign_in: always); pause instead"
+        case PauseRequested() | Resumed() | ReadyPressed() if not agent.signed_in:
+            return f"{agent.id} is not signed in"
+        case PauseRequested():
+            return unknown_reason(floor.table.pauses, event.reason)
+        case DeviceSwitched():
+            return _no_switch(agent, event)
+        case PhoneFreed() if agents.private_call(floor, agent) is None:
+            return f"no phone of {agent.id} is in a call that is not callrouter's"
+        case _:
+            return ""
+
+
+def _no_switch(agent: Agent, event: DeviceSwitched) -> str:
+    device = agents.device(agent, event.device)
+    if device is None:
+        known = ", ".join(spec.id for spec in agent.spec.devices) or "none"
+        return f"{agent.id} has no device '{event.device}'; there are: {known}"
+    if event.on and not device.enabled:
+        return f"{event.device} of {agent.id} is switched off in the configuration (enabled: false)"
+    return ""
+
+
+def handle_person(floor: Floor, event: PersonEvent) -> None:
+    """Handle a request by an agent, or by a supervisor for them."""
+    reason = refusal(floor, event)
+    if reason:
+        floor.note(f"{type(event).__name__} refused: {reason}")
+        return
+    agent = floor.agents[event.agent]
+    PERSON[type(event)][activity(agent)](floor, agent, event)
+
+
+def activity(agent: Agent) -> AgentState:
+    """What the agent is doing, as far as their own requests are concerned.
+
+    Unlike `agents.state` this ignores devices: an agent with an unplugged phone can sign in and
+    out. An offer that is being cancelled counts as nothing.
+    """
+    states = {offer.state for offer in agent.offers.values()}
+    if states & OFF_HOOK:
+        return AgentState.ON_CALL
+    if OfferState.RINGING in states:
+        return AgentState.RINGING
+    if not agent.signed_in:
+        return AgentState.OFFLINE
+    if agent.pause is not None:
+        return AgentState.PAUSED
+    if agent.wrap_until is not None:
+        return AgentState.WRAP_UP
+    return AgentState.AVAILABLE
+
+
+Action = Callable[[Floor, Agent, PersonEvent], None]
+
+
+def _sign_in(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    was = present(agent)
+    agent.signed_in = True
+    agent.signed_in_at = agent.idle_since = floor.now
+    changed_by(floor, agent, event.by)
+    count_present(floor, agent, was)
+    touch(floor, agent)
+    floor.record(Happened.SIGNED_IN, agent=agent.id, detail=(event.by,))
+    if by_another(agent, event.by):
+        tell(floor, agent, f"signed in by {event.by}")
+
+
+def _stay(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    """Already signed in: only withdraw a pending sign-out."""
+    if not agent.signed_in:  # found in a conversation after a restart that kept no sign-in
+        _sign_in(floor, agent, event)
+    agent.pending_sign_out = False
+    touch(floor, agent)
+
+
+def _nothing(_floor: Floor, _agent: Agent, _event: PersonEvent) -> None:
+    """The request changes nothing."""
+
+
+def _sign_out(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    set_signed_out(floor, agent, event.by)
+
+
+def _sign_out_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    withdraw_all(floor, agent)
+    if agent.signed_in:
+        set_signed_out(floor, agent, event.by)
+
+
+def _sign_out_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    agent.pending_sign_out = True
+    agent.pending_by = event.by
+    if by_another(agent, event.by):
+        tell(floor, agent, f"{event.by} asked for a sign-out after this call")
+    withdraw_all(floor, agent)
+    touch(floor, agent)
+
+
+def _pause(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table guarantees it
+    reason = reason_of(floor.table.pauses, event.reason) or ""
+    if agent.pause != reason:
+        set_pause(floor, agent, reason, event.by)
+
+
+def _pause_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    withdraw_all(floor, agent)
+    _pause(floor, agent, event)
+
+
+def _pause_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table guarantees it
+    agent.pending_pause = reason_of(floor.table.pauses, event.reason) or ""
+    agent.pending_by = event.by
+    if by_another(agent, event.by):
+        tell(floor, agent, f"{event.by} asked for a pause after this call")
+    withdraw_all(floor, agent)
+    touch(floor, agent)
+
+
+def _resume(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    agent.pending_pause = None
+    if agent.pause is None:
+        touch(floor, agent)
+    else:
+        end_pause(floor, agent, event.by)
+
+
+def _switch(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    """Switch a device on or off. A call that rings or talks on it goes on."""
+    assert isinstance(event, DeviceSwitched)  # noqa: S101 - narrows the type; the table guarantees it
+    if event.on is (event.device not in agent.devices_off):
+        return
+    if event.on:
+        del agent.devices_off[event.device]
+    else:
+        agent.devices_off[event.device] = (event.by, floor.now)
+    floor.staffing[agent.id] = agent
+    touch(floor, agent)
+    word = "on" if event.on else "off"
+    floor.record(Happened.DEVICE, agent=agent.id, detail=(event.device, word, event.by))
+    if by_another(agent, event.by):
+        tell(floor, agent, f"{event.device} switched {word} by {event.by}")
+
+
+def _ready(floor: Floor, agent: Agent, _event: PersonEvent) -> None:
+    end_wrap_up(floor, agent)
+
+
+def _free(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+    """Treat every phone that is in use as free. A call that begins on it later counts again."""
+    for device in agent.spec.devices:
+        for pbx in device.pbxes if device.endpoint else ():
+            if (
+                floor.reached.get((pbx, device.endpoint)) is not Reached.IN_USE
+                or pbx not in floor.up
+            ):
+                continue
+            channel, _ = floor.in_use.get((pbx, device.endpoint), ("", 0.0))
+            floor.order(Disregard(pbx=pbx, endpoint=device.endpoint))
+            floor.record(Happened.FREED, agent=agent.id, detail=(device.id, channel, event.by))
+            if by_another(agent, event.by):
+                tell(floor, agent, f"{device.id} was taken as free by {event.by}, {channel} or not")
+
+
+_A = AgentState
+PERSON: Mapping[type, Mapping[AgentState, Action]] = {
+    SignedIn: {
+        _A.OFFLINE: _sign_in,
+        _A.AVAILABLE: _stay,
+        _A.RINGING: _stay,
+        _A.ON_CALL: _stay,
+        _A.WRAP_UP: _stay,
+        _A.PAUSED: _stay,
+    },
+    SignedOut: {
+        _A.OFFLINE: _nothing,
+        _A.AVAILABLE: _sign_out,
+        _A.RINGING: _sign_out_ringing,
+        _A.ON_CALL: _sign_out_later,
+        _A.WRAP_UP: _sign_out,
+        _A.PAUSED: _sign_out,
+    },
+    PauseRequested: {
+        _A.OFFLINE: _nothing,
+        _A.AVAILABLE: _pause,
+        _A.RINGING: _pause_ringing,
+        _A.ON_CALL: _pause_later,
+        _A.WRAP_UP: _pause,
+        _A.PAUSED: _pause,
+    },
+    Resumed: {
+        _A.OFFLINE: _nothing,
+        _A.AVAILABLE: _resume,
+        _A.RINGING: _resume,
+        _A.ON_CALL: _resume,
+        _A.WRAP_UP: _resume,
+        _A.PAUSED: _resume,
+    },
+    ReadyPressed: {
+        _A.OFFLINE: _nothing,
+        _A.AVAILABLE: _nothing,
+        _A.RINGING: _ready,
+        _A.ON_CALL: _ready,
+        _A.WRAP_UP: _ready,
+        _A.PAUSED: _ready,
+    },
+    PhoneFreed: dict.fromkeys(
+        (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _free
+    ),
+    DeviceSwitched: dict.fromkeys(
+        (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _switch
+    ),
+}
+"""What each request does in each state. `RESERVED` counts as `RINGING` here."""

@@ -1,0 +1,326 @@
+"""Offers from the inside: placing one, ringing and stopping its legs, and releasing its agent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from callrouter.core import agents, devices, requested_state
+from callrouter.core.state import Agent, Call, Floor, Leg, LegState, Membership, Offer, OfferState
+from callrouter.model.commands import Happened, Ring, StopReason, StopRing
+from callrouter.model.display import shown
+from callrouter.model.endpoints import is_phone_here
+from callrouter.model.routing_table import DeviceSpec
+
+# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
+_PLACED: Final = LegState.PLACED
+_PLANNED: Final = LegState.PLANNED
+_OFFERED: Final = Happened.OFFERED
+_RANG: Final = Happened.RANG
+_ENDED: Final = OfferState.ENDED
+
+REST_DEAD = 30.0
+"""Seconds of cooldown for a phone that does not stop ringing when told to."""
+
+TURN_SPARE = 15.0
+"""Extra seconds for an offer on a driver that paces its dialling.
+
+Such an offer gets `ring_for` to wait for its turn, `ring_for` to ring, and this margin, within
+which the driver gives it up by itself.
+"""
+
+SILENT_FOR = 3.0
+"""Seconds without a sign of ringing after which the next agent is offered the call as well.
+
+A phone on a PBX reports ringing within a fraction of a second. Outside numbers get longer, because
+a mobile network takes several seconds to find a phone.
+"""
+
+LIVE = frozenset({_PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED})
+
+
+def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False) -> Offer | None:
+    """Reserve the agent and ring their devices. Returns None if no device can ring after all.
+
+    With `consult` the offer is for the agent who has the call, not for the caller.
+    """
+    devices = ringable(floor, member, call.pbx)
+    if not devices:
+        return None
+    agent, queue = member.agent, call.queue
+    agent.before = None
+    queue.turns += 1
+    name = f"{floor.boot}-{floor.next_serial()}"
+    planned = {device.id: Leg(device, call.pbx) for device in devices}
+    offer = Offer(name, call, member, queue.turns, floor.now, planned, consult=consult)
+    reserve(floor, offer)
+    floor.timers.retry.cancel(call.id)
+    ring_for = queue.spec.ring_for
+    longest = ring_for if call.pbx not in floor.paces else 2 * ring_for + TURN_SPARE
+    # Counted from the present even if a late deadline led here: no phone has rung yet.
+    floor.timers.ring.set(offer.id, floor.present + longest)
+    if not consult:
+        floor.record(
+            _OFFERED,
+            call=call,
+            agent=agent.id,
+            offer=offer.id,
+            detail=(
+                " > ".join(queue.spec.policy),
+                floor.now - agent.idle_since,
+                member.level,
+                *_left_out(floor, agent, devices, call.pbx),
+            ),
+        )
+    first = min([device.ring_after for device in devices])
+    for leg in offer.legs.values():
+        wait = leg.device.ring_after - first
+        if wait > 0:
+            floor.timers.leg.set((offer.id, leg.device.id), floor.present + wait)
+        else:
+            ring(floor, offer, leg)
+    if not consult and call.pbx not in floor.paces:
+        _expect_a_sign(floor, offer)
+    return offer
+
+
+def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> tuple[str, ...]:
+    """Describe the agent's devices that are not rung, each with the reason; empty if all are."""
+    if len(rung) == len(agent.spec.devices):
+        return ()
+    others = [device for device in agent.spec.devices if device not in rung]
+    troubles = (
+        f"{device.id} {agents.device_trouble(floor, device, pbx)}"
+        if pbx in device.pbxes
+        else f"{device.id} not a phone of {pbx}"
+        for device in others
+    )
+    return ("; ".join(troubles),)
+
+
+def _expect_a_sign(floor: Floor, offer: Offer) -> None:
+    """Limit the wait for phones that do not even start to ring. Outside numbers are exempt."""
+    for leg in offer.legs.values():
+        if devices.leads_out(leg.device) and leg.state is not _PLANNED:
+            return
+    floor.timers.alone.set(offer.id, floor.present + SILENT_FOR)
+
+
+def begins_to_ring(floor: Floor, offer: Offer) -> None:
+    """The first leg of an offer rings. If the driver paces its dialling, the times start here."""
+    offer.rang = True
+    floor.timers.alone.cancel(offer.id)
+    agents.touch(floor, offer.agent)
+    if not offer.consult:
+        floor.record(_RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
+    if offer.call.pbx not in floor.paces or floor.timers.ring.at(offer.id) is None:
+        return
+    floor.timers.ring.set(offer.id, floor.present + offer.call.queue.spec.ring_for)
+    first = min(leg.device.ring_after for leg in offer.legs.values())
+    for leg in offer.legs.values():
+        if leg.state is LegState.PLANNED:
+            wait = leg.device.ring_after - first
+            floor.timers.leg.set((offer.id, leg.device.id), floor.present + wait)
+
+
+def reserve(floor: Floor, offer: Offer) -> None:
+    """Take one unit of the agent's capacity for the offer."""
+    agent = offer.agent
+    floor.offers[offer.id] = offer
+    agent.offers[offer.id] = offer
+    if offer.consult:
+        offer.call.consult = offer
+    else:
+        offer.call.offers[agent.id] = offer
+    # An agent with capacity left comes back into the lanes when `settle` looks at them.
+    agents.leave_lanes(agent)
+    agents.touch(floor, agent)
+
+
+def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
+    """The agent's devices that can ring through a PBX now."""
+    return [
+        device
+        for device in member.agent.spec.devices
+        if pbx in device.pbxes and not agents.device_trouble(floor, device, pbx)
+    ]
+
+
+def _name_for(floor: Floor, call: Call, device: DeviceSpec) -> str:
+    """The caller's name as shown on a device. Devices outside the PBX get the name unchanged."""
+    if not _told_more(device):
+        return call.caller_name
+    return shown(
+        call.queue.spec.show,
+        queue=call.queue.spec.name,
+        name=call.caller_name,
+        number=call.caller_number,
+        tag=call.tag,
+        waited=floor.now - call.queued_at,
+    )
+
+
+def _alert_for(call: Call, device: DeviceSpec) -> str:
+    return call.queue.spec.alert_info if _told_more(device) else ""
+
+
+def _told_more(device: DeviceSpec) -> bool:
+    """Whether the device is certainly the agent's own phone and forwards no calls elsewhere."""
+    if not device.endpoint:
+        return False
+    return not device.confirm or is_phone_here(device.endpoint)
+
+
+def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
+    """Ring one device until the offer's time is up, even if a reload has changed `ring_for`.
+
+    On a driver that paces its dialling, an offer that has not rung yet has its full time.
+    """
+    call, device = offer.call, leg.device
+    leg.state = _PLACED
+    ring_for = (floor.timers.ring.at(offer.id) or floor.now) - floor.now
+    if call.pbx in floor.paces and not offer.rang:
+        ring_for = call.queue.spec.ring_for
+    floor.order(
+        Ring(
+            leg.pbx,
+            call.id,
+            offer.id,
+            offer.agent.id,
+            device.id,
+            device.endpoint,
+            device.number,
+            device.confirm,
+            ring_for,
+            call.queue.id,
+            call.queue.spec.name,
+            call.shown_number,
+            _name_for(floor, call, device) if call.queue.spec.show else call.caller_name,
+            call.queue.spec.dial and not offer.consult,
+            device.accept_within,
+            _alert_for(call, device) if call.queue.spec.alert_info else "",
+            device.auto_answer,
+        )
+    )
+
+
+def stop(floor: Floor, offer: Offer, leg: Leg, why: StopReason) -> None:
+    """Stop a leg, once. A leg that was not rung yet ends immediately."""
+    if leg.state is _PLANNED:
+        leg.state = LegState.ENDED
+        floor.timers.leg.cancel((offer.id, leg.device.id))
+    elif leg.state in LIVE and not leg.stopping:
+        leg.stopping = True
+        floor.order(StopRing(pbx=leg.pbx, offer=offer.id, device=leg.device.id, why=why))
+
+
+def live(offer: Offer) -> bool:
+    """Whether any leg may still be ringing or off-hook."""
+    for leg in offer.legs.values():  # noqa: SIM110 - `any` takes three times as long for one or two legs
+        if leg.state in LIVE:
+            return True
+    return False
+
+
+def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
+    """The offer is decided: stop its legs, and release the agent once the PBX has confirmed.
+
+    Waiting for the confirmation keeps a phone from being rung for the next call while its last
+    INVITE is still being cancelled. It takes a round trip to the PBX. `agents.CLOSE_WITHIN` limits
+    the wait.
+    """
+    if offer.state in {OfferState.CLOSING, _ENDED}:
+        return
+    offer.state = OfferState.CLOSING
+    offer.outcome = outcome
+    offer.talked_since = None
+    cancel_timers(floor, offer)
+    for leg in offer.legs.values():
+        stop(floor, offer, leg, why)
+    if offer.consult:
+        _consultation_over(floor, offer, outcome)
+    else:
+        offer.call.offers.pop(offer.agent.id, None)
+        floor.record(
+            Happened.OFFER_ENDED,
+            call=offer.call,
+            agent=offer.agent.id,
+            offer=offer.id,
+            detail=(outcome, floor.now - offer.placed_at),
+        )
+    if live(offer):
+        floor.timers.close.set(offer.id, floor.present + agents.CLOSE_WITHIN)
+        agents.touch(floor, offer.agent)
+    else:
+        finish(floor, offer)
+
+
+def release(floor: Floor, offer: Offer) -> None:
+    """Hang up the agent's leg, as if the agent had done it."""
+    if offer.winner is not None:
+        stop(floor, offer, offer.winner, StopReason.WITHDRAWN)
+
+
+def tell_consultation(floor: Floor, call: Call, colleague: str, what: str) -> None:
+    """Record the progress of a consultation."""
+    who = call.winner.agent.id if call.winner is not None else ""
+    floor.record(Happened.CONSULTED, call=call, agent=who, detail=(colleague, what))
+
+
+def _consultation_over(floor: Floor, offer: Offer, outcome: str) -> None:
+    """The colleague did not join. Tell the agent who asked, unless they cancelled it themselves."""
+    call = offer.call
+    tell_consultation(floor, call, offer.agent.id, outcome)
+    if call.consult is offer:
+        call.consult = None
+        if call.winner is not None:
+            requested_state.tell(
+                floor, call.winner.agent, f"{offer.agent.id} did not come: {outcome}"
+            )
+
+
+def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
+    """End the consultation of a call, if there is one, and release the colleague."""
+    offer, call.consult = call.consult, None
+    if offer is None:
+        return
+    if offer.state is OfferState.TALKING:
+        release(floor, offer)
+    else:
+        close(floor, offer, why, "withdrawn")
+
+
+def finish(floor: Floor, offer: Offer) -> None:
+    """The offer is over in every respect: release the agent's capacity."""
+    agent = offer.agent
+    offer.state = _ENDED
+    floor.timers.close.cancel(offer.id)
+    floor.offers.pop(offer.id, None)
+    agent.offers.pop(offer.id, None)
+    agents.touch(floor, agent)
+    requested_state.settle_pending(floor, agent)
+
+
+def give_up_on(floor: Floor, offer: Offer) -> None:
+    """The PBX never confirmed that the phones are quiet: treat them as dead, release the agent."""
+    for leg in offer.legs.values():
+        if leg.state in LIVE:
+            leg.state = LegState.ENDED
+            if leg.pbx in floor.up:
+                floor.note(f"{leg.device.address} did not stop ringing for offer {offer.id}")
+                devices.dead(floor, offer, leg.device, REST_DEAD)
+    finish(floor, offer)
+
+
+def cancel_timers(floor: Floor, offer: Offer) -> None:
+    """Cancel every deadline of an offer that is decided."""
+    timers = floor.timers
+    timers.ring.cancel(offer.id)
+    timers.alone.cancel(offer.id)
+    if offer.consult:
+        timers.accept.cancel(offer.id)
+    for leg in offer.legs.values():
+        if leg.state is _PLANNED:
+            timers.leg.cancel((offer.id, leg.device.id))
+        elif leg.asked:
+            timers.accept.cancel((offer.id, leg.device.id))

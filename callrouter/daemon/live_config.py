@@ -1,0 +1,447 @@
+"""The configuration in force, and how a new one is applied while calls are active."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from callrouter.api.access.tokens import Tokens
+from callrouter.api.context import ConfigState, Outcome
+from callrouter.clock import Clock
+from callrouter.cooperative import short_turns
+from callrouter.daemon.config_watch import EVERY, Watch
+from callrouter.daemon.held_changes import Holding, left_of_quiet, say_held
+from callrouter.daemon.last_good import Start
+from callrouter.model.events import ConfigReloaded, Event
+from callrouter.model.routing_table import Table
+from callrouter.model.staged_reload import steps
+from callrouter.settings import ConfigError, Settings, load
+from callrouter.settings.config_history import (
+    FOLDER,
+    Change,
+    File,
+    Past,
+    listing,
+    owner_name,
+    says,
+    state_folder,
+    take,
+)
+from callrouter.settings.diff.table_diff import bounded, changes
+from callrouter.settings.removals import losses, occupied
+
+logger = logging.getLogger(__name__)
+
+_RESTART: Final = " (needs a restart)"
+"""Suffix of a line of `changes` for a change that is not applied while running."""
+_PAUSE: Final = 0.002
+"""Seconds between two steps of a large change, so that calls and other work get their turn."""
+_TRIES: Final = 5
+"""Attempts to read files that keep changing while they are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The content of the files at one moment, and what it changes."""
+
+    settings: Settings
+    files: dict[str, File]
+    lines: tuple[str, ...]
+    restart: tuple[str, ...]
+    losses: tuple[str, ...]
+    """Losses among `changes` that must be confirmed, wherever callers are waiting."""
+
+
+class Additions(Protocol):
+    """A source of routing table entries that are in no file."""
+
+    def begin(self, settings: Settings) -> tuple[Table, Table]:
+        """Start applying new settings. Returns the table in force and the table to apply.
+
+        No other table may be posted until `end`.
+        """
+
+    def end(self) -> None:
+        """The new settings have been applied."""
+
+
+class Configuration:
+    """Holds the settings in force.
+
+    A valid change takes effect at once: the routing table as an event, the API tokens directly.
+    Changes that need a restart are logged. An invalid change has no effect and is logged until it
+    is corrected. A change that removes a lot waits for confirmation (`callrouter.daemon.held_changes`).
+    Applied changes are recorded (see `callrouter.settings.config_history`).
+    """
+
+    def __init__(
+        self, folder: Path, environ: Mapping[str, str], start: Start, clock: Clock
+    ) -> None:
+        settings = self.settings = start.settings
+        self.state = ConfigState(
+            folder=str(folder),
+            loaded_at=clock.now(),
+            problems=start.problems,
+            warnings=settings.warnings,
+            held=start.held,
+            last_good=bool(start.problems or start.held),
+        )
+        self.callers: Callable[[], Mapping[str, int]] = dict
+        """Returns the number of callers in each queue now."""
+        self._holding = Holding(self.state, clock)
+        self.moved: Callable[[], None] = lambda: None
+        """Called when another folder has replaced ours (a symbolic link now points elsewhere)."""
+        self.additions: Additions | None = None
+        """Adds entries to the tables built from files while the daemon runs."""
+        self._started_with = settings
+        self._folder = folder
+        self._environ = environ
+        self._clock = clock
+        self._files = dict(start.files)
+        self._watch = Watch(folder)
+        self._place = folder.resolve()
+        self._reading = asyncio.Lock()
+        self.past = Past(state_folder(folder, settings.database, environ) / FOLDER)
+
+    def say_start(self) -> None:
+        """Log that the files could not be used at the start, if so."""
+        if not self.state.last_good:
+            return
+        for problem in self.state.problems:
+            logger.error("%s", problem)
+        if self.state.held:
+            say_held(self.state)
+        logger.error(
+            "started with the last good configuration, and not with the files in %s, which %s",
+            self.state.folder,
+            f"have {mistakes(len(self.state.problems))}; mended, they are taken up within 2 s"
+            if self.state.problems
+            else "have lost something",
+        )
+
+    async def follow(self, post: Callable[[Event], None], tokens: Tokens) -> None:
+        """Apply changes of the files until cancelled."""
+        async with self._reading:
+            await asyncio.to_thread(self._begin_history)
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                if await asyncio.to_thread(self._watch.changed):
+                    await self.reload(post, tokens)
+                if self._folder.resolve() != self._place:
+                    self._place = self._folder.resolve()
+                    self.moved()
+                self._holding.say()
+            except Exception:
+                # After a fault of ours here, later changes must still be noticed.
+                logger.exception("the configuration could not be looked at")
+
+    async def reload(
+        self,
+        post: Callable[[Event], None],
+        tokens: Tokens,
+        *,
+        asked: bool = False,
+        who: str = "",
+        confirm: bool | None = None,
+    ) -> Outcome:
+        """Read the files and apply them.
+
+        Args:
+            post: receives the new routing table.
+            tokens: the API tokens in force.
+            asked: a person is waiting for the answer.
+            who: that person; empty: the owners of the changed files.
+            confirm: confirms a change that removes a lot. Default: true if a person asks.
+        """
+        confirm = asked if confirm is None else confirm
+        async with self._reading:
+            try:
+                # In a thread: reading ten thousand agents takes seconds, and calls arrive in the
+                # meantime.
+                reading = await asyncio.to_thread(self._read, self._folder)
+                if confirm and self._lost(reading):
+                    reading = await self._when_quiet(reading)
+            except ConfigError as error:
+                self._refuse(error)
+                await asyncio.to_thread(self._keep_held, {}, ())
+                return Outcome(problems=error.problems)
+            lost = self._lost(reading)
+            if lost and not confirm:
+                self.state.problems = ()
+                self._holding.begin(lost)
+                await asyncio.to_thread(self._keep_held, reading.files, lost)
+                return Outcome(changes=reading.lines, warnings=reading.settings.warnings, held=lost)
+            was_bad = bool(self.state.problems)
+            await self._accept(reading, post, tokens)
+            await asyncio.to_thread(self._remember, reading, who)
+        for line in lost:
+            logger.warning("configuration: confirmed%s: %s", f" by {who}" if who else "", line)
+        if was_bad:
+            logger.info("the configuration is good again")
+        for line in reading.lines:
+            if not line.endswith(_RESTART):  # `_accept` logs those
+                logger.info("configuration: %s", line)
+        if asked and not reading.lines:
+            logger.info("configuration: read again, nothing has changed")
+        return Outcome(changes=reading.lines, warnings=reading.settings.warnings)
+
+    async def diff(self, folder: Path | None) -> Outcome:
+        """Return what the files in `folder` (None: our own) would change if they replaced ours."""
+        # Drop the result of the read before the garbage collector runs again.
+        with _COLLECTOR.off():
+            try:
+                reading = await asyncio.to_thread(self._read_plainly, folder or self._folder)
+            except ConfigError as error:
+                return Outcome(problems=error.problems)
+            outcome = Outcome(
+                changes=reading.lines,
+                warnings=reading.settings.warnings,
+                held=() if folder is not None else self._lost(reading),
+            )
+            del reading
+        return outcome
+
+    def _lost(self, reading: Reading) -> tuple[str, ...]:
+        """Return the losses of a change that still need confirmation."""
+        if self.settings.removals_at_once:
+            return ()
+        in_use = occupied(self.settings.table, reading.settings.table, self.callers())
+        return (*in_use, *reading.losses)
+
+    async def _when_quiet(self, reading: Reading) -> Reading:
+        """Return the files once they have been stable for a while, or attempts run out.
+
+        Raises:
+            ConfigError: the files have mistakes by then.
+        """
+        for _ in range(2):
+            left = await asyncio.to_thread(left_of_quiet, self._folder, self._clock.now())
+            if not left:
+                break
+            await asyncio.sleep(left)
+            reading = await asyncio.to_thread(self._read, self._folder)
+        return reading
+
+    # ------------------------------------------------------------ in a thread
+
+    def _read(self, folder: Path) -> Reading:
+        """Read the parts that may be applied and may therefore be stored."""
+        with _frozen():
+            return self._read_plainly(folder)
+
+    def _read_plainly(self, folder: Path) -> Reading:
+        old, started = self.settings, self._started_with
+        files = take(folder)
+        with short_turns():
+            for _ in range(_TRIES):
+                settings = load(
+                    folder, environ=self._environ, now=self._clock.now(), base=self._folder
+                )
+                again = take(folder)
+                if says(listing(files)) == says(listing(again)):
+                    break
+                files = again
+            settings = replace(settings, table=settings.table.reusing(old.table))
+            lines = tuple(changes(old, settings))
+            restart = tuple(
+                line.removesuffix(_RESTART)
+                for line in changes(started, settings)
+                if line.endswith(_RESTART)
+            )
+            lost = losses(old.table, settings.table, before=self._files, after=files, lines=lines)
+        return Reading(settings, files, bounded(lines), restart, lost)
+
+    def _keep_held(self, files: Mapping[str, File], lines: tuple[str, ...]) -> None:
+        """Store what is held back, for a later run."""
+        try:
+            self.past.hold(files, lines)
+        except OSError as error:
+            logger.warning("what is held back cannot be noted in %s (%s)", self.past.place, error)
+
+    def _remember(self, reading: Reading, who: str) -> None:
+        before, self._files = self._files, reading.files
+        try:
+            self.past.hold({}, ())
+            self.past.add(
+                at=self._clock.now(),
+                who=who or _owners(before, reading.files, self._folder),
+                how="reload" if who else "file",
+                lines=reading.lines,
+                files=reading.files,
+            )
+        except OSError as error:
+            _cannot_keep(self.past, error)
+
+    def _begin_history(self) -> None:
+        """Continue where the last run ended. Edits made in between are recorded as a change too."""
+        try:
+            before = self.past.begin(self._files)
+            if self.state.held:
+                self.past.hold(take(self._folder), self.state.held)
+            if before is None or says(before) == says(listing(self._files)):
+                return
+            self.past.add(
+                at=self._clock.now(),
+                who=_owners({}, self._files, self._folder),
+                how="start",
+                lines=self._since_last_run(),
+                files=self._files,
+            )
+        except OSError as error:
+            _cannot_keep(self.past, error)
+
+    def _since_last_run(self) -> tuple[str, ...]:
+        try:
+            with self.past.laid_out(self.past.head() or {}) as folder, _frozen():
+                old = load(folder, environ=self._environ, base=self._folder)
+                return bounded(changes(old, self._started_with))
+        except (ConfigError, OSError):
+            return ("changed while the daemon was not running",)
+
+    # ------------------------------------------------------------ on the loop
+
+    def _refuse(self, error: ConfigError) -> None:
+        self.state.problems = error.problems
+        self._holding.end()
+        for problem in error.problems:
+            logger.error("%s", problem)
+        logger.error(
+            "the configuration in %s has %s; what was in force stays in force",
+            self._folder,
+            mistakes(error.count),
+        )
+
+    async def _accept(
+        self, reading: Reading, post: Callable[[Event], None], tokens: Tokens
+    ) -> None:
+        new = reading.settings
+        if self.additions is None:
+            before, after = self.settings.table, new.table
+        else:
+            before, after = self.additions.begin(new)
+        if after != before:
+            with _frozen():
+                for table in steps(before, after):
+                    post(ConfigReloaded(table=table, more=table is not after))
+                    await asyncio.sleep(_PAUSE)
+        if self.additions is not None:
+            self.additions.end()
+        self.settings = new
+        for what in reading.restart:
+            if what not in self.state.needs_restart:
+                logger.warning("configuration: %s; it counts after a restart", what)
+        self.state.needs_restart = reading.restart
+        self.state.problems = ()
+        self.state.last_good = False
+        self._holding.end()
+        self.state.warnings = new.warnings
+        self.state.loaded_at = self._clock.now()
+        tokens.use(new.http.api_tokens)
+
+
+class Door:
+    """Gives the API access to the configuration (`callrouter.api.context.Files`)."""
+
+    def __init__(
+        self, config: Configuration, post: Callable[[Event], None], tokens: Tokens
+    ) -> None:
+        self._config = config
+        self._post = post
+        self._tokens = tokens
+
+    async def diff(self, folder: Path | None) -> Outcome:
+        """See `Configuration.diff`."""
+        return await self._config.diff(folder)
+
+    async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
+        """See `Configuration.reload`."""
+        return await self._config.reload(
+            self._post, self._tokens, asked=True, who=who, confirm=confirm
+        )
+
+    def changes(self) -> list[Change]:
+        """Return the recorded changes, newest first. Reads files, so do not call it on the loop."""
+        return self._config.past.changes()
+
+
+class _Collector:
+    """Switches Python's garbage collector off while any read is in progress."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readings = 0
+        self._was_on = False
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Disable collection inside this block and any overlapping block."""
+        with self._lock:
+            if self._readings == 0:
+                self._was_on = gc.isenabled()
+                gc.disable()
+            self._readings += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readings -= 1
+                if self._readings == 0 and self._was_on:
+                    gc.enable()
+
+
+_COLLECTOR: Final = _Collector()
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Keep the reading of a large configuration from delaying calls on the loop.
+
+    The garbage collector would walk a million new objects. They contain no cycles, so they are
+    freed without it when they are dropped. The loop also gets its turn within half a millisecond
+    instead of Python's default of five.
+
+    Use this only for settings that will be applied: any other garbage present at that moment is
+    frozen too and never collected.
+    """
+    with _COLLECTOR.off():
+        try:
+            with short_turns():
+                yield
+        finally:
+            gc.freeze()
+
+
+def _owners(before: Mapping[str, File], after: Mapping[str, File], folder: Path) -> str:
+    """Return the owners of the changed files. A deleted file counts for the folder's owner."""
+    owners = {
+        file.owner
+        for name, file in after.items()
+        if name not in before or before[name].content != file.content
+    }
+    if not owners:
+        try:
+            owners = {owner_name(folder.stat().st_uid)}
+        except OSError:
+            return "unknown"
+    return ", ".join(sorted(owners))
+
+
+def _cannot_keep(past: Past, error: OSError) -> None:
+    logger.warning(
+        "the change is in force, but the history of changes cannot be kept in %s (%s)",
+        past.place,
+        error.strerror or error,
+    )
+
+
+def mistakes(count: int) -> str:
+    """Return ``1 mistake``, ``2 mistakes``."""
+    return f"{count} mistake{'' if count == 1 else 's'}"

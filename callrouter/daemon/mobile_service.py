@@ -1,0 +1,374 @@
+"""Agents' own mobiles at run time: the registrar with its secrets, calls and store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from callrouter.clock import Clock
+from callrouter.core.requests import refusal
+from callrouter.core.state import Floor
+from callrouter.mobiles.merge import Merger
+from callrouter.mobiles.number_policy import Taken, read_number
+from callrouter.mobiles.registrar import Registrar
+from callrouter.mobiles.registration_events import (
+    CODE_DIGITS,
+    REF,
+    Answer,
+    Asked,
+    Asker,
+    Changed,
+    Configured,
+    Decision,
+    Done,
+    Forget,
+    Keep,
+    MobileEvent,
+    Refused,
+    RegisterAsked,
+    Restored,
+    Started,
+    SwitchAsked,
+    Switched,
+    Ticked,
+    Trial,
+    VerifyAsked,
+    masked,
+)
+from callrouter.model.events import ConfigReloaded, DeviceSwitched, Event, LegEnd
+from callrouter.model.ivr import (
+    CallNumber,
+    CodeDialled,
+    NumberFailed,
+    PhoneEvent,
+    Say,
+)
+from callrouter.model.mobile_records import DAY, AuditRow, DialledRow, MobileRow, MobileStore
+from callrouter.model.routing_table import Table
+from callrouter.pbx.base import Pbx, TalksToPeople
+from callrouter.settings import Settings
+from callrouter.settings.builders.table_builder import dials_numbers
+from callrouter.tasks import Tasks
+
+logger = logging.getLogger(__name__)
+
+READ_WITHIN: Final = 5.0
+"""Seconds the start waits for the store. After that, mobiles are added once they can be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """The parts of the daemon that the mobiles need."""
+
+    floor: Callable[[], Floor]
+    post: Callable[[Event], None]
+    """Posts to the core and reports to the store."""
+    pbxes: Mapping[str, Pbx]
+    in_step: Callable[[str], bool]
+    store: MobileStore
+    clock: Clock
+    tasks: Tasks
+
+
+class Mobiles:
+    """Registers mobiles, calls them for verification and gives the core a table that includes them.
+
+    Everything runs on the loop and nothing blocks it. `heard` takes the events of phones.
+    """
+
+    def __init__(self, settings: Settings, links: Links) -> None:
+        self._links = links
+        self._registrar = Registrar()
+        self._merger = Merger(self._registrar.book)
+        self._base = settings.table
+        # As of the start: changes of a PBX need a restart.
+        self._dialling = tuple(name for name, pbx in settings.pbxes.items() if dials_numbers(pbx))
+        self._timer: asyncio.TimerHandle | None = None
+        self._loaded = asyncio.Event()
+        self._in_force = settings.table
+        self._held = True
+        """While new settings are being applied, no table of ours goes to the core."""
+        self._put(self._configured(settings))
+        self._held = False
+
+    # ------------------------------------------------------------ configuration and store
+
+    def begin(self, settings: Settings) -> tuple[Table, Table]:
+        """Start applying new settings. Returns the table in force and the table to apply."""
+        self._held = True
+        self._base = settings.table
+        self._put(self._configured(settings))
+        before, self._in_force = self._in_force, self._merger.merged(self._base)
+        return before, self._in_force
+
+    def end(self) -> None:
+        """The new settings are applied. Changes of mobiles since `begin` follow now."""
+        self._held = False
+        self._publish()
+
+    def _configured(self, settings: Settings) -> Configured:
+        return Configured(
+            settings=settings.numbers, agents=settings.table.agents, dialling=self._dialling
+        )
+
+    def _publish(self) -> None:
+        """Give the core the current mobiles.
+
+        All other agents stay the same objects, so that the core sees only the differences.
+        """
+        table = self._merger.merged(self._base)
+        if not self._held and table != self._in_force:
+            self._in_force = table
+            self._links.post(ConfigReloaded(table=table))
+
+    async def start(self, within: float = READ_WITHIN) -> None:
+        """Restore the mobiles from the store. A store that cannot be read does not delay the start.
+
+        Args:
+            within: seconds to wait for them.
+        """
+        self._links.tasks.spawn(self._load(), "mobiles")
+        try:
+            await asyncio.wait_for(self._loaded.wait(), within)
+        except TimeoutError:
+            logger.error("registered mobiles cannot be read; starting without them")  # noqa: TRY400
+
+    async def _load(self) -> None:
+        store, now = self._links.store, self._links.clock.now()
+        mobiles, dialled = await store.load_mobiles(now - DAY)
+        self._put(Restored(mobiles=mobiles, dialled=dialled))
+        self._loaded.set()
+        if mobiles:
+            logger.info("%d registered mobiles found", len(mobiles))
+
+    # ------------------------------------------------------------ asked
+
+    def ask(self, event: Asked, *, call_after: float = 0.0) -> Answer:
+        """Do what is requested, or say why not.
+
+        A verification call starts after `call_after` seconds.
+        """
+        if isinstance(event, RegisterAsked | VerifyAsked):
+            event = replace(event, trial=self._trial())
+        if isinstance(event, SwitchAsked) and event.device and event.asker.may(event.agent):
+            switch = DeviceSwitched(agent=event.agent, device=event.device, on=event.on)
+            why = refusal(self._links.floor(), switch)
+            known = (event.agent, event.device) in self._registrar.book.mobiles
+            if why and not known:
+                return Refused(kind="refused", text=why)
+        made = self._put(event, call_after=call_after)
+        answer = made[-1]
+        assert isinstance(answer, Started | Done | Refused)  # noqa: S101 - the machine's promise
+        return answer
+
+    def register(
+        self,
+        agent: str,
+        number: str,
+        *,
+        by: str,
+        via: str,
+        device: str = "",
+        call_after: float = 0.0,
+    ) -> Answer:
+        """Register a number for an agent, as typed or keyed in.
+
+        The caller has authenticated the agent.
+        """
+        asker = Asker(name=by, via=via, agent=agent)
+        event = RegisterAsked(asker=asker, agent=agent, number=number, device=device)
+        return self.ask(event, call_after=call_after)
+
+    def verify(
+        self, agent: str, device: str, *, by: str, via: str, call_after: float = 0.0
+    ) -> Answer:
+        """Place another verification call with a new code."""
+        asker = Asker(name=by, via=via, agent=agent)
+        event = VerifyAsked(asker=asker, agent=agent, device=device)
+        return self.ask(event, call_after=call_after)
+
+    def switch(self, agent: str, on: bool, *, by: str, via: str) -> Answer:
+        """Switch all mobiles of an agent on or off, registered and configured ones."""
+        asker = Asker(name=by, via=via, agent=agent)
+        return self.ask(SwitchAsked(asker=asker, agent=agent, on=on))
+
+    def audit(
+        self,
+        agent: str,
+        *,
+        who: str,
+        via: str,
+        what: str,
+        detail: str = "",
+        device: str = "",
+        number: str = "",
+    ) -> None:
+        """Add an audit row for a step outside the registrar, such as a wrong PIN."""
+        row = AuditRow(
+            at=self._links.clock.now(),
+            agent=agent,
+            device=device,
+            who=who,
+            via=via,
+            what=what,
+            number=masked(number),
+            detail=detail,
+        )
+        self._links.store.add_audit(row)
+
+    # ------------------------------------------------------------ questions
+
+    def of(self, agent: str) -> list[tuple[MobileRow, str]]:
+        """Return an agent's registered mobiles in order, each with why it is not rung, or empty."""
+        book = self._registrar.book
+        return [(row, book.trouble(row)) for row in book.of(agent)]
+
+    def switched_on(self, agent: str) -> bool | None:
+        """Return whether any mobile of an agent is switched on; None: the agent has no mobile."""
+        found = self._links.floor().agents.get(agent)
+        numbers = [d.id for d in found.spec.devices if d.number] if found is not None else []
+        if found is None or not numbers:
+            return None
+        return any(device not in found.devices_off for device in numbers)
+
+    def knows(self, number: str) -> str | None:
+        """Return the agent whose active mobile has this number, in any notation, or None."""
+        verdict = read_number(number, self._registrar.book.settings)
+        owner = self._registrar.book.owner(verdict.number) if isinstance(verdict, Taken) else ""
+        return owner or None
+
+    async def steps(self, agent: str, most: int) -> Sequence[AuditRow]:
+        """Return the latest audit rows of an agent's registrations, newest first."""
+        return await self._links.store.read_audit(agent, most)
+
+    def status(self) -> dict[str, Any]:
+        """Return the figures for ``/api/status``."""
+        states = {"unverified": 0, "waiting": 0, "in-use": 0}
+        for row in self._registrar.book.mobiles.values():
+            states[row.state] += 1
+        proving = self._registrar.proving
+        return {
+            **states,
+            "calls_today": len(proving.ledger),
+            "refused": dict(sorted(self._registrar.refused.items())),
+        }
+
+    # ------------------------------------------------------------ phones
+
+    def heard(self, event: PhoneEvent) -> bool:
+        """Take an event of a phone; False: it belongs to no verification call."""
+        if isinstance(event, CodeDialled) or not self._registrar.is_ours(event):
+            return False
+        self._put(event)
+        return True
+
+    def _trial(self) -> Trial:
+        code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
+        return Trial(ref=f"{REF}{secrets.token_hex(8)}", code=code, pbx=self._caller())
+
+    def _caller(self) -> str:
+        """Return the first PBX that can now call a number and play prompts to it; empty: none."""
+        for name in self._registrar.book.dialling:
+            if self._talker(name) is not None and self._links.in_step(name):
+                return name
+        return ""
+
+    # ------------------------------------------------------------ what follows
+
+    def _put(self, event: MobileEvent, *, call_after: float = 0.0) -> list[Decision]:
+        made = self._registrar.handle(event, self._links.clock.now())
+        changed = False
+        for decision in made:
+            match decision:
+                case Changed():
+                    changed = True
+                case CallNumber() if call_after > 0:
+                    loop = asyncio.get_running_loop()
+                    loop.call_later(call_after, self._call_later, decision)
+                case _:
+                    self._carry_out(decision)
+        if changed:
+            self._publish()
+        # The switch of a device that is new in this table is known only now.
+        for decision in made:
+            if isinstance(decision, Switched):
+                self._links.post(
+                    DeviceSwitched(
+                        agent=decision.agent,
+                        device=decision.device,
+                        on=decision.on,
+                        by=decision.by,
+                    )
+                )
+        self._arm()
+        return made
+
+    def _carry_out(self, decision: Decision) -> None:
+        store = self._links.store
+        match decision:
+            case Keep(row=row):
+                store.put_mobile(row)
+            case Forget(agent=agent, device=device):
+                store.forget_mobile(agent, device)
+            case AuditRow():
+                store.add_audit(decision)
+                _log(decision)
+            case DialledRow():
+                store.add_dialled(decision)
+            case Say() | CallNumber():
+                self._order(decision)
+            case _:
+                pass  # an answer; `_put` did the rest
+
+    def _order(self, command: Say | CallNumber) -> None:
+        pbx = self._talker(command.pbx)
+        if pbx is None:
+            logger.error("%s has no connection; dropped an order", command.pbx)
+        elif isinstance(command, Say):
+            pbx.say(command)
+        else:
+            pbx.call_number(command)
+
+    def _talker(self, name: str) -> TalksToPeople | None:
+        pbx = self._links.pbxes.get(name)
+        if pbx is None:
+            return None
+        return pbx if isinstance(pbx, TalksToPeople) else None
+
+    def _call_later(self, command: CallNumber) -> None:
+        if self._registrar.proving.by_ref(command.ref) is None:
+            return  # removed in the meantime
+        if self._links.in_step(command.pbx):
+            self._order(command)
+        else:
+            self._put(NumberFailed(pbx=command.pbx, ref=command.ref, why=LegEnd.FAILED))
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at = self._registrar.next_deadline()
+        if at is not None:
+            delay = max(0.0, at - self._links.clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._put(Ticked())
+
+
+def _log(row: AuditRow) -> None:
+    level = logging.WARNING if row.what in {"refused", "failed"} else logging.INFO
+    logger.log(
+        level,
+        "%s of %s: %s by %s (%s)%s",
+        f"{row.device} {row.number}".strip() or "a mobile",
+        row.agent,
+        row.what,
+        row.who,
+        row.via,
+        f": {row.detail}" if row.detail else "",
+    )

@@ -1,0 +1,127 @@
+"""The people of the demo: agents at SIP phones, and callers who wait and sometimes give up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from callrouter.demo.demo_config import PHONES, QUEUES
+from callrouter.lab import (
+    Answer,
+    Asterisk,
+    Behaviour,
+    CallEndedError,
+    Dialog,
+    Phone,
+    Refuse,
+    RingOnly,
+    close_phones,
+    start_phones,
+)
+from callrouter.tasks import Tasks
+
+PER_MINUTE: Mapping[str, float] = {"support": 11.0, "sales": 6.5, "front-desk": 5.0}
+"""Calls per minute: about as many as the agents can handle, so that some callers always wait."""
+OPENING = ("support", "front-desk", "sales", "support", "support", "sales", "support")
+"""Calls of the first seconds, so that there is something to see at once."""
+OPENING_GAP = 0.35
+
+Rang = Callable[[str, float], None]
+"""Called with the agent and the time (`time.monotonic`) of every INVITE at a desk phone."""
+
+
+class Staff:
+    """The agents' phones, and the people who use them."""
+
+    def __init__(self, dice: random.Random, rang: Rang) -> None:
+        self._dice = dice
+        self._rang = rang
+        self._phones: dict[str, Phone] = {}
+
+    async def arrive(self, asterisk: Asterisk) -> None:
+        """Start and register every phone, and the network that mobiles are reached through."""
+        self._phones |= await start_phones(asterisk, PHONES, behaviour=self._at_the_desk)
+        carrier = [asterisk.options.carrier]
+        self._phones |= await start_phones(asterisk, carrier, behaviour=self._on_the_move)
+        for name in PHONES:
+            self._phones[name].on_change = self._changed
+
+    async def leave(self) -> None:
+        """Hang up and close everything."""
+        await close_phones(self._phones.values())
+
+    def _changed(self, phone: Phone, dialog: Dialog, what: str) -> None:
+        if what == "new" and dialog.direction == "in":
+            self._rang(PHONES[phone.name], dialog.invite_at)
+
+    def _at_the_desk(self, dialog: Dialog) -> Behaviour:
+        dice = self._dice
+        chance = dice.random()
+        if chance < 0.05:
+            return Refuse(603, after=dice.uniform(1.0, 2.5))
+        if chance < 0.17:
+            return RingOnly()  # away from the desk: a missed call, or the mobile's turn
+        return Answer(after=dice.uniform(1.0, 4.0), talk=dice.uniform(5.0, 20.0))
+
+    def _on_the_move(self, dialog: Dialog) -> Behaviour:
+        dice = self._dice
+        if dice.random() < 0.3:
+            return Answer(after=1.5)  # a voicemail: it answers but presses no key
+        key = dice.uniform(1.2, 2.5)
+        return Answer(
+            after=dice.uniform(1.0, 2.5),
+            talk=key + dice.uniform(5.0, 20.0),
+            dtmf=((key, "1", "rfc4733"),),
+        )
+
+
+class Callers:
+    """A stream of outside callers."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+        self._tasks = Tasks()
+        self._phone: Phone | None = None
+
+    async def start(self, asterisk: Asterisk, endpoint: str) -> None:
+        """Start the calls."""
+        phones = await start_phones(asterisk, [endpoint], register=False)
+        self._phone = phones[endpoint]
+        self._tasks.spawn(self._opening(), "the first callers")
+        for queue in QUEUES:
+            self._tasks.spawn(self._keep_coming(queue), f"callers for {queue}")
+
+    async def stop(self) -> None:
+        """Stop new calls and hang up the waiting ones."""
+        await self._tasks.close()
+        if self._phone is not None:
+            await self._phone.close()
+
+    async def _opening(self) -> None:
+        for queue in OPENING:
+            self._come(queue)
+            await asyncio.sleep(OPENING_GAP)
+
+    async def _keep_coming(self, queue: str) -> None:
+        while True:
+            await asyncio.sleep(self._dice.expovariate(PER_MINUTE[queue] / 60.0))
+            self._come(queue)
+
+    def _come(self, queue: str) -> None:
+        self._tasks.spawn(self._call(queue), f"a caller for {queue}")
+
+    async def _call(self, queue: str) -> None:
+        """One caller's contact: wait for a voice, talk, hang up."""
+        if self._phone is None:
+            return
+        dice = self._dice
+        number = f"+44207946{dice.randrange(1000):04d}"  # reserved by Ofcom for drama
+        dialog = await self._phone.call(queue, caller_number=number)
+        patience = min(90.0, max(4.0, 32.0 * dice.lognormvariate(0.0, 0.6)))
+        with suppress(TimeoutError, CallEndedError):
+            await dialog.wait(lambda: bool(dialog.heard), patience)
+            await dialog.wait_ended(dice.uniform(6.0, 30.0))
+        with suppress(TimeoutError):
+            await dialog.bye()

@@ -1,0 +1,5 @@
+"""Feature codes: identifies the agent, carries out the request, and announces the result."""
+
+from callrouter.feature_codes.dialogue import Reception
+
+__all__ = ["Reception"]

@@ -1,0 +1,209 @@
+"""Checks PINs: in a thread, with the same delay for every extension, and a limit on tries."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from callrouter.clock import Clock
+from callrouter.feature_codes.lockout import LONGEST, MOST, WITHIN, Lockout
+from callrouter.logs import mask
+from callrouter.model.lockouts import LockRow
+
+logger = logging.getLogger(__name__)
+
+WAITING_MOST: Final = 20
+"""PINs that may wait to be checked, one after the other. Further ones are turned away.
+
+Agents' phones and other phones wait in separate lines.
+"""
+ENDPOINT_MOST: Final = 20
+"""Wrong PINs within a quarter of an hour that lock one endpoint.
+
+For endpoints that are not an agent's phone, such as a trunk.
+"""
+HOUSE_MOST: Final = 30
+"""Wrong PINs within a quarter of an hour that lock all such endpoints together."""
+LONGEST_SHARED: Final = 3600.0
+"""Longest lockout in seconds that affects many people for what one has done."""
+OUTSIDE: Final = "outside"
+"""The key of the lockout of all such endpoints."""
+OUTSIDE_DIGITS: Final = 6
+"""Fewest digits a PIN should have if it is keyed in from outside."""
+_OUTSIDE: Final = 7
+"""Fewest digits of a number that is not an internal extension."""
+
+
+class Answer(Enum):
+    """The result of checking a PIN."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    LOCKED = "locked"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A person at a phone claims to be an agent.
+
+    `extension` is what was keyed in, `agent` the agent it belongs to (empty: none). `phone` is the
+    endpoint and, after a blank, the number they call from in one spelling. `own`: the endpoint
+    belongs to an agent.
+    """
+
+    extension: str
+    agent: str
+    pin: str
+    phone: str
+    own: bool = True
+
+    @property
+    def named(self) -> str:
+        """The extension, for the log. An unknown one is hidden: it may be a misplaced PIN."""
+        return f"extension {self.extension} ({self.agent})" if self.agent else "nobody's extension"
+
+    @property
+    def place(self) -> str:
+        """The phone, for the log: the endpoint, and the masked number of an outside caller."""
+        endpoint, _, number = self.phone.partition(" ")
+        shown = number if len(number) < _OUTSIDE else mask(number)
+        return " ".join(part for part in (endpoint, shown) if part)
+
+
+class _Line:
+    """PINs that are checked one after the other."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.waiting = 0
+
+
+def _extension(claim: Claim) -> str:
+    return f"extension {claim.extension}"
+
+
+def _limits(claim: Claim) -> dict[str, int]:
+    """The keys that a wrong PIN counts against, and how many wrong PINs lock each."""
+    limits = {_extension(claim): MOST, f"phone {claim.phone}": MOST}
+    if not claim.own:
+        limits[f"endpoint {claim.phone.partition(' ')[0]}"] = ENDPOINT_MOST
+        limits[OUTSIDE] = HOUSE_MOST
+    return limits
+
+
+def _longest(key: str) -> float:
+    return LONGEST_SHARED if key == OUTSIDE or key.startswith("endpoint ") else LONGEST
+
+
+class Pins:
+    """Checks PINs one after the other, each in a thread.
+
+    An unknown extension costs the same work as a known one and is locked in the same way. So
+    neither the answer nor its timing reveals which extensions exist.
+
+    Args:
+        pins: returns the argon2id hashes, by agent.
+        clock: for the lockout.
+        verify: whether a PIN matches a hash; replaced only in tests that count calls.
+        wrong: called with each wrong PIN, and whether it locked something.
+        keep: called with each lockout, see `Lockout`.
+    """
+
+    def __init__(
+        self,
+        pins: Callable[[], Mapping[str, str]],
+        clock: Clock,
+        verify: Callable[[str, str], bool] | None = None,
+        *,
+        wrong: Callable[[Claim, bool], None] = lambda _claim, _locked: None,
+        keep: Callable[[LockRow], None] = lambda _row: None,
+    ) -> None:
+        self.lockout = Lockout(keep)
+        self._pins = pins
+        self._clock = clock
+        self._verify = verify or _fits
+        self._told = wrong
+        self._lines = {True: _Line(), False: _Line()}
+        self._nobody = ("", "")
+
+    def closed_for(self) -> float:
+        """Seconds for which PINs from outside are still refused; 0 if they are accepted."""
+        return self.lockout.left(OUTSIDE, self._clock.now())
+
+    async def check(self, claim: Claim) -> Answer:
+        """Check the PIN of a claim."""
+        limits = _limits(claim)
+        line = self._lines[claim.own]
+        if line.waiting >= WAITING_MOST:
+            return Answer.BUSY
+        line.waiting += 1
+        try:
+            async with line.turn:  # so that many calls at once get no more tries than one
+                if any(self.lockout.left(key, self._clock.now()) for key in limits):
+                    logger.warning("PIN of %s refused at %s: locked", claim.named, claim.place)
+                    return Answer.LOCKED
+                known = self._pins().get(claim.agent)
+                nobodys = await asyncio.to_thread(self._nobodys)
+                fit = await asyncio.to_thread(self._verify, known or nobodys, claim.pin)
+                if known is None or not fit:
+                    return self._wrong(limits, claim)
+        finally:
+            line.waiting -= 1
+        # The phone's count stays. Otherwise attackers could reset it with a PIN of their own.
+        self.lockout.right(_extension(claim))
+        if not claim.own and len(claim.pin) < OUTSIDE_DIGITS:
+            logger.warning(
+                "the PIN of %s has fewer than %d digits and is used at %s, which is no agent's phone: "
+                "make a longer one with `callrouter passwd`",
+                claim.named,
+                OUTSIDE_DIGITS,
+                claim.place,
+            )
+        return Answer.RIGHT
+
+    def _wrong(self, limits: Mapping[str, int], claim: Claim) -> Answer:
+        now = self._clock.now()
+        self.lockout.wrong_total += 1
+        locks = {
+            key: seconds
+            for key, most in limits.items()
+            if (seconds := self.lockout.wrong(key, now, most, _longest(key)))
+        }
+        logger.warning("wrong PIN for %s at %s", claim.named, claim.place)
+        self._told(claim, bool(locks))
+        for key, seconds in locks.items():
+            if key == OUTSIDE:
+                logger.error(
+                    "%d wrong PINs from outside within %.0f min: PINs are not taken from outside for %.0f min, "
+                    "from agents' own phones they are",
+                    HOUSE_MOST,
+                    WITHIN / 60,
+                    seconds / 60,
+                )
+            else:
+                what = claim.named if key == _extension(claim) else f"phone {claim.place}"
+                text = "%s is locked for %.0f min after wrong PINs"
+                logger.warning(text, what, seconds / 60)
+        return Answer.LOCKED if locks else Answer.WRONG
+
+    def _nobodys(self) -> str:
+        """A hash that no PIN matches, as expensive to verify as the most expensive real one."""
+        from callrouter.feature_codes.pin_hashes import cost, unfit  # noqa: PLC0415 - as below
+
+        pins = self._pins()
+        model = max(pins.values(), key=cost, default="")
+        if not self._nobody[0] or self._nobody[1] != model:
+            self._nobody = (unfit(model), model)
+        return self._nobody[0]
+
+
+def _fits(digest: str, pin: str) -> bool:
+    # Imported here, because it is needed for PINs and would slow down the start.
+    from callrouter.feature_codes.pin_hashes import fits  # noqa: PLC0415
+
+    return fits(digest, pin)

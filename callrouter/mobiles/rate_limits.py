@@ -1,0 +1,155 @@
+"""Rate limits: on requests by a person, and on verification calls, which cost money."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Generic, TypeVar
+
+from callrouter.model.mobile_records import DAY, HOUR, DialledRow, NumberSettings
+
+T = TypeVar("T")
+
+WRITTEN: Final = 10
+"""Refusals of one kind per hour and asker that get an audit row each."""
+COUNTED_EVERY: Final = 60.0
+"""Seconds after which the refusals beyond that are written as one row with their number."""
+
+_DAY_FOR_HOUR: Final = 4
+"""Limit per 24 hours for one agent, and for one number, as a multiple of the limit per hour."""
+
+AHEAD: Final = 60.0
+"""Seconds by which a recorded call may lie in the future. Beyond that the clock was wrong then."""
+
+
+class Ledger:
+    """The verification calls of the last 24 hours, oldest first."""
+
+    def __init__(self) -> None:
+        self._rows: deque[DialledRow] = deque()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def restore(self, rows: Iterable[DialledRow]) -> None:
+        """Add the calls of an earlier run."""
+        self._rows = deque(sorted([*rows, *self._rows], key=lambda row: row.at))
+
+    def add(self, row: DialledRow) -> None:
+        """Record a call that is being placed."""
+        self._rows.append(row)
+
+    def too_many(
+        self, agent: str, number: str, country: str, settings: NumberSettings, now: float
+    ) -> str:
+        """Why no further call may be placed now, in words; empty if one may."""
+        self._forget(now)
+        an_hour, a_day = settings.calls_per_hour, settings.calls_per_hour * _DAY_FOR_HOUR
+        limits: tuple[tuple[str, int, float, Callable[[DialledRow], bool]], ...] = (
+            (f"for {agent} in an hour", an_hour, HOUR, lambda row: row.agent == agent),
+            ("to this number in an hour", an_hour, HOUR, lambda row: row.number == number),
+            (f"for {agent} in a day", a_day, DAY, lambda row: row.agent == agent),
+            ("to this number in a day", a_day, DAY, lambda row: row.number == number),
+            (
+                *(f"to {country} in a day", settings.calls_per_country, DAY),
+                lambda row: row.country == country,
+            ),
+            ("in a day", settings.calls_per_day, DAY, lambda _: True),
+        )
+        for words, most, within, counts in limits:
+            times = [row.at for row in self._rows if row.at > now - within and counts(row)]
+            if len(times) >= most:
+                return f"no more than {most} verification calls {words}{_again(times, most, within, now)}"
+        return ""
+
+    def _forget(self, now: float) -> None:
+        """Drop calls older than a day.
+
+        A call recorded by a clock that was ahead counts as placed now.
+        """
+        rows = self._rows
+        ahead = []
+        while rows and rows[-1].at > now + AHEAD:
+            ahead.append(replace(rows.pop(), at=now))
+        rows.extend(ahead)
+        while rows and rows[0].at <= now - DAY:
+            rows.popleft()
+
+
+def _again(times: list[float], most: int, within: float, now: float) -> str:
+    if not most:
+        return ""
+    minutes = max(1, round((times[-most] + within - now) / 60))
+    return f"; again in {minutes} min" if minutes < 120 else f"; again in {round(minutes / 60)} h"
+
+
+class Attempts:
+    """The requests of each person in the last hour."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, deque[float]] = {}
+
+    def add(self, who: str, most: int, now: float) -> int:
+        """Count a request. Returns by how many the limit is exceeded (0: not at all)."""
+        times = self._times.setdefault(who, deque())
+        while times and times[0] <= now - HOUR:
+            times.popleft()
+        times.append(now)
+        over = max(0, len(times) - most)
+        if over > 1:  # record only the first excess one: the wait must end some time
+            times.pop()
+        return over
+
+
+@dataclass(slots=True)
+class _Flood(Generic[T]):
+    """Refusals of one kind for one asker in the last hour.
+
+    `written` were written one by one. `held` are still to be written as one row, together with
+    `last`.
+    """
+
+    began: float
+    written: int = 0
+    held: int = 0
+    held_since: float = 0.0
+    last: T | None = None
+
+
+class Floods(Generic[T]):
+    """Decides which refusals are written to the audit.
+
+    The first ones of a kind in an hour get a row each. After that, a single row gives their number.
+    """
+
+    def __init__(self) -> None:
+        self._floods: dict[tuple[str, str], _Flood[T]] = {}
+
+    def note(self, key: tuple[str, str], what: T, now: float) -> bool:
+        """Record a refusal by asker and kind. Returns whether it is to be written by itself."""
+        flood = self._floods.get(key)
+        if flood is None or (now - flood.began > HOUR and not flood.held):
+            flood = self._floods[key] = _Flood(began=now)
+        if flood.written < WRITTEN:
+            flood.written += 1
+            return True
+        if not flood.held:
+            flood.held_since = now
+        flood.held += 1
+        flood.last = what
+        return False
+
+    def due(self, now: float) -> Iterator[tuple[T, int]]:
+        """The last refusal and the count of each flood whose row is due."""
+        for key, flood in list(self._floods.items()):
+            if flood.last is not None and now - flood.held_since >= COUNTED_EVERY:
+                yield flood.last, flood.held
+                flood.held, flood.last = 0, None
+            elif not flood.held and now - flood.began > HOUR:
+                del self._floods[key]
+
+    def deadline(self) -> float | None:
+        """When the next row is due; None if there is none."""
+        times = (f.held_since + COUNTED_EVERY for f in self._floods.values() if f.held)
+        return min(times, default=None)

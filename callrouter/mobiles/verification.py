@@ -1,0 +1,257 @@
+"""The verification call: asks for the code that the agent was shown, and verifies the number."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import re
+from collections import Counter
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from callrouter.mobiles.book import Book, No
+from callrouter.mobiles.number_policy import country_of
+from callrouter.mobiles.rate_limits import Ledger
+from callrouter.mobiles.registration_events import (
+    CODE_DIGITS,
+    CODE_LASTS,
+    MOST_TRIES,
+    Asker,
+    Changed,
+    Decision,
+    Forget,
+    Heard,
+    Keep,
+    Started,
+    Trial,
+    masked,
+)
+from callrouter.model.ivr import (
+    CallNumber,
+    DigitsKeyed,
+    NumberAnswered,
+    NumberFailed,
+    PersonLeft,
+    Say,
+)
+from callrouter.model.mobile_records import Approval, AuditRow, DialledRow, MobileRow, MobileState
+
+# Sounds of Asterisk's core set, such as "please enter your password, followed by the pound key".
+ASK: Final = ("agent-pass",)
+AGAIN: Final = ("auth-incorrect",)
+THANKS: Final = ("auth-thankyou", "vm-goodbye")
+GOODBYE: Final = ("vm-goodbye",)
+
+POUND_WITHIN: Final = 5.0
+"""Seconds after a wrong code within which a lone # only ends that code and is not another try.
+
+Six digits are complete without the #. A person who keys nothing takes longer than this.
+"""
+
+_CODE: Final = re.compile(rf"[0-9]{{{CODE_DIGITS}}}")
+
+
+@dataclass(slots=True)
+class Pending:
+    """A verification call: the mobile it is to verify, its code, and its progress."""
+
+    asker: Asker
+    row: MobileRow
+    ref: str
+    code: str = field(repr=False)
+    expires_at: float
+    tries: int = 0
+    wrong_at: float = -math.inf
+    """When the last wrong code came, until a # that may follow it has arrived."""
+
+
+class Proving:
+    """The verification calls in progress, at most one per agent."""
+
+    def __init__(self, book: Book, refused: Counter[str]) -> None:
+        self.book = book
+        self.refused = refused
+        self.ledger = Ledger()
+        self.pending: dict[str, Pending] = {}
+        """By agent."""
+        self.channels: dict[tuple[str, str], str] = {}
+        """The ref of each answered call, by its channel. Includes calls that are void."""
+
+    def by_ref(self, ref: str) -> Pending | None:
+        """The call with this ref, while it still has something to verify."""
+        return next((item for item in self.pending.values() if item.ref == ref), None)
+
+    def may_start(self, row: MobileRow, trial: Trial, now: float) -> None:
+        """Check that a call may be placed now.
+
+        Raises:
+            No: it may not.
+        """
+        if row.agent in self.pending:
+            raise No("busy", "a verification call is on; wait until it is over")
+        if not self.book.dialling:
+            raise No("no-pbx", "no PBX dials outside numbers (dial_number)")
+        if not trial.pbx:
+            raise No("no-pbx", "no PBX can place the verification call now")
+        country, settings = country_of(row.number), self.book.settings
+        why = self.ledger.too_many(row.agent, row.number, country, settings, now)
+        if why:
+            raise No("limit", why)
+
+    def start(self, row: MobileRow, asker: Asker, trial: Trial, now: float) -> Iterator[Decision]:
+        """Place a call, with a code of its own."""
+        pending = Pending(asker, row, trial.ref, trial.code, now + CODE_LASTS)
+        self.pending[row.agent] = pending
+        country = country_of(row.number)
+        dialled = DialledRow(at=now, agent=row.agent, number=row.number, country=country)
+        self.ledger.add(dialled)
+        yield dialled
+        yield replace(_note(pending, now, "called"), via=asker.via)
+        yield CallNumber(pbx=trial.pbx, ref=trial.ref, number=row.number)
+        yield Started(
+            agent=row.agent,
+            device=row.device,
+            number=row.number,
+            code=trial.code,
+            expires_at=pending.expires_at,
+            text="answer the call, and key in the code",
+        )
+
+    def void(self, agent: str, device: str) -> Iterator[Decision]:
+        """End the call for a mobile, if there is one. Its code becomes invalid."""
+        pending = self.pending.get(agent)
+        if pending is None or pending.row.device != device:
+            return
+        del self.pending[agent]
+        for (pbx, channel), ref in self.channels.items():
+            if ref == pending.ref:
+                yield Say(pbx=pbx, channel=channel, sounds=GOODBYE)
+
+    def changed(self, old: MobileRow, new: MobileRow) -> None:
+        """The ring settings of a mobile have changed; its number is the same."""
+        pending = self.pending.get(old.agent)
+        if pending is not None and pending.row is old:
+            pending.row = new
+
+    def expire(self, now: float) -> Iterator[Decision]:
+        """End the calls whose codes have expired."""
+        for pending in list(self.pending.values()):
+            if pending.expires_at <= now:
+                yield from self.void(pending.row.agent, pending.row.device)
+                yield _note(pending, now, "expired")
+
+    def drop_claims(self, made: MobileRow, now: float) -> Iterator[Decision]:
+        """Drop unverified registrations of this number by other agents."""
+        for key, row in list(self.book.mobiles.items()):
+            if row.number == made.number and row.agent != made.agent:
+                yield from self.void(*key)
+                del self.book.mobiles[key]
+                yield AuditRow(
+                    at=now,
+                    agent=row.agent,
+                    device=row.device,
+                    who="callrouter",
+                    via="",
+                    what="dropped",
+                    number=masked(row.number),
+                    detail="another agent has proved this number",
+                )
+                yield Forget(agent=row.agent, device=row.device)
+
+    # ------------------------------------------------------------ the call
+
+    def heard(self, event: Heard, now: float) -> Iterator[Decision]:
+        """Handle what happened on the called phone."""
+        match event:
+            case NumberAnswered():
+                self.channels[event.pbx, event.channel] = event.ref
+                pending = self.by_ref(event.ref)
+                if pending is None:
+                    yield Say(pbx=event.pbx, channel=event.channel, sounds=GOODBYE)
+                else:
+                    yield _note(pending, now, "answered")
+                    yield _ask(event.pbx, event.channel, ASK)
+            case NumberFailed():
+                pending = self.by_ref(event.ref)
+                if pending is not None:
+                    yield self._end(pending, now, "not-answered", event.why.value)
+            case DigitsKeyed():
+                yield from self._keyed(event, now)
+            case PersonLeft():
+                ref = self.channels.pop((event.pbx, event.channel), "")
+                pending = self.by_ref(ref)
+                if pending is not None:
+                    yield self._end(pending, now, "hung-up")
+
+    def _keyed(self, event: DigitsKeyed, now: float) -> Iterator[Decision]:
+        pending = self.by_ref(self.channels.get((event.pbx, event.channel), ""))
+        bye = Say(pbx=event.pbx, channel=event.channel, sounds=GOODBYE)
+        if pending is None:  # removed, expired, or already verified: a code is valid once
+            yield bye
+            return
+        if _same(event.digits, pending.code):
+            proved = yield from self._proved(pending, now)
+            yield replace(bye, sounds=THANKS) if proved else bye
+            return
+        if not event.digits and now - pending.wrong_at < POUND_WITHIN:
+            pending.wrong_at = -math.inf
+            yield _ask(event.pbx, event.channel, AGAIN)
+            return
+        pending.tries += 1
+        pending.wrong_at = now if event.digits else -math.inf
+        yield _note(pending, now, "wrong-code" if event.digits else "no-code")
+        if pending.tries < MOST_TRIES:
+            yield _ask(event.pbx, event.channel, AGAIN)
+        else:
+            self.refused["wrong-code"] += 1
+            yield self._end(pending, now, "failed", f"{MOST_TRIES} tries without the code")
+            yield bye
+
+    def _proved(self, pending: Pending, now: float) -> Generator[Decision, None, bool]:
+        """The code was right. Returns whether the mobile is now verified."""
+        row = pending.row
+        try:
+            self.book.not_of_others(row.agent, row.number)
+        except No as no:
+            self.refused[no.kind] += 1
+            yield self._end(pending, now, "refused", f"{no.kind}: {no.text}")
+            return False
+        del self.pending[row.agent]
+        waits = self.book.settings.approval is Approval.SUPERVISOR and not pending.asker.supervisor
+        state = MobileState.WAITING if waits else MobileState.IN_USE
+        made = replace(row, state=state.value, verified_at=now)
+        self.book.mobiles[row.agent, row.device] = made
+        yield _note(pending, now, "verified", state.value)
+        yield Keep(row=made)
+        yield from self.drop_claims(made, now)
+        yield Changed()
+        return True
+
+    def _end(self, pending: Pending, now: float, what: str, detail: str = "") -> AuditRow:
+        self.pending.pop(pending.row.agent, None)
+        return _note(pending, now, what, detail)
+
+
+def _note(pending: Pending, now: float, what: str, detail: str = "") -> AuditRow:
+    return AuditRow(
+        at=now,
+        agent=pending.row.agent,
+        device=pending.row.device,
+        who=pending.asker.name,
+        via="verification call",
+        what=what,
+        number=masked(pending.row.number),
+        detail=detail,
+    )
+
+
+def _ask(pbx: str, channel: str, sounds: tuple[str, ...]) -> Say:
+    return Say(pbx=pbx, channel=channel, sounds=sounds, read=CODE_DIGITS, seconds=10.0)
+
+
+def _same(keyed: str, code: str) -> bool:
+    """Whether the code was keyed in. Compares in constant time."""
+    keyed = keyed.removesuffix("#")
+    right = hmac.compare_digest(keyed.encode("utf-8", "replace"), code.encode())
+    return right and bool(_CODE.fullmatch(code))

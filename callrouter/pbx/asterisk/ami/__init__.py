@@ -1,0 +1,1 @@
+"""A client for Asterisk's manager interface (AMI)."""

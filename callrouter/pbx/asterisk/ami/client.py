@@ -1,0 +1,437 @@
+"""The AMI session: connects, logs in, detects loss and reconnects. The driver uses nothing else."""
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any
+
+from callrouter.pbx.asterisk.ami.connecting import first_connection
+from callrouter.pbx.asterisk.ami.connection import Link
+from callrouter.pbx.asterisk.ami.errors import (
+    AmiBadValue,
+    AmiDown,
+    AmiError,
+    AmiRejected,
+    AmiTimeout,
+)
+from callrouter.pbx.asterisk.ami.messages import Action, AmiMessage, guard
+from callrouter.pbx.asterisk.ami.options import AmiAccount, AmiTiming, explain
+from callrouter.pbx.asterisk.ami.replies import AmiStats, Rows
+from callrouter.tasks import Tasks
+from callrouter.transports import cut
+
+__all__ = [
+    "Action",
+    "AmiAccount",
+    "AmiBadValue",
+    "AmiDown",
+    "AmiError",
+    "AmiMessage",
+    "AmiRejected",
+    "AmiReply",
+    "AmiSession",
+    "AmiStats",
+    "AmiTimeout",
+    "AmiTiming",
+]
+
+logger = logging.getLogger(__name__)
+
+COMPLAIN_EVERY = 60.0
+"""Seconds after which a continuing outage is logged again."""
+
+AmiReply = AmiMessage
+"""The answer to an action: a message without a name."""
+
+
+IN_USE = "Login Already In Use"
+"""Asterisk's message when a user with ``allowmultiplelogin = no`` opens a second session.
+
+Source: main/manager.c.
+"""
+
+
+class Refusal(Enum):
+    """Why Asterisk refused a login."""
+
+    ACCOUNT = "account"
+    """The user, secret or address does not match manager.conf."""
+    IN_USE = "in use"
+    """Asterisk holds another session of the same user and allows only one."""
+
+
+class _AttemptFailedError(Exception):
+    """An attempt did not lead to a session. The text is for the operator."""
+
+    def __init__(self, text: str, *, refused: Refusal | None = None) -> None:
+        super().__init__(text)
+        self.refused = refused
+
+
+class AmiSession:
+    """One AMI session, kept alive until it is closed.
+
+    `on_up`, `on_down` and `on_event` are called in the event loop, in order, and must not block.
+    Exceptions they raise are logged and counted, nothing more. Events are delivered only between
+    `on_up` and `on_down`, since the driver queries the whole state after `on_up` anyway. It must do
+    so after every `on_up`, because events may have been lost.
+
+    Attributes:
+        account: address and credentials.
+        stats: counters over all connections.
+        last_error: why the session is not up, in words for the operator; "" while it is up.
+        refused: why the last login was refused; None if it was accepted or not answered.
+    """
+
+    def __init__(
+        self,
+        account: AmiAccount,
+        *,
+        on_event: Callable[[AmiMessage], None],
+        on_up: Callable[[], None],
+        on_down: Callable[[str], None],
+        wanted: frozenset[str] | None = None,
+        event_mask: str = "on",
+        timing: AmiTiming | None = None,
+        on_forged: Callable[[str], None] | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        """Check the account. Nothing is connected before `run`.
+
+        Args:
+            account: address and credentials.
+            on_event: receives every wanted event.
+            on_up: called when the session becomes usable.
+            on_down: called when it stops being usable; receives the reason.
+            wanted: names of the events to parse; None for all. Events of lists are always parsed.
+            event_mask: the `Events:` header of the login: `on`, `off`, or classes such as
+                `call,user`.
+            timing: intervals; by default the standard ones.
+            on_forged: receives the name of each event that was dropped because Asterisk does not
+                write it like that. Without it, every event is accepted.
+            rng: source of the jitter between attempts.
+
+        Raises:
+            AmiBadValue: the user name, secret or `event_mask` cannot be sent.
+        """
+        login = {"Username": account.username, "Secret": account.secret, "Events": event_mask}
+        guard({"Action": "Login", **login})
+        self.account = account
+        self.stats = AmiStats()
+        self.last_error = ""
+        self.refused: Refusal | None = None
+        self._on_event = on_event
+        self._on_up = on_up
+        self._on_down = on_down
+        self._wanted = wanted
+        self._event_mask = event_mask
+        self._timing = timing or AmiTiming()
+        self._on_forged = on_forged
+        self._rng = rng or random.Random()  # noqa: S311 - spreads attempts, hides nothing
+        self._tasks = Tasks()
+        self._link: Link | None = None  # the connection in use, from its opening to its loss
+        self._keeper: asyncio.Task[None] | None = None
+        self._closed = False
+        self._came_up = 0
+        self._complained_at = -COMPLAIN_EVERY
+
+    @property
+    def up(self) -> bool:
+        """Whether the session is logged in and usable. False as soon as the link is lost."""
+        return self._link is not None and self._link.live
+
+    # -- life cycle -------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the session alive until `close` is called or this call is cancelled.
+
+        Returns at once if the session was closed before.
+
+        Raises:
+            RuntimeError: it is already running.
+        """
+        if self._closed:
+            return
+        if self._keeper is not None:
+            raise RuntimeError("this AMI session runs already")
+        self._keeper = self._tasks.spawn(self._keep(), f"AMI session with {self._where}")
+        try:
+            await asyncio.wait([self._keeper])
+        finally:
+            await self.close()
+        if not self._keeper.cancelled():
+            self._keeper.result()
+
+    async def close(self) -> None:
+        """Log off for good. Unanswered actions fail with AmiDown, and there is no further login."""
+        self._closed = True
+        link = self._link
+        if link is not None:
+            link.drop("closed by callrouter", politely=True)
+        await self._tasks.close()
+        if link is not None and not link.gone.done():
+            await asyncio.wait([link.gone], timeout=1.0)
+            cut(link.transport)  # Asterisk did not read the rest
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            started = loop.time()
+            try:
+                was_up = await self._one_connection()
+            except _AttemptFailedError as error:
+                self.refused = error.refused
+                failures += 1
+                self._note_failure(str(error))
+            except Exception:
+                # A bug of ours or a lack of memory. Whatever it is, the session must come back.
+                self.refused = None
+                failures += 1
+                self.stats.handler_errors += 1
+                logger.exception("the AMI session with %s failed; trying again", self._where)
+            else:
+                failures = 0 if was_up >= self._timing.stable_after else failures + 1
+            wait = started + self._pause(failures) - loop.time()
+            await asyncio.sleep(max(wait, 0.0))
+
+    def _pause(self, failures: int) -> float:
+        """Seconds between the starts of two attempts: doubles each time, plus up to 25 % jitter."""
+        timing = self._timing
+        ceiling = {
+            None: timing.retry_ceiling,
+            Refusal.IN_USE: timing.in_use_ceiling,
+            Refusal.ACCOUNT: timing.refused_ceiling,
+        }[self.refused]
+        pause = timing.retry_first * 2.0 ** min(max(failures - 1, 0), 16)
+        return max(min(pause, ceiling), timing.retry_first) * self._rng.uniform(1.0, 1.25)
+
+    def _note_failure(self, text: str) -> None:
+        """Log a new failure at once, and the same failure again once a minute."""
+        now = asyncio.get_running_loop().time()
+        if text != self.last_error or now - self._complained_at >= COMPLAIN_EVERY:
+            logger.error("no AMI session, trying again until there is one: %s", text)
+            self._complained_at = now
+        self.last_error = text
+
+    # -- one connection ---------------------------------------------------------------------
+
+    async def _one_connection(self) -> float:
+        """Connect, log in and wait for the loss. Return how long the session was up, in seconds."""
+        loop = asyncio.get_running_loop()
+        link = await self._open()
+        self._link = link
+        try:
+            await self._log_in(link)
+            link.watch()
+            await self._until_booted(link)
+            began = loop.time()
+            self._go_up(link)
+            await asyncio.wait([link.lost])
+            return loop.time() - began
+        except AmiDown as error:
+            raise _AttemptFailedError(f"{self._where}: {error}") from error
+        finally:
+            link.drop("gave up")
+            self._link = None
+
+    async def _open(self) -> Link:
+        timing, account = self._timing, self.account
+
+        def protocol() -> Link:
+            return Link(
+                wanted=self._wanted,
+                stats=self.stats,
+                on_event=self._on_event,
+                on_lost=self._lost,
+                timing=timing,
+                on_forged=self._on_forged,
+            )
+
+        async def connect() -> Link:
+            _, link = await asyncio.get_running_loop().create_connection(
+                protocol, account.host, account.port, ssl=account.tls
+            )
+            return link
+
+        try:
+            return await first_connection(
+                connect,
+                lambda link: link.drop("another connection was quicker"),
+                every=timing.connect_every,
+                timeout=timing.connect_timeout,
+            )
+        except (OSError, UnicodeError) as error:  # TLS errors and timeouts are OSErrors too
+            raise _AttemptFailedError(explain(error, account, timing.connect_timeout)) from error
+
+    async def _log_in(self, link: Link) -> None:
+        """Wait for the greeting, then log in by challenge. The secret itself is never sent."""
+        try:
+            async with asyncio.timeout(self._timing.login_timeout):
+                await self._greeting(link)
+                await self._authenticate(link)
+        except TimeoutError as error:
+            raise _AttemptFailedError(self._silence(link)) from error
+
+    async def _greeting(self, link: Link) -> None:
+        await asyncio.wait([link.greeted, link.lost], return_when=asyncio.FIRST_COMPLETED)
+        if not link.greeted.done():
+            reason = link.lost.result()
+            raise _AttemptFailedError(f"port {self.account.port} of {self.account.host} {reason}")
+
+    async def _authenticate(self, link: Link) -> None:
+        # the limit of `_log_in` applies first
+        account, limit = self.account, self._timing.login_timeout * 2
+        try:
+            [asked] = link.submit([{"Action": "Challenge", "AuthType": "MD5"}], limit)
+            challenge = (await asked).get("Challenge")
+            key = hashlib.md5((challenge + account.secret).encode(), usedforsecurity=False)
+            login: Action = {
+                "Action": "Login",
+                "AuthType": "MD5",
+                "Username": account.username,
+                "Key": key.hexdigest(),
+                "Events": self._event_mask,
+            }
+            [asked] = link.submit([login], limit)
+            await asked
+        except AmiRejected as error:
+            self.stats.refused_logins += 1
+            why = Refusal.IN_USE if IN_USE in str(error) else Refusal.ACCOUNT
+            raise _AttemptFailedError(self._refusal(why, error), refused=why) from error
+
+    async def _until_booted(self, link: Link) -> None:
+        """Wait for FullyBooted. A booted Asterisk sends it right after its answer to the login."""
+        done: Sequence[asyncio.Future[Any]] = [link.booted, link.lost]
+        await asyncio.wait(
+            done, timeout=self._timing.boot_grace, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not any(future.done() for future in done):
+            logger.info("no event FullyBooted (user without read=system?); going on without it")
+        if link.lost.done():
+            raise AmiDown(link.lost.result())
+
+    # -- up and down ------------------------------------------------------------------------
+
+    def _go_up(self, link: Link) -> None:
+        link.live = True
+        self.last_error, self.refused = "", None
+        self.stats.reconnects += 1 if self._came_up else 0
+        self._came_up += 1
+        logger.debug("AMI session with %s is up", self._where)
+        try:
+            self._on_up()
+        except Exception:
+            self.stats.handler_errors += 1
+            logger.exception("the handler for 'session up' failed; going on")
+
+    def _lost(self, reason: str, was_live: bool) -> None:
+        """A link was lost. Report it only if the session was up."""
+        if not was_live:
+            return
+        self.last_error = f"{self._where}: {reason}"
+        log = logger.debug if self._closed else logger.warning
+        log("AMI session with %s is down: %s", self._where, reason)
+        try:
+            self._on_down(reason)
+        except Exception:
+            self.stats.handler_errors += 1
+            logger.exception("the handler for 'session down' failed; going on")
+
+    @property
+    def _where(self) -> str:
+        return f"Asterisk at {self.account.host}:{self.account.port}"
+
+    def _refusal(self, why: Refusal, error: AmiRejected) -> str:
+        user = self.account.username
+        if why is Refusal.IN_USE:
+            return (
+                f"{self._where} has another session of user {user!r} and allows one only: put "
+                f"'allowmultiplelogin = yes' into the section [{user}] of manager.conf there, then run "
+                "'manager reload'. It ends a session that lost its network after minutes"
+            )
+        return (
+            f"{self._where} refused the login of user {user!r} ({error}): check the section [{user}] "
+            "of manager.conf there, its secret and its permit/deny lines, then run 'manager reload'"
+        )
+
+    def _silence(self, link: Link) -> str:
+        seconds = self._timing.login_timeout
+        if link.greeted.done():
+            return f"{self._where} did not answer the login within {seconds:g} s"
+        hint = "" if self.account.tls else "; is it the TLS port?"
+        port, host = self.account.port, self.account.host
+        return f"port {port} of {host} took the connection but said nothing in {seconds:g} s{hint}"
+
+    # -- actions ----------------------------------------------------------------------------
+
+    def send(
+        self, actions: Sequence[Action], *, timeout: float = 5.0
+    ) -> list[asyncio.Future[AmiReply]]:
+        """Write all actions at once, in order. Return one future for each, in the same order.
+
+        Every future ends, either with the reply or with AmiRejected, AmiTimeout or AmiDown. No
+        action is ever sent a second time, and none is queued while the session is down. A future
+        need not be awaited. If an action has an `ActionID`, it is kept, so that `OriginateResponse`
+        can be matched by it. The answer to an asynchronous Originate is the first one,
+        "successfully queued".
+
+        Args:
+            actions: headers, each with a value or a list of values.
+            timeout: seconds until AmiTimeout.
+
+        Raises:
+            AmiBadValue: one of them cannot be sent. Nothing was written.
+        """
+        if self._link is not None and self._link.live:
+            return self._link.submit(actions, timeout)
+        for action in actions:
+            guard(action)
+        return [self._failed() for _ in actions]
+
+    async def request(
+        self,
+        action: Action,
+        *,
+        timeout: float = 5.0,  # noqa: ASYNC109 - its end must be known to the table of actions
+    ) -> AmiReply:
+        """Send one action and wait for its reply.
+
+        Raises:
+            AmiError: AmiBadValue, AmiRejected, AmiTimeout or AmiDown.
+        """
+        [reply] = self.send([action], timeout=timeout)
+        return await reply
+
+    def _failed(self) -> asyncio.Future[AmiReply]:
+        future: asyncio.Future[AmiReply] = asyncio.get_running_loop().create_future()
+        future.set_exception(self._down())
+        future.exception()  # marks it as retrieved, so that asyncio does not warn
+        return future
+
+    def _down(self) -> AmiDown:
+        return AmiDown(f"no AMI session with {self._where}: {self.last_error or 'not up yet'}")
+
+    # Must be last in the class: below this line, type checkers take `list` to mean this method.
+    async def list(
+        self,
+        action: Action,
+        *,
+        timeout: float = 10.0,  # noqa: ASYNC109
+    ) -> Rows:
+        """Send an action that answers with a list, and wait until the list is complete.
+
+        The result contains the list's events without the closing one. It is empty if Asterisk
+        answers "No ... found". A partial list is never returned.
+
+        Raises:
+            AmiError: as `request`. AmiRejected also if the list is cancelled or the answer is not a
+                list.
+        """
+        if self._link is None or not self._link.live:
+            guard(action)
+            raise self._down()
+        return await self._link.submit_list(action, timeout)

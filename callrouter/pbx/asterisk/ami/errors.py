@@ -1,0 +1,43 @@
+"""Errors that an AMI action can raise. No message ever contains the secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from callrouter.pbx.asterisk.ami.messages import AmiMessage
+
+
+class AmiError(Exception):
+    """Base class of every way an AMI action can end without a reply."""
+
+
+class AmiBadValue(AmiError, ValueError):  # noqa: N818 - named for what happened
+    """The action cannot be written to the wire safely. Nothing was sent."""
+
+
+class AmiDown(AmiError):  # noqa: N818
+    """The link is down, or was lost before the answer arrived.
+
+    An action that was already written may still have been executed. It is never sent again.
+    """
+
+
+class AmiTimeout(AmiError):  # noqa: N818
+    """No answer arrived in time. The action may have been executed, or may yet be."""
+
+
+class AmiRejected(AmiError):  # noqa: N818
+    """Asterisk answered `Response: Error`. `str()` is its message.
+
+    Attributes:
+        reply: the whole answer.
+    """
+
+    def __init__(self, text: str, reply: AmiMessage) -> None:
+        super().__init__(text)
+        self.reply = reply
+
+
+class AmiGarbage(AmiError):  # noqa: N818
+    """The other side does not speak AMI, or it sent an oversized message."""

@@ -1,0 +1,144 @@
+"""BLF: device states that keys on phones can monitor, one per agent and one per queue.
+
+``Custom:callrouter-alice`` shows the state of alice. ``Custom:callrouter-queue-support`` is lit
+while calls wait. Updates are batched and follow a moment later, so that no offer ever waits for a
+lamp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from callrouter.core.state import AgentState, Floor
+from callrouter.model.commands import Happened, Record
+from callrouter.pbx.asterisk import actions
+
+AGENT: Final = "Custom:callrouter-"
+QUEUE: Final = "Custom:callrouter-queue-"
+
+AFTER: Final = 0.25
+"""Seconds from a change to the lamp's update. Shorter changes are not shown."""
+_AT_A_TIME: Final = 200
+"""Lamps examined in one pass, so that thousands of them never delay an offer."""
+
+OFF: Final = "NOT_INUSE"
+LIT: Final = "INUSE"
+RINGING: Final = "RINGING"
+NOBODY: Final = "UNAVAILABLE"
+STATES: Final = {
+    AgentState.OFFLINE: NOBODY,
+    AgentState.AVAILABLE: OFF,
+    AgentState.RINGING: RINGING,
+    AgentState.ON_CALL: LIT,
+    AgentState.WRAP_UP: "ONHOLD",
+    AgentState.PAUSED: "ONHOLD",
+}
+"""What an agent's lamp shows. ``ONHOLD`` means signed in but not taking calls at present.
+
+A reserved agent whose phone has not rung yet is shown as free: the order is free, ringing, in use.
+"""
+
+
+class Lamps:
+    """Keeps the lamps of one Asterisk up to date. `send` writes actions together, or drops them."""
+
+    def __init__(
+        self, floor: Callable[[], Floor], send: Callable[..., None], in_step: Callable[[], bool]
+    ) -> None:
+        self._floor = floor
+        self._send = send
+        self._in_step = in_step
+        self._told: dict[str, str] = {}
+        self._marked: dict[str, None] = {}
+        """Lamps to be examined, oldest first."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def heard(self, record: Record) -> None:
+        """Mark the lamps that a record may affect."""
+        if record.kind is Happened.RELOADED:
+            self._mark(self._all())
+            return
+        if record.kind is Happened.STATE:
+            self._mark(AGENT + name for name in self._names(record.agent))
+        if record.queue:
+            self._mark(QUEUE + name for name in self._queue_names(record.queue))
+        if record.kind is Happened.MOVED:  # the record does not name the previous queue
+            self._mark(QUEUE + name for name in self._floor().queues)
+
+    def refresh(self) -> None:
+        """Set all lamps again, in case Asterisk was restarted or another program has set one."""
+        known = list(self._told)
+        self._told.clear()
+        self._mark(known)
+        self._mark(self._all())
+
+    def close(self) -> None:
+        """Stop updating lamps."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _all(self) -> Iterable[str]:
+        floor = self._floor()
+        yield from (AGENT + name for name in floor.agents)
+        yield from (QUEUE + name for name in floor.queues)
+        yield from (AGENT + name for name in floor.former_agents)
+        yield from (QUEUE + name for name in floor.former_queues)
+        yield from list(self._told)
+
+    def _names(self, agent: str) -> Iterable[str]:
+        """The names under which keys may monitor an agent.
+
+        After a rename, keys on phones still use the former name.
+        """
+        known = self._floor().agents.get(agent)
+        former = known.spec.renamed_from if known is not None else ""
+        return (agent, former) if former else (agent,)
+
+    def _queue_names(self, queue: str) -> Iterable[str]:
+        known = self._floor().queues.get(queue)
+        former = known.spec.renamed_from if known is not None else ""
+        return (queue, former) if former else (queue,)
+
+    def _mark(self, lamps: Iterable[str]) -> None:
+        self._marked.update(dict.fromkeys(lamps))
+        if self._marked and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(AFTER, self._set)
+
+    def _set(self) -> None:
+        self._timer = None
+        if not self._in_step():
+            return  # all are set again once it is in step
+        news = []
+        for _ in range(min(_AT_A_TIME, len(self._marked))):
+            lamp = next(iter(self._marked))
+            del self._marked[lamp]
+            state = self._state(lamp)
+            if self._told.get(lamp) != state:
+                self._told[lamp] = state
+                news.append(actions.setvar("", f"DEVICE_STATE({lamp})", state))
+        if news:
+            self._send(*news)
+        self._mark(())
+
+    def _state(self, lamp: str) -> str:
+        """The state a lamp must show.
+
+        An agent's name may make its lamp look like a queue's lamp. In that case the agent takes
+        precedence.
+        """
+        floor = self._floor()
+        agent = floor.agent_named(lamp.removeprefix(AGENT))
+        if agent is not None and agent.shown is AgentState.RESERVED and not agent.gone:
+            # The phone has not rung yet, or is being stopped. Neither leads to a conversation, so
+            # do not show "in use".
+            return RINGING if self._told.get(lamp) == RINGING else OFF
+        if agent is not None:
+            return NOBODY if agent.gone else STATES[agent.shown]
+        name = lamp.removeprefix(QUEUE) if lamp.startswith(QUEUE) else ""
+        queue = floor.queues.get(floor.former_queues.get(name, name)) if name else None
+        if queue is not None:
+            return LIT if queue.waiting else OFF
+        return OFF if lamp.startswith(QUEUE) else NOBODY

@@ -1,0 +1,46 @@
+"""Queries to Asterisk for `doctor`: reads variables and records events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from callrouter.pbx.asterisk.ami.client import AmiSession
+from callrouter.pbx.asterisk.ami.errors import AmiError
+from callrouter.pbx.asterisk.ami.messages import AmiMessage
+
+
+@dataclass
+class Ask:
+    """A session and every event received on it so far."""
+
+    session: AmiSession
+    heard: list[AmiMessage] = field(default_factory=list)
+
+    async def variable(self, name: str) -> str:
+        """The value of a global variable or function, or "" if it cannot be read."""
+        try:
+            reply = await self.session.request({"Action": "Getvar", "Variable": name})
+        except AmiError:
+            return ""
+        return reply.get("Value")
+
+    def event(self, name: str, uid: str) -> bool:
+        """Whether this event has arrived for a channel."""
+        return any(one.name == name and one.get("Uniqueid") == uid for one in self.heard)
+
+    def said(self, uid: str, header: str, value: str) -> bool:
+        """Whether an event for a channel has arrived with this value in this header."""
+        return any(one.get("Uniqueid") == uid and one.get(header) == value for one in self.heard)
+
+
+async def within(seconds: float, true: Callable[[], bool]) -> bool:
+    """Wait up to `seconds` for a condition. Return whether it became true."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not true():  # noqa: ASYNC110 - a look at a list that grows
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        return False
+    return True

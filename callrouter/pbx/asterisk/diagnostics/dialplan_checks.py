@@ -1,0 +1,178 @@
+"""`doctor`'s checks of the dialplan: our contexts, and the site's contexts that they lead to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+
+from callrouter.model.ivr import PhoneCodes
+from callrouter.model.routing_table import QueueSpec, Table, ToDialplan
+from callrouter.pbx.asterisk import contract, dialplan
+from callrouter.pbx.asterisk.ami.errors import AmiError
+from callrouter.pbx.asterisk.diagnostics import code_checks
+from callrouter.pbx.asterisk.diagnostics.console_queries import Ask, within
+from callrouter.pbx.asterisk.fallback import music_class
+from callrouter.pbx.base import Finding
+
+WRITE_IT = (
+    "#include extensions_callrouter.conf in extensions.conf (callrouter dialplan writes "
+    'it), then asterisk -rx "dialplan reload"'
+)
+_NO_SUCH = "callrouter/no-such-sound"
+_ENDS = ("on_max_wait", "on_full", "on_nobody", "on_closed")
+_TRIED_WITHIN = 5.0
+"""Seconds for Asterisk to report that a sound is missing which certainly is."""
+_A_MOMENT = 0.3
+_AT_ONCE = 15
+"""Number of sounds tested at once. Each is a call from Asterisk to itself."""
+
+
+async def contexts(ask: Ask) -> list[str]:
+    """Our contexts that are missing."""
+    return [c for c in contract.CONTEXTS if await ask.variable(contract.is_there(c)) != "1"]
+
+
+async def look(
+    ask: Ask,
+    table: Table,
+    phones: Iterable[str],
+    spoken: Mapping[str, Iterable[str]],
+    codes: PhoneCodes,
+) -> AsyncIterator[Finding]:
+    """Check the dialplan. Requires that none of our contexts is missing.
+
+    Args:
+        ask: the Asterisk.
+        table: the routing table, whose queues send callers to places in the dialplan.
+        phones: the endpoints of agents.
+        spoken: the sounds that are played, by language ("" means Asterisk's default language).
+        codes: the feature codes that agents dial.
+    """
+    if await ask.variable(dialplan.is_ours()) == "1":
+        yield Finding(True, "dialplan is there, of this version")
+    else:
+        what = "the dialplan is of another version of callrouter"
+        yield Finding(False, what, WRITE_IT)
+    async for finding in _places(ask, table):
+        yield finding
+    async for finding in _music(ask, table):
+        yield finding
+    async for finding in code_checks.look(ask, phones, codes):
+        yield finding
+    async for finding in _sounds(ask, spoken):
+        yield finding
+
+
+async def _places(ask: Ask, table: Table) -> AsyncIterator[Finding]:
+    """Check the places to which queues send callers."""
+    bare = []
+    for queue in table.queues.values():
+        for way, place in _targets(queue):
+            if "$" not in place and await ask.variable(f"DIALPLAN_EXISTS({place})") == "0":
+                what = f"{queue.id}: {way} leads to {place}, which is not in the dialplan"
+                yield Finding(False, what, "callers would leave as if the queue had no such target")
+        user = f"DIALPLAN_EXISTS({contract.FALLBACK_USER},{queue.id},1)"
+        if await ask.variable(user) == "0":
+            bare.append(queue.id)
+    if bare:
+        shown = ", ".join(bare[:5]) + (" …" if len(bare) > 5 else "")
+        yield Finding(
+            None,
+            f"nothing of yours in [{contract.FALLBACK_USER}] for {shown}",
+            "with the router and all phones away, callers hear that all lines are busy; put there "
+            "what shall happen",
+        )
+
+
+async def _music(ask: Ask, table: Table) -> AsyncIterator[Finding]:
+    """Check the music classes that queues name. Asterisk plays its default for a missing class."""
+    queues: dict[str, list[str]] = {}
+    for queue in table.queues.values():
+        if music := music_class(queue):
+            queues.setdefault(music, []).append(queue.id)
+    if not queues:
+        return
+    if await ask.variable("IFMODULE(func_config.so)") != "1":
+        what = f"music classes not readable: {', '.join(queues)}"
+        yield Finding(None, what, "load func_config, so that doctor can look at them")
+        return
+    for music, names in queues.items():
+        if await ask.variable(f"AST_CONFIG(musiconhold.conf,{music},mode)"):
+            yield Finding(True, f"music class {music} is there")
+        else:
+            what = f"{', '.join(names)}: there is no music class {music} in musiconhold.conf"
+            yield Finding(False, what, "callers hear the default class instead")
+
+
+def _targets(queue: QueueSpec) -> Iterable[tuple[str, str]]:
+    for way in _ENDS:
+        target = getattr(queue, way)
+        if isinstance(target, ToDialplan):
+            yield way, f"{target.context},{target.extension},{target.priority}"
+
+
+# ---------------------------------------------------------------- sounds
+
+
+async def _sounds(ask: Ask, spoken: Mapping[str, Iterable[str]]) -> AsyncIterator[Finding]:
+    missing: list[str] = []
+    tried = 0
+    for language, names in spoken.items():
+        wanted = sorted({*contract.SOUNDS, *names})
+        for first in range(0, len(wanted), _AT_ONCE):
+            part = wanted[first : first + _AT_ONCE]
+            found = await _not_there(ask, language, part)
+            if found is None:
+                yield Finding(None, "sounds not readable: a probe call came to nothing")
+                return
+            tried += len(part)
+            missing += [f"{name} ({language})" if language else name for name in found]
+    if missing:
+        shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if missing[6:] else "")
+        advice = "install Asterisk's core sounds (asterisk-core-sounds-…) in that language"
+        yield Finding(False, f"sounds missing: {shown}", advice)
+    else:
+        yield Finding(True, f"sounds are there ({tried} tried)")
+
+
+async def _not_there(ask: Ask, language: str, names: list[str]) -> list[str] | None:
+    """The sounds in this list that cannot be played; None if that cannot be determined."""
+    base = f"callrouter-probe-{time.time_ns():x}"
+    calls = {f"{base}-{n}": name for n, name in enumerate([*names, _NO_SUCH])}
+    try:
+        for uid, name in calls.items():
+            await ask.session.request(_playing(uid, name, language))
+        if not await within(_TRIED_WITHIN, lambda: ask.said(f"{uid}-2", "Status", "FAILED")):
+            return None
+        await asyncio.sleep(_A_MOMENT)
+        return [
+            name
+            for uid, name in list(calls.items())[:-1]
+            if ask.said(f"{uid}-2", "Status", "FAILED")
+        ]
+    except AmiError:
+        return None
+    finally:
+        await _hang_up(ask, calls)
+
+
+def _playing(uid: str, name: str, language: str) -> dict[str, str | list[str]]:
+    return {
+        "Action": "Originate",
+        "Channel": f"Local/sound@{contract.PROBE}/n",
+        "ChannelId": uid,
+        "OtherChannelId": f"{uid}-2",
+        "Application": "Wait",
+        "Data": "5",
+        "Variable": [f"__CALLROUTER_SAY={name}", f"__CALLROUTER_LANGUAGE={language}"],
+        "Async": "true",
+    }
+
+
+async def _hang_up(ask: Ask, calls: Iterable[str]) -> None:
+    for uid in calls:
+        try:
+            await ask.session.request({"Action": "Hangup", "Channel": uid})
+        except AmiError:
+            continue  # it has ended already

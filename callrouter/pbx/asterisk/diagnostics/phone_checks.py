@@ -1,0 +1,138 @@
+"""`doctor`'s checks of phones and outbound routes, judged as the router judges them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from callrouter.model import endpoints
+from callrouter.model.endpoints import Line
+from callrouter.model.events import Reached
+from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
+from callrouter.pbx.asterisk import actions, phone_queries
+from callrouter.pbx.asterisk.ami.errors import AmiError
+from callrouter.pbx.asterisk.diagnostics.console_queries import Ask
+from callrouter.pbx.asterisk.phone_states import Phones
+from callrouter.pbx.base import Finding
+
+_SAMPLE: Final = "+447700900000"
+"""An unassigned number (Ofcom reserves it for drama) for testing whether a route would match."""
+_STATES: Final = {
+    "NOT_INUSE": "not in use",
+    "INUSE": "in use",
+    "RINGINUSE": "ringing and in use",
+    "ONHOLD": "on hold",
+}
+"""Device states whose names are run together."""
+_CHECK: Final = "check this phone under agents: and in pjsip.conf"
+
+
+async def phones(ask: Ask, found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> AsyncIterator[Finding]:
+    """Check every phone that an agent has."""
+    judge = Phones(lambda _endpoint, _state: None)
+    judge.use(device for device, _ in found)
+    try:
+        judge.know_hints(await phone_queries.hints(ask.session, judge.hints()))
+        devices = list(dict.fromkeys(d for how in judge.watched.values() for d in how.devices))
+        states = await phone_queries.states(ask.session, devices)
+        registered = await phone_queries.contacts(ask.session, _registering(found))
+    except AmiError as error:
+        yield Finding(None, "phones not readable", str(error))
+        return
+    judge.take_in(states, {}, ())
+    for device, agent in found:
+        what = f"{device.endpoint} ({agent.id}, {device.id})"
+        for source in device.states:
+            hint = endpoints.hint_of(source)
+            if hint is not None and not judge.known_hint(source):
+                text = f"{what}: there is no hint for {hint[0]} in [{hint[1]}]"
+                yield Finding(
+                    False, text, "check state: of this phone under agents:, and the dialplan"
+                )
+        yield _phone(what, device, judge, len(registered.get(device.endpoint, ())))
+
+
+async def headers(
+    ask: Ask, table: Table, found: Sequence[tuple[DeviceSpec, AgentSpec]]
+) -> AsyncIterator[Finding]:
+    """Check that INVITEs can carry the headers that the configuration asks for."""
+    wanted = [f"alert_info of {queue.id}" for queue in table.queues.values() if queue.alert_info]
+    wanted += [f"auto_answer of {agent.id}" for device, agent in found if device.auto_answer]
+    if wanted and await ask.variable("IFMODULE(res_pjsip_header_funcs.so)") == "0":
+        what = f"{wanted[0]} does nothing: res_pjsip_header_funcs is not loaded"
+        yield Finding(False, what, "load it in modules.conf, then restart Asterisk")
+
+
+def _registering(found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> list[str]:
+    named = dict.fromkeys(device.endpoint for device, _ in found)
+    return [name for name in named if name.startswith("PJSIP/") and _line(name) is Line.PHONE]
+
+
+def _line(endpoint: str) -> Line:
+    try:
+        return endpoints.read(endpoint).line
+    except ValueError:
+        return Line.PHONE
+
+
+def _phone(what: str, device: DeviceSpec, judge: Phones, registered: int) -> Finding:
+    how = judge.watched[device.endpoint]
+    own, line = judge.devices.get(how.device, ""), _line(device.endpoint)
+    if own in {"", "INVALID"}:
+        no_such = {
+            Line.PHONE: "no such endpoint",
+            Line.TRUNK: f"there is no trunk {how.device}",
+            Line.ROUTE: "no such extension in the dialplan",
+        }[line]
+        return Finding(False, f"{what}: {no_such}", _CHECK)
+    reached = judge.reached(device.endpoint)
+    if reached is Reached.UNREACHABLE:
+        return Finding(None, f"{what}: not registered now", "it is rung once it registers")
+    if reached is Reached.BUSY:
+        said = ", ".join(
+            name for name in sorted(how.says) if judge.devices.get(name) != "NOT_INUSE"
+        )
+        return Finding(True, f"{what}: takes no calls at present, says {said}")
+    if line is not Line.PHONE:
+        who = (
+            "asks for key 1"
+            if device.confirm
+            else "without key 1 (confirm: false): a voicemail could take the call"
+        )
+        return Finding(True, f"{what}: can be rung; {who}")
+    more = f", {registered} phones registered" if registered > 1 else ""
+    return Finding(True, f"{what}: {_STATES.get(own, own.lower())}{more}")
+
+
+async def way_out(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
+    """Check that there is a route for outside numbers."""
+    if dial_number.startswith(actions.ROUTE):
+        async for finding in _route(ask, dial_number):
+            yield finding
+        return
+    tech, _, rest = dial_number.partition("/")
+    trunk = rest.rpartition("@")[2]
+    if tech != "PJSIP" or "{" in trunk:
+        return  # Asterisk reports no state for other technologies
+    state = await ask.variable(f"DEVICE_STATE(PJSIP/{trunk})")
+    if state == "INVALID":
+        what = f"dial_number: there is no endpoint {trunk}, so no mobile can be rung"
+        yield Finding(False, what, "check dial_number in callrouter.yaml and pjsip.conf")
+    elif state == "UNAVAILABLE":
+        what = f"dial_number: the trunk {trunk} cannot be reached now"
+        yield Finding(None, what, "is it registered, does the provider answer qualify?")
+    elif state:
+        yield Finding(True, f"dial_number: the trunk {trunk} is there")
+
+
+async def _route(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
+    dialled = actions.dial_string(dial_number, _SAMPLE)
+    exten, _, place = dialled.removeprefix(actions.ROUTE).partition("@")
+    context = place.partition("/")[0]
+    there = await ask.variable(f"DIALPLAN_EXISTS({context},{exten},1)")
+    if there == "0":
+        what = f"dial_number: [{context}] has no way for a number such as {exten}"
+        advice = "an outbound route must match what dial_number makes of a number"
+        yield Finding(None, what, advice)
+    elif there:
+        yield Finding(True, f"dial_number: [{context}] takes numbers such as {exten}")

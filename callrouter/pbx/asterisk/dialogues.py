@@ -1,0 +1,353 @@
+"""Phone dialogues: feature codes, digits that are entered, and the verification of numbers.
+
+The dialplan's part is the context ``callrouter-person``. A channel there waits a few seconds at
+most for the next prompt or question. So if the router or the link fails, only a call of a few
+seconds is lost. Everything a person enters and everything a trunk claims is treated as hostile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from functools import partial
+
+from callrouter.model.events import LegEnd
+from callrouter.model.ivr import (
+    SHIPPED_CODES,
+    CallNumber,
+    CodeDialled,
+    DigitsKeyed,
+    NumberAnswered,
+    NumberFailed,
+    PersonLeft,
+    PhoneEvent,
+    Say,
+)
+from callrouter.pbx.asterisk import actions
+from callrouter.pbx.asterisk import contract as words
+from callrouter.pbx.asterisk.ami.client import AmiReply
+from callrouter.pbx.asterisk.ami.errors import AmiError, AmiRejected, AmiTimeout
+from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.executor import Outbox
+
+NUMBER = "crn-"
+"""Prefix of the channel ids of numbers that we call to verify them. No leg's id starts with it."""
+
+MOST = 1000
+"""Maximum number of channels from unknown phones at once.
+
+Further callers hear that the service is unavailable. Agents' own phones do not count.
+"""
+
+LONGEST = 120.0
+"""Seconds after which a dialogue is ended, whatever Asterisk reports."""
+
+_SOUND = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*", re.ASCII)
+_SOUNDS_BYTES = 900
+_REF = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[_-][A-Za-z0-9]{1,8}){0,3}|", re.ASCII)
+_NOT_KEYS = re.compile(r"[^0-9*#]", re.ASCII)
+_NOT_NUMBER = re.compile(r"[^0-9+]", re.ASCII)
+
+_SPARE = 5.0
+"""Seconds that Asterisk gets, after the ring time, to report how a call to a number ended."""
+
+
+_ASKED = (words.SAID, "CHANNEL(name)", "CONTEXT")
+"""What a channel is asked when it reports news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A channel's answers: its id, its name, and what was dialled or entered."""
+
+    uid: str
+    channel: str
+    words: list[str]
+
+
+@dataclass(slots=True, eq=False)
+class _Called:
+    """A number that is being called."""
+
+    ref: str
+    until: float
+    reason: str = ""
+
+
+class People:
+    """The channels of one Asterisk on which phone dialogues take place."""
+
+    def __init__(
+        self,
+        pbx: str,
+        outbox: Outbox,
+        dial_number: str,
+        caller_id: str,
+        *,
+        own: Callable[[str], bool] = lambda _endpoint: False,
+        at: Callable[[str], str] = lambda phone: phone,
+    ) -> None:
+        """Send through `outbox`.
+
+        Args:
+            pbx: the telephone system.
+            outbox: the writer of actions.
+            dial_number: how outside numbers are dialled.
+            caller_id: the number shown to outside phones.
+            own: whether an endpoint is an agent's phone.
+            at: the table's name of the endpoint that a phone belongs to.
+        """
+        self._own = own
+        self._at = at
+        self._pbx = pbx
+        self._outbox = outbox
+        self._dial_number = dial_number
+        self._caller_id = caller_id
+        self._heard: Callable[[PhoneEvent], None] = lambda _event: None
+        self._here: dict[str, float] = {}
+        """Channels with a dialogue, and how many seconds each has lasted."""
+        self._strangers: set[str] = set()
+        self._asked: set[str] = set()
+        """Channels that were queried and have not answered yet."""
+        self._called: dict[str, _Called] = {}
+
+    def listen(self, heard: Callable[[PhoneEvent], None]) -> None:
+        """Report all further events to `heard`."""
+        self._heard = heard
+
+    # ------------------------------------------------------------ from Asterisk
+
+    def handle(self, message: AmiMessage) -> None:
+        """Handle one AMI event. Most of them do not concern dialogues."""
+        match message.name:
+            case "UserEvent":
+                self._said(message)
+            case "Hangup":
+                self._hung_up(message)
+            case "OriginateResponse":
+                self._originated(message)
+            case _:
+                pass
+
+    def _said(self, message: AmiMessage) -> None:
+        """An event reports news on a channel. Query the channel itself for the content."""
+        uid = message.get("Uniqueid")
+        match message.get("UserEvent"):
+            case "CallrouterCode" if uid not in self._here:
+                endpoint = self._at(words.endpoint_of(message.get("Channel")))
+                if self._own(endpoint) or len(self._strangers) + len(self._asked) < MOST:
+                    self._confirm(uid, self._dialled)
+            case "CallrouterKeyed" if uid in self._here:
+                self._confirm(uid, self._keyed)
+            case "CallrouterNumber" if uid in self._called:
+                self._confirm(uid, self._picked_up)
+            case "CallrouterNumber" if uid.startswith(NUMBER):  # from an earlier run, or given up
+                self._confirm(uid, self._unknown_number)
+            case _:
+                pass
+
+    def _confirm(self, uid: str, then: Callable[[Confirmed], None]) -> None:
+        """Query what was dialled or entered on a channel, and check that it is in our context.
+
+        The event may have been forged by an attacker who can write into Asterisk's stream. The
+        answers carry ids of ours that outsiders do not know, and no text from a caller.
+        """
+        if uid in self._asked:
+            return
+        self._asked.add(uid)
+        values: dict[str, str] = {}
+
+        def told(name: str, reply: AmiReply | AmiError) -> None:
+            values[name] = "" if isinstance(reply, AmiError) else reply.get("Value")
+            if len(values) < len(_ASKED):
+                return
+            self._asked.discard(uid)
+            if values["CONTEXT"] == words.PERSON:
+                then(Confirmed(uid, values["CHANNEL(name)"], values[words.SAID].split()))
+
+        self._outbox.write(
+            [
+                ({"Action": "Getvar", "Channel": uid, "Variable": name}, partial(told, name))
+                for name in _ASKED
+            ]
+        )
+
+    def _dialled(self, said: Confirmed) -> None:
+        uid = said.uid
+        endpoint = self._at(words.endpoint_of(said.channel))
+        own = self._own(endpoint)
+        if uid in self._here or (not own and len(self._strangers) >= MOST):
+            return
+        match said.words:
+            case ["code", dialled, *number] if found := SHIPPED_CODES.read(dialled):
+                code, digit = found
+            case _:
+                return
+        self._here[uid] = 0.0
+        if not own:
+            self._strangers.add(uid)
+        self._heard(
+            CodeDialled(
+                pbx=self._pbx,
+                channel=uid,
+                code=code,
+                endpoint=endpoint,
+                caller_number=_NOT_NUMBER.sub("", "".join(number))[:20],
+                digit=digit,
+            )
+        )
+
+    def _keyed(self, said: Confirmed) -> None:
+        match said.words:
+            case ["keyed", *digits] if said.uid in self._here:
+                keyed = _NOT_KEYS.sub("", "".join(digits))[:40]
+                self._heard(DigitsKeyed(pbx=self._pbx, channel=said.uid, digits=keyed))
+            case _:
+                pass
+
+    def _picked_up(self, said: Confirmed) -> None:
+        if said.words != ["number"]:
+            return
+        called = self._called.pop(said.uid, None)
+        if called is None:  # given up
+            self._unknown_number(said)
+            return
+        self._here[said.uid] = 0.0
+        self._heard(NumberAnswered(pbx=self._pbx, ref=called.ref, channel=said.uid))
+
+    def _unknown_number(self, said: Confirmed) -> None:
+        self._outbox.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
+
+    def beat(self, seconds: float) -> None:
+        """Advance the time by `seconds`: dialogues that last too long are ended."""
+        for uid in self._here:
+            self._here[uid] += seconds
+        # Channels are in order of arrival, so the oldest come first.
+        while self._here and next(iter(self._here.values())) >= LONGEST:
+            uid = next(iter(self._here))
+            self._outbox.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
+            self._left(uid)
+
+    def _left(self, uid: str) -> None:
+        if self._here.pop(uid, None) is not None:
+            self._strangers.discard(uid)
+            self._heard(PersonLeft(pbx=self._pbx, channel=uid))
+
+    def channels(self) -> frozenset[str]:
+        """The uniqueids of the channels with a dialogue."""
+        return frozenset(self._here)
+
+    def compare(self, there: Container[str]) -> None:
+        """End every dialogue whose channel is not in `there`, the channels that Asterisk has."""
+        for uid in [uid for uid in self._here if uid not in there]:
+            self._left(uid)
+
+    def _hung_up(self, message: AmiMessage) -> None:
+        uid = message.get("Uniqueid")
+        self._left(uid)
+        called = self._called.get(uid)
+        if called is not None:
+            late = asyncio.get_running_loop().time() >= called.until
+            end = words.leg_end(message.get("Cause"), message.get("TechCause"), called.reason)
+            self._failed(uid, LegEnd.NO_ANSWER if late else end)
+
+    def _originated(self, message: AmiMessage) -> None:
+        uid = message.get("ActionID")
+        if uid not in self._called or message.get("Response") != "Failure":
+            return
+        late = asyncio.get_running_loop().time() >= self._called[uid].until
+        busy = words.leg_end("0", "", message.get("Reason")) is LegEnd.BUSY
+        end = LegEnd.BUSY if busy else LegEnd.NO_ANSWER if late else LegEnd.UNREACHABLE
+        # If there was a channel, its Hangup has the better reason, and it arrives about now.
+        asyncio.get_running_loop().call_later(0.2, self._failed, uid, end)
+
+    def _failed(self, uid: str, why: LegEnd) -> None:
+        called = self._called.pop(uid, None)
+        if called is not None:
+            self._heard(NumberFailed(pbx=self._pbx, ref=called.ref, why=why))
+
+    def lost(self) -> None:
+        """The link is down: end every dialogue. The dialplan releases the channels itself."""
+        self._asked.clear()
+        for uid in list(self._here):
+            self._left(uid)
+        for uid in list(self._called):
+            self._failed(uid, LegEnd.FAILED)
+
+    # ------------------------------------------------------------ to Asterisk
+
+    def say(self, command: Say) -> None:
+        """Play sounds, then read digits or hang up. Does nothing if the channel has gone."""
+        uid = command.channel
+        if uid not in self._here:
+            return
+        self._outbox.send(
+            actions.setvar(uid, "CALLROUTER_SAY", self._sounds(command.sounds)),
+            actions.setvar(uid, "CALLROUTER_LANGUAGE", language(command.language)),
+            actions.setvar(uid, "CALLROUTER_MOST", str(max(0, command.read))),
+            actions.setvar(uid, "CALLROUTER_SECONDS", f"{max(0.1, command.seconds):.1f}"),
+            actions.redirect(uid, words.PERSON, "ask" if command.read > 0 else "say"),
+        )
+
+    def _sounds(self, names: tuple[str, ...]) -> str:
+        fit = [name for name in names if _SOUND.fullmatch(name)]
+        if len(fit) < len(names):
+            self._outbox.complain("a sound was left out: its name is none of Asterisk's sounds")
+        text = "&".join(fit)
+        return text if len(text) <= _SOUNDS_BYTES else text[:_SOUNDS_BYTES].rpartition("&")[0]
+
+    def call_number(self, command: CallNumber) -> None:
+        """Call an outside number. Exactly one of `NumberAnswered` and `NumberFailed` follows."""
+        uid = f"{NUMBER}{command.ref}"
+        loop = asyncio.get_running_loop()
+        until = loop.time() + command.ring_for
+        if uid in self._called or uid in self._here:
+            return  # a duplicate command
+        self._called[uid] = _Called(command.ref, until)
+        try:
+            action = self._originate(command, uid)
+        except ValueError as error:
+            self._outbox.complain(f"can't call a number: {error}")
+            loop.call_soon(self._failed, uid, LegEnd.FAILED)
+            return
+
+        def told(reply: object) -> None:
+            if isinstance(reply, AmiError) and not isinstance(reply, AmiTimeout):
+                if isinstance(reply, AmiRejected):
+                    self._outbox.complain(f"can't call a number: {reply}")
+                self._failed(uid, LegEnd.FAILED)
+
+        self._outbox.write([(action, told)])
+        loop.call_later(command.ring_for + _SPARE, self._failed, uid, LegEnd.NO_ANSWER)
+
+    def _originate(self, command: CallNumber, uid: str) -> actions.Action:
+        """The action that calls a number.
+
+        Raises:
+            ValueError: the number or the call's name is not valid in a dial string.
+        """
+        if not _REF.fullmatch(command.ref):
+            raise ValueError("a call's name may have letters, digits and - only")
+        action: dict[str, str | list[str]] = {
+            "Action": "Originate",
+            "ActionID": uid,
+            "Channel": actions.dial_string(self._dial_number, command.number),
+            "ChannelId": uid,
+            "Context": words.PERSON,
+            "Exten": "number",
+            "Priority": "1",
+            "Timeout": str(int(command.ring_for * 1000)),
+            "Async": "true",
+        }
+        if self._caller_id:
+            action["CallerID"] = f"<{self._caller_id}>"
+        spoken = language(command.language)
+        return action | {"Variable": f"CHANNEL(language)={spoken}"} if spoken else action
+
+
+def language(text: str) -> str:
+    """The name of a sound folder such as ``en`` or ``de_AT``, or "" if `text` is not valid."""
+    return text if _LANGUAGE.fullmatch(text) else ""

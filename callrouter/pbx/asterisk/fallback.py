@@ -1,0 +1,186 @@
+"""Tells Asterisk which devices could take each queue's calls, in case the router fails.
+
+The dialplan's fallback rings these devices. They are set in global variables, which the dialplan
+copies into AstDB: AMI's `Setvar` may not write `DB()` for a user without write=system.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+from callrouter.core import agents
+from callrouter.core.state import Floor, Membership, Queue
+from callrouter.model.events import Reached
+from callrouter.model.routing_table import DeviceSpec, QueueSpec
+from callrouter.pbx.asterisk import actions
+
+DESKS = "CALLROUTER_DESKS_"
+MOBILES = "CALLROUTER_MOBILES_"
+STAMP = "CALLROUTER_STAMP_"
+"""The version of the two lists. The dialplan copies them once per version."""
+
+MUSIC = "CALLROUTER_MUSIC_"
+"""The music class of a queue. Empty means the class of the caller's channel."""
+USUAL_MUSIC = "default"
+
+NONE = "-"
+"""Stands for an empty list. An empty variable would look like one that was never set."""
+
+LONGEST = 900
+"""Maximum length of a list in bytes. Asterisk accepts header lines of about 1,000."""
+
+_AT_A_TIME = 1000
+"""Members examined in one pass, so that a large routing table never delays an offer."""
+
+
+StatesOf: TypeAlias = Callable[[str], Sequence[str]]
+"""Returns the devices that must be free before an endpoint is rung.
+
+An empty result means that only the endpoint's own device counts.
+"""
+
+
+def _own_alone(_endpoint: str) -> Sequence[str]:
+    return ()
+
+
+def known_devices(
+    floor: Floor, pbx: str, dial_number: str, states: StatesOf = _own_alone
+) -> dict[str, tuple[str, str]]:
+    """The available desk phones and mobiles of each queue, joined by ``&``.
+
+    Each entry is a dial string, followed by ``^`` and a device name for every further device that
+    must be free. The lists include agents who are signed in and not on a break, by priority and
+    then in file order. Agents on a call count too, since they will be free again. Disabled and
+    unreachable devices do not.
+    """
+    return {
+        queue.id: _devices(floor, queue, pbx, dial_number, states)
+        for queue in floor.queues.values()
+    }
+
+
+def _devices(
+    floor: Floor, queue: Queue, pbx: str, dial_number: str, states: StatesOf
+) -> tuple[str, str]:
+    desks, mobiles = _List(), _List()
+    for member in sorted(queue.members.values(), key=_place):
+        if desks.full and mobiles.full:
+            break
+        agent = member.agent
+        if not agents.present(agent):
+            continue
+        for device in agent.spec.devices:
+            if pbx in device.pbxes and not _out(floor, device, pbx):
+                where = mobiles if device.confirm else desks
+                dialled = device.endpoint or _number(device, dial_number)
+                where.add("^".join((dialled, *states(device.endpoint))))
+    return desks.text, mobiles.text
+
+
+def _place(member: Membership) -> tuple[int, int]:
+    return (member.level, member.order)
+
+
+def _out(floor: Floor, device: DeviceSpec, pbx: str) -> bool:
+    away = agents.reached(floor, device, pbx) is Reached.UNREACHABLE
+    return away or not device.enabled
+
+
+def _number(device: DeviceSpec, dial_number: str) -> str:
+    try:
+        return actions.dial_string(dial_number, device.number)
+    except ValueError:
+        return ""
+
+
+def _stamp(found: tuple[str, str]) -> str:
+    return hashlib.blake2s("|".join(found).encode(), digest_size=8).hexdigest()
+
+
+class _List:
+    def __init__(self) -> None:
+        self.text = NONE
+        self.full = False
+
+    def add(self, dial: str) -> None:
+        """Add a dial string if there is room. Duplicates are ignored."""
+        if not dial or dial in self.text.split("&"):
+            return
+        longer = dial if self.text == NONE else f"{self.text}&{dial}"
+        self.full = self.full or len(longer.encode()) > LONGEST
+        if not self.full:
+            self.text = longer
+
+
+class KnownDevices:
+    """Publishes what has changed since the last call; called once a second.
+
+    A large routing table is processed in several rounds.
+    """
+
+    def __init__(
+        self,
+        floor: Callable[[], Floor],
+        pbx: str,
+        dial_number: str,
+        states: StatesOf = _own_alone,
+    ) -> None:
+        self._floor = floor
+        self._states = states
+        self._pbx = pbx
+        self._dial_number = dial_number
+        self._told: dict[str, tuple[str, str]] = {}
+        self._music: dict[str, str] = {}
+        self._next: list[str] = []
+
+    def forget(self) -> None:
+        """Publish everything again: Asterisk may have been restarted."""
+        self._told.clear()
+        self._music.clear()
+
+    def told(self, queue: str) -> tuple[str, str] | None:
+        """What was last published for a queue."""
+        return self._told.get(queue)
+
+    def changes(self) -> Iterator[actions.Action]:
+        """The actions that publish the changes."""
+        floor, looked = self._floor(), 0
+        self._next = self._next or sorted(floor.queues)
+        while self._next and looked < _AT_A_TIME:
+            queue = floor.queues.get(self._next.pop(0))
+            if queue is None:
+                continue
+            looked += len(queue.members)
+            former = queue.spec.renamed_from  # callers may still be at that extension
+            names = (queue.id, former) if former else (queue.id,)
+            yield from self._music_of(queue, names)
+            found = _devices(floor, queue, self._pbx, self._dial_number, self._states)
+            before: tuple[str, str] | None = self._told.get(queue.id)
+            if found != before:
+                self._told[queue.id] = found
+                for name in names:
+                    yield actions.setvar("", DESKS + name, found[0])
+                    yield actions.setvar("", MOBILES + name, found[1])
+                    yield actions.setvar("", STAMP + name, _stamp(found))
+
+    def usual_music(self) -> Iterator[actions.Action]:
+        """Reset the queues that have no music class, in case an earlier run set one."""
+        for queue in self._floor().queues.values():
+            if not music_class(queue.spec):
+                yield actions.setvar("", MUSIC + queue.id, "")
+
+    def _music_of(self, queue: Queue, names: Iterable[str]) -> Iterator[actions.Action]:
+        """Publish a queue's music class. Without one, callers keep the class of their channel."""
+        music = music_class(queue.spec)
+        if self._music.get(queue.id, "") != music:
+            self._music[queue.id] = music
+            for name in names:
+                yield actions.setvar("", MUSIC + name, music)
+
+
+def music_class(spec: QueueSpec | None) -> str:
+    """The music class for callers of a queue. Empty means the class of their channel."""
+    return "" if spec is None or spec.music == USUAL_MUSIC else spec.music

@@ -1,0 +1,298 @@
+"""The state of agents' phones: whether each is registered, and whether it is in a call of its own.
+
+No I/O. Whether a phone is in use is determined from the channels on it, not from its device state:
+the state includes our own legs and lags behind. `callrouter.model.endpoints` determines what kind
+of device an endpoint is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
+
+from callrouter.model import endpoints
+from callrouter.model.endpoints import Line
+from callrouter.model.events import Reached
+from callrouter.model.routing_table import DeviceSpec
+from callrouter.pbx.asterisk import contract
+
+_UNREACHABLE: Final = Reached.UNREACHABLE
+_NO_AGES: Final[Mapping[str, float]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What determines whether one endpoint can ring.
+
+    Attributes:
+        device: the device that must not be unreachable; "" if nothing is known about it.
+        phones: a foreign channel on one of these means a private call.
+        beside: phones named by a state or hint. At least one of them must be reachable.
+        says: states set by a program, such as ``Custom:DND1001``.
+    """
+
+    device: str
+    phones: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
+    says: frozenset[str] = frozenset()
+
+    @property
+    def devices(self) -> AbstractSet[str]:
+        """Every device whose state matters."""
+        return self.phones | self.beside | self.says | ({self.device} if self.device else set())
+
+
+def watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str]) -> Watch:
+    """How to judge an endpoint.
+
+    Args:
+        endpoint: as in the routing table.
+        states: the device's further states.
+        hints: the devices of each hint in the dialplan, as far as they were queried.
+    """
+    try:
+        what = endpoints.read(endpoint)
+    except ValueError:  # from a table that was not built from settings
+        what = endpoints.Endpoint(endpoint, Line.PHONE, endpoint)
+    beside, says = set[str](), set[str]()
+    for name in state_devices(states, hints):
+        (beside if endpoints.on_a_phone(name) else says).add(name)
+    beside.discard(what.device)
+    own = {what.device} if what.line is Line.PHONE else set[str]()
+    return Watch(what.device, frozenset(own | beside), frozenset(beside), frozenset(says))
+
+
+def state_devices(states: Iterable[str], hints: Mapping[str, str]) -> Iterator[str]:
+    """The devices that a device's `state` refers to, with hints resolved."""
+    for source in states:
+        if endpoints.hint_of(source) is None:
+            yield source
+        else:
+            yield from endpoints.devices_of(hints.get(source, ""))
+
+
+class Phones:
+    """The phones in the routing table, and the foreign channels on them.
+
+    Attributes:
+        watched: the endpoints that matter, and how each is judged.
+        devices: the state of each device, in Asterisk's terms.
+    """
+
+    def __init__(
+        self, tell: Callable[[str, Reached], None], now: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """`tell` is called with each watched endpoint whose state has changed; `now` is a clock."""
+        self.watched: dict[str, Watch] = {}
+        self.devices: dict[str, str] = {}
+        self._tell = tell
+        self._concerns: dict[str, tuple[str, ...]] = {}
+        """The endpoints that each device affects."""
+        self._on: dict[str, str] = {}
+        """Foreign channels on watched phones: uniqueid to phone."""
+        self._named: dict[str, tuple[str, float]] = {}
+        """The names of those channels and their start times."""
+        self._left_behind: set[str] = set()
+        """Channels that are to be disregarded because they are not calls."""
+        self._now = now
+        self._busy: Counter[str] = Counter()
+        self._told: dict[str, Reached] = {}
+        self._specs: dict[str, tuple[str, ...]] = {}
+        self._hints: dict[str, str] = {}
+
+    def use(self, devices: Iterable[DeviceSpec]) -> bool:
+        """Watch the endpoints of these devices. Return whether anything changed."""
+        wanted: dict[str, tuple[str, ...]] = {}
+        for device in devices:
+            known = wanted.get(device.endpoint, ())
+            wanted[device.endpoint] = known + tuple(s for s in device.states if s not in known)
+        if wanted == self._specs:
+            return False
+        self._specs = wanted
+        self._judge()
+        return True
+
+    def hints(self) -> list[str]:
+        """The hints that must be queried."""
+        named = (source for states in self._specs.values() for source in states)
+        return [source for source in dict.fromkeys(named) if endpoints.hint_of(source)]
+
+    def known_hint(self, source: str) -> bool:
+        """Whether the dialplan has this hint."""
+        return bool(endpoints.devices_of(self._hints.get(source, "")))
+
+    def know_hints(self, found: Mapping[str, str]) -> None:
+        """Store what the dialplan now has for each hint."""
+        if found != self._hints:
+            self._hints = dict(found)
+            self._judge()
+
+    def _judge(self) -> None:
+        self.watched = {
+            endpoint: watch(endpoint, states, self._hints)
+            for endpoint, states in self._specs.items()
+        }
+        concerns: dict[str, list[str]] = {}
+        for endpoint, how in self.watched.items():
+            for device in how.devices:
+                concerns.setdefault(device, []).append(endpoint)
+        self._concerns = {device: tuple(names) for device, names in concerns.items()}
+
+    def reached(self, endpoint: str) -> Reached:
+        """The state of an endpoint. A device that Asterisk has never reported cannot be rung."""
+        how = self.watched.get(endpoint)
+        if how is None:
+            return _UNREACHABLE
+        for phone in how.phones:
+            if self._busy[phone]:
+                return Reached.IN_USE
+        if how.device and self._state(how.device) is _UNREACHABLE:
+            return _UNREACHABLE
+        if not how.beside and not how.says:
+            return Reached.IDLE  # the usual case
+        if how.beside and all(self._state(phone) is _UNREACHABLE for phone in how.beside):
+            return _UNREACHABLE
+        if any(self.devices.get(name) in endpoints.TAKES_NONE for name in how.says):
+            return Reached.BUSY
+        return Reached.IDLE
+
+    def states(self, endpoint: str) -> tuple[str, ...]:
+        """The devices that must be free before the dialplan rings an endpoint.
+
+        An empty result means that only the endpoint's own device counts.
+        """
+        how = self.watched.get(endpoint)
+        if how is None or (how.phones == {endpoint} and not how.says):
+            return ()
+        return (*sorted(how.phones | how.says),) or (contract.ANY_STATE,)
+
+    def _state(self, device: str) -> Reached:
+        state = self.devices.get(device)
+        return _UNREACHABLE if state is None else endpoints.reached(state)
+
+    def all(self) -> dict[str, Reached]:
+        """The state of every watched endpoint. They count as reported from now on."""
+        self._told = {endpoint: self.reached(endpoint) for endpoint in self.watched}
+        return dict(self._told)
+
+    def unlisted(self, listed: AbstractSet[str]) -> list[str]:
+        """Devices that matter but are in none of Asterisk's lists, so that each must be queried."""
+        return [
+            device
+            for device in self._concerns
+            if device not in listed and not device.startswith("Custom:")
+        ]
+
+    def missing(self) -> list[str]:
+        """Watched endpoints that do not exist in Asterisk."""
+        return sorted(
+            endpoint
+            for endpoint, how in self.watched.items()
+            if how.device and self.devices.get(how.device, "INVALID") == "INVALID"
+        )
+
+    def look(self, device: str) -> None:
+        """Report the endpoints that a device affects, if their state has changed."""
+        for endpoint in self._concerns.get(device, ()):
+            state = self.reached(endpoint)
+            if self._told.get(endpoint) is not state:
+                self._told[endpoint] = state
+                self._tell(endpoint, state)
+
+    def device(self, name: str, state: str) -> None:
+        """Handle a device state from Asterisk."""
+        self.devices[name] = state
+        self.look(name)
+
+    def came(self, uid: str, channel: str) -> None:
+        """Handle a channel that is not one of our legs. It counts if it is on a watched phone."""
+        phone = contract.endpoint_of(channel)
+        if phone in self._concerns and uid not in self._on and uid not in self._left_behind:
+            self._on[uid] = phone
+            self._named[uid] = channel, self._now()
+            self._busy[phone] += 1
+            self.look(phone)
+
+    def went(self, uid: str) -> None:
+        """A channel has ended, or has turned out to be one of our legs."""
+        phone = self._on.pop(uid, None)
+        self._left_behind.discard(uid)
+        if phone is not None:
+            self._named.pop(uid, None)
+            self._busy[phone] -= 1
+            self.look(phone)
+
+    def endpoint_at(self, phone: str) -> str:
+        """What the table calls the endpoint behind which a phone stands; the phone itself if that is not clear.
+
+        An extension that is rung through the dialplan (``Local/…``) stands there as such; its `state` or hint
+        names the phone.
+        """
+        if phone in self.watched:
+            return phone
+        named = [
+            endpoint
+            for endpoint in self._concerns.get(phone, ())
+            if endpoint.startswith("Local/") and phone in self.watched[endpoint].beside
+        ]
+        return named[0] if len(named) == 1 else phone
+
+    def private(self, endpoint: str) -> tuple[str, float | None]:
+        """The oldest foreign channel on an endpoint's phones and its start time.
+
+        ("", None) if there is none.
+        """
+        how = self.watched.get(endpoint)
+        found = [
+            self._named[uid]
+            for uid, phone in self._on.items()
+            if how is not None and phone in how.phones and uid in self._named
+        ]
+        return min(found, key=lambda one: one[1], default=("", None))
+
+    def disregard(self, endpoint: str) -> None:
+        """Disregard the foreign channels now on an endpoint's phones: they are not calls."""
+        how = self.watched.get(endpoint)
+        for uid, phone in list(self._on.items()):
+            if how is not None and phone in how.phones:
+                self.went(uid)
+                self._left_behind.add(uid)
+
+    def channels(self) -> frozenset[str]:
+        """The uniqueids of the foreign channels on watched phones."""
+        return frozenset(self._on) | self._left_behind
+
+    def take_in(
+        self,
+        states: Mapping[str, str],
+        channels: Mapping[str, str],
+        moved: Iterable[str],
+        ages: Mapping[str, float] = _NO_AGES,
+    ) -> None:
+        """Take in lists of all device states and all foreign channels, without reporting anything.
+
+        Args:
+            states: device state by device.
+            channels: channel name by uniqueid.
+            moved: uniqueids and devices that events have touched since the lists were requested.
+                For these the present knowledge is newer than the lists.
+            ages: age of each channel in seconds, where known.
+        """
+        newer = frozenset(moved)
+        self.devices = {
+            device: self.devices[device] if device in newer else state
+            for device, state in states.items()
+        } | {name: self.devices[name] for name in newer if name in self.devices}
+        kept = {uid: phone for uid, phone in self._on.items() if uid in newer}
+        for uid, channel in channels.items():
+            phone = contract.endpoint_of(channel)
+            if uid not in newer and phone in self._concerns and uid not in self._left_behind:
+                kept[uid] = phone
+                self._named.setdefault(uid, (channel, self._now() - ages.get(uid, 0.0)))
+        self._left_behind &= channels.keys() | newer
+        self._named = {uid: named for uid, named in self._named.items() if uid in kept}
+        self._on = kept
+        self._busy = Counter(kept.values())

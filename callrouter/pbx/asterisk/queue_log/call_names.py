@@ -1,0 +1,97 @@
+"""Adds to the core's records the names, queues and channels that lines of queue_log need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from callrouter.model.commands import Happened, Record
+from callrouter.model.routing_table import QueueSpec, Table
+from callrouter.pbx.asterisk.channels import Caller
+from callrouter.pbx.asterisk.queue_log import lines
+
+_FOR_EACH_QUEUE: Final = frozenset(
+    {Happened.PAUSED, Happened.RESUMED, Happened.SIGNED_IN, Happened.SIGNED_OUT}
+)
+"""The records that give one line per queue of the agent."""
+
+
+class QueueLogJournal:
+    """Turns records into lines of queue_log and passes each to `add` with its time.
+
+    Attributes:
+        signed_in: tells whether the agent with this id is signed in now.
+    """
+
+    def __init__(self, add: Callable[[lines.Line, float | None], None]) -> None:
+        self.signed_in: Callable[[str], bool] = lambda _agent: False
+        self._add = add
+        self._table = Table()
+        self._queues_of: dict[str, list[str]] | None = None
+        self._names: dict[str, str] | None = None
+        """Both caches are filled when first needed, so that a reload does not wait for them."""
+
+    def use(self, before: Table, table: Table) -> None:
+        """Use a new routing table.
+
+        Log agents who are signed in and have joined or left a queue through it.
+        """
+        self._table = table
+        if table.agents is not before.agents:
+            self._names = None
+        if table.queues is before.queues:
+            return
+        self._queues_of = None
+        for name in sorted(before.queues.keys() | table.queues.keys()):
+            was, is_now = before.queues.get(name), table.queues.get(name)
+            if was is not is_now:
+                self._joined_and_left(name, _members(was), _members(is_now))
+
+    def _joined_and_left(self, queue: str, before: set[str], after: set[str]) -> None:
+        for event, agents in (("REMOVEMEMBER", before - after), ("ADDMEMBER", after - before)):
+            for agent in sorted(agents):
+                if self.signed_in(agent):
+                    self._add(lines.member_line(event, queue, self._name(agent)), None)
+
+    def listen(self, item: Record, uid: str, caller: Caller | None) -> None:
+        """Log a record. `uid` and `caller` are the channel it concerns, if any."""
+        context = lines.Context(
+            uid=uid,
+            leg=caller.leg if caller else "",
+            agent=self._name(item.agent),
+            queues=self._queues(item.agent) if item.kind in _FOR_EACH_QUEUE else (),
+            again=caller is not None and caller.logged,
+        )
+        if caller is not None and item.kind is Happened.ENTERED:
+            caller.logged = False
+        for line in lines.lines(item, context):
+            self._add(line, item.at)
+
+    def _queues(self, agent: str) -> Sequence[str]:
+        if self._queues_of is None:
+            self._queues_of = {}
+            for queue in self._table.queues.values():
+                for member in queue.members:
+                    self._queues_of.setdefault(member.agent, []).append(queue.id)
+        return self._queues_of.get(agent, ())
+
+    def _name(self, agent: str) -> str:
+        """An agent's name for the agent column, or the id if the name is not unique."""
+        if self._names is None:
+            self._names = _unique_names(self._table)
+        return self._names.get(agent, agent)
+
+
+def _members(spec: QueueSpec | None) -> set[str]:
+    return set() if spec is None else {member.agent for member in spec.members}
+
+
+def _unique_names(table: Table) -> dict[str, str]:
+    shown = {agent.id: lines.clean(agent.name) for agent in table.agents.values()}
+    count = Counter(shown.values())
+    return {
+        id_: name
+        for id_, name in shown.items()
+        if name and count[name] == 1 and (name == id_ or name not in table.agents)
+    }

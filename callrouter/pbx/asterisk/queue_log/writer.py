@@ -1,0 +1,116 @@
+"""Writes queue_log through Asterisk, at its pace, and catches up after an outage."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from callrouter.clock import Clock
+from callrouter.logs import many
+from callrouter.pbx.asterisk.actions import Action
+from callrouter.pbx.asterisk.ami.client import AmiReply
+from callrouter.pbx.asterisk.ami.errors import AmiDown, AmiError, AmiRejected, AmiTimeout
+from callrouter.pbx.asterisk.queue_log.lines import Line
+
+logger = logging.getLogger(__name__)
+
+MOST_ON_THE_WAY: Final = 200
+"""Maximum number of unconfirmed lines. More would delay the actions that calls need."""
+
+MOST_WAITING: Final = 50_000
+"""Maximum number of buffered lines: an outage of one hour at 14 lines a second."""
+
+LATE: Final = 2.0
+"""Seconds after which a line carries the time of its event.
+
+Asterisk stamps each line with the time of writing.
+"""
+
+Send = Callable[[Action, Callable[[AmiReply | AmiError], None]], None]
+
+
+class QueueLogWriter:
+    """Keeps lines in order, writes each at most once, and reports losses.
+
+    If the link breaks after a line was sent, the line may or may not have been written. It is not
+    sent again, because a report counts a second line as a second call.
+
+    Attributes:
+        lost: number of lines that were not written, or may not have been.
+    """
+
+    def __init__(self, name: str, send: Send, up: Callable[[], bool], clock: Clock) -> None:
+        """Write with `send` while `up` returns True. `name` is the PBX's name for log messages."""
+        self.lost = 0
+        self._name = name
+        self._send = send
+        self._up = up
+        self._clock = clock
+        self._waiting: deque[tuple[Line, float]] = deque()
+        self._on_the_way = 0
+        self._there = True
+
+    def __len__(self) -> int:
+        """The number of unconfirmed lines."""
+        return len(self._waiting) + self._on_the_way
+
+    def use(self, there: bool) -> None:
+        """Set whether Asterisk can write queue_log. Without app_queue the action does not exist."""
+        self._there = there
+        if not there:
+            self.lost += len(self._waiting)
+            self._waiting.clear()
+
+    def add(self, line: Line, at: float | None) -> None:
+        """Write a line as soon as Asterisk accepts it.
+
+        Args:
+            line: the line.
+            at: time of its event in epoch seconds; None for now.
+        """
+        if not self._there:
+            self.lost += 1
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting.popleft()
+            self._report(1, f"more than {MOST_WAITING} lines wait for Asterisk")
+        self._waiting.append((line, self._clock.now() if at is None else at))
+        self.write()
+
+    def write(self) -> None:
+        """Send buffered lines as fast as Asterisk confirms them.
+
+        Call this when the link is up again.
+        """
+        now = self._clock.now()
+        while self._waiting and self._on_the_way < MOST_ON_THE_WAY and self._up():
+            line, at = self._waiting.popleft()
+            self._on_the_way += 1
+            self._send(line.action(at if now - at > LATE else None), self._answered)
+
+    def close(self) -> None:
+        """Report the lines that remain unwritten because the daemon is stopping."""
+        if self._waiting:
+            self._report(len(self._waiting), "Asterisk is away and the router stops")
+            self._waiting.clear()
+
+    def _answered(self, reply: AmiReply | AmiError) -> None:
+        self._on_the_way -= 1
+        if isinstance(reply, AmiDown):
+            self._report(1, "the link broke before Asterisk confirmed them")
+        elif isinstance(reply, AmiTimeout):
+            self._report(1, "Asterisk did not confirm them")
+        elif isinstance(reply, AmiRejected) and "unknown command" in str(reply):
+            self.lost += 1  # sent before the check after login had finished; that check reports it
+        elif isinstance(reply, AmiError):
+            self._report(1, str(reply))
+        self.write()
+
+    def _report(self, count: int, why: str) -> None:
+        """Log the first loss, and then whenever the total has doubled."""
+        before, self.lost = self.lost, self.lost + count
+        if before.bit_length() != self.lost.bit_length():
+            lines = many(self.lost, "line")
+            logger.error("%s: %s of queue_log missing, or perhaps so: %s", self._name, lines, why)

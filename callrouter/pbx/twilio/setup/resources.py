@@ -1,0 +1,169 @@
+"""The resources of a Twilio account, read and changed as its owner. See `needs`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+
+from callrouter.pbx.twilio.api_requests import Came
+from callrouter.pbx.twilio.http_client import TwilioHttp
+from callrouter.pbx.twilio.rest import NoAnswer, answered, client_for
+from callrouter.settings import TwilioSettings
+
+_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A SIP domain.
+
+    Attributes:
+        sid: its SID.
+        name: its host name.
+        registers: whether phones may register.
+        voice_url: what Twilio requests when a phone of the domain dials.
+        calls: SIDs of the credential lists whose users may call.
+        registrations: SIDs of the credential lists whose users may register.
+    """
+
+    sid: str
+    name: str
+    registers: bool
+    voice_url: str
+    calls: frozenset[str]
+    registrations: frozenset[str]
+
+
+class Account:
+    """One account.
+
+    Every method raises `NoAnswer` if Twilio refuses or cannot be reached.
+    """
+
+    def __init__(self, http: TwilioHttp, settings: TwilioSettings) -> None:
+        self.settings = settings
+        self._client = client_for(
+            http,
+            account_sid=settings.account_sid,
+            user=settings.api_key or settings.account_sid,
+            secret=settings.api_secret or settings.auth_token,
+        )
+
+    # ------------------------------------------------------------ numbers
+
+    async def numbers(self) -> dict[str, Any]:
+        """The account's numbers, by number."""
+        found = await _had(lambda: self._client.incoming_phone_numbers.list_async(page_size=_PAGE))
+        return {one.phone_number: one for one in found}
+
+    async def set_number(self, sid: str, fields: Mapping[str, str]) -> None:
+        """Change settings of a number. Field names are the REST API's, in snake case."""
+        number = self._client.incoming_phone_numbers(sid)
+        await _had(lambda: number.update_async(**fields))
+
+    async def verified(self) -> set[str]:
+        """Other parties' numbers that the account may show as caller ID."""
+        found = await _had(lambda: self._client.outgoing_caller_ids.list_async(page_size=_PAGE))
+        return {one.phone_number for one in found}
+
+    # ------------------------------------------------------------ countries
+
+    async def countries(self) -> dict[str, bool]:
+        """Whether the account may call ordinary numbers, by country (two letters)."""
+        permissions = self._client.voice.v1.dialing_permissions
+        found = await _had(lambda: permissions.countries.list_async(page_size=_PAGE))
+        return {one.iso_code: bool(one.low_risk_numbers_enabled) for one in found}
+
+    async def allow(self, country: str, *, allowed: bool) -> None:
+        """Allow or forbid calls to the ordinary numbers of a country.
+
+        High-risk numbers (premium rates, known fraud) are never allowed by this.
+        """
+        change = {
+            "iso_code": country,
+            "low_risk_numbers_enabled": str(allowed).lower(),
+            "high_risk_special_numbers_enabled": "false",
+            "high_risk_tollfraud_numbers_enabled": "false",
+        }
+        update = self._client.voice.v1.dialing_permissions.bulk_country_updates.create_async
+        await _had(lambda: update(update_request=json.dumps([change])))
+
+    # ------------------------------------------------------------ SIP phones
+
+    async def domains(self) -> dict[str, Domain]:
+        """The account's SIP domains, by name."""
+        found = await _had(lambda: self._client.sip.domains.list_async(page_size=_PAGE))
+        return {one.domain_name: await self._domain(one) for one in found}
+
+    async def _domain(self, one: Any) -> Domain:
+        auth = self._client.sip.domains(one.sid).auth
+        lists = [
+            await _had(lambda place=place: place.credential_list_mappings.list_async())  # type: ignore[misc]
+            for place in (auth.calls, auth.registrations)
+        ]
+        calls, registrations = (frozenset(entry.sid for entry in found) for found in lists)
+        return Domain(
+            sid=one.sid,
+            name=one.domain_name,
+            registers=bool(one.sip_registration),
+            voice_url=one.voice_url or "",
+            calls=calls,
+            registrations=registrations,
+        )
+
+    async def make_domain(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Create a SIP domain. Field names are the REST API's, in snake case."""
+        make = self._client.sip.domains.create_async
+        await _had(lambda: make(domain_name=name, friendly_name="callrouter", **fields))
+
+    async def set_domain(self, sid: str, fields: Mapping[str, Any]) -> None:
+        """Change settings of a SIP domain. Field names are the REST API's, in snake case."""
+        domain = self._client.sip.domains(sid)
+        await _had(lambda: domain.update_async(**fields))
+
+    async def credential_lists(self) -> dict[str, str]:
+        """SIDs of the account's credential lists, by name."""
+        found = await _had(lambda: self._client.sip.credential_lists.list_async(page_size=_PAGE))
+        return {one.friendly_name: one.sid for one in found}
+
+    async def make_credential_list(self, name: str) -> None:
+        """Create an empty credential list."""
+        make = self._client.sip.credential_lists.create_async
+        await _had(lambda: make(friendly_name=name))
+
+    async def let_in(self, domain_sid: str, list_sid: str, *, registering: bool) -> None:
+        """Let the users of a credential list register at a domain, or call from it."""
+        auth = self._client.sip.domains(domain_sid).auth
+        place = auth.registrations if registering else auth.calls
+        make = place.credential_list_mappings.create_async
+        await _had(lambda: make(credential_list_sid=list_sid))
+
+    async def users(self, list_sid: str) -> set[str]:
+        """The user names in a credential list."""
+        credentials = self._client.sip.credential_lists(list_sid).credentials
+        found = await _had(lambda: credentials.list_async(page_size=_PAGE))
+        return {one.username for one in found}
+
+    async def make_user(self, list_sid: str, name: str, password: str) -> None:
+        """Create a user in a credential list."""
+        make = self._client.sip.credential_lists(list_sid).credentials.create_async
+        await _had(lambda: make(username=name, password=password))
+
+
+async def _had(do: Callable[[], Awaitable[Any]]) -> Any:
+    answer, made = await answered(do)
+    if answer.came is not Came.DONE:
+        raise NoAnswer(answer.detail)
+    return made
+
+
+@asynccontextmanager
+async def opened(settings: TwilioSettings) -> AsyncIterator[Account]:
+    """Open the account of a configuration."""
+    async with aiohttp.ClientSession() as session:
+        yield Account(TwilioHttp(session, api_url=settings.api_url), settings)

@@ -1,0 +1,1 @@
+"""From a document that fits the schema to the settings and the routing table."""

@@ -1,0 +1,80 @@
+"""The context shared by all steps from the schema to the routing table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, tzinfo
+from functools import lru_cache
+
+from callrouter.model.hours import DayOff, Hours, Span, parse_spans
+from callrouter.settings.builders.time_zones import find_zone
+from callrouter.settings.errors.problems import Nearest, quoted
+from callrouter.settings.loaded import PbxSettings
+from callrouter.settings.yaml.reader import Items, Section
+from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.substitution import Substituted
+
+_read = lru_cache(maxsize=1024)(parse_spans)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The document for reports, the known names, and the time zone of hours."""
+
+    document: Document
+    nearest: Nearest
+    policies: frozenset[str]
+    pbxes: Mapping[str, PbxSettings]
+    zone: tzinfo
+
+    def knows(self, section: str, name: str, way: Way, what: str, *, key: bool = False) -> bool:
+        """Return whether `section` has `name`; if not, report that at `way`.
+
+        Reports nothing if a file or the section could not be read, since the name may be there.
+        """
+        names = self.document.names(section)
+        if name in names or not self.document.is_sure_of(section):
+            return name in names
+        hint = self.nearest.hint(name, names) or f"there is none in {section}:"
+        self.document.error(way, f"unknown {what} {quoted(name)}", hint, key=key)
+        return False
+
+    def within(self, timezone: str | None, way: Way) -> Context:
+        """Return this context, or a copy with its own time zone if one is given."""
+        if timezone is None:
+            return self
+        zone = find_zone(timezone, (*way, "timezone"), self.document, self.nearest)
+        return replace(self, zone=zone)
+
+    def hours(
+        self, texts: Mapping[Way, str], holidays: Collection[date | DayOff] = frozenset()
+    ) -> Hours | None:
+        """Parse days and times, each with its path, into one value; None if invalid or absent."""
+        spans: set[Span] = set()
+        wrong = False
+        for way, text in texts.items():
+            try:
+                spans.update(_read(text))
+            except ValueError as error:
+                wrong = True
+                self.document.error(way, f"hours: {_why(self.document.written(*way), error)}")
+        if wrong or not spans:
+            return None
+        in_order = sorted(spans, key=lambda span: (span.day, span.start, span.end))
+        return Hours(tuple(in_order), self.zone, frozenset(holidays))
+
+
+def is_damaged(written: object) -> bool:
+    """Return whether an invalid part of a value, at any depth, was removed (and reported)."""
+    if isinstance(written, Section):
+        return bool(written.at.keys() - written.keys()) or any(map(is_damaged, written.values()))
+    return isinstance(written, Items) and (written.thinned or any(map(is_damaged, written)))
+
+
+def _why(written: object, error: ValueError) -> str:
+    if isinstance(written, Substituted):
+        # The parser would quote part of a value that must not be shown.
+        return f"{quoted(written.written)} is not days and times, such as 'mon-fri 09:00-17:30'"
+    why = str(error)
+    return why if why.isprintable() and len(why) < 200 else "not days and times"

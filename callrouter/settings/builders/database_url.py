@@ -1,0 +1,122 @@
+"""The address of a PostgreSQL database, parsed strictly. No message contains a password."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import parse_qsl, unquote
+
+from callrouter.settings import extras
+from callrouter.settings.errors.problems import Nearest
+from callrouter.settings.schema import models
+from callrouter.settings.yaml.source import Document
+
+POSTGRESQL: Final = "postgresql://"
+_KEYS: Final = frozenset(
+    {
+        *("host", "hostaddr", "port", "user", "password", "passfile", "dbname", "service"),
+        *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation"),
+        *("application_name", "client_encoding", "options", "connect_timeout", "keepalives"),
+        *("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),
+        *("target_session_attrs", "load_balance_hosts", "channel_binding", "gssencmode"),
+        *("require_auth", "krbsrvname"),
+    }
+)
+"""The options libpq accepts after ``?`` (PostgreSQL 16, "Connection Strings")."""
+_SSL: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.%-]*)(?::(?P<port>[^:]*))?")
+_BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def check_database(root: models.Root, document: Document, nearest: Nearest) -> None:
+    """Report mistakes in the address of a PostgreSQL database."""
+    url = root.database
+    if not url.startswith(POSTGRESQL):
+        return
+    way = ("database",)
+    faults = list(_faults(url, nearest))
+    for text, hint in faults:
+        document.error(way, text, hint)
+    if faults:
+        return
+    if lack := extras.lacks("postgres"):
+        document.error(way, f"PostgreSQL needs {lack}", extras.remedy("postgres"))
+    if _is_open(url):
+        text = "the link to the database server does not prove that it is the right one"
+        document.warning(way, text, "add ?sslmode=verify-full to the address")
+
+
+def _parts(url: str) -> tuple[str, str, str, str]:
+    """Return the user part, the host part, the database and the rest, as written."""
+    rest, _, query = url.removeprefix(POSTGRESQL).partition("?")
+    places, _, name = rest.partition("/")
+    who, _, places = places.rpartition("@")
+    return who, places, name, query
+
+
+def _faults(url: str, nearest: Nearest) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong and what would be right."""
+    who, places, name, query = _parts(url)
+    example = "postgresql://USER:PASSWORD@HOST/DATABASE"
+    if re.search(r"[\s\x00-\x1f\x7f#]", url) or _BROKEN.search(url):
+        yield "the address has a character that must be written as %XX", "such as %23 for #"
+        return
+    if "@" in who or "@" in name or ":" in who.partition(":")[2]:
+        yield (
+            "user or password has a character that must be written as %XX",
+            "%40 for @, %3A for :, %2F for /",
+        )
+        return
+    for place in places.split(","):
+        yield from _place(place)
+    given = parse_qsl(query, keep_blank_values=True)
+    keys = [key for key, _ in given]
+    if not name and not {"dbname", "service"} & set(keys):
+        yield "the address names no database", example
+    elif "/" in unquote(name):
+        yield "the name of the database has a /", example
+    for key, value in given:
+        if key not in _KEYS:
+            # Not quoted: if the password contains a ?, this is part of it.
+            hint = nearest.hint(key, tuple(sorted(_KEYS))) or "in a password, write %3F for ?"
+            yield "an option behind the ? is not known", hint
+        elif key == "sslmode" and value not in _SSL:
+            hint = nearest.hint(value, _SSL) or f"one of {', '.join(_SSL)}"
+            yield "unknown sslmode", hint
+        elif keys.count(key) > 1:
+            yield f"the option {key} stands twice", ""
+
+
+def _place(place: str) -> Iterator[tuple[str, str]]:
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        # Not quoted: if the password contains a / or @, this is part of it.
+        yield (
+            "the host can't be read",
+            "a name or an address; in a password, %2F for / and %40 for @",
+        )
+        return
+    port = found["port"]
+    if port is not None and not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
+        yield "the port is no number from 1 to 65535", "5432; in a password, write %2F for /"
+
+
+def _is_open(url: str) -> bool:
+    """Return whether the link goes to another machine without verifying its identity."""
+    _, places, _, query = _parts(url)
+    given = dict(parse_qsl(query))
+    if given.get("sslmode") == "verify-full" or "service" in given:
+        return False
+    hosts = [place.rpartition(":")[0] or place for place in places.split(",")]
+    return not all(_is_here(given.get("host") or unquote(host)) for host in hosts)
+
+
+def _is_here(host: str) -> bool:
+    if host in {"", "localhost"} or host.startswith(("/", "@")):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,298 @@
+"""The operator's sections: PBXes, HTTP, users, and others not used for routing."""
+
+from __future__ import annotations
+
+import grp
+import ipaddress
+import shlex
+from dataclasses import replace
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+from callrouter.model import endpoints
+from callrouter.model.ivr import PhoneCodes
+from callrouter.model.mobile_records import Approval, NumberSettings
+from callrouter.model.phone_numbers import NOWHERE, Numbering
+from callrouter.settings import extras
+from callrouter.settings.builders.build_context import Context
+from callrouter.settings.builders.number_parsing import numbering
+from callrouter.settings.builders.time_zones import find_zone
+from callrouter.settings.errors.problems import Nearest, quoted
+from callrouter.settings.loaded import (
+    ApiToken,
+    AsteriskSettings,
+    HttpSettings,
+    PbxSettings,
+    ServiceLevel,
+    SimulatedSettings,
+    SocketSettings,
+    TwilioSettings,
+    UserSettings,
+)
+from callrouter.settings.schema import models
+from callrouter.settings.yaml.source import Document, Way
+
+_PLACE: Final = "{number}"
+_SAMPLE: Final = "447700900123"
+
+
+def with_codes(pbxes: dict[str, PbxSettings], codes: PhoneCodes) -> dict[str, PbxSettings]:
+    """Give the codes to PBXes that handle them themselves; Asterisk has them in its dialplan."""
+    return {
+        id_: replace(pbx, phone_codes=codes) if isinstance(pbx, TwilioSettings) else pbx
+        for id_, pbx in pbxes.items()
+    }
+
+
+def build_pbxes(root: models.Root, document: Document, folder: Path) -> dict[str, PbxSettings]:
+    """Build the PBXes; having none is reported."""
+    if document.is_sure_of("pbx") and not document.names("pbx"):
+        document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
+    site = (root.http.public_url or "") if root.http is not None else ""
+    home = numbering((root.numbers.region if root.numbers is not None else None) or "")
+    return {id_: _pbx(id_, pbx, document, folder, site, home=home) for id_, pbx in root.pbx.items()}
+
+
+def _ways_out(id_: str, pbx: models.Asterisk, document: Document) -> list[str]:
+    """Return the dial strings for outside numbers, with Asterisk's spelling of the technologies.
+
+    One that Asterisk cannot dial is reported.
+    """
+    one = isinstance(pbx.dial_number, str)
+    written = [pbx.dial_number] if isinstance(pbx.dial_number, str) else pbx.dial_number or []
+    found = []
+    for place, text in enumerate(written):
+        try:
+            spelled = endpoints.read(text.replace(_PLACE, _SAMPLE)).text
+        except ValueError as fault:
+            way: Way = ("pbx", id_, "dial_number")
+            said = str(fault).replace(_SAMPLE, _PLACE)
+            document.error(way if one else (*way, place), f"{quoted(text)} {said}")
+            found.append(text)
+        else:
+            tech = spelled.partition("/")[0]
+            found.append(f"{tech}/{text.partition('/')[2]}")
+    return found
+
+
+def _number_format(
+    id_: str, pbx: models.Asterisk, ways: list[str], home: Numbering, document: Document
+) -> None:
+    """Report a number format that is impossible, or that a dial string already includes."""
+    way = ("pbx", id_, "number_format")
+    if "number_format" in pbx.model_fields_set and not ways:
+        document.error(way, "number_format without dial_number", "no outside number is dialled")
+    if pbx.number_format == "national" and not home.code:
+        hint = "such as numbers: {region: GB}"
+        document.error(way, "number_format: national needs numbers.region", hint)
+    begins = {"plus": "+{number}", "00": "00{number}"}.get(pbx.number_format)
+    for text in ways:
+        if begins is not None and begins in text:
+            document.error(way, f"{begins} in dial_number writes it twice", "take one of them out")
+
+
+def _pbx(
+    id_: str,
+    pbx: models.Asterisk | models.Twilio | models.Simulated,
+    document: Document,
+    folder: Path,
+    site: str,
+    *,
+    home: Numbering,
+) -> PbxSettings:
+    if isinstance(pbx, models.Simulated):
+        return SimulatedSettings(id=id_, seed=pbx.seed)
+    if isinstance(pbx, models.Twilio):
+        return _twilio(id_, pbx, document, site)
+    ways = _ways_out(id_, pbx, document)
+    _number_format(id_, pbx, ways, home, document)
+    if pbx.show == "business" and pbx.caller_id is None:
+        text = "show: business without caller_id"
+        document.error(
+            ("pbx", id_, "show"), text, 'give caller_id, such as "+442079460000"', key=True
+        )
+    return AsteriskSettings(
+        id=id_,
+        host=pbx.host,
+        port=pbx.port,
+        username=pbx.username,
+        secret=pbx.secret,
+        dial_number=ways[0] if ways else "",
+        dial_numbers=tuple(ways[1:]),
+        number_format=pbx.number_format,
+        home=home if pbx.number_format == "national" else NOWHERE,
+        caller_id=pbx.caller_id or "",
+        show=pbx.show,
+        tls=pbx.tls is not False,
+        ca=folder / pbx.tls.ca if isinstance(pbx.tls, models.TlsClient) else None,
+    )
+
+
+def _twilio(id_: str, pbx: models.Twilio, document: Document, site: str) -> TwilioSettings:
+    way = ("pbx", id_)
+    if lack := extras.lacks("twilio"):
+        text = f"driver twilio needs {lack}"
+        document.error((*way, "driver"), text, extras.remedy("twilio"))
+    if not pbx.public_url and not site.startswith("https://"):
+        text = f"{id_} has no 'public_url'"
+        hint = "how Twilio reaches us, such as https://calls.example.com, here or under http"
+        document.error(way, text, hint, key=True)
+    if (pbx.api_key is None) != (pbx.api_secret is None):
+        there, other = ("api_key", "api_secret") if pbx.api_key else ("api_secret", "api_key")
+        document.error((*way, there), f"{there} without {other}", "give both, or none", key=True)
+    if not pbx.numbers:
+        text = "numbers is empty, so no calls come in"
+        document.warning((*way, "numbers"), text, 'such as {"+442079460000": support}', key=True)
+    if pbx.codes in pbx.numbers:
+        text = f"codes is a number of queue {quoted(pbx.numbers[pbx.codes])} already"
+        document.error((*way, "codes"), text, "give agents a number of their own", key=True)
+    return TwilioSettings(
+        id=id_,
+        account_sid=pbx.account_sid,
+        auth_token=pbx.auth_token,
+        other_auth_token=pbx.other_auth_token or "",
+        api_key=pbx.api_key or "",
+        api_secret=pbx.api_secret or "",
+        public_url=(pbx.public_url or site).rstrip("/"),
+        numbers=dict(pbx.numbers),
+        caller_id=pbx.caller_id,
+        calls_per_second=pbx.calls_per_second,
+        codes=pbx.codes or "",
+        fallback=pbx.fallback or "",
+        places=dict(pbx.places),
+        music=dict(pbx.music),
+        api_url=pbx.api_url.rstrip("/"),
+    )
+
+
+def build_http(root: models.Root, context: Context, folder: Path) -> HttpSettings:
+    """Build the HTTP settings, with paths relative to the folder."""
+    document = context.document
+    http = root.http or models.Http.model_validate({})
+    host, _, port = http.listen.rpartition(":")
+    host = host.strip("[]")
+    if http.tls is None and not is_loopback(host):
+        document.warning(
+            ("http", "listen"),
+            "HTTP without TLS is open to other machines",
+            "listen on 127.0.0.1, or give http a tls",
+        )
+    tokens: set[str] = set()
+    names: set[str] = set()
+    for index, token in enumerate(http.api_tokens):
+        if token.name in names:
+            way = ("http", "api_tokens", index, "name")
+            document.error(way, f"api token {quoted(token.name)} stands twice")
+        if token.token in tokens:
+            way = ("http", "api_tokens", index, "token")
+            document.error(way, "token stands twice", "give each program its own")
+        _check_agent(index, token, context)
+        _check_queues(index, token, context)
+        names.add(token.name)
+        tokens.add(token.token)
+    return HttpSettings(
+        host=host,
+        port=int(port),
+        public_url=(http.public_url or "").rstrip("/"),
+        certificate=folder / http.tls.certificate if http.tls else None,
+        key=folder / http.tls.key if http.tls else None,
+        api_tokens=tuple(
+            ApiToken(
+                name=token.name,
+                role=token.role,
+                token=token.token,
+                agent=token.agent or "",
+                queues=tuple(dict.fromkeys(token.queues)),
+            )
+            for token in http.api_tokens
+        ),
+    )
+
+
+def _check_agent(index: int, token: models.ApiToken, context: Context) -> None:
+    """Check that a token's agent exists, and that its role is limited to acting for one."""
+    way = ("http", "api_tokens", index, "agent")
+    if token.agent is None:
+        if token.role == "agent":
+            context.document.warning(
+                ("http", "api_tokens", index, "role"),
+                f"api token {quoted(token.name)} acts for no agent and sees no more than the queues' counts",
+                "add agent: NAME, or take role: metrics or supervisor",
+            )
+        return
+    if token.role != "agent":
+        text = f"a token of role {token.role} acts for everyone"
+        context.document.error(way, text, "take agent: out, or give it role: agent", key=True)
+    else:
+        context.knows("agents", token.agent, way, "agent")
+
+
+def _check_queues(index: int, token: models.ApiToken, context: Context) -> None:
+    """Check that only a supervisor's token is limited to queues."""
+    way = ("http", "api_tokens", index, "queues")
+    if token.queues and token.role != "supervisor":
+        text = f"a token of role {token.role} is not limited by queues"
+        context.document.error(way, text, "take queues: out, or give it role: supervisor", key=True)
+        return
+    for place, queue in enumerate(token.queues):
+        context.knows("queues", queue, (*way, place), "queue")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def build_zone(root: models.Root, document: Document, nearest: Nearest) -> tzinfo:
+    """Return the site's time zone; UTC for an unknown one, which is reported."""
+    return find_zone(str(root.timezone), ("timezone",), document, nearest)
+
+
+def build_socket(root: models.Root, document: Document) -> SocketSettings:
+    """Return the group that may use the command line; warn if this machine does not have it."""
+    if root.socket is None:
+        return SocketSettings()
+    try:
+        grp.getgrnam(root.socket.group)
+    except KeyError:
+        name = root.socket.group
+        text = f"this machine has no group {quoted(name)}"
+        document.warning(("socket", "group"), text, f"groupadd --system {shlex.quote(name)}")
+    return SocketSettings(group=root.socket.group, role=root.socket.role)
+
+
+def build_users(root: models.Root) -> dict[str, UserSettings]:
+    """Build the people who are not agents."""
+    return {
+        id_: UserSettings(id=id_, role=user.role, password=user.password)
+        for id_, user in root.users.items()
+    }
+
+
+def build_numbers(root: models.Root) -> NumberSettings:
+    """Return which mobiles may be registered."""
+    numbers = root.numbers or models.Numbers.model_validate({})
+    return NumberSettings(
+        region=numbers.region or "",
+        countries=tuple(numbers.countries),
+        types=tuple(numbers.types),
+        approval=Approval(numbers.approval),
+        devices_per_agent=numbers.devices_per_agent,
+        attempts_per_hour=numbers.attempts_per_hour,
+        calls_per_hour=numbers.calls_per_hour,
+        calls_per_day=numbers.calls_per_day,
+        calls_per_country=numbers.calls_per_country,
+    )
+
+
+def build_service_levels(root: models.Root) -> dict[str, ServiceLevel]:
+    """Return the targets of the queues that have one."""
+    return {
+        id_: ServiceLevel(within=queue.service_level.within, target=queue.service_level.target)
+        for id_, queue in root.queues.items()
+        if queue.service_level is not None
+    }

@@ -1,0 +1,295 @@
+"""Builds the rules of a queue in the routing table from one that fits the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from callrouter.model import display
+from callrouter.model.routing_table import (
+    ALL_AT_ONCE,
+    FIRST_PRIORITY,
+    AgentSpec,
+    AnnounceSpec,
+    HangUp,
+    KeepWaiting,
+    MemberSpec,
+    QueueSpec,
+    ShiftSpec,
+    Target,
+    ToDialplan,
+    ToQueue,
+    WidenStep,
+)
+from callrouter.settings.builders.build_context import Context, is_damaged
+from callrouter.settings.diff.written_values import duration
+from callrouter.settings.errors import hints
+from callrouter.settings.errors.problems import quoted
+from callrouter.settings.loaded import TwilioSettings
+from callrouter.settings.schema import models
+from callrouter.settings.yaml.reader import Items, Section
+from callrouter.settings.yaml.source import Way
+
+RING_ALL: Final = "ring-all"
+
+_TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The agents of a queue, a shift or a step as written, and their path."""
+
+    written: Mapping[str, int] | list[str]
+    way: Way
+
+    def place(self, name: str, index: int) -> Way:
+        return (*self.way, name if isinstance(self.written, Mapping) else index)
+
+    def level(self, name: str) -> int:
+        return self.written[name] if isinstance(self.written, Mapping) else FIRST_PRIORITY
+
+
+def all_members(queue: QueueSpec) -> Iterator[MemberSpec]:
+    """Yield the members of a queue, its shifts and its steps; one may appear several times."""
+    yield from queue.members
+    for shift in queue.shifts:
+        yield from shift.members
+    for step in queue.widen:
+        yield from step.members
+
+
+_HANGUP: Final = "h"
+
+
+def serving(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
+    """Return the queues that each agent serves, also in a shift or step, in the queues' order."""
+    found: dict[str, dict[str, None]] = {}
+    for queue in queues.values():
+        for member in all_members(queue):
+            found.setdefault(member.agent, {})[queue.id] = None
+    return found
+
+
+def build_queue(
+    id_: str, queue: models.Queue, agents: Mapping[str, AgentSpec], context: Context
+) -> QueueSpec:
+    """Build a queue's rules; inconsistencies are reported to the document."""
+    if id_ == _HANGUP:
+        text = f"a queue cannot be called {quoted(id_)}"
+        hint = (
+            "Asterisk's dialplan goes to that extension when a caller hangs up: take another name"
+        )
+        context.document.error(("queues", id_), text, hint, key=True)
+    context = context.within(queue.timezone, ("queues", id_))
+    policy = _policy(id_, queue, context)
+    base = _Table(queue.agents, ("queues", id_, "agents"))
+    places: dict[str, Way] = {}
+    members = _members(base, agents, context, places)
+    shifts = _shifts(id_, queue, agents, context)
+    first = max([len(queue.agents), *(len(shift.agents) for shift in queue.shifts)])
+    hours: dict[Way, str] = {("queues", id_, "hours"): queue.hours} if queue.hours else {}
+    targets: dict[str, Any] = {
+        key: _target(getattr(queue, key), ("queues", id_, key), context) for key in _TARGETS
+    }
+    return QueueSpec(
+        id=id_,
+        name=queue.name or id_,
+        policy=policy,
+        members=members,
+        at_once=_at_once(id_, queue, policy, context),
+        ring_for=queue.ring_for,
+        ask_alone_for=queue.ask_alone_for,
+        show=_show(id_, queue, context),
+        alert_info=queue.alert_info or "",
+        retry_after=queue.retry_after,
+        wrap_up=queue.wrap_up,
+        weight=queue.weight,
+        max_wait=queue.max_wait,
+        max_waiting=queue.max_waiting,
+        nobody_after=queue.nobody_after,
+        auto_pause=queue.auto_pause,
+        music=queue.music,
+        hours=context.hours(hours, queue.holidays),
+        shifts=shifts,
+        widen=_widen(id_, queue.widen, agents, context, places, first=first),
+        skills=dict(queue.skills),
+        last_agent=None if isinstance(queue.last_agent, str) else queue.last_agent,
+        prefer_for=queue.prefer_for,
+        announce=_announce(queue),
+        timezone=queue.timezone or "",
+        renamed_from=queue.renamed_from or "",
+        dial=_dials(id_, queue, policy, context),
+        **targets,
+    )
+
+
+def _show(id_: str, queue: models.Queue, context: Context) -> str:
+    """Return what desk phones display; an unknown field is an error."""
+    written = queue.show or ""
+    fault = display.fault(written)
+    if fault:
+        text = f"show {quoted(written)}: {fault}"
+        hint = "fields are " + ", ".join(f"{{{name}}}" for name in display.FIELDS)
+        context.document.error(("queues", id_, "show"), text, hint)
+        return ""
+    return written
+
+
+def _dials(id_: str, queue: models.Queue, policy: tuple[str, ...], context: Context) -> bool:
+    """Return whether `ring_all: dial` applies; it must have something to apply to."""
+    if queue.ring_all != "dial":
+        return False
+    way: Way = ("queues", id_, "ring_all")
+    sure = context.document.is_sure_of("pbx") and set(context.pbxes) == context.document.names(
+        "pbx"
+    )
+    if sure and not any(isinstance(pbx, TwilioSettings) for pbx in context.pbxes.values()):
+        text = "ring_all: dial is Twilio's, and no pbx is a Twilio"
+        context.document.error(way, text, "take it out: Asterisk rings all phones at once anyway")
+    later = [step.at_once for step in queue.widen if step.at_once is not None]
+    if RING_ALL not in policy and queue.at_once == 1 and set(later) <= {1}:
+        text = "ring_all: dial rings several phones at once, and at_once is 1"
+        context.document.error(way, text, "give the queue at_once: all, or a number above 1")
+    return True
+
+
+def _announce(queue: models.Queue) -> AnnounceSpec | None:
+    said = queue.announce
+    if said is None or not (said.position or said.estimate):
+        return None
+    return AnnounceSpec(position=said.position, estimate=said.estimate, every=said.every)
+
+
+def _policy(id_: str, queue: models.Queue, context: Context) -> tuple[str, ...]:
+    way: Way = ("queues", id_, "policy")
+    one = isinstance(queue.policy, str)
+    names = (queue.policy,) if isinstance(queue.policy, str) else tuple(queue.policy)
+    known = f"known: {', '.join(sorted(context.policies))}"
+    if not names and "policy" in queue.model_fields_set:
+        written = context.document.written(*way)
+        # Otherwise there was an unusable name, which has been reported.
+        if not (isinstance(written, Items) and written.thinned):
+            context.document.error(way, "policy names none", known)
+    for index, name in enumerate(names):
+        at: Way = way if one else (*way, index)
+        if name not in context.policies:
+            hint = hints.policy(context.nearest, name, context.policies)
+            text = f"unknown policy {quoted(name)}"
+            context.document.error(at, text, f"{hint} {known}".strip())
+        elif name in names[:index]:
+            context.document.error(at, f"policy {quoted(name)} stands twice")
+    return names
+
+
+def _at_once(
+    id_: str, queue: models.Queue, policy: tuple[str, ...], context: Context
+) -> int | None:
+    at_once = None if isinstance(queue.at_once, str) else queue.at_once
+    if RING_ALL not in policy or at_once is None:
+        return at_once
+    if "at_once" in queue.model_fields_set:
+        text = f"at_once: {at_once} contradicts policy: {RING_ALL}"
+        hint = "take at_once out, or choose another policy"
+        context.document.error(("queues", id_, "at_once"), text, hint)
+    return None
+
+
+def _members(
+    table: _Table,
+    agents: Mapping[str, AgentSpec],
+    context: Context,
+    places: dict[str, Way],
+    first: int = 0,
+) -> tuple[MemberSpec, ...]:
+    """Look up the agents of a table. `places` holds those named so far and receives these."""
+    members: list[MemberSpec] = []
+    for index, name in enumerate(table.written):
+        way = table.place(name, index)
+        if name in places:
+            other = places[name]
+            # In the same list, the first one is nearby.
+            hint = "" if other[:-1] == way[:-1] else f"first in {context.document.line(other)}"
+            context.document.error(way, f"agent {quoted(name)} stands twice", hint, key=True)
+        elif name in agents or context.knows("agents", name, way, "agent", key=True):
+            places[name] = way
+            # A disabled agent keeps their place in the file but is not in the queue.
+            if name in agents:
+                level = table.level(name)
+                members.append(MemberSpec(agent=name, level=level, order=first + index))
+    # An agent with an invalid level may be unknown as well.
+    written = context.document.written(*table.way)
+    if isinstance(written, Section):
+        for name in written.at.keys() - written.keys():
+            context.knows("agents", name, (*table.way, name), "agent", key=True)
+    return tuple(members)
+
+
+def _shifts(
+    id_: str, queue: models.Queue, agents: Mapping[str, AgentSpec], context: Context
+) -> tuple[ShiftSpec, ...]:
+    found: list[ShiftSpec] = []
+    for index, shift in enumerate(queue.shifts):
+        way: Way = ("queues", id_, "shifts", index)
+        members = _members(_Table(shift.agents, (*way, "agents")), agents, context, {})
+        hours = context.hours({(*way, "hours"): shift.hours}, queue.holidays)
+        if hours is not None:
+            found.append(ShiftSpec(hours=hours, members=members))
+    return tuple(found)
+
+
+def _widen(
+    id_: str,
+    steps: list[models.Step],
+    agents: Mapping[str, AgentSpec],
+    context: Context,
+    places: dict[str, Way],
+    *,
+    first: int,
+) -> tuple[WidenStep, ...]:
+    """Build the escalation steps. Their agents follow `first` others, in the order written."""
+    found: list[WidenStep] = []
+    before: float = 0
+    for index, step in enumerate(steps):
+        way: Way = ("queues", id_, "widen", index)
+        if step.after <= before:
+            text = f"after {duration(step.after)} must be longer than that of the step before"
+            context.document.error((*way, "after"), text, f"that is {duration(before)}")
+        before = max(before, step.after)
+        _changes_something(step, way, context)
+        members = _members(_Table(step.agents, (*way, "agents")), agents, context, places, first)
+        first += len(step.agents)
+        found.append(
+            WidenStep(
+                after=step.after,
+                at_once=ALL_AT_ONCE if isinstance(step.at_once, str) else step.at_once,
+                members=members,
+                skills=None if step.skills is None else dict(step.skills),
+            )
+        )
+    return tuple(found)
+
+
+def _changes_something(step: models.Step, way: Way, context: Context) -> None:
+    if step.at_once is not None or step.agents or step.skills is not None:
+        return
+    # An invalid value, already reported, would have changed something.
+    if not is_damaged(context.document.written(*way)):
+        text = "this step changes nothing"
+        context.document.error(way, text, "give it at_once, agents or skills", key=True)
+
+
+def _target(written: str | None, way: Way, context: Context) -> Target | None:
+    if written is None:
+        return None
+    kind, _, rest = written.partition(":")
+    match kind:
+        case "hangup":
+            return HangUp()
+        case "wait":
+            return KeepWaiting()
+        case "queue":
+            context.knows("queues", rest, way, "queue")
+            return ToQueue(rest)
+        case _:
+            return ToDialplan(*rest.split(","))

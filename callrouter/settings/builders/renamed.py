@@ -1,0 +1,60 @@
+"""Renamed queues and agents: `renamed_from`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from callrouter.model.renames import renamed, under_new_names
+from callrouter.settings.errors.problems import quoted
+from callrouter.settings.loaded import Settings
+from callrouter.settings.yaml.source import Document, Way
+
+_Value = TypeVar("_Value")
+
+
+def check_renames(section: str, renames: Mapping[str, str], document: Document) -> None:
+    """Report a `renamed_from` without effect.
+
+    Args:
+        section: ``agents`` or ``queues``.
+        renames: the old name by the new one.
+        document: receives the reports.
+    """
+    first: dict[str, str] = {}
+    names = document.names(section)
+    for name, former in renames.items():
+        way: Way = (section, name, "renamed_from")
+        if former == name:
+            text = f"{quoted(name)} is renamed from itself"
+            document.error(way, text, "write the name that it had before, or take the line out")
+        elif former in names:
+            text = f"{quoted(former)} still exists"
+            hint = f"take it out of {section}:, or take renamed_from out"
+            document.error(way, text, hint)
+        elif former in first:
+            text = f"{quoted(first[former])} is renamed from {quoted(former)} as well"
+            document.error(way, text, "one of them can be")
+        first.setdefault(former, name)
+
+
+def settings_under_new_names(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
+    """Return the old settings with renamed items under their new names, and a line for each."""
+    agents = renamed(old.table.agents, new.table.agents)
+    queues = renamed(old.table.queues, new.table.queues)
+    if not agents and not queues:
+        return old, []
+    lines = [f"agent {before} is called {after} from now on" for before, after in agents.items()]
+    lines += [f"queue {before} is called {after} from now on" for before, after in queues.items()]
+    settings = replace(
+        old,
+        table=under_new_names(old.table, new.table),
+        pins=_keys(old.pins, agents),
+        service_levels=_keys(old.service_levels, queues),
+    )
+    return settings, lines
+
+
+def _keys(values: Mapping[str, _Value], names: Mapping[str, str]) -> dict[str, _Value]:
+    return {names.get(name, name): value for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""The differences between two configurations, in a supervisor's words."""

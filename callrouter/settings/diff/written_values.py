@@ -1,0 +1,124 @@
+"""Formats values as they are written in the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Final
+
+from callrouter.model.hours import DAY, DAYS, DayOff, Span
+from callrouter.model.phone_numbers import WITHHELD
+from callrouter.model.routing_table import (
+    ALL_AT_ONCE,
+    HangUp,
+    KeepWaiting,
+    NumberPattern,
+    Target,
+    ToDialplan,
+    ToQueue,
+)
+
+_SHORT: Final = 4
+"""With this few digits it is not a person's number but an extension or a prefix."""
+
+
+def duration(seconds: float) -> str:
+    """Return ``1m30s`` for ``90``; fractions of a millisecond are dropped."""
+    rest = round(seconds * 1000)
+    parts = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def at_once(count: int | None) -> str:
+    """Return a number, or ``all``."""
+    return "all" if count in (None, ALL_AT_ONCE) else str(count)
+
+
+def target(place: Target | None) -> str:
+    """Return ``queue:sales``, ``dialplan:a,b,1``, ``hangup``, ``wait`` or ``none``."""
+    match place:
+        case None:
+            return "none"
+        case ToQueue():
+            return f"queue:{place.queue}"
+        case ToDialplan():
+            return f"dialplan:{place.context},{place.extension},{place.priority}"
+        case HangUp():
+            return "hangup"
+        case KeepWaiting():
+            return "wait"
+
+
+def skills(levels: Mapping[str, int]) -> str:
+    """Return ``french 3, german 1``, or ``none``."""
+    return ", ".join(f"{name} {level}" for name, level in levels.items()) or "none"
+
+
+def masked(number: str) -> str:
+    """Mask a number, except for the start of its country code and the last 3 digits."""
+    if len(number) <= _SHORT:
+        return number
+    # Showing both ends of a short number would give it away.
+    start = number[:3] if number.startswith("+") and len(number) > 9 else ""
+    return f"{start}…{number[-3:]}"
+
+
+def pattern(wanted: NumberPattern) -> str:
+    """Return a masked number, a prefix with ``*``, or ``withheld``."""
+    if not wanted.digits and not wanted.prefix:
+        return WITHHELD
+    return masked(wanted.digits) + ("*" if wanted.prefix else "")
+
+
+def hours(spans: Iterable[Span]) -> str:
+    """Return ``mon-fri 09:00-17:30; sat 10:00-14:00``, which `parse_spans` reads."""
+    days: dict[tuple[int, int], list[int]] = {}
+    for span in spans:
+        days.setdefault((span.start, span.end), []).append(span.day)
+    parts: dict[tuple[int, ...], list[str]] = {}
+    for (start, end), found in days.items():
+        parts.setdefault(tuple(sorted(found)), []).append(times(start, end))
+    return "; ".join(f"{day_list(days_)} {', '.join(texts)}" for days_, texts in parts.items())
+
+
+def day_off(day: date | DayOff) -> str:
+    """Return a day as written in the files: ``2026-12-25``, ``12-24..01-01``, ``12-24 13:00-``."""
+    if not isinstance(day, DayOff):
+        return str(day)
+    first, last = (f"{d:%m-%d}" if day.yearly else str(d) for d in (day.first, day.last))
+    days = first if day.first == day.last else f"{first}..{last}"
+    if (day.start, day.end) == (0, DAY):
+        return days
+    start = clock(day.start) if day.start else ""
+    return f"{days} {start}-{clock(day.end) if day.end < DAY else ''}"
+
+
+def times(start: int, end: int) -> str:
+    """Return ``09:00-17:30``; an end on the next day is written as the time of that day."""
+    return f"{clock(start)}-{clock(end if end <= DAY else end - DAY)}"
+
+
+def day_list(days: Sequence[int]) -> str:
+    """Return ``mon-fri``, ``mon,wed,fri`` or ``daily``; `days` are sorted, from 0 (Monday)."""
+    if len(days) == len(DAYS):
+        return "daily"
+    runs: list[list[int]] = []
+    for day in days:
+        if runs and day == runs[-1][-1] + 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ",".join(_run([DAYS[day] for day in run]) for run in runs)
+
+
+def _run(names: Sequence[str]) -> str:
+    return f"{names[0]}-{names[-1]}" if len(names) > 1 else names[0]
+
+
+def clock(minutes: int) -> str:
+    """Return ``09:05``; the end of a day is ``24:00``."""
+    return f"{minutes // 60:02}:{minutes % 60:02}"

@@ -1,0 +1,1 @@
+"""Problems of a configuration: found, explained, and shown without secrets."""

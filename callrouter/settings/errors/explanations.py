@@ -1,0 +1,334 @@
+"""Validates a document against the schema and explains in plain words what does not fit.
+
+Invalid parts are removed and the rest is validated again until it fits. So one run finds all
+mistakes, including those that only show across keys.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from callrouter.settings.builders.number_parsing import at_home
+from callrouter.settings.errors import hints
+from callrouter.settings.errors.hiding import CONTAINERS, is_secret, without_secret
+from callrouter.settings.errors.problems import Nearest, listed, quoted
+from callrouter.settings.schema import building_blocks, models, rule_models
+from callrouter.settings.yaml.reader import Items, Section
+from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.substitution import Substituted
+
+_ROUNDS: Final = 20
+_GONE: Final = object()
+
+_PBX_SHAPES: Final[dict[str, type[BaseModel]]] = {
+    "asterisk": models.Asterisk,
+    "twilio": models.Twilio,
+    "simulated": models.Simulated,
+}
+
+# The model of each path; "*" is any name or index.
+_SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
+    (): models.Root,
+    ("http",): models.Http,
+    ("http", "tls"): models.TlsServer,
+    ("http", "api_tokens", "*"): models.ApiToken,
+    ("users", "*"): models.User,
+    ("numbers",): models.Numbers,
+    ("reload",): models.Reload,
+    ("codes",): models.Codes,
+    ("pbx", "*", "tls"): models.TlsClient,
+    ("agents", "*"): models.Agent,
+    ("agents", "*", "devices", "*"): models.Device,
+    ("pauses", "*"): models.Pause,
+    ("queues", "*"): models.Queue,
+    ("queues", "*", "shifts", "*"): models.Shift,
+    ("queues", "*", "widen", "*"): models.Step,
+    ("queues", "*", "service_level"): models.ServiceLevel,
+    ("queues", "*", "announce"): models.Announce,
+    ("rules", "*"): rule_models.Rule,
+    ("rules", "*", "when"): rule_models.When,
+    ("rules", "*", "then"): rule_models.Then,
+}
+_OWNERS: Final[dict[str, type[BaseModel]]] = {
+    "a queue": models.Queue,
+    "an agent": models.Agent,
+    "a device": models.Device,
+    "an Asterisk below pbx": models.Asterisk,
+    "a rule's when": rule_models.When,
+    "a rule's then": rule_models.Then,
+}
+"""Owners of keys that are sometimes written in the wrong place."""
+_MANY: Final = 4
+"""With this many possible places, the hint would not help."""
+_SLIP: Final = 0.8
+"""Similarity to a key of the right place from which a typo is assumed."""
+_NOT_SUPPORTED: Final[dict[tuple[str, ...], frozenset[str]]] = {
+    ("numbers",): frozenset({"registration"}),
+}
+_MAPPINGS: Final[dict[str, str]] = {
+    "policy": "the name of a policy or a list of them",
+    "agents": "a list of agents, or a mapping such as {alice: 1, bob: 2}",
+    "tls": "a mapping such as {certificate: cert.pem, key: key.pem}",
+    "dial_number": "one dial string such as PJSIP/{number}@carrier, or a list of one to five",
+    "holidays": "a list of dates such as [2026-12-25]",
+    "shifts": "a list such as [{hours: mon-fri 17:30-21:00, agents: [alice]}]",
+    "widen": "a list such as [{after: 30s, at_once: 3}]",
+    "rules": 'a list such as [{name: VIP, when: {caller: "+33*"}, then: {priority: 1}}]',
+}
+_PRIORITIES: Final = frozenset(
+    {
+        ("queues", "*", "agents"),
+        ("queues", "*", "shifts", "*", "agents"),
+        ("queues", "*", "widen", "*", "agents"),
+    }
+)
+_SKILLS: Final = frozenset(
+    {
+        ("agents", "*", "skills"),
+        ("queues", "*", "skills"),
+        ("queues", "*", "widen", "*", "skills"),
+        ("rules", "*", "then", "skills"),
+    }
+)
+_A_NUMBER: Final = "write it in quotes, with + and the country"
+_KEY_OF: Final = {
+    "pbx": "a PBX's name",
+    "users": "a user's name",
+    "agents": "an agent's name",
+    "queues": "a queue's name",
+    "devices": "a device's name",
+    "pauses": "a reason for a pause",
+    "skills": "a skill's name",
+    "numbers": "a number that is called",
+}
+
+
+def fit(document: Document, nearest: Nearest) -> models.Root | None:
+    """Return the valid part of the document; everything else is reported and removed.
+
+    None if an invalid part cannot be removed.
+    """
+    with at_home(_region(document.root)):
+        return _fit(document, nearest)
+
+
+def _region(root: object) -> object:
+    """Return the home country of numbers as written; the files are not validated yet."""
+    numbers = root.get("numbers") if isinstance(root, dict) else None
+    return numbers.get("region") if isinstance(numbers, dict) else None
+
+
+def _fit(document: Document, nearest: Nearest) -> models.Root | None:
+    for _ in range(_ROUNDS):
+        try:
+            return models.Root.model_validate(document.root)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+        ways = [_report(document, nearest, each) for each in found]
+        if not _take_out(document.root, ways):
+            break
+    return None
+
+
+def _report(document: Document, nearest: Nearest, error: Any) -> Way:
+    """Report one of pydantic's errors. Returns the path of the part to remove."""
+    loc = tuple(part for part in error["loc"] if part not in building_blocks.TAGS)
+    kind, value = error["type"], error["input"]
+    if kind == "missing":
+        return _missing(document, loc)
+    if kind == "extra_forbidden":
+        _unknown_key(document, nearest, loc)
+        return loc
+    if kind == "expected" and loc[-1] == "[key]":
+        way = loc[:-1]
+        what = _KEY_OF.get(str(way[-2]), "a name") if len(way) > 1 else "a name"
+        text = f"{what} must be {error['msg']}, not {quoted(str(way[-1]))}"
+        name = str(way[-1])
+        number = way[-2] == "numbers" if len(way) > 1 else False
+        document.error(way, text, _A_NUMBER if number else _as_name(name), key=True)
+        return way
+    if kind == "expected":
+        _wrong_value(document, nearest, loc, error)
+        return loc
+    if kind.startswith("union_tag"):
+        _wrong_driver(document, nearest, loc, value)
+        return loc
+    text = f"{_subject(loc)} must be {_container(kind, loc)}{_not(loc, value)}"
+    document.error(loc, text, hints.blank(value))
+    return loc
+
+
+def _missing(document: Document, loc: Way) -> Way:
+    owner = document.written(*loc[:-1])
+    # A key that was written but found invalid is not missing.
+    if not (isinstance(owner, Section) and loc[-1] in owner.at):
+        text = f"{_subject(loc[:-1])} has no {quoted(str(loc[-1]))}"
+        document.error(loc[:-1], text, f"add a line '{loc[-1]}: …'", key=True)
+    return loc[:-1]
+
+
+def _unknown_key(document: Document, nearest: Nearest, loc: Way) -> None:
+    key = str(loc[-1])
+    pattern = _pattern(loc[:-1])
+    if key in _NOT_SUPPORTED.get(pattern, ()):
+        document.error(loc, f"{quoted(key)} is not supported by this version", key=True)
+        return
+    model = _shape(document, loc[:-1], pattern)
+    named = model.model_fields.items() if model else ()
+    known = tuple(field.alias or name for name, field in named)
+    slip = bool(difflib.get_close_matches(key, known, 1, _SLIP))
+    hint = "" if slip else _elsewhere(key, model)
+    hint = hint or nearest.hint(key, known)
+    hint = hint or (f"known: {', '.join(known)}" if known else "")
+    document.error(loc, f"unknown key {quoted(key)}", hint, key=True)
+
+
+_WITH_SECRETS: Final = frozenset({"pbx", "http", "users"})
+_BESIDE_SECRETS: Final = frozenset({"account_sid", "name", "role", "driver"})
+_SECRET_LEAST: Final = 12
+"""Length from which a value with letters and digits looks like a secret."""
+
+
+def _elsewhere(key: str, model: type[BaseModel] | None) -> str:
+    """Say where a misplaced key belongs; empty if unclear."""
+    owners = [
+        what for what, owner in _OWNERS.items() if owner is not model and key in owner.model_fields
+    ]
+    return f"it is a key of {listed(owners, 'or')}" if 0 < len(owners) < _MANY else ""
+
+
+def _wrong_value(document: Document, nearest: Nearest, loc: Way, error: Any) -> None:
+    value, phrase = error["input"], error["msg"]
+    secret = _is_secret(loc)
+    kind = error["ctx"]["kind"]
+    hint = "" if secret else hints.value(nearest, kind, value, document.names("queues"))
+    document.error(loc, f"{_subject(loc)} must be {phrase}{_not(loc, value)}", hint)
+
+
+def _wrong_driver(document: Document, nearest: Nearest, loc: Way, value: object) -> None:
+    driver = value.get("driver") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        document.error(loc, f"{_subject(loc)} must be a mapping{_not(loc, value)}")
+    elif driver is None:
+        _missing(document, (*loc, "driver"))
+        # Without a driver its keys were not checked; the driver itself may be mistyped.
+        either = {key for shape_ in _PBX_SHAPES.values() for key in shape_.model_fields}
+        for key in value.keys() - either:
+            _unknown_key(document, nearest, (*loc, key))
+    else:
+        known = tuple(building_blocks.DRIVERS)
+        text = f"driver must be {listed(known, 'or')}{_not((*loc, 'driver'), driver)}"
+        hint = nearest.hint(driver, known) if isinstance(driver, str) else ""
+        document.error((*loc, "driver"), text, hint)
+
+
+def _pattern(loc: Way) -> tuple[str, ...]:
+    """Return the path with "*" in place of names chosen by users."""
+    free = {("pbx", 1), ("users", 1), ("agents", 1), ("agents", 3), ("pauses", 1), ("queues", 1)}
+    return tuple(
+        "*" if isinstance(part, int) or (loc[0], depth) in free else part
+        for depth, part in enumerate(loc)
+    )
+
+
+def _shape(document: Document, loc: Way, pattern: tuple[str, ...]) -> type[BaseModel] | None:
+    if pattern == ("pbx", "*"):
+        return _PBX_SHAPES.get(str(document.written(*loc, "driver")), models.Asterisk)
+    return _SHAPES.get(pattern)
+
+
+def _subject(loc: Way) -> str:
+    if not loc:
+        return "the configuration"
+    last = loc[-1]
+    if isinstance(last, int):
+        return f"item {last + 1} of {loc[-2]}"
+    owner = _pattern(loc[:-1])
+    if owner in _PRIORITIES:
+        return f"priority of {last}"
+    if owner in _SKILLS:
+        return f"skill {last}"
+    plain = last.isprintable() and len(last) < 65 and without_secret(last) == last
+    return last if plain else quoted(last)
+
+
+def _container(kind: str, loc: Way) -> str:
+    if kind == "list_type":
+        return _MAPPINGS.get(str(loc[-1]), "a list such as [a, b]")
+    if len(loc) > 1 and loc[0] != "http":
+        return _MAPPINGS.get(str(loc[-1]), "a mapping (key: value)")
+    return _MAPPINGS["tls"] if loc[-1] == "tls" else "a mapping (key: value)"
+
+
+def _not(loc: Way, value: object) -> str:
+    """Return ``, not 'x'``; nothing for secrets."""
+    return "" if _is_secret(loc) or _is_misplaced(loc, value) else f", not {_shown(value)}"
+
+
+def _is_misplaced(loc: Way, value: object) -> bool:
+    """Return whether a value may be a secret written by mistake after a neighbouring key."""
+    beside = loc[0] in _WITH_SECRETS and loc[-1] in _BESIDE_SECRETS
+    if not beside or not isinstance(value, str) or len(value) < _SECRET_LEAST:
+        return False
+    return any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+
+
+def _is_secret(loc: Way) -> bool:
+    """Return whether the value at a path is, or may have been meant as, a secret."""
+    keys = [part for part in loc if isinstance(part, str)]
+    # An item in a list of tokens that is not a mapping may be a token without its key. In place of
+    # a user there may be a password.
+    if len(loc) == 2 and loc[0] == "users":
+        return True
+    return any(map(is_secret, set(keys) - CONTAINERS)) or bool(keys and keys[-1] in CONTAINERS)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Substituted):
+        return quoted(value.written)
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else str(value)
+
+
+def _as_name(text: str) -> str:
+    if without_secret(text) != text:
+        return ""
+    better = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
+    return f"such as '{better}'" if better and len(better) <= 64 else ""
+
+
+def _take_out(root: Section, ways: Iterable[Way]) -> bool:
+    """Remove the values at `ways`; True if at least one existed."""
+    lists: dict[int, Items] = {}  # rebuild each list once: it may have ten thousand bad items
+    done = False
+    for way in ways:
+        owner: object = root
+        for part in way[:-1]:
+            if isinstance(owner, Section):
+                owner = owner.get(str(part))
+            elif isinstance(owner, Items) and isinstance(part, int):
+                owner = owner[part]
+        last = way[-1] if way else None
+        if isinstance(owner, Section) and last in owner:
+            del owner[str(last)]
+            done = True
+        elif isinstance(owner, Items) and isinstance(last, int):
+            owner[last] = _GONE
+            lists[id(owner)] = owner
+            done = True
+    # Only now, so that the indexes in other paths stayed valid.
+    for items in lists.values():
+        kept = [i for i, item in enumerate(items) if item is not _GONE]
+        items.thinned = True
+        items.at[:] = [items.at[i] for i in kept]
+        items[:] = [items[i] for i in kept]
+    return done

@@ -1,0 +1,163 @@
+"""Suggests the right value where the written one reveals what was meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from callrouter.model.phone_numbers import withheld
+from callrouter.settings.builders.number_parsing import read_number
+from callrouter.settings.errors.hiding import is_secret
+from callrouter.settings.errors.problems import Nearest, quoted
+from callrouter.settings.schema.durations import LONGEST_DAYS, parse_duration
+
+_YES: Final = frozenset({"yes", "on", "y", "true", "1"})
+_NO: Final = frozenset({"no", "off", "n", "false", "0"})
+_SPOKEN: Final = re.compile(
+    r"([0-9]{1,6}) ?(s|m|h|d)(?:ec|ecs|econd|econds|in|ins|inute|inutes|r|rs|our|ours|ay|ays)?"
+)
+_COMPARED: Final = re.compile(r" *(==|=>|=<|≥|≤) *(0|[1-9][0-9]{0,4}) *")
+_SIGNS: Final = {"==": "=", "=>": ">=", "=<": "<=", "≥": ">=", "≤": "<="}
+_NO_BLANK: Final = re.compile(r"([A-Za-z0-9_-]+):(\S.*)")
+_MOST_OF_AN_EXTENSION: Final = 6
+_WHERE: Final = ("queue:", "dialplan:")
+
+PEERS: Final = {
+    "ringall": "ring-all",
+    "ring-to-all": "ring-all",
+    "leastrecent": "longest-idle",
+    "longest-idle-agent": "longest-idle",
+    "rrmemory": "round-robin",
+    "rrordered": "round-robin",
+    "roundrobin": "round-robin",
+    "fewestcalls": "fewest-calls",
+    "agent-with-fewest-calls": "fewest-calls",
+    "agent-with-least-talk-time": "least-talk-time",
+    "top-down": "linear",
+    "sequentially-by-agent-order": "linear",
+    "wrandom": "weighted-random",
+    "penalty": "priority",
+    "least-utilized": "average-utilization",
+    "most-utilized": "max-utilization",
+}
+"""Names of our policies in app_queue, mod_callcenter and LiveAgent."""
+
+
+def value(nearest: Nearest, kind: str, written: object, queues: Collection[str]) -> str:
+    """Return how to write a value. `kind` as in `fields.Expected`; `queues` are the known names."""
+    text = written if isinstance(written, str) else ""
+    match kind:
+        case "bool":
+            word = str(written).lower()
+            return "write true" if word in _YES else "write false" if word in _NO else ""
+        case "off":
+            return "write false, or take it out"
+        case "int":
+            digits = text.lstrip("+0") or "0"
+            plain = text and digits.isascii() and digits.isdigit() and len(digits) < 8
+            return f"write {digits}" if plain else ""
+        case "text" | "phone" | "duration" | "member":
+            return _OF_ANY[kind](written)
+        case "comparison" | "number" | "holiday":
+            return _OF_TEXT[kind](text)
+        case "target":
+            return _target(nearest, text, queues)
+        case _:
+            return nearest.hint(text, tuple(kind.split("|"))) if "|" in kind and text else ""
+
+
+def _target(nearest: Nearest, text: str, queues: Collection[str]) -> str:
+    if text in queues:
+        return f"did you mean {quoted(f'queue:{text}')}?"
+    before, colon, rest = text.partition(":")
+    word = nearest.hint(before + colon, _WHERE) if colon else ""
+    if rest and "queue" in word:
+        return f"did you mean {quoted(f'queue:{rest.strip()}')}?"
+    return "such as dialplan:voicemail,s,1" if before == "dialplan" else ""
+
+
+def _duration(written: object) -> str:
+    try:
+        seconds = parse_duration(written)
+    except ValueError:
+        text = written.lower() if isinstance(written, str) else ""
+        spoken = None if text.startswith("0") else _SPOKEN.fullmatch(text)
+        return f"write {spoken[1]}{spoken[2]}" if spoken else ""
+    return f"at most {LONGEST_DAYS}d" if seconds > LONGEST_DAYS * 86400 else ""
+
+
+def _holiday(text: str) -> str:
+    like = text[:1].isdigit() and (".." in text or " " in text or len(text) <= 5)
+    forms = 'each year "12-26", a range "2026-12-24..2027-01-01", half a day "2026-12-24 13:00-"'
+    return forms if like and "-" in text else ""
+
+
+def _number(text: str) -> str:
+    return "write withheld" if text and withheld(text) else ""
+
+
+def _comparison(text: str) -> str:
+    """Suggest the right form for a comparison written as in programs: ``== 3``, ``=> 3``."""
+    found = _COMPARED.fullmatch(text)
+    if found is None:
+        return ""
+    sign = _SIGNS.get(found[1], "")
+    return f'write "{sign} {found[2]}"' if sign else ""
+
+
+def _quotes(written: object) -> str:
+    """Suggest quotes around a number used as text. The spelling of a float is no longer known."""
+    if isinstance(written, float):
+        return "put it in quotes"
+    number = isinstance(written, bool | int)
+    return f'put it in quotes: "{str(written).lower()}"' if number else ""
+
+
+def _phone(written: object) -> str:
+    """Handle an extension or a phone number where a phone is expected."""
+    text = str(written) if isinstance(written, str | int) and not isinstance(written, bool) else ""
+    if text.isascii() and text.isdigit() and len(text) <= _MOST_OF_AN_EXTENSION:
+        return f"write PJSIP/{text}"
+    for one in (text, f"+{text}"):
+        try:
+            return f'an outside number is written {{number: "{read_number(one)}"}}'
+        except ValueError:
+            continue
+    return ""
+
+
+def _member(written: object) -> str:
+    if isinstance(written, dict) and len(written) == 1:
+        ((name, level),) = written.items()
+        if isinstance(level, int) and not is_secret(name):
+            return f"write '{name}: {level}' without the '-'"
+    return ""
+
+
+_OF_ANY: Final[Mapping[str, Callable[[object], str]]] = {
+    "text": _quotes,
+    "phone": _phone,
+    "duration": _duration,
+    "member": _member,
+}
+_OF_TEXT: Final[Mapping[str, Callable[[str], str]]] = {
+    "comparison": _comparison,
+    "number": _number,
+    "holiday": _holiday,
+}
+
+
+def blank(written: object) -> str:
+    """Handle text where a mapping is expected: ``agents:[alice]`` is text in YAML."""
+    found = _NO_BLANK.fullmatch(written) if isinstance(written, str) else None
+    return f"put a blank after {quoted(found[1] + ':')}" if found else ""
+
+
+def policy(nearest: Nearest, name: str, known: frozenset[str]) -> str:
+    """Return the policy that was meant, also by its name in other products."""
+    plain = name.lower().replace("_", "-").replace(" ", "-")
+    ours = PEERS.get(plain)
+    if ours in known:
+        return f"that is {quoted(ours)} here;"
+    return nearest.hint(name, known)

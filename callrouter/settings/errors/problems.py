@@ -1,0 +1,177 @@
+"""Problems of a configuration, in words for its author."""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from callrouter.settings.errors import hiding
+
+MOST: Final = 100
+"""Maximum number of problems listed; any more are only counted."""
+Names: TypeAlias = frozenset[str] | tuple[str, ...]
+
+_SHOWN_MOST = 60
+_TEXT_MOST: Final = 600
+"""Maximum length of a message, and of a hint, in characters."""
+_FEW = 200
+"""Number of names that difflib can search in a few milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake or warning, and its place.
+
+    `line` and `column` count from 1; line 0 means the whole file (or folder). `source_line` is the
+    line as written around that column, cut off where a secret may begin. It is only for readers of
+    the file, not for logs or the API.
+    """
+
+    file: str
+    line: int
+    column: int
+    text: str
+    hint: str = ""
+    source_line: str = field(default="", compare=False, repr=False)
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.text}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used.
+
+    `problems` lists the first `MOST` mistakes by file and line, and a last entry says how many more
+    there are. `count` is the total.
+    """
+
+    def __init__(self, problems: Collection[Problem], count: int | None = None) -> None:
+        self.count = len(problems) if count is None else count
+        self.problems: tuple[Problem, ...] = in_order(problems, self.count, "mistake")
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def in_order(problems: Collection[Problem], count: int, what: str) -> tuple[Problem, ...]:
+    """Return problems by file and line, then how many of `count` are not among them."""
+    kept = sorted(problems)[:MOST]
+    more = count - len(kept)
+    if not more or not kept:
+        return tuple(kept)
+    text = f"{more} more {what}{'' if more == 1 else 's'}, which are not listed"
+    last = kept[-1]
+    return (*kept, Problem(last.file, last.line, last.column, text))
+
+
+@dataclass(slots=True)
+class Source:
+    """A file as read: its name for messages, and its lines."""
+
+    name: str
+    lines: list[str]
+
+    def line(self, number: int, column: int = 1) -> str:
+        """Return line `number` (from 1) around `column` without secrets; empty: no such line."""
+        return hiding.excerpt(self.lines, number, column)
+
+
+class Findings:
+    """Collects errors and warnings while a configuration is read; beyond `MOST` it only counts."""
+
+    def __init__(self) -> None:
+        self.errors: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.error_count = 0
+        self.warning_count = 0
+
+    def error(self, source: Source, line: int, column: int, text: str, hint: str = "") -> None:
+        """Add an error at a place (from 1; line 0: the whole file)."""
+        self.error_count += 1
+        if len(self.errors) < MOST:
+            self.errors.append(_problem(source, line, column, text, hint))
+
+    def warning(self, source: Source, line: int, column: int, text: str, hint: str = "") -> None:
+        """Add a warning: legal but unwise."""
+        self.warning_count += 1
+        if len(self.warnings) < MOST:
+            self.warnings.append(_problem(source, line, column, text, hint))
+
+
+def _problem(source: Source, line: int, column: int, text: str, hint: str) -> Problem:
+    text, hint = (hiding.discreet(part, source.lines, line) for part in (text, hint))
+    shown = source.line(line, column)
+    return Problem(source.name, line, column, _bounded(text), _bounded(hint), shown)
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= _TEXT_MOST else text[: _TEXT_MOST - 1] + "…"
+
+
+class Nearest:
+    """Finds the right name for a mistyped one, with a bounded amount of work.
+
+    A file without its `agents` section has as many unknown names as memberships, and searching ten
+    thousand names for each would take minutes.
+    """
+
+    def __init__(self, budget: int = 200_000) -> None:
+        self._budget = budget
+        self._found: dict[tuple[str, Names], str] = {}
+        self._pairs: dict[Names, dict[str, list[str]]] = {}
+
+    def hint(self, word: str, names: Names) -> str:
+        """Return ``did you mean 'x'?``, or nothing if no name is close."""
+        found = self._nearest(word, names)
+        return f"did you mean {_in_quotes(found)}?" if found else ""
+
+    def _nearest(self, word: str, names: Names) -> str:
+        known = self._found.get((word, names))
+        if known is not None:
+            return known
+        if len(word) > 100 or self._budget < len(names):
+            return ""
+        self._budget -= len(names)
+        close = difflib.get_close_matches(word.lower(), self._alike(word, names), n=1, cutoff=0.6)
+        found = close[0] if close else ""
+        self._found[(word, names)] = found
+        return found
+
+    def _alike(self, word: str, names: Names) -> Collection[str]:
+        """Return the names worth comparing: of many, those that share the most letter pairs."""
+        if len(names) <= _FEW:
+            return names
+        if names not in self._pairs:
+            pairs: dict[str, list[str]] = {}
+            for name in names:
+                for pair in _pairs(name):
+                    pairs.setdefault(pair, []).append(name)
+            self._pairs[names] = pairs
+        shared = Counter(
+            name for pair in _pairs(word.lower()) for name in self._pairs[names].get(pair, ())
+        )
+        # If two share equally many, the shorter one differs less.
+        return heapq.nsmallest(_FEW, shared, key=lambda name: (-shared[name], len(name)))
+
+
+def _pairs(word: str) -> set[str]:
+    return {word[i : i + 2] for i in range(len(word) - 1)}
+
+
+def quoted(text: str) -> str:
+    """Return user text for a message: quoted, on one line, not too long, without secrets."""
+    return _in_quotes(hiding.without_secret(text[: 4 * _SHOWN_MOST]))
+
+
+def _in_quotes(text: str) -> str:
+    short = text if len(text) <= _SHOWN_MOST else text[: _SHOWN_MOST - 1] + "…"
+    return f"'{short}'" if short.isprintable() else ascii(short)
+
+
+def listed(names: Collection[str], last: str = "and") -> str:
+    """Return ``a, b and c``."""
+    first = list(names)
+    return f"{', '.join(first[:-1])} {last} {first[-1]}" if len(first) > 1 else "".join(first)

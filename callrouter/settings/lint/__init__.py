@@ -1,0 +1,1 @@
+"""Warnings: settings that are legal but unwise."""

@@ -1,0 +1,132 @@
+"""Warnings: settings that are legal but unwise, or have no effect yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from callrouter.mobiles.number_policy import dear
+from callrouter.model.routing_table import Table
+from callrouter.settings.builders import queue_builder
+from callrouter.settings.errors.hiding import SECRET_KEYS
+from callrouter.settings.errors.problems import quoted
+from callrouter.settings.lint.queue_lint import advise_queues
+from callrouter.settings.lint.secret_lint import advise_secrets
+from callrouter.settings.lint.staffing_lint import advise_staff
+from callrouter.settings.schema import models as schema
+from callrouter.settings.yaml.reader import Items, Section
+from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.substitution import Substituted
+
+_COMMENT: Final = re.compile(r"\s+#\S")
+WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
+"""Keys that are read and kept but have no effect in this version."""
+
+
+def advise(root: schema.Root, table: Table, document: Document, now: float | None) -> None:
+    """Add all warnings about a valid configuration."""
+    _without_effect(root, document)
+    _cut_secrets(document)
+    _agents(root, table, document)
+    _shared_phones(table, document)
+    _dear_numbers(table, document)
+    _rules(table, document)
+    advise_queues(root, table, document, now)
+    advise_staff(root, table, document)
+    advise_secrets(root, document)
+
+
+def _without_effect(root: schema.Root, document: Document) -> None:
+    found: dict[str, list[Way]] = {key: [] for key in sorted(WITHOUT_EFFECT)}
+    for key in sorted(root.model_fields_set & WITHOUT_EFFECT):
+        found[key].append((key,))
+    for section, models in (("agents", root.agents), ("queues", root.queues)):
+        for id_, model in models.items():
+            for key in model.model_fields_set & WITHOUT_EFFECT:
+                found[key].append((section, id_, key))
+    for key, ways in found.items():
+        if ways:
+            # One warning, not one for each of ten thousand agents.
+            more = f"; {len(ways) - 1} more like this" if len(ways) > 1 else ""
+            text = f"{key} is read, but without effect in this version{more}"
+            document.warning(ways[0], text, key=True)
+
+
+def _cut_secrets(document: Document) -> None:
+    """Warn of a secret that contains ``#`` after a space: YAML treats the rest as a comment."""
+    for way, value in _secrets(document.root, ()):
+        behind = "" if isinstance(value, Substituted) else document.behind(way)
+        if behind.startswith(value) and _COMMENT.match(behind[len(value) :]):
+            text = f"{way[-1]} ends before the #: what follows is a comment"
+            document.warning(way, text, f"put the {way[-1]} in quotes if the # is part of it")
+
+
+def _secrets(section: object, way: Way) -> Iterator[tuple[Way, str]]:
+    items: Iterable[tuple[str | int, object]] = ()
+    if isinstance(section, Section):
+        items = section.items()
+    elif isinstance(section, Items):
+        items = enumerate(section)
+    for key, value in items:
+        if key in SECRET_KEYS and isinstance(value, str):
+            yield (*way, key), value
+        elif isinstance(value, Section | Items):
+            yield from _secrets(value, (*way, key))
+
+
+def _agents(root: schema.Root, table: Table, document: Document) -> None:
+    known = queue_builder.serving(table.queues)
+    for id_, agent in table.agents.items():
+        if not any(device.enabled for device in agent.devices):
+            all_off = bool(root.agents[id_].devices)
+            text = f"agent {id_} has no phone" + (" that is enabled" if all_off else "")
+            document.warning(("agents", id_), text, "no call can ring", key=True)
+        if id_ not in known:
+            document.warning(("agents", id_), f"agent {id_} is in no queue", key=True)
+
+
+def _dear_numbers(table: Table, document: Document) -> None:
+    for agent in table.agents.values():
+        for device in agent.devices:
+            why = dear(device.number) if device.number else ""
+            if why:
+                way: Way = ("agents", agent.id, "devices", device.id)
+                text = f"{device.number} is {why}; every call to it costs"
+                document.warning(way, text, "agents could not register it", key=True)
+
+
+def _shared_phones(table: Table, document: Document) -> None:
+    first: dict[tuple[str, str], Way] = {}
+    for agent in table.agents.values():
+        for device in agent.devices:
+            way: Way = ("agents", agent.id, "devices", device.id)
+            for pbx in device.pbxes:
+                other = first.setdefault((pbx, device.address), way)
+                if other != way:
+                    text = f"{device.address} is also a phone of {other[1]}"
+                    document.warning(way, text, f"see {document.line(other)}", key=True)
+                    break
+
+
+def _rules(table: Table, document: Document) -> None:
+    """Warn of rules that never apply, because an earlier one matches every call they would."""
+    first: dict[object, int] = {}
+    everything = None
+    for index, rule in enumerate(table.rules):
+        when = (
+            frozenset(rule.callers),
+            frozenset(rule.called),
+            rule.queues,
+            rule.tags,
+            rule.hours,
+            rule.waiting,
+        )
+        earlier = first.setdefault(when, index) if everything is None else everything
+        if earlier != index:
+            name = table.rules[earlier].name
+            text = f"rule {quoted(rule.name)} never applies: {quoted(name)} takes its calls"
+            hint = f"see {document.line(('rules', earlier, 'name'))}"
+            document.warning(("rules", index), text, hint)
+        elif not any(when):
+            everything = index

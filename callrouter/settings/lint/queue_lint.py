@@ -1,0 +1,291 @@
+"""Warnings about queues: settings that are legal but unwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Final, cast
+
+from callrouter.model.hours import DayOff, Hours
+from callrouter.model.routing_table import (
+    ALL_AT_ONCE,
+    LAST_PRIORITY,
+    AgentSpec,
+    MemberSpec,
+    QueueSpec,
+    Table,
+    ToQueue,
+)
+from callrouter.settings.builders.queue_builder import all_members
+from callrouter.settings.diff.written_values import at_once, duration, skills
+from callrouter.settings.lint import week
+from callrouter.settings.schema import models
+from callrouter.settings.yaml.reader import Items
+from callrouter.settings.yaml.source import Document, Way
+
+_LIMITS: Final = (
+    ("on_max_wait", "max_wait"),
+    ("on_full", "max_waiting"),
+    ("on_closed", "hours"),
+)
+_TOO_OFTEN: Final = 15.0
+"""Seconds; an announcement takes up to ten."""
+_TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
+
+
+def advise_queues(root: models.Root, table: Table, document: Document, now: float | None) -> None:
+    """Add the warnings about all queues."""
+    today = None if now is None else datetime.fromtimestamp(now, UTC).astimezone(table.zone).date()
+    asked_by_rule = any(rule.skills for rule in table.rules)
+    for id_, queue in table.queues.items():
+        written = root.queues[id_]
+        _never_applies(queue, written, document)
+        _who_serves(queue, written, document)
+        _waits(queue, document)
+        _widening(queue, document)
+        _holidays(id_, written, document, today)
+        _announces(id_, written, document)
+        _dials(queue, table.agents, document)
+        _skills(queue, table.agents, document, asked_by_rule)
+    for way, names in _circles(table.queues):
+        text = f"calls can go round in a circle: {' -> '.join(names)}"
+        document.warning(way, text, "let one of them end elsewhere")
+
+
+def _never_applies(queue: QueueSpec, written: models.Queue, document: Document) -> None:
+    for target, limit in _LIMITS:
+        if target in written.model_fields_set and limit not in written.model_fields_set:
+            way: Way = ("queues", queue.id, target)
+            document.warning(way, f"{target} never applies", f"{limit} is not set", key=True)
+
+
+def _who_serves(queue: QueueSpec, written: models.Queue, document: Document) -> None:
+    way: Way = ("queues", queue.id)
+    if next(all_members(queue), None) is None:
+        document.warning(way, f"queue {queue.id} has no agents", key=True)
+        return
+    if queue.members and all(member.level == LAST_PRIORITY for member in queue.members):
+        text = f"every agent of {queue.id} has priority {LAST_PRIORITY}, the last"
+        document.warning((*way, "agents"), text, "1 is rung first", key=True)
+    _unserved(queue, written, document)
+
+
+def _unserved(queue: QueueSpec, written: models.Queue, document: Document) -> None:
+    """Warn of open hours without agents, and of shifts that are never active."""
+    way: Way = ("queues", queue.id, "shifts")
+    taken: week.Parts = []
+    nobody: week.Parts = []
+    for index, shift in enumerate(queue.shifts):
+        on = week.covered(shift.hours)
+        alone = week.without(on, taken)
+        if not alone:
+            text, hint = "this shift is never on", "the shifts before it take all of its hours"
+            document.warning((*way, index), text, hint)
+        elif queue.hours is not None and shift.hours.zone is queue.hours.zone:
+            _closed_then(alone, queue.hours, (*way, index), document)
+        if not shift.members:
+            nobody += alone
+        taken = week.joined([*taken, *on])
+    if not queue.members:
+        nobody += week.without(week.WHOLE, taken)
+    is_open = week.WHOLE if queue.hours is None else week.covered(queue.hours)
+    # Without hours, the queue is open on holidays too, and then no shift is active.
+    if queue.members and not week.without(is_open, taken) and (queue.hours or not written.holidays):
+        _behind_shifts(queue, document)
+    gaps = week.without(is_open, week.without(week.WHOLE, week.joined(nobody)))
+    # Agents of a later step do serve the queue, although only callers who have waited that long.
+    if any(step.members for step in queue.widen):
+        return
+    if gaps:
+        text = f"nobody serves {queue.id} {week.first_in_words(gaps)}"
+        document.warning(way, text, "open, and no shift or agents", key=True)
+    elif not queue.members and queue.hours is None and written.holidays:
+        text = f"nobody serves {queue.id} on its holidays"
+        hint = "open, for it has no hours, and no shift is on"
+        document.warning(("queues", queue.id, "holidays"), text, hint, key=True)
+
+
+def _closed_then(on: week.Parts, hours: Hours, way: Way, document: Document) -> None:
+    """Warn of a shift during whose hours the queue is closed."""
+    closed = week.without(week.WHOLE, week.covered(hours))
+    if not week.without(on, closed):
+        text = "this shift never serves: the queue is closed at its hours"
+        document.warning(
+            way, text, "make the queue's hours longer; who waits at their end is served"
+        )
+
+
+def _behind_shifts(queue: QueueSpec, document: Document) -> None:
+    """Warn of agents who can never be rung because of the shifts."""
+    way: Way = ("queues", queue.id, "agents")
+    hint = f"the shifts of {queue.id} take every hour at which it is open"
+    served = {member.agent for shift in queue.shifts for member in shift.members}
+    hidden = [member.agent for member in queue.members if member.agent not in served]
+    if hidden:
+        text = f"agent {_and_more(hidden)} can never be rung for {queue.id}"
+        document.warning((*way, _place(hidden[0], way, document)), text, hint, key=True)
+    else:
+        document.warning(way, "these agents never apply", hint, key=True)
+
+
+def _waits(queue: QueueSpec, document: Document) -> None:
+    if queue.max_wait is None:
+        return
+    if queue.max_wait < queue.ring_for:
+        text = f"max_wait {duration(queue.max_wait)} is shorter than ring_for {duration(queue.ring_for)}"
+        hint = "the first agent does not ring to the end"
+        document.warning(("queues", queue.id, "max_wait"), text, hint)
+    for index, step in enumerate(queue.widen):
+        if step.after >= queue.max_wait:
+            way: Way = ("queues", queue.id, "widen", index)
+            text = f"this step is never reached: max_wait is {duration(queue.max_wait)}"
+            document.warning((*way, "after"), text, "the call has left by then")
+
+
+def _widening(queue: QueueSpec, document: Document) -> None:
+    """Warn of steps that ring no more agents at once than before."""
+    before = ALL_AT_ONCE if queue.at_once is None else queue.at_once
+    for index, step in enumerate(queue.widen):
+        if step.at_once is None:
+            continue
+        if step.at_once <= before:
+            way: Way = ("queues", queue.id, "widen", index, "at_once")
+            text = f"at_once {at_once(step.at_once)} is no more than before"
+            document.warning(way, text, f"it was {at_once(before)} already")
+        before = step.at_once
+
+
+def _holidays(id_: str, written: models.Queue, document: Document, today: date | None) -> None:
+    if not written.holidays:
+        return
+    way: Way = ("queues", id_, "holidays")
+    if written.hours is None and not written.shifts:
+        document.warning(way, "holidays never apply", "neither hours nor shifts are set", key=True)
+    elif today is not None and all(_over(day, today) for day in written.holidays):
+        last = max(day.last if isinstance(day, DayOff) else day for day in written.holidays)
+        text = "all holidays are in the past"
+        document.warning(way, text, f"the last was {last}", key=True)
+
+
+def _over(day: date | DayOff, today: date) -> bool:
+    """Return whether a holiday is entirely in the past."""
+    if isinstance(day, DayOff):
+        return not day.yearly and day.last < today
+    return day < today
+
+
+def _dials(queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document) -> None:
+    """Warn if `ring_all: dial` has no phones to ring: those with key 1 are called one by one."""
+    phones = {
+        device.address
+        for member in all_members(queue)
+        for device in agents[member.agent].devices
+        if device.endpoint.partition("/")[0] in {"sip", "client"} and not device.confirm
+    }
+    if queue.dial and len(phones) < 2:
+        text = f"ring_all: dial has {len(phones) or 'no'} SIP phone or browser of Twilio's to ring"
+        hint = "phones that press 1 are called one by one all the same"
+        document.warning(("queues", queue.id, "ring_all"), text, hint)
+
+
+def _announces(id_: str, written: models.Queue, document: Document) -> None:
+    said = written.announce
+    if said is None:
+        return
+    way: Way = ("queues", id_, "announce")
+    if not (said.position or said.estimate):
+        text = "announce says nothing: neither position nor estimate is true"
+        document.warning(way, text, "such as {position: true}", key=True)
+    elif said.every < _TOO_OFTEN:
+        text = f"callers are told something every {duration(said.every)}, and hear little else"
+        document.warning((*way, "every"), text, "45s is usual")
+
+
+def _skills(
+    queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document, asked_by_rule: bool
+) -> None:
+    """Warn of agents who never have the required skills, and of a policy without effect."""
+    asked = [queue.skills, *(step.skills for step in queue.widen if step.skills is not None)]
+    if "skills" in queue.policy and not any(asked) and not asked_by_rule:
+        way: Way = ("queues", queue.id, "policy")
+        text = "policy skills makes no difference: no skills are asked for"
+        document.warning(way, text, "give the queue skills")
+    if not any(asked):
+        return
+    now = queue.skills
+    in_force = [queue.skills]
+    for step in queue.widen:
+        now = now if step.skills is None else step.skills
+        in_force.append(now)
+    for way, members, since in _tables(queue):
+        unfit = [
+            member.agent
+            for member in members
+            if not any(_meets(agents[member.agent].skills, least) for least in in_force[since:])
+        ]
+        if unfit:
+            _never_serve(queue.id, unfit, way, in_force[since], document)
+
+
+def _tables(queue: QueueSpec) -> Iterator[tuple[Way, tuple[MemberSpec, ...], int]]:
+    """Yield the path of each table of agents, its agents, and the number of its first step."""
+    way: Way = ("queues", queue.id)
+    yield (*way, "agents"), queue.members, 0
+    for index, shift in enumerate(queue.shifts):
+        yield (*way, "shifts", index, "agents"), shift.members, 0
+    for index, step in enumerate(queue.widen):
+        yield (*way, "widen", index, "agents"), step.members, index + 1
+
+
+def _never_serve(
+    queue: str, unfit: list[str], way: Way, least: Mapping[str, int], document: Document
+) -> None:
+    text = f"agent {_and_more(unfit)} can never serve {queue}"
+    hint = f"it asks for {skills(least)}"
+    document.warning((*way, _place(unfit[0], way, document)), text, hint, key=True)
+
+
+def _and_more(names: list[str]) -> str:
+    """Summarize a list in one line; a table may have hundreds of agents."""
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def _place(agent: str, way: Way, document: Document) -> str | int:
+    """Return the key or index of an agent in a table of agents."""
+    written = document.written(*way)
+    # Names in a list may be written as numbers.
+    listed = [] if isinstance(written, dict) else [str(name) for name in cast(Items, written)]
+    return listed.index(agent) if listed else agent
+
+
+def _meets(has: Mapping[str, int], least: Mapping[str, int]) -> bool:
+    return all(has.get(skill, 0) >= level for skill, level in least.items())
+
+
+def _circles(queues: Mapping[str, QueueSpec]) -> Iterator[tuple[Way, list[str]]]:
+    """Yield each overflow cycle once: the path to the target that closes it, and its queues."""
+    done: set[str] = set()
+    for start in queues:
+        path: dict[str, int] = {}
+        # An explicit stack, since an overflow chain can be deeper than Python's recursion limit.
+        stack = [] if start in done else [(start, _next(queues, start))]
+        path.update((name, 0) for name, _ in stack)
+        while stack:
+            name, edges = stack[-1]
+            key, to = next(edges, ("", ""))
+            if not to:
+                done.add(name)
+                del path[name]
+                stack.pop()
+            elif to in path:
+                yield ("queues", name, key), [*list(path)[path[to] :], to]
+            elif to not in done:
+                path[to] = len(path)
+                stack.append((to, _next(queues, to)))
+
+
+def _next(queues: Mapping[str, QueueSpec], name: str) -> Iterator[tuple[str, str]]:
+    for key in _TARGETS:
+        target = getattr(queues[name], key)
+        if isinstance(target, ToQueue) and target.queue in queues:
+            yield key, target.queue

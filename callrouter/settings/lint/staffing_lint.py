@@ -1,0 +1,89 @@
+"""Warnings about queues whose callers would wait for agents who cannot be rung there or then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callrouter.model.routing_table import KeepWaiting, QueueSpec, Table, ToQueue
+from callrouter.settings.builders.queue_builder import all_members
+from callrouter.settings.diff.written_values import duration
+from callrouter.settings.lint import week
+from callrouter.settings.schema import models
+from callrouter.settings.yaml.source import Document, Way
+
+
+def advise_staff(root: models.Root, table: Table, document: Document) -> None:
+    """Add the warnings about all queues."""
+    callers = {id_: _entered(pbx, table) for id_, pbx in root.pbx.items()}
+    for queue in table.queues.values():
+        if next(all_members(queue), None) is not None:
+            _no_phone_there(queue, table, callers, document)
+            _outside_hours(queue, table, document)
+
+
+def _entered(pbx: models.Twilio | object, table: Table) -> frozenset[str] | None:
+    """Return the queues that callers of a PBX can reach; None: any, since its dialplan decides."""
+    if not isinstance(pbx, models.Twilio):
+        return None
+    found: set[str] = set()
+    ahead = [*pbx.numbers.values(), *(rule.queue for rule in table.rules if rule.queue)]
+    while ahead:
+        queue = table.queues.get(ahead.pop())
+        if queue is None or queue.id in found:
+            continue
+        found.add(queue.id)
+        targets = (queue.on_max_wait, queue.on_full, queue.on_nobody, queue.on_closed)
+        ahead += [target.queue for target in targets if isinstance(target, ToQueue)]
+    return frozenset(found)
+
+
+def _no_phone_there(
+    queue: QueueSpec,
+    table: Table,
+    callers: dict[str, frozenset[str] | None],
+    document: Document,
+) -> None:
+    """Warn if no agent of a queue has a phone on the PBX of its callers."""
+    able = {pbx for member in all_members(queue) for pbx in _pbxes(table, member.agent)}
+    if not able:
+        return  # another check reports that no agent has a phone at all
+    for pbx, entered in callers.items():
+        if pbx in able or (entered is not None and queue.id not in entered):
+            continue
+        text = f"no agent of {queue.id} has a phone on {pbx}"
+        if isinstance(queue.on_nobody, KeepWaiting):
+            hint = "a caller there would wait in vain: on_nobody is wait"
+        else:
+            hint = f"a caller there leaves by on_nobody after {duration(queue.nobody_after)}"
+        document.warning(("queues", queue.id), text, hint, key=True)
+
+
+def _pbxes(table: Table, agent: str) -> Iterator[str]:
+    for device in table.agents[agent].devices:
+        if device.enabled:
+            yield from device.pbxes
+
+
+def _outside_hours(queue: QueueSpec, table: Table, document: Document) -> None:
+    """Warn of agents none of whose phones rings at some hour when the queue is open."""
+    is_open = week.WHOLE if queue.hours is None else week.covered(queue.hours)
+    never: list[str] = []
+    for name in dict.fromkeys(member.agent for member in all_members(queue)):
+        devices = [device for device in table.agents[name].devices if device.enabled]
+        if not devices or any(device.hours is None for device in devices):
+            continue
+        rings = week.joined(
+            part
+            for device in devices
+            if device.hours is not None
+            for part in week.covered(device.hours)
+        )
+        if not week.without(is_open, week.without(is_open, rings)):
+            never.append(name)
+    if never:
+        more = f" and {len(never) - 1} more" if len(never) > 1 else ""
+        text = f"agent {never[0]}{more} can never be rung for {queue.id}"
+        way: Way = ("queues", queue.id)
+        document.warning(
+            way, text, "no phone of theirs rings at an hour at which it is open", key=True
+        )

@@ -1,0 +1,169 @@
+"""The configuration as used by the rest of callrouter. All durations are seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, TypeAlias
+
+from callrouter.model.ivr import SHIPPED_CODES, PhoneCodes
+from callrouter.model.mobile_records import NumberSettings
+from callrouter.model.phone_numbers import NOWHERE, Numbering
+from callrouter.model.routing_table import Table
+from callrouter.settings.errors.problems import Problem
+
+Role: TypeAlias = Literal["agent", "supervisor", "admin"]
+TokenRole: TypeAlias = Literal["metrics", "agent", "supervisor", "admin"]
+"""What a program may see and do; see `callrouter.api.access.permissions`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsteriskSettings:
+    """An Asterisk and the login for its manager interface.
+
+    Outside phones display the caller's number or, with `show` ``business``, always `caller_id`.
+    `dial_number` contains exactly one ``{number}``, replaced by the number as `number_format` says;
+    empty: this PBX rings no outside numbers. `dial_numbers` are tried after it if a trunk fails.
+    `home` is the country of ``national`` numbers. With `tls`, a `ca` of None means the system's
+    certificates.
+    """
+
+    driver: ClassVar[Literal["asterisk"]] = "asterisk"
+
+    id: str
+    host: str = "127.0.0.1"
+    port: int = 5038
+    username: str
+    secret: str = field(repr=False)
+    dial_number: str = ""
+    dial_numbers: tuple[str, ...] = ()
+    number_format: Literal["e164", "plus", "national", "00"] = "e164"
+    home: Numbering = NOWHERE
+    caller_id: str = ""
+    show: Literal["caller", "business"] = "caller"
+    tls: bool = False
+    ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwilioSettings:
+    """A Twilio account.
+
+    `numbers` maps each called number to its queue, `codes` is the number that agents call for
+    feature codes, `places` maps contexts of ``dialplan:`` targets to numbers, and `music` maps
+    music classes to sound files. Without `api_key`, requests to Twilio use the auth token. Changes
+    of fields with numbers or secrets are reported without their values.
+    """
+
+    driver: ClassVar[Literal["twilio"]] = "twilio"
+
+    id: str
+    account_sid: str
+    auth_token: str = field(repr=False)
+    other_auth_token: str = field(default="", repr=False)
+    api_key: str = ""
+    api_secret: str = field(default="", repr=False)
+    public_url: str
+    numbers: Mapping[str, str] = field(repr=False)
+    caller_id: str = field(repr=False)
+    calls_per_second: float = 1.0
+    codes: str = field(default="", repr=False)
+    fallback: str = field(default="", repr=False)
+    places: Mapping[str, str] = field(default_factory=dict, repr=False)
+    music: Mapping[str, str] = field(default_factory=dict, repr=False)
+    api_url: str = "https://api.twilio.com"
+    phone_codes: PhoneCodes = SHIPPED_CODES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedSettings:
+    """An in-memory PBX."""
+
+    driver: ClassVar[Literal["simulated"]] = "simulated"
+
+    id: str
+    seed: int | None = None
+
+
+PbxSettings: TypeAlias = AsteriskSettings | TwilioSettings | SimulatedSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """A program that may use the HTTP API.
+
+    With the role ``agent`` it acts only for `agent`; without one it sees only the queues' totals.
+    With the role ``supervisor`` it is limited to `queues`, unless they are empty.
+    """
+
+    name: str
+    role: TokenRole
+    token: str = field(repr=False)
+    agent: str = ""
+    queues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Where the HTTP API listens. Either both `certificate` and `key` are set, or neither."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    certificate: Path | None = None
+    key: Path | None = None
+    api_tokens: tuple[ApiToken, ...] = ()
+    public_url: str = ""
+    """Public URL for browsers and Twilio, such as ``https://calls.example.com``; empty: not
+    given.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketSettings:
+    """A local group whose members may use the command line; empty: none."""
+
+    group: str = ""
+    role: Role = "supervisor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserSettings:
+    """A person who is not an agent; `password` is an argon2id hash."""
+
+    id: str
+    role: Role
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceLevel:
+    """The target of a queue: `target` percent of its calls answered within `within` seconds."""
+
+    within: float
+    target: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The complete configuration.
+
+    `pins` are the argon2id hashes of agents' PINs, by agent. `files` are the files read. `warnings`
+    lists what is legal but unwise, by file and line.
+    """
+
+    table: Table
+    pbxes: Mapping[str, PbxSettings]
+    http: HttpSettings
+    socket: SocketSettings = SocketSettings()
+    users: Mapping[str, UserSettings]
+    pins: Mapping[str, str] = field(repr=False)
+    service_levels: Mapping[str, ServiceLevel]
+    numbers: NumberSettings
+    codes: PhoneCodes = SHIPPED_CODES
+    timezone: str
+    database: str = field(repr=False)
+    removals_at_once: bool = False
+    """Whether to apply large removals without confirmation; see `callrouter.settings.removals`."""
+    warnings: tuple[Problem, ...]
+    files: tuple[Path, ...]

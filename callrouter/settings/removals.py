@@ -1,0 +1,149 @@
+"""Detects removals that are probably unintended: much of the floor, or the end of a truncated file.
+
+A full disk, a slow copy, `rsync --inplace` or a `git stash` leaves files that are valid as far as
+they go. What they lose must be confirmed (`callrouter reload`); see `callrouter.daemon.held_changes`.
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from callrouter.model.renames import renamed, under_new_names
+from callrouter.model.routing_table import Table
+from callrouter.settings.builders.queue_builder import all_members
+from callrouter.settings.config_history import Files
+
+LEAST: Final = 3
+"""At least this many agents, queues, phones or places must be lost …"""
+PART: Final = 3
+"""… and more than one in this many of those present before."""
+_NAMED: Final = 5
+"""Maximum number of names in a line."""
+
+
+def losses(
+    old: Table, new: Table, *, before: Files, after: Files, lines: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what a change removes that must be confirmed; empty: it can be applied at once.
+
+    Args:
+        old: the table in force.
+        new: the table from the current files.
+        before: the files in force.
+        after: the current files.
+        lines: the effects of the change, in words.
+    """
+    old = under_new_names(old, new)
+    return (
+        *_cut(before, after, lines),
+        *_much("queue", gone_queues(old, new), len(old.queues)),
+        *_much("agent", [name for name in old.agents if name not in new.agents], len(old.agents)),
+        *_places(old, new),
+        *_phones(old, new),
+    )
+
+
+def gone_queues(old: Table, new: Table) -> list[str]:
+    """Return the removed queues, without renamed ones."""
+    names = renamed(old.queues, new.queues)
+    return [name for name in old.queues if name not in new.queues and name not in names]
+
+
+def occupied(old: Table, new: Table, callers: Mapping[str, int]) -> tuple[str, ...]:
+    """Return, in words, the queues with callers that would be removed or lose all their agents."""
+    gone = set(gone_queues(old, new))
+    found = []
+    for name, count in callers.items():
+        if not count or name not in old.queues:
+            continue
+        after = new.queues.get(name)
+        had = next(all_members(old.queues[name]), None) is not None
+        lost = had and after is not None and next(all_members(after), None) is None
+        if name in gone or lost:
+            what = "loses all of its agents" if lost else "is gone"
+            are = "is" if count == 1 else "are"
+            found.append(f"queue {name} {what}, and {_count(count, 'caller')} {are} in it")
+    return tuple(found)
+
+
+def _much(what: str, gone: Sequence[str], there_were: int) -> Iterator[str]:
+    if much(len(gone), there_were):
+        yield f"{len(gone)} of {_count(there_were, what)} are gone ({_listed(gone)})"
+
+
+def much(gone: int, there_were: int) -> bool:
+    """Return whether losing `gone` of so many is a lot."""
+    return gone >= LEAST and gone * PART > there_were
+
+
+def _places(old: Table, new: Table) -> Iterator[str]:
+    """Yield queues that lose many of their agents."""
+    for name, spec in old.queues.items():
+        there = new.queues.get(name)
+        if there is None or there is spec:
+            continue
+        was = dict.fromkeys(member.agent for member in all_members(spec))
+        now = {member.agent for member in all_members(there)}
+        gone = [agent for agent in was if agent not in now]
+        if much(len(gone), len(was)):
+            places = _count(len(was), "agent")
+            yield f"queue {there.id} loses {len(gone)} of {places} ({_listed(gone)})"
+
+
+def _phones(old: Table, new: Table) -> Iterator[str]:
+    """Yield agents who stay but lose their phones."""
+    there_were, gone = 0, []
+    for name, spec in old.agents.items():
+        now = new.agents.get(name)
+        if now is None:
+            continue
+        there_were += len(spec.devices)
+        left = () if now is spec else {device.id for device in spec.devices}
+        kept = {device.id for device in now.devices}
+        gone += [f"{name}'s {device}" for device in left if device not in kept]
+    yield from _much("phone", gone, there_were)
+
+
+def _cut(before: Files, after: Files, lines: Sequence[str]) -> Iterator[str]:
+    """Yield files that have become shorter, if that has any effect."""
+    if not lines:
+        return
+    for name, file in before.items():
+        how = how_cut(file.content, after[name].content if name in after else None)
+        if how:
+            more = f"; {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+            yield f"{name} {how}: {'; '.join(lines[:_NAMED])}{more}"
+
+
+def only_cut(before: Files, after: Files) -> bool:
+    """Return whether files were only deleted, emptied or truncated, which is hardly an edit."""
+    return all(
+        name in before
+        and (file.content == before[name].content or how_cut(before[name].content, file.content))
+        for name, file in after.items()
+    )
+
+
+def how_cut(before: bytes, after: bytes | None) -> str:
+    """Say how a file seems to have lost content; empty: it does not."""
+    if not before.strip():
+        return ""
+    if after is None:
+        return "is gone"
+    if not after.strip():
+        return "is empty"
+    left, was = after.rstrip(), before.rstrip()
+    if was.startswith(left) and (len(was) - len(left)) * PART > len(was):
+        return "ends early"
+    return ""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,1 @@
+"""The schema of the configuration: keys, types and bounds."""

@@ -1,0 +1,263 @@
+"""Parses YAML into plain values that know where they were written.
+
+A strict subset of YAML: no anchors, aliases, merge keys or tags (so nothing can grow beyond its
+text), one document, and none of the surprises of YAML 1.1: ``on``, ``no``, ``12:30``, ``08``,
+``1_000`` and dates are text. An integer is written in decimal digits, without ``+`` or leading
+zeros, so that phone numbers and extensions stay as written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+import yaml
+
+from callrouter.settings.errors.hiding import is_secret
+from callrouter.settings.errors.problems import Findings, Source, quoted
+from callrouter.settings.yaml import syntax_errors
+from callrouter.settings.yaml.substitution import Substituted, SubstitutionError
+
+MAX_DEPTH: Final = 20
+
+# The C parser is about ten times faster; both produce the same events.
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_WORDS: Final[dict[str, bool | None]] = {
+    "true": True,
+    "false": False,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "~": None,
+    "": None,
+}
+_INT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_FLOAT: Final = re.compile(
+    r"-?(?:(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?|\.[0-9]{1,18})(?:[eE][-+]?[0-9]{1,2})?"
+)
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]")
+_TIMES: Final = re.compile(r"[0-9]:[0-9]{2}-[0-9]{1,2}:[0-9]{2}")
+_ALIAS: Final = "write the value again; or put a text that begins with * in quotes"
+_DROPPED: Final = object()
+"""Stands for a value that was reported and is treated as not written."""
+
+
+class Mark(Protocol):
+    """A place in a file; line and column count from 0."""
+
+    @property
+    def line(self) -> int: ...  # noqa: D102
+    @property
+    def column(self) -> int: ...  # noqa: D102
+
+
+class Section(dict[str, object]):
+    """A mapping as written. `at` has the places of every key and value, including dropped ones."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: dict[str, tuple[Mark, Mark]] = {}
+
+
+class Items(list[object]):
+    """A list as written, with the places of its items; `thinned` if an invalid one was removed."""
+
+    __slots__ = ("at", "thinned")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: list[Mark] = []
+        self.thinned = False
+
+
+class _StopError(Exception):
+    """The rest of the file is not worth reading."""
+
+
+class Reader:
+    """Reads one file.
+
+    `may_be_empty` maps the top-level keys that may have no value to their default.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        substitute: Callable[[str, tuple[str, ...]], str],
+        findings: Findings,
+        may_be_empty: Mapping[str, type[Section | Items]] | None = None,
+    ) -> None:
+        self._source = source
+        self._substitute = substitute
+        self._findings = findings
+        self._may_be_empty = may_be_empty or {}
+        self._depth = 0
+        self._keys: list[str] = []
+        self._events: Iterator[Any] = iter(())
+
+    def read(self, text: str) -> Section | None:
+        """Return the file's mapping (empty for an empty file), or None if it cannot be read.
+
+        All mistakes are added to the findings; a mapping may be returned nevertheless.
+        """
+        try:
+            self._events = iter(yaml.parse(text, Loader=_LOADER))
+            return self._stream()
+        except yaml.YAMLError as error:
+            line, column, why, hint = syntax_errors.explain(error, text, self._source.lines)
+            self._findings.error(self._source, line, column, why, hint)
+        except _StopError:
+            pass
+        return None
+
+    def _stream(self) -> Section | None:
+        found: Section | None = Section()
+        documents = 0
+        for event in self._events:
+            mark: Any = event.start_mark
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self._bad(mark, "a second document begins here", "one is allowed")
+                    return None
+            elif isinstance(event, yaml.MappingStartEvent):
+                found = self._mapping(event)
+            elif isinstance(event, yaml.NodeEvent) and self._value(event) is not None:
+                hint = "such as 'queues:' with the queues indented below it"
+                self._bad(mark, "the file must consist of sections", hint)
+                found = None
+        return found
+
+    def _bad(self, mark: Mark, text: str, hint: str = "") -> None:
+        self._findings.error(self._source, mark.line + 1, mark.column + 1, text, hint)
+
+    def _value(self, event: Any) -> object:
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            return self._scalar(event)
+        if kind is yaml.MappingStartEvent:
+            return self._mapping(event)
+        if kind is yaml.SequenceStartEvent:
+            return self._items(event)
+        self._bad(event.start_mark, "aliases (*) are not supported", _ALIAS)
+        return _DROPPED
+
+    def _enter(self, event: Any) -> None:
+        self._plainly(event)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self._bad(event.start_mark, f"nested more than {MAX_DEPTH} deep")
+            raise _StopError
+
+    def _plainly(self, event: Any) -> None:
+        if event.anchor is not None:
+            hint = "put a text that begins with & in quotes"
+            self._bad(event.start_mark, "anchors (&) are not supported", hint)
+        if event.tag is not None:
+            hint = "put a text that begins with ! in quotes"
+            self._bad(event.start_mark, "tags (!) are not supported", hint)
+
+    def _mapping(self, start: Any) -> Section:
+        self._enter(start)
+        found = Section()
+        for event in self._events:
+            if type(event) is yaml.MappingEndEvent:
+                break
+            key = self._key(event)
+            inner = next(self._events)
+            self._keys.append(key or "")
+            value = self._value(inner)
+            self._keys.pop()
+            if key is None:
+                continue
+            if key in found.at:
+                first = found.at[key][0].line + 1
+                self._bad(
+                    event.start_mark, f"duplicate key {quoted(key)}", f"first on line {first}"
+                )
+                continue
+            found.at[key] = (event.start_mark, inner.start_mark)
+            if value is None:
+                self._empty(found, key, event.start_mark)
+            elif value is not _DROPPED:
+                found[key] = value
+        self._depth -= 1
+        return found
+
+    def _empty(self, found: Section, key: str, mark: Mark) -> None:
+        if self._depth == 1 and key in self._may_be_empty:
+            found[key] = self._may_be_empty[key]()
+        elif _TIMES.search(key):
+            # {hours: mon 09:00-12:00, 13:00-17:00}: the comma ended the value.
+            hint = "put hours with a comma in quotes"
+            self._bad(mark, f"{quoted(key)} has no value", hint)
+        else:
+            self._bad(mark, f"{quoted(key)} has no value", "write one, or take the key out")
+
+    def _key(self, event: Any) -> str | None:
+        mark = event.start_mark
+        if type(event) is not yaml.ScalarEvent:
+            if self._value(event) is not _DROPPED:
+                self._bad(mark, "a key must be a plain name, not a mapping or a list")
+            return None
+        self._plainly(event)
+        if event.implicit[0] and event.value in {"", "<<"}:
+            why = (
+                "merge keys (<<) are not supported"
+                if event.value
+                else "a key is missing before ':'"
+            )
+            self._bad(mark, why)
+            return None
+        return str(event.value)
+
+    def _items(self, start: Any) -> Items:
+        self._enter(start)
+        found = Items()
+        for event in self._events:
+            if type(event) is yaml.SequenceEndEvent:
+                break
+            value = self._value(event)
+            if value is None:
+                self._bad(event.start_mark, "an empty item in a list", "write a value after '-'")
+            if value is None or value is _DROPPED:
+                found.thinned = True
+            else:
+                found.append(value)
+                found.at.append(event.start_mark)
+        self._depth -= 1
+        return found
+
+    def _scalar(self, event: Any) -> object:
+        if event.tag is not None or event.anchor is not None:
+            self._plainly(event)
+        text: str = event.value
+        if event.implicit[0]:
+            if text in _WORDS:
+                return _WORDS[text]
+            if text[0] in "-.0123456789":
+                if _INT.fullmatch(text):
+                    return int(text)
+                if _FLOAT.fullmatch(text):
+                    return float(text)
+        return self._text(text, event.start_mark)
+
+    def _text(self, text: str, mark: Mark) -> object:
+        if "${" in text:
+            try:
+                text = self._substitute(text, tuple(self._keys))
+            except SubstitutionError as error:
+                self._bad(mark, error.text, error.hint)
+                return _DROPPED
+        if _CONTROL.search(text):
+            secret = bool(self._keys) and is_secret(self._keys[-1])
+            what = "a text"
+            if isinstance(text, Substituted):
+                what = f"the value of {'${…}' if secret else quoted(text.written)}"
+            self._bad(mark, f"{what} must stand on one line, without control characters")
+            return _DROPPED
+        return text

@@ -1,0 +1,238 @@
+"""Reads a configuration folder into one document that knows the place of every value."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from callrouter.files import read_file
+from callrouter.settings.errors.problems import Findings, Source, quoted
+from callrouter.settings.schema.fields import NAME_PATTERN
+from callrouter.settings.yaml.reader import Items, Reader, Section
+from callrouter.settings.yaml.substitution import Substituted, Substituter
+
+MAX_BYTES = 16 * 1024 * 1024
+_MAY_BE_EMPTY: dict[str, type[Section | Items]] = {
+    "agents": Section,
+    "pauses": Section,
+    "queues": Section,
+    "users": Section,
+    "rules": Items,
+}
+_NAME = re.compile(NAME_PATTERN)
+_UNPRINTABLE = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_BREAK = re.compile("\r\n|\r|\n")
+
+Way: TypeAlias = tuple[str | int, ...]
+"""The path to a value: ``("queues", "support", "agents", "bob")``."""
+
+
+@dataclass(slots=True)
+class Document:
+    """All sections of all files.
+
+    `complete` is False if a file could not be read: names may then seem to be missing.
+    """
+
+    findings: Findings
+    root: Section = field(default_factory=Section)
+    sources: dict[str, Source] = field(default_factory=dict)
+    first: Source = field(default_factory=lambda: Source("", []))
+    files: tuple[Path, ...] = ()
+    complete: bool = True
+    _names: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def error(self, path: Way, text: str, hint: str = "", *, key: bool = False) -> None:
+        """Report an error at the value of `path`, or at its key."""
+        self.findings.error(*self._place(path, key), *self._discreet(path, text, hint))
+
+    def warning(self, path: Way, text: str, hint: str = "", *, key: bool = False) -> None:
+        """Report something legal but unwise."""
+        self.findings.warning(*self._place(path, key), *self._discreet(path, text, hint))
+
+    def line(self, path: Way) -> str:
+        """Return the place of the key of `path`: ``agents.yaml:12``."""
+        source, line, _ = self._place(path, key=True)
+        return f"{source.name}:{line}"
+
+    def behind(self, path: Way) -> str:
+        """Return the rest of the line from the start of the value of `path`."""
+        source, line, column = self._place(path, key=False)
+        return source.lines[line - 1][column - 1 :] if 0 < line <= len(source.lines) else ""
+
+    def written(self, *path: str | int) -> object:
+        """Return the value at `path`, or None."""
+        value: object = self.root
+        for part in path:
+            if isinstance(value, Section):
+                value = value.get(str(part))
+            elif isinstance(value, Items) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            else:
+                return None
+        return value
+
+    def names(self, section: str) -> frozenset[str]:
+        """Return all names written in a section, including those with unusable values."""
+        if section not in self._names:
+            found = self.root.get(section)
+            written = found.at if isinstance(found, Section) else ()
+            # An invalid name cannot be the one that was meant.
+            self._names[section] = frozenset(filter(_NAME.fullmatch, written))
+        return self._names[section]
+
+    def is_sure_of(self, section: str) -> bool:
+        """Return whether `names` of a section is complete."""
+        return self.complete and (section in self.root or section not in self.root.at)
+
+    def take_apart(self) -> None:
+        """Free the document piece by piece: see `loader._take_apart`. Places are lost."""
+        for section in (*self.root.values(), self.root):
+            if isinstance(section, Section):
+                while section:
+                    section.popitem()
+                while section.at:
+                    section.at.popitem()
+
+    def _place(self, path: Way, key: bool) -> tuple[Source, int, int]:
+        source = self.sources.get(str(path[0]), self.first) if path else self.first
+        line, column = 0, 0
+        value: object = self.root
+        for part in path:
+            if isinstance(value, Section) and str(part) in value.at:
+                mark = value.at[str(part)][0 if key else 1]
+                value = value.get(str(part))
+            elif isinstance(value, Items) and isinstance(part, int) and part < len(value):
+                mark = value.at[part]
+                value = value[part]
+            else:
+                break
+            line, column = mark.line, mark.column
+        return source, line + 1, column + 1
+
+    def _discreet(self, path: Way, text: str, hint: str) -> tuple[str, str]:
+        value = self.written(*path)
+        if isinstance(value, Substituted) and value:
+            parts = [(quoted(value), quoted(value.written)), (value, value.written)]
+            # "queue:sales" may also be mentioned as "sales".
+            rest, written = value.partition(":")[2], value.written.partition(":")[2]
+            parts += [(quoted(rest), quoted(written or value.written))] if rest else []
+            for secret, shown in parts:
+                text, hint = text.replace(secret, shown), hint.replace(secret, shown)
+        return text, hint
+
+
+def read_folder(folder: Path, substitute: Substituter, findings: Findings) -> Document:
+    """Read every ``*.yaml`` and ``*.yml`` of `folder`; mistakes go to `findings`.
+
+    Names that start with a dot (lock and swap files of editors) are ignored.
+    """
+    document = Document(findings)
+    whole = Source(str(folder), [])
+    try:
+        paths = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")
+        )
+    except (OSError, ValueError) as error:
+        text = f"the configuration folder cannot be read: {_why(error)}"
+        findings.error(whole, 0, 0, text, readers(folder, error))
+        document.complete = False
+        return document
+    if not paths:
+        findings.error(whole, 0, 0, "no configuration here", "expected at least one *.yaml file")
+        document.complete = False
+    document.files = tuple(paths)
+    for path in paths:
+        source, sections = _read_file(path, substitute, findings)
+        if not document.first.name or path.name == "callrouter.yaml":
+            document.first = source
+        if sections is None:
+            document.complete = False
+        else:
+            _add(document, source, sections)
+    return document
+
+
+def _add(document: Document, source: Source, sections: Section) -> None:
+    for key, at in sections.at.items():
+        if key in document.sources:
+            mark = at[0]
+            document.findings.error(
+                source,
+                mark.line + 1,
+                mark.column + 1,
+                f"section {quoted(key)} stands twice",
+                f"first in {document.line((key,))}",
+            )
+            continue
+        document.sources[key] = source
+        document.root.at[key] = at
+        if key in sections:
+            document.root[key] = sections[key]
+
+
+def _read_file(
+    path: Path, substitute: Substituter, findings: Findings
+) -> tuple[Source, Section | None]:
+    source = Source(path.name, [])
+    try:
+        raw = read_file(path, MAX_BYTES + 1)
+        if raw is None:
+            findings.error(source, 0, 0, "is not a file")
+            return source, None
+    except OSError as error:
+        findings.error(source, 0, 0, f"cannot be read: {_why(error)}", readers(path, error))
+        return source, None
+    if len(raw) > MAX_BYTES:
+        findings.error(source, 0, 0, "is larger than 16 MiB")
+        return source, None
+    text = _decode(raw.removeprefix(b"\xef\xbb\xbf"), source, findings)
+    if text is None:
+        return source, None
+    return source, Reader(source, substitute, findings, _MAY_BE_EMPTY).read(text)
+
+
+def _decode(raw: bytes, source: Source, findings: Findings) -> str | None:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = _BREAK.split(raw[: error.start].decode("utf-8"))
+        source.lines = _BREAK.split(raw.decode("utf-8", "replace"))
+        text_ = f"not UTF-8 text (byte 0x{raw[error.start]:02x})"
+        findings.error(source, len(before), len(before[-1]) + 1, text_, "save the file as UTF-8")
+        return None
+    source.lines = _BREAK.split(text)
+    odd = _UNPRINTABLE.search(text)
+    if odd is not None:
+        before = _BREAK.split(text[: odd.start()])
+        text_ = f"control character U+{ord(odd[0]):04X}"
+        findings.error(source, len(before), len(before[-1]) + 1, text_, "take it out")
+        return None
+    return text
+
+
+def readers(path: Path, error: Exception) -> str:
+    """Say who may read a file or folder that we may not; empty if that is not the reason."""
+    if not isinstance(error, PermissionError):
+        return ""
+    try:
+        status = path.stat()
+        names = ["root", pwd.getpwuid(status.st_uid).pw_name]
+        if status.st_mode & stat.S_IRGRP:
+            names.append(f"the members of group {grp.getgrgid(status.st_gid).gr_name}")
+    except (OSError, KeyError):
+        return "run this as root or as the user the daemon runs as"
+    return f"{' and '.join(dict.fromkeys(names))} may read it"
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "not a usable name"

@@ -1,0 +1,168 @@
+"""``${NAME}`` and ``${file:PATH}`` in values.
+
+They are replaced only where a secret, a path, a URL or an address belongs. The editor of the queues
+must not be able to name a queue after the PBX's password and so reveal it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self, TypeAlias
+
+from callrouter.files import read_file
+from callrouter.settings.errors.hiding import is_secret
+from callrouter.settings.errors.problems import quoted
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MOST: Final = 64 * 1024
+"""Size limit of one value, in bytes."""
+_MOST_IN_ALL: Final = 16 * 1024 * 1024
+"""Size limit of all replacements in a configuration, in bytes."""
+_LEAST: Final = 256
+"""Bytes that even a short one counts as, since a file has to be opened for it."""
+_ESCAPE_HINT = "write ${NAME} or ${file:PATH}; for a literal ${ write $${"
+
+Keys: TypeAlias = tuple[str, ...]
+"""The keys that lead to a value; list items add none."""
+
+_TAKES: Final = frozenset(
+    {
+        ("database",),
+        *(("pbx", "*", key) for key in ("host", "port", "username", "secret")),
+        *(("pbx", "*", key) for key in ("account_sid", "auth_token", "other_auth_token")),
+        *(("pbx", "*", key) for key in ("api_key", "api_secret", "public_url", "api_url")),
+        ("pbx", "*", "tls", "ca"),
+        ("pbx", "*", "music", "*"),
+        *(("http", key) for key in ("listen", "public_url")),
+        *(("http", "tls", key) for key in ("certificate", "key")),
+        ("http", "api_tokens", "token"),
+        *(("http", "oidc", key) for key in ("issuer", "client_id", "client_secret")),
+        ("users", "*", "password"),
+        *(("agents", "*", key) for key in ("pin", "password")),
+        *(("destinations", "*", key) for key in ("webhook", "secret", "mail")),
+    }
+)
+"""Where references are replaced; "*" is any name."""
+_FREE: Final = frozenset({"pbx", "users", "agents", "destinations"})
+"""Sections whose keys are names."""
+_WHERE_HINT: Final = (
+    "that is done for secrets, paths, URLs and addresses only; for a literal ${ write $${"
+)
+
+
+def takes(keys: Keys) -> bool:
+    """Return whether references are replaced in the value at these keys."""
+    pattern = tuple(
+        "*"
+        if (depth == 1 and keys[0] in _FREE) or (depth > 0 and keys[depth - 1] == "music")
+        else key
+        for depth, key in enumerate(keys)
+    )
+    if pattern in _TAKES:
+        return True
+    # A mistyped key of a secret: report the typo. The value itself is not used.
+    near = len(keys) == 3 and (keys[0] in _FREE or keys[:2] == ("http", "api_tokens"))
+    return near and is_secret(keys[-1])
+
+
+class Substituted(str):
+    """A value from outside the file; messages show `written` instead."""
+
+    __slots__ = ("written",)
+
+    written: str
+
+    def __new__(cls, value: str, written: str) -> Self:
+        """Take the value and its text in the file."""
+        made = super().__new__(cls, value)
+        made.written = written
+        return made
+
+    def __repr__(self) -> str:
+        return repr(self.written)
+
+
+class SubstitutionError(Exception):
+    """A reference that cannot be resolved; `hint` says what would be right."""
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        self.text = text
+        self.hint = hint
+        super().__init__(text)
+
+
+class Substituter:
+    """Replaces references by environment variables and the contents of files."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environ = environ
+        self._left = _MOST_IN_ALL
+
+    def __call__(self, text: str, keys: Keys) -> str:
+        """Return `text` with every reference replaced. Replacements are not expanded again.
+
+        Args:
+            text: the value as written.
+            keys: the keys that lead to it.
+
+        Raises:
+            SubstitutionError: a reference is malformed, cannot be resolved or is not allowed here.
+                The reference of a secret is not quoted: it may be the secret itself.
+        """
+        if not re.search(r"(?<!\$)\$\{", text):
+            # Only an escape: nothing came from outside, so nothing needs hiding.
+            return text.replace("$${", "${")
+        if not takes(keys):
+            where = quoted(keys[-1]) if keys else "a text without a key"
+            raise SubstitutionError(f"${{…}} is not replaced in {where}", _WHERE_HINT)
+        secret = is_secret(keys[-1])
+        result = _REFERENCE.sub(lambda match: self._counted(self._one(match, secret=secret)), text)
+        return Substituted(result, text)
+
+    def _counted(self, value: str) -> str:
+        self._left -= max(len(value), _LEAST)
+        if self._left < 0:
+            raise SubstitutionError("all that ${…} stands for is larger than 16 MiB")
+        return value
+
+    def _one(self, match: re.Match[str], *, secret: bool) -> str:
+        if match[0] == "$${":
+            return "${"
+        if not match[2]:
+            raise SubstitutionError("'${' without '}'", _ESCAPE_HINT)
+        name = match[1]
+        if name.startswith("file:"):
+            return self._file(name.removeprefix("file:"), secret=secret)
+        if not _VARIABLE.fullmatch(name):
+            what = "what stands in ${…}" if secret else quoted(match[0])
+            raise SubstitutionError(f"{what} is not an environment variable", _ESCAPE_HINT)
+        value = self._environ.get(name)
+        what = "the environment variable in ${…}" if secret else f"environment variable {name}"
+        if value is None:
+            raise SubstitutionError(f"{what} is not set")
+        if len(value) > _MOST:
+            raise SubstitutionError(f"{what} is larger than 64 KiB")
+        return value
+
+    def _file(self, name: str, *, secret: bool) -> str:
+        what = "the file in ${file:…}" if secret else f"file {quoted(name)}"
+        try:
+            path = self._folder / name
+            raw = read_file(path, _MOST + 1) if path.exists() else None
+            if raw is None:
+                if secret:
+                    raise SubstitutionError("the file in ${file:…} does not exist")
+                raise SubstitutionError(f"no such file: {quoted(name)}", f"looked in {path.parent}")
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            raise SubstitutionError(f"{what} is not UTF-8 text") from None
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not a file name"
+            raise SubstitutionError(f"{what} cannot be read: {why}") from None
+        if len(raw) > _MOST:
+            raise SubstitutionError(f"{what} is larger than 64 KiB")
+        return text.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,76 @@
+"""The location of the database."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+from urllib.parse import unquote
+
+from callrouter.files import Folder
+from callrouter.settings import extras
+from callrouter.settings.config_history import state_folder
+
+POSTGRESQL: Final = "postgresql://"
+
+
+class StoreError(Exception):
+    """Something cannot be stored or read now; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A SQLite file."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A PostgreSQL database."""
+
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        """Return the address without its secrets: user, password and options."""
+        rest = self.url.removeprefix(POSTGRESQL).split("?")[0].split("#")[0]
+        return POSTGRESQL + rest.rpartition("@")[2]
+
+    def without_password(self, text: str) -> str:
+        """Return a text with the password masked, if it contains it."""
+        user = self.url.removeprefix(POSTGRESQL).split("?")[0].rpartition("@")[0]
+        password = user.partition(":")[2]
+        for secret in {password, unquote(password)} - {""}:
+            text = text.replace(secret, "…")
+        return text
+
+
+Place: TypeAlias = File | Address
+
+
+def choose(database: str, folder: Path, environ: Mapping[str, str]) -> Place:
+    """Return the database that the setting `database` names for the configuration in `folder`.
+
+    A relative path is resolved in the state folder (`settings.config_history.state_folder`): beside the
+    configuration if the daemon may write there, else in ``$STATE_DIRECTORY``, else in its own
+    folder under ``~/.local/state/callrouter``.
+
+    Raises:
+        StoreError: it is PostgreSQL and the client library is not installed.
+    """
+    if database.startswith(POSTGRESQL):
+        if lack := extras.lacks("postgres"):
+            raise StoreError(f"database: PostgreSQL needs {lack}: {extras.remedy('postgres')}")
+        return Address(database)
+    path = Path(database)
+    if path.is_absolute():
+        return File(path)
+    place = state_folder(folder, database, environ)
+    with contextlib.suppress(OSError):  # opening the file will report it, repeatedly
+        Folder.open(place, make=0o700).close()
+    return File(place / path.name)

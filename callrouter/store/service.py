@@ -1,0 +1,197 @@
+"""Makes agents' states survive a restart: changes are noticed on the loop, written in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from callrouter.clock import Clock
+from callrouter.core.state import Floor
+from callrouter.model.commands import Happened, Record, Told
+from callrouter.model.events import Event, PersonEvent
+from callrouter.store.agent_row import Row, copy, day_of
+from callrouter.store.ended_calls_store import CallKeeper
+from callrouter.store.location import Place
+from callrouter.store.lockout_store import LockKeeper
+from callrouter.store.mobile_store import MobileKeeper
+from callrouter.store.tables import AGENTS, Key
+from callrouter.store.writer import RETRY, Found, Writer
+
+logger = logging.getLogger(__name__)
+
+EVERY: Final = 0.05
+"""Seconds from a change to its copy: the most that a killed router can lose."""
+AT_ONCE: Final = 500
+"""Agents copied in one batch: about a millisecond of the loop's time."""
+READ_WITHIN: Final = 5.0
+"""Seconds the start waits for the database."""
+CLOSE_WITHIN: Final = 1.5
+"""Seconds the shutdown waits for the database."""
+
+_ONLY_TELLS: Final = frozenset({Happened.RULE, Happened.OFFERED, Happened.RANG, Happened.SHARED})
+"""Records that name an agent but change nothing that is stored."""
+_ACTS: Final = frozenset(
+    {
+        *(Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED),
+        *(Happened.RESUMED, Happened.WRAP_UP),
+    }
+)
+"""Records after which an older state must not be restored."""
+
+
+class Keeper:
+    """Copies changes of agents to the database and restores them at start.
+
+    A listener of the runtime (`listen`). Everything except the writer's own thread runs on the
+    loop. `mobiles` stores registered mobiles through the same thread.
+    """
+
+    def __init__(
+        self,
+        floor: Floor,
+        post: Callable[[Event], None],
+        clock: Clock,
+        place: Place,
+        *,
+        retry: float = RETRY,
+    ) -> None:
+        self._floor = floor
+        self._post = post
+        self._clock = clock
+        self._writer = Writer(place, clock, self._was_read, retry=retry)
+        self.mobiles = MobileKeeper(self._writer)
+        self.calls = CallKeeper(self._writer)
+        self.locks = LockKeeper(self._writer)
+        self._dirty: dict[str, None] = {}
+        self._touched: set[str] | None = set()
+        """Agents who signed in, paused and so on before the database could be read; not
+        restored.
+        """
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._looked = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def start(self, *, held: bool = False) -> None:
+        """Restore the agents from the database.
+
+        Args:
+            held: read with the least code that works; nothing is written before `go_on`.
+
+        The start does not wait for an unreadable database. Once it can be read, agents who have not
+        acted since are restored.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._writer.start(held=held)
+        try:
+            await asyncio.wait_for(self._looked.wait(), READ_WITHIN)
+        except TimeoutError:
+            logger.error("%s does not answer; starting without it", self._writer.place)  # noqa: TRY400
+
+    def go_on(self) -> None:
+        """Calls are served: open the database fully and begin to write."""
+        self._writer.go_on()
+
+    async def close(self) -> None:
+        """Save all changes and stop."""
+        if self._closed or self._loop is None:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._dirty:
+            self._copy()
+        if not await asyncio.to_thread(self._writer.close, CLOSE_WITHIN):
+            logger.error("%s does not answer; agents' latest states are lost", self._writer.place)
+
+    def status(self) -> dict[str, Any]:
+        """Return the figures for ``/api/status``."""
+        writer = self._writer
+        trouble = writer.trouble
+        return {
+            "state": "bad" if trouble else "good",
+            "database": str(writer.place),
+            "problem": trouble or None,
+            "unsaved": writer.unsaved + len(self._dirty),
+            "lost": writer.lost,
+        }
+
+    # ------------------------------------------------------------ what happens
+
+    def listen(self, item: Told) -> None:
+        """Note which agent a record changes. A listener of the runtime."""
+        if isinstance(item, Record) and item.agent and item.kind not in _ONLY_TELLS:
+            self._mark(item.agent, acted=item.kind in _ACTS)
+            if item.kind is Happened.RENAMED:
+                # No agent has the old name any more: delete its row.
+                self._mark(str(item.detail[0]), acted=False)
+
+    def heard(self, event: Event) -> None:
+        """Note a handled request of a person. During a call it leaves no record until later."""
+        if isinstance(event, PersonEvent):
+            self._mark(event.agent, acted=True)
+
+    def _mark(self, agent: str, *, acted: bool) -> None:
+        self._dirty[agent] = None
+        if acted and self._touched is not None:
+            self._touched.add(agent)
+        if self._timer is None and self._loop is not None and not self._closed:
+            self._timer = self._loop.call_later(EVERY, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        self._copy()
+        if self._dirty and self._loop is not None:
+            self._timer = self._loop.call_later(EVERY, self._flush)
+
+    def _copy(self) -> None:
+        """Pass the current values of changed agents to the thread, oldest change first."""
+        now = self._clock.now()
+        day = day_of(now, self._floor.table.zone)
+        changes: dict[Key, Row | None] = {}
+        for name in list(self._dirty)[:AT_ONCE]:
+            del self._dirty[name]
+            agent = self._floor.agents.get(name)
+            changes[name,] = None if agent is None or agent.gone else copy(agent, now, day)
+        self._writer.put(AGENTS, changes)
+
+    # ------------------------------------------------------------ at start
+
+    def _was_read(self, found: Found | None) -> None:
+        """Called in the thread with the database's content; None: it cannot be read for now."""
+        rows: list[Row] | None = None if found is None else found[AGENTS]
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._put_back, rows)
+
+    def _under_new_names(self, rows: list[Row]) -> Iterator[Row]:
+        """Yield the rows, with the new names of renamed agents."""
+        names = {row.agent for row in rows}
+        for row in rows:
+            new = self._floor.former_agents.get(row.agent, "")
+            if row.agent in self._floor.agents or not new or new in names:
+                yield row
+            else:
+                self._writer.put(AGENTS, {(row.agent,): None})
+                yield replace(row, agent=new)
+
+    def _put_back(self, rows: list[Row] | None) -> None:
+        if rows is not None and not self._closed:
+            touched, self._touched = self._touched or set(), None
+            today = day_of(self._clock.now(), self._floor.table.zone)
+            rows = [*self._under_new_names(rows)]
+            known = [row for row in rows if row.agent in self._floor.agents]
+            # An agent removed from the configuration must not come back signed in next year.
+            gone = {row.agent for row in rows} - self._floor.agents.keys()
+            self._writer.put(AGENTS, {(agent,): None for agent in gone})
+            for row in known:
+                if row.agent not in touched:
+                    self._post(row.event(today))
+                    # If the database was late, an earlier copy of these agents is now wrong.
+                    self._mark(row.agent, acted=False)
+            logger.info("agents' states are kept in %s: %d found", self._writer.place, len(known))
+        self._looked.set()
