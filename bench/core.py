@@ -175,7 +175,7 @@ def simulated(agents: int, queues: int, calls: int) -> float:
         agents / 25.0 / 2 * 60 / queues
     )  # a call occupies an agent for about 25 s, and half of them should be busy
     traffic = Traffic(otherwise=each, talk=Spread(median=11.0, sigma=0.4, least=3.0, most=300.0))
-    router = Router(table, dice=random.Random(1), boot="b", now=1.0)
+    router = Router(table, rng=random.Random(1), run_id="b", now=1.0)
     engine = Engine(PBX, table, traffic, random.Random(3), now=1.0)
     now = 1.0
 

@@ -12,14 +12,14 @@ from callrouter.core.router import Router
 from callrouter.model.commands import Decided, Note, Record, Ring, StopRing
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
+    ConnectSucceeded,
+    DeviceState,
     Event,
     LegAccepted,
     LegEnd,
     LegEnded,
     LegRang,
     PbxSnapshot,
-    Reached,
     SignedIn,
     TimePassed,
 )
@@ -84,7 +84,7 @@ class Floor:
     """
 
     def __init__(self, table: Table, *, busy: int, why: bool = False) -> None:
-        self.router = Router(table, dice=random.Random(1), boot="b")
+        self.router = Router(table, rng=random.Random(1), run_id="b")
         self.journal = Journal(self.router.floor) if why else None
         self.now = 1.0
         self.events = self.arrived = self.ended = 0
@@ -93,7 +93,7 @@ class Floor:
         self.stops: deque[StopRing] = deque()
         self.talking: deque[tuple[str, str]] = deque()
         self.queues = self._drawn(list(table.queues))
-        endpoints = dict.fromkeys((f"PJSIP/{name}" for name in table.agents), Reached.IDLE)
+        endpoints = dict.fromkeys((f"PJSIP/{name}" for name in table.agents), DeviceState.IDLE)
         self.feed(PbxSnapshot(pbx=PBX, endpoints=endpoints))
         for name in table.agents:
             self.now += 0.001
@@ -137,7 +137,7 @@ class Floor:
             elif ring.offer in self.router.floor.offers:
                 self.feed(LegRang(offer=ring.offer, device=ring.device))
                 self.feed(LegAccepted(offer=ring.offer, device=ring.device))
-                self.feed(CallConnected(call=ring.call, offer=ring.offer))
+                self.feed(ConnectSucceeded(call=ring.call, offer=ring.offer))
                 self.talking.append((ring.offer, ring.device))
 
     def hang_up(self) -> None:

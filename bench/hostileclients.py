@@ -64,44 +64,44 @@ async def say(port: int, *pieces: bytes, every: float = 0.0) -> str:
             await writer.wait_closed()
 
 
-async def forged(port: int, dice: random.Random, seen: Counter[str]) -> None:
+async def forged(port: int, rng: random.Random, seen: Counter[str]) -> None:
     """Send a webhook with a wrong signature or none, of maximum size, in some charset."""
-    charset = dice.choice(("", "; charset=punycode", "; charset=utf-7", "; charset=idna"))
-    body = dice.choice((b"a" * 60_000, b"&".join(b"f%d=%%41" % n for n in range(150)), b"%zz" * 99))
+    charset = rng.choice(("", "; charset=punycode", "; charset=utf-7", "; charset=idna"))
+    body = rng.choice((b"a" * 60_000, b"&".join(b"f%d=%%41" % n for n in range(150)), b"%zz" * 99))
     headers = [f"{_FORM}{charset}", f"Content-Length: {len(body)}"]
-    headers += [_SIGNED] * dice.randrange(2)
-    headers += ["Content-Encoding: gzip"] * (dice.random() < 0.2)
+    headers += [_SIGNED] * rng.randrange(2)
+    headers += ["Content-Encoding: gzip"] * (rng.random() < 0.2)
     seen[f"forged webhook: {await say(port, head(f'POST {WEBHOOK}', *headers), body)}"] += 1
 
 
-async def dripping(port: int, _dice: random.Random, seen: Counter[str]) -> None:
+async def dripping(port: int, _rng: random.Random, seen: Counter[str]) -> None:
     """Send a webhook whose body arrives one byte at a time."""
     first = head(f"POST {WEBHOOK}", _FORM, "Content-Length: 5000", _SIGNED)
     said = await say(port, first, *itertools.repeat(b"a", 100), every=0.3)
     seen[f"dripping webhook: {said}"] += 1
 
 
-async def wrong(port: int, dice: random.Random, seen: Counter[str]) -> None:
+async def wrong(port: int, rng: random.Random, seen: Counter[str]) -> None:
     """Send a request with an invalid token."""
-    token = f"Authorization: Bearer {dice.randbytes(16).hex()}"
+    token = f"Authorization: Bearer {rng.randbytes(16).hex()}"
     body = b"{" + b" " * 50_000
-    if dice.random() < 0.5:
+    if rng.random() < 0.5:
         pieces = [head("GET /api/agents", token)]
     else:
         pieces = [head("POST /api/config/reload", token, f"Content-Length: {len(body)}"), body]
     seen[f"wrong token: {await say(port, *pieces)}"] += 1
 
 
-async def diffs(port: int, dice: random.Random, seen: Counter[str]) -> None:
+async def diffs(port: int, rng: random.Random, seen: Counter[str]) -> None:
     """Request diffs and lists, with tokens that may read them and tokens that may not."""
-    token = dice.choice((SUPERVISOR, READER))
-    path = dice.choice(("config/diff", "config/diff", "agents", "calls", "queues"))
+    token = rng.choice((SUPERVISOR, READER))
+    path = rng.choice(("config/diff", "config/diff", "agents", "calls", "queues"))
     line = f"GET /api/{path}"
     said = await say(port, head(line, f"Authorization: Bearer {token}", "Connection: close"))
     seen[f"{path} by {'a supervisor' if token == SUPERVISOR else 'an agent'}: {said}"] += 1
 
 
-async def slow(port: int, _dice: random.Random, seen: Counter[str]) -> None:
+async def slow(port: int, _rng: random.Random, seen: Counter[str]) -> None:
     """Send a head that arrives one byte at a time and never ends."""
     pieces = itertools.chain([b"GET /healthz HTTP/1.1\r\nX: "], itertools.repeat(b"a", 200))
     seen[f"slow head: {await say(port, *pieces, every=0.3)}"] += 1
@@ -122,13 +122,13 @@ async def attack(port: int, until: asyncio.Event) -> Counter[str]:
     seen: Counter[str] = Counter()
 
     async def client(what: Attack, number: int) -> None:
-        dice = random.Random(f"{what.__name__} {number}")
+        rng = random.Random(f"{what.__name__} {number}")
         while True:
             try:
-                await what(port, dice, seen)
+                await what(port, rng, seen)
             except (OSError, TimeoutError):
                 seen[f"{what.__name__}: closed"] += 1
-            await asyncio.sleep(dice.uniform(0.5, 1.5) * PAUSE)
+            await asyncio.sleep(rng.uniform(0.5, 1.5) * PAUSE)
 
     async with asyncio.TaskGroup() as group:
         tasks = [

@@ -30,9 +30,9 @@ from callrouter.model.commands import Record
 from callrouter.model.events import (
     CallArrived,
     CallerLeft,
+    DeviceState,
     EndpointChanged,
     PbxSnapshot,
-    Reached,
 )
 from callrouter.pbx.base import PbxHealth
 from callrouter.runtime import Runtime
@@ -99,7 +99,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         clock = SystemClock()
         settings = load(folder, environ={})
-        router = Router(settings.table, dice=random.Random(1), boot="b", now=clock.now())
+        router = Router(settings.table, rng=random.Random(1), run_id="b", now=clock.now())
         self.runtime = Runtime(router, clock)
         self.table = settings.table
         self.steps: list[tuple[float, str]] = []
@@ -108,7 +108,7 @@ class Site:
             folder, {"HOME": str(folder)}, Start(settings=settings, files=take(folder)), clock
         )
         phones = {
-            device.endpoint: Reached.IDLE
+            device.endpoint: DeviceState.IDLE
             for agent in settings.table.agents.values()
             for device in agent.devices
         }
@@ -139,7 +139,7 @@ class Site:
             n += 1
             if n % 5 == 0:  # a phone goes off-hook and on-hook by itself
                 endpoint = self.phones[self.calls % len(self.phones)]
-                state = Reached.IN_USE if n % 10 else Reached.IDLE
+                state = DeviceState.IN_USE if n % 10 else DeviceState.IDLE
                 self.post(EndpointChanged(pbx="office", endpoint=endpoint, state=state))
             if n % 10 == 0:
                 self.calls += 1

@@ -28,14 +28,14 @@ from callrouter.core.state import Floor
 from callrouter.model.commands import Connect, Decided, Happened, Note, Record, Ring
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
     CallerLeft,
+    ConnectSucceeded,
+    DeviceState,
     LegAccepted,
     LegEnd,
     LegEnded,
     LegRang,
     PbxSnapshot,
-    Reached,
 )
 from callrouter.model.routing_table import (
     AgentSpec,
@@ -84,11 +84,11 @@ class Site:
     """A core with phones that answer at once; half of the agents are kept busy."""
 
     def __init__(self, made: Table, tell: Callable[[Any], None]) -> None:
-        self.router = Router(made, dice=random.Random(1), boot="b")
+        self.router = Router(made, rng=random.Random(1), run_id="b")
         self.now = 0.0
         self.tell = tell
         self.talks: deque[tuple[str, str, str]] = deque()
-        phones = {f"PJSIP/{name}": Reached.IDLE for name in made.agents}
+        phones = {f"PJSIP/{name}": DeviceState.IDLE for name in made.agents}
         self.feed(PbxSnapshot(pbx="office", endpoints=phones))
 
     def feed(self, event: Any) -> list[Any]:
@@ -120,7 +120,7 @@ class Site:
                 self.feed(LegRang(offer=ring.offer, device=ring.device))
                 out = self.feed(LegAccepted(offer=ring.offer, device=ring.device))
                 assert any(isinstance(c, Connect) for c in out)
-                self.feed(CallConnected(call=ring.call, offer=ring.offer))
+                self.feed(ConnectSucceeded(call=ring.call, offer=ring.offer))
                 self.talks.append((ring.call, ring.offer, ring.device))
 
 

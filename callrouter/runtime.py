@@ -144,17 +144,17 @@ class Runtime:
         before that deadline, so events that were already waiting are handled first and may cancel
         it.
         """
-        present = self.clock.now()
+        clock_now = self.clock.now()
         if self._behind is not None:
-            return self._behind, present
-        if self._going_on or present - self.router.floor.now < STOOD_STILL:
-            return present, present
+            return self._behind, clock_now
+        if self._going_on or clock_now - self.router.floor.now < STOOD_STILL:
+            return clock_now, clock_now
         due = self.router.next_deadline()
-        if due is None or present - due < STOOD_STILL:
-            return present, present
+        if due is None or clock_now - due < STOOD_STILL:
+            return clock_now, clock_now
         self._behind = math.nextafter(due, 0.0)
         asyncio.get_running_loop().call_later(CATCH_UP, self._caught_up)
-        return self._behind, present
+        return self._behind, clock_now
 
     @property
     def catching_up(self) -> bool:

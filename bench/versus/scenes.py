@@ -37,7 +37,7 @@ async def _until_ended(dialogs: Sequence[Dialog], within: float) -> None:
 
 async def queued(stage: Stage, system: System, found: Results, calls: int, seed: int) -> None:
     """Measure from a caller's first INVITE to the first at an agent's phone, all agents idle."""
-    dice = random.Random(f"{seed} queued")
+    rng = random.Random(f"{seed} queued")
     sample = found.samples[system.name][results.QUEUED]
     for _ in range(calls):
         # The caller hangs up. If an agent hung up at once, callrouter would treat the phone as
@@ -52,7 +52,7 @@ async def queued(stage: Stage, system: System, found: Results, calls: int, seed:
                 await leg.wait_up(_SOON)
         except (TimeoutError, CallEndedError):
             found.missing[system.name][results.QUEUED] += not rung.done()
-        await asyncio.sleep(dice.uniform(0.1, 0.2))
+        await asyncio.sleep(rng.uniform(0.1, 0.2))
         await stage.clear()
 
 
@@ -153,7 +153,7 @@ async def ring_all(
     stage: Stage, system: System, found: Results, size: int, times: int, seed: int
 ) -> None:
     """Ring a group at once; one agent answers and the other phones are cancelled."""
-    dice = random.Random(f"{seed} ring-all {size}")
+    rng = random.Random(f"{seed} ring-all {size}")
     group = [stage.phones[name] for name in stage.size.phones[:size]]
     mine = found.samples[system.name]
     for _ in range(times):
@@ -161,14 +161,14 @@ async def ring_all(
         await stage.call(f"{system.name}-{size}", work.Call(0.0, 0.0))
         with suppress(TimeoutError):
             await asyncio.gather(*(phone.wait_incoming(1, _SOON) for phone in group))
-        await asyncio.sleep(dice.uniform(0.2, 0.4))
+        await asyncio.sleep(rng.uniform(0.2, 0.4))
         legs = [phone.incoming[0] for phone in group if phone.incoming]
         ringing = [leg for leg in legs if leg.state == "ringing"]
         if len(ringing) < size:
             found.missing[system.name][results.spreading(size)] += 1
             await stage.clear()
             continue
-        winner = dice.choice(ringing)
+        winner = rng.choice(ringing)
         losers = [leg for leg in legs if leg is not winner]
         answering = time.monotonic()
         with suppress(CallEndedError):

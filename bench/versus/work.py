@@ -53,13 +53,13 @@ def poisson(load: float, agents: int, seconds: float, seed: int) -> list[Call]:
     random (Kingman, Poisson Processes, 1993, 2.4). The number is the mean one, so that a short
     window has its load. Of two loads, the higher one has all the calls of the lower one, and more.
     """
-    dice = random.Random(f"{seed} load")
+    rng = random.Random(f"{seed} load")
     count = round(load * agents * seconds / SERVICE)
-    calls = [Call(dice.uniform(0.0, seconds), dice.uniform(*TALK)) for _ in range(count)]
+    calls = [Call(rng.uniform(0.0, seconds), rng.uniform(*TALK)) for _ in range(count)]
     return sorted(calls, key=lambda call: call.at)
 
 
 def endless(seed: int) -> Iterator[Call]:
     """Yield calls for an endless queue: whenever one leaves, the next one arrives."""
-    dice = random.Random(f"{seed} backlog")
-    yield from (Call(0.0, dice.uniform(*TALK)) for _ in repeat(None))
+    rng = random.Random(f"{seed} backlog")
+    yield from (Call(0.0, rng.uniform(*TALK)) for _ in repeat(None))

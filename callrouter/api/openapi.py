@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from callrouter import __version__
 from callrouter.api.access.permissions import PERMISSIONS
-from callrouter.model.events import TalkWish
+from callrouter.model.events import ConversationAction
 
 Json = dict[str, Any]
 
@@ -365,25 +365,25 @@ def _device_paths() -> Json:
 
 
 _TALK_WORDS = {
-    TalkWish.HOLD: "Let the caller hear music",
-    TalkWish.UNHOLD: "Let the caller hear the agent again",
-    TalkWish.TRANSFER: "Give the caller away: to a queue, or to an agent of the queue",
-    TalkWish.CONSULT: "Put the caller on hold and ring a colleague",
-    TalkWish.COMPLETE: "Give the caller to the colleague who was asked",
-    TalkWish.CANCEL: "Let the colleague go and take the caller back",
+    ConversationAction.HOLD: "Let the caller hear music",
+    ConversationAction.UNHOLD: "Let the caller hear the agent again",
+    ConversationAction.TRANSFER: "Give the caller away: to a queue, or to an agent of the queue",
+    ConversationAction.CONSULT: "Put the caller on hold and ring a colleague",
+    ConversationAction.COMPLETE: "Give the caller to the colleague who was asked",
+    ConversationAction.CANCEL: "Let the colleague go and take the caller back",
 }
 
 
 def _talk_paths(call: Json) -> Json:
     """Return the paths for what an agent does with the call they are connected to."""
     paths = {}
-    for wish, words in _TALK_WORDS.items():
+    for action, words in _TALK_WORDS.items():
         to = (
             {"queue": _TEXT, "agent": _TEXT}
-            if wish in {TalkWish.TRANSFER, TalkWish.CONSULT}
+            if action in {ConversationAction.TRANSFER, ConversationAction.CONSULT}
             else {}
         )
-        paths[f"/api/agents/{{id}}/call/{wish.value}"] = {
+        paths[f"/api/agents/{{id}}/call/{action.value}"] = {
             "post": _write(words, call, _body(call=_TEXT, **to))
         }
     return paths

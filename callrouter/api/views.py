@@ -15,10 +15,10 @@ from callrouter.core import agents, requested_state
 from callrouter.core.calls import position
 from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Offer, Queue
 from callrouter.logs import mask
-from callrouter.model.events import Reached
+from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, PauseSpec
 
-_NEAREST = (Reached.IDLE, Reached.IN_USE, Reached.BUSY, Reached.UNREACHABLE)
+_NEAREST = (DeviceState.IDLE, DeviceState.IN_USE, DeviceState.BUSY, DeviceState.UNREACHABLE)
 """If several PBXes report different states of a phone, the first of these wins."""
 
 
@@ -72,9 +72,9 @@ def _until(floor: Floor, agent: Agent) -> Json:
 def device_view(floor: Floor, device: DeviceSpec) -> Json:
     """Return a phone of an agent. The number is private to its owner and is masked."""
     best = min(
-        (agents.reached(floor, device, pbx) for pbx in device.pbxes),
+        (agents.device_state(floor, device, pbx) for pbx in device.pbxes),
         key=_NEAREST.index,
-        default=Reached.UNREACHABLE,
+        default=DeviceState.UNREACHABLE,
     )
     troubles = [agents.device_trouble(floor, device, pbx) for pbx in device.pbxes]
     return {

@@ -50,7 +50,7 @@ def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
         _take_in(floor, seen.pbx, leg, talking, gap=gap)
     for call in floor.calls.values():
         if call.pbx == seen.pbx and call.state is CallState.WAITING:
-            floor.hungry[call.id] = call
+            floor.unmatched_calls[call.id] = call
     for agent in floor.agents.values():
         agents.touch(floor, agent)
 
@@ -99,7 +99,7 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, g
         agent is None
         or call is None
         or member is None
-        or seen.offer.startswith(f"{floor.boot}-")  # an offer we gave up on ourselves
+        or seen.offer.startswith(f"{floor.run_id}-")  # an offer we gave up on ourselves
         or not _may_ring(call, agent, seen)
         or not _ringing(floor, pbx, seen, call, member)
     ):
@@ -146,7 +146,7 @@ def _until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
         leg.stopping = True
     ringing.reserve(floor, offer)
     call.offers.clear()
-    floor.timers.close.set(offer.id, floor.present + agents.CLOSE_WITHIN)
+    floor.timers.close.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
 
 
 def _past(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
@@ -180,7 +180,7 @@ def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membersh
     leg = Leg(spec, pbx, state=_rings(seen), rang_at=floor.now if seen.rang else None)
     offer = _offer(floor, seen, call, member, leg)
     ringing.reserve(floor, offer)
-    floor.timers.ring.set(offer.id, floor.present + call.queue.spec.ring_for)
+    floor.timers.ring.set(offer.id, floor.clock_now + call.queue.spec.ring_for)
     if seen.accepted or (seen.answered and not spec.confirm):
         offers.handle_leg(floor, LegAccepted(offer=offer.id, device=spec.id))
     elif seen.answered:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from callrouter.core.state import Agent, AgentState, Floor, OfferState
-from callrouter.model.events import Reached
+from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ _OFFLINE: Final = AgentState.OFFLINE
 _PAUSED: Final = AgentState.PAUSED
 _WRAP_UP: Final = AgentState.WRAP_UP
 _RINGING: Final = OfferState.RINGING
-_IN_USE: Final = Reached.IN_USE
-_UNREACHABLE: Final = Reached.UNREACHABLE
-_IDLE: Final = Reached.IDLE
-_BUSY: Final = Reached.BUSY
+_IN_USE: Final = DeviceState.IN_USE
+_UNREACHABLE: Final = DeviceState.UNREACHABLE
+_IDLE: Final = DeviceState.IDLE
+_BUSY: Final = DeviceState.BUSY
 
 CLOSE_WITHIN = 2.0
 """Seconds after which a phone that was told to stop ringing, and did not, is treated as dead."""
@@ -40,11 +40,11 @@ OFF_HOOK = frozenset({OfferState.ACCEPTED, OfferState.TALKING})
 # ---------------------------------------------------------------- what is true
 
 
-def reached(floor: Floor, device: DeviceSpec, pbx: str) -> Reached:
+def device_state(floor: Floor, device: DeviceSpec, pbx: str) -> DeviceState:
     """The device's state as seen by one PBX. An outside number always counts as reachable."""
     if device.number:
         return _IDLE
-    return floor.reached.get((pbx, device.endpoint), _UNREACHABLE)
+    return floor.device_states.get((pbx, device.endpoint), _UNREACHABLE)
 
 
 def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None = None) -> str:
@@ -63,16 +63,16 @@ def device_trouble(floor: Floor, device: DeviceSpec, pbx: str, now: float | None
         return "outside its hours"
     if pbx not in floor.up:
         return f"{pbx} is not connected"
-    known = reached(floor, device, pbx)
+    known = device_state(floor, device, pbx)
     if known is _UNREACHABLE:
         return "not reachable"
     if known is _BUSY:
         return f"takes no calls at present, says {', '.join(device.states)}"
-    rest = floor.resting.get(own)
-    if rest is not None:
-        strikes = agent.strikes.get(device.id) if agent is not None else None
-        why = strikes.words() if strikes is not None else "failed"
-        return f"{why}; rung again in {_left(floor, rest, now):.0f} s"
+    cooldown = floor.cooldowns.get(own)
+    if cooldown is not None:
+        streak = agent.failure_streaks.get(device.id) if agent is not None else None
+        why = streak.words() if streak is not None else "failed"
+        return f"{why}; rung again in {_left(floor, cooldown, now):.0f} s"
     return ""
 
 
@@ -92,7 +92,7 @@ def private_call(floor: Floor, agent: Agent) -> DeviceSpec | None:
     for device in agent.spec.devices:
         if device.endpoint:
             for pbx in device.pbxes:
-                if floor.reached.get((pbx, device.endpoint)) is _IN_USE:
+                if floor.device_states.get((pbx, device.endpoint)) is _IN_USE:
                     return device
     return None
 
@@ -277,13 +277,13 @@ def _left(floor: Floor, until: float, now: float | None) -> float:
 
 def touch(floor: Floor, agent: Agent) -> None:
     """Something about the agent changed: re-evaluate them before this event is done."""
-    floor.freed[agent.id] = agent
+    floor.changed_agents[agent.id] = agent
 
 
 def refit(floor: Floor, agent: Agent) -> None:
     """The state of a device changed: re-evaluate the agent and the staffing of their queues."""
-    floor.freed[agent.id] = agent
-    floor.staffing[agent.id] = agent
+    floor.changed_agents[agent.id] = agent
+    floor.recount_presence[agent.id] = agent
 
 
 def leave_lanes(agent: Agent) -> None:
@@ -297,23 +297,25 @@ def leave_lanes(agent: Agent) -> None:
 def count_present(floor: Floor, agent: Agent, was: bool) -> None:
     """Update the queues' counts of present members after a sign-in, pause or their opposites."""
     here = present(agent)
-    floor.staffing[agent.id] = agent
+    floor.recount_presence[agent.id] = agent
     if here == was:
         return
     for membership in agent.memberships.values():
         membership.queue.present += 1 if here else -1
         if membership.queue.present == 0:
-            floor.emptied[membership.queue.id] = membership.queue
+            floor.unstaffed_queues[membership.queue.id] = membership.queue
     if not here:
         # Callers who waited for this agent now take any agent.
         for lane in agent.own_lanes.values():
-            floor.hungry |= {call.id: call for *_, call in lane.line}
+            floor.unmatched_calls |= {call.id: call for *_, call in lane.line}
         return
     # Callers who prefer this agent wait for them again.
     for membership in agent.memberships.values():
         if membership.queue.spec.prefer_for > 0:
             waits = membership.queue.waiting.values()
-            floor.hungry |= {call.id: call for call in waits if call.first_agent == agent.id}
+            floor.unmatched_calls |= {
+                call.id: call for call in waits if call.first_agent == agent.id
+            }
 
 
 def present(agent: Agent) -> bool:

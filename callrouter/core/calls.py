@@ -18,8 +18,8 @@ from callrouter.core import (
     ringing,
 )
 from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
-from callrouter.model.commands import Connect, Happened, Hold, Leave, Result, StopReason
-from callrouter.model.events import CallArrived, CallerEnd, CallMoved, TransferKind
+from callrouter.model.commands import Connect, Happened, Leave, Requeue, Result, StopReason
+from callrouter.model.events import CallArrived, CallerEnd, CallMoveRequested, TransferKind
 from callrouter.model.routing_table import HangUp, KeepWaiting, Rule, Target, ToDialplan, ToQueue
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
@@ -194,7 +194,7 @@ def in_line(floor: Floor, call: Call) -> None:
     eligibility.open_up(floor, call)
     eligibility.prefer(floor, call)
     announcements.arm(floor, call)
-    floor.hungry[call.id] = call
+    floor.unmatched_calls[call.id] = call
 
 
 def limit_wait(floor: Floor, call: Call) -> None:
@@ -216,7 +216,7 @@ def out_of_line(floor: Floor, call: Call) -> None:
     """The call no longer waits."""
     call.queue.waiting.discard(call)
     leave_lane(call)
-    floor.hungry.pop(call.id, None)
+    floor.unmatched_calls.pop(call.id, None)
     announcements.line_left(call.queue)
     timers = floor.timers
     timers.wait.cancel(call.id)
@@ -250,7 +250,7 @@ def waited_enough(floor: Floor, call: Call) -> None:
     call.expired = True
     leave_lane(call)
     floor.timers.retry.cancel(call.id)
-    floor.hungry[call.id] = call
+    floor.unmatched_calls[call.id] = call
 
 
 # ---------------------------------------------------------------- leaving
@@ -360,7 +360,7 @@ def connect(floor: Floor, offer: Offer) -> None:
     call.winner = offer
     call.offers.pop(offer.agent.id, None)
     floor.order(Connect(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
-    floor.timers.connect.set(call.id, floor.present + CONNECT_WITHIN)
+    floor.timers.connect.set(call.id, floor.clock_now + CONNECT_WITHIN)
     for other in offer.legs.values():
         if other is not leg:
             ringing.stop(floor, offer, other, _ELSEWHERE)
@@ -416,7 +416,7 @@ def back_in_line(
         ringing.close(floor, offer, StopReason.WITHDRAWN, why)
     call.queue = floor.queues.get(call.queue.id, call.queue)
     if hold:
-        floor.order(Hold(pbx=call.pbx, call=call.id))
+        floor.order(Requeue(pbx=call.pbx, call=call.id))
     in_line(floor, call)
     floor.record(Happened.REQUEUED, call=call, detail=(why,))
 
@@ -506,7 +506,7 @@ def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> No
     if giver and call.state is _WAITING and giver not in call.offers:
         call.tried[giver] = None
         call.failed_at = floor.now
-        floor.hungry[call.id] = call
+        floor.unmatched_calls[call.id] = call
 
 
 def talk_over(floor: Floor, offer: Offer) -> None:
@@ -516,7 +516,7 @@ def talk_over(floor: Floor, offer: Offer) -> None:
         agent.talk += floor.now - offer.talked_since
         offer.member.talk += floor.now - offer.talked_since
         clock_changes.worked(floor, agent, offer.talked_since)
-        if agent.strikes and offer.winner and floor.now - offer.talked_since >= SOON:
+        if agent.failure_streaks and offer.winner and floor.now - offer.talked_since >= SOON:
             devices.proved(floor, offer.winner.device)
     offer.talked_since = None
     queue = offer.member.queue  # the call may have moved on to another queue since
@@ -529,7 +529,7 @@ def talk_over(floor: Floor, offer: Offer) -> None:
 # ---------------------------------------------------------------- a supervisor takes a hand
 
 
-def moved(floor: Floor, call: Call, event: CallMoved) -> str:
+def moved(floor: Floor, call: Call, event: CallMoveRequested) -> str:
     """A supervisor moves a waiting call. Returns why it is refused, or an empty string."""
     queue, agent, priority = event.queue, event.agent, event.priority
     if call.state is not _WAITING:

@@ -22,9 +22,9 @@ def members_now(floor: Floor, queue: Queue) -> list[tuple[MemberSpec, int]]:
     found: dict[str, tuple[MemberSpec, int]] = {}
     for member in shift.members if shift is not None else spec.members:
         found.setdefault(member.agent, (member, 0))
-    for tier, step in enumerate(spec.widen, start=1):
+    for escalation_step, step in enumerate(spec.widen, start=1):
         for member in step.members:
-            found.setdefault(member.agent, (member, tier))
+            found.setdefault(member.agent, (member, escalation_step))
     return list(found.values())
 
 

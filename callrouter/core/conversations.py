@@ -12,37 +12,39 @@ from __future__ import annotations
 from callrouter.core import agents, calls, requested_state, ringing
 from callrouter.core.index.lanes import LaneKey
 from callrouter.core.state import Agent, Call, CallState, Floor, Membership, Offer, OfferState
-from callrouter.model.commands import Consult, Happened, Hold, Park, PutThrough, StopReason
-from callrouter.model.events import TalkRequested, TalkWish, TransferKind
+from callrouter.model.commands import Consult, Happened, PutThrough, Requeue, SetHold, StopReason
+from callrouter.model.events import ConversationAction, ConversationRequested, TransferKind
 
-_NEED_PARKING = frozenset({TalkWish.HOLD, TalkWish.UNHOLD, TalkWish.CONSULT})
+_NEEDS_HOLD = frozenset(
+    {ConversationAction.HOLD, ConversationAction.UNHOLD, ConversationAction.CONSULT}
+)
 
 
-def handle(floor: Floor, event: TalkRequested) -> None:
+def handle(floor: Floor, event: ConversationRequested) -> None:
     """Carry out a request, or note why it is refused."""
     wrong = refusal(floor, event)
     if wrong:
         floor.note(wrong)
         return
     call = floor.calls[event.call]
-    match event.wish:
-        case TalkWish.HOLD:
-            park(floor, call, on=True, by=event.by)
-        case TalkWish.UNHOLD:
-            park(floor, call, on=False, by=event.by)
-        case TalkWish.TRANSFER:
+    match event.action:
+        case ConversationAction.HOLD:
+            set_hold(floor, call, on=True, by=event.by)
+        case ConversationAction.UNHOLD:
+            set_hold(floor, call, on=False, by=event.by)
+        case ConversationAction.TRANSFER:
             pass_on(floor, call, queue=event.queue, agent=event.agent, by=event.by)
-        case TalkWish.CONSULT:
+        case ConversationAction.CONSULT:
             member = _colleague(floor, call, event)
             if member is not None:
                 _consult(floor, call, member)
-        case TalkWish.COMPLETE:
+        case ConversationAction.COMPLETE:
             put_through(floor, call, event.by)
-        case TalkWish.CANCEL:
+        case ConversationAction.CANCEL:
             _cancel(floor, call)
 
 
-def refusal(floor: Floor, event: TalkRequested) -> str:  # noqa: C901 - a line for each wish
+def refusal(floor: Floor, event: ConversationRequested) -> str:  # noqa: C901 - a line for each action
     """Why a request can't be granted now; empty if it can."""
     call = floor.calls.get(event.call)
     if call is None:
@@ -51,28 +53,28 @@ def refusal(floor: Floor, event: TalkRequested) -> str:  # noqa: C901 - a line f
         return f"call {call.id} is {call.state.value}; only a talk can be held or transferred"
     if call.pbx not in floor.up:
         return f"nothing can be done with call {call.id} now: {call.pbx} is not connected"
-    if event.wish in _NEED_PARKING and call.pbx not in floor.parking:
+    if event.action in _NEEDS_HOLD and call.pbx not in floor.hold_pbxes:
         return f"{call.pbx} has no hold of ours: use the keys of the phone"
-    if event.wish in _NEED_PARKING and not call.parks:
+    if event.action in _NEEDS_HOLD and not call.can_hold:
         return "this call was taken by ring_all: dial, and can only be transferred blind"
-    match event.wish:
-        case TalkWish.HOLD:
+    match event.action:
+        case ConversationAction.HOLD:
             return f"the caller of {call.id} is on hold already" if call.held else ""
-        case TalkWish.UNHOLD if call.consult is not None:
+        case ConversationAction.UNHOLD if call.consult is not None:
             return "a colleague is being asked: complete the transfer, or cancel it"
-        case TalkWish.UNHOLD:
+        case ConversationAction.UNHOLD:
             # A caller on hold before a restart may still be on hold.
             known = call.held or call.winner.adopted
             return "" if known else f"the caller of {call.id} is not on hold"
-        case TalkWish.TRANSFER:
+        case ConversationAction.TRANSFER:
             return _no_transfer(floor, call, event)
-        case TalkWish.CONSULT:
+        case ConversationAction.CONSULT:
             return _no_consultation(floor, call, event)
-        case TalkWish.COMPLETE | TalkWish.CANCEL:
-            return _no_end(call, event.wish)
+        case ConversationAction.COMPLETE | ConversationAction.CANCEL:
+            return _no_end(call, event.action)
 
 
-def _no_transfer(floor: Floor, call: Call, event: TalkRequested) -> str:
+def _no_transfer(floor: Floor, call: Call, event: ConversationRequested) -> str:
     if not event.queue and not event.agent:
         return "say where to: a queue, or an agent"
     queue = floor.queues.get(event.queue or call.queue.id)
@@ -86,7 +88,7 @@ def _no_transfer(floor: Floor, call: Call, event: TalkRequested) -> str:
     return _not_free(floor, call, member.agent)
 
 
-def _no_consultation(floor: Floor, call: Call, event: TalkRequested) -> str:
+def _no_consultation(floor: Floor, call: Call, event: ConversationRequested) -> str:
     if call.consult is not None:
         return f"{call.consult.agent.id} is being asked already"
     if bool(event.queue) == bool(event.agent):
@@ -110,10 +112,10 @@ def _not_free(floor: Floor, call: Call, agent: Agent) -> str:
     return f"{agent.id} can't be rung now: {'; '.join(why)}"
 
 
-def _no_end(call: Call, wish: TalkWish) -> str:
+def _no_end(call: Call, action: ConversationAction) -> str:
     if call.consult is None:
         return "no colleague is being asked"
-    if wish is TalkWish.COMPLETE and call.consult.state is not OfferState.TALKING:
+    if action is ConversationAction.COMPLETE and call.consult.state is not OfferState.TALKING:
         return f"{call.consult.agent.id} has not answered yet"
     return ""
 
@@ -121,12 +123,12 @@ def _no_end(call: Call, wish: TalkWish) -> str:
 # ---------------------------------------------------------------- hold
 
 
-def park(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
+def set_hold(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
     """Put the caller on hold or take them off. `by` is who asked for it."""
     found = call.winner is not None and call.winner.adopted
     if call.held is not on or (found and not on):
         call.held = on
-        floor.order(Park(pbx=call.pbx, call=call.id, on=on))
+        floor.order(SetHold(pbx=call.pbx, call=call.id, on=on))
         who = call.winner.agent.id if call.winner is not None else ""
         floor.record(
             Happened.HELD, call=call, agent=who, detail=("on" if on else "off", *calls.said_by(by))
@@ -147,7 +149,7 @@ def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: s
     ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
     calls.record_transfer(floor, call, TransferKind.BLIND, agent or target.id, by)
     call.winner, call.connected_at, call.held = None, None, False
-    floor.order(Hold(pbx=call.pbx, call=call.id, queued_at=floor.now))
+    floor.order(Requeue(pbx=call.pbx, call=call.id, queued_at=floor.now))
     ringing.release(floor, offer)
     calls.join(floor, call, target)
     call.tried[offer.agent.id] = None
@@ -166,7 +168,7 @@ def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: s
 # ---------------------------------------------------------------- a colleague is asked first
 
 
-def _colleague(floor: Floor, call: Call, event: TalkRequested) -> Membership | None:
+def _colleague(floor: Floor, call: Call, event: ConversationRequested) -> Membership | None:
     """The member to ring: the agent named, or the first one available in a queue."""
     if event.agent:
         agent = floor.agents[event.agent]
@@ -177,7 +179,7 @@ def _colleague(floor: Floor, call: Call, event: TalkRequested) -> Membership | N
 
 
 def _consult(floor: Floor, call: Call, member: Membership) -> None:
-    park(floor, call, on=True)
+    set_hold(floor, call, on=True)
     offer = ringing.place(floor, call, member, consult=True)
     ringing.tell_consultation(floor, call, member.agent.id, "asked" if offer else "no phone rings")
 
@@ -190,7 +192,7 @@ def accepted(floor: Floor, offer: Offer) -> None:
     for other in offer.legs.values():
         if other is not leg:
             ringing.stop(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
-    floor.timers.accept.set(offer.id, floor.present + calls.CONNECT_WITHIN)
+    floor.timers.accept.set(offer.id, floor.clock_now + calls.CONNECT_WITHIN)
     floor.order(Consult(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
 
 
@@ -256,4 +258,4 @@ def giver_left(floor: Floor, call: Call) -> bool:
 
 def _cancel(floor: Floor, call: Call) -> None:
     ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
-    park(floor, call, on=False)
+    set_hold(floor, call, on=False)

@@ -22,7 +22,7 @@ class Timer(IntEnum):
     CLOSE = 4
     WRAP_UP = 5
     PAUSE = 6
-    REST = 7
+    COOLDOWN = 7
     HOURS = 8
     LEG = 9
     SHIFT = 10
@@ -86,7 +86,7 @@ class Deadlines:
         """The due time, or None if not armed."""
         return self._armed.get(owner)
 
-    def strikes(self, owner: Owner) -> None:
+    def expired(self, owner: Owner) -> None:
         """The deadline is being taken from the heap."""
         del self._armed[owner]
 
@@ -121,7 +121,7 @@ class Timers:
         self.close = self._kinds[Timer.CLOSE]
         self.wrap_up = self._kinds[Timer.WRAP_UP]
         self.pause = self._kinds[Timer.PAUSE]
-        self.rest = self._kinds[Timer.REST]
+        self.cooldown = self._kinds[Timer.COOLDOWN]
         self.hours = self._kinds[Timer.HOURS]
         self.leg = self._kinds[Timer.LEG]
         self.shift = self._kinds[Timer.SHIFT]
@@ -172,7 +172,7 @@ class Timers:
         if at is None or at > now:
             return None
         _, kind, owner = heappop(self._heap)
-        self._kinds[kind].strikes(owner)
+        self._kinds[kind].expired(owner)
         return _key(kind, owner)
 
     def keys(self) -> frozenset[Key]:

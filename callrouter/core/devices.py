@@ -11,51 +11,51 @@ from typing import Final
 
 from callrouter.core import agents
 from callrouter.core.agents import refit
-from callrouter.core.state import Agent, Floor, Leg, Offer, Strike, Strikes
+from callrouter.core.state import Agent, DeviceFailure, FailureStreak, Floor, Leg, Offer
 from callrouter.model.commands import Happened
 from callrouter.model.endpoints import leads_on
-from callrouter.model.events import LegEnd, StruckBefore
+from callrouter.model.events import LegEnd, StoredFailureStreak
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
 
-REST_UNREACHABLE: Final = 5.0
+COOLDOWN_UNREACHABLE: Final = 5.0
 """Seconds of cooldown after a device could not be reached. A registration ends it early."""
 
-REST_REFUSED: Final = 30.0
+COOLDOWN_REFUSED: Final = 30.0
 """Longest cooldown, in seconds, of a device that refuses call after call.
 
 It begins at 2 s with the second refusal and doubles from there.
 """
 
-REST_NUMBER: Final = (60.0, 900.0)
+COOLDOWN_NUMBER: Final = (60.0, 900.0)
 """Cooldown in seconds of an outside number that failed twice in a row.
 
 It was not reached, or was picked up without a press of key 1. The first value is the shortest,
 doubled on each further failure; the second is the longest.
 """
 
-REST_BROKEN: Final = (5.0, 300.0)
+COOLDOWN_BROKEN: Final = (5.0, 300.0)
 """Cooldown in seconds of a device that is broken: the shortest and the longest.
 
 It never answers, or twice in a row hung up right after it was picked up. The cooldown doubles on
 each further failure.
 """
 
-_STRIKES: Final = {
-    LegEnd.BUSY: Strike.REFUSED,
-    LegEnd.DECLINED: Strike.REFUSED,
-    LegEnd.WRONG_KEY: Strike.REFUSED,
-    LegEnd.UNAVAILABLE: Strike.REFUSED,
-    LegEnd.UNREACHABLE: Strike.NOT_REACHED,
-    LegEnd.FAILED: Strike.NOT_REACHED,
-    LegEnd.NOT_ACCEPTED: Strike.NOT_ACCEPTED,
-    LegEnd.HUNG_UP: Strike.REFUSED,
-    LegEnd.SILENT: Strike.SILENT,
+_FAILURES: Final = {
+    LegEnd.BUSY: DeviceFailure.REFUSED,
+    LegEnd.DECLINED: DeviceFailure.REFUSED,
+    LegEnd.WRONG_KEY: DeviceFailure.REFUSED,
+    LegEnd.UNAVAILABLE: DeviceFailure.REFUSED,
+    LegEnd.UNREACHABLE: DeviceFailure.NOT_REACHED,
+    LegEnd.FAILED: DeviceFailure.NOT_REACHED,
+    LegEnd.NOT_ACCEPTED: DeviceFailure.NOT_ACCEPTED,
+    LegEnd.HUNG_UP: DeviceFailure.REFUSED,
+    LegEnd.SILENT: DeviceFailure.SILENT,
 }
 """Leg ends that count as device failures. Ringing out does not: the agent missed the call."""
 
-_NUMBER_STRIKES: Final = _STRIKES | {
-    LegEnd.UNAVAILABLE: Strike.NOT_REACHED,
-    LegEnd.HUNG_UP: Strike.NOT_ACCEPTED,
+_NUMBER_FAILURES: Final = _FAILURES | {
+    LegEnd.UNAVAILABLE: DeviceFailure.NOT_REACHED,
+    LegEnd.HUNG_UP: DeviceFailure.NOT_ACCEPTED,
 }
 """The same for an outside number that did not ring.
 
@@ -63,7 +63,7 @@ A network that plays "not available" (480) did not reach it. One that was picked
 without key 1 was a voicemail.
 """
 
-_ROWS: Final = {Strike.REFUSED: 0, Strike.SILENT: 2, Strike.DROPPED: 3}
+_STREAKS: Final = {DeviceFailure.REFUSED: 0, DeviceFailure.SILENT: 2, DeviceFailure.DROPPED: 3}
 """Which kinds of failure continue the same streak.
 
 Kinds not listed form one streak: for a mobile, being out of reach and having a voicemail are the
@@ -71,14 +71,14 @@ same.
 """
 
 
-def struck(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: bool) -> None:
+def count_failure(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: bool) -> None:
     """A leg ended by itself before it was accepted: count the failure and start a cooldown if due.
 
     A desk phone that was picked up and then lost is blamed only for a refusal. An outside number
     that rang was reached, so a call it did not take counts as refused.
     """
     kind = _kind(leg, why, was_up=was_up)
-    if kind is None or (was_up and kind is Strike.NOT_REACHED):
+    if kind is None or (was_up and kind is DeviceFailure.NOT_REACHED):
         return
     _count(floor, offer, leg.device, why.value, kind)
 
@@ -100,7 +100,7 @@ def dropped(floor: Floor, offer: Offer) -> str:
     if len(call.dropped_by) > 1:
         return "talks with different agents end at once: look at the caller's line and its codecs"
     if offer.winner is not None:
-        _count(floor, offer, offer.winner.device, "hung up at once", Strike.DROPPED)
+        _count(floor, offer, offer.winner.device, "hung up at once", DeviceFailure.DROPPED)
     return "the agent hung up at once"
 
 
@@ -109,87 +109,87 @@ def leads_out(device: DeviceSpec) -> bool:
     return bool(device.number) or (device.confirm and leads_on(device.endpoint))
 
 
-def _kind(leg: Leg, why: LegEnd, *, was_up: bool) -> Strike | None:
+def _kind(leg: Leg, why: LegEnd, *, was_up: bool) -> DeviceFailure | None:
     if not leads_out(leg.device):
-        return _STRIKES.get(why)
+        return _FAILURES.get(why)
     if was_up:
-        return _NUMBER_STRIKES.get(why)
+        return _NUMBER_FAILURES.get(why)
     if leg.rang_at is not None:
-        return _STRIKES.get(why)
-    return Strike.NOT_REACHED if why is LegEnd.HUNG_UP else _NUMBER_STRIKES.get(why)
+        return _FAILURES.get(why)
+    return DeviceFailure.NOT_REACHED if why is LegEnd.HUNG_UP else _NUMBER_FAILURES.get(why)
 
 
-def _count(floor: Floor, offer: Offer, device: DeviceSpec, why: str, kind: Strike) -> None:
+def _count(floor: Floor, offer: Offer, device: DeviceSpec, why: str, kind: DeviceFailure) -> None:
     agent = floor.agents.get(device.agent)
     now = agents.device(agent, device.id) if agent is not None else None
     if agent is None or now is None or now.address != device.address:
         return  # the id now belongs to another phone, or to none
-    before = agent.strikes.get(device.id)
+    before = agent.failure_streaks.get(device.id)
     count = before.count + 1 if before is not None and _alike(before.kind, kind) else 1
-    seconds = _rest_after(device, kind, count)
-    strikes = Strikes(kind, count, device.address, floor.now + seconds)
-    _hold_against(floor, offer, device, why, strikes)
-    if seconds >= REST_NUMBER[0]:  # the agent may not know that their mobile is switched off
-        text = f"{device.id} {strikes.words()}: it is not rung for {seconds / 60:.0f} min"
+    seconds = _cooldown_after(device, kind, count)
+    streak = FailureStreak(kind, count, device.address, floor.now + seconds)
+    _hold_against(floor, offer, device, why, streak)
+    if seconds >= COOLDOWN_NUMBER[0]:  # the agent may not know that their mobile is switched off
+        text = f"{device.id} {streak.words()}: it is not rung for {seconds / 60:.0f} min"
         agent.messages.append((floor.now, text))
         floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
 
 
-def _rest_after(device: DeviceSpec, kind: Strike, count: int) -> float:
+def _cooldown_after(device: DeviceSpec, kind: DeviceFailure, count: int) -> float:
     """Cooldown in seconds."""
-    if kind is Strike.REFUSED:
-        return min(REST_REFUSED, 2.0 ** min(count - 1, 5)) if count > 1 else 0.0
-    if kind in {Strike.SILENT, Strike.DROPPED}:
-        shortest, longest = REST_BROKEN
-        further = count - 1 if kind is Strike.SILENT else count - 2
+    if kind is DeviceFailure.REFUSED:
+        return min(COOLDOWN_REFUSED, 2.0 ** min(count - 1, 5)) if count > 1 else 0.0
+    if kind in {DeviceFailure.SILENT, DeviceFailure.DROPPED}:
+        shortest, longest = COOLDOWN_BROKEN
+        further = count - 1 if kind is DeviceFailure.SILENT else count - 2
         return min(longest, shortest * 2.0 ** min(further, 10)) if further >= 0 else 0.0
     if leads_out(device) and count > 1:
-        shortest, longest = REST_NUMBER
+        shortest, longest = COOLDOWN_NUMBER
         return min(longest, shortest * 2.0 ** min(count - 2, 10))
-    return REST_UNREACHABLE if kind is Strike.NOT_REACHED else 0.0
+    return COOLDOWN_UNREACHABLE if kind is DeviceFailure.NOT_REACHED else 0.0
 
 
 def _hold_against(
-    floor: Floor, offer: Offer, device: DeviceSpec, why: str, strikes: Strikes
+    floor: Floor, offer: Offer, device: DeviceSpec, why: str, streak: FailureStreak
 ) -> None:
     """Record a failure and start the cooldown. A longer one that already runs is kept."""
-    seconds = max(0.0, strikes.until - floor.now)
+    seconds = max(0.0, streak.until - floor.now)
     if seconds:
-        begun = floor.resting.get((device.agent, device.id), 0.0)
-        strikes = replace(strikes, until=max(strikes.until, begun))
-    _keep(floor, floor.agents[device.agent], device.id, strikes)
+        begun = floor.cooldowns.get((device.agent, device.id), 0.0)
+        streak = replace(streak, until=max(streak.until, begun))
+    _keep(floor, floor.agents[device.agent], device.id, streak)
     floor.record(
         Happened.DEVICE_FAILED,
         call=offer.call,
         agent=device.agent,
         offer=offer.id,
-        detail=(device.id, why, strikes.count, seconds),
+        detail=(device.id, why, streak.count, seconds),
     )
 
 
-def _keep(floor: Floor, agent: Agent, device: str, strikes: Strikes) -> None:
-    agent.strikes[device] = strikes
-    if strikes.until > floor.now:
-        floor.resting[agent.id, device] = strikes.until
-        floor.timers.rest.set((agent.id, device), strikes.until)
+def _keep(floor: Floor, agent: Agent, device: str, streak: FailureStreak) -> None:
+    agent.failure_streaks[device] = streak
+    if streak.until > floor.now:
+        floor.cooldowns[agent.id, device] = streak.until
+        floor.timers.cooldown.set((agent.id, device), streak.until)
         refit(floor, agent)
 
 
-def put_back(floor: Floor, agent: Agent, known: Mapping[str, StruckBefore]) -> None:
+def put_back(floor: Floor, agent: Agent, known: Mapping[str, StoredFailureStreak]) -> None:
     """Restore the failures from before a restart, with what remains of each cooldown."""
     for device, was in known.items():
-        kind = Strike.__members__.get(was.kind)
-        if kind is not None and device not in agent.strikes:
+        kind = DeviceFailure.__members__.get(was.kind)
+        if kind is not None and device not in agent.failure_streaks:
             # The clock may have been set back: no cooldown outlasts the longest of its kind.
             longest = (
-                REST_NUMBER[1]
+                COOLDOWN_NUMBER[1]
                 if was.address.startswith("+") or leads_on(was.address)
-                else REST_REFUSED
+                else COOLDOWN_REFUSED
             )
-            if kind in {Strike.SILENT, Strike.DROPPED}:
-                longest = REST_BROKEN[1]
+            if kind in {DeviceFailure.SILENT, DeviceFailure.DROPPED}:
+                longest = COOLDOWN_BROKEN[1]
             until = min(was.until, floor.now + longest)
-            _keep(floor, agent, device, Strikes(kind, max(1, was.times), was.address, until))
+            _keep(floor, agent, device, FailureStreak(kind, max(1, was.times), was.address, until))
     drop_others(floor, agent, agent.spec)
 
 
@@ -199,21 +199,21 @@ def drop_others(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
     A device that is missing may still appear: registered mobiles are read after the agents.
     """
     for device in spec.devices:
-        strikes = agent.strikes.get(device.id)
-        if strikes is not None and strikes.address != device.address:
+        streak = agent.failure_streaks.get(device.id)
+        if streak is not None and streak.address != device.address:
             forget(floor, agent.id, device.id)
 
 
-def _alike(one: Strike, other: Strike) -> bool:
+def _alike(one: DeviceFailure, other: DeviceFailure) -> bool:
     """Whether two failures belong to the same streak."""
-    return _ROWS.get(one, 1) == _ROWS.get(other, 1)
+    return _STREAKS.get(one, 1) == _STREAKS.get(other, 1)
 
 
 def accepted(floor: Floor, device: DeviceSpec) -> None:
     """A call was accepted on the device: forget its failures, except immediate hangups."""
     agent = floor.agents.get(device.agent)
-    strikes = agent.strikes.get(device.id) if agent is not None else None
-    if strikes is not None and strikes.kind is not Strike.DROPPED:
+    streak = agent.failure_streaks.get(device.id) if agent is not None else None
+    if streak is not None and streak.kind is not DeviceFailure.DROPPED:
         forget(floor, device.agent, device.id)
 
 
@@ -225,14 +225,14 @@ def proved(floor: Floor, device: DeviceSpec) -> None:
 def dead(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float) -> None:
     """The device keeps ringing after it was told to stop."""
     if device.agent in floor.agents:
-        strikes = Strikes(Strike.DEAD, 1, device.address, floor.now + seconds)
-        _hold_against(floor, offer, device, strikes.words(), strikes)
+        streak = FailureStreak(DeviceFailure.DEAD, 1, device.address, floor.now + seconds)
+        _hold_against(floor, offer, device, streak.words(), streak)
 
 
-def end_rest(floor: Floor, agent: str, device: str) -> None:
+def end_cooldown(floor: Floor, agent: str, device: str) -> None:
     """End the cooldown: the device may be rung again."""
-    if floor.resting.pop((agent, device), None) is not None:
-        floor.timers.rest.cancel((agent, device))
+    if floor.cooldowns.pop((agent, device), None) is not None:
+        floor.timers.cooldown.cancel((agent, device))
         if agent in floor.agents:
             refit(floor, floor.agents[agent])
 
@@ -241,14 +241,14 @@ def forget(floor: Floor, agent: str, device: str) -> None:
     """Forget the failures of a device and end its cooldown."""
     known = floor.agents.get(agent)
     if known is not None:
-        known.strikes.pop(device, None)
-    end_rest(floor, agent, device)
+        known.failure_streaks.pop(device, None)
+    end_cooldown(floor, agent, device)
 
 
 def forget_refusals(floor: Floor, agent: Agent) -> None:
     """The agent signed out: refusals from before do not count when they come back."""
-    for device, strikes in list(agent.strikes.items()):
-        if strikes.kind is Strike.REFUSED:
+    for device, streak in list(agent.failure_streaks.items()):
+        if streak.kind is DeviceFailure.REFUSED:
             forget(floor, agent.id, device)
 
 
@@ -315,6 +315,6 @@ def forget_device(floor: Floor, agent: str, device: str) -> None:
 
 def forget_devices(floor: Floor, agent: Agent) -> None:
     """Forget all devices of an agent, including devices removed earlier."""
-    gone = [device for owner, device in floor.resting if owner == agent.id]
-    for device in (*gone, *agent.strikes, *(spec.id for spec in agent.spec.devices)):
+    gone = [device for owner, device in floor.cooldowns if owner == agent.id]
+    for device in (*gone, *agent.failure_streaks, *(spec.id for spec in agent.spec.devices)):
         forget_device(floor, agent.id, device)

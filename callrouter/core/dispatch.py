@@ -21,36 +21,36 @@ from callrouter.model.commands import Result
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
-    CallConnected,
     CallEndRequested,
     CallerEnd,
     CallerLeft,
     CallerListens,
     CallerReplaced,
+    CallerTransferred,
     CallEvent,
-    CallMoved,
-    CallTransferred,
+    CallMoveRequested,
     ConfigReloaded,
     ConnectFailed,
-    DeviceSwitched,
+    ConnectSucceeded,
+    ConversationRequested,
+    DeviceState,
+    DeviceSwitchRequested,
     EndpointChanged,
     Event,
     LegAccepted,
     LegAnswered,
     LegEnded,
-    LegMoved,
+    LegPickedUpElsewhere,
     LegRang,
     NumberRefused,
     PauseRequested,
     PbxLost,
     PbxSnapshot,
     PhoneFreed,
-    Reached,
     ReadyPressed,
     Resumed,
     SignedIn,
     SignedOut,
-    TalkRequested,
     TimePassed,
 )
 from callrouter.model.routing_table import HangUp
@@ -92,14 +92,14 @@ def _caller_listens(floor: Floor, event: CallerListens) -> None:
         announcements.tell(floor, call)
 
 
-def _connected(floor: Floor, event: CallConnected) -> None:
+def _connected(floor: Floor, event: ConnectSucceeded) -> None:
     call = floor.calls.get(event.call)
     if call is None:
         _over(floor, event)
         return
     winner = call.winner
     if call.state is _CONNECTING and winner is not None and winner.id == event.offer:
-        call.parks = event.parks
+        call.can_hold = event.can_hold
         calls.connected(floor, call, winner)
         return
     consult = _consult(call, event.offer)
@@ -133,7 +133,7 @@ def _consult(call: Call, offer: str) -> Offer | None:
     return asked if asked.state is OfferState.ACCEPTED else None
 
 
-def _transferred(floor: Floor, event: CallTransferred) -> None:
+def _transferred(floor: Floor, event: CallerTransferred) -> None:
     call = floor.calls.get(event.call)
     if call is None:
         _over(floor, event)
@@ -154,7 +154,7 @@ def _odd(floor: Floor, event: CallEvent, call: Call) -> None:
     )
 
 
-def _moved(floor: Floor, event: CallMoved) -> None:
+def _moved(floor: Floor, event: CallMoveRequested) -> None:
     call = floor.calls.get(event.call)
     if call is None:
         floor.note(f"there is no call {event.call}")
@@ -183,22 +183,22 @@ def _end_requested(floor: Floor, event: CallEndRequested) -> None:
 
 def _endpoint_changed(floor: Floor, event: EndpointChanged) -> None:
     key = (event.pbx, event.endpoint)
-    if event.state is Reached.IN_USE:
+    if event.state is DeviceState.IN_USE:
         floor.in_use[key] = event.channel, floor.now if event.since is None else event.since
     else:
         floor.in_use.pop(key, None)
-    before = floor.reached.get(key)
+    before = floor.device_states.get(key)
     if before is event.state:
         return
-    came_back = before is Reached.UNREACHABLE
-    floor.reached[key] = event.state
+    came_back = before is DeviceState.UNREACHABLE
+    floor.device_states[key] = event.state
     for agent in floor.owners.get(key, ()):
         if came_back:  # it has registered again: earlier failures no longer count
             for device in agent.spec.devices:
                 if device.endpoint == event.endpoint:
                     devices.proved(floor, device)
-        if before in {None, Reached.UNREACHABLE} or event.state is Reached.UNREACHABLE:
-            floor.staffing[agent.id] = agent
+        if before in {None, DeviceState.UNREACHABLE} or event.state is DeviceState.UNREACHABLE:
+            floor.recount_presence[agent.id] = agent
         agents.touch(floor, agent)
 
 
@@ -225,14 +225,14 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     LegAnswered: offers.handle_leg,
     LegAccepted: offers.handle_leg,
     LegEnded: offers.handle_leg,
-    LegMoved: offers.handle_leg,
+    LegPickedUpElsewhere: offers.handle_leg,
     NumberRefused: offers.number_refused,
     CallerLeft: _caller_left,
     CallerListens: _caller_listens,
     CallerReplaced: _caller_replaced,
-    CallConnected: _connected,
+    ConnectSucceeded: _connected,
     ConnectFailed: _connect_failed,
-    CallTransferred: _transferred,
+    CallerTransferred: _transferred,
     EndpointChanged: _endpoint_changed,
     SignedIn: requests.handle_person,
     SignedOut: requests.handle_person,
@@ -240,12 +240,12 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     Resumed: requests.handle_person,
     ReadyPressed: requests.handle_person,
     PhoneFreed: requests.handle_person,
-    DeviceSwitched: requests.handle_person,
+    DeviceSwitchRequested: requests.handle_person,
     PbxSnapshot: _snapshot,
     PbxLost: _pbx_lost,
-    CallMoved: _moved,
+    CallMoveRequested: _moved,
     CallEndRequested: _end_requested,
-    TalkRequested: conversations.handle,
+    ConversationRequested: conversations.handle,
     ConfigReloaded: _reloaded,
     AgentRestored: reconcile.restore,
     TimePassed: _time_passed,

@@ -18,12 +18,12 @@ def open_up(floor: Floor, call: Call) -> None:
     spec = call.queue.spec
     at_once = ALL_AT_ONCE if spec.at_once is None else spec.at_once
     needs = {**spec.skills, **call.skills} if spec.skills or call.skills else {}
-    call.tier = 0
+    call.escalation_step = 0
     for step in spec.widen:
         if call.queued_at + step.after > floor.now:
             floor.timers.widen.set(call.id, call.queued_at + step.after)
             break
-        call.tier += 1
+        call.escalation_step += 1
         at_once = at_once if step.at_once is None else step.at_once
         needs.update(step.skills or {})
     else:
@@ -58,9 +58,12 @@ def lanes_of(floor: Floor, call: Call) -> tuple[Lane, ...]:
         if preferred is not None:
             return (floor.own_lane(preferred, call.pbx),)
     queue = call.queue
-    if not call.tier:
+    if not call.escalation_step:
         return (floor.lane(queue, (call.pbx, 0, call.needs)),)
-    return tuple(floor.lane(queue, (call.pbx, tier, call.needs)) for tier in range(call.tier + 1))
+    return tuple(
+        floor.lane(queue, (call.pbx, escalation_step, call.needs))
+        for escalation_step in range(call.escalation_step + 1)
+    )
 
 
 def preference(floor: Floor, call: Call) -> Membership | None:

@@ -201,7 +201,7 @@ def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
         yield f"6: {agent.id} is shown {agent.shown} and is {agents.state(floor, agent)}"
     if agent.gone and not agent.offers:
         yield f"6: {agent.id} was taken out of the table, has finished and is still here"
-    yield from _wishes(agent, [o for o in engaged if o.state is OfferState.RINGING])
+    yield from _requested_state(agent, [o for o in engaged if o.state is OfferState.RINGING])
     wrap = floor.timers.wrap_up.at(agent.id)
     if wrap != agent.wrap_until:
         yield f"10: {agent.id} is in wrap-up until {agent.wrap_until}, the timer says {wrap}"
@@ -221,7 +221,7 @@ def _hours(floor: Floor, device: DeviceSpec) -> Iterator[str]:
         yield f"10: the hours of {own} change at {change}, and the timer says otherwise"
 
 
-def _wishes(agent: Agent, ringing: list[Offer]) -> Iterator[str]:
+def _requested_state(agent: Agent, ringing: list[Offer]) -> Iterator[str]:
     if agent.pause is not None and ringing:
         yield f"7: {agent.id} is paused and being rung"
     if not agent.signed_in and ringing:
@@ -255,7 +255,7 @@ def _work_conserved(floor: Floor) -> Iterator[str]:
 
 def served(floor: Floor, call: Call) -> Iterator[str]:
     """Breaches by one call that waits although it could be offered to an agent."""
-    if not hungry(floor, call):
+    if not wants_agents(floor, call):
         return
     if not call.lanes:
         yield f"5: call {call.id} wants an agent and stands in no lane"
@@ -276,12 +276,12 @@ def _may_have(floor: Floor, call: Call, member: Membership) -> bool:
     if prefers is not None:
         return prefers is member
     skills = member.agent.spec.skills
-    return member.tier <= call.tier and all(
+    return member.escalation_step <= call.escalation_step and all(
         skills.get(skill, 0) >= level for skill, level in call.needs
     )
 
 
-def hungry(floor: Floor, call: Call) -> bool:
+def wants_agents(floor: Floor, call: Call) -> bool:
     """Whether the rules want more phones to ring for this call now."""
     return (
         call.state is CallState.WAITING
@@ -306,7 +306,7 @@ def _timers(floor: Floor) -> Iterator[str]:
                 known = floor.calls.get(key.id)
             case Timer.RING | Timer.ACCEPT | Timer.CLOSE | Timer.LEG | Timer.ALONE:
                 known = floor.offers.get(key.id)
-            case Timer.WRAP_UP | Timer.PAUSE | Timer.REST | Timer.HOURS:
+            case Timer.WRAP_UP | Timer.PAUSE | Timer.COOLDOWN | Timer.HOURS:
                 known = floor.agents.get(key.id)
             case Timer.SHIFT | Timer.NOBODY:
                 known = floor.queues.get(key.id)
@@ -318,8 +318,8 @@ def _timers(floor: Floor) -> Iterator[str]:
 
 
 def _missing_timers(floor: Floor) -> Iterator[str]:
-    for owner, until in floor.resting.items():
-        if floor.timers.rest.at(owner) != until:
+    for owner, until in floor.cooldowns.items():
+        if floor.timers.cooldown.at(owner) != until:
             yield f"10: {owner} rests until {until} and has no such deadline"
 
 
@@ -335,7 +335,7 @@ def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
         yield f"10: call {call.id} is {'' if told else 'not '}to be told its place, the timer differs"
     if call.state is CallState.CONNECTING and not _armed(floor, Timer.CONNECT, call.id):
         yield f"10: call {call.id} is connecting with no end in sight"
-    round_over = hungry(floor, call) and call.tried and not holding_back(call)
+    round_over = wants_agents(floor, call) and call.tried and not holding_back(call)
     if round_over and not _armed(floor, Timer.RETRY, call.id):
         yield f"10: call {call.id} was tried and will not go round again"
 
@@ -345,9 +345,9 @@ def _clock_of(floor: Floor, call: Call) -> Iterator[str]:
     if not call.entered_at <= call.queued_at <= floor.now:
         yield f"10: call {call.id} entered at {call.entered_at}, {call.queue.id} at {call.queued_at}"
     steps = call.queue.spec.widen
-    tier = sum(call.queued_at + step.after <= floor.now for step in steps)
-    if call.state is CallState.WAITING and tier != call.tier:
-        yield f"10: call {call.id} is at step {call.tier} of widening instead of {tier}"
+    escalation_step = sum(call.queued_at + step.after <= floor.now for step in steps)
+    if call.state is CallState.WAITING and escalation_step != call.escalation_step:
+        yield f"10: call {call.id} is at step {call.escalation_step} of widening instead of {escalation_step}"
 
 
 def _armed(floor: Floor, kind: Timer, of: str) -> bool:

@@ -49,18 +49,23 @@ def settle(floor: Floor) -> None:
     in.
     """
     waits: dict[str, Call] = {}
-    while floor.freed or floor.hungry or floor.emptied or floor.staffing:
-        if floor.staffing:
+    while (
+        floor.changed_agents
+        or floor.unmatched_calls
+        or floor.unstaffed_queues
+        or floor.recount_presence
+    ):
+        if floor.recount_presence:
             presence.recount(floor)
-        callers = _callers(floor, waits) if floor.hungry or floor.emptied else []
-        freed = floor.freed
+        callers = _callers(floor, waits) if floor.unmatched_calls or floor.unstaffed_queues else []
+        freed = floor.changed_agents
         if not freed:
             for call in sorted(callers, key=_rank) if len(callers) > 1 else callers:
                 _ring_for(floor, call)
         elif len(freed) == 1 and not callers:
             _one_agent(floor, freed.popitem()[1])
         else:
-            floor.freed = {}
+            floor.changed_agents = {}
             _many(floor, freed.values(), callers)
     for call in waits.values():
         _start_retry_pause(floor, call)
@@ -68,13 +73,13 @@ def settle(floor: Floor) -> None:
 
 def _callers(floor: Floor, waits: dict[str, Call]) -> list[Call]:
     """The touched calls that now stand in a lane. All touched calls are added to `waits`."""
-    if floor.emptied:
-        for queue in floor.emptied.values():
-            floor.hungry |= {call.id: call for call in queue.waiting.values()}
-        floor.emptied = {}
-    hungry, floor.hungry = floor.hungry, {}
-    waits |= hungry
-    return [call for call in hungry.values() if _stand_in_lane(floor, call)]
+    if floor.unstaffed_queues:
+        for queue in floor.unstaffed_queues.values():
+            floor.unmatched_calls |= {call.id: call for call in queue.waiting.values()}
+        floor.unstaffed_queues = {}
+    unmatched_calls, floor.unmatched_calls = floor.unmatched_calls, {}
+    waits |= unmatched_calls
+    return [call for call in unmatched_calls.values() if _stand_in_lane(floor, call)]
 
 
 def _rank(call: Call) -> tuple[float, float, float, int]:
@@ -235,7 +240,7 @@ def _choose(floor: Floor, call: Call, passed: Collection[str]) -> Membership | N
         return None
     best = min(front.key for front, _ in fronts)
     equal = [(front.chances, lane) for front, lane in fronts if front.key == best]
-    at = floor.dice.randrange(sum(chances for chances, _ in equal)) if len(equal) > 1 else 0
+    at = floor.rng.randrange(sum(chances for chances, _ in equal)) if len(equal) > 1 else 0
     for chances, lane in equal:
         if at < chances:
             return lane.idle.first(passed)
@@ -243,19 +248,19 @@ def _choose(floor: Floor, call: Call, passed: Collection[str]) -> Membership | N
     return None
 
 
-def _place(floor: Floor, call: Call, agent: Agent, freed: Collection[Lane] = ()) -> bool:
+def _place(floor: Floor, call: Call, agent: Agent, lanes: Collection[Lane] = ()) -> bool:
     """Ring an agent for a call, and take the call out of its lanes if it wants no more.
 
-    `freed` holds the lanes of an agent who became free and takes the call. It is empty if the call
+    `lanes` holds the lanes of an agent who became free and takes the call. It is empty if the call
     chose the agent.
     """
     waiting_there = available = drawn = 0
-    for lane in freed or call.lanes:
+    for lane in lanes or call.lanes:
         waiting_there += len(lane.line)
         available += len(lane.idle)
     preferred = agent.id == call.first_agent
     ranked: tuple[pools.Entry, ...] = ()
-    if not freed:
+    if not lanes:
         ranked = _ranked(call)
         drawn = 0 if preferred else _drawn(call)
     member = call.queue.members[agent.id]
@@ -269,16 +274,16 @@ def _place(floor: Floor, call: Call, agent: Agent, freed: Collection[Lane] = ())
                 agent.id,
                 offer.id,
                 call.queue.spec.policy,
-                1 if freed else available,
+                1 if lanes else available,
                 ranked,
                 waiting_there,
                 floor.now - call.queued_at,
                 tuple(call.tried),
-                bool(freed),
+                bool(lanes),
                 preferred,
                 drawn,
                 call.needs,
-                call.tier,
+                call.escalation_step,
             )
         )
     if wanted(call) <= 0:
@@ -365,5 +370,5 @@ def _start_retry_pause(floor: Floor, call: Call) -> None:
 
 def look_at_everyone(floor: Floor) -> None:
     """Re-evaluate every agent and every call at the end of this event."""
-    floor.freed |= floor.agents
-    floor.hungry |= floor.calls
+    floor.changed_agents |= floor.agents
+    floor.unmatched_calls |= floor.calls

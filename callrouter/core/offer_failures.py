@@ -41,14 +41,14 @@ def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
     agents.touch(floor, agent)
     ringing.close(floor, offer, StopReason.TIME_UP, why.value)
     if call.state is CallState.WAITING:
-        floor.hungry[call.id] = call
+        floor.unmatched_calls[call.id] = call
 
 
 def withdraw(floor: Floor, offer: Offer, why: StopReason) -> None:
     """Withdraw an offer without counting a miss or a turn. Others are offered the call at once."""
     ringing.close(floor, offer, why, "withdrawn")
     if offer.call.state is CallState.WAITING:
-        floor.hungry[offer.call.id] = offer.call
+        floor.unmatched_calls[offer.call.id] = offer.call
 
 
 def withdraw_all(floor: Floor, agent: Agent, but: Offer | None = None) -> None:
@@ -128,7 +128,7 @@ def stand_aside(floor: Floor, offer: Offer) -> None:
         detail=(leg.device.id, why),
     )
     if call.state is CallState.WAITING:
-        floor.hungry[call.id] = call
+        floor.unmatched_calls[call.id] = call
 
 
 # ---------------------------------------------------------------- one leg of several
@@ -185,7 +185,7 @@ def ring_time_up(floor: Floor, offer: Offer) -> None:
     else:
         for leg in offer.legs.values():
             if leg.state is LegState.PLACED and not leg.stopping:
-                devices.struck(floor, offer, leg, LegEnd.SILENT, was_up=False)
+                devices.count_failure(floor, offer, leg, LegEnd.SILENT, was_up=False)
         fail(floor, offer, LegEnd.NO_ANSWER if offer.rang else LegEnd.SILENT)
 
 
@@ -199,7 +199,7 @@ def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
     if offer.call.pbx not in floor.up:
         withdraw(floor, offer, StopReason.TIME_UP)
         return
-    devices.struck(floor, offer, leg, LegEnd.NOT_ACCEPTED, was_up=True)
+    devices.count_failure(floor, offer, leg, LegEnd.NOT_ACCEPTED, was_up=True)
     # We hang up this leg, so the PBX will report no cause of its own.
     leg.end = LegEnd.NOT_ACCEPTED
     ringing.stop(floor, offer, leg, StopReason.TIME_UP)

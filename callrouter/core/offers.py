@@ -33,7 +33,7 @@ from callrouter.model.events import (
     LegAnswered,
     LegEnded,
     LegEvent,
-    LegMoved,
+    LegPickedUpElsewhere,
     LegRang,
     NumberRefused,
 )
@@ -98,11 +98,11 @@ def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     if leg.state in {_PLACED, _LEG_RINGING} and not leg.stopping:
         leg.state = _LEG_ANSWERED
         leg.asked = True
-        until = floor.present + leg.device.accept_within
+        until = floor.clock_now + leg.device.accept_within
         floor.timers.accept.set((offer.id, leg.device.id), until)
         if not offer.consult and not offer.aside and floor.timers.alone.at(offer.id) is None:
             alone_for = offer.call.queue.spec.ask_alone_for
-            floor.timers.alone.set(offer.id, floor.present + alone_for)
+            floor.timers.alone.set(offer.id, floor.clock_now + alone_for)
 
 
 def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -134,7 +134,7 @@ def _leg_over(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 def _moved(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """Another phone picked up the ringing call: the offer passes to the agent of that phone."""
-    assert isinstance(event, LegMoved)  # noqa: S101 - narrows the type; the table guarantees it
+    assert isinstance(event, LegPickedUpElsewhere)  # noqa: S101 - narrows the type; the table guarantees it
     if leg.stopping:
         _too_late(floor, offer, leg, event)
         return
@@ -174,7 +174,7 @@ def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
     giver.offers.pop(offer.id, None)
     offer.hand_to(offer.call.queue.members[taker.id])
     ringing.reserve(floor, offer)
-    floor.hungry[offer.call.id] = offer.call
+    floor.unmatched_calls[offer.call.id] = offer.call
     agents.touch(floor, giver)
     requested_state.settle_pending(floor, giver)
 
@@ -275,7 +275,7 @@ def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     leg.end = (
         offer_failures.meaning(floor, offer, leg, event.why) if state is _LEG_RINGING else event.why
     )
-    devices.struck(floor, offer, leg, leg.end, was_up=state is _LEG_ANSWERED)
+    devices.count_failure(floor, offer, leg, leg.end, was_up=state is _LEG_ANSWERED)
 
 
 _S = OfferState
@@ -286,32 +286,32 @@ _S = OfferState
 #   `_connect_lost` and `_talk_ended` check.
 # - In CLOSING the outcome is fixed. The offer only waits for its legs to end, so that the agent is
 #   not rung again before their phones are known to be quiet.
-# - `LegMoved` needs a ringing leg, so it can't occur later. An ENDED offer is not in `floor.offers`
+# - `LegPickedUpElsewhere` needs a ringing leg, so it can't occur later. An ENDED offer is not in `floor.offers`
 #   and gets no events.
 TABLE: Mapping[tuple[OfferState, type[LegEvent]], Action] = {
     (_S.RINGING, LegRang): _rang,
     (_S.RINGING, LegAnswered): _answered,
     (_S.RINGING, LegAccepted): _accepted,
     (_S.RINGING, LegEnded): _leg_over,
-    (_S.RINGING, LegMoved): _moved,
+    (_S.RINGING, LegPickedUpElsewhere): _moved,
     (_S.ACCEPTED, LegRang): _ignore,
     (_S.ACCEPTED, LegAnswered): _ignore,
     (_S.ACCEPTED, LegAccepted): _again,
     (_S.ACCEPTED, LegEnded): _connect_lost,
-    (_S.ACCEPTED, LegMoved): _odd,
+    (_S.ACCEPTED, LegPickedUpElsewhere): _odd,
     (_S.TALKING, LegRang): _ignore,
     (_S.TALKING, LegAnswered): _ignore,
     (_S.TALKING, LegAccepted): _again,
     (_S.TALKING, LegEnded): _talk_ended,
-    (_S.TALKING, LegMoved): _odd,
+    (_S.TALKING, LegPickedUpElsewhere): _odd,
     (_S.CLOSING, LegRang): _ignore,
     (_S.CLOSING, LegAnswered): _too_late,
     (_S.CLOSING, LegAccepted): _too_late,
     (_S.CLOSING, LegEnded): _quiet,
-    (_S.CLOSING, LegMoved): _odd,
+    (_S.CLOSING, LegPickedUpElsewhere): _odd,
     (_S.ENDED, LegRang): _odd,
     (_S.ENDED, LegAnswered): _odd,
     (_S.ENDED, LegAccepted): _odd,
     (_S.ENDED, LegEnded): _odd,
-    (_S.ENDED, LegMoved): _odd,
+    (_S.ENDED, LegPickedUpElsewhere): _odd,
 }

@@ -5,14 +5,14 @@ through that PBX. They may be busy or ringing for another call. A device that is
 outside its hours, switched off or unreachable for now does not count.
 
 A queue keeps the number of present agents for each PBX. Whatever may change it marks the agent in
-`Floor.staffing`; `settle` recounts at the end of the event.
+`Floor.recount_presence`; `settle` recounts at the end of the event.
 """
 
 from __future__ import annotations
 
 from callrouter.core import agents
-from callrouter.core.state import Agent, Call, Floor, Queue, Strike
-from callrouter.model.events import Reached
+from callrouter.core.state import Agent, Call, DeviceFailure, Floor, Queue
+from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, KeepWaiting
 
 
@@ -41,15 +41,15 @@ def could_ring(floor: Floor, agent: Agent, device: DeviceSpec, pbx: str) -> bool
     own = (agent.id, device.id)
     if not device.enabled or device.id in agent.devices_off or own in floor.outside_hours:
         return False
-    if agents.reached(floor, device, pbx) is Reached.UNREACHABLE:
+    if agents.device_state(floor, device, pbx) is DeviceState.UNREACHABLE:
         return False
-    strikes = agent.strikes.get(device.id) if own in floor.resting else None
-    return strikes is None or strikes.kind is Strike.REFUSED
+    streak = agent.failure_streaks.get(device.id) if own in floor.cooldowns else None
+    return streak is None or streak.kind is DeviceFailure.REFUSED
 
 
 def recount(floor: Floor) -> None:
     """Update the queues' counts from the agents that were marked during this event."""
-    marked, floor.staffing = floor.staffing, {}
+    marked, floor.recount_presence = floor.recount_presence, {}
     for agent in marked.values():
         before, now = agent.present_on, present_on(floor, agent)
         if before == now:
@@ -68,7 +68,7 @@ def _one_less(floor: Floor, queue: Queue, pbx: str) -> None:
     queue.there[pbx] -= 1
     if not queue.there[pbx]:
         queue.absent[pbx] = floor.now
-        floor.emptied[queue.id] = queue
+        floor.unstaffed_queues[queue.id] = queue
 
 
 def _one_more(floor: Floor, queue: Queue, pbx: str) -> None:

@@ -32,12 +32,13 @@ from callrouter.core.state import (
 from callrouter.model.commands import Ring, StopReason, StopRing
 from callrouter.model.events import (
     AgentRestored,
-    CallConnected,
     CallerEnd,
     CallerLeft,
     CallerReplaced,
     ConnectFailed,
     ConnectFault,
+    ConnectSucceeded,
+    DeviceState,
     EndpointChanged,
     Event,
     LegAccepted,
@@ -45,7 +46,6 @@ from callrouter.model.events import (
     LegEnd,
     LegEnded,
     PbxSnapshot,
-    Reached,
     SeenCall,
     SeenLeg,
     TransferKind,
@@ -64,7 +64,7 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
     pbx = seen.pbx
     was_up = pbx in floor.up
     floor.up.add(pbx)
-    (floor.parking.add if seen.parks else floor.parking.discard)(pbx)
+    (floor.hold_pbxes.add if seen.can_hold else floor.hold_pbxes.discard)(pbx)
     floor.paces.pop(pbx, None)
     if seen.offers_per_second is not None:
         floor.paces[pbx] = seen.offers_per_second
@@ -89,7 +89,7 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
         if winner is None or call.winner is not winner:
             continue
         if there[call.id].talking_to == winner.id:
-            yield CallConnected(call=call.id, offer=winner.id)
+            yield ConnectSucceeded(call=call.id, offer=winner.id)
         elif not was_up:  # while in step, the order may still be on its way
             yield ConnectFailed(call=call.id, offer=winner.id, why=ConnectFault.FAILED)
     adoption.unknown(floor, seen, gap=not was_up)
@@ -97,11 +97,15 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
 
 def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
     # There may be ten thousand endpoints while calls wait, so an unchanged one yields no event.
-    for (pbx, endpoint), known in list(floor.reached.items()):
-        if pbx == seen.pbx and endpoint not in seen.endpoints and known is not Reached.UNREACHABLE:
-            yield EndpointChanged(pbx=pbx, endpoint=endpoint, state=Reached.UNREACHABLE)
+    for (pbx, endpoint), known in list(floor.device_states.items()):
+        if (
+            pbx == seen.pbx
+            and endpoint not in seen.endpoints
+            and known is not DeviceState.UNREACHABLE
+        ):
+            yield EndpointChanged(pbx=pbx, endpoint=endpoint, state=DeviceState.UNREACHABLE)
     for endpoint, state in seen.endpoints.items():
-        if floor.reached.get((seen.pbx, endpoint)) is not state:
+        if floor.device_states.get((seen.pbx, endpoint)) is not state:
             channel, since = seen.in_use.get(endpoint, ("", None))
             yield EndpointChanged(
                 pbx=seen.pbx, endpoint=endpoint, state=state, channel=channel, since=since
@@ -211,7 +215,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
         device: (by, min(floor.now, at)) for device, (by, at) in event.devices_off.items()
     }
     agent.messages.extend((min(floor.now, at), text) for at, text in event.messages)
-    devices.put_back(floor, agent, event.strikes)
+    devices.put_back(floor, agent, event.failure_streaks)
     _since(floor, agent, event)
     if event.pending == "sign-out" and event.signed_in_at is not None:
         agent.signed_in_at = min(floor.now, event.signed_in_at)

@@ -202,7 +202,7 @@ def _let_go(floor: Floor, agent: Agent, queue: Queue) -> None:
         for place in [place for place in agent.own_lanes if place[0] == queue.id]:
             for *_, call in agent.own_lanes[place].line:
                 calls.leave_lane(call)
-                floor.hungry[call.id] = call
+                floor.unmatched_calls[call.id] = call
             del agent.own_lanes[place]
 
 
@@ -210,7 +210,7 @@ def _take_members(floor: Floor, queue: Queue) -> None:
     """Set the members to those configured for this hour, and add or remove them in the lanes."""
     before, queue.members = queue.members, {}
     over = queue.gone and queue.id not in floor.draining
-    for spec, tier in () if over else clock_changes.members_now(floor, queue):
+    for spec, escalation_step in () if over else clock_changes.members_now(floor, queue):
         agent = floor.agents.get(spec.agent)
         if agent is None or agent.gone:
             if not queue.gone:  # otherwise they were removed together with the queue
@@ -219,10 +219,13 @@ def _take_members(floor: Floor, queue: Queue) -> None:
         membership = queue.known.get(spec.agent)
         if membership is None or membership.agent is not agent:
             membership = queue.known[spec.agent] = Membership(agent, queue, spec)
-        if before.get(spec.agent) is not membership or membership.tier != tier:
+        if (
+            before.get(spec.agent) is not membership
+            or membership.escalation_step != escalation_step
+        ):
             _let_go(floor, agent, queue)
             membership.spec = spec
-            membership.tier = tier
+            membership.escalation_step = escalation_step
             _let_in(membership)
         elif membership.spec is not spec and membership.spec != spec:
             membership.spec = spec
@@ -262,7 +265,7 @@ def _tell_callers(floor: Floor, queue: Queue) -> None:
         eligibility.open_up(floor, call)
         eligibility.prefer(floor, call)
         announcements.arm(floor, call)
-        floor.hungry[call.id] = call
+        floor.unmatched_calls[call.id] = call
 
 
 def expect(floor: Floor, removed: Mapping[str, QueueSpec], until: float) -> None:
@@ -313,5 +316,5 @@ def shift(floor: Floor, queue: Queue) -> None:
     _take_members(floor, queue)
     for call in queue.waiting.values():
         calls.leave_lane(call)
-        floor.hungry[call.id] = call
+        floor.unmatched_calls[call.id] = call
     floor.record(Happened.SHIFT, queue=queue.id, detail=(len(queue.members),))

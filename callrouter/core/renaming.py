@@ -48,13 +48,13 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
     for lane in agent.own_lanes.values():
         for *_, call in list(lane.line):
             calls.leave_lane(call)
-            floor.hungry[call.id] = call
+            floor.unmatched_calls[call.id] = call
     agent.own_lanes.clear()
     # Out of the lanes first: a call's place there depends on the names in `tried`.
     for call in floor.calls.values():
         if old in call.tried or old in call.offers:
             calls.leave_lane(call)
-            floor.hungry[call.id] = call
+            floor.unmatched_calls[call.id] = call
     del floor.agents[old]
     agent.id = new
     floor.agents[new] = agent
@@ -80,8 +80,8 @@ def _agents_own(floor: Floor, agent: Agent, old: str) -> None:
     for offer in agent.offers.values():
         for leg in offer.legs.values():
             leg.device = replace(leg.device, agent=new)
-    floor.freed.pop(old, None)
-    floor.staffing.pop(old, None)
+    floor.changed_agents.pop(old, None)
+    floor.recount_presence.pop(old, None)
 
 
 def _agents_places(floor: Floor, agent: Agent, old: str) -> None:
@@ -107,13 +107,13 @@ def _agents_deadlines(floor: Floor, old: str, new: str) -> None:
     timers = floor.timers
     _move(timers.wrap_up, old, new)
     _move(timers.pause, old, new)
-    for deadlines in (timers.rest, timers.hours):
+    for deadlines in (timers.cooldown, timers.hours):
         for owner, _ in deadlines.all():
             if isinstance(owner, tuple) and owner[0] == old:
                 _move(deadlines, owner, (new, owner[1]))
-    floor.resting = {
+    floor.cooldowns = {
         (new if who == old else who, device): until
-        for (who, device), until in floor.resting.items()
+        for (who, device), until in floor.cooldowns.items()
     }
     floor.outside_hours = {
         (new if who == old else who, device) for who, device in floor.outside_hours
@@ -135,7 +135,7 @@ def _queue(floor: Floor, queue: Queue, new: str) -> None:
         call.been = tuple(new if name == old else name for name in call.been)
     for place in [place for place in floor.last_talks if place[0] == old]:
         floor.last_talks[new, place[1]] = floor.last_talks.pop(place)
-    floor.emptied = _keys(floor.emptied, {old: new})
+    floor.unstaffed_queues = _keys(floor.unstaffed_queues, {old: new})
     floor.draining = _keys(floor.draining, {old: new})
     _move(floor.timers.shift, old, new)
     for owner, _ in floor.timers.nobody.all():
@@ -148,7 +148,7 @@ def _out_of_lanes(floor: Floor, queue: Queue) -> None:
     """Remove the lanes of a queue, which carry its name. Calls create them again as needed."""
     for call in queue.waiting.values():
         calls.leave_lane(call)
-        floor.hungry[call.id] = call
+        floor.unmatched_calls[call.id] = call
     for agent in floor.agents.values():
         mine = [place for place in agent.own_lanes if place[0] == queue.id]
         if queue.id in agent.memberships or mine:

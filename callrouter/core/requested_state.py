@@ -219,7 +219,7 @@ def retire(floor: Floor, agent: Agent) -> None:
     """An agent who was removed from the table has finished: forget them."""
     leave_lanes(agent)
     floor.agents.pop(agent.id, None)
-    floor.freed.pop(agent.id, None)
+    floor.changed_agents.pop(agent.id, None)
     floor.timers.wrap_up.cancel(agent.id)
     floor.timers.pause.cancel(agent.id)
     forget_devices(floor, agent)

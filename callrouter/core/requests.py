@@ -21,11 +21,11 @@ from callrouter.core.requested_state import (
 from callrouter.core.state import Agent, AgentState, Floor, OfferState
 from callrouter.model.commands import Disregard, Happened
 from callrouter.model.events import (
-    DeviceSwitched,
+    DeviceState,
+    DeviceSwitchRequested,
     PauseRequested,
     PersonEvent,
     PhoneFreed,
-    Reached,
     ReadyPressed,
     Resumed,
     SignedIn,
@@ -46,7 +46,7 @@ def refusal(floor: Floor, event: PersonEvent) -> str:
             return f"{agent.id} is not signed in"
         case PauseRequested():
             return unknown_reason(floor.table.pauses, event.reason)
-        case DeviceSwitched():
+        case DeviceSwitchRequested():
             return _no_switch(agent, event)
         case PhoneFreed() if agents.private_call(floor, agent) is None:
             return f"no phone of {agent.id} is in a call that is not callrouter's"
@@ -54,7 +54,7 @@ def refusal(floor: Floor, event: PersonEvent) -> str:
             return ""
 
 
-def _no_switch(agent: Agent, event: DeviceSwitched) -> str:
+def _no_switch(agent: Agent, event: DeviceSwitchRequested) -> str:
     device = agents.device(agent, event.device)
     if device is None:
         known = ", ".join(spec.id for spec in agent.spec.devices) or "none"
@@ -172,14 +172,14 @@ def _resume(floor: Floor, agent: Agent, event: PersonEvent) -> None:
 
 def _switch(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     """Switch a device on or off. A call that rings or talks on it goes on."""
-    assert isinstance(event, DeviceSwitched)  # noqa: S101 - narrows the type; the table guarantees it
+    assert isinstance(event, DeviceSwitchRequested)  # noqa: S101 - narrows the type; the table guarantees it
     if event.on is (event.device not in agent.devices_off):
         return
     if event.on:
         del agent.devices_off[event.device]
     else:
         agent.devices_off[event.device] = (event.by, floor.now)
-    floor.staffing[agent.id] = agent
+    floor.recount_presence[agent.id] = agent
     touch(floor, agent)
     word = "on" if event.on else "off"
     floor.record(Happened.DEVICE, agent=agent.id, detail=(event.device, word, event.by))
@@ -196,7 +196,7 @@ def _free(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     for device in agent.spec.devices:
         for pbx in device.pbxes if device.endpoint else ():
             if (
-                floor.reached.get((pbx, device.endpoint)) is not Reached.IN_USE
+                floor.device_states.get((pbx, device.endpoint)) is not DeviceState.IN_USE
                 or pbx not in floor.up
             ):
                 continue
@@ -252,7 +252,7 @@ PERSON: Mapping[type, Mapping[AgentState, Action]] = {
     PhoneFreed: dict.fromkeys(
         (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _free
     ),
-    DeviceSwitched: dict.fromkeys(
+    DeviceSwitchRequested: dict.fromkeys(
         (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _switch
     ),
 }

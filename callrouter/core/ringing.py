@@ -19,7 +19,7 @@ _OFFERED: Final = Happened.OFFERED
 _RANG: Final = Happened.RANG
 _ENDED: Final = OfferState.ENDED
 
-REST_DEAD = 30.0
+COOLDOWN_DEAD = 30.0
 """Seconds of cooldown for a phone that does not stop ringing when told to."""
 
 TURN_SPARE = 15.0
@@ -50,7 +50,7 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
     agent, queue = member.agent, call.queue
     agent.before = None
     queue.turns += 1
-    name = f"{floor.boot}-{floor.next_serial()}"
+    name = f"{floor.run_id}-{floor.next_serial()}"
     planned = {device.id: Leg(device, call.pbx) for device in devices}
     offer = Offer(name, call, member, queue.turns, floor.now, planned, consult=consult)
     reserve(floor, offer)
@@ -58,7 +58,7 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
     ring_for = queue.spec.ring_for
     longest = ring_for if call.pbx not in floor.paces else 2 * ring_for + TURN_SPARE
     # Counted from the present even if a late deadline led here: no phone has rung yet.
-    floor.timers.ring.set(offer.id, floor.present + longest)
+    floor.timers.ring.set(offer.id, floor.clock_now + longest)
     if not consult:
         floor.record(
             _OFFERED,
@@ -76,7 +76,7 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
     for leg in offer.legs.values():
         wait = leg.device.ring_after - first
         if wait > 0:
-            floor.timers.leg.set((offer.id, leg.device.id), floor.present + wait)
+            floor.timers.leg.set((offer.id, leg.device.id), floor.clock_now + wait)
         else:
             ring(floor, offer, leg)
     if not consult and call.pbx not in floor.paces:
@@ -103,7 +103,7 @@ def _expect_a_sign(floor: Floor, offer: Offer) -> None:
     for leg in offer.legs.values():
         if devices.leads_out(leg.device) and leg.state is not _PLANNED:
             return
-    floor.timers.alone.set(offer.id, floor.present + SILENT_FOR)
+    floor.timers.alone.set(offer.id, floor.clock_now + SILENT_FOR)
 
 
 def begins_to_ring(floor: Floor, offer: Offer) -> None:
@@ -115,12 +115,12 @@ def begins_to_ring(floor: Floor, offer: Offer) -> None:
         floor.record(_RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
     if offer.call.pbx not in floor.paces or floor.timers.ring.at(offer.id) is None:
         return
-    floor.timers.ring.set(offer.id, floor.present + offer.call.queue.spec.ring_for)
+    floor.timers.ring.set(offer.id, floor.clock_now + offer.call.queue.spec.ring_for)
     first = min(leg.device.ring_after for leg in offer.legs.values())
     for leg in offer.legs.values():
         if leg.state is LegState.PLANNED:
             wait = leg.device.ring_after - first
-            floor.timers.leg.set((offer.id, leg.device.id), floor.present + wait)
+            floor.timers.leg.set((offer.id, leg.device.id), floor.clock_now + wait)
 
 
 def reserve(floor: Floor, offer: Offer) -> None:
@@ -249,7 +249,7 @@ def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
             detail=(outcome, floor.now - offer.placed_at),
         )
     if live(offer):
-        floor.timers.close.set(offer.id, floor.present + agents.CLOSE_WITHIN)
+        floor.timers.close.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
         agents.touch(floor, offer.agent)
     else:
         finish(floor, offer)
@@ -308,7 +308,7 @@ def give_up_on(floor: Floor, offer: Offer) -> None:
             leg.state = LegState.ENDED
             if leg.pbx in floor.up:
                 floor.note(f"{leg.device.address} did not stop ringing for offer {offer.id}")
-                devices.dead(floor, offer, leg.device, REST_DEAD)
+                devices.dead(floor, offer, leg.device, COOLDOWN_DEAD)
     finish(floor, offer)
 
 

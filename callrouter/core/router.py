@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callrouter.core import dispatch, matching, reload, timeouts
-from callrouter.core.index.pools import Dice
+from callrouter.core.index.pools import RandomSource
 from callrouter.core.state import Floor
 from callrouter.model.commands import Command
 from callrouter.model.events import Event
@@ -23,8 +23,8 @@ class Router:
 
     Args:
         table: the agents, queues and rules.
-        dice: the source of randomness for policies that draw.
-        boot: a word that no earlier run used. Offer ids start with it.
+        rng: the source of randomness for policies that draw.
+        run_id: a word that no earlier run used. Offer ids start with it.
         now: the time in epoch seconds.
         removed: queues that were removed while no router ran. Callers found in them are served.
     """
@@ -33,25 +33,25 @@ class Router:
         self,
         table: Table,
         *,
-        dice: Dice,
-        boot: str,
+        rng: RandomSource,
+        run_id: str,
         now: float = 0.0,
         removed: Mapping[str, QueueSpec] | None = None,
     ) -> None:
-        self.floor = Floor(dice=dice, boot=boot)
-        self.floor.now = self.floor.present = now
+        self.floor = Floor(rng=rng, run_id=run_id)
+        self.floor.now = self.floor.clock_now = now
         reload.apply(self.floor, table)
         reload.expect(self.floor, removed or {}, now + EXPECTED_WITHIN)
         matching.settle(self.floor)
         self.floor.out.clear()
 
-    def handle(self, event: Event, now: float, present: float | None = None) -> list[Command]:
+    def handle(self, event: Event, now: float, clock_now: float | None = None) -> list[Command]:
         """Handle one event at `now` (epoch seconds) and return the resulting commands, in order.
 
         Deadlines up to `now` are handled first, each as if it had expired on time. A `now` before
         an earlier one counts as that earlier one: time does not run backwards.
 
-        `present` is the real time when `now` lags behind because the event had to wait. Timeouts
+        `clock_now` is the real time when `now` lags behind because the event had to wait. Timeouts
         start from it, and no new offer is made until the backlog is drained: an event further back
         may say that the agent or the caller is no longer there.
 
@@ -62,12 +62,12 @@ class Router:
         floor = self.floor
         try:
             now = max(now, floor.now)
-            floor.present = now if present is None else max(now, present)
+            floor.clock_now = now if clock_now is None else max(now, clock_now)
             if not floor.timers.quiet(now):
-                self._strike_due(now)
+                self._expire_due(now)
             floor.now = now
             dispatch.handle(floor, event)
-            if floor.present == now:  # no new offers while behind
+            if floor.clock_now == now:  # no new offers while behind
                 matching.settle(floor)
             if floor.draining:
                 reload.finish_draining(floor)
@@ -77,7 +77,7 @@ class Router:
         out, floor.out = floor.out, []
         return out
 
-    def _strike_due(self, now: float) -> None:
+    def _expire_due(self, now: float) -> None:
         """Handle deadlines up to `now`. Those of one instant are matched together.
 
         So none of them gets an agent or a call just because its kind or id sorts first.
@@ -86,7 +86,7 @@ class Router:
         while (due := floor.timers.next()) is not None and due <= now:
             floor.now = max(floor.now, due)
             while (key := floor.timers.pop(floor.now)) is not None:
-                timeouts.strike(floor, key)
+                timeouts.expire(floor, key)
             matching.settle(floor)
 
     def mend(self) -> None:

@@ -13,9 +13,9 @@ from callrouter.core.deadlines import Timers
 from callrouter.core.index.exclusions import Passed
 from callrouter.core.index.lanes import NO_NEEDS, Lane, LaneKey, NeedsKey, Where
 from callrouter.core.index.lines import QueueLine
-from callrouter.core.index.pools import Dice, make_pool
+from callrouter.core.index.pools import RandomSource, make_pool
 from callrouter.model.commands import Command, Happened, Leave, Note, PbxCommand, Record
-from callrouter.model.events import LegEnd, Reached
+from callrouter.model.events import DeviceState, LegEnd
 from callrouter.model.routing_table import (
     DEFAULT_PRIORITY,
     AgentSpec,
@@ -97,7 +97,7 @@ class AgentState(Enum):
     __hash__ = object.__hash__
 
 
-class Strike(Enum):
+class DeviceFailure(Enum):
     """A kind of device failure. The values are shown to people."""
 
     REFUSED = "refused a call"
@@ -160,13 +160,13 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Strikes:
+class FailureStreak:
     """How the device at an address failed, and how many times in a row.
 
     `until`: the end of its cooldown, in epoch seconds.
     """
 
-    kind: Strike
+    kind: DeviceFailure
     count: int
     address: str
     until: float = 0.0
@@ -175,7 +175,7 @@ class Strikes:
         """A description for people, to follow the name of the device."""
         if self.count == 1:
             return self.kind.value
-        if self.kind is Strike.REFUSED:
+        if self.kind is DeviceFailure.REFUSED:
             return f"refused {self.count} calls in a row"
         often = "twice" if self.count == 2 else f"{self.count} times"
         return f"{self.kind.value}, {often} in a row"
@@ -207,7 +207,7 @@ class Call:
     offers: dict[str, Offer] = field(default_factory=dict)
     """Ringing offers, by agent."""
     winner: Offer | None = None
-    parks: bool = True
+    can_hold: bool = True
     """Whether this conversation can be put on hold."""
     held: bool = False
     """The caller is on hold, at the request of their agent."""
@@ -227,7 +227,7 @@ class Call:
     """`max_wait` has expired: phones that ring may ring on, but no new offer is made."""
     lanes: tuple[Lane, ...] = ()
     """The lanes in which the call stands; empty while it wants no more agents."""
-    tier: int = 0
+    escalation_step: int = 0
     """The escalation step the call has reached by waiting."""
     at_once: int = 1
     """How many agents may ring at once by now."""
@@ -270,7 +270,7 @@ class Membership:
     agent: Agent
     queue: Queue
     spec: MemberSpec
-    tier: int = 0
+    escalation_step: int = 0
     """The escalation step that opens the queue's calls to the agent; 0: from the start."""
     turn: int = 0
     calls: int = 0
@@ -339,7 +339,7 @@ class Agent:
     changed_at: float | None = None
     devices_off: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Devices that were switched off at run time, each with who did it and when."""
-    strikes: dict[str, Strikes] = field(default_factory=dict)
+    failure_streaks: dict[str, FailureStreak] = field(default_factory=dict)
     """The failures of devices, by device."""
     messages: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=MESSAGES))
     """The messages the agent was sent last, with their times."""
@@ -417,15 +417,15 @@ class Floor:
 
     Attributes:
         now: the time of the present event; for a late deadline, the time it was due.
-        present: the real time, also while late deadlines and delayed events are handled. Timeouts of
+        clock_now: the real time, also while late deadlines and delayed events are handled. Timeouts of
             phones and the PBX start from it.
     """
 
-    def __init__(self, *, dice: Dice, boot: str) -> None:
-        self.dice = dice
-        self.boot = boot
+    def __init__(self, *, rng: RandomSource, run_id: str) -> None:
+        self.rng = rng
+        self.run_id = run_id
         self.now = 0.0
-        self.present = 0.0
+        self.clock_now = 0.0
         self.table = Table()
         self.agents: dict[str, Agent] = {}
         self.queues: dict[str, Queue] = {}
@@ -436,24 +436,24 @@ class Floor:
         """PBXes that are in step. Nothing is ordered from the others."""
         self.paces: dict[str, float] = {}
         """Limit on offers per second, for the PBXes that have one."""
-        self.parking: set[str] = set()
+        self.hold_pbxes: set[str] = set()
         """PBXes that can put a caller on hold and add a colleague to a conversation."""
-        self.reached: dict[tuple[str, str], Reached] = {}
+        self.device_states: dict[tuple[str, str], DeviceState] = {}
         self.in_use: dict[tuple[str, str], tuple[str, float]] = {}
         """Endpoints in a call that is not ours: its channel, and when it began."""
         self.owners: dict[tuple[str, str], list[Agent]] = {}
         """The agents that an endpoint belongs to."""
-        self.resting: dict[tuple[str, str], float] = {}
+        self.cooldowns: dict[tuple[str, str], float] = {}
         """Devices (agent, device) in cooldown, and when it ends."""
         self.outside_hours: set[tuple[str, str]] = set()
         """Devices (agent, device) outside their hours."""
-        self.freed: dict[str, Agent] = {}
+        self.changed_agents: dict[str, Agent] = {}
         """Agents whose availability may have changed during this event."""
-        self.hungry: dict[str, Call] = {}
+        self.unmatched_calls: dict[str, Call] = {}
         """Calls that may want agents since this event."""
-        self.staffing: dict[str, Agent] = {}
+        self.recount_presence: dict[str, Agent] = {}
         """Agents who may count as present for other PBXes since this event."""
-        self.emptied: dict[str, Queue] = {}
+        self.unstaffed_queues: dict[str, Queue] = {}
         """Queues that may have lost their last agent during this event."""
         self.departed: OrderedDict[str, float] = OrderedDict()
         """Calls that were sent away a short while ago, oldest first, with the time."""
@@ -540,7 +540,7 @@ class Floor:
         agent, place = member.agent, (member.queue.id, pbx)
         lane = agent.own_lanes.get(place)
         if lane is None:
-            lane = self._new_lane(member.queue, LaneKey(pbx, member.tier))
+            lane = self._new_lane(member.queue, LaneKey(pbx, member.escalation_step))
             agent.own_lanes[place] = lane
             agent.lanes_on.clear()
             if pbx in agent.open:
@@ -550,7 +550,7 @@ class Floor:
 
     def _new_lane(self, queue: Queue, key: LaneKey) -> Lane:
         policies = tuple(REGISTRY[name] for name in queue.spec.policy)
-        return Lane(queue.id, key, make_pool(policies, dict(key.needs), self.dice))
+        return Lane(queue.id, key, make_pool(policies, dict(key.needs), self.rng))
 
     def all_lanes(self) -> Iterator[Lane]:
         """Every lane of every queue and agent."""

@@ -21,7 +21,7 @@ from callrouter.core.state import Call, Floor, Offer
 from callrouter.model.events import ConnectFault
 
 
-def strike(floor: Floor, key: Key) -> None:
+def expire(floor: Floor, key: Key) -> None:
     """Handle an expired deadline. It means nothing if its call or offer is over."""
     kind = key.kind
     if kind in OF_CALLS:
@@ -41,21 +41,21 @@ def strike(floor: Floor, key: Key) -> None:
 
 def _go_round_again(floor: Floor, call: Call) -> None:
     call.tried.clear()
-    floor.hungry[call.id] = call
+    floor.unmatched_calls[call.id] = call
 
 
 def _widen(floor: Floor, call: Call) -> None:
     eligibility.open_up(floor, call)
-    floor.hungry[call.id] = call
+    floor.unmatched_calls[call.id] = call
 
 
 def _prefer_no_longer(floor: Floor, call: Call) -> None:
-    floor.hungry[call.id] = call
+    floor.unmatched_calls[call.id] = call
 
 
 def _not_connected(floor: Floor, call: Call) -> None:
     if call.pbx not in floor.up:  # they may well be talking: wait for the next snapshot
-        floor.timers.connect.set(call.id, floor.present + calls.CONNECT_WITHIN)
+        floor.timers.connect.set(call.id, floor.clock_now + calls.CONNECT_WITHIN)
     elif call.winner is not None:
         offers.connect_failed(floor, call, call.winner, ConnectFault.FAILED)
 
@@ -109,8 +109,8 @@ def _pause(floor: Floor, key: Key) -> None:
     requested_state.paused_enough(floor, floor.agents[key.id])
 
 
-def _rest(floor: Floor, key: Key) -> None:
-    devices.end_rest(floor, key.id, key.device)
+def _cooldown(floor: Floor, key: Key) -> None:
+    devices.end_cooldown(floor, key.id, key.device)
 
 
 def _hours(floor: Floor, key: Key) -> None:
@@ -123,7 +123,7 @@ def _shift(floor: Floor, key: Key) -> None:
 
 def _nobody(floor: Floor, key: Key) -> None:
     """No agent was present for `nobody_after` seconds: route the queue's callers by its rule."""
-    floor.emptied[key.id] = floor.queues[key.id]
+    floor.unstaffed_queues[key.id] = floor.queues[key.id]
 
 
 def _minute(floor: Floor, _key: Key) -> None:
@@ -137,7 +137,7 @@ def _day(floor: Floor, _key: Key) -> None:
 OTHERS: Mapping[Timer, Callable[[Floor, Key], None]] = {
     Timer.WRAP_UP: _wrap_up,
     Timer.PAUSE: _pause,
-    Timer.REST: _rest,
+    Timer.COOLDOWN: _cooldown,
     Timer.HOURS: _hours,
     Timer.SHIFT: _shift,
     Timer.NOBODY: _nobody,

@@ -15,12 +15,12 @@ class CannotDrive(Exception):  # noqa: N818 - named for what happened
     """A configured driver is not available; `str()` says why and what to do."""
 
 
-def make_pbx(settings: PbxSettings, post: Post, table: Table, boot: str) -> Pbx:
+def make_pbx(settings: PbxSettings, post: Post, table: Table, run_id: str) -> Pbx:
     """Return the driver for one entry of ``pbx:``. It does nothing until it is run."""
     if isinstance(settings, AsteriskSettings):
         from callrouter.pbx.asterisk.driver import AsteriskPbx  # noqa: PLC0415 - see above
 
-        return AsteriskPbx(settings.id, settings, post=post, table=table, boot=boot)
+        return AsteriskPbx(settings.id, settings, post=post, table=table, run_id=run_id)
     if isinstance(settings, TwilioSettings):
         try:
             from callrouter.pbx.twilio.driver import TwilioPbx  # noqa: PLC0415 - see above
@@ -32,4 +32,4 @@ def make_pbx(settings: PbxSettings, post: Post, table: Table, boot: str) -> Pbx:
         return TwilioPbx(settings.id, settings, post=post, table=table)
     from callrouter.pbx.simulated import SimulatedPbx  # noqa: PLC0415 - see above
 
-    return SimulatedPbx(settings.id, settings, post=post, table=table, boot=boot)
+    return SimulatedPbx(settings.id, settings, post=post, table=table, run_id=run_id)

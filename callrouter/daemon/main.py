@@ -131,7 +131,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return make
 
 
-def boot_word(now: float, pid: int) -> str:
+def make_run_id(now: float, pid: int) -> str:
     """Return an identifier unique to this run: milliseconds and process id, in base 36."""
     number = int(now * 1000) << 22 | pid  # pid_max is at most 2**22
     word = ""
@@ -150,13 +150,13 @@ class Daemon:
         settings = found.settings
         self._systemd = Systemd(environ)
         self._clock = SystemClock()
-        self._boot = boot_word(self._clock.now(), os.getpid())
+        self._run_id = make_run_id(self._clock.now(), os.getpid())
         self._config = Configuration(folder, environ, found, self._clock)
         # Not for secrets: it only decides which of two equal agents is rung.
-        dice = random.Random()  # noqa: S311
+        rng = random.Random()  # noqa: S311
         now = self._clock.now()
         self._router = Router(
-            settings.table, dice=dice, boot=self._boot, now=now, removed=found.removed
+            settings.table, rng=rng, run_id=self._run_id, now=now, removed=found.removed
         )
         self._config.callers = lambda: callers(self._router.floor)
         self._runtime = Runtime(self._router, self._clock)
@@ -176,7 +176,7 @@ class Daemon:
         self._database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
         self._keeper = Keeper(self._router.floor, self._runtime.post, self._clock, place)
         for item in settings.pbxes.values():
-            self._runtime.attach(make(item, self._heard, settings.table, self._boot))
+            self._runtime.attach(make(item, self._heard, settings.table, self._run_id))
         for pbx in self._runtime.pbxes.values():
             if isinstance(pbx, KeepsRecords):
                 pbx.devices_from(lambda: self._router.floor)

@@ -39,7 +39,7 @@ from callrouter.mobiles.registration_events import (
     VerifyAsked,
     masked,
 )
-from callrouter.model.events import ConfigReloaded, DeviceSwitched, Event, LegEnd
+from callrouter.model.events import ConfigReloaded, DeviceSwitchRequested, Event, LegEnd
 from callrouter.model.ivr import (
     CallNumber,
     CodeDialled,
@@ -155,7 +155,7 @@ class Mobiles:
         if isinstance(event, RegisterAsked | VerifyAsked):
             event = replace(event, trial=self._trial())
         if isinstance(event, SwitchAsked) and event.device and event.asker.may(event.agent):
-            switch = DeviceSwitched(agent=event.agent, device=event.device, on=event.on)
+            switch = DeviceSwitchRequested(agent=event.agent, device=event.device, on=event.on)
             why = refusal(self._links.floor(), switch)
             known = (event.agent, event.device) in self._registrar.book.mobiles
             if why and not known:
@@ -297,7 +297,7 @@ class Mobiles:
         for decision in made:
             if isinstance(decision, Switched):
                 self._links.post(
-                    DeviceSwitched(
+                    DeviceSwitchRequested(
                         agent=decision.agent,
                         device=decision.device,
                         on=decision.on,

@@ -35,8 +35,8 @@ Rang = Callable[[str, float], None]
 class Staff:
     """The agents' phones, and the people who use them."""
 
-    def __init__(self, dice: random.Random, rang: Rang) -> None:
-        self._dice = dice
+    def __init__(self, rng: random.Random, rang: Rang) -> None:
+        self._rng = rng
         self._rang = rang
         self._phones: dict[str, Phone] = {}
 
@@ -57,22 +57,22 @@ class Staff:
             self._rang(PHONES[phone.name], dialog.invite_at)
 
     def _at_the_desk(self, dialog: Dialog) -> Behaviour:
-        dice = self._dice
-        chance = dice.random()
+        rng = self._rng
+        chance = rng.random()
         if chance < 0.05:
-            return Refuse(603, after=dice.uniform(1.0, 2.5))
+            return Refuse(603, after=rng.uniform(1.0, 2.5))
         if chance < 0.17:
             return RingOnly()  # away from the desk: a missed call, or the mobile's turn
-        return Answer(after=dice.uniform(1.0, 4.0), talk=dice.uniform(5.0, 20.0))
+        return Answer(after=rng.uniform(1.0, 4.0), talk=rng.uniform(5.0, 20.0))
 
     def _on_the_move(self, dialog: Dialog) -> Behaviour:
-        dice = self._dice
-        if dice.random() < 0.3:
+        rng = self._rng
+        if rng.random() < 0.3:
             return Answer(after=1.5)  # a voicemail: it answers but presses no key
-        key = dice.uniform(1.2, 2.5)
+        key = rng.uniform(1.2, 2.5)
         return Answer(
-            after=dice.uniform(1.0, 2.5),
-            talk=key + dice.uniform(5.0, 20.0),
+            after=rng.uniform(1.0, 2.5),
+            talk=key + rng.uniform(5.0, 20.0),
             dtmf=((key, "1", "rfc4733"),),
         )
 
@@ -80,8 +80,8 @@ class Staff:
 class Callers:
     """A stream of outside callers."""
 
-    def __init__(self, dice: random.Random) -> None:
-        self._dice = dice
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
         self._tasks = Tasks()
         self._phone: Phone | None = None
 
@@ -106,7 +106,7 @@ class Callers:
 
     async def _keep_coming(self, queue: str) -> None:
         while True:
-            await asyncio.sleep(self._dice.expovariate(PER_MINUTE[queue] / 60.0))
+            await asyncio.sleep(self._rng.expovariate(PER_MINUTE[queue] / 60.0))
             self._come(queue)
 
     def _come(self, queue: str) -> None:
@@ -116,12 +116,12 @@ class Callers:
         """One caller's contact: wait for a voice, talk, hang up."""
         if self._phone is None:
             return
-        dice = self._dice
-        number = f"+44207946{dice.randrange(1000):04d}"  # reserved by Ofcom for drama
+        rng = self._rng
+        number = f"+44207946{rng.randrange(1000):04d}"  # reserved by Ofcom for drama
         dialog = await self._phone.call(queue, caller_number=number)
-        patience = min(90.0, max(4.0, 32.0 * dice.lognormvariate(0.0, 0.6)))
+        patience = min(90.0, max(4.0, 32.0 * rng.lognormvariate(0.0, 0.6)))
         with suppress(TimeoutError, CallEndedError):
             await dialog.wait(lambda: bool(dialog.heard), patience)
-            await dialog.wait_ended(dice.uniform(6.0, 30.0))
+            await dialog.wait_ended(rng.uniform(6.0, 30.0))
         with suppress(TimeoutError):
             await dialog.bye()

@@ -35,17 +35,17 @@ class Centre:
 
     Args:
         install: the Asterisk to run; None: the simulated PBX.
-        dice: source of randomness for the people.
+        rng: source of randomness for the people.
         say: receives lines about steps that take a while.
     """
 
-    def __init__(self, install: Install | None, dice: random.Random, say: Say) -> None:
+    def __init__(self, install: Install | None, rng: random.Random, say: Say) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="cr-demo-"))
         self.daemon = Daemon(self.place, self.place / "daemon.log")
         self.asterisk: Asterisk | None = None
-        self._install, self._dice, self._say = install, dice, say
+        self._install, self._rng, self._say = install, rng, say
         self._staff: Staff | None = None
-        self._callers = Callers(dice)
+        self._callers = Callers(rng)
         self._tasks = Tasks()
 
     @property
@@ -92,7 +92,7 @@ class Centre:
         if self.asterisk is None:
             await self.daemon.start()
             return
-        self._staff = Staff(self._dice, rang)
+        self._staff = Staff(self._rng, rang)
         arrival = self._tasks.spawn(self._staff.arrive(self.asterisk), "the phones")
         await self.daemon.start()
         await arrival
@@ -126,12 +126,12 @@ class Centre:
         """Let an agent take a break now and then, and resume agents paused for missed calls."""
         with contextlib.suppress(DaemonFailedError):
             while True:
-                await asyncio.sleep(self._dice.uniform(20.0, 35.0))
+                await asyncio.sleep(self._rng.uniform(20.0, 35.0))
                 agents = await self.daemon.get("/api/agents")
                 free = [a["id"] for a in agents if a["state"] == "available"]
                 if len(free) > 1:
                     await self.daemon.post(
-                        f"/api/agents/{self._dice.choice(free)}/pause", {"reason": "coffee"}
+                        f"/api/agents/{self._rng.choice(free)}/pause", {"reason": "coffee"}
                     )
                 await asyncio.sleep(BACK_AFTER)
                 for agent in await self.daemon.get("/api/agents"):

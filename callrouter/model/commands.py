@@ -86,7 +86,7 @@ class Connect:
 
 
 @frozen
-class Hold:
+class Requeue:
     """Put the caller back into the waiting room, with music and the dead-man's switch.
 
     `queued_at`: the time at which a new stay in a queue begins; None: the present stay goes on.
@@ -130,10 +130,10 @@ class Disregard:
 
 
 @frozen
-class Park:
+class SetHold:
     """Put a connected caller on hold (`on`) or take them off.
 
-    This and the next two are given only to a PBX whose snapshot sets `parks`.
+    This and the next two are given only to a PBX whose snapshot sets `can_hold`.
     """
 
     pbx: str
@@ -145,7 +145,7 @@ class Park:
 class Consult:
     """Connect an accepted leg to the agent who has the call. The caller stays on hold.
 
-    As for a `Connect`, a `CallConnected` or `ConnectFailed` with this offer follows.
+    As for a `Connect`, a `ConnectSucceeded` or `ConnectFailed` with this offer follows.
     """
 
     pbx: str
@@ -164,7 +164,16 @@ class PutThrough:
 
 
 PbxCommand: TypeAlias = (
-    Ring | StopRing | Connect | Hold | Leave | Announce | Disregard | Park | Consult | PutThrough
+    Ring
+    | StopRing
+    | Connect
+    | Requeue
+    | Leave
+    | Announce
+    | Disregard
+    | SetHold
+    | Consult
+    | PutThrough
 )
 
 
@@ -249,7 +258,7 @@ class Decided:
     refused or missed the call in the present round.
 
     `drawn` is the number of chances in the draw, one for each agent of equal rank unless the policy
-    weights them; 0 means that nothing was drawn. `needs` and `tier` are the required skills and the
+    weights them; 0 means that nothing was drawn. `needs` and `escalation_step` are the required skills and the
     escalation step of the call at that time.
 
     One is reported for every offer, so it holds only what is at hand. Readers turn it into words.
@@ -270,7 +279,7 @@ class Decided:
     preferred: bool
     drawn: int
     needs: frozenset[tuple[str, int]] = frozenset()
-    tier: int = 0
+    escalation_step: int = 0
 
 
 @frozen

@@ -13,7 +13,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from callrouter.model.events import Reached
+from callrouter.model.events import DeviceState
 
 
 class Line(Enum):
@@ -211,6 +211,6 @@ TAKES_NONE: Final = frozenset({"INUSE", "BUSY", "RINGING", "RINGINUSE", "ONHOLD"
 """Device states that mean busy."""
 
 
-def reached(state: str) -> Reached:
-    """The `Reached` of a phone with this device state, if its own calls are counted elsewhere."""
-    return Reached.UNREACHABLE if state in CANNOT_RING else Reached.IDLE
+def device_state(state: str) -> DeviceState:
+    """The `DeviceState` of a phone with this device state, if its own calls are counted elsewhere."""
+    return DeviceState.UNREACHABLE if state in CANNOT_RING else DeviceState.IDLE

@@ -16,7 +16,7 @@ from callrouter.model.frozen import frozen
 from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
 
 
-class Reached(Enum):
+class DeviceState(Enum):
     """What a PBX knows of a phone (`EndpointChanged`)."""
 
     IDLE = "idle"
@@ -181,15 +181,15 @@ class NumberRefused:
 
 
 @frozen
-class CallConnected:
+class ConnectSucceeded:
     """Caller and agent are connected.
 
-    With `parks` False the caller can't be put on hold and no colleague can join.
+    With `can_hold` False the caller can't be put on hold and no colleague can join.
     """
 
     call: str
     offer: str
-    parks: bool = True
+    can_hold: bool = True
 
 
 @frozen
@@ -202,7 +202,7 @@ class ConnectFailed:
 
 
 @frozen
-class CallTransferred:
+class CallerTransferred:
     """The agent transferred the caller to `to`. The caller is no longer ours."""
 
     call: str
@@ -211,7 +211,7 @@ class CallTransferred:
 
 
 @frozen
-class LegMoved:
+class LegPickedUpElsewhere:
     """Another phone picked up what rang on this leg. `endpoint` is that phone.
 
     For a device without `confirm` this is the acceptance, whether or not a `LegAccepted` follows.
@@ -232,7 +232,7 @@ class EndpointChanged:
 
     pbx: str
     endpoint: str
-    state: Reached
+    state: DeviceState
     channel: str = ""
     since: float | None = None
 
@@ -280,11 +280,11 @@ class PbxSnapshot:
 
     pbx: str
     offers_per_second: float | None = None
-    parks: bool = False
+    can_hold: bool = False
     """Whether it can put a caller on hold and let a colleague join, when told to."""
     calls: tuple[SeenCall, ...] = ()
     legs: tuple[SeenLeg, ...] = ()
-    endpoints: Mapping[str, Reached] = field(default_factory=dict)
+    endpoints: Mapping[str, DeviceState] = field(default_factory=dict)
     in_use: Mapping[str, tuple[str, float | None]] = field(default_factory=dict)
     """For phones in use: the channel, and when the call began."""
 
@@ -353,7 +353,7 @@ class PhoneFreed:
 
 
 @frozen
-class DeviceSwitched:
+class DeviceSwitchRequested:
     """One of an agent's devices is switched on or off at run time.
 
     This survives reloads and restarts. A device that the configuration switches off stays off.
@@ -366,7 +366,7 @@ class DeviceSwitched:
 
 
 @frozen
-class CallMoved:
+class CallMoveRequested:
     """A supervisor moves a waiting call: to another queue, to an agent first, or to a priority."""
 
     call: str
@@ -376,7 +376,7 @@ class CallMoved:
     by: str = ""
 
 
-class TalkWish(Enum):
+class ConversationAction(Enum):
     """What can be done with a conversation. The values are those of the API."""
 
     HOLD = "hold"
@@ -392,11 +392,11 @@ class TalkWish(Enum):
 
 
 @frozen
-class TalkRequested:
+class ConversationRequested:
     """A request to do something with a conversation, by its agent or by another person for them."""
 
     call: str
-    wish: TalkWish
+    action: ConversationAction
     queue: str = ""
     agent: str = ""
     by: str = ""
@@ -425,10 +425,10 @@ class ConfigReloaded:
     more: bool = False
 
 
-class StruckBefore(NamedTuple):
+class StoredFailureStreak(NamedTuple):
     """The failures of the device at an address, `times` in a row, with a cooldown until `until`.
 
-    `kind` is the name of a `callrouter.core.state.Strike`. `until` is in epoch seconds.
+    `kind` is the name of a `callrouter.core.state.DeviceFailure`. `until` is in epoch seconds.
     """
 
     kind: str
@@ -448,7 +448,7 @@ class AgentRestored:
     - `changed_by`, `changed_at`: who last changed the agent's state, and when.
     - `devices_off`: devices switched off at run time, each with who did it and when.
     - `messages`: the messages the agent was sent last, oldest first.
-    - `strikes`: the failures of their devices, by device.
+    - `failure_streaks`: the failures of their devices, by device.
     - `shown`, `since`: the status last shown (a value of `callrouter.core.state.AgentState`), and
       when it began.
     """
@@ -468,7 +468,7 @@ class AgentRestored:
     changed_at: float | None = None
     devices_off: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     messages: tuple[tuple[float, str], ...] = ()
-    strikes: Mapping[str, StruckBefore] = field(default_factory=dict)
+    failure_streaks: Mapping[str, StoredFailureStreak] = field(default_factory=dict)
     shown: str = ""
     since: float | None = None
 
@@ -479,11 +479,22 @@ class TimePassed:
 
 
 PersonEvent: TypeAlias = (
-    SignedIn | SignedOut | PauseRequested | Resumed | ReadyPressed | PhoneFreed | DeviceSwitched
+    SignedIn
+    | SignedOut
+    | PauseRequested
+    | Resumed
+    | ReadyPressed
+    | PhoneFreed
+    | DeviceSwitchRequested
 )
-LegEvent: TypeAlias = LegRang | LegAnswered | LegAccepted | LegEnded | LegMoved
+LegEvent: TypeAlias = LegRang | LegAnswered | LegAccepted | LegEnded | LegPickedUpElsewhere
 CallEvent: TypeAlias = (
-    CallerLeft | CallerReplaced | CallerListens | CallConnected | ConnectFailed | CallTransferred
+    CallerLeft
+    | CallerReplaced
+    | CallerListens
+    | ConnectSucceeded
+    | ConnectFailed
+    | CallerTransferred
 )
 Event: TypeAlias = (
     CallArrived
@@ -494,8 +505,8 @@ Event: TypeAlias = (
     | PbxSnapshot
     | PbxLost
     | PersonEvent
-    | CallMoved
-    | TalkRequested
+    | CallMoveRequested
+    | ConversationRequested
     | CallEndRequested
     | ConfigReloaded
     | AgentRestored

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 
 from callrouter.core.agents import OFF_HOOK
 from callrouter.core.state import Agent
-from callrouter.model.events import AgentRestored, StruckBefore
+from callrouter.model.events import AgentRestored, StoredFailureStreak
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Row:
     messages: str = "[]"
     """JSON: the agent's recent messages, ``[at, text]`` each."""
     strikes: str = "{}"
-    """JSON: device failures by device id, with the fields of `StruckBefore`."""
+    """JSON: device failures by device id, with the fields of `StoredFailureStreak`."""
     shown: str = ""
     since: float | None = None
 
@@ -58,7 +58,7 @@ class Row:
             changed_at=self.changed_at,
             devices_off=_devices(self.devices_off),
             messages=_messages(self.messages),
-            strikes=_strikes(self.strikes),
+            failure_streaks=_strikes(self.strikes),
             shown=self.shown,
             since=self.since,
         )
@@ -98,7 +98,7 @@ def copy(agent: Agent, now: float, day: str) -> Row:
         strikes=json.dumps(
             {
                 device: (item.kind.name, item.count, item.address, item.until)
-                for device, item in sorted(agent.strikes.items())
+                for device, item in sorted(agent.failure_streaks.items())
             }
         ),
         shown=agent.shown.value,
@@ -137,13 +137,13 @@ def _messages(text: str) -> tuple[tuple[float, str], ...]:
     )
 
 
-def _strikes(text: str) -> dict[str, StruckBefore]:
+def _strikes(text: str) -> dict[str, StoredFailureStreak]:
     """Return the failures of devices. Entries that cannot be ours are left out."""
     found = _json(text)
     if not isinstance(found, dict):
         return {}
     return {
-        device: StruckBefore(str(item[0]), item[1], str(item[2]), float(item[3]))
+        device: StoredFailureStreak(str(item[0]), item[1], str(item[2]), float(item[3]))
         for device, item in found.items()
         if isinstance(item, list) and len(item) == 4 and type(item[1]) is int and _is_time(item[3])
     }

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from callrouter.model.events import DeviceSwitched, PauseRequested, TimePassed
+from callrouter.model.events import DeviceSwitchRequested, PauseRequested, TimePassed
 from callrouter.model.routing_table import PauseEnd, PauseSpec
 from tests.api.world import SUPERVISOR, TABLE, Client, World
 
@@ -103,14 +103,14 @@ async def test_the_wrap_up_has_an_end(client: Client, world: World) -> None:
 
 
 async def test_a_device_that_is_switched_off(client: Client, world: World) -> None:
-    world.runtime.post(DeviceSwitched(agent="alice", device="mobile", on=False, by="alice"))
+    world.runtime.post(DeviceSwitchRequested(agent="alice", device="mobile", on=False, by="alice"))
     _, mobile = (await (await client.get("/api/agents/alice")).json())["devices"]
     assert (mobile["enabled"], mobile["trouble"]) == (False, "switched off by alice")
 
 
 async def test_why_not_says_of_each_device_what_is_wrong(client: Client, world: World) -> None:
     for device in ("desk", "mobile"):
-        world.runtime.post(DeviceSwitched(agent="alice", device=device, on=False, by="sam"))
+        world.runtime.post(DeviceSwitchRequested(agent="alice", device=device, on=False, by="sam"))
     view = await (await client.get("/api/agents/alice/why-not")).json()
     assert view["reasons"] == [
         "desk (office): switched off by sam",

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from callrouter.model.commands import Consult, Hold, Park, PutThrough, Ring
-from callrouter.model.events import CallConnected, LegAccepted, PbxSnapshot, Reached
+from callrouter.model.commands import Consult, PutThrough, Requeue, Ring, SetHold
+from callrouter.model.events import ConnectSucceeded, DeviceState, LegAccepted, PbxSnapshot
 from callrouter.settings import ApiToken
 from tests.api.world import Client, World
 
 
-def talk(world: World, *, parks: bool = True) -> None:
+def talk(world: World, *, can_hold: bool = True) -> None:
     """alice talks to c1."""
-    phones = {f"PJSIP/100{n}": Reached.IDLE for n in (1, 2, 3)}
-    world.runtime.post(PbxSnapshot(pbx="office", endpoints=phones, parks=parks))
+    phones = {f"PJSIP/100{n}": DeviceState.IDLE for n in (1, 2, 3)}
+    world.runtime.post(PbxSnapshot(pbx="office", endpoints=phones, can_hold=can_hold))
     world.sign_in("alice")
     world.arrive("c1")
     world.accept()
@@ -33,7 +33,7 @@ async def test_hold_and_back(client: Client, world: World) -> None:
     talk(world)
     view = await post(client, "hold")
     assert (view["id"], view["state"], view["held"]) == ("c1", "talking", True)
-    assert world.pbx.commands[-1] == Park(pbx="office", call="c1", on=True)
+    assert world.pbx.commands[-1] == SetHold(pbx="office", call="c1", on=True)
     assert "on hold already" in (await post(client, "hold", 409))["detail"]
     assert not (await post(client, "unhold"))["held"]
 
@@ -42,7 +42,7 @@ async def test_a_blind_transfer(client: Client, world: World) -> None:
     talk(world)
     view = await post(client, "transfer", queue="sales")
     assert (view["state"], view["queue"], view["agent"]) == ("ringing", "sales", None)
-    assert any(isinstance(command, Hold) for command in world.pbx.commands)
+    assert any(isinstance(command, Requeue) for command in world.pbx.commands)
     assert (await post(client, "hold", 409))["detail"] == "alice does not talk to any caller now"
 
 
@@ -55,7 +55,7 @@ async def test_an_attended_transfer(client: Client, world: World) -> None:
     assert ring.agent == "bob"
     world.runtime.post(LegAccepted(offer=ring.offer, device=ring.device))
     asked = [c for c in world.pbx.commands if isinstance(c, Consult)][-1]
-    world.runtime.post(CallConnected(call="c1", offer=asked.offer))
+    world.runtime.post(ConnectSucceeded(call="c1", offer=asked.offer))
     view = await post(client, "complete")
     assert (view["agent"], view["held"], view["consulting"]) == ("bob", False, None)
     assert any(isinstance(command, PutThrough) for command in world.pbx.commands)
@@ -96,7 +96,7 @@ async def test_what_is_refused(
 
 
 async def test_asterisk_s_phones_hold_by_themselves(client: Client, world: World) -> None:
-    talk(world, parks=False)
+    talk(world, can_hold=False)
     assert "use the keys of the phone" in (await post(client, "hold", 409))["detail"]
     assert (await post(client, "transfer", agent="bob"))["state"] == "ringing"
 

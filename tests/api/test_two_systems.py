@@ -8,7 +8,7 @@ from callrouter.api.call_history import History
 from callrouter.api.explain import why_not
 from callrouter.api.views import queue_view
 from callrouter.core.router import Router
-from callrouter.model.events import CallArrived, CallerEnd, CallerLeft, PbxSnapshot, Reached
+from callrouter.model.events import CallArrived, CallerEnd, CallerLeft, DeviceState, PbxSnapshot
 from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
@@ -28,9 +28,9 @@ def test_who_is_free_for_whom() -> None:
     desk = DeviceSpec(id="desk", agent="bea", pbxes=("b",), endpoint="PJSIP/1001")
     bea = AgentSpec(id="bea", name="Bea", devices=(desk,), sign_in=SignIn.ALWAYS)
     spec = Table(agents={"bea": bea}, queues={"support": SUPPORT})
-    router = Router(spec, dice=random.Random(1), boot="t", now=0.0)
+    router = Router(spec, rng=random.Random(1), run_id="t", now=0.0)
     router.handle(PbxSnapshot(pbx="a", endpoints={}), 1.0)
-    router.handle(PbxSnapshot(pbx="b", endpoints={"PJSIP/1001": Reached.IDLE}), 1.0)
+    router.handle(PbxSnapshot(pbx="b", endpoints={"PJSIP/1001": DeviceState.IDLE}), 1.0)
     floor = router.floor
     history = History(floor)
 

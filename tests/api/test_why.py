@@ -17,10 +17,10 @@ from callrouter.cli.commands.explain import why_lines, why_not_lines
 from callrouter.model.commands import Decided, Happened, Note, Record
 from callrouter.model.events import (
     CallEndRequested,
+    ConversationAction,
+    ConversationRequested,
+    DeviceState,
     LegEnd,
-    Reached,
-    TalkRequested,
-    TalkWish,
     TransferKind,
 )
 from callrouter.model.hours import Hours, parse_spans
@@ -109,7 +109,7 @@ def test_the_phone_that_took_the_call_and_those_left_out() -> None:
 def test_who_has_just_passed_a_call_on_is_not_said_to_ring() -> None:
     play = Told(table(queue("q", "ann bob"), queue("r", "ann bob")))
     play.call("c1", "q").accepts("ann").on(30)
-    play.feed(TalkRequested(call="c1", wish=TalkWish.TRANSFER, queue="r"))
+    play.feed(ConversationRequested(call="c1", action=ConversationAction.TRANSFER, queue="r"))
     assert play.passed("c1")["ann"] == "has passed this call on"
 
 
@@ -207,8 +207,8 @@ def test_everyone_who_was_passed_over() -> None:
         )
     )
     play.call("x", "other").accepts(next(iter(play.ringing()))).on(5)
-    play.phone_is("dan", Reached.UNREACHABLE)
-    play.phone_is("eve", Reached.IN_USE)
+    play.phone_is("dan", DeviceState.UNREACHABLE)
+    play.phone_is("eve", DeviceState.IN_USE)
     (busy,) = play.talking()
     play.call("c1", "q")
     passed = play.passed("c1")
@@ -309,7 +309,7 @@ def test_ten_thousand_agents_are_a_line_each_reason() -> None:
 def test_why_not_states() -> None:
     play = Told(table(queue("q", "ann bob cat dan eve", wrap_up=30.0), queue("r", "bob")))
     play.pause("ann").sign_out("cat")
-    play.phone_is("dan", Reached.UNREACHABLE)
+    play.phone_is("dan", DeviceState.UNREACHABLE)
     play.call("c1", "r").on(2)
     assert play.why_not("ann") == ["ann is not available:", "  paused: lunch"]
     assert play.why_not("bob") == [
@@ -320,13 +320,13 @@ def test_why_not_states() -> None:
     assert play.why_not("cat") == ["cat is not available:", "  signed out"]
     assert play.why_not("dan") == ["dan is not available:", "  desk (office): not reachable"]
     gone = Told(table(queue("q", "dan", on_nobody=HangUp())))
-    gone.phone_is("dan", Reached.UNREACHABLE).until(4)
+    gone.phone_is("dan", DeviceState.UNREACHABLE).until(4)
     leave = "no phone of dan or of another agent who is there can ring for them"
     assert gone.why_not("dan")[-1] == f"q: callers on office leave in 6 s (on_nobody): {leave}"
     assert play.why_not("eve", "r") == ["eve is available", "r: not an agent of r"]
     play.accepts("bob").on(60)
     assert play.why_not("bob")[1] == "  on call c1 in r for 1 min"
-    play.phone_is("eve", Reached.IN_USE)
+    play.phone_is("eve", DeviceState.IN_USE)
     assert play.why_not("eve")[1] == "  in a private call on desk"
 
 

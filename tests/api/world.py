@@ -19,14 +19,14 @@ from callrouter.core.router import Router
 from callrouter.model.commands import Connect, PbxCommand, Record, Ring
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
     CallerLeft,
+    ConnectSucceeded,
+    DeviceState,
     LegAccepted,
     LegEnd,
     LegEnded,
     LegRang,
     PbxSnapshot,
-    Reached,
     SignedIn,
 )
 from callrouter.model.routing_table import (
@@ -127,7 +127,7 @@ class World:
 
     def __init__(self, *, tokens: Sequence[ApiToken] = TOKENS, table: Table = TABLE) -> None:
         self.clock = Clock()
-        router = Router(table, dice=random.Random(1), boot="t", now=T0)
+        router = Router(table, rng=random.Random(1), run_id="t", now=T0)
         self.runtime = Runtime(router, self.clock)
         self.floor = router.floor
         self.pbx = NotingPbx()
@@ -157,7 +157,7 @@ class World:
         self.app: web.Application = make_app(self.backend, Tokens(tokens), self.watchers)
 
     def in_step(self) -> None:
-        phones = {f"PJSIP/100{n}": Reached.IDLE for n in (1, 2, 3)}
+        phones = {f"PJSIP/100{n}": DeviceState.IDLE for n in (1, 2, 3)}
         self.runtime.post(PbxSnapshot(pbx="office", endpoints=phones))
 
     def sign_in(self, *names: str) -> None:
@@ -186,7 +186,7 @@ class World:
         ring = [c for c in self.pbx.commands if isinstance(c, Ring) and c.device == "desk"][-1]
         self.runtime.post(LegAccepted(offer=ring.offer, device=ring.device))
         connect = [c for c in self.pbx.commands if isinstance(c, Connect)][-1]
-        self.runtime.post(CallConnected(call=connect.call, offer=connect.offer))
+        self.runtime.post(ConnectSucceeded(call=connect.call, offer=connect.offer))
 
     def hang_up(self, call: str) -> None:
         """The caller hangs up, and then the agent's phones are quiet."""

@@ -137,8 +137,8 @@ class Floor:
     def begin(self) -> None:
         """Start a router that knows nothing of any before it."""
         clock = SystemClock()
-        boot = secrets.token_hex(3)
-        router = Router(self.spec, dice=random.Random(1), boot=boot, now=clock.now())
+        run_id = secrets.token_hex(3)
+        router = Router(self.spec, rng=random.Random(1), run_id=run_id, now=clock.now())
         self.runtime = Runtime(router, clock)
         settings = AsteriskSettings(
             id=PBX,
@@ -147,7 +147,9 @@ class Floor:
             secret="change-me",
             **{"dial_number": "PJSIP/{number}@carrier", **self.site},
         )
-        self.pbx = AsteriskPbx(PBX, settings, post=self.runtime.post, table=self.spec, boot=boot)
+        self.pbx = AsteriskPbx(
+            PBX, settings, post=self.runtime.post, table=self.spec, run_id=run_id
+        )
         self.pbx.devices_from(lambda: router.floor)
         self.runtime.attach(self.pbx)
         self.records, self.notes = [], []

@@ -75,7 +75,7 @@ async def test_a_network_that_ends_a_long_ring_did_reach_the_mobile(
         await here.quiet()
     assert here.outcomes() == [("m1", "no answer")] * 2
     assert here.router.floor.agents["m1"].misses == 2
-    assert here.router.floor.resting == {}
+    assert here.router.floor.cooldowns == {}
 
 
 async def test_a_183_is_ringing_too(here: Floor) -> None:

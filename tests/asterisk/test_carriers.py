@@ -58,7 +58,7 @@ async def test_the_business_is_shown_once_and_the_agent_is_not_blamed(
     assert here.outcomes() == []
     [record] = here.happened(Happened.NUMBER_REFUSED)
     assert (record.agent, record.detail) == ("m1", ("mobile", "business"))
-    assert here.router.floor.agents["m1"].strikes == {}
+    assert here.router.floor.agents["m1"].failure_streaks == {}
     assert here.pbx.health().counts["callers' numbers refused by the carrier"] == 1
     await caller.bye()
     await here.quiet()
@@ -74,7 +74,7 @@ async def test_without_another_number_to_show_the_next_agent_is_rung(
     assert here.outcomes() == [("m1", "number refused")]
     assert len(here.phone("carrier").incoming) == 1
     agent = here.router.floor.agents["m1"]
-    assert (agent.strikes, agent.misses, agent.pause) == ({}, 0, None)
+    assert (agent.failure_streaks, agent.misses, agent.pause) == ({}, 0, None)
     await caller.bye()
     await here.quiet()
 

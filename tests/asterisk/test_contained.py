@@ -65,7 +65,7 @@ async def test_the_driver_goes_on_after_a_fault(
             id=PBX, username="callrouter", secret=SECRET, host="127.0.0.1", port=fake.port
         )
         spec = table(staff(1), queue("support", ["a1"]))
-        pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, boot="b")
+        pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, run_id="b")
         tasks.spawn(pbx.run(), "driver")
 
         def ticks() -> int:

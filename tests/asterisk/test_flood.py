@@ -49,7 +49,7 @@ def test_sixty_thousand_events_leave_nothing_in_the_mirror_and_the_core() -> Non
 async def test_a_flood_before_the_first_comparison_is_not_kept() -> None:
     settings = AsteriskSettings(id=PBX, username="callrouter", secret="x")
     spec = table(staff(1), queue("support", ["a1"]))
-    pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, boot="b")
+    pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, run_id="b")
     pbx._on_up()
     message = parse(EVENTS[0].format(n=1).encode())
     for _ in range(driver.MOST_KEPT * 2 + 10):

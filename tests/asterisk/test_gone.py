@@ -317,11 +317,11 @@ async def test_OT_05_answers_of_asterisk_that_are_lost_doubled_or_late(here: Flo
     """Every tenth each, not every hundredth: callers are served all the same, and nobody twice."""
     await here.crash()
     await here.hang_all_up()
-    dice = random.Random(5)
+    rng = random.Random(5)
     fates = Counter[str]()
 
     def spoil(_message: bytes) -> tuple[float, ...]:
-        fate = dice.choices(("kept", "lost", "doubled", "late"), (7, 1, 1, 1))[0]
+        fate = rng.choices(("kept", "lost", "doubled", "late"), (7, 1, 1, 1))[0]
         fates[fate] += 1
         return {"kept": (0.0,), "lost": (), "doubled": (0.0, 0.001), "late": (5.5,)}[fate]
 

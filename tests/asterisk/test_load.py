@@ -51,10 +51,10 @@ def overlaps(dialogs: list[Dialog]) -> int:
 
 @pytest.mark.timeout(120)
 async def test_AST_76_how_soon_a_free_agent_is_rung(install: Install) -> None:
-    dice = random.Random(7)
+    rng = random.Random(7)
 
     def answer(_: Any) -> Answer:
-        return Answer(after=0.05, talk=dice.uniform(1.5, 2.5))
+        return Answer(after=0.05, talk=rng.uniform(1.5, 2.5))
 
     async with stage(install, AGENTS) as here:
         agents = [f"a{n}" for n in range(1, AGENTS + 1)]

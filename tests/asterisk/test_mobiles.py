@@ -107,7 +107,7 @@ async def test_AST_60_2_declines_and_any_other_key_refuses(
     await caller.wait_heard("1002")
     assert "carrier" not in caller.heard
     assert here.outcomes() == [("m1", outcome)]
-    assert here.router.floor.resting == {}, "a person pressed it: it was no voicemail"
+    assert here.router.floor.cooldowns == {}, "a person pressed it: it was no voicemail"
     assert leg.ended_at is not None
     assert leg.answered_at is not None
     assert leg.ended_at - leg.answered_at < 3.0  # and not after the 6 s for which it is asked

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.events import CallMoved
+from callrouter.model.events import CallMoveRequested
 from callrouter.model.routing_table import KeepWaiting
 from callrouter.pbx.asterisk import driver
 from tests.asterisk.floor import Floor, person, queue, stage
@@ -65,7 +65,7 @@ async def test_music_follows_a_caller_to_another_queue(here: Floor) -> None:
     caller = await here.call("support")
     await here.until(lambda: played(here)[-1:] == ["jazz"] and here.router.floor.calls)
     [call] = here.router.floor.calls.values()
-    here.post(CallMoved(call=call.id, queue="sales"))
+    here.post(CallMoveRequested(call=call.id, queue="sales"))
     await here.until(lambda: played(here)[-1] == "folk", 8)
     log = here.lab.asterisk.log_path.read_text(errors="replace")
     assert "Playing 'queue-thankyou" not in log

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from callrouter.core.router import Router
-from callrouter.model.events import LegEnd, PauseRequested, PbxSnapshot, Reached
+from callrouter.model.events import DeviceState, LegEnd, PauseRequested, PbxSnapshot
 from callrouter.model.routing_table import AgentSpec, Table
 from callrouter.pbx.asterisk import contract, entry_time, fallback, phone_queries, resync
 from callrouter.pbx.asterisk.ami.messages import AmiMessage, parse
@@ -20,9 +20,11 @@ DIAL = "PJSIP/{number}@carrier"
 
 
 def router(spec: Table, *unreachable: str) -> Router:
-    made = Router(spec, dice=random.Random(1), boot="b", now=1.0)
+    made = Router(spec, rng=random.Random(1), run_id="b", now=1.0)
     endpoints = {
-        device.endpoint: Reached.UNREACHABLE if device.endpoint in unreachable else Reached.IDLE
+        device.endpoint: DeviceState.UNREACHABLE
+        if device.endpoint in unreachable
+        else DeviceState.IDLE
         for agent in spec.agents.values()
         for device in agent.devices
         if device.endpoint

@@ -13,11 +13,11 @@ import pytest_asyncio
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
 from callrouter.model.events import (
-    CallMoved,
+    CallMoveRequested,
     ConfigReloaded,
+    ConversationAction,
+    ConversationRequested,
     PauseRequested,
-    TalkRequested,
-    TalkWish,
 )
 from callrouter.model.routing_table import KeepWaiting, Rule
 from tests.asterisk.floor import DIALPLAN, Answer, Floor, RingOnly, queue, staff, stage
@@ -84,7 +84,9 @@ async def test_a_transfer_that_the_router_is_asked_for_begins_a_stay_of_which_a_
     await asyncio.sleep(2.5)
     [call] = here.router.floor.calls.values()
     entered = call.entered_at
-    here.post(TalkRequested(call=call.id, wish=TalkWish.TRANSFER, queue="sales"))
+    here.post(
+        ConversationRequested(call=call.id, action=ConversationAction.TRANSFER, queue="sales")
+    )
     await here.until(lambda: call.queue.id == "sales")
     queued = call.queued_at
     assert queued - entered > 2.4
@@ -168,7 +170,7 @@ async def test_a_priority_is_kept_by_a_call_that_is_passed_on_or_comes_back(here
     await here.until(lambda: any(c.queue.id == "sales" for c in here.router.floor.calls.values()))
     [call] = here.router.floor.calls.values()
     assert call.priority == 7
-    here.post(CallMoved(call=call.id, priority=3))
+    here.post(CallMoveRequested(call=call.id, priority=3))
     await here.until(lambda: call.priority == 3)
     await asyncio.sleep(0.3)
     await here.crash()

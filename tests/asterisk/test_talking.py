@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from callrouter.lab import Install
 from callrouter.model.commands import Happened
-from callrouter.model.events import CallEndRequested, TalkRequested, TalkWish
+from callrouter.model.events import CallEndRequested, ConversationAction, ConversationRequested
 from tests.asterisk import second
 from tests.asterisk.floor import (
     DIALPLAN,
@@ -243,7 +243,7 @@ async def test_a_transfer_that_the_router_is_asked_for(here: Floor) -> None:
     caller, agent = await talk(here)
     [call] = here.router.floor.calls.values()
     entered = call.entered_at
-    here.post(TalkRequested(call=call.id, wish=TalkWish.TRANSFER, agent="a2"))
+    here.post(ConversationRequested(call=call.id, action=ConversationAction.TRANSFER, agent="a2"))
     await agent.wait_ended(3)
     await caller.wait_heard("1002")
     assert here.router.floor.calls[call.id].entered_at == entered

@@ -138,7 +138,7 @@ def queues_yaml(count: int, extra: str = "") -> str:
 
 @asynccontextmanager
 async def centre(
-    install: Install, agents: int, dice: random.Random, *, queue: str = ""
+    install: Install, agents: int, rng: random.Random, *, queue: str = ""
 ) -> AsyncIterator[Centre]:
     """Start it all, the router last; at the end nothing is left."""
     numbers = tuple(str(1000 + n) for n in range(1, agents + 1))
@@ -152,7 +152,7 @@ async def centre(
             wanted = asterisk.options
             phones |= await start_phones(asterisk, [*wanted.phones, wanted.carrier], pace=pace)
             phones |= await start_phones(asterisk, wanted.callers, register=False, pace=pace)
-            async with bad_link(asterisk.ami_port, dice) as (link, port):
+            async with bad_link(asterisk.ami_port, rng) as (link, port):
                 router = RouterProcess(
                     Path(folder), port, agents_yaml(agents), queues_yaml(agents, queue)
                 )

@@ -20,17 +20,17 @@ Fault: TypeAlias = Callable[[Centre, random.Random], Awaitable[str]]
 # ------------------------------------------------------------------ the router
 
 
-async def router_killed(centre: Centre, dice: random.Random) -> str:
-    return await _router_away(centre, signal.SIGKILL, dice.uniform(0.2, 6.0))
+async def router_killed(centre: Centre, rng: random.Random) -> str:
+    return await _router_away(centre, signal.SIGKILL, rng.uniform(0.2, 6.0))
 
 
-async def router_stopped(centre: Centre, dice: random.Random) -> str:
-    return await _router_away(centre, signal.SIGTERM, dice.uniform(0.2, 3.0))
+async def router_stopped(centre: Centre, rng: random.Random) -> str:
+    return await _router_away(centre, signal.SIGTERM, rng.uniform(0.2, 3.0))
 
 
-async def router_gone(centre: Centre, dice: random.Random) -> str:
+async def router_gone(centre: Centre, rng: random.Random) -> str:
     """For so long that waiting callers go to the fallback."""
-    return await _router_away(centre, signal.SIGKILL, dice.uniform(17.0, 21.0))
+    return await _router_away(centre, signal.SIGKILL, rng.uniform(17.0, 21.0))
 
 
 async def _router_away(centre: Centre, number: signal.Signals, seconds: float) -> str:
@@ -40,8 +40,8 @@ async def _router_away(centre: Centre, number: signal.Signals, seconds: float) -
     return f"{number.name}, started again after {seconds:.1f} s"
 
 
-async def router_frozen(centre: Centre, dice: random.Random) -> str:
-    seconds = dice.choice((dice.uniform(0.3, 3.0), dice.uniform(4.0, 9.0)))
+async def router_frozen(centre: Centre, rng: random.Random) -> str:
+    seconds = rng.choice((rng.uniform(0.3, 3.0), rng.uniform(4.0, 9.0)))
     centre.router.signal(signal.SIGSTOP)
     await asyncio.sleep(seconds)
     centre.router.signal(signal.SIGCONT)
@@ -51,8 +51,8 @@ async def router_frozen(centre: Centre, dice: random.Random) -> str:
 # ------------------------------------------------------------------ Asterisk
 
 
-async def asterisk_killed(centre: Centre, dice: random.Random) -> str:
-    seconds = dice.uniform(0.2, 3.0)
+async def asterisk_killed(centre: Centre, rng: random.Random) -> str:
+    seconds = rng.uniform(0.2, 3.0)
     centre.doomed()
     centre.asterisk.kill()
     await asyncio.sleep(seconds)
@@ -60,20 +60,20 @@ async def asterisk_killed(centre: Centre, dice: random.Random) -> str:
     return f"started again after {seconds:.1f} s"
 
 
-async def asterisk_frozen(centre: Centre, dice: random.Random) -> str:
-    seconds = dice.choice((dice.uniform(0.3, 2.0), dice.uniform(3.0, 7.0)))
+async def asterisk_frozen(centre: Centre, rng: random.Random) -> str:
+    seconds = rng.choice((rng.uniform(0.3, 2.0), rng.uniform(3.0, 7.0)))
     centre.asterisk.pause()
     await asyncio.sleep(seconds)
     centre.asterisk.resume()
     return f"for {seconds:.1f} s"
 
 
-async def asterisk_stopped(centre: Centre, dice: random.Random) -> str:
-    return await _told_to_end(centre, "core stop now", dice.uniform(0.2, 3.0))
+async def asterisk_stopped(centre: Centre, rng: random.Random) -> str:
+    return await _told_to_end(centre, "core stop now", rng.uniform(0.2, 3.0))
 
 
-async def asterisk_restarted(centre: Centre, dice: random.Random) -> str:
-    return await _told_to_end(centre, "core restart now", dice.uniform(0.2, 1.0))
+async def asterisk_restarted(centre: Centre, rng: random.Random) -> str:
+    return await _told_to_end(centre, "core restart now", rng.uniform(0.2, 1.0))
 
 
 async def _told_to_end(centre: Centre, command: str, seconds: float) -> str:
@@ -87,8 +87,8 @@ async def _told_to_end(centre: Centre, command: str, seconds: float) -> str:
     return command
 
 
-async def modules_reloaded(centre: Centre, dice: random.Random) -> str:
-    del dice
+async def modules_reloaded(centre: Centre, rng: random.Random) -> str:
+    del rng
     await centre.asterisk.cli("module reload")
     return "module reload"
 
@@ -96,16 +96,16 @@ async def modules_reloaded(centre: Centre, dice: random.Random) -> str:
 # ------------------------------------------------------------------ the link
 
 
-async def link_cut(centre: Centre, dice: random.Random) -> str:
-    times = dice.randint(1, 4)
+async def link_cut(centre: Centre, rng: random.Random) -> str:
+    times = rng.randint(1, 4)
     for _ in range(times):
         centre.link.cut()
-        await asyncio.sleep(dice.uniform(0.05, 1.0))
+        await asyncio.sleep(rng.uniform(0.05, 1.0))
     return f"{times} times"
 
 
-async def link_half_open(centre: Centre, dice: random.Random) -> str:
-    seconds = dice.uniform(1.0, 9.0)
+async def link_half_open(centre: Centre, rng: random.Random) -> str:
+    seconds = rng.uniform(1.0, 9.0)
     centre.link.frozen = True
     await asyncio.sleep(seconds)
     centre.link.cut()
@@ -113,59 +113,59 @@ async def link_half_open(centre: Centre, dice: random.Random) -> str:
     return f"for {seconds:.1f} s"
 
 
-async def link_slow(centre: Centre, dice: random.Random) -> str:
-    seconds = dice.uniform(3.0, 7.0)
-    centre.link.pause = dice.choice((0.05, 0.5, 2.0))
+async def link_slow(centre: Centre, rng: random.Random) -> str:
+    seconds = rng.uniform(3.0, 7.0)
+    centre.link.pause = rng.choice((0.05, 0.5, 2.0))
     centre.link.slow = True
     await asyncio.sleep(seconds)
     centre.link.slow = False
     return f"a byte at a time, {centre.link.pause:g} s of pause every 400, for {seconds:.1f} s"
 
 
-async def link_torn(centre: Centre, dice: random.Random) -> str:
-    del dice
+async def link_torn(centre: Centre, rng: random.Random) -> str:
+    del rng
     centre.link.tear = True
     await asyncio.sleep(1.5)
     centre.link.tear = False
     return "in the middle of a message"
 
 
-async def events_lost(centre: Centre, dice: random.Random) -> str:
+async def events_lost(centre: Centre, rng: random.Random) -> str:
     before = centre.link.dropped
-    centre.link.drop = dice.uniform(0.05, 0.4)
-    await asyncio.sleep(dice.uniform(2.0, 5.0))
+    centre.link.drop = rng.uniform(0.05, 0.4)
+    await asyncio.sleep(rng.uniform(2.0, 5.0))
     centre.link.drop = 0.0
     return f"{centre.link.dropped - before} events"
 
 
-async def events_doubled(centre: Centre, dice: random.Random) -> str:
+async def events_doubled(centre: Centre, rng: random.Random) -> str:
     before = centre.link.doubled
-    centre.link.double = dice.uniform(0.3, 1.0)
-    await asyncio.sleep(dice.uniform(2.0, 5.0))
+    centre.link.double = rng.uniform(0.3, 1.0)
+    await asyncio.sleep(rng.uniform(2.0, 5.0))
     centre.link.double = 0.0
     return f"{centre.link.doubled - before} events"
 
 
-async def events_shuffled(centre: Centre, dice: random.Random) -> str:
+async def events_shuffled(centre: Centre, rng: random.Random) -> str:
     before = centre.link.shuffled
-    centre.link.shuffle = dice.uniform(0.2, 0.5)
-    await asyncio.sleep(dice.uniform(2.0, 5.0))
+    centre.link.shuffle = rng.uniform(0.2, 0.5)
+    await asyncio.sleep(rng.uniform(2.0, 5.0))
     centre.link.shuffle = 0.0
     return f"{centre.link.shuffled - before} events"
 
 
-async def link_deaf(centre: Centre, dice: random.Random) -> str:
+async def link_deaf(centre: Centre, rng: random.Random) -> str:
     """Asterisk reads nothing more of what the router sends, and goes on telling what happens."""
-    seconds = dice.choice((dice.uniform(1.0, 4.0), dice.uniform(5.0, 9.0)))
+    seconds = rng.choice((rng.uniform(1.0, 4.0), rng.uniform(5.0, 9.0)))
     centre.link.deaf = True
     await asyncio.sleep(seconds)
     centre.link.deaf = False
     return f"for {seconds:.1f} s"
 
 
-async def events_flooded(centre: Centre, dice: random.Random) -> str:
+async def events_flooded(centre: Centre, rng: random.Random) -> str:
     """Twenty thousand events a second for ten seconds: of channels that are nobody's of ours."""
-    del dice
+    del rng
     sent, took = await centre.link.storm(20_000, 10.0)
     return f"{sent} events in {took:.1f} s"
 

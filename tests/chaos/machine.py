@@ -18,31 +18,31 @@ MOST_OFF = 2 * HOUR
 VISITORS = 400
 
 
-async def clock_set(centre: Centre, dice: random.Random) -> str:
+async def clock_set(centre: Centre, rng: random.Random) -> str:
     """The wall clock jumps by an hour, and stays so; a router that is started anew goes by it."""
-    step = dice.choice((HOUR, -HOUR))
+    step = rng.choice((HOUR, -HOUR))
     if abs(centre.router.clock_off + step) > MOST_OFF:
         step = -step
     centre.router.set_clock(centre.router.clock_off + step)
     how = f"by {step / HOUR:+.0f} h, to {centre.router.clock_off / HOUR:+.0f} h"
-    if dice.random() < 0.4:
-        await asyncio.sleep(dice.uniform(0.5, 3.0))
+    if rng.random() < 0.4:
+        await asyncio.sleep(rng.uniform(0.5, 3.0))
         return how
-    await asyncio.sleep(dice.uniform(0.1, 1.0))
-    number = dice.choice((signal.SIGTERM, signal.SIGKILL))
+    await asyncio.sleep(rng.uniform(0.1, 1.0))
+    number = rng.choice((signal.SIGTERM, signal.SIGKILL))
     await centre.router.end(number)
     await centre.router.start()
     return f"{how}; {number.name}, and started again"
 
 
-async def memory_used_up(centre: Centre, dice: random.Random) -> str:
+async def memory_used_up(centre: Centre, rng: random.Random) -> str:
     """No more is to be had; or the kernel ends the router for it, which looks like any SIGKILL."""
-    if dice.random() < 0.3:
+    if rng.random() < 0.3:
         with centre.router.may_end():
             centre.router.signal(signal.SIGKILL)
             await asyncio.sleep(1.0)
         return "ended by the kernel (SIGKILL), started again by its keeper"
-    seconds = dice.uniform(1.0, 5.0)
+    seconds = rng.uniform(1.0, 5.0)
     ends = centre.router.ends
     with centre.router.may_end():
         with _limited(centre.router.pid, resource.RLIMIT_AS, _address_space):
@@ -54,16 +54,16 @@ async def memory_used_up(centre: Centre, dice: random.Random) -> str:
     return f"for {seconds:.1f} s{'; it ended, and was started again' if ended else ''}"
 
 
-async def disk_full(centre: Centre, dice: random.Random) -> str:
+async def disk_full(centre: Centre, rng: random.Random) -> str:
     """No file of the router's can grow any more, its log no more than its database."""
-    seconds = dice.uniform(1.0, 6.0)
+    seconds = rng.uniform(1.0, 6.0)
     with _limited(centre.router.pid, resource.RLIMIT_FSIZE, lambda _: 0):
         await asyncio.sleep(seconds)
     return f"for {seconds:.1f} s"
 
 
-async def database_locked(centre: Centre, dice: random.Random) -> str:
-    seconds = dice.uniform(1.0, 6.0)
+async def database_locked(centre: Centre, rng: random.Random) -> str:
+    seconds = rng.uniform(1.0, 6.0)
     try:
         with closing(sqlite3.connect(centre.router.database, timeout=0.5)) as base:
             base.execute("BEGIN IMMEDIATE")
@@ -73,24 +73,24 @@ async def database_locked(centre: Centre, dice: random.Random) -> str:
     return f"for {seconds:.1f} s"
 
 
-async def database_gone(centre: Centre, dice: random.Random) -> str:
+async def database_gone(centre: Centre, rng: random.Random) -> str:
     for path in centre.router.folder.glob("callrouter.db*"):
         path.unlink()
-    await asyncio.sleep(dice.uniform(0.5, 2.0))
+    await asyncio.sleep(rng.uniform(0.5, 2.0))
     return "its files were deleted"
 
 
-async def configuration_gone(centre: Centre, dice: random.Random) -> str:
-    seconds, aside = dice.uniform(1.0, 4.0), centre.router.folder / "aside"
+async def configuration_gone(centre: Centre, rng: random.Random) -> str:
+    seconds, aside = rng.uniform(1.0, 4.0), centre.router.folder / "aside"
     centre.router.config.rename(aside)
     await asyncio.sleep(seconds)
     aside.rename(centre.router.config)
     return f"for {seconds:.1f} s"
 
 
-async def no_descriptors(centre: Centre, dice: random.Random) -> str:
+async def no_descriptors(centre: Centre, rng: random.Random) -> str:
     """Nothing more can be opened; the link is cut besides, so that something must be."""
-    seconds = dice.uniform(1.0, 5.0)
+    seconds = rng.uniform(1.0, 5.0)
     with _limited(centre.router.pid, resource.RLIMIT_NOFILE, _open_files):
         centre.link.cut()
         await asyncio.sleep(seconds)

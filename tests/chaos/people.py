@@ -50,7 +50,7 @@ class Caller:
 class Crowd:
     """Keeps so many callers in the centre as are wanted."""
 
-    def __init__(self, centre: Centre, dice: random.Random) -> None:
+    def __init__(self, centre: Centre, rng: random.Random) -> None:
         self.callers: list[Caller] = []
         self.wanted = 0
         self.patient = False
@@ -58,7 +58,7 @@ class Crowd:
         self.lasting = False
         """Who calls from now on talks for as long as the agent does."""
         self._centre = centre
-        self._dice = dice
+        self._rng = rng
         self._tasks = Tasks()
 
     @property
@@ -81,10 +81,10 @@ class Crowd:
 
     async def call(self) -> Caller:
         """One more caller, with a patience and a wish to talk of their own."""
-        dice, number = self._dice, str(FIRST_NUMBER + len(self.callers))
+        rng, number = self._rng, str(FIRST_NUMBER + len(self.callers))
         dialog = await self._centre.lab["caller"].call("support", caller_number=number)
-        patience = dice.uniform(4.0, 25.0) if dice.random() < 0.25 else None
-        talks = dice.uniform(2.0, 4.0) if dice.random() < 0.2 else None
+        patience = rng.uniform(4.0, 25.0) if rng.random() < 0.25 else None
+        talks = rng.uniform(2.0, 4.0) if rng.random() < 0.2 else None
         chat = None if self.lasting else talks
         caller = Caller(number, dialog, patience, chat)
         self.callers.append(caller)
@@ -111,11 +111,11 @@ async def hang_up(dialog: Dialog) -> None:
         await dialog.bye()
 
 
-def moods(dice: random.Random, talk: tuple[float, float]) -> Behaviour:
+def moods(rng: random.Random, talk: tuple[float, float]) -> Behaviour:
     """What an agent does with the next call."""
-    chance = dice.random()
+    chance = rng.random()
     if chance < 0.04:
         return RingOnly()
     if chance < 0.08:
-        return Refuse(486, after=dice.uniform(0.0, 1.0))
-    return Answer(after=dice.uniform(0.05, 0.8), talk=dice.uniform(*talk))
+        return Refuse(486, after=rng.uniform(0.0, 1.0))
+    return Answer(after=rng.uniform(0.05, 0.8), talk=rng.uniform(*talk))

@@ -68,14 +68,14 @@ class BadLink(Proxy):
         dropped, doubled, shuffled: how many events that was true of so far.
     """
 
-    def __init__(self, target: int, dice: random.Random) -> None:
+    def __init__(self, target: int, rng: random.Random) -> None:
         super().__init__(target)
         self.frozen = self.deaf = self.slow = self.tear = False
         self.pause = 2.0
         self.drop = self.double = self.shuffle = 0.0
         self.dropped = self.doubled = self.shuffled = 0
         self.released: list[float] = []
-        self._dice = dice
+        self._rng = rng
 
     def well(self) -> None:
         """End every fault."""
@@ -144,7 +144,7 @@ class BadLink(Proxy):
                 return False
             whole = message + _END
             if message.startswith(b"Event:") and b"\r\nActionID:" not in message:
-                chance = self._dice.random()
+                chance = self._rng.random()
                 if chance < self.drop:
                     self.dropped += 1
                     continue
@@ -197,9 +197,9 @@ class BadLink(Proxy):
 
 
 @asynccontextmanager
-async def bad_link(target: int, dice: random.Random) -> AsyncIterator[tuple[BadLink, int]]:
+async def bad_link(target: int, rng: random.Random) -> AsyncIterator[tuple[BadLink, int]]:
     """A link and the port at which the router finds it."""
-    made = BadLink(target, dice)
+    made = BadLink(target, rng)
     # Small buffers, which a router that is not listened to fills within seconds.
     door = socket.create_server(("127.0.0.1", 0))
     door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -36,7 +36,7 @@ class Run:
 
     def __init__(self, here: Centre, seed: int, only: Sequence[str] = ()) -> None:
         self.here = here
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
         self.crowd = Crowd(here, random.Random(seed + 1))
         self.log: list[str] = []
         self._began = time.monotonic()
@@ -52,7 +52,7 @@ class Run:
 
     async def go(self, seconds: float) -> Account:
         """Break things for so many seconds, let all be served, and give the account."""
-        here, agents = self.here, random.Random(self.dice.random())
+        here, agents = self.here, random.Random(self.rng.random())
 
         def mood(dialog: Dialog) -> object:
             del dialog
@@ -71,7 +71,7 @@ class Run:
             until = time.monotonic() + seconds
             while time.monotonic() < until:
                 await self._break()
-                await asyncio.sleep(self.dice.uniform(2.0, 8.0))
+                await asyncio.sleep(self.rng.uniform(2.0, 8.0))
             await self._drain()
             stuck = await self._last_round()
         finally:
@@ -88,14 +88,14 @@ class Run:
         name = self._draw()
         self.faults[name] += 1
         self.say(f"{name} …")
-        how = await ALL[name][0](self.here, random.Random(self.dice.random()))
+        how = await ALL[name][0](self.here, random.Random(self.rng.random()))
         self.say(f"{name}: {how}; {len(self.crowd.live)} callers are in")
 
     def _draw(self) -> str:
         """One at random; none comes a second time before all others had their turns."""
         if not self._drawn:
             self._drawn = [name for name in self._names for _ in range(ALL[name][1])]
-            self.dice.shuffle(self._drawn)
+            self.rng.shuffle(self._drawn)
         return self._drawn.pop()
 
     async def _keep(self) -> None:

@@ -14,31 +14,31 @@ from callrouter.model.commands import (
     Connect,
     Consult,
     Disregard,
-    Hold,
     Leave,
-    Park,
     PbxCommand,
     PutThrough,
+    Requeue,
     Ring,
+    SetHold,
     StopRing,
 )
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
     CallerLeft,
-    CallTransferred,
+    CallerTransferred,
     ConnectFailed,
     ConnectFault,
+    ConnectSucceeded,
+    DeviceState,
     EndpointChanged,
     Event,
     LegAccepted,
     LegAnswered,
     LegEnd,
     LegEnded,
-    LegMoved,
+    LegPickedUpElsewhere,
     LegRang,
     PbxSnapshot,
-    Reached,
     SeenCall,
     SeenLeg,
     TransferKind,
@@ -79,14 +79,14 @@ class FakePbx:
 
     name: str
     say: Callable[[Event], None]
-    endpoints: dict[str, Reached] = field(default_factory=dict)
+    endpoints: dict[str, DeviceState] = field(default_factory=dict)
     callers: dict[str, Caller] = field(default_factory=dict)
     legs: dict[LegId, Leg] = field(default_factory=dict)
     left: dict[str, Leave] = field(default_factory=dict)
     placed: set[LegId] = field(default_factory=set)
     deaf: set[str] = field(default_factory=set)
     """Addresses of phones that don't stop ringing when told to."""
-    parks: bool = False
+    can_hold: bool = False
     """Holds callers, and brings colleagues in, when told to."""
     consults: bool = True
     """False: brings no colleague in, and does not say so."""
@@ -107,16 +107,16 @@ class FakePbx:
             case Connect():
                 if self.connects:
                     self._connect(order)
-            case Hold():
+            case Requeue():
                 caller = self.callers.get(order.call)
                 if caller is not None and caller.talks_to is not None:
                     self._part(caller)
             case Disregard():
-                self.phone_is(order.endpoint, Reached.IDLE)
+                self.phone_is(order.endpoint, DeviceState.IDLE)
                 self.say(
-                    EndpointChanged(pbx=self.name, endpoint=order.endpoint, state=Reached.IDLE)
+                    EndpointChanged(pbx=self.name, endpoint=order.endpoint, state=DeviceState.IDLE)
                 )
-            case Park():
+            case SetHold():
                 caller = self.callers.get(order.call)
                 if caller is not None and caller.talks_to is not None:
                     caller.held = order.on
@@ -154,7 +154,7 @@ class FakePbx:
             assert caller.talks_to is None, f"{order.call} was connected while in a talk"
             assert leg.accepted, f"{order.call} was connected to a phone nobody accepted on"
             caller.talks_to, leg.talks_to = leg.id, order.call
-            self.say(CallConnected(call=order.call, offer=order.offer))
+            self.say(ConnectSucceeded(call=order.call, offer=order.offer))
             return
         self.say(ConnectFailed(call=order.call, offer=order.offer, why=why))
 
@@ -169,7 +169,7 @@ class FakePbx:
         assert caller.held, f"{order.call} hears what two agents say about it"
         assert leg.accepted
         leg.talks_to = "?"
-        self.say(CallConnected(call=order.call, offer=order.offer))
+        self.say(ConnectSucceeded(call=order.call, offer=order.offer))
 
     def _put_through(self, order: PutThrough) -> None:
         caller = self.callers.get(order.call)
@@ -201,7 +201,9 @@ class FakePbx:
     def picked_up_at(self, leg: Leg, endpoint: str) -> None:
         """A colleague's phone takes what rings here."""
         leg.answered = leg.accepted = True
-        self.say(LegMoved(offer=leg.ring.offer, device=leg.ring.device, endpoint=endpoint))
+        self.say(
+            LegPickedUpElsewhere(offer=leg.ring.offer, device=leg.ring.device, endpoint=endpoint)
+        )
 
     def end_leg(self, leg: Leg, why: LegEnd) -> None:
         del self.legs[leg.id]
@@ -225,7 +227,7 @@ class FakePbx:
         """The agent passes the caller on; attended, the agent's phone may stay in a talk."""
         caller = self.callers.pop(call)
         leg = self.legs.get(caller.talks_to) if caller.talks_to else None
-        self.say(CallTransferred(call=call, kind=kind, to=to))
+        self.say(CallerTransferred(call=call, kind=kind, to=to))
         if leg is not None:
             leg.talks_to = "?"
             if kind is TransferKind.BLIND:
@@ -244,13 +246,13 @@ class FakePbx:
 
     # ------------------------------------------------------------ phones and the truth
 
-    def phone_is(self, endpoint: str, state: Reached) -> None:
+    def phone_is(self, endpoint: str, state: DeviceState) -> None:
         self.endpoints[endpoint] = state
 
     def snapshot(self) -> PbxSnapshot:
         return PbxSnapshot(
             pbx=self.name,
-            parks=self.parks,
+            can_hold=self.can_hold,
             calls=tuple(
                 SeenCall(
                     arrived=caller.arrived,

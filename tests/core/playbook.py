@@ -36,13 +36,13 @@ from callrouter.model.commands import (
 from callrouter.model.events import (
     CallArrived,
     ConfigReloaded,
+    DeviceState,
     EndpointChanged,
     Event,
     LegEnd,
     PauseRequested,
     PbxLost,
     PbxSnapshot,
-    Reached,
     ReadyPressed,
     Resumed,
     SignedIn,
@@ -104,11 +104,13 @@ class Play:
         seed: int = 1,
         up: bool = True,
         now: float = 0.0,
-        boot: str = "b",
+        run_id: str = "b",
         removed: Mapping[str, QueueSpec] | None = None,
     ) -> None:
         self.now = now
-        self.router = Router(table, dice=random.Random(seed), boot=boot, now=now, removed=removed)
+        self.router = Router(
+            table, rng=random.Random(seed), run_id=run_id, now=now, removed=removed
+        )
         self.pbxes = {name: FakePbx(name, partial(self._said, name)) for name in pbxes}
         self.down: set[str] = set()
         self.log: list[tuple[float, Command]] = []
@@ -120,7 +122,7 @@ class Play:
         for spec in table.agents.values():
             for device in spec.devices:
                 for pbx in device.pbxes if device.endpoint else ():
-                    self.pbxes[pbx].endpoints[device.endpoint] = Reached.IDLE
+                    self.pbxes[pbx].endpoints[device.endpoint] = DeviceState.IDLE
         if up:
             for fake in self.pbxes.values():
                 self.feed(fake.snapshot())
@@ -265,7 +267,7 @@ class Play:
         self.feed(ConfigReloaded(table=table, more=more))
         return self.on()
 
-    def phone_is(self, name: str, state: Reached, *, pbx: str = "office") -> Play:
+    def phone_is(self, name: str, state: DeviceState, *, pbx: str = "office") -> Play:
         """A desk phone is unplugged, plugged in, or in a call that is not ours."""
         endpoint = f"PJSIP/{name}"
         self.pbxes[pbx].phone_is(endpoint, state)
@@ -321,9 +323,9 @@ class Play:
     def state(self, name: str) -> AgentState:
         return state(self.router.floor, self.agent(name))
 
-    def strikes(self, agent: str, device: str = "desk") -> int:
+    def failures(self, agent: str, device: str = "desk") -> int:
         """How many times in a row a device did what speaks against it."""
-        found = self.agent(agent).strikes.get(device)
+        found = self.agent(agent).failure_streaks.get(device)
         return found.count if found is not None else 0
 
     def told(self, agent: str) -> list[str]:

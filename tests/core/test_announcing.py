@@ -9,7 +9,7 @@ import pytest
 
 from callrouter.core.announcements import estimate
 from callrouter.model.commands import Announce
-from callrouter.model.events import CallerListens, CallMoved
+from callrouter.model.events import CallerListens, CallMoveRequested
 from callrouter.model.routing_table import AnnounceSpec, QueueSpec, Table
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
@@ -128,10 +128,10 @@ def test_another_queue_goes_on_telling_in_its_own_rhythm() -> None:
         q(), q("other", announce=AnnounceSpec(position=True, every=50.0)), q("mute", announce=None)
     )
     play.call("c1", "q").until(10)
-    play.feed(CallMoved(call="c1", queue="other"))
+    play.feed(CallMoveRequested(call="c1", queue="other"))
     play.until(60)
     assert told(play, "c1") == [(5, 1, 0), (55, 1, 0)]
-    play.feed(CallMoved(call="c1", queue="mute"))
+    play.feed(CallMoveRequested(call="c1", queue="mute"))
     play.until(300)
     assert len(told(play, "c1")) == 2
 
@@ -189,7 +189,7 @@ def test_a_place_never_grows_and_is_told_again_once_it_is_what_it_was() -> None:
 def test_in_another_queue_the_place_begins_afresh() -> None:
     play = busy(q(), q("other", "bob")).call("b0", "other").accepts("bob").call("b1", "other")
     play.call("b2", "other").call("c1", "q").until(5)
-    play.feed(CallMoved(call="c1", queue="other"))
+    play.feed(CallMoveRequested(call="c1", queue="other"))
     play.until(40)
     assert [place for _, place, _ in told(play, "c1")] == [1, 3]
 

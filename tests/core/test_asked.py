@@ -13,7 +13,7 @@ from callrouter.model.events import (
     CallEndRequested,
     CallerEnd,
     CallerLeft,
-    CallMoved,
+    CallMoveRequested,
     LegAccepted,
     LegAnswered,
     LegEnd,
@@ -69,7 +69,7 @@ def test_key_1_twenty_seconds_after_the_answer_takes_the_call() -> None:
     assert play.talking() == {"ann": "c1"}
     assert play.outcomes("bob") == ["lost"]
     assert [stop.why for _, stop in play.stops()] == [StopReason.ANSWERED_ELSEWHERE]
-    assert (play.agent("bob").misses, play.strikes("bob")) == (0, 0)
+    assert (play.agent("bob").misses, play.failures("bob")) == (0, 0)
 
 
 def test_whoever_accepts_first_has_the_call_and_the_mobile_is_charged_nothing() -> None:
@@ -78,7 +78,7 @@ def test_whoever_accepts_first_has_the_call_and_the_mobile_is_charged_nothing() 
     assert play.talking() == {"bob": "c1"}
     assert play.outcomes("ann") == ["lost"]
     assert [stop.why for _, stop in play.stops()] == [StopReason.ANSWERED_ELSEWHERE]
-    assert (play.agent("ann").misses, play.strikes("ann", "mobile")) == (0, 0)
+    assert (play.agent("ann").misses, play.failures("ann", "mobile")) == (0, 0)
 
 
 def test_the_device_says_how_long_key_1_is_waited_for() -> None:
@@ -95,7 +95,7 @@ def test_two_mobiles_of_one_agent_have_their_own_time() -> None:
     play.phone("ann", "mobile").picks_up(after=1)
     play.phone("ann", "other").picks_up(after=5, key_1=20)
     play.call("c1", "q").until(11)
-    assert play.strikes("ann", "mobile") == 1
+    assert play.failures("ann", "mobile") == 1
     assert play.outcomes("ann") == []
     play.until(25)
     assert play.talking() == {"ann": "c1"}
@@ -170,11 +170,11 @@ def _ended_by_supervisor(play: Play) -> None:
 
 
 def _to_cat(play: Play) -> None:
-    play.feed(CallMoved(call="c1", agent="cat"))
+    play.feed(CallMoveRequested(call="c1", agent="cat"))
 
 
 def _first(play: Play) -> None:
-    play.feed(CallMoved(call="c1", priority=1))
+    play.feed(CallMoveRequested(call="c1", priority=1))
 
 
 def _both(play: Play) -> None:
@@ -210,7 +210,7 @@ def test_each_event_while_two_are_asked(what: str) -> None:
     play.on()
     assert (play.ringing(), play.talking()) == (ringing, talking)
     for name in ("ann", "bob"):
-        assert (play.agent(name).misses, play.strikes(name)) == (0, 0)
+        assert (play.agent(name).misses, play.failures(name)) == (0, 0)
 
 
 def test_max_wait_lets_both_finish_and_no_other_is_rung() -> None:
@@ -319,4 +319,4 @@ def test_its_end_while_the_other_rings_leaves_the_other_alone() -> None:
     }
     play.feed(LegEnded(offer=offer, device="mobile", why=LegEnd.HUNG_UP))
     assert play.ringing() == {"bob": "c1"}
-    assert play.strikes("ann", "mobile") == 1
+    assert play.failures("ann", "mobile") == 1

@@ -29,12 +29,12 @@ from callrouter.model.events import (
     AgentRestored,
     CallerEnd,
     CallerLeft,
+    DeviceState,
     EndpointChanged,
     Event,
     LegAccepted,
     LegEnd,
     LegEnded,
-    Reached,
     SignedIn,
     TransferKind,
 )
@@ -272,11 +272,11 @@ def test_AST_71_a_caller_taken_out_of_the_waiting_room() -> None:
 
 def test_AST_78_BT_18_a_private_call_from_before_the_start() -> None:
     p = play(q("a1"), up=False, signed_in="")
-    p.pbxes["office"].endpoints["PJSIP/a1"] = Reached.IN_USE
+    p.pbxes["office"].endpoints["PJSIP/a1"] = DeviceState.IN_USE
     p.back().sign_in("a1").call("c1", "q1").on(30)
     assert p.rings() == []
     assert p.state("a1") is AgentState.ON_CALL
-    p.phone_is("a1", Reached.IDLE)
+    p.phone_is("a1", DeviceState.IDLE)
     assert p.ringing() == {"a1": "c1"}
 
 
@@ -457,7 +457,7 @@ def test_WZ_19_signing_out_needs_nothing_of_the_pbx() -> None:
 
 def test_WZ_20_late_events_are_harmless() -> None:
     p = play(q("a1"))
-    p.feed(EndpointChanged(pbx="office", endpoint="PJSIP/nobody", state=Reached.IDLE))
+    p.feed(EndpointChanged(pbx="office", endpoint="PJSIP/nobody", state=DeviceState.IDLE))
     p.feed(LegAccepted(offer="b-99", device="desk"))
     p.feed(LegEnded(offer="b-99", device="desk", why=LegEnd.BUSY))
     assert p.call("c1", "q1").ringing() == {"a1": "c1"}
@@ -523,7 +523,7 @@ def test_WZA_23_two_desk_phones_are_one_agent() -> None:
     p.accepts("a1").call("c2", "q1")
     assert len(p.rings()) == 2
     p.on(5).agent_hangs_up("a1").caller_hangs_up("c2")
-    p.feed(EndpointChanged(pbx="office", endpoint="PJSIP/other", state=Reached.IN_USE))
+    p.feed(EndpointChanged(pbx="office", endpoint="PJSIP/other", state=DeviceState.IN_USE))
     p.call("c3", "q1")
     assert p.rings(call="c3") == []
 
@@ -703,7 +703,7 @@ def test_BT_09_a_transfer_back_to_the_queue_goes_to_another_agent() -> None:
 
 def test_BT_11_both_are_busy_until_their_own_leg_ends() -> None:
     p = play(q("a1 a2")).call("c1", "q1").accepts("a1").on(5)
-    p.transfers("c1", TransferKind.ATTENDED).phone_is("a2", Reached.IN_USE).call("c2", "q1")
+    p.transfers("c1", TransferKind.ATTENDED).phone_is("a2", DeviceState.IN_USE).call("c2", "q1")
     assert p.ringing() == {}
     p.agent_hangs_up("a1")
     assert p.ringing() == {"a1": "c2"}
@@ -729,7 +729,7 @@ def test_OA_03_twenty_callers_five_agents(policy: str) -> None:
 
 def test_OA_04_a_phone_that_registers_anew_while_it_rings() -> None:
     p = play(q("a1", auto_pause=3)).call("c1", "q1").on(1)
-    p.phone_is("a1", Reached.UNREACHABLE).phone_is("a1", Reached.IDLE)
+    p.phone_is("a1", DeviceState.UNREACHABLE).phone_is("a1", DeviceState.IDLE)
     assert p.ringing() == {"a1": "c1"}
     p.until(6)
     assert p.ringing() == {"a1": "c1"}
@@ -861,7 +861,7 @@ def test_AI_15_a_phones_change_costs_the_same_at_any_size(size: tuple[int, int])
     events = [
         EndpointChanged(pbx="office", endpoint=f"PJSIP/{names[n]}", state=state)
         for n in range(20)
-        for state in (Reached.IN_USE, Reached.IDLE)
+        for state in (DeviceState.IN_USE, DeviceState.IDLE)
     ]
     for event in events:  # what is made once is made
         p.router.handle(event, p.now)

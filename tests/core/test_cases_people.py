@@ -18,7 +18,7 @@ import pytest
 from callrouter.core.agents import device_reasons, why_not
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened, StopReason
-from callrouter.model.events import DeviceSwitched, LegEnd, PauseRequested, Reached
+from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd, PauseRequested
 from callrouter.model.routing_table import PauseEnd, PauseSpec
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
@@ -50,7 +50,7 @@ def test_WZ_13_a_restart_keeps_what_people_chose(pbx_first: bool) -> None:
         agent("a1", desk("a1"), mobile("a1")), q("a1 a2 a3"), queue("q2", "a3", retry_after=1)
     )
     p = Play(specs, signed_in="a1 a2")
-    p.feed(DeviceSwitched(agent="a1", device="desk", on=False, by="a1"))
+    p.feed(DeviceSwitchRequested(agent="a1", device="desk", on=False, by="a1"))
     p.feed(PauseRequested(agent="a2", reason="lunch", by="sam"))
     new = restarted(p, specs, pbx_first=pbx_first)
     assert [new.state(name).value for name in ("a1", "a2", "a3")] == [
@@ -63,9 +63,9 @@ def test_WZ_13_a_restart_keeps_what_people_chose(pbx_first: bool) -> None:
 
 def test_WZ_18_the_phone_of_an_agent_who_is_deleted_is_free() -> None:
     p = play(agent("a1", desk("x")), agent("a2", desk("x")), q("a1 a2"), signed_in="a1")
-    p.phone_is("x", Reached.UNREACHABLE)
+    p.phone_is("x", DeviceState.UNREACHABLE)
     p.reload(table(agent("a2", desk("x")), q("a2"))).sign_in("a2").call("c1", "q1")
-    p.phone_is("x", Reached.IDLE)
+    p.phone_is("x", DeviceState.IDLE)
     assert p.ringing() == {"a2": "c1"}
     assert "a1" not in p.router.floor.agents
 
@@ -106,7 +106,7 @@ def test_AST_46_OT_02_a_mobile_answered_among_others_stops_none_before_its_key()
     assert p.talking() == {"m1": "c1"}
     assert [(at, order.why) for at, order in p.stops()] == [(4, StopReason.ANSWERED_ELSEWHERE)]
     a1 = p.agent("a1")
-    assert (a1.misses, p.strikes("a1"), p.state("a1")) == (0, 0, AgentState.AVAILABLE)
+    assert (a1.misses, p.failures("a1"), p.state("a1")) == (0, 0, AgentState.AVAILABLE)
 
 
 def test_AST_36_OT_03_a_voicemail_never_gets_the_caller_and_is_soon_left_alone() -> None:

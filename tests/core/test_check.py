@@ -162,7 +162,7 @@ def _left_over(play: Play) -> None:
 
 
 def _rest(play: Play) -> None:
-    play.router.floor.resting["dan", "desk"] = 99.0
+    play.router.floor.cooldowns["dan", "desk"] = 99.0
 
 
 def _no_end_of_ring(play: Play) -> None:

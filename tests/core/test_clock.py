@@ -16,10 +16,10 @@ from callrouter.core.state import OfferState
 from callrouter.model.commands import Ring, StopRing
 from callrouter.model.events import (
     CallArrived,
+    DeviceState,
     LegEnd,
     LegEnded,
     PbxSnapshot,
-    Reached,
     SeenCall,
     SignedIn,
     TimePassed,
@@ -78,10 +78,10 @@ def test_a_restart_after_a_step_stretches_no_deadline(step: float) -> None:
     now = 1_700_000_000.0
     rules = queue("q", "ann", max_wait=60)
     router = Router(
-        table(agent("ann", desk("ann")), rules), dice=random.Random(1), boot="n", now=now + step
+        table(agent("ann", desk("ann")), rules), rng=random.Random(1), run_id="n", now=now + step
     )
     arrived = CallArrived(call="c1", pbx="office", queue="q", entered_at=now)
-    away = {"PJSIP/ann": Reached.UNREACHABLE}
+    away = {"PJSIP/ann": DeviceState.UNREACHABLE}
     router.handle(PbxSnapshot(pbx="office", endpoints=away), now + step)
     router.handle(arrived, now + step)
     call = router.floor.calls.get("c1")
@@ -93,7 +93,7 @@ def test_a_restart_after_a_step_stretches_no_deadline(step: float) -> None:
 
 
 def test_time_that_runs_backwards_counts_as_standing_still() -> None:
-    router = Router(table(queue("q", "")), dice=random.Random(1), boot="n", now=500.0)
+    router = Router(table(queue("q", "")), rng=random.Random(1), run_id="n", now=500.0)
     router.handle(TimePassed(), 600.0)
     router.handle(TimePassed(), 600.0 - HOUR)
     assert router.floor.now == 600.0
@@ -105,9 +105,9 @@ def test_a_router_that_stood_still_gives_phones_their_time_from_then_on() -> Non
     now = 1000.0
     router = Router(
         table(agent("ann", desk("ann")), agent("bob", desk("bob")), rules),
-        dice=random.Random(1), boot="n", now=now,
+        rng=random.Random(1), run_id="n", now=now,
     )  # fmt: skip
-    idle = {"PJSIP/ann": Reached.IDLE, "PJSIP/bob": Reached.IDLE}
+    idle = {"PJSIP/ann": DeviceState.IDLE, "PJSIP/bob": DeviceState.IDLE}
     router.handle(PbxSnapshot(pbx="office", endpoints=idle), now)
     for name in ("ann", "bob"):
         router.handle(SignedIn(agent=name), now)
@@ -118,7 +118,7 @@ def test_a_router_that_stood_still_gives_phones_their_time_from_then_on() -> Non
     # The first phone is told to stop now, and is not taken for dead; the other one has just begun to ring.
     second = next(offer for offer in router.floor.offers.values() if offer is not first)
     assert first.state is OfferState.CLOSING
-    assert router.floor.resting == {}
+    assert router.floor.cooldowns == {}
     assert second.state is OfferState.RINGING
     assert router.next_deadline() == late + agents.CLOSE_WITHIN
     router.handle(TimePassed(), late + 4.9)
@@ -128,10 +128,10 @@ def test_a_router_that_stood_still_gives_phones_their_time_from_then_on() -> Non
 
 def test_what_a_deadline_leads_to_in_the_step_of_a_snapshot_is_not_taken_back() -> None:
     """The snapshot was made a moment before, and cannot show the phone that is being rung just now."""
-    now, phone = 1000.0, {"PJSIP/ann": Reached.IDLE}
+    now, phone = 1000.0, {"PJSIP/ann": DeviceState.IDLE}
     router = Router(
         table(agent("ann", desk("ann")), queue("q", "ann", retry_after=5)),
-        dice=random.Random(1), boot="n", now=now,
+        rng=random.Random(1), run_id="n", now=now,
     )  # fmt: skip
     router.handle(PbxSnapshot(pbx="office", endpoints=phone), now)
     router.handle(SignedIn(agent="ann"), now)

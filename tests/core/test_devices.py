@@ -14,7 +14,7 @@ from callrouter.core.agents import device_reasons, why_not
 from callrouter.core.requests import refusal
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened, Ring
-from callrouter.model.events import DeviceSwitched, LegEnd, Reached
+from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd
 from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.routing_table import Table
 from tests.core.playbook import Play
@@ -114,7 +114,7 @@ def test_a_reload_gives_a_device_other_hours_at_once() -> None:
 
 
 def switch(play: Play, device: str, *, on: bool, by: str = "ann") -> Play:
-    play.feed(DeviceSwitched(agent="ann", device=device, on=on, by=by))
+    play.feed(DeviceSwitchRequested(agent="ann", device=device, on=on, by=by))
     return play.on()
 
 
@@ -155,7 +155,7 @@ def test_a_call_on_a_device_that_is_switched_off_goes_on() -> None:
 def test_what_can_not_be_switched_is_refused() -> None:
     spec = agent("ann", desk("ann", enabled=False))
     play = Play(table(spec, queue("q", "ann")))
-    event = DeviceSwitched(agent="ann", device="desk", on=True)
+    event = DeviceSwitchRequested(agent="ann", device="desk", on=True)
     assert "switched off in the configuration" in refusal(play.router.floor, event)
     event = replace(event, device="car")
     assert refusal(play.router.floor, event) == "ann has no device 'car'; there are: desk"
@@ -213,7 +213,7 @@ def test_a_phone_that_refuses_in_a_row_is_rested_and_the_others_of_its_agent_rin
     play.phone("ann", "mobile").is_voicemail(after=0, listens=1)
     play.call("c1", "q").until(1)
     play.phone("ann", "mobile").lets_it_ring()
-    assert play.strikes("ann") == 2
+    assert play.failures("ann") == 2
     assert device_reasons(play.router.floor, play.agent("ann")) == [
         "desk (office): refused 2 calls in a row; rung again in 2 s"
     ]
@@ -274,13 +274,13 @@ def test_key_1_makes_a_mobile_good_again() -> None:
     phone = play.phone("ann", "mobile")
     phone.says(LegEnd.NOT_ACCEPTED)
     play.call("c1", "q").until(20)
-    assert play.strikes("ann", "mobile") == 2
+    assert play.failures("ann", "mobile") == 2
     phone.picks_up(after=1, key_1=1)
     play.until(70).agent_hangs_up("ann")
-    assert play.strikes("ann", "mobile") == 0
+    assert play.failures("ann", "mobile") == 0
     phone.says(LegEnd.NOT_ACCEPTED)
     play.call("c2", "q").on(1)
-    assert play.router.floor.resting == {}, "once is no row"
+    assert play.router.floor.cooldowns == {}, "once is no row"
 
 
 @pytest.mark.parametrize("key", [LegEnd.DECLINED, LegEnd.WRONG_KEY])
@@ -291,7 +291,7 @@ def test_a_refusal_by_a_key_shows_that_somebody_is_there(key: LegEnd) -> None:
     play.call("c1", "q").until(1)
     phone.says(key)
     play.until(6)
-    assert play.strikes("ann", "mobile") == 1
+    assert play.failures("ann", "mobile") == 1
     assert play.told("ann") == []
 
 
@@ -300,19 +300,19 @@ def test_a_leg_that_the_router_ends_itself_counts_as_not_accepted() -> None:
     play = Play(table(agent("ann", mobile("ann")), queue("q", "ann", ring_for=60)))
     play.phone("ann", "mobile").picks_up(after=1)
     play.call("c1", "q").until(26)
-    assert play.strikes("ann", "mobile") == 1
+    assert play.failures("ann", "mobile") == 1
     assert play.outcomes("ann") == ["not accepted"]
 
 
 def test_an_unplugged_phone_is_passed_over_in_no_time_and_rung_once_it_registers() -> None:
     play = Play(table(queue("q", "ann bob:5", "priority")))
     play.phone("ann").says(LegEnd.UNREACHABLE)
-    play.phone_is("bob", Reached.UNREACHABLE).call("c1", "q").on(1)
+    play.phone_is("bob", DeviceState.UNREACHABLE).call("c1", "q").on(1)
     assert play.ringing() == {}
     play.phone("ann").lets_it_ring()
-    play.phone_is("ann", Reached.UNREACHABLE).phone_is("ann", Reached.IDLE)
-    assert play.strikes("ann") == 0
-    assert play.router.floor.resting == {}
+    play.phone_is("ann", DeviceState.UNREACHABLE).phone_is("ann", DeviceState.IDLE)
+    assert play.failures("ann") == 0
+    assert play.router.floor.cooldowns == {}
     assert play.until(5).rings("ann")[-1] == (5, "ann"), "goes round again after retry_after"
 
 
@@ -322,7 +322,7 @@ def test_a_link_gap_holds_nothing_against_a_mobile() -> None:
     mobile_leg = next(leg for leg in pbx.legs.values() if leg.ring.device == "mobile")
     del pbx.legs[mobile_leg.id]
     play.back()
-    assert play.strikes("ann", "mobile") == 0
+    assert play.failures("ann", "mobile") == 0
     assert play.ringing() == {"ann": "c1"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callrouter.core.state import AgentState
-from callrouter.model.commands import Happened, Hold, Result
+from callrouter.model.commands import Happened, Requeue, Result
 from callrouter.model.events import (
     CallerEnd,
     CallerLeft,
@@ -128,7 +128,7 @@ def test_an_agent_who_hangs_up_at_once_loses_the_caller_to_the_next() -> None:
     play.resume("bob")
     play.agent_hangs_up("ann")
     assert play.waiting("q")[0] == "c1", "first in line, as before"
-    assert isinstance(next(o for _, o in reversed(play.log) if isinstance(o, Hold)), Hold), (
+    assert isinstance(next(o for _, o in reversed(play.log) if isinstance(o, Requeue)), Requeue), (
         "the caller hears music again"
     )
     assert play.state("ann") is not AgentState.WRAP_UP

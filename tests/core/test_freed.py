@@ -5,7 +5,7 @@ from __future__ import annotations
 from callrouter.core import agents
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Disregard, Happened
-from callrouter.model.events import EndpointChanged, PbxSnapshot, PhoneFreed, Reached
+from callrouter.model.events import DeviceState, EndpointChanged, PbxSnapshot, PhoneFreed
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 
@@ -15,9 +15,9 @@ GHOST = "PJSIP/ann-0000002a"
 def busy() -> Play:
     """Ann's phone is in a call that is not ours, and c1 waits for her."""
     play = Play(table(queue("q", "ann")))
-    play.pbxes["office"].phone_is("PJSIP/ann", Reached.IN_USE)
+    play.pbxes["office"].phone_is("PJSIP/ann", DeviceState.IN_USE)
     play.feed(
-        EndpointChanged(pbx="office", endpoint="PJSIP/ann", state=Reached.IN_USE, channel=GHOST)
+        EndpointChanged(pbx="office", endpoint="PJSIP/ann", state=DeviceState.IN_USE, channel=GHOST)
     )
     return play.call("c1", "q")
 
@@ -31,7 +31,7 @@ def test_the_channel_and_its_age_are_named() -> None:
 def test_its_age_is_that_of_the_channel_after_a_restart_too() -> None:
     play = Play(table(queue("q", "ann")), now=10_000.0)
     seen = {"PJSIP/ann": (GHOST, 4_000.0)}
-    play.feed(PbxSnapshot(pbx="office", endpoints={"PJSIP/ann": Reached.IN_USE}, in_use=seen))
+    play.feed(PbxSnapshot(pbx="office", endpoints={"PJSIP/ann": DeviceState.IN_USE}, in_use=seen))
     [why] = agents.why_not(play.router.floor, play.agent("ann"))
     assert why.endswith("for 100 min)")
 
@@ -53,7 +53,7 @@ def test_a_call_that_begins_later_counts_again() -> None:
     play = busy()
     play.feed(PhoneFreed(agent="ann"))
     play.on().accepts("ann").agent_hangs_up("ann")
-    play.phone_is("ann", Reached.IN_USE)
+    play.phone_is("ann", DeviceState.IN_USE)
     assert play.state("ann") is AgentState.ON_CALL
 
 

@@ -8,16 +8,16 @@ from functools import partial
 import pytest
 
 from callrouter.core.state import AgentState, CallState
-from callrouter.model.commands import Connect, Happened, Hold, StopReason
+from callrouter.model.commands import Connect, Happened, Requeue, StopReason
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
     CallerLeft,
-    CallTransferred,
+    CallerTransferred,
+    DeviceState,
     LegEnd,
     LegEnded,
     PbxSnapshot,
-    Reached,
     SeenCall,
     SeenLeg,
     TransferKind,
@@ -144,7 +144,7 @@ def test_phones_that_fell_silent_meanwhile_cost_nobody_anything() -> None:
     office(play).legs.clear()
     play.on(2).back()
     ann = play.agent("ann")
-    assert (ann.misses, play.strikes("ann"), ann.pause) == (0, 0, None)
+    assert (ann.misses, play.failures("ann"), ann.pause) == (0, 0, None)
     assert play.rings() == [(0, "ann"), (3, "ann")], "and she is rung again at once"
 
 
@@ -173,7 +173,7 @@ def test_calls_found_waiting_that_we_thought_were_talking_wait_again() -> None:
     play.on(5).back()
     assert len(play.records(Happened.REQUEUED)) == 1
     assert play.ringing() in ({"ann": "c1"}, {"bob": "c1"})
-    assert not any(isinstance(order, Hold) for _, order in play.log), "they are there already"
+    assert not any(isinstance(order, Requeue) for _, order in play.log), "they are there already"
 
 
 def test_a_connect_that_was_carried_out_unheard_is_a_talk() -> None:
@@ -219,7 +219,7 @@ def test_a_talk_that_moved_to_another_agent_unheard_is_a_transfer() -> None:
 def test_phones_are_as_the_snapshot_says_and_unlisted_ones_are_gone() -> None:
     play = Play(table(queue("q", "ann bob cat")))
     play.lose()
-    office(play).endpoints = {"PJSIP/ann": Reached.IDLE, "PJSIP/bob": Reached.IN_USE}
+    office(play).endpoints = {"PJSIP/ann": DeviceState.IDLE, "PJSIP/bob": DeviceState.IN_USE}
     play.back()
     states = {name: play.state(name).value for name in ("ann", "bob", "cat")}
     assert states == {"ann": "available", "bob": "on-call", "cat": "offline"}
@@ -265,7 +265,7 @@ def restarted(old: Play) -> Play:
     new.pbxes = old.pbxes
     for pbx in new.pbxes.values():
         pbx.say = partial(new._said, pbx.name)
-    new.router.floor.boot = "n"
+    new.router.floor.run_id = "n"
     return new
 
 
@@ -360,7 +360,7 @@ def test_a_restart_stops_phones_that_ring_for_nobody() -> None:
     assert new.ringing() == {"ann": "c1"}, "bob takes a break"
     del office(new).callers["c1"]
     third = restarted(new)
-    third.router.floor.boot = "t"
+    third.router.floor.run_id = "t"
     third.back()
     assert third.ringing() == {}
 
@@ -384,7 +384,7 @@ def test_a_phone_that_a_restart_stops_is_not_rung_before_it_is_quiet() -> None:
     new.call("c2", "q")
     leg = SeenLeg(offer="z-1", device="desk", agent="ann", call="c1", answered=True)
     waiting = SeenCall(arrived=CallArrived(call="c2", pbx="office", queue="q", entered_at=0.0))
-    idle = {"PJSIP/ann": Reached.IDLE}
+    idle = {"PJSIP/ann": DeviceState.IDLE}
     new.back(snapshot=PbxSnapshot(pbx="office", calls=(waiting,), legs=(leg,), endpoints=idle))
     assert [order.offer for _, order in new.stops()] == ["z-1"]
     assert new.rings() == []
@@ -411,7 +411,7 @@ def test_a_losers_phone_that_is_not_quiet_yet_takes_no_caller_out_of_a_talk(
             pbx="office",
             calls=(SeenCall(arrived=arrived, talking_to="z-2"),),
             legs=(loser, winner) if talks_with == "bob" else (loser,),
-            endpoints={"PJSIP/ann": Reached.IDLE, "PJSIP/bob": Reached.IN_USE},
+            endpoints={"PJSIP/ann": DeviceState.IDLE, "PJSIP/bob": DeviceState.IN_USE},
         )
     )
     assert [order.offer for _, order in new.stops()] == ["z-1"]
@@ -532,7 +532,7 @@ def test_a_talk_of_a_queue_that_is_gone_is_left_alone() -> None:
     leg = SeenLeg(offer="z-1", device="desk", agent="ann", call="c1", answered=True, bridged=True)
     play.lose().back(
         snapshot=PbxSnapshot(
-            pbx="office", calls=(seen,), legs=(leg,), endpoints={"PJSIP/ann": Reached.IDLE}
+            pbx="office", calls=(seen,), legs=(leg,), endpoints={"PJSIP/ann": DeviceState.IDLE}
         )
     )
     assert play.stops() == []
@@ -544,7 +544,7 @@ def test_late_news_of_a_transfer_takes_the_caller_off_our_hands() -> None:
     play = Play(table(queue("q", "ann", on_max_wait=ToDialplan("vm", "s"))))
     play.call("c1", "q").on(1)
     office(play).callers.pop("c1")
-    play.feed(CallTransferred(call="c1", kind=TransferKind.BLIND, to="1234"))
+    play.feed(CallerTransferred(call="c1", kind=TransferKind.BLIND, to="1234"))
     play.on()
     assert play.quiet()
     assert len(play.records(Happened.TAKEN)) == 1

@@ -6,7 +6,7 @@ from datetime import UTC
 
 import pytest
 
-from callrouter.model.events import DeviceSwitched, LegEnd, Reached
+from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd
 from callrouter.model.hours import Hours, Span
 from callrouter.model.routing_table import KeepWaiting, QueueSpec, ToDialplan
 from tests.core.playbook import Play
@@ -21,8 +21,8 @@ def q(members: str = "ann", **more: object) -> QueueSpec:
 
 def test_all_desks_unplugged_callers_leave_after_nobody_after() -> None:
     play = Play(table(q("ann bob")))
-    play.phone_is("ann", Reached.UNREACHABLE).until(50)
-    play.phone_is("bob", Reached.UNREACHABLE).call("c1", "q").until(59)
+    play.phone_is("ann", DeviceState.UNREACHABLE).until(50)
+    play.phone_is("bob", DeviceState.UNREACHABLE).call("c1", "q").until(59)
     assert play.left("c1") is None
     play.until(60)
     left = play.left("c1")
@@ -34,8 +34,8 @@ def test_all_desks_unplugged_callers_leave_after_nobody_after() -> None:
 
 def test_a_phone_that_registers_again_in_time_keeps_the_callers() -> None:
     play = Play(table(q(nobody_after=30.0)))
-    play.phone_is("ann", Reached.UNREACHABLE).call("c1", "q").until(29)
-    play.phone_is("ann", Reached.IDLE)
+    play.phone_is("ann", DeviceState.UNREACHABLE).call("c1", "q").until(29)
+    play.phone_is("ann", DeviceState.IDLE)
     assert play.ringing() == {"ann": "c1"}
     play.until(40)
     assert play.left("c1") is None
@@ -44,15 +44,15 @@ def test_a_phone_that_registers_again_in_time_keeps_the_callers() -> None:
 def test_each_outage_is_counted_by_itself() -> None:
     play = Play(table(q()))
     for at in (0, 20, 40):
-        play.until(at).phone_is("ann", Reached.UNREACHABLE)
+        play.until(at).phone_is("ann", DeviceState.UNREACHABLE)
         if not at:
             play.call("c1", "q")
-        play.until(at + 9).phone_is("ann", Reached.IN_USE)
+        play.until(at + 9).phone_is("ann", DeviceState.IN_USE)
     assert play.left("c1") is None
 
 
-@pytest.mark.parametrize("state", [Reached.IN_USE, Reached.IDLE])
-def test_busy_is_present(state: Reached) -> None:
+@pytest.mark.parametrize("state", [DeviceState.IN_USE, DeviceState.IDLE])
+def test_busy_is_present(state: DeviceState) -> None:
     play = Play(table(q(ring_for=5.0, auto_pause=0)))
     play.phone_is("ann", state).call("c0", "q").call("c1", "q").until(60)
     assert play.left("c1") is None
@@ -90,7 +90,7 @@ def test_when_the_last_who_has_a_phone_here_goes_on_a_break_others_do_not_count(
     play.until(100).call("c0", "q").accepts("bob").call("c1", "q").until(110)
     assert play.left("c1") is None
     play.agent_hangs_up("bob").accepts("bob").on(5).call("c2", "q")
-    play.feed(DeviceSwitched(agent="bob", device="desk", on=False))
+    play.feed(DeviceSwitchRequested(agent="bob", device="desk", on=False))
     start = play.now
     play.until(start + 4.5)
     assert play.left("c2") is None
@@ -122,13 +122,13 @@ def test_a_mobile_that_is_out_of_reach_for_minutes_is_none_and_one_that_declines
 
 def test_where_callers_are_to_wait_they_do() -> None:
     play = Play(table(q(on_nobody=KeepWaiting())))
-    play.phone_is("ann", Reached.UNREACHABLE).call("c1", "q").until(500)
+    play.phone_is("ann", DeviceState.UNREACHABLE).call("c1", "q").until(500)
     assert play.left("c1") is None
 
 
 def test_a_reload_that_changes_how_long_is_taken_up() -> None:
     play = Play(table(q(nobody_after=100.0)))
-    play.phone_is("ann", Reached.UNREACHABLE).call("c1", "q").until(20)
+    play.phone_is("ann", DeviceState.UNREACHABLE).call("c1", "q").until(20)
     play.reload(table(q(nobody_after=30.0))).until(29)
     assert play.left("c1") is None
     play.until(30)

@@ -10,7 +10,7 @@ from callrouter.core.requests import refusal
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import (
-    DeviceSwitched,
+    DeviceSwitchRequested,
     PauseRequested,
     Resumed,
     SignedIn,
@@ -207,7 +207,7 @@ def test_what_a_supervisor_does_is_kept_and_the_agent_is_told() -> None:
         SignedIn(agent="ann", by="sam"),
         PauseRequested(agent="ann", reason="lunch", by="sam"),
         Resumed(agent="ann", by="sam"),
-        DeviceSwitched(agent="ann", device="desk", on=False, by="sam"),
+        DeviceSwitchRequested(agent="ann", device="desk", on=False, by="sam"),
         SignedOut(agent="ann", by="sam"),
     ):
         play.on(1).feed(event)

@@ -9,9 +9,9 @@ from callrouter.core.requests import refusal
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import (
+    DeviceState,
     LegEnd,
     PauseRequested,
-    Reached,
     ReadyPressed,
     Resumed,
     SignedIn,
@@ -319,18 +319,18 @@ def test_auto_pause_0_never_pauses() -> None:
 
 def test_a_private_call_counts_as_busy_and_its_end_offers_at_once() -> None:
     play = Play(table(queue("q", "ann")))
-    play.phone_is("ann", Reached.IN_USE)
+    play.phone_is("ann", DeviceState.IN_USE)
     assert play.state("ann") is AgentState.ON_CALL
     play.call("c1", "q").on(9)
     assert play.ringing() == {}
     assert why_not(play.router.floor, play.agent("ann")) == ["in a private call on desk"]
-    play.phone_is("ann", Reached.IDLE)
+    play.phone_is("ann", DeviceState.IDLE)
     assert play.rings() == [(9, "ann")]
 
 
 def test_a_private_call_on_the_desk_phone_keeps_the_mobile_quiet_too() -> None:
     play = Play(table(agent("ann", desk("ann"), mobile("ann")), queue("q", "ann")))
-    play.phone_is("ann", Reached.IN_USE).call("c1", "q")
+    play.phone_is("ann", DeviceState.IN_USE).call("c1", "q")
     assert play.ringing() == {}
 
 
@@ -340,15 +340,15 @@ def test_a_private_call_on_one_pbx_is_busy_on_both() -> None:
         desk("ann", id="other", endpoint="PJSIP/ann-west", pbxes=("west",)),
     )
     play = Play(table(agent("ann", *phones), queue("q", "ann")), pbxes=("east", "west"))
-    play.phone_is("ann", Reached.IN_USE, pbx="east").call("c1", "q", pbx="west")
+    play.phone_is("ann", DeviceState.IN_USE, pbx="east").call("c1", "q", pbx="west")
     assert play.ringing() == {}
-    play.phone_is("ann", Reached.IDLE, pbx="east")
+    play.phone_is("ann", DeviceState.IDLE, pbx="east")
     assert play.ringing() == {"ann": "c1"}
 
 
 def test_an_agent_whose_phone_is_unplugged_is_offline_and_says_why() -> None:
     play = Play(table(queue("q", "ann bob", "round-robin")))
-    play.phone_is("ann", Reached.UNREACHABLE).call("c1", "q")
+    play.phone_is("ann", DeviceState.UNREACHABLE).call("c1", "q")
     assert play.ringing() == {"bob": "c1"}
     assert play.state("ann") is AgentState.OFFLINE
     assert why_not(play.router.floor, play.agent("ann")) == ["desk (office): not reachable"]

@@ -23,10 +23,10 @@ from callrouter.model.commands import Command, Happened, Note, Record
 from callrouter.model.events import (
     AgentRestored,
     ConfigReloaded,
-    DeviceSwitched,
+    DeviceState,
+    DeviceSwitchRequested,
     Event,
     PauseRequested,
-    Reached,
     Resumed,
     SignedIn,
     SignedOut,
@@ -40,7 +40,7 @@ CHANCE = st.randoms(use_true_random=False)
 
 
 @dataclass
-class Wish:
+class Requested:
     """What one agent was last asked to be."""
 
     here: bool = False
@@ -53,36 +53,42 @@ class People(World):
 
     def __init__(self) -> None:
         super().__init__()
-        self.wishes: dict[str, Wish] = {}
+        self.requested: dict[str, Requested] = {}
         self.looked = 0
 
     def start_router(self) -> None:
         super().start_router()
-        self.wishes = {}
+        self.requested = {}
         self._take_over()
 
     def _take_over(self) -> None:
         """Agents who have come, and those who are always here; those who have gone are struck out."""
         known = self.router.floor.agents
-        self.wishes = {name: wish for name, wish in self.wishes.items() if name in known}
+        self.requested = {
+            name: requested for name, requested in self.requested.items() if name in known
+        }
         for name, agent in known.items():
-            wish = self.wishes.setdefault(name, Wish(here=agent.signed_in, pause=agent.pause))
+            requested = self.requested.setdefault(
+                name, Requested(here=agent.signed_in, pause=agent.pause)
+            )
             if agent.spec.sign_in is SignIn.ALWAYS and not agent.gone:
-                wish.here = True
-            wish.off &= {device.id for device in agent.spec.devices}
+                requested.here = True
+            requested.off &= {device.id for device in agent.spec.devices}
 
     def feed(self, event: Event) -> None:
         super().feed(event)
         known = self.router.floor.agents  # one who finished has gone; who comes back later is new
-        self.wishes = {name: wish for name, wish in self.wishes.items() if name in known}
+        self.requested = {
+            name: requested for name, requested in self.requested.items() if name in known
+        }
         _, _, commands = self.replay[-1]
         for command in commands:
-            if isinstance(command, Record) and command.agent in self.wishes:
+            if isinstance(command, Record) and command.agent in self.requested:
                 self._router_did(command)
         if isinstance(event, ConfigReloaded):
             self._take_over()
         elif isinstance(event, AgentRestored):  # its own tests are those of restarts
-            self.wishes.pop(event.agent, None)
+            self.requested.pop(event.agent, None)
             self._take_over()
             self._restored(event)
         elif not refused(commands):
@@ -94,38 +100,38 @@ class People(World):
     def _restored(self, event: AgentRestored) -> None:
         agent = self.router.floor.agents.get(event.agent)
         if agent is not None:
-            wish = self.wishes[event.agent]
-            wish.here = agent.signed_in and not agent.pending_sign_out
-            wish.pause = agent.pause if agent.pause is not None else agent.pending_pause
-            wish.off = set(agent.devices_off)
+            requested = self.requested[event.agent]
+            requested.here = agent.signed_in and not agent.pending_sign_out
+            requested.pause = agent.pause if agent.pause is not None else agent.pending_pause
+            requested.off = set(agent.devices_off)
 
     def _router_did(self, record: Record) -> None:
-        wish = self.wishes[record.agent]
+        requested = self.requested[record.agent]
         by_itself = record.detail[-1:] == (ROUTER,)
         if record.kind is Happened.SIGNED_OUT:
-            wish.pause = None
+            requested.pause = None
             if by_itself:
-                wish.here = False
+                requested.here = False
         elif record.kind is Happened.PAUSED and by_itself:
-            wish.pause = str(record.detail[0])
+            requested.pause = str(record.detail[0])
         elif record.kind is Happened.TOLD and "missed: you are paused" in str(record.detail[0]):
-            wish.pause = MISSED  # maybe only after this call, of which no other record tells
+            requested.pause = MISSED  # maybe only after this call, of which no other record tells
         elif record.kind is Happened.RESUMED and by_itself:
-            wish.pause = None
+            requested.pause = None
 
     def _asked(self, event: Event) -> None:
         match event:
-            case SignedIn() if event.agent in self.wishes:
-                self.wishes[event.agent].here = True
+            case SignedIn() if event.agent in self.requested:
+                self.requested[event.agent].here = True
             case SignedOut():
-                self.wishes[event.agent].here = False
+                self.requested[event.agent].here = False
             case PauseRequested():
                 reason = reason_of(self.router.floor.table.pauses, event.reason)
-                self.wishes[event.agent].pause = reason
+                self.requested[event.agent].pause = reason
             case Resumed():
-                self.wishes[event.agent].pause = None
-            case DeviceSwitched():
-                off = self.wishes[event.agent].off
+                self.requested[event.agent].pause = None
+            case DeviceSwitchRequested():
+                off = self.requested[event.agent].off
                 (off.discard if event.on else off.add)(event.device)
             case _:
                 pass
@@ -134,22 +140,26 @@ class People(World):
 
     def wanted(self) -> None:
         """What the core holds that people want is what they asked for last."""
-        for name, wish in self.wishes.items():
+        for name, requested in self.requested.items():
             agent = self.router.floor.agents.get(name)
             if agent is None or agent.gone:
                 continue
             here = agent.signed_in and not agent.pending_sign_out
-            assert here is wish.here, f"{name} is here: {here}, and {wish} was asked for"
+            assert here is requested.here, f"{name} is here: {here}, and {requested} was asked for"
             if here:
                 pause = agent.pending_pause if agent.pending_pause is not None else agent.pause
-                assert pause == wish.pause, f"{name} pauses for {pause}, {wish} was asked for"
+                assert pause == requested.pause, (
+                    f"{name} pauses for {pause}, {requested} was asked for"
+                )
             if not agent.offers:  # one whose phone is just being silenced may still wait
-                assert agent.signed_in is wish.here, f"{name} is free, and {wish} still waits"
-                pause = wish.pause if wish.here else None
+                assert agent.signed_in is requested.here, (
+                    f"{name} is free, and {requested} still waits"
+                )
+                pause = requested.pause if requested.here else None
                 assert agent.pause == pause, (
                     f"{name} is free and paused: {agent.pause}, not {pause}"
                 )
-            assert set(agent.devices_off) == wish.off
+            assert set(agent.devices_off) == requested.off
 
     def true(self) -> None:
         """What the core derives is what phones and calls say, once everything is heard."""
@@ -161,9 +171,9 @@ class People(World):
             self._true_of(agent, legs)
 
     def _true_of(self, agent: Agent, legs: list[Leg]) -> None:
-        state, wish = agents.state(self.router.floor, agent), self.wishes[agent.id]
+        state, requested = agents.state(self.router.floor, agent), self.requested[agent.id]
         calls = {call for pbx in self.pbxes.values() for call in pbx.callers}
-        said = f"{agent.id} is {state.value} with {legs} and {wish}"
+        said = f"{agent.id} is {state.value} with {legs} and {requested}"
         if any(leg.talks_to in calls for leg in legs):
             assert state is AgentState.ON_CALL, said
         match state:
@@ -173,24 +183,24 @@ class People(World):
                 assert legs, said
             case AgentState.AVAILABLE:
                 assert not legs or agent.spec.capacity > 1, said
-                assert wish.here, said
-                assert wish.pause is None, said
-                assert self._can_ring(agent, wish), said
+                assert requested.here, said
+                assert requested.pause is None, said
+                assert self._can_ring(agent, requested), said
             case _:
                 assert not [leg for leg in legs if not leg.accepted], said
-                assert state is not AgentState.PAUSED or wish.pause is not None, said
+                assert state is not AgentState.PAUSED or requested.pause is not None, said
 
     def _in_use(self, agent: Agent) -> bool:
         return any(
-            self.pbxes[pbx].endpoints.get(device.endpoint) is Reached.IN_USE
+            self.pbxes[pbx].endpoints.get(device.endpoint) is DeviceState.IN_USE
             for device in agent.spec.devices
             for pbx in device.pbxes
         )
 
-    def _can_ring(self, agent: Agent, wish: Wish) -> bool:
+    def _can_ring(self, agent: Agent, requested: Requested) -> bool:
         return any(
-            (device.number or self.pbxes[pbx].endpoints.get(device.endpoint) is Reached.IDLE)
-            and device.id not in wish.off
+            (device.number or self.pbxes[pbx].endpoints.get(device.endpoint) is DeviceState.IDLE)
+            and device.id not in requested.off
             and (device.hours is None or device.hours.on(self.router.floor.now))
             for device in agent.spec.devices
             for pbx in device.pbxes

@@ -32,7 +32,7 @@ def test_a_phone_that_ends_most_of_its_ring_itself_has_missed_the_call(code: Leg
     play.phone("ann").says(code, after=18).rings = True
     play.call("c1", "q").until(18)
     assert play.outcomes("ann") == ["no answer"]
-    assert (play.agent("ann").misses, play.strikes("ann")) == (1, 0)
+    assert (play.agent("ann").misses, play.failures("ann")) == (1, 0)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -49,7 +49,7 @@ def test_a_quick_refusal_is_what_it_says(code: LegEnd) -> None:
     play.phone("ann").says(code, after=1).rings = True
     play.call("c1", "q").until(1)
     assert play.outcomes("ann") == [code.value]
-    assert (play.agent("ann").misses, play.strikes("ann")) == (0, 1)
+    assert (play.agent("ann").misses, play.failures("ann")) == (0, 1)
 
 
 def test_a_second_device_has_its_own_share_of_the_ring() -> None:
@@ -70,7 +70,7 @@ def test_a_network_that_ends_a_long_ring_has_reached_the_mobile(code: LegEnd) ->
         assert play.ringing() == {"bob": "c1"}
         play.caller_hangs_up("c1").on(1)
     assert play.outcomes("ann") == ["no answer", "no answer"]
-    assert (play.agent("ann").misses, play.strikes("ann", "mobile")) == (2, 0)
+    assert (play.agent("ann").misses, play.failures("ann", "mobile")) == (2, 0)
     assert play.state("ann") is AgentState.AVAILABLE
 
 
@@ -81,14 +81,14 @@ def test_a_mobile_that_rang_is_never_left_alone_for_minutes(code: LegEnd) -> Non
         play.phone("ann", "mobile").says(code, after=2).rings = True
         play.call("c1", "q").on(2).caller_hangs_up("c1").on(10)
     assert play.outcomes("ann") == ["unavailable"] * 3
-    assert max(play.router.floor.resting.values(), default=0.0) <= play.now + 10
+    assert max(play.router.floor.cooldowns.values(), default=0.0) <= play.now + 10
 
 
 def test_a_mobile_that_did_not_ring_was_not_reached() -> None:
     play = on_mobiles()
     play.phone("ann", "mobile").says(LegEnd.UNAVAILABLE, after=2)
     play.call("c1", "q").on(2)
-    assert play.agent("ann").strikes["mobile"].words() == "could not be reached"
+    assert play.agent("ann").failure_streaks["mobile"].words() == "could not be reached"
 
 
 # ---------------------------------------------------------------- nothing at all
@@ -191,8 +191,8 @@ def test_a_caller_with_whom_no_phone_can_talk_does_not_rest_them_all() -> None:
                 if name in play.talking():
                     play.agent_hangs_up(name)
     assert len(play.rings(call="c1")) <= 10, "in a minute; it was twenty-four in half of one"
-    assert play.router.floor.resting == {}
-    assert max(play.strikes("ann"), play.strikes("bob")) <= 1
+    assert play.router.floor.cooldowns == {}
+    assert max(play.failures("ann"), play.failures("bob")) <= 1
     whys = [str(record.detail[0]) for record in play.records(Happened.REQUEUED)]
     assert "the caller's line" in whys[-1]
     play.call("c2", "q")
@@ -203,9 +203,9 @@ def test_a_talk_makes_good_for_what_was_dropped() -> None:
     play = Play(table(queue("q", "ann", retry_after=1)))
     play.call("c1", "q")
     drops(play, 10)
-    assert play.strikes("ann") > 1
+    assert play.failures("ann") > 1
     play.until(60)
     play.accepts("ann")
-    assert play.strikes("ann") > 1, "an answer alone proves nothing: it answered each time"
+    assert play.failures("ann") > 1, "an answer alone proves nothing: it answered each time"
     play.on(5).agent_hangs_up("ann")
-    assert play.strikes("ann") == 0
+    assert play.failures("ann") == 0

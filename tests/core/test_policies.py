@@ -75,7 +75,7 @@ def test_the_losers_of_a_ring_all_are_charged_nothing() -> None:
     for name in ("ann", "cat"):
         agent = play.agent(name)
         assert agent.open, f"{name} is free again at once"
-        assert (agent.misses, play.strikes(name), agent.pause) == (0, 0, None)
+        assert (agent.misses, play.failures(name), agent.pause) == (0, 0, None)
         assert agent.idle_since == idle[name]
         assert agent.memberships["q"].turn == 0
         assert play.outcomes(name) == ["lost"]

@@ -18,13 +18,13 @@ from callrouter.core.state import Agent, Call, Membership, Queue
 from callrouter.model.commands import Ring
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
+    ConnectSucceeded,
+    DeviceState,
     Event,
     LegAccepted,
     LegEnd,
     LegEnded,
     PbxSnapshot,
-    Reached,
     SignedIn,
     TimePassed,
 )
@@ -154,10 +154,10 @@ class Floor:
         more = {"auto_pause": 0, "retry_after": 1e6, "ring_for": 1e6, "wrap_up": WRAP_UP}
         rules = queue("q", "deaf1 deaf2 ann bob", "linear", **more)
         self.now = 0.0
-        self.router = Router(table(rules), dice=Random(0), boot="b")
+        self.router = Router(table(rules), rng=Random(0), run_id="b")
         self.rings: list[Ring] = []
         names = ("deaf1", "deaf2", "ann", "bob")
-        phones = {f"PJSIP/{name}": Reached.IDLE for name in names}
+        phones = {f"PJSIP/{name}": DeviceState.IDLE for name in names}
         self.feed(PbxSnapshot(pbx=PBX, endpoints=phones))
         for name in names:
             self.feed(SignedIn(agent=name))
@@ -175,7 +175,7 @@ class Floor:
                 self.feed(LegEnded(offer=ring.offer, device="desk", why=LegEnd.NO_ANSWER))
             else:
                 self.feed(LegAccepted(offer=ring.offer, device="desk"))
-                self.feed(CallConnected(call=ring.call, offer=ring.offer))
+                self.feed(ConnectSucceeded(call=ring.call, offer=ring.offer))
                 taken.append(ring)
         return taken
 

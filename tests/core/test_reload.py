@@ -7,7 +7,7 @@ from datetime import UTC
 
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened, Result
-from callrouter.model.events import CallArrived, CallConnected, LegEnd, Reached
+from callrouter.model.events import CallArrived, ConnectSucceeded, DeviceState, LegEnd
 from callrouter.model.hours import Hours, Span
 from callrouter.model.routing_table import MemberSpec, ShiftSpec, SignIn, Table, ToQueue
 from tests.core.playbook import Play
@@ -72,10 +72,10 @@ def test_an_agent_who_is_taken_out_while_idle_is_gone_at_once_with_their_rests()
     play = Play(table(queue("q", "ann bob", "round-robin")))
     play.phone("ann").says(LegEnd.UNREACHABLE)
     play.call("c1", "q").on(1)
-    assert play.router.floor.resting
+    assert play.router.floor.cooldowns
     play.reload(table(queue("q", "bob")))
     assert "ann" not in play.router.floor.agents
-    assert play.router.floor.resting == {}
+    assert play.router.floor.cooldowns == {}
 
 
 def test_an_agent_who_is_put_back_while_finishing_stays() -> None:
@@ -199,7 +199,7 @@ def test_a_deleted_agents_phone_serves_the_next() -> None:
     phone = "PJSIP/desk7"
     one = table(agent("ann", desk("ann", endpoint=phone)), queue("q", "ann"))
     play = Play(one)
-    play.phone_is("ann", Reached.UNREACHABLE)
+    play.phone_is("ann", DeviceState.UNREACHABLE)
     play.reload(table(agent("bob", desk("bob", endpoint=phone)), queue("q", "bob")))
     play.sign_in("bob").call("c1", "q")
     assert play.ringing() == {"bob": "c1"}
@@ -265,5 +265,5 @@ def test_events_of_the_old_table_are_no_trouble() -> None:
     play = Play(table(queue("q", "ann")))
     play.call("c1", "q").reload(table(queue("other", "bob")))
     play.feed(CallArrived(call="c5", pbx="office", queue="q"))
-    play.feed(CallConnected(call="c1", offer="b-2"))
+    play.feed(ConnectSucceeded(call="c1", offer="b-2"))
     assert play.left("c5") is not None

@@ -12,9 +12,9 @@ from callrouter.model.commands import Command, Happened, Ring
 from callrouter.model.events import (
     CallArrived,
     ConfigReloaded,
+    DeviceState,
     EndpointChanged,
     Event,
-    Reached,
     SignedIn,
 )
 from callrouter.model.routing_table import MemberSpec, QueueSpec, Rule, Table, ToQueue
@@ -188,7 +188,7 @@ def test_AI_15_phones_change_and_calls_are_offered_in_the_midst_of_a_reload() ->
         taken += 1
         for n in range(20):
             endpoint = f"PJSIP/{names[(20 * number + n) % 2000]}"
-            for state in (Reached.IN_USE, Reached.IDLE):
+            for state in (DeviceState.IN_USE, DeviceState.IDLE):
                 handle(EndpointChanged(pbx="office", endpoint=endpoint, state=state))
         arrived = CallArrived(call=f"c{number}", pbx="office", queue=f"q{number % 50}")
         # In that very step, whatever of the reload is still to come.

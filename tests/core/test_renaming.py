@@ -15,7 +15,7 @@ from callrouter.model.commands import Happened, Result
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
-    DeviceSwitched,
+    DeviceSwitchRequested,
     LegEnd,
     SeenLeg,
 )
@@ -82,7 +82,7 @@ def test_an_agent_keeps_state_clock_and_everything_else() -> None:
     play = Play(table(agent("ann", desk("ann"), mobile("ann", number="+447700900123")),
                       queue("support", "ann bob", "round-robin", wrap_up=30, last_agent=3600.0)),
                 signed_in="ann")  # fmt: skip
-    play.feed(DeviceSwitched(agent="ann", device="mobile", on=False, by="ann"))
+    play.feed(DeviceSwitchRequested(agent="ann", device="mobile", on=False, by="ann"))
     play.call("c1", "support", caller_number="+44201").accepts("ann").on(10).agent_hangs_up("ann")
     before = replace_all(play)
     new = table(agent("annette", desk("annette", endpoint="PJSIP/ann"),

@@ -10,12 +10,12 @@ from callrouter.core.state import AgentState
 from callrouter.model.commands import Happened, Ring
 from callrouter.model.events import (
     AgentRestored,
-    DeviceSwitched,
+    DeviceSwitchRequested,
     LegEnd,
     PauseRequested,
     SignedIn,
     SignedOut,
-    StruckBefore,
+    StoredFailureStreak,
 )
 from callrouter.model.routing_table import Table
 from callrouter.store.agent_row import Row, copy
@@ -31,7 +31,7 @@ def restarted(old: Play, new_table: Table = TWO, *, after: float = 1.0, pbx_firs
     rows = [copy(agent, old.now, "") for agent in old.router.floor.agents.values()]
     kept = [row for kept in map(values, rows) if (row := parse(Row, [*kept.values()]))]
     assert kept == rows
-    new = Play(new_table, signed_in="", up=False, now=old.now + after, boot="n")
+    new = Play(new_table, signed_in="", up=False, now=old.now + after, run_id="n")
     pbx, new.pbxes["office"] = new.pbxes["office"], old.pbxes["office"]
     new.pbxes["office"].say = pbx.say
     new.down = {"office"}
@@ -136,17 +136,17 @@ def test_a_rest_goes_on_where_it_was_and_a_row_is_counted_on() -> None:
     old.phone("ann", "mobile").says(LegEnd.NOT_ACCEPTED)
     old.phone("ann", "desk").says(LegEnd.DECLINED, after=0.5)
     old.call("c1", "q").on(5)
-    assert old.strikes("ann", "mobile") == 2
-    until = old.router.floor.resting["ann", "mobile"]
+    assert old.failures("ann", "mobile") == 2
+    until = old.router.floor.cooldowns["ann", "mobile"]
     new = restarted(old, phones, after=20, pbx_first=False)
-    assert new.router.floor.resting == {("ann", "mobile"): until}
-    assert new.agent("ann").strikes["mobile"] == old.agent("ann").strikes["mobile"]
+    assert new.router.floor.cooldowns == {("ann", "mobile"): until}
+    assert new.agent("ann").failure_streaks["mobile"] == old.agent("ann").failure_streaks["mobile"]
     new.phone("ann", "mobile").says(LegEnd.NOT_ACCEPTED)
     new.until(until - 0.1)
     assert all(order.device == "desk" for _, order in new.log if isinstance(order, Ring))
     new.until(until + 20)
-    assert new.strikes("ann", "mobile") == 3
-    assert new.router.floor.resting["ann", "mobile"] - until > 120
+    assert new.failures("ann", "mobile") == 3
+    assert new.router.floor.cooldowns["ann", "mobile"] - until > 120
 
 
 def test_a_rest_that_ended_meanwhile_is_over_and_the_row_goes_on() -> None:
@@ -155,8 +155,8 @@ def test_a_rest_that_ended_meanwhile_is_over_and_the_row_goes_on() -> None:
     old.phone("ann", "mobile").says(LegEnd.UNREACHABLE)
     old.call("c1", "q").on(1)
     new = restarted(old, phones, after=30, pbx_first=False)
-    assert new.router.floor.resting == {}
-    assert new.strikes("ann", "mobile") == 1
+    assert new.router.floor.cooldowns == {}
+    assert new.failures("ann", "mobile") == 1
     assert new.state("ann") is AgentState.RINGING
 
 
@@ -172,39 +172,39 @@ def unreached_once() -> Play:
 
 def test_what_another_phone_did_is_not_held_against_this_one() -> None:
     new = restarted(unreached_once(), of_number("+447700900999"), pbx_first=False)
-    assert (new.agent("ann").strikes, new.router.floor.resting) == ({}, {})
+    assert (new.agent("ann").failure_streaks, new.router.floor.cooldowns) == ({}, {})
 
 
 @pytest.mark.parametrize(("number", "strikes"), [("+447700900123", 1), ("+447700900999", 0)])
 def test_registered_mobiles_come_after_the_agents(number: str, strikes: int) -> None:
     new = restarted(unreached_once(), table(queue("q", "ann")), pbx_first=False)
-    assert list(new.router.floor.resting) == [("ann", "mobile")]
+    assert list(new.router.floor.cooldowns) == [("ann", "mobile")]
     new.reload(of_number(number))
-    assert new.strikes("ann", "mobile") == len(new.router.floor.resting) == strikes
+    assert new.failures("ann", "mobile") == len(new.router.floor.cooldowns) == strikes
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"mobile": 1}', '{"mobile": ["NOT_REACHED", "2", "x", 9e9]}', '{"m": []}']
 )
 def test_strikes_that_make_no_sense_are_left_out(text: str) -> None:
-    assert Row(agent="ann", strikes=text).event("").strikes == {}
+    assert Row(agent="ann", strikes=text).event("").failure_streaks == {}
 
 
 def test_a_strike_of_a_later_version_is_left_out_and_no_rest_is_longer_than_the_longest() -> None:
     new = Play(TWO, signed_in="")
     known = {
-        "desk": StruckBefore("NOT_REACHED", 2, "PJSIP/ann", 9e9),
-        "odd": StruckBefore("SULKED", 1, "PJSIP/ann", 9e9),
-        "to-come": StruckBefore("NOT_REACHED", 2, "+447700900321", 9e9),
+        "desk": StoredFailureStreak("NOT_REACHED", 2, "PJSIP/ann", 9e9),
+        "odd": StoredFailureStreak("SULKED", 1, "PJSIP/ann", 9e9),
+        "to-come": StoredFailureStreak("NOT_REACHED", 2, "+447700900321", 9e9),
     }
-    new.feed(AgentRestored(agent="ann", strikes=known))
-    assert new.router.floor.resting == {("ann", "desk"): 30.0, ("ann", "to-come"): 900.0}
+    new.feed(AgentRestored(agent="ann", failure_streaks=known))
+    assert new.router.floor.cooldowns == {("ann", "desk"): 30.0, ("ann", "to-come"): 900.0}
 
 
 def test_who_did_it_and_what_was_switched_off_are_kept() -> None:
     old = Play(TWO, signed_in="")
     old.feed(SignedIn(agent="ann", by="sam"))
-    old.on(5).feed(DeviceSwitched(agent="ann", device="desk", on=False, by="ann"))
+    old.on(5).feed(DeviceSwitchRequested(agent="ann", device="desk", on=False, by="ann"))
     old.agent("ann").messages.append((3.0, "hello"))
     new = restarted(old, pbx_first=True)
     ann = new.agent("ann")
@@ -212,7 +212,7 @@ def test_who_did_it_and_what_was_switched_off_are_kept() -> None:
     assert ann.devices_off == {"desk": ("ann", 5.0)}
     assert list(ann.messages) == [(0.0, "signed in by sam"), (3.0, "hello")]
     assert new.state("ann") is AgentState.OFFLINE
-    new.feed(DeviceSwitched(agent="ann", device="desk", on=True, by="ann"))
+    new.feed(DeviceSwitchRequested(agent="ann", device="desk", on=True, by="ann"))
     assert new.state("ann") is AgentState.AVAILABLE
 
 
@@ -232,7 +232,7 @@ def test_nothing_that_was_kept_by_a_clock_that_was_ahead_is_later_than_now() -> 
             messages=((year, "told"),),
             shown="paused",
             since=year,
-            strikes={"desk": StruckBefore("REFUSED", 3, "PJSIP/ann", year)},
+            failure_streaks={"desk": StoredFailureStreak("REFUSED", 3, "PJSIP/ann", year)},
         )
     )
     ann = play.router.floor.agents["ann"]
@@ -244,4 +244,4 @@ def test_nothing_that_was_kept_by_a_clock_that_was_ahead_is_later_than_now() -> 
     for at in (ann.signed_in_at, ann.paused_at, ann.idle_since, ann.since):
         assert at is not None
         assert at <= now
-    assert all(until <= now + 3600 for until in play.router.floor.resting.values())
+    assert all(until <= now + 3600 for until in play.router.floor.cooldowns.values())

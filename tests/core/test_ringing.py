@@ -6,7 +6,7 @@ import pytest
 
 from callrouter.core.state import AgentState
 from callrouter.model.commands import Ring
-from callrouter.model.events import LegEnd, Reached
+from callrouter.model.events import DeviceState, LegEnd
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 
@@ -103,7 +103,7 @@ def test_a_second_device_rings_after_its_delay_and_both_go_on() -> None:
 def test_the_delay_is_counted_from_the_first_device_that_can_ring() -> None:
     spec = agent("ann", desk("ann"), mobile("ann", ring_after=10))
     play = Play(table(spec, queue("q", "ann")))
-    play.phone_is("ann", Reached.UNREACHABLE).call("c1", "q")
+    play.phone_is("ann", DeviceState.UNREACHABLE).call("c1", "q")
     assert [o.device for _, o in play.log if isinstance(o, Ring)] == ["mobile"]
 
 
@@ -125,7 +125,7 @@ def test_a_following_device_that_has_become_unreachable_is_not_rung() -> None:
     play = Play(table(spec, queue("q", "ann")))
     play.phone("ann").says(LegEnd.BUSY, after=2)
     play.call("c1", "q")
-    play.phone_is("home", Reached.UNREACHABLE).until(2)
+    play.phone_is("home", DeviceState.UNREACHABLE).until(2)
     assert len(play.rings()) == 1
     assert play.outcomes("ann") == ["busy"]
 
@@ -174,7 +174,7 @@ def test_voicemail_never_gets_the_caller() -> None:
     assert play.talking() == {}
     assert play.outcomes("ann") == ["not accepted"]
     assert play.ringing() == {"bob": "c1"}
-    assert (play.agent("ann").misses, play.strikes("ann", "mobile")) == (0, 1), (
+    assert (play.agent("ann").misses, play.failures("ann", "mobile")) == (0, 1), (
         "silence is a refusal: only a ring that ran out is a miss"
     )
 
@@ -243,7 +243,7 @@ def test_a_phone_that_registers_is_rung_before_its_rest_is_over() -> None:
     play.phone("ann").says(LegEnd.UNREACHABLE)
     play.call("c1", "q").until(1)
     play.phone("ann").lets_it_ring()
-    play.phone_is("ann", Reached.UNREACHABLE).phone_is("ann", Reached.IDLE)
+    play.phone_is("ann", DeviceState.UNREACHABLE).phone_is("ann", DeviceState.IDLE)
     assert play.agent("ann").open
     play.call("c2", "q")
     assert play.ringing() == {"ann": "c2"}
@@ -261,11 +261,11 @@ def test_an_accepted_call_ends_the_growing_rests() -> None:
     play = Play(table(queue("q", "ann", retry_after=0)))
     play.phone("ann").says(LegEnd.DECLINED)
     play.call("c1", "q").until(3)
-    assert play.strikes("ann") == 3
+    assert play.failures("ann") == 3
     play.phone("ann").picks_up()
     play.until(6)
     assert play.talking() == {"ann": "c1"}
-    assert play.strikes("ann") == 0
+    assert play.failures("ann") == 0
 
 
 def test_a_dead_phone_holds_nobody_up_and_its_agent_is_let_go_two_seconds_later() -> None:

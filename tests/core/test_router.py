@@ -12,7 +12,7 @@ from callrouter.core.index.pools import DrawnPool, OrderedPool
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.commands import Happened, Record, Ring
-from callrouter.model.events import CallArrived, PbxSnapshot, Reached, SignedIn, TimePassed
+from callrouter.model.events import CallArrived, DeviceState, PbxSnapshot, SignedIn, TimePassed
 from callrouter.policies import REGISTRY, known
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
@@ -24,7 +24,7 @@ def test_the_same_events_give_the_same_commands() -> None:
     for number in range(6):
         play.call(f"c{number}", "q").on(2)
     play.accepts(next(iter(play.ringing()))).on(30)
-    twin = Router(spec, dice=random.Random(7), boot="b")
+    twin = Router(spec, rng=random.Random(7), run_id="b")
     commands = [command for event, at in play.history for command in twin.handle(event, at)]
     assert commands == [command for _, command in play.log]
     assert len({o.agent for o in commands if isinstance(o, Ring)}) > 1
@@ -70,13 +70,13 @@ class Loaded:
 
 
 def test_a_fault_of_ours_loses_no_command_and_forgets_nobody() -> None:
-    dice = Loaded()
-    router = Router(table(queue("q", "ann bob", "random")), dice=dice, boot="b")
-    endpoints = {"PJSIP/ann": Reached.IDLE, "PJSIP/bob": Reached.IDLE}
+    rng = Loaded()
+    router = Router(table(queue("q", "ann bob", "random")), rng=rng, run_id="b")
+    endpoints = {"PJSIP/ann": DeviceState.IDLE, "PJSIP/bob": DeviceState.IDLE}
     router.handle(PbxSnapshot(pbx="office", endpoints=endpoints), 0.0)
     for name in ("ann", "bob"):
         router.handle(SignedIn(agent=name), 0.0)
-    dice.broken = True
+    rng.broken = True
     with pytest.raises(RuntimeError, match="dice"):
         router.handle(CallArrived(call="c1", pbx="office", queue="q"), 1.0)
     out = router.handle(TimePassed(), 1.0)
@@ -112,12 +112,12 @@ def test_setting_a_timer_again_replaces_it_and_cancelling_forgets_it() -> None:
 
 def test_the_timers_of_two_devices_of_one_agent_are_two() -> None:
     timers = Timers()
-    timers.rest.set(("ann", "desk"), 5.0)
-    timers.rest.set(("ann", "mobile"), 4.0)
-    assert timers.rest.at(("ann", "desk")) == 5.0
-    timers.rest.cancel(("ann", "mobile"))
-    assert timers.keys() == {Key(Timer.REST, "ann", "desk")}
-    assert timers.pop(9.0) == Key(Timer.REST, "ann", "desk")
+    timers.cooldown.set(("ann", "desk"), 5.0)
+    timers.cooldown.set(("ann", "mobile"), 4.0)
+    assert timers.cooldown.at(("ann", "desk")) == 5.0
+    timers.cooldown.cancel(("ann", "mobile"))
+    assert timers.keys() == {Key(Timer.COOLDOWN, "ann", "desk")}
+    assert timers.pop(9.0) == Key(Timer.COOLDOWN, "ann", "desk")
 
 
 def test_a_timer_that_was_cancelled_and_set_to_the_same_instant_strikes_once() -> None:

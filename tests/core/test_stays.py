@@ -7,13 +7,13 @@ from typing import Any
 from callrouter.model.commands import Happened
 from callrouter.model.events import (
     CallArrived,
-    CallMoved,
+    CallMoveRequested,
     ConnectFailed,
     ConnectFault,
+    ConversationAction,
+    ConversationRequested,
     PbxSnapshot,
     SeenCall,
-    TalkRequested,
-    TalkWish,
 )
 from callrouter.model.routing_table import ToDialplan, ToQueue, WidenStep
 from tests.core.playbook import Play
@@ -27,7 +27,7 @@ def talked(**sales: Any) -> Play:
     play = Play(table(queue("support", "ann"), queue("sales", "bob", ring_for=60.0, **sales)))
     play.pause("bob").phone("ann").picks_up(after=3)
     play.call("c1", "support").until(33)
-    play.feed(TalkRequested(call="c1", wish=TalkWish.TRANSFER, queue="sales"))
+    play.feed(ConversationRequested(call="c1", action=ConversationAction.TRANSFER, queue="sales"))
     return play
 
 
@@ -42,11 +42,11 @@ def test_a_transferred_caller_has_the_whole_max_wait() -> None:
 
 def test_a_transferred_caller_is_not_widened_for_at_once() -> None:
     play = talked(widen=(WidenStep(after=8, members=queue("x", "ann").members),))
-    assert play.find("c1").tier == 0
+    assert play.find("c1").escalation_step == 0
     play.until(40.5)
-    assert play.find("c1").tier == 0
+    assert play.find("c1").escalation_step == 0
     play.until(41)
-    assert play.find("c1").tier == 1
+    assert play.find("c1").escalation_step == 1
 
 
 def test_the_hold_time_that_is_told_is_that_of_the_queue() -> None:
@@ -116,8 +116,8 @@ def test_a_supervisors_move_to_another_queue_begins_a_stay_and_one_within_it_doe
     play = Play(table(one, queue("two", "bob", max_wait=20, on_max_wait=OUT)), signed_in="ann bob")
     play.call("b1", "one").accepts("ann").call("b2", "two").accepts("bob")
     play.call("c1", "one").call("c2", "one").until(15)
-    play.feed(CallMoved(call="c1", queue="two"))
-    play.feed(CallMoved(call="c2", priority=1))
+    play.feed(CallMoveRequested(call="c1", queue="two"))
+    play.feed(CallMoveRequested(call="c2", priority=1))
     play.until(20)
     assert [play.left(c) is not None for c in ("c1", "c2")] == [False, True]
     play.until(35)
@@ -138,7 +138,7 @@ def test_a_caller_moved_to_an_agent_of_another_queue_prefers_that_one() -> None:
     play = Play(table(queue("one", "cat"), queue("two", "ann bob", "linear", prefer_for=30)))
     play.call("b1", "one").accepts("cat").call("b2", "two").accepts("ann")
     play.call("c1", "one", agent="cat").until(2)
-    play.feed(CallMoved(call="c1", queue="two", agent="ann"))
+    play.feed(CallMoveRequested(call="c1", queue="two", agent="ann"))
     play.until(4)
     assert play.find("c1").first_agent == "ann"
     assert play.ringing() == {}

@@ -12,19 +12,19 @@ from callrouter.core.requests import PERSON, activity
 from callrouter.core.state import AgentState, CallState, LegState, OfferState
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
     CallerLeft,
-    CallTransferred,
+    CallerTransferred,
     ConnectFailed,
     ConnectFault,
-    DeviceSwitched,
+    ConnectSucceeded,
+    DeviceSwitchRequested,
     Event,
     LegAccepted,
     LegAnswered,
     LegEnd,
     LegEnded,
     LegEvent,
-    LegMoved,
+    LegPickedUpElsewhere,
     LegRang,
     PauseRequested,
     ReadyPressed,
@@ -59,7 +59,7 @@ def accepted(play: Play) -> Play:
 
 
 def talking(play: Play) -> Play:
-    accepted(play).feed(CallConnected(call="c1", offer=OFFER))
+    accepted(play).feed(ConnectSucceeded(call="c1", offer=OFFER))
     return play.on(5)
 
 
@@ -84,7 +84,7 @@ LEG_EVENTS: list[LegEvent] = [
     LegAnswered(offer=OFFER, device="desk"),
     LegAccepted(offer=OFFER, device="desk"),
     *(LegEnded(offer=OFFER, device="desk", why=why) for why in LegEnd),
-    LegMoved(offer=OFFER, device="desk", endpoint="PJSIP/bob"),
+    LegPickedUpElsewhere(offer=OFFER, device="desk", endpoint="PJSIP/bob"),
 ]
 R, A, T, C, E = OfferState
 AFTER: dict[tuple[OfferState, type], OfferState] = {
@@ -92,22 +92,22 @@ AFTER: dict[tuple[OfferState, type], OfferState] = {
     (R, LegAnswered): R,
     (R, LegAccepted): A,
     (R, LegEnded): R,  # the mobile rings now
-    (R, LegMoved): R,  # key 1 is still to come
+    (R, LegPickedUpElsewhere): R,  # key 1 is still to come
     (A, LegRang): A,
     (A, LegAnswered): A,
     (A, LegAccepted): A,
     (A, LegEnded): E,
-    (A, LegMoved): A,
+    (A, LegPickedUpElsewhere): A,
     (T, LegRang): T,
     (T, LegAnswered): T,
     (T, LegAccepted): T,
     (T, LegEnded): E,
-    (T, LegMoved): T,
+    (T, LegPickedUpElsewhere): T,
     (C, LegRang): C,
     (C, LegAnswered): C,
     (C, LegAccepted): C,
     (C, LegEnded): E,
-    (C, LegMoved): C,
+    (C, LegPickedUpElsewhere): C,
 }
 
 
@@ -131,7 +131,7 @@ def test_each_leg_event_in_each_state_of_an_offer(state: OfferState, event: LegE
     if state in {C, E} and not isinstance(event, LegEnded | LegRang):
         assert len(play.notes()) > notes
         assert picture(play) == before
-    if state in {A, T} and isinstance(event, LegMoved):
+    if state in {A, T} and isinstance(event, LegPickedUpElsewhere):
         assert len(play.notes()) > notes
         assert picture(play) == before
 
@@ -163,7 +163,10 @@ def picture(play: Play) -> tuple[object, ...]:
             o.id: (o.state, o.rang, [leg.state for leg in o.legs.values()])
             for o in floor.offers.values()
         },
-        {a.id: (a.shown, a.misses, a.pause, dict(a.strikes)) for a in floor.agents.values()},
+        {
+            a.id: (a.shown, a.misses, a.pause, dict(a.failure_streaks))
+            for a in floor.agents.values()
+        },
         floor.timers.keys(),
     )
 
@@ -184,20 +187,20 @@ CALLS: dict[CallState, Callable[[Play], Play]] = {
 }
 CALL_EVENTS: list[Event] = [
     CallerLeft(call="c1"),
-    CallConnected(call="c1", offer=OFFER),
-    CallConnected(call="c1", offer="other"),
+    ConnectSucceeded(call="c1", offer=OFFER),
+    ConnectSucceeded(call="c1", offer="other"),
     ConnectFailed(call="c1", offer="other", why=ConnectFault.FAILED),
     *(ConnectFailed(call="c1", offer=OFFER, why=why) for why in ConnectFault),
-    *(CallTransferred(call="c1", kind=kind) for kind in TransferKind),
+    *(CallerTransferred(call="c1", kind=kind) for kind in TransferKind),
     CallArrived(call="c1", pbx="office", queue="q"),
 ]
 MEANS: dict[tuple[CallState, str], CallState] = {
-    (CallState.CONNECTING, f"CallConnected {OFFER}"): CallState.TALKING,
+    (CallState.CONNECTING, f"ConnectSucceeded {OFFER}"): CallState.TALKING,
     (CallState.CONNECTING, f"ConnectFailed {OFFER}"): CallState.WAITING,
     (CallState.CONNECTING, f"ConnectFailed {OFFER} gone"): CallState.ENDED,
     (CallState.ENDED, "CallArrived"): CallState.WAITING,
     **{(state, "CallerLeft"): CallState.ENDED for state in CallState},
-    **{(state, "CallTransferred"): CallState.ENDED for state in CallState},
+    **{(state, "CallerTransferred"): CallState.ENDED for state in CallState},
 }
 
 
@@ -208,7 +211,7 @@ def test_each_call_event_in_each_state_of_a_call(state: CallState, event: Event)
     before, notes = picture(play), len(play.notes())
     play.feed(event)
     words = [type(event).__name__]
-    if isinstance(event, CallConnected | ConnectFailed):
+    if isinstance(event, ConnectSucceeded | ConnectFailed):
         words.append(event.offer)
     if isinstance(event, ConnectFailed) and event.why is ConnectFault.CALLER_GONE:
         words.append("gone")
@@ -277,7 +280,7 @@ def test_switching_a_device_in_each_activity_changes_no_wish_and_cuts_nothing(
 ) -> None:
     play = PEOPLE[state](Play(table(queue("q", "ann", wrap_up=9))))
     legs, before = list(play.pbxes["office"].legs), picture(play)[0]
-    play.feed(DeviceSwitched(agent="ann", device="desk", on=on, by="ann"))
+    play.feed(DeviceSwitchRequested(agent="ann", device="desk", on=on, by="ann"))
     play.on()
     assert activity(play.agent("ann")) is state
     assert list(play.pbxes["office"].legs) == legs

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from callrouter.model.commands import Happened, Result
-from callrouter.model.events import CallMoved
+from callrouter.model.events import CallMoveRequested
 from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.routing_table import (
     HangUp,
@@ -106,7 +106,7 @@ def test_weighted_random_draws_by_level() -> None:
     play = Play(table(queue("q", "ann:1 bob:50 cat:100", "weighted-random")))
     play.call("c0", "q").caller_hangs_up("c0").on(1)
     (lane,) = play.router.floor.queues["q"].lanes.values()
-    play.router.floor.dice = random.Random(5)
+    play.router.floor.rng = random.Random(5)
     drawn = Counter(member.agent.id for _ in range(20_000) if (member := lane.idle.first(())))
     for name, chances in (("ann", 100), ("bob", 51), ("cat", 1)):
         share = chances / 152
@@ -345,7 +345,7 @@ def test_widening_counts_from_the_entry_into_the_queue_after_an_overflow() -> No
 def test_a_call_moved_to_a_busy_agent_is_kept_for_them_no_longer_than_the_rules_say() -> None:
     play = Play(table(queue("q", "ann bob", "round-robin", prefer_for=15, ring_for=60)))
     play.call("c0", "q").accepts("ann").call("b0", "q").accepts("bob").call("c1", "q").until(5)
-    play.feed(CallMoved(call="c1", agent="bob"))
+    play.feed(CallMoveRequested(call="c1", agent="bob"))
     play.until(6).agent_hangs_up("ann").until(14.9)
     assert play.ringing() == {}, "kept for bob"
     play.until(15)

@@ -8,19 +8,19 @@ import pytest
 
 from callrouter.core.conversations import refusal
 from callrouter.core.state import AgentState
-from callrouter.model.commands import Announce, Consult, Happened, Hold, Park, PutThrough
-from callrouter.model.events import LegEnd, TalkRequested, TalkWish
+from callrouter.model.commands import Announce, Consult, Happened, PutThrough, Requeue, SetHold
+from callrouter.model.events import ConversationAction, ConversationRequested, LegEnd
 from callrouter.model.routing_table import AnnounceSpec
 from tests.core.playbook import Play, is_talking
 from tests.core.tables import queue, table
 
-W = TalkWish
+W = ConversationAction
 
 
-def floor(*queues: Any, parks: bool = True) -> Play:
+def floor(*queues: Any, can_hold: bool = True) -> Play:
     specs = queues or (queue("q", "ann bob cat", "linear", wrap_up=10, ring_for=20),)
     play = Play(table(*specs), up=False)
-    play.pbxes["office"].parks = parks
+    play.pbxes["office"].can_hold = can_hold
     return play.back()
 
 
@@ -31,17 +31,17 @@ def talk(*queues: Any, **more: Any) -> Play:
     return play
 
 
-def wish(play: Play, what: TalkWish, call: str = "c1", **to: str) -> Play:
-    event = TalkRequested(call=call, wish=what, by="ann", **to)
+def ask(play: Play, what: ConversationAction, call: str = "c1", **to: str) -> Play:
+    event = ConversationRequested(call=call, action=what, by="ann", **to)
     no = refusal(play.router.floor, event)
     assert no == "", no
     play.feed(event)
     return play.on()
 
 
-def no(play: Play, what: TalkWish, call: str = "c1", **to: str) -> str:
+def no(play: Play, what: ConversationAction, call: str = "c1", **to: str) -> str:
     """What is said against it; it changes nothing."""
-    event = TalkRequested(call=call, wish=what, **to)
+    event = ConversationRequested(call=call, action=what, **to)
     before = len(play.log)
     said = refusal(play.router.floor, event)
     play.feed(event)
@@ -63,11 +63,11 @@ def state(play: Play, agent: str) -> str:
 
 
 def test_hold_and_back() -> None:
-    play = wish(talk(), W.HOLD)
+    play = ask(talk(), W.HOLD)
     assert play.find("c1").held
-    assert [order.on for order in orders(play, Park)] == [True]
+    assert [order.on for order in orders(play, SetHold)] == [True]
     assert no(play, W.HOLD) == "the caller of c1 is on hold already"
-    wish(play, W.UNHOLD)
+    ask(play, W.UNHOLD)
     assert not play.find("c1").held
     assert no(play, W.UNHOLD) == "the caller of c1 is not on hold"
     assert [r.detail for r in play.records(Happened.HELD)] == [("on", "ann"), ("off", "ann")]
@@ -75,18 +75,18 @@ def test_hold_and_back() -> None:
 
 
 def test_a_caller_on_hold_hangs_up() -> None:
-    play = wish(talk(), W.HOLD).on(5).caller_hangs_up("c1")
+    play = ask(talk(), W.HOLD).on(5).caller_hangs_up("c1")
     assert [r.detail[0] for r in play.records(Happened.COMPLETED)] == ["caller"]
     assert state(play, "ann") == "wrap-up"
 
 
 def test_where_the_phones_do_it_nothing_is_ordered() -> None:
-    play = talk(parks=False)
+    play = talk(can_hold=False)
     for what in (W.HOLD, W.UNHOLD, W.CONSULT):
         assert (
             no(play, what, agent="bob") == "office has no hold of ours: use the keys of the phone"
         )
-    wish(play, W.TRANSFER, agent="bob")
+    ask(play, W.TRANSFER, agent="bob")
     assert play.ringing() == {"bob": "c1"}
 
 
@@ -111,11 +111,11 @@ def two() -> Play:
 def test_a_transfer_to_a_queue_keeps_priority_and_first_entry() -> None:
     play = two().call("c2", "r").accepts("cat").call("c3", "r").accepts("dan")
     play.on(1).call("c4", "r").call("c5", "r", priority=1)
-    wish(play, W.TRANSFER, queue="r")
+    ask(play, W.TRANSFER, queue="r")
     call = play.find("c1")
     assert (call.priority, call.entered_at) == (7, 0.0)
     assert play.waiting("r") == ["c5", "c1", "c4"]
-    assert len(orders(play, Hold)) == 1
+    assert len(orders(play, Requeue)) == 1
     assert state(play, "ann") == "wrap-up"
     assert play.agent("ann").wrap_until == play.now + 10, "of the queue that the talk was for"
     [gone] = play.records(Happened.TRANSFERRED)
@@ -124,7 +124,7 @@ def test_a_transfer_to_a_queue_keeps_priority_and_first_entry() -> None:
 
 
 def test_a_transfer_to_a_colleague_rings_that_one() -> None:
-    play = wish(talk(), W.TRANSFER, agent="cat")
+    play = ask(talk(), W.TRANSFER, agent="cat")
     assert play.ringing() == {"cat": "c1"}, "linear would have taken bob"
     play.accepts("cat")
     assert play.talking() == {"cat": "c1"}
@@ -133,14 +133,14 @@ def test_a_transfer_to_a_colleague_rings_that_one() -> None:
 def test_a_colleague_who_refuses_leaves_the_caller_to_the_others() -> None:
     play = talk(queue("q", "ann bob cat", "linear", retry_after=5, ring_for=20))
     play.phone("bob").says(LegEnd.DECLINED)
-    wish(play, W.TRANSFER, agent="bob")
+    ask(play, W.TRANSFER, agent="bob")
     assert play.ringing() == {"cat": "c1"}
 
 
 def test_who_gave_a_caller_away_is_not_rung_for_them_before_everybody_was() -> None:
     play = talk(queue("q", "ann bob", "linear", retry_after=5, ring_for=20, wrap_up=0))
     play.pause("bob")
-    wish(play, W.TRANSFER, queue="q")
+    ask(play, W.TRANSFER, queue="q")
     assert play.ringing() == {}
     play.on(5)
     assert play.ringing() == {"ann": "c1"}, "rather than nobody"
@@ -167,7 +167,7 @@ def test_an_agent_who_transfers_stays_busy_until_their_phone_is_quiet() -> None:
     play = talk(queue("q", "ann bob", "linear", ring_for=20))
     (leg,) = play.pbxes["office"].legs.values()
     leg.deaf = True
-    wish(play, W.TRANSFER, queue="q")
+    ask(play, W.TRANSFER, queue="q")
     assert play.rings(call="c1")[-1][1] == "bob"
     play.call("c2", "q").on(60)
     assert state(play, "ann") == "on-call"
@@ -181,7 +181,7 @@ def test_a_caller_who_was_transferred_is_told_their_place_in_the_other_line() ->
     told = AnnounceSpec(position=True, every=60.0)
     play = talk(queue("q", "ann"), queue("r", "cat", announce=told, ring_for=600))
     play.call("c2", "r").accepts("cat")
-    wish(play, W.TRANSFER, queue="r").on(5)
+    ask(play, W.TRANSFER, queue="r").on(5)
     assert [(said.call, said.position) for said in orders(play, Announce)] == [("c1", 1)]
 
 
@@ -189,7 +189,7 @@ def test_a_caller_who_was_transferred_is_told_their_place_in_the_other_line() ->
 
 
 def asked(play: Play | None = None) -> Play:
-    return wish(play or talk(), W.CONSULT, agent="bob")
+    return ask(play or talk(), W.CONSULT, agent="bob")
 
 
 def test_a_colleague_is_asked_and_has_the_caller_after_that() -> None:
@@ -201,7 +201,7 @@ def test_a_colleague_is_asked_and_has_the_caller_after_that() -> None:
     assert (state(play, "ann"), state(play, "bob")) == ("on-call", "on-call")
     assert [order.offer for order in orders(play, Consult)] == [play.find("c1").consult.id]  # type: ignore[union-attr]
     play.on(10)
-    wish(play, W.COMPLETE)
+    ask(play, W.COMPLETE)
     assert play.talking() == {"bob": "c1"}
     assert (state(play, "ann"), state(play, "bob")) == ("wrap-up", "on-call")
     assert not play.find("c1").held
@@ -235,7 +235,7 @@ def test_taking_the_caller_back() -> None:
         play = asked()
         if answered:
             play.on(2).accepts("bob").on(5)
-        wish(play, W.CANCEL)
+        ask(play, W.CANCEL)
         assert play.talking() == {"ann": "c1"}
         assert not play.find("c1").held
         assert state(play, "bob") in {"available", "wrap-up"}
@@ -251,7 +251,7 @@ def test_a_colleague_who_is_not_to_be_had(why: LegEnd) -> None:
     assert play.find("c1").consult is None
     assert play.find("c1").held, "the caller is not to hear that"
     assert play.told("ann") == [f"bob did not come: {why.value}"]
-    wish(play, W.UNHOLD)
+    ask(play, W.UNHOLD)
     assert play.talking() == {"ann": "c1"}
     assert not play.find("c1").tried, "nothing is held against them for this caller"
 
@@ -272,7 +272,7 @@ def test_a_colleague_who_hangs_up_leaves_the_caller_with_who_asked() -> None:
     play = asked().on(2).accepts("bob").on(5).agent_hangs_up("bob")
     assert play.find("c1").consult is None
     assert play.told("ann") == ["bob has hung up"]
-    wish(play, W.UNHOLD)
+    ask(play, W.UNHOLD)
     assert play.talking() == {"ann": "c1"}
 
 
@@ -301,10 +301,10 @@ def test_a_phone_of_its_own_that_transfers_the_caller_lets_the_colleague_go(answ
 
 
 def test_the_first_who_is_free_of_another_queue_is_asked() -> None:
-    play = wish(two(), W.CONSULT, queue="r")
+    play = ask(two(), W.CONSULT, queue="r")
     assert play.find("c1").consult.agent.id == "cat"  # type: ignore[union-attr]
     play.accepts("cat")
-    wish(play, W.COMPLETE)
+    ask(play, W.COMPLETE)
     assert play.talking() == {"cat": "c1"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callrouter.model.commands import Happened, Result
-from callrouter.model.events import CallEndRequested, CallMoved
+from callrouter.model.events import CallEndRequested, CallMoveRequested
 from callrouter.model.routing_table import HangUp, KeepWaiting, ToDialplan, ToQueue
 from tests.core.playbook import Play
 from tests.core.tables import agent, mobile, queue, table
@@ -256,7 +256,7 @@ def test_an_unknown_queue_is_no_reason_to_keep_a_caller() -> None:
 def test_a_call_is_moved_to_another_queue_with_its_age() -> None:
     play = Play(table(queue("one", "ann"), queue("two", "bob")))
     play.call("b", "two").accepts("bob").call("c1", "one").on(5).call("c2", "two")
-    play.feed(CallMoved(call="c1", queue="two"))
+    play.feed(CallMoveRequested(call="c1", queue="two"))
     play.on()
     assert play.ringing() == {}, "ann's phone was stopped"
     assert play.waiting("two") == ["c1", "c2"]
@@ -266,7 +266,7 @@ def test_a_call_is_moved_to_another_queue_with_its_age() -> None:
 def test_a_call_is_moved_to_an_agent_first() -> None:
     play = Play(table(queue("q", "ann:1 bob:2", "priority")))
     play.call("c1", "q").on(2)
-    play.feed(CallMoved(call="c1", agent="bob"))
+    play.feed(CallMoveRequested(call="c1", agent="bob"))
     play.on()
     assert play.ringing() == {"bob": "c1"}
 
@@ -274,8 +274,8 @@ def test_a_call_is_moved_to_an_agent_first() -> None:
 def test_a_new_priority_changes_the_place_and_stops_no_phone() -> None:
     play = Play(table(queue("q", "ann")))
     play.call("c1", "q").call("c2", "q").call("c3", "q")
-    play.feed(CallMoved(call="c3", priority=1))
-    play.feed(CallMoved(call="c1", priority=90))
+    play.feed(CallMoveRequested(call="c3", priority=1))
+    play.feed(CallMoveRequested(call="c1", priority=90))
     assert play.waiting("q") == ["c3", "c2", "c1"]
     assert play.ringing() == {"ann": "c1"}
     assert play.stops() == []
@@ -284,12 +284,12 @@ def test_a_new_priority_changes_the_place_and_stops_no_phone() -> None:
 @pytest.mark.parametrize(
     ("move", "note"),
     [
-        (CallMoved(call="c1", queue="typo"), "no queue 'typo'"),
-        (CallMoved(call="c1", agent="bob"), "not an agent of queue"),
-        (CallMoved(call="c9"), "no call c9"),
+        (CallMoveRequested(call="c1", queue="typo"), "no queue 'typo'"),
+        (CallMoveRequested(call="c1", agent="bob"), "not an agent of queue"),
+        (CallMoveRequested(call="c9"), "no call c9"),
     ],
 )
-def test_a_move_that_makes_no_sense_changes_nothing(move: CallMoved, note: str) -> None:
+def test_a_move_that_makes_no_sense_changes_nothing(move: CallMoveRequested, note: str) -> None:
     play = Play(table(queue("q", "ann"), queue("two", "bob")))
     play.call("c1", "q")
     play.feed(move)
@@ -300,7 +300,7 @@ def test_a_move_that_makes_no_sense_changes_nothing(move: CallMoved, note: str) 
 def test_a_talking_call_is_not_moved() -> None:
     play = Play(table(queue("q", "ann")))
     play.call("c1", "q").accepts("ann")
-    play.feed(CallMoved(call="c1", priority=1))
+    play.feed(CallMoveRequested(call="c1", priority=1))
     assert play.talking() == {"ann": "c1"}
     assert len(play.notes()) == 1
 
@@ -333,7 +333,7 @@ def test_a_call_that_is_being_connected_is_not_ended_in_between() -> None:
 def test_who_moved_or_ended_a_waiting_call_is_told() -> None:
     play = Play(table(queue("q", "ann"), queue("r", "ann")))
     play.call("c1", "q").on(3)
-    play.feed(CallMoved(call="c1", queue="r", by="sam"))
+    play.feed(CallMoveRequested(call="c1", queue="r", by="sam"))
     play.feed(CallEndRequested(call="c1", by="kim"))
     [moved] = play.records(Happened.MOVED)
     [left] = play.records(Happened.LEFT)

@@ -20,37 +20,37 @@ from callrouter.model.commands import Command, Happened, PbxCommand, Record
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
-    CallConnected,
     CallEndRequested,
     CallerEnd,
     CallerLeft,
     CallerListens,
     CallerReplaced,
-    CallMoved,
-    CallTransferred,
+    CallerTransferred,
+    CallMoveRequested,
     ConfigReloaded,
     ConnectFailed,
     ConnectFault,
-    DeviceSwitched,
+    ConnectSucceeded,
+    ConversationAction,
+    ConversationRequested,
+    DeviceState,
+    DeviceSwitchRequested,
     EndpointChanged,
     Event,
     LegAccepted,
     LegAnswered,
     LegEnd,
     LegEnded,
-    LegMoved,
+    LegPickedUpElsewhere,
     LegRang,
     PauseRequested,
     PbxLost,
     PbxSnapshot,
     PhoneFreed,
-    Reached,
     ReadyPressed,
     Resumed,
     SignedIn,
     SignedOut,
-    TalkRequested,
-    TalkWish,
     TimePassed,
     TransferKind,
 )
@@ -67,17 +67,17 @@ NONSENSE: list[Event] = [
     LegAnswered(offer="x", device="d0"),
     LegAccepted(offer="x", device="d0"),
     LegEnded(offer="x", device="d0", why=LegEnd.BUSY),
-    LegMoved(offer="x", device="d0", endpoint="PJSIP/ann0"),
+    LegPickedUpElsewhere(offer="x", device="d0", endpoint="PJSIP/ann0"),
     CallerLeft(call="x"),
     CallerListens(call="x"),
     CallerReplaced(call="x", agent="ann"),
-    CallConnected(call="x", offer="x"),
+    ConnectSucceeded(call="x", offer="x"),
     ConnectFailed(call="x", offer="x", why=ConnectFault.FAILED),
-    CallTransferred(call="x", kind=TransferKind.BLIND),
-    CallMoved(call="x", queue="sales"),
+    CallerTransferred(call="x", kind=TransferKind.BLIND),
+    CallMoveRequested(call="x", queue="sales"),
     CallEndRequested(call="x"),
-    TalkRequested(call="x", wish=TalkWish.HOLD),
-    EndpointChanged(pbx="moon", endpoint="PJSIP/x", state=Reached.IDLE),
+    ConversationRequested(call="x", action=ConversationAction.HOLD),
+    EndpointChanged(pbx="moon", endpoint="PJSIP/x", state=DeviceState.IDLE),
     PbxLost(pbx="moon"),
     SignedIn(agent="nobody"),
     AgentRestored(agent="x"),
@@ -124,7 +124,7 @@ class World:
         self.pending: deque[tuple[str, Event]] = deque()
         self.surveys: dict[str, tuple[PbxSnapshot, list[Event]]] = {}
         self.pbxes = {name: FakePbx(name, partial(self.said, name)) for name in PBXES}
-        self.pbxes[PBXES[0]].parks = True
+        self.pbxes[PBXES[0]].can_hold = True
         self.past: list[Event] = []
         self.books = Books()
         self.serial = 0
@@ -149,19 +149,21 @@ class World:
     def start_router(self) -> None:
         self.boot_table, self.boot_now = self.table, self.now
         self.router = Router(
-            self.table, dice=Random(self.seed), boot=f"b{self.serial}", now=self.now
+            self.table, rng=Random(self.seed), run_id=f"b{self.serial}", now=self.now
         )
-        self.boot = f"b{self.serial}"
+        self.run_id = f"b{self.serial}"
         self.replay = []
 
     def plug_in(self, pbx: FakePbx) -> None:
         for spec in self.table.agents.values():
             for device in spec.devices:
                 if pbx.name in device.pbxes and device.endpoint not in {"", *pbx.endpoints}:
-                    pbx.phone_is(device.endpoint, Reached.IDLE)
+                    pbx.phone_is(device.endpoint, DeviceState.IDLE)
                     self.said(
                         pbx.name,
-                        EndpointChanged(pbx=pbx.name, endpoint=device.endpoint, state=Reached.IDLE),
+                        EndpointChanged(
+                            pbx=pbx.name, endpoint=device.endpoint, state=DeviceState.IDLE
+                        ),
                     )
 
     def said(self, pbx: str, event: Event) -> None:
@@ -307,7 +309,7 @@ class World:
         known = list(self.pbxes[pbx].endpoints)
         if known:
             endpoint = rng.choice(known)
-            state = rng.choice([*Reached, Reached.IDLE, Reached.IDLE])
+            state = rng.choice([*DeviceState, DeviceState.IDLE, DeviceState.IDLE])
             self.pbxes[pbx].phone_is(endpoint, state)
             self.said(pbx, EndpointChanged(pbx=pbx, endpoint=endpoint, state=state))
             self.done()
@@ -329,9 +331,11 @@ class World:
                     PauseRequested(agent=who, reason=rng.choice(REASONS), by="sam"),
                     PauseRequested(agent=who, reason="lnch"),
                     PauseRequested(agent=who),
-                    DeviceSwitched(agent=who, device=rng.choice(DEVICES), on=False, by="sam"),
-                    DeviceSwitched(agent=who, device=rng.choice(DEVICES), on=True),
-                    DeviceSwitched(agent=who, device=rng.choice(DEVICES), on=True),
+                    DeviceSwitchRequested(
+                        agent=who, device=rng.choice(DEVICES), on=False, by="sam"
+                    ),
+                    DeviceSwitchRequested(agent=who, device=rng.choice(DEVICES), on=True),
+                    DeviceSwitchRequested(agent=who, device=rng.choice(DEVICES), on=True),
                 )
             )
         )
@@ -390,16 +394,16 @@ class World:
             pbx, call = rng.choice(talking)
             pbx.transfer(call, rng.choice(list(TransferKind)), "1234")
 
-    def wishes_for_talk(self, rng: Random) -> None:
+    def conversation_requests(self, rng: Random) -> None:
         """Hold, transfer, a colleague: possible or not."""
         if callers := self.callers():
-            wish = TalkRequested(
+            action = ConversationRequested(
                 call=rng.choice(callers)[1],
-                wish=rng.choice(list(TalkWish)),
+                action=rng.choice(list(ConversationAction)),
                 queue=rng.choice(["", "", *QUEUES]),
                 agent=rng.choice(["", *AGENTS]),
             )
-            self.feed(wish)
+            self.feed(action)
             self.done()
 
     def is_taken(self, rng: Random) -> None:
@@ -413,7 +417,7 @@ class World:
         if callers := self.callers():
             _, call = rng.choice(callers)
             self.feed(
-                CallMoved(
+                CallMoveRequested(
                     call=call,
                     queue=rng.choice(["", *QUEUES]),
                     agent=rng.choice(["", *AGENTS]),
@@ -488,7 +492,7 @@ class World:
             events: list[Event] = [
                 LegRang(offer=ring.offer, device="other"),
                 LegEnded(offer=ring.offer, device="other", why=LegEnd.FAILED),
-                CallConnected(call=ring.call, offer="x"),
+                ConnectSucceeded(call=ring.call, offer="x"),
                 ConnectFailed(call=ring.call, offer="x", why=ConnectFault.LEG_GONE),
             ]
             self.feed(rng.choice(events))
@@ -510,7 +514,7 @@ class World:
 
     def replayed(self) -> None:
         """The same events at the same times give the same commands."""
-        twin = Router(self.boot_table, dice=Random(self.seed), boot=self.boot, now=self.boot_now)
+        twin = Router(self.boot_table, rng=Random(self.seed), run_id=self.run_id, now=self.boot_now)
         for event, at, commands in self.replay:
             assert twin.handle(event, at) == commands
 
@@ -563,7 +567,7 @@ ACTS: dict[Callable[[World, Random], None], int] = {
     World.all_back: 2,
     World.reloads: 1,
     World.transfers: 2,
-    World.wishes_for_talk: 8,
+    World.conversation_requests: 8,
     World.is_taken: 1,
     World.is_moved: 1,
     World.is_ended: 1,

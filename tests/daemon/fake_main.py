@@ -30,15 +30,15 @@ from callrouter.core.router import Router
 from callrouter.model.commands import Command, Connect, PbxCommand, Ring
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
     CallerLeft,
+    ConnectSucceeded,
+    DeviceState,
     Event,
     LegAccepted,
     LegEnd,
     LegEnded,
     LegRang,
     PbxSnapshot,
-    Reached,
     SeenCall,
 )
 from callrouter.model.ivr import (
@@ -58,8 +58,8 @@ SCENE = json.loads(os.environ.get("CALLROUTER_FAKE", "{}"))
 
 
 class ScenePbx:
-    def __init__(self, settings: PbxSettings, post: Post, table: Table, boot: str) -> None:
-        assert boot
+    def __init__(self, settings: PbxSettings, post: Post, table: Table, run_id: str) -> None:
+        assert run_id
         self.name = settings.id
         self.post = post
         self.table = table
@@ -105,7 +105,7 @@ class ScenePbx:
                 case Ring(offer=offer, device=device):
                     loop.call_soon(self.post, LegAccepted(offer=offer, device=device))
                 case Connect(call=call, offer=offer, device=device):
-                    loop.call_soon(self.post, CallConnected(call=call, offer=offer))
+                    loop.call_soon(self.post, ConnectSucceeded(call=call, offer=offer))
                     loop.call_later(SCENE["talk"], self.post, CallerLeft(call=call))
                     ended = LegEnded(offer=offer, device=device, why=LegEnd.HUNG_UP)
                     loop.call_later(SCENE["talk"] + 0.01, self.post, ended)
@@ -115,17 +115,17 @@ class ScenePbx:
     async def run(self) -> None:
         if SCENE.get("in_step", True):
             phones = {
-                device.endpoint: Reached.IDLE
+                device.endpoint: DeviceState.IDLE
                 for agent in self.table.agents.values()
                 for device in agent.devices
             }
             self.up = True
-            parks = bool(SCENE.get("parks"))
+            can_hold = bool(SCENE.get("parks"))
             found = tuple(
                 SeenCall(arrived=CallArrived(call=call, pbx=self.name, queue=queue, entered_at=1.0))
                 for call, queue in SCENE.get("found", ())
             )
-            self.post(PbxSnapshot(pbx=self.name, calls=found, endpoints=phones, parks=parks))
+            self.post(PbxSnapshot(pbx=self.name, calls=found, endpoints=phones, can_hold=can_hold))
         for call, queue, number, name in SCENE.get("calls", ()):
             self.post(
                 CallArrived(
@@ -184,7 +184,7 @@ def fail_once() -> None:
     real = Router.handle
 
     def failing(
-        self: Router, event: Event, now: float, present: float | None = None
+        self: Router, event: Event, now: float, clock_now: float | None = None
     ) -> list[Command]:
         Router.handle = real  # type: ignore[method-assign]
         raise ZeroDivisionError(f"a fault of the test on {type(event).__name__}")

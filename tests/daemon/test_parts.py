@@ -22,7 +22,7 @@ from callrouter.api.server.sockets import listen_tcp
 from callrouter.daemon import http_startup
 from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.http_startup import Front
-from callrouter.daemon.main import boot_word
+from callrouter.daemon.main import make_run_id
 from callrouter.logs import Log, clean, mask
 from callrouter.model.routing_table import Table
 from callrouter.settings import HttpSettings, TwilioSettings
@@ -114,7 +114,7 @@ def test_cleaning(odd: str) -> None:
 
 
 def test_a_boot_word_is_short_and_no_other_runs() -> None:
-    words = {boot_word(1_763_761_987.0 + n, pid) for n in range(3) for pid in (1, 2, 4_194_303)}
+    words = {make_run_id(1_763_761_987.0 + n, pid) for n in range(3) for pid in (1, 2, 4_194_303)}
     assert len(words) == 9
     assert all(len(word) <= 13 and word.isalnum() and word.islower() for word in words)
 

@@ -16,7 +16,7 @@ from callrouter.core.router import Router
 from callrouter.daemon import loop_lag
 from callrouter.daemon.loop_lag import HoldUps
 from callrouter.daemon.self_check import SelfCheck
-from callrouter.model.events import PbxSnapshot, Reached, TimePassed
+from callrouter.model.events import DeviceState, PbxSnapshot, TimePassed
 from callrouter.runtime import Runtime
 from tests.asterisk.floor import PBX, queue, staff, table
 
@@ -84,11 +84,11 @@ async def test_a_breach_is_told_mended_and_no_end_of_the_world(
 ) -> None:
     clock = SystemClock()
     spec = table(staff(2), queue("support", ["a1", "a2"]))
-    router = Router(spec, dice=random.Random(1), boot="b", now=clock.now())
+    router = Router(spec, rng=random.Random(1), run_id="b", now=clock.now())
     runtime = Runtime(router, clock)
     pbx = Compared()
     runtime.attach(pbx)  # type: ignore[arg-type]
-    idle = {"PJSIP/1001": Reached.IDLE, "PJSIP/1002": Reached.IDLE}
+    idle = {"PJSIP/1001": DeviceState.IDLE, "PJSIP/1002": DeviceState.IDLE}
     runtime.post(PbxSnapshot(pbx=PBX, endpoints=idle))
     look = SelfCheck(runtime)
     look.step(0.0)

@@ -12,12 +12,12 @@ from callrouter.core.router import Router
 from callrouter.core.state import OfferState
 from callrouter.model.events import (
     CallArrived,
+    DeviceState,
     EndpointChanged,
     LegAccepted,
     LegEnd,
     LegEnded,
     PbxSnapshot,
-    Reached,
     SignedIn,
     TimePassed,
 )
@@ -61,13 +61,13 @@ def ringing(clock: Hand | None = None) -> tuple[Runtime, Hand]:
     rules = queue("q", "ann bob", ring_for=5, auto_pause=1)
     router = Router(
         table(agent("ann", desk("ann")), agent("bob", desk("bob")), rules),
-        dice=random.Random(1),
-        boot="b",
+        rng=random.Random(1),
+        run_id="b",
         now=clock.at,
     )
     runtime = Runtime(router, clock)
     runtime.attach(Mute())
-    runtime.post(PbxSnapshot(pbx=PBX, endpoints={"PJSIP/ann": Reached.IDLE}))
+    runtime.post(PbxSnapshot(pbx=PBX, endpoints={"PJSIP/ann": DeviceState.IDLE}))
     runtime.post(SignedIn(agent="ann"))
     runtime.post(CallArrived(call="c1", pbx=PBX, queue="q"))
     return runtime, clock
@@ -77,7 +77,7 @@ def bob_comes_while_we_stand_still(clock: Hand | None = None) -> tuple[Runtime, 
     """ann is busy, and he signs in, before the socket has been read."""
     runtime, clock = ringing(clock)
     (first,) = runtime.router.floor.offers.values()
-    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IDLE))
+    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=DeviceState.IDLE))
     clock.at += 9
     runtime.post(TimePassed())
     runtime.post(LegEnded(offer=first.id, device="desk", why=LegEnd.BUSY))
@@ -111,7 +111,7 @@ async def test_who_did_not_pick_up_has_missed_the_call_a_moment_later() -> None:
 async def test_nobody_is_rung_before_all_that_came_meanwhile_was_read() -> None:
     runtime, clock = bob_comes_while_we_stand_still()
     assert not runtime.router.floor.offers
-    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=Reached.IN_USE))
+    runtime.post(EndpointChanged(pbx=PBX, endpoint="PJSIP/bob", state=DeviceState.IN_USE))
     await until(lambda: runtime.router.floor.now == clock.at)
     assert not [offer for offer in runtime.router.floor.offers.values() if offer.agent.id == "bob"]
     runtime.close()
@@ -134,7 +134,7 @@ async def test_agents_are_matched_when_time_goes_on_by_a_clock_that_runs(seconds
     clock.at += seconds - 9.0
     await until(lambda: not runtime.catching_up)
     floor = runtime.router.floor
-    assert floor.present == floor.now
+    assert floor.clock_now == floor.now
     assert check(floor) == []
     assert [offer.agent.id for offer in floor.offers.values()] == ["bob"]
     runtime.close()
@@ -146,6 +146,6 @@ async def test_a_listener_that_posts_while_time_goes_on_is_of_the_present_too() 
     runtime.post(TimePassed())
     runtime.listen(lambda _: runtime.post(TimePassed()) if runtime.handled < 50 else None)
     await until(lambda: not runtime.catching_up)
-    assert runtime.router.floor.present == runtime.router.floor.now
+    assert runtime.router.floor.clock_now == runtime.router.floor.now
     assert check(runtime.router.floor) == []
     runtime.close()

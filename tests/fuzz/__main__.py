@@ -28,7 +28,7 @@ TELL_EVERY = 10.0
 async def through(name: str, asked: argparse.Namespace) -> int:
     """Try one door; returns how many inputs it failed on."""
     door = (DOORS | REAL)[name]
-    dice, tried, bad = random.Random(asked.seed), 0, 0
+    rng, tried, bad = random.Random(asked.seed), 0, 0
     began = told = time.monotonic()
     calls = asked.calls if name in REAL else None
     async with door.opened() as knock:
@@ -45,7 +45,7 @@ async def through(name: str, asked: argparse.Namespace) -> int:
                 )
                 sys.stdout.write(f"{name}: {tried} tried, {of}, {bad} failed\n")
                 sys.stdout.flush()
-            data = mutated(door.seeds, dice)
+            data = mutated(door.seeds, rng)
             tried += 1
             try:
                 await knock(data)

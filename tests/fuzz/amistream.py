@@ -9,7 +9,7 @@ import re
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.commands import Ring
-from callrouter.model.events import Event, PbxSnapshot, Reached, SignedIn
+from callrouter.model.events import DeviceState, Event, PbxSnapshot, SignedIn
 from callrouter.pbx.asterisk import resync
 from callrouter.pbx.asterisk.actions import originate
 from callrouter.pbx.asterisk.ami.errors import AmiBadValue, AmiGarbage
@@ -28,10 +28,10 @@ class Heard:
     def __init__(self) -> None:
         spec = table(agent("ann", desk("ann")), queue("support", "ann"))
         self.now = 1_700_000_000.0
-        self.router = Router(spec, dice=random.Random(1), boot="b", now=self.now)
+        self.router = Router(spec, rng=random.Random(1), run_id="b", now=self.now)
         self.mirror = Mirror(PBX, self)
         self.mirror.phones.use(spec.agents["ann"].devices)
-        self.post(PbxSnapshot(pbx=PBX, endpoints={"PJSIP/ann": Reached.IDLE}))
+        self.post(PbxSnapshot(pbx=PBX, endpoints={"PJSIP/ann": DeviceState.IDLE}))
         self.post(SignedIn(agent="ann"))
 
     def post(self, event: Event) -> None:

@@ -34,7 +34,7 @@ def take(data: bytes) -> None:
     for line in (*changes(_BEFORE, new), *changes(new, _BEFORE)):
         assert line.isprintable()
         assert "hunter-two" not in line
-    router = Router(_BEFORE.table, dice=random.Random(1), boot="b", now=_NOW)
+    router = Router(_BEFORE.table, rng=random.Random(1), run_id="b", now=_NOW)
     router.handle(CallArrived(call="c1", pbx="office", queue="support"), _NOW)
     for way in ((_BEFORE.table, new.table), (new.table, _BEFORE.table)):
         for table in steps(*way):

@@ -150,9 +150,9 @@ class Strangers(asyncio.DatagramProtocol):
             self._send("BYE", name, uri, party, 2, [])
 
 
-def escaped(text: str, dice: random.Random) -> str:
+def escaped(text: str, rng: random.Random) -> str:
     """Text as the user part of a SIP URI; what need not be escaped sometimes is not."""
-    plain = "-_.!~*'()&=+$,/" if dice.random() < 0.5 else ""
+    plain = "-_.!~*'()&=+$,/" if rng.random() < 0.5 else ""
     return "".join(
         chr(byte) if (chr(byte).isalnum() and byte < 128) or chr(byte) in plain else f"%{byte:02x}"
         for byte in text.encode("utf-8", "surrogateescape")
@@ -186,17 +186,17 @@ class Door:
 
     async def knock(self, data: bytes) -> None:
         """One call, made of these bytes; now and then a look at what came of it all."""
-        dice = random.Random(hashlib.sha256(data).digest())
+        rng = random.Random(hashlib.sha256(data).digest())
         text = data.decode("utf-8", "surrogateescape")
         text = text.replace("{uid}", self.uid).replace("{channel}", "PJSIP/1001-00000001")
-        start = dice.choice([0, 0, dice.randrange(len(text) + 1)])
-        hostile = escaped(text[start : start + 79], dice)
-        shown = re.sub(r'[\r\n"\\]', lambda m: dice.choice(["\\" + m[0], " "]), text[:200])
+        start = rng.choice([0, 0, rng.randrange(len(text) + 1)])
+        hostile = escaped(text[start : start + 79], rng)
+        shown = re.sub(r'[\r\n"\\]', lambda m: rng.choice(["\\" + m[0], " "]), text[:200])
         where = f"@127.0.0.1:{self.strangers.port}>"
-        known = dice.choice([hostile, "447700900123"])
-        sender = f'"{shown}" <sip:{known}{where}' if dice.random() < 0.5 else f"<sip:{known}{where}"
+        known = rng.choice([hostile, "447700900123"])
+        sender = f'"{shown}" <sip:{known}{where}' if rng.random() < 0.5 else f"<sip:{known}{where}"
         headers = [
-            f"{name}: {dice.choice(['', 'x '])}<sip:{hostile}{where}{rest}"
+            f"{name}: {rng.choice(['', 'x '])}<sip:{hostile}{where}{rest}"
             for name, rest in (
                 ("P-Asserted-Identity", ""),
                 ("Remote-Party-ID", ";party=calling;screen=yes"),
@@ -205,9 +205,9 @@ class Door:
                 ("P-Preferred-Identity", ""),
                 ("History-Info", ";index=1"),
             )
-            if dice.random() < 0.4
+            if rng.random() < 0.4
         ]
-        target = dice.choice([f"9{hostile[:120]}", "9000", "night", "code"])
+        target = rng.choice([f"9{hostile[:120]}", "9000", "night", "code"])
         if target.startswith("9") and target != "9000":  # no escape is cut in two
             target = re.sub(r"%[0-9a-f]?$", "", target)
         self._recent.append(data)

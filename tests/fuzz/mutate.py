@@ -14,20 +14,20 @@ _TOKENS: Final = [
 ]  # fmt: skip
 
 
-def mutated(seeds: Sequence[bytes], dice: random.Random) -> bytes:
+def mutated(seeds: Sequence[bytes], rng: random.Random) -> bytes:
     """Something like what comes in, and not quite."""
-    data = bytearray(b"".join(dice.choices(seeds, k=dice.randint(1, 5))))
-    for _ in range(dice.randint(0, 6)):
-        at, size = dice.randrange(len(data) + 1), dice.randint(0, 12)
-        match dice.randrange(5):
+    data = bytearray(b"".join(rng.choices(seeds, k=rng.randint(1, 5))))
+    for _ in range(rng.randint(0, 6)):
+        at, size = rng.randrange(len(data) + 1), rng.randint(0, 12)
+        match rng.randrange(5):
             case 0:
                 data[at : at + size] = b""
             case 1:
-                data[at:at] = dice.choice(_TOKENS)
+                data[at:at] = rng.choice(_TOKENS)
             case 2:
-                data[at : at + size] = dice.choice(_TOKENS)
+                data[at : at + size] = rng.choice(_TOKENS)
             case 3:
-                data[at : at + size] = dice.randbytes(size)
+                data[at : at + size] = rng.randbytes(size)
             case _:
                 data[at:at] = data[max(0, at - 80) : at]
     return bytes(data[:20_000])

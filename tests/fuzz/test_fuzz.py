@@ -27,10 +27,10 @@ async def test_what_was_found_once(path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(DOORS))
 async def test_anything_comes_in(name: str) -> None:
-    dice, door = random.Random(name), DOORS[name]
+    rng, door = random.Random(name), DOORS[name]
     async with door.opened() as knock:
         for _ in range(TRIES[name]):
-            data = mutated(door.seeds, dice)
+            data = mutated(door.seeds, rng)
             try:
                 await knock(data)
             except Exception as error:

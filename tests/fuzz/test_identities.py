@@ -15,10 +15,10 @@ CALLS = 150
 @pytest.mark.asterisk
 @pytest.mark.timeout(120)
 async def test_no_caller_changes_what_the_router_knows_of_others() -> None:
-    dice = random.Random(11)
+    rng = random.Random(11)
     async with identities.opened() as door:
         for seed in identities.SEEDS:
             await door.knock(seed)
         while door.calls < CALLS:
-            await door.knock(mutated(identities.SEEDS, dice))
+            await door.knock(mutated(identities.SEEDS, rng))
         assert door.here.pbx.health().counts["forged events"] > CALLS // 10

@@ -20,11 +20,11 @@ WITHIN = 20.0
 async def exchanged(data: bytes, port: int) -> bytes:
     """Send bytes in pieces, and take what comes back until the other side has closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    dice, answer = random.Random(len(data)), bytearray()
+    rng, answer = random.Random(len(data)), bytearray()
     try:
         async with asyncio.timeout(WITHIN):
             while data:
-                size = dice.choice((1, 7, 100, len(data)))
+                size = rng.choice((1, 7, 100, len(data)))
                 writer.write(data[:size])
                 data = data[size:]
                 await asyncio.sleep(0)

@@ -68,50 +68,50 @@ class Centre:
     lab: Lab
     cloud: Cloud
     router: RouterProcess
-    dice: random.Random
+    rng: random.Random
     callers: list[Dialog] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
     def desk(self, _: Dialog) -> Behaviour:
         """What an agent does at the desk phone."""
-        chance = self.dice.random()
+        chance = self.rng.random()
         if chance < 0.1:
             return RingOnly()
         if chance < 0.2:
             return Refuse(486, after=0.3)
-        return Answer(after=self.dice.uniform(0.1, 1.0), talk=self.dice.uniform(1.5, 5.0))
+        return Answer(after=self.rng.uniform(0.1, 1.0), talk=self.rng.uniform(1.5, 5.0))
 
-    async def come(self, dice: random.Random) -> None:
+    async def come(self, rng: random.Random) -> None:
         """Keep three callers on each side, for either queue; some give up or hang up first."""
         live = [caller for caller in self.callers if caller.state != "ended"]
         if len(live) < 3:
-            self.callers.append(await self.lab["caller"].call(dice.choice([*NUMBERS])))
-        if live and dice.random() < 0.01:
-            await dice.choice(live).bye()
+            self.callers.append(await self.lab["caller"].call(rng.choice([*NUMBERS])))
+        if live and rng.random() < 0.01:
+            await rng.choice(live).bye()
         there = [line for line in self.lines if not line.over]
         if len(there) < 3:
             number = f"+3312345{len(self.lines):04d}"
-            to = NUMBERS[dice.choice([*NUMBERS])]
+            to = NUMBERS[rng.choice([*NUMBERS])]
             self.lines.append(await self.cloud.ask(lambda peer: peer.call(number, to)))
-        if there and dice.random() < 0.01:
-            line = dice.choice(there)
+        if there and rng.random() < 0.01:
+            line = rng.choice(there)
             await self.cloud.ask(lambda peer: peer.hang_up(line))
 
 
-def moods(dice: random.Random) -> Mobile:
+def moods(rng: random.Random) -> Mobile:
     """What an agent does with the phone that Twilio rings."""
     return Mobile(
-        answers_after=dice.choice([0.3, 1.0, 2.0, 2.0, None]),
-        key=dice.choice(["1", "1", "1", "1", None]),
-        key_after=dice.uniform(0.2, 1.0),
-        refuses=dice.choice([None] * 8 + [("busy", "486")]),
-        hangs_up_after=dice.uniform(1.5, 5.0),
+        answers_after=rng.choice([0.3, 1.0, 2.0, 2.0, None]),
+        key=rng.choice(["1", "1", "1", "1", None]),
+        key_after=rng.uniform(0.2, 1.0),
+        refuses=rng.choice([None] * 8 + [("busy", "486")]),
+        hangs_up_after=rng.uniform(1.5, 5.0),
     )
 
 
 @asynccontextmanager
 async def centre(install: Install) -> AsyncIterator[Centre]:
-    dice, theirs = random.Random(3), random.Random(4)
+    rng, theirs = random.Random(3), random.Random(4)
     mischief = Mischief(delay=0.5, twice=0.2, lost=0.05)
     with tempfile.TemporaryDirectory(prefix="cr-") as folder:
         async with (
@@ -123,7 +123,7 @@ async def centre(install: Install) -> AsyncIterator[Centre]:
                 Path(folder), asterisk.ami_port, AGENTS, QUEUES, pbxes=pbxes(url)
             )
             account.router_port = router.port
-            here = Centre(made, account, router, dice)
+            here = Centre(made, account, router, rng)
             for phone in DESKS.values():
                 made[phone].behaviour = here.desk
             try:
@@ -185,11 +185,11 @@ def in_use(peer: People) -> list[Line]:
 async def test_callers_from_asterisk_and_twilio_and_no_agent_ever_has_two_calls(
     install: Install,
 ) -> None:
-    dice = random.Random(11)
+    rng = random.Random(11)
     async with centre(install) as here:
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
-            await here.come(dice)
+            await here.come(rng)
             assert here.cloud.faults == []
             await asyncio.sleep(0.1)
         await everyone_goes(here)

@@ -20,7 +20,7 @@ def table(*agents: AgentSpec, pauses: tuple[str, ...] = ()) -> Table:
 
 
 def router(spec: Table) -> Router:
-    return Router(spec, dice=random.Random(1), boot="t", now=0.0)
+    return Router(spec, rng=random.Random(1), run_id="t", now=0.0)
 
 
 def test_the_first_reason_is_that_of_the_phone() -> None:

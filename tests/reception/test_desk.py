@@ -60,7 +60,7 @@ class House:
         self.said: list[Say] = []
         self.tasks = Tasks()
         spec = table(agent("ann", desk("ann"), extension="501"), queue("q", "ann"))
-        router = Router(spec, dice=random.Random(1), boot="b", now=self.clock.at)
+        router = Router(spec, rng=random.Random(1), run_id="b", now=self.clock.at)
         self.runtime = Runtime(router, self.clock)
         self.runtime.post(PbxSnapshot(pbx=PBX, endpoints={}))
         self.floor = router.floor

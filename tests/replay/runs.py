@@ -25,13 +25,13 @@ class Run:
     """What a core was made of, and all that it was told."""
 
     table: Table
-    dice: int
-    boot: str
+    rng: int
+    run_id: str
     began: float
     events: list[tuple[float, Event]] = field(default_factory=list)
 
     def router(self) -> Router:
-        return Router(self.table, dice=random.Random(self.dice), boot=self.boot, now=self.began)
+        return Router(self.table, rng=random.Random(self.rng), run_id=self.run_id, now=self.began)
 
 
 def played(run: Run) -> Iterable[Command]:

@@ -23,12 +23,12 @@ async def test_a_run_on_asterisk_gives_the_same_commands_again(
     handle = Router.handle
 
     def recording(
-        self: Router, event: Event, now: float, present: float | None = None
+        self: Router, event: Event, now: float, clock_now: float | None = None
     ) -> list[Command]:
         nonlocal run
         if run is None:
-            run = Run(here.spec, dice=1, boot=self.floor.boot, began=self.floor.now)
-        assert present in {None, now}, "nothing stood still, so nothing else need be replayed"
+            run = Run(here.spec, rng=1, run_id=self.floor.run_id, began=self.floor.now)
+        assert clock_now in {None, now}, "nothing stood still, so nothing else need be replayed"
         run.events.append((now, event))
         commands = handle(self, event, now)
         given.extend(commands)

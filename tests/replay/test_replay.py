@@ -34,9 +34,9 @@ def draws(spec: Table) -> Table:
 
 def recorded(spec: Table, seconds: float, seed: int) -> tuple[Run, list[Command]]:
     """A busy time with pauses, and a link that is lost now and then."""
-    run, given = Run(spec, dice=seed, boot="b", began=START), []
-    router, dice, now = run.router(), random.Random(seed + 1), START
-    engine = Engine(PBX, spec, Traffic(otherwise=20.0), random.Random(seed), now=now, boot="t")
+    run, given = Run(spec, rng=seed, run_id="b", began=START), []
+    router, rng, now = run.router(), random.Random(seed + 1), START
+    engine = Engine(PBX, spec, Traffic(otherwise=20.0), random.Random(seed), now=now, run_id="t")
 
     def tell(event: Event) -> None:
         run.events.append((now, event))
@@ -56,10 +56,10 @@ def recorded(spec: Table, seconds: float, seed: int) -> tuple[Run, list[Command]
             tell(event)
         if not steps:
             tell(TimePassed())
-        if dice.random() < 0.01:
-            name = dice.choice(sorted(spec.agents))
-            tell(PauseRequested(agent=name) if dice.random() < 0.5 else Resumed(agent=name))
-        if dice.random() < 0.002:
+        if rng.random() < 0.01:
+            name = rng.choice(sorted(spec.agents))
+            tell(PauseRequested(agent=name) if rng.random() < 0.5 else Resumed(agent=name))
+        if rng.random() < 0.002:
             tell(PbxLost(pbx=PBX, why="a test"))
             tell(engine.snapshot())
     return run, given

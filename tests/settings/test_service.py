@@ -22,13 +22,13 @@ AGENTS = "agents:\n" + "".join(
     f"  {name}: {{devices: {{desk: PJSIP/{n}}}, skills: {{french: {n}}}}}\n"
     for n, name in enumerate(("alice", "bob", "carol", "dave"), 1)
 )
-REST = "  rest: {agents: [alice, bob, carol, dave]}\n"
+COOLDOWN = "  rest: {agents: [alice, bob, carol, dave]}\n"
 LONDON = "timezone: Europe/London\n"
 
 
 def text(keys: str) -> str:
     body = keys.replace("\n", "\n    ")
-    return f"queues:\n  support:\n    {body}\n{REST}"
+    return f"queues:\n  support:\n    {body}\n{COOLDOWN}"
 
 
 def queue(folder: Path, keys: str, site: str = "") -> QueueSpec:

@@ -30,7 +30,7 @@ QUICK = Traffic(
 async def running() -> AsyncIterator[tuple[Runtime, SimulatedPbx, list[Record]]]:
     clock = SystemClock()
     table = call_centre()
-    router = Router(table, dice=random.Random(1), boot="b", now=clock.now())
+    router = Router(table, rng=random.Random(1), run_id="b", now=clock.now())
     runtime = Runtime(router, clock)
     settings = SimulatedSettings(id=PBX, seed=1)
     pbx = SimulatedPbx(PBX, settings, post=runtime.post, table=table, traffic=QUICK, clock=clock)
@@ -91,6 +91,6 @@ async def test_new_phones_are_told() -> None:
             name: replace(queue, members=tuple(m for m in queue.members if m.agent != "a1"))
             for name, queue in table.queues.items()
         }
-        assert (PBX, "PJSIP/1001") in runtime.router.floor.reached
+        assert (PBX, "PJSIP/1001") in runtime.router.floor.device_states
         runtime.post(ConfigReloaded(table=replace(table, agents=less, queues=queues)))
         assert "PJSIP/1001" not in pbx.engine.endpoints()

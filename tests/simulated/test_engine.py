@@ -10,10 +10,10 @@ from callrouter.model.events import (
     CallArrived,
     ConnectFailed,
     ConnectFault,
+    DeviceState,
     LegAnswered,
     LegEnd,
     LegEnded,
-    Reached,
 )
 from callrouter.pbx.simulated import Spread, Traffic
 from tests.simulated.world import START, World, call_centre
@@ -125,11 +125,11 @@ def test_arrivals_come_at_their_rates() -> None:
 
 
 def test_a_spread_keeps_its_bounds() -> None:
-    dice = random.Random(1)
-    drawn = [Spread(median=10.0, sigma=2.0, least=5.0, most=20.0).draw(dice) for _ in range(500)]
+    rng = random.Random(1)
+    drawn = [Spread(median=10.0, sigma=2.0, least=5.0, most=20.0).draw(rng) for _ in range(500)]
     assert min(drawn) == 5.0
     assert max(drawn) == 20.0
-    assert Spread(median=3.0, sigma=0.0).draw(dice) == 3.0
+    assert Spread(median=3.0, sigma=0.0).draw(rng) == 3.0
 
 
 def test_another_table_is_taken_up() -> None:
@@ -148,7 +148,7 @@ def test_another_table_is_taken_up() -> None:
 
 def test_a_snapshot_shows_what_there_is() -> None:
     world = World(call_centre())
-    assert set(world.engine.endpoints().values()) == {Reached.IDLE}
+    assert set(world.engine.endpoints().values()) == {DeviceState.IDLE}
     assert len(world.engine.endpoints()) == 8
     world.run(300.0)
     seen = world.engine.snapshot()

@@ -126,12 +126,12 @@ async def an_hour(folder: Path) -> Hour:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, QuickLoop)
     clock, spec = LoopClock(loop), floor()
-    router = Router(spec, dice=random.Random(2), boot="b", now=clock.now())
+    router = Router(spec, rng=random.Random(2), run_id="b", now=clock.now())
     runtime = Runtime(router, clock)
     traffic = Traffic(otherwise=PER_SECOND * 60 / 2, talk=Spread(median=9.0, sigma=0.4, least=3.0))
     settings = SimulatedSettings(id=PBX, seed=1)
     pbx = SimulatedPbx(
-        PBX, settings, post=runtime.post, table=spec, boot="t", traffic=traffic, clock=clock
+        PBX, settings, post=runtime.post, table=spec, run_id="t", traffic=traffic, clock=clock
     )
     runtime.attach(pbx)
     seen = Counter[Happened]()

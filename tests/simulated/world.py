@@ -12,9 +12,9 @@ from callrouter.core.router import Router
 from callrouter.model.commands import Connect, Decided, Happened, Leave, Note, Record, Ring
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
     ConnectFailed,
     ConnectFault,
+    ConnectSucceeded,
     Event,
     LegEnded,
     SignedIn,
@@ -93,9 +93,9 @@ class World:
 
     def __post_init__(self) -> None:
         self.now = START
-        dice = random.Random(self.seed)
-        self.engine = Engine(PBX, self.table, self.traffic, dice, now=self.now, boot="t")
-        self.router = Router(self.table, dice=random.Random(2), boot="b", now=self.now)
+        rng = random.Random(self.seed)
+        self.engine = Engine(PBX, self.table, self.traffic, rng, now=self.now, run_id="t")
+        self.router = Router(self.table, rng=random.Random(2), run_id="b", now=self.now)
         self.records: list[Record] = []
         self.notes: list[str] = []
         self.breaches: list[str] = []
@@ -137,7 +137,7 @@ class World:
             self.ends[event.offer, event.device] += 1
         elif isinstance(event, CallArrived):
             self.arrived.add(event.call)
-        elif isinstance(event, CallConnected) or (
+        elif isinstance(event, ConnectSucceeded) or (
             isinstance(event, ConnectFailed) and event.why is ConnectFault.CALLER_GONE
         ):
             self.connected[event.call, event.offer] += 1

@@ -8,8 +8,8 @@ from callrouter.core.state import AgentState
 from callrouter.model.commands import Ring
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
     CallerLeft,
+    ConnectSucceeded,
     LegAccepted,
     LegEnd,
     LegEnded,
@@ -41,7 +41,7 @@ def talk(world: World) -> Ring:
     world.post(CallArrived(call="c1", pbx="office", queue="q"))
     ring = rung(world)
     world.post(LegAccepted(offer=ring.offer, device=ring.device))
-    world.post(CallConnected(call="c1", offer=ring.offer))
+    world.post(ConnectSucceeded(call="c1", offer=ring.offer))
     return ring
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from callrouter.core.state import AgentState
 from callrouter.model.events import (
+    DeviceState,
     PauseRequested,
     PbxSnapshot,
-    Reached,
     SeenLeg,
     SignedIn,
     SignedOut,
@@ -110,7 +110,9 @@ async def test_locked_at_start_puts_back_late_but_no_one_who_acted(
         leg = SeenLeg(
             offer="x-1", device="desk", agent="bob", call="c", answered=True, bridged=True
         )
-        world.post(PbxSnapshot(pbx="office", legs=(leg,), endpoints={"PJSIP/bob": Reached.IDLE}))
+        world.post(
+            PbxSnapshot(pbx="office", legs=(leg,), endpoints={"PJSIP/bob": DeviceState.IDLE})
+        )
         assert world.agent("bob").shown is AgentState.ON_CALL
         clock.at += 5
         world.post(SignedIn(agent="ann"))

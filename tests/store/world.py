@@ -11,7 +11,7 @@ from pathlib import Path
 
 from callrouter.core.router import Router
 from callrouter.core.state import Agent
-from callrouter.model.events import Event, PbxSnapshot, Reached
+from callrouter.model.events import DeviceState, Event, PbxSnapshot
 from callrouter.model.routing_table import Table
 from callrouter.runtime import Runtime
 from callrouter.store.location import File, Place
@@ -33,7 +33,7 @@ class World:
     def __init__(self, table: Table, path: Path | Place, clock: Clock) -> None:
         self.clock = clock
         self.pbx = NotingPbx()
-        self.router = Router(table, dice=random.Random(1), boot="b", now=clock.at)
+        self.router = Router(table, rng=random.Random(1), run_id="b", now=clock.at)
         self.runtime = Runtime(self.router, clock)
         self.runtime.attach(self.pbx)
         self.keeper = Keeper(
@@ -55,7 +55,9 @@ class World:
 
     def connect(self) -> None:
         owners = self.router.floor.owners
-        self.post(PbxSnapshot(pbx="office", endpoints={name: Reached.IDLE for _, name in owners}))
+        self.post(
+            PbxSnapshot(pbx="office", endpoints={name: DeviceState.IDLE for _, name in owners})
+        )
 
     @property
     def unsaved(self) -> int:

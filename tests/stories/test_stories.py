@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.events import CallMoved, PauseRequested, Resumed
+from callrouter.model.events import CallMoveRequested, PauseRequested, Resumed
 from callrouter.model.routing_table import HangUp
 from tests.asterisk.floor import stage
 from tests.stories.real import AsteriskWorld
@@ -311,7 +311,7 @@ async def test_a_supervisor_puts_a_caller_first(world: World) -> None:
     await world.until(lambda: world.talking() == {talking: "ann"})
     first, second = await world.call(), await world.call()
     [moved] = [one.id for one in world.router.floor.calls.values() if one.caller_number.lstrip("+") == second.lstrip("+")]  # fmt: skip
-    world.post(CallMoved(call=moved, priority=1))
+    world.post(CallMoveRequested(call=moved, priority=1))
     assert world.line() == [second, first]
     await world.agent_hangs_up("ann")
     await world.until(lambda: world.talking() == {second: "ann"})

@@ -146,7 +146,7 @@ class Played(Engine):
     def __init__(self, name: str, table: Table, now: float) -> None:
         quick = Spread(median=0.5, sigma=0.0)
         calm = Traffic(otherwise=0.0, misses=0.0, refusals=0.0, machines=0.0, answer=quick, key=quick)  # fmt: skip
-        super().__init__(name, table, calm, random.Random(1), now=now, boot="t")
+        super().__init__(name, table, calm, random.Random(1), now=now, run_id="t")
         self.habits: dict[str, Habit] = {}
         self.rung: list[str] = []
         self.ringing: set[Leg] = set()
@@ -250,7 +250,7 @@ class SimulatedWorld(Virtual[simulated.World]):
     async def restart(self) -> None:
         world = self._world
         world.records.clear()
-        world.router = Router(world.table, dice=random.Random(3), boot="b2", now=world.now)
+        world.router = Router(world.table, rng=random.Random(3), run_id="b2", now=world.now)
         world.post(self._engine.snapshot())
 
     def ringing(self) -> set[str]:

@@ -90,7 +90,7 @@ class Peer:
         self,
         ask_us: Callable[[str, str, dict[str, str]], str],
         answer: Callable[[Ask, Answer], None],
-        dice: Random,
+        rng: Random,
         now: float,
     ) -> None:
         self.now = now
@@ -109,7 +109,7 @@ class Peer:
         self.counts: Counter[str] = Counter()
         self._ask_us = ask_us
         self._answer = answer
-        self._dice = dice
+        self._rng = rng
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._slot = now - 1.0
@@ -167,21 +167,21 @@ class Peer:
         def ask() -> None:
             document = self._ask_us(part, token, params)
             assert faults(document) == [], (part, document)
-            if self._dice.random() < self.mischief.twice:  # no answer came to them: once more
+            if self._rng.random() < self.mischief.twice:  # no answer came to them: once more
                 document = self._ask_us(part, token, params)
             if not ignored and line.epoch == epoch and not line.over:
                 line.epoch += 1
                 self._run(line, list(ET.fromstring(document)))
 
-        self.after(self._dice.uniform(0.01, 0.1), ask)
+        self.after(self._rng.uniform(0.01, 0.1), ask)
 
     def callback(self, part: str, token: str, params: dict[str, str]) -> None:
         """Tell us something; late, twice or never."""
-        mischief, dice = self.mischief, self._dice
-        times = 0 if dice.random() < mischief.lost else 1 + (dice.random() < mischief.twice)
+        mischief, rng = self.mischief, self._rng
+        times = 0 if rng.random() < mischief.lost else 1 + (rng.random() < mischief.twice)
         self.counts["callbacks lost"] += times == 0
         for _ in range(times):
-            self.after(dice.uniform(0.0, mischief.delay), lambda: self._tell(part, token, params))
+            self.after(rng.uniform(0.0, mischief.delay), lambda: self._tell(part, token, params))
 
     def _tell(self, part: str, token: str, params: dict[str, str]) -> None:
         self._ask_us(part, token, params)
@@ -378,7 +378,7 @@ class Peer:
                     answer = self._seat(ask)
             self.after(self.latency / 2, lambda: self._answer(ask, instead or answer))
 
-        self.after(self._dice.uniform(0.0, self.latency), done)
+        self.after(self._rng.uniform(0.0, self.latency), done)
 
     def _place(self, ask: Place) -> Answer:
         line = self._line(ask.to, ask.caller_id, ask.token)
@@ -437,7 +437,7 @@ class Peer:
             if line.epoch == epoch and not line.over:
                 self._run(line, list(ET.fromstring(ask.twiml)))
 
-        self.after(self._dice.uniform(0.0, 0.3), run)
+        self.after(self._rng.uniform(0.0, 0.3), run)
         return Answer(came=Came.DONE, sid=ask.sid, status=200)
 
     def _seat(self, ask: Seat) -> Answer:

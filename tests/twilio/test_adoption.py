@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 
 from callrouter.model.commands import Happened
-from callrouter.model.events import CallArrived, CallMoved, SignedIn, TalkRequested, TalkWish
+from callrouter.model.events import (
+    CallArrived,
+    CallMoveRequested,
+    ConversationAction,
+    ConversationRequested,
+    SignedIn,
+)
 from callrouter.model.routing_table import MemberSpec, NumberPattern, Rule, Table, ToQueue
 from callrouter.pbx.twilio.api_requests import End, Move
 from callrouter.pbx.twilio.calls_and_legs import place_of, read_place, read_stay, read_turn, turn_of
@@ -59,7 +65,7 @@ def test_order_priority_and_first_entry_outlive_a_restart(how: str) -> None:
     for _ in range(4):
         lines.append(world.peer.call())
         world.run(7.0)
-    world.post(CallMoved(call=f"cloud-{lines[3].sid}", priority=1))
+    world.post(CallMoveRequested(call=f"cloud-{lines[3].sid}", priority=1))
     world.run(3.0)
     before = {line.sid: call_of(world, line).entered_at for line in lines}
     restarted(world, how)
@@ -90,10 +96,14 @@ def test_a_transferred_and_a_moved_caller_are_found_where_they_were_sent() -> No
     talks = world.peer.call()
     world.run(10.0)
     world.peer.default = Phone(answers_after=None)
-    world.post(TalkRequested(call=f"cloud-{talks.sid}", wish=TalkWish.TRANSFER, queue="sales"))
+    world.post(
+        ConversationRequested(
+            call=f"cloud-{talks.sid}", action=ConversationAction.TRANSFER, queue="sales"
+        )
+    )
     moved = world.peer.call()
     world.run(3.0)
-    world.post(CallMoved(call=f"cloud-{moved.sid}", queue="sales", priority=7))
+    world.post(CallMoveRequested(call=f"cloud-{moved.sid}", queue="sales", priority=7))
     world.run(3.0)
     assert (talks.queue, moved.queue) == ("callrouter-sales", "callrouter-sales.7")
     world.restart()

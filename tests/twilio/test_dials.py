@@ -6,7 +6,12 @@ import pytest
 
 from callrouter.core.conversations import refusal
 from callrouter.model.commands import Happened
-from callrouter.model.events import LegEnd, PauseRequested, TalkRequested, TalkWish
+from callrouter.model.events import (
+    ConversationAction,
+    ConversationRequested,
+    LegEnd,
+    PauseRequested,
+)
 from callrouter.model.routing_table import AgentSpec
 from callrouter.pbx.twilio import resync_account, twiml
 from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, Move, Place
@@ -163,10 +168,12 @@ def test_such_a_talk_has_no_hold_and_can_be_transferred_blind() -> None:
     caller = world.peer.call()
     world.run(5.0)
     call = f"cloud-{caller.sid}"
-    no = refusal(world.router.floor, TalkRequested(call=call, wish=TalkWish.HOLD))
+    no = refusal(
+        world.router.floor, ConversationRequested(call=call, action=ConversationAction.HOLD)
+    )
     assert no == "this call was taken by ring_all: dial, and can only be transferred blind"
     world.peer.phones[C] = Phone(answers_after=1.0, hangs_up_after=None)
-    world.post(TalkRequested(call=call, wish=TalkWish.TRANSFER, agent="cat"))
+    world.post(ConversationRequested(call=call, action=ConversationAction.TRANSFER, agent="cat"))
     world.run(8.0)
     assert world.peer.hear(caller) == [C]
     assert line(world, A).over
@@ -226,18 +233,18 @@ def test_a_talk_from_before_a_restart_keeps_its_agent_busy() -> None:
 @pytest.mark.parametrize("seed", range(16))
 def test_dials_with_callbacks_late_double_and_lost_lose_nobody(seed: int) -> None:
     world = world_of(*DESKS, mobile("dan", M), seed=seed, ring_for=8.0, wrap_up=1.0)
-    dice = world.router.floor.dice
+    rng = world.router.floor.rng
     world.peer.mischief = Mischief(delay=0.8, twice=0.3, lost=0.2)
     callers = []
     for _ in range(14):
-        waits = [None, 0.5, 2.0, 6.0][dice.randrange(4)]
+        waits = [None, 0.5, 2.0, 6.0][rng.randrange(4)]
         world.peer.default = Phone(
-            answers_after=waits, key_after=0.5, hangs_up_after=[0.3, 5.0][dice.randrange(2)]
+            answers_after=waits, key_after=0.5, hangs_up_after=[0.3, 5.0][rng.randrange(2)]
         )
         callers.append(world.peer.call())
-        world.run(1.0 + dice.randrange(5))
-        if dice.randrange(10) < 3:
-            world.peer.hang_up(callers[dice.randrange(len(callers))])
+        world.run(1.0 + rng.randrange(5))
+        if rng.randrange(10) < 3:
+            world.peer.hang_up(callers[rng.randrange(len(callers))])
     world.peer.default = Phone(answers_after=1.0, hangs_up_after=4.0)
     for _ in range(8):
         world.run(60.0)

@@ -108,7 +108,7 @@ async def place(
     theirs = web.Application()
     theirs.router.add_route("*", "/{tail:.*}", twilio.answer)
     routes = routes or table(mobile("ann", "+447700900001"))
-    runtime = Runtime(Router(routes, dice=Random(1), boot="b", now=clock.now()), clock)
+    runtime = Runtime(Router(routes, rng=Random(1), run_id="b", now=clock.now()), clock)
     async with TestServer(theirs) as rest, ClientSession() as session:
         pbx = TwilioPbx(
             PBX,

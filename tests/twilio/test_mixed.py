@@ -52,17 +52,17 @@ def pool() -> Table:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_two_minutes_of_both_and_no_agent_ever_has_two_calls(seed: int) -> None:
-    routes, dice = pool(), Random(seed)
+    routes, rng = pool(), Random(seed)
     world = World(routes, seed=seed, calls_per_second=5.0)
     traffic = Traffic(otherwise=6.0, answer=Spread(median=1.0), talk=Spread(median=8.0), patience=Spread(median=30.0))  # fmt: skip
-    world.engine = Engine(OFFICE, routes, traffic, Random(seed), now=world.now, boot="t")
+    world.engine = Engine(OFFICE, routes, traffic, Random(seed), now=world.now, run_id="t")
     world.post(world.engine.snapshot())
     world.peer.mischief = Mischief(delay=1.0, twice=0.2, lost=0.1)
     served = set()
     callers = []
     for _ in range(60):
-        world.peer.default = Phone(answers_after=dice.choice([0.5, 2.0, None]), key_after=0.5, hangs_up_after=6.0)  # fmt: skip
-        if dice.random() < 0.3:
+        world.peer.default = Phone(answers_after=rng.choice([0.5, 2.0, None]), key_after=0.5, hangs_up_after=6.0)  # fmt: skip
+        if rng.random() < 0.3:
             callers.append(world.peer.call())
         for _ in range(
             20

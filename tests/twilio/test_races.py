@@ -50,9 +50,9 @@ def test_TW_08_two_who_accept_within_100_ms_one_is_connected(gap: float) -> None
 @pytest.mark.parametrize("seed", range(12))
 def test_TW_13_a_cancel_that_races_with_an_answer_leaves_no_leg(seed: int) -> None:
     world = World(table(ANN, BOB, **RING_ALL), seed=seed)
-    dice = Random(seed)
+    rng = Random(seed)
     # Bob picks up while his phone is being stopped because Ann has accepted.
-    world.peer.phones = {A: Phone(answers_after=2.0, key_after=1.0), B: Phone(answers_after=dice.uniform(2.8, 3.6))}  # fmt: skip
+    world.peer.phones = {A: Phone(answers_after=2.0, key_after=1.0), B: Phone(answers_after=rng.uniform(2.8, 3.6))}  # fmt: skip
     world.peer.call()
     world.run(10.0)
     assert len(world.peer.talks) == 1
@@ -327,30 +327,30 @@ def test_odd_values_are_data_and_no_crash() -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_callbacks_late_double_lost_and_in_any_order(seed: int) -> None:
     """After each event the core's invariants hold (`World` checks); in the end nobody is left over."""
-    dice = Random(seed)
+    rng = Random(seed)
     people = [mobile(f"a{n}", f"+44770090100{n}") for n in range(3)] + [desk("dan"), desk("eve")]
     world = World(
-        table(*people, at_once=dice.choice([1, 2, None]), ring_for=12.0, wrap_up=2.0),
+        table(*people, at_once=rng.choice([1, 2, None]), ring_for=12.0, wrap_up=2.0),
         seed=seed,
-        calls_per_second=dice.choice([1.0, 5.0, 30.0]),
+        calls_per_second=rng.choice([1.0, 5.0, 30.0]),
     )
     world.peer.mischief = Mischief(
-        delay=dice.choice([0.05, 1.0, 4.0]), twice=dice.random() / 2, lost=dice.random() / 3
+        delay=rng.choice([0.05, 1.0, 4.0]), twice=rng.random() / 2, lost=rng.random() / 3
     )
-    world.peer.latency = dice.choice([0.05, 0.3, 1.5])
+    world.peer.latency = rng.choice([0.05, 0.3, 1.5])
     callers = []
     for _ in range(12):
         world.peer.default = Phone(
-            answers_after=dice.choice([None, 0.0, 0.5, 2.0]),
-            key=dice.choice(["1", "1", "1", None, "5"]),
-            key_after=dice.choice([0.0, 0.5]),
-            refuses=dice.choice([None, None, None, ("busy", "486"), ("failed", "")]),
-            hangs_up_after=dice.choice([0.0, 5.0, 15.0]),
+            answers_after=rng.choice([None, 0.0, 0.5, 2.0]),
+            key=rng.choice(["1", "1", "1", None, "5"]),
+            key_after=rng.choice([0.0, 0.5]),
+            refuses=rng.choice([None, None, None, ("busy", "486"), ("failed", "")]),
+            hangs_up_after=rng.choice([0.0, 5.0, 15.0]),
         )
         callers.append(world.peer.call())
-        world.run(dice.uniform(0.0, 4.0))
-        if dice.random() < 0.4:
-            world.peer.hang_up(dice.choice(callers))
+        world.run(rng.uniform(0.0, 4.0))
+        if rng.random() < 0.4:
+            world.peer.hang_up(rng.choice(callers))
     world.peer.default = Phone(hangs_up_after=5.0)
     for _ in range(6):
         world.run(60.0)

@@ -6,14 +6,14 @@ import pytest
 
 from callrouter.core.conversations import refusal
 from callrouter.model.commands import Happened
-from callrouter.model.events import TalkRequested, TalkWish
+from callrouter.model.events import ConversationAction, ConversationRequested
 from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, Seat
 from tests.twilio.peer import Line, Mischief, Phone, refused
 from tests.twilio.world import START, World, desk, mobile, table
 
 A, B = "+447700900001", "+447700900002"
 ANN, BOB = mobile("ann", A), mobile("bob", B)
-W = TalkWish
+W = ConversationAction
 
 
 def talk(**changes: object) -> tuple[World, Line]:
@@ -30,8 +30,8 @@ def line(world: World, number: str) -> Line:
     return next(line for line in reversed(world.peer.lines.values()) if line.number == number)
 
 
-def wish(world: World, what: TalkWish, caller: Line, run: float = 2.0, **to: str) -> None:
-    event = TalkRequested(call=f"cloud-{caller.sid}", wish=what, **to)
+def ask(world: World, what: ConversationAction, caller: Line, run: float = 2.0, **to: str) -> None:
+    event = ConversationRequested(call=f"cloud-{caller.sid}", action=what, **to)
     assert refusal(world.router.floor, event) == ""
     world.post(event)
     world.run(run)
@@ -44,9 +44,9 @@ def seats(world: World) -> list[tuple[bool | None, bool | None]]:
 def test_a_caller_on_hold_hears_music_and_nobody_hears_them() -> None:
     world, caller = talk()
     assert world.peer.hear(caller) == [A]
-    wish(world, W.HOLD, caller)
+    ask(world, W.HOLD, caller)
     assert world.peer.hear(caller) == world.peer.hear(line(world, A)) == []
-    wish(world, W.UNHOLD, caller)
+    ask(world, W.UNHOLD, caller)
     assert world.peer.hear(caller) == [A]
     assert world.peer.hear(line(world, A)) == [caller.number]
     assert seats(world) == [(True, None), (None, False), (False, None), (None, True)]
@@ -59,7 +59,7 @@ def test_a_caller_on_hold_hears_music_and_nobody_hears_them() -> None:
 def test_a_caller_on_hold_who_hangs_up_and_an_agent_who_does() -> None:
     for first in ("caller", "agent"):
         world, caller = talk()
-        wish(world, W.HOLD, caller)
+        ask(world, W.HOLD, caller)
         world.peer.hang_up(caller if first == "caller" else line(world, A))
         world.run(10.0)
         assert caller.over
@@ -77,7 +77,7 @@ def test_a_hold_that_twilio_does_not_grant_at_once_is_asked_for_again() -> None:
         return (unknown if left[0] % 2 else refused(429, 20429), False) if left[0] >= 0 else None
 
     world.peer.trouble = trouble
-    wish(world, W.HOLD, caller, run=8.0)
+    ask(world, W.HOLD, caller, run=8.0)
     assert world.peer.hear(caller) == []
 
 
@@ -85,7 +85,7 @@ def test_hold_and_back_in_quick_succession_ends_as_wanted_last() -> None:
     world, caller = talk()
     world.peer.latency = 1.5
     for what in (W.HOLD, W.UNHOLD, W.HOLD, W.UNHOLD, W.HOLD):
-        wish(world, what, caller, run=0.1)
+        ask(world, what, caller, run=0.1)
     world.run(10.0)
     assert world.peer.hear(caller) == []
 
@@ -96,7 +96,7 @@ def test_hold_works_though_no_callback_told_the_conference() -> None:
     world.peer.mischief = Mischief(lost=1.0)
     caller = world.peer.call()
     world.run(10.0)
-    wish(world, W.HOLD, caller)
+    ask(world, W.HOLD, caller)
     [seat, _] = [ask for _, ask in world.peer.asks if isinstance(ask, Seat)]
     assert (seat.conference, seat.room) == ("", caller.room)
     assert world.peer.hear(caller) == []
@@ -111,7 +111,7 @@ def test_after_a_restart_a_transferred_caller_has_waited_since_the_transfer(look
     world, caller = talk(max_wait=40.0)
     world.run(60.0)
     world.peer.default = Phone(answers_after=None)
-    wish(world, W.TRANSFER, caller, run=3.0, queue="support")
+    ask(world, W.TRANSFER, caller, run=3.0, queue="support")
     passed_on = world.now - 3.0
     if look:
         world.restart()
@@ -127,7 +127,7 @@ def test_after_a_restart_a_transferred_caller_has_waited_since_the_transfer(look
 
 def test_a_blind_transfer_keeps_first_entry_and_rings_the_colleague() -> None:
     world, caller = talk()
-    wish(world, W.TRANSFER, caller, run=1.0, agent="bob")
+    ask(world, W.TRANSFER, caller, run=1.0, agent="bob")
     assert line(world, A).over, "the agent is let go at once"
     call = world.router.floor.calls[f"cloud-{caller.sid}"]
     assert call.state.value == "waiting"
@@ -141,7 +141,7 @@ def test_a_blind_transfer_keeps_first_entry_and_rings_the_colleague() -> None:
 
 def test_a_blind_transfer_of_a_caller_who_hangs_up_in_that_moment() -> None:
     world, caller = talk()
-    world.post(TalkRequested(call=f"cloud-{caller.sid}", wish=W.TRANSFER, agent="bob"))
+    world.post(ConversationRequested(call=f"cloud-{caller.sid}", action=W.TRANSFER, agent="bob"))
     world.peer.hang_up(caller)
     world.run(10.0)
     assert world.router.floor.calls == {}
@@ -152,7 +152,7 @@ def test_a_blind_transfer_of_a_caller_who_hangs_up_in_that_moment() -> None:
 
 
 def consult(world: World, caller: Line) -> None:
-    wish(world, W.CONSULT, caller, run=8.0, agent="bob")
+    ask(world, W.CONSULT, caller, run=8.0, agent="bob")
 
 
 def test_an_attended_transfer_two_agents_talk_and_the_caller_hears_neither() -> None:
@@ -165,7 +165,7 @@ def test_an_attended_transfer_two_agents_talk_and_the_caller_hears_neither() -> 
     agents = world.router.floor.agents
     assert agents["ann"].offers
     assert agents["bob"].offers
-    wish(world, W.COMPLETE, caller)
+    ask(world, W.COMPLETE, caller)
     assert ann.over
     assert world.peer.hear(caller) == [B]
     assert world.peer.hear(bob) == [caller.number]
@@ -193,7 +193,7 @@ def test_an_attended_transfer_by_hanging_up() -> None:
 def test_hanging_up_while_the_colleague_s_phone_rings_puts_the_caller_back_in_line() -> None:
     world, caller = talk()
     world.peer.phones[B] = Phone(answers_after=15.0, hangs_up_after=None)
-    wish(world, W.CONSULT, caller, run=5.0, agent="bob")
+    ask(world, W.CONSULT, caller, run=5.0, agent="bob")
     world.peer.hang_up(line(world, A))
     world.run(3.0)
     assert not caller.over
@@ -210,7 +210,7 @@ def test_taking_the_caller_back(answered: bool) -> None:
     world, caller = talk()
     world.peer.phones[B] = Phone(answers_after=2.0 if answered else None, hangs_up_after=None)
     consult(world, caller)
-    wish(world, W.CANCEL, caller)
+    ask(world, W.CANCEL, caller)
     assert line(world, B).over
     assert world.peer.hear(caller) == [A]
     world.peer.hang_up(line(world, A))
@@ -226,7 +226,7 @@ def test_a_colleague_s_voicemail_never_hears_the_caller_nor_the_agent() -> None:
     world.run(20.0)
     assert line(world, B).over
     assert world.peer.hear(line(world, A)) == []
-    wish(world, W.UNHOLD, caller)
+    ask(world, W.UNHOLD, caller)
     assert world.peer.hear(caller) == [A]
 
 
@@ -235,7 +235,7 @@ def test_a_colleague_who_hangs_up_leaves_the_caller_with_who_asked() -> None:
     consult(world, caller)
     world.peer.hang_up(line(world, B))
     world.run(2.0)
-    wish(world, W.UNHOLD, caller)
+    ask(world, W.UNHOLD, caller)
     assert world.peer.hear(caller) == [A]
 
 
@@ -254,7 +254,7 @@ def test_a_desk_phone_is_brought_in_when_it_answers() -> None:
     world.peer.phones[A] = Phone(answers_after=0.5, hangs_up_after=None)
     caller = world.peer.call()
     world.run(10.0)
-    wish(world, W.CONSULT, caller, run=5.0, agent="eve")
+    ask(world, W.CONSULT, caller, run=5.0, agent="eve")
     assert world.peer.hear(line(world, A)) == ["sip:eve@acme.sip.twilio.com"]
 
 
@@ -275,10 +275,10 @@ def test_a_restart_in_the_midst_of_it_leaves_both_agents_busy() -> None:
 
 def test_a_caller_who_was_on_hold_before_a_restart_can_be_taken_back() -> None:
     world, caller = talk()
-    wish(world, W.HOLD, caller)
+    ask(world, W.HOLD, caller)
     world.restart()
     assert world.peer.hear(caller) == []
-    wish(world, W.UNHOLD, caller)
+    ask(world, W.UNHOLD, caller)
     assert world.peer.hear(caller) == [A]
     world.peer.hang_up(line(world, A))
     world.run(10.0)
@@ -291,7 +291,7 @@ def test_wishes_at_any_moment_lose_nobody(seed: int) -> None:
     """With callbacks late, double and lost; `World` checks the invariants after each event."""
     people = [mobile(f"a{n}", f"+44770090100{n}") for n in range(4)]
     world = World(table(*people, wrap_up=1.0, ring_for=8.0), seed=seed)
-    dice = world.router.floor.dice
+    rng = world.router.floor.rng
     world.peer.mischief = Mischief(delay=0.5, twice=0.2, lost=0.15)
     wishes = list(W)
     callers = []
@@ -302,13 +302,13 @@ def test_wishes_at_any_moment_lose_nobody(seed: int) -> None:
         if n % 5 == 0:
             callers.append(world.peer.call())
         for call in list(world.router.floor.calls):
-            what = wishes[dice.randrange(len(wishes))]
+            what = wishes[rng.randrange(len(wishes))]
             to = (
-                {"agent": f"a{dice.randrange(4)}"}
+                {"agent": f"a{rng.randrange(4)}"}
                 if what is not W.TRANSFER
                 else {"queue": "support"}
             )
-            world.post(TalkRequested(call=call, wish=what, **to))
+            world.post(ConversationRequested(call=call, action=what, **to))
         world.run(1.3)
     world.peer.default = Phone(hangs_up_after=5.0)
     world.peer.mischief = Mischief()

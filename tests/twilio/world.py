@@ -99,7 +99,7 @@ class World:
         """A new process: it knows nothing."""
         self.boots += 1
         self.tokens = 0
-        self.router = Router(self.routes, dice=Random(2), boot=f"b{self.boots}", now=self.now)
+        self.router = Router(self.routes, rng=Random(2), run_id=f"b{self.boots}", now=self.now)
         self.exchange = Exchange(
             PBX,
             self.settings,

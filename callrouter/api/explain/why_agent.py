@@ -146,7 +146,7 @@ class Look:
             kind, text = standing_words(standing)
             if kind:
                 return kind, text
-            if member.tier > made.tier:
+            if member.escalation_step > made.escalation_step:
                 return "opens-later", opens_words(member)
             lack = lacking(made.needs, member.agent.spec.skills)
             if lack:
@@ -163,8 +163,8 @@ class Look:
 def opens_words(member: Membership) -> str:
     """Say from when a member is open to calls, by the queue's escalation steps."""
     widen = member.queue.spec.widen
-    if member.tier <= len(widen):
-        after = spoken(widen[member.tier - 1].after)
+    if member.escalation_step <= len(widen):
+        after = spoken(widen[member.escalation_step - 1].after)
         return f"not open to a call until it has waited {after}"
     return "not open to this call yet"
 

@@ -180,7 +180,11 @@ def _place(member: Membership, now: float, *, names: bool) -> str:
     """Say where an available agent stands in the queue's order, and who or how many are ahead."""
     agent, queue = member.agent, member.queue
     pbx = agent.open[0]
-    there = [m for m in queue.members.values() if pbx in m.agent.open and m.tier == member.tier]
+    there = [
+        m
+        for m in queue.members.values()
+        if pbx in m.agent.open and m.escalation_step == member.escalation_step
+    ]
     policies = [REGISTRY[name] for name in queue.spec.policy]
     draws = next((n for n, policy in enumerate(policies) if policy.draws), None)
     ranked = policies if draws is None else policies[: draws + 1]
@@ -193,8 +197,8 @@ def _place(member: Membership, now: float, *, names: bool) -> str:
     mine = place(member)
     total = f"{len(there)} available in {queue.id}"
     later = ""
-    if member.tier:
-        after = spoken(queue.spec.widen[member.tier - 1].after)
+    if member.escalation_step:
+        after = spoken(queue.spec.widen[member.escalation_step - 1].after)
         later = f" (open to calls that have waited {after})"
     if len(there) == 1:
         return f"the only one available in {queue.id}{later}: would be rung for the next call"
@@ -288,8 +292,8 @@ def _of_both(floor: Floor, call: Call, member: Membership, now: float) -> tuple[
         if not when:
             when = " (goes round again when all others have been tried)"
         return "tried", tried_words("") + when
-    if member.tier > call.tier:
-        after = member.queue.spec.widen[member.tier - 1].after
+    if member.escalation_step > call.escalation_step:
+        after = member.queue.spec.widen[member.escalation_step - 1].after
         left = spoken(call.queued_at + after - now)
         return "opens-later", f"opens to {agent.id} after {spoken(after)} of waiting (in {left})"
     lack = lacking(call.needs, agent.spec.skills)

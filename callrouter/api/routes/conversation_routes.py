@@ -13,20 +13,23 @@ from callrouter.api.problem_json import ApiProblem, not_found
 from callrouter.api.request_bodies import read_object
 from callrouter.api.routes.floor_routes import BACKEND, answer, ask_for_talk
 from callrouter.core.state import Agent, Call, CallState
-from callrouter.model.events import TalkWish
+from callrouter.model.events import ConversationAction
 
 
 def add_talk_routes(app: web.Application) -> None:
     """Add the routes of this module."""
     app.add_routes(
-        [web.post(f"/api/agents/{{id}}/call/{wish.value}", _asking_for(wish)) for wish in TalkWish]
+        [
+            web.post(f"/api/agents/{{id}}/call/{action.value}", _asking_for(action))
+            for action in ConversationAction
+        ]
     )
 
 
-def _asking_for(wish: TalkWish) -> Callable[[web.Request], Any]:
+def _asking_for(action: ConversationAction) -> Callable[[web.Request], Any]:
     """``POST /api/agents/{id}/call/hold`` and so on: answers with the call as it is now."""
     fields = {"call": str}
-    if wish in {TalkWish.TRANSFER, TalkWish.CONSULT}:
+    if action in {ConversationAction.TRANSFER, ConversationAction.CONSULT}:
         fields |= {"queue": str, "agent": str}
 
     async def act(request: web.Request) -> web.Response:
@@ -37,7 +40,7 @@ def _asking_for(wish: TalkWish) -> Callable[[web.Request], Any]:
         if agent is None:
             raise not_found("agent", name)
         call = _call_of(agent, body.get("call", ""))
-        ask_for_talk(request, call, wish, body)
+        ask_for_talk(request, call, action, body)
         view = views.call_view(call, b.clock.now())
         return answer(views.seen_call(view, request[SIGHT], own=True))
 

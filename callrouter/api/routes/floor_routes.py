@@ -28,7 +28,9 @@ from callrouter.core.requests import refusal
 from callrouter.core.state import Agent, Call, CallState, Queue
 from callrouter.model.events import (
     CallEndRequested,
-    CallMoved,
+    CallMoveRequested,
+    ConversationAction,
+    ConversationRequested,
     PauseRequested,
     PersonEvent,
     PhoneFreed,
@@ -36,8 +38,6 @@ from callrouter.model.events import (
     Resumed,
     SignedIn,
     SignedOut,
-    TalkRequested,
-    TalkWish,
 )
 from callrouter.model.routing_table import FIRST_PRIORITY, LAST_PRIORITY
 
@@ -394,12 +394,12 @@ async def move_call(request: web.Request) -> web.Response:
     body = await read_object(request, {"queue": str, "agent": str, "priority": int})
     talk = b.floor.calls.get(request.match_info["id"])
     if talk is not None and talk.state is CallState.TALKING and body and "priority" not in body:
-        ask_for_talk(request, talk, TalkWish.TRANSFER, body)
+        ask_for_talk(request, talk, ConversationAction.TRANSFER, body)
         return answer(_one_call(request, talk.id))
     found = _find_waiting(b, request.match_info["id"], "moved")
     _check_move(b, found, body)
     b.post(
-        CallMoved(
+        CallMoveRequested(
             call=found.id,
             queue=body.get("queue", ""),
             agent=body.get("agent", ""),
@@ -410,16 +410,16 @@ async def move_call(request: web.Request) -> web.Response:
     return answer(_one_call(request, found.id))
 
 
-def ask_for_talk(request: web.Request, call: Call, wish: TalkWish, body: Json) -> None:
+def ask_for_talk(request: web.Request, call: Call, action: ConversationAction, body: Json) -> None:
     """Request an action on a conversation.
 
     Raises:
         ApiProblem: 409, with the reason why it is not possible.
     """
     b = request.app[BACKEND]
-    event = TalkRequested(
+    event = ConversationRequested(
         call=call.id,
-        wish=wish,
+        action=action,
         queue=body.get("queue", ""),
         agent=body.get("agent", ""),
         by=identify(request).person,

@@ -26,10 +26,10 @@ NO_NEEDS: NeedsKey = frozenset()
 
 
 class LaneKey(NamedTuple):
-    """Identifies a lane within its queue. `tier` 0 is the queue's agents, n escalation step n."""
+    """Identifies a lane within its queue. `escalation_step` 0 is the queue's agents, n escalation step n."""
 
     pbx: str
-    tier: int
+    escalation_step: int
     needs: NeedsKey = frozenset()
 
 
@@ -50,7 +50,7 @@ class Lane:
 
     def admits(self, member: Membership) -> bool:
         """Whether a member of the queue belongs in this lane."""
-        if member.tier != self.key.tier:
+        if member.escalation_step != self.key.escalation_step:
             return False
         if not self.needs:
             return True

@@ -25,7 +25,7 @@ NO_SAY = -1.0
 """The idle time in an `Entry` where a draw decides."""
 
 
-class Dice(Protocol):
+class RandomSource(Protocol):
     """The only randomness the core uses. `random.Random` implements it."""
 
     def randrange(self, stop: int, /) -> int:
@@ -200,9 +200,11 @@ class DrawnPool:
     picks a list by its weight, then a name within it. Both steps are exact.
     """
 
-    def __init__(self, policies: tuple[Policy, ...], needs: Mapping[str, int], dice: Dice) -> None:
+    def __init__(
+        self, policies: tuple[Policy, ...], needs: Mapping[str, int], rng: RandomSource
+    ) -> None:
         self._rank = _ranker(policies, needs)
-        self._dice = dice
+        self._rng = rng
         last = policies[-1]
         self._chances = last.chances if isinstance(last, Weighted) else _one
         self._groups: SortedDict[Ranks, dict[int, list[str]]] = SortedDict()
@@ -277,7 +279,7 @@ class DrawnPool:
             (names,) = group.values()
             return self._name(names, passed)
         weights = _weights(group, passed)
-        at = self._dice.randrange(sum(weight for weight, _ in weights)) if weights else 0
+        at = self._rng.randrange(sum(weight for weight, _ in weights)) if weights else 0
         for weight, names in weights:
             if at < weight:
                 return self._name(names, passed)
@@ -287,11 +289,11 @@ class DrawnPool:
     def _name(self, names: list[str], passed: Collection[str]) -> str | None:
         """A uniform draw among the names not in `passed`. Tries rejection first: few are."""
         for _ in range(4):
-            agent = names[self._dice.randrange(len(names))]
+            agent = names[self._rng.randrange(len(names))]
             if agent not in passed:
                 return agent
         left = [agent for agent in names if agent not in passed]
-        return left[self._dice.randrange(len(left))] if left else None
+        return left[self._rng.randrange(len(left))] if left else None
 
     def has(self, passed: Collection[str]) -> bool:
         """Whether there is an agent not in `passed`."""
@@ -356,9 +358,9 @@ def _ranker(
     return lambda member: tuple(rank(member, needs) for rank in ranks)
 
 
-def make_pool(policies: tuple[Policy, ...], needs: Mapping[str, int], dice: Dice) -> Pool:
+def make_pool(policies: tuple[Policy, ...], needs: Mapping[str, int], rng: RandomSource) -> Pool:
     """The pool for a queue's list of policies. A policy that comes after a draw has no effect."""
     for place, policy in enumerate(policies):
         if policy.draws:
-            return DrawnPool(policies[: place + 1], needs, dice)
+            return DrawnPool(policies[: place + 1], needs, rng)
     return OrderedPool(policies, needs)

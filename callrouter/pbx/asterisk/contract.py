@@ -107,12 +107,12 @@ Its value is the run id, a dash and a counter.
 def ticking(tick: str) -> tuple[int, float] | None:
     """Process id and start (epoch seconds) of the router that set a tick; None if it is invalid.
 
-    See `daemon.main.boot_word`.
+    See `daemon.main.make_run_id`.
     """
-    boot = tick.partition("-")[0]
-    if not re.fullmatch(r"[0-9a-z]{6,20}", boot):
+    run_id = tick.partition("-")[0]
+    if not re.fullmatch(r"[0-9a-z]{6,20}", run_id):
         return None
-    number = int(boot, 36)
+    number = int(run_id, 36)
     return number & (2**22 - 1), (number >> 22) / 1000
 
 

@@ -75,7 +75,7 @@ class AsteriskPbx:
     """
 
     def __init__(
-        self, name: str, settings: AsteriskSettings, *, post: Post, table: Table, boot: str = ""
+        self, name: str, settings: AsteriskSettings, *, post: Post, table: Table, run_id: str = ""
     ) -> None:
         self.name = name
         self.in_step = False
@@ -84,7 +84,7 @@ class AsteriskPbx:
         self._post = post
         self._settings = settings
         self._tasks = Tasks()
-        self._boot = boot
+        self._run_id = run_id
         self._beats = 0
         self._tick = ""
         self._buffer: deque[AmiMessage] | None = None
@@ -286,7 +286,7 @@ class AsteriskPbx:
         before = [self._checkup.look_at_tick(self._tick, self._forgotten)] if self._tick else []
         self._beats += 1
         self._people.beat(BEAT)
-        self._tick = f"{self._boot}-{self._beats}"
+        self._tick = f"{self._run_id}-{self._beats}"
         self.outbox.write([*before, (actions.setvar("", "CALLROUTER_TICK", self._tick), None)])
         self.outbox.send(*(self._known.changes() if self._known else ()))
         if self._beats % max(1, round(DIALPLAN_EVERY / BEAT)) == 0:

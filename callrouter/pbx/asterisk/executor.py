@@ -20,13 +20,13 @@ from callrouter.model.commands import (
     Connect,
     Consult,
     Disregard,
-    Hold,
     Leave,
-    Park,
     PbxCommand,
     PutThrough,
+    Requeue,
     Result,
     Ring,
+    SetHold,
     StopRing,
 )
 from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
@@ -138,13 +138,13 @@ class Outbox:
                 yield from self._stop(command)
             case Connect():
                 yield from self._connect(command)
-            case Hold():
+            case Requeue():
                 caller = mirror.callers.get(mirror.uid(command.call))
                 if caller is not None and caller.where is not Where.WAITING:
                     mirror.moved.add(caller.uid)
                     caller.where, caller.leg = Where.WAITING, ""
                     yield self._back_to_the_music(caller)
-            case Park() | Consult() | PutThrough():
+            case SetHold() | Consult() | PutThrough():
                 pass  # phones do this themselves; our snapshots do not claim to support hold
             case Announce():
                 yield from self._announce(command)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from callrouter.core import agents
 from callrouter.core.state import Floor, Membership, Queue
-from callrouter.model.events import Reached
+from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, QueueSpec
 from callrouter.pbx.asterisk import actions
 
@@ -85,7 +85,7 @@ def _place(member: Membership) -> tuple[int, int]:
 
 
 def _out(floor: Floor, device: DeviceSpec, pbx: str) -> bool:
-    away = agents.reached(floor, device, pbx) is Reached.UNREACHABLE
+    away = agents.device_state(floor, device, pbx) is DeviceState.UNREACHABLE
     return away or not device.enabled
 
 

@@ -15,11 +15,11 @@ from typing import Final
 
 from callrouter.model import endpoints
 from callrouter.model.endpoints import Line
-from callrouter.model.events import Reached
+from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec
 from callrouter.pbx.asterisk import contract
 
-_UNREACHABLE: Final = Reached.UNREACHABLE
+_UNREACHABLE: Final = DeviceState.UNREACHABLE
 _NO_AGES: Final[Mapping[str, float]] = {}
 
 
@@ -83,7 +83,7 @@ class Phones:
     """
 
     def __init__(
-        self, tell: Callable[[str, Reached], None], now: Callable[[], float] = lambda: 0.0
+        self, tell: Callable[[str, DeviceState], None], now: Callable[[], float] = lambda: 0.0
     ) -> None:
         """`tell` is called with each watched endpoint whose state has changed; `now` is a clock."""
         self.watched: dict[str, Watch] = {}
@@ -99,7 +99,7 @@ class Phones:
         """Channels that are to be disregarded because they are not calls."""
         self._now = now
         self._busy: Counter[str] = Counter()
-        self._told: dict[str, Reached] = {}
+        self._told: dict[str, DeviceState] = {}
         self._specs: dict[str, tuple[str, ...]] = {}
         self._hints: dict[str, str] = {}
 
@@ -141,23 +141,23 @@ class Phones:
                 concerns.setdefault(device, []).append(endpoint)
         self._concerns = {device: tuple(names) for device, names in concerns.items()}
 
-    def reached(self, endpoint: str) -> Reached:
+    def reached(self, endpoint: str) -> DeviceState:
         """The state of an endpoint. A device that Asterisk has never reported cannot be rung."""
         how = self.watched.get(endpoint)
         if how is None:
             return _UNREACHABLE
         for phone in how.phones:
             if self._busy[phone]:
-                return Reached.IN_USE
+                return DeviceState.IN_USE
         if how.device and self._state(how.device) is _UNREACHABLE:
             return _UNREACHABLE
         if not how.beside and not how.says:
-            return Reached.IDLE  # the usual case
+            return DeviceState.IDLE  # the usual case
         if how.beside and all(self._state(phone) is _UNREACHABLE for phone in how.beside):
             return _UNREACHABLE
         if any(self.devices.get(name) in endpoints.TAKES_NONE for name in how.says):
-            return Reached.BUSY
-        return Reached.IDLE
+            return DeviceState.BUSY
+        return DeviceState.IDLE
 
     def states(self, endpoint: str) -> tuple[str, ...]:
         """The devices that must be free before the dialplan rings an endpoint.
@@ -169,11 +169,11 @@ class Phones:
             return ()
         return (*sorted(how.phones | how.says),) or (contract.ANY_STATE,)
 
-    def _state(self, device: str) -> Reached:
+    def _state(self, device: str) -> DeviceState:
         state = self.devices.get(device)
-        return _UNREACHABLE if state is None else endpoints.reached(state)
+        return _UNREACHABLE if state is None else endpoints.device_state(state)
 
-    def all(self) -> dict[str, Reached]:
+    def all(self) -> dict[str, DeviceState]:
         """The state of every watched endpoint. They count as reported from now on."""
         self._told = {endpoint: self.reached(endpoint) for endpoint in self.watched}
         return dict(self._told)

@@ -18,9 +18,9 @@ from itertools import islice
 from typing import TypeAlias
 
 from callrouter.model.events import (
-    CallTransferred,
+    CallerTransferred,
+    DeviceState,
     PbxSnapshot,
-    Reached,
     SeenCall,
     SeenLeg,
     TransferKind,
@@ -161,7 +161,7 @@ def snapshot(mirror: Mirror) -> PbxSnapshot:
         in_use={
             endpoint: mirror.phones.private(endpoint)
             for endpoint, state in phones.items()
-            if state is Reached.IN_USE
+            if state is DeviceState.IN_USE
         },
     )
 
@@ -354,7 +354,7 @@ def _passed_on(mirror: Mirror, caller: Caller, before: str) -> None:
     """A channel that was a call of its own `before` has the place of another: an attended transfer ended that call."""
     if before and caller.replaced and caller.arrived.call != before:
         to = f"{caller.queue}@{contract.ENTRY}"
-        mirror.sink.post(CallTransferred(call=before, kind=TransferKind.ATTENDED, to=to))
+        mirror.sink.post(CallerTransferred(call=before, kind=TransferKind.ATTENDED, to=to))
 
 
 def _of_call(own: Mapping[str, str], key: str) -> str:

@@ -16,21 +16,21 @@ from collections.abc import Set as AbstractSet
 
 from callrouter.model.commands import StopReason
 from callrouter.model.events import (
-    CallConnected,
     CallerEnd,
     CallerLeft,
-    CallTransferred,
+    CallerTransferred,
     ConnectFailed,
     ConnectFault,
+    ConnectSucceeded,
+    DeviceState,
     EndpointChanged,
     LegAccepted,
     LegAnswered,
     LegEnd,
     LegEnded,
-    LegMoved,
+    LegPickedUpElsewhere,
     LegRang,
     NumberRefused,
-    Reached,
     TransferKind,
 )
 from callrouter.pbx.asterisk import contract
@@ -143,7 +143,7 @@ class Mirror:
 
     # ------------------------------------------------------------ phones
 
-    def _phone(self, endpoint: str, state: Reached) -> None:
+    def _phone(self, endpoint: str, state: DeviceState) -> None:
         channel, since = self.phones.private(endpoint)
         self.sink.post(
             EndpointChanged(
@@ -264,7 +264,9 @@ class Mirror:
         after = contract.endpoint_of(channel)
         if before != after and not leg.up:
             endpoint = self.phones.endpoint_at(after)
-            self.sink.post(LegMoved(offer=leg.offer, device=leg.device, endpoint=endpoint))
+            self.sink.post(
+                LegPickedUpElsewhere(offer=leg.offer, device=leg.device, endpoint=endpoint)
+            )
 
     def _hanging_up(self, message: AmiMessage) -> None:
         """The far end hung up. This comes before any Hangup, so it shows who hung up first.
@@ -459,7 +461,7 @@ class Mirror:
         self.legs[leg.uid] = leg
         self.phones.went(leg.uid)
         endpoint = self.phones.endpoint_at(contract.endpoint_of(leg.channel))
-        self.sink.post(LegMoved(offer=leg.offer, device=leg.device, endpoint=endpoint))
+        self.sink.post(LegPickedUpElsewhere(offer=leg.offer, device=leg.device, endpoint=endpoint))
         return leg
 
     def leg(self, offer: str, device: str) -> LegChannel | None:
@@ -537,7 +539,7 @@ class Mirror:
         if leg is not None and caller.where is Where.CONNECTING:
             caller.bridge = leg.bridge = bridge
             caller.where = Where.TALKING
-            self.sink.post(CallConnected(call=self.call_id(caller.uid), offer=leg.offer))
+            self.sink.post(ConnectSucceeded(call=self.call_id(caller.uid), offer=leg.offer))
 
     def unbridged(self, caller: Caller) -> None:
         """The connect found no leg, and the dialplan has put the caller back in the queue."""
@@ -584,7 +586,7 @@ class Mirror:
             and caller.where is Where.CONNECTING
         ):
             caller.where = Where.TALKING
-            self.sink.post(CallConnected(call=self.call_id(caller.uid), offer=leg.offer))
+            self.sink.post(ConnectSucceeded(call=self.call_id(caller.uid), offer=leg.offer))
 
     def _left(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
@@ -634,7 +636,7 @@ class Mirror:
     def _passed_on(self, caller: Caller, kind: TransferKind, to: str) -> None:
         """Report a transfer. The agent's own leg ends separately."""
         self.moved.add(caller.uid)
-        self.sink.post(CallTransferred(call=self.call_id(caller.uid), kind=kind, to=to))
+        self.sink.post(CallerTransferred(call=self.call_id(caller.uid), kind=kind, to=to))
 
     def _music_stopped(self, message: AmiMessage) -> None:
         caller = self.callers.get(message.get("Uniqueid"))

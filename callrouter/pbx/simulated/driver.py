@@ -26,7 +26,7 @@ class SimulatedPbx:
         settings: the seed. Without one, every run is different.
         post: receives the events.
         table: the routing table, with the queues and phones.
-        boot: a run id that no earlier run has used. Without one, it is made from the time.
+        run_id: a run id that no earlier run has used. Without one, it is made from the time.
         traffic: how callers and agents behave.
         clock: the source of time.
     """
@@ -38,7 +38,7 @@ class SimulatedPbx:
         *,
         post: Post,
         table: Table,
-        boot: str = "",
+        run_id: str = "",
         traffic: Traffic | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -55,7 +55,7 @@ class SimulatedPbx:
             traffic or Traffic(),
             random.Random(settings.seed),
             now=now,
-            boot=boot or f"{int(now):x}",
+            run_id=run_id or f"{int(now):x}",
         )
 
     async def run(self) -> None:

@@ -17,21 +17,22 @@ from callrouter.model.commands import (
     Connect,
     Consult,
     Disregard,
-    Hold,
     Leave,
-    Park,
     PbxCommand,
     PutThrough,
+    Requeue,
     Ring,
+    SetHold,
     StopReason,
     StopRing,
 )
 from callrouter.model.events import (
     CallArrived,
-    CallConnected,
     CallerLeft,
     ConnectFailed,
     ConnectFault,
+    ConnectSucceeded,
+    DeviceState,
     Event,
     LegAccepted,
     LegAnswered,
@@ -39,7 +40,6 @@ from callrouter.model.events import (
     LegEnded,
     LegRang,
     PbxSnapshot,
-    Reached,
 )
 from callrouter.model.routing_table import Table
 from callrouter.pbx.simulated.simulated_calls import (
@@ -67,9 +67,9 @@ class Engine:
         name: name of the PBX.
         table: the routing table, with the queues and phones.
         traffic: how callers and agents behave.
-        dice: the random source. The same seed and commands give the same events.
+        rng: the random source. The same seed and commands give the same events.
         now: the time at the start.
-        boot: a run id that no earlier run has used. It is part of the calls' ids.
+        run_id: a run id that no earlier run has used. It is part of the calls' ids.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class Engine:
         name: str,
         table: Table,
         traffic: Traffic,
-        dice: random.Random,
+        rng: random.Random,
         *,
         now: float,
-        boot: str = "",
+        run_id: str = "",
     ) -> None:
         self.name = name
         self.traffic = traffic
@@ -88,8 +88,8 @@ class Engine:
         self.legs: dict[LegKey, Leg] = {}
         self.came = 0
         self.fates: Counter[str] = Counter()
-        self._dice = dice
-        self._boot = boot
+        self._rng = rng
+        self._run_id = run_id
         self._now = now
         self._table = Table()
         self._open = True
@@ -116,7 +116,7 @@ class Engine:
         heappush(self._agenda, (self._now + seconds, self._planned, action))
 
     def _soon(self, action: Action) -> None:
-        self._after(self.traffic.lag.draw(self._dice), action)
+        self._after(self.traffic.lag.draw(self._rng), action)
 
     # ------------------------------------------------------------ its owner
 
@@ -132,10 +132,10 @@ class Engine:
         """Stop new arrivals. Present callers go on."""
         self._open = False
 
-    def endpoints(self) -> dict[str, Reached]:
+    def endpoints(self) -> dict[str, DeviceState]:
         """The phones that the routing table gives this PBX: all online, none in a private call."""
         return {
-            device.endpoint: Reached.IDLE
+            device.endpoint: DeviceState.IDLE
             for agent in self._table.agents.values()
             for device in agent.devices
             if device.endpoint and self.name in device.pbxes
@@ -155,7 +155,7 @@ class Engine:
     def _expect(self, queue: str) -> None:
         rate = self.traffic.arrivals(queue)
         if rate > 0:
-            self._after(self._dice.expovariate(rate / 60.0), lambda: self._arrives(queue))
+            self._after(self._rng.expovariate(rate / 60.0), lambda: self._arrives(queue))
 
     def _arrives(self, queue: str) -> Events:
         if not self._open or queue not in self._table.queues:
@@ -163,15 +163,15 @@ class Engine:
         self._expect(queue)
         self.came += 1
         arrived = CallArrived(
-            call="-".join(filter(None, (self.name, self._boot, str(self.came)))),
+            call="-".join(filter(None, (self.name, self._run_id, str(self.came)))),
             pbx=self.name,
             queue=queue,
             # Ofcom reserves these numbers for drama, so no real subscriber can be called by
             # mistake.
-            caller_number=f"+44207946{self._dice.randrange(1000):04d}",
+            caller_number=f"+44207946{self._rng.randrange(1000):04d}",
             called_number=queue,
         )
-        patience = self.traffic.patience.draw(self._dice)
+        patience = self.traffic.patience.draw(self._rng)
         caller = Caller(arrived, self._now, self._now + patience)
         self.callers[arrived.call] = caller
         self._wait_on(caller)
@@ -211,11 +211,11 @@ class Engine:
                 self._stop(command)
             case Connect():
                 self._connect(command)
-            case Hold():
+            case Requeue():
                 self._hold(command.call)
             case Leave():
                 self._leave(command.call)
-            case Park() | Consult() | PutThrough() | Disregard():
+            case SetHold() | Consult() | PutThrough() | Disregard():
                 # its snapshots do not claim to support hold, and none of its phones is ever in a
                 # private call
                 pass
@@ -256,12 +256,12 @@ class Engine:
     def _rings(self, leg: Leg) -> Events:
         if not self._live(leg):
             return ()
-        traffic, dice = self.traffic, self._dice
-        if dice.random() < traffic.unreachable:
+        traffic, rng = self.traffic, self._rng
+        if rng.random() < traffic.unreachable:
             return self._ended(leg, LegEnd.UNREACHABLE)
         self._after(leg.ring.ring_for, lambda: self._rang_out(leg))
-        reaction = traffic.answer.draw(dice)
-        chance = dice.random()
+        reaction = traffic.answer.draw(rng)
+        chance = rng.random()
         if chance < traffic.refusals:
             self._after(reaction, lambda: self._refuses(leg))
         elif chance >= traffic.refusals + traffic.misses:
@@ -280,11 +280,11 @@ class Engine:
         leg.answered = True
         if not leg.ring.confirm:
             return self._accepts(leg)
-        traffic, dice = self.traffic, self._dice
-        if dice.random() < traffic.machines:
+        traffic, rng = self.traffic, self._rng
+        if rng.random() < traffic.machines:
             self._after(leg.ring.accept_within, lambda: self._not_accepted(leg))
         else:
-            key = min(traffic.key.draw(dice), leg.ring.accept_within)
+            key = min(traffic.key.draw(rng), leg.ring.accept_within)
             self._after(key, lambda: self._accepts(leg))
         return (LegAnswered(offer=leg.ring.offer, device=leg.ring.device),)
 
@@ -329,8 +329,8 @@ class Engine:
         caller.state, caller.turn = CallerState.TALKING, caller.turn + 1
         leg.caller = caller
         turn = caller.turn
-        self._after(self.traffic.talk.draw(self._dice), lambda: self._goodbye(caller, leg, turn))
-        return (CallConnected(call=call, offer=leg.ring.offer),)
+        self._after(self.traffic.talk.draw(self._rng), lambda: self._goodbye(caller, leg, turn))
+        return (ConnectSucceeded(call=call, offer=leg.ring.offer),)
 
     def _leave(self, call: str) -> None:
         caller = self.callers.get(call)
@@ -341,7 +341,7 @@ class Engine:
         """One party hangs up. The end of the other is reported at once, or follows from `Leave`."""
         if self.callers.get(caller.arrived.call) is not caller or caller.turn != turn:
             return ()
-        if self._dice.random() >= self.traffic.caller_ends:
+        if self._rng.random() >= self.traffic.caller_ends:
             return self._ended(leg, LegEnd.HUNG_UP)
         self._gone(caller, "talked")
         return (CallerLeft(call=caller.arrived.call), *self._ended(leg, LegEnd.HUNG_UP))

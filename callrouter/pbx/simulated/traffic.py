@@ -21,9 +21,9 @@ class Spread:
     least: float = 0.0
     most: float = 3600.0
 
-    def draw(self, dice: random.Random) -> float:
+    def draw(self, rng: random.Random) -> float:
         """Draw one duration."""
-        return min(self.most, max(self.least, self.median * dice.lognormvariate(0.0, self.sigma)))
+        return min(self.most, max(self.least, self.median * rng.lognormvariate(0.0, self.sigma)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from callrouter.model.commands import Announce, Connect, Hold, Leave, Result
+from callrouter.model.commands import Announce, Connect, Leave, Requeue, Result
 from callrouter.model.events import CallerListens, ConnectFailed, ConnectFault
 from callrouter.model.routing_table import HangUp, ToDialplan
 from callrouter.pbx.twilio import twiml
@@ -99,7 +99,7 @@ class Callers:
     def _connect_failed(self, call: str, offer: str, why: ConnectFault) -> None:
         self._ledger.tell(ConnectFailed(call=call, offer=offer, why=why))
 
-    def hold(self, command: Hold) -> None:
+    def requeue(self, command: Requeue) -> None:
         """Put a caller back in the queue."""
         caller = self.of(command.call)
         if caller is None or caller.stand is Stand.LEAVING:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from callrouter.model.commands import Consult, Park, PutThrough
-from callrouter.model.events import CallConnected, ConnectFailed, ConnectFault
+from callrouter.model.commands import Consult, PutThrough, SetHold
+from callrouter.model.events import ConnectFailed, ConnectFault, ConnectSucceeded
 from callrouter.pbx.twilio.api_requests import Answer, Came, Seat
 from callrouter.pbx.twilio.callers import TRIES, Callers
 from callrouter.pbx.twilio.calls_and_legs import Caller, LegState, SeatKey, Stand
@@ -34,7 +34,7 @@ class Talks:
         self._ledger = ledger
         self._callers = callers
 
-    def park(self, command: Park) -> None:
+    def set_hold(self, command: SetHold) -> None:
         """Put a caller on hold, or take them off hold."""
         caller = self._talking(command.call)
         if caller is None or caller.leg is None:
@@ -52,7 +52,7 @@ class Talks:
             self._failed(command, ConnectFault.LEG_GONE)
         else:
             caller.consult = leg
-            self._ledger.tell(CallConnected(call=command.call, offer=command.offer))
+            self._ledger.tell(ConnectSucceeded(call=command.call, offer=command.offer))
 
     def put_through(self, command: PutThrough) -> None:
         """Complete a transfer: the colleague has the caller, who can hear them again."""

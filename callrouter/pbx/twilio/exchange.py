@@ -15,13 +15,13 @@ from callrouter.model.commands import (
     Consult,
     Disregard,
     Happened,
-    Hold,
     Leave,
-    Park,
     PbxCommand,
     PutThrough,
     Record,
+    Requeue,
     Ring,
+    SetHold,
     StopRing,
 )
 from callrouter.model.events import Event
@@ -115,21 +115,21 @@ class Exchange:
                 self.phones.stop(command)
             case Connect():
                 self.callers.connect(command)
-            case Hold():
-                self.callers.hold(command)
+            case Requeue():
+                self.callers.requeue(command)
             case Leave():
                 self.callers.leave(command)
             case Disregard():
                 pass  # Twilio reports no calls but ours
-            case Park() | Consult() | PutThrough():
+            case SetHold() | Consult() | PutThrough():
                 self._in_talk(command)
             case Announce():
                 self.callers.announce(command)
 
-    def _in_talk(self, command: Park | Consult | PutThrough) -> None:
+    def _in_talk(self, command: SetHold | Consult | PutThrough) -> None:
         match command:
-            case Park():
-                self.talks.park(command)
+            case SetHold():
+                self.talks.set_hold(command)
             case Consult():
                 self.talks.consult(command)
             case PutThrough():

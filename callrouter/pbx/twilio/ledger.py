@@ -14,14 +14,14 @@ from functools import partial
 
 from callrouter.model.commands import StopReason
 from callrouter.model.events import (
-    CallConnected,
     CallerEnd,
     CallerLeft,
+    ConnectSucceeded,
+    DeviceState,
     Event,
     LegEnd,
     LegEnded,
     PbxSnapshot,
-    Reached,
 )
 from callrouter.model.routing_table import Table
 from callrouter.pbx.twilio.api_requests import Answer, Ask
@@ -140,9 +140,9 @@ class Ledger:
         if caller.stand is Stand.MOVING and caller.leg is not None:
             caller.stand = Stand.TALKING
             caller.since = self.now
-            parks = not caller.leg.dialled
+            can_hold = not caller.leg.dialled
             offer = caller.leg.ring.offer
-            self.tell(CallConnected(call=caller.arrived.call, offer=offer, parks=parks))
+            self.tell(ConnectSucceeded(call=caller.arrived.call, offer=offer, can_hold=can_hold))
 
     def caller_gone(self, sid: str, how: CallerEnd = CallerEnd.HUNG_UP) -> None:
         """A caller has left us."""
@@ -208,13 +208,13 @@ class Ledger:
 
     # ------------------------------------------------------------ the whole state
 
-    def endpoints(self) -> Mapping[str, Reached]:
+    def endpoints(self) -> Mapping[str, DeviceState]:
         """The phones that the routing table gives this PBX.
 
         Twilio does not report which are online.
         """
         return {
-            device.endpoint: Reached.IDLE
+            device.endpoint: DeviceState.IDLE
             for agent in self.table.agents.values()
             for device in agent.devices
             if device.endpoint and self.name in device.pbxes
@@ -231,7 +231,7 @@ class Ledger:
         return PbxSnapshot(
             pbx=self.name,
             offers_per_second=self.offers_per_second,
-            parks=True,
+            can_hold=True,
             calls=tuple(
                 seen_call(caller)
                 for caller in self.callers.values()

@@ -7,7 +7,7 @@ from typing import Final
 
 from callrouter.model import endpoints
 from callrouter.model.endpoints import Line
-from callrouter.model.events import Reached
+from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
 from callrouter.pbx.asterisk import actions, phone_queries
 from callrouter.pbx.asterisk.ami.errors import AmiError
@@ -86,9 +86,9 @@ def _phone(what: str, device: DeviceSpec, judge: Phones, registered: int) -> Fin
         }[line]
         return Finding(False, f"{what}: {no_such}", _CHECK)
     reached = judge.reached(device.endpoint)
-    if reached is Reached.UNREACHABLE:
+    if reached is DeviceState.UNREACHABLE:
         return Finding(None, f"{what}: not registered now", "it is rung once it registers")
-    if reached is Reached.BUSY:
+    if reached is DeviceState.BUSY:
         said = ", ".join(
             name for name in sorted(how.says) if judge.devices.get(name) != "NOT_INUSE"
         )
