@@ -125,17 +125,17 @@ class Site:
 
 
 def emit_nothing(floor: Any, call: Any, agent: Any, *_: Any) -> bool:
-    """`matching._place` without its decision."""
-    offer = ringing.place(floor, call, call.queue.members[agent.id])
+    """`matching._make_offer` without its decision."""
+    offer = ringing.make_offer(floor, call, call.queue.members[agent.id])
     if matching.wanted(call) <= 0:
-        calls.leave_lane(call)
+        calls.leave_lanes(call)
     return offer is not None
 
 
 @contextmanager
 def emission(*, decisions: bool, states: bool) -> Iterator[None]:
     """Run the core with or without decisions and changes of agents' states."""
-    keep_place, keep_record = matching._place, Floor.record
+    keep_place, keep_record = matching._make_offer, Floor.record
 
     def quiet(floor: Any, kind: Happened, **more: Any) -> None:
         if kind is not Happened.STATE:
@@ -147,7 +147,7 @@ def emission(*, decisions: bool, states: bool) -> Iterator[None]:
         if not states:
             patch.setattr(Floor, "record", quiet)
         yield
-    assert matching._place is keep_place
+    assert matching._make_offer is keep_place
 
 
 def turn(count: int, policy: str, *, decisions: bool, states: bool) -> float:

@@ -140,7 +140,7 @@ class _Now(_Collector):
             entries = [call.queued_at for call in queue.waiting.values()]
             waiting.add_metric([queue.id], len(entries))
             longest.add_metric([queue.id], max(0.0, now - min(entries, default=now)))
-            present.add_metric([queue.id], queue.present)
+            present.add_metric([queue.id], queue.members_present)
         counts = views.counts(b.floor)
         agents = _gauge("agents", "Agents, by state.", ["state"])
         calls = _gauge("calls_now", "Calls that are on, by state.", ["state"])

@@ -22,14 +22,14 @@ from callrouter.model.events import CallerEnd, LegAccepted, LegAnswered, PbxSnap
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, MemberSpec
 
 
-def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
+def adopt_unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     """Adopt unknown calls, oldest first, then unknown legs; then re-evaluate every agent and call.
 
     `gap` says that events were lost before the snapshot. Without a gap the snapshot may still list
     a caller who was sent away while it was being made, so departed calls are not adopted again.
     """
     talking = {item.talking_to: item.arrived.call for item in seen.calls if item.talking_to}
-    _calls(floor, seen, gap=gap)
+    _adopt_calls(floor, seen, gap=gap)
     # Conversations first: a second phone of the same call, about to be hung up, must find its
     # caller already served.
     talks: list[SeenLeg] = []
@@ -37,7 +37,7 @@ def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     for leg in seen.legs:
         (talks if leg.bridged or leg.offer in talking else others).append(leg)
     for leg in talks:
-        _take_in(floor, seen.pbx, leg, talking, gap=gap)
+        _adopt_leg(floor, seen.pbx, leg, talking, gap=gap)
     for call_id in talking.values():
         call = floor.calls.get(call_id)
         if call is not None and call.state is CallState.WAITING:
@@ -47,15 +47,15 @@ def unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     # Answered legs before ringing ones, and ringing ones before silent ones. Each adoption can use
     # up the agent or the call, so the legs that matter most to people come first.
     for leg in sorted(others, key=lambda leg: (not leg.answered, not leg.rang)):
-        _take_in(floor, seen.pbx, leg, talking, gap=gap)
+        _adopt_leg(floor, seen.pbx, leg, talking, gap=gap)
     for call in floor.calls.values():
         if call.pbx == seen.pbx and call.state is CallState.WAITING:
             floor.unmatched_calls[call.id] = call
     for agent in floor.agents.values():
-        agents.touch(floor, agent)
+        agents.mark_changed(floor, agent)
 
 
-def _calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
+def _adopt_calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
     known = floor.calls if gap else {*floor.calls, *floor.departed}
     found = [item for item in seen.calls if item.arrived.call not in known]
     for item in sorted(found, key=lambda item: item.arrived.entered_at or floor.now):
@@ -69,17 +69,19 @@ def _has(floor: Floor, queue: str) -> bool:
     return queue in floor.queues or queue in floor.former_queues
 
 
-def _take_in(
+def _adopt_leg(
     floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, gap: bool
 ) -> None:
     offer = floor.offers.get(seen.offer)
     if offer is None:
-        _leg(floor, pbx, seen, talking, gap=gap)
+        _adopt_unknown_leg(floor, pbx, seen, talking, gap=gap)
     elif seen.device not in offer.legs:
-        _second_leg(floor, pbx, offer, seen)
+        _adopt_second_leg(floor, pbx, offer, seen)
 
 
-def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, gap: bool) -> None:
+def _adopt_unknown_leg(
+    floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, gap: bool
+) -> None:
     """Handle a leg of an unknown offer: adopt it if bridged or rightly ringing, else cancel it.
 
     A phone that rings for a call we have adopted goes on ringing. One that was picked up in the
@@ -91,7 +93,7 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, g
         # Only the caller's own channel tells with which offer they are connected. A leg bridged with
         # another party just keeps its agent busy.
         in_talk = call if seen.offer in talking else None
-        if not _talk(floor, pbx, seen, in_talk):
+        if not _adopt_conversation(floor, pbx, seen, in_talk):
             floor.note(f"{seen.agent or 'an agent'} talks on a leg of offer {seen.offer}; let be")
         return
     member = call.queue.members.get(agent.id) if call is not None and agent is not None else None
@@ -101,12 +103,12 @@ def _leg(floor: Floor, pbx: str, seen: SeenLeg, talking: Mapping[str, str], *, g
         or member is None
         or seen.offer.startswith(f"{floor.run_id}-")  # an offer we gave up on ourselves
         or not _may_ring(call, agent, seen)
-        or not _ringing(floor, pbx, seen, call, member)
+        or not _adopt_ringing(floor, pbx, seen, call, member)
     ):
         _stop(floor, pbx, seen)
         # Without a gap, we gave up on this offer ourselves and its device is already in cooldown.
         if gap:
-            _until_quiet(floor, pbx, seen)
+            _reserve_until_quiet(floor, pbx, seen)
 
 
 def _may_ring(call: Call, agent: Agent, seen: SeenLeg) -> bool:
@@ -133,23 +135,23 @@ def _stop(floor: Floor, pbx: str, seen: SeenLeg) -> None:
     floor.order(StopRing(pbx=pbx, offer=seen.offer, device=seen.device, why=StopReason.WITHDRAWN))
 
 
-def _until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
+def _reserve_until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
     """Reserve the agent of a leg that is being cancelled until that phone is quiet."""
     agent = floor.agent_named(seen.agent)
     member = _member(floor, agent, None) if agent is not None else None
     if agent is None or member is None:
         return
-    call = _past(floor, pbx, seen.call, member.queue)
+    call = _placeholder_call(floor, pbx, seen.call, member.queue)
     offer = _offer(floor, seen, call, member, _known_leg(agent, pbx, seen))
     offer.outcome, offer.state = "withdrawn", OfferState.CLOSING
     for leg in offer.legs.values():
         leg.stopping = True
     ringing.reserve(floor, offer)
     call.offers.clear()
-    floor.timers.close.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
+    floor.timers.closing.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
 
 
-def _past(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
+def _placeholder_call(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
     """A placeholder for a call that is over or was never ours."""
     return Call(
         id=call,
@@ -172,7 +174,7 @@ def _rings(seen: SeenLeg) -> LegState:
     return LegState.RINGING if seen.rang else LegState.PLACED
 
 
-def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> bool:
+def _adopt_ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> bool:
     """Adopt a ringing phone. Returns False if that is not possible."""
     spec = agents.device(member.agent, seen.device)
     if spec is None or pbx != call.pbx:
@@ -188,7 +190,7 @@ def _ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membersh
     return True
 
 
-def _talk(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
+def _adopt_conversation(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
     """Adopt a conversation. Returns False if that is not possible.
 
     The conversation goes on in either case: no caller is cut off. The agent counts as busy even if
@@ -196,7 +198,7 @@ def _talk(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
     the device is no longer in the routing table.
     """
     mine = call is not None and call.state is CallState.WAITING and call.pbx == pbx
-    agent = floor.agent_named(seen.agent) or _finishing(floor, seen.agent)
+    agent = floor.agent_named(seen.agent) or _stand_in_agent(floor, seen.agent)
     member = _member(floor, agent, call.queue if call is not None and mine else None)
     held = [offer for offer in agent.offers.values() if offer.state in agents.OFF_HOOK]
     if member is None or len(held) >= agent.spec.capacity:
@@ -204,16 +206,16 @@ def _talk(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None) -> bool:
         return False
     offer_failures.withdraw_all(floor, agent)
     if call is None or not mine:
-        call = _past(floor, pbx, seen.call, member.queue)
+        call = _placeholder_call(floor, pbx, seen.call, member.queue)
     else:
         calls.stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
-        calls.out_of_line(floor, call)
+        calls.stop_waiting(floor, call)
         call.state, call.connected_at = CallState.TALKING, floor.now
-    _engage(floor, pbx, seen, call, member)
+    _adopt_talking_agent(floor, pbx, seen, call, member)
     return True
 
 
-def _finishing(floor: Floor, name: str) -> Agent:
+def _stand_in_agent(floor: Floor, name: str) -> Agent:
     """Stand in for an agent who has left the routing table but still talks: they may finish."""
     agent = Agent(spec=AgentSpec(id=name, name=name), since=floor.now, gone=True)
     floor.agents[name] = agent
@@ -230,7 +232,9 @@ def _member(floor: Floor, agent: Agent, queue: Queue | None) -> Membership | Non
     return known
 
 
-def _engage(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> None:
+def _adopt_talking_agent(
+    floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership
+) -> None:
     agent = member.agent
     leg = _known_leg(agent, pbx, seen)
     leg.state = LegState.ACCEPTED
@@ -240,10 +244,10 @@ def _engage(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membershi
     call.winner = offer
     offer.winner, offer.state, offer.adopted = leg, OfferState.TALKING, True
     offer.talked_since = floor.now
-    requested_state.keep_promise(floor, agent)
+    requested_state.make_pending_again(floor, agent)
 
 
-def _second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:
+def _adopt_second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:
     """Adopt another ringing phone of an offer that was adopted a moment ago."""
     spec = agents.device(offer.agent, seen.device)
     if offer.state is OfferState.RINGING and spec is not None and not seen.answered:

@@ -275,12 +275,12 @@ def _left(floor: Floor, until: float, now: float | None) -> float:
 # ---------------------------------------------------------------- changes
 
 
-def touch(floor: Floor, agent: Agent) -> None:
+def mark_changed(floor: Floor, agent: Agent) -> None:
     """Something about the agent changed: re-evaluate them before this event is done."""
     floor.changed_agents[agent.id] = agent
 
 
-def refit(floor: Floor, agent: Agent) -> None:
+def mark_devices_changed(floor: Floor, agent: Agent) -> None:
     """The state of a device changed: re-evaluate the agent and the staffing of their queues."""
     floor.changed_agents[agent.id] = agent
     floor.recount_presence[agent.id] = agent
@@ -301,8 +301,8 @@ def count_present(floor: Floor, agent: Agent, was: bool) -> None:
     if here == was:
         return
     for membership in agent.memberships.values():
-        membership.queue.present += 1 if here else -1
-        if membership.queue.present == 0:
+        membership.queue.members_present += 1 if here else -1
+        if membership.queue.members_present == 0:
             floor.unstaffed_queues[membership.queue.id] = membership.queue
     if not here:
         # Callers who waited for this agent now take any agent.

@@ -1,7 +1,7 @@
 """What waiting callers are told: their position in the queue and the estimated wait.
 
 The estimate is the position times the mean time the queue takes to advance by one. The mean covers
-the last `MOVES` intervals between two callers taken by agents, counting only intervals during which
+the last `ADVANCES` intervals between two callers taken by agents, counting only intervals during which
 the queue was never empty. The estimate therefore follows what the floor really does: agents who
 serve other queues as well, wrap-up time, and callers who are not picked up at once are all in it.
 The running interval counts as soon as it is longer than the mean, so that a queue that has come to
@@ -35,36 +35,36 @@ def arm(floor: Floor, call: Call) -> None:
         floor.timers.announce.cancel(call.id)
         return
     at = floor.timers.announce.at(call.id) or max(floor.now, call.queued_at) + FIRST
-    if call.told_at is not None:
-        at = max(call.told_at + spec.every, floor.now)
+    if call.announced_at is not None:
+        at = max(call.announced_at + spec.every, floor.now)
     floor.timers.announce.set(call.id, at)
 
 
 def due(floor: Floor, call: Call) -> None:
     """An announcement is due for this caller."""
-    call.told_at = floor.now
+    call.announced_at = floor.now
     arm(floor, call)
-    tell(floor, call)
+    announce(floor, call)
 
 
-def tell(floor: Floor, call: Call) -> None:
+def announce(floor: Floor, call: Call) -> None:
     """Announce the current position and estimate; nothing if there is nothing to say."""
     spec = call.queue.spec.announce
     if spec is None or call.state is not CallState.WAITING:
         return
     place = call.queue.waiting.position(call)
-    position = _may_be_told(call, place) if spec.position else 0
-    there = call.queue.there.get(call.pbx)
+    position = _position_to_announce(call, place) if spec.position else 0
+    there = call.queue.members_present_on.get(call.pbx)
     minutes = estimate(floor, call.queue, place) if spec.estimate and there else 0
     if position:
-        call.told_place = position
+        call.announced_position = position
     if position or minutes:
         floor.order(Announce(pbx=call.pbx, call=call.id, position=position, minutes=minutes))
 
 
-def _may_be_told(call: Call, place: int) -> int:
+def _position_to_announce(call: Call, place: int) -> int:
     """The position that may be announced now; 0 if none should be."""
-    if call.told_place and place > call.told_place:
+    if call.announced_position and place > call.announced_position:
         return 0
     return place if place > 1 or _next(call) else 0
 
@@ -88,26 +88,26 @@ def _others_first(call: Call, member: Membership) -> bool:
 
 def estimate(floor: Floor, queue: Queue, place: int) -> int:
     """Estimated wait in minutes, at least 1; 0 if unknown or too long. See the module docstring."""
-    moves = queue.moves
-    if len(moves) < ENOUGH:
+    advances = queue.advances
+    if len(advances) < ENOUGH:
         return 0
-    mean = sum(moves) / len(moves)
-    if queue.moved_at is not None:
-        present = floor.now - queue.moved_at
+    mean = sum(advances) / len(advances)
+    if queue.advanced_at is not None:
+        present = floor.now - queue.advanced_at
         if present > mean:
-            mean = (sum(moves) + present) / (len(moves) + 1)
+            mean = (sum(advances) + present) / (len(advances) + 1)
     minutes = max(1, int(place * mean / 60.0 + 0.5))
     return minutes if minutes <= MOST_MINUTES else 0
 
 
-def taken(floor: Floor, queue: Queue) -> None:
+def count_advance(floor: Floor, queue: Queue) -> None:
     """An agent takes a caller who is still in the queue: the queue advances by one."""
-    if queue.moved_at is not None:
-        queue.moves.append(floor.now - queue.moved_at)
-    queue.moved_at = floor.now
+    if queue.advanced_at is not None:
+        queue.advances.append(floor.now - queue.advanced_at)
+    queue.advanced_at = floor.now
 
 
-def line_left(queue: Queue) -> None:
+def caller_stopped_waiting(queue: Queue) -> None:
     """A caller left the queue. No interval runs while the queue is empty."""
     if not queue.waiting:
-        queue.moved_at = None
+        queue.advanced_at = None

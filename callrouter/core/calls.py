@@ -42,7 +42,7 @@ A safety net; the driver normally reports failure sooner. When a report is merel
 link, the two may well be talking.
 """
 
-PASSED_ON = 1000
+TRANSFERS_REMEMBERED = 1000
 """Number of transferred calls remembered in case they come back."""
 
 SOON = 1.0
@@ -103,8 +103,8 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     floor.departed.pop(call.id, None)
     if rule is not None:
         floor.record(Happened.RULE, call=call, detail=(rule.name,))
-    enter(floor, call, queue, found=found, since=call.queued_at)
-    giver = floor.passed_on.pop(call.id, None)
+    enter_queue(floor, call, queue, found=found, since=call.queued_at)
+    giver = floor.transferred_by.pop(call.id, None)
     # The agent who sent this caller back to a queue is the last choice there.
     if giver is not None:
         call.tried[giver] = None
@@ -123,20 +123,20 @@ def _skills(event: CallArrived, rule: Rule | None) -> Mapping[str, int]:
     return {**event.skills, **rule.skills}
 
 
-def enter(
+def enter_queue(
     floor: Floor, call: Call, queue: Queue, *, found: bool = False, since: float | None = None
 ) -> None:
     """Put a call in the queue, or route it by the queue's rules when the queue can't take it."""
-    join(floor, call, queue, since=since)
+    begin_stay(floor, call, queue, since=since)
     if not found and closed(floor, queue):
         _not_let_in(floor, call, Result.CLOSED)
-        go(floor, call, queue.spec.on_closed, Result.CLOSED)
+        leave_queue(floor, call, queue.spec.on_closed, Result.CLOSED)
         return
     if not found and full(queue):
         _not_let_in(floor, call, Result.FULL)
-        go(floor, call, queue.spec.on_full, Result.FULL)
+        leave_queue(floor, call, queue.spec.on_full, Result.FULL)
         return
-    in_line(floor, call)
+    wait_in_queue(floor, call)
     call.origin_position = position(call)
     detail = (call.origin_position, call.caller_number, call.caller_name)
     waited = (floor.now - call.queued_at,) if found else ()
@@ -149,18 +149,18 @@ def _not_let_in(floor: Floor, call: Call, why: Result) -> None:
     floor.record(_ENTERED, call=call, detail=detail)
 
 
-def join(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) -> None:
+def begin_stay(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) -> None:
     """Begin a stay in a queue, now or at `since`: its clocks start and every agent is untried.
 
     An agent the caller asked for was asked for in the first queue. In a later one the request is
     dropped.
     """
-    if call.been:  # not its first queue
+    if call.queues_entered:  # not its first queue
         call.first_agent = ""
     call.queue = queue
-    call.been += (queue.id,)
+    call.queues_entered += (queue.id,)
     call.queued_at = floor.now if since is None else since
-    call.told_place = 0
+    call.announced_position = 0
     call.expired = False
     call.tried.clear()
 
@@ -186,7 +186,7 @@ def patience(queue: Queue) -> float | None:
     return None if isinstance(queue.spec.on_max_wait, KeepWaiting) else queue.spec.max_wait
 
 
-def in_line(floor: Floor, call: Call) -> None:
+def wait_in_queue(floor: Floor, call: Call) -> None:
     """The call waits, at the position that its priority and first entry give it."""
     call.state = _WAITING
     call.queue.waiting.add(call)
@@ -212,12 +212,12 @@ def limit_wait(floor: Floor, call: Call) -> None:
         call.expired = False
 
 
-def out_of_line(floor: Floor, call: Call) -> None:
+def stop_waiting(floor: Floor, call: Call) -> None:
     """The call no longer waits."""
     call.queue.waiting.discard(call)
-    leave_lane(call)
+    leave_lanes(call)
     floor.unmatched_calls.pop(call.id, None)
-    announcements.line_left(call.queue)
+    announcements.caller_stopped_waiting(call.queue)
     timers = floor.timers
     timers.wait.cancel(call.id)
     timers.retry.cancel(call.id)
@@ -226,14 +226,14 @@ def out_of_line(floor: Floor, call: Call) -> None:
     timers.announce.cancel(call.id)
 
 
-def leave_lane(call: Call) -> None:
+def leave_lanes(call: Call) -> None:
     """Leave the lanes: no more agents should be rung for this call now."""
     for lane in call.lanes:
         lane.line.remove(call)
     call.lanes = ()
 
 
-def stand_anew(call: Call) -> None:
+def update_exclusions(call: Call) -> None:
     """Re-insert the call in its lanes after its set of tried agents changed. Its position stays."""
     for lane in call.lanes:
         lane.line.remove(call)
@@ -245,10 +245,10 @@ def position(call: Call) -> int:
     return call.queue.waiting.position(call)
 
 
-def waited_enough(floor: Floor, call: Call) -> None:
+def max_wait_expired(floor: Floor, call: Call) -> None:
     """`max_wait` expired: phones that ring may ring on, but no new offer is made."""
     call.expired = True
-    leave_lane(call)
+    leave_lanes(call)
     floor.timers.retry.cancel(call.id)
     floor.unmatched_calls[call.id] = call
 
@@ -256,14 +256,16 @@ def waited_enough(floor: Floor, call: Call) -> None:
 # ---------------------------------------------------------------- leaving
 
 
-def go(floor: Floor, call: Call, target: Target | None, result: Result, *, by: str = "") -> None:
+def leave_queue(
+    floor: Floor, call: Call, target: Target | None, result: Result, *, by: str = ""
+) -> None:
     """The call leaves its queue, for another queue or for good.
 
     `by` is the person who ordered it, if a person did.
     """
     place = position(call)
     stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
-    out_of_line(floor, call)
+    stop_waiting(floor, call)
     following = _overflow(floor, call, target) if isinstance(target, ToQueue) else None
     if following is None and isinstance(target, ToQueue | KeepWaiting):
         target = None
@@ -280,7 +282,7 @@ def go(floor: Floor, call: Call, target: Target | None, result: Result, *, by: s
         ),
     )
     if following is not None:
-        enter(floor, call, following)
+        enter_queue(floor, call, following)
         return
     floor.order(Leave(pbx=call.pbx, call=call.id, result=result, target=target))
     forget(floor, call)
@@ -289,7 +291,7 @@ def go(floor: Floor, call: Call, target: Target | None, result: Result, *, by: s
 def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
     """The queue to overflow to; None if it is gone or the call has been there already."""
     queue = floor.queues.get(target.queue)
-    if queue is None or queue.gone or queue.id in call.been:
+    if queue is None or queue.gone or queue.id in call.queues_entered:
         floor.note(f"call {call.id} can't overflow to '{target.queue}': it is gone or was there")
         return None
     return queue
@@ -320,7 +322,7 @@ def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
     place = position(call)
     stop_offers(floor, call, StopReason.CALLER_GONE, "caller gone")
     if call.winner is not None:
-        ringing.close(floor, call.winner, StopReason.CALLER_GONE, "caller gone")
+        ringing.stop_offer(floor, call.winner, StopReason.CALLER_GONE, "caller gone")
     kind = Happened.TAKEN if how is CallerEnd.TAKEN else Happened.ABANDONED
     floor.record(
         kind,
@@ -333,13 +335,13 @@ def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
 def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: str) -> None:
     """Stop every phone that rings for this call."""
     for offer in list(call.offers.values()):
-        ringing.close(floor, offer, why, outcome)
+        ringing.stop_offer(floor, offer, why, outcome)
 
 
 def forget(floor: Floor, call: Call) -> None:
     """The call is over. An offer may outlive it, until its agent is on-hook."""
     if call.state is _WAITING:
-        out_of_line(floor, call)
+        stop_waiting(floor, call)
     elif call.state is _CONNECTING:
         floor.timers.connect.cancel(call.id)
     call.state = _ENDED
@@ -354,8 +356,8 @@ def connect(floor: Floor, offer: Offer) -> None:
     """The agent accepted: connect the two and stop all other phones."""
     call, leg = offer.call, offer.winner
     assert leg is not None  # noqa: S101 - just set by the calling function
-    announcements.taken(floor, call.queue)
-    out_of_line(floor, call)
+    announcements.count_advance(floor, call.queue)
+    stop_waiting(floor, call)
     call.state = _CONNECTING
     call.winner = offer
     call.offers.pop(offer.agent.id, None)
@@ -363,7 +365,7 @@ def connect(floor: Floor, offer: Offer) -> None:
     floor.timers.connect.set(call.id, floor.clock_now + CONNECT_WITHIN)
     for other in offer.legs.values():
         if other is not leg:
-            ringing.stop(floor, offer, other, _ELSEWHERE)
+            ringing.stop_leg(floor, offer, other, _ELSEWHERE)
     stop_offers(floor, call, _ELSEWHERE, "lost")
 
 
@@ -377,7 +379,7 @@ def connected(floor: Floor, call: Call, offer: Offer) -> None:
     _count_answered(offer, 1)
     # They have spare capacity, and their place in the policies' order has changed.
     if offer.agent.open:
-        agents.touch(floor, offer.agent)
+        agents.mark_changed(floor, offer.agent)
     floor.record(
         _CONNECTED,
         call=call,
@@ -387,9 +389,7 @@ def connected(floor: Floor, call: Call, offer: Offer) -> None:
     )
 
 
-def back_in_line(
-    floor: Floor, call: Call, why: str, *, blame: bool = True, hold: bool = True
-) -> None:
+def requeue(floor: Floor, call: Call, why: str, *, blame: bool = True, hold: bool = True) -> None:
     """The connect failed: the caller waits again, at the old position.
 
     The stay in the queue goes on. Time spent talking does not count towards it.
@@ -413,11 +413,11 @@ def back_in_line(
         if blame:
             call.tried[offer.agent.id] = None
             call.failed_at = floor.now
-        ringing.close(floor, offer, StopReason.WITHDRAWN, why)
+        ringing.stop_offer(floor, offer, StopReason.WITHDRAWN, why)
     call.queue = floor.queues.get(call.queue.id, call.queue)
     if hold:
         floor.order(Requeue(pbx=call.pbx, call=call.id))
-    in_line(floor, call)
+    wait_in_queue(floor, call)
     floor.record(Happened.REQUEUED, call=call, detail=(why,))
 
 
@@ -461,7 +461,7 @@ def end_conversation(floor: Floor, call: Call, by: str) -> None:
         detail=("supervisor", *times, by),
     )
     floor.order(Leave(pbx=call.pbx, call=call.id, result=_ANSWERED, target=HangUp()))
-    ringing.release(floor, offer)
+    ringing.hang_up_agent(floor, offer)
     forget(floor, call)
 
 
@@ -479,9 +479,9 @@ def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str, by: s
     """
     offer = call.winner
     if offer is not None:
-        floor.passed_on[call.id] = offer.agent.id
-        if len(floor.passed_on) > PASSED_ON:
-            floor.passed_on.popitem(last=False)
+        floor.transferred_by[call.id] = offer.agent.id
+        if len(floor.transferred_by) > TRANSFERS_REMEMBERED:
+            floor.transferred_by.popitem(last=False)
     since = call.connected_at if call.connected_at is not None else floor.now
     floor.record(
         Happened.TRANSFERRED,
@@ -509,7 +509,7 @@ def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> No
         floor.unmatched_calls[call.id] = call
 
 
-def talk_over(floor: Floor, offer: Offer) -> None:
+def conversation_ended(floor: Floor, offer: Offer) -> None:
     """The agent's phone is on-hook after a conversation: wrap-up begins."""
     agent = offer.agent
     if offer.talked_since is not None:
@@ -517,19 +517,19 @@ def talk_over(floor: Floor, offer: Offer) -> None:
         offer.member.talk += floor.now - offer.talked_since
         clock_changes.worked(floor, agent, offer.talked_since)
         if agent.failure_streaks and offer.winner and floor.now - offer.talked_since >= SOON:
-            devices.proved(floor, offer.winner.device)
+            devices.clear_failures(floor, offer.winner.device)
     offer.talked_since = None
     queue = offer.member.queue  # the call may have moved on to another queue since
     if not offer.consult:
         eligibility.remember(floor, queue, offer.call.caller_number, agent.id)
     requested_state.start_wrap_up(floor, agent, offer.call, queue, floor.now)
-    ringing.finish(floor, offer)
+    ringing.end_offer(floor, offer)
 
 
 # ---------------------------------------------------------------- a supervisor takes a hand
 
 
-def moved(floor: Floor, call: Call, event: CallMoveRequested) -> str:
+def move_by_supervisor(floor: Floor, call: Call, event: CallMoveRequested) -> str:
     """A supervisor moves a waiting call. Returns why it is refused, or an empty string."""
     queue, agent, priority = event.queue, event.agent, event.priority
     if call.state is not _WAITING:
@@ -541,15 +541,15 @@ def moved(floor: Floor, call: Call, event: CallMoveRequested) -> str:
         return f"'{agent}' is not an agent of queue '{target.id}'"
     if agent or target is not call.queue:
         stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
-    out_of_line(floor, call)
+    stop_waiting(floor, call)
     if priority is not None:
         call.priority = priority
     if target is not call.queue:
-        join(floor, call, target)
+        begin_stay(floor, call, target)
     if agent:
         call.first_agent = agent
         call.tried.pop(agent, None)
-    in_line(floor, call)
+    wait_in_queue(floor, call)
     floor.record(
         Happened.MOVED, call=call, detail=(queue, agent, priority or 0, *said_by(event.by))
     )

@@ -54,7 +54,7 @@ def new_day(floor: Floor) -> None:
         for membership in agent.memberships.values():
             membership.calls = 0
             membership.talk = 0.0
-        agents.touch(floor, agent)
+        agents.mark_changed(floor, agent)
     for queue in floor.queues.values():
         queue.answered = 0
     arm_day(floor)
@@ -80,7 +80,7 @@ def minute(floor: Floor) -> None:
         if agent.busy:
             left = True
             if agent.open:
-                agents.touch(floor, agent)
+                agents.mark_changed(floor, agent)
     if left and floor.drifting:
         arm_minute(floor)
 

@@ -33,7 +33,7 @@ def handle(floor: Floor, event: ConversationRequested) -> None:
         case ConversationAction.UNHOLD:
             set_hold(floor, call, on=False, by=event.by)
         case ConversationAction.TRANSFER:
-            pass_on(floor, call, queue=event.queue, agent=event.agent, by=event.by)
+            transfer(floor, call, queue=event.queue, agent=event.agent, by=event.by)
         case ConversationAction.CONSULT:
             member = _colleague(floor, call, event)
             if member is not None:
@@ -85,7 +85,7 @@ def _no_transfer(floor: Floor, call: Call, event: ConversationRequested) -> str:
     member = queue.members.get(event.agent)
     if member is None:
         return f"'{event.agent}' is not an agent of queue '{queue.id}'"
-    return _not_free(floor, call, member.agent)
+    return _why_not_free(floor, call, member.agent)
 
 
 def _no_consultation(floor: Floor, call: Call, event: ConversationRequested) -> str:
@@ -98,12 +98,12 @@ def _no_consultation(floor: Floor, call: Call, event: ConversationRequested) -> 
     if event.agent and event.agent not in floor.agents:
         return f"there is no agent '{event.agent}'"
     if event.agent:
-        no = _not_free(floor, call, floor.agents[event.agent])
+        no = _why_not_free(floor, call, floor.agents[event.agent])
         return no or ("" if _colleague(floor, call, event) else f"{event.agent} is in no queue")
     return "" if _colleague(floor, call, event) else f"nobody is free in {event.queue}"
 
 
-def _not_free(floor: Floor, call: Call, agent: Agent) -> str:
+def _why_not_free(floor: Floor, call: Call, agent: Agent) -> str:
     if call.winner is not None and agent is call.winner.agent:
         return f"{agent.id} is the one who has the call"
     if call.pbx in agents.available_through(floor, agent):
@@ -138,25 +138,25 @@ def set_hold(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
 # ---------------------------------------------------------------- transfer
 
 
-def pass_on(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: str = "") -> None:
+def transfer(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: str = "") -> None:
     """The agent gives the caller away: to a queue, or to a colleague in it who is rung first."""
     offer = call.winner
     assert offer is not None  # noqa: S101 - the call is in the TALKING state
     target = floor.queues[queue] if queue else call.queue
     if target.gone:
-        calls.back_in_line(floor, call, "passed on")
+        calls.requeue(floor, call, "passed on")
         return
     ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
     calls.record_transfer(floor, call, TransferKind.BLIND, agent or target.id, by)
     call.winner, call.connected_at, call.held = None, None, False
     floor.order(Requeue(pbx=call.pbx, call=call.id, queued_at=floor.now))
-    ringing.release(floor, offer)
-    calls.join(floor, call, target)
+    ringing.hang_up_agent(floor, offer)
+    calls.begin_stay(floor, call, target)
     call.tried[offer.agent.id] = None
     call.failed_at = floor.now
     call.first_agent = agent
-    call.told_at = None
-    calls.in_line(floor, call)
+    call.announced_at = None
+    calls.wait_in_queue(floor, call)
     call.origin_position = calls.position(call)
     floor.record(
         Happened.ENTERED,
@@ -180,44 +180,46 @@ def _colleague(floor: Floor, call: Call, event: ConversationRequested) -> Member
 
 def _consult(floor: Floor, call: Call, member: Membership) -> None:
     set_hold(floor, call, on=True)
-    offer = ringing.place(floor, call, member, consult=True)
-    ringing.tell_consultation(floor, call, member.agent.id, "asked" if offer else "no phone rings")
+    offer = ringing.make_offer(floor, call, member, consult=True)
+    ringing.record_consultation(
+        floor, call, member.agent.id, "asked" if offer else "no phone rings"
+    )
 
 
-def accepted(floor: Floor, offer: Offer) -> None:
+def colleague_accepted(floor: Floor, offer: Offer) -> None:
     """The colleague picked up: connect them to the agent who asks."""
     leg = offer.winner
     assert leg is not None  # noqa: S101 - just set by the calling function
     call = offer.call
     for other in offer.legs.values():
         if other is not leg:
-            ringing.stop(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
+            ringing.stop_leg(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
     floor.timers.accept.set(offer.id, floor.clock_now + calls.CONNECT_WITHIN)
     floor.order(Consult(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
 
 
-def connected(floor: Floor, offer: Offer) -> None:
+def colleague_connected(floor: Floor, offer: Offer) -> None:
     """The two agents are connected."""
     floor.timers.accept.cancel(offer.id)
     offer.state = OfferState.TALKING
     offer.talked_since = floor.now
-    agents.touch(floor, offer.agent)
-    ringing.tell_consultation(floor, offer.call, offer.agent.id, "talks")
+    agents.mark_changed(floor, offer.agent)
+    ringing.record_consultation(floor, offer.call, offer.agent.id, "talks")
 
 
 def failed(floor: Floor, offer: Offer, why: str) -> None:
     """The colleague can't be reached. The caller stays on hold with the agent who asks."""
-    ringing.close(floor, offer, StopReason.TIME_UP, why)
+    ringing.stop_offer(floor, offer, StopReason.TIME_UP, why)
 
 
-def left(floor: Floor, offer: Offer) -> None:
+def colleague_left(floor: Floor, offer: Offer) -> None:
     """The colleague has hung up without taking the caller."""
     call = offer.call
     if call.consult is offer:
         call.consult = None
-        ringing.tell_consultation(floor, call, offer.agent.id, "hung up")
+        ringing.record_consultation(floor, call, offer.agent.id, "hung up")
         if call.winner is not None:
-            requested_state.tell(floor, call.winner.agent, f"{offer.agent.id} has hung up")
+            requested_state.send_message(floor, call.winner.agent, f"{offer.agent.id} has hung up")
 
 
 def put_through(floor: Floor, call: Call, by: str = "") -> None:
@@ -237,10 +239,10 @@ def put_through(floor: Floor, call: Call, by: str = "") -> None:
         offer=giver.id,
         detail=(taker.agent.id, *calls.said_by(by)),
     )
-    ringing.release(floor, giver)
+    ringing.hang_up_agent(floor, giver)
 
 
-def giver_left(floor: Floor, call: Call) -> bool:
+def asking_agent_left(floor: Floor, call: Call) -> bool:
     """The agent who asks hangs up, which puts the caller through if the colleague is there.
 
     Otherwise the caller is requeued, for the colleague first if free. Returns False if no colleague
@@ -252,7 +254,7 @@ def giver_left(floor: Floor, call: Call) -> bool:
     if consult.state is OfferState.TALKING:
         put_through(floor, call)
     else:
-        pass_on(floor, call)
+        transfer(floor, call)
     return True
 
 

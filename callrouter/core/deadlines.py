@@ -19,7 +19,7 @@ class Timer(IntEnum):
     RING = 1
     ACCEPT = 2
     CONNECT = 3
-    CLOSE = 4
+    CLOSING = 4
     WRAP_UP = 5
     PAUSE = 6
     COOLDOWN = 7
@@ -31,7 +31,7 @@ class Timer(IntEnum):
     MINUTE = 13
     DAY = 14
     ANNOUNCE = 15
-    ALONE = 16
+    SHARE = 16
     NOBODY = 17
     RETRY = 18
 
@@ -118,7 +118,7 @@ class Timers:
         self.ring = self._kinds[Timer.RING]
         self.accept = self._kinds[Timer.ACCEPT]
         self.connect = self._kinds[Timer.CONNECT]
-        self.close = self._kinds[Timer.CLOSE]
+        self.closing = self._kinds[Timer.CLOSING]
         self.wrap_up = self._kinds[Timer.WRAP_UP]
         self.pause = self._kinds[Timer.PAUSE]
         self.cooldown = self._kinds[Timer.COOLDOWN]
@@ -130,7 +130,7 @@ class Timers:
         self.minute = self._kinds[Timer.MINUTE]
         self.day = self._kinds[Timer.DAY]
         self.announce = self._kinds[Timer.ANNOUNCE]
-        self.alone = self._kinds[Timer.ALONE]
+        self.share = self._kinds[Timer.SHARE]
         self.nobody = self._kinds[Timer.NOBODY]
         self.retry = self._kinds[Timer.RETRY]
 

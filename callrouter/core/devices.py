@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from callrouter.core import agents
-from callrouter.core.agents import refit
+from callrouter.core.agents import mark_devices_changed
 from callrouter.core.state import Agent, DeviceFailure, FailureStreak, Floor, Leg, Offer
 from callrouter.model.commands import Happened
 from callrouter.model.endpoints import leads_on
@@ -83,7 +83,7 @@ def count_failure(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: 
     _count(floor, offer, leg.device, why.value, kind)
 
 
-def dropped(floor: Floor, offer: Offer) -> str:
+def count_immediate_hangup(floor: Floor, offer: Offer) -> str:
     """The phone that took the call hung up before a word was said: a broken headset or codec.
 
     A person may hang up by mistake, so the first time costs nothing. From the second on the
@@ -172,10 +172,10 @@ def _keep(floor: Floor, agent: Agent, device: str, streak: FailureStreak) -> Non
     if streak.until > floor.now:
         floor.cooldowns[agent.id, device] = streak.until
         floor.timers.cooldown.set((agent.id, device), streak.until)
-        refit(floor, agent)
+        mark_devices_changed(floor, agent)
 
 
-def put_back(floor: Floor, agent: Agent, known: Mapping[str, StoredFailureStreak]) -> None:
+def restore_failures(floor: Floor, agent: Agent, known: Mapping[str, StoredFailureStreak]) -> None:
     """Restore the failures from before a restart, with what remains of each cooldown."""
     for device, was in known.items():
         kind = DeviceFailure.__members__.get(was.kind)
@@ -209,7 +209,7 @@ def _alike(one: DeviceFailure, other: DeviceFailure) -> bool:
     return _STREAKS.get(one, 1) == _STREAKS.get(other, 1)
 
 
-def accepted(floor: Floor, device: DeviceSpec) -> None:
+def clear_failures_on_acceptance(floor: Floor, device: DeviceSpec) -> None:
     """A call was accepted on the device: forget its failures, except immediate hangups."""
     agent = floor.agents.get(device.agent)
     streak = agent.failure_streaks.get(device.id) if agent is not None else None
@@ -217,12 +217,12 @@ def accepted(floor: Floor, device: DeviceSpec) -> None:
         forget(floor, device.agent, device.id)
 
 
-def proved(floor: Floor, device: DeviceSpec) -> None:
+def clear_failures(floor: Floor, device: DeviceSpec) -> None:
     """The device has just carried a conversation or registered: forget its failures."""
     forget(floor, device.agent, device.id)
 
 
-def dead(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float) -> None:
+def did_not_stop(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float) -> None:
     """The device keeps ringing after it was told to stop."""
     if device.agent in floor.agents:
         streak = FailureStreak(DeviceFailure.DEAD, 1, device.address, floor.now + seconds)
@@ -234,7 +234,7 @@ def end_cooldown(floor: Floor, agent: str, device: str) -> None:
     if floor.cooldowns.pop((agent, device), None) is not None:
         floor.timers.cooldown.cancel((agent, device))
         if agent in floor.agents:
-            refit(floor, floor.agents[agent])
+            mark_devices_changed(floor, floor.agents[agent])
 
 
 def forget(floor: Floor, agent: str, device: str) -> None:
@@ -280,13 +280,13 @@ def hours_due(floor: Floor, agent: Agent, device: str) -> None:
     for spec in agent.spec.devices:
         if spec.id == device:
             hours_change(floor, spec)
-    refit(floor, agent)
+    mark_devices_changed(floor, agent)
 
 
 # ---------------------------------------------------------------- devices that come and go
 
 
-def own(floor: Floor, agent: Agent) -> None:
+def add_owner(floor: Floor, agent: Agent) -> None:
     """Register the agent as an owner of their endpoints."""
     for device in agent.spec.devices:
         if device.endpoint:
@@ -294,7 +294,7 @@ def own(floor: Floor, agent: Agent) -> None:
                 floor.owners.setdefault((pbx, device.endpoint), []).append(agent)
 
 
-def disown(floor: Floor, agent: Agent) -> None:
+def remove_owner(floor: Floor, agent: Agent) -> None:
     """Remove the agent as an owner of their endpoints, before their devices change or they go."""
     for device in agent.spec.devices:
         if device.endpoint:

@@ -89,7 +89,7 @@ def _caller_replaced(floor: Floor, event: CallerReplaced) -> None:
 def _caller_listens(floor: Floor, event: CallerListens) -> None:
     call = floor.calls.get(event.call)
     if call is not None:
-        announcements.tell(floor, call)
+        announcements.announce(floor, call)
 
 
 def _connected(floor: Floor, event: ConnectSucceeded) -> None:
@@ -104,7 +104,7 @@ def _connected(floor: Floor, event: ConnectSucceeded) -> None:
         return
     consult = _consult(call, event.offer)
     if consult is not None:
-        conversations.connected(floor, consult)
+        conversations.colleague_connected(floor, consult)
     else:
         _odd(floor, event, call)
 
@@ -154,12 +154,12 @@ def _odd(floor: Floor, event: CallEvent, call: Call) -> None:
     )
 
 
-def _moved(floor: Floor, event: CallMoveRequested) -> None:
+def _move_requested(floor: Floor, event: CallMoveRequested) -> None:
     call = floor.calls.get(event.call)
     if call is None:
         floor.note(f"there is no call {event.call}")
         return
-    wrong = calls.moved(floor, call, event)
+    wrong = calls.move_by_supervisor(floor, call, event)
     if wrong:
         floor.note(wrong)
 
@@ -171,7 +171,7 @@ def _end_requested(floor: Floor, event: CallEndRequested) -> None:
     elif call.pbx not in floor.up:
         floor.note(f"call {call.id} can't be ended now: {call.pbx} is not connected")
     elif call.state is CallState.WAITING:
-        calls.go(floor, call, HangUp(), Result.CLOSED, by=event.by)
+        calls.leave_queue(floor, call, HangUp(), Result.CLOSED, by=event.by)
     elif call.state is CallState.TALKING:
         calls.end_conversation(floor, call, event.by)
     else:
@@ -196,10 +196,10 @@ def _endpoint_changed(floor: Floor, event: EndpointChanged) -> None:
         if came_back:  # it has registered again: earlier failures no longer count
             for device in agent.spec.devices:
                 if device.endpoint == event.endpoint:
-                    devices.proved(floor, device)
+                    devices.clear_failures(floor, device)
         if before in {None, DeviceState.UNREACHABLE} or event.state is DeviceState.UNREACHABLE:
             floor.recount_presence[agent.id] = agent
-        agents.touch(floor, agent)
+        agents.mark_changed(floor, agent)
 
 
 def _snapshot(floor: Floor, event: PbxSnapshot) -> None:
@@ -234,16 +234,16 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     ConnectFailed: _connect_failed,
     CallerTransferred: _transferred,
     EndpointChanged: _endpoint_changed,
-    SignedIn: requests.handle_person,
-    SignedOut: requests.handle_person,
-    PauseRequested: requests.handle_person,
-    Resumed: requests.handle_person,
-    ReadyPressed: requests.handle_person,
-    PhoneFreed: requests.handle_person,
-    DeviceSwitchRequested: requests.handle_person,
+    SignedIn: requests.handle_request,
+    SignedOut: requests.handle_request,
+    PauseRequested: requests.handle_request,
+    Resumed: requests.handle_request,
+    ReadyPressed: requests.handle_request,
+    PhoneFreed: requests.handle_request,
+    DeviceSwitchRequested: requests.handle_request,
     PbxSnapshot: _snapshot,
     PbxLost: _pbx_lost,
-    CallMoveRequested: _moved,
+    CallMoveRequested: _move_requested,
     CallEndRequested: _end_requested,
     ConversationRequested: conversations.handle,
     ConfigReloaded: _reloaded,

@@ -73,9 +73,9 @@ def preference(floor: Floor, call: Call) -> Membership | None:
     """
     if not call.first_agent or call.first_agent in call.tried:
         return None
-    if call.asides:
+    if call.has_shared_offers:
         offer = call.offers.get(call.first_agent)
-        if offer is not None and offer.aside:
+        if offer is not None and offer.shared:
             return None
     if floor.now >= call.queued_at + call.queue.spec.prefer_for:
         return None

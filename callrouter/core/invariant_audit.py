@@ -35,7 +35,7 @@ class Audit:
         """Start a new round, because something happened that calls for it."""
         self._left.clear()
 
-    def look(self, most: int) -> list[str]:
+    def check_next(self, most: int) -> list[str]:
         """Check the next few objects. Returns the breaches found, in words."""
         floor = self._floor
         if not self._left:

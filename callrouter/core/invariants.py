@@ -114,7 +114,7 @@ def one_offer(floor: Floor, offer: Offer) -> Iterator[str]:
     if offer.consult:
         yield from _consultation(offer)
     yield from _accepting(offer)
-    if offer.state is OfferState.CLOSING and not _armed(floor, Timer.CLOSE, offer.id):
+    if offer.state is OfferState.CLOSING and not _armed(floor, Timer.CLOSING, offer.id):
         yield f"10: offer {offer.id} is closing with no end in sight"
     asked = [device for device, leg in offer.legs.items() if _asked(leg)]
     without = [device for device in asked if floor.timers.accept.at((offer.id, device)) is None]
@@ -125,7 +125,7 @@ def one_offer(floor: Floor, offer: Offer) -> Iterator[str]:
     if (
         offer.state is OfferState.RINGING
         and asked
-        and not (offer.consult or offer.aside or _armed(floor, Timer.ALONE, offer.id))
+        and not (offer.consult or offer.shared or _armed(floor, Timer.SHARE, offer.id))
     ):
         yield f"12: offer {offer.id} is asked for key 1 and holds call {call.id} back with no end"
 
@@ -170,8 +170,8 @@ def _agents(floor: Floor) -> Iterator[str]:
         yield from one_agent(floor, agent)
     for queue in floor.queues.values():
         here = sum(agents.present(member.agent) for member in queue.members.values())
-        if here != queue.present:
-            yield f"5: {queue.id} counts {queue.present} agents present instead of {here}"
+        if here != queue.members_present:
+            yield f"5: {queue.id} counts {queue.members_present} agents present instead of {here}"
         yield from _counted(floor, queue)
 
 
@@ -179,11 +179,11 @@ def _counted(floor: Floor, queue: Queue) -> Iterator[str]:
     there = Counter(
         pbx for member in queue.members.values() for pbx in presence.present_on(floor, member.agent)
     )
-    counted = {pbx: count for pbx, count in queue.there.items() if count}
+    counted = {pbx: count for pbx, count in queue.members_present_on.items() if count}
     if counted != there:
         yield f"5: {queue.id} counts {counted} agents present on its PBXes instead of {dict(there)}"
-    if not queue.absent.keys().isdisjoint(counted):
-        yield f"5: {queue.id} takes PBXes for unstaffed on which agents are: {queue.absent}"
+    if not queue.unstaffed_since.keys().isdisjoint(counted):
+        yield f"5: {queue.id} takes PBXes for unstaffed on which agents are: {queue.unstaffed_since}"
 
 
 def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
@@ -240,7 +240,7 @@ def _lanes(floor: Floor) -> Iterator[str]:
         for *rank, call in lane.line:
             if lane not in call.lanes or call.rank != tuple(rank):
                 yield f"9: call {call.id} stands in a lane of {lane.queue} and should not"
-            elif lane.line.passed(call) != call.passed():
+            elif lane.line.excluded(call) != call.excluded():
                 yield f"8: call {call.id} stands in a lane of {lane.queue} as refused by others"
     for call in floor.calls.values():
         if any(call not in lane.line for lane in call.lanes):
@@ -304,7 +304,7 @@ def _timers(floor: Floor) -> Iterator[str]:
                 | Timer.ANNOUNCE
             ):
                 known = floor.calls.get(key.id)
-            case Timer.RING | Timer.ACCEPT | Timer.CLOSE | Timer.LEG | Timer.ALONE:
+            case Timer.RING | Timer.ACCEPT | Timer.CLOSING | Timer.LEG | Timer.SHARE:
                 known = floor.offers.get(key.id)
             case Timer.WRAP_UP | Timer.PAUSE | Timer.COOLDOWN | Timer.HOURS:
                 known = floor.agents.get(key.id)
@@ -330,9 +330,9 @@ def _missing_for_call(floor: Floor, call: Call) -> Iterator[str]:
         if at != call.queued_at + limit:
             yield f"10: call {call.id} may wait until {call.queued_at + limit}, timer: {at}"
     yield from _clock_of(floor, call)
-    told = call.state is CallState.WAITING and call.queue.spec.announce is not None
-    if told is not _armed(floor, Timer.ANNOUNCE, call.id):
-        yield f"10: call {call.id} is {'' if told else 'not '}to be told its place, the timer differs"
+    announced = call.state is CallState.WAITING and call.queue.spec.announce is not None
+    if announced is not _armed(floor, Timer.ANNOUNCE, call.id):
+        yield f"10: call {call.id} is {'' if announced else 'not '}to be told its place, the timer differs"
     if call.state is CallState.CONNECTING and not _armed(floor, Timer.CONNECT, call.id):
         yield f"10: call {call.id} is connecting with no end in sight"
     round_over = wants_agents(floor, call) and call.tried and not holding_back(call)

@@ -79,7 +79,7 @@ def _callers(floor: Floor, waits: dict[str, Call]) -> list[Call]:
         floor.unstaffed_queues = {}
     unmatched_calls, floor.unmatched_calls = floor.unmatched_calls, {}
     waits |= unmatched_calls
-    return [call for call in unmatched_calls.values() if _stand_in_lane(floor, call)]
+    return [call for call in unmatched_calls.values() if _update_lanes(floor, call)]
 
 
 def _rank(call: Call) -> tuple[float, float, float, int]:
@@ -94,9 +94,9 @@ def wanted(call: Call) -> int:
 def holding_back(call: Call) -> int:
     """How many of a call's offers keep it from other agents. Shared offers do not count."""
     offers = call.offers
-    if not call.asides or not offers:
+    if not call.has_shared_offers or not offers:
         return len(offers)
-    return sum([not offer.aside for offer in offers.values()])
+    return sum([not offer.shared for offer in offers.values()])
 
 
 def abandoned(queue: Queue) -> bool:
@@ -104,7 +104,7 @@ def abandoned(queue: Queue) -> bool:
     return queue.gone and not queue.members
 
 
-def _stand_in_lane(floor: Floor, call: Call) -> bool:
+def _update_lanes(floor: Floor, call: Call) -> bool:
     """Put a call into its lanes or take it out, as its state requires. Returns True if it is in.
 
     A caller also leaves the queue here, once nothing rings for them and a limit is reached.
@@ -112,27 +112,27 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
     if call.state is not _WAITING:
         return False
     if call.pbx not in floor.up:
-        calls.leave_lane(call)
+        calls.leave_lanes(call)
         return False
     spec = call.queue.spec
     if not call.offers:  # a ringing phone may still be answered, so no limit applies yet
         if call.expired:
-            calls.go(floor, call, spec.on_max_wait, Result.TIMEOUT)
+            calls.leave_queue(floor, call, spec.on_max_wait, Result.TIMEOUT)
             return False
         if presence.unstaffed(floor, call):
-            calls.go(floor, call, spec.on_nobody, Result.NOBODY)
+            calls.leave_queue(floor, call, spec.on_nobody, Result.NOBODY)
             return False
         if abandoned(call.queue):
-            calls.go(floor, call, spec.on_closed, Result.CLOSED)
+            calls.leave_queue(floor, call, spec.on_closed, Result.CLOSED)
             return False
     if call.expired or wanted(call) <= 0:
-        calls.leave_lane(call)
+        calls.leave_lanes(call)
         return False
     lanes = eligibility.lanes_of(floor, call)
     if call.lanes == lanes:
-        calls.stand_anew(call)  # the agents excluded for it may have changed
+        calls.update_exclusions(call)  # the agents excluded for it may have changed
         return True
-    calls.leave_lane(call)
+    calls.leave_lanes(call)
     for lane in lanes:
         lane.line.add(call)
     call.lanes = lanes
@@ -141,7 +141,7 @@ def _stand_in_lane(floor: Floor, call: Call) -> bool:
 
 def _one_agent(floor: Floor, agent: Agent) -> None:
     """The common case: one agent has become free and takes the best call over all their queues."""
-    _look_again(floor, agent)
+    _reevaluate(floor, agent)
     if not agent.open:
         return
     lanes = agents.lanes_through(agent, agent.open)
@@ -150,10 +150,10 @@ def _one_agent(floor: Floor, agent: Agent) -> None:
         first = lane.line.first_for(agent.id)
         if first is not None and (best is None or first < best):
             best = first
-    if best is None or not _place(floor, best[-1], agent, lanes):
-        _stand_idle(agent, lanes)
+    if best is None or not _make_offer(floor, best[-1], agent, lanes):
+        _enter_lanes(agent, lanes)
     elif best[-1].lanes:
-        calls.stand_anew(best[-1])
+        calls.update_exclusions(best[-1])
 
 
 def _many(floor: Floor, freed: Iterable[Agent], callers: Iterable[Call]) -> None:
@@ -165,8 +165,8 @@ def _many(floor: Floor, freed: Iterable[Agent], callers: Iterable[Call]) -> None
     """
     touched: dict[int, Lane] = {}
     for agent in freed:
-        _look_again(floor, agent)
-        _stand_idle(agent, agents.lanes_through(agent, agent.open))
+        _reevaluate(floor, agent)
+        _enter_lanes(agent, agents.lanes_through(agent, agent.open))
         touched |= {id(lane): lane for lane in agent.lanes}
     touched |= {id(lane): lane for call in callers for lane in call.lanes}
     heads: list[tuple[Entry, int, Lane]] = []
@@ -195,16 +195,16 @@ def _ring_for(floor: Floor, call: Call) -> bool:
     """Ring as many agents as a call wants and can have. Returns True if any ring."""
     if not call.first_agent and not _anyone(call.lanes):
         return False
-    passed = set(call.passed())
+    excluded = set(call.excluded())
     rang = False
     while call.lanes and wanted(call) > 0:
-        member = _first_choice(call, passed) or _choose(floor, call, passed)
-        if member is None or not _place(floor, call, member.agent):
+        member = _first_choice(call, excluded) or _choose(floor, call, excluded)
+        if member is None or not _make_offer(floor, call, member.agent):
             break
-        passed.add(member.agent.id)
+        excluded.add(member.agent.id)
         rang = True
     if rang and call.lanes:
-        calls.stand_anew(call)
+        calls.update_exclusions(call)
     return rang
 
 
@@ -215,26 +215,26 @@ def _anyone(lanes: tuple[Lane, ...]) -> bool:
     return False
 
 
-def _first_choice(call: Call, passed: Collection[str]) -> Membership | None:
+def _first_choice(call: Call, excluded: Collection[str]) -> Membership | None:
     """The agent the call prefers, if available."""
     if not call.first_agent:
         return None
     member = call.queue.members.get(call.first_agent)
-    if member is None or call.pbx not in member.agent.open or member.agent.id in passed:
+    if member is None or call.pbx not in member.agent.open or member.agent.id in excluded:
         return None
     return member
 
 
-def _choose(floor: Floor, call: Call, passed: Collection[str]) -> Membership | None:
+def _choose(floor: Floor, call: Call, excluded: Collection[str]) -> Membership | None:
     """The best agent over all lanes of a call. Equal ones are drawn, weighted by their chances.
 
     The draw first picks a lane by the chances of its front and then an agent within it. Each agent
     is thus drawn with the same probability as from one merged lane.
     """
     if len(call.lanes) == 1:
-        return call.lanes[0].idle.first(passed)
+        return call.lanes[0].idle.first(excluded)
     fronts = [
-        (front, lane) for lane in call.lanes if (front := lane.idle.front(passed)) is not None
+        (front, lane) for lane in call.lanes if (front := lane.idle.front(excluded)) is not None
     ]
     if not fronts:
         return None
@@ -243,12 +243,12 @@ def _choose(floor: Floor, call: Call, passed: Collection[str]) -> Membership | N
     at = floor.rng.randrange(sum(chances for chances, _ in equal)) if len(equal) > 1 else 0
     for chances, lane in equal:
         if at < chances:
-            return lane.idle.first(passed)
+            return lane.idle.first(excluded)
         at -= chances
     return None
 
 
-def _place(floor: Floor, call: Call, agent: Agent, lanes: Collection[Lane] = ()) -> bool:
+def _make_offer(floor: Floor, call: Call, agent: Agent, lanes: Collection[Lane] = ()) -> bool:
     """Ring an agent for a call, and take the call out of its lanes if it wants no more.
 
     `lanes` holds the lanes of an agent who became free and takes the call. It is empty if the call
@@ -264,7 +264,7 @@ def _place(floor: Floor, call: Call, agent: Agent, lanes: Collection[Lane] = ())
         ranked = _ranked(call)
         drawn = 0 if preferred else _drawn(call)
     member = call.queue.members[agent.id]
-    offer = ringing.place(floor, call, member)
+    offer = ringing.make_offer(floor, call, member)
     if offer is not None:
         floor.out.append(
             Decided(
@@ -287,7 +287,7 @@ def _place(floor: Floor, call: Call, agent: Agent, lanes: Collection[Lane] = ())
             )
         )
     if wanted(call) <= 0:
-        calls.leave_lane(call)
+        calls.leave_lanes(call)
     return offer is not None
 
 
@@ -300,17 +300,17 @@ def _ranked(call: Call) -> tuple[pools.Entry, ...]:
 
 def _drawn(call: Call) -> int:
     """The number of chances in the draw; 0 if the policy leaves nothing to chance."""
-    passed = call.passed()
+    excluded = call.excluded()
     if len(call.lanes) == 1:
-        return call.lanes[0].idle.chances(passed)
-    if not any(lane.idle.chances(passed) for lane in call.lanes):
+        return call.lanes[0].idle.chances(excluded)
+    if not any(lane.idle.chances(excluded) for lane in call.lanes):
         return 0
-    fronts = [front for lane in call.lanes if (front := lane.idle.front(passed)) is not None]
+    fronts = [front for lane in call.lanes if (front := lane.idle.front(excluded)) is not None]
     best = min(front.key for front in fronts)
     return sum(front.chances for front in fronts if front.key == best)
 
 
-def _look_again(floor: Floor, agent: Agent) -> None:
+def _reevaluate(floor: Floor, agent: Agent) -> None:
     """Take an agent out of the lanes and determine whether they are available now."""
     if agent.open:
         agents.leave_lanes(agent)
@@ -347,7 +347,7 @@ def _since(floor: Floor, agent: Agent) -> float:
     return floor.now
 
 
-def _stand_idle(agent: Agent, lanes: tuple[Lane, ...]) -> None:
+def _enter_lanes(agent: Agent, lanes: tuple[Lane, ...]) -> None:
     """The agent waits for a call in these lanes."""
     agent.lanes = lanes
     memberships = agent.memberships
@@ -368,7 +368,7 @@ def _start_retry_pause(floor: Floor, call: Call) -> None:
         floor.timers.retry.set(call.id, again)
 
 
-def look_at_everyone(floor: Floor) -> None:
+def reevaluate_all(floor: Floor) -> None:
     """Re-evaluate every agent and every call at the end of this event."""
     floor.changed_agents |= floor.agents
     floor.unmatched_calls |= floor.calls

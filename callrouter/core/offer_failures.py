@@ -38,15 +38,15 @@ def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
         call.failed_at = floor.now
     if why is LegEnd.NO_ANSWER:
         _missed(floor, offer)
-    agents.touch(floor, agent)
-    ringing.close(floor, offer, StopReason.TIME_UP, why.value)
+    agents.mark_changed(floor, agent)
+    ringing.stop_offer(floor, offer, StopReason.TIME_UP, why.value)
     if call.state is CallState.WAITING:
         floor.unmatched_calls[call.id] = call
 
 
 def withdraw(floor: Floor, offer: Offer, why: StopReason) -> None:
     """Withdraw an offer without counting a miss or a turn. Others are offered the call at once."""
-    ringing.close(floor, offer, why, "withdrawn")
+    ringing.stop_offer(floor, offer, why, "withdrawn")
     if offer.call.state is CallState.WAITING:
         floor.unmatched_calls[offer.call.id] = offer.call
 
@@ -73,7 +73,9 @@ def _missed(floor: Floor, offer: Offer) -> None:
         requested_state.set_pause(floor, agent, requested_state.MISSED, requested_state.ROUTER)
     often = "a call was missed" if limit == 1 else f"{limit} calls in a row were missed"
     later = " after this call" if agent.pending_pause is not None else ""
-    requested_state.tell(floor, agent, f"{often}: you are paused{later}; resume when you are back")
+    requested_state.send_message(
+        floor, agent, f"{often}: you are paused{later}; resume when you are back"
+    )
 
 
 # ---------------------------------------------------------------- what a phone's answer means
@@ -109,15 +111,15 @@ _GIVES_UP = frozenset(
 # ---------------------------------------------------------------- others are offered the call as well
 
 
-def stand_aside(floor: Floor, offer: Offer) -> None:
+def share_call(floor: Floor, offer: Offer) -> None:
     """The offer has kept its caller from other agents for long enough: ring others alongside it."""
-    if offer.state is not OfferState.RINGING or offer.consult or offer.aside:
+    if offer.state is not OfferState.RINGING or offer.consult or offer.shared:
         return
     call = offer.call
     asked = next((leg for leg in offer.legs.values() if _asked(leg)), None)
     if asked is None and offer.rang:
         return  # the answered leg has ended, and another phone of the agent rings
-    offer.aside = call.asides = True
+    offer.shared = call.has_shared_offers = True
     leg = asked or next(iter(offer.legs.values()))
     why = "picked up, key 1 not pressed yet" if asked is not None else "no reply yet"
     floor.record(
@@ -160,7 +162,7 @@ def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
         leg.state, leg.end = LegState.ENDED, LegEnd.UNREACHABLE
         return False
     leg.device = device
-    ringing.ring(floor, offer, leg)
+    ringing.ring_device(floor, offer, leg)
     return True
 
 
@@ -179,7 +181,7 @@ def ring_time_up(floor: Floor, offer: Offer) -> None:
     elif any(_asked(leg) for leg in offer.legs.values()):
         for leg in offer.legs.values():
             if leg.state is not LegState.ANSWERED:
-                ringing.stop(floor, offer, leg, StopReason.TIME_UP)
+                ringing.stop_leg(floor, offer, leg, StopReason.TIME_UP)
     elif offer.call.pbx in floor.paces:  # a leg that was still queued did nothing wrong
         fail(floor, offer, LegEnd.NO_ANSWER if offer.rang else LegEnd.FAILED)
     else:
@@ -192,7 +194,7 @@ def ring_time_up(floor: Floor, offer: Offer) -> None:
 def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
     """Key 1 was not pressed in time on a device. Other devices of the agent may still ring."""
     if offer.consult and offer.state is OfferState.ACCEPTED:
-        ringing.close(floor, offer, StopReason.TIME_UP, "could not be brought in")
+        ringing.stop_offer(floor, offer, StopReason.TIME_UP, "could not be brought in")
     leg = offer.legs.get(device)
     if offer.state is not OfferState.RINGING or leg is None or not _asked(leg):
         return
@@ -202,12 +204,12 @@ def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
     devices.count_failure(floor, offer, leg, LegEnd.NOT_ACCEPTED, was_up=True)
     # We hang up this leg, so the PBX will report no cause of its own.
     leg.end = LegEnd.NOT_ACCEPTED
-    ringing.stop(floor, offer, leg, StopReason.TIME_UP)
-    if not any(_may_take(other) for other in offer.legs.values()):
+    ringing.stop_leg(floor, offer, leg, StopReason.TIME_UP)
+    if not any(_may_be_accepted(other) for other in offer.legs.values()):
         fail(floor, offer, LegEnd.NOT_ACCEPTED)
 
 
-def _may_take(leg: Leg) -> bool:
+def _may_be_accepted(leg: Leg) -> bool:
     """Whether the call may still be accepted on a leg."""
     return leg.state is LegState.PLANNED or (leg.state in ringing.LIVE and not leg.stopping)
 

@@ -100,9 +100,9 @@ def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         leg.asked = True
         until = floor.clock_now + leg.device.accept_within
         floor.timers.accept.set((offer.id, leg.device.id), until)
-        if not offer.consult and not offer.aside and floor.timers.alone.at(offer.id) is None:
+        if not offer.consult and not offer.shared and floor.timers.share.at(offer.id) is None:
             alone_for = offer.call.queue.spec.ask_alone_for
-            floor.timers.alone.set(offer.id, floor.clock_now + alone_for)
+            floor.timers.share.set(offer.id, floor.clock_now + alone_for)
 
 
 def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -115,11 +115,11 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     offer.winner = leg
     offer.member.turn = offer.turn
     offer.agent.misses = 0
-    devices.accepted(floor, leg.device)
-    agents.touch(floor, offer.agent)
+    devices.clear_failures_on_acceptance(floor, leg.device)
+    agents.mark_changed(floor, offer.agent)
     ringing.cancel_timers(floor, offer)
     if offer.consult:
-        conversations.accepted(floor, offer)
+        conversations.colleague_accepted(floor, offer)
         return
     device = leg.device.id
     floor.record(_ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id, detail=(device,))
@@ -132,14 +132,14 @@ def _leg_over(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     offer_failures.leg_over(floor, offer)
 
 
-def _moved(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+def _picked_up_elsewhere(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """Another phone picked up the ringing call: the offer passes to the agent of that phone."""
     assert isinstance(event, LegPickedUpElsewhere)  # noqa: S101 - narrows the type; the table guarantees it
     if leg.stopping:
         _too_late(floor, offer, leg, event)
         return
     owners = floor.owners.get((leg.pbx, event.endpoint), ())
-    taker = next((agent for agent in owners if _may_take(agent, offer)), None)
+    taker = next((agent for agent in owners if _can_take_over(agent, offer)), None)
     if taker is None:
         floor.note(
             f"{event.endpoint} picked up a call for {offer.agent.id}, and is the phone of nobody "
@@ -151,7 +151,7 @@ def _moved(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         _accepted(floor, offer, leg, event)
 
 
-def _may_take(agent: Agent, offer: Offer) -> bool:
+def _can_take_over(agent: Agent, offer: Offer) -> bool:
     """Whether an agent can take over another agent's offer.
 
     They must be a member of the queue, present, and have spare capacity. Offers that ring for them
@@ -175,7 +175,7 @@ def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
     offer.hand_to(offer.call.queue.members[taker.id])
     ringing.reserve(floor, offer)
     floor.unmatched_calls[offer.call.id] = offer.call
-    agents.touch(floor, giver)
+    agents.mark_changed(floor, giver)
     requested_state.settle_pending(floor, giver)
 
 
@@ -192,14 +192,14 @@ def _connect_lost(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None
 def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) -> None:
     """Caller and agent could not be connected."""
     if offer.consult:
-        ringing.close(floor, offer, StopReason.WITHDRAWN, why.value)
+        ringing.stop_offer(floor, offer, StopReason.WITHDRAWN, why.value)
         return
     if why is ConnectFault.CALLER_GONE:
         calls.caller_left(floor, call, CallerEnd.HUNG_UP)
         return
     if why is ConnectFault.LEG_GONE:
-        devices.dropped(floor, offer)
-    calls.back_in_line(floor, call, why.value)
+        devices.count_immediate_hangup(floor, offer)
+    calls.requeue(floor, call, why.value)
 
 
 def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -209,19 +209,19 @@ def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         return
     call = offer.call
     if offer.consult:
-        conversations.left(floor, offer)
-        calls.talk_over(floor, offer)
+        conversations.colleague_left(floor, offer)
+        calls.conversation_ended(floor, offer)
         return
     mine = call.winner is offer and call.state is _TALKING
-    if mine and conversations.giver_left(floor, call):
-        calls.talk_over(floor, offer)
+    if mine and conversations.asking_agent_left(floor, call):
+        calls.conversation_ended(floor, offer)
         return
     if mine and _hardly_talked(floor, offer):
-        calls.back_in_line(floor, call, devices.dropped(floor, offer))
+        calls.requeue(floor, call, devices.count_immediate_hangup(floor, offer))
         return
     if mine:
         calls.completed(floor, call, "agent")
-    calls.talk_over(floor, offer)
+    calls.conversation_ended(floor, offer)
 
 
 def _hardly_talked(floor: Floor, offer: Offer) -> bool:
@@ -236,10 +236,10 @@ def _quiet(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """A leg ended that we waited for."""
     _mark_ended(floor, offer, leg, event)
     if not ringing.live(offer):
-        ringing.finish(floor, offer)
+        ringing.end_offer(floor, offer)
 
 
-def _again(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
+def _accepted_again(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """Accepted again, or by a second device of the same agent, which is already being stopped."""
     if leg is not offer.winner:
         _too_late(floor, offer, leg, event)
@@ -293,15 +293,15 @@ TABLE: Mapping[tuple[OfferState, type[LegEvent]], Action] = {
     (_S.RINGING, LegAnswered): _answered,
     (_S.RINGING, LegAccepted): _accepted,
     (_S.RINGING, LegEnded): _leg_over,
-    (_S.RINGING, LegPickedUpElsewhere): _moved,
+    (_S.RINGING, LegPickedUpElsewhere): _picked_up_elsewhere,
     (_S.ACCEPTED, LegRang): _ignore,
     (_S.ACCEPTED, LegAnswered): _ignore,
-    (_S.ACCEPTED, LegAccepted): _again,
+    (_S.ACCEPTED, LegAccepted): _accepted_again,
     (_S.ACCEPTED, LegEnded): _connect_lost,
     (_S.ACCEPTED, LegPickedUpElsewhere): _odd,
     (_S.TALKING, LegRang): _ignore,
     (_S.TALKING, LegAnswered): _ignore,
-    (_S.TALKING, LegAccepted): _again,
+    (_S.TALKING, LegAccepted): _accepted_again,
     (_S.TALKING, LegEnded): _talk_ended,
     (_S.TALKING, LegPickedUpElsewhere): _odd,
     (_S.CLOSING, LegRang): _ignore,

@@ -65,32 +65,32 @@ def recount(floor: Floor) -> None:
 
 
 def _one_less(floor: Floor, queue: Queue, pbx: str) -> None:
-    queue.there[pbx] -= 1
-    if not queue.there[pbx]:
-        queue.absent[pbx] = floor.now
+    queue.members_present_on[pbx] -= 1
+    if not queue.members_present_on[pbx]:
+        queue.unstaffed_since[pbx] = floor.now
         floor.unstaffed_queues[queue.id] = queue
 
 
 def _one_more(floor: Floor, queue: Queue, pbx: str) -> None:
-    queue.there[pbx] = queue.there.get(pbx, 0) + 1
-    queue.absent.pop(pbx, None)
+    queue.members_present_on[pbx] = queue.members_present_on.get(pbx, 0) + 1
+    queue.unstaffed_since.pop(pbx, None)
     floor.timers.nobody.cancel((queue.id, pbx))
 
 
 def count_members(floor: Floor, queue: Queue) -> None:
     """Count all members of a queue again, after its members have changed."""
-    queue.present = sum(agents.present(member.agent) for member in queue.members.values())
+    queue.members_present = sum(agents.present(member.agent) for member in queue.members.values())
     there: dict[str, int] = {}
     for member in queue.members.values():
         for pbx in member.agent.present_on:
             there[pbx] = there.get(pbx, 0) + 1
-    for pbx, count in queue.there.items():
+    for pbx, count in queue.members_present_on.items():
         if count and pbx not in there:
-            queue.absent[pbx] = floor.now
+            queue.unstaffed_since[pbx] = floor.now
     for pbx in there:
-        queue.absent.pop(pbx, None)
+        queue.unstaffed_since.pop(pbx, None)
         floor.timers.nobody.cancel((queue.id, pbx))
-    queue.there = there
+    queue.members_present_on = there
 
 
 def unstaffed_at(queue: Queue, pbx: str) -> float | None:
@@ -99,23 +99,23 @@ def unstaffed_at(queue: Queue, pbx: str) -> float | None:
     That is at once (0.0) if no member is signed in and unpaused. Otherwise it is after
     `nobody_after` seconds, to allow for a phone that restarts or a network that comes back.
     """
-    if queue.there.get(pbx) or isinstance(queue.spec.on_nobody, KeepWaiting):
+    if queue.members_present_on.get(pbx) or isinstance(queue.spec.on_nobody, KeepWaiting):
         return None
-    if queue.present == 0:
+    if queue.members_present == 0:
         return 0.0
-    return queue.absent.get(pbx, queue.made_at) + queue.spec.nobody_after
+    return queue.unstaffed_since.get(pbx, queue.created_at) + queue.spec.nobody_after
 
 
 def unstaffed(floor: Floor, call: Call) -> bool:
     """Whether a call leaves now because no agent is present. Otherwise arms the timer for it."""
     queue = call.queue
-    if queue.there.get(call.pbx):
+    if queue.members_present_on.get(call.pbx):
         return False
     at = unstaffed_at(queue, call.pbx)
     if at is None:
         return False
     if floor.now >= at:
         return True
-    queue.absent.setdefault(call.pbx, queue.made_at)
+    queue.unstaffed_since.setdefault(call.pbx, queue.created_at)
     floor.timers.nobody.set((queue.id, call.pbx), at)
     return False

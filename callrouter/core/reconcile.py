@@ -92,7 +92,7 @@ def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
             yield ConnectSucceeded(call=call.id, offer=winner.id)
         elif not was_up:  # while in step, the order may still be on its way
             yield ConnectFailed(call=call.id, offer=winner.id, why=ConnectFault.FAILED)
-    adoption.unknown(floor, seen, gap=not was_up)
+    adoption.adopt_unknown(floor, seen, gap=not was_up)
 
 
 def _endpoints(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
@@ -126,26 +126,26 @@ def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
         return
     if not found.talking_to:
         if call.state is CallState.TALKING:
-            calls.back_in_line(floor, call, "found waiting after a gap", blame=False, hold=False)
+            calls.requeue(floor, call, "found waiting after a gap", blame=False, hold=False)
         return  # `steps` decides about a connect, once the leg has been compared
     # A conversation we do not know. `adopt` takes it over once nothing stands in its way.
     if call.state is CallState.TALKING:
         calls.transferred(floor, call, TransferKind.ATTENDED, found.talking_to)
     elif call.state is CallState.CONNECTING:
-        calls.back_in_line(floor, call, "found talking to another", blame=False, hold=False)
+        calls.requeue(floor, call, "found talking to another", blame=False, hold=False)
     offer = floor.offers.get(found.talking_to)
     if offer is not None and offer.call is call and offer is not call.winner:
-        _let_go(floor, offer)
+        _drop_offer(floor, offer)
 
 
-def _let_go(floor: Floor, offer: Offer) -> None:
+def _drop_offer(floor: Floor, offer: Offer) -> None:
     """Drop an offer from the core's books without touching a phone."""
     for leg in offer.legs.values():
         leg.state = LegState.ENDED
     if offer.state is OfferState.CLOSING:
-        ringing.finish(floor, offer)
+        ringing.end_offer(floor, offer)
     else:
-        ringing.close(floor, offer, StopReason.WITHDRAWN, "found in a talk after a gap")
+        ringing.stop_offer(floor, offer, StopReason.WITHDRAWN, "found in a talk after a gap")
 
 
 def _compare_offer(
@@ -190,9 +190,9 @@ def lost(floor: Floor, pbx: str) -> None:
     floor.up.discard(pbx)
     for call in floor.calls.values():
         if call.pbx == pbx:
-            calls.leave_lane(call)
+            calls.leave_lanes(call)
     for agent in floor.agents.values():
-        agents.touch(floor, agent)
+        agents.mark_changed(floor, agent)
 
 
 def restore(floor: Floor, event: AgentRestored) -> None:
@@ -215,7 +215,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
         device: (by, min(floor.now, at)) for device, (by, at) in event.devices_off.items()
     }
     agent.messages.extend((min(floor.now, at), text) for at, text in event.messages)
-    devices.put_back(floor, agent, event.failure_streaks)
+    devices.restore_failures(floor, agent, event.failure_streaks)
     _since(floor, agent, event)
     if event.pending == "sign-out" and event.signed_in_at is not None:
         agent.signed_in_at = min(floor.now, event.signed_in_at)
@@ -232,10 +232,10 @@ def restore(floor: Floor, event: AgentRestored) -> None:
             agent.paused_at = None if agent.pause is None else since
         _wrap_up(floor, agent, event)
     agents.count_present(floor, agent, was)
-    agents.refit(floor, agent)
+    agents.mark_devices_changed(floor, agent)
     agent.promised = event.pending
     if agent.offers:
-        requested_state.keep_promise(floor, agent)
+        requested_state.make_pending_again(floor, agent)
     ends = requested_state.pause_ends(floor, agent)
     agent.overstayed = ends is not None and any(at >= ends for at, _ in agent.messages)
     requested_state.limit_pause(floor, agent)

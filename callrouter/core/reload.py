@@ -36,22 +36,22 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
     before, floor.table = floor.table, table
     renaming.apply(floor, before, table)
     changed: list[Agent] = []
-    moved: set[str] = set()
+    came_or_went: set[str] = set()
     if table.agents is not before.agents:
-        changed, moved = _take_agents(floor, table)
-    queues = _take_queues(floor, table, moved)
+        changed, came_or_went = _apply_agents(floor, table)
+    queues = _apply_queues(floor, table, came_or_went)
     # After the queues, because an agent's lanes follow from their memberships.
     for agent in changed:
         agents.leave_lanes(agent)
         agent.lanes_on.clear()
         devices.arm_hours(floor, agent)
-        agents.refit(floor, agent)
+        agents.mark_devices_changed(floor, agent)
         requested_state.settle_pending(floor, agent)
     if before.pauses != table.pauses:
         for agent in floor.agents.values():
             requested_state.limit_pause(floor, agent)
     for queue in queues:
-        _tell_callers(floor, queue)
+        _update_waiting_calls(floor, queue)
     floor.drifting = any(
         name in clock_changes.DRIFTING for spec in table.queues.values() for name in spec.policy
     )
@@ -60,36 +60,36 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
     floor.record(kind, detail=(len(table.agents), len(table.queues)))
 
 
-def _take_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
+def _apply_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
     """The agents that changed, and the names of those who were added or removed."""
     changed: list[Agent] = []
-    moved: set[str] = set()
+    came_or_went: set[str] = set()
     for name, agent in floor.agents.items():
         gone = name not in table.agents
         if gone is not agent.gone:
             was = agents.present(agent)
             agent.gone = gone
             agents.count_present(floor, agent, was)
-            moved.add(agent.id)
+            came_or_went.add(agent.id)
             changed.append(agent)
     for name, spec in table.agents.items():
         known = floor.agents.get(name)
         if known is None:
             known = floor.agents[name] = Agent(spec=spec, since=floor.now)
-            devices.own(floor, known)
-            moved.add(name)
+            devices.add_owner(floor, known)
+            came_or_went.add(name)
             changed.append(known)
         elif known.spec is not spec:
-            if known.spec != spec and name not in moved:
+            if known.spec != spec and name not in came_or_went:
                 changed.append(known)
             _drop_devices(floor, known, spec)
-            devices.disown(floor, known)
+            devices.remove_owner(floor, known)
             known.spec = spec
-            devices.own(floor, known)
+            devices.add_owner(floor, known)
     for agent in changed:
         if agent.spec.sign_in is SignIn.ALWAYS and not agent.gone:
             _sign_in_always(floor, agent)
-    return changed, moved
+    return changed, came_or_went
 
 
 def _drop_devices(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
@@ -112,31 +112,31 @@ def _sign_in_always(floor: Floor, agent: Agent) -> None:
         agents.count_present(floor, agent, was)
 
 
-def _take_queues(floor: Floor, table: Table, moved: set[str]) -> list[Queue]:
+def _apply_queues(floor: Floor, table: Table, came_or_went: set[str]) -> list[Queue]:
     """The queues that changed."""
     changed: dict[str, Queue] = {}
     remade: dict[str, Queue] = {}
     for queue in _begin_draining(floor, table):
         changed[queue.id] = queue
-        if not moved.isdisjoint(_named(queue.spec)):
+        if not came_or_went.isdisjoint(_agents_named(queue.spec)):
             remade[queue.id] = queue
     for spec in table.queues.values():
         known = floor.queues.get(spec.id)
         if known is None:
-            known = floor.queues[spec.id] = Queue(spec=spec, made_at=floor.now)
+            known = floor.queues[spec.id] = Queue(spec=spec, created_at=floor.now)
             changed[spec.id] = remade[spec.id] = known
             continue
         before, known.spec = known.spec, spec
         if before is not spec and before != spec:
             changed[spec.id] = known
-            if _served_otherwise(before, spec):
-                _dissolve(floor, known)
-            if _tables(before) != _tables(spec):
+            if _needs_new_lanes(before, spec):
+                _remove_lanes(floor, known)
+            if _membership_tables(before) != _membership_tables(spec):
                 remade[spec.id] = known
-        if moved and not moved.isdisjoint(_named(spec)):
+        if came_or_went and not came_or_went.isdisjoint(_agents_named(spec)):
             changed[spec.id] = remade[spec.id] = known
     for queue in remade.values():
-        _take_members(floor, queue)
+        _apply_members(floor, queue)
     return list(changed.values())
 
 
@@ -149,11 +149,11 @@ def _begin_draining(floor: Floor, table: Table) -> list[Queue]:
         elif _drains(floor, queue):
             floor.draining[queue.id] = queue
         else:
-            _take_out(floor, queue)
+            _remove_queue(floor, queue)
     return list(floor.draining.values())
 
 
-def _served_otherwise(before: QueueSpec, after: QueueSpec) -> bool:
+def _needs_new_lanes(before: QueueSpec, after: QueueSpec) -> bool:
     """Whether a queue needs new lanes, because their order or who may stand in them has changed."""
     return (
         before.policy != after.policy
@@ -162,12 +162,12 @@ def _served_otherwise(before: QueueSpec, after: QueueSpec) -> bool:
     )
 
 
-def _tables(spec: QueueSpec) -> tuple[object, ...]:
+def _membership_tables(spec: QueueSpec) -> tuple[object, ...]:
     """Everything that determines who the members are."""
     return (spec.members, spec.shifts, spec.widen)
 
 
-def _named(spec: QueueSpec) -> Iterator[str]:
+def _agents_named(spec: QueueSpec) -> Iterator[str]:
     """Every agent that a queue's configuration names."""
     more = [item.members for item in spec.shifts] + [item.members for item in spec.widen]
     for group in (spec.members, *more):
@@ -175,19 +175,19 @@ def _named(spec: QueueSpec) -> Iterator[str]:
             yield member.agent
 
 
-def _dissolve(floor: Floor, queue: Queue) -> None:
+def _remove_lanes(floor: Floor, queue: Queue) -> None:
     """Remove all lanes of a queue, with the calls and agents in them.
 
     The members stay available. They enter the new lanes as soon as calls create those.
     """
     for call in queue.waiting.values():
-        calls.leave_lane(call)
+        calls.leave_lanes(call)
     for member in queue.members.values():
-        _let_go(floor, member.agent, queue)
+        _leave_lanes_of(floor, member.agent, queue)
     queue.lanes.clear()
 
 
-def _let_go(floor: Floor, agent: Agent, queue: Queue) -> None:
+def _leave_lanes_of(floor: Floor, agent: Agent, queue: Queue) -> None:
     """Take an agent out of the lanes of a queue, and remove their own lanes there.
 
     They stay available, and stay in the lanes of other queues.
@@ -201,12 +201,12 @@ def _let_go(floor: Floor, agent: Agent, queue: Queue) -> None:
     if agent.own_lanes:
         for place in [place for place in agent.own_lanes if place[0] == queue.id]:
             for *_, call in agent.own_lanes[place].line:
-                calls.leave_lane(call)
+                calls.leave_lanes(call)
                 floor.unmatched_calls[call.id] = call
             del agent.own_lanes[place]
 
 
-def _take_members(floor: Floor, queue: Queue) -> None:
+def _apply_members(floor: Floor, queue: Queue) -> None:
     """Set the members to those configured for this hour, and add or remove them in the lanes."""
     before, queue.members = queue.members, {}
     over = queue.gone and queue.id not in floor.draining
@@ -223,25 +223,25 @@ def _take_members(floor: Floor, queue: Queue) -> None:
             before.get(spec.agent) is not membership
             or membership.escalation_step != escalation_step
         ):
-            _let_go(floor, agent, queue)
+            _leave_lanes_of(floor, agent, queue)
             membership.spec = spec
             membership.escalation_step = escalation_step
-            _let_in(membership)
+            _enter_lanes(membership)
         elif membership.spec is not spec and membership.spec != spec:
             membership.spec = spec
-            _rank_anew(membership)
+            _update_rank(membership)
         queue.members[spec.agent] = membership
         agent.memberships[queue.id] = membership
     for name, member in before.items():
         if name not in queue.members:
-            _let_go(floor, member.agent, queue)
+            _leave_lanes_of(floor, member.agent, queue)
             if member.agent.memberships.get(queue.id) is member:
                 del member.agent.memberships[queue.id]
     presence.count_members(floor, queue)
     clock_changes.arm_shift(floor, queue)
 
 
-def _let_in(member: Membership) -> None:
+def _enter_lanes(member: Membership) -> None:
     """Add an available agent to the existing lanes. The calls in them are matched separately."""
     agent = member.agent
     for lane in member.queue.lanes.values() if agent.open else ():
@@ -250,17 +250,17 @@ def _let_in(member: Membership) -> None:
             agent.lanes += (lane,)
 
 
-def _rank_anew(member: Membership) -> None:
+def _update_rank(member: Membership) -> None:
     """Move the agent to their new place in the same lanes. Their availability does not change."""
     for lane in member.agent.lanes:
         if lane.queue == member.queue.id:
             lane.idle.add(member)
 
 
-def _tell_callers(floor: Floor, queue: Queue) -> None:
+def _update_waiting_calls(floor: Floor, queue: Queue) -> None:
     """Apply a changed queue to its waiting calls: limits, lanes and announcements."""
     for call in queue.waiting.values():
-        calls.leave_lane(call)
+        calls.leave_lanes(call)
         calls.limit_wait(floor, call)
         eligibility.open_up(floor, call)
         eligibility.prefer(floor, call)
@@ -268,7 +268,9 @@ def _tell_callers(floor: Floor, queue: Queue) -> None:
         floor.unmatched_calls[call.id] = call
 
 
-def expect(floor: Floor, removed: Mapping[str, QueueSpec], until: float) -> None:
+def expect_callers_of_removed_queues(
+    floor: Floor, removed: Mapping[str, QueueSpec], until: float
+) -> None:
     """At start, keep queues removed while no router ran, for callers still found in them.
 
     Args:
@@ -287,7 +289,7 @@ def expect(floor: Floor, removed: Mapping[str, QueueSpec], until: float) -> None
 def finish_draining(floor: Floor) -> None:
     """Remove the queues whose last call has ended."""
     for queue in [queue for queue in floor.draining.values() if not _drains(floor, queue)]:
-        _take_out(floor, queue)
+        _remove_queue(floor, queue)
         floor.record(Happened.DRAINED, queue=queue.id)
 
 
@@ -300,21 +302,21 @@ def _drains(floor: Floor, queue: Queue) -> bool:
     )
 
 
-def _take_out(floor: Floor, queue: Queue) -> None:
+def _remove_queue(floor: Floor, queue: Queue) -> None:
     """Remove a queue for good, from every index."""
     floor.draining.pop(queue.id, None)
-    _dissolve(floor, queue)
-    _take_members(floor, queue)
+    _remove_lanes(floor, queue)
+    _apply_members(floor, queue)
     floor.timers.shift.cancel(queue.id)
     del floor.queues[queue.id]
-    for pbx in queue.absent:
+    for pbx in queue.unstaffed_since:
         floor.timers.nobody.cancel((queue.id, pbx))
 
 
 def shift(floor: Floor, queue: Queue) -> None:
     """A shift of a queue begins or ends, so its members change."""
-    _take_members(floor, queue)
+    _apply_members(floor, queue)
     for call in queue.waiting.values():
-        calls.leave_lane(call)
+        calls.leave_lanes(call)
         floor.unmatched_calls[call.id] = call
     floor.record(Happened.SHIFT, queue=queue.id, detail=(len(queue.members),))

@@ -47,13 +47,13 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
     agent.lanes_on.clear()
     for lane in agent.own_lanes.values():
         for *_, call in list(lane.line):
-            calls.leave_lane(call)
+            calls.leave_lanes(call)
             floor.unmatched_calls[call.id] = call
     agent.own_lanes.clear()
     # Out of the lanes first: a call's place there depends on the names in `tried`.
     for call in floor.calls.values():
         if old in call.tried or old in call.offers:
-            calls.leave_lane(call)
+            calls.leave_lanes(call)
             floor.unmatched_calls[call.id] = call
     del floor.agents[old]
     agent.id = new
@@ -63,7 +63,7 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
     _agents_own(floor, agent, old)
     _agents_places(floor, agent, old)
     _agents_deadlines(floor, old, new)
-    agents.touch(floor, agent)
+    agents.mark_changed(floor, agent)
     floor.record(Happened.RENAMED, agent=new, detail=(old,))
 
 
@@ -95,9 +95,9 @@ def _agents_places(floor: Floor, agent: Agent, old: str) -> None:
         call.offers = _keys(call.offers, names)
         if call.first_agent == old:
             call.first_agent = new
-    for call_id, giver in floor.passed_on.items():
+    for call_id, giver in floor.transferred_by.items():
         if giver == old:
-            floor.passed_on[call_id] = new
+            floor.transferred_by[call_id] = new
     for place, (who, at) in floor.last_talks.items():
         if who == old:
             floor.last_talks[place] = (new, at)
@@ -105,12 +105,12 @@ def _agents_places(floor: Floor, agent: Agent, old: str) -> None:
 
 def _agents_deadlines(floor: Floor, old: str, new: str) -> None:
     timers = floor.timers
-    _move(timers.wrap_up, old, new)
-    _move(timers.pause, old, new)
+    _rename_deadline(timers.wrap_up, old, new)
+    _rename_deadline(timers.pause, old, new)
     for deadlines in (timers.cooldown, timers.hours):
         for owner, _ in deadlines.all():
             if isinstance(owner, tuple) and owner[0] == old:
-                _move(deadlines, owner, (new, owner[1]))
+                _rename_deadline(deadlines, owner, (new, owner[1]))
     floor.cooldowns = {
         (new if who == old else who, device): until
         for (who, device), until in floor.cooldowns.items()
@@ -132,22 +132,22 @@ def _queue(floor: Floor, queue: Queue, new: str) -> None:
         if agent.wrap_queue == old:
             agent.wrap_queue = new
     for call in floor.calls.values():
-        call.been = tuple(new if name == old else name for name in call.been)
+        call.queues_entered = tuple(new if name == old else name for name in call.queues_entered)
     for place in [place for place in floor.last_talks if place[0] == old]:
         floor.last_talks[new, place[1]] = floor.last_talks.pop(place)
     floor.unstaffed_queues = _keys(floor.unstaffed_queues, {old: new})
     floor.draining = _keys(floor.draining, {old: new})
-    _move(floor.timers.shift, old, new)
+    _rename_deadline(floor.timers.shift, old, new)
     for owner, _ in floor.timers.nobody.all():
         if isinstance(owner, tuple) and owner[0] == old:
-            _move(floor.timers.nobody, owner, (new, owner[1]))
+            _rename_deadline(floor.timers.nobody, owner, (new, owner[1]))
     floor.record(Happened.RENAMED, queue=new, detail=(old,))
 
 
 def _out_of_lanes(floor: Floor, queue: Queue) -> None:
     """Remove the lanes of a queue, which carry its name. Calls create them again as needed."""
     for call in queue.waiting.values():
-        calls.leave_lane(call)
+        calls.leave_lanes(call)
         floor.unmatched_calls[call.id] = call
     for agent in floor.agents.values():
         mine = [place for place in agent.own_lanes if place[0] == queue.id]
@@ -156,7 +156,7 @@ def _out_of_lanes(floor: Floor, queue: Queue) -> None:
             agent.lanes_on.clear()
             for place in mine:
                 del agent.own_lanes[place]
-            agents.touch(floor, agent)
+            agents.mark_changed(floor, agent)
     queue.lanes.clear()
 
 
@@ -165,7 +165,9 @@ def _keys(values: Mapping[str, _Value], names: Mapping[str, str]) -> dict[str, _
     return {names.get(name, name): value for name, value in values.items()}
 
 
-def _move(deadlines: Deadlines, old: str | tuple[str, str], new: str | tuple[str, str]) -> None:
+def _rename_deadline(
+    deadlines: Deadlines, old: str | tuple[str, str], new: str | tuple[str, str]
+) -> None:
     at = deadlines.at(old)
     if at is not None:
         deadlines.cancel(old)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from callrouter.core.agents import OFF_HOOK, count_present, leave_lanes, present, touch
-from callrouter.core.devices import disown, forget_devices, forget_refusals
+from callrouter.core.agents import OFF_HOOK, count_present, leave_lanes, mark_changed, present
+from callrouter.core.devices import forget_devices, forget_refusals, remove_owner
 from callrouter.core.state import Agent, Floor
 from callrouter.model.commands import Happened
 from callrouter.model.routing_table import PauseEnd, PauseSpec, SignIn
@@ -42,7 +42,7 @@ def by_another(agent: Agent, by: str) -> bool:
     return by not in {"", agent.id, ROUTER} | own
 
 
-def tell(floor: Floor, agent: Agent, text: str) -> None:
+def send_message(floor: Floor, agent: Agent, text: str) -> None:
     """Send the agent a message. It is kept with them for display, and reported."""
     agent.messages.append((floor.now, text))
     floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
@@ -91,10 +91,10 @@ def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
     changed_by(floor, agent, by)
     limit_pause(floor, agent)
     count_present(floor, agent, was)
-    touch(floor, agent)
+    mark_changed(floor, agent)
     floor.record(Happened.PAUSED, agent=agent.id, detail=(reason, by))
     if by_another(agent, by):
-        tell(floor, agent, f"paused by {by}" + (f": {reason}" if reason else ""))
+        send_message(floor, agent, f"paused by {by}" + (f": {reason}" if reason else ""))
 
 
 def end_pause(floor: Floor, agent: Agent, by: str) -> None:
@@ -107,10 +107,10 @@ def end_pause(floor: Floor, agent: Agent, by: str) -> None:
     changed_by(floor, agent, by)
     limit_pause(floor, agent)
     count_present(floor, agent, was)
-    touch(floor, agent)
+    mark_changed(floor, agent)
     floor.record(Happened.RESUMED, agent=agent.id, detail=(reason, by))
     if by_another(agent, by):
-        tell(floor, agent, f"brought back from the pause by {by}")
+        send_message(floor, agent, f"brought back from the pause by {by}")
 
 
 def pause_ends(floor: Floor, agent: Agent) -> float | None:
@@ -132,7 +132,7 @@ def limit_pause(floor: Floor, agent: Agent) -> None:
         floor.timers.pause.set(agent.id, ends)
 
 
-def paused_enough(floor: Floor, agent: Agent) -> None:
+def pause_limit_reached(floor: Floor, agent: Agent) -> None:
     """The pause has reached the limit for its reason."""
     spec = floor.table.pauses.get(agent.pause or "")
     if agent.pause is None or spec is None or spec.longest is None:
@@ -140,9 +140,9 @@ def paused_enough(floor: Floor, agent: Agent) -> None:
     lasted = f"the pause '{spec.reason}' has lasted {lasting(spec.longest)}"
     if spec.then is PauseEnd.RESUME:
         end_pause(floor, agent, ROUTER)
-        tell(floor, agent, f"{lasted}: you are back, and calls ring again")
+        send_message(floor, agent, f"{lasted}: you are back, and calls ring again")
     elif spec.then is PauseEnd.SIGN_OUT and agent.spec.sign_in is not SignIn.ALWAYS:
-        tell(floor, agent, f"{lasted}: you were signed out")
+        send_message(floor, agent, f"{lasted}: you were signed out")
         if any(offer.state in OFF_HOOK for offer in agent.offers.values()):
             agent.overstayed = agent.pending_sign_out = True
             agent.pending_by = ROUTER
@@ -150,8 +150,8 @@ def paused_enough(floor: Floor, agent: Agent) -> None:
             set_signed_out(floor, agent, ROUTER)
     else:
         agent.overstayed = True
-        tell(floor, agent, f"{lasted}, the longest it may; resume when you are back")
-        touch(floor, agent)
+        send_message(floor, agent, f"{lasted}, the longest it may; resume when you are back")
+        mark_changed(floor, agent)
 
 
 # ---------------------------------------------------------------- leaving
@@ -171,13 +171,13 @@ def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
     changed_by(floor, agent, by)
     limit_pause(floor, agent)
     count_present(floor, agent, was)
-    touch(floor, agent)
+    mark_changed(floor, agent)
     floor.record(Happened.SIGNED_OUT, agent=agent.id, detail=(floor.now - since, by))
     if by_another(agent, by) and not agent.gone:
-        tell(floor, agent, f"signed out by {by}")
+        send_message(floor, agent, f"signed out by {by}")
 
 
-def keep_promise(floor: Floor, agent: Agent) -> None:
+def make_pending_again(floor: Floor, agent: Agent) -> None:
     """The agent was found in the call during which they asked for a pause or sign-out.
 
     The request, which was carried out at the restart, is pending again.
@@ -194,7 +194,7 @@ def keep_promise(floor: Floor, agent: Agent) -> None:
         return
     agent.pending_by = agent.changed_by
     count_present(floor, agent, was)
-    touch(floor, agent)
+    mark_changed(floor, agent)
 
 
 def settle_pending(floor: Floor, agent: Agent) -> None:
@@ -223,7 +223,7 @@ def retire(floor: Floor, agent: Agent) -> None:
     floor.timers.wrap_up.cancel(agent.id)
     floor.timers.pause.cancel(agent.id)
     forget_devices(floor, agent)
-    disown(floor, agent)
+    remove_owner(floor, agent)
 
 
 # ---------------------------------------------------------------- after-call work
@@ -266,4 +266,4 @@ def end_wrap_up(floor: Floor, agent: Agent) -> None:
     agent.wrap_until = None
     floor.timers.wrap_up.cancel(agent.id)
     floor.record(_WRAP_UP_ENDED, agent=agent.id, queue=agent.wrap_queue)
-    touch(floor, agent)
+    mark_changed(floor, agent)

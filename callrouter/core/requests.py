@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from callrouter.core import agents
-from callrouter.core.agents import OFF_HOOK, count_present, present, touch
+from callrouter.core.agents import OFF_HOOK, count_present, mark_changed, present
 from callrouter.core.offer_failures import withdraw_all
 from callrouter.core.requested_state import (
     by_another,
@@ -13,18 +13,18 @@ from callrouter.core.requested_state import (
     end_pause,
     end_wrap_up,
     reason_of,
+    send_message,
     set_pause,
     set_signed_out,
-    tell,
     unknown_reason,
 )
 from callrouter.core.state import Agent, AgentState, Floor, OfferState
 from callrouter.model.commands import Disregard, Happened
 from callrouter.model.events import (
+    AgentRequest,
     DeviceState,
     DeviceSwitchRequested,
     PauseRequested,
-    PersonEvent,
     PhoneFreed,
     ReadyPressed,
     Resumed,
@@ -34,7 +34,7 @@ from callrouter.model.events import (
 from callrouter.model.routing_table import SignIn
 
 
-def refusal(floor: Floor, event: PersonEvent) -> str:
+def refusal(floor: Floor, event: AgentRequest) -> str:
     """Why a request can't be granted, in words for the person who asked; empty if it can."""
     agent = floor.agents.get(event.agent)
     if agent is None or agent.gone:
@@ -64,14 +64,14 @@ def _no_switch(agent: Agent, event: DeviceSwitchRequested) -> str:
     return ""
 
 
-def handle_person(floor: Floor, event: PersonEvent) -> None:
+def handle_request(floor: Floor, event: AgentRequest) -> None:
     """Handle a request by an agent, or by a supervisor for them."""
     reason = refusal(floor, event)
     if reason:
         floor.note(f"{type(event).__name__} refused: {reason}")
         return
     agent = floor.agents[event.agent]
-    PERSON[type(event)][activity(agent)](floor, agent, event)
+    REQUESTS[type(event)][activity(agent)](floor, agent, event)
 
 
 def activity(agent: Agent) -> AgentState:
@@ -94,83 +94,83 @@ def activity(agent: Agent) -> AgentState:
     return AgentState.AVAILABLE
 
 
-Action = Callable[[Floor, Agent, PersonEvent], None]
+Action = Callable[[Floor, Agent, AgentRequest], None]
 
 
-def _sign_in(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _sign_in(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     was = present(agent)
     agent.signed_in = True
     agent.signed_in_at = agent.idle_since = floor.now
     changed_by(floor, agent, event.by)
     count_present(floor, agent, was)
-    touch(floor, agent)
+    mark_changed(floor, agent)
     floor.record(Happened.SIGNED_IN, agent=agent.id, detail=(event.by,))
     if by_another(agent, event.by):
-        tell(floor, agent, f"signed in by {event.by}")
+        send_message(floor, agent, f"signed in by {event.by}")
 
 
-def _stay(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _stay(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     """Already signed in: only withdraw a pending sign-out."""
     if not agent.signed_in:  # found in a conversation after a restart that kept no sign-in
         _sign_in(floor, agent, event)
     agent.pending_sign_out = False
-    touch(floor, agent)
+    mark_changed(floor, agent)
 
 
-def _nothing(_floor: Floor, _agent: Agent, _event: PersonEvent) -> None:
+def _nothing(_floor: Floor, _agent: Agent, _event: AgentRequest) -> None:
     """The request changes nothing."""
 
 
-def _sign_out(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _sign_out(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     set_signed_out(floor, agent, event.by)
 
 
-def _sign_out_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _sign_out_ringing(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     withdraw_all(floor, agent)
     if agent.signed_in:
         set_signed_out(floor, agent, event.by)
 
 
-def _sign_out_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _sign_out_later(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     agent.pending_sign_out = True
     agent.pending_by = event.by
     if by_another(agent, event.by):
-        tell(floor, agent, f"{event.by} asked for a sign-out after this call")
+        send_message(floor, agent, f"{event.by} asked for a sign-out after this call")
     withdraw_all(floor, agent)
-    touch(floor, agent)
+    mark_changed(floor, agent)
 
 
-def _pause(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _pause(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table guarantees it
     reason = reason_of(floor.table.pauses, event.reason) or ""
     if agent.pause != reason:
         set_pause(floor, agent, reason, event.by)
 
 
-def _pause_ringing(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _pause_ringing(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     withdraw_all(floor, agent)
     _pause(floor, agent, event)
 
 
-def _pause_later(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _pause_later(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     assert isinstance(event, PauseRequested)  # noqa: S101 - narrows the type; the table guarantees it
     agent.pending_pause = reason_of(floor.table.pauses, event.reason) or ""
     agent.pending_by = event.by
     if by_another(agent, event.by):
-        tell(floor, agent, f"{event.by} asked for a pause after this call")
+        send_message(floor, agent, f"{event.by} asked for a pause after this call")
     withdraw_all(floor, agent)
-    touch(floor, agent)
+    mark_changed(floor, agent)
 
 
-def _resume(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _resume(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     agent.pending_pause = None
     if agent.pause is None:
-        touch(floor, agent)
+        mark_changed(floor, agent)
     else:
         end_pause(floor, agent, event.by)
 
 
-def _switch(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _switch(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     """Switch a device on or off. A call that rings or talks on it goes on."""
     assert isinstance(event, DeviceSwitchRequested)  # noqa: S101 - narrows the type; the table guarantees it
     if event.on is (event.device not in agent.devices_off):
@@ -180,18 +180,18 @@ def _switch(floor: Floor, agent: Agent, event: PersonEvent) -> None:
     else:
         agent.devices_off[event.device] = (event.by, floor.now)
     floor.recount_presence[agent.id] = agent
-    touch(floor, agent)
+    mark_changed(floor, agent)
     word = "on" if event.on else "off"
     floor.record(Happened.DEVICE, agent=agent.id, detail=(event.device, word, event.by))
     if by_another(agent, event.by):
-        tell(floor, agent, f"{event.device} switched {word} by {event.by}")
+        send_message(floor, agent, f"{event.device} switched {word} by {event.by}")
 
 
-def _ready(floor: Floor, agent: Agent, _event: PersonEvent) -> None:
+def _ready(floor: Floor, agent: Agent, _event: AgentRequest) -> None:
     end_wrap_up(floor, agent)
 
 
-def _free(floor: Floor, agent: Agent, event: PersonEvent) -> None:
+def _free(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     """Treat every phone that is in use as free. A call that begins on it later counts again."""
     for device in agent.spec.devices:
         for pbx in device.pbxes if device.endpoint else ():
@@ -204,11 +204,13 @@ def _free(floor: Floor, agent: Agent, event: PersonEvent) -> None:
             floor.order(Disregard(pbx=pbx, endpoint=device.endpoint))
             floor.record(Happened.FREED, agent=agent.id, detail=(device.id, channel, event.by))
             if by_another(agent, event.by):
-                tell(floor, agent, f"{device.id} was taken as free by {event.by}, {channel} or not")
+                send_message(
+                    floor, agent, f"{device.id} was taken as free by {event.by}, {channel} or not"
+                )
 
 
 _A = AgentState
-PERSON: Mapping[type, Mapping[AgentState, Action]] = {
+REQUESTS: Mapping[type, Mapping[AgentState, Action]] = {
     SignedIn: {
         _A.OFFLINE: _sign_in,
         _A.AVAILABLE: _stay,

@@ -39,7 +39,9 @@ a mobile network takes several seconds to find a phone.
 LIVE = frozenset({_PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED})
 
 
-def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False) -> Offer | None:
+def make_offer(
+    floor: Floor, call: Call, member: Membership, *, consult: bool = False
+) -> Offer | None:
     """Reserve the agent and ring their devices. Returns None if no device can ring after all.
 
     With `consult` the offer is for the agent who has the call, not for the caller.
@@ -78,9 +80,9 @@ def place(floor: Floor, call: Call, member: Membership, *, consult: bool = False
         if wait > 0:
             floor.timers.leg.set((offer.id, leg.device.id), floor.clock_now + wait)
         else:
-            ring(floor, offer, leg)
+            ring_device(floor, offer, leg)
     if not consult and call.pbx not in floor.paces:
-        _expect_a_sign(floor, offer)
+        _limit_silence(floor, offer)
     return offer
 
 
@@ -98,19 +100,19 @@ def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) 
     return ("; ".join(troubles),)
 
 
-def _expect_a_sign(floor: Floor, offer: Offer) -> None:
+def _limit_silence(floor: Floor, offer: Offer) -> None:
     """Limit the wait for phones that do not even start to ring. Outside numbers are exempt."""
     for leg in offer.legs.values():
         if devices.leads_out(leg.device) and leg.state is not _PLANNED:
             return
-    floor.timers.alone.set(offer.id, floor.clock_now + SILENT_FOR)
+    floor.timers.share.set(offer.id, floor.clock_now + SILENT_FOR)
 
 
 def begins_to_ring(floor: Floor, offer: Offer) -> None:
     """The first leg of an offer rings. If the driver paces its dialling, the times start here."""
     offer.rang = True
-    floor.timers.alone.cancel(offer.id)
-    agents.touch(floor, offer.agent)
+    floor.timers.share.cancel(offer.id)
+    agents.mark_changed(floor, offer.agent)
     if not offer.consult:
         floor.record(_RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
     if offer.call.pbx not in floor.paces or floor.timers.ring.at(offer.id) is None:
@@ -134,7 +136,7 @@ def reserve(floor: Floor, offer: Offer) -> None:
         offer.call.offers[agent.id] = offer
     # An agent with capacity left comes back into the lanes when `settle` looks at them.
     agents.leave_lanes(agent)
-    agents.touch(floor, agent)
+    agents.mark_changed(floor, agent)
 
 
 def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
@@ -148,7 +150,7 @@ def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
 
 def _name_for(floor: Floor, call: Call, device: DeviceSpec) -> str:
     """The caller's name as shown on a device. Devices outside the PBX get the name unchanged."""
-    if not _told_more(device):
+    if not _is_the_agents_own(device):
         return call.caller_name
     return shown(
         call.queue.spec.show,
@@ -161,17 +163,17 @@ def _name_for(floor: Floor, call: Call, device: DeviceSpec) -> str:
 
 
 def _alert_for(call: Call, device: DeviceSpec) -> str:
-    return call.queue.spec.alert_info if _told_more(device) else ""
+    return call.queue.spec.alert_info if _is_the_agents_own(device) else ""
 
 
-def _told_more(device: DeviceSpec) -> bool:
+def _is_the_agents_own(device: DeviceSpec) -> bool:
     """Whether the device is certainly the agent's own phone and forwards no calls elsewhere."""
     if not device.endpoint:
         return False
     return not device.confirm or is_phone_here(device.endpoint)
 
 
-def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
+def ring_device(floor: Floor, offer: Offer, leg: Leg) -> None:
     """Ring one device until the offer's time is up, even if a reload has changed `ring_for`.
 
     On a driver that paces its dialling, an offer that has not rung yet has its full time.
@@ -204,7 +206,7 @@ def ring(floor: Floor, offer: Offer, leg: Leg) -> None:
     )
 
 
-def stop(floor: Floor, offer: Offer, leg: Leg, why: StopReason) -> None:
+def stop_leg(floor: Floor, offer: Offer, leg: Leg, why: StopReason) -> None:
     """Stop a leg, once. A leg that was not rung yet ends immediately."""
     if leg.state is _PLANNED:
         leg.state = LegState.ENDED
@@ -222,7 +224,7 @@ def live(offer: Offer) -> bool:
     return False
 
 
-def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
+def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
     """The offer is decided: stop its legs, and release the agent once the PBX has confirmed.
 
     Waiting for the confirmation keeps a phone from being rung for the next call while its last
@@ -236,7 +238,7 @@ def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
     offer.talked_since = None
     cancel_timers(floor, offer)
     for leg in offer.legs.values():
-        stop(floor, offer, leg, why)
+        stop_leg(floor, offer, leg, why)
     if offer.consult:
         _consultation_over(floor, offer, outcome)
     else:
@@ -249,19 +251,19 @@ def close(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
             detail=(outcome, floor.now - offer.placed_at),
         )
     if live(offer):
-        floor.timers.close.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
-        agents.touch(floor, offer.agent)
+        floor.timers.closing.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
+        agents.mark_changed(floor, offer.agent)
     else:
-        finish(floor, offer)
+        end_offer(floor, offer)
 
 
-def release(floor: Floor, offer: Offer) -> None:
+def hang_up_agent(floor: Floor, offer: Offer) -> None:
     """Hang up the agent's leg, as if the agent had done it."""
     if offer.winner is not None:
-        stop(floor, offer, offer.winner, StopReason.WITHDRAWN)
+        stop_leg(floor, offer, offer.winner, StopReason.WITHDRAWN)
 
 
-def tell_consultation(floor: Floor, call: Call, colleague: str, what: str) -> None:
+def record_consultation(floor: Floor, call: Call, colleague: str, what: str) -> None:
     """Record the progress of a consultation."""
     who = call.winner.agent.id if call.winner is not None else ""
     floor.record(Happened.CONSULTED, call=call, agent=who, detail=(colleague, what))
@@ -270,11 +272,11 @@ def tell_consultation(floor: Floor, call: Call, colleague: str, what: str) -> No
 def _consultation_over(floor: Floor, offer: Offer, outcome: str) -> None:
     """The colleague did not join. Tell the agent who asked, unless they cancelled it themselves."""
     call = offer.call
-    tell_consultation(floor, call, offer.agent.id, outcome)
+    record_consultation(floor, call, offer.agent.id, outcome)
     if call.consult is offer:
         call.consult = None
         if call.winner is not None:
-            requested_state.tell(
+            requested_state.send_message(
                 floor, call.winner.agent, f"{offer.agent.id} did not come: {outcome}"
             )
 
@@ -285,38 +287,38 @@ def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
     if offer is None:
         return
     if offer.state is OfferState.TALKING:
-        release(floor, offer)
+        hang_up_agent(floor, offer)
     else:
-        close(floor, offer, why, "withdrawn")
+        stop_offer(floor, offer, why, "withdrawn")
 
 
-def finish(floor: Floor, offer: Offer) -> None:
+def end_offer(floor: Floor, offer: Offer) -> None:
     """The offer is over in every respect: release the agent's capacity."""
     agent = offer.agent
     offer.state = _ENDED
-    floor.timers.close.cancel(offer.id)
+    floor.timers.closing.cancel(offer.id)
     floor.offers.pop(offer.id, None)
     agent.offers.pop(offer.id, None)
-    agents.touch(floor, agent)
+    agents.mark_changed(floor, agent)
     requested_state.settle_pending(floor, agent)
 
 
-def give_up_on(floor: Floor, offer: Offer) -> None:
+def give_up_waiting(floor: Floor, offer: Offer) -> None:
     """The PBX never confirmed that the phones are quiet: treat them as dead, release the agent."""
     for leg in offer.legs.values():
         if leg.state in LIVE:
             leg.state = LegState.ENDED
             if leg.pbx in floor.up:
                 floor.note(f"{leg.device.address} did not stop ringing for offer {offer.id}")
-                devices.dead(floor, offer, leg.device, COOLDOWN_DEAD)
-    finish(floor, offer)
+                devices.did_not_stop(floor, offer, leg.device, COOLDOWN_DEAD)
+    end_offer(floor, offer)
 
 
 def cancel_timers(floor: Floor, offer: Offer) -> None:
     """Cancel every deadline of an offer that is decided."""
     timers = floor.timers
     timers.ring.cancel(offer.id)
-    timers.alone.cancel(offer.id)
+    timers.share.cancel(offer.id)
     if offer.consult:
         timers.accept.cancel(offer.id)
     for leg in offer.legs.values():

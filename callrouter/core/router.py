@@ -41,7 +41,7 @@ class Router:
         self.floor = Floor(rng=rng, run_id=run_id)
         self.floor.now = self.floor.clock_now = now
         reload.apply(self.floor, table)
-        reload.expect(self.floor, removed or {}, now + EXPECTED_WITHIN)
+        reload.expect_callers_of_removed_queues(self.floor, removed or {}, now + EXPECTED_WITHIN)
         matching.settle(self.floor)
         self.floor.out.clear()
 
@@ -72,7 +72,7 @@ class Router:
             if floor.draining:
                 reload.finish_draining(floor)
         except Exception:
-            matching.look_at_everyone(floor)
+            matching.reevaluate_all(floor)
             raise
         out, floor.out = floor.out, []
         return out
@@ -91,7 +91,7 @@ class Router:
 
     def mend(self) -> None:
         """Re-evaluate every agent and call with the next event, whatever the indexes say."""
-        matching.look_at_everyone(self.floor)
+        matching.reevaluate_all(self.floor)
 
     def next_deadline(self) -> float | None:
         """When `handle` must be called next at the latest, in epoch seconds; None: no deadline."""

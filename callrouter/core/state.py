@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from callrouter.core.deadlines import Timers
-from callrouter.core.index.exclusions import Passed
+from callrouter.core.index.exclusions import Excluded
 from callrouter.core.index.lanes import NO_NEEDS, Lane, LaneKey, NeedsKey, Where
 from callrouter.core.index.lines import QueueLine
 from callrouter.core.index.pools import RandomSource, make_pool
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MESSAGES = 5
 """Number of recent messages kept per agent."""
 
-MOVES = 20
+ADVANCES = 20
 """Number of recent intervals kept per queue, for the estimate of the wait."""
 
 DEPARTED = 10.0
@@ -145,7 +145,7 @@ class Offer:
     outcome: str = ""
     consult: bool = False
     """It is a consultation: for the agent who has the call, not for the caller."""
-    aside: bool = False
+    shared: bool = False
     """It goes on, but the call is offered to other agents as well."""
     agent: Agent = field(init=False)
     """The agent being rung, which is that of `member`."""
@@ -219,7 +219,7 @@ class Call:
     A dict and not a set, because the garbage collector does not track an empty dict or one that
     holds only strings.
     """
-    been: tuple[str, ...] = ()
+    queues_entered: tuple[str, ...] = ()
     """Queues the call has been in, so that a circular overflow ends."""
     failed_at: float = 0.0
     """When the last agent in `tried` failed. The pause before the next round runs from here."""
@@ -231,7 +231,7 @@ class Call:
     """The escalation step the call has reached by waiting."""
     at_once: int = 1
     """How many agents may ring at once by now."""
-    asides: bool = False
+    has_shared_offers: bool = False
     """Whether an offer of this call was ever shared. Only then are its offers searched for one."""
     needs: NeedsKey = NO_NEEDS
     """The skills an agent must have by now."""
@@ -243,9 +243,9 @@ class Call:
     origin_position: int = 0
     shown_number: str = ""
     """The caller's number as the PBX wrote it. Phones show this form, for calling back."""
-    told_at: float | None = None
+    announced_at: float | None = None
     """When the caller last heard an announcement."""
-    told_place: int = 0
+    announced_position: int = 0
     """The last position in this queue announced to the caller; 0: none."""
 
     @property
@@ -258,7 +258,7 @@ class Call:
         """The order across queues: the queue's weight first, then as within a queue."""
         return (-self.queue.spec.weight, self.priority, self.entered_at, self.seq)
 
-    def passed(self) -> Passed:
+    def excluded(self) -> Excluded:
         """The agents who are not to be rung for the call now: tried, or ringing already."""
         return frozenset([*self.tried, *self.offers])
 
@@ -391,18 +391,18 @@ class Queue:
     waiting: QueueLine = field(default_factory=QueueLine)
     lanes: dict[Where, Lane] = field(default_factory=dict)
     turns: int = 0
-    present: int = 0
+    members_present: int = 0
     """Members signed in and not paused. If there are none, no caller waits."""
-    there: dict[str, int] = field(default_factory=dict)
+    members_present_on: dict[str, int] = field(default_factory=dict)
     """Members who count as present for the calls of each PBX; see `callrouter.core.presence`."""
-    absent: dict[str, float] = field(default_factory=dict)
+    unstaffed_since: dict[str, float] = field(default_factory=dict)
     """For each PBX that lost its last present member: when it did."""
-    made_at: float = 0.0
+    created_at: float = 0.0
     """When the queue was created, without a present member on any PBX."""
     answered: int = 0
-    moves: deque[float] = field(default_factory=lambda: deque(maxlen=MOVES))
+    advances: deque[float] = field(default_factory=lambda: deque(maxlen=ADVANCES))
     """Recent intervals, in seconds, between two callers taken while the queue was not empty."""
-    moved_at: float | None = None
+    advanced_at: float | None = None
     """When the last caller was taken; None if the queue has been empty since."""
     gone: bool = False
     """Removed from the table: takes no new calls, and stays until the calls in it have ended."""
@@ -460,7 +460,7 @@ class Floor:
         self.out: list[Command] = []
         self.last_talks: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
         """By queue and caller number: the last agent, and when they last talked; oldest first."""
-        self.passed_on: OrderedDict[str, str] = OrderedDict()
+        self.transferred_by: OrderedDict[str, str] = OrderedDict()
         """By call: the agent who last transferred it; oldest first."""
         self.former_agents: dict[str, str] = {}
         """The present agent by each former name; `former_queues` likewise."""

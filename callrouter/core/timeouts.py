@@ -61,7 +61,7 @@ def _not_connected(floor: Floor, call: Call) -> None:
 
 
 OF_CALLS: Mapping[Timer, Callable[[Floor, Call], None]] = {
-    Timer.WAIT: calls.waited_enough,
+    Timer.WAIT: calls.max_wait_expired,
     Timer.RETRY: _go_round_again,
     Timer.WIDEN: _widen,
     Timer.PREFER: _prefer_no_longer,
@@ -81,20 +81,20 @@ def _accept(floor: Floor, offer: Offer, device: str) -> None:
     offer_failures.accept_time_up(floor, offer, device)
 
 
-def _alone(floor: Floor, offer: Offer, _device: str) -> None:
-    offer_failures.stand_aside(floor, offer)
+def _share(floor: Floor, offer: Offer, _device: str) -> None:
+    offer_failures.share_call(floor, offer)
 
 
-def _close(floor: Floor, offer: Offer, _device: str) -> None:
-    ringing.give_up_on(floor, offer)
+def _closing(floor: Floor, offer: Offer, _device: str) -> None:
+    ringing.give_up_waiting(floor, offer)
 
 
 OF_OFFERS: Mapping[Timer, Callable[[Floor, Offer, str], None]] = {
     Timer.RING: _ring,
     Timer.ACCEPT: _accept,
-    Timer.CLOSE: _close,
+    Timer.CLOSING: _closing,
     Timer.LEG: offer_failures.leg_due,
-    Timer.ALONE: _alone,
+    Timer.SHARE: _share,
 }
 
 
@@ -106,7 +106,7 @@ def _wrap_up(floor: Floor, key: Key) -> None:
 
 
 def _pause(floor: Floor, key: Key) -> None:
-    requested_state.paused_enough(floor, floor.agents[key.id])
+    requested_state.pause_limit_reached(floor, floor.agents[key.id])
 
 
 def _cooldown(floor: Floor, key: Key) -> None:

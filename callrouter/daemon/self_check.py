@@ -62,7 +62,7 @@ class SelfCheck:
             self._faults = self._runtime.faults
             self._audit.again()
         try:
-            found = self._audit.look(MOST)
+            found = self._audit.check_next(MOST)
         except Exception:
             logger.exception("looking at ourselves failed; going on")
             return

@@ -8,8 +8,8 @@ from callrouter.core.agents import OFF_HOOK
 from callrouter.core.state import Agent, Floor
 from callrouter.feature_codes import prompts
 from callrouter.model.events import (
+    AgentRequest,
     PauseRequested,
-    PersonEvent,
     ReadyPressed,
     Resumed,
     SignedIn,
@@ -46,7 +46,9 @@ def place_of(floor: Floor, agent: Agent) -> int:
     return reasons.index(reason) + 1 if reason in reasons else 0
 
 
-def request(floor: Floor, agent: Agent, code: Code, by: str, digit: str = "") -> PersonEvent | None:
+def request(
+    floor: Floor, agent: Agent, code: Code, by: str, digit: str = ""
+) -> AgentRequest | None:
     """The request that a code stands for; None for codes about phones.
 
     Dialling a code again reverses it. With a `digit` the request is a pause for that reason in any

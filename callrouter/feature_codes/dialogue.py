@@ -15,7 +15,7 @@ from callrouter.feature_codes import code_requests, prompts
 from callrouter.feature_codes import own_mobiles as own
 from callrouter.feature_codes.calling_number import spelled
 from callrouter.feature_codes.pins import Answer, Claim, Pins
-from callrouter.model.events import Event, PersonEvent
+from callrouter.model.events import AgentRequest, Event
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
 from callrouter.model.lockouts import LockRow, LockStore
 from callrouter.pbx.base import TalksToPeople
@@ -256,7 +256,7 @@ class Reception:
         )
         self._say(visit, own.started(answer) or own.refused(answer))
 
-    def _request(self, visit: Visit, agent: Agent, request: PersonEvent) -> None:
+    def _request(self, visit: Visit, agent: Agent, request: AgentRequest) -> None:
         why = refusal(self._floor(), request)
         if why:
             logger.info("%s at %s: %s", visit.code.value, visit.endpoint, why)

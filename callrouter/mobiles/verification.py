@@ -171,7 +171,7 @@ class Proving:
                     yield Say(pbx=event.pbx, channel=event.channel, sounds=GOODBYE)
                 else:
                     yield _note(pending, now, "answered")
-                    yield _ask(event.pbx, event.channel, ASK)
+                    yield _say_prompt(event.pbx, event.channel, ASK)
             case NumberFailed():
                 pending = self.by_ref(event.ref)
                 if pending is not None:
@@ -196,13 +196,13 @@ class Proving:
             return
         if not event.digits and now - pending.wrong_at < POUND_WITHIN:
             pending.wrong_at = -math.inf
-            yield _ask(event.pbx, event.channel, AGAIN)
+            yield _say_prompt(event.pbx, event.channel, AGAIN)
             return
         pending.tries += 1
         pending.wrong_at = now if event.digits else -math.inf
         yield _note(pending, now, "wrong-code" if event.digits else "no-code")
         if pending.tries < MOST_TRIES:
-            yield _ask(event.pbx, event.channel, AGAIN)
+            yield _say_prompt(event.pbx, event.channel, AGAIN)
         else:
             self.refused["wrong-code"] += 1
             yield self._end(pending, now, "failed", f"{MOST_TRIES} tries without the code")
@@ -246,7 +246,7 @@ def _note(pending: Pending, now: float, what: str, detail: str = "") -> AuditRow
     )
 
 
-def _ask(pbx: str, channel: str, sounds: tuple[str, ...]) -> Say:
+def _say_prompt(pbx: str, channel: str, sounds: tuple[str, ...]) -> Say:
     return Say(pbx=pbx, channel=channel, sounds=sounds, read=CODE_DIGITS, seconds=10.0)
 
 

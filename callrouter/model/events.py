@@ -478,7 +478,7 @@ class TimePassed:
     """Only the clock moved, for example because a deadline was reached."""
 
 
-PersonEvent: TypeAlias = (
+AgentRequest: TypeAlias = (
     SignedIn
     | SignedOut
     | PauseRequested
@@ -504,7 +504,7 @@ Event: TypeAlias = (
     | EndpointChanged
     | PbxSnapshot
     | PbxLost
-    | PersonEvent
+    | AgentRequest
     | CallMoveRequested
     | ConversationRequested
     | CallEndRequested

@@ -12,7 +12,7 @@ from typing import Any, Final
 from callrouter.clock import Clock
 from callrouter.core.state import Floor
 from callrouter.model.commands import Happened, Record, Told
-from callrouter.model.events import Event, PersonEvent
+from callrouter.model.events import AgentRequest, Event
 from callrouter.store.agent_row import Row, copy, day_of
 from callrouter.store.ended_calls_store import CallKeeper
 from callrouter.store.location import Place
@@ -132,7 +132,7 @@ class Keeper:
 
     def heard(self, event: Event) -> None:
         """Note a handled request of a person. During a call it leaves no record until later."""
-        if isinstance(event, PersonEvent):
+        if isinstance(event, AgentRequest):
             self._mark(event.agent, acted=True)
 
     def _mark(self, agent: str, *, acted: bool) -> None:

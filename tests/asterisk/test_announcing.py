@@ -55,7 +55,7 @@ async def test_callers_hear_their_place_and_who_is_next_is_told_so(here: Floor) 
 
 async def test_the_estimate_is_told_once_there_is_one(here: Floor) -> None:
     await waiting_room(here)
-    here.router.floor.queues["support"].moves.extend([150.0] * 3)
+    here.router.floor.queues["support"].advances.extend([150.0] * 3)
     ear = Ear(here)
     caller = await here.call()
     await here.until(lambda: ear.heard("caller")[-1:] == ["queue-thankyou"], 30)
@@ -67,7 +67,7 @@ async def test_the_estimate_is_told_once_there_is_one(here: Floor) -> None:
 
 async def test_an_agent_who_accepts_breaks_the_announcement_off(here: Floor) -> None:
     await waiting_room(here)
-    here.router.floor.queues["support"].moves.extend([150.0] * 3)
+    here.router.floor.queues["support"].advances.extend([150.0] * 3)
     ear = Ear(here)
     caller = await here.call()
     agent = await here.phone("1001").wait_incoming()

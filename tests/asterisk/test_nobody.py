@@ -29,7 +29,7 @@ async def test_a_desk_that_is_unplugged_while_the_caller_waits(here: Floor) -> N
     ringing = await here.phone("1001").wait_incoming()
     await here.phone("1001").unregister()
     await ringing.refuse(480)
-    await here.until(lambda: here.router.floor.queues["support"].absent)
+    await here.until(lambda: here.router.floor.queues["support"].unstaffed_since)
     await caller.wait_ended(8)
     [left] = here.happened(Happened.LEFT)
     assert left.detail[0] == "nobody"

@@ -73,7 +73,7 @@ def test_nothing_is_said_where_there_is_nothing_to_say() -> None:
     assert told(plain, "c1") == []
 
 
-def moves(play: Play, seconds: float, count: int) -> None:
+def advances(play: Play, seconds: float, count: int) -> None:
     """So many callers are taken, one every so many seconds, while others wait."""
     for _ in range(count):
         play.on(seconds).agent_hangs_up("ann").accepts("ann")
@@ -83,9 +83,9 @@ def test_the_estimate_is_the_place_times_what_the_line_takes_to_move_on() -> Non
     play = busy(q(announce=BOTH))
     for n in range(1, 12):
         play.call(f"c{n}", "q")
-    moves(play, 90.0, 5)  # the first of these begins an interval
+    advances(play, 90.0, 5)  # the first of these begins an interval
     line = play.router.floor.queues["q"]
-    assert list(line.moves) == [90.0] * 4
+    assert list(line.advances) == [90.0] * 4
     assert [estimate(play.router.floor, line, place) for place in (1, 2, 4)] == [2, 3, 6]
     play.on(30)
     assert told(play, "c11")[-1][1:] == (6, 9)
@@ -95,9 +95,9 @@ def test_no_estimate_before_there_are_three_intervals() -> None:
     play = busy(q(announce=BOTH))
     for n in range(1, 8):
         play.call(f"c{n}", "q")
-    moves(play, 60.0, 3)
+    advances(play, 60.0, 3)
     assert {minutes for _, _, minutes in told(play, "c7")} == {0}
-    moves(play, 60.0, 1)
+    advances(play, 60.0, 1)
     play.on(30)
     assert told(play, "c7")[-1][1:] == (3, 3)
 
@@ -107,15 +107,15 @@ def test_intervals_in_which_nobody_stood_in_line_do_not_count() -> None:
     for n in range(1, 30, 2):
         play.call(f"c{n}", "q").on(20).agent_hangs_up("ann").accepts("ann").on(500)
     line = play.router.floor.queues["q"]
-    assert list(line.moves) == []
-    assert line.moved_at is None
+    assert list(line.advances) == []
+    assert line.advanced_at is None
 
 
 def test_a_line_that_has_come_to_a_stop_is_not_praised() -> None:
     play = busy(q(announce=BOTH))
     for n in range(1, 8):
         play.call(f"c{n}", "q")
-    moves(play, 60.0, 4)
+    advances(play, 60.0, 4)
     floor, line = play.router.floor, play.router.floor.queues["q"]
     assert estimate(floor, line, 1) == 1
     play.on(60 * 17)

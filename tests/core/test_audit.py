@@ -20,7 +20,7 @@ def test_it_goes_round_and_finds_nothing_in_random_histories() -> None:
     audit = Audit(world.router.floor)
     for _ in range(300):
         chance.choice(WEIGHTED)(world, chance)
-        assert audit.look(3) == []
+        assert audit.check_next(3) == []
     assert audit.rounds > 10
 
 
@@ -30,7 +30,7 @@ def test_it_finds_what_check_finds() -> None:
     floor = play.router.floor
     audit = Audit(floor)
     play.agent("bob").wrap_until = 99.0
-    found = [text for _ in range(20) for text in audit.look(1)]
+    found = [text for _ in range(20) for text in audit.check_next(1)]
     assert any("bob" in text for text in found)
     assert set(found) <= set(check(floor))
 
@@ -39,9 +39,9 @@ def test_what_is_over_is_passed_over_and_a_new_round_can_be_begun() -> None:
     play = Play(table(queue("q", "ann")))
     play.call("c1", "q").on(1)
     audit = Audit(play.router.floor)
-    audit.look(0)
+    audit.check_next(0)
     play.caller_hangs_up("c1").on(1)
-    assert audit.look(100) == []
+    assert audit.check_next(100) == []
     audit.again()
-    assert audit.look(100) == []
+    assert audit.check_next(100) == []
     assert audit.rounds == 2

@@ -105,7 +105,7 @@ def _not_stopped(play: Play) -> None:
 
 
 def _miscounted(play: Play) -> None:
-    play.router.floor.queues["q"].present += 1
+    play.router.floor.queues["q"].members_present += 1
 
 
 def _two_at_once(play: Play) -> None:
@@ -172,7 +172,7 @@ def _no_end_of_ring(play: Play) -> None:
 
 def _no_end_of_close(play: Play) -> None:
     (offer,) = play.agent("cat").offers
-    play.router.floor.timers.close.cancel(offer)
+    play.router.floor.timers.closing.cancel(offer)
 
 
 def _no_round(play: Play) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callrouter.core.index.exclusions import Passed, Refused
+from callrouter.core.index.exclusions import Excluded, ExclusionTree
 from callrouter.core.index.lines import LaneLine
 from callrouter.core.index.pools import make_pool
 from callrouter.core.router import Router
@@ -126,12 +126,12 @@ def agree(line: LaneLine, there: list[Call], place: Queue, idle: list[str]) -> N
 @pytest.mark.parametrize("count", [100, 10_000])
 def test_a_look_past_any_number_of_refused_calls_is_short(count: int) -> None:
     place = Queue(QueueSpec(id="q", name="q"))
-    refused, looks = Refused(), 0
+    refused, looks = ExclusionTree(), 0
     for number in range(count):
         tried = frozenset({"ann"} if number != count // 3 else {"bob"})
         refused.add((*(call := a_call(number, 50, tried, place)).rank, call), tried)
 
-    def skips(passed: Passed) -> bool:
+    def skips(passed: Excluded) -> bool:
         nonlocal looks
         looks += 1
         return "ann" in passed

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from callrouter.core.offers import TABLE
-from callrouter.core.requests import PERSON, activity
+from callrouter.core.requests import REQUESTS, activity
 from callrouter.core.state import AgentState, CallState, LegState, OfferState
 from callrouter.model.events import (
     CallArrived,
@@ -253,12 +253,12 @@ LATER: dict[type, AgentState] = {SignedOut: S.OFFLINE, PauseRequested: S.PAUSED}
 
 
 def test_the_table_of_requests_is_whole() -> None:
-    for actions in PERSON.values():
+    for actions in REQUESTS.values():
         assert actions.keys() == PEOPLE.keys()
 
 
 @pytest.mark.parametrize("state", PEOPLE)
-@pytest.mark.parametrize("kind", list(PERSON))
+@pytest.mark.parametrize("kind", list(REQUESTS))
 def test_each_request_in_each_activity(state: AgentState, kind: type) -> None:
     play = PEOPLE[state](Play(table(queue("q", "ann", wrap_up=9))))
     assert activity(play.agent("ann")) is state

@@ -68,7 +68,7 @@ async def test_sign_in_and_pause(place: Place, clock: Clock) -> None:
         ann, bob = world.agent("ann"), world.agent("bob")
         assert (ann.signed_in, ann.pause, ann.signed_in_at, ann.idle_since) == (True, None, T0, T0)
         assert (bob.pause, bob.paused_at) == ("Mittag \N{HOT BEVERAGE}", T0 + 60)
-        assert world.router.floor.queues["q"].present == 1
+        assert world.router.floor.queues["q"].members_present == 1
         world.post(Resumed(agent="bob"), SignedOut(agent="ann"))
     async with running(TWO, place, clock) as world:
         assert not world.agent("ann").signed_in

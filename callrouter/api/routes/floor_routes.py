@@ -27,12 +27,12 @@ from callrouter.core.requested_state import unknown_reason
 from callrouter.core.requests import refusal
 from callrouter.core.state import Agent, Call, CallState, Queue
 from callrouter.model.events import (
+    AgentRequest,
     CallEndRequested,
     CallMoveRequested,
     ConversationAction,
     ConversationRequested,
     PauseRequested,
-    PersonEvent,
     PhoneFreed,
     ReadyPressed,
     Resumed,
@@ -46,7 +46,7 @@ BACKEND: Final = web.AppKey("backend", Backend)
 SLICE: Final = 50
 """Views built in one batch; between two batches the loop serves calls."""
 
-ACTIONS: Final[dict[str, Callable[[str, str, str], PersonEvent]]] = {
+ACTIONS: Final[dict[str, Callable[[str, str, str], AgentRequest]]] = {
     "sign-in": lambda agent, _, by: SignedIn(agent=agent, by=by),
     "sign-out": lambda agent, _, by: SignedOut(agent=agent, by=by),
     "pause": lambda agent, reason, by: PauseRequested(agent=agent, reason=reason, by=by),

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 Entry: TypeAlias = tuple[float, float, float, int, "Call"]
 """`Call.rank` and the call: the order over all lanes. No two calls have the same rank."""
 
-Passed: TypeAlias = frozenset[str]
+Excluded: TypeAlias = frozenset[str]
 """The agents who are not to be rung for a call now."""
 
-Skips: TypeAlias = Callable[[Passed], bool]
+SkipTest: TypeAlias = Callable[[Excluded], bool]
 """Whether to skip a call from which these agents are excluded.
 
 It must be monotonic: if it skips for a set, it skips for every larger set. Only then does skipping
@@ -29,17 +29,17 @@ class _Node:
     every process, so runs can be replayed.
     """
 
-    __slots__ = ("common", "entry", "left", "passed", "right", "weight")
+    __slots__ = ("common", "entry", "excluded", "left", "right", "weight")
 
-    def __init__(self, entry: Entry, passed: Passed) -> None:
+    def __init__(self, entry: Entry, excluded: Excluded) -> None:
         self.entry = entry
-        self.passed = self.common = passed
+        self.excluded = self.common = excluded
         self.weight = hash((entry[3],))
         self.left: _Node | None = None
         self.right: _Node | None = None
 
 
-class Refused:
+class ExclusionTree:
     """Calls, each with the agents who are not to be rung for it now."""
 
     __slots__ = ("_root",)
@@ -47,16 +47,16 @@ class Refused:
     def __init__(self) -> None:
         self._root: _Node | None = None
 
-    def add(self, entry: Entry, passed: Passed) -> None:
+    def add(self, entry: Entry, excluded: Excluded) -> None:
         """Insert a call that is not in the tree."""
         before, after = _split(self._root, entry)
-        self._root = _joined(_joined(before, _Node(entry, passed)), after)
+        self._root = _joined(_joined(before, _Node(entry, excluded)), after)
 
     def discard(self, entry: Entry) -> None:
         """Remove a call. Does nothing if it is not in the tree."""
         self._root = _without(self._root, entry)
 
-    def first(self, skips: Skips) -> Entry | None:
+    def first(self, skips: SkipTest) -> Entry | None:
         """The first call that is not skipped."""
         node = self._root
         if node is None or skips(node.common):
@@ -64,7 +64,7 @@ class Refused:
         while True:  # the current subtree is not skipped as a whole, so it contains a match
             if node.left is not None and not skips(node.left.common):
                 node = node.left
-            elif not skips(node.passed):
+            elif not skips(node.excluded):
                 return node.entry
             else:
                 # Neither the left subtree nor this call matched.
@@ -113,7 +113,7 @@ def _without(node: _Node | None, entry: Entry) -> _Node | None:
 
 def _summed(node: _Node) -> _Node:
     """Update the set of agents excluded from the whole subtree, from the values one level below."""
-    common = node.passed
+    common = node.excluded
     for below in (node.left, node.right):
         if below is not None:
             common &= below.common

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from callrouter.core.index.exclusions import Entry, Passed, Refused
+from callrouter.core.index.exclusions import Entry, Excluded, ExclusionTree
 
 if TYPE_CHECKING:
     from callrouter.core.index.pools import Pool
     from callrouter.core.state import Call
 
-NOBODY: Passed = frozenset()
+NOBODY: Excluded = frozenset()
 
 
 class QueueLine:
@@ -61,31 +61,31 @@ class LaneLine:
     Most calls have tried no agent yet. Those are in a heap, and removal is lazy: the entry of a
     call that has left stays until it reaches the top, or until such entries outnumber the others
     and a sweep rebuilds the heap. `_standing` is the truth, so a stale entry is recognised by
-    identity. Calls that have tried agents are kept in `Refused`.
+    identity. Calls that have tried agents are kept in `ExclusionTree`.
     """
 
-    __slots__ = ("_heap", "_passed", "_refused", "_standing", "_sweep_at")
+    __slots__ = ("_excluded", "_heap", "_standing", "_sweep_at", "_tree")
 
     def __init__(self) -> None:
         self._heap: list[Entry] = []
-        self._refused = Refused()
+        self._tree = ExclusionTree()
         self._standing: dict[str, Entry] = {}
-        self._passed: dict[str, Passed] = {}
+        self._excluded: dict[str, Excluded] = {}
         self._sweep_at = 64
 
     def add(self, call: Call) -> None:
         """Insert a call that wants an agent. It must not be in this line."""
         entry = self._standing[call.id] = (*call.rank, call)
         if call.tried or call.offers:
-            passed = self._passed[call.id] = call.passed()
-            self._refused.add(entry, passed)
+            excluded = self._excluded[call.id] = call.excluded()
+            self._tree.add(entry, excluded)
             return
         heappush(self._heap, entry)
         if len(self._heap) > self._sweep_at:
             self._sweep()
 
     def _sweep(self) -> None:
-        kept = [entry for call, entry in self._standing.items() if call not in self._passed]
+        kept = [entry for call, entry in self._standing.items() if call not in self._excluded]
         heapify(kept)
         self._heap = kept
         self._sweep_at = 2 * len(kept) + 64
@@ -93,29 +93,29 @@ class LaneLine:
     def remove(self, call: Call) -> None:
         """Remove a call that wants no more agents for now."""
         entry = self._standing.pop(call.id)
-        if self._passed and self._passed.pop(call.id, None) is not None:
-            self._refused.discard(entry)
+        if self._excluded and self._excluded.pop(call.id, None) is not None:
+            self._tree.discard(entry)
 
-    def passed(self, call: Call) -> Passed:
+    def excluded(self, call: Call) -> Excluded:
         """The agents that were excluded for a call when it was inserted."""
-        return self._passed.get(call.id, NOBODY)
+        return self._excluded.get(call.id, NOBODY)
 
     def first_for(self, agent: str) -> Entry | None:
         """The first call for which this agent may be rung."""
         first = self._first()
-        if not self._refused:
+        if not self._tree:
             return first
         # Monotonic, as `Skips` requires: a larger set still contains the agent.
-        other = self._refused.first(lambda passed: agent in passed)
+        other = self._tree.first(lambda excluded: agent in excluded)
         return other if first is None or (other is not None and other < first) else first
 
     def first_of(self, idle: Pool) -> Entry | None:
         """The first call for which any of these agents may be rung. `idle` must not be empty."""
         first = self._first()
-        if not self._refused:
+        if not self._tree:
             return first
         # Monotonic, as `Skips` requires: a larger set leaves no more agents than a smaller one.
-        other = self._refused.first(lambda passed: not idle.has(passed))
+        other = self._tree.first(lambda excluded: not idle.has(excluded))
         return other if first is None or (other is not None and other < first) else first
 
     def _first(self) -> Entry | None:

@@ -48,17 +48,17 @@ class Pool(Protocol):
     def discard(self, agent: str) -> None:
         """The agent is no longer available. Does nothing if they were not."""
 
-    def first(self, passed: Collection[str]) -> Membership | None:
-        """The agent to ring next, leaving out the agents in `passed`."""
+    def first(self, excluded: Collection[str]) -> Membership | None:
+        """The agent to ring next, leaving out the agents in `excluded`."""
 
-    def front(self, passed: Collection[str]) -> Front | None:
+    def front(self, excluded: Collection[str]) -> Front | None:
         """The front from which `first` would choose. Draws nothing."""
 
-    def chances(self, passed: Collection[str]) -> int:
+    def chances(self, excluded: Collection[str]) -> int:
         """Number of chances in the draw that `first` would make; 0 if it makes none."""
 
-    def has(self, passed: Collection[str]) -> bool:
-        """Whether there is an agent not in `passed`. Draws nothing."""
+    def has(self, excluded: Collection[str]) -> bool:
+        """Whether there is an agent not in `excluded`. Draws nothing."""
 
     def top(self, count: int) -> list[Entry]:
         """The first `count` entries, for display."""
@@ -116,17 +116,17 @@ class OrderedPool:
         """Forget the agent. Their heap entry is stale from here on."""
         self._entries.pop(agent, None)
 
-    def first(self, passed: Collection[str]) -> Membership | None:
-        """The best agent not in `passed`."""
-        entry = self._first(passed)
+    def first(self, excluded: Collection[str]) -> Membership | None:
+        """The best agent not in `excluded`."""
+        entry = self._first(excluded)
         return self._members[entry[-1]] if entry is not None else None
 
-    def front(self, passed: Collection[str]) -> Front | None:
+    def front(self, excluded: Collection[str]) -> Front | None:
         """The entry of that agent. A single chance: nothing is drawn."""
-        entry = self._first(passed)
-        return Front(_told(entry), 1) if entry is not None else None
+        entry = self._first(excluded)
+        return Front(_as_entry(entry), 1) if entry is not None else None
 
-    def _first(self, passed: Collection[str]) -> _Flat | None:
+    def _first(self, excluded: Collection[str]) -> _Flat | None:
         heap, entries = self._heap, self._entries
         aside = []
         found = None
@@ -134,7 +134,7 @@ class OrderedPool:
             entry = heap[0]
             if entries.get(entry[-1]) is not entry:
                 heappop(heap)
-            elif entry[-1] in passed:
+            elif entry[-1] in excluded:
                 aside.append(heappop(heap))
             else:
                 found = entry
@@ -142,11 +142,11 @@ class OrderedPool:
             heappush(heap, entry)
         return found
 
-    def has(self, passed: Collection[str]) -> bool:
-        """Whether there is an agent not in `passed`."""
-        return _others(self._entries, passed)
+    def has(self, excluded: Collection[str]) -> bool:
+        """Whether there is an agent not in `excluded`."""
+        return _others(self._entries, excluded)
 
-    def chances(self, passed: Collection[str]) -> int:
+    def chances(self, excluded: Collection[str]) -> int:
         """Always 0: nothing is drawn."""
         return 0
 
@@ -158,7 +158,7 @@ class OrderedPool:
         while ahead and len(found) < count:
             entry, place = heappop(ahead)
             if entries.get(entry[-1]) is entry:
-                found.append(_told(entry))
+                found.append(_as_entry(entry))
             for below in (2 * place + 1, 2 * place + 2):
                 if below < len(heap):
                     heappush(ahead, (heap[below], below))
@@ -172,11 +172,11 @@ class OrderedPool:
         """
         heap, entries = self._heap, self._entries
         if len(heap) <= 7:
-            return tuple([_told(entry) for entry in heap if entries.get(entry[-1]) is entry])
+            return tuple([_as_entry(entry) for entry in heap if entries.get(entry[-1]) is entry])
         last = min(heap[3:7])
         return tuple(
             [
-                _told(entry)
+                _as_entry(entry)
                 for entry in heap[:7]
                 if entry <= last and entries.get(entry[-1]) is entry
             ]
@@ -189,7 +189,7 @@ class OrderedPool:
         return (self._members[entry[-1]] for entry in sorted(self._entries.values()))
 
 
-def _told(entry: _Flat) -> Entry:
+def _as_entry(entry: _Flat) -> Entry:
     return entry[:-2], entry[-2], entry[-1]
 
 
@@ -239,65 +239,67 @@ class DrawnPool:
             if not group:
                 del self._groups[ranks]
 
-    def first(self, passed: Collection[str]) -> Membership | None:
-        """Draw an agent from the first group with any not in `passed`."""
+    def first(self, excluded: Collection[str]) -> Membership | None:
+        """Draw an agent from the first group with any not in `excluded`."""
         for group in self._groups.values():
-            chosen = self._draw(group, passed)
+            chosen = self._draw(group, excluded)
             if chosen is not None:
                 return self._members[chosen]
         return None
 
-    def front(self, passed: Collection[str]) -> Front | None:
-        """The first group with any agent not in `passed`."""
+    def front(self, excluded: Collection[str]) -> Front | None:
+        """The first group with any agent not in `excluded`."""
         for ranks, group in self._groups.items():
-            weight = self._weight(ranks, group, passed)
+            weight = self._weight(ranks, group, excluded)
             if weight:
                 return Front((ranks, 0.0, ""), weight)
         return None
 
-    def chances(self, passed: Collection[str]) -> int:
+    def chances(self, excluded: Collection[str]) -> int:
         """The combined chances of that group."""
-        if len(self._groups) == 1 and not passed:  # the common case, at every offer
+        if len(self._groups) == 1 and not excluded:  # the common case, at every offer
             weight = 0
             for chances, names in self._groups.peekitem(0)[1].items():
                 weight += chances * len(names)
             return weight
-        front = self.front(passed)
+        front = self.front(excluded)
         return front.chances if front is not None else 0
 
-    def _weight(self, ranks: Ranks, group: Mapping[int, list[str]], passed: Collection[str]) -> int:
-        """The combined chances of a group. `passed` is short, whatever the size of the group."""
+    def _weight(
+        self, ranks: Ranks, group: Mapping[int, list[str]], excluded: Collection[str]
+    ) -> int:
+        """The combined chances of a group. `excluded` is short, whatever the size of the group."""
         weight = sum(chances * len(names) for chances, names in group.items())
-        for agent in passed:
+        for agent in excluded:
             place = self._places.get(agent)
             if place is not None and place[0] == ranks:
                 weight -= place[1]
         return weight
 
-    def _draw(self, group: Mapping[int, list[str]], passed: Collection[str]) -> str | None:
+    def _draw(self, group: Mapping[int, list[str]], excluded: Collection[str]) -> str | None:
         if len(group) == 1:
             (names,) = group.values()
-            return self._name(names, passed)
-        weights = _weights(group, passed)
+            return self._name(names, excluded)
+        weights = _weights(group, excluded)
         at = self._rng.randrange(sum(weight for weight, _ in weights)) if weights else 0
         for weight, names in weights:
             if at < weight:
-                return self._name(names, passed)
+                return self._name(names, excluded)
             at -= weight
         return None
 
-    def _name(self, names: list[str], passed: Collection[str]) -> str | None:
-        """A uniform draw among the names not in `passed`. Tries rejection first: few are."""
+    def _name(self, names: list[str], excluded: Collection[str]) -> str | None:
+        """A uniform draw among the names not in `excluded`. Tries rejection first: few are."""
         for _ in range(4):
             agent = names[self._rng.randrange(len(names))]
-            if agent not in passed:
+            if agent not in excluded:
                 return agent
-        left = [agent for agent in names if agent not in passed]
+        left = [agent for agent in names if agent not in excluded]
         return left[self._rng.randrange(len(left))] if left else None
 
-    def has(self, passed: Collection[str]) -> bool:
-        """Whether there is an agent not in `passed`."""
-        return _others(self._places, passed)
+    def has(self, excluded: Collection[str]) -> bool:
+        """Whether there is an agent not in `excluded`."""
+        return _others(self._places, excluded)
 
     def top(self, count: int) -> list[Entry]:
         """The first `count` entries. Within a group, order and idle time mean nothing."""
@@ -327,13 +329,13 @@ class DrawnPool:
 
 
 def _weights(
-    group: Mapping[int, list[str]], passed: Collection[str]
+    group: Mapping[int, list[str]], excluded: Collection[str]
 ) -> list[tuple[int, list[str]]]:
-    """The lists of a group, each with the total chances of its names that are not in `passed`."""
-    if not passed:
+    """The lists of a group, each with the total chances of its names that are not in `excluded`."""
+    if not excluded:
         return [(chances * len(names), names) for chances, names in group.items()]
     weighed = [
-        (chances * sum(agent not in passed for agent in names), names)
+        (chances * sum(agent not in excluded for agent in names), names)
         for chances, names in group.items()
     ]
     return [(weight, names) for weight, names in weighed if weight]
@@ -343,8 +345,8 @@ def _one(_member: object) -> int:
     return 1
 
 
-def _others(there: Collection[str], passed: Collection[str]) -> bool:
-    return len(there) > len(passed) or any(agent not in passed for agent in there)
+def _others(there: Collection[str], excluded: Collection[str]) -> bool:
+    return len(there) > len(excluded) or any(agent not in excluded for agent in there)
 
 
 def _ranker(
