@@ -13,9 +13,9 @@ from callrouter.api.explain.decision_journal import Journal
 from callrouter.api.notice_counts import Counts
 from callrouter.clock import Clock
 from callrouter.core.state import Floor
+from callrouter.mobiles.mobile_records import AuditRow, MobileRow
 from callrouter.mobiles.registration_events import Answer, Asked
 from callrouter.model.events import Event
-from callrouter.model.mobile_records import AuditRow, MobileRow
 from callrouter.settings import Problem
 from callrouter.settings.config_history import Change
 

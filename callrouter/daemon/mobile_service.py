@@ -13,6 +13,7 @@ from callrouter.clock import Clock
 from callrouter.core.requests import refusal
 from callrouter.core.state import Floor
 from callrouter.mobiles.merge import Merger
+from callrouter.mobiles.mobile_records import DAY, AuditRow, DialledRow, MobileRow, MobileStore
 from callrouter.mobiles.number_policy import Taken, read_number
 from callrouter.mobiles.registrar import Registrar
 from callrouter.mobiles.registration_events import (
@@ -47,7 +48,6 @@ from callrouter.model.ivr import (
     PhoneEvent,
     Say,
 )
-from callrouter.model.mobile_records import DAY, AuditRow, DialledRow, MobileRow, MobileStore
 from callrouter.model.routing_table import Table
 from callrouter.pbx.base import Pbx, TalksToPeople
 from callrouter.settings import Settings

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from callrouter.mobiles.mobile_records import MobileRow, MobileState, NumberSettings
 from callrouter.mobiles.number_policy import E164, NotTaken, read_number
 from callrouter.model.hours import parse_spans
-from callrouter.model.mobile_records import MobileRow, MobileState, NumberSettings
 from callrouter.model.routing_table import AgentSpec
 
 LONGEST_RING_AFTER: Final = 600.0

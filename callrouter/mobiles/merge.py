@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from callrouter.mobiles.book import Book, in_order
+from callrouter.mobiles.mobile_records import MobileRow
 from callrouter.model.hours import Hours, parse_spans
-from callrouter.model.mobile_records import MobileRow
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
 
 

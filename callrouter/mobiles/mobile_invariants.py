@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from callrouter.mobiles.mobile_records import MobileState
 from callrouter.mobiles.number_policy import E164
 from callrouter.mobiles.registrar import Registrar
 from callrouter.mobiles.registration_events import MOST_TRIES
-from callrouter.model.mobile_records import MobileState
 
 
 def check(registrar: Registrar) -> None:

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, shortnumberinfo
 
-from callrouter.model.mobile_records import NumberSettings
+from callrouter.mobiles.mobile_records import NumberSettings
 
 E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from callrouter.model.mobile_records import DAY, HOUR, DialledRow, NumberSettings
+from callrouter.mobiles.mobile_records import DAY, HOUR, DialledRow, NumberSettings
 
 T = TypeVar("T")
 

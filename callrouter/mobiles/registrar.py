@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from callrouter.mobiles.book import Book, No, check_ringing, fits, sound
+from callrouter.mobiles.mobile_records import AuditRow, MobileRow, MobileState
 from callrouter.mobiles.number_policy import NotTaken, read_number
 from callrouter.mobiles.rate_limits import Attempts, Floods
 from callrouter.mobiles.registration_events import (
@@ -43,7 +44,6 @@ from callrouter.mobiles.registration_events import (
 )
 from callrouter.mobiles.verification import Proving
 from callrouter.model.ivr import DigitsKeyed, NumberAnswered, NumberFailed, PersonLeft
-from callrouter.model.mobile_records import AuditRow, MobileRow, MobileState
 
 CHANGES: Final = 5
 """Limit per hour on changes to one's own devices, as a multiple of `attempts_per_hour`."""

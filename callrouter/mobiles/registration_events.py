@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow, NumberSettings
 from callrouter.model.ivr import (
     CallNumber,
     DigitsKeyed,
@@ -14,7 +15,6 @@ from callrouter.model.ivr import (
     PersonLeft,
     Say,
 )
-from callrouter.model.mobile_records import AuditRow, DialledRow, MobileRow, NumberSettings
 from callrouter.model.routing_table import AgentSpec
 
 REF: Final = "verify-"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from callrouter.mobiles.book import Book, No
+from callrouter.mobiles.mobile_records import Approval, AuditRow, DialledRow, MobileRow, MobileState
 from callrouter.mobiles.number_policy import country_of
 from callrouter.mobiles.rate_limits import Ledger
 from callrouter.mobiles.registration_events import (
@@ -35,7 +36,6 @@ from callrouter.model.ivr import (
     PersonLeft,
     Say,
 )
-from callrouter.model.mobile_records import Approval, AuditRow, DialledRow, MobileRow, MobileState
 
 # Sounds of Asterisk's core set, such as "please enter your password, followed by the pound key".
 ASK: Final = ("agent-pass",)

@@ -7,7 +7,7 @@ except ConfigError as error:
         print(problem)  # queues.yaml:12:5: unknown key 'ring_fro' (did you mean 'ring_for'?)
 """
 
-from callrouter.model.mobile_records import NumberSettings
+from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.settings.diff.table_diff import changes
 from callrouter.settings.errors.problems import ConfigError, Problem
 from callrouter.settings.loaded import (

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
+from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.ivr import SHIPPED_CODES, PhoneCodes
-from callrouter.model.mobile_records import NumberSettings
 from callrouter.model.phone_numbers import NOWHERE, Numbering
 from callrouter.model.routing_table import Table
 from callrouter.settings.errors.problems import Problem

@@ -1,13 +1,13 @@
 """Registered mobiles, their audit and the verification calls in the database.
 
-`callrouter.model.mobile_records.MobileStore` says what each method promises.
+`callrouter.mobiles.mobile_records.MobileStore` says what each method promises.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callrouter.model.mobile_records import AuditRow, DialledRow, MobileRow
+from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
 from callrouter.store.queries import asked
 from callrouter.store.tables import AUDIT, DIALLED, MOBILES
 from callrouter.store.writer import Writer

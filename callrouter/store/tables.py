@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
 from callrouter.model.ended_calls import OverRow
 from callrouter.model.lockouts import LockRow
-from callrouter.model.mobile_records import AuditRow, DialledRow, MobileRow
 from callrouter.store.agent_row import Row
 
 Key: TypeAlias = tuple[str, ...]

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from callrouter.clock import Clock
 from callrouter.cooperative import short_turns
-from callrouter.model.mobile_records import AuditRow
+from callrouter.mobiles.mobile_records import AuditRow
 from callrouter.store.glance import Glance, Reader, glance
 from callrouter.store.location import Place, StoreError
 from callrouter.store.tables import JOURNALS, KEPT, Journal, Kept, Key

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from callrouter.api import shared_answers
 from callrouter.api.notice_text import moment
 from callrouter.api.openapi import document
-from callrouter.model.mobile_records import Approval
+from callrouter.mobiles.mobile_records import Approval
 from tests.api.world import READER, SUPERVISOR, Client
 from tests.mobiles.floor import ALICE, BOB, Floor, settings_for
 

@@ -12,7 +12,7 @@ from callrouter.clock import SystemClock
 from callrouter.daemon.mobile_service import Links, Mobiles
 from callrouter.feature_codes import Reception, own_mobiles, prompts
 from callrouter.lab import Answer, Install
-from callrouter.model.mobile_records import NumberSettings
+from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.tasks import Tasks
 from tests.asterisk.ear import Ear, dial, heard, key
 from tests.asterisk.floor import PBX, Dialog, Floor, stage

@@ -6,9 +6,9 @@ import re
 
 from callrouter.logs import mask
 from callrouter.mobiles import number_policy
+from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.mobiles.number_policy import E164, NotTaken, Taken, read_number
 from callrouter.mobiles.registration_events import masked
-from callrouter.model.mobile_records import NumberSettings
 from callrouter.pbx.asterisk.actions import dial_string
 
 _RULES = [

@@ -50,12 +50,12 @@ async def _ask(at: Place, request: bytes) -> None:
     head, _, body = request.partition(b"\n")
     placed = at.twilio.posts("Calls.json")
     token = re.sub(r".*o=", "", placed[-1]["Url"]) if placed else "none"
-    callers = list(at.pbx.exchange.ledger.callers.values())
-    room = callers[-1].room if callers else "none"
+    callers = list(at.pbx.control.account.callers.values())
+    room = callers[-1].conference_name if callers else "none"
     body = body.replace(b"$ROOM", quote(room).encode())
     way = head[2:].replace(b"$TOKEN", token.encode()).decode("latin-1")
     path = f"/twilio/{PBX}/" + quote(way, safe="?=&%-._~")
-    answered = at.pbx.exchange.desk.answer
+    answered = at.pbx.control.handlers.answer
     reached: list[str] = []
 
     def answer(part: str, *rest: Any) -> str:
@@ -70,7 +70,7 @@ async def _ask(at: Place, request: bytes) -> None:
     if how != "u":
         headers["X-Twilio-Signature"] = _signature(path, body, how)
     url = at._server.make_url("/").join(URL(path, encoded=True))
-    with patch.object(at.pbx.exchange.desk, "answer", answer):
+    with patch.object(at.pbx.control.handlers, "answer", answer):
         async with at.session.post(url, data=body, headers=headers) as response:
             status, document = response.status, await response.text()
     assert status in _ANSWERS, (status, document)

@@ -28,7 +28,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from twilio.request_validator import RequestValidator
 
-from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, End, Move, Place
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    ApiRequest,
+    ApiResult,
+    EndCall,
+    PlaceCall,
+    RedirectCall,
+)
 from tests.twilio import openapi
 from tests.twilio.peer import ACCOUNT, Line, Mischief, Peer, Phone
 
@@ -89,7 +96,7 @@ class Cloud:
         self.peer = People(moods, self._ask, self._came, Random(5), time.monotonic())
         self.peer.mischief, self.peer.rate = mischief, rate
         self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._open: dict[int, tuple[Ask, asyncio.Future[Answer]]] = {}
+        self._open: dict[int, tuple[ApiRequest, asyncio.Future[ApiResult]]] = {}
         self._ended = threading.Event()
         self._signs = RequestValidator(TOKEN)
         self._line: http.client.HTTPConnection | None = None
@@ -173,7 +180,7 @@ class Cloud:
         given = {"AccountSid": ACCOUNT, "CallStatus": "ringing", **params}
         return await self.ask(lambda _peer: self._ask(part, "", given))
 
-    def _came(self, ask: Ask, answer: Answer) -> None:
+    def _came(self, ask: ApiRequest, answer: ApiResult) -> None:
         _, future = self._open.pop(id(ask))
         future.get_loop().call_soon_threadsafe(_settle, future, answer)
 
@@ -188,11 +195,11 @@ class Cloud:
         if request.method == "GET":
             return web.json_response(await self.ask(lambda peer: listed(peer, name)))
         ask = _meant(name, dict(fields))
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[ApiResult] = asyncio.get_running_loop().create_future()
         self._open[id(ask)] = (ask, future)
         self._todo.put(lambda: self.peer.take(ask))
         answer = await future
-        if answer.came is not Came.DONE:
+        if answer.outcome is not ApiOutcome.DONE:
             body = {"code": answer.code, "message": answer.detail, "status": answer.status, "more_info": ""}  # fmt: skip
             return web.json_response(body, status=answer.status)
         queued = str(int(answer.queue_time * 1000))
@@ -200,18 +207,18 @@ class Cloud:
         return web.json_response(body, status=answer.status)
 
 
-def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
+def _settle(future: asyncio.Future[ApiResult], answer: ApiResult) -> None:
     if not future.done():  # the router may have hung up meanwhile
         future.set_result(answer)
 
 
-def _meant(name: str, form: dict[str, str]) -> Ask:
+def _meant(name: str, form: dict[str, str]) -> ApiRequest:
     """The order that a request carries out."""
     if name == "Calls":
         token = re.sub(r".*[?&]o=", "", form["Url"])
-        return Place(token=token, to=form["To"], caller_id=form["From"], timeout=int(form["Timeout"]))  # fmt: skip
+        return PlaceCall(token=token, to=form["To"], caller_id=form["From"], timeout=int(form["Timeout"]))  # fmt: skip
     sid = name.removeprefix("Calls/")
-    return Move(sid=sid, twiml=form["Twiml"]) if "Twiml" in form else End(sid=sid)
+    return RedirectCall(sid=sid, twiml=form["Twiml"]) if "Twiml" in form else EndCall(sid=sid)
 
 
 def _sid(kind: str, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from callrouter.model.mobile_records import AuditRow, DialledRow, MobileRow
+from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
 
 
 class MemoryStore:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from callrouter.mobiles.mobile_records import DAY, HOUR, DialledRow, NumberSettings
 from callrouter.mobiles.rate_limits import Ledger
-from callrouter.model.mobile_records import DAY, HOUR, DialledRow, NumberSettings
 
 NOW = 1_700_000_000.0
 RULES = NumberSettings(region="GB", calls_per_hour=2)

@@ -7,6 +7,13 @@ from dataclasses import replace
 import pytest
 
 from callrouter.mobiles.merge import Merger
+from callrouter.mobiles.mobile_records import (
+    Approval,
+    AuditRow,
+    DialledRow,
+    MobileRow,
+    NumberSettings,
+)
 from callrouter.mobiles.registration_events import (
     Asker,
     ChangeAsked,
@@ -23,13 +30,6 @@ from callrouter.mobiles.registration_events import (
 )
 from callrouter.model.events import LegEnd
 from callrouter.model.ivr import NumberAnswered, NumberFailed, Say
-from callrouter.model.mobile_records import (
-    Approval,
-    AuditRow,
-    DialledRow,
-    MobileRow,
-    NumberSettings,
-)
 from callrouter.model.routing_table import Table
 from tests.mobiles.world import (
     AGENTS,

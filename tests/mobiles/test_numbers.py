@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.mobiles.number_policy import E164, NotTaken, Taken, dear, form_fault, read_number
 from callrouter.model.commands import Ring
-from callrouter.model.mobile_records import NumberSettings
 from callrouter.pbx.asterisk.actions import dial_string, originate
 
 RULES = NumberSettings(region="GB", countries=("GB", "FR", "DE", "US", "IT"))

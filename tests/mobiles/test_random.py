@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.mobiles.registration_events import Started
 from callrouter.model.events import LegEnd
 from callrouter.model.ivr import CallNumber, NumberAnswered, NumberFailed
-from callrouter.model.mobile_records import NumberSettings
 from tests.mobiles.world import ALICE, BOB, CONFIGURED, MOBILE, OTHER, SAM, T0, World
 
 WHO = st.sampled_from([ALICE, BOB, SAM])

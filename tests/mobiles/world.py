@@ -6,6 +6,7 @@ from itertools import count
 from typing import TypeVar
 
 from callrouter.mobiles.mobile_invariants import check
+from callrouter.mobiles.mobile_records import AuditRow, NumberSettings
 from callrouter.mobiles.registrar import Registrar
 from callrouter.mobiles.registration_events import (
     Answer,
@@ -25,7 +26,6 @@ from callrouter.mobiles.registration_events import (
     VerifyAsked,
 )
 from callrouter.model.ivr import CallNumber, DigitsKeyed, NumberAnswered, PersonLeft, Say
-from callrouter.model.mobile_records import AuditRow, NumberSettings
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
 
 _T = TypeVar("_T")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from callrouter.mobiles.mobile_records import DialledRow
 from callrouter.model.events import PauseRequested, SignedIn
-from callrouter.model.mobile_records import DialledRow
 from callrouter.store.glance import glance
 from callrouter.store.location import Address, File
 from callrouter.store.tables import AUDIT, MOBILES

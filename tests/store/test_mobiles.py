@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.model.mobile_records import AuditRow, DialledRow, MobileRow, MobileStore
+from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow, MobileStore
 from callrouter.store import tables
 from callrouter.store.location import Place, StoreError
 from tests.core.tables import queue, table

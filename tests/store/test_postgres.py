@@ -13,8 +13,8 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+from callrouter.mobiles.mobile_records import MobileStore
 from callrouter.model.events import PauseRequested, SignedIn, SignedOut
-from callrouter.model.mobile_records import MobileStore
 from callrouter.store import postgres
 from callrouter.store.location import Address
 from tests.core.tables import queue, table

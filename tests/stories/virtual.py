@@ -136,7 +136,7 @@ class TwilioWorld(Virtual[twilio.World]):
 
     async def nothing_left(self) -> None:
         self._world.nothing_left()
-        assert self._world.exchange.ledger.callers == {}
+        assert self._world.control.account.callers == {}
         assert not [note for note in self._world.notes if "can't be" in note]
 
 

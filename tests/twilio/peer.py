@@ -14,8 +14,16 @@ from heapq import heappop, heappush
 from random import Random
 from xml.etree import ElementTree as ET
 
-from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, End, Move, Place, Seat
 from callrouter.pbx.twilio.hangup_causes import OVER
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    ApiRequest,
+    ApiResult,
+    EndCall,
+    PlaceCall,
+    RedirectCall,
+    UpdateParticipant,
+)
 from tests.twilio import wire
 from tests.twilio.known import faults
 
@@ -89,7 +97,7 @@ class Peer:
     def __init__(
         self,
         ask_us: Callable[[str, str, dict[str, str]], str],
-        answer: Callable[[Ask, Answer], None],
+        answer: Callable[[ApiRequest, ApiResult], None],
         rng: Random,
         now: float,
     ) -> None:
@@ -101,9 +109,9 @@ class Peer:
         self.mischief = Mischief()
         self.latency = 0.2
         self.rate = 1.0
-        self.trouble: Callable[[Ask], tuple[Answer, bool] | None] = lambda _ask: None
+        self.trouble: Callable[[ApiRequest], tuple[ApiResult, bool] | None] = lambda _ask: None
         """For a request: the answer in place of ours, and whether it is carried out all the same."""
-        self.asks: list[tuple[float, Ask]] = []
+        self.asks: list[tuple[float, ApiRequest]] = []
         self.talks: list[tuple[str, str]] = []
         self.dials: list[tuple[float, int]] = []
         self.counts: Counter[str] = Counter()
@@ -354,7 +362,7 @@ class Peer:
 
     # ------------------------------------------------------------ what we ask them
 
-    def take(self, ask: Ask) -> None:
+    def take(self, ask: ApiRequest) -> None:
         wire.check(ask)
         self.asks.append((self.now, ask))
         spoiled = self.trouble(ask)
@@ -365,27 +373,27 @@ class Peer:
         else:
             self.after(self.latency, lambda: self._answer(ask, spoiled[0]))
 
-    def _carry_out(self, ask: Ask, instead: Answer | None) -> None:
+    def _carry_out(self, ask: ApiRequest, instead: ApiResult | None) -> None:
         def done() -> None:
             match ask:
-                case Place():
+                case PlaceCall():
                     answer = self._place(ask)
-                case Move():
+                case RedirectCall():
                     answer = self._move(ask)
-                case End():
+                case EndCall():
                     answer = self._end(ask)
-                case Seat():
+                case UpdateParticipant():
                     answer = self._seat(ask)
             self.after(self.latency / 2, lambda: self._answer(ask, instead or answer))
 
         self.after(self._rng.uniform(0.0, self.latency), done)
 
-    def _place(self, ask: Place) -> Answer:
+    def _place(self, ask: PlaceCall) -> ApiResult:
         line = self._line(ask.to, ask.caller_id, ask.token)
         self._slot = max(self.now, self._slot + 1.0 / self.rate)
         queued = self._slot - self.now
         self.after(queued, lambda: self._initiate(line, ask.timeout + 5.0))
-        return Answer(came=Came.DONE, sid=line.sid, queue_time=queued, status=201)
+        return ApiResult(outcome=ApiOutcome.DONE, sid=line.sid, queue_time=queued, status=201)
 
     def _initiate(self, line: Line, timeout: float) -> None:
         if line.over:
@@ -422,7 +430,7 @@ class Peer:
     def _phone(self, line: Line) -> Phone:
         return self.phones.get(line.number, self.default)
 
-    def _move(self, ask: Move) -> Answer:
+    def _move(self, ask: RedirectCall) -> ApiResult:
         line = self.lines.get(ask.sid)
         if line is None:
             return refused(404, 20404)
@@ -438,16 +446,16 @@ class Peer:
                 self._run(line, list(ET.fromstring(ask.twiml)))
 
         self.after(self._rng.uniform(0.0, 0.3), run)
-        return Answer(came=Came.DONE, sid=ask.sid, status=200)
+        return ApiResult(outcome=ApiOutcome.DONE, sid=ask.sid, status=200)
 
-    def _seat(self, ask: Seat) -> Answer:
+    def _seat(self, ask: UpdateParticipant) -> ApiResult:
         line = next((one for one in self.rooms.get(ask.room, []) if one.sid == ask.sid), None)
         if line is None:
             return refused(404, 20404)
         assert ask.conference in {"", conference_sid(ask.room)}
         line.held = line.held if ask.hold is None else ask.hold
         line.ends = line.ends if ask.ends is None else ask.ends
-        return Answer(came=Came.DONE, sid=ask.sid, status=200)
+        return ApiResult(outcome=ApiOutcome.DONE, sid=ask.sid, status=200)
 
     def hear(self, line: Line) -> list[str]:
         """Whom somebody hears: who is in the same conference, if neither is on hold."""
@@ -458,18 +466,20 @@ class Peer:
         inside = self.rooms.get(line.room, []) if line.room else []
         return sorted(one.number for one in inside if one is not line and not one.held)
 
-    def _end(self, ask: End) -> Answer:
+    def _end(self, ask: EndCall) -> ApiResult:
         line = self.lines.get(ask.sid)
         if line is None:
             return refused(404, 20404)
         if line.over:
             return refused(400, 21220)
         self._finish(line, "completed" if line.status == "in-progress" else "canceled")
-        return Answer(came=Came.DONE, sid=ask.sid, status=200)
+        return ApiResult(outcome=ApiOutcome.DONE, sid=ask.sid, status=200)
 
 
-def refused(status: int, code: int) -> Answer:
-    return Answer(came=Came.REFUSED, status=status, code=code, detail=f"{status}, code {code}")
+def refused(status: int, code: int) -> ApiResult:
+    return ApiResult(
+        outcome=ApiOutcome.REFUSED, status=status, code=code, detail=f"{status}, code {code}"
+    )
 
 
 def conference_sid(room: str) -> str:

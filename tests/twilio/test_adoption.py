@@ -15,8 +15,14 @@ from callrouter.model.events import (
     SignedIn,
 )
 from callrouter.model.routing_table import MemberSpec, NumberPattern, Rule, Table, ToQueue
-from callrouter.pbx.twilio.api_requests import End, Move
-from callrouter.pbx.twilio.calls_and_legs import place_of, read_place, read_stay, read_turn, turn_of
+from callrouter.pbx.twilio.calls_and_legs import (
+    decode_queue_name,
+    decode_time_before_queue,
+    decode_turn,
+    encode_queue_name,
+    encode_turn,
+)
+from callrouter.pbx.twilio.rest.api_requests import EndCall, RedirectCall
 from callrouter.pbx.twilio.twiml import OURS
 from tests.twilio.peer import Line, Phone
 from tests.twilio.world import World, mobile, table
@@ -48,7 +54,7 @@ def restarted(world: World, how: str) -> None:
         world.restart()
         return
     world.boot()
-    world.post(world.exchange.ledger.snapshot())
+    world.post(world.control.account.snapshot())
     for name in world.routes.agents:
         world.post(SignedIn(agent=name))
     world.run(21.0)
@@ -117,7 +123,7 @@ def test_a_rule_s_queue_is_twilio_s_from_the_first_answer_on() -> None:
     line = world.peer.call()
     world.run(2.0)
     assert line.queue == "callrouter-sales"
-    assert not [ask for _, ask in world.peer.asks if isinstance(ask, Move)]
+    assert not [ask for _, ask in world.peer.asks if isinstance(ask, RedirectCall)]
 
 
 def test_phones_that_ring_from_before_are_stopped_and_their_agents_rung_anew() -> None:
@@ -129,9 +135,9 @@ def test_phones_that_ring_from_before_are_stopped_and_their_agents_rung_anew() -
     world.peer.default = Phone(answers_after=2.0, hangs_up_after=None)
     world.restart()
     world.run(10.0)
-    assert any(isinstance(ask, End) and ask.sid == old.sid for _, ask in world.peer.asks)
+    assert any(isinstance(ask, EndCall) and ask.sid == old.sid for _, ask in world.peer.asks)
     assert old.over
-    assert world.exchange.ledger.counts["phones from before stopped"] == 1
+    assert world.control.account.counts["phones from before stopped"] == 1
     assert world.peer.talks == [(caller.sid, A)]
     assert len(world.happened(Happened.CONNECTED)) == 1
 
@@ -152,25 +158,29 @@ QUEUES = ("support", "a_b-c", "x", "q" * 64, "q" * 63 + "r")
     ],
 )
 def test_places_are_read_back(text: str, queue: str, priority: int) -> None:
-    assert read_place(text, QUEUES) == (queue, priority)
+    assert decode_queue_name(text, QUEUES) == (queue, priority)
 
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_the_longest_names_fit_and_are_told_apart(queue: str) -> None:
     arrived = CallArrived(call="c", pbx="cloud", queue=queue, priority=100)
-    place = place_of(arrived)
+    place = encode_queue_name(arrived)
     assert len(OURS + place) <= 64
-    assert read_place(place, QUEUES) == (queue, 100)
-    assert read_turn(turn_of(arrived, 1_800_000_000.4), QUEUES) == (queue, 100, 1_800_000_000.0)
+    assert decode_queue_name(place, QUEUES) == (queue, 100)
+    assert decode_turn(encode_turn(arrived, 1_800_000_000.4), QUEUES) == (
+        queue,
+        100,
+        1_800_000_000.0,
+    )
 
 
 def test_a_turn_tells_of_the_entry_into_the_queue_when_it_is_a_later_one() -> None:
     arrived = CallArrived(call="c", pbx="cloud", queue=QUEUES[0], priority=7)
     first = 1_800_000_000.0
-    assert turn_of(arrived, first, first) == turn_of(arrived, first)
-    later = turn_of(arrived, first, first + 95)
-    assert read_turn(later, QUEUES) == (QUEUES[0], 7, first)
-    assert [read_stay(text) for text in (later, turn_of(arrived, first), "x", "a.1-x", "a.1--5")] == [
+    assert encode_turn(arrived, first, first) == encode_turn(arrived, first)
+    later = encode_turn(arrived, first, first + 95)
+    assert decode_turn(later, QUEUES) == (QUEUES[0], 7, first)
+    assert [decode_time_before_queue(text) for text in (later, encode_turn(arrived, first), "x", "a.1-x", "a.1--5")] == [
         95, 0, 0, 0, 0,
     ]  # fmt: skip
 
@@ -179,11 +189,11 @@ def test_a_place_says_only_what_is_not_usual() -> None:
     world = busy(two_queues())
     line = world.peer.call()
     world.run(1.0)
-    arrived = world.exchange.ledger.callers[line.sid].arrived
-    assert place_of(arrived) == "support"
-    assert place_of(replace(arrived, priority=7)) == "support.7"
+    arrived = world.control.account.callers[line.sid].arrived
+    assert encode_queue_name(arrived) == "support"
+    assert encode_queue_name(replace(arrived, priority=7)) == "support.7"
 
 
 @pytest.mark.parametrize("since", ["", "x", "-1", "1" * 11, "½"])
 def test_a_turn_that_tells_nonsense_of_the_first_entry(since: str) -> None:
-    assert read_turn(f"support.7.{since}", QUEUES) == ("support", 7, None)
+    assert decode_turn(f"support.7.{since}", QUEUES) == ("support", 7, None)

@@ -14,7 +14,13 @@ from callrouter.model.events import (
 )
 from callrouter.model.routing_table import AgentSpec
 from callrouter.pbx.twilio import resync_account, twiml
-from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, Move, Place
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    ApiRequest,
+    ApiResult,
+    PlaceCall,
+    RedirectCall,
+)
 from tests.twilio.peer import Line, Mischief, Phone, refused
 from tests.twilio.world import World, desk, mobile, table
 
@@ -31,7 +37,7 @@ def world_of(*agents: AgentSpec, seed: int = 1, rate: float = 1.0, **changes: ob
 
 
 def placed(world: World) -> list[str]:
-    return [ask.to for _, ask in world.peer.asks if isinstance(ask, Place)]
+    return [ask.to for _, ask in world.peer.asks if isinstance(ask, PlaceCall)]
 
 
 def line(world: World, number: str) -> Line:
@@ -89,7 +95,9 @@ def test_nobody_picks_up_and_the_caller_waits_on_with_music_and_is_rung_for_agai
     world.run(3.0)
     assert sorted(world.ring()) == [A, B, C]
     assert len(world.peer.dials) == 2
-    [move] = [ask for _, ask in world.peer.asks if isinstance(ask, Move) and "<Sip" in ask.twiml]
+    [move] = [
+        ask for _, ask in world.peer.asks if isinstance(ask, RedirectCall) and "<Sip" in ask.twiml
+    ]
     assert move.sid == caller.sid
     assert placed(world) == []
 
@@ -158,7 +166,7 @@ def test_picked_up_for_a_caller_who_has_just_gone() -> None:
     world.peer.hang_up(caller)
     world.run(3.0)
     agent = line(world, A)
-    said = world.exchange.desk.answer("agent", token, {"CallSid": agent.sid}, world.now)
+    said = world.control.handlers.answer("agent", token, {"CallSid": agent.sid}, world.now)
     assert twiml.GONE in said
 
 
@@ -179,13 +187,13 @@ def test_such_a_talk_has_no_hold_and_can_be_transferred_blind() -> None:
     assert line(world, A).over
 
 
-@pytest.mark.parametrize("came", [Came.REFUSED, Came.UNKNOWN, Came.NOT_SENT])
-def test_a_dial_that_cannot_be_ordered_leaves_nobody_without_a_ring(came: Came) -> None:
+@pytest.mark.parametrize("outcome", [ApiOutcome.REFUSED, ApiOutcome.UNKNOWN, ApiOutcome.NOT_SENT])
+def test_a_dial_that_cannot_be_ordered_leaves_nobody_without_a_ring(outcome: ApiOutcome) -> None:
     world = world_of(ring_for=10.0, rate=5.0)
 
-    def trouble(ask: Ask) -> tuple[Answer, bool] | None:
-        if isinstance(ask, Move) and "<Sip" in ask.twiml:
-            return Answer(came=came, status=400, code=21205, detail="no"), False
+    def trouble(ask: ApiRequest) -> tuple[ApiResult, bool] | None:
+        if isinstance(ask, RedirectCall) and "<Sip" in ask.twiml:
+            return ApiResult(outcome=outcome, status=400, code=21205, detail="no"), False
         return None
 
     world.peer.trouble = trouble
@@ -194,7 +202,7 @@ def test_a_dial_that_cannot_be_ordered_leaves_nobody_without_a_ring(came: Came) 
     world.run(60.0)
     assert not caller.over
     assert world.router.floor.calls
-    if came is Came.UNKNOWN:
+    if outcome is ApiOutcome.UNKNOWN:
         assert len(world.peer.dials) > 2, "the next turn of music does it"
     else:
         assert sorted(set(placed(world))) == [A, B, C], "they are called one by one"
@@ -206,7 +214,9 @@ def test_a_dial_that_cannot_be_ordered_leaves_nobody_without_a_ring(came: Came) 
 
 def test_a_caller_who_is_gone_when_the_dial_is_ordered() -> None:
     world = world_of(ring_for=10.0)
-    world.peer.trouble = lambda ask: (refused(400, 21220), False) if isinstance(ask, Move) else None
+    world.peer.trouble = lambda ask: (
+        (refused(400, 21220), False) if isinstance(ask, RedirectCall) else None
+    )
     world.peer.call()
     world.run(40.0)
     assert world.router.floor.calls == {}
@@ -248,8 +258,8 @@ def test_dials_with_callbacks_late_double_and_lost_lose_nobody(seed: int) -> Non
     world.peer.default = Phone(answers_after=1.0, hangs_up_after=4.0)
     for _ in range(8):
         world.run(60.0)
-        world.exchange.ledger.at(world.now)
-        resync_account.miss(world.exchange.ledger, world.look())
+        world.control.account.set_time(world.now)
+        resync_account.miss(world.control.account, world.look())
     assert [caller.sid for caller in callers if not caller.over] == []
     assert world.router.floor.calls == {}
     world.nothing_left()

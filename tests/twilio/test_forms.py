@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callrouter.pbx.twilio.forms import MOST_FIELDS, Refused, check_head, read_form
+from callrouter.pbx.twilio.webhooks.forms import MOST_FIELDS, WebhookRefused, check_head, read_form
 
 SIGNED = "RSOYDt4T1cUTdK1PDd93/VVr8B8="
 FORM = "application/x-www-form-urlencoded"
@@ -51,7 +51,7 @@ def test_a_head_as_twilio_sends_it(kind: str) -> None:
 def test_heads_that_are_refused(
     signatures: list[str], kind: str, encodings: list[str], length: int, status: int
 ) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(WebhookRefused) as caught:
         check_head(signatures, kind, encodings, length)
     assert caught.value.status == status
 
@@ -73,7 +73,7 @@ def test_heads_that_are_refused(
     ],
 )
 def test_forms_that_are_refused(body: bytes, why: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(WebhookRefused) as caught:
         read_form(body)
     assert (caught.value.status, caught.value.why) == (400, why)
 
@@ -104,6 +104,6 @@ def test_the_largest_body_of_anything_is_read_in_little_time(piece: bytes) -> No
     """Linear work: a body four times as long takes about four times as long, and never a second."""
     body = b"a=" + piece * (64 * 1024 // len(piece) - 1)
     started = time.process_time()
-    with suppress(Refused):
+    with suppress(WebhookRefused):
         read_form(body)
     assert time.process_time() - started < 0.5

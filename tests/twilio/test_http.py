@@ -182,7 +182,7 @@ async def test_forged_requests_are_refused_on_every_route_and_counted() -> None:
                 assert status == 403
                 assert "<Response" in document
                 refused += 1
-        counts = at.pbx.exchange.ledger.counts
+        counts = at.pbx.control.account.counts
         assert counts["refused: not signed by Twilio"] == refused
         status, _ = await at.post("voice", AccountSid="AC" + "b" * 32, To=NUMBER)
         assert status == 403
@@ -190,7 +190,7 @@ async def test_forged_requests_are_refused_on_every_route_and_counted() -> None:
         assert status == 400
         assert counts["refused: another account"] == counts["refused: voice: no CallSid"] == 1
         assert at.runtime.handled == handled
-        assert at.pbx.exchange.ledger.callers == {}
+        assert at.pbx.control.account.callers == {}
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe=%ff", b"a" * 70_000, b"", b"%%%=&&&"])
@@ -198,7 +198,7 @@ async def test_bodies_of_any_kind_are_refused(body: bytes) -> None:
     async with place() as at:
         status, _ = await at.post("voice", signature="AAAA", body=body)
         assert status in {400, 403, 413}
-        assert at.pbx.exchange.ledger.callers == {}
+        assert at.pbx.control.account.callers == {}
 
 
 async def test_both_auth_tokens_count() -> None:

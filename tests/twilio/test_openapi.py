@@ -10,7 +10,13 @@ from typing import get_args
 
 import pytest
 
-from callrouter.pbx.twilio.api_requests import Ask, End, Move, Place, Seat
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiRequest,
+    EndCall,
+    PlaceCall,
+    RedirectCall,
+    UpdateParticipant,
+)
 from tests.twilio import openapi, wire
 
 needed = pytest.mark.skipif(not openapi.there(), reason=openapi.missing())
@@ -75,24 +81,24 @@ def test_what_is_wrong_is_said(method: str, path: str, fields: Pairs, says: str)
     assert says in " ".join(found)
 
 
-ASKS: list[Ask] = [
-    Place(token="t", to="+447700900123", caller_id="+442079460000", timeout=15),
-    Place(token="t", to="sip:ann@acme.sip.twilio.com", caller_id="+442079460000", timeout=5),
-    Place(token="t", to="client:ann", caller_id="+442079460000", timeout=600),
-    Move(sid=CALL, twiml="<Response><Hangup/></Response>"),
-    End(sid=CALL),
-    Seat(room="callrouter-x", conference="", sid=CALL, hold=True),
-    Seat(room="callrouter-x", conference="CF" + "c" * 32, sid=CALL, ends=False),
+ASKS: list[ApiRequest] = [
+    PlaceCall(token="t", to="+447700900123", caller_id="+442079460000", timeout=15),
+    PlaceCall(token="t", to="sip:ann@acme.sip.twilio.com", caller_id="+442079460000", timeout=5),
+    PlaceCall(token="t", to="client:ann", caller_id="+442079460000", timeout=600),
+    RedirectCall(sid=CALL, twiml="<Response><Hangup/></Response>"),
+    EndCall(sid=CALL),
+    UpdateParticipant(room="callrouter-x", conference="", sid=CALL, hold=True),
+    UpdateParticipant(room="callrouter-x", conference="CF" + "c" * 32, sid=CALL, ends=False),
 ]
 
 
 def test_each_kind_is_among_them() -> None:
-    assert {type(ask) for ask in ASKS} == set(get_args(Ask))
+    assert {type(ask) for ask in ASKS} == set(get_args(ApiRequest))
 
 
 @needed
 @pytest.mark.parametrize("ask", ASKS)
-def test_every_kind_of_request_is_one_of_the_documents(ask: Ask) -> None:
+def test_every_kind_of_request_is_one_of_the_documents(ask: ApiRequest) -> None:
     wire.check(ask)
 
 
@@ -100,12 +106,12 @@ def test_every_kind_of_request_is_one_of_the_documents(ask: Ask) -> None:
 @pytest.mark.parametrize(
     "ask",
     [
-        Place(token="t", to="", caller_id="+442079460000", timeout=15),
-        Move(sid="CA1", twiml="<Response/>"),
-        Move(sid=CALL, twiml="<Response><Record/><Conference/></Response>"),
+        PlaceCall(token="t", to="", caller_id="+442079460000", timeout=15),
+        RedirectCall(sid="CA1", twiml="<Response/>"),
+        RedirectCall(sid=CALL, twiml="<Response><Record/><Conference/></Response>"),
     ],
 )
-def test_an_order_that_is_no_request_is_caught_in_any_story(ask: Ask) -> None:
+def test_an_order_that_is_no_request_is_caught_in_any_story(ask: ApiRequest) -> None:
     with pytest.raises(AssertionError):
         wire.check(ask)
 

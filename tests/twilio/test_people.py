@@ -32,8 +32,14 @@ from callrouter.model.routing_table import Table
 from callrouter.pbx.base import TalksToPeople
 from callrouter.pbx.twilio import phone_dialogues as people
 from callrouter.pbx.twilio import spoken_prompts, twiml
-from callrouter.pbx.twilio.api_requests import Answer, Came, End, Move, Place
 from callrouter.pbx.twilio.driver import TwilioPbx
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    ApiResult,
+    EndCall,
+    PlaceCall,
+    RedirectCall,
+)
 from callrouter.tasks import Tasks
 from tests.mobiles.memory import MemoryStore
 from tests.settings.cases import loaded
@@ -61,15 +67,15 @@ class Talking:
             self.heard.append(event)
             heard(event)
 
-        self.world.exchange.people.listen(note)
+        self.world.control.dialogues.listen(note)
 
     def say(self, command: Say) -> None:
-        self.world.exchange.ledger.at(self.world.now)
-        self.world.exchange.people.say(command)
+        self.world.control.account.set_time(self.world.now)
+        self.world.control.dialogues.say(command)
 
     def call_number(self, command: CallNumber) -> None:
-        self.world.exchange.ledger.at(self.world.now)
-        self.world.exchange.people.call_number(command)
+        self.world.control.account.set_time(self.world.now)
+        self.world.control.dialogues.call_number(command)
 
 
 class Call:
@@ -84,7 +90,7 @@ class Call:
         self.document = self.ask(part)
 
     def ask(self, part: str, token: str = "", **more: str) -> str:
-        document = self.world.exchange.desk.answer(part, token, {**self.params, **more}, self.world.now)  # fmt: skip
+        document = self.world.control.handlers.answer(part, token, {**self.params, **more}, self.world.now)  # fmt: skip
         assert faults(document) == []
         return document
 
@@ -110,7 +116,7 @@ class Call:
             while len(self.world.peer.asks) == before:  # noqa: ASYNC110 - a PIN is looked up in a thread
                 await asyncio.sleep(0.005)
         move = self.world.peer.asks[-1][1]
-        assert isinstance(move, Move)
+        assert isinstance(move, RedirectCall)
         assert move.sid == self.sid
         self.document = move.twiml
         return self.words
@@ -249,7 +255,7 @@ async def test_a_call_whose_end_is_never_told_is_over_in_time(here: Centre) -> N
     call = here.dial()
     here.world.run(people.LONGEST + 1.0)
     assert isinstance(here.talking.heard[-1], PersonLeft)
-    assert here.world.peer.asks[-1][1] == End(sid=call.sid)
+    assert here.world.peer.asks[-1][1] == EndCall(sid=call.sid)
 
 
 async def test_too_many_at_once_are_asked_to_try_later(here: Centre) -> None:
@@ -269,7 +275,7 @@ async def test_a_caller_who_is_gone_when_more_is_to_be_said(here: Centre) -> Non
     call = here.dial()
     call.key("*45")
     call.key("501")
-    here.world.peer.trouble = lambda _ask: (Answer(came=Came.REFUSED, status=400, code=21220), False)  # fmt: skip
+    here.world.peer.trouble = lambda _ask: (ApiResult(outcome=ApiOutcome.REFUSED, status=400, code=21220), False)  # fmt: skip
     call.key(PIN)
     await call.moved()
     here.world.run(1.0)
@@ -281,12 +287,15 @@ async def test_what_twilio_is_too_busy_for_is_asked_again(here: Centre) -> None:
     call = here.dial()
     call.key("*45")
     call.key("501")
-    busy = [Answer(came=Came.REFUSED, status=429, code=20429), Answer(came=Came.NOT_SENT)]
+    busy = [
+        ApiResult(outcome=ApiOutcome.REFUSED, status=429, code=20429),
+        ApiResult(outcome=ApiOutcome.NOT_SENT),
+    ]
     here.world.peer.trouble = lambda _ask: (busy.pop(), False) if busy else None
     call.key(PIN)
     await call.moved()
     here.world.run(3.0)
-    moves = [ask for _, ask in here.world.peer.asks if isinstance(ask, Move)]
+    moves = [ask for _, ask in here.world.peer.asks if isinstance(ask, RedirectCall)]
     assert [move.twiml for move in moves] == [call.document] * 3
     # The peer knows no such call: refused at last, and over with that.
     assert isinstance(here.talking.heard[-1], PersonLeft)
@@ -372,7 +381,9 @@ async def test_a_mobile_is_called_and_proved_by_its_code(centre: tuple[Centre, M
     caller = place.world.peer.call()
     place.world.run(10.0)
     assert (caller.sid, f"sip:ann@{ACME}") in place.world.peer.talks
-    assert [ask.to for _, ask in place.world.peer.asks if isinstance(ask, Place)].count(MOBILE) == 2
+    assert [ask.to for _, ask in place.world.peer.asks if isinstance(ask, PlaceCall)].count(
+        MOBILE
+    ) == 2
 
 
 async def test_a_voicemail_proves_nothing(centre: tuple[Centre, Mobiles]) -> None:
@@ -409,13 +420,16 @@ async def test_a_mobile_that_does_not_answer(
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (Answer(came=Came.REFUSED, status=400, code=21211, detail="no"), LegEnd.UNREACHABLE),
-        (Answer(came=Came.NOT_SENT, detail="no"), LegEnd.FAILED),
-        (Answer(came=Came.UNKNOWN, detail="no"), LegEnd.FAILED),
+        (
+            ApiResult(outcome=ApiOutcome.REFUSED, status=400, code=21211, detail="no"),
+            LegEnd.UNREACHABLE,
+        ),
+        (ApiResult(outcome=ApiOutcome.NOT_SENT, detail="no"), LegEnd.FAILED),
+        (ApiResult(outcome=ApiOutcome.UNKNOWN, detail="no"), LegEnd.FAILED),
     ],
 )
 async def test_a_call_that_twilio_does_not_make(
-    centre: tuple[Centre, Mobiles], answer: Answer, why: LegEnd
+    centre: tuple[Centre, Mobiles], answer: ApiResult, why: LegEnd
 ) -> None:
     place, mobiles = centre
     place.world.peer.trouble = lambda _ask: (answer, False)
@@ -432,16 +446,16 @@ async def test_the_token_of_a_verification_call_is_good_for_that_call_only(
     started = register(mobiles)
     place.world.peer.phones[MOBILE] = Phone(answers_after=3.0, key=started.code)
     place.world.run(2.0)
-    [placed] = [ask for _, ask in place.world.peer.asks if isinstance(ask, Place)]
+    [placed] = [ask for _, ask in place.world.peer.asks if isinstance(ask, PlaceCall)]
     stranger = {"AccountSid": ACCOUNT, "CallSid": "CA" + "e" * 32, "CallStatus": "in-progress"}
     for part in ("agent", "offer"):
-        said = place.world.exchange.desk.answer(part, placed.token, stranger, place.world.now)
+        said = place.world.control.handlers.answer(part, placed.token, stranger, place.world.now)
         assert twiml.NOTHING_HERE in said
     place.world.run(20.0)
     assert devices(place) == [MOBILE]
     [line] = place.world.peer.lines.values()
     again = {**stranger, "CallSid": line.sid}
-    said = place.world.exchange.desk.answer("agent", placed.token, again, place.world.now)
+    said = place.world.control.handlers.answer("agent", placed.token, again, place.world.now)
     assert "<Gather" not in said
 
 
@@ -449,16 +463,16 @@ async def test_a_call_that_was_given_up_and_rings_after_all_is_ended(
     centre: tuple[Centre, Mobiles],
 ) -> None:
     place, mobiles = centre
-    place.world.peer.trouble = lambda _ask: (Answer(came=Came.UNKNOWN), False)
+    place.world.peer.trouble = lambda _ask: (ApiResult(outcome=ApiOutcome.UNKNOWN), False)
     register(mobiles)
     place.world.run(90.0)
     assert [type(event) for event in place.talking.heard] == [NumberFailed]
-    [placed] = [ask for _, ask in place.world.peer.asks if isinstance(ask, Place)]
+    [placed] = [ask for _, ask in place.world.peer.asks if isinstance(ask, PlaceCall)]
     late = {"AccountSid": ACCOUNT, "CallSid": "CA" + "e" * 32, "CallStatus": "ringing"}
-    place.world.exchange.desk.answer("offer", placed.token, late, place.world.now)
-    assert place.world.peer.asks[-1][1] == End(sid=late["CallSid"])
+    place.world.control.handlers.answer("offer", placed.token, late, place.world.now)
+    assert place.world.peer.asks[-1][1] == EndCall(sid=late["CallSid"])
     late["CallStatus"] = "in-progress"
-    said = place.world.exchange.desk.answer("agent", placed.token, late, place.world.now)
+    said = place.world.control.handlers.answer("agent", placed.token, late, place.world.now)
     assert "<Gather" not in said
     assert [type(event) for event in place.talking.heard] == [NumberFailed]
 
@@ -472,7 +486,7 @@ async def test_a_verification_call_keeps_to_the_calls_per_second(
     place.talking.call_number(CallNumber(pbx=PBX, ref="r0", number="+447400123450"))
     place.talking.call_number(CallNumber(pbx=PBX, ref="bad", number="sip:ann@evil.example"))
     place.world.run(3.0)
-    times = [at for at, ask in place.world.peer.asks if isinstance(ask, Place)]
+    times = [at for at, ask in place.world.peer.asks if isinstance(ask, PlaceCall)]
     assert len(times) == 3
     failed = [event.ref for event in place.talking.heard if isinstance(event, NumberFailed)]
     assert failed == ["bad"]

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from callrouter.model.events import LegEnd
 from callrouter.pbx.twilio.hangup_causes import of_refusal, of_status
-from callrouter.pbx.twilio.rate import Pace
-from callrouter.pbx.twilio.urls import PARTS, Links
+from callrouter.pbx.twilio.rate import CallRate
+from callrouter.pbx.twilio.urls import PARTS, WebhookUrls
 
 
 @given(
@@ -17,7 +17,7 @@ from callrouter.pbx.twilio.urls import PARTS, Links
     st.lists(st.floats(min_value=0.0, max_value=2.0), max_size=60),
 )
 def test_never_more_than_the_rate_in_any_second(rate: float, gaps: list[float]) -> None:
-    pace, now, taken = Pace(rate), 1000.0, []
+    pace, now, taken = CallRate(rate), 1000.0, []
     for gap in gaps:
         now += gap
         now = pace.next(now)
@@ -29,7 +29,7 @@ def test_never_more_than_the_rate_in_any_second(rate: float, gaps: list[float]) 
 
 
 def test_a_burst_up_to_the_rate_goes_at_once() -> None:
-    pace = Pace(5.0)
+    pace = CallRate(5.0)
     for _ in range(5):
         assert pace.next(100.0) == 100.0
         pace.take(100.0)
@@ -64,8 +64,8 @@ def test_why_no_call_was_made() -> None:
 
 
 def test_addresses() -> None:
-    links = Links("https://calls.example.com/", "cloud")
-    assert {links.to(part) for part in PARTS} == {
+    urls = WebhookUrls("https://calls.example.com/", "cloud")
+    assert {urls.to(part) for part in PARTS} == {
         f"https://calls.example.com/twilio/cloud/{part}" for part in PARTS
     }
-    assert links.to("agent", "t0k") == "https://calls.example.com/twilio/cloud/agent?o=t0k"
+    assert urls.to("agent", "t0k") == "https://calls.example.com/twilio/cloud/agent?o=t0k"

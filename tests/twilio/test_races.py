@@ -10,8 +10,14 @@ import pytest
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd
 from callrouter.pbx.twilio import resync_account, twiml
-from callrouter.pbx.twilio.api_requests import Answer, Came, End, Move, Place
-from callrouter.pbx.twilio.handlers import Malformed
+from callrouter.pbx.twilio.handlers import MalformedWebhook
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    ApiResult,
+    EndCall,
+    PlaceCall,
+    RedirectCall,
+)
 from tests.twilio.peer import ACCOUNT, Line, Mischief, Phone
 from tests.twilio.world import NUMBER, World, desk, mobile, table
 
@@ -57,7 +63,7 @@ def test_TW_13_a_cancel_that_races_with_an_answer_leaves_no_leg(seed: int) -> No
     world.run(10.0)
     assert len(world.peer.talks) == 1
     assert world.ring() == [world.peer.talks[0][1]]
-    assert not any(isinstance(ask, End) and ask.sid == "" for _, ask in world.peer.asks)
+    assert not any(isinstance(ask, EndCall) and ask.sid == "" for _, ask in world.peer.asks)
 
 
 def test_TW_14_no_caller_hears_music_without_a_place_in_a_queue() -> None:
@@ -66,10 +72,10 @@ def test_TW_14_no_caller_hears_music_without_a_place_in_a_queue() -> None:
     waiting = [world.peer.call() for _ in range(5)]
     world.run(2.0)
     world.boot()  # forgets all of them
-    world.post(world.exchange.ledger.snapshot())
+    world.post(world.control.account.snapshot())
     world.run(21.0)
     known = {call.removeprefix("cloud-") for call in world.router.floor.calls}
-    assert known == {line.sid for line in waiting} == set(world.exchange.ledger.callers)
+    assert known == {line.sid for line in waiting} == set(world.control.account.callers)
 
 
 def test_three_callers_and_three_agents_nobody_gets_two() -> None:
@@ -106,7 +112,7 @@ def test_the_caller_hangs_up_in_the_moment_of_the_connect() -> None:
     world = World(table(ANN))
     world.peer.mischief = Mischief(lost=1.0)
     caller = world.peer.call()
-    while not any(isinstance(ask, Move) for _, ask in world.peer.asks):
+    while not any(isinstance(ask, RedirectCall) for _, ask in world.peer.asks):
         world.run(0.01)
     caller.status = "completed"  # and no callback says so
     world.run(3.0)
@@ -119,7 +125,7 @@ def test_the_caller_hangs_up_in_the_moment_of_the_connect() -> None:
 def test_the_agent_hangs_up_in_the_moment_of_the_connect() -> None:
     world = World(table(ANN, BOB))
     caller = world.peer.call()
-    while not any(isinstance(ask, Move) for _, ask in world.peer.asks):
+    while not any(isinstance(ask, RedirectCall) for _, ask in world.peer.asks):
         world.run(0.01)
     world.peer.hang_up(line_of(world, A))
     world.run(25.0)
@@ -147,7 +153,7 @@ def test_a_leg_of_which_nothing_is_heard_is_ended_by_our_own_deadline() -> None:
     world.peer.call()
     world.run(40.0)
     assert sum(world.ends.values()) >= 1
-    assert world.exchange.ledger.legs == {}
+    assert world.control.account.legs == {}
     assert world.router.floor.offers == {}
 
 
@@ -155,10 +161,10 @@ def test_a_leg_of_which_nothing_is_heard_is_ended_by_our_own_deadline() -> None:
 def test_one_request_of_a_blast_fails_and_the_others_ring_on(status: int) -> None:
     """bmlt-enabled/yap#960: one bad number or one 500, and it rang for ever."""
     world = World(table(ANN, BOB, CAT, **RING_ALL, retry_after=60.0))
-    came = Came.REFUSED if status < 500 else Came.UNKNOWN
-    bad = Answer(came=came, status=status, code=21211 if status < 500 else 0, detail="no")
+    outcome = ApiOutcome.REFUSED if status < 500 else ApiOutcome.UNKNOWN
+    bad = ApiResult(outcome=outcome, status=status, code=21211 if status < 500 else 0, detail="no")
     world.peer.trouble = lambda ask: (
-        (bad, False) if isinstance(ask, Place) and ask.to == A else None
+        (bad, False) if isinstance(ask, PlaceCall) and ask.to == A else None
     )
     world.peer.default = Phone(answers_after=None)
     world.peer.call()
@@ -181,7 +187,7 @@ def test_a_caller_leaves_and_either_word_of_it_comes_first_or_alone(told: tuple[
     caller.epoch += 1
     for part in told:
         more = {"QueueResult": "hangup"} if part == "left" else {}
-        world.exchange.desk.answer(part, "", params(caller, **more), world.now)
+        world.control.handlers.answer(part, "", params(caller, **more), world.now)
     world.run(2.0)
     assert len(world.happened(Happened.ABANDONED)) == 1
     world.nothing_left()
@@ -195,9 +201,11 @@ def test_after_a_redirect_the_queue_s_action_is_asked_for_as_well_and_changes_no
     world.run(10.0)
     records = len(world.records)
     for result in ("redirected", "redirected-from-bridged"):
-        said = world.exchange.desk.answer("left", "", params(caller, QueueResult=result), world.now)
+        said = world.control.handlers.answer(
+            "left", "", params(caller, QueueResult=result), world.now
+        )
         assert said == twiml.nothing()
-    wait = world.exchange.desk.answer(
+    wait = world.control.handlers.answer(
         "wait", "support.50.1800000000", params(caller, QueueTime="9"), world.now
     )
     assert "<Dial" not in wait, "a document that came late is run by nobody, and moves nobody"
@@ -216,10 +224,10 @@ def test_callers_and_legs_that_vanish_without_a_word_are_noticed_by_looking() ->
         line.epoch += 1
     for _ in range(resync_account.LOOKS):
         world.run(1.0)
-        world.exchange.ledger.at(world.now)
-        resync_account.miss(world.exchange.ledger, world.look())
+        world.control.account.set_time(world.now)
+        resync_account.miss(world.control.account, world.look())
     world.run(3.0)
-    assert world.exchange.ledger.counts["vanished callers"] == 2
+    assert world.control.account.counts["vanished callers"] == 2
     assert world.router.floor.calls == {}
     world.nothing_left()
 
@@ -229,8 +237,8 @@ def test_a_young_call_is_not_taken_for_gone_because_a_list_lags() -> None:
     world.peer.call()
     world.run(1.0)
     for _ in range(5):
-        resync_account.miss(world.exchange.ledger, [])
-    assert len(world.exchange.ledger.callers) == 1
+        resync_account.miss(world.control.account, [])
+    assert len(world.control.account.callers) == 1
 
 
 # ---------------------------------------------------------------- the same thing twice
@@ -241,7 +249,7 @@ def test_the_same_question_gets_the_same_answer_and_nothing_happens_twice() -> N
     caller = world.peer.call()
     world.run(10.0)
     agent = line_of(world, A)
-    records, desk_ = len(world.records), world.exchange.desk
+    records, desk_ = len(world.records), world.control.handlers
     voice = params(caller, From=caller.number, To=NUMBER)
     assert "Conference" in desk_.answer("voice", "", voice, world.now)
     for _ in range(3):
@@ -262,7 +270,7 @@ def test_replays_after_the_end_bring_nobody_back() -> None:
     assert caller.over
     assert agent.over
     records, asks = len(world.records), len(world.peer.asks)
-    desk_ = world.exchange.desk
+    desk_ = world.control.handlers
     live = {"CallStatus": "in-progress", "From": caller.number, "To": NUMBER}
     for part in ("voice", "wait", "left", "caller-done", "caller-status"):
         desk_.answer(part, "", params(caller) | live, world.now)
@@ -273,7 +281,7 @@ def test_replays_after_the_end_bring_nobody_back() -> None:
     assert len(world.records) == records
     assert len(world.peer.asks) == asks
     assert world.router.floor.calls == {}
-    assert world.exchange.ledger.counts["stale"] == 2
+    assert world.control.account.counts["stale"] == 2
 
 
 def test_a_token_is_good_for_its_own_call_only() -> None:
@@ -282,13 +290,13 @@ def test_a_token_is_good_for_its_own_call_only() -> None:
     world.peer.call()
     world.run(3.0)
     agent, stranger = line_of(world, A), Line("CA" + "f" * 32, "+1", NUMBER, "x")
-    desk_ = world.exchange.desk
+    desk_ = world.control.handlers
     for token, line in ((agent.token, stranger), ("guess", agent), ("", agent)):
         said = desk_.answer("accept", token, params(line, Digits="1"), world.now)
         assert twiml.NOTHING_HERE in said
     assert not world.happened(Happened.ACCEPTED)
-    assert world.exchange.ledger.counts["token of another call"] == 1
-    assert world.exchange.ledger.counts["unknown token"] == 2
+    assert world.control.account.counts["token of another call"] == 1
+    assert world.control.account.counts["unknown token"] == 2
 
 
 @pytest.mark.parametrize("sid", ["", "CA1", "CA" + "g" * 32, "CA" + "0" * 33, "AC" + "0" * 32])
@@ -305,9 +313,9 @@ def test_malformed_requests_are_refused_and_change_nothing(sid: str) -> None:
         "accept",
         "offer",
     ):
-        with pytest.raises(Malformed):
-            world.exchange.desk.answer(part, "t1-1", {"CallSid": sid}, world.now)
-    assert world.exchange.desk.answer("conference", "", {}, world.now) == twiml.nothing()
+        with pytest.raises(MalformedWebhook):
+            world.control.handlers.answer(part, "t1-1", {"CallSid": sid}, world.now)
+    assert world.control.handlers.answer("conference", "", {}, world.now) == twiml.nothing()
     assert len(world.records) == records
 
 
@@ -316,9 +324,11 @@ def test_odd_values_are_data_and_no_crash() -> None:
     caller = world.peer.call()
     world.run(0.5)
     for value in ("", "9" * 50, "-1", "½", "nan"):
-        world.exchange.desk.answer("wait", "", params(caller, QueueTime=value), world.now)
-        world.exchange.desk.answer("caller-status", "", params(caller, CallStatus=value), world.now)
-        world.exchange.desk.answer("offer", "t1-1", params(caller, CallStatus=value), world.now)
+        world.control.handlers.answer("wait", "", params(caller, QueueTime=value), world.now)
+        world.control.handlers.answer(
+            "caller-status", "", params(caller, CallStatus=value), world.now
+        )
+        world.control.handlers.answer("offer", "t1-1", params(caller, CallStatus=value), world.now)
 
 
 # ---------------------------------------------------------------- everything at once
@@ -354,13 +364,13 @@ def test_callbacks_late_double_lost_and_in_any_order(seed: int) -> None:
     world.peer.default = Phone(hangs_up_after=5.0)
     for _ in range(6):
         world.run(60.0)
-        world.exchange.ledger.at(world.now)
-        resync_account.miss(world.exchange.ledger, world.look())
+        world.control.account.set_time(world.now)
+        resync_account.miss(world.control.account, world.look())
     for caller in callers:
         assert caller.over, "a caller hangs on the line"
     assert world.router.floor.calls == {}
-    assert world.exchange.ledger.callers == {}
+    assert world.control.account.callers == {}
     world.nothing_left()
     assert {end.why for end in world.outcomes} <= set(LegEnd)
-    placed = [ask.token for _, ask in world.peer.asks if isinstance(ask, Place)]
+    placed = [ask.token for _, ask in world.peer.asks if isinstance(ask, PlaceCall)]
     assert len(placed) == len(set(placed)), "a leg was asked for twice"

@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 
 from callrouter.model.ivr import PhoneEvent
-from callrouter.pbx.twilio import ledger
-from callrouter.pbx.twilio.forms import Refused
-from callrouter.pbx.twilio.signed_fields import check_fields
+from callrouter.pbx.twilio import account_state
+from callrouter.pbx.twilio.webhooks.forms import WebhookRefused
+from callrouter.pbx.twilio.webhooks.signed_fields import check_fields
 from tests.twilio.test_http import CALLER, Twilio, place, until
 from tests.twilio.world import NUMBER
 
@@ -119,19 +119,19 @@ async def test_what_was_over_is_known_after_a_restart() -> None:
 
 async def test_what_is_over_is_remembered_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
     async with place() as at:
-        books = at.pbx.exchange.ledger
+        books = at.pbx.control.account
         start = books.now
         for n in range(30):
-            books.at(start + n * 3600.0)
-            books.done_with(f"CA{n:032x}")
-        assert len(books.gone) == 30, "no number of later calls pushes one out"
-        books.at(start + ledger.GONE_FOR + 3600.0)
-        books.done_with(CALLER)
-        assert len(books.gone) == 30
-        assert f"CA{0:032x}" not in books.gone
-        monkeypatch.setattr(ledger, "_GONE_KEPT", 5)
-        books.done_with("CA" + "9" * 32)
-        assert len(books.gone) == 5
+            books.set_time(start + n * 3600.0)
+            books.mark_ended(f"CA{n:032x}")
+        assert len(books.ended_calls) == 30, "no number of later calls pushes one out"
+        books.set_time(start + account_state.GONE_FOR + 3600.0)
+        books.mark_ended(CALLER)
+        assert len(books.ended_calls) == 30
+        assert f"CA{0:032x}" not in books.ended_calls
+        monkeypatch.setattr(account_state, "_GONE_KEPT", 5)
+        books.mark_ended("CA" + "9" * 32)
+        assert len(books.ended_calls) == 5
 
 
 BASE = {"AccountSid": "AC" + "a" * 32, "CallSid": CALLER, "Direction": "inbound"}
@@ -163,7 +163,7 @@ BASE = {"AccountSid": "AC" + "a" * 32, "CallSid": CALLER, "Direction": "inbound"
     ],
 )
 def test_fields_that_hide_others_are_refused(part: str, fields: dict[str, str]) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(WebhookRefused) as caught:
         check_fields(part, fields)
     assert caught.value.status == 400
 
@@ -212,6 +212,6 @@ async def test_another_cut_of_the_signed_text_changes_nothing() -> None:
 )
 def test_looking_for_hidden_fields_takes_little_time(value: str) -> None:
     began = time.process_time()
-    with suppress(Refused):
+    with suppress(WebhookRefused):
         check_fields("accept", {"AddOns": value})
     assert time.process_time() - began < 0.5

@@ -18,18 +18,24 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from callrouter.pbx.twilio.api_requests import Came, End, Move, Place, Seat
-from callrouter.pbx.twilio.http_client import TwilioHttp
-from callrouter.pbx.twilio.rest import NoAnswer, Rest
-from callrouter.pbx.twilio.urls import Links
+from callrouter.pbx.twilio.rest.api_client import ApiClient, ApiUnavailable
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    EndCall,
+    PlaceCall,
+    RedirectCall,
+    UpdateParticipant,
+)
+from callrouter.pbx.twilio.rest.http_client import TwilioHttp
+from callrouter.pbx.twilio.urls import WebhookUrls
 from tests.twilio import openapi
 
 ACCOUNT = "AC" + "a" * 32
 CALL = "CA" + "c" * 32
-LINKS = Links("https://calls.example.com", "cloud")
-PLACE = Place(token="tok", to="+447700900123", caller_id="+442079460000", timeout=15)
+LINKS = WebhookUrls("https://calls.example.com", "cloud")
+PLACE = PlaceCall(token="tok", to="+447700900123", caller_id="+442079460000", timeout=15)
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+ApiResult = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Seen:
@@ -38,7 +44,7 @@ class Seen:
 
 
 @asynccontextmanager
-async def twilio(answer: Answer, within: float = 5.0) -> AsyncIterator[tuple[Rest, Seen]]:
+async def twilio(answer: ApiResult, within: float = 5.0) -> AsyncIterator[tuple[ApiClient, Seen]]:
     seen = Seen()
 
     async def take(request: web.Request) -> web.StreamResponse:
@@ -54,26 +60,26 @@ async def twilio(answer: Answer, within: float = 5.0) -> AsyncIterator[tuple[Res
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
         http = TwilioHttp(session, within=within, api_url=str(server.make_url("/")))
         yield (
-            Rest(http, account_sid=ACCOUNT, user="SK1", secret="s3cret", links=LINKS),
+            ApiClient(http, account_sid=ACCOUNT, user="SK1", secret="s3cret", urls=LINKS),
             seen,
         )
 
 
-def says(status: int, body: Any, headers: dict[str, str] | None = None) -> Answer:
+def says(status: int, body: Any, headers: dict[str, str] | None = None) -> ApiResult:
     async def answer(_request: web.Request) -> web.StreamResponse:
         return web.json_response(body, status=status, headers=headers)
 
     return answer
 
 
-def refusal(status: int, code: int, message: str) -> Answer:
+def refusal(status: int, code: int, message: str) -> ApiResult:
     return says(status, {"code": code, "message": message, "status": status, "more_info": ""})
 
 
 async def test_a_phone_is_called_with_what_the_leg_needs_and_nothing_secret() -> None:
     async with twilio(says(201, {"sid": CALL, "status": "queued", "queue_time": "1500"})) as (rest, seen):  # fmt: skip
         answer = await rest.ask(PLACE)
-    assert (answer.came, answer.sid, answer.queue_time) == (Came.DONE, CALL, 1.5)
+    assert (answer.outcome, answer.sid, answer.queue_time) == (ApiOutcome.DONE, CALL, 1.5)
     [(method, path, fields, authorization)] = seen.requests
     assert (method, path) == ("POST", f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json")
     assert authorization == "Basic " + base64.b64encode(b"SK1:s3cret").decode()
@@ -97,8 +103,10 @@ async def test_a_phone_is_called_with_what_the_leg_needs_and_nothing_secret() ->
 
 async def test_a_call_is_moved_and_ended() -> None:
     async with twilio(says(200, {"sid": CALL})) as (rest, seen):
-        assert (await rest.ask(Move(sid=CALL, twiml="<Response/>"))).came is Came.DONE
-        assert (await rest.ask(End(sid=CALL))).came is Came.DONE
+        assert (
+            await rest.ask(RedirectCall(sid=CALL, twiml="<Response/>"))
+        ).outcome is ApiOutcome.DONE
+        assert (await rest.ask(EndCall(sid=CALL))).outcome is ApiOutcome.DONE
     assert [(path, fields) for _, path, fields, _ in seen.requests] == [
         (f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json", [("Twiml", "<Response/>")]),
         (f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json", [("Status", "completed")]),
@@ -110,8 +118,10 @@ async def test_hold_and_who_ends_a_conference() -> None:
     seat = f"/2010-04-01/Accounts/{ACCOUNT}/Conferences/{conference}/Participants/{CALL}.json"
     async with twilio(says(200, {"call_sid": CALL})) as (rest, seen):
         for hold, ends in ((True, None), (False, None), (None, False)):
-            ask = Seat(room=room, conference=conference, sid=CALL, hold=hold, ends=ends)
-            assert (await rest.ask(ask)).came is Came.DONE
+            ask = UpdateParticipant(
+                room=room, conference=conference, sid=CALL, hold=hold, ends=ends
+            )
+            assert (await rest.ask(ask)).outcome is ApiOutcome.DONE
     music = [("HoldUrl", "https://calls.example.com/twilio/cloud/hold"), ("HoldMethod", "POST")]
     assert [(path, sorted(fields)) for _, path, fields, _ in seen.requests] == [
         (seat, sorted([("Hold", "true"), *music])),
@@ -131,28 +141,32 @@ async def test_a_conference_whose_sid_nobody_told_is_looked_up_by_its_name(there
         return web.json_response({"call_sid": CALL})
 
     async with twilio(answer) as (rest, seen):
-        said = await rest.ask(Seat(room=room, conference="", sid=CALL, hold=True))
-    assert (said.came, said.gone) == ((Came.DONE, False) if there else (Came.REFUSED, True))
+        said = await rest.ask(UpdateParticipant(room=room, conference="", sid=CALL, hold=True))
+    assert (said.outcome, said.call_ended) == (
+        (ApiOutcome.DONE, False) if there else (ApiOutcome.REFUSED, True)
+    )
     assert len(seen.requests) == (2 if there else 1)
     assert f"FriendlyName={room}" in seen.requests[0][1]
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "came", "gone", "harmless"),
+    ("status", "code", "outcome", "gone", "harmless"),
     [
-        (400, 21220, Came.REFUSED, True, False),
-        (404, 20404, Came.REFUSED, True, False),
-        (429, 20429, Came.REFUSED, False, True),
-        (401, 20003, Came.REFUSED, False, False),
-        (400, 21211, Came.REFUSED, False, False),
-        (500, 20500, Came.UNKNOWN, False, False),
-        (503, 20503, Came.UNKNOWN, False, False),
+        (400, 21220, ApiOutcome.REFUSED, True, False),
+        (404, 20404, ApiOutcome.REFUSED, True, False),
+        (429, 20429, ApiOutcome.REFUSED, False, True),
+        (401, 20003, ApiOutcome.REFUSED, False, False),
+        (400, 21211, ApiOutcome.REFUSED, False, False),
+        (500, 20500, ApiOutcome.UNKNOWN, False, False),
+        (503, 20503, ApiOutcome.UNKNOWN, False, False),
     ],
 )
-async def test_refusals(status: int, code: int, came: Came, gone: bool, harmless: bool) -> None:
+async def test_refusals(
+    status: int, code: int, outcome: ApiOutcome, gone: bool, harmless: bool
+) -> None:
     async with twilio(refusal(status, code, "Call is not in-progress.")) as (rest, seen):
-        answer = await rest.ask(Move(sid=CALL, twiml="<Response/>"))
-    assert (answer.came, answer.gone, answer.harmless) == (came, gone, harmless)
+        answer = await rest.ask(RedirectCall(sid=CALL, twiml="<Response/>"))
+    assert (answer.outcome, answer.call_ended, answer.safe_to_repeat) == (outcome, gone, harmless)
     assert str(status) in answer.detail
     assert "s3cret" not in answer.detail
     assert len(seen.requests) == 1, "nothing is repeated behind our back"
@@ -165,8 +179,8 @@ async def test_an_answer_that_does_not_come_leaves_open_what_was_done() -> None:
 
     async with twilio(slow, within=0.05) as (rest, seen):
         answer = await rest.ask(PLACE)
-    assert answer.came is Came.UNKNOWN
-    assert not answer.harmless
+    assert answer.outcome is ApiOutcome.UNKNOWN
+    assert not answer.safe_to_repeat
     assert len(seen.requests) == 1
 
 
@@ -184,18 +198,18 @@ async def test_an_answer_that_is_no_json_or_breaks_off() -> None:
 
     for answer in (page, torn, odd):
         async with twilio(answer) as (rest, _):
-            assert (await rest.ask(PLACE)).came is Came.UNKNOWN
+            assert (await rest.ask(PLACE)).outcome is ApiOutcome.UNKNOWN
 
 
 async def test_nobody_there_means_that_nothing_was_done() -> None:
     async with aiohttp.ClientSession() as session:
         http = TwilioHttp(session, api_url="http://127.0.0.1:1")
-        rest = Rest(http, account_sid=ACCOUNT, user="SK1", secret="s3cret", links=LINKS)
+        rest = ApiClient(http, account_sid=ACCOUNT, user="SK1", secret="s3cret", urls=LINKS)
         answer = await rest.ask(PLACE)
-        assert answer.came is Came.NOT_SENT
-        assert answer.harmless
+        assert answer.outcome is ApiOutcome.NOT_SENT
+        assert answer.safe_to_repeat
         assert "cannot be reached" in answer.detail
-        with pytest.raises(NoAnswer, match="cannot be reached"):
+        with pytest.raises(ApiUnavailable, match="cannot be reached"):
             await rest.look()
 
 
@@ -206,7 +220,7 @@ async def test_credentials_and_regions_of_the_process_are_not_used(
     monkeypatch.setenv("TWILIO_EDGE", "dublin")
     monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC" + "f" * 32)
     async with twilio(says(200, {"sid": CALL})) as (rest, seen):
-        await rest.ask(End(sid=CALL))
+        await rest.ask(EndCall(sid=CALL))
     assert seen.requests[0][1] == f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json"
 
 
@@ -219,7 +233,7 @@ async def test_headers_of_an_answer_are_kept() -> None:
     assert response.headers["Twilio-Concurrent-Requests"] == "101"
 
 
-def _app(answer: Answer) -> web.Application:
+def _app(answer: ApiResult) -> web.Application:
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", answer)
     return app

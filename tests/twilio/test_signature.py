@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
 
-from callrouter.pbx.twilio.signature import Signatures
+from callrouter.pbx.twilio.webhooks.signature import SignatureCheck
 
 # From the tests of Twilio's own library.
 TOKEN = "12345"
@@ -38,7 +38,7 @@ def second(token: str, url: str, fields: list[tuple[str, str]]) -> str:
 
 
 def test_published_vectors() -> None:
-    check = Signatures([TOKEN], PUBLIC)
+    check = SignatureCheck([TOKEN], PUBLIC)
     assert check.fit(PATH, FIELDS, SIGNED)
     twice = MultiDict([("Sid", "CA123"), ("SidAccount", "AC123"), ("Digits", "5678"), ("Digits", "1234"), ("Digits", "1234")])  # fmt: skip
     assert check.fit(PATH, twice, "IK+Dwps556ElfBT0I3Rgjkr1wJU=")
@@ -60,35 +60,35 @@ NODES = [
 def test_what_twilios_library_for_node_signs(
     path: str, fields: list[tuple[str, str]], signed: str
 ) -> None:
-    assert Signatures(["t0p"], CLOUD).fit(path, MultiDict(fields), signed)
+    assert SignatureCheck(["t0p"], CLOUD).fit(path, MultiDict(fields), signed)
     assert second("t0p", CLOUD + path, fields) == signed
 
 
 def test_a_port_makes_no_difference() -> None:
     for public in ("https://mycompany.com", "https://mycompany.com:443"):
-        check = Signatures([TOKEN], public)
+        check = SignatureCheck([TOKEN], public)
         for signed in ("https://mycompany.com", "https://mycompany.com:443"):
             assert check.fit(PATH, FIELDS, second(TOKEN, signed + PATH, list(FIELDS.items())))
 
 
 def test_anything_else_is_refused() -> None:
-    check = Signatures([TOKEN], PUBLIC)
+    check = SignatureCheck([TOKEN], PUBLIC)
     assert not check.fit(PATH, FIELDS, "")
     assert not check.fit(PATH, FIELDS, SIGNED[:-2] + "A=")
     assert not check.fit(PATH, FIELDS, SIGNED[:-1])
     assert not check.fit(PATH + "&baz=3", FIELDS, SIGNED)
     assert not check.fit(PATH, {**FIELDS, "Digits": "1235"}, SIGNED)
     assert not check.fit(PATH, {**FIELDS, "More": ""}, SIGNED)
-    assert not Signatures(["54321"], PUBLIC).fit(PATH, FIELDS, SIGNED)
-    assert not Signatures([TOKEN], "http://mycompany.com").fit(PATH, FIELDS, SIGNED)
-    assert not Signatures([], PUBLIC).fit(PATH, FIELDS, SIGNED)
-    assert not Signatures([""], PUBLIC).fit(
+    assert not SignatureCheck(["54321"], PUBLIC).fit(PATH, FIELDS, SIGNED)
+    assert not SignatureCheck([TOKEN], "http://mycompany.com").fit(PATH, FIELDS, SIGNED)
+    assert not SignatureCheck([], PUBLIC).fit(PATH, FIELDS, SIGNED)
+    assert not SignatureCheck([""], PUBLIC).fit(
         PATH, FIELDS, second("", PUBLIC + PATH, [*FIELDS.items()])
     )
 
 
 def test_a_body_that_is_no_form_needs_its_hash() -> None:
-    check = Signatures([TOKEN], PUBLIC)
+    check = SignatureCheck([TOKEN], PUBLIC)
     path = f"{PATH}&bodySHA256={BODY_HASH}"
     assert not check.fit(path, BODY.replace("true", "false"), BODY_SIGNED)
     assert not check.fit(PATH, BODY, second(TOKEN, PUBLIC + PATH, []))
@@ -96,7 +96,7 @@ def test_a_body_that_is_no_form_needs_its_hash() -> None:
 
 
 def test_both_tokens_count_while_one_replaces_the_other() -> None:
-    check = Signatures(["new", TOKEN], PUBLIC)
+    check = SignatureCheck(["new", TOKEN], PUBLIC)
     assert check.fit(PATH, FIELDS, SIGNED)
     assert check.fit(PATH, FIELDS, second("new", PUBLIC + PATH, list(FIELDS.items())))
     assert not check.fit(PATH, FIELDS, second("newer", PUBLIC + PATH, list(FIELDS.items())))
@@ -107,7 +107,7 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 @given(st.lists(st.tuples(_TEXT.filter(bool), _TEXT), max_size=8))
 def test_a_second_implementation_agrees(fields: list[tuple[str, str]]) -> None:
-    check = Signatures([TOKEN], PUBLIC)
+    check = SignatureCheck([TOKEN], PUBLIC)
     signed = second(TOKEN, PUBLIC + PATH, fields)
     assert check.fit(PATH, MultiDict(fields), signed)
     assert not check.fit(PATH, MultiDict([*fields, ("x", "y")]), signed) or ("x", "y") in fields

@@ -9,7 +9,15 @@ from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd, PauseRequested
 from callrouter.model.routing_table import AgentSpec, AnnounceSpec, DeviceSpec, HangUp, ToDialplan
 from callrouter.pbx.twilio import resync_account, twiml
-from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, End, Found, Move, Place
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    ApiRequest,
+    ApiResult,
+    CallInProgress,
+    EndCall,
+    PlaceCall,
+    RedirectCall,
+)
 from callrouter.policies import REGISTRY
 from callrouter.policies.base import Candidate, Needs
 from tests.twilio.peer import Line, Phone, refused
@@ -34,7 +42,7 @@ def test_a_mobile_is_asked_for_key_1_and_then_they_talk() -> None:
     assert caller.over
     assert world.outcomes[0].why is LegEnd.HUNG_UP
     world.nothing_left()
-    assert world.exchange.ledger.callers == {}
+    assert world.control.account.callers == {}
 
 
 def test_a_desk_phone_is_connected_at_once() -> None:
@@ -126,7 +134,7 @@ def test_a_caller_who_has_waited_enough_is_sent_on(target: ToDialplan | None, wh
     assert caller.elsewhere == where
     world.peer.hang_up(caller)
     world.run(5.0)
-    assert world.exchange.ledger.callers == {}
+    assert world.control.account.callers == {}
     assert len(world.happened(Happened.LEFT)) == 1
     world.nothing_left()
 
@@ -148,7 +156,7 @@ def test_without_a_fallback_callers_hear_an_apology() -> None:
     stranger = world.peer.call(to="+442079469999")
     world.run(1.0)
     assert stranger.heard == [twiml.NOT_NOW]
-    assert world.exchange.ledger.counts["number without a queue"] == 1
+    assert world.control.account.counts["number without a queue"] == 1
 
 
 def test_an_agent_who_hangs_up_at_once_puts_the_caller_back_in_line() -> None:
@@ -207,7 +215,7 @@ def test_ring_all_at_one_call_a_second_is_a_staircase() -> None:
     world.peer.default = Phone(answers_after=None)
     world.peer.call()
     world.run(3.0)
-    times = [at for at, ask in world.peer.asks if isinstance(ask, Place)]
+    times = [at for at, ask in world.peer.asks if isinstance(ask, PlaceCall)]
     assert [round(at - times[0], 3) for at in times] == [0.0, 1.0, 2.0]
 
 
@@ -216,7 +224,7 @@ def crowd(count: int) -> list[AgentSpec]:
 
 
 def places(world: World) -> list[float]:
-    return [at - START for at, ask in world.peer.asks if isinstance(ask, Place)]
+    return [at - START for at, ask in world.peer.asks if isinstance(ask, PlaceCall)]
 
 
 def test_no_more_agents_are_held_than_can_be_rung_before_the_first_has_rung_out() -> None:
@@ -232,7 +240,7 @@ def test_no_more_agents_are_held_than_can_be_rung_before_the_first_has_rung_out(
         assert sum(offer.state is OfferState.RINGING for offer in offers) <= 6
     assert [round(at) for at in places(world)][:6] == [0, 1, 2, 3, 4, 5]
     assert len(places(world)) == 10, "everybody was rung once"
-    assert world.exchange.ledger.counts["no turn in time"] == 0
+    assert world.control.account.counts["no turn in time"] == 0
 
 
 def test_agents_whose_turn_never_came_have_missed_nothing() -> None:
@@ -241,7 +249,7 @@ def test_agents_whose_turn_never_came_have_missed_nothing() -> None:
     world.peer.call()
     world.peer.call()
     world.run(6.5)
-    assert world.exchange.ledger.counts["no turn in time"] > 0
+    assert world.control.account.counts["no turn in time"] > 0
     failed = [end for end in world.outcomes if end.why is LegEnd.FAILED]
     world.run(3.0)
     paused = {record.agent for record in world.happened(Happened.PAUSED)}
@@ -288,7 +296,7 @@ def test_a_second_phone_of_an_agent_follows_the_first_one_s_ring() -> None:
     world.peer.default = Phone(answers_after=None)
     world.peer.call()
     world.run(30.0)
-    at = {ask.to: when - START for when, ask in world.peer.asks if isinstance(ask, Place)}
+    at = {ask.to: when - START for when, ask in world.peer.asks if isinstance(ask, PlaceCall)}
     assert at[first] == pytest.approx(6.0, abs=0.1)
     [rang] = [one.at - START for one in world.happened(Happened.RANG) if one.agent == "ann"]
     assert rang > at[first]
@@ -329,7 +337,7 @@ def test_what_twilio_queues_for_too_long_is_taken_back() -> None:
     world.run(12.0)
     world.peer.call()
     world.run(30.0)
-    assert world.exchange.ledger.counts["queued too long by Twilio"] > 0
+    assert world.control.account.counts["queued too long by Twilio"] > 0
 
 
 # ---------------------------------------------------------------- refusals and outages
@@ -338,8 +346,8 @@ def test_what_twilio_queues_for_too_long_is_taken_back() -> None:
 def test_one_bad_number_among_many_stops_nobody() -> None:
     world = World(table(ANN, BOB, CAT, **RING_ALL))
 
-    def trouble(ask: Ask) -> tuple[Answer, bool] | None:
-        bad = isinstance(ask, Place) and ask.to == A
+    def trouble(ask: ApiRequest) -> tuple[ApiResult, bool] | None:
+        bad = isinstance(ask, PlaceCall) and ask.to == A
         return (refused(400, 21211), False) if bad else None
 
     world.peer.trouble = trouble
@@ -354,7 +362,7 @@ def test_too_many_requests_are_asked_again() -> None:
     world = World(table(ANN))
     left = [3]
 
-    def trouble(_ask: Ask) -> tuple[Answer, bool] | None:
+    def trouble(_ask: ApiRequest) -> tuple[ApiResult, bool] | None:
         left[0] -= 1
         return (refused(429, 20429), False) if left[0] >= 0 else None
 
@@ -368,17 +376,17 @@ def test_too_many_requests_are_asked_again() -> None:
     world.nothing_left()
 
 
-def unknown(_ask: Ask) -> Answer:
-    return Answer(came=Came.UNKNOWN, status=500, detail="Twilio says 500")
+def unknown(_ask: ApiRequest) -> ApiResult:
+    return ApiResult(outcome=ApiOutcome.UNKNOWN, status=500, detail="Twilio says 500")
 
 
 @pytest.mark.parametrize("done", [True, False])
 def test_a_call_whose_fate_is_unknown_is_never_placed_twice(done: bool) -> None:
     world = World(table(ANN))
-    world.peer.trouble = lambda ask: (unknown(ask), done) if isinstance(ask, Place) else None
+    world.peer.trouble = lambda ask: (unknown(ask), done) if isinstance(ask, PlaceCall) else None
     caller = world.peer.call()
     world.run(15.0)
-    assert sum(isinstance(ask, Place) for _, ask in world.peer.asks) == 1
+    assert sum(isinstance(ask, PlaceCall) for _, ask in world.peer.asks) == 1
     assert world.peer.talks == ([(caller.sid, A)] if done else [])
     assert not caller.over
     world.peer.trouble = lambda _ask: None
@@ -391,8 +399,8 @@ def test_a_connect_whose_fate_is_unknown_ends_well(done: bool) -> None:
     world = World(table(ANN, BOB))
     first = [True]
 
-    def trouble(ask: Ask) -> tuple[Answer, bool] | None:
-        if isinstance(ask, Move) and first[0]:
+    def trouble(ask: ApiRequest) -> tuple[ApiResult, bool] | None:
+        if isinstance(ask, RedirectCall) and first[0]:
             first[0] = False
             return (unknown(ask), done)
         return None
@@ -407,7 +415,9 @@ def test_a_connect_whose_fate_is_unknown_ends_well(done: bool) -> None:
 def test_a_caller_is_let_out_even_when_requests_fail() -> None:
     world = World(table(ANN, max_wait=10.0))
     world.peer.default = Phone(answers_after=None)
-    world.peer.trouble = lambda ask: (unknown(ask), False) if isinstance(ask, Move) else None
+    world.peer.trouble = lambda ask: (
+        (unknown(ask), False) if isinstance(ask, RedirectCall) else None
+    )
     caller = world.peer.call()
     world.run(45.0)
     assert caller.elsewhere == FALLBACK
@@ -416,7 +426,7 @@ def test_a_caller_is_let_out_even_when_requests_fail() -> None:
 def test_a_phone_that_cannot_be_stopped_is_given_up_on_and_never_talks() -> None:
     world = World(table(ANN))
     world.peer.phones[A] = Phone(answers_after=18.0)
-    world.peer.trouble = lambda ask: (unknown(ask), False) if isinstance(ask, End) else None
+    world.peer.trouble = lambda ask: (unknown(ask), False) if isinstance(ask, EndCall) else None
     caller = world.peer.call()
     world.run(15.0)
     world.peer.hang_up(caller)
@@ -458,15 +468,15 @@ def test_restart_takes_up_who_waits_and_who_talks() -> None:
 
 def test_callers_of_another_router_on_the_same_account_are_left_to_it() -> None:
     world = World(table(ANN))
-    theirs = Found(sid="CA" + "7" * 32, called_number="+442079461111", queue="support")
+    theirs = CallInProgress(sid="CA" + "7" * 32, called_number="+442079461111", queue="support")
     room = f"callrouter-{theirs.sid}-x-1"
-    talks = Found(sid=theirs.sid, called_number="+442079461111", conference=room)
-    agent = Found(sid="CA" + "8" * 32, conference=room, label="ann|mobile")
-    stranger = Found(sid="CA" + "9" * 32, called_number="+442079460000")
+    talks = CallInProgress(sid=theirs.sid, called_number="+442079461111", conference=room)
+    agent = CallInProgress(sid="CA" + "8" * 32, conference=room, label="ann|mobile")
+    stranger = CallInProgress(sid="CA" + "9" * 32, called_number="+442079460000")
     for found in ([theirs], [talks, agent], [stranger], [agent]):
-        resync_account.adopt(world.exchange.ledger, world.settings, found)
-    assert world.exchange.ledger.callers == {}
-    assert world.exchange.ledger.legs == {}
+        resync_account.adopt(world.control.account, world.settings, found)
+    assert world.control.account.callers == {}
+    assert world.control.account.legs == {}
 
 
 def test_restart_before_anybody_is_known_adopts_by_the_next_turn_of_music() -> None:
@@ -475,11 +485,11 @@ def test_restart_before_anybody_is_known_adopts_by_the_next_turn_of_music() -> N
     caller = world.peer.call()
     world.run(3.0)
     world.boot()
-    world.post(world.exchange.ledger.snapshot())
-    assert list(world.exchange.ledger.callers) == []
+    world.post(world.control.account.snapshot())
+    assert list(world.control.account.callers) == []
     world.run(25.0)
-    assert caller.sid in world.exchange.ledger.callers
-    assert world.exchange.ledger.counts["adopted"] == 1
+    assert caller.sid in world.control.account.callers
+    assert world.control.account.counts["adopted"] == 1
     call = world.router.floor.calls[f"cloud-{caller.sid}"]
     assert call.entered_at == pytest.approx(START, abs=1.0)
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 from twilio.request_validator import RequestValidator
 
-from callrouter.pbx.twilio import webhooks
+from callrouter.pbx.twilio.webhooks import webhook_routes
 from tests.twilio.peer import ACCOUNT
 from tests.twilio.test_http import CALLER, PUBLIC, Place, place
 from tests.twilio.world import NUMBER, PBX
@@ -122,8 +122,8 @@ async def test_a_signed_request_for_another_spelling_is_refused(at: Place) -> No
 async def test_a_body_that_does_not_come_is_waited_for_three_seconds(
     at: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert webhooks.BODY_WITHIN == 3.0
-    monkeypatch.setattr(webhooks, "BODY_WITHIN", 0.2)
+    assert webhook_routes.BODY_WITHIN == 3.0
+    monkeypatch.setattr(webhook_routes, "BODY_WITHIN", 0.2)
     headers = (FORM, "Content-Length: 60", f"X-Twilio-Signature: {FORGED}")
     assert await ask(at, *headers, body=b"a=") == (408, True)
 
@@ -138,7 +138,7 @@ async def test_an_endless_body_is_cut_off(at: Place) -> None:
 async def test_a_body_that_is_framed_wrongly_is_no_fault(
     at: Place, body: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(webhooks, "BODY_WITHIN", 0.2)
+    monkeypatch.setattr(webhook_routes, "BODY_WITHIN", 0.2)
     headers = (FORM, "Transfer-Encoding: chunked", f"X-Twilio-Signature: {FORGED}")
     status, _ = await ask(at, *headers, body=body)
     assert status in {400, 408}

@@ -7,7 +7,12 @@ import pytest
 from callrouter.core.conversations import refusal
 from callrouter.model.commands import Happened
 from callrouter.model.events import ConversationAction, ConversationRequested
-from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, Seat
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    ApiRequest,
+    ApiResult,
+    UpdateParticipant,
+)
 from tests.twilio.peer import Line, Mischief, Phone, refused
 from tests.twilio.world import START, World, desk, mobile, table
 
@@ -38,7 +43,9 @@ def ask(world: World, what: ConversationAction, caller: Line, run: float = 2.0, 
 
 
 def seats(world: World) -> list[tuple[bool | None, bool | None]]:
-    return [(ask.hold, ask.ends) for _, ask in world.peer.asks if isinstance(ask, Seat)]
+    return [
+        (ask.hold, ask.ends) for _, ask in world.peer.asks if isinstance(ask, UpdateParticipant)
+    ]
 
 
 def test_a_caller_on_hold_hears_music_and_nobody_hears_them() -> None:
@@ -71,9 +78,9 @@ def test_a_hold_that_twilio_does_not_grant_at_once_is_asked_for_again() -> None:
     world, caller = talk()
     left = [3]
 
-    def trouble(_ask: Ask) -> tuple[Answer, bool] | None:
+    def trouble(_ask: ApiRequest) -> tuple[ApiResult, bool] | None:
         left[0] -= 1
-        unknown = Answer(came=Came.UNKNOWN, status=500, detail="Twilio says 500")
+        unknown = ApiResult(outcome=ApiOutcome.UNKNOWN, status=500, detail="Twilio says 500")
         return (unknown if left[0] % 2 else refused(429, 20429), False) if left[0] >= 0 else None
 
     world.peer.trouble = trouble
@@ -97,7 +104,7 @@ def test_hold_works_though_no_callback_told_the_conference() -> None:
     caller = world.peer.call()
     world.run(10.0)
     ask(world, W.HOLD, caller)
-    [seat, _] = [ask for _, ask in world.peer.asks if isinstance(ask, Seat)]
+    [seat, _] = [ask for _, ask in world.peer.asks if isinstance(ask, UpdateParticipant)]
     assert (seat.conference, seat.room) == ("", caller.room)
     assert world.peer.hear(caller) == []
 
@@ -117,7 +124,7 @@ def test_after_a_restart_a_transferred_caller_has_waited_since_the_transfer(look
         world.restart()
     else:
         world.boot()
-        world.post(world.exchange.ledger.snapshot())
+        world.post(world.control.account.snapshot())
         world.run(25.0)
     call = world.router.floor.calls[f"cloud-{caller.sid}"]
     assert call.entered_at == pytest.approx(START, abs=1.0)
@@ -316,8 +323,8 @@ def test_wishes_at_any_moment_lose_nobody(seed: int) -> None:
 
     for _ in range(8):
         world.run(60.0)
-        world.exchange.ledger.at(world.now)
-        resync_account.miss(world.exchange.ledger, world.look())
+        world.control.account.set_time(world.now)
+        resync_account.miss(world.control.account, world.look())
     assert [caller.sid for caller in callers if not caller.over] == []
     assert world.router.floor.calls == {}
     world.nothing_left()

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from callrouter.model.commands import Announce
 from callrouter.pbx.twilio import twiml
-from callrouter.pbx.twilio.urls import PARTS, Links
+from callrouter.pbx.twilio.urls import PARTS, WebhookUrls
 from tests.twilio.known import TABLE, faults
 
-LINKS = Links("https://calls.example.com/", "cloud")
+LINKS = WebhookUrls("https://calls.example.com/", "cloud")
 NEWS = Announce(pbx="cloud", call="c", position=3, minutes=1)
 DOCUMENTS = {
     "wait": twiml.wait_here(LINKS, "support.7", "support.7.1800000000"),

@@ -10,10 +10,10 @@ from urllib.parse import urlencode, urlsplit
 
 from twilio.http.response import Response
 
-from callrouter.pbx.twilio.api_requests import Answer, Ask, Came
-from callrouter.pbx.twilio.http_client import TwilioHttp, _pairs
-from callrouter.pbx.twilio.rest import Rest
-from callrouter.pbx.twilio.urls import Links
+from callrouter.pbx.twilio.rest.api_client import ApiClient
+from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiRequest, ApiResult
+from callrouter.pbx.twilio.rest.http_client import TwilioHttp, _pairs
+from callrouter.pbx.twilio.urls import WebhookUrls
 from tests.twilio import openapi
 
 ACCOUNT = "AC" + "a" * 32
@@ -40,30 +40,30 @@ class Paper(TwilioHttp):
         return Response(status, json.dumps(body), {})
 
 
-def _at_once(asked: Coroutine[Any, Any, Answer]) -> Answer:
+def _at_once(asked: Coroutine[Any, Any, ApiResult]) -> ApiResult:
     """What a coroutine comes to that waits for nothing."""
     try:
         asked.send(None)
     except StopIteration as done:
-        found: Answer = done.value
+        found: ApiResult = done.value
         return found
     raise AssertionError("it waited for something")
 
 
-def check(ask: Ask) -> None:
+def check(ask: ApiRequest) -> None:
     """Fail if an order is no request that Twilio's document knows, or breaks one of our own rules."""
     if not openapi.there():
         return
     paper = Paper()
-    rest = Rest(
+    rest = ApiClient(
         paper,
         account_sid=ACCOUNT,
         user=ACCOUNT,
         secret="t0p",
-        links=Links("https://calls.example.com", "cloud"),
+        urls=WebhookUrls("https://calls.example.com", "cloud"),
     )
     answer = _at_once(rest.ask(ask))
-    assert answer.came is Came.DONE, (ask, answer)
+    assert answer.outcome is ApiOutcome.DONE, (ask, answer)
     assert paper.sent, ask
     for method, path, fields in paper.sent:
         assert openapi.faults(method, path, fields) == [], (ask, method, path)

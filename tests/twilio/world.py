@@ -19,8 +19,8 @@ from callrouter.model.routing_table import (
 )
 from callrouter.pbx.simulated.engine import Engine
 from callrouter.pbx.twilio import resync_account
-from callrouter.pbx.twilio.api_requests import Answer, Ask, Found
-from callrouter.pbx.twilio.exchange import Exchange
+from callrouter.pbx.twilio.call_control import CallControl
+from callrouter.pbx.twilio.rest.api_requests import ApiRequest, ApiResult, CallInProgress
 from callrouter.settings import TwilioSettings
 from tests.twilio.peer import ACCOUNT, Peer
 
@@ -91,7 +91,7 @@ class World:
         self.peer = Peer(self._asked, self._came, Random(seed), self.now)
         self.peer.rate = self.settings.calls_per_second
         self.boot()
-        self.post(self.exchange.ledger.snapshot())
+        self.post(self.control.account.snapshot())
         for name in routes.agents:
             self.post(SignedIn(agent=name))
 
@@ -100,7 +100,7 @@ class World:
         self.boots += 1
         self.tokens = 0
         self.router = Router(self.routes, rng=Random(2), run_id=f"b{self.boots}", now=self.now)
-        self.exchange = Exchange(
+        self.control = CallControl(
             PBX,
             self.settings,
             post=self.post,
@@ -113,15 +113,15 @@ class World:
     def restart(self) -> None:
         """The daemon starts anew, and looks at what goes on."""
         self.boot()
-        resync_account.adopt(self.exchange.ledger, self.settings, self.look())
-        self.post(self.exchange.ledger.snapshot())
+        resync_account.adopt(self.control.account, self.settings, self.look())
+        self.post(self.control.account.snapshot())
         for name in self.routes.agents:
             self.post(SignedIn(agent=name))
 
-    def look(self) -> list[Found]:
+    def look(self) -> list[CallInProgress]:
         """What the REST API would show."""
         return [
-            Found(
+            CallInProgress(
                 sid=line.sid,
                 ringing=line.status != "in-progress",
                 caller_number=line.number if line.inbound else line.other,
@@ -142,10 +142,10 @@ class World:
         return f"t{self.boots}-{self.tokens}"
 
     def _asked(self, part: str, token: str, params: dict[str, str]) -> str:
-        return self.exchange.desk.answer(part, token, params, self.now)
+        return self.control.handlers.answer(part, token, params, self.now)
 
-    def _came(self, ask: Ask, answer: Answer) -> None:
-        self.exchange.ledger.came(ask, answer, self.now)
+    def _came(self, ask: ApiRequest, answer: ApiResult) -> None:
+        self.control.account.take_result(ask, answer, self.now)
 
     def post(self, event: Event) -> None:
         """As the runtime does: one at a time, orders within."""
@@ -174,14 +174,14 @@ class World:
                     pass
                 case _:
                     orders.append(command)
-        self.exchange.orders([order for order in orders if order.pbx == PBX], self.now)
+        self.control.execute([order for order in orders if order.pbx == PBX], self.now)
         for order in orders:
             if order.pbx != PBX:
                 assert self.engine is not None
                 self.engine.order(order, self.now)
         for record in heard:
             if record.kind in {Happened.ENTERED, Happened.MOVED}:
-                self.exchange.heard(record, self.now)
+                self.control.update_queue(record, self.now)
         breaches = check(self.router.floor)
         assert breaches == [], (event, breaches)
 
@@ -189,7 +189,7 @@ class World:
         until = self.now + seconds
         while True:
             times = {
-                "ours": self.exchange.ledger.next_at(),
+                "ours": self.control.account.next_at(),
                 "core": self.router.next_deadline(),
                 "peer": self.peer.next_at(),
                 "engine": self.engine.next_at() if self.engine is not None else None,
@@ -201,7 +201,7 @@ class World:
             self.now = max(self.now, due[who])
             self.peer.now = self.now
             if who == "ours":
-                self.exchange.ledger.step(self.now)
+                self.control.account.run_due(self.now)
             elif who == "core":
                 self.post(TimePassed())
             elif who == "engine":
@@ -225,5 +225,5 @@ class World:
         """No phone rings, nobody is reserved, and each leg ended once."""
         assert self.ring() == []
         assert self.router.floor.offers == {}
-        assert self.exchange.ledger.legs == {}
+        assert self.control.account.legs == {}
         assert [key for key, count in self.ends.items() if count != 1] == []

@@ -20,6 +20,7 @@ from callrouter.api.routes.floor_routes import BACKEND, SLICE, answer, encode_li
 from callrouter.api.shared_answers import RATES
 from callrouter.core.state import Agent
 from callrouter.logs import clean
+from callrouter.mobiles.mobile_records import AuditRow, MobileRow
 from callrouter.mobiles.registration_events import (
     Answer,
     Asked,
@@ -33,7 +34,6 @@ from callrouter.mobiles.registration_events import (
     SwitchAsked,
     VerifyAsked,
 )
-from callrouter.model.mobile_records import AuditRow, MobileRow
 from callrouter.model.routing_table import DeviceSpec
 from callrouter.settings.diff.written_values import hours
 from callrouter.settings.schema.durations import parse_duration

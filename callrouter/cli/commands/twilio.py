@@ -18,8 +18,8 @@ from callrouter.files import Folder
 from callrouter.logs import clean
 
 if TYPE_CHECKING:
-    from callrouter.pbx.twilio.setup.resources import Account
-    from callrouter.pbx.twilio.setup.steps import Step, Wanted
+    from callrouter.pbx.twilio.setup.resources import AccountResources
+    from callrouter.pbx.twilio.setup.steps import AccountNeeds, SetupStep
     from callrouter.settings import Settings, TwilioSettings
 
 
@@ -106,16 +106,18 @@ class _How:
             raise Failed(2, f"{self.passwords} cannot be written: {error.strerror}") from error
 
 
-def _wish(pbx: TwilioSettings, settings: Settings, fallback_url: str, *, keep: bool) -> Wanted:
+def _wish(
+    pbx: TwilioSettings, settings: Settings, fallback_url: str, *, keep: bool
+) -> AccountNeeds:
     from callrouter.pbx.twilio.setup.steps import wanted  # noqa: PLC0415 - only here
 
     found = wanted(pbx, settings.table, settings.numbers.countries, fallback_url)
     return replace(found, only_these=found.only_these and not keep)
 
 
-async def _set_up(pbx: TwilioSettings, wish: Wanted, how: _How) -> bool:
+async def _set_up(pbx: TwilioSettings, wish: AccountNeeds, how: _How) -> bool:
     """Show or make the changes of one account; True: some are still pending."""
-    from callrouter.pbx.twilio.rest import NoAnswer  # noqa: PLC0415 - only here
+    from callrouter.pbx.twilio.rest.api_client import ApiUnavailable  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.setup.resources import opened  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.setup.steps import numbers_of, steps  # noqa: PLC0415 - only here
 
@@ -127,12 +129,12 @@ async def _set_up(pbx: TwilioSettings, wish: Wanted, how: _How) -> bool:
                 click.echo(f"  ✗ {number} is no number of the account")
             found = [step async for step in steps(account, wish)]
             made = await _make(account, found, how)
-    except NoAnswer as error:
+    except ApiUnavailable as error:
         raise Failed(3, f"{pbx.id}: {error}") from error
     return bool(missing) or not made
 
 
-async def _make(account: Account, found: list[Step], how: _How) -> bool:
+async def _make(account: AccountResources, found: list[SetupStep], how: _How) -> bool:
     """Show the changes, ask, and make them; True: none is left."""
     for step in found:
         click.echo(f"  to change: {clean(step.text)}")

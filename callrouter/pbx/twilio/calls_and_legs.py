@@ -24,11 +24,11 @@ _LONGEST = 64 - len(OURS) - len(".100")
 LegKey: TypeAlias = tuple[str, str]
 """Offer and device."""
 
-SeatKey: TypeAlias = tuple[str, str]
+PropertyKey: TypeAlias = tuple[str, str]
 """A participant of a conference (CallSid) and the property: ``hold`` or ``ends``."""
 
 
-class Stand(Enum):
+class TwilioCallerState(Enum):
     """Where a caller is."""
 
     WAITING = "waiting"
@@ -39,10 +39,10 @@ class Stand(Enum):
     """On the way out, to the destination of the rules."""
 
 
-class LegState(Enum):
+class TwilioLegState(Enum):
     """The progress of a leg."""
 
-    IN_LINE = "in line"
+    QUEUED = "in line"
     """Not requested from Twilio yet, because of the limit of calls per second."""
     PLACED = "placed"
     RINGING = "ringing"
@@ -53,7 +53,7 @@ class LegState(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Leg:
+class TwilioLeg:
     """One phone of one offer.
 
     Attributes:
@@ -66,20 +66,20 @@ class Leg:
 
     ring: Ring
     token: str
-    turn_until: float
-    until: float = 0.0
-    state: LegState = LegState.IN_LINE
+    place_by: float
+    ring_until: float = 0.0
+    state: TwilioLegState = TwilioLegState.QUEUED
     sid: str = ""
-    stopping: StopReason | None = None
-    dialled: bool = False
+    stop_reason: StopReason | None = None
+    in_group_dial: bool = False
     """Whether a `<Dial>` of the caller's call rings it; see `callrouter.pbx.twilio.dial`."""
-    ending: bool = False
+    hang_up_requested: bool = False
     """Whether Twilio was asked to end it."""
     picked_up: bool = False
-    asked_until: float = 0.0
+    key_until: float = 0.0
     """End of the time for pressing 1."""
     rang: bool = False
-    missed_looks: int = 0
+    missed_resyncs: int = 0
 
     @property
     def key(self) -> LegKey:
@@ -89,59 +89,59 @@ class Leg:
     @property
     def live(self) -> bool:
         """Whether its `LegEnded` is still to come."""
-        return self.state is not LegState.ENDED
+        return self.state is not TwilioLegState.ENDED
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Dialling:
+class GroupDial:
     """Phones that the caller's call rings together, and the document for it.
 
-    While `asked` is True, a request with the document is under way, and its outcome decides.
+    While `redirect_pending` is True, a request with the document is under way, and its outcome decides.
     Otherwise the caller's next webhook gets the document.
     """
 
     token: str
-    legs: tuple[Leg, ...]
+    legs: tuple[TwilioLeg, ...]
     document: str
-    asked: bool = False
+    redirect_pending: bool = False
 
 
 @dataclass(slots=True, eq=False)
-class Caller:
-    """One caller. `way_out` is the document that runs when they leave."""
+class TwilioCaller:
+    """One caller. `exit_document` is the document that runs when they leave."""
 
     arrived: CallArrived
     sid: str
-    stand: Stand = Stand.WAITING
-    leg: Leg | None = None
-    way_out: str = ""
-    first: float = 0.0
+    state: TwilioCallerState = TwilioCallerState.WAITING
+    leg: TwilioLeg | None = None
+    exit_document: str = ""
+    first_entered_at: float = 0.0
     """When they first entered, in epoch seconds."""
-    queued: float = 0.0
+    queued_at: float = 0.0
     """When they entered their current queue, in epoch seconds."""
-    moves: bool = False
+    redirect_pending: bool = False
     """Whether a request is under way to move them to the waiting room or out."""
-    news: Announce | None = None
+    announcement: Announce | None = None
     """An announcement for the next turn of music."""
-    since: float = 0.0
-    missed_looks: int = 0
-    dial: Dialling | None = None
+    state_since: float = 0.0
+    missed_resyncs: int = 0
+    group_dial: GroupDial | None = None
     """The last `<Dial>` that their call was told to run, until it has ended."""
-    consult: Leg | None = None
+    consulted_leg: TwilioLeg | None = None
     """A colleague in the conversation, while the caller is on hold."""
-    room: str = ""
-    """Name of the conference, if any; see `room_of`."""
-    conference: str = ""
+    conference_name: str = ""
+    """Name of the conference, if any; see `encode_conference_name`."""
+    conference_sid: str = ""
     """SID of the conference, once known."""
-    seats: dict[SeatKey, bool] = field(default_factory=dict)
+    wanted_properties: dict[PropertyKey, bool] = field(default_factory=dict)
     """The wanted properties of the participants."""
-    asked: set[SeatKey] = field(default_factory=set)
+    pending_properties: set[PropertyKey] = field(default_factory=set)
     """The properties for which a request is under way."""
 
     @property
-    def dials(self) -> bool:
+    def rings_phones(self) -> bool:
         """Whether the caller's call is ringing phones."""
-        return self.dial is not None and any(leg.live for leg in self.dial.legs)
+        return self.group_dial is not None and any(leg.live for leg in self.group_dial.legs)
 
     @property
     def document(self) -> str:
@@ -150,25 +150,31 @@ class Caller:
         "" if there is none, or if a request with it is under way.
         """
         return (
-            self.dial.document
-            if self.dial is not None and self.dials and not self.dial.asked
+            self.group_dial.document
+            if self.group_dial is not None
+            and self.rings_phones
+            and not self.group_dial.redirect_pending
             else ""
         )
 
-    def to_talk(self, leg: Leg) -> None:
+    def start_connecting(self, leg: TwilioLeg) -> None:
         """Put the caller on the way to a conversation with the leg."""
-        self.stand, self.leg, self.room = Stand.MOVING, leg, room_of(self.sid, leg.ring.offer)
-        self.conference = ""
-        self.seats.clear()
+        self.state, self.leg, self.conference_name = (
+            TwilioCallerState.MOVING,
+            leg,
+            encode_conference_name(self.sid, leg.ring.offer),
+        )
+        self.conference_sid = ""
+        self.wanted_properties.clear()
 
-    def alone(self, stand: Stand) -> None:
+    def detach(self, state: TwilioCallerState) -> None:
         """End the caller's conversation, connection or `<Dial>`, if any."""
-        self.stand, self.leg, self.consult, self.room = stand, None, None, ""
-        self.dial = None
+        self.state, self.leg, self.consulted_leg, self.conference_name = state, None, None, ""
+        self.group_dial = None
 
 
-def room_of(sid: str, offer: str) -> str:
-    """The name of a conference, which `read_room` decodes after a restart.
+def encode_conference_name(sid: str, offer: str) -> str:
+    """The name of a conference, which `decode_conference_name` decodes after a restart.
 
     Each offer has its own name, so that news about an earlier conference is not taken for news
     about this one.
@@ -176,80 +182,80 @@ def room_of(sid: str, offer: str) -> str:
     return f"{OURS}{sid}-{offer}"
 
 
-def place_of(arrived: CallArrived) -> str:
-    """The queue name that encodes queue and priority. `read_place` decodes it after a restart."""
-    name = short(arrived.queue)
+def encode_queue_name(arrived: CallArrived) -> str:
+    """The queue name that encodes queue and priority. `decode_queue_name` decodes it after a restart."""
+    name = shortened(arrived.queue)
     return name if arrived.priority == DEFAULT_PRIORITY else f"{name}.{arrived.priority}"
 
 
-def turn_of(arrived: CallArrived, first: float, queued: float = 0.0) -> str:
+def encode_turn(arrived: CallArrived, first_entered_at: float, queued_at: float = 0.0) -> str:
     """What each turn of music reports about a caller.
 
-    It encodes the queue, the priority, the first entry (`first`) and the entry into the current
-    queue (`queued`). See `read_turn` and `read_stay`.
+    It encodes the queue, the priority, the first entry (`first_entered_at`) and the entry into the current
+    queue (`queued_at`). See `decode_turn` and `decode_time_before_queue`.
     """
-    before = round(queued - first)
+    before = round(queued_at - first_entered_at)
     stay = f"-{before}" if before > 0 else ""
-    return f"{short(arrived.queue)}.{arrived.priority}.{first:.0f}{stay}"
+    return f"{shortened(arrived.queue)}.{arrived.priority}.{first_entered_at:.0f}{stay}"
 
 
-def short(queue: str) -> str:
+def shortened(queue: str) -> str:
     """A queue's name, shortened to fit Twilio's 64 characters with `OURS` and a priority."""
     if len(queue) <= _LONGEST:
         return queue
     return f"{queue[: _LONGEST - 13]}-{sha256(queue.encode()).hexdigest()[:12]}"
 
 
-def read_place(text: str, queues: Iterable[str]) -> tuple[str, int]:
-    """Decode `place_of`: the queue among `queues` and the priority. The queue is "" if unknown."""
+def decode_queue_name(text: str, queues: Iterable[str]) -> tuple[str, int]:
+    """Decode `encode_queue_name`: the queue among `queues` and the priority. The queue is "" if unknown."""
     name, _, rest = text.partition(".")
-    queue = next((queue for queue in queues if short(queue) == name), "")
+    queue = next((queue for queue in queues if shortened(queue) == name), "")
     known = rest.isascii() and rest.isdigit() and len(rest) <= 3
     priority = int(rest) if known else DEFAULT_PRIORITY
     fits = FIRST_PRIORITY <= priority <= LAST_PRIORITY
     return queue, priority if fits else DEFAULT_PRIORITY
 
 
-def read_turn(text: str, queues: Iterable[str]) -> tuple[str, int, float | None]:
-    """Decode `turn_of`: as `read_place`, plus the time of the first entry or None."""
+def decode_turn(text: str, queues: Iterable[str]) -> tuple[str, int, float | None]:
+    """Decode `encode_turn`: as `decode_queue_name`, plus the time of the first entry or None."""
     place, _, times = text.rpartition(".")
-    since = times.partition("-")[0]
-    known = since.isascii() and since.isdigit() and len(since) == 10
-    return (*read_place(place, queues), float(since) if known else None)
+    state_since = times.partition("-")[0]
+    known = state_since.isascii() and state_since.isdigit() and len(state_since) == 10
+    return (*decode_queue_name(place, queues), float(state_since) if known else None)
 
 
-def read_stay(text: str) -> float:
-    """Seconds from the first entry to the entry into the current queue, from `turn_of`."""
+def decode_time_before_queue(text: str) -> float:
+    """Seconds from the first entry to the entry into the current queue, from `encode_turn`."""
     more = text.rpartition(".")[2].partition("-")[2]
     return float(more) if more.isascii() and more.isdigit() and len(more) <= 6 else 0.0
 
 
-def read_room(name: str) -> tuple[str, str]:
-    """Decode `room_of`: the caller's SID and the offer."""
+def decode_conference_name(name: str) -> tuple[str, str]:
+    """Decode `encode_conference_name`: the caller's SID and the offer."""
     sid, _, offer = name.removeprefix(OURS).partition("-")
     return sid, offer
 
 
-def label(leg: Leg) -> str:
-    """The label of a participant, which `read_label` decodes after a restart."""
+def encode_label(leg: TwilioLeg) -> str:
+    """The label of a participant, which `decode_label` decodes after a restart."""
     return f"{leg.ring.agent}|{leg.ring.device}"
 
 
-def read_label(text: str) -> tuple[str, str]:
-    """Decode `label`: the agent and the device."""
+def decode_label(text: str) -> tuple[str, str]:
+    """Decode `encode_label`: the agent and the device."""
     agent, _, device = text.partition("|")
     return agent, device
 
 
-def seen_call(caller: Caller) -> SeenCall:
+def seen_call(caller: TwilioCaller) -> SeenCall:
     """A caller for a snapshot."""
-    talking = caller.leg if caller.stand is Stand.TALKING else None
+    talking = caller.leg if caller.state is TwilioCallerState.TALKING else None
     return SeenCall(
         arrived=caller.arrived, talking_to=talking.ring.offer if talking is not None else ""
     )
 
 
-def seen_leg(leg: Leg, *, talks: bool) -> SeenLeg:
+def seen_leg(leg: TwilioLeg, *, talks: bool) -> SeenLeg:
     """A leg for a snapshot."""
     return SeenLeg(
         offer=leg.ring.offer,
@@ -257,6 +263,6 @@ def seen_leg(leg: Leg, *, talks: bool) -> SeenLeg:
         agent=leg.ring.agent,
         call=leg.ring.call,
         answered=leg.picked_up,
-        accepted=leg.state is LegState.ACCEPTED,
+        accepted=leg.state is TwilioLegState.ACCEPTED,
         bridged=talks,
     )

@@ -12,67 +12,72 @@ from functools import partial
 
 from callrouter.model.commands import Consult, PutThrough, SetHold
 from callrouter.model.events import ConnectFailed, ConnectFault, ConnectSucceeded
-from callrouter.pbx.twilio.api_requests import Answer, Came, Seat
-from callrouter.pbx.twilio.callers import TRIES, Callers
-from callrouter.pbx.twilio.calls_and_legs import Caller, LegState, SeatKey, Stand
-from callrouter.pbx.twilio.ledger import Ledger
+from callrouter.pbx.twilio.account_state import AccountState
+from callrouter.pbx.twilio.callers import MOST_TRIES, CallerControl
+from callrouter.pbx.twilio.calls_and_legs import (
+    PropertyKey,
+    TwilioCaller,
+    TwilioCallerState,
+    TwilioLegState,
+)
+from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, UpdateParticipant
 
 logger = logging.getLogger(__name__)
 
-_BACK_OFF = 0.5
+_RETRY_AFTER = 0.5
 
 
-class Talks:
+class ConferenceControl:
     """Changes the participants of conferences.
 
     Args:
-        ledger: the state of the account.
+        account: the state of the account.
         callers: the callers.
     """
 
-    def __init__(self, ledger: Ledger, callers: Callers) -> None:
-        self._ledger = ledger
+    def __init__(self, account: AccountState, callers: CallerControl) -> None:
+        self._account = account
         self._callers = callers
 
     def set_hold(self, command: SetHold) -> None:
         """Put a caller on hold, or take them off hold."""
-        caller = self._talking(command.call)
+        caller = self._conversation_of(command.call)
         if caller is None or caller.leg is None:
             return
-        self._seat(caller, caller.sid, hold=command.on)
-        self._seat(caller, caller.leg.sid, ends=not command.on)
+        self._set_property(caller, caller.sid, hold=command.on)
+        self._set_property(caller, caller.leg.sid, ends=not command.on)
 
     def consult(self, command: Consult) -> None:
         """Add a colleague to the conversation while the caller is on hold."""
-        caller = self._talking(command.call)
-        leg = self._ledger.legs.get((command.offer, command.device))
+        caller = self._conversation_of(command.call)
+        leg = self._account.legs.get((command.offer, command.device))
         if caller is None:
-            self._failed(command, ConnectFault.CALLER_GONE)
-        elif leg is None or leg.state is not LegState.ACCEPTED or leg.stopping is not None:
-            self._failed(command, ConnectFault.LEG_GONE)
+            self._report_failed(command, ConnectFault.CALLER_GONE)
+        elif leg is None or leg.state is not TwilioLegState.ACCEPTED or leg.stop_reason is not None:
+            self._report_failed(command, ConnectFault.LEG_GONE)
         else:
-            caller.consult = leg
-            self._ledger.tell(ConnectSucceeded(call=command.call, offer=command.offer))
+            caller.consulted_leg = leg
+            self._account.post_event(ConnectSucceeded(call=command.call, offer=command.offer))
 
     def put_through(self, command: PutThrough) -> None:
         """Complete a transfer: the colleague has the caller, who can hear them again."""
-        caller = self._talking(command.call)
-        leg = caller.consult if caller is not None else None
+        caller = self._conversation_of(command.call)
+        leg = caller.consulted_leg if caller is not None else None
         if caller is None or leg is None or leg.ring.offer != command.offer:
             return
-        caller.leg, caller.consult = leg, None
-        self._seat(caller, leg.sid, ends=True)
-        self._seat(caller, caller.sid, hold=False)
+        caller.leg, caller.consulted_leg = leg, None
+        self._set_property(caller, leg.sid, ends=True)
+        self._set_property(caller, caller.sid, hold=False)
 
-    def _talking(self, call: str) -> Caller | None:
-        caller = self._callers.of(call)
-        return caller if caller is not None and caller.stand is Stand.TALKING else None
+    def _conversation_of(self, call: str) -> TwilioCaller | None:
+        caller = self._callers.caller_of(call)
+        return caller if caller is not None and caller.state is TwilioCallerState.TALKING else None
 
-    def _failed(self, command: Consult, why: ConnectFault) -> None:
-        self._ledger.tell(ConnectFailed(call=command.call, offer=command.offer, why=why))
+    def _report_failed(self, command: Consult, why: ConnectFault) -> None:
+        self._account.post_event(ConnectFailed(call=command.call, offer=command.offer, why=why))
 
-    def _seat(
-        self, caller: Caller, sid: str, *, hold: bool | None = None, ends: bool | None = None
+    def _set_property(
+        self, caller: TwilioCaller, sid: str, *, hold: bool | None = None, ends: bool | None = None
     ) -> None:
         """Request a property of a participant.
 
@@ -80,37 +85,41 @@ class Talks:
         property is under way, and when it is answered, the wanted value is compared again.
         """
         key = (sid, "hold" if hold is not None else "ends")
-        caller.seats[key] = bool(hold if hold is not None else ends)
-        if key not in caller.asked:
-            self._ask(caller, key, 1)
+        caller.wanted_properties[key] = bool(hold if hold is not None else ends)
+        if key not in caller.pending_properties:
+            self._request_property(caller, key, 1)
 
-    def _ask(self, caller: Caller, key: SeatKey, attempt: int) -> None:
-        caller.asked.add(key)
+    def _request_property(self, caller: TwilioCaller, key: PropertyKey, attempt: int) -> None:
+        caller.pending_properties.add(key)
         sid, what = key
-        value = caller.seats[key]
-        seat = Seat(
-            room=caller.room,
-            conference=caller.conference,
+        value = caller.wanted_properties[key]
+        seat = UpdateParticipant(
+            room=caller.conference_name,
+            conference=caller.conference_sid,
             sid=sid,
             hold=value if what == "hold" else None,
             ends=value if what == "ends" else None,
         )
-        self._ledger.ask(seat, partial(self._seated, caller, key, value, attempt))
+        self._account.send_request(
+            seat, partial(self._on_property_set, caller, key, value, attempt)
+        )
 
-    def _seated(
-        self, caller: Caller, key: SeatKey, value: bool, attempt: int, answer: Answer
+    def _on_property_set(
+        self, caller: TwilioCaller, key: PropertyKey, value: bool, attempt: int, answer: ApiResult
     ) -> None:
         """Handle the outcome.
 
         Repeating the request is harmless, and webhooks report who has left.
         """
-        caller.asked.discard(key)
-        if self._ledger.callers.get(caller.sid) is not caller or answer.gone:
+        caller.pending_properties.discard(key)
+        if self._account.callers.get(caller.sid) is not caller or answer.call_ended:
             return
-        if answer.came is not Came.DONE and attempt < TRIES:
-            caller.asked.add(key)
-            self._ledger.after(_BACK_OFF * attempt, lambda: self._ask(caller, key, attempt + 1))
-        elif answer.came is not Came.DONE:
-            logger.error("%s: hold or transfer failed: %s", self._ledger.name, answer.detail)
-        elif caller.seats.get(key, value) is not value:
-            self._ask(caller, key, 1)
+        if answer.outcome is not ApiOutcome.DONE and attempt < MOST_TRIES:
+            caller.pending_properties.add(key)
+            self._account.call_after(
+                _RETRY_AFTER * attempt, lambda: self._request_property(caller, key, attempt + 1)
+            )
+        elif answer.outcome is not ApiOutcome.DONE:
+            logger.error("%s: hold or transfer failed: %s", self._account.name, answer.detail)
+        elif caller.wanted_properties.get(key, value) is not value:
+            self._request_property(caller, key, 1)

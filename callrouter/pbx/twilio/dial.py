@@ -19,113 +19,132 @@ from functools import partial
 from callrouter.model.commands import Ring
 from callrouter.model.events import LegEnd
 from callrouter.pbx.twilio import hangup_causes, twiml
-from callrouter.pbx.twilio.api_requests import Answer, Came, Move
-from callrouter.pbx.twilio.callers import Callers
-from callrouter.pbx.twilio.calls_and_legs import Caller, Dialling, Leg, LegState, Stand
-from callrouter.pbx.twilio.ledger import Ledger
-from callrouter.pbx.twilio.legs import Phones, address
-from callrouter.pbx.twilio.urls import Links
+from callrouter.pbx.twilio.account_state import AccountState
+from callrouter.pbx.twilio.callers import CallerControl
+from callrouter.pbx.twilio.calls_and_legs import (
+    GroupDial,
+    TwilioCaller,
+    TwilioCallerState,
+    TwilioLeg,
+    TwilioLegState,
+)
+from callrouter.pbx.twilio.legs import LegControl, address
+from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, RedirectCall
+from callrouter.pbx.twilio.urls import WebhookUrls
 
 logger = logging.getLogger(__name__)
 
-MOST = 10
+MOST_PHONES = 10
 """Maximum number of phones in one `<Dial>`, according to Twilio's documentation."""
 
 
-class Dials:
+class GroupDialler:
     """Rings several phones together.
 
     Args:
-        ledger: the state of the account.
-        phones: rings the phones that cannot be rung together.
+        account: the state of the account.
+        leg_control: rings the phones that cannot be rung together.
         callers: the callers, whose calls dial.
-        links: the URLs that Twilio is given.
+        urls: the URLs that Twilio is given.
         token: creates unguessable one-shot tokens.
     """
 
     def __init__(
         self,
-        ledger: Ledger,
-        phones: Phones,
-        callers: Callers,
+        account: AccountState,
+        leg_control: LegControl,
+        callers: CallerControl,
         *,
-        links: Links,
+        urls: WebhookUrls,
         token: Callable[[], str],
     ) -> None:
-        self._ledger = ledger
-        self._phones = phones
+        self._account = account
+        self._leg_control = leg_control
         self._callers = callers
-        self._links = links
+        self._urls = urls
         self._token = token
 
     def ring(self, call: str, rings: Sequence[Ring]) -> None:
         """Ring the phones for a call, together where possible."""
-        fit = [ring for ring in rings if not ring.confirm][:MOST]
-        caller = self._callers.of(call)
-        free = caller is not None and caller.stand is Stand.WAITING and not caller.dials
+        fit = [ring for ring in rings if not ring.confirm][:MOST_PHONES]
+        caller = self._callers.caller_of(call)
+        free = (
+            caller is not None
+            and caller.state is TwilioCallerState.WAITING
+            and not caller.rings_phones
+        )
         if caller is None or not free or len(fit) < 2:
             fit = []
         for ring in rings:
             if ring not in fit:
-                self._phones.ring(ring)
+                self._leg_control.ring(ring)
         if caller is not None and fit:
             self._dial(caller, fit)
 
-    def _dial(self, caller: Caller, rings: Sequence[Ring]) -> None:
-        legs = [leg for ring in rings if (leg := self._phones.book(ring)) is not None]
+    def _dial(self, caller: TwilioCaller, rings: Sequence[Ring]) -> None:
+        legs = [leg for ring in rings if (leg := self._leg_control.register(ring)) is not None]
         for leg in legs:
-            leg.dialled = True
-            self._phones.placed(leg)
+            leg.in_group_dial = True
+            self._leg_control.mark_placed(leg)
         phones = [(address(leg.ring.endpoint), leg.token) for leg in legs]
         token = self._token()
-        seconds = self._phones.timeout(rings[0])
-        document = twiml.ring_together(self._links, token, phones, seconds)
-        caller.dial = Dialling(token=token, legs=tuple(legs), document=document)
+        seconds = self._leg_control.timeout(rings[0])
+        document = twiml.ring_together(self._urls, token, phones, seconds)
+        caller.group_dial = GroupDial(token=token, legs=tuple(legs), document=document)
         if not self._callers.answers(caller):
-            self._move(caller, caller.dial, 1)
+            self._redirect_caller(caller, caller.group_dial, 1)
 
-    def _move(self, caller: Caller, dial: Dialling, attempt: int) -> None:
-        dial.asked = True
-        self._ledger.ask(
-            Move(sid=caller.sid, twiml=dial.document), partial(self._moved, caller, dial, attempt)
+    def _redirect_caller(self, caller: TwilioCaller, dial: GroupDial, attempt: int) -> None:
+        dial.redirect_pending = True
+        self._account.send_request(
+            RedirectCall(sid=caller.sid, twiml=dial.document),
+            partial(self._on_redirected, caller, dial, attempt),
         )
 
-    def _moved(self, caller: Caller, dial: Dialling, attempt: int, answer: Answer) -> None:
-        if answer.gone:
-            self._ledger.caller_gone(caller.sid)
-        elif answer.came in {Came.DONE, Came.UNKNOWN} or caller.dial is not dial:
-            dial.asked = False  # if it was not done, the next turn of music does it
-        elif answer.harmless and attempt < 3:
-            self._ledger.after(0.5, lambda: self._again(caller, dial, attempt + 1))
+    def _on_redirected(
+        self, caller: TwilioCaller, dial: GroupDial, attempt: int, answer: ApiResult
+    ) -> None:
+        if answer.call_ended:
+            self._account.caller_left(caller.sid)
+        elif (
+            answer.outcome in {ApiOutcome.DONE, ApiOutcome.UNKNOWN} or caller.group_dial is not dial
+        ):
+            dial.redirect_pending = False  # if it was not done, the next turn of music does it
+        elif answer.safe_to_repeat and attempt < 3:
+            self._account.call_after(0.5, lambda: self._retry(caller, dial, attempt + 1))
         else:
-            logger.warning("%s: phones cannot be dialled: %s", self._ledger.name, answer.detail)
-            caller.dial = None
+            logger.warning("%s: phones cannot be dialled: %s", self._account.name, answer.detail)
+            caller.group_dial = None
             for leg in dial.legs:
-                if leg.live and leg.stopping is None:
-                    leg.dialled = False
-                    self._phones.in_line(leg)
+                if leg.live and leg.stop_reason is None:
+                    leg.in_group_dial = False
+                    self._leg_control.queue(leg)
 
-    def _again(self, caller: Caller, dial: Dialling, attempt: int) -> None:
-        if caller.dial is dial and caller.stand is Stand.WAITING and caller.dials:
-            self._move(caller, dial, attempt)
+    def _retry(self, caller: TwilioCaller, dial: GroupDial, attempt: int) -> None:
+        if (
+            caller.group_dial is dial
+            and caller.state is TwilioCallerState.WAITING
+            and caller.rings_phones
+        ):
+            self._redirect_caller(caller, dial, attempt)
 
-    def over(self, caller: Caller, token: str, status: str) -> None:
+    def on_dial_ended(self, caller: TwilioCaller, token: str, status: str) -> None:
         """A `<Dial>` has ended with `DialCallStatus`. The end of an earlier one is ignored."""
-        dial = caller.dial
+        dial = caller.group_dial
         if dial is None or dial.token != token:
             return
-        caller.dial = None
+        caller.group_dial = None
         for leg in dial.legs:
-            if leg is caller.leg and caller.stand is Stand.TALKING:
-                self._ledger.ended(leg, LegEnd.HUNG_UP)
-            elif leg.stopping is not None:
-                self._ledger.over(leg)
+            if leg is caller.leg and caller.state is TwilioCallerState.TALKING:
+                self._account.end_leg(leg, LegEnd.HUNG_UP)
+            elif leg.stop_reason is not None:
+                self._account.end_stopped_leg(leg)
             else:
-                self._ledger.ended(leg, _end(leg, status))
+                self._account.end_leg(leg, _end(leg, status))
 
 
-def _end(leg: Leg, status: str) -> LegEnd:
+def _end(leg: TwilioLeg, status: str) -> LegEnd:
     """The outcome for one phone, derived from the outcome of the whole `<Dial>`."""
-    if leg.state is LegState.ANSWERED:
+    if leg.state is TwilioLegState.ANSWERED:
         return LegEnd.HUNG_UP
     return hangup_causes.of_status(status, "", picked_up=False, rang=leg.rang)

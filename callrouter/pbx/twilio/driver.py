@@ -1,4 +1,4 @@
-"""The driver `twilio`: runs the exchange on the event loop, with its HTTP requests and webhooks."""
+"""The driver `twilio`: runs the call control on the event loop, with HTTP requests and webhooks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.model.routing_table import Table
 from callrouter.pbx.base import PbxHealth, Post
 from callrouter.pbx.twilio import resync_account
-from callrouter.pbx.twilio.api_requests import Answer, Ask, Came
-from callrouter.pbx.twilio.exchange import Exchange
-from callrouter.pbx.twilio.http_client import TwilioHttp
-from callrouter.pbx.twilio.replays import Replays
-from callrouter.pbx.twilio.rest import NoAnswer, Rest
-from callrouter.pbx.twilio.signature import Signatures
-from callrouter.pbx.twilio.urls import Links
-from callrouter.pbx.twilio.webhooks import Webhooks
+from callrouter.pbx.twilio.call_control import CallControl
+from callrouter.pbx.twilio.rest.api_client import ApiClient, ApiUnavailable
+from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiRequest, ApiResult
+from callrouter.pbx.twilio.rest.http_client import TwilioHttp
+from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhooks.replays import ReplayGuard
+from callrouter.pbx.twilio.webhooks.signature import SignatureCheck
+from callrouter.pbx.twilio.webhooks.webhook_routes import Webhooks
 from callrouter.settings import TwilioSettings
 from callrouter.tasks import Tasks
 
@@ -69,13 +69,13 @@ class TwilioPbx:
         self._post = post
         self._clock = clock or SystemClock()
         self._look_every = look_every
-        self._links = Links(settings.public_url, name)
-        self._rest: Rest | None = None
+        self._urls = WebhookUrls(settings.public_url, name)
+        self._rest: ApiClient | None = None
         self._tasks = Tasks()
         self._up = False
         self._detail = "not asked yet"
         self._timer: asyncio.TimerHandle | None = None
-        self.exchange = Exchange(
+        self.control = CallControl(
             name,
             settings,
             post=post,
@@ -85,18 +85,18 @@ class TwilioPbx:
             now=self._clock.now(),
         )
         self._webhooks = Webhooks(
-            self.exchange.desk,
-            self._links,
-            Signatures([settings.auth_token, settings.other_auth_token], settings.public_url),
+            self.control.handlers,
+            self._urls,
+            SignatureCheck([settings.auth_token, settings.other_auth_token], settings.public_url),
             account_sid=settings.account_sid,
-            counts=self.exchange.ledger.counts,
+            counts=self.control.account.counts,
             clock=self._clock,
             after=self._arm,
             before=self._vouch,
         )
-        self._replays = Replays(
-            self.exchange.ledger,
-            self.exchange.people,
+        self._replays = ReplayGuard(
+            self.control.account,
+            self.control.dialogues,
             over=self._is_over,
             codes=settings.codes,
             tasks=lambda: self._tasks,
@@ -106,18 +106,18 @@ class TwilioPbx:
 
     def people(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Report every dialled feature code to `heard`, and everything that follows from it."""
-        self.exchange.people.listen(heard)
+        self.control.dialogues.listen(heard)
 
     def say(self, command: Say) -> None:
         """Speak to a person, then read digits or hang up."""
-        self.exchange.ledger.at(self._clock.now())
-        self.exchange.people.say(command)
+        self.control.account.set_time(self._clock.now())
+        self.control.dialogues.say(command)
         self._arm()
 
     def call_number(self, command: CallNumber) -> None:
         """Call an outside number to verify it."""
-        self.exchange.ledger.at(self._clock.now())
-        self.exchange.people.call_number(command)
+        self.control.account.set_time(self._clock.now())
+        self.control.dialogues.call_number(command)
         self._arm()
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -129,12 +129,12 @@ class TwilioPbx:
         self._tasks = Tasks()
         async with aiohttp.ClientSession() as session:
             settings = self._settings
-            self._rest = Rest(
+            self._rest = ApiClient(
                 TwilioHttp(session, api_url=settings.api_url),
                 account_sid=settings.account_sid,
                 user=settings.api_key or settings.account_sid,
                 secret=settings.api_secret or settings.auth_token,
-                links=self._links,
+                urls=self._urls,
             )
             try:
                 await self._keep_looking(self._rest)
@@ -149,21 +149,21 @@ class TwilioPbx:
         """Execute the commands of one event."""
         if self._rest is None:
             return
-        self.exchange.orders(commands, self._clock.now())
+        self.control.execute(commands, self._clock.now())
         self._arm()
 
     def use(self, table: Table) -> None:
         """Use a new routing table."""
-        before = self.exchange.ledger.endpoints()
-        self.exchange.ledger.table = table
-        if self._up and self.exchange.ledger.endpoints() != before:
+        before = self.control.account.endpoints()
+        self.control.account.table = table
+        if self._up and self.control.account.endpoints() != before:
             self.resync("the configuration names other phones")
 
     def resync(self, why: str) -> None:
         """Post a snapshot of the present state."""
         if self._up:
             logger.debug("%s: told again: %s", self.name, why)
-            self._post(self.exchange.ledger.snapshot())
+            self._post(self.control.account.snapshot())
 
     def listen(self, item: Told) -> None:
         """Keep the queue names at Twilio current.
@@ -171,7 +171,7 @@ class TwilioPbx:
         A restarted daemon finds waiting callers by them.
         """
         if isinstance(item, Record) and item.kind in {Happened.ENTERED, Happened.MOVED}:
-            self.exchange.heard(item, self._clock.now())
+            self.control.update_queue(item, self._clock.now())
             self._arm()
 
     def devices_from(self, floor: Callable[[], Floor]) -> None:
@@ -179,38 +179,38 @@ class TwilioPbx:
 
     def health(self) -> PbxHealth:
         """The current health of this driver."""
-        counts = dict(self.exchange.ledger.counts)
+        counts = dict(self.control.account.counts)
         return PbxHealth(up=self._up, detail=self._detail, counts=counts)
 
     # ------------------------------------------------------------ ended calls
 
     def remember(self, keep: Callable[[str, float], None]) -> None:
         """Report every ended call and its end time to `keep`, to be remembered over a restart."""
-        self.exchange.ledger.remember = keep
+        self.control.account.store_ended_call = keep
 
     def recall(self, over: Iterable[tuple[str, float]]) -> None:
         """Load the calls that had ended before this run, in order of their end."""
-        self.exchange.ledger.at(self._clock.now())
-        self.exchange.ledger.recall(over)
+        self.control.account.set_time(self._clock.now())
+        self.control.account.restore_ended_calls(over)
 
     async def _vouch(self, part: str, fields: Mapping[str, str]) -> None:
         if self._rest is not None:
-            self.exchange.ledger.at(self._clock.now())
+            self.control.account.set_time(self._clock.now())
             await self._replays.look(part, fields.get("CallSid", ""), fields.get("To", ""))
 
     async def _is_over(self, sid: str) -> bool | None:
         over = await self._rest.over(sid) if self._rest is not None else None
-        self.exchange.ledger.at(self._clock.now())
+        self.control.account.set_time(self._clock.now())
         return over
 
     # ------------------------------------------------------------ resync
 
-    async def _keep_looking(self, rest: Rest) -> None:
+    async def _keep_looking(self, rest: ApiClient) -> None:
         failed = 0
         while True:
             try:
                 found = await rest.look(ringing=not self._up)
-            except NoAnswer as error:
+            except ApiUnavailable as error:
                 failed += 1
                 if failed == 1:
                     logger.warning("%s: %s", self.name, error)
@@ -219,14 +219,14 @@ class TwilioPbx:
                 await asyncio.sleep(min(_AGAIN, self._look_every))
                 continue
             failed = 0
-            ledger = self.exchange.ledger
-            ledger.at(self._clock.now())
-            resync_account.miss(ledger, found)
+            account = self.control.account
+            account.set_time(self._clock.now())
+            resync_account.miss(account, found)
             if not self._up:
-                resync_account.adopt(ledger, self._settings, found)
+                resync_account.adopt(account, self._settings, found)
                 self._up = True
                 self._detail = f"Twilio account {self._settings.account_sid[:6]}…"
-                self._post(ledger.snapshot())
+                self._post(account.snapshot())
             self._arm()
             await asyncio.sleep(self._look_every)
 
@@ -238,30 +238,30 @@ class TwilioPbx:
 
     # ------------------------------------------------------------ requests and time
 
-    def _send(self, ask: Ask) -> None:
+    def _send(self, ask: ApiRequest) -> None:
         if self._rest is None:
-            answer = Answer(came=Came.NOT_SENT, detail="the driver is not running")
+            answer = ApiResult(outcome=ApiOutcome.NOT_SENT, detail="the driver is not running")
             loop = asyncio.get_running_loop()
-            loop.call_soon(self.exchange.ledger.came, ask, answer, self._clock.now())
+            loop.call_soon(self.control.account.take_result, ask, answer, self._clock.now())
             return
         self._tasks.spawn(self._ask(self._rest, ask), f"{self.name} {type(ask).__name__.lower()}")
 
-    async def _ask(self, rest: Rest, ask: Ask) -> None:
+    async def _ask(self, rest: ApiClient, ask: ApiRequest) -> None:
         answer = await rest.ask(ask)
-        self.exchange.ledger.came(ask, answer, self._clock.now())
+        self.control.account.take_result(ask, answer, self._clock.now())
         self._arm()
 
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        moment = self.exchange.ledger.next_at()
+        moment = self.control.account.next_at()
         if moment is not None and self._rest is not None:
             delay = max(0.0, moment - self._clock.now())
             self._timer = asyncio.get_running_loop().call_later(delay, self._due)
 
     def _due(self) -> None:
         self._timer = None
-        while self.exchange.ledger.step(self._clock.now()):
+        while self.control.account.run_due(self._clock.now()):
             pass
         self._arm()

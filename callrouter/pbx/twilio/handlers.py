@@ -1,6 +1,6 @@
 """Answers Twilio's webhooks from memory: parameters in, a document out, and events for the router.
 
-The sender was authenticated before (`callrouter.pbx.twilio.signature`). Twilio repeats a request
+The sender was authenticated before (`callrouter.pbx.twilio.webhooks.signature`). Twilio repeats a request
 that was not answered, and an attacker who has seen a request can replay it. So every handler is
 idempotent: the same request gets the same answer, and nothing happens twice.
 """
@@ -22,22 +22,22 @@ from callrouter.model.events import (
     LegRang,
 )
 from callrouter.pbx.twilio import hangup_causes, twiml
-from callrouter.pbx.twilio.callers import Callers
+from callrouter.pbx.twilio.account_state import AccountState
+from callrouter.pbx.twilio.callers import CallerControl
 from callrouter.pbx.twilio.calls_and_legs import (
-    Caller,
-    Leg,
-    LegState,
-    Stand,
-    label,
-    read_room,
-    read_stay,
-    read_turn,
+    TwilioCaller,
+    TwilioCallerState,
+    TwilioLeg,
+    TwilioLegState,
+    decode_conference_name,
+    decode_time_before_queue,
+    decode_turn,
+    encode_label,
 )
-from callrouter.pbx.twilio.dial import Dials
-from callrouter.pbx.twilio.ledger import Ledger
-from callrouter.pbx.twilio.legs import Phones
-from callrouter.pbx.twilio.phone_dialogues import People
-from callrouter.pbx.twilio.urls import Links
+from callrouter.pbx.twilio.dial import GroupDialler
+from callrouter.pbx.twilio.legs import LegControl
+from callrouter.pbx.twilio.phone_dialogues import PhoneDialogues
+from callrouter.pbx.twilio.urls import WebhookUrls
 from callrouter.settings import TwilioSettings
 
 logger = logging.getLogger(__name__)
@@ -49,140 +49,142 @@ _SID = re.compile(r"CA[0-9a-f]{32}")
 _CONFERENCE = re.compile(r"CF[0-9a-f]{32}")
 
 
-class Malformed(Exception):  # noqa: N818 - named for what happened
+class MalformedWebhook(Exception):  # noqa: N818 - named for what happened
     """A correctly signed request that does not match Twilio's documentation."""
 
 
-class Desk:
+class WebhookHandlers:
     """Answers the webhooks of one account."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        account: AccountState,
         *,
-        phones: Phones,
-        callers: Callers,
-        people: People,
-        dials: Dials,
+        leg_control: LegControl,
+        callers: CallerControl,
+        dialogues: PhoneDialogues,
+        group_dialler: GroupDialler,
         settings: TwilioSettings,
-        links: Links,
+        urls: WebhookUrls,
     ) -> None:
-        self._ledger = ledger
-        self._phones = phones
+        self._account = account
+        self._leg_control = leg_control
         self._callers = callers
-        self._people = people
-        self._dials = dials
+        self._dialogues = dialogues
+        self._group_dialler = group_dialler
         self._settings = settings
-        self._links = links
-        self._of_callers: Mapping[str, Callable[[str, Params], str]] = {
-            "voice": self._voice,
-            "left": self._left,
-            "caller-done": self._caller_done,
-            "caller-status": self._caller_status,
+        self._urls = urls
+        self._caller_handlers: Mapping[str, Callable[[str, Params], str]] = {
+            "voice": self._on_voice,
+            "left": self._on_left,
+            "caller-done": self._on_caller_done,
+            "caller-status": self._on_caller_status,
         }
-        self._of_legs: Mapping[str, Callable[[Leg, Params], str]] = {
-            "agent": self._agent,
-            "accept": self._accept,
-            "agent-done": self._agent_done,
-            "offer": self._offer,
+        self._leg_handlers: Mapping[str, Callable[[TwilioLeg, Params], str]] = {
+            "agent": self._on_agent,
+            "accept": self._on_accept,
+            "agent-done": self._on_agent_done,
+            "offer": self._on_offer,
         }
 
     def answer(self, part: str, token: str, params: Params, now: float) -> str:
         """The document that answers a request.
 
         Args:
-            part: which of `links.PARTS` was requested.
+            part: which of `urls.PARTS` was requested.
             token: the one-shot token in the URL; "" if there is none.
             params: the parameters sent by Twilio.
             now: the time.
 
         Raises:
-            Malformed: a parameter is missing that every Twilio request has.
+            MalformedWebhook: a parameter is missing that every Twilio request has.
         """
-        self._ledger.at(now)
+        self._account.set_time(now)
         if part == "conference":
-            return self._conference(params)
+            return self._on_conference(params)
         if part == "hold":
-            return twiml.on_hold(self._links, self._settings.music.get("default", ""))
+            return twiml.on_hold(self._urls, self._settings.music.get("default", ""))
         sid = params.get("CallSid", "")
         if not _SID.fullmatch(sid):
-            raise Malformed(f"{part}: no CallSid")
-        said = self._people.answer(part, token, sid, params)
+            raise MalformedWebhook(f"{part}: no CallSid")
+        said = self._dialogues.answer(part, token, sid, params)
         if said is not None:
             return said
         if part == "dial-done":
-            return self._dial_done(sid, token, params)
+            return self._on_dial_done(sid, token, params)
         if part == "wait":
-            return self._wait(sid, token, params)
-        if part in self._of_callers:
-            return self._of_callers[part](sid, params)
-        leg = self._ledger.by_token.get(token)
+            return self._on_wait(sid, token, params)
+        if part in self._caller_handlers:
+            return self._caller_handlers[part](sid, params)
+        leg = self._account.by_token.get(token)
         if leg is None:
-            self._ledger.counts["unknown token"] += 1
+            self._account.counts["unknown token"] += 1
             return twiml.goodbye(twiml.NOTHING_HERE)
-        if not self._phones.learn(leg, sid):
-            self._ledger.counts["token of another call"] += 1
+        if not self._leg_control.set_call_sid(leg, sid):
+            self._account.counts["token of another call"] += 1
             return twiml.goodbye(twiml.NOTHING_HERE)
-        return self._of_legs[part](leg, params)
+        return self._leg_handlers[part](leg, params)
 
     # ------------------------------------------------------------ callers
 
-    def _voice(self, sid: str, params: Params) -> str:
+    def _on_voice(self, sid: str, params: Params) -> str:
         """A caller has called one of our numbers."""
-        if sid in self._ledger.gone:
-            self._ledger.counts["stale"] += 1
+        if sid in self._account.ended_calls:
+            self._account.counts["stale"] += 1
             return twiml.goodbye()
-        caller = self._ledger.callers.get(sid)
+        caller = self._account.callers.get(sid)
         if caller is None:
-            caller = self._new(sid, params, None)
+            caller = self._new_caller(sid, params, None)
             if caller is None:
                 return self._callers.fallback()
             with self._callers.answering(caller):
-                self._callers.arrive(caller)
-        return self._where(caller)
+                self._callers.register(caller)
+        return self._document_for(caller)
 
-    def _where(self, caller: Caller) -> str:
+    def _document_for(self, caller: TwilioCaller) -> str:
         """The document for a caller whose call has nothing to run."""
-        if caller.stand is Stand.LEAVING:
-            return caller.way_out
-        if caller.stand is Stand.WAITING:
+        if caller.state is TwilioCallerState.LEAVING:
+            return caller.exit_document
+        if caller.state is TwilioCallerState.WAITING:
             return self._callers.waiting_room(caller)
-        return twiml.talk(self._links, caller.room)
+        return twiml.talk(self._urls, caller.conference_name)
 
-    def _new(self, sid: str, params: Params, entered_at: float | None) -> Caller | None:
+    def _new_caller(
+        self, sid: str, params: Params, entered_at: float | None
+    ) -> TwilioCaller | None:
         called = params.get("To", "")
         queue = self._settings.numbers.get(called)
         if queue is None:
-            self._ledger.counts["number without a queue"] += 1
-            logger.warning("%s: a call for a number that no queue is given for", self._ledger.name)
+            self._account.counts["number without a queue"] += 1
+            logger.warning("%s: a call for a number that no queue is given for", self._account.name)
             return None
         arrived = CallArrived(
-            call=f"{self._ledger.name}-{sid}",
-            pbx=self._ledger.name,
+            call=f"{self._account.name}-{sid}",
+            pbx=self._account.name,
             queue=queue,
             caller_number=params.get("From", ""),
             caller_name=params.get("CallerName", ""),
             called_number=called,
             entered_at=entered_at,
         )
-        return Caller(arrived, sid, since=self._ledger.now)
+        return TwilioCaller(arrived, sid, state_since=self._account.now)
 
-    def _wait(self, sid: str, place: str, params: Params) -> str:
+    def _on_wait(self, sid: str, place: str, params: Params) -> str:
         """A waiting caller needs the next turn of music. The request also shows where they wait."""
-        if sid in self._ledger.gone:
-            self._ledger.counts["stale"] += 1
+        if sid in self._account.ended_calls:
+            self._account.counts["stale"] += 1
             return twiml.goodbye()
-        caller = self._ledger.callers.get(sid)
+        caller = self._account.callers.get(sid)
         if caller is None:  # unknown: we were restarted, or never heard of the caller's arrival
-            caller = self._new(
-                sid, params, self._ledger.now - _seconds(params.get("QueueTime", ""))
+            caller = self._new_caller(
+                sid, params, self._account.now - _seconds(params.get("QueueTime", ""))
             )
             if caller is None:
                 return twiml.leave_queue()
-            queue, priority, first = read_turn(place, self._ledger.table.queues)
+            queue, priority, first = decode_turn(place, self._account.table.queues)
             if queue:
                 since = first or caller.arrived.entered_at
-                stay = None if first is None else first + read_stay(place)
+                stay = None if first is None else first + decode_time_before_queue(place)
                 caller.arrived = replace(
                     caller.arrived,
                     queue=queue,
@@ -191,194 +193,203 @@ class Desk:
                     queued_at=stay or caller.arrived.entered_at,
                 )
             with self._callers.answering(caller):
-                self._callers.arrive(caller)
-            self._ledger.counts["adopted"] += 1
-        if caller.stand is Stand.LEAVING or caller.document:
+                self._callers.register(caller)
+            self._account.counts["adopted"] += 1
+        if caller.state is TwilioCallerState.LEAVING or caller.document:
             return twiml.leave_queue()
-        spec = self._ledger.table.queues.get(caller.arrived.queue)
+        spec = self._account.table.queues.get(caller.arrived.queue)
         sound = self._settings.music.get(spec.music, "") if spec is not None else ""
-        return twiml.music(sound, self._callers.news(caller))
+        return twiml.music(sound, self._callers.take_announcement(caller))
 
-    def _left(self, sid: str, params: Params) -> str:
+    def _on_left(self, sid: str, params: Params) -> str:
         """A caller has left Twilio's queue. `QueueResult` says why."""
-        caller = self._ledger.callers.get(sid)
+        caller = self._account.callers.get(sid)
         if params.get("QueueResult") == "hangup" or params.get("CallStatus") in hangup_causes.OVER:
-            self._ledger.caller_gone(sid)
+            self._account.caller_left(sid)
             return twiml.nothing()
         if params.get("QueueResult", "").startswith("redirected"):
             return twiml.nothing()  # by us: the next document is on its way
         if caller is None:
             return self._callers.fallback()
-        if params.get("QueueResult") == "leave" or caller.stand is Stand.LEAVING:
-            return self._where(caller)
+        if params.get("QueueResult") == "leave" or caller.state is TwilioCallerState.LEAVING:
+            return self._document_for(caller)
         # Twilio cannot keep the caller waiting (error, queue-full, system-error). Any destination
         # is better than none.
-        self._ledger.counts["queue trouble"] += 1
-        self._ledger.caller_gone(sid, CallerEnd.TAKEN)
+        self._account.counts["queue trouble"] += 1
+        self._account.caller_left(sid, CallerEnd.TAKEN)
         return self._callers.fallback()
 
-    def _caller_status(self, sid: str, params: Params) -> str:
+    def _on_caller_status(self, sid: str, params: Params) -> str:
         """Twilio reports the state of a caller's whole call. Only its end matters."""
         if params.get("CallStatus") in hangup_causes.OVER:
-            self._ledger.caller_gone(sid)
+            self._account.caller_left(sid)
         return twiml.nothing()
 
-    def _caller_done(self, sid: str, params: Params) -> str:
+    def _on_caller_done(self, sid: str, params: Params) -> str:
         """A caller has left the conference, and has either hung up or is still on the line."""
         if params.get("CallStatus") in hangup_causes.OVER:
-            self._ledger.caller_gone(sid)
+            self._account.caller_left(sid)
             return twiml.nothing()
-        caller = self._ledger.callers.get(sid)
+        caller = self._account.callers.get(sid)
         if caller is None:
             return twiml.goodbye()
         leg = caller.leg
-        if caller.stand is Stand.TALKING and leg is not None:
+        if caller.state is TwilioCallerState.TALKING and leg is not None:
             # The conference has ended but the caller's call has not, so the agent has hung up. The
             # router decides whether that was a conversation or the caller must wait on.
             with self._callers.answering(caller):
-                self._phones.end(leg)
-                self._ledger.ended(leg, LegEnd.HUNG_UP)
-        if caller.stand in {Stand.LEAVING, Stand.WAITING}:
-            return self._where(caller)
+                self._leg_control.hang_up(leg)
+                self._account.end_leg(leg, LegEnd.HUNG_UP)
+        if caller.state in {TwilioCallerState.LEAVING, TwilioCallerState.WAITING}:
+            return self._document_for(caller)
         return twiml.goodbye()
 
-    def _dial_done(self, sid: str, token: str, params: Params) -> str:
+    def _on_dial_done(self, sid: str, token: str, params: Params) -> str:
         """A caller's `<Dial>` has ended.
 
         No phone was picked up, the agent hung up, or the caller runs another document.
         """
         if params.get("CallStatus") in hangup_causes.OVER:
-            self._ledger.caller_gone(sid)
+            self._account.caller_left(sid)
             return twiml.nothing()
-        caller = self._ledger.callers.get(sid)
+        caller = self._account.callers.get(sid)
         if caller is None:  # from before a restart, or long gone
-            return twiml.goodbye() if sid in self._ledger.gone else self._voice(sid, params)
+            return (
+                twiml.goodbye() if sid in self._account.ended_calls else self._on_voice(sid, params)
+            )
         with self._callers.answering(caller):
-            self._dials.over(caller, token, params.get("DialCallStatus", ""))
-        if caller.leg is not None and caller.leg.dialled:
+            self._group_dialler.on_dial_ended(caller, token, params.get("DialCallStatus", ""))
+        if caller.leg is not None and caller.leg.in_group_dial:
             # they are talking: an old one has ended, or the request was repeated
             return twiml.nothing()
-        return self._where(caller)
+        return self._document_for(caller)
 
     # ------------------------------------------------------------ legs
 
-    def _agent(self, leg: Leg, _params: Params) -> str:
+    def _on_agent(self, leg: TwilioLeg, _params: Params) -> str:
         """A phone was picked up."""
         leg.picked_up = True
-        if not leg.live or leg.stopping is not None:
-            return self._taken(leg)
-        if leg.state is LegState.ACCEPTED:
-            return self._into_the_talk(leg)
+        if not leg.live or leg.stop_reason is not None:
+            return self._too_late(leg)
+        if leg.state is TwilioLegState.ACCEPTED:
+            return self._conversation_document(leg)
         if not leg.ring.confirm:
-            return self._accepts(leg)
-        if leg.state is not LegState.ANSWERED:
-            leg.state = LegState.ANSWERED
-            self._phones.asked_for_key(leg)
-            self._ledger.tell(LegAnswered(offer=leg.ring.offer, device=leg.ring.device))
-        return twiml.press_one(self._links, leg.token, leg.ring.queue_name)
+            return self._accept(leg)
+        if leg.state is not TwilioLegState.ANSWERED:
+            leg.state = TwilioLegState.ANSWERED
+            self._leg_control.start_key_timeout(leg)
+            self._account.post_event(LegAnswered(offer=leg.ring.offer, device=leg.ring.device))
+        return twiml.press_one(self._urls, leg.token, leg.ring.queue_name)
 
-    def _accept(self, leg: Leg, params: Params) -> str:
+    def _on_accept(self, leg: TwilioLeg, params: Params) -> str:
         """A key was pressed, or none in time."""
         leg.picked_up = True
-        if not leg.live or leg.stopping is not None:
-            return self._taken(leg)
-        if leg.state is LegState.ACCEPTED:
-            return self._into_the_talk(leg)
+        if not leg.live or leg.stop_reason is not None:
+            return self._too_late(leg)
+        if leg.state is TwilioLegState.ACCEPTED:
+            return self._conversation_document(leg)
         key = params.get("Digits", "")
         if key == "1":
-            return self._accepts(leg)
-        if not key and self._ledger.now < leg.asked_until:  # the router ends it when its time is up
-            return twiml.press_one(self._links, leg.token, leg.ring.queue_name)
-        self._ledger.ended(leg, _NOT_ONE.get(key, LegEnd.WRONG_KEY))
+            return self._accept(leg)
+        if not key and self._account.now < leg.key_until:  # the router ends it when its time is up
+            return twiml.press_one(self._urls, leg.token, leg.ring.queue_name)
+        self._account.end_leg(leg, _NOT_ONE.get(key, LegEnd.WRONG_KEY))
         return twiml.goodbye()
 
-    def _accepts(self, leg: Leg) -> str:
+    def _accept(self, leg: TwilioLeg) -> str:
         """Tell the router of the acceptance.
 
         By the time `tell` returns, it has ordered a connect or not.
         """
-        leg.state = LegState.ACCEPTED
-        self._ledger.tell(LegAccepted(offer=leg.ring.offer, device=leg.ring.device))
-        return self._into_the_talk(leg)
+        leg.state = TwilioLegState.ACCEPTED
+        self._account.post_event(LegAccepted(offer=leg.ring.offer, device=leg.ring.device))
+        return self._conversation_document(leg)
 
-    def _into_the_talk(self, leg: Leg) -> str:
-        caller = self._callers.of(leg.ring.call)
-        if leg.live and leg.stopping is None and caller is not None:
-            if caller.leg is leg and leg.dialled:
+    def _conversation_document(self, leg: TwilioLeg) -> str:
+        caller = self._callers.caller_of(leg.ring.call)
+        if leg.live and leg.stop_reason is None and caller is not None:
+            if caller.leg is leg and leg.in_group_dial:
                 return twiml.nothing()  # Twilio connects it with the caller
             if caller.leg is leg:
-                return twiml.talk(self._links, caller.room, label(leg), leg.token)
-            if caller.consult is leg:
-                return twiml.talk(self._links, caller.room, label(leg), leg.token, ends=False)
-        return self._taken(leg)
+                return twiml.talk(self._urls, caller.conference_name, encode_label(leg), leg.token)
+            if caller.consulted_leg is leg:
+                return twiml.talk(
+                    self._urls, caller.conference_name, encode_label(leg), leg.token, ends=False
+                )
+        return self._too_late(leg)
 
-    def _taken(self, leg: Leg) -> str:
+    def _too_late(self, leg: TwilioLeg) -> str:
         """Tell a late agent why there is no call for them. The leg ends with that."""
-        self._ledger.counts["answered too late"] += 1
-        self._ledger.over(leg)
-        gone = self._callers.of(leg.ring.call) is None
+        self._account.counts["answered too late"] += 1
+        self._account.end_stopped_leg(leg)
+        gone = self._callers.caller_of(leg.ring.call) is None
         return twiml.goodbye(twiml.GONE if gone else twiml.TAKEN)
 
-    def _agent_done(self, leg: Leg, params: Params) -> str:
+    def _on_agent_done(self, leg: TwilioLeg, params: Params) -> str:
         """An agent has left the conference: they hung up, or were left alone in it."""
-        caller = self._callers.of(leg.ring.call)
+        caller = self._callers.caller_of(leg.ring.call)
         here = params.get("CallStatus") not in hangup_causes.OVER
         # The agent's call goes on although the conference has ended for it. If the agent had hung
         # up, their call would be over; so the caller has left.
-        if here and caller is not None and caller.leg is leg and caller.stand is Stand.TALKING:
-            self._ledger.caller_gone(caller.sid)
-        self._ledger.ended(leg, LegEnd.HUNG_UP)
+        if (
+            here
+            and caller is not None
+            and caller.leg is leg
+            and caller.state is TwilioCallerState.TALKING
+        ):
+            self._account.caller_left(caller.sid)
+        self._account.end_leg(leg, LegEnd.HUNG_UP)
         return twiml.goodbye()
 
-    def _offer(self, leg: Leg, params: Params) -> str:
+    def _on_offer(self, leg: TwilioLeg, params: Params) -> str:
         """Twilio reports the progress of the call to a phone."""
         status = params.get("CallStatus", "")
         if not leg.live:
             if status not in hangup_causes.OVER:
-                self._phones.end(leg)  # a leg we had given up is ringing after all
+                self._leg_control.hang_up(leg)  # a leg we had given up is ringing after all
             return twiml.nothing()
         if status in hangup_causes.OVER:
-            self._leg_over(leg, status, params.get("SipResponseCode", ""))
+            self._on_leg_over(leg, status, params.get("SipResponseCode", ""))
         elif status == "in-progress":
             leg.picked_up = True
         elif status == "ringing" and not leg.rang:
             leg.rang = True
-            if leg.state is LegState.PLACED:
-                leg.state = LegState.RINGING
-                self._ledger.tell(LegRang(offer=leg.ring.offer, device=leg.ring.device))
+            if leg.state is TwilioLegState.PLACED:
+                leg.state = TwilioLegState.RINGING
+                self._account.post_event(LegRang(offer=leg.ring.offer, device=leg.ring.device))
         return twiml.nothing()
 
-    def _leg_over(self, leg: Leg, status: str, sip: str) -> None:
-        if leg.stopping is not None:
-            self._ledger.over(leg)
-        elif leg.state is LegState.ACCEPTED:
-            self._ledger.ended(leg, LegEnd.HUNG_UP)
+    def _on_leg_over(self, leg: TwilioLeg, status: str, sip: str) -> None:
+        if leg.stop_reason is not None:
+            self._account.end_stopped_leg(leg)
+        elif leg.state is TwilioLegState.ACCEPTED:
+            self._account.end_leg(leg, LegEnd.HUNG_UP)
         else:
             asked = leg.picked_up and leg.ring.confirm
             rang = leg.rang or leg.picked_up
-            self._ledger.ended(
+            self._account.end_leg(
                 leg, hangup_causes.of_status(status, sip, picked_up=asked, rang=rang)
             )
 
     # ------------------------------------------------------------ conferences
 
-    def _conference(self, params: Params) -> str:
+    def _on_conference(self, params: Params) -> str:
         """A conference has started or ended."""
         room = params.get("FriendlyName", "")
-        caller = self._ledger.callers.get(read_room(room)[0])
-        if caller is None or caller.leg is None or caller.room != room:
+        caller = self._account.callers.get(decode_conference_name(room)[0])
+        if caller is None or caller.leg is None or caller.conference_name != room:
             return twiml.nothing()
         event = params.get("StatusCallbackEvent")
         if _CONFERENCE.fullmatch(params.get("ConferenceSid", "")):
-            caller.conference = params["ConferenceSid"]
+            caller.conference_sid = params["ConferenceSid"]
         if event == "conference-start":
-            self._ledger.connected(caller)
-        elif event == "conference-end" and caller.stand is Stand.TALKING:
+            self._account.mark_connected(caller)
+        elif event == "conference-end" and caller.state is TwilioCallerState.TALKING:
             ended_by = params.get("CallSidEndingConference", "")
             if ended_by == caller.sid:
-                self._ledger.caller_gone(caller.sid)
+                self._account.caller_left(caller.sid)
             elif ended_by == caller.leg.sid:
-                self._ledger.ended(caller.leg, LegEnd.HUNG_UP)
+                self._account.end_leg(caller.leg, LegEnd.HUNG_UP)
         return twiml.nothing()
 
 

@@ -10,10 +10,10 @@ from functools import partial
 from callrouter.model.commands import Ring, StopReason, StopRing
 from callrouter.model.events import LegEnd, LegEnded
 from callrouter.pbx.twilio import hangup_causes
-from callrouter.pbx.twilio.api_requests import Answer, Came, End, Place
-from callrouter.pbx.twilio.calls_and_legs import Leg, LegState
-from callrouter.pbx.twilio.ledger import Ledger, end_of
-from callrouter.pbx.twilio.rate import Pace
+from callrouter.pbx.twilio.account_state import AccountState, end_of_stopped_leg
+from callrouter.pbx.twilio.calls_and_legs import TwilioLeg, TwilioLegState
+from callrouter.pbx.twilio.rate import CallRate
+from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, EndCall, PlaceCall
 
 logger = logging.getLogger(__name__)
 
@@ -28,208 +28,218 @@ ASKED_OVER = 15.0
 """Seconds beyond `accept_within` in which Twilio must report the result of asking for key 1."""
 ALONE = 2.0
 """Seconds for which an agent may stay in a conference that the caller has left."""
-TRIES = 5
+MOST_TRIES = 5
 """How many times the end of a leg is requested."""
-_BACK_OFF = 0.5
+_RETRY_AFTER = 0.5
 
 
-class Phones:
+class LegControl:
     """Rings and stops phones.
 
     Args:
-        ledger: the state of the account.
+        account: the state of the account.
         caller_id: the number that phones show.
-        pace: the limit of calls per second.
+        rate: the limit of calls per second.
         token: creates unguessable one-shot tokens.
     """
 
     def __init__(
-        self, ledger: Ledger, *, caller_id: str, pace: Pace, token: Callable[[], str]
+        self, account: AccountState, *, caller_id: str, rate: CallRate, token: Callable[[], str]
     ) -> None:
-        self._ledger = ledger
+        self._account = account
         self._caller_id = caller_id
         self._token = token
-        self._pace = pace
-        self._line: deque[Leg] = deque()
-        self._pumping_at: float | None = None
+        self._rate = rate
+        self._queue: deque[TwilioLeg] = deque()
+        self._next_pump_at: float | None = None
 
     def ring(self, ring: Ring) -> None:
         """Queue a phone for ringing."""
-        leg = self.book(ring)
+        leg = self.register(ring)
         if leg is not None:
-            self.in_line(leg)
+            self.queue(leg)
 
-    def book(self, ring: Ring) -> Leg | None:
+    def register(self, ring: Ring) -> TwilioLeg | None:
         """Register a leg. Return None if it exists: the same offer never rings a device twice."""
-        leg = Leg(ring, self._token(), self._ledger.now + ring.ring_for)
-        if leg.key in self._ledger.legs:
+        leg = TwilioLeg(ring, self._token(), self._account.now + ring.ring_for)
+        if leg.key in self._account.legs:
             return None
-        self._ledger.legs[leg.key] = leg
-        self._ledger.by_token[leg.token] = leg
+        self._account.legs[leg.key] = leg
+        self._account.by_token[leg.token] = leg
         return leg
 
-    def in_line(self, leg: Leg) -> None:
+    def queue(self, leg: TwilioLeg) -> None:
         """Let a leg wait for its turn."""
-        leg.state = LegState.IN_LINE
-        self._line.append(leg)
-        self._ledger.when(leg.turn_until, lambda: self._too_late(leg))
-        self._pump()
+        leg.state = TwilioLegState.QUEUED
+        self._queue.append(leg)
+        self._account.call_at(leg.place_by, lambda: self._on_turn_missed(leg))
+        self._place_queued()
 
     def stop(self, command: StopRing) -> None:
         """Stop a phone. `LegEnded` follows when Twilio has confirmed it."""
-        leg = self._ledger.legs.get((command.offer, command.device))
+        leg = self._account.legs.get((command.offer, command.device))
         if leg is None:
-            self._ledger.tell(
+            self._account.post_event(
                 LegEnded(offer=command.offer, device=command.device, why=LegEnd.HUNG_UP)
             )
             return
-        leg.stopping = leg.stopping or command.why
-        if leg.state is LegState.IN_LINE:
-            self._ledger.over(leg)
+        leg.stop_reason = leg.stop_reason or command.why
+        if leg.state is TwilioLegState.QUEUED:
+            self._account.end_stopped_leg(leg)
         elif leg.sid:
-            self.end(leg)
-        elif leg.dialled:
-            self._ledger.over(leg)  # a phone picked up now hears that the call is taken
+            self.hang_up(leg)
+        elif leg.in_group_dial:
+            self._account.end_stopped_leg(leg)  # a phone picked up now hears that the call is taken
         # Otherwise the answer to our request, or the first webhook, provides its SID.
 
     # ------------------------------------------------------------ placing calls
 
-    def _pump(self) -> None:
+    def _place_queued(self) -> None:
         """Request the waiting calls, as fast as the limit allows."""
-        while self._line:
-            leg = self._line[0]
-            if leg.state is not LegState.IN_LINE:
-                self._line.popleft()
+        while self._queue:
+            leg = self._queue[0]
+            if leg.state is not TwilioLegState.QUEUED:
+                self._queue.popleft()
                 continue
-            allowed = self._pace.next(self._ledger.now)
-            if allowed > self._ledger.now:
-                if self._pumping_at is None or self._pumping_at <= self._ledger.now:
-                    self._pumping_at = allowed
-                    self._ledger.when(allowed, self._pump)
+            allowed = self._rate.next(self._account.now)
+            if allowed > self._account.now:
+                if self._next_pump_at is None or self._next_pump_at <= self._account.now:
+                    self._next_pump_at = allowed
+                    self._account.call_at(allowed, self._place_queued)
                 return
-            self._line.popleft()
-            self._pace.take(self._ledger.now)
-            self._place(leg)
+            self._queue.popleft()
+            self._rate.take(self._account.now)
+            self._request_call(leg)
 
-    def _place(self, leg: Leg) -> None:
-        self.placed(leg)
+    def _request_call(self, leg: TwilioLeg) -> None:
+        self.mark_placed(leg)
         ring = leg.ring
-        place = Place(
+        place = PlaceCall(
             token=leg.token,
             to=ring.number or address(ring.endpoint),
             caller_id=self._caller_id,
             timeout=self.timeout(ring),
         )
-        self._ledger.ask(place, partial(self._placed, leg))
+        self._account.send_request(place, partial(self._on_call_requested, leg))
 
-    def placed(self, leg: Leg) -> None:
+    def mark_placed(self, leg: TwilioLeg) -> None:
         """Mark a leg as requested, now or at once, and set its deadline."""
-        leg.state = LegState.PLACED
-        leg.until = self._ledger.now + leg.ring.ring_for
-        self._ledger.when(leg.until + RINGS_OVER, lambda: self._overdue(leg))
+        leg.state = TwilioLegState.PLACED
+        leg.ring_until = self._account.now + leg.ring.ring_for
+        self._account.call_at(leg.ring_until + RINGS_OVER, lambda: self._on_overdue(leg))
 
     @staticmethod
     def timeout(ring: Ring) -> int:
         """The ring time to request, in seconds. Twilio adds up to 5 s."""
         return max(5, round(ring.ring_for) - 5)
 
-    def _placed(self, leg: Leg, answer: Answer) -> None:
-        if answer.came is Came.DONE:
-            self.learn(leg, answer.sid)
-            leg.until += answer.queue_time
+    def _on_call_requested(self, leg: TwilioLeg, answer: ApiResult) -> None:
+        if answer.outcome is ApiOutcome.DONE:
+            self.set_call_sid(leg, answer.sid)
+            leg.ring_until += answer.queue_time
             if answer.queue_time > leg.ring.ring_for - WORTH_RINGING:
-                self._ledger.counts["queued too long by Twilio"] += 1
-                leg.stopping = leg.stopping or StopReason.WITHDRAWN
-                self.end(leg, LegEnd.FAILED)
+                self._account.counts["queued too long by Twilio"] += 1
+                leg.stop_reason = leg.stop_reason or StopReason.WITHDRAWN
+                self.hang_up(leg, LegEnd.FAILED)
         elif leg.sid or not leg.live:
             return  # a webhook has shown that the call was placed, or it has ended
-        elif leg.stopping is not None:
-            self._ledger.over(leg)
-        elif answer.harmless and self._ledger.now + 1.0 < leg.turn_until:
-            leg.state = LegState.IN_LINE
-            self._ledger.after(1.0, lambda: self._again(leg))
-        elif answer.came is not Came.UNKNOWN:
-            self._ledger.counts["refused offers"] += 1
-            logger.warning("%s: %s's phone is not called: %s", *self._of(leg), answer.detail)
-            self._ledger.ended(leg, hangup_causes.of_refusal(answer.code))
+        elif leg.stop_reason is not None:
+            self._account.end_stopped_leg(leg)
+        elif answer.safe_to_repeat and self._account.now + 1.0 < leg.place_by:
+            leg.state = TwilioLegState.QUEUED
+            self._account.call_after(1.0, lambda: self._requeue(leg))
+        elif answer.outcome is not ApiOutcome.UNKNOWN:
+            self._account.counts["refused offers"] += 1
+            logger.warning("%s: %s's phone is not called: %s", *self._names(leg), answer.detail)
+            self._account.end_leg(leg, hangup_causes.of_refusal(answer.code))
         # Otherwise the outcome is unknown and the phone may be ringing. A second request could ring
         # it twice, so webhooks or the deadline must decide.
 
-    def _of(self, leg: Leg) -> tuple[str, str]:
-        return (self._ledger.name, leg.ring.agent)
+    def _names(self, leg: TwilioLeg) -> tuple[str, str]:
+        return (self._account.name, leg.ring.agent)
 
-    def _again(self, leg: Leg) -> None:
-        if leg.state is LegState.IN_LINE:
-            self._line.appendleft(leg)
-            self._pump()
+    def _requeue(self, leg: TwilioLeg) -> None:
+        if leg.state is TwilioLegState.QUEUED:
+            self._queue.appendleft(leg)
+            self._place_queued()
 
-    def learn(self, leg: Leg, sid: str) -> bool:
+    def set_call_sid(self, leg: TwilioLeg, sid: str) -> bool:
         """Store a leg's CallSid. Return False if another call is using the leg's token."""
         if leg.sid or not sid:
             return leg.sid == sid
         leg.sid = sid
-        if leg.stopping is not None or not leg.live:
-            self.end(leg)
+        if leg.stop_reason is not None or not leg.live:
+            self.hang_up(leg)
         return True
 
-    def _too_late(self, leg: Leg) -> None:
+    def _on_turn_missed(self, leg: TwilioLeg) -> None:
         """A leg was never requested.
 
         The phone did not ring, so the agent has not missed anything.
         """
-        if leg.state is LegState.IN_LINE:
-            self._ledger.counts["no turn in time"] += 1
-            self._ledger.ended(leg, LegEnd.FAILED)
+        if leg.state is TwilioLegState.QUEUED:
+            self._account.counts["no turn in time"] += 1
+            self._account.end_leg(leg, LegEnd.FAILED)
 
-    def _overdue(self, leg: Leg) -> None:
+    def _on_overdue(self, leg: TwilioLeg) -> None:
         """The end of a leg was not reported in time."""
         if not leg.live:
             return
-        if self._ledger.now < leg.until + RINGS_OVER:  # Twilio queued it, or it was requested again
-            self._ledger.when(leg.until + RINGS_OVER, lambda: self._overdue(leg))
-        elif leg.state in {LegState.PLACED, LegState.RINGING}:
-            self._ledger.counts["overdue legs"] += 1
+        if (
+            self._account.now < leg.ring_until + RINGS_OVER
+        ):  # Twilio queued it, or it was requested again
+            self._account.call_at(leg.ring_until + RINGS_OVER, lambda: self._on_overdue(leg))
+        elif leg.state in {TwilioLegState.PLACED, TwilioLegState.RINGING}:
+            self._account.counts["overdue legs"] += 1
             why = LegEnd.NO_ANSWER if leg.rang else LegEnd.FAILED
-            self.end(leg, why)
-            self._ledger.ended(leg, why)
+            self.hang_up(leg, why)
+            self._account.end_leg(leg, why)
 
-    def asked_for_key(self, leg: Leg) -> None:
+    def start_key_timeout(self, leg: TwilioLeg) -> None:
         """Start the time limit for pressing a key."""
         within = leg.ring.accept_within
-        leg.asked_until = self._ledger.now + within
-        self._ledger.after(within + ASKED_OVER, lambda: self._never_pressed(leg))
+        leg.key_until = self._account.now + within
+        self._account.call_after(within + ASKED_OVER, lambda: self._on_no_key(leg))
 
-    def _never_pressed(self, leg: Leg) -> None:
-        if leg.state is LegState.ANSWERED:
-            self._ledger.counts["overdue legs"] += 1
-            self.end(leg, LegEnd.NOT_ACCEPTED)
-            self._ledger.ended(leg, LegEnd.NOT_ACCEPTED)
+    def _on_no_key(self, leg: TwilioLeg) -> None:
+        if leg.state is TwilioLegState.ANSWERED:
+            self._account.counts["overdue legs"] += 1
+            self.hang_up(leg, LegEnd.NOT_ACCEPTED)
+            self._account.end_leg(leg, LegEnd.NOT_ACCEPTED)
 
-    def left_alone(self, leg: Leg) -> None:
+    def hang_up_soon(self, leg: TwilioLeg) -> None:
         """A leg's caller has left. End the leg after a moment.
 
         Usually the conference ends with the caller. It does not if the agent entered it too late.
         """
-        self._ledger.after(ALONE, lambda: self.end(leg) if leg.live else None)
+        self._account.call_after(ALONE, lambda: self.hang_up(leg) if leg.live else None)
 
     # ------------------------------------------------------------ ending
 
-    def end(self, leg: Leg, why: LegEnd | None = None, attempt: int = 1) -> None:
+    def hang_up(self, leg: TwilioLeg, why: LegEnd | None = None, attempt: int = 1) -> None:
         """Ask Twilio to end a leg, ringing or answered. When it is confirmed, the leg ends."""
-        if not leg.sid or (leg.ending and attempt == 1):
+        if not leg.sid or (leg.hang_up_requested and attempt == 1):
             return
-        leg.ending = True
-        self._ledger.ask(End(sid=leg.sid), partial(self._end_came, leg, why, attempt))
+        leg.hang_up_requested = True
+        self._account.send_request(
+            EndCall(sid=leg.sid), partial(self._on_hung_up, leg, why, attempt)
+        )
 
-    def _end_came(self, leg: Leg, why: LegEnd | None, attempt: int, answer: Answer) -> None:
-        if answer.came is Came.DONE or answer.gone:
-            self._ledger.ended(leg, why or end_of(leg))
-        elif attempt < TRIES:  # ending a call twice is harmless
-            self._ledger.after(_BACK_OFF * attempt, lambda: self.end(leg, why, attempt + 1))
+    def _on_hung_up(
+        self, leg: TwilioLeg, why: LegEnd | None, attempt: int, answer: ApiResult
+    ) -> None:
+        if answer.outcome is ApiOutcome.DONE or answer.call_ended:
+            self._account.end_leg(leg, why or end_of_stopped_leg(leg))
+        elif attempt < MOST_TRIES:  # ending a call twice is harmless
+            self._account.call_after(
+                _RETRY_AFTER * attempt, lambda: self.hang_up(leg, why, attempt + 1)
+            )
         else:
-            logger.error("%s: %s's phone could not be stopped: %s", *self._of(leg), answer.detail)
-            leg.ending = False
-            self._ledger.ended(leg, why or end_of(leg))
+            logger.error(
+                "%s: %s's phone could not be stopped: %s", *self._names(leg), answer.detail
+            )
+            leg.hang_up_requested = False
+            self._account.end_leg(leg, why or end_of_stopped_leg(leg))
 
 
 def address(endpoint: str) -> str:

@@ -28,10 +28,16 @@ from callrouter.model.ivr import (
     Say,
 )
 from callrouter.pbx.twilio import hangup_causes, spoken_prompts, twiml
-from callrouter.pbx.twilio.api_requests import Answer, Came, End, Move, Place
-from callrouter.pbx.twilio.ledger import Ledger
-from callrouter.pbx.twilio.rate import Pace
-from callrouter.pbx.twilio.urls import Links
+from callrouter.pbx.twilio.account_state import AccountState
+from callrouter.pbx.twilio.rate import CallRate
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    ApiResult,
+    EndCall,
+    PlaceCall,
+    RedirectCall,
+)
+from callrouter.pbx.twilio.urls import WebhookUrls
 from callrouter.settings import TwilioSettings
 
 logger = logging.getLogger(__name__)
@@ -48,7 +54,7 @@ SPARE: Final = 15.0
 KEPT: Final = 600.0
 """Seconds for which the token of such a call is remembered, in case it is answered late."""
 
-_BACK_OFF: Final = 0.5
+_RETRY_AFTER: Final = 0.5
 _USER: Final = re.compile(r"sips?:([^@;:]{1,60})@", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9._+-]{1,64}", re.ASCII)
 _DOMAIN: Final = re.compile(r"[a-z0-9.-]{1,100}", re.ASCII)
@@ -57,7 +63,7 @@ _NOT_KEYS: Final = re.compile(r"[^0-9*#]", re.ASCII)
 
 
 @dataclass(slots=True, eq=False)
-class _Person:
+class _DialogueCall:
     """A person on the line.
 
     Attributes:
@@ -78,7 +84,7 @@ class _Person:
 
 
 @dataclass(slots=True, eq=False)
-class _Called:
+class _VerificationCall:
     """A number that is being called to verify it."""
 
     ref: str
@@ -91,39 +97,39 @@ class _Called:
     over: bool = False
 
 
-class People:
+class PhoneDialogues:
     """The calls of one account on which phone dialogues take place.
 
     Args:
-        ledger: the state of the account.
+        account: the state of the account.
         settings: the number for feature codes, and the number that phones show.
-        links: the URLs that Twilio is given.
-        pace: the limit of calls per second.
+        urls: the URLs that Twilio is given.
+        rate: the limit of calls per second.
         token: creates unguessable one-shot tokens.
     """
 
     def __init__(
         self,
-        ledger: Ledger,
+        account: AccountState,
         settings: TwilioSettings,
-        links: Links,
+        urls: WebhookUrls,
         *,
-        pace: Pace,
+        rate: CallRate,
         token: Callable[[], str],
     ) -> None:
-        self._ledger = ledger
+        self._account = account
         self._settings = settings
-        self._links = links
-        self._pace = pace
+        self._urls = urls
+        self._rate = rate
         self._token = token
         self._heard: Callable[[PhoneEvent], None] = lambda _event: None
-        self._here: dict[str, _Person] = {}
-        self._called: dict[str, _Called] = {}
+        self._calls_here: dict[str, _DialogueCall] = {}
+        self._called: dict[str, _VerificationCall] = {}
         self._answering = ""
 
     def has(self, sid: str) -> bool:
         """Whether this call has a dialogue."""
-        return sid in self._here
+        return sid in self._calls_here
 
     def leaves(self, sid: str) -> None:
         """A call with a dialogue has ended."""
@@ -146,7 +152,7 @@ class People:
                 return self._keyed(sid, token, _NOT_KEYS.sub("", params.get("Digits", ""))[:40])
             case "agent" | "offer" if token in self._called:
                 return self._of_a_number(part, self._called[token], sid, params)
-            case "caller-status" if sid in self._here:
+            case "caller-status" if sid in self._calls_here:
                 if params.get("CallStatus") in hangup_causes.OVER:
                     self._left(sid)
                 return twiml.nothing()
@@ -155,13 +161,13 @@ class People:
 
     def _dialled(self, sid: str, params: Mapping[str, str]) -> str:
         """A caller has dialled the number for feature codes, or a code at a SIP phone."""
-        if sid in self._here:
-            return self._here[sid].document
-        if sid in self._ledger.gone:
-            self._ledger.counts["stale"] += 1
+        if sid in self._calls_here:
+            return self._calls_here[sid].document
+        if sid in self._account.ended_calls:
+            self._account.counts["stale"] += 1
             return twiml.goodbye()
         own = bool(_endpoint(params)) and params.get("To") != self._settings.codes
-        if sum(person.own == own for person in self._here.values()) >= MOST:
+        if sum(person.own == own for person in self._calls_here.values()) >= MOST:
             return twiml.goodbye(twiml.NOT_NOW)
         number = params.get("From", "")
         person = self._enter(sid)
@@ -180,13 +186,13 @@ class People:
         codes = self._settings.phone_codes
         return max(len(codes.pause) + 1, *(len(codes.named(code)) for code in Code))
 
-    def _chosen(self, person: _Person, keyed: str, endpoint: str) -> str:
+    def _chosen(self, person: _DialogueCall, keyed: str, endpoint: str) -> str:
         found = self._settings.phone_codes.read(keyed)
         if found is None:
             self._last_words(person, (twiml.NO_SUCH_CODE,))
             return person.document
         dialled = CodeDialled(
-            pbx=self._ledger.name,
+            pbx=self._account.name,
             channel=person.sid,
             code=found[0],
             endpoint=endpoint,
@@ -196,9 +202,9 @@ class People:
         return self._hear(person, dialled)
 
     def _keyed(self, sid: str, token: str, digits: str) -> str:
-        person = self._here.get(sid)
+        person = self._calls_here.get(sid)
         if person is None:
-            self._ledger.counts["stale"] += 1
+            self._account.counts["stale"] += 1
             return twiml.goodbye()
         if not token or token != person.asked:
             return person.document  # the same request again
@@ -207,10 +213,10 @@ class People:
             person.choosing = False
             return self._chosen(person, digits, "")
         return self._hear(
-            person, DigitsKeyed(pbx=self._ledger.name, channel=person.sid, digits=digits)
+            person, DigitsKeyed(pbx=self._account.name, channel=person.sid, digits=digits)
         )
 
-    def _hear(self, person: _Person, event: PhoneEvent) -> str:
+    def _hear(self, person: _DialogueCall, event: PhoneEvent) -> str:
         """Report an event and return the document to run.
 
         The reply is either known by the time `_heard` returns, or follows by a request.
@@ -223,27 +229,27 @@ class People:
             self._answering = ""
         return person.document
 
-    def _enter(self, sid: str) -> _Person:
-        person = self._here[sid] = _Person(sid, "")
-        self._ledger.after(LONGEST, lambda: self._too_long(person))
+    def _enter(self, sid: str) -> _DialogueCall:
+        person = self._calls_here[sid] = _DialogueCall(sid, "")
+        self._account.call_after(LONGEST, lambda: self._too_long(person))
         return person
 
-    def _too_long(self, person: _Person) -> None:
-        if self._here.get(person.sid) is person:
-            self._ledger.ask(End(sid=person.sid), lambda _answer: None)
+    def _too_long(self, person: _DialogueCall) -> None:
+        if self._calls_here.get(person.sid) is person:
+            self._account.send_request(EndCall(sid=person.sid), lambda _answer: None)
             self._left(person.sid)
 
     def _left(self, sid: str) -> None:
-        person = self._here.pop(sid, None)
+        person = self._calls_here.pop(sid, None)
         if person is not None:
-            self._ledger.done_with(sid)
-            self._heard(PersonLeft(pbx=self._ledger.name, channel=sid))
+            self._account.mark_ended(sid)
+            self._heard(PersonLeft(pbx=self._account.name, channel=sid))
 
     # ------------------------------------------------------------ to Twilio
 
     def say(self, command: Say) -> None:
         """Speak, then read digits or hang up. Does nothing if the call has ended."""
-        person = self._here.get(command.channel)
+        person = self._calls_here.get(command.channel)
         if person is None:
             return
         texts = tuple(spoken_prompts.sentences(command.sounds))
@@ -254,27 +260,29 @@ class People:
         if self._answering != person.sid:
             self._send(person, person.document)
 
-    def _ask(self, person: _Person, texts: tuple[str, ...], digits: int, seconds: float) -> None:
+    def _ask(
+        self, person: _DialogueCall, texts: tuple[str, ...], digits: int, seconds: float
+    ) -> None:
         person.asked = self._token()
-        link = self._links.to("keyed", person.asked)
+        link = self._urls.to("keyed", person.asked)
         person.document = twiml.ask(link, texts, digits, max(1, round(seconds)))
 
-    def _last_words(self, person: _Person, texts: tuple[str, ...]) -> None:
+    def _last_words(self, person: _DialogueCall, texts: tuple[str, ...]) -> None:
         person.asked = ""
         person.document = twiml.last_words(texts)
 
-    def _send(self, person: _Person, document: str) -> None:
+    def _send(self, person: _DialogueCall, document: str) -> None:
         """Make a call run a document, unless a newer one has replaced it."""
-        if self._here.get(person.sid) is person and person.document == document:
-            move = Move(sid=person.sid, twiml=document)
-            self._ledger.ask(move, partial(self._moved, person, document))
+        if self._calls_here.get(person.sid) is person and person.document == document:
+            move = RedirectCall(sid=person.sid, twiml=document)
+            self._account.send_request(move, partial(self._moved, person, document))
 
-    def _moved(self, person: _Person, document: str, answer: Answer) -> None:
-        if answer.harmless:
-            self._ledger.after(_BACK_OFF, lambda: self._send(person, document))
-        elif answer.came is Came.REFUSED and self._here.get(person.sid) is person:
-            if not answer.gone:
-                logger.warning("%s: cannot talk on: %s", self._ledger.name, answer.detail)
+    def _moved(self, person: _DialogueCall, document: str, answer: ApiResult) -> None:
+        if answer.safe_to_repeat:
+            self._account.call_after(_RETRY_AFTER, lambda: self._send(person, document))
+        elif answer.outcome is ApiOutcome.REFUSED and self._calls_here.get(person.sid) is person:
+            if not answer.call_ended:
+                logger.warning("%s: cannot talk on: %s", self._account.name, answer.detail)
             self._left(person.sid)
 
     # ------------------------------------------------------------ verification of numbers
@@ -283,43 +291,45 @@ class People:
         """Call an outside number. Exactly one of `NumberAnswered` and `NumberFailed` follows."""
         if any(one.ref == command.ref for one in self._called.values()):
             return  # a duplicate command
-        until = self._ledger.now + command.ring_for
-        called = _Called(command.ref, command.number, self._token(), until)
+        until = self._account.now + command.ring_for
+        called = _VerificationCall(command.ref, command.number, self._token(), until)
         self._called[called.token] = called
-        self._ledger.after(command.ring_for + SPARE, lambda: self._overdue(called))
-        self._ledger.after(command.ring_for + KEPT, lambda: self._forget(called))
+        self._account.call_after(command.ring_for + SPARE, lambda: self._overdue(called))
+        self._account.call_after(command.ring_for + KEPT, lambda: self._forget(called))
         if _NUMBER.fullmatch(command.number):
-            self._ledger.when(self._pace.next(self._ledger.now), lambda: self._place(called))
+            self._account.call_at(self._rate.next(self._account.now), lambda: self._place(called))
         else:
-            self._ledger.after(0.0, lambda: self._failed(called, LegEnd.FAILED))
+            self._account.call_after(0.0, lambda: self._failed(called, LegEnd.FAILED))
 
-    def _place(self, called: _Called) -> None:
-        now = self._ledger.now
+    def _place(self, called: _VerificationCall) -> None:
+        now = self._account.now
         if called.over or now >= called.until:
             self._failed(called, LegEnd.FAILED)
-        elif self._pace.next(now) > now:
-            self._ledger.when(self._pace.next(now), lambda: self._place(called))
+        elif self._rate.next(now) > now:
+            self._account.call_at(self._rate.next(now), lambda: self._place(called))
         else:
-            self._pace.take(now)
-            place = Place(
+            self._rate.take(now)
+            place = PlaceCall(
                 token=called.token,
                 to=called.number,
                 caller_id=self._settings.caller_id,
                 timeout=max(5, round(called.until - now) - 5),
             )
-            self._ledger.ask(place, partial(self._placed, called))
+            self._account.send_request(place, partial(self._placed, called))
 
-    def _placed(self, called: _Called, answer: Answer) -> None:
-        if answer.came is Came.DONE:
+    def _placed(self, called: _VerificationCall, answer: ApiResult) -> None:
+        if answer.outcome is ApiOutcome.DONE:
             called.sid = called.sid or answer.sid
-        elif answer.came is not Came.UNKNOWN and not called.sid:
-            logger.warning("%s: a number is not called: %s", self._ledger.name, answer.detail)
+        elif answer.outcome is not ApiOutcome.UNKNOWN and not called.sid:
+            logger.warning("%s: a number is not called: %s", self._account.name, answer.detail)
             self._failed(called, hangup_causes.of_refusal(answer.code))
         # Otherwise the outcome is unknown; webhooks or the deadline decide.
 
-    def _of_a_number(self, part: str, called: _Called, sid: str, params: Mapping[str, str]) -> str:
+    def _of_a_number(
+        self, part: str, called: _VerificationCall, sid: str, params: Mapping[str, str]
+    ) -> str:
         if called.sid not in {"", sid}:
-            self._ledger.counts["token of another call"] += 1
+            self._account.counts["token of another call"] += 1
             return twiml.goodbye(twiml.NOTHING_HERE)
         called.sid = sid
         if part == "agent":
@@ -328,7 +338,7 @@ class People:
         called.rang = called.rang or status in {"ringing", "in-progress"}
         if status not in hangup_causes.OVER:
             if called.over and not called.answered:  # a call we had given up is ringing after all
-                self._ledger.ask(End(sid=sid), lambda _answer: None)
+                self._account.send_request(EndCall(sid=sid), lambda _answer: None)
         elif called.answered:
             self._left(sid)
         else:
@@ -337,29 +347,29 @@ class People:
             self._failed(called, why)
         return twiml.nothing()
 
-    def _picked_up(self, called: _Called) -> str:
-        person = self._here.get(called.sid)
+    def _picked_up(self, called: _VerificationCall) -> str:
+        person = self._calls_here.get(called.sid)
         if called.answered and person is not None:
             return person.document
         if called.answered or called.over:
             return twiml.goodbye()
         called.answered = called.over = True
-        answered = NumberAnswered(pbx=self._ledger.name, ref=called.ref, channel=called.sid)
+        answered = NumberAnswered(pbx=self._account.name, ref=called.ref, channel=called.sid)
         return self._hear(self._enter(called.sid), answered)
 
-    def _forget(self, called: _Called) -> None:
+    def _forget(self, called: _VerificationCall) -> None:
         self._called.pop(called.token, None)
 
-    def _overdue(self, called: _Called) -> None:
+    def _overdue(self, called: _VerificationCall) -> None:
         if not called.over:
             if called.sid:
-                self._ledger.ask(End(sid=called.sid), lambda _answer: None)
+                self._account.send_request(EndCall(sid=called.sid), lambda _answer: None)
             self._failed(called, LegEnd.NO_ANSWER if called.rang else LegEnd.FAILED)
 
-    def _failed(self, called: _Called, why: LegEnd) -> None:
+    def _failed(self, called: _VerificationCall, why: LegEnd) -> None:
         if not called.over:
             called.over = True
-            self._heard(NumberFailed(pbx=self._ledger.name, ref=called.ref, why=why))
+            self._heard(NumberFailed(pbx=self._account.name, ref=called.ref, why=why))
 
 
 def _endpoint(params: Mapping[str, str]) -> str:

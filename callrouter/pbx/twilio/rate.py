@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 
-class Pace:
+class CallRate:
     """Allows `rate` calls in any second, or one call in 1/rate seconds if `rate` is below 1."""
 
     def __init__(self, rate: float) -> None:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 Action: TypeAlias = Callable[[], None]
 
 
-class Agenda:
+class Scheduler:
     """Actions in order of time. Actions for the same time run in order of insertion."""
 
     def __init__(self) -> None:

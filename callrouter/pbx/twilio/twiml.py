@@ -12,7 +12,7 @@ from functools import lru_cache
 from twilio.twiml.voice_response import Dial, Enqueue, Gather, VoiceResponse
 
 from callrouter.model.commands import Announce
-from callrouter.pbx.twilio.urls import Links
+from callrouter.pbx.twilio.urls import WebhookUrls
 
 _made_once = lru_cache(maxsize=256)
 """Caches documents that are requested again and again.
@@ -42,19 +42,19 @@ _QUIET = 20
 """Seconds of silence after `HOLD_THE_LINE`. Each new turn shows that the caller is still there."""
 
 
-def wait_here(links: Links, place: str, turn: str) -> str:
+def wait_here(urls: WebhookUrls, place: str, turn: str) -> str:
     """Keep a caller in a Twilio queue, from which a restarted daemon takes them over.
 
     What the daemon must know then is in `place`, the queue's name, and in `turn`, which each turn
-    of music reports (`callrouter.pbx.twilio.calls_and_legs.place_of` and `turn_of`).
+    of music reports (`callrouter.pbx.twilio.calls_and_legs.encode_queue_name` and `encode_turn`).
     """
     response = VoiceResponse()
     response.append(
         Enqueue(
             name=OURS + place,
-            wait_url=links.to("wait", turn),
+            wait_url=urls.to("wait", turn),
             wait_url_method="POST",
-            action=links.to("left"),
+            action=urls.to("left"),
             method="POST",
         )
     )
@@ -75,7 +75,9 @@ def music(url: str, news: Announce | None = None) -> str:
     return str(response)
 
 
-def ring_together(links: Links, token: str, phones: Sequence[tuple[str, str]], seconds: int) -> str:
+def ring_together(
+    urls: WebhookUrls, token: str, phones: Sequence[tuple[str, str]], seconds: int
+) -> str:
     """Ring several phones at once, each by its address and with its token.
 
     The caller hears ringing. A phone that is picked up requests ``agent`` before it is connected.
@@ -85,7 +87,7 @@ def ring_together(links: Links, token: str, phones: Sequence[tuple[str, str]], s
         answer_on_bridge=True,
         timeout=seconds,
         time_limit=LONGEST_TALK,
-        action=links.to("dial-done", token),
+        action=urls.to("dial-done", token),
         method="POST",
     )
     for name, own in phones:
@@ -93,9 +95,9 @@ def ring_together(links: Links, token: str, phones: Sequence[tuple[str, str]], s
         ring = dial.sip if technology == "sip" else dial.client
         ring(
             name if technology == "sip" else rest,
-            url=links.to("agent", own),
+            url=urls.to("agent", own),
             method="POST",
-            status_callback=links.to("offer", own),
+            status_callback=urls.to("offer", own),
             status_callback_event="initiated ringing answered completed",
             status_callback_method="POST",
         )
@@ -104,7 +106,7 @@ def ring_together(links: Links, token: str, phones: Sequence[tuple[str, str]], s
 
 
 @_made_once
-def on_hold(links: Links, url: str) -> str:
+def on_hold(urls: WebhookUrls, url: str) -> str:
     """One turn of what a caller on hold hears.
 
     It ends with a redirect, since Twilio does not repeat it.
@@ -114,7 +116,7 @@ def on_hold(links: Links, url: str) -> str:
         response.play(url)
     else:
         response.pause(length=_QUIET)
-    response.redirect(links.to("hold"), method="POST")
+    response.redirect(urls.to("hold"), method="POST")
     return str(response)
 
 
@@ -136,7 +138,7 @@ def leave_queue() -> str:
     return str(response)
 
 
-def press_one(links: Links, token: str, queue: str) -> str:
+def press_one(urls: WebhookUrls, token: str, queue: str) -> str:
     """Ask for key 1. Silence is reported too, as an empty ``Digits``; then hang up."""
     response = VoiceResponse()
     gather = Gather(
@@ -145,7 +147,7 @@ def press_one(links: Links, token: str, queue: str) -> str:
         timeout=ASK_FOR,
         finish_on_key="",  # otherwise # would look like silence
         action_on_empty_result=True,
-        action=links.to("accept", token),
+        action=urls.to("accept", token),
         method="POST",
     )
     gather.say(f"Call for {queue}. Press 1 to take it, or 2 to decline.")
@@ -155,7 +157,7 @@ def press_one(links: Links, token: str, queue: str) -> str:
 
 
 def talk(
-    links: Links, conference: str, label: str = "", token: str = "", *, ends: bool = True
+    urls: WebhookUrls, conference: str, label: str = "", token: str = "", *, ends: bool = True
 ) -> str:
     """Join a conference: an agent with `label` and the leg's token, the caller without.
 
@@ -163,7 +165,7 @@ def talk(
     sound. The small jitter buffer is used because the default one delays speech by up to a second.
     """
     response = VoiceResponse()
-    dial = Dial(action=links.to("agent-done" if token else "caller-done", token), method="POST")
+    dial = Dial(action=urls.to("agent-done" if token else "caller-done", token), method="POST")
     named = {"participant_label": label} if label else {}
     dial.conference(
         conference,
@@ -172,7 +174,7 @@ def talk(
         start_conference_on_enter=True,
         end_conference_on_exit=ends,
         wait_url="",
-        status_callback=links.to("conference"),
+        status_callback=urls.to("conference"),
         status_callback_event="start end",
         status_callback_method="POST",
         **named,

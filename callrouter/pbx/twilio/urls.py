@@ -20,11 +20,11 @@ PARTS = (
     "code",
     "keyed",
 )
-"""The endpoints below the prefix; see `callrouter.pbx.twilio.webhooks`."""
+"""The endpoints below the prefix; see `callrouter.pbx.twilio.webhooks.webhook_routes`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class WebhookUrls:
     """Builds absolute URLs.
 
     The URL of a leg contains its one-shot token and nothing else. No URL ever contains a phone

@@ -10,9 +10,9 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
+from callrouter.mobiles.mobile_records import Approval, NumberSettings
 from callrouter.model import endpoints
 from callrouter.model.ivr import PhoneCodes
-from callrouter.model.mobile_records import Approval, NumberSettings
 from callrouter.model.phone_numbers import NOWHERE, Numbering
 from callrouter.settings import extras
 from callrouter.settings.builders.build_context import Context

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.ivr import SHIPPED_CODES
-from callrouter.model.mobile_records import NumberSettings
 from callrouter.model.routing_table import QueueSpec
 from callrouter.settings.schema import fields as f
 from callrouter.settings.schema.building_blocks import (

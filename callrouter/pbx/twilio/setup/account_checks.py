@@ -9,10 +9,10 @@ import aiohttp
 
 from callrouter.model.routing_table import Table
 from callrouter.pbx.base import Finding
-from callrouter.pbx.twilio.rest import NoAnswer
+from callrouter.pbx.twilio.rest.api_client import ApiUnavailable
 from callrouter.pbx.twilio.setup import steps
-from callrouter.pbx.twilio.setup.resources import Account, opened
-from callrouter.pbx.twilio.urls import Links
+from callrouter.pbx.twilio.setup.resources import AccountResources, opened
+from callrouter.pbx.twilio.urls import WebhookUrls
 from callrouter.settings import TwilioSettings
 
 _REACHED_WITHIN: Final = aiohttp.ClientTimeout(total=10)
@@ -45,13 +45,13 @@ async def examine(
             async for finding in _needed(account, wish):
                 yield finding
             if running:
-                yield await _public(Links(settings.public_url, settings.id))
-        except NoAnswer as error:
+                yield await _public(WebhookUrls(settings.public_url, settings.id))
+        except ApiUnavailable as error:
             advice = "check account_sid, auth_token or api_key, and api_url"
             yield Finding(False, str(error), advice, reached=False)
 
 
-async def _needed(account: Account, wish: steps.Wanted) -> AsyncIterator[Finding]:
+async def _needed(account: AccountResources, wish: steps.AccountNeeds) -> AsyncIterator[Finding]:
     """Report what `twilio setup` would change, and what is as it should be."""
     differs = set()
     async for step in steps.steps(account, wish):
@@ -78,7 +78,7 @@ def _number(number: str, theirs: dict[str, Any]) -> Finding:
     return Finding(True, f"{number} is there and can be called")
 
 
-async def _showing(account: Account, theirs: dict[str, Any]) -> AsyncIterator[Finding]:
+async def _showing(account: AccountResources, theirs: dict[str, Any]) -> AsyncIterator[Finding]:
     """Check fallback URLs, and the caller ID that agents' phones show."""
     settings = account.settings
     for number in steps.numbers_of(settings):
@@ -90,9 +90,9 @@ async def _showing(account: Account, theirs: dict[str, Any]) -> AsyncIterator[Fi
         yield Finding(False, f"caller_id {settings.caller_id} may not be shown", advice)
 
 
-async def _public(links: Links) -> Finding:
+async def _public(urls: WebhookUrls) -> Finding:
     """Check that `public_url` leads to our webhooks, which refuse unsigned requests."""
-    url = links.to("voice")
+    url = urls.to("voice")
     try:
         async with (
             aiohttp.ClientSession(timeout=_REACHED_WITHIN) as session,
@@ -102,8 +102,8 @@ async def _public(links: Links) -> Finding:
     except (OSError, aiohttp.ClientError, TimeoutError) as error:
         why = str(error) or "no answer"
         advice = "Twilio must reach it; from inside, some networks do not get to their own address"
-        return Finding(None, f"{links.public_url} cannot be reached from here: {why}", advice)
+        return Finding(None, f"{urls.public_url} cannot be reached from here: {why}", advice)
     if (status, kind) == (403, "text/xml"):
-        return Finding(True, f"{links.public_url} leads to this router")
-    what = f"{links.public_url} answers {status}, and that is not this router"
-    return Finding(False, what, f"the proxy there must pass {links.prefix}/ on to http.listen")
+        return Finding(True, f"{urls.public_url} leads to this router")
+    what = f"{urls.public_url} answers {status}, and that is not this router"
+    return Finding(False, what, f"the proxy there must pass {urls.prefix}/ on to http.listen")

@@ -10,16 +10,16 @@ from typing import Any, Final
 
 import aiohttp
 
-from callrouter.pbx.twilio.api_requests import Came
-from callrouter.pbx.twilio.http_client import TwilioHttp
-from callrouter.pbx.twilio.rest import NoAnswer, answered, client_for
+from callrouter.pbx.twilio.rest.api_client import ApiUnavailable, answered, client_for
+from callrouter.pbx.twilio.rest.api_requests import ApiOutcome
+from callrouter.pbx.twilio.rest.http_client import TwilioHttp
 from callrouter.settings import TwilioSettings
 
 _PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Domain:
+class SipDomain:
     """A SIP domain.
 
     Attributes:
@@ -39,10 +39,10 @@ class Domain:
     registrations: frozenset[str]
 
 
-class Account:
+class AccountResources:
     """One account.
 
-    Every method raises `NoAnswer` if Twilio refuses or cannot be reached.
+    Every method raises `ApiUnavailable` if Twilio refuses or cannot be reached.
     """
 
     def __init__(self, http: TwilioHttp, settings: TwilioSettings) -> None:
@@ -95,19 +95,19 @@ class Account:
 
     # ------------------------------------------------------------ SIP phones
 
-    async def domains(self) -> dict[str, Domain]:
+    async def domains(self) -> dict[str, SipDomain]:
         """The account's SIP domains, by name."""
         found = await _had(lambda: self._client.sip.domains.list_async(page_size=_PAGE))
         return {one.domain_name: await self._domain(one) for one in found}
 
-    async def _domain(self, one: Any) -> Domain:
+    async def _domain(self, one: Any) -> SipDomain:
         auth = self._client.sip.domains(one.sid).auth
         lists = [
             await _had(lambda place=place: place.credential_list_mappings.list_async())  # type: ignore[misc]
             for place in (auth.calls, auth.registrations)
         ]
         calls, registrations = (frozenset(entry.sid for entry in found) for found in lists)
-        return Domain(
+        return SipDomain(
             sid=one.sid,
             name=one.domain_name,
             registers=bool(one.sip_registration),
@@ -157,13 +157,13 @@ class Account:
 
 async def _had(do: Callable[[], Awaitable[Any]]) -> Any:
     answer, made = await answered(do)
-    if answer.came is not Came.DONE:
-        raise NoAnswer(answer.detail)
+    if answer.outcome is not ApiOutcome.DONE:
+        raise ApiUnavailable(answer.detail)
     return made
 
 
 @asynccontextmanager
-async def opened(settings: TwilioSettings) -> AsyncIterator[Account]:
+async def opened(settings: TwilioSettings) -> AsyncIterator[AccountResources]:
     """Open the account of a configuration."""
     async with aiohttp.ClientSession() as session:
-        yield Account(TwilioHttp(session, api_url=settings.api_url), settings)
+        yield AccountResources(TwilioHttp(session, api_url=settings.api_url), settings)

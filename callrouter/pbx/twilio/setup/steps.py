@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from callrouter.mobiles.number_policy import country_of
 from callrouter.model.routing_table import Table
-from callrouter.pbx.twilio.setup.resources import Account, Domain
-from callrouter.pbx.twilio.urls import Links
+from callrouter.pbx.twilio.setup.resources import AccountResources, SipDomain
+from callrouter.pbx.twilio.urls import WebhookUrls
 from callrouter.settings import TwilioSettings
 
 OVERRIDES: Final = "#rt=4000&rc=2&rp=ct,rt"
@@ -23,12 +23,12 @@ Twilio evaluates them itself and does not send them to us.
 _DOMAINS: Final = ".sip.twilio.com"
 _PASSWORD: Final = 20
 
-Keep = Callable[[str, str], None]
+KeepPassword = Callable[[str, str], None]
 """Receives the password of a new SIP phone: its address, then the password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class SetupStep:
     """One difference between the account and the configuration.
 
     Attributes:
@@ -40,7 +40,7 @@ class Step:
 
     about: str
     what: str
-    make: Callable[[Account, Keep], Awaitable[None]]
+    make: Callable[[AccountResources, KeepPassword], Awaitable[None]]
     secret: bool = False
 
     @property
@@ -50,7 +50,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class AccountNeeds:
     """What a configuration needs in an account.
 
     Attributes:
@@ -70,7 +70,7 @@ class Wanted:
 
 def wanted(
     settings: TwilioSettings, table: Table, countries: Collection[str], fallback_url: str = ""
-) -> Wanted:
+) -> AccountNeeds:
     """Collect what a configuration needs.
 
     Args:
@@ -78,7 +78,7 @@ def wanted(
         table: the routing table, whose agents' phones are needed.
         countries: the countries whose numbers agents may register. Other countries are blocked only
             if this is not empty.
-        fallback_url: see `Wanted`.
+        fallback_url: see `AccountNeeds`.
     """
     numbers = {*settings.places.values(), settings.fallback} - {""}
     phones: dict[str, set[str]] = {}
@@ -93,7 +93,7 @@ def wanted(
             if kind == "sip" and domain.endswith(_DOMAINS):
                 phones.setdefault(domain, set()).add(user)
     called = {country_of(number) for number in numbers} - {""}
-    return Wanted(
+    return AccountNeeds(
         settings=settings,
         fallback_url=fallback_url,
         countries=frozenset({*countries, *called}),
@@ -107,21 +107,21 @@ def numbers_of(settings: TwilioSettings) -> list[str]:
     return [*settings.numbers, *filter(None, [settings.codes])]
 
 
-def _of_a_number(links: Links, fallback_url: str) -> dict[str, str]:
+def _of_a_number(urls: WebhookUrls, fallback_url: str) -> dict[str, str]:
     found = {
-        "voice_url": links.to("voice") + OVERRIDES,
+        "voice_url": urls.to("voice") + OVERRIDES,
         "voice_method": "POST",
-        "status_callback": links.to("caller-status"),
+        "status_callback": urls.to("caller-status"),
         "status_callback_method": "POST",
     }
     return found | ({"voice_fallback_url": fallback_url} if fallback_url else {})
 
 
-async def steps(account: Account, wish: Wanted) -> AsyncIterator[Step]:
+async def steps(account: AccountResources, wish: AccountNeeds) -> AsyncIterator[SetupStep]:
     """Every difference, in the order in which the changes can be made.
 
     Raises:
-        NoAnswer: Twilio does not report the present state.
+        ApiUnavailable: Twilio does not report the present state.
     """
     for step in _numbers(await account.numbers(), wish):
         yield step
@@ -132,13 +132,13 @@ async def steps(account: Account, wish: Wanted) -> AsyncIterator[Step]:
             yield step
 
 
-def _numbers(theirs: Mapping[str, Any], wish: Wanted) -> list[Step]:
+def _numbers(theirs: Mapping[str, Any], wish: AccountNeeds) -> list[SetupStep]:
     """One step per number: all its settings are changed in one request."""
-    links = Links(wish.settings.public_url, wish.settings.id)
+    urls = WebhookUrls(wish.settings.public_url, wish.settings.id)
     found = []
     for number in numbers_of(wish.settings):
         has = theirs.get(number)
-        fields = _of_a_number(links, wish.fallback_url) if has is not None else {}
+        fields = _of_a_number(urls, wish.fallback_url) if has is not None else {}
         other = {
             field: value
             for field, value in fields.items()
@@ -150,18 +150,20 @@ def _numbers(theirs: Mapping[str, Any], wish: Wanted) -> list[Step]:
                 for field, value in other.items()
             )
             make = partial(_set_number, has.sid, other)
-            found.append(Step(about=number, what="; ".join(told), make=make))
+            found.append(SetupStep(about=number, what="; ".join(told), make=make))
     return found
 
 
-async def _set_number(sid: str, fields: Mapping[str, str], account: Account, _keep: Keep) -> None:
+async def _set_number(
+    sid: str, fields: Mapping[str, str], account: AccountResources, _keep: KeepPassword
+) -> None:
     await account.set_number(sid, fields)
 
 
 # ---------------------------------------------------------------- countries
 
 
-def _countries(theirs: Mapping[str, bool], wish: Wanted) -> list[Step]:
+def _countries(theirs: Mapping[str, bool], wish: AccountNeeds) -> list[SetupStep]:
     # A country that Twilio does not list cannot be changed. Its numbers may count as another
     # country's.
     shut = [one for one in sorted(wish.countries) if not theirs.get(one, True)]
@@ -172,17 +174,17 @@ def _countries(theirs: Mapping[str, bool], wish: Wanted) -> list[Step]:
     return found
 
 
-def _country(code: str, what: str, *, allowed: bool) -> Step:
-    async def make(account: Account, _keep: Keep) -> None:
+def _country(code: str, what: str, *, allowed: bool) -> SetupStep:
+    async def make(account: AccountResources, _keep: KeepPassword) -> None:
         await account.allow(code, allowed=allowed)
 
-    return Step(about=f"calls to {code}", what=what, make=make)
+    return SetupStep(about=f"calls to {code}", what=what, make=make)
 
 
 # ---------------------------------------------------------------- SIP phones
 
 
-async def _phones(account: Account, wish: Wanted) -> AsyncIterator[Step]:
+async def _phones(account: AccountResources, wish: AccountNeeds) -> AsyncIterator[SetupStep]:
     """SIP domains that accept registrations, each with a credential list for our phones."""
     domains, lists = await account.domains(), await account.credential_lists()
     for name, phones in sorted(wish.phones.items()):
@@ -201,16 +203,18 @@ async def _phones(account: Account, wish: Wanted) -> AsyncIterator[Step]:
         for user in sorted(missing - inside):
             make = partial(_make_user, ours, name, user)
             about = f"SIP phone {user}@{name}"
-            yield Step(about=about, what="unknown -> made, with a password", make=make, secret=True)
+            yield SetupStep(
+                about=about, what="unknown -> made, with a password", make=make, secret=True
+            )
 
 
-def _domain(name: str, domain: Domain | None, wish: Wanted) -> list[Step]:
+def _domain(name: str, domain: SipDomain | None, wish: AccountNeeds) -> list[SetupStep]:
     """Point the domain's voice URL at the feature codes, unless it is already set."""
-    links = Links(wish.settings.public_url, wish.settings.id)
+    urls = WebhookUrls(wish.settings.public_url, wish.settings.id)
     dialled = {
-        "voice_url": links.to("code"),
+        "voice_url": urls.to("code"),
         "voice_method": "POST",
-        "voice_status_callback_url": links.to("caller-status"),
+        "voice_status_callback_url": urls.to("caller-status"),
         "voice_status_callback_method": "POST",
     }
     fields: dict[str, Any] = {} if domain is not None and domain.voice_url else dict(dialled)
@@ -219,7 +223,7 @@ def _domain(name: str, domain: Domain | None, wish: Wanted) -> list[Step]:
         fields["sip_registration"] = True
         told.append("phones cannot register -> they can")
 
-    async def make(account: Account, _keep: Keep) -> None:
+    async def make(account: AccountResources, _keep: KeepPassword) -> None:
         if domain is None:
             await account.make_domain(name, fields)
         else:
@@ -228,18 +232,18 @@ def _domain(name: str, domain: Domain | None, wish: Wanted) -> list[Step]:
     if not fields:
         return []
     what = "missing -> made" if domain is None else "; ".join(told)
-    return [Step(about=f"SIP domain {name}", what=what, make=make)]
+    return [SetupStep(about=f"SIP domain {name}", what=what, make=make)]
 
 
-def _credentials(name: str, domain: Domain | None, ours: str, list_sid: str) -> list[Step]:
+def _credentials(name: str, domain: SipDomain | None, ours: str, list_sid: str) -> list[SetupStep]:
     """A credential list of our own, whose users may register and call."""
 
-    async def make(account: Account, _keep: Keep) -> None:
+    async def make(account: AccountResources, _keep: KeepPassword) -> None:
         await account.make_credential_list(ours)
 
     found = []
     if not list_sid:
-        found.append(Step(about=f"credential list {ours}", what="missing -> made", make=make))
+        found.append(SetupStep(about=f"credential list {ours}", what="missing -> made", make=make))
     for registering, word in ((True, "register"), (False, "call")):
         there = frozenset[str]()
         if domain is not None:
@@ -247,17 +251,21 @@ def _credentials(name: str, domain: Domain | None, ours: str, list_sid: str) -> 
         if not list_sid or list_sid not in there:
             step = partial(_let_in, ours, name, registering)
             what = f"may not {word} at {name} -> they may"
-            found.append(Step(about=f"users of {ours}", what=what, make=step))
+            found.append(SetupStep(about=f"users of {ours}", what=what, make=step))
     return found
 
 
-async def _let_in(ours: str, name: str, registering: bool, account: Account, _keep: Keep) -> None:
+async def _let_in(
+    ours: str, name: str, registering: bool, account: AccountResources, _keep: KeepPassword
+) -> None:
     domain = (await account.domains())[name]
     sid = (await account.credential_lists())[ours]
     await account.let_in(domain.sid, sid, registering=registering)
 
 
-async def _make_user(ours: str, domain: str, user: str, account: Account, keep: Keep) -> None:
+async def _make_user(
+    ours: str, domain: str, user: str, account: AccountResources, keep: KeepPassword
+) -> None:
     """Create a user. The password is stored before it takes effect, so that it cannot be lost."""
     sid = (await account.credential_lists())[ours]
     password = new_password()

@@ -14,11 +14,20 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from callrouter.pbx.twilio.api_requests import Answer, Ask, Came, End, Found, Move, Place, Seat
 from callrouter.pbx.twilio.hangup_causes import OVER
-from callrouter.pbx.twilio.http_client import TwilioHttp
+from callrouter.pbx.twilio.rest.api_requests import (
+    ApiOutcome,
+    ApiRequest,
+    ApiResult,
+    CallInProgress,
+    EndCall,
+    PlaceCall,
+    RedirectCall,
+    UpdateParticipant,
+)
+from callrouter.pbx.twilio.rest.http_client import TwilioHttp
 from callrouter.pbx.twilio.twiml import LONGEST_TALK, OURS
-from callrouter.pbx.twilio.urls import Links
+from callrouter.pbx.twilio.urls import WebhookUrls
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +40,7 @@ _MOST: Final = 5000
 """Maximum number of calls or conferences read. No single account has more."""
 
 
-class NoAnswer(Exception):  # noqa: N818 - named for what happened
+class ApiUnavailable(Exception):  # noqa: N818 - named for what happened
     """The REST API could not be queried. `str()` says why, for the operator."""
 
 
@@ -44,7 +53,7 @@ def client_for(http: TwilioHttp, *, account_sid: str, user: str, secret: str) ->
     return Client(user, secret, account_sid, http_client=http, environment={"CALLROUTER": "1"})
 
 
-class Rest:
+class ApiClient:
     """One account.
 
     Args:
@@ -52,30 +61,30 @@ class Rest:
         account_sid: SID of the account that has the calls.
         user: an API key's SID, or the account's SID.
         secret: the API key's secret, or the account's auth token.
-        links: the URLs that Twilio is given for legs.
+        urls: the URLs that Twilio is given for legs.
     """
 
     def __init__(
-        self, http: TwilioHttp, *, account_sid: str, user: str, secret: str, links: Links
+        self, http: TwilioHttp, *, account_sid: str, user: str, secret: str, urls: WebhookUrls
     ) -> None:
         self._client = client_for(http, account_sid=account_sid, user=user, secret=secret)
-        self._links = links
+        self._urls = urls
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def ask(self, ask: ApiRequest) -> ApiResult:
         """Make a request, once. Never raises."""
         match ask:
-            case Place():
+            case PlaceCall():
                 return (await answered(lambda: self._place(ask)))[0]
-            case Move():
+            case RedirectCall():
                 move = self._client.calls(ask.sid).update_async
                 return (await answered(lambda: move(twiml=ask.twiml)))[0]
-            case End():
+            case EndCall():
                 move = self._client.calls(ask.sid).update_async
                 return (await answered(lambda: move(status="completed")))[0]
-            case Seat():
+            case UpdateParticipant():
                 return (await answered(lambda: self._seat(ask)))[0]
 
-    async def _seat(self, ask: Seat) -> Any:
+    async def _seat(self, ask: UpdateParticipant) -> Any:
         """Change a participant.
 
         The API needs the conference's SID; if unknown, look it up by name.
@@ -92,19 +101,19 @@ class Rest:
         if ask.hold is not None:
             wanted["hold"] = ask.hold
         if ask.hold:
-            wanted |= {"hold_url": self._links.to("hold"), "hold_method": "POST"}
+            wanted |= {"hold_url": self._urls.to("hold"), "hold_method": "POST"}
         if ask.ends is not None:
             wanted["end_conference_on_exit"] = ask.ends
         seats = self._client.conferences(conference).participants
         return await seats(ask.sid).update_async(**wanted)
 
-    async def _place(self, ask: Place) -> Any:
+    async def _place(self, ask: PlaceCall) -> Any:
         return await self._client.calls.create_async(
             to=ask.to,
             from_=ask.caller_id,
-            url=self._links.to("agent", ask.token),
+            url=self._urls.to("agent", ask.token),
             method="POST",
-            status_callback=self._links.to("offer", ask.token),
+            status_callback=self._urls.to("offer", ask.token),
             status_callback_event=EVENTS,
             status_callback_method="POST",
             timeout=ask.timeout,
@@ -117,25 +126,25 @@ class Rest:
         The API lags behind, so a call that it does not know may be a new one.
         """
         answer, found = await answered(self._client.calls(sid).fetch_async)
-        if answer.came is not Came.DONE or not isinstance(found.status, str):
+        if answer.outcome is not ApiOutcome.DONE or not isinstance(found.status, str):
             return None
         return found.status in OVER
 
-    async def look(self, *, ringing: bool = False) -> list[Found]:
+    async def look(self, *, ringing: bool = False) -> list[CallInProgress]:
         """All calls in progress with their queues and conferences.
 
         With `ringing`, phones that are ringing are included.
 
         Raises:
-            NoAnswer: the API could not be queried.
+            ApiUnavailable: the API could not be queried.
         """
-        found: list[Found] = []
+        found: list[CallInProgress] = []
         answer, _ = await answered(lambda: self._look(found, ringing=ringing))
-        if answer.came is not Came.DONE:
-            raise NoAnswer(answer.detail)
+        if answer.outcome is not ApiOutcome.DONE:
+            raise ApiUnavailable(answer.detail)
         return found
 
-    async def _look(self, found: list[Found], *, ringing: bool) -> None:
+    async def _look(self, found: list[CallInProgress], *, ringing: bool) -> None:
         client, lines, rooms = self._client, {}, {}
         gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -170,8 +179,8 @@ class Rest:
             found.append(replace(seen, queued_at=since.timestamp() if since else None))
 
 
-def _found(call: Any, queue: str, conference: str, label: str) -> Found:
-    return Found(
+def _found(call: Any, queue: str, conference: str, label: str) -> CallInProgress:
+    return CallInProgress(
         sid=call.sid,
         caller_number=call._from or "",
         called_number=call.to or "",
@@ -183,7 +192,7 @@ def _found(call: Any, queue: str, conference: str, label: str) -> Found:
     )
 
 
-async def answered(do: Callable[[], Awaitable[Any]]) -> tuple[Answer, Any]:
+async def answered(do: Callable[[], Awaitable[Any]]) -> tuple[ApiResult, Any]:
     """Make a request. Return its outcome and what it created. Never raises."""
     try:
         made = await do()
@@ -191,23 +200,23 @@ async def answered(do: Callable[[], Awaitable[Any]]) -> tuple[Answer, Any]:
         return _refusal(int(error.status), int(error.code or 0), error.msg), None
     except aiohttp.ClientConnectorError as error:
         why = f"Twilio cannot be reached ({error.strerror})"
-        return Answer(came=Came.NOT_SENT, detail=why), None
+        return ApiResult(outcome=ApiOutcome.NOT_SENT, detail=why), None
     except TimeoutError:
-        return Answer(came=Came.UNKNOWN, detail="no answer from Twilio in time"), None
+        return ApiResult(outcome=ApiOutcome.UNKNOWN, detail="no answer from Twilio in time"), None
     except (aiohttp.ClientError, TwilioException, json.JSONDecodeError, OSError) as error:
         refused = _page_refused(error) if isinstance(error, TwilioException) else None
         lost = f"the answer was lost ({type(error).__name__})"
-        return refused or Answer(came=Came.UNKNOWN, detail=lost), None
+        return refused or ApiResult(outcome=ApiOutcome.UNKNOWN, detail=lost), None
     waits = getattr(made, "queue_time", None)
-    answer = Answer(
-        came=Came.DONE,
+    answer = ApiResult(
+        outcome=ApiOutcome.DONE,
         sid=getattr(made, "sid", "") or "",
         queue_time=int(waits) / 1000.0 if waits and str(waits).isdigit() else 0.0,
     )
     return answer, made
 
 
-def _page_refused(error: TwilioException) -> Answer | None:
+def _page_refused(error: TwilioException) -> ApiResult | None:
     """The refusal of a list request; None if the error was something else.
 
     The library only raises an exception with a text and leaves parsing the response to us.
@@ -222,10 +231,10 @@ def _page_refused(error: TwilioException) -> Answer | None:
         return _refusal(response.status_code, 0, "no reason given")
 
 
-def _refusal(status: int, code: int, message: str) -> Answer:
+def _refusal(status: int, code: int, message: str) -> ApiResult:
     fault = status >= 500
-    return Answer(
-        came=Came.UNKNOWN if fault else Came.REFUSED,
+    return ApiResult(
+        outcome=ApiOutcome.UNKNOWN if fault else ApiOutcome.REFUSED,
         status=status,
         code=0 if fault else code,
         detail=f"Twilio says {status}, code {code}: {message}",

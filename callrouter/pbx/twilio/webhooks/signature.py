@@ -15,7 +15,7 @@ from twilio.request_validator import RequestValidator
 HEADER = "X-Twilio-Signature"
 
 
-class Signatures:
+class SignatureCheck:
     """Checks signatures against every valid auth token.
 
     Args:

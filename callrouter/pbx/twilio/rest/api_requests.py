@@ -10,7 +10,7 @@ from callrouter.pbx.twilio.hangup_causes import GONE, TOO_MANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PlaceCall:
     """Call a phone. `token` identifies the leg; webhooks report what happens to it."""
 
     token: str
@@ -21,7 +21,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class RedirectCall:
     """Give a live call another document to run."""
 
     sid: str
@@ -29,14 +29,14 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class EndCall:
     """End a call, whether ringing or answered (``canceled`` does not end an answered call)."""
 
     sid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class UpdateParticipant:
     """Change a participant of a conference. Values that are None stay as they are.
 
     Attributes:
@@ -54,10 +54,10 @@ class Seat:
     ends: bool | None = None
 
 
-Ask: TypeAlias = Place | Move | End | Seat
+ApiRequest: TypeAlias = PlaceCall | RedirectCall | EndCall | UpdateParticipant
 
 
-class Came(Enum):
+class ApiOutcome(Enum):
     """The outcome of a request."""
 
     DONE = "done"
@@ -70,7 +70,7 @@ class Came(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ApiResult:
     """The outcome of a request.
 
     Attributes:
@@ -82,7 +82,7 @@ class Answer:
         detail: the outcome in words.
     """
 
-    came: Came
+    outcome: ApiOutcome
     sid: str = ""
     queue_time: float = 0.0
     status: int = 0
@@ -90,18 +90,18 @@ class Answer:
     detail: str = ""
 
     @property
-    def gone(self) -> bool:
+    def call_ended(self) -> bool:
         """Whether the call that the request was for has ended."""
-        return self.came is Came.REFUSED and self.code in GONE
+        return self.outcome is ApiOutcome.REFUSED and self.code in GONE
 
     @property
-    def harmless(self) -> bool:
+    def safe_to_repeat(self) -> bool:
         """Whether the request can be repeated without taking effect twice."""
-        return self.came is Came.NOT_SENT or self.code == TOO_MANY
+        return self.outcome is ApiOutcome.NOT_SENT or self.code == TOO_MANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class CallInProgress:
     """A call in progress, according to the REST API.
 
     Attributes:

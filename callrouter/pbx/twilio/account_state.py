@@ -24,17 +24,17 @@ from callrouter.model.events import (
     PbxSnapshot,
 )
 from callrouter.model.routing_table import Table
-from callrouter.pbx.twilio.api_requests import Answer, Ask
 from callrouter.pbx.twilio.calls_and_legs import (
-    Caller,
-    Leg,
     LegKey,
-    LegState,
-    Stand,
+    TwilioCaller,
+    TwilioCallerState,
+    TwilioLeg,
+    TwilioLegState,
     seen_call,
     seen_leg,
 )
-from callrouter.pbx.twilio.scheduler import Agenda
+from callrouter.pbx.twilio.rest.api_requests import ApiRequest, ApiResult
+from callrouter.pbx.twilio.scheduler import Scheduler
 
 KEPT = 600.0
 """Seconds for which the token of an ended leg is remembered, in case a phone answers late."""
@@ -44,13 +44,13 @@ _GONE_KEPT = 100_000
 """Maximum number of ended calls remembered, about 20 MB."""
 
 
-class Ledger:
+class AccountState:
     """The callers and legs of one account.
 
     Args:
         name: name of the PBX.
         post: receives events. It may give commands before it returns.
-        send: receives requests. The outcome of each must be returned once, through `came`.
+        send: receives requests. The outcome of each must be returned once, through `take_result`.
         table: the routing table, with the phones.
         now: the time at the start.
     """
@@ -60,22 +60,22 @@ class Ledger:
         name: str,
         *,
         post: Callable[[Event], None],
-        send: Callable[[Ask], None],
+        send: Callable[[ApiRequest], None],
         table: Table,
         now: float,
     ) -> None:
         self.name = name
-        self.callers: dict[str, Caller] = {}
+        self.callers: dict[str, TwilioCaller] = {}
         """By CallSid."""
-        self.legs: dict[LegKey, Leg] = {}
-        self.by_token: dict[str, Leg] = {}
-        self.gone: OrderedDict[str, float] = OrderedDict()
+        self.legs: dict[LegKey, TwilioLeg] = {}
+        self.by_token: dict[str, TwilioLeg] = {}
+        self.ended_calls: OrderedDict[str, float] = OrderedDict()
         """CallSids of ended calls and their end times. No request may revive them."""
-        self.remember: Callable[[str, float], None] = lambda _sid, _at: None
+        self.store_ended_call: Callable[[str, float], None] = lambda _sid, _at: None
         """Called with each ended call, so that it can be stored over a restart."""
         self.counts: Counter[str] = Counter()
         """Counters of anomalies, by name; see `docs/operator.md`."""
-        self.left_alone: Callable[[Leg], None] = lambda _leg: None
+        self.on_caller_left: Callable[[TwilioLeg], None] = lambda _leg: None
         """Called with a leg whose caller has left."""
         self.now = now
         self.table = table
@@ -83,100 +83,102 @@ class Ledger:
         """How many phones may be rung per second; None means no limit."""
         self._post = post
         self._send = send
-        self._agenda = Agenda()
-        self._open: dict[int, tuple[Ask, Callable[[Answer], None]]] = {}
+        self._scheduler = Scheduler()
+        self._pending: dict[int, tuple[ApiRequest, Callable[[ApiResult], None]]] = {}
 
     # ------------------------------------------------------------ time
 
     def next_at(self) -> float | None:
-        """The time at which `step` has something to do; None if nothing is scheduled."""
-        return self._agenda.next()
+        """The time at which `run_due` has something to do; None if nothing is scheduled."""
+        return self._scheduler.next()
 
-    def step(self, now: float) -> bool:
+    def run_due(self, now: float) -> bool:
         """Run the first action that is due by `now`. Return False if there is none."""
-        action = self._agenda.due(now)
+        action = self._scheduler.due(now)
         if action is None:
             return False
-        self.at(now)
+        self.set_time(now)
         action()
         return True
 
-    def at(self, now: float) -> None:
+    def set_time(self, now: float) -> None:
         """Set the time. It never goes back."""
         self.now = max(self.now, now)
 
-    def when(self, moment: float, action: Callable[[], None]) -> None:
+    def call_at(self, moment: float, action: Callable[[], None]) -> None:
         """Schedule an action for a moment."""
-        self._agenda.at(moment, action)
+        self._scheduler.at(moment, action)
 
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
+    def call_after(self, seconds: float, action: Callable[[], None]) -> None:
         """Schedule an action in `seconds` seconds."""
-        self._agenda.at(self.now + seconds, action)
+        self._scheduler.at(self.now + seconds, action)
 
     # ------------------------------------------------------------ events for the router
 
-    def tell(self, event: Event) -> None:
+    def post_event(self, event: Event) -> None:
         """Post an event."""
         self._post(event)
 
-    def ended(self, leg: Leg, why: LegEnd) -> None:
+    def end_leg(self, leg: TwilioLeg, why: LegEnd) -> None:
         """End a leg. All legs end here, so that each ends once."""
         if not leg.live:
             return
-        leg.state = LegState.ENDED
+        leg.state = TwilioLegState.ENDED
         self.legs.pop(leg.key, None)
-        self.after(KEPT, partial(self._forget_token, leg.token))
-        self.tell(LegEnded(offer=leg.ring.offer, device=leg.ring.device, why=why))
+        self.call_after(KEPT, partial(self._forget_token, leg.token))
+        self.post_event(LegEnded(offer=leg.ring.offer, device=leg.ring.device, why=why))
 
     def _forget_token(self, token: str) -> None:
         self.by_token.pop(token, None)
 
-    def over(self, leg: Leg) -> None:
+    def end_stopped_leg(self, leg: TwilioLeg) -> None:
         """End a leg that we stopped, or that vanished."""
-        self.ended(leg, end_of(leg))
+        self.end_leg(leg, end_of_stopped_leg(leg))
 
-    def connected(self, caller: Caller) -> None:
+    def mark_connected(self, caller: TwilioCaller) -> None:
         """Caller and agent are in the same conference, or certain to be."""
-        if caller.stand is Stand.MOVING and caller.leg is not None:
-            caller.stand = Stand.TALKING
-            caller.since = self.now
-            can_hold = not caller.leg.dialled
+        if caller.state is TwilioCallerState.MOVING and caller.leg is not None:
+            caller.state = TwilioCallerState.TALKING
+            caller.state_since = self.now
+            can_hold = not caller.leg.in_group_dial
             offer = caller.leg.ring.offer
-            self.tell(ConnectSucceeded(call=caller.arrived.call, offer=offer, can_hold=can_hold))
+            self.post_event(
+                ConnectSucceeded(call=caller.arrived.call, offer=offer, can_hold=can_hold)
+            )
 
-    def caller_gone(self, sid: str, how: CallerEnd = CallerEnd.HUNG_UP) -> None:
+    def caller_left(self, sid: str, how: CallerEnd = CallerEnd.HUNG_UP) -> None:
         """A caller has left us."""
-        caller = self.forget(sid)
+        caller = self.remove_caller(sid)
         if caller is None:
             return
-        for leg in (caller.leg, caller.consult):
+        for leg in (caller.leg, caller.consulted_leg):
             if leg is not None:
-                self.left_alone(leg)
-        if caller.stand is not Stand.LEAVING:
-            self.tell(CallerLeft(call=caller.arrived.call, how=how))
+                self.on_caller_left(leg)
+        if caller.state is not TwilioCallerState.LEAVING:
+            self.post_event(CallerLeft(call=caller.arrived.call, how=how))
 
-    def forget(self, sid: str) -> Caller | None:
+    def remove_caller(self, sid: str) -> TwilioCaller | None:
         """Remove a caller for good, and return it."""
         caller = self.callers.pop(sid, None)
         if caller is not None:
-            self.done_with(sid)
+            self.mark_ended(sid)
         return caller
 
-    def done_with(self, sid: str) -> None:
+    def mark_ended(self, sid: str) -> None:
         """Mark a call as ended. Later messages about it are stale."""
-        if sid not in self.gone:
-            self.remember(sid, self.now)
-        self._is_over(sid, self.now)
+        if sid not in self.ended_calls:
+            self.store_ended_call(sid, self.now)
+        self._remember_ended(sid, self.now)
 
-    def recall(self, over: Iterable[tuple[str, float]]) -> None:
+    def restore_ended_calls(self, over: Iterable[tuple[str, float]]) -> None:
         """Load the calls that had ended before this run, in order of their end."""
-        since, self.gone = self.gone, OrderedDict()
+        since, self.ended_calls = self.ended_calls, OrderedDict()
         for sid, at in (*over, *since.items()):
             if sid not in self.callers:
-                self._is_over(sid, at)
+                self._remember_ended(sid, at)
 
-    def _is_over(self, sid: str, at: float) -> None:
-        gone = self.gone
+    def _remember_ended(self, sid: str, at: float) -> None:
+        gone = self.ended_calls
         gone[sid] = at
         gone.move_to_end(sid)
         while len(gone) > _GONE_KEPT or next(iter(gone.values())) < self.now - GONE_FOR:
@@ -188,21 +190,21 @@ class Ledger:
         """The router's id for a call. It is the same after a restart."""
         return f"{self.name}-{sid}"
 
-    def caller_of(self, call: str) -> Caller | None:
+    def caller_of(self, call: str) -> TwilioCaller | None:
         """The caller of a call."""
         return self.callers.get(call.removeprefix(f"{self.name}-"))
 
     # ------------------------------------------------------------ requests
 
-    def ask(self, ask: Ask, then: Callable[[Answer], None]) -> None:
+    def send_request(self, ask: ApiRequest, then: Callable[[ApiResult], None]) -> None:
         """Send a request, and call `then` with its outcome."""
-        self._open[id(ask)] = (ask, then)
+        self._pending[id(ask)] = (ask, then)
         self._send(ask)
 
-    def came(self, ask: Ask, answer: Answer, now: float) -> None:
+    def take_result(self, ask: ApiRequest, answer: ApiResult, now: float) -> None:
         """Take the outcome of a request."""
-        self.at(now)
-        entry = self._open.pop(id(ask), None)
+        self.set_time(now)
+        entry = self._pending.pop(id(ask), None)
         if entry is not None:
             entry[1](answer)
 
@@ -225,8 +227,8 @@ class Ledger:
         talks = {
             leg.key
             for caller in self.callers.values()
-            for leg in (caller.leg, caller.consult)
-            if leg is not None and caller.stand is Stand.TALKING
+            for leg in (caller.leg, caller.consulted_leg)
+            if leg is not None and caller.state is TwilioCallerState.TALKING
         }
         return PbxSnapshot(
             pbx=self.name,
@@ -235,16 +237,16 @@ class Ledger:
             calls=tuple(
                 seen_call(caller)
                 for caller in self.callers.values()
-                if caller.stand is not Stand.LEAVING
+                if caller.state is not TwilioCallerState.LEAVING
             ),
             legs=tuple(seen_leg(leg, talks=leg.key in talks) for leg in self.legs.values()),
             endpoints=self.endpoints(),
         )
 
 
-def end_of(leg: Leg) -> LegEnd:
+def end_of_stopped_leg(leg: TwilioLeg) -> LegEnd:
     """How a stopped leg ended. It counts as missed only if it rang for its whole ring time."""
-    if leg.stopping is StopReason.TIME_UP and leg.picked_up:
+    if leg.stop_reason is StopReason.TIME_UP and leg.picked_up:
         return LegEnd.NOT_ACCEPTED
-    missed = leg.stopping is StopReason.TIME_UP and leg.rang
+    missed = leg.stop_reason is StopReason.TIME_UP and leg.rang
     return LegEnd.NO_ANSWER if missed else LegEnd.HUNG_UP

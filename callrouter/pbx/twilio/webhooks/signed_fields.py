@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from callrouter.pbx.twilio.forms import Refused
+from callrouter.pbx.twilio.webhooks.forms import WebhookRefused
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z]{0,39}[0-9]?|SipHeader_[A-Za-z0-9_.-]{1,100}", re.ASCII)
 """Names that Twilio may use. It may add new fields without notice, so any such name is accepted."""
@@ -52,7 +52,7 @@ _SHORT: Final = frozenset(
             "CallSid",
             "CallStatus",
             "Called",
-            "Caller",
+            "TwilioCaller",
             "CallerName",
             "Digits",
             "From",
@@ -66,11 +66,11 @@ def check_fields(part: str, fields: Mapping[str, str]) -> None:
     """Check the fields of a correctly signed request.
 
     Args:
-        part: which of `links.PARTS` was requested.
+        part: which of `urls.PARTS` was requested.
         fields: value by name.
 
     Raises:
-        Refused: 400 if a name is not one that Twilio may use, a value is far too long, or one field
+        WebhookRefused: 400 if a name is not one that Twilio may use, a value is far too long, or one field
             hides another.
     """
     missing = {name: pattern for name, pattern in _VALUES.items() if name not in fields}
@@ -78,9 +78,9 @@ def check_fields(part: str, fields: Mapping[str, str]) -> None:
         missing["Digits"] = _DIGITS
     for name, value in fields.items():
         if not _NAME.fullmatch(name):
-            raise Refused(400, "a field that Twilio does not have")
+            raise WebhookRefused(400, "a field that Twilio does not have")
         if name in _SHORT and len(value) > _LONGEST:
-            raise Refused(400, "a value that is too long")
+            raise WebhookRefused(400, "a value that is too long")
         text = name + value
         for hidden, pattern in missing.items():
             at = text.find(hidden)
@@ -88,5 +88,5 @@ def check_fields(part: str, fields: Mapping[str, str]) -> None:
                 end = at + len(hidden)
                 own = name in _ENDS and end == len(name)
                 if not own and pattern.match(text, end):
-                    raise Refused(400, "a field within another")
+                    raise WebhookRefused(400, "a field within another")
                 at = text.find(hidden, at + 1)

@@ -22,7 +22,7 @@ _BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/]{27}=", re.ASCII)
 
 
-class Refused(Exception):  # noqa: N818 - named for what happened
+class WebhookRefused(Exception):  # noqa: N818 - named for what happened
     """A request that is refused.
 
     Args:
@@ -51,22 +51,22 @@ def check_head(
         The signature.
 
     Raises:
-        Refused: 403 without exactly one well-formed signature, 415 for a body that Twilio would not
+        WebhookRefused: 403 without exactly one well-formed signature, 415 for a body that Twilio would not
             send, 413 for one that is too large.
     """
     if len(signatures) != 1 or not _SIGNATURE.fullmatch(signatures[0]):
-        raise Refused(403, "not signed by Twilio")
+        raise WebhookRefused(403, "not signed by Twilio")
     if encodings:
-        raise Refused(415, "an encoded body")
+        raise WebhookRefused(415, "an encoded body")
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if kind != FORM:
-        raise Refused(415, "not a form")
+        raise WebhookRefused(415, "not a form")
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in {"utf-8", "utf8"}:
-            raise Refused(415, "not in UTF-8")
+            raise WebhookRefused(415, "not in UTF-8")
     if length is not None and length > MOST_BYTES:
-        raise Refused(413, "too large")
+        raise WebhookRefused(413, "too large")
     return signatures[0]
 
 
@@ -74,13 +74,13 @@ def read_form(body: bytes) -> Mapping[str, str]:
     """Decode a form.
 
     Raises:
-        Refused: 400 for too many fields, a duplicate field (the signature does not say which one
+        WebhookRefused: 400 for too many fields, a duplicate field (the signature does not say which one
             counts), a broken ``%`` escape, or bytes that are not UTF-8.
     """
     if body.count(b"&") >= MOST_FIELDS:
-        raise Refused(400, "too many fields")
+        raise WebhookRefused(400, "too many fields")
     if _BROKEN.search(body):
-        raise Refused(400, "not to be read")
+        raise WebhookRefused(400, "not to be read")
     fields: dict[str, str] = {}
     for piece in body.split(b"&"):
         if not piece:
@@ -89,9 +89,9 @@ def read_form(body: bytes) -> Mapping[str, str]:
         try:
             name, value = _decoded(raw_name), _decoded(raw_value)
         except UnicodeDecodeError as error:
-            raise Refused(400, "not to be read") from error
+            raise WebhookRefused(400, "not to be read") from error
         if name in fields:
-            raise Refused(400, "a field twice")
+            raise WebhookRefused(400, "a field twice")
         fields[name] = value
     return fields
 

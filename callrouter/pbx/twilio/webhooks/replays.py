@@ -12,8 +12,8 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from callrouter.pbx.twilio.ledger import Ledger
-from callrouter.pbx.twilio.phone_dialogues import People
+from callrouter.pbx.twilio.account_state import AccountState
+from callrouter.pbx.twilio.phone_dialogues import PhoneDialogues
 from callrouter.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -32,12 +32,12 @@ _KEPT: Final = 3600.0
 """Seconds for which the same call is not queried again."""
 
 
-class Replays:
+class ReplayGuard:
     """Keeps out calls that have ended.
 
     Args:
-        ledger: the calls in progress, and the calls that have ended.
-        people: the phone dialogues.
+        account: the calls in progress, and the calls that have ended.
+        dialogues: the phone dialogues.
         over: asks Twilio whether a call has ended; returns None if that cannot be determined.
         codes: the number for feature codes; "" if there is none.
         tasks: runs the queries.
@@ -45,14 +45,14 @@ class Replays:
 
     def __init__(
         self,
-        ledger: Ledger,
-        people: People,
+        account: AccountState,
+        people: PhoneDialogues,
         *,
         over: Callable[[str], Awaitable[bool | None]],
         codes: str,
         tasks: Callable[[], Tasks],
     ) -> None:
-        self._ledger = ledger
+        self._account = account
         self._people = people
         self._over = over
         self._codes = codes
@@ -61,30 +61,30 @@ class Replays:
 
     async def look(self, part: str, sid: str, called: str) -> None:
         """Find out whether the call of a request has ended, waiting only for a moment."""
-        ledger = self._ledger
-        known = sid in ledger.callers or sid in ledger.gone or self._people.has(sid)
+        account = self._account
+        known = sid in account.callers or sid in account.ended_calls or self._people.has(sid)
         if part not in _BEGIN or known or sid in self._asked or not _SID.fullmatch(sid):
             return
         self._forget_old()
-        self._asked[sid] = ledger.now
+        self._asked[sid] = account.now
         code = part == "code" or (bool(self._codes) and called == self._codes)
-        asking = self._tasks().spawn(self._ask(sid), f"{ledger.name} is it over")
+        asking = self._tasks().spawn(self._ask(sid), f"{account.name} is it over")
         await asyncio.wait({asking}, timeout=_HOLD_CODE if code else _HOLD)
 
     def _forget_old(self) -> None:
         while self._asked:
             sid, at = next(iter(self._asked.items()))
-            if self._ledger.now - at < _KEPT:
+            if self._account.now - at < _KEPT:
                 return
             del self._asked[sid]
 
     async def _ask(self, sid: str) -> None:
         if await self._over(sid) is not True:
             return
-        self._ledger.counts["replayed"] += 1
-        if sid in self._ledger.callers:
-            self._ledger.caller_gone(sid)
+        self._account.counts["replayed"] += 1
+        if sid in self._account.callers:
+            self._account.caller_left(sid)
         elif self._people.has(sid):
             self._people.leaves(sid)
         else:
-            self._ledger.done_with(sid)
+            self._account.mark_ended(sid)

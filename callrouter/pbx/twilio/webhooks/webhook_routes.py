@@ -13,11 +13,11 @@ from aiohttp.http import HttpProcessingError
 
 from callrouter.clock import Clock
 from callrouter.pbx.twilio import twiml
-from callrouter.pbx.twilio.forms import Refused, check_head, read_form
-from callrouter.pbx.twilio.handlers import Desk, Malformed
-from callrouter.pbx.twilio.signature import HEADER, Signatures
-from callrouter.pbx.twilio.signed_fields import check_fields
-from callrouter.pbx.twilio.urls import PARTS, Links
+from callrouter.pbx.twilio.handlers import MalformedWebhook, WebhookHandlers
+from callrouter.pbx.twilio.urls import PARTS, WebhookUrls
+from callrouter.pbx.twilio.webhooks.forms import WebhookRefused, check_head, read_form
+from callrouter.pbx.twilio.webhooks.signature import HEADER, SignatureCheck
+from callrouter.pbx.twilio.webhooks.signed_fields import check_fields
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Webhooks:
 
     Args:
         desk: answers the requests.
-        links: the paths of the routes.
+        urls: the paths of the routes.
         signatures: verifies signatures.
         account_sid: the account that each request must name.
         counts: counts refusals.
@@ -51,9 +51,9 @@ class Webhooks:
 
     def __init__(
         self,
-        desk: Desk,
-        links: Links,
-        signatures: Signatures,
+        desk: WebhookHandlers,
+        urls: WebhookUrls,
+        signatures: SignatureCheck,
         *,
         account_sid: str,
         counts: Counter[str],
@@ -62,9 +62,9 @@ class Webhooks:
         before: Callable[[str, Mapping[str, str]], Awaitable[None]],
     ) -> None:
         self._desk = desk
-        self._links = links
+        self._urls = urls
         self._signatures = signatures
-        self._account = account_sid
+        self._account_sid = account_sid
         self._counts = counts
         self._clock = clock
         self._before = before
@@ -73,7 +73,7 @@ class Webhooks:
     def routes(self) -> list[web.RouteDef]:
         """One route for each part."""
         return [
-            web.post(f"{self._links.prefix}/{part}", partial(self._handle, part)) for part in PARTS
+            web.post(f"{self._urls.prefix}/{part}", partial(self._handle, part)) for part in PARTS
         ]
 
     async def _handle(self, part: str, request: web.Request) -> web.StreamResponse:
@@ -86,9 +86,9 @@ class Webhooks:
                 document = self._desk.answer(part, token, fields, self._clock.now())
             finally:
                 self._after()
-        except Refused as error:
+        except WebhookRefused as error:
             return self._refuse(part, error.status, error.why)
-        except Malformed as error:
+        except MalformedWebhook as error:
             return self._refuse(part, 400, str(error))
         return web.Response(text=document, content_type="text/xml")
 
@@ -104,20 +104,20 @@ class Webhooks:
         # Twilio requests exactly the path that it was given. With an absolute target, or another
         # spelling of the path, the signed URL would differ from the one that is answered.
         path = request.raw_path
-        if path.partition("?")[0] != f"{self._links.prefix}/{part}":
-            raise Refused(400, "another path")
+        if path.partition("?")[0] != f"{self._urls.prefix}/{part}":
+            raise WebhookRefused(400, "another path")
         fields = read_form(await _body(request))
         if not self._signatures.fit(path, fields, signature):
-            raise Refused(403, "not signed by Twilio")
-        if fields.get("AccountSid") != self._account:
-            raise Refused(403, "another account")
+            raise WebhookRefused(403, "not signed by Twilio")
+        if fields.get("AccountSid") != self._account_sid:
+            raise WebhookRefused(403, "another account")
         return fields
 
     def _refuse(self, part: str, status: int, why: str) -> web.Response:
         self._counts[f"refused: {why}"] += 1
         count = self._counts[f"refused: {why}"]
         if count <= _LOUD or count % 100 == 0:
-            logger.warning("%s/%s: refused, %s (%d so far)", self._links.prefix, part, why, count)
+            logger.warning("%s/%s: refused, %s (%d so far)", self._urls.prefix, part, why, count)
         return web.Response(status=status, text=twiml.nothing(), content_type="text/xml")
 
 
@@ -125,15 +125,15 @@ async def _body(request: web.Request) -> bytes:
     """Read the body, within `BODY_WITHIN` seconds.
 
     Raises:
-        Refused: 408 if it is too slow, 413 if it is too large, 400 if it breaks off or is not valid
+        WebhookRefused: 408 if it is too slow, 413 if it is too large, 400 if it breaks off or is not valid
             HTTP.
     """
     try:
         async with asyncio.timeout(BODY_WITHIN):
             return await request.read()
     except TimeoutError as error:
-        raise Refused(408, "too slow") from error
+        raise WebhookRefused(408, "too slow") from error
     except web.HTTPRequestEntityTooLarge as error:
-        raise Refused(413, "too large") from error
+        raise WebhookRefused(413, "too large") from error
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError, RuntimeError) as error:
-        raise Refused(400, "not to be read") from error
+        raise WebhookRefused(400, "not to be read") from error

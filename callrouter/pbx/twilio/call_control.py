@@ -1,0 +1,140 @@
+"""The driver's logic, without I/O: account state, legs, callers, and the commands for them.
+
+The owner provides the time, sends the requests it receives through `send`, returns their outcomes
+through `take_result`, and calls `run_due` when `next_at` is due. Events go to `post`, which may give commands
+before it returns. That is how a webhook is answered from memory within a single call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from callrouter.model.commands import (
+    Announce,
+    Connect,
+    Consult,
+    Disregard,
+    Happened,
+    Leave,
+    PbxCommand,
+    PutThrough,
+    Record,
+    Requeue,
+    Ring,
+    SetHold,
+    StopRing,
+)
+from callrouter.model.events import Event
+from callrouter.model.routing_table import Table
+from callrouter.pbx.twilio.account_state import AccountState
+from callrouter.pbx.twilio.callers import CallerControl
+from callrouter.pbx.twilio.conference import ConferenceControl
+from callrouter.pbx.twilio.dial import GroupDialler
+from callrouter.pbx.twilio.handlers import WebhookHandlers
+from callrouter.pbx.twilio.legs import LegControl
+from callrouter.pbx.twilio.phone_dialogues import PhoneDialogues
+from callrouter.pbx.twilio.rate import CallRate
+from callrouter.pbx.twilio.rest.api_requests import ApiRequest
+from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.settings import TwilioSettings
+
+
+class CallControl:
+    """The calls of one account.
+
+    Args:
+        name: name of the PBX.
+        settings: numbers, rates, where callers are sent.
+        post: receives the events.
+        send: receives the requests.
+        token: creates unguessable one-shot tokens.
+        table: the queues and phones.
+        now: the time at the start.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: TwilioSettings,
+        *,
+        post: Callable[[Event], None],
+        send: Callable[[ApiRequest], None],
+        token: Callable[[], str],
+        table: Table,
+        now: float,
+    ) -> None:
+        urls = WebhookUrls(settings.public_url, name)
+        self.account = AccountState(name, post=post, send=send, table=table, now=now)
+        self.account.offers_per_second = settings.calls_per_second
+        rate = CallRate(settings.calls_per_second)
+        self.leg_control = LegControl(
+            self.account, caller_id=settings.caller_id, rate=rate, token=token
+        )
+        self.account.on_caller_left = self.leg_control.hang_up_soon
+        self.callers = CallerControl(self.account, settings, urls)
+        self.conferences = ConferenceControl(self.account, self.callers)
+        self.dialogues = PhoneDialogues(self.account, settings, urls, rate=rate, token=token)
+        self.group_dialler = GroupDialler(
+            self.account, self.leg_control, self.callers, urls=urls, token=token
+        )
+        self.handlers = WebhookHandlers(
+            self.account,
+            leg_control=self.leg_control,
+            callers=self.callers,
+            dialogues=self.dialogues,
+            group_dialler=self.group_dialler,
+            settings=settings,
+            urls=urls,
+        )
+
+    def execute(self, commands: Sequence[PbxCommand], now: float) -> None:
+        """Execute the commands of one event."""
+        together: dict[str, list[Ring]] = {}
+        for command in commands:
+            if isinstance(command, Ring) and command.together:
+                together.setdefault(command.call, []).append(command)
+            else:
+                self.execute_one(command, now)
+        self.account.set_time(now)
+        for call, rings in together.items():
+            self.group_dialler.ring(call, rings)
+
+    def update_queue(self, record: Record, now: float) -> None:
+        """Follow a record: a call, ours or not, has changed its queue or its place in the queue."""
+        self.account.set_time(now)
+        moved = record.kind is Happened.MOVED
+        priority = int(record.detail[2]) if moved else 0
+        stays = moved and not record.detail[0]
+        waited = float(record.detail[3]) if len(record.detail) > 3 else 0.0
+        queued_at = None if stays else record.at - waited
+        self.callers.update_queue(record.call, record.queue, priority, queued_at)
+
+    def execute_one(self, command: PbxCommand, now: float) -> None:
+        """Execute one command. A command for something that has ended has no effect."""
+        self.account.set_time(now)
+        match command:
+            case Ring():
+                self.leg_control.ring(command)
+            case StopRing():
+                self.leg_control.stop(command)
+            case Connect():
+                self.callers.connect(command)
+            case Requeue():
+                self.callers.requeue(command)
+            case Leave():
+                self.callers.leave(command)
+            case Disregard():
+                pass  # Twilio reports no calls but ours
+            case SetHold() | Consult() | PutThrough():
+                self._execute_in_conversation(command)
+            case Announce():
+                self.callers.announce(command)
+
+    def _execute_in_conversation(self, command: SetHold | Consult | PutThrough) -> None:
+        match command:
+            case SetHold():
+                self.conferences.set_hold(command)
+            case Consult():
+                self.conferences.consult(command)
+            case PutThrough():
+                self.conferences.put_through(command)
