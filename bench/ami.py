@@ -3,7 +3,7 @@
     python -m bench.ami
 
 No Asterisk and no socket: bytes as a busy Asterisk sends them (17 headers, 390 bytes, in pieces of
-64 KiB) go into `Link.data_received`, and actions into `Link.submit` with a transport that drops
+64 KiB) go into `AmiConnection.data_received`, and actions into `AmiConnection.submit` with a transport that drops
 them. The figures are microseconds of CPU time for each, the smallest of several rounds, because
 other programs use this machine. After that, an event and the action it triggers are measured over a
 socket, with asyncio's loop and, if installed, with uvloop.
@@ -26,10 +26,9 @@ from typing import cast
 
 from callrouter.model.commands import Ring
 from callrouter.pbx.asterisk import actions, contract
-from callrouter.pbx.asterisk.ami.connection import Link
-from callrouter.pbx.asterisk.ami.messages import AmiMessage, parse
-from callrouter.pbx.asterisk.ami.options import AmiTiming
-from callrouter.pbx.asterisk.ami.replies import AmiStats
+from callrouter.pbx.asterisk.ami import AmiCounters, AmiMessage, AmiTiming
+from callrouter.pbx.asterisk.ami.connection import AmiConnection
+from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.tracker import Mirror
 
 EVENTS = 20_000
@@ -73,14 +72,15 @@ class Nowhere(asyncio.Transport):
     def abort(self) -> None: ...
 
 
-def connect(on_event: Callable[[AmiMessage], None], wanted: frozenset[str] | None) -> Link:
-    link = Link(
+def connect(on_event: Callable[[AmiMessage], None], wanted: frozenset[str] | None) -> AmiConnection:
+    link = AmiConnection(
         wanted=wanted,
-        stats=AmiStats(),
+        counters=AmiCounters(),
         on_event=on_event,
         on_lost=lambda _why, _live: None,
         timing=AmiTiming(),
         on_forged=lambda _name: None,
+        user_events=contract.USER_EVENTS,
     )
     link.connection_made(Nowhere())
     link.data_received(b"Asterisk Call Manager/11.0.0\r\n")
@@ -173,16 +173,16 @@ async def there_and_back(rounds: int) -> tuple[list[float], float]:
     process.start()
     port = await asyncio.to_thread(here.recv)
     lost = asyncio.get_running_loop().create_future()
-    link: Link
+    link: AmiConnection
 
     def answer(message: AmiMessage) -> None:
         link.submit([actions.setvar(message.get("Uniqueid"), "CALLROUTER_CALL", "x")], 5.0)
 
-    def protocol() -> Link:
+    def protocol() -> AmiConnection:
         nonlocal link
-        link = Link(
+        link = AmiConnection(
             wanted=contract.EVENTS,
-            stats=AmiStats(),
+            counters=AmiCounters(),
             on_event=answer,
             on_lost=lambda _why, _live: lost.set_result(None),
             timing=AmiTiming(),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from callrouter.pbx.asterisk.ami.client import AmiAccount, AmiMessage, AmiSession, AmiTiming
+from callrouter.pbx.asterisk.ami import AmiAccount, AmiClient, AmiMessage, AmiTiming
 
 SECRET = "s3cret-never-shown"
 CHALLENGE = "123456789"
@@ -131,7 +131,7 @@ def split(line: bytes) -> tuple[str, str]:
 class Client:
     """A session with what it told."""
 
-    session: AmiSession
+    session: AmiClient
     events: list[AmiMessage]
     ups: list[float]
     downs: list[str]
@@ -181,12 +181,12 @@ async def running(
         if on_up is not None:
             on_up()
 
-    session = AmiSession(
+    session = AmiClient(
         AmiAccount(host, port, username, secret),
         on_event=on_event or events.append,
         on_up=up,
         on_down=downs.append,
-        wanted=wanted,
+        event_names=wanted,
         timing=timing,
     )
     task = asyncio.create_task(session.run())

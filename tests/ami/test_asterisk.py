@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callrouter.pbx.asterisk.ami.client import AmiDown, AmiRejected, AmiTiming
+from callrouter.pbx.asterisk.ami import AmiDown, AmiRejected, AmiTiming
 from callrouter.pbx.asterisk.sanitize import clean_name, variable
 from tests.ami.fake import SECRET, running, until
 

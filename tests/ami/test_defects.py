@@ -10,14 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.pbx.asterisk.ami.client import (
-    AmiBadValue,
-    AmiDown,
-    AmiMessage,
-    AmiRejected,
-    AmiTimeout,
-)
-from callrouter.pbx.asterisk.ami.messages import MAX_MESSAGE, parse
+from callrouter.pbx.asterisk.ami import AmiBadValue, AmiDown, AmiMessage, AmiRejected, AmiTimeout
+from callrouter.pbx.asterisk.ami.messages import parse
+from callrouter.pbx.asterisk.ami.wire import MAX_MESSAGE
 from tests.ami.fake import (
     QUICK,
     SECRET,
@@ -100,8 +95,8 @@ async def test_p03_late_answers_are_dropped_and_counted() -> None:
         ends = await asyncio.gather(*futures, return_exceptions=True)
         assert all(isinstance(end, AmiTimeout) for end in ends)
         fake.push(*[action.reply() for action in held])
-        await until(lambda: client.session.stats.late_replies == 50)
-        assert client.session.stats.timeouts == 50
+        await until(lambda: client.session.counters.late_replies == 50)
+        assert client.session.counters.timeouts == 50
         link = client.session._link
         assert link is not None
         assert not link.responses
@@ -118,7 +113,7 @@ async def test_p03_an_answer_after_wait_for_gave_up_leaves_nothing() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.session.request({"Action": "Getvar"}), timeout=0.01)
         fake.push(held[0].reply())
-        await until(lambda: client.session.stats.late_replies == 1)
+        await until(lambda: client.session.counters.late_replies == 1)
         link = client.session._link
         assert link is not None
         assert not link.responses
@@ -165,7 +160,7 @@ async def test_p04_a_failing_handler_costs_its_event_only(
         await until(lambda: len(seen) == 2)
         assert seen == ["1.1", "3.3"]
         assert client.session.up
-        assert client.session.stats.handler_errors == 1
+        assert client.session.counters.handler_errors == 1
     [record] = [r for r in caplog.records if r.levelno >= logging.ERROR]
     assert "Hangup 2.2" in record.getMessage()
     assert "420777" not in record.getMessage()
@@ -294,7 +289,7 @@ async def test_p08_up_is_false_at_once_and_says_why() -> None:
         assert "127.0.0.1" in client.session.last_error
         await client.until_up(2)
         assert client.session.last_error == ""
-        assert client.session.stats.reconnects == 1
+        assert client.session.counters.reconnects == 1
 
 
 async def test_p08_AST_73_a_refused_login_is_reported_and_backed_off(
@@ -308,7 +303,7 @@ async def test_p08_AST_73_a_refused_login_is_reported_and_backed_off(
         # 20, 40 and 80 ms by the client's clock; the server may see one of two late, by a busy machine.
         waits = (0.02, 0.04, 0.08)
         assert all(gap > wait / 2 - late for gap, wait in zip(gaps, waits, strict=False))
-        assert client.session.stats.refused_logins >= 3
+        assert client.session.counters.refused_logins >= 3
         assert "'router'" in client.session.last_error
         assert "[router] of manager.conf" in client.session.last_error
         assert not client.ups
@@ -335,7 +330,7 @@ async def test_p09_close_logs_off() -> None:
     async with talking() as (fake, client):
         await client.session.close()
         await until(lambda: fake.count("Logoff") == 1)
-        assert client.downs == ["closed by callrouter"]
+        assert client.downs == ["closed by this side"]
 
 
 async def test_p09_cancelling_run_closes() -> None:
@@ -446,7 +441,7 @@ async def test_unread_failures_make_no_noise(caplog: pytest.LogCaptureFixture) -
 
     async with talking(FakeAmi(answer=refuse)) as (fake, client):
         client.session.send([{"Action": "A"}, {"Action": "B"}], timeout=0.01)
-        await until(lambda: client.session.stats.timeouts == 1)
+        await until(lambda: client.session.counters.timeouts == 1)
         client.session.send([{"Action": "B"}])
         fake.cut()
         await until(lambda: bool(client.downs))

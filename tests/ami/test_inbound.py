@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.pbx.asterisk.ami.messages import AmiMessage, parse
+from callrouter.pbx.asterisk.ami import AmiMessage
+from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.diagnostics.inbound_checks import loose
 
 

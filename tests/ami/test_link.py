@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.pbx.asterisk.ami import connection
-from callrouter.pbx.asterisk.ami.client import Action, AmiDown, AmiMessage, AmiTimeout
+from callrouter.pbx.asterisk.ami import Action, AmiDown, AmiMessage, AmiTimeout, connection
 from tests.ami.fake import QUICK, FakeAmi, Received, message, running, serving, talking, until
 
 EVENT = message("Event: Newchannel", "Channel: PJSIP/1001-1", "Uniqueid: 1.{n}")
@@ -76,7 +75,7 @@ async def test_a_full_send_buffer_is_noticed_and_nothing_is_sent_twice() -> None
 
 
 async def test_what_waits_to_be_sent_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "MOST_UNSENT", 1 << 20)
+    monkeypatch.setattr(connection, "MAX_UNSENT", 1 << 20)
     async with talking(Deaf(), timing=replace(QUICK, unread_timeout=60.0)) as (fake, client):
         assert isinstance(fake, Deaf)
         fake.deaf = True
@@ -210,5 +209,5 @@ async def test_two_hundred_thousand_events_leave_nothing_behind() -> None:
         [pong] = await asyncio.gather(*client.session.send([{"Action": "Ping"}]))
         assert pong.get("Ping") == "Pong"
         assert client.downs == []
-        assert client.session.stats.skipped >= 100_000
+        assert client.session.counters.skipped >= 100_000
         assert max(most, memory()) - before < 48 * 2**20

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callrouter.pbx.asterisk.ami.errors import AmiBadValue, AmiGarbage
-from callrouter.pbx.asterisk.ami.messages import Splitter, guard, parse
+from callrouter.pbx.asterisk.ami import AmiBadValue, AmiGarbage
+from callrouter.pbx.asterisk.ami.messages import parse
+from callrouter.pbx.asterisk.ami.wire import MessageSplitter, guard
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number, variable
 from tests.ami.fake import message, talking
 
@@ -28,7 +29,7 @@ STREAM = GREETING + b"".join(
 
 
 def read(chunks: list[bytes]) -> list[list[tuple[str, str]]]:
-    splitter = Splitter()
+    splitter = MessageSplitter()
     return [parse(raw.lstrip(b"\r\n")).items() for chunk in chunks for raw in splitter.feed(chunk)]
 
 
@@ -51,7 +52,7 @@ def test_byte_by_byte_gives_the_same_messages() -> None:
 def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     parse(data)
     with contextlib.suppress(AmiGarbage):
-        Splitter().feed(data)
+        MessageSplitter().feed(data)
 
 
 lines = st.lists(

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.pbx.asterisk.ami.client import Refusal
+from callrouter.pbx.asterisk.ami import AmiTiming, LoginRefusal
 from callrouter.pbx.asterisk.ami.connecting import first_connection
-from callrouter.pbx.asterisk.ami.options import AmiTiming
 from tests.ami.fake import QUICK, FakeAmi, Received, running, serving, until
 from tests.noise import noise
 
@@ -113,7 +112,7 @@ async def test_a_session_that_is_still_held_is_asked_for_again_and_again(
         assert isinstance(fake, OneSessionOnly)
         await until(lambda: len(fake.connects) >= 8)
         refusals = [client.session.refused]
-        assert refusals == [Refusal.IN_USE]
+        assert refusals == [LoginRefusal.IN_USE]
         assert "allowmultiplelogin = yes" in client.session.last_error
         assert "secret" not in client.session.last_error
         fake.held = False

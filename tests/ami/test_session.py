@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.pbx.asterisk.ami.client import AmiAccount, AmiBadValue, AmiSession
-from callrouter.pbx.asterisk.ami.options import explain
+from callrouter.pbx.asterisk.ami import AmiAccount, AmiBadValue, AmiClient
+from callrouter.pbx.asterisk.ami.options import explain_failure
 from callrouter.tasks import Tasks
 from callrouter.transports import cut
 from tests.ami.fake import (
@@ -69,7 +69,7 @@ async def test_a_bad_value_keeps_the_whole_batch_back() -> None:
 
 
 async def test_bad_values_are_refused_while_down_too() -> None:
-    session = AmiSession(
+    session = AmiClient(
         AmiAccount("127.0.0.1", 1, "u", "s"),
         on_event=lambda _: None,
         on_up=lambda: None,
@@ -93,13 +93,13 @@ async def test_unwanted_events_are_skipped_unparsed() -> None:
         fake.push(message("Event: Newexten", "X: 1"), message("Event: Hangup", "Uniqueid: 1.1"))
         await until(lambda: bool(client.events))
         assert [event.name for event in client.events] == ["Hangup"]
-        assert client.session.stats.skipped == 2  # FullyBooted is the other one
+        assert client.session.counters.skipped == 2  # FullyBooted is the other one
 
 
 async def test_an_action_in_on_up_finds_the_session_usable() -> None:
     states: list[bool] = []
     async with serving(FakeAmi()) as fake:
-        session: list[AmiSession] = []
+        session: list[AmiClient] = []
         async with running(
             fake.port, on_up=lambda: states.append(session[0].up) if session else None
         ) as client:
@@ -118,7 +118,7 @@ async def test_failing_up_and_down_handlers_are_contained(
         await client.until_up()
         fake.cut()
         await client.until_up(2)
-        assert client.session.stats.handler_errors == 2
+        assert client.session.counters.handler_errors == 2
     assert "session up" in caplog.text
 
 
@@ -161,10 +161,10 @@ async def test_an_unknown_host_is_told() -> None:
 def test_failures_have_words() -> None:
     account = AmiAccount("pbx", 5039, "u", "s", ssl.create_default_context())
     refused = OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 111] ...")
-    assert "refused the connection" in explain(refused, account, 4)
-    assert "within 4 s" in explain(TimeoutError(), account, 4)
-    assert "no TLS" in explain(ConnectionResetError("reset"), account, 4)
-    assert "cannot connect" in explain(OSError("odd"), replace(account, tls=None), 4)
+    assert "refused the connection" in explain_failure(refused, account, 4)
+    assert "within 4 s" in explain_failure(TimeoutError(), account, 4)
+    assert "no TLS" in explain_failure(ConnectionResetError("reset"), account, 4)
+    assert "cannot connect" in explain_failure(OSError("odd"), replace(account, tls=None), 4)
 
 
 async def test_the_socket_is_tuned() -> None:
@@ -201,7 +201,7 @@ async def test_tls_works_and_its_failures_are_told(tmp_path: Path) -> None:
 
 async def outcome(port: int, tls: ssl.SSLContext) -> str:
     """Empty when a session came up, else its error."""
-    session = AmiSession(
+    session = AmiClient(
         AmiAccount("127.0.0.1", port, "router", SECRET, tls),
         on_event=lambda _: None,
         on_up=lambda: None,

@@ -8,18 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.pbx.asterisk import contract, event_shapes
-from callrouter.pbx.asterisk.ami.connection import Link
-from callrouter.pbx.asterisk.ami.messages import AmiMessage, parse
-from callrouter.pbx.asterisk.ami.options import AmiTiming
-from callrouter.pbx.asterisk.ami.replies import AmiStats
-from callrouter.pbx.asterisk.event_shapes import Verdict, judge
+from callrouter.pbx.asterisk import contract
+from callrouter.pbx.asterisk.ami import (
+    AmiCounters,
+    AmiMessage,
+    AmiTiming,
+    event_guard,
+    event_shapes,
+)
+from callrouter.pbx.asterisk.ami.connection import AmiConnection
+from callrouter.pbx.asterisk.ami.event_guard import Remainder, UserEventCheck, Verdict
+from callrouter.pbx.asterisk.ami.messages import parse
 from tests.asterisk.genuine import genuine
 from tests.chaos.proxy import foreign
 
 DIALPLAN = (Path(__file__).parents[2] / "dialplan/extensions_callrouter.conf").read_text()
 MOST = 79
 """Characters of a number or an extension that Asterisk keeps."""
+
+
+USER_EVENTS = UserEventCheck(contract.USER_EVENTS)
+
+
+def judge(name: bytes, event: bytes) -> Verdict:
+    return event_guard.judge(name, event, USER_EVENTS)
 
 
 def raw(name: str, *more: str, uid: str = "1.1", channel: str = "PJSIP/x-1") -> bytes:
@@ -35,11 +47,7 @@ def test_every_event_of_the_dialplan_is_known_with_its_context() -> None:
         elif not line.startswith(";"):
             for event in re.findall(r"UserEvent\((Callrouter\w+)", line):
                 found.setdefault(event, set()).add(context)
-    known = {
-        name.decode(): {c.decode() for c in places}
-        for name, places in event_shapes._SENT_FROM.items()
-    }
-    assert known == found
+    assert contract.USER_EVENTS.contexts == found
 
 
 @pytest.mark.parametrize("more", [(), ("Tenantid: t",), ("ChanVariable: a=b", "ChanVariable: c=d")])
@@ -86,7 +94,7 @@ def test_an_event_that_ends_in_a_number_is_cut_short(name: str, field: str) -> N
     head = whole[: whole.index(f"\r\n{field}: ".encode()) + len(field) + 4]
     assert event_shapes.is_cut(head)
     assert not event_shapes.is_cut(whole)
-    rest = event_shapes.Rest(head)
+    rest = Remainder(head)
     assert not rest.ends_with(b"Event: Hangup\r\nUniqueid: 1.1\r\nLinkedid: 1.1")
     assert rest.ends_with(b"X: y" + whole[len(head) :])
 
@@ -96,7 +104,7 @@ def test_an_event_that_ends_in_the_name_of_a_local_channel_is_cut_short(name: st
     whole = raw(name, "Cause: 16", "Cause-txt: x", channel="Local/1@x-1;1")
     head, tail = whole[: whole.index(b"@x")], whole[whole.index(b"@x") :]
     assert judge(name.encode(), head) is Verdict.CUT
-    rest = event_shapes.Rest(head)
+    rest = Remainder(head)
     assert not rest.ends_with(b"Event: Hangup\r\nUniqueid: 1.1\r\nLinkedid: 1.1")
     assert rest.ends_with(tail)
 
@@ -140,14 +148,15 @@ class Stream:
     def __init__(self) -> None:
         self.events: list[AmiMessage] = []
         self.forged: list[str] = []
-        self.stats = AmiStats()
-        self.link = Link(
+        self.counters = AmiCounters()
+        self.link = AmiConnection(
             wanted=contract.EVENTS,
-            stats=self.stats,
+            counters=self.counters,
             on_event=self.events.append,
             on_lost=lambda _why, _live: None,
             timing=AmiTiming(),
             on_forged=self.forged.append,
+            user_events=contract.USER_EVENTS,
         )
         self.link.closed = False
         self.link.data_received(b"Asterisk Call Manager/11.0.0\r\n")
@@ -198,7 +207,7 @@ async def test_no_three_hostile_values_of_one_event_make_another(name: str) -> N
             Exten=exten,
         )
         assert stream.feed(data + after) == ["Newstate 2.2"], (number, connected, exten)
-        assert stream.stats.forged >= ("\r\n\r\n" in number + connected + exten)
+        assert stream.counters.forged >= ("\r\n\r\n" in number + connected + exten)
 
 
 async def test_a_flood_of_genuine_events_is_taken_as_it_is() -> None:
@@ -210,7 +219,7 @@ async def test_a_flood_of_genuine_events_is_taken_as_it_is() -> None:
 
 async def test_a_list_row_that_is_not_whole_is_left_out_and_told() -> None:
     stream = Stream()
-    data, [future] = stream.link._answers.expect([{"Action": "Status"}], 5.0, is_list=True)
+    data, [future] = stream.link._pending.expect([{"Action": "Status"}], 5.0, is_list=True)
     number = re.search(rb"ActionID: (\S+)", data)
     assert number is not None
     more = "Type: PJSIP|DNID: |EffectiveConnectedLineNum: 1|EffectiveConnectedLineName: 1|TimeToHangup: 0"

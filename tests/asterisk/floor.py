@@ -29,7 +29,7 @@ from callrouter.model.routing_table import (
     SignIn,
     Table,
 )
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.driver import AsteriskPbx
 from callrouter.runtime import Runtime
 from callrouter.settings import AsteriskSettings

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callrouter.pbx.asterisk import driver
-from callrouter.pbx.asterisk.ami.client import AmiSession
+from callrouter.pbx.asterisk.ami import AmiClient
 from callrouter.pbx.asterisk.driver import AsteriskPbx
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
@@ -42,8 +42,8 @@ class Once:
     [
         (AsteriskPbx, "_beat_once"),
         (AsteriskPbx, "_compared"),
-        (AmiSession, "_open"),
-        (AmiSession, "_until_booted"),
+        (AmiClient, "_open"),
+        (AmiClient, "_until_booted"),
     ],
     ids=lambda place: place[1],
 )

@@ -93,7 +93,7 @@ async def test_a_caller_is_served_in_the_midst_of_a_flood(install: Install) -> N
         here.port = port
         await here.start()
         here.phone("1001").behaviour = here.phone("1002").behaviour = Answer(after=0.05)
-        stats, before, began = here.pbx.session.stats, memory(), time.monotonic()
+        stats, before, began = here.pbx.session.counters, memory(), time.monotonic()
         part = PER_SECOND // 50
         flood = asyncio.create_task(
             between.flood(chunk(part), every_s=1 / 50, times=SECONDS * PER_SECOND // part)

@@ -17,7 +17,7 @@ from callrouter.feature_codes import prompts
 from callrouter.lab import Install, Refuse
 from callrouter.model.commands import Happened
 from callrouter.model.routing_table import KeepWaiting, SignIn
-from callrouter.pbx.asterisk.ami.client import AmiAccount, AmiSession
+from callrouter.pbx.asterisk.ami import AmiAccount, AmiClient
 from tests.asterisk.ear import Ear, dial, heard
 from tests.asterisk.floor import (
     DIALPLAN,
@@ -320,7 +320,7 @@ async def test_an_account_that_may_only_send_user_events_acts_for_nobody(
         host="127.0.0.1", port=here.lab.asterisk.ami_port, username="onlyuser", secret="onlyuser"
     )
     up = asyncio.Event()
-    session = AmiSession(account, on_event=lambda _: None, on_up=up.set, on_down=lambda _: None)
+    session = AmiClient(account, on_event=lambda _: None, on_up=up.set, on_down=lambda _: None)
     running = asyncio.create_task(session.run())
     await up.wait()
     caller = await here.call()

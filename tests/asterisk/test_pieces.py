@@ -10,7 +10,8 @@ from callrouter.core.router import Router
 from callrouter.model.events import DeviceState, LegEnd, PauseRequested, PbxSnapshot
 from callrouter.model.routing_table import AgentSpec, Table
 from callrouter.pbx.asterisk import contract, entry_time, fallback, phone_queries, resync
-from callrouter.pbx.asterisk.ami.messages import AmiMessage, parse
+from callrouter.pbx.asterisk.ami import AmiMessage
+from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.tracker import Mirror
 from tests.asterisk.floor import PBX, desk, mobile, person, queue, staff, table

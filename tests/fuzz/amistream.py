@@ -12,8 +12,9 @@ from callrouter.model.commands import Ring
 from callrouter.model.events import DeviceState, Event, PbxSnapshot, SignedIn
 from callrouter.pbx.asterisk import resync
 from callrouter.pbx.asterisk.actions import originate
-from callrouter.pbx.asterisk.ami.errors import AmiBadValue, AmiGarbage
-from callrouter.pbx.asterisk.ami.messages import Splitter, guard, parse
+from callrouter.pbx.asterisk.ami import AmiBadValue, AmiGarbage
+from callrouter.pbx.asterisk.ami.messages import parse
+from callrouter.pbx.asterisk.ami.wire import MessageSplitter, guard
 from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel
 from callrouter.pbx.asterisk.tracker import Mirror
 from tests.core.tables import agent, desk, queue, table
@@ -62,7 +63,7 @@ class Heard:
 
 def take(data: bytes) -> None:
     """One stream of Asterisk's."""
-    splitter, heard = Splitter(limit=4096), Heard()
+    splitter, heard = MessageSplitter(limit=4096), Heard()
     try:
         messages = splitter.feed(b"Asterisk Call Manager/9.0\r\n" + data[: len(data) // 2])
         messages += splitter.feed(data[len(data) // 2 :])

@@ -17,8 +17,9 @@ from callrouter.core.invariants import check
 from callrouter.feature_codes import Reception
 from callrouter.mobiles.mobile_invariants import check as check_mobiles
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
-from callrouter.pbx.asterisk.ami.errors import AmiBadValue, AmiGarbage
-from callrouter.pbx.asterisk.ami.messages import Splitter, guard, parse
+from callrouter.pbx.asterisk.ami import AmiBadValue, AmiGarbage
+from callrouter.pbx.asterisk.ami.messages import parse
+from callrouter.pbx.asterisk.ami.wire import MessageSplitter, guard
 from callrouter.pbx.asterisk.dialogues import People
 from callrouter.pbx.asterisk.executor import Outbox
 from callrouter.settings import Settings
@@ -90,7 +91,7 @@ class _Speaking:
 
 
 async def _take(data: bytes, settings: Settings) -> None:
-    splitter, sent, floor = Splitter(limit=4096), _Sent(), Floor(settings)
+    splitter, sent, floor = MessageSplitter(limit=4096), _Sent(), Floor(settings)
     try:
         messages = [parse(raw.lstrip(b"\r\n")) for raw in splitter.feed(_GREETING + data)]
     except AmiGarbage:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiMessage
 
 
 class Channels:

@@ -19,7 +19,8 @@ from callrouter.model.ivr import (
     PhoneEvent,
     Say,
 )
-from callrouter.pbx.asterisk.ami.messages import AmiMessage, guard
+from callrouter.pbx.asterisk.ami import AmiMessage
+from callrouter.pbx.asterisk.ami.wire import guard
 from callrouter.pbx.asterisk.dialogues import MOST, People, language
 from callrouter.pbx.asterisk.executor import Outbox
 from tests.reception.channels import Channels

@@ -13,9 +13,7 @@ from typing import Any
 
 from callrouter.model.commands import Leave, Result, StopReason
 from callrouter.pbx.asterisk import actions, contract, resync
-from callrouter.pbx.asterisk.ami.client import AmiSession
-from callrouter.pbx.asterisk.ami.errors import AmiError, AmiRejected
-from callrouter.pbx.asterisk.ami.replies import Rows
+from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiRejected, ListRows
 from callrouter.pbx.asterisk.channels import Caller, Where
 from callrouter.pbx.asterisk.executor import Outbox
 from callrouter.pbx.asterisk.tracker import Mirror
@@ -37,9 +35,7 @@ The fields that identify such a channel are set a moment after it appears.
 class Lookout:
     """Finds out where callers are, and finds the channels that redirected calls create."""
 
-    def __init__(
-        self, session: AmiSession, mirror: Mirror, outbox: Outbox, *, tasks: Tasks
-    ) -> None:
+    def __init__(self, session: AmiClient, mirror: Mirror, outbox: Outbox, *, tasks: Tasks) -> None:
         self._session = session
         self._mirror = mirror
         self._outbox = outbox
@@ -69,7 +65,7 @@ class Lookout:
         try:
             rows = await self._session.list({**resync.STATUS, "Channel": caller.uid})
         except AmiRejected:
-            rows = Rows()  # it is gone, and its Hangup is on the way
+            rows = ListRows()  # it is gone, and its Hangup is on the way
         except AmiError:
             return
         if not rows.whole:
@@ -137,7 +133,7 @@ class Lookout:
         elif here.where is Where.RELEASED:
             self._mirror.hardly_bridged(caller)
 
-    async def keep_those_there(self, rows: Rows, people: frozenset[str]) -> None:
+    async def keep_those_there(self, rows: ListRows, people: frozenset[str]) -> None:
         """Query every known channel that is missing from a list with unreadable rows.
 
         The channels that still exist are left as they are: a number with line breaks hides its

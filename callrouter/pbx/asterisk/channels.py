@@ -10,7 +10,7 @@ from typing import Protocol
 from callrouter.core.offer_failures import WORST_LAST
 from callrouter.model.commands import StopReason
 from callrouter.model.events import CallArrived, Event, LegEnd
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiMessage
 
 
 class Where(Enum):

@@ -14,8 +14,7 @@ from typing import Final
 from callrouter.model import endpoints
 from callrouter.model.routing_table import DeviceSpec
 from callrouter.pbx.asterisk import phone_queries
-from callrouter.pbx.asterisk.ami.client import AmiMessage, AmiSession
-from callrouter.pbx.asterisk.ami.errors import AmiError
+from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage
 from callrouter.tasks import Tasks
 
 _SETTLED: Final = 0.02
@@ -28,7 +27,7 @@ AT_START: Final = 500
 class Contacts:
     """The registered phones of the endpoints in the routing table."""
 
-    def __init__(self, session: AmiSession, tasks: Tasks) -> None:
+    def __init__(self, session: AmiClient, tasks: Tasks) -> None:
         self._session = session
         self._tasks = tasks
         self._wanted: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from callrouter.model.events import LegEnd
+from callrouter.pbx.asterisk.ami import UserEventRules
 
 ENTRY = "callrouter"
 AGAIN = "callrouter-again"
@@ -216,6 +217,38 @@ CLASSES = "system,call,user"
 
 The classes `dialplan`, `cel` and `cdr` quote callers' numbers at any length, in places where a
 forged event could not be detected.
+"""
+
+EVENT_PREFIX = "Callrouter"
+"""Prefix of the names of the dialplan's own events."""
+
+ECHO = "CallrouterHello"
+"""The event that the router sends to itself, to find out whether events arrive."""
+
+USER_EVENTS: Final = UserEventRules(
+    prefix=EVENT_PREFIX,
+    contexts={
+        "CallrouterCall": frozenset({ENTRY}),
+        "CallrouterUnheard": frozenset({"callrouter-hold"}),
+        "CallrouterBack": frozenset({SPARE}),
+        "CallrouterMovedAway": frozenset({CONNECT}),
+        "CallrouterReleased": frozenset({CONNECT}),
+        "CallrouterUnbridged": frozenset({"callrouter-unbridged"}),
+        "CallrouterFallback": frozenset({LEAVE}),
+        "CallrouterAccepted": frozenset({OFFER}),
+        "CallrouterAnswered": frozenset({OFFER}),
+        "CallrouterRefused": frozenset({OFFER}),
+        "CallrouterCode": frozenset({PERSON}),
+        "CallrouterNumber": frozenset({PERSON}),
+        "CallrouterKeyed": frozenset({PERSON}),
+        "CallrouterProbe": frozenset({PROBE}),
+    },
+    other_context=lambda context: context.startswith("callrouter") and context != FALLBACK_USER,
+    from_action=frozenset({ECHO}),
+)
+"""The contexts of the dialplan that send each of our events.
+
+`callrouter-fallback-user` is the one context with our prefix that belongs to the site.
 """
 
 LEG_SAYS = frozenset({"CallrouterAccepted", "CallrouterAnswered", "CallrouterRefused"})

@@ -27,9 +27,7 @@ from callrouter.model.ivr import (
 )
 from callrouter.pbx.asterisk import actions
 from callrouter.pbx.asterisk import contract as words
-from callrouter.pbx.asterisk.ami.client import AmiReply
-from callrouter.pbx.asterisk.ami.errors import AmiError, AmiRejected, AmiTimeout
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiError, AmiMessage, AmiRejected, AmiReply, AmiTimeout
 from callrouter.pbx.asterisk.executor import Outbox
 
 NUMBER = "crn-"

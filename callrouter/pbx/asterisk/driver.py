@@ -17,13 +17,13 @@ from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
 from callrouter.pbx.asterisk import actions, contacts, contract, phone_queries
 from callrouter.pbx.asterisk import resync as survey
-from callrouter.pbx.asterisk.ami.client import (
+from callrouter.pbx.asterisk.ami import (
     AmiAccount,
+    AmiClient,
     AmiDown,
     AmiError,
     AmiMessage,
     AmiRejected,
-    AmiSession,
 )
 from callrouter.pbx.asterisk.blf import Lamps
 from callrouter.pbx.asterisk.channel_queries import Lookout
@@ -101,14 +101,15 @@ class AsteriskPbx:
         self._lamps: Lamps | None = None
         self._clock = SystemClock()
         self.mirror = Mirror(name, self, self._clock)
-        self.session = AmiSession(
+        self.session = AmiClient(
             account(settings),
             on_event=self._on_event,
             on_up=self._on_up,
             on_down=self._on_down,
-            wanted=contract.EVENTS,
+            event_names=contract.EVENTS,
             event_mask=contract.CLASSES,
             on_forged=self._on_forged,
+            user_events=contract.USER_EVENTS,
         )
         self._forged = Forged(name)
         self._ways = actions.ways(settings)

@@ -32,12 +32,12 @@ from callrouter.model.commands import (
 from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
 from callrouter.pbx.asterisk import actions as orders
 from callrouter.pbx.asterisk import contract, moves
-from callrouter.pbx.asterisk.ami.client import (
+from callrouter.pbx.asterisk.ami import (
     AmiBadValue,
+    AmiClient,
     AmiError,
     AmiRejected,
     AmiReply,
-    AmiSession,
     AmiTimeout,
 )
 from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel, Where
@@ -65,7 +65,7 @@ class Outbox:
 
     def __init__(
         self,
-        session: AmiSession,
+        session: AmiClient,
         mirror: Mirror,
         *,
         post: Post,

@@ -19,8 +19,7 @@ from functools import partial
 from typing import TypeAlias
 
 from callrouter.pbx.asterisk import actions, contract
-from callrouter.pbx.asterisk.ami.errors import AmiError, AmiRejected
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiError, AmiMessage, AmiRejected
 
 Answer: TypeAlias = AmiMessage | AmiError
 Told: TypeAlias = Callable[[Answer], None]

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from callrouter.model import endpoints
-from callrouter.pbx.asterisk.ami.client import AmiReply, AmiSession
-from callrouter.pbx.asterisk.ami.errors import AmiDown, AmiTimeout
+from callrouter.pbx.asterisk.ami import AmiClient, AmiDown, AmiReply, AmiTimeout
 
 _AT_A_TIME: Final = 100
 """Queries in one write. More at once could delay an offer."""
@@ -26,7 +25,7 @@ Without a limit, a client with the endpoint's password could register any number
 _CONTACT: Final = re.compile(r"sips?:[^\x00-\x20\x7f,|&\"]{1,300}")
 
 
-async def states(session: AmiSession, devices: Sequence[str]) -> dict[str, str]:
+async def states(session: AmiClient, devices: Sequence[str]) -> dict[str, str]:
     """The state of each device, as its channel driver reports it."""
     asked = [_variable(f"DEVICE_STATE({device})") for device in devices]
     answers = await _ask(session, asked)
@@ -37,7 +36,7 @@ async def states(session: AmiSession, devices: Sequence[str]) -> dict[str, str]:
     }
 
 
-async def hints(session: AmiSession, sources: Sequence[str]) -> dict[str, str]:
+async def hints(session: AmiClient, sources: Sequence[str]) -> dict[str, str]:
     """The devices of each hint in the dialplan, such as ``PJSIP/1001&Custom:DND1001``."""
     places = [endpoints.hint_of(source) or ("", "") for source in sources]
     asked = [
@@ -52,7 +51,7 @@ async def hints(session: AmiSession, sources: Sequence[str]) -> dict[str, str]:
     }
 
 
-async def contacts(session: AmiSession, phones: Sequence[str]) -> dict[str, tuple[str, ...]]:
+async def contacts(session: AmiClient, phones: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The reachable phones at each endpoint, as dial strings."""
     names = [phone.partition("/")[2] for phone in phones]
     asked = [_variable(f"PJSIP_DIAL_CONTACTS({name})") for name in names]
@@ -79,7 +78,7 @@ def _variable(name: str) -> dict[str, str]:
     return {"Action": "Getvar", "Variable": name}
 
 
-async def _ask(session: AmiSession, actions: Sequence[Mapping[str, str]]) -> list[AmiReply | None]:
+async def _ask(session: AmiClient, actions: Sequence[Mapping[str, str]]) -> list[AmiReply | None]:
     """Send queries and return the answers; None stands for a query that Asterisk refused.
 
     Raises:
@@ -92,7 +91,7 @@ async def _ask(session: AmiSession, actions: Sequence[Mapping[str, str]]) -> lis
 
 
 async def _gathered(
-    session: AmiSession, actions: Iterable[Mapping[str, str]]
+    session: AmiClient, actions: Iterable[Mapping[str, str]]
 ) -> list[AmiReply | None]:
     futures = session.send(list(actions))
     found = await asyncio.gather(*futures, return_exceptions=True)

@@ -26,7 +26,7 @@ from callrouter.model.events import (
     TransferKind,
 )
 from callrouter.pbx.asterisk import actions, contract
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.channels import Caller, Far, Fork, LegChannel, Where
 from callrouter.pbx.asterisk.entry_time import seconds

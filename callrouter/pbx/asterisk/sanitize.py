@@ -8,7 +8,7 @@ import re
 import unicodedata
 
 from callrouter.model.phone_numbers import withheld
-from callrouter.pbx.asterisk.ami.errors import AmiBadValue
+from callrouter.pbx.asterisk.ami import AmiBadValue
 
 _NAME_DROPPED = frozenset('"\\<>')
 _NAME_BYTES = 200

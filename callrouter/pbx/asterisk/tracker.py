@@ -34,7 +34,7 @@ from callrouter.model.events import (
     TransferKind,
 )
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.call_ids import Identity
 from callrouter.pbx.asterisk.channels import Caller, Far, Fork, LegChannel, Sink, Where

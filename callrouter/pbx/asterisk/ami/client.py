@@ -1,87 +1,58 @@
-"""The AMI session: connects, logs in, detects loss and reconnects. The driver uses nothing else."""
+"""The client: connects, logs in, detects the loss of the link and reconnects."""
 
 import asyncio
 import hashlib
 import logging
 import random
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import Any
 
 from callrouter.pbx.asterisk.ami.connecting import first_connection
-from callrouter.pbx.asterisk.ami.connection import Link
-from callrouter.pbx.asterisk.ami.errors import (
-    AmiBadValue,
-    AmiDown,
-    AmiError,
-    AmiRejected,
-    AmiTimeout,
+from callrouter.pbx.asterisk.ami.connection import AmiConnection, abort
+from callrouter.pbx.asterisk.ami.counters import AmiCounters
+from callrouter.pbx.asterisk.ami.errors import AmiDown, AmiRejected
+from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply
+from callrouter.pbx.asterisk.ami.options import (
+    AmiAccount,
+    AmiTiming,
+    LoginRefusal,
+    UserEventRules,
+    explain_failure,
 )
-from callrouter.pbx.asterisk.ami.messages import Action, AmiMessage, guard
-from callrouter.pbx.asterisk.ami.options import AmiAccount, AmiTiming, explain
-from callrouter.pbx.asterisk.ami.replies import AmiStats, Rows
-from callrouter.tasks import Tasks
-from callrouter.transports import cut
-
-__all__ = [
-    "Action",
-    "AmiAccount",
-    "AmiBadValue",
-    "AmiDown",
-    "AmiError",
-    "AmiMessage",
-    "AmiRejected",
-    "AmiReply",
-    "AmiSession",
-    "AmiStats",
-    "AmiTimeout",
-    "AmiTiming",
-]
+from callrouter.pbx.asterisk.ami.replies import ListRows
+from callrouter.pbx.asterisk.ami.wire import Action, guard
 
 logger = logging.getLogger(__name__)
 
-COMPLAIN_EVERY = 60.0
+LOG_AGAIN_AFTER = 60.0
 """Seconds after which a continuing outage is logged again."""
 
-AmiReply = AmiMessage
-"""The answer to an action: a message without a name."""
-
-
-IN_USE = "Login Already In Use"
+_IN_USE_MESSAGE = "Login Already In Use"
 """Asterisk's message when a user with ``allowmultiplelogin = no`` opens a second session.
 
 Source: main/manager.c.
 """
 
 
-class Refusal(Enum):
-    """Why Asterisk refused a login."""
-
-    ACCOUNT = "account"
-    """The user, secret or address does not match manager.conf."""
-    IN_USE = "in use"
-    """Asterisk holds another session of the same user and allows only one."""
-
-
 class _AttemptFailedError(Exception):
     """An attempt did not lead to a session. The text is for the operator."""
 
-    def __init__(self, text: str, *, refused: Refusal | None = None) -> None:
+    def __init__(self, text: str, *, refused: LoginRefusal | None = None) -> None:
         super().__init__(text)
         self.refused = refused
 
 
-class AmiSession:
+class AmiClient:
     """One AMI session, kept alive until it is closed.
 
     `on_up`, `on_down` and `on_event` are called in the event loop, in order, and must not block.
     Exceptions they raise are logged and counted, nothing more. Events are delivered only between
-    `on_up` and `on_down`, since the driver queries the whole state after `on_up` anyway. It must do
-    so after every `on_up`, because events may have been lost.
+    `on_up` and `on_down`. After every `on_up` the caller must query the state it needs, because
+    events may have been lost.
 
     Attributes:
         account: address and credentials.
-        stats: counters over all connections.
+        counters: counters over all connections.
         last_error: why the session is not up, in words for the operator; "" while it is up.
         refused: why the last login was refused; None if it was accepted or not answered.
     """
@@ -93,25 +64,27 @@ class AmiSession:
         on_event: Callable[[AmiMessage], None],
         on_up: Callable[[], None],
         on_down: Callable[[str], None],
-        wanted: frozenset[str] | None = None,
+        event_names: frozenset[str] | None = None,
         event_mask: str = "on",
         timing: AmiTiming | None = None,
         on_forged: Callable[[str], None] | None = None,
+        user_events: UserEventRules | None = None,
         rng: random.Random | None = None,
     ) -> None:
         """Check the account. Nothing is connected before `run`.
 
         Args:
             account: address and credentials.
-            on_event: receives every wanted event.
+            on_event: receives every event that `event_names` contains.
             on_up: called when the session becomes usable.
             on_down: called when it stops being usable; receives the reason.
-            wanted: names of the events to parse; None for all. Events of lists are always parsed.
+            event_names: the events to parse; None for all. Events of lists are always parsed.
             event_mask: the `Events:` header of the login: `on`, `off`, or classes such as
                 `call,user`.
             timing: intervals; by default the standard ones.
             on_forged: receives the name of each event that was dropped because Asterisk does not
                 write it like that. Without it, every event is accepted.
+            user_events: where ``UserEvent`` may come from, if `on_forged` is given.
             rng: source of the jitter between attempts.
 
         Raises:
@@ -120,23 +93,25 @@ class AmiSession:
         login = {"Username": account.username, "Secret": account.secret, "Events": event_mask}
         guard({"Action": "Login", **login})
         self.account = account
-        self.stats = AmiStats()
+        self.counters = AmiCounters()
         self.last_error = ""
-        self.refused: Refusal | None = None
+        self.refused: LoginRefusal | None = None
         self._on_event = on_event
         self._on_up = on_up
         self._on_down = on_down
-        self._wanted = wanted
+        self._event_names = event_names
         self._event_mask = event_mask
         self._timing = timing or AmiTiming()
         self._on_forged = on_forged
+        self._user_events = user_events
         self._rng = rng or random.Random()  # noqa: S311 - spreads attempts, hides nothing
-        self._tasks = Tasks()
-        self._link: Link | None = None  # the connection in use, from its opening to its loss
+        self._link: AmiConnection | None = (
+            None  # the connection in use, from its opening to its loss
+        )
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
-        self._came_up = 0
-        self._complained_at = -COMPLAIN_EVERY
+        self._times_up = 0
+        self._logged_at = -LOG_AGAIN_AFTER
 
     @property
     def up(self) -> bool:
@@ -157,7 +132,9 @@ class AmiSession:
             return
         if self._keeper is not None:
             raise RuntimeError("this AMI session runs already")
-        self._keeper = self._tasks.spawn(self._keep(), f"AMI session with {self._where}")
+        self._keeper = asyncio.create_task(  # noqa: TID251 - awaited below, and held until its end
+            self._stay_connected(), name=f"AMI session with {self._where}"
+        )
         try:
             await asyncio.wait([self._keeper])
         finally:
@@ -170,13 +147,15 @@ class AmiSession:
         self._closed = True
         link = self._link
         if link is not None:
-            link.drop("closed by callrouter", politely=True)
-        await self._tasks.close()
+            link.drop("closed by this side", politely=True)
+        if self._keeper is not None and self._keeper is not asyncio.current_task():
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
         if link is not None and not link.gone.done():
             await asyncio.wait([link.gone], timeout=1.0)
-            cut(link.transport)  # Asterisk did not read the rest
+            abort(link.transport)  # Asterisk did not read the rest
 
-    async def _keep(self) -> None:
+    async def _stay_connected(self) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
@@ -186,12 +165,12 @@ class AmiSession:
             except _AttemptFailedError as error:
                 self.refused = error.refused
                 failures += 1
-                self._note_failure(str(error))
+                self._log_failure(str(error))
             except Exception:
                 # A bug of ours or a lack of memory. Whatever it is, the session must come back.
                 self.refused = None
                 failures += 1
-                self.stats.handler_errors += 1
+                self.counters.handler_errors += 1
                 logger.exception("the AMI session with %s failed; trying again", self._where)
             else:
                 failures = 0 if was_up >= self._timing.stable_after else failures + 1
@@ -203,18 +182,18 @@ class AmiSession:
         timing = self._timing
         ceiling = {
             None: timing.retry_ceiling,
-            Refusal.IN_USE: timing.in_use_ceiling,
-            Refusal.ACCOUNT: timing.refused_ceiling,
+            LoginRefusal.IN_USE: timing.in_use_ceiling,
+            LoginRefusal.ACCOUNT: timing.refused_ceiling,
         }[self.refused]
         pause = timing.retry_first * 2.0 ** min(max(failures - 1, 0), 16)
         return max(min(pause, ceiling), timing.retry_first) * self._rng.uniform(1.0, 1.25)
 
-    def _note_failure(self, text: str) -> None:
+    def _log_failure(self, text: str) -> None:
         """Log a new failure at once, and the same failure again once a minute."""
         now = asyncio.get_running_loop().time()
-        if text != self.last_error or now - self._complained_at >= COMPLAIN_EVERY:
+        if text != self.last_error or now - self._logged_at >= LOG_AGAIN_AFTER:
             logger.error("no AMI session, trying again until there is one: %s", text)
-            self._complained_at = now
+            self._logged_at = now
         self.last_error = text
 
     # -- one connection ---------------------------------------------------------------------
@@ -226,7 +205,7 @@ class AmiSession:
         self._link = link
         try:
             await self._log_in(link)
-            link.watch()
+            link.start_watchdog()
             await self._until_booted(link)
             began = loop.time()
             self._go_up(link)
@@ -238,20 +217,21 @@ class AmiSession:
             link.drop("gave up")
             self._link = None
 
-    async def _open(self) -> Link:
+    async def _open(self) -> AmiConnection:
         timing, account = self._timing, self.account
 
-        def protocol() -> Link:
-            return Link(
-                wanted=self._wanted,
-                stats=self.stats,
+        def protocol() -> AmiConnection:
+            return AmiConnection(
+                wanted=self._event_names,
+                counters=self.counters,
                 on_event=self._on_event,
-                on_lost=self._lost,
+                on_lost=self._on_lost,
                 timing=timing,
                 on_forged=self._on_forged,
+                user_events=self._user_events,
             )
 
-        async def connect() -> Link:
+        async def connect() -> AmiConnection:
             _, link = await asyncio.get_running_loop().create_connection(
                 protocol, account.host, account.port, ssl=account.tls
             )
@@ -265,29 +245,31 @@ class AmiSession:
                 timeout=timing.connect_timeout,
             )
         except (OSError, UnicodeError) as error:  # TLS errors and timeouts are OSErrors too
-            raise _AttemptFailedError(explain(error, account, timing.connect_timeout)) from error
+            raise _AttemptFailedError(
+                explain_failure(error, account, timing.connect_timeout)
+            ) from error
 
-    async def _log_in(self, link: Link) -> None:
+    async def _log_in(self, link: AmiConnection) -> None:
         """Wait for the greeting, then log in by challenge. The secret itself is never sent."""
         try:
             async with asyncio.timeout(self._timing.login_timeout):
                 await self._greeting(link)
                 await self._authenticate(link)
         except TimeoutError as error:
-            raise _AttemptFailedError(self._silence(link)) from error
+            raise _AttemptFailedError(self._silence_text(link)) from error
 
-    async def _greeting(self, link: Link) -> None:
+    async def _greeting(self, link: AmiConnection) -> None:
         await asyncio.wait([link.greeted, link.lost], return_when=asyncio.FIRST_COMPLETED)
         if not link.greeted.done():
             reason = link.lost.result()
             raise _AttemptFailedError(f"port {self.account.port} of {self.account.host} {reason}")
 
-    async def _authenticate(self, link: Link) -> None:
+    async def _authenticate(self, link: AmiConnection) -> None:
         # the limit of `_log_in` applies first
         account, limit = self.account, self._timing.login_timeout * 2
         try:
-            [asked] = link.submit([{"Action": "Challenge", "AuthType": "MD5"}], limit)
-            challenge = (await asked).get("Challenge")
+            [reply] = link.submit([{"Action": "Challenge", "AuthType": "MD5"}], limit)
+            challenge = (await reply).get("Challenge")
             key = hashlib.md5((challenge + account.secret).encode(), usedforsecurity=False)
             login: Action = {
                 "Action": "Login",
@@ -296,14 +278,14 @@ class AmiSession:
                 "Key": key.hexdigest(),
                 "Events": self._event_mask,
             }
-            [asked] = link.submit([login], limit)
-            await asked
+            [reply] = link.submit([login], limit)
+            await reply
         except AmiRejected as error:
-            self.stats.refused_logins += 1
-            why = Refusal.IN_USE if IN_USE in str(error) else Refusal.ACCOUNT
-            raise _AttemptFailedError(self._refusal(why, error), refused=why) from error
+            self.counters.refused_logins += 1
+            why = LoginRefusal.IN_USE if _IN_USE_MESSAGE in str(error) else LoginRefusal.ACCOUNT
+            raise _AttemptFailedError(self._refusal_text(why, error), refused=why) from error
 
-    async def _until_booted(self, link: Link) -> None:
+    async def _until_booted(self, link: AmiConnection) -> None:
         """Wait for FullyBooted. A booted Asterisk sends it right after its answer to the login."""
         done: Sequence[asyncio.Future[Any]] = [link.booted, link.lost]
         await asyncio.wait(
@@ -316,19 +298,19 @@ class AmiSession:
 
     # -- up and down ------------------------------------------------------------------------
 
-    def _go_up(self, link: Link) -> None:
+    def _go_up(self, link: AmiConnection) -> None:
         link.live = True
         self.last_error, self.refused = "", None
-        self.stats.reconnects += 1 if self._came_up else 0
-        self._came_up += 1
+        self.counters.reconnects += 1 if self._times_up else 0
+        self._times_up += 1
         logger.debug("AMI session with %s is up", self._where)
         try:
             self._on_up()
         except Exception:
-            self.stats.handler_errors += 1
+            self.counters.handler_errors += 1
             logger.exception("the handler for 'session up' failed; going on")
 
-    def _lost(self, reason: str, was_live: bool) -> None:
+    def _on_lost(self, reason: str, was_live: bool) -> None:
         """A link was lost. Report it only if the session was up."""
         if not was_live:
             return
@@ -338,16 +320,16 @@ class AmiSession:
         try:
             self._on_down(reason)
         except Exception:
-            self.stats.handler_errors += 1
+            self.counters.handler_errors += 1
             logger.exception("the handler for 'session down' failed; going on")
 
     @property
     def _where(self) -> str:
         return f"Asterisk at {self.account.host}:{self.account.port}"
 
-    def _refusal(self, why: Refusal, error: AmiRejected) -> str:
+    def _refusal_text(self, why: LoginRefusal, error: AmiRejected) -> str:
         user = self.account.username
-        if why is Refusal.IN_USE:
+        if why is LoginRefusal.IN_USE:
             return (
                 f"{self._where} has another session of user {user!r} and allows one only: put "
                 f"'allowmultiplelogin = yes' into the section [{user}] of manager.conf there, then run "
@@ -358,7 +340,7 @@ class AmiSession:
             "of manager.conf there, its secret and its permit/deny lines, then run 'manager reload'"
         )
 
-    def _silence(self, link: Link) -> str:
+    def _silence_text(self, link: AmiConnection) -> str:
         seconds = self._timing.login_timeout
         if link.greeted.done():
             return f"{self._where} did not answer the login within {seconds:g} s"
@@ -421,7 +403,7 @@ class AmiSession:
         action: Action,
         *,
         timeout: float = 10.0,  # noqa: ASYNC109
-    ) -> Rows:
+    ) -> ListRows:
         """Send an action that answers with a list, and wait until the list is complete.
 
         The result contains the list's events without the closing one. It is empty if Asterisk

@@ -12,7 +12,7 @@ async def first_connection(
     discard: Callable[[T], None],
     *,
     every: float,
-    timeout: float,  # noqa: ASYNC109 - one limit over all attempts, told in the error's words
+    timeout: float,  # noqa: ASYNC109 - one limit over all attempts, named in the error
 ) -> T:
     """Return the first connection that any of several attempts opens.
 

@@ -1,10 +1,4 @@
-"""One AMI connection, from the greeting to its loss. `session` opens one after another.
-
-It is built on panoramisk, whose `AMIProtocol` is the connection (transport, table of open actions)
-and whose `Action` generates the ActionIDs. This module replaces the parts that are still defective
-in panoramisk 1.4 (reading, sending, matching of replies and lists, the end of a connection) and the
-encoding of actions, which took three times as long there.
-"""
+"""One connection to Asterisk, from the greeting to its loss. `client` opens one after another."""
 
 import asyncio
 import contextlib
@@ -12,16 +6,16 @@ import logging
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from typing import cast
 
-from panoramisk.ami_protocol import AMIProtocol
-
-from callrouter.pbx.asterisk import event_shapes
+from callrouter.pbx.asterisk.ami.counters import AmiCounters
 from callrouter.pbx.asterisk.ami.errors import AmiGarbage
-from callrouter.pbx.asterisk.ami.messages import Action, AmiMessage, Splitter, parse
-from callrouter.pbx.asterisk.ami.options import AmiTiming
-from callrouter.pbx.asterisk.ami.replies import PING_ID, AmiStats, Answers, Rows
-from callrouter.pbx.asterisk.event_shapes import Verdict
-from callrouter.transports import cut
+from callrouter.pbx.asterisk.ami.event_guard import EventGuard, Verdict
+from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply, parse
+from callrouter.pbx.asterisk.ami.options import AmiTiming, UserEventRules
+from callrouter.pbx.asterisk.ami.panoramisk_parts import AMIProtocol
+from callrouter.pbx.asterisk.ami.replies import PING_ID, ListRows, PendingActions
+from callrouter.pbx.asterisk.ami.wire import Action, MessageSplitter
 
 logger = logging.getLogger(__name__)
 
@@ -29,17 +23,20 @@ _PING = f"Action: Ping\r\nActionID: {PING_ID}\r\n\r\n".encode()
 _LOGOFF = b"Action: Logoff\r\n\r\n"
 _FULLY_BOOTED = b"FullyBooted"
 
-MOST_UNSENT = 8 << 20
+MAX_UNSENT = 8 << 20
 """Maximum number of bytes that may wait for Asterisk to read: about 20,000 actions."""
 
 
-class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
+class AmiConnection(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
     """The protocol of one connection.
 
     No exception ever leaves `data_received`, because asyncio would then close the connection.
 
+    The base class is panoramisk's, which asyncio drives; every method that does something is
+    defined here.
+
     Attributes:
-        live: whether events are passed to `on_event`. The session sets it when it is up.
+        live: whether events are passed to `on_event`. The client sets it when the session is up.
         greeted, booted: done when the greeting, or the event FullyBooted, has arrived.
         lost: the reason, once the connection is lost. Never an exception.
         gone: done when the socket is closed.
@@ -49,36 +46,38 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
         self,
         *,
         wanted: frozenset[str] | None,
-        stats: AmiStats,
+        counters: AmiCounters,
         on_event: Callable[[AmiMessage], None],
         on_lost: Callable[[str, bool], None],
         timing: AmiTiming,
         on_forged: Callable[[str], None] | None = None,
+        user_events: UserEventRules | None = None,
     ) -> None:
         """Prepare for one connection.
 
         Args:
             wanted: names of the events to parse; None for all.
-            stats: counters to update.
+            counters: updated with what happens on this connection.
             on_event: receives every wanted event while the link is live.
             on_lost: receives the reason, and whether the link was live.
             timing: intervals.
             on_forged: receives the name of each event that was dropped because Asterisk does not
                 write it like that. Without it, every event is accepted.
+            user_events: where ``UserEvent`` may come from, if `on_forged` is given.
         """
         self._loop = asyncio.get_running_loop()
         self._wanted = None if wanted is None else frozenset(name.encode() for name in wanted)
-        self._stats = stats
+        self._counters = counters
         self._on_event = on_event
         self._on_lost = on_lost
         self._timing = timing
         self._on_forged = on_forged
-        self._rest: event_shapes.Rest | None = None
-        self._splitter = Splitter()
-        self._answers = Answers(stats, self._unanswered, strict=on_forged is not None)
-        self._lists = self._answers.lists
-        self._heard = self._loop.time()
-        self._pinged: float | None = None
+        self._guard = None if on_forged is None else EventGuard(user_events)
+        self._splitter = MessageSplitter()
+        self._pending = PendingActions(counters, self._on_timeout, strict=on_forged is not None)
+        self._lists = self._pending.lists
+        self._last_byte_at = self._loop.time()
+        self._pinged_at: float | None = None
         self._watch_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._deaf_timer: asyncio.TimerHandle | None = None
@@ -94,8 +93,8 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio when the connection is open: configure the socket."""
         super().connection_made(transport)
-        self.responses = self._answers.open
-        self._stats.connects += 1
+        self.responses = self._pending.open
+        self._counters.connects += 1
         # it may be closed already, which is reported in a moment
         with contextlib.suppress(OSError):
             tune_socket(transport.get_extra_info("socket"))
@@ -123,14 +122,14 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
             self.transport.write(_LOGOFF)
             self.transport.close()
         else:
-            self._forget_unsent()
-            cut(self.transport)
-        self._answers.fail_all(reason)
+            self._discard_unsent()
+            abort(self.transport)
+        self._pending.fail_all(reason)
         if not self.lost.done():
             self.lost.set_result(reason)
         self._on_lost(reason, was_live)
 
-    def _forget_unsent(self) -> None:
+    def _discard_unsent(self) -> None:
         """Discard unsent data, so that Asterisk does not receive outdated actions later."""
         with contextlib.suppress(OSError, AttributeError):
             sock = self.transport.get_extra_info("socket")
@@ -140,26 +139,26 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
         """End the connection. panoramisk calls this."""
         self.drop("closed")
 
-    def watch(self) -> None:
+    def start_watchdog(self) -> None:
         """Start the watchdog: Ping after silence, and drop the link if that brings no byte either.
 
         Call it once, after the login. Before the login Asterisk does not accept a Ping.
         """
         now = self._loop.time()
-        if self._pinged is not None and self._heard <= self._pinged:
-            due = self._pinged + self._timing.ping_timeout
+        if self._pinged_at is not None and self._last_byte_at <= self._pinged_at:
+            due = self._pinged_at + self._timing.ping_timeout
             if now >= due:
-                quiet = now - self._heard
+                quiet = now - self._last_byte_at
                 self.drop(f"Asterisk has not sent a byte for {quiet:.1f} s, not even to a Ping")
                 return
         else:
-            self._pinged = None
-            due = self._heard + self._timing.ping_interval
+            self._pinged_at = None
+            due = self._last_byte_at + self._timing.ping_interval
             if now >= due:
                 self.transport.write(_PING)
-                self._pinged = now
+                self._pinged_at = now
                 due = now + self._timing.ping_timeout
-        self._watch_timer = self._loop.call_at(due, self.watch)
+        self._watch_timer = self._loop.call_at(due, self.start_watchdog)
 
     def pause_writing(self) -> None:
         """Called by asyncio when Asterisk stops reading and the send buffers fill up."""
@@ -174,7 +173,7 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
             self._unread_timer.cancel()
             self._unread_timer = None
 
-    def _unanswered(self) -> None:
+    def _on_timeout(self) -> None:
         """An action timed out. Drop the link if Asterisk answers nothing else either.
 
         The Ping makes sure that there is something to answer.
@@ -187,34 +186,34 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
             seconds, self.drop, f"Asterisk has answered nothing for {seconds:g} s, not even a Ping"
         )
 
-    def _answered(self) -> None:
+    def _stop_deaf_timer(self) -> None:
         if self._deaf_timer is not None:
             self._deaf_timer.cancel()
             self._deaf_timer = None
 
     # -- sending ----------------------------------------------------------------------------
 
-    def submit(self, actions: Sequence[Action], timeout: float) -> list[asyncio.Future[AmiMessage]]:
+    def submit(self, actions: Sequence[Action], timeout: float) -> list[asyncio.Future[AmiReply]]:
         """Write all actions at once. Each future ends with its reply or an AmiError.
 
         Raises:
             AmiBadValue: one of them cannot be sent. Nothing was written.
         """
-        data, futures = self._answers.expect(actions, timeout)
+        data, futures = self._pending.expect(actions, timeout)
         if data:
             self.transport.write(data)
             unsent = self.transport.get_write_buffer_size()
-            if unsent > MOST_UNSENT:  # not now: the sender is in the middle of something
+            if unsent > MAX_UNSENT:  # not now: the sender is in the middle of something
                 reason = f"Asterisk does not read: {unsent} bytes wait to be sent"
                 self._loop.call_soon(self.drop, reason)
         return futures
 
-    def submit_list(self, action: Action, timeout: float) -> asyncio.Future[Rows]:
+    def submit_list(self, action: Action, timeout: float) -> asyncio.Future[ListRows]:
         """As `submit`, for an action that answers with a list.
 
         The future returns the list's events.
         """
-        data, [future] = self._answers.expect([action], timeout, is_list=True)
+        data, [future] = self._pending.expect([action], timeout, is_list=True)
         self.transport.write(data)
         return future
 
@@ -222,8 +221,8 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio: handle every complete message, in order."""
-        self._heard = self._loop.time()
-        self._stats.received += len(data)
+        self._last_byte_at = self._loop.time()
+        self._counters.received_bytes += len(data)
         try:
             messages = self._splitter.feed(data)
         except AmiGarbage as error:
@@ -235,31 +234,32 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
             if self.closed:
                 return  # the event handler closed the link
             try:
-                self._take(raw)
+                self._handle(raw)
             except Exception:
-                self._stats.handler_errors += 1
+                self._counters.handler_errors += 1
                 logger.exception("a message from Asterisk could not be handled: a defect here")
 
-    def _take(self, raw: bytes) -> None:
+    def _handle(self, raw: bytes) -> None:
         if raw.startswith(b"\r\n"):  # some modules end a message with one CRLF too many
             raw = raw.lstrip(b"\r\n")
         if raw.startswith(b"Event:"):
-            self._take_event(raw)
+            self._handle_event(raw)
         elif raw.startswith(b"Response:"):
-            self._answered()
-            self._answers.take_reply(parse(raw))
+            self._stop_deaf_timer()
+            self._pending.take_reply(parse(raw))
         elif raw:
-            self._stats.unmatched += 1
-            if not self._is_rest(raw) and self._on_forged is not None:
+            self._counters.unmatched += 1
+            if self._guard is not None and not self._guard.is_remainder(raw):
                 self._drop_event(b"")
 
-    def _take_event(self, raw: bytes) -> None:
+    def _handle_event(self, raw: bytes) -> None:
         """Handle an event. This is the hot path.
 
         Unwanted events are recognised by their first line and never parsed.
         """
-        if self._lists and self._answers.take_list_event(raw):
-            self._is_rest(raw)
+        if self._lists and self._pending.take_list_event(raw):
+            if self._guard is not None:
+                self._guard.is_remainder(raw)
             return
         end = raw.find(b"\r\n")
         name = raw[6:] if end < 0 else raw[6:end]
@@ -268,52 +268,44 @@ class Link(AMIProtocol):  # type: ignore[misc] # panoramisk has no types
         if name == _FULLY_BOOTED and not self.booted.done():
             self.booted.set_result(None)
         wanted = self.live and (self._wanted is None or name in self._wanted)
-        if self._on_forged is not None and not self._is_genuine(name, raw, wanted=wanted):
-            return
+        if self._guard is not None:
+            verdict = self._guard.check(name, raw, wanted=wanted)
+            if verdict is not Verdict.WHOLE:
+                self._reject_event(name, verdict)
+                return
         if not wanted:
-            self._stats.skipped += 1
+            self._counters.skipped += 1
             return
         message = parse(raw)
-        self._stats.events += 1
+        self._counters.events += 1
         try:
             self._on_event(message)
         except Exception:
-            self._stats.handler_errors += 1
+            self._counters.handler_errors += 1
             logger.exception("the handler of AMI events failed on %r; going on", message)
 
-    def _is_genuine(self, name: bytes, raw: bytes, *, wanted: bool) -> bool:
-        """Whether Asterisk wrote this event, and it is not the remainder of another."""
-        if self._rest is not None and self._is_rest(raw):
-            return False
-        if not wanted:
-            if event_shapes.is_cut(raw):
-                self._rest = event_shapes.Rest(raw)
-                self._drop_event(name)
-                return False
-            return True
-        verdict = event_shapes.judge(name, raw)
-        if verdict is Verdict.WHOLE:
-            return True
+    def _reject_event(self, name: bytes, verdict: Verdict) -> None:
+        """Count an event that is not handled. Report it, unless the cause is known already."""
         if verdict is Verdict.FOREIGN:
-            self._stats.skipped += 1
-            return False
-        if verdict is Verdict.CUT:
-            self._rest = event_shapes.Rest(raw)
-        self._drop_event(name)
-        return False
-
-    def _is_rest(self, raw: bytes) -> bool:
-        """Whether a message belongs to the remainder of an event that was cut short."""
-        if self._rest is None:
-            return False
-        if self._rest.ends_with(raw):
-            self._rest = None
-        return True
+            self._counters.skipped += 1
+        elif verdict is not Verdict.REMAINDER:
+            self._drop_event(name)
 
     def _drop_event(self, name: bytes) -> None:
-        self._stats.forged += 1
+        self._counters.forged += 1
         if self.live and self._on_forged is not None:
             self._on_forged(name[:40].decode("ascii", "replace"))
+
+
+def abort(transport: asyncio.BaseTransport | None) -> None:
+    """Abort a connection at once. One that is already closed or gone is left as it is.
+
+    A TLS transport that was closed twice has dropped its protocol, and its `abort` then raises
+    AttributeError in Python 3.11.2, the version of Debian 12.
+    """
+    if transport is not None:
+        with contextlib.suppress(AttributeError):
+            cast("asyncio.WriteTransport", transport).abort()
 
 
 def tune_socket(sock: socket.socket) -> None:

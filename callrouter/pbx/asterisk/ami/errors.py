@@ -1,11 +1,6 @@
 """Errors that an AMI action can raise. No message ever contains the secret."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami.messages import AmiReply
 
 
 class AmiError(Exception):
@@ -34,7 +29,7 @@ class AmiRejected(AmiError):  # noqa: N818
         reply: the whole answer.
     """
 
-    def __init__(self, text: str, reply: AmiMessage) -> None:
+    def __init__(self, text: str, reply: AmiReply) -> None:
         super().__init__(text)
         self.reply = reply
 

@@ -1,30 +1,11 @@
-"""AMI on the wire, without I/O: splits bytes into messages, reads headers and guards them.
+"""A message from Asterisk, and the access to its headers. No I/O.
 
-An AMI message is a series of `Key: value` lines, each ended by CRLF, followed by an empty line. In
-data from Asterisk only CRLF ends a line: U+2028, NEL, VT or a lone CR or LF inside a caller's name
-is part of the name. In the other direction Asterisk is more lenient, and a bare LF ends a header.
-Therefore no such character is ever sent.
+In data from Asterisk only CRLF ends a line: U+2028, NEL, VT or a lone CR or LF inside a caller's
+name is part of the name.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
-
-from callrouter.pbx.asterisk.ami.errors import AmiBadValue, AmiGarbage
-
-MAX_MESSAGE = 1 << 20
-"""Maximum size of a received message in bytes. Real ones have a few hundred."""
-
-MAX_LINE = 1000
-"""Maximum size of a header sent, in bytes. Asterisk 22 refuses a whole action at about 1,020."""
-
-MAX_HEADERS = 120
-"""Maximum number of headers in an action sent. Asterisk 22 refuses the action at 126."""
-
-GREETING = b"Asterisk Call Manager/"
-
-Action = Mapping[str, str | Sequence[str]]
-"""An action to send: maps each header to its value, or to the values of a repeated header."""
+from collections.abc import Iterator
+from typing import Final, TypeAlias
 
 
 class AmiMessage:
@@ -36,12 +17,12 @@ class AmiMessage:
         name: the event's name, such as `Hangup`; "" for a reply.
     """
 
-    __slots__ = ("_raw", "_taken_apart", "name")
+    __slots__ = ("_raw", "_split_lines", "name")
 
     def __init__(self, raw: bytes) -> None:
         """Take the bytes of a message, without the empty line that ends it."""
         self._raw = b"\r\n" + raw  # lets the first line be found like any other
-        self._taken_apart: list[list[str]] | None = None
+        self._split_lines: list[list[str]] | None = None
         # Only the first line counts: the event OriginateResponse also has a header Response.
         if raw.startswith(b"Event:"):
             self.name = _value(raw, 6)
@@ -55,10 +36,10 @@ class AmiMessage:
     @property
     def _lines(self) -> list[list[str]]:
         """Each line with a colon: the key, and the value with its leading space."""
-        if self._taken_apart is None:
+        if self._split_lines is None:
             text = self._raw[2:].decode("utf-8", "replace")
-            self._taken_apart = [line.split(":", 1) for line in text.split("\r\n") if ":" in line]
-        return self._taken_apart
+            self._split_lines = [line.split(":", 1) for line in text.split("\r\n") if ":" in line]
+        return self._split_lines
 
     def get(self, key: str, default: str = "") -> str:
         """The first value of header `key`, or `default`."""
@@ -133,124 +114,5 @@ def parse(raw: bytes) -> AmiMessage:
     return AmiMessage(raw)
 
 
-class Splitter:
-    """Splits a byte stream into the greeting and whole messages, whatever its chunks.
-
-    Attributes:
-        greeting: the server's first line; None until it has arrived.
-    """
-
-    def __init__(self, limit: int = MAX_MESSAGE) -> None:
-        self.greeting: str | None = None
-        self._rest = b""
-        self._limit = limit
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The messages that `data` completes, in order, each without its empty line.
-
-        Raises:
-            AmiGarbage: this is not AMI, or a message exceeds the limit. The stream is unusable
-                afterwards.
-        """
-        if self._rest:
-            data = self._rest + data
-        if self.greeting is None:
-            data = self._greet(data)
-        messages = data.split(b"\r\n\r\n")
-        self._rest = messages.pop()
-        if len(self._rest) > self._limit or (messages and len(messages[0]) > self._limit):
-            raise AmiGarbage(f"sent one message of more than {self._limit} bytes")
-        return messages
-
-    def _greet(self, data: bytes) -> bytes:
-        line, eol, rest = data.partition(b"\r\n")
-        if line[: len(GREETING)] != GREETING[: len(line)] or len(line) > 200:
-            said = line[:60].decode("ascii", "replace").encode("ascii", "backslashreplace")
-            shown = "".join(c if c.isprintable() else "." for c in said.decode("ascii"))
-            raise AmiGarbage(f"does not speak AMI: it said {shown!r}")
-        if not eol:
-            return data
-        self.greeting = line.decode("ascii", "replace")
-        return rest
-
-
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_ACTION_ID = re.compile(r"[!-~]{1,128}")
-# Control characters end or hide headers; surrogates cannot be encoded. U+0085 is in \x7f-\x9f.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-_KNOWN_KEYS: Final[dict[str, str]] = {}
-"""Valid header names, each with its lower-case form."""
-
-
-def guard(action: Action) -> dict[str, str | list[str]]:
-    """A copy of `action` that is safe to write: each value arrives as exactly one header.
-
-    Raises:
-        AmiBadValue: names the header and the reason, but never the value.
-    """
-    safe: dict[str, str | list[str]] = {}
-    seen: set[str] = set()
-    count = 1  # the ActionID, which is added if missing
-    for key, value in action.items():
-        lower = _KNOWN_KEYS.get(key) or _lower(key)
-        if lower in seen:
-            raise AmiBadValue(f"header {key} is there twice: give one header a list of values")
-        seen.add(lower)
-        if isinstance(value, str):
-            _guard_value(key, lower, value)
-            safe[key] = value
-            count += 1
-            continue
-        if lower in {"action", "actionid"} or not isinstance(value, Sequence):
-            raise AmiBadValue(f"header {key}: {type(value).__name__} instead of one text")
-        values = list(value)
-        for one in values:
-            _guard_value(key, lower, one)
-        safe[key] = values
-        count += len(values)
-    if "action" not in seen:
-        raise AmiBadValue("an action needs a header Action")
-    if count > MAX_HEADERS:
-        raise AmiBadValue(f"{count} headers: Asterisk takes at most {MAX_HEADERS}")
-    return safe
-
-
-def _lower(key: str) -> str:
-    if not _KEY.fullmatch(str(key)):
-        raise AmiBadValue(f"{key!r:.80} is no AMI header name: letters, digits, - and _ only")
-    if len(_KNOWN_KEYS) < 1000:  # there are a few dozen
-        _KNOWN_KEYS[key] = key.lower()
-    return key.lower()
-
-
-def _guard_value(key: str, lower: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise AmiBadValue(f"header {key}: {type(value).__name__} instead of text")
-    if lower == "actionid" and not _ACTION_ID.fullmatch(value):
-        raise AmiBadValue("header ActionID: 1 to 128 visible ASCII characters, no blanks")
-    size = len(key) + 2 + len(value)
-    if not (value.isascii() and value.isprintable()):  # true of almost every value
-        found = _UNSAFE.search(value)
-        if found:
-            code, place = ord(found.group()), found.start() + 1
-            raise AmiBadValue(
-                f"header {key}: character {place} is U+{code:04X}, a control character"
-            )
-        size = len(key) + 2 + len(value.encode())
-    if size > MAX_LINE:
-        raise AmiBadValue(f"header {key}: {size} bytes, Asterisk takes at most {MAX_LINE}")
-
-
-def written(safe: Mapping[str, str | list[str]], action_id: str) -> str:
-    """A guarded action as it is sent to Asterisk. `action_id` is added unless it is ""."""
-    lines = []
-    for key, value in safe.items():
-        if isinstance(value, str):
-            lines.append(f"{key}: {value}")
-        else:
-            lines += [f"{key}: {one}" for one in value]
-    if action_id:
-        lines.append(f"ActionID: {action_id}")
-    return "\r\n".join([*lines, "\r\n"])
+AmiReply: TypeAlias = AmiMessage
+"""The answer to an action: a message without a name."""

@@ -1,9 +1,11 @@
-"""Address, credentials and timing of an AMI connection, and what a failed connection means."""
+"""Options of a client: account, timing, user events. And what a failed connection means."""
 
 import errno
 import socket
 import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,37 @@ class AmiTiming:
     stable_after: float = 5.0
 
 
-def explain(error: Exception, account: AmiAccount, seconds: float) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserEventRules:
+    """Which ``UserEvent`` events belong to the client's user, and who may send them.
+
+    Any manager account with ``write=user`` can send a ``UserEvent`` of any name. The dialplan's
+    events also name the context that sent them, which no account can imitate.
+
+    Attributes:
+        prefix: names of own events begin with this. Other programs' events are skipped.
+        contexts: for each own event, the contexts of the dialplan that send it.
+        other_context: whether a context may send own events that `contexts` does not name.
+        from_action: own events that the action ``UserEvent`` may send as well. They are accepted
+            only without further headers, so they say no more than that events arrive.
+    """
+
+    prefix: str
+    contexts: Mapping[str, frozenset[str]]
+    other_context: Callable[[str], bool] = lambda _context: False
+    from_action: frozenset[str] = frozenset()
+
+
+class LoginRefusal(Enum):
+    """Why Asterisk refused a login."""
+
+    ACCOUNT = "account"
+    """The user, secret or address does not match manager.conf."""
+    IN_USE = "in use"
+    """Asterisk holds another session of the same user and allows only one."""
+
+
+def explain_failure(error: Exception, account: AmiAccount, seconds: float) -> str:
     """Explain to an operator why a connection failed and what to check.
 
     Args:
@@ -85,7 +117,7 @@ def explain(error: Exception, account: AmiAccount, seconds: float) -> str:
             "port in its manager.conf"
         )
     if account.tls is not None:
-        return _tls_trouble(error, where)
+        return _tls_failure(error, where)
     return f"cannot connect to {where}: {error}"
 
 
@@ -96,7 +128,7 @@ def _refused(error: Exception) -> bool:
     )
 
 
-def _tls_trouble(error: Exception, where: str) -> str:
+def _tls_failure(error: Exception, where: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the TLS certificate of {where} was not accepted: {error.verify_message}"
     why = error.reason if isinstance(error, ssl.SSLError) else error

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from panoramisk.actions import Action as PanoramiskAction
-
+from callrouter.pbx.asterisk.ami.counters import AmiCounters
 from callrouter.pbx.asterisk.ami.errors import (
     AmiBadValue,
     AmiDown,
@@ -21,62 +20,28 @@ from callrouter.pbx.asterisk.ami.errors import (
     AmiRejected,
     AmiTimeout,
 )
-from callrouter.pbx.asterisk.ami.messages import Action, AmiMessage, guard, parse, written
-from callrouter.pbx.asterisk.event_shapes import whole_row
+from callrouter.pbx.asterisk.ami.event_shapes import whole_row
+from callrouter.pbx.asterisk.ami.messages import AmiMessage, AmiReply, parse
+from callrouter.pbx.asterisk.ami.panoramisk_parts import new_action_id
+from callrouter.pbx.asterisk.ami.wire import Action, encode, guard
 
 logger = logging.getLogger(__name__)
 
-PING_ID = "callrouter-ping"
+PING_ID = "ami-ping"
 """ActionID of the watchdog's Ping. Its answer is ignored."""
 
 _ACCEPTED = frozenset({"success", "follows", "goodbye", "pong"})
 # How PJSIP lists report that they are empty: "No Contacts found", "No endpoints found".
 _EMPTY_LIST = re.compile(r"No \S+( \S+)? found\.?", re.IGNORECASE)
 _REMEMBERED = 32
-_TELL_EVERY = 60.0
+_WARN_EVERY = 60.0
 """Minimum number of seconds between two log lines about unexpected answers.
 
 An attacker who can write into the stream can produce any number of them.
 """
-_new_id = PanoramiskAction.action_id_generator
 
 
-@dataclass(slots=True)
-class AmiStats:
-    """Counters of one session, over all its connections.
-
-    Attributes:
-        received: bytes read.
-        events: events passed to `on_event`.
-        skipped: events that were not parsed: not wanted, or received before the session was up.
-        replies: answers delivered.
-        late_replies: answers and list events that arrived after their request had ended.
-        unmatched: messages that are neither an event nor the answer to a request.
-        timeouts: actions that were not answered in time.
-        rejected: actions answered with `Response: Error`.
-        connects: connections opened.
-        reconnects: times the session came up again.
-        refused_logins: logins that Asterisk refused.
-        forged: events that were dropped because Asterisk does not write them like that.
-        handler_errors: exceptions raised by `on_event`, `on_up` or `on_down`.
-    """
-
-    received: int = 0
-    events: int = 0
-    skipped: int = 0
-    replies: int = 0
-    late_replies: int = 0
-    unmatched: int = 0
-    timeouts: int = 0
-    rejected: int = 0
-    connects: int = 0
-    reconnects: int = 0
-    refused_logins: int = 0
-    forged: int = 0
-    handler_errors: int = 0
-
-
-class Rows(list[AmiMessage]):
+class ListRows(list[AmiMessage]):
     """The events of a list.
 
     Attributes:
@@ -88,15 +53,15 @@ class Rows(list[AmiMessage]):
 
 
 @dataclass(slots=True, eq=False)
-class Pending:
+class PendingAction:
     """An action that was written and not answered yet. Its future always ends."""
 
     name: str
     action_id: str
-    future: asyncio.Future[Any]  # of AmiMessage, or of a list of them
+    future: asyncio.Future[Any]  # of AmiReply, or of ListRows
     timer: asyncio.TimerHandle
     is_list: bool
-    messages: Rows
+    messages: ListRows
 
     def fail(self, error: AmiError) -> None:
         """End with `error`, unless it has already ended or was cancelled."""
@@ -106,7 +71,7 @@ class Pending:
             self.future.exception()  # marks it as retrieved, so that asyncio does not warn
 
 
-class Answers:
+class PendingActions:
     """The table of unanswered actions of one connection. It does no I/O.
 
     Attributes:
@@ -117,19 +82,19 @@ class Answers:
 
     def __init__(
         self,
-        stats: AmiStats,
+        counters: AmiCounters,
         on_timeout: Callable[[], None] = lambda: None,
         *,
         strict: bool = False,
     ) -> None:
         """Start with an empty table. With `strict`, only genuine rows of lists are accepted."""
         self._strict = strict
-        self._told_at = float("-inf")
+        self._warned_at = float("-inf")
         self._loop = asyncio.get_running_loop()
-        self._stats = stats
+        self._counters = counters
         self._on_timeout = on_timeout
-        self.open: dict[str, Pending] = {}
-        self.lists: dict[bytes, Pending | None] = {}
+        self.open: dict[str, PendingAction] = {}
+        self.lists: dict[bytes, PendingAction | None] = {}
 
     def expect(
         self, actions: Sequence[Action], timeout: float, *, is_list: bool = False
@@ -144,27 +109,27 @@ class Answers:
         for action in actions:
             safe = guard(action)
             given = next((safe[key] for key in safe if key.lower() == "actionid"), "")
-            action_id = str(given) or _new_id()
+            action_id = str(given) or new_action_id()
             if action_id in self.open or action_id in ready or action_id == PING_ID:
                 raise AmiBadValue(f"ActionID {action_id} is in use")
             ready[action_id] = next(str(safe[key]) for key in safe if key.lower() == "action")
-            texts.append(written(safe, "" if given else action_id))
+            texts.append(encode(safe, "" if given else action_id))
         data = "".join(texts).encode()
         return data, [
-            self._enter(action_id, name, timeout, is_list=is_list)
+            self._register(action_id, name, timeout, is_list=is_list)
             for action_id, name in ready.items()
         ]
 
-    def _enter(
+    def _register(
         self, action_id: str, name: str, timeout: float, *, is_list: bool
     ) -> asyncio.Future[Any]:
-        pending = Pending(
+        pending = PendingAction(
             name=name,
             action_id=action_id,
             future=self._loop.create_future(),
             timer=self._loop.call_later(timeout, self._expire, action_id, timeout),
             is_list=is_list,
-            messages=Rows(),
+            messages=ListRows(),
         )
         self.open[action_id] = pending
         if is_list:
@@ -183,11 +148,11 @@ class Answers:
         if pending.is_list:
             self._forget_list(pending)
         if not pending.future.done():  # otherwise the requester cancelled it
-            self._stats.timeouts += 1
+            self._counters.timeouts += 1
             pending.fail(AmiTimeout(f"no answer to {pending.name} within {timeout:g} s"))
         self._on_timeout()
 
-    def _forget_list(self, pending: Pending) -> None:
+    def _forget_list(self, pending: PendingAction) -> None:
         """Remember a list that was given up.
 
         Its events may still arrive and must not be taken for news. Only the last few are
@@ -210,7 +175,7 @@ class Answers:
         message, pending = parse(raw), self.lists[key]
         state = message.get("EventList").lower()
         if pending is None:
-            self._stats.late_replies += 1
+            self._counters.late_replies += 1
             if state in {"complete", "cancelled"}:
                 del self.lists[key]
         elif state == "complete":
@@ -228,12 +193,12 @@ class Answers:
             pending.messages.append(message)
         return True
 
-    def take_reply(self, reply: AmiMessage) -> None:
+    def take_reply(self, reply: AmiReply) -> None:
         """Deliver a reply to its requester. A late reply is counted and dropped."""
         action_id = reply.get("ActionID")
         pending = self.open.get(action_id)
         if pending is None:
-            self._take_stray(reply, action_id)
+            self._take_unrequested(reply, action_id)
             return
         text = reply.get("Message").strip()  # PJSIP's messages end with a line feed
         if reply.get("Response").lower() not in _ACCEPTED:
@@ -248,33 +213,33 @@ class Answers:
         elif not ("EventList" in reply or "will follow" in text.lower()):
             self._refuse(pending, f"{pending.name} is no action that gives a list", reply)
 
-    def _take_stray(self, reply: AmiMessage, action_id: str) -> None:
+    def _take_unrequested(self, reply: AmiReply, action_id: str) -> None:
         if action_id == PING_ID:
             return
         if action_id:
-            self._stats.late_replies += 1
+            self._counters.late_replies += 1
             return
-        self._stats.unmatched += 1
+        self._counters.unmatched += 1
         now = self._loop.time()
-        if reply.get("Response").lower() not in _ACCEPTED and now - self._told_at >= _TELL_EVERY:
-            self._told_at = now
+        if reply.get("Response").lower() not in _ACCEPTED and now - self._warned_at >= _WARN_EVERY:
+            self._warned_at = now
             said = "".join(c if c.isprintable() else "." for c in reply.get("Message")[:100])
             logger.warning("Asterisk complains about no action of ours: %s", said)
 
-    def _refuse(self, pending: Pending, text: str, reply: AmiMessage) -> None:
-        self._stats.rejected += 1
+    def _refuse(self, pending: PendingAction, text: str, reply: AmiReply) -> None:
+        self._counters.rejected += 1
         self._forget(pending)
         pending.fail(AmiRejected(text, reply))
 
-    def _finish(self, pending: Pending, reply: AmiMessage | None = None) -> None:
+    def _finish(self, pending: PendingAction, reply: AmiReply | None = None) -> None:
         self._forget(pending)
         pending.timer.cancel()
         if pending.future.done():  # the requester cancelled it
-            self._stats.late_replies += 1
+            self._counters.late_replies += 1
             return
-        self._stats.replies += 1
+        self._counters.replies += 1
         pending.future.set_result(pending.messages if pending.is_list else reply)
 
-    def _forget(self, pending: Pending) -> None:
+    def _forget(self, pending: PendingAction) -> None:
         self.open.pop(pending.action_id, None)
         self.lists.pop(pending.action_id.encode(), None)

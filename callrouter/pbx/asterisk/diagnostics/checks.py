@@ -14,12 +14,7 @@ from typing import Final
 from callrouter.model.ivr import SHIPPED_CODES, PhoneCodes
 from callrouter.model.routing_table import Table
 from callrouter.pbx.asterisk import actions, contract
-from callrouter.pbx.asterisk.ami.client import (
-    AmiError,
-    AmiMessage,
-    AmiRejected,
-    AmiSession,
-)
+from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage, AmiRejected
 from callrouter.pbx.asterisk.diagnostics import dialplan_checks, inbound_checks, phone_checks
 from callrouter.pbx.asterisk.diagnostics.console_queries import Ask, within
 from callrouter.pbx.asterisk.driver import account
@@ -62,7 +57,7 @@ async def examine(
     """Run every check, yielding findings as they are made. The first one is about the login."""
     heard: list[AmiMessage] = []
     up = asyncio.Event()
-    session = AmiSession(
+    session = AmiClient(
         account(settings), on_event=heard.append, on_up=up.set, on_down=lambda _why: None
     )
     running = asyncio.create_task(session.run())  # noqa: TID251 - awaited below, in every case

@@ -6,16 +6,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from callrouter.pbx.asterisk.ami.client import AmiSession
-from callrouter.pbx.asterisk.ami.errors import AmiError
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage
 
 
 @dataclass
 class Ask:
     """A session and every event received on it so far."""
 
-    session: AmiSession
+    session: AmiClient
     heard: list[AmiMessage] = field(default_factory=list)
 
     async def variable(self, name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from callrouter.model.ivr import PhoneCodes
 from callrouter.model.routing_table import QueueSpec, Table, ToDialplan
 from callrouter.pbx.asterisk import contract, dialplan
-from callrouter.pbx.asterisk.ami.errors import AmiError
+from callrouter.pbx.asterisk.ami import AmiError
 from callrouter.pbx.asterisk.diagnostics import code_checks
 from callrouter.pbx.asterisk.diagnostics.console_queries import Ask, within
 from callrouter.pbx.asterisk.fallback import music_class

@@ -12,8 +12,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.ami.errors import AmiError
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiError, AmiMessage
 from callrouter.pbx.asterisk.diagnostics.console_queries import Ask
 from callrouter.pbx.base import Finding
 

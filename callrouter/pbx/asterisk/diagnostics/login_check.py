@@ -12,9 +12,7 @@ import logging
 from collections.abc import Callable
 
 from callrouter.pbx.asterisk import contract, dialplan
-from callrouter.pbx.asterisk.ami.client import AmiReply, AmiSession
-from callrouter.pbx.asterisk.ami.errors import AmiError
-from callrouter.pbx.asterisk.ami.messages import AmiMessage
+from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage, AmiReply
 from callrouter.pbx.asterisk.executor import Outbox, Step
 
 logger = logging.getLogger(__name__)
@@ -38,7 +36,7 @@ class Checkup:
     """Warns the operator about missing parts and permissions."""
 
     def __init__(
-        self, session: AmiSession, outbox: Outbox, has_queue_log: Callable[[bool], None]
+        self, session: AmiClient, outbox: Outbox, has_queue_log: Callable[[bool], None]
     ) -> None:
         """After each login, `has_queue_log` is told whether Asterisk has the QueueLog action."""
         self._session = session

@@ -10,7 +10,7 @@ from callrouter.model.endpoints import Line
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
 from callrouter.pbx.asterisk import actions, phone_queries
-from callrouter.pbx.asterisk.ami.errors import AmiError
+from callrouter.pbx.asterisk.ami import AmiError
 from callrouter.pbx.asterisk.diagnostics.console_queries import Ask
 from callrouter.pbx.asterisk.phone_states import Phones
 from callrouter.pbx.base import Finding

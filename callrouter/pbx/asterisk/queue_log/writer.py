@@ -10,8 +10,7 @@ from typing import Final
 from callrouter.clock import Clock
 from callrouter.logs import many
 from callrouter.pbx.asterisk.actions import Action
-from callrouter.pbx.asterisk.ami.client import AmiReply
-from callrouter.pbx.asterisk.ami.errors import AmiDown, AmiError, AmiRejected, AmiTimeout
+from callrouter.pbx.asterisk.ami import AmiDown, AmiError, AmiRejected, AmiReply, AmiTimeout
 from callrouter.pbx.asterisk.queue_log.lines import Line
 
 logger = logging.getLogger(__name__)

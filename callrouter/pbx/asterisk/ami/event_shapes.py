@@ -5,22 +5,21 @@ its events unescaped (``main/manager_channels.c``; names are escaped). PJSIP dec
 the user part of From and P-Asserted-Identity. So a caller can end a header, end the event, and
 start a forged one.
 
-The defence: none of these three values is longer than 79 characters, and no event that the router
-acts on can be forged in that space. Each event is accepted only with every header that Asterisk 20
-and 22 write, in that order. The remainder of the genuine event is dropped up to its last header and
-reported, so that the router resyncs with Asterisk.
+The defence: none of these three values is longer than 79 characters, and no event checked here can
+be forged in that space. Each event is accepted only with every header that Asterisk 20 and 22
+write, in that order. The remainder of the genuine event is dropped up to its last header and
+reported, so that the client's user can read the real state again.
 
 `UserEvent` has a second source: the AMI action of that name, which needs only ``write=user``. The
 position of the headers distinguishes the two. An event from the dialplan has the channel's headers
 before ``UserEvent``; an action's own headers all come after it. One of the channel's headers is the
-context, so an event of ours is accepted only from the context of ours that sends it.
+context, so an event is accepted only from a context that is known to send it (`UserEventRules`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from enum import Enum
 from typing import Final
 
 # The quantifiers are possessive (`*+`, `++`, in Python since 3.11). They never backtrack, so
@@ -80,7 +79,7 @@ def _line(key: bytes, value: bytes = _PLAIN) -> bytes:
     return rb"\r\n%s: %s" % (key, value)
 
 
-_BEFORE: Final = (
+PRECEDING: Final = (
     rb"(?:\r\nTimestamp: [\d.]++)?+"
     rb"(?:\r\nSequenceNumber: \d++\r\nFile: [^\r\n]*+\r\nLine: \d++\r\nFunc: [^\r\n]*+)?+"
     rb"(?:\r\nSystemName: [^\r\n]*+)?+"
@@ -130,52 +129,22 @@ _BODIES: Final[Mapping[bytes, bytes]] = {
 
 _WHOLE: Final[Mapping[bytes, Callable[[bytes], object]]] = {
     name: re.compile(
-        rb"Event: %s\r\nPrivilege: [a-z,]++%s%s" % (name, _BEFORE, body), re.ASCII
+        rb"Event: %s\r\nPrivilege: [a-z,]++%s%s" % (name, PRECEDING, body), re.ASCII
     ).fullmatch
     for name, body in _BODIES.items()
 }
 _ANY: Final = re.compile(rb"Event: \w++\r\nPrivilege: [a-zA-Z,]++(?:\r\n[A-Z]|\Z)", re.ASCII).match
 
-_USER: Final = re.compile(rb"\r\nUserEvent: (Callrouter\w*)", re.ASCII)
-_CONTEXT: Final = re.compile(rb"\r\nContext: ([\w-]*)\r\n", re.ASCII)
 _BY_ACTION: Final = re.compile(
-    rb"Event: UserEvent\r\nPrivilege: [a-z,]+%s\r\nUserEvent: " % _BEFORE
+    rb"Event: UserEvent\r\nPrivilege: [a-z,]+%s\r\nUserEvent: " % PRECEDING
 ).match
 """How the event of an action begins.
 
 In an event from the dialplan, a channel's headers come before ``UserEvent``.
 """
-_OWN_ECHO: Final = re.compile(
-    rb"Event: UserEvent\r\nPrivilege: [a-z,]+%s\r\nUserEvent: CallrouterHello"
-    rb"(?:\r\nActionID: [^\r\n]*)?" % _BEFORE
-).fullmatch
-"""What the router's own UserEvent action comes back as.
-
-It only shows that events arrive.
-"""
-
-_SENT_FROM: Final[Mapping[bytes, frozenset[bytes]]] = {
-    b"CallrouterCall": frozenset({b"callrouter"}),
-    b"CallrouterUnheard": frozenset({b"callrouter-hold"}),
-    b"CallrouterBack": frozenset({b"callrouter-spare"}),
-    b"CallrouterMovedAway": frozenset({b"callrouter-connect"}),
-    b"CallrouterReleased": frozenset({b"callrouter-connect"}),
-    b"CallrouterUnbridged": frozenset({b"callrouter-unbridged"}),
-    b"CallrouterFallback": frozenset({b"callrouter-leave"}),
-    b"CallrouterAccepted": frozenset({b"callrouter-offer"}),
-    b"CallrouterAnswered": frozenset({b"callrouter-offer"}),
-    b"CallrouterRefused": frozenset({b"callrouter-offer"}),
-    b"CallrouterCode": frozenset({b"callrouter-person"}),
-    b"CallrouterNumber": frozenset({b"callrouter-person"}),
-    b"CallrouterKeyed": frozenset({b"callrouter-person"}),
-    b"CallrouterProbe": frozenset({b"callrouter-probe"}),
-}
-"""The contexts of the dialplan that send each of our events."""
-_THEIRS: Final = b"callrouter-fallback-user"
-"""The one context with our prefix that belongs to the site."""
-
-
-_NAMED: Final = re.compile(_BEFORE + rb"(?:%s)?+\r\n(?:Dest|Transferer)?Channel: " % _BRIDGE).match
+_NAMED: Final = re.compile(
+    PRECEDING + rb"(?:%s)?+\r\n(?:Dest|Transferer)?Channel: " % _BRIDGE
+).match
 _NOT_DESCRIBED: Final = (
     b"Event: Rename\r\n",
     b"Event: VarSet\r\n",
@@ -185,54 +154,20 @@ _NOT_DESCRIBED: Final = (
 """
 
 
-class Verdict(Enum):
-    """The result of checking an event."""
+def is_whole(name: bytes, raw: bytes) -> bool:
+    """Whether an event has every header that Asterisk writes, in that order.
 
-    WHOLE = "whole"
-    FOREIGN = "foreign"
-    """Not ours, such as another program's `UserEvent`: ignore it silently."""
-    CUT = "cut short"
-    """It begins genuinely but ends too early: what follows is its remainder, or forged."""
-    ODD = "odd"
-    """Not as Asterisk writes it."""
-
-
-def judge(name: bytes, raw: bytes) -> Verdict:
-    """Check an event that the router would act on.
-
-    Args:
-        name: the event's name from its first line.
-        raw: the whole event, without the empty line that ends it.
+    An event whose form is not in the table is only checked for being cut short.
     """
-    if name == b"UserEvent":
-        return _judge_user_event(raw)
     whole = _WHOLE.get(name)
     if whole is not None:
-        if whole(raw) is not None:
-            return Verdict.WHOLE
-    elif _ANY(raw) is not None and not is_cut(raw):
-        return Verdict.WHOLE
-    return Verdict.CUT if _ends_early(raw) else Verdict.ODD
+        return whole(raw) is not None
+    return _ANY(raw) is not None and not is_cut(raw)
 
 
-def _judge_user_event(raw: bytes) -> Verdict:
-    named = _USER.search(raw)
-    if _BY_ACTION(raw) is not None:  # headers of an action cannot contain line breaks
-        if named is None:
-            return Verdict.FOREIGN
-        return Verdict.WHOLE if _OWN_ECHO(raw) is not None else Verdict.ODD
-    if named is None or _WHOLE[b"UserEvent"](raw) is None:
-        if _ends_early(raw):
-            return Verdict.CUT
-        return Verdict.FOREIGN if named is None else Verdict.ODD
-    context = _CONTEXT.search(raw)
-    place = b"" if context is None else context[1]
-    expected = _SENT_FROM.get(named[1])
-    if expected is None:
-        ours = place.startswith(b"callrouter") and place != _THEIRS
-    else:
-        ours = place in expected
-    return Verdict.WHOLE if ours else Verdict.ODD
+def by_action(raw: bytes) -> bool:
+    """Whether a ``UserEvent`` was sent by the action of that name, not by the dialplan."""
+    return _BY_ACTION(raw) is not None
 
 
 def is_cut(raw: bytes) -> bool:
@@ -254,18 +189,18 @@ def is_cut(raw: bytes) -> bool:
     return raw.startswith(b"Event: OriginateResponse") and b"\r\nCallerIDName: " not in raw
 
 
-def _ends_early(raw: bytes) -> bool:
+def ends_early(raw: bytes) -> bool:
     """As `is_cut`, but checks every header.
 
     The cheap check is not enough here, since a number may contain the names of missing headers.
     """
     if raw.startswith(b"Event: OriginateResponse"):
         return b"\r\nCallerIDName: " not in raw
-    start = _described_from(raw)
-    return start >= 0 and bool(_missing(raw, start))
+    start = described_from(raw)
+    return start >= 0 and bool(missing_headers(raw, start))
 
 
-def _described_from(raw: bytes) -> int:
+def described_from(raw: bytes) -> int:
     """Offset of the last channel description in an event; negative if there is none.
 
     The description of a Local channel may end within the channel's name, which contains the
@@ -281,8 +216,8 @@ def _described_from(raw: bytes) -> int:
     return -1 if named is None else named.end() - len(b"Channel: ")
 
 
-def _missing(raw: bytes, start: int) -> list[bytes]:
-    """The headers that a channel description lacks. It begins at `start`, see `_described_from`.
+def missing_headers(raw: bytes, start: int) -> list[bytes]:
+    """The headers that a channel description lacks. It begins at `start`, see `described_from`.
 
     The list is never too long: a header imitated by a number counts as present. So the remainder is
     never taken to be longer than it is, and no genuine event after it is dropped.
@@ -340,41 +275,3 @@ def whole_row(raw: bytes) -> bool:
         return False
     names = [line.partition(b"=")[0] for line in found["variables"].split(b"\r\nVariable: ")[1:]]
     return len(set(names)) == len(names)
-
-
-class Rest:
-    """The remainder of an event that was cut short.
-
-    It ends when every header that the event lacks has followed, in order. Whatever a forger puts in
-    between is part of the remainder and is dropped with it. A forger who imitates the missing
-    headers only ends the remainder early, and what follows is checked like any other message.
-    """
-
-    __slots__ = ("_missing", "_room")
-
-    MOST: Final = 16_384
-    """Bytes after which the remainder is given up. Asterisk's events are shorter."""
-
-    def __init__(self, raw: bytes) -> None:
-        """Start with the first part of the event."""
-        self._room = self.MOST
-        if raw.startswith(b"Event: OriginateResponse"):
-            self._missing = [b"CallerIDName"]
-            return
-        self._missing = _missing(raw, _described_from(raw))
-
-    def ends_with(self, raw: bytes) -> bool:
-        """Take the next message.
-
-        Return whether the remainder is complete; the message belongs to it.
-        """
-        text, at = b"\r\n" + raw, 0
-        self._room -= len(text)
-        while self._missing:
-            mark = b"\r\n%s: " % self._missing[0]
-            found = text.find(mark, at)
-            if found < 0:
-                break
-            at = found + len(mark)
-            del self._missing[0]
-        return not self._missing or self._room < 0
