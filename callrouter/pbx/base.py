@@ -81,7 +81,8 @@ class Pbx(Protocol):
 class HasRoutes(Protocol):
     """A driver whose PBX calls us over HTTP.
 
-    These routes bypass the API's authentication; the driver authenticates requests itself.
+    These routes bypass the API's authentication; the driver authenticates requests itself. It sets
+    `http_keys.KNOWN` once it has: the server may delay refusals of all other requests.
     """
 
     def routes(self) -> Sequence[RouteDef]:

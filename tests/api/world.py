@@ -125,7 +125,13 @@ TABLE = Table(
 class World:
     """Everything, with the ways to make things happen."""
 
-    def __init__(self, *, tokens: Sequence[ApiToken] = TOKENS, table: Table = TABLE) -> None:
+    def __init__(
+        self,
+        *,
+        tokens: Sequence[ApiToken] = TOKENS,
+        table: Table = TABLE,
+        doors: Sequence[web.RouteDef] = (),
+    ) -> None:
         self.clock = Clock()
         router = Router(table, rng=random.Random(1), run_id="t", now=T0)
         self.runtime = Runtime(router, self.clock)
@@ -154,7 +160,7 @@ class World:
             pid=1,
         )
         self.runtime.listen(self.backend.counts.listen)
-        self.app: web.Application = make_app(self.backend, Tokens(tokens), self.watchers)
+        self.app: web.Application = make_app(self.backend, Tokens(tokens), self.watchers, doors)
 
     def in_step(self) -> None:
         phones = {f"PJSIP/100{n}": DeviceState.IDLE for n in (1, 2, 3)}

@@ -15,6 +15,7 @@ from callrouter.api.access.tokens import Caller, Neighbours, Tokens
 from callrouter.api.problem_json import REFUSALS, ApiProblem, Handler
 from callrouter.api.shared_answers import RATES
 from callrouter.core.state import Floor
+from callrouter.http_keys import KNOWN
 from callrouter.settings.config_history import owner_name
 
 COMMAND_LINE: Final = "command line"
@@ -29,8 +30,6 @@ TOKENS: Final = web.AppKey("tokens", Tokens)
 FLOOR: Final = web.AppKey("floor", Floor)
 WRONG: Final = web.AppKey("wrong", WrongTokens)
 
-KNOWN: Final = web.RequestKey("known", bool)
-"""Set once a request is authenticated and authorized."""
 CALLER: Final = web.RequestKey("caller", Caller)
 SIGHT: Final = web.RequestKey("sight", Sight)
 """What the caller may see of the floor."""

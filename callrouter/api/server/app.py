@@ -29,6 +29,7 @@ from callrouter.api.server.connection_limit import (
     seen_by_the_doorkeeper,
 )
 from callrouter.api.server.http_server import Quiet, Runner, add_headers, read_no_more
+from callrouter.api.server.refusal_pace import PACE, RefusalPace, delay_refusals
 from callrouter.api.server.sockets import LINE, ONE_AT_A_TIME, Listening
 from callrouter.api.shared_answers import FILES, FILES_REST, LISTS, LISTS_REST, RATES, Rates, Shared
 
@@ -45,7 +46,13 @@ def make_app(
     themselves.
     """
     app = web.Application(
-        middlewares=[seen_by_the_doorkeeper, read_no_more, speak_problems, authorize],
+        middlewares=[
+            seen_by_the_doorkeeper,
+            read_no_more,
+            delay_refusals,
+            speak_problems,
+            authorize,
+        ],
         client_max_size=MOST_BYTES,
     )
     app[KEEPER] = []
@@ -54,6 +61,7 @@ def make_app(
     app[TOKENS] = tokens
     app[FLOOR] = backend.floor
     app[WRONG] = WrongTokens()
+    app[PACE] = RefusalPace()
     app[RATES] = Rates()
     app[LISTS] = Shared(LISTS_REST)
     app[FILES] = Shared(FILES_REST)

@@ -11,9 +11,9 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
-from callrouter.api.access.auth import KNOWN
 from callrouter.api.access.refused_requests import Refusals
 from callrouter.api.problem_json import REFUSALS, ApiProblem, Handler
+from callrouter.http_keys import KNOWN
 
 LINGER: Final = 1.0
 """Seconds for which the rest of an unwanted body is still read, so that an authenticated client can

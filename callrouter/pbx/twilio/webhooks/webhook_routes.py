@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from callrouter.clock import Clock
+from callrouter.http_keys import KNOWN
 from callrouter.pbx.twilio import twiml
 from callrouter.pbx.twilio.handlers import MalformedWebhook, WebhookHandlers
 from callrouter.pbx.twilio.urls import PARTS, WebhookUrls
@@ -79,6 +80,7 @@ class Webhooks:
     async def _handle(self, part: str, request: web.Request) -> web.StreamResponse:
         try:
             fields = await self._verified(part, request)
+            request[KNOWN] = True
             check_fields(part, fields)
             await self._before(part, fields)
             token = request.query.get("o", "")
