@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 
 from callrouter.api.explain.decision_journal import Journal
-from callrouter.core import calls, matching, ringing
+from callrouter.core import lane_membership, matching, ringing
+from callrouter.core.floor import Floor
 from callrouter.core.router import Router
-from callrouter.core.state import Floor
 from callrouter.model.commands import Connect, Decided, Happened, Note, Record, Ring
 from callrouter.model.events import (
     CallArrived,
@@ -128,7 +128,7 @@ def emit_nothing(floor: Any, call: Any, agent: Any, *_: Any) -> bool:
     """`matching._make_offer` without its decision."""
     offer = ringing.make_offer(floor, call, call.queue.members[agent.id])
     if matching.wanted(call) <= 0:
-        calls.leave_lanes(call)
+        lane_membership.take_call_out(call)
     return offer is not None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Final
 
-from callrouter.core.state import Floor
+from callrouter.core.floor import Floor
 from callrouter.model.commands import Happened, Record, Told
 
 KEPT: Final = 1000

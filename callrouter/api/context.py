@@ -12,7 +12,7 @@ from callrouter.api.call_history import History
 from callrouter.api.explain.decision_journal import Journal
 from callrouter.api.notice_counts import Counts
 from callrouter.clock import Clock
-from callrouter.core.state import Floor
+from callrouter.core.floor import Floor
 from callrouter.mobiles.mobile_records import AuditRow, MobileRow
 from callrouter.mobiles.registration_events import Answer, Asked
 from callrouter.model.events import Event

@@ -13,8 +13,10 @@ from callrouter.api.call_history import Day, History, Story
 from callrouter.api.notice_text import Json, moment, named, seconds
 from callrouter.core import agents, requested_state
 from callrouter.core.calls import position
-from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Offer, Queue
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Call, CallState, Offer, Queue
 from callrouter.logs import mask
+from callrouter.model.agent_status import AgentState
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, PauseSpec
 

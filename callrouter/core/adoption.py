@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callrouter.core import agents, calls, offer_failures, offers, requested_state, ringing
+from callrouter.core.floor import Floor
 from callrouter.core.state import (
     Agent,
     Call,
     CallState,
-    Floor,
     Leg,
     LegState,
     Membership,

@@ -9,12 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from callrouter.core.state import Agent, AgentState, Floor, OfferState
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, OfferState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec
 
 if TYPE_CHECKING:
-    from callrouter.core.index.lanes import Lane
+    pass
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _ON_CALL: Final = AgentState.ON_CALL
@@ -163,31 +165,6 @@ def look(floor: Floor, agent: Agent) -> tuple[tuple[str, ...], AgentState]:
     return through, _AVAILABLE if through and not offers else state(floor, agent)
 
 
-def open_lanes(floor: Floor, agent: Agent) -> tuple[Lane, ...]:
-    """The lanes in which the agent is available."""
-    return lanes_through(agent, available_through(floor, agent))
-
-
-def lanes_through(agent: Agent, pbxes: tuple[str, ...]) -> tuple[Lane, ...]:
-    """The lanes of an agent who can be rung through these PBXes."""
-    if len(pbxes) == 1:
-        return lanes_on(agent, pbxes[0])
-    return tuple(lane for pbx in pbxes for lane in lanes_on(agent, pbx))
-
-
-def lanes_on(agent: Agent, pbx: str) -> tuple[Lane, ...]:
-    """The agent's lanes on one PBX, among those that calls have created so far."""
-    lanes = agent.lanes_on.get(pbx)
-    if lanes is None:
-        lanes = agent.lanes_on[pbx] = tuple(
-            lane
-            for membership in agent.memberships.values()
-            for lane in membership.queue.lanes.values()
-            if lane.key.pbx == pbx and lane.admits(membership)
-        ) + tuple(lane for (_, where), lane in agent.own_lanes.items() if where == pbx)
-    return lanes
-
-
 def state(floor: Floor, agent: Agent) -> AgentState:
     """The agent's status, derived from everything known about them."""
     engaged = engagement(agent)
@@ -284,14 +261,6 @@ def mark_devices_changed(floor: Floor, agent: Agent) -> None:
     """The state of a device changed: re-evaluate the agent and the staffing of their queues."""
     floor.changed_agents[agent.id] = agent
     floor.recount_presence[agent.id] = agent
-
-
-def leave_lanes(agent: Agent) -> None:
-    """Remove the agent from every lane, because they are no longer available."""
-    for lane in agent.lanes:
-        lane.idle.discard(agent.id)
-    agent.lanes = ()
-    agent.open = ()
 
 
 def count_present(floor: Floor, agent: Agent, was: bool) -> None:

@@ -15,7 +15,8 @@ agents are paused, or while callers of a heavier queue come first for every one 
 
 from __future__ import annotations
 
-from callrouter.core.state import Call, CallState, Floor, Membership, Queue
+from callrouter.core.floor import Floor
+from callrouter.core.state import Call, CallState, Membership, Queue
 from callrouter.model.commands import Announce
 
 FIRST = 5.0

@@ -14,10 +14,12 @@ from callrouter.core import (
     eligibility,
     entry_checks,
     entry_rules,
+    lane_membership,
     requested_state,
     ringing,
 )
-from callrouter.core.state import Call, CallState, Floor, Offer, OfferState, Queue
+from callrouter.core.floor import Floor
+from callrouter.core.state import Call, CallState, Offer, OfferState, Queue
 from callrouter.model.commands import Connect, Happened, Leave, Requeue, Result, StopReason
 from callrouter.model.events import CallArrived, CallerEnd, CallMoveRequested, TransferKind
 from callrouter.model.routing_table import HangUp, KeepWaiting, Rule, Target, ToDialplan, ToQueue
@@ -215,7 +217,7 @@ def limit_wait(floor: Floor, call: Call) -> None:
 def stop_waiting(floor: Floor, call: Call) -> None:
     """The call no longer waits."""
     call.queue.waiting.discard(call)
-    leave_lanes(call)
+    lane_membership.take_call_out(call)
     floor.unmatched_calls.pop(call.id, None)
     announcements.caller_stopped_waiting(call.queue)
     timers = floor.timers
@@ -226,20 +228,6 @@ def stop_waiting(floor: Floor, call: Call) -> None:
     timers.announce.cancel(call.id)
 
 
-def leave_lanes(call: Call) -> None:
-    """Leave the lanes: no more agents should be rung for this call now."""
-    for lane in call.lanes:
-        lane.line.remove(call)
-    call.lanes = ()
-
-
-def update_exclusions(call: Call) -> None:
-    """Re-insert the call in its lanes after its set of tried agents changed. Its position stays."""
-    for lane in call.lanes:
-        lane.line.remove(call)
-        lane.line.add(call)
-
-
 def position(call: Call) -> int:
     """Position in the queue, from 1; 0 if not waiting."""
     return call.queue.waiting.position(call)
@@ -248,7 +236,7 @@ def position(call: Call) -> int:
 def max_wait_expired(floor: Floor, call: Call) -> None:
     """`max_wait` expired: phones that ring may ring on, but no new offer is made."""
     call.expired = True
-    leave_lanes(call)
+    lane_membership.take_call_out(call)
     floor.timers.retry.cancel(call.id)
     floor.unmatched_calls[call.id] = call
 

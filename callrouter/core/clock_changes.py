@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from callrouter.core import agents
-from callrouter.core.state import Agent, Floor, Queue
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Queue
 from callrouter.model.hours import next_midnight
 from callrouter.model.routing_table import MemberSpec
 

@@ -9,9 +9,10 @@ Every agent stays busy until their own phone is on-hook.
 
 from __future__ import annotations
 
-from callrouter.core import agents, calls, requested_state, ringing
+from callrouter.core import agents, calls, lane_membership, requested_state, ringing
+from callrouter.core.floor import Floor
 from callrouter.core.index.lanes import LaneKey
-from callrouter.core.state import Agent, Call, CallState, Floor, Membership, Offer, OfferState
+from callrouter.core.state import Agent, Call, CallState, Membership, Offer, OfferState
 from callrouter.model.commands import Consult, Happened, PutThrough, Requeue, SetHold, StopReason
 from callrouter.model.events import ConversationAction, ConversationRequested, TransferKind
 
@@ -174,7 +175,7 @@ def _colleague(floor: Floor, call: Call, event: ConversationRequested) -> Member
         agent = floor.agents[event.agent]
         own = call.queue.members.get(event.agent)
         return own or next(iter(agent.memberships.values()), None)
-    lane = floor.lane(floor.queues[event.queue], LaneKey(call.pbx, 0))
+    lane = lane_membership.queue_lane(floor, floor.queues[event.queue], LaneKey(call.pbx, 0))
     return lane.idle.first({call.winner.agent.id} if call.winner is not None else ())
 
 

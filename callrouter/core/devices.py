@@ -11,8 +11,10 @@ from typing import Final
 
 from callrouter.core import agents
 from callrouter.core.agents import mark_devices_changed
-from callrouter.core.state import Agent, DeviceFailure, FailureStreak, Floor, Leg, Offer
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Leg, Offer
 from callrouter.model.commands import Happened
+from callrouter.model.device_failures import DeviceFailure, FailureStreak
 from callrouter.model.endpoints import leads_on
 from callrouter.model.events import LegEnd, StoredFailureStreak
 from callrouter.model.routing_table import AgentSpec, DeviceSpec

@@ -16,7 +16,8 @@ from callrouter.core import (
     reload,
     requests,
 )
-from callrouter.core.state import Call, CallState, Floor, Offer, OfferState
+from callrouter.core.floor import Floor
+from callrouter.core.state import Call, CallState, Offer, OfferState
 from callrouter.model.commands import Result
 from callrouter.model.events import (
     AgentRestored,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from callrouter.core.index.lanes import NO_NEEDS, Lane, NeedsKey
-from callrouter.core.state import Call, Floor, Membership, Queue
+from callrouter.core import lane_membership
+from callrouter.core.floor import Floor
+from callrouter.core.index.lanes import NO_NEEDS, NeedsKey
+from callrouter.core.state import Call, CallLane, Membership, Queue
 from callrouter.model.routing_table import ALL_AT_ONCE
 
 REMEMBERED = 100_000
@@ -51,17 +53,17 @@ def needs_key(needs: dict[str, int]) -> NeedsKey:
     return frozenset([(skill, level) for skill, level in needs.items() if level > 0])
 
 
-def lanes_of(floor: Floor, call: Call) -> tuple[Lane, ...]:
+def lanes_of(floor: Floor, call: Call) -> tuple[CallLane, ...]:
     """The lanes a call belongs in now."""
     if call.first_agent:
         preferred = preference(floor, call)
         if preferred is not None:
-            return (floor.own_lane(preferred, call.pbx),)
+            return (lane_membership.own_lane(floor, preferred, call.pbx),)
     queue = call.queue
     if not call.escalation_step:
-        return (floor.lane(queue, (call.pbx, 0, call.needs)),)
+        return (lane_membership.queue_lane(floor, queue, (call.pbx, 0, call.needs)),)
     return tuple(
-        floor.lane(queue, (call.pbx, escalation_step, call.needs))
+        lane_membership.queue_lane(floor, queue, (call.pbx, escalation_step, call.needs))
         for escalation_step in range(call.escalation_step + 1)
     )
 

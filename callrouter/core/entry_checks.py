@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from callrouter.core.state import Floor
+from callrouter.core.floor import Floor
 from callrouter.model.events import CallArrived
 
 _LONGEST: Final = 64

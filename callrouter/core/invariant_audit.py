@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from callrouter.core import invariants
-from callrouter.core.state import Agent, Call, Floor, Offer
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Call, Offer
 
 MOST_MEMBERS = 500
 """Most members of a queue in which the audit looks for calls beside an available agent."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from callrouter.core import agents, presence
+from callrouter.core import agents, lane_membership, presence
 from callrouter.core.calls import patience
 from callrouter.core.deadlines import Timer
 from callrouter.core.eligibility import preference
+from callrouter.core.floor import Floor
 from callrouter.core.matching import abandoned, holding_back, wanted
 from callrouter.core.requested_state import pause_ends
 from callrouter.core.state import (
     Agent,
     Call,
     CallState,
-    Floor,
     Leg,
     LegState,
     Membership,
@@ -194,7 +194,10 @@ def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
     for offer in agent.offers.values():
         if floor.offers.get(offer.id) is not offer:
             yield f"2: {agent.id} is held by offer {offer.id}, which is not known"
-    open_now = {id(lane) for lane in agents.open_lanes(floor, agent)}
+    open_now = {
+        id(lane)
+        for lane in lane_membership.lanes_through(agent, agents.available_through(floor, agent))
+    }
     if {id(lane) for lane in agent.lanes} != open_now:
         yield f"5: {agent.id} stands idle in {len(agent.lanes)} lanes instead of {len(open_now)}"
     if agent.shown is not agents.state(floor, agent):
@@ -233,7 +236,7 @@ def _requested_state(agent: Agent, ringing: list[Offer]) -> Iterator[str]:
 
 
 def _lanes(floor: Floor) -> Iterator[str]:
-    for lane in floor.all_lanes():
+    for lane in lane_membership.all_lanes(floor):
         for member in lane.idle:
             if lane not in member.agent.lanes:
                 yield f"5: {member.agent.id} stands in a lane of {lane.queue} and should not"

@@ -9,16 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from callrouter.core import agents, calls, clock_changes, eligibility, presence, ringing
+from callrouter.core import (
+    agents,
+    calls,
+    clock_changes,
+    eligibility,
+    lane_membership,
+    presence,
+    ringing,
+)
+from callrouter.core.floor import Floor
 from callrouter.core.index import pools
-from callrouter.core.index.exclusions import Entry
-from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Membership, Queue
+from callrouter.core.index.exclusions import RankedCall
+from callrouter.core.state import Agent, Call, CallLane, CallState, Membership, Queue
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Decided, Happened, Result
-
-if TYPE_CHECKING:
-    from callrouter.core.index.lanes import Lane
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _WAITING: Final = CallState.WAITING
@@ -112,7 +119,7 @@ def _update_lanes(floor: Floor, call: Call) -> bool:
     if call.state is not _WAITING:
         return False
     if call.pbx not in floor.up:
-        calls.leave_lanes(call)
+        lane_membership.take_call_out(call)
         return False
     spec = call.queue.spec
     if not call.offers:  # a ringing phone may still be answered, so no limit applies yet
@@ -126,16 +133,14 @@ def _update_lanes(floor: Floor, call: Call) -> bool:
             calls.leave_queue(floor, call, spec.on_closed, Result.CLOSED)
             return False
     if call.expired or wanted(call) <= 0:
-        calls.leave_lanes(call)
+        lane_membership.take_call_out(call)
         return False
     lanes = eligibility.lanes_of(floor, call)
     if call.lanes == lanes:
-        calls.update_exclusions(call)  # the agents excluded for it may have changed
+        lane_membership.update_exclusions(call)  # the agents excluded for it may have changed
         return True
-    calls.leave_lanes(call)
-    for lane in lanes:
-        lane.line.add(call)
-    call.lanes = lanes
+    lane_membership.take_call_out(call)
+    lane_membership.put_call_in(call, lanes)
     return True
 
 
@@ -144,16 +149,16 @@ def _one_agent(floor: Floor, agent: Agent) -> None:
     _reevaluate(floor, agent)
     if not agent.open:
         return
-    lanes = agents.lanes_through(agent, agent.open)
-    best: Entry | None = None
+    lanes = lane_membership.lanes_through(agent, agent.open)
+    best: RankedCall[Call] | None = None
     for lane in lanes:
         first = lane.line.first_for(agent.id)
         if first is not None and (best is None or first < best):
             best = first
     if best is None or not _make_offer(floor, best[-1], agent, lanes):
-        _enter_lanes(agent, lanes)
+        lane_membership.put_agent_in(agent, lanes)
     elif best[-1].lanes:
-        calls.update_exclusions(best[-1])
+        lane_membership.update_exclusions(best[-1])
 
 
 def _many(floor: Floor, freed: Iterable[Agent], callers: Iterable[Call]) -> None:
@@ -163,13 +168,13 @@ def _many(floor: Floor, freed: Iterable[Agent], callers: Iterable[Call]) -> None
     agents are taken, a lane's first call can only get a later rank, never an earlier one. So a lane
     that still has the rank it was pushed with is really first; any other is pushed again.
     """
-    touched: dict[int, Lane] = {}
+    touched: dict[int, CallLane] = {}
     for agent in freed:
         _reevaluate(floor, agent)
-        _enter_lanes(agent, agents.lanes_through(agent, agent.open))
+        lane_membership.put_agent_in(agent, lane_membership.lanes_through(agent, agent.open))
         touched |= {id(lane): lane for lane in agent.lanes}
     touched |= {id(lane): lane for call in callers for lane in call.lanes}
-    heads: list[tuple[Entry, int, Lane]] = []
+    heads: list[tuple[RankedCall[Call], int, CallLane]] = []
     for number, lane in enumerate(touched.values()):
         _push(heads, number, lane)
     while heads:
@@ -180,13 +185,13 @@ def _many(floor: Floor, freed: Iterable[Agent], callers: Iterable[Call]) -> None
             _push(heads, number, lane)
 
 
-def _push(heads: list[tuple[Entry, int, Lane]], number: int, lane: Lane) -> None:
+def _push(heads: list[tuple[RankedCall[Call], int, CallLane]], number: int, lane: CallLane) -> None:
     head = _head(lane)
     if head is not None:
         heappush(heads, (head, number, lane))
 
 
-def _head(lane: Lane) -> Entry | None:
+def _head(lane: CallLane) -> RankedCall[Call] | None:
     """The first call in the lane for which an agent is idle."""
     return lane.line.first_of(lane.idle) if lane.idle else None
 
@@ -204,11 +209,11 @@ def _ring_for(floor: Floor, call: Call) -> bool:
         excluded.add(member.agent.id)
         rang = True
     if rang and call.lanes:
-        calls.update_exclusions(call)
+        lane_membership.update_exclusions(call)
     return rang
 
 
-def _anyone(lanes: tuple[Lane, ...]) -> bool:
+def _anyone(lanes: tuple[CallLane, ...]) -> bool:
     for lane in lanes:  # noqa: SIM110 - for the one lane that most calls stand in, faster than `any`
         if lane.idle:
             return True
@@ -248,7 +253,7 @@ def _choose(floor: Floor, call: Call, excluded: Collection[str]) -> Membership |
     return None
 
 
-def _make_offer(floor: Floor, call: Call, agent: Agent, lanes: Collection[Lane] = ()) -> bool:
+def _make_offer(floor: Floor, call: Call, agent: Agent, lanes: Collection[CallLane] = ()) -> bool:
     """Ring an agent for a call, and take the call out of its lanes if it wants no more.
 
     `lanes` holds the lanes of an agent who became free and takes the call. It is empty if the call
@@ -259,7 +264,7 @@ def _make_offer(floor: Floor, call: Call, agent: Agent, lanes: Collection[Lane] 
         waiting_there += len(lane.line)
         available += len(lane.idle)
     preferred = agent.id == call.first_agent
-    ranked: tuple[pools.Entry, ...] = ()
+    ranked: tuple[pools.RankedAgent, ...] = ()
     if not lanes:
         ranked = _ranked(call)
         drawn = 0 if preferred else _drawn(call)
@@ -287,11 +292,11 @@ def _make_offer(floor: Floor, call: Call, agent: Agent, lanes: Collection[Lane] 
             )
         )
     if wanted(call) <= 0:
-        calls.leave_lanes(call)
+        lane_membership.take_call_out(call)
     return offer is not None
 
 
-def _ranked(call: Call) -> tuple[pools.Entry, ...]:
+def _ranked(call: Call) -> tuple[pools.RankedAgent, ...]:
     """The first few candidates of the call, as recorded in the decision. Readers sort them."""
     if len(call.lanes) == 1:
         return call.lanes[0].idle.glance()
@@ -313,7 +318,7 @@ def _drawn(call: Call) -> int:
 def _reevaluate(floor: Floor, agent: Agent) -> None:
     """Take an agent out of the lanes and determine whether they are available now."""
     if agent.open:
-        agents.leave_lanes(agent)
+        lane_membership.take_agent_out(agent)
     agent.busy_share = clock_changes.share(floor, agent) if agent.busy else 0.0
     agent.open, shown = agents.look(floor, agent)
     if floor.paces:
@@ -345,14 +350,6 @@ def _since(floor: Floor, agent: Agent) -> float:
     if agent.shown is not AgentState.AVAILABLE:  # the earlier state may still come back
         agent.before = before
     return floor.now
-
-
-def _enter_lanes(agent: Agent, lanes: tuple[Lane, ...]) -> None:
-    """The agent waits for a call in these lanes."""
-    agent.lanes = lanes
-    memberships = agent.memberships
-    for lane in lanes:
-        lane.idle.add(memberships[lane.queue])
 
 
 def _start_retry_pause(floor: Floor, call: Call) -> None:

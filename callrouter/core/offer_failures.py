@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from callrouter.core import agents, devices, requested_state, ringing
-from callrouter.core.state import Agent, CallState, Floor, Leg, LegState, Offer, OfferState
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, CallState, Leg, LegState, Offer, OfferState
 from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import LegEnd
 

@@ -24,7 +24,8 @@ from callrouter.core import (
     requested_state,
     ringing,
 )
-from callrouter.core.state import Agent, Call, CallState, Floor, Leg, LegState, Offer, OfferState
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Call, CallState, Leg, LegState, Offer, OfferState
 from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import (
     CallerEnd,

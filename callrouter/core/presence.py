@@ -11,7 +11,9 @@ A queue keeps the number of present agents for each PBX. Whatever may change it 
 from __future__ import annotations
 
 from callrouter.core import agents
-from callrouter.core.state import Agent, Call, DeviceFailure, Floor, Queue
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Call, Queue
+from callrouter.model.device_failures import DeviceFailure
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, KeepWaiting
 

@@ -14,21 +14,14 @@ from callrouter.core import (
     agents,
     calls,
     devices,
+    lane_membership,
     offer_failures,
     requested_state,
     ringing,
 )
-from callrouter.core.state import (
-    Agent,
-    AgentState,
-    Call,
-    CallState,
-    Floor,
-    Leg,
-    LegState,
-    Offer,
-    OfferState,
-)
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Call, CallState, Leg, LegState, Offer, OfferState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Ring, StopReason, StopRing
 from callrouter.model.events import (
     AgentRestored,
@@ -190,7 +183,7 @@ def lost(floor: Floor, pbx: str) -> None:
     floor.up.discard(pbx)
     for call in floor.calls.values():
         if call.pbx == pbx:
-            calls.leave_lanes(call)
+            lane_membership.take_call_out(call)
     for agent in floor.agents.values():
         agents.mark_changed(floor, agent)
 

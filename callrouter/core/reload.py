@@ -17,11 +17,13 @@ from callrouter.core import (
     clock_changes,
     devices,
     eligibility,
+    lane_membership,
     presence,
     renaming,
     requested_state,
 )
-from callrouter.core.state import Agent, Floor, Membership, Queue
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Membership, Queue
 from callrouter.model.commands import Happened
 from callrouter.model.routing_table import AgentSpec, QueueSpec, SignIn, Table
 
@@ -42,7 +44,7 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
     queues = _apply_queues(floor, table, came_or_went)
     # After the queues, because an agent's lanes follow from their memberships.
     for agent in changed:
-        agents.leave_lanes(agent)
+        lane_membership.take_agent_out(agent)
         agent.lanes_on.clear()
         devices.arm_hours(floor, agent)
         agents.mark_devices_changed(floor, agent)
@@ -181,7 +183,7 @@ def _remove_lanes(floor: Floor, queue: Queue) -> None:
     The members stay available. They enter the new lanes as soon as calls create those.
     """
     for call in queue.waiting.values():
-        calls.leave_lanes(call)
+        lane_membership.take_call_out(call)
     for member in queue.members.values():
         _leave_lanes_of(floor, member.agent, queue)
     queue.lanes.clear()
@@ -201,7 +203,7 @@ def _leave_lanes_of(floor: Floor, agent: Agent, queue: Queue) -> None:
     if agent.own_lanes:
         for place in [place for place in agent.own_lanes if place[0] == queue.id]:
             for *_, call in agent.own_lanes[place].line:
-                calls.leave_lanes(call)
+                lane_membership.take_call_out(call)
                 floor.unmatched_calls[call.id] = call
             del agent.own_lanes[place]
 
@@ -245,7 +247,7 @@ def _enter_lanes(member: Membership) -> None:
     """Add an available agent to the existing lanes. The calls in them are matched separately."""
     agent = member.agent
     for lane in member.queue.lanes.values() if agent.open else ():
-        if lane.key.pbx in agent.open and lane.admits(member):
+        if lane.key.pbx in agent.open and lane_membership.admits(lane, member):
             lane.idle.add(member)
             agent.lanes += (lane,)
 
@@ -260,7 +262,7 @@ def _update_rank(member: Membership) -> None:
 def _update_waiting_calls(floor: Floor, queue: Queue) -> None:
     """Apply a changed queue to its waiting calls: limits, lanes and announcements."""
     for call in queue.waiting.values():
-        calls.leave_lanes(call)
+        lane_membership.take_call_out(call)
         calls.limit_wait(floor, call)
         eligibility.open_up(floor, call)
         eligibility.prefer(floor, call)
@@ -317,6 +319,6 @@ def shift(floor: Floor, queue: Queue) -> None:
     """A shift of a queue begins or ends, so its members change."""
     _apply_members(floor, queue)
     for call in queue.waiting.values():
-        calls.leave_lanes(call)
+        lane_membership.take_call_out(call)
         floor.unmatched_calls[call.id] = call
     floor.record(Happened.SHIFT, queue=queue.id, detail=(len(queue.members),))

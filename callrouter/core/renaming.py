@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from callrouter.core import agents, calls
+from callrouter.core import agents, lane_membership
 from callrouter.core.deadlines import Deadlines
-from callrouter.core.state import Agent, Floor, Queue
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Queue
 from callrouter.model.commands import Happened
 from callrouter.model.renames import renamed
 from callrouter.model.routing_table import Table
@@ -43,17 +44,17 @@ def _former(specs: Mapping[str, object]) -> dict[str, str]:
 
 def _agent(floor: Floor, agent: Agent, new: str) -> None:
     old = agent.id
-    agents.leave_lanes(agent)
+    lane_membership.take_agent_out(agent)
     agent.lanes_on.clear()
     for lane in agent.own_lanes.values():
         for *_, call in list(lane.line):
-            calls.leave_lanes(call)
+            lane_membership.take_call_out(call)
             floor.unmatched_calls[call.id] = call
     agent.own_lanes.clear()
     # Out of the lanes first: a call's place there depends on the names in `tried`.
     for call in floor.calls.values():
         if old in call.tried or old in call.offers:
-            calls.leave_lanes(call)
+            lane_membership.take_call_out(call)
             floor.unmatched_calls[call.id] = call
     del floor.agents[old]
     agent.id = new
@@ -147,12 +148,12 @@ def _queue(floor: Floor, queue: Queue, new: str) -> None:
 def _out_of_lanes(floor: Floor, queue: Queue) -> None:
     """Remove the lanes of a queue, which carry its name. Calls create them again as needed."""
     for call in queue.waiting.values():
-        calls.leave_lanes(call)
+        lane_membership.take_call_out(call)
         floor.unmatched_calls[call.id] = call
     for agent in floor.agents.values():
         mine = [place for place in agent.own_lanes if place[0] == queue.id]
         if queue.id in agent.memberships or mine:
-            agents.leave_lanes(agent)
+            lane_membership.take_agent_out(agent)
             agent.lanes_on.clear()
             for place in mine:
                 del agent.own_lanes[place]

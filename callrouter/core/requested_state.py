@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from callrouter.core.agents import OFF_HOOK, count_present, leave_lanes, mark_changed, present
+from callrouter.core import lane_membership
+from callrouter.core.agents import OFF_HOOK, count_present, mark_changed, present
 from callrouter.core.devices import forget_devices, forget_refusals, remove_owner
-from callrouter.core.state import Agent, Floor
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent
 from callrouter.model.commands import Happened
 from callrouter.model.routing_table import PauseEnd, PauseSpec, SignIn
 
@@ -217,7 +219,7 @@ def settle_pending(floor: Floor, agent: Agent) -> None:
 
 def retire(floor: Floor, agent: Agent) -> None:
     """An agent who was removed from the table has finished: forget them."""
-    leave_lanes(agent)
+    lane_membership.take_agent_out(agent)
     floor.agents.pop(agent.id, None)
     floor.changed_agents.pop(agent.id, None)
     floor.timers.wrap_up.cancel(agent.id)

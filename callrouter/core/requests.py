@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from callrouter.core import agents
 from callrouter.core.agents import OFF_HOOK, count_present, mark_changed, present
+from callrouter.core.floor import Floor
 from callrouter.core.offer_failures import withdraw_all
 from callrouter.core.requested_state import (
     by_another,
@@ -18,7 +19,8 @@ from callrouter.core.requested_state import (
     set_signed_out,
     unknown_reason,
 )
-from callrouter.core.state import Agent, AgentState, Floor, OfferState
+from callrouter.core.state import Agent, OfferState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Disregard, Happened
 from callrouter.model.events import (
     AgentRequest,

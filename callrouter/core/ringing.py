@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from callrouter.core import agents, devices, requested_state
-from callrouter.core.state import Agent, Call, Floor, Leg, LegState, Membership, Offer, OfferState
+from callrouter.core import agents, devices, lane_membership, requested_state
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent, Call, Leg, LegState, Membership, Offer, OfferState
 from callrouter.model.commands import Happened, Ring, StopReason, StopRing
 from callrouter.model.display import shown
 from callrouter.model.endpoints import is_phone_here
@@ -135,7 +136,7 @@ def reserve(floor: Floor, offer: Offer) -> None:
     else:
         offer.call.offers[agent.id] = offer
     # An agent with capacity left comes back into the lanes when `settle` looks at them.
-    agents.leave_lanes(agent)
+    lane_membership.take_agent_out(agent)
     agents.mark_changed(floor, agent)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callrouter.core import dispatch, matching, reload, timeouts
+from callrouter.core.floor import Floor
 from callrouter.core.index.pools import RandomSource
-from callrouter.core.state import Floor
 from callrouter.model.commands import Command
 from callrouter.model.events import Event
 from callrouter.model.routing_table import QueueSpec, Table

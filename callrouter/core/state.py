@@ -1,43 +1,36 @@
-"""What the core knows: calls, agents, offers, and the floor that holds them all."""
+"""What the core knows of calls, offers, agents and queues. Data only: no rule and no index is made here."""
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-from callrouter.core.deadlines import Timers
 from callrouter.core.index.exclusions import Excluded
-from callrouter.core.index.lanes import NO_NEEDS, Lane, LaneKey, NeedsKey, Where
+from callrouter.core.index.lanes import NO_NEEDS, Lane, NeedsKey, Where
 from callrouter.core.index.lines import QueueLine
-from callrouter.core.index.pools import RandomSource, make_pool
-from callrouter.model.commands import Command, Happened, Leave, Note, PbxCommand, Record
-from callrouter.model.events import DeviceState, LegEnd
+from callrouter.model.agent_status import AgentState
+from callrouter.model.device_failures import FailureStreak
+from callrouter.model.events import LegEnd
 from callrouter.model.routing_table import (
     DEFAULT_PRIORITY,
     AgentSpec,
     DeviceSpec,
     MemberSpec,
     QueueSpec,
-    Table,
 )
-from callrouter.policies import REGISTRY
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+CallLane: TypeAlias = Lane["Call", "Membership"]
+"""A lane of the core's own calls and memberships. The index itself knows neither."""
 
 MESSAGES = 5
 """Number of recent messages kept per agent."""
 
 ADVANCES = 20
 """Number of recent intervals kept per queue, for the estimate of the wait."""
-
-DEPARTED = 10.0
-"""Seconds during which a caller who was sent away may still show up in snapshots."""
 
 
 # Python 3.11 takes 0.1 µs to look up a member of an Enum, some eighty times per call. Modules that
@@ -79,34 +72,6 @@ class LegState(Enum):
     """Picked up, and asked to press key 1."""
     ACCEPTED = "accepted"
     ENDED = "ended"
-
-    __hash__ = object.__hash__
-
-
-class AgentState(Enum):
-    """The status of an agent. The values are those of the API."""
-
-    OFFLINE = "offline"
-    AVAILABLE = "available"
-    RESERVED = "reserved"
-    RINGING = "ringing"
-    ON_CALL = "on-call"
-    WRAP_UP = "wrap-up"
-    PAUSED = "paused"
-
-    __hash__ = object.__hash__
-
-
-class DeviceFailure(Enum):
-    """A kind of device failure. The values are shown to people."""
-
-    REFUSED = "refused a call"
-    NOT_REACHED = "could not be reached"
-    NOT_ACCEPTED = "was answered and nobody pressed 1"
-    SILENT = "does not answer"
-    """It neither rang nor refused nor was picked up."""
-    DROPPED = "hung up right after it was picked up"
-    DEAD = "did not stop ringing when told to"
 
     __hash__ = object.__hash__
 
@@ -159,28 +124,6 @@ class Offer:
         self.agent = member.agent
 
 
-@dataclass(frozen=True, slots=True)
-class FailureStreak:
-    """How the device at an address failed, and how many times in a row.
-
-    `until`: the end of its cooldown, in epoch seconds.
-    """
-
-    kind: DeviceFailure
-    count: int
-    address: str
-    until: float = 0.0
-
-    def words(self) -> str:
-        """A description for people, to follow the name of the device."""
-        if self.count == 1:
-            return self.kind.value
-        if self.kind is DeviceFailure.REFUSED:
-            return f"refused {self.count} calls in a row"
-        often = "twice" if self.count == 2 else f"{self.count} times"
-        return f"{self.kind.value}, {often} in a row"
-
-
 @dataclass(slots=True, eq=False)
 class Call:
     """A caller's contact, from entry to end."""
@@ -225,7 +168,7 @@ class Call:
     """When the last agent in `tried` failed. The pause before the next round runs from here."""
     expired: bool = False
     """`max_wait` has expired: phones that ring may ring on, but no new offer is made."""
-    lanes: tuple[Lane, ...] = ()
+    lanes: tuple[CallLane, ...] = ()
     """The lanes in which the call stands; empty while it wants no more agents."""
     escalation_step: int = 0
     """The escalation step the call has reached by waiting."""
@@ -362,15 +305,15 @@ class Agent:
     """The lowest limit among the PBXes in `open`, updated together with it."""
     memberships: dict[str, Membership] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
-    lanes: tuple[Lane, ...] = ()
+    lanes: tuple[CallLane, ...] = ()
     """The lanes in which the agent stands as available."""
     open: tuple[str, ...] = ()
     """The PBXes through which the agent is available; empty if not available."""
     present_on: tuple[str, ...] = ()
     """The PBXes for whose calls the agent counts as present; see `callrouter.core.presence`."""
-    own_lanes: dict[tuple[str, str], Lane] = field(default_factory=dict)
+    own_lanes: dict[tuple[str, str], CallLane] = field(default_factory=dict)
     """Lanes of calls that prefer this agent, by queue and PBX."""
-    lanes_on: dict[str, tuple[Lane, ...]] = field(default_factory=dict)
+    lanes_on: dict[str, tuple[CallLane, ...]] = field(default_factory=dict)
     """A cache of the agent's lanes by PBX, cleared when the set of lanes changes."""
     gone: bool = False
     """Removed from the table; finishes what is in progress."""
@@ -388,8 +331,8 @@ class Queue:
     members: dict[str, Membership] = field(default_factory=dict)
     known: dict[str, Membership] = field(default_factory=dict)
     """Every member so far, so that one who comes back with a shift keeps their turn and counts."""
-    waiting: QueueLine = field(default_factory=QueueLine)
-    lanes: dict[Where, Lane] = field(default_factory=dict)
+    waiting: QueueLine[Call] = field(default_factory=QueueLine)
+    lanes: dict[Where, CallLane] = field(default_factory=dict)
     turns: int = 0
     members_present: int = 0
     """Members signed in and not paused. If there are none, no caller waits."""
@@ -410,151 +353,3 @@ class Queue:
 
     def __post_init__(self) -> None:
         self.id = self.spec.id
-
-
-class Floor:
-    """The whole state of the core, and the commands ordered during the present event.
-
-    Attributes:
-        now: the time of the present event; for a late deadline, the time it was due.
-        clock_now: the real time, also while late deadlines and delayed events are handled. Timeouts of
-            phones and the PBX start from it.
-    """
-
-    def __init__(self, *, rng: RandomSource, run_id: str) -> None:
-        self.rng = rng
-        self.run_id = run_id
-        self.now = 0.0
-        self.clock_now = 0.0
-        self.table = Table()
-        self.agents: dict[str, Agent] = {}
-        self.queues: dict[str, Queue] = {}
-        self.calls: dict[str, Call] = {}
-        self.offers: dict[str, Offer] = {}
-        self.timers = Timers()
-        self.up: set[str] = set()
-        """PBXes that are in step. Nothing is ordered from the others."""
-        self.paces: dict[str, float] = {}
-        """Limit on offers per second, for the PBXes that have one."""
-        self.hold_pbxes: set[str] = set()
-        """PBXes that can put a caller on hold and add a colleague to a conversation."""
-        self.device_states: dict[tuple[str, str], DeviceState] = {}
-        self.in_use: dict[tuple[str, str], tuple[str, float]] = {}
-        """Endpoints in a call that is not ours: its channel, and when it began."""
-        self.owners: dict[tuple[str, str], list[Agent]] = {}
-        """The agents that an endpoint belongs to."""
-        self.cooldowns: dict[tuple[str, str], float] = {}
-        """Devices (agent, device) in cooldown, and when it ends."""
-        self.outside_hours: set[tuple[str, str]] = set()
-        """Devices (agent, device) outside their hours."""
-        self.changed_agents: dict[str, Agent] = {}
-        """Agents whose availability may have changed during this event."""
-        self.unmatched_calls: dict[str, Call] = {}
-        """Calls that may want agents since this event."""
-        self.recount_presence: dict[str, Agent] = {}
-        """Agents who may count as present for other PBXes since this event."""
-        self.unstaffed_queues: dict[str, Queue] = {}
-        """Queues that may have lost their last agent during this event."""
-        self.departed: OrderedDict[str, float] = OrderedDict()
-        """Calls that were sent away a short while ago, oldest first, with the time."""
-        self.out: list[Command] = []
-        self.last_talks: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
-        """By queue and caller number: the last agent, and when they last talked; oldest first."""
-        self.transferred_by: OrderedDict[str, str] = OrderedDict()
-        """By call: the agent who last transferred it; oldest first."""
-        self.former_agents: dict[str, str] = {}
-        """The present agent by each former name; `former_queues` likewise."""
-        self.former_queues: dict[str, str] = {}
-        self.draining: dict[str, Queue] = {}
-        """Queues removed from the table that stay for the calls in them."""
-        self.expecting_until = 0.0
-        """Until then a PBX may still show callers in queues removed while no router ran."""
-        self.drifting = False
-        """Whether some queue's policy order changes with time alone."""
-        self._serial = 0
-
-    def agent_named(self, name: str) -> Agent | None:
-        """An agent by their present or former id."""
-        found = self.agents.get(name)
-        return found or self.agents.get(self.former_agents.get(name, ""))
-
-    def next_serial(self) -> int:
-        """A number that has not been used before."""
-        self._serial += 1
-        return self._serial
-
-    def order(self, command: PbxCommand) -> None:
-        """Add a command to those of this event.
-
-        Nothing is ordered from a PBX that is out of step: it could not be done, and done late it
-        could do harm. The next snapshot of that PBX makes up for what was left out.
-        """
-        if command.pbx in self.up:
-            self.out.append(command)
-            if isinstance(command, Leave):
-                self._departs(command.call)
-
-    def _departs(self, call: str) -> None:
-        departed = self.departed
-        while departed and next(iter(departed.values())) < self.now - DEPARTED:
-            departed.popitem(last=False)
-        departed[call] = self.now
-        departed.move_to_end(call)
-
-    def note(self, text: str, mistake: str = "") -> None:
-        """Report something odd that is otherwise ignored. `mistake` is as in `Note`."""
-        self.out.append(Note(text=text, mistake=mistake))
-
-    def record(
-        self,
-        kind: Happened,
-        *,
-        call: Call | None = None,
-        queue: str = "",
-        agent: str = "",
-        offer: str = "",
-        detail: tuple[str | int | float, ...] = (),
-    ) -> None:
-        """Report a fact."""
-        self.out.append(
-            Record(kind, self.now, "", queue, agent, offer, detail)
-            if call is None
-            else Record(kind, self.now, call.id, queue or call.queue.spec.id, agent, offer, detail)
-        )
-
-    def lane(self, queue: Queue, where: Where) -> Lane:
-        """A lane of a queue, created with all available members when a call first needs it."""
-        lane = queue.lanes.get(where)
-        if lane is None:
-            key = LaneKey(*where)
-            lane = queue.lanes[key] = self._new_lane(queue, key)
-            for member in queue.members.values():
-                member.agent.lanes_on.clear()
-                if key.pbx in member.agent.open and lane.admits(member):
-                    lane.idle.add(member)
-                    member.agent.lanes += (lane,)
-        return lane
-
-    def own_lane(self, member: Membership, pbx: str) -> Lane:
-        """The lane of a queue's calls that prefer one agent."""
-        agent, place = member.agent, (member.queue.id, pbx)
-        lane = agent.own_lanes.get(place)
-        if lane is None:
-            lane = self._new_lane(member.queue, LaneKey(pbx, member.escalation_step))
-            agent.own_lanes[place] = lane
-            agent.lanes_on.clear()
-            if pbx in agent.open:
-                lane.idle.add(member)
-                agent.lanes += (lane,)
-        return lane
-
-    def _new_lane(self, queue: Queue, key: LaneKey) -> Lane:
-        policies = tuple(REGISTRY[name] for name in queue.spec.policy)
-        return Lane(queue.id, key, make_pool(policies, dict(key.needs), self.rng))
-
-    def all_lanes(self) -> Iterator[Lane]:
-        """Every lane of every queue and agent."""
-        for queue in self.queues.values():
-            yield from queue.lanes.values()
-        for agent in self.agents.values():
-            yield from agent.own_lanes.values()

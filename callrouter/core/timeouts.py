@@ -17,7 +17,8 @@ from callrouter.core import (
     ringing,
 )
 from callrouter.core.deadlines import Key, Timer
-from callrouter.core.state import Call, Floor, Offer
+from callrouter.core.floor import Floor
+from callrouter.core.state import Call, Offer
 from callrouter.model.events import ConnectFault
 
 

@@ -16,7 +16,8 @@ from typing import Final
 
 from callrouter.api.context import ConfigState
 from callrouter.clock import Clock
-from callrouter.core.state import CallState, Floor
+from callrouter.core.floor import Floor
+from callrouter.core.state import CallState
 from callrouter.daemon.config_watch import names
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from callrouter.clock import Clock
+from callrouter.core.floor import Floor
 from callrouter.core.requests import refusal
-from callrouter.core.state import Floor
 from callrouter.mobiles.merge import Merger
 from callrouter.mobiles.mobile_records import DAY, AuditRow, DialledRow, MobileRow, MobileStore
 from callrouter.mobiles.number_policy import Taken, read_number

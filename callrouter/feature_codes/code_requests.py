@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from callrouter.core.agents import OFF_HOOK
-from callrouter.core.state import Agent, Floor
+from callrouter.core.floor import Floor
+from callrouter.core.state import Agent
 from callrouter.feature_codes import prompts
 from callrouter.model.events import (
     AgentRequest,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from callrouter.clock import Clock
+from callrouter.core.floor import Floor
 from callrouter.core.requests import refusal
-from callrouter.core.state import Agent, Floor
+from callrouter.core.state import Agent
 from callrouter.feature_codes import code_requests, prompts
 from callrouter.feature_codes import own_mobiles as own
 from callrouter.feature_codes.calling_number import spelled

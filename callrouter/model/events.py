@@ -428,7 +428,7 @@ class ConfigReloaded:
 class StoredFailureStreak(NamedTuple):
     """The failures of the device at an address, `times` in a row, with a cooldown until `until`.
 
-    `kind` is the name of a `callrouter.core.state.DeviceFailure`. `until` is in epoch seconds.
+    `kind` is the name of a `callrouter.model.device_failures.DeviceFailure`. `until` is in epoch seconds.
     """
 
     kind: str
@@ -449,7 +449,7 @@ class AgentRestored:
     - `devices_off`: devices switched off at run time, each with who did it and when.
     - `messages`: the messages the agent was sent last, oldest first.
     - `failure_streaks`: the failures of their devices, by device.
-    - `shown`, `since`: the status last shown (a value of `callrouter.core.state.AgentState`), and
+    - `shown`, `since`: the status last shown (a value of `callrouter.model.agent_status.AgentState`), and
       when it began.
     """
 

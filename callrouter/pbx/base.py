@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from callrouter.core.state import Floor
+from callrouter.core.floor import Floor
 from callrouter.model.commands import PbxCommand, Told
 from callrouter.model.events import Event
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from callrouter.clock import Clock
-from callrouter.core.state import Floor
+from callrouter.core.floor import Floor
 from callrouter.model.commands import Happened, Record, Told
 from callrouter.model.events import AgentRequest, Event
 from callrouter.store.agent_row import Row, copy, day_of

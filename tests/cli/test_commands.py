@@ -12,7 +12,7 @@ from callrouter import __version__
 from callrouter.cli import config_folder
 from callrouter.cli.commands.query import STATES
 from callrouter.cli.failures import Failed
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from tests.daemon.process import AGENTS, NO_ASTERISK, Daemon, Place
 
 

@@ -22,7 +22,8 @@ from typing import Any
 from callrouter.core.agents import state
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.core.state import Agent, AgentState, Call, CallState, OfferState
+from callrouter.core.state import Agent, Call, CallState, OfferState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import (
     Command,
     Happened,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import (
     CallArrived,

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from callrouter.core.calls import position
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, Result, StopReason
 from callrouter.model.events import (
     AgentRestored,

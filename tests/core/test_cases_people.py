@@ -16,7 +16,7 @@ from itertools import pairwise
 import pytest
 
 from callrouter.core.agents import device_reasons, why_not
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd, PauseRequested
 from callrouter.model.routing_table import PauseEnd, PauseSpec

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from callrouter.core.invariants import check
-from callrouter.core.state import AgentState, CallState, LegState, OfferState
+from callrouter.core.state import CallState, LegState, OfferState
+from callrouter.model.agent_status import AgentState
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 

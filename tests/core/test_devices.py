@@ -12,7 +12,7 @@ import pytest
 
 from callrouter.core.agents import device_reasons, why_not
 from callrouter.core.requests import refusal
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, Ring
 from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd
 from callrouter.model.hours import Hours, parse_spans

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callrouter.core import agents
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Disregard, Happened
 from callrouter.model.events import DeviceState, EndpointChanged, PbxSnapshot, PhoneFreed
 from tests.core.playbook import Play

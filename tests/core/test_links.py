@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from callrouter.core.state import AgentState, CallState
+from callrouter.core.state import CallState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Connect, Happened, Requeue, StopReason
 from callrouter.model.events import (
     AgentRestored,

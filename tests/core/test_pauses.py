@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from callrouter.core.requests import refusal
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import (
     DeviceSwitchRequested,

@@ -6,7 +6,7 @@ import pytest
 
 from callrouter.core.agents import why_not
 from callrouter.core.requests import refusal
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import (
     DeviceState,

@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from callrouter.core import agents
 from callrouter.core.requested_state import MISSED, ROUTER, reason_of
-from callrouter.core.state import Agent, AgentState
+from callrouter.core.state import Agent
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Command, Happened, Note, Record
 from callrouter.model.events import (
     AgentRestored,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callrouter.core import agents
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd
 from tests.core.playbook import Play

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from callrouter.core import lane_membership
 from callrouter.core.index.lanes import LaneKey
 from callrouter.model.events import LegEnd
 from tests.core.playbook import Play
@@ -84,7 +85,9 @@ def test_the_losers_of_a_ring_all_are_charged_nothing() -> None:
 def test_random_is_uniform_over_100_000_draws() -> None:
     names = [f"a{number}" for number in range(10)]
     play = Play(table(queue("q", " ".join(names), "random")))
-    lane = play.router.floor.lane(play.router.floor.queues["q"], LaneKey("office", 0))
+    lane = lane_membership.queue_lane(
+        play.router.floor, play.router.floor.queues["q"], LaneKey("office", 0)
+    )
     drawn: Counter[str] = Counter()
     for _ in range(100_000):
         member = lane.idle.first(())
@@ -97,7 +100,9 @@ def test_random_is_uniform_over_100_000_draws() -> None:
 def test_random_stays_uniform_when_some_are_passed_over() -> None:
     names = [f"a{number}" for number in range(20)]
     play = Play(table(queue("q", " ".join(names), "random")))
-    lane = play.router.floor.lane(play.router.floor.queues["q"], LaneKey("office", 0))
+    lane = lane_membership.queue_lane(
+        play.router.floor, play.router.floor.queues["q"], LaneKey("office", 0)
+    )
     passed = set(names[:10])
     drawn: Counter[str] = Counter()
     for _ in range(50_000):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from callrouter.core.index.exclusions import Excluded, ExclusionTree
 from callrouter.core.index.lines import LaneLine
-from callrouter.core.index.pools import make_pool
+from callrouter.core.index.pools import Pool, make_pool
 from callrouter.core.router import Router
 from callrouter.core.state import Agent, Call, Membership, Queue
 from callrouter.model.commands import Ring
@@ -87,7 +87,7 @@ def test_a_line_gives_the_call_that_a_walk_from_the_front_would(
     made: list[tuple[int, frozenset[str]]], chance: Random
 ) -> None:
     place = Queue(QueueSpec(id="q", name="q"))
-    line, there = LaneLine(), list[Call]()
+    line, there = LaneLine[Call](), list[Call]()
     for number, (priority, tried) in enumerate(made):
         call = a_call(number, priority, tried, place)
         line.add(call)
@@ -105,7 +105,7 @@ def test_a_line_gives_the_call_that_a_walk_from_the_front_would(
         agree(line, there, place, chance.sample(NAMES, chance.randrange(1, 4)))
 
 
-def agree(line: LaneLine, there: list[Call], place: Queue, idle: list[str]) -> None:
+def agree(line: LaneLine[Call], there: list[Call], place: Queue, idle: list[str]) -> None:
     """What the line says, and what a look at everyone from the front says."""
     walk = sorted(there, key=lambda call: call.rank)
     assert [call for *_, call in line] == walk
@@ -113,7 +113,7 @@ def agree(line: LaneLine, there: list[Call], place: Queue, idle: list[str]) -> N
     for name in NAMES:
         found = line.first_for(name)
         assert (found and found[-1]) == next((c for c in walk if name not in c.tried), None)
-    pool = make_pool((REGISTRY["linear"],), {}, Random(0))
+    pool: Pool[Membership] = make_pool((REGISTRY["linear"],), {}, Random(0))
     for order, name in enumerate(idle):
         pool.add(Membership(Agent(spec=agent(name)), place, MemberSpec(agent=name, order=order)))
     found = line.first_of(pool)
@@ -126,7 +126,7 @@ def agree(line: LaneLine, there: list[Call], place: Queue, idle: list[str]) -> N
 @pytest.mark.parametrize("count", [100, 10_000])
 def test_a_look_past_any_number_of_refused_calls_is_short(count: int) -> None:
     place = Queue(QueueSpec(id="q", name="q"))
-    refused, looks = ExclusionTree(), 0
+    refused, looks = ExclusionTree[Call](), 0
     for number in range(count):
         tried = frozenset({"ann"} if number != count // 3 else {"bob"})
         refused.add((*(call := a_call(number, 50, tried, place)).rank, call), tried)

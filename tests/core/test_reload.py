@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC
 
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, Result
 from callrouter.model.events import CallArrived, ConnectSucceeded, DeviceState, LegEnd
 from callrouter.model.hours import Hours, Span

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from callrouter.core.invariants import check
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Command, Happened, Ring
 from callrouter.model.events import (
     CallArrived,

@@ -10,7 +10,7 @@ import pytest
 from callrouter.api.call_history import History
 from callrouter.api.notice_counts import Counts
 from callrouter.core.invariants import check
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, Result
 from callrouter.model.events import (
     AgentRestored,

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from callrouter.core import lane_membership
 from callrouter.core.deadlines import Key, Timer, Timers
 from callrouter.core.index.lanes import LaneKey
 from callrouter.core.index.pools import DrawnPool, OrderedPool
@@ -152,7 +153,7 @@ def test_cancelled_timers_do_not_pile_up() -> None:
 def test_a_pool_forgets_who_left_and_finds_whom_it_should(policy: str) -> None:
     play = Play(table(queue("q", "ann bob cat", policy)))
     floor = play.router.floor
-    pool = floor.lane(floor.queues["q"], LaneKey("office", 0)).idle
+    pool = lane_membership.queue_lane(floor, floor.queues["q"], LaneKey("office", 0)).idle
     assert isinstance(pool, OrderedPool | DrawnPool)
     assert len(pool) == len(list(pool)) == 3
     for name in ("ann", "bob"):
@@ -173,7 +174,7 @@ def test_a_pool_forgets_who_left_and_finds_whom_it_should(policy: str) -> None:
 def test_a_pool_does_not_grow_with_comings_and_goings() -> None:
     play = Play(table(queue("q", "ann:1 bob:99", "priority")))
     floor = play.router.floor
-    pool = floor.lane(floor.queues["q"], LaneKey("office", 0)).idle
+    pool = lane_membership.queue_lane(floor, floor.queues["q"], LaneKey("office", 0)).idle
     assert isinstance(pool, OrderedPool)
     for _ in range(1000):
         pool.add(floor.queues["q"].members["bob"])

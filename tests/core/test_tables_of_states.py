@@ -9,7 +9,8 @@ import pytest
 
 from callrouter.core.offers import TABLE
 from callrouter.core.requests import REQUESTS, activity
-from callrouter.core.state import AgentState, CallState, LegState, OfferState
+from callrouter.core.state import CallState, LegState, OfferState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.events import (
     CallArrived,
     CallerLeft,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callrouter.core.conversations import refusal
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Announce, Consult, Happened, PutThrough, Requeue, SetHold
 from callrouter.model.events import ConversationAction, ConversationRequested, LegEnd
 from callrouter.model.routing_table import AnnounceSpec

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.events import (
     DeviceState,
     PauseRequested,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.core.state import AgentState
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened
 from callrouter.model.events import PauseRequested, Resumed, SignedOut
 from callrouter.model.routing_table import AgentSpec, NumberPattern, Rule, ToQueue

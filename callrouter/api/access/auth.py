@@ -14,7 +14,7 @@ from callrouter.api.access.token_delays import WrongTokens
 from callrouter.api.access.tokens import Caller, Neighbours, Tokens
 from callrouter.api.problem_json import REFUSALS, ApiProblem, Handler
 from callrouter.api.shared_answers import RATES
-from callrouter.core.state import Floor
+from callrouter.core.floor import Floor
 from callrouter.http_keys import KNOWN
 from callrouter.settings.config_history import owner_name
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from callrouter.api.access.tokens import Caller
-from callrouter.core.state import Call, CallState, Floor, Offer
+from callrouter.core.floor import Floor
+from callrouter.core.state import Call, CallState, Offer
 from callrouter.settings import TokenRole
 
 Own: TypeAlias = Literal["", "agent", "device", "queue", "call", "all"]

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
-from callrouter.core.state import Floor, Membership
+from callrouter.core.floor import Floor
+from callrouter.core.state import Membership
 from callrouter.model.commands import Decided, Happened, Record, Told
 from callrouter.model.routing_table import SignIn
 

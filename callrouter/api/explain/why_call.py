@@ -11,7 +11,8 @@ from callrouter.api.explain.explanation_text import PASSED_ON, counted, listed, 
 from callrouter.api.explain.offer_outcomes import Offer, offers_of, ringing_at
 from callrouter.api.explain.why_agent import Look, decision, grouped
 from callrouter.api.notice_text import Json, moment, seconds
-from callrouter.core.state import CallState, Floor
+from callrouter.core.floor import Floor
+from callrouter.core.state import CallState
 from callrouter.model.commands import Decided, Happened, Record
 
 _H: Final = Happened

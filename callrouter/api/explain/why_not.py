@@ -22,9 +22,11 @@ from callrouter.api.explain.explanation_text import (
 from callrouter.api.notice_text import Json
 from callrouter.core import agents, presence
 from callrouter.core.eligibility import preference
-from callrouter.core.index.pools import Entry
+from callrouter.core.floor import Floor
+from callrouter.core.index.pools import RankedAgent
 from callrouter.core.matching import wanted
-from callrouter.core.state import Agent, AgentState, Call, CallState, Floor, Membership, Queue
+from callrouter.core.state import Agent, Call, CallState, Membership, Queue
+from callrouter.model.agent_status import AgentState
 from callrouter.policies import REGISTRY
 
 CALLS: Final = 8
@@ -189,7 +191,7 @@ def _place(member: Membership, now: float, *, names: bool) -> str:
     draws = next((n for n, policy in enumerate(policies) if policy.draws), None)
     ranked = policies if draws is None else policies[: draws + 1]
 
-    def place(one: Membership) -> Entry:
+    def place(one: Membership) -> RankedAgent:
         ranks = tuple(policy.rank(one, queue.spec.skills) for policy in ranked)
         return (ranks, one.idle_since if draws is None else 0.0, one.agent.id)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    from callrouter.core.state import Call
+CallT = TypeVar("CallT")
 
-Entry: TypeAlias = tuple[float, float, float, int, "Call"]
-"""`Call.rank` and the call: the order over all lanes. No two calls have the same rank."""
+RankedCall: TypeAlias = tuple[float, float, float, int, CallT]
+"""A call's rank and the call: the order over all lanes. No two calls have the same rank."""
 
 Excluded: TypeAlias = frozenset[str]
 """The agents who are not to be rung for a call now."""
@@ -22,7 +21,7 @@ a subtree by what its calls have in common skip no call that would have been acc
 """
 
 
-class _Node:
+class _Node(Generic[CallT]):
     """One call, and a summary of it and everything below it.
 
     The weight must look random without being random. The hash of a tuple of numbers is the same in
@@ -31,32 +30,32 @@ class _Node:
 
     __slots__ = ("common", "entry", "excluded", "left", "right", "weight")
 
-    def __init__(self, entry: Entry, excluded: Excluded) -> None:
+    def __init__(self, entry: RankedCall[CallT], excluded: Excluded) -> None:
         self.entry = entry
         self.excluded = self.common = excluded
         self.weight = hash((entry[3],))
-        self.left: _Node | None = None
-        self.right: _Node | None = None
+        self.left: _Node[CallT] | None = None
+        self.right: _Node[CallT] | None = None
 
 
-class ExclusionTree:
+class ExclusionTree(Generic[CallT]):
     """Calls, each with the agents who are not to be rung for it now."""
 
     __slots__ = ("_root",)
 
     def __init__(self) -> None:
-        self._root: _Node | None = None
+        self._root: _Node[CallT] | None = None
 
-    def add(self, entry: Entry, excluded: Excluded) -> None:
+    def add(self, entry: RankedCall[CallT], excluded: Excluded) -> None:
         """Insert a call that is not in the tree."""
         before, after = _split(self._root, entry)
         self._root = _joined(_joined(before, _Node(entry, excluded)), after)
 
-    def discard(self, entry: Entry) -> None:
+    def discard(self, entry: RankedCall[CallT]) -> None:
         """Remove a call. Does nothing if it is not in the tree."""
         self._root = _without(self._root, entry)
 
-    def first(self, skips: SkipTest) -> Entry | None:
+    def first(self, skips: SkipTest) -> RankedCall[CallT] | None:
         """The first call that is not skipped."""
         node = self._root
         if node is None or skips(node.common):
@@ -75,7 +74,9 @@ class ExclusionTree:
         return self._root is not None
 
 
-def _split(node: _Node | None, entry: Entry) -> tuple[_Node | None, _Node | None]:
+def _split(
+    node: _Node[CallT] | None, entry: RankedCall[CallT]
+) -> tuple[_Node[CallT] | None, _Node[CallT] | None]:
     """Split a tree into the entries before `entry` and those after it."""
     if node is None:
         return None, None
@@ -86,7 +87,7 @@ def _split(node: _Node | None, entry: Entry) -> tuple[_Node | None, _Node | None
     return before, _summed(node)
 
 
-def _joined(before: _Node | None, after: _Node | None) -> _Node | None:
+def _joined(before: _Node[CallT] | None, after: _Node[CallT] | None) -> _Node[CallT] | None:
     """Join two trees, where every entry of the first comes before every entry of the second."""
     if before is None:
         return after
@@ -99,7 +100,7 @@ def _joined(before: _Node | None, after: _Node | None) -> _Node | None:
     return _summed(after)
 
 
-def _without(node: _Node | None, entry: Entry) -> _Node | None:
+def _without(node: _Node[CallT] | None, entry: RankedCall[CallT]) -> _Node[CallT] | None:
     if node is None:
         return None
     if node.entry is entry:
@@ -111,7 +112,7 @@ def _without(node: _Node | None, entry: Entry) -> _Node | None:
     return _summed(node)
 
 
-def _summed(node: _Node) -> _Node:
+def _summed(node: _Node[CallT]) -> _Node[CallT]:
     """Update the set of agents excluded from the whole subtree, from the values one level below."""
     common = node.excluded
     for below in (node.left, node.right):

@@ -9,13 +9,10 @@ in which they are taken, so a match looks only at the front of each.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import Generic, NamedTuple, TypeAlias
 
-from callrouter.core.index.lines import LaneLine
-from callrouter.core.index.pools import Pool
-
-if TYPE_CHECKING:
-    from callrouter.core.state import Membership
+from callrouter.core.index.lines import CallT, LaneLine
+from callrouter.core.index.pools import MemberT, Pool
 
 NeedsKey: TypeAlias = frozenset[tuple[str, int]]
 Where: TypeAlias = tuple[str, int, NeedsKey]
@@ -33,7 +30,7 @@ class LaneKey(NamedTuple):
     needs: NeedsKey = frozenset()
 
 
-class Lane:
+class Lane(Generic[CallT, MemberT]):
     """Idle agents and unmatched calls that may be matched with each other.
 
     Unmatched means: waiting, and wanting more agents rung than are ringing.
@@ -41,18 +38,9 @@ class Lane:
 
     __slots__ = ("idle", "key", "line", "needs", "queue")
 
-    def __init__(self, queue: str, key: LaneKey, idle: Pool) -> None:
+    def __init__(self, queue: str, key: LaneKey, idle: Pool[MemberT]) -> None:
         self.queue = queue
         self.key = key
         self.needs: Mapping[str, int] = dict(key.needs)
         self.idle = idle
-        self.line = LaneLine()
-
-    def admits(self, member: Membership) -> bool:
-        """Whether a member of the queue belongs in this lane."""
-        if member.escalation_step != self.key.escalation_step:
-            return False
-        if not self.needs:
-            return True
-        skills = member.agent.spec.skills
-        return all(skills.get(skill, 0) >= level for skill, level in self.needs.items())
+        self.line: LaneLine[CallT] = LaneLine()

@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
-from callrouter.core.index.exclusions import Entry, Excluded, ExclusionTree
-
-if TYPE_CHECKING:
-    from callrouter.core.index.pools import Pool
-    from callrouter.core.state import Call
+from callrouter.core.index.exclusions import Excluded, ExclusionTree, RankedCall
 
 NOBODY: Excluded = frozenset()
 
 
-class QueueLine:
+class WaitingCall(Protocol):
+    """What the lines read of a call."""
+
+    @property
+    def id(self) -> str:
+        """The call's id."""
+
+    @property
+    def key(self) -> tuple[float, float, int]:
+        """The order within a queue."""
+
+    @property
+    def rank(self) -> tuple[float, float, float, int]:
+        """The order across queues."""
+
+    @property
+    def tried(self) -> Collection[str]:
+        """Agents who refused or missed the call."""
+
+    @property
+    def offers(self) -> Collection[str]:
+        """Agents who are being rung for the call."""
+
+    def excluded(self) -> Excluded:
+        """Both of these: the agents who are not to be rung for the call now."""
+
+
+class IdleAgents(Protocol):
+    """What a line asks of a lane's agents."""
+
+    def has(self, excluded: Collection[str], /) -> bool:
+        """Whether there is an agent not in `excluded`."""
+
+
+CallT = TypeVar("CallT", bound=WaitingCall)
+
+
+class QueueLine(Generic[CallT]):
     """Every call waiting in a queue, by priority, then first entry, then `Call.seq`.
 
     A plain sorted list. Even in a line of thousands, an insertion moves only a few kilobytes.
@@ -25,29 +58,29 @@ class QueueLine:
     __slots__ = ("_calls",)
 
     def __init__(self) -> None:
-        self._calls: list[tuple[float, float, int, Call]] = []
+        self._calls: list[tuple[float, float, int, CallT]] = []
 
-    def add(self, call: Call) -> None:
+    def add(self, call: CallT) -> None:
         """Insert the call at the position that `Call.key` gives it."""
         insort(self._calls, (*call.key, call))
 
-    def discard(self, call: Call) -> None:
+    def discard(self, call: CallT) -> None:
         """Remove the call. Does nothing if it does not wait here."""
         place = self.position(call)
         if place:
             del self._calls[place - 1]
 
-    def position(self, call: Call) -> int:
+    def position(self, call: CallT) -> int:
         """The position of a call, from 1; 0 if it does not wait here."""
         calls = self._calls
         place = bisect_left(calls, call.key)
         return place + 1 if place < len(calls) and calls[place][3] is call else 0
 
-    def values(self) -> list[Call]:
+    def values(self) -> list[CallT]:
         """All calls, in order."""
         return [entry[3] for entry in self._calls]
 
-    def first(self) -> Call | None:
+    def first(self) -> CallT | None:
         """The first call, or None."""
         return self._calls[0][3] if self._calls else None
 
@@ -55,7 +88,7 @@ class QueueLine:
         return len(self._calls)
 
 
-class LaneLine:
+class LaneLine(Generic[CallT]):
     """The calls of a lane that want agents, in the order in which they are taken.
 
     Most calls have tried no agent yet. Those are in a heap, and removal is lazy: the entry of a
@@ -67,13 +100,13 @@ class LaneLine:
     __slots__ = ("_excluded", "_heap", "_standing", "_sweep_at", "_tree")
 
     def __init__(self) -> None:
-        self._heap: list[Entry] = []
-        self._tree = ExclusionTree()
-        self._standing: dict[str, Entry] = {}
+        self._heap: list[RankedCall[CallT]] = []
+        self._tree: ExclusionTree[CallT] = ExclusionTree()
+        self._standing: dict[str, RankedCall[CallT]] = {}
         self._excluded: dict[str, Excluded] = {}
         self._sweep_at = 64
 
-    def add(self, call: Call) -> None:
+    def add(self, call: CallT) -> None:
         """Insert a call that wants an agent. It must not be in this line."""
         entry = self._standing[call.id] = (*call.rank, call)
         if call.tried or call.offers:
@@ -90,17 +123,17 @@ class LaneLine:
         self._heap = kept
         self._sweep_at = 2 * len(kept) + 64
 
-    def remove(self, call: Call) -> None:
+    def remove(self, call: CallT) -> None:
         """Remove a call that wants no more agents for now."""
         entry = self._standing.pop(call.id)
         if self._excluded and self._excluded.pop(call.id, None) is not None:
             self._tree.discard(entry)
 
-    def excluded(self, call: Call) -> Excluded:
+    def excluded(self, call: CallT) -> Excluded:
         """The agents that were excluded for a call when it was inserted."""
         return self._excluded.get(call.id, NOBODY)
 
-    def first_for(self, agent: str) -> Entry | None:
+    def first_for(self, agent: str) -> RankedCall[CallT] | None:
         """The first call for which this agent may be rung."""
         first = self._first()
         if not self._tree:
@@ -109,7 +142,7 @@ class LaneLine:
         other = self._tree.first(lambda excluded: agent in excluded)
         return other if first is None or (other is not None and other < first) else first
 
-    def first_of(self, idle: Pool) -> Entry | None:
+    def first_of(self, idle: IdleAgents) -> RankedCall[CallT] | None:
         """The first call for which any of these agents may be rung. `idle` must not be empty."""
         first = self._first()
         if not self._tree:
@@ -118,7 +151,7 @@ class LaneLine:
         other = self._tree.first(lambda excluded: not idle.has(excluded))
         return other if first is None or (other is not None and other < first) else first
 
-    def _first(self) -> Entry | None:
+    def _first(self) -> RankedCall[CallT] | None:
         """The first call with no excluded agents. Stale entries above it are dropped."""
         heap, standing = self._heap, self._standing
         while heap:
@@ -128,10 +161,10 @@ class LaneLine:
             heappop(heap)
         return None
 
-    def __contains__(self, call: Call) -> bool:
+    def __contains__(self, call: CallT) -> bool:
         return call.id in self._standing
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[RankedCall[CallT]]:
         return iter(sorted(self._standing.values()))
 
     def __len__(self) -> int:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from sortedcontainers import SortedDict
 
-from callrouter.policies.base import Policy, Rank, Weighted
-
-if TYPE_CHECKING:
-    from callrouter.core.state import Membership
+from callrouter.policies.base import Candidate, Policy, Rank, Weighted
 
 Ranks: TypeAlias = tuple[Rank, ...]
 
-Entry: TypeAlias = tuple[Ranks, float, str]
+RankedAgent: TypeAlias = tuple[Ranks, float, str]
 """Ranks, start of idle time, agent: the sort key of `OrderedPool`."""
 
 _Flat: TypeAlias = tuple[Any, ...]
-"""An `Entry` with its ranks flattened into the tuple: three times faster to compare."""
+"""A `RankedAgent` with its ranks flattened into the tuple: three times faster to compare."""
 
 NO_SAY = -1.0
-"""The idle time in an `Entry` where a draw decides."""
+"""The idle time in a `RankedAgent` where a draw decides."""
 
 
 class RandomSource(Protocol):
@@ -32,23 +29,46 @@ class RandomSource(Protocol):
         """A uniform draw from 0 to `stop` - 1."""
 
 
+class PoolAgent(Protocol):
+    """What a pool reads of an agent."""
+
+    @property
+    def id(self) -> str:
+        """The agent's id."""
+
+    @property
+    def idle_since(self) -> float:
+        """When the agent last became free for work, in epoch seconds."""
+
+
+class PoolMember(Candidate, Protocol):
+    """What a pool reads of an agent as a member of a queue."""
+
+    @property
+    def agent(self) -> PoolAgent:
+        """The agent."""
+
+
+MemberT = TypeVar("MemberT", bound=PoolMember)
+
+
 class Front(NamedTuple):
     """The best agents of a pool: their sort key, and their combined chances in a draw."""
 
-    key: Entry
+    key: RankedAgent
     chances: int
 
 
-class Pool(Protocol):
+class Pool(Protocol[MemberT]):
     """The available agents of a lane, in the order of the queue's policies."""
 
-    def add(self, member: Membership) -> None:
+    def add(self, member: MemberT) -> None:
         """The agent is available from now on."""
 
     def discard(self, agent: str) -> None:
         """The agent is no longer available. Does nothing if they were not."""
 
-    def first(self, excluded: Collection[str]) -> Membership | None:
+    def first(self, excluded: Collection[str]) -> MemberT | None:
         """The agent to ring next, leaving out the agents in `excluded`."""
 
     def front(self, excluded: Collection[str]) -> Front | None:
@@ -60,10 +80,10 @@ class Pool(Protocol):
     def has(self, excluded: Collection[str]) -> bool:
         """Whether there is an agent not in `excluded`. Draws nothing."""
 
-    def top(self, count: int) -> list[Entry]:
+    def top(self, count: int) -> list[RankedAgent]:
         """The first `count` entries, for display."""
 
-    def glance(self) -> tuple[Entry, ...]:
+    def glance(self) -> tuple[RankedAgent, ...]:
         """The first few entries, as many as are cheap to get, in no order.
 
         No agent left out ranks above them.
@@ -71,10 +91,10 @@ class Pool(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Membership]: ...
+    def __iter__(self) -> Iterator[MemberT]: ...
 
 
-class OrderedPool:
+class OrderedPool(Generic[MemberT]):
     """Agents by rank, then by idle time, then by name.
 
     A heap with lazy removal. The entry of an agent who has left stays until it reaches the top, or
@@ -89,10 +109,10 @@ class OrderedPool:
         self._needs = needs
         self._heap: list[_Flat] = []
         self._entries: dict[str, _Flat] = {}
-        self._members: dict[str, Membership] = {}
+        self._members: dict[str, MemberT] = {}
         self._sweep_at = 64
 
-    def add(self, member: Membership) -> None:
+    def add(self, member: MemberT) -> None:
         """Push an entry for the agent."""
         agent = member.agent
         name = agent.id
@@ -116,7 +136,7 @@ class OrderedPool:
         """Forget the agent. Their heap entry is stale from here on."""
         self._entries.pop(agent, None)
 
-    def first(self, excluded: Collection[str]) -> Membership | None:
+    def first(self, excluded: Collection[str]) -> MemberT | None:
         """The best agent not in `excluded`."""
         entry = self._first(excluded)
         return self._members[entry[-1]] if entry is not None else None
@@ -124,7 +144,7 @@ class OrderedPool:
     def front(self, excluded: Collection[str]) -> Front | None:
         """The entry of that agent. A single chance: nothing is drawn."""
         entry = self._first(excluded)
-        return Front(_as_entry(entry), 1) if entry is not None else None
+        return Front(_as_ranked(entry), 1) if entry is not None else None
 
     def _first(self, excluded: Collection[str]) -> _Flat | None:
         heap, entries = self._heap, self._entries
@@ -150,21 +170,21 @@ class OrderedPool:
         """Always 0: nothing is drawn."""
         return 0
 
-    def top(self, count: int) -> list[Entry]:
+    def top(self, count: int) -> list[RankedAgent]:
         """The first `count` entries. Walks down from the top of the heap and visits no other entries."""
         heap, entries = self._heap, self._entries
-        found: list[Entry] = []
+        found: list[RankedAgent] = []
         ahead = [(heap[0], 0)] if heap else []
         while ahead and len(found) < count:
             entry, place = heappop(ahead)
             if entries.get(entry[-1]) is entry:
-                found.append(_as_entry(entry))
+                found.append(_as_ranked(entry))
             for below in (2 * place + 1, 2 * place + 2):
                 if below < len(heap):
                     heappush(ahead, (heap[below], below))
         return found
 
-    def glance(self) -> tuple[Entry, ...]:
+    def glance(self) -> tuple[RankedAgent, ...]:
         """The first few entries, in no order. Reads three levels of the heap, which gives 3 to 7 agents.
 
         In a heap, an entry below the third level ranks after some entry of that level, and so after
@@ -172,11 +192,11 @@ class OrderedPool:
         """
         heap, entries = self._heap, self._entries
         if len(heap) <= 7:
-            return tuple([_as_entry(entry) for entry in heap if entries.get(entry[-1]) is entry])
+            return tuple([_as_ranked(entry) for entry in heap if entries.get(entry[-1]) is entry])
         last = min(heap[3:7])
         return tuple(
             [
-                _as_entry(entry)
+                _as_ranked(entry)
                 for entry in heap[:7]
                 if entry <= last and entries.get(entry[-1]) is entry
             ]
@@ -185,15 +205,15 @@ class OrderedPool:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Membership]:
+    def __iter__(self) -> Iterator[MemberT]:
         return (self._members[entry[-1]] for entry in sorted(self._entries.values()))
 
 
-def _as_entry(entry: _Flat) -> Entry:
+def _as_ranked(entry: _Flat) -> RankedAgent:
     return entry[:-2], entry[-2], entry[-1]
 
 
-class DrawnPool:
+class DrawnPool(Generic[MemberT]):
     """Agents grouped by equal rank. The first group is drawn from.
 
     A group has one list of names for each number of chances; usually there is a single list. A draw
@@ -209,9 +229,9 @@ class DrawnPool:
         self._chances = last.chances if isinstance(last, Weighted) else _one
         self._groups: SortedDict[Ranks, dict[int, list[str]]] = SortedDict()
         self._places: dict[str, tuple[Ranks, int, int]] = {}
-        self._members: dict[str, Membership] = {}
+        self._members: dict[str, MemberT] = {}
 
-    def add(self, member: Membership) -> None:
+    def add(self, member: MemberT) -> None:
         """Append the agent to the list of their group and weight."""
         agent = member.agent.id
         self.discard(agent)
@@ -239,7 +259,7 @@ class DrawnPool:
             if not group:
                 del self._groups[ranks]
 
-    def first(self, excluded: Collection[str]) -> Membership | None:
+    def first(self, excluded: Collection[str]) -> MemberT | None:
         """Draw an agent from the first group with any not in `excluded`."""
         for group in self._groups.values():
             chosen = self._draw(group, excluded)
@@ -301,9 +321,9 @@ class DrawnPool:
         """Whether there is an agent not in `excluded`."""
         return _others(self._places, excluded)
 
-    def top(self, count: int) -> list[Entry]:
+    def top(self, count: int) -> list[RankedAgent]:
         """The first `count` entries. Within a group, order and idle time mean nothing."""
-        found: list[Entry] = []
+        found: list[RankedAgent] = []
         for ranks, group in self._groups.items():
             for names in group.values():
                 found += [(ranks, NO_SAY, agent) for agent in names[: count - len(found)]]
@@ -311,7 +331,7 @@ class DrawnPool:
                 break
         return found
 
-    def glance(self) -> tuple[Entry, ...]:
+    def glance(self) -> tuple[RankedAgent, ...]:
         """Up to five entries of the first groups."""
         # The usual case, at every offer: walking a sorted dict would cost more than all the rest.
         if len(self._groups) == 1:
@@ -324,7 +344,7 @@ class DrawnPool:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __iter__(self) -> Iterator[Membership]:
+    def __iter__(self) -> Iterator[MemberT]:
         return (self._members[agent] for _, _, agent in self.top(len(self)))
 
 
@@ -351,7 +371,7 @@ def _others(there: Collection[str], excluded: Collection[str]) -> bool:
 
 def _ranker(
     policies: tuple[Policy, ...], needs: Mapping[str, int]
-) -> Callable[[Membership], Ranks]:
+) -> Callable[[PoolMember], Ranks]:
     """One ranking function for a list of policies. Later ones break the ties of earlier ones."""
     if len(policies) == 1:
         only = policies[0].rank
@@ -360,7 +380,9 @@ def _ranker(
     return lambda member: tuple(rank(member, needs) for rank in ranks)
 
 
-def make_pool(policies: tuple[Policy, ...], needs: Mapping[str, int], rng: RandomSource) -> Pool:
+def make_pool(
+    policies: tuple[Policy, ...], needs: Mapping[str, int], rng: RandomSource
+) -> Pool[MemberT]:
     """The pool for a queue's list of policies. A policy that comes after a draw has no effect."""
     for place, policy in enumerate(policies):
         if policy.draws:

@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from callrouter.core.state import AgentState, Floor
+from callrouter.core.floor import Floor
+from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, Record
 from callrouter.pbx.asterisk import actions
 

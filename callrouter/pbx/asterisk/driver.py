@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 from callrouter.clock import SystemClock
-from callrouter.core.state import Floor
+from callrouter.core.floor import Floor
 from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import Event, PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say

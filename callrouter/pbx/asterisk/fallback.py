@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from callrouter.core import agents
-from callrouter.core.state import Floor, Membership, Queue
+from callrouter.core.floor import Floor
+from callrouter.core.state import Membership, Queue
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, QueueSpec
 from callrouter.pbx.asterisk import actions

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from callrouter.clock import Clock, SystemClock
-from callrouter.core.state import Floor
+from callrouter.core.floor import Floor
 from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
