@@ -14,7 +14,7 @@ from callrouter.api.notice_counts import Counts
 from callrouter.clock import Clock
 from callrouter.core.floor import Floor
 from callrouter.mobiles.mobile_records import AuditRow, MobileRow
-from callrouter.mobiles.registration_events import Answer, Asked
+from callrouter.mobiles.registration_events import MobileRequest, RegistrationAnswer
 from callrouter.model.events import Event
 from callrouter.settings import Problem
 from callrouter.settings.config_history import Change
@@ -50,13 +50,13 @@ class Files(Protocol):
 class Mobiles(Protocol):
     """The API's access to agents' devices."""
 
-    def ask(self, event: Asked) -> Answer:
+    def request(self, event: MobileRequest) -> RegistrationAnswer:
         """Do what is requested, or say why not."""
 
-    def of(self, agent: str) -> list[tuple[MobileRow, str]]:
+    def mobiles_of(self, agent: str) -> list[tuple[MobileRow, str]]:
         """Return an agent's registered mobiles in order, each with why it is not rung, or empty."""
 
-    async def steps(self, agent: str, most: int) -> Sequence[AuditRow]:
+    async def audit_rows(self, agent: str, most: int) -> Sequence[AuditRow]:
         """Return the latest audit rows of an agent's registrations, newest first.
 
         Raises:

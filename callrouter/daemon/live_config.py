@@ -62,13 +62,13 @@ class Reading:
 class Additions(Protocol):
     """A source of routing table entries that are in no file."""
 
-    def begin(self, settings: Settings) -> tuple[Table, Table]:
+    def begin_reload(self, settings: Settings) -> tuple[Table, Table]:
         """Start applying new settings. Returns the table in force and the table to apply.
 
         No other table may be posted until `end`.
         """
 
-    def end(self) -> None:
+    def end_reload(self) -> None:
         """The new settings have been applied."""
 
 
@@ -326,14 +326,14 @@ class Configuration:
         if self.additions is None:
             before, after = self.settings.table, new.table
         else:
-            before, after = self.additions.begin(new)
+            before, after = self.additions.begin_reload(new)
         if after != before:
             with _frozen():
                 for table in steps(before, after):
                     post(ConfigReloaded(table=table, more=table is not after))
                     await asyncio.sleep(_PAUSE)
         if self.additions is not None:
-            self.additions.end()
+            self.additions.end_reload()
         self.settings = new
         for what in reading.restart:
             if what not in self.state.needs_restart:

@@ -36,11 +36,11 @@ from callrouter.daemon.last_good import Start
 from callrouter.daemon.live_config import Configuration, Door, mistakes
 from callrouter.daemon.loop_errors import LoopErrors
 from callrouter.daemon.loop_lag import HoldUps
-from callrouter.daemon.mobile_service import READ_WITHIN, Links, Mobiles
+from callrouter.daemon.mobile_service import READ_WITHIN, MobileService, MobileServiceParts
 from callrouter.daemon.rlimits import more_descriptors
 from callrouter.daemon.self_check import SelfCheck
 from callrouter.daemon.systemd import Systemd
-from callrouter.feature_codes import Reception
+from callrouter.feature_codes import FeatureCodes
 from callrouter.logs import Log, many
 from callrouter.model.commands import Decided, Happened, Note, Record, Told
 from callrouter.model.events import PbxSnapshot
@@ -183,7 +183,7 @@ class Daemon:
                 self._runtime.listen(pbx.listen)
         self._memory = Memory(self._keeper.calls, self._runtime.pbxes, self._clock)
         self._mobiles = self._take_mobiles(settings)
-        self._reception = self._open_reception()
+        self._feature_codes = self._open_feature_codes()
         history = History(self._router.floor)
         journal = Journal(self._router.floor)
         listeners = (_log, history.listen, journal.listen, self._keeper.listen)
@@ -192,9 +192,9 @@ class Daemon:
         self._backend = self._make_backend(history, journal, now)
         self._runtime.listen(self._backend.counts.listen)
 
-    def _take_mobiles(self, settings: Settings) -> Mobiles:
+    def _take_mobiles(self, settings: Settings) -> MobileService:
         """Create the registrar, which adds agents' own mobiles to the tables of the files."""
-        links = Links(
+        parts = MobileServiceParts(
             floor=lambda: self._router.floor,
             post=self._post,
             pbxes=self._runtime.pbxes,
@@ -203,12 +203,12 @@ class Daemon:
             clock=self._clock,
             tasks=self._tasks,
         )
-        self._config.additions = made = Mobiles(settings, links)
+        self._config.additions = made = MobileService(settings, parts)
         return made
 
-    def _open_reception(self) -> Reception:
+    def _open_feature_codes(self) -> FeatureCodes:
         """Create the feature codes for agents, on every PBX that supports them."""
-        reception = Reception(
+        feature_codes = FeatureCodes(
             floor=lambda: self._router.floor,
             post=self._post,
             pins=lambda: self._config.settings.pins,
@@ -217,16 +217,16 @@ class Daemon:
             region=lambda: self._config.settings.numbers.region,
             locks=self._keeper.locks,
         )
-        reception.mobiles = self._mobiles
+        feature_codes.mobiles = self._mobiles
         for name, pbx in self._runtime.pbxes.items():
             if isinstance(pbx, TalksToPeople):
-                reception.attach(name, pbx)
+                feature_codes.attach(name, pbx)
                 pbx.people(self._phoned)
-        return reception
+        return feature_codes
 
     def _phoned(self, event: PhoneEvent) -> None:
-        if not self._mobiles.heard(event):
-            self._reception.heard(event)
+        if not self._mobiles.handle_phone_event(event):
+            self._feature_codes.handle(event)
 
     def _make_backend(self, history: History, journal: Journal, now: float) -> Backend:
         return Backend(
@@ -252,7 +252,7 @@ class Daemon:
                 "store": self._keeper.status,
                 "invariants": self._selfcheck.status,
                 "loop": self._hold_ups.status,
-                "reception": self._reception.status,
+                "reception": self._feature_codes.status,
                 "mobiles": self._mobiles.status,
             },
         )
@@ -290,7 +290,7 @@ class Daemon:
             # Do not wait a second time for a store known to be down.
             await self._mobiles.start(0.0 if self._keeper.status()["problem"] else READ_WITHIN)
             self._tasks.spawn(self._memory.recall(), "which calls are over")
-            self._tasks.spawn(self._reception.load_locks(), "locks after wrong PINs")
+            self._tasks.spawn(self._feature_codes.load_locks(), "locks after wrong PINs")
             if doors:  # calls arrive by HTTP
                 self._serving.set()
             opened = self._tasks.spawn(self._open(front), "opening the HTTP side")

@@ -12,34 +12,34 @@ from typing import Any, Final
 from callrouter.clock import Clock
 from callrouter.core.floor import Floor
 from callrouter.core.requests import refusal
-from callrouter.mobiles.merge import Merger
 from callrouter.mobiles.mobile_records import DAY, AuditRow, DialledRow, MobileRow, MobileStore
-from callrouter.mobiles.number_policy import Taken, read_number
+from callrouter.mobiles.number_policy import AcceptedNumber, read_number
 from callrouter.mobiles.registrar import Registrar
 from callrouter.mobiles.registration_events import (
     CODE_DIGITS,
     REF,
-    Answer,
-    Asked,
-    Asker,
-    Changed,
-    Configured,
+    CallSecrets,
+    DeadlineReached,
     Decision,
-    Done,
-    Forget,
-    Keep,
+    DeleteMobile,
     MobileEvent,
-    Refused,
-    RegisterAsked,
-    Restored,
-    Started,
-    SwitchAsked,
-    Switched,
-    Ticked,
-    Trial,
-    VerifyAsked,
+    MobileRequest,
+    MobilesChanged,
+    MobilesRestored,
+    RegisterRequested,
+    RegistrationAnswer,
+    RequestDone,
+    Requester,
+    RequestRefused,
+    RulesConfigured,
+    StoreMobile,
+    SwitchDevice,
+    SwitchRequested,
+    VerificationStarted,
+    VerifyRequested,
     masked,
 )
+from callrouter.mobiles.table_merge import TableMerger
 from callrouter.model.events import ConfigReloaded, DeviceSwitchRequested, Event, LegEnd
 from callrouter.model.ivr import (
     CallNumber,
@@ -61,7 +61,7 @@ READ_WITHIN: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
+class MobileServiceParts:
     """The parts of the daemon that the mobiles need."""
 
     floor: Callable[[], Floor]
@@ -74,16 +74,16 @@ class Links:
     tasks: Tasks
 
 
-class Mobiles:
+class MobileService:
     """Registers mobiles, calls them for verification and gives the core a table that includes them.
 
     Everything runs on the loop and nothing blocks it. `heard` takes the events of phones.
     """
 
-    def __init__(self, settings: Settings, links: Links) -> None:
-        self._links = links
+    def __init__(self, settings: Settings, parts: MobileServiceParts) -> None:
+        self._parts = parts
         self._registrar = Registrar()
-        self._merger = Merger(self._registrar.book)
+        self._merger = TableMerger(self._registrar.book)
         self._base = settings.table
         # As of the start: changes of a PBX need a restart.
         self._dialling = tuple(name for name, pbx in settings.pbxes.items() if dials_numbers(pbx))
@@ -92,26 +92,26 @@ class Mobiles:
         self._in_force = settings.table
         self._held = True
         """While new settings are being applied, no table of ours goes to the core."""
-        self._put(self._configured(settings))
+        self._apply(self._configured(settings))
         self._held = False
 
     # ------------------------------------------------------------ configuration and store
 
-    def begin(self, settings: Settings) -> tuple[Table, Table]:
+    def begin_reload(self, settings: Settings) -> tuple[Table, Table]:
         """Start applying new settings. Returns the table in force and the table to apply."""
         self._held = True
         self._base = settings.table
-        self._put(self._configured(settings))
+        self._apply(self._configured(settings))
         before, self._in_force = self._in_force, self._merger.merged(self._base)
         return before, self._in_force
 
-    def end(self) -> None:
+    def end_reload(self) -> None:
         """The new settings are applied. Changes of mobiles since `begin` follow now."""
         self._held = False
         self._publish()
 
-    def _configured(self, settings: Settings) -> Configured:
-        return Configured(
+    def _configured(self, settings: Settings) -> RulesConfigured:
+        return RulesConfigured(
             settings=settings.numbers, agents=settings.table.agents, dialling=self._dialling
         )
 
@@ -123,7 +123,7 @@ class Mobiles:
         table = self._merger.merged(self._base)
         if not self._held and table != self._in_force:
             self._in_force = table
-            self._links.post(ConfigReloaded(table=table))
+            self._parts.post(ConfigReloaded(table=table))
 
     async def start(self, within: float = READ_WITHIN) -> None:
         """Restore the mobiles from the store. A store that cannot be read does not delay the start.
@@ -131,38 +131,38 @@ class Mobiles:
         Args:
             within: seconds to wait for them.
         """
-        self._links.tasks.spawn(self._load(), "mobiles")
+        self._parts.tasks.spawn(self._load(), "mobiles")
         try:
             await asyncio.wait_for(self._loaded.wait(), within)
         except TimeoutError:
             logger.error("registered mobiles cannot be read; starting without them")  # noqa: TRY400
 
     async def _load(self) -> None:
-        store, now = self._links.store, self._links.clock.now()
+        store, now = self._parts.store, self._parts.clock.now()
         mobiles, dialled = await store.load_mobiles(now - DAY)
-        self._put(Restored(mobiles=mobiles, dialled=dialled))
+        self._apply(MobilesRestored(mobiles=mobiles, dialled=dialled))
         self._loaded.set()
         if mobiles:
             logger.info("%d registered mobiles found", len(mobiles))
 
     # ------------------------------------------------------------ asked
 
-    def ask(self, event: Asked, *, call_after: float = 0.0) -> Answer:
+    def request(self, event: MobileRequest, *, call_after: float = 0.0) -> RegistrationAnswer:
         """Do what is requested, or say why not.
 
         A verification call starts after `call_after` seconds.
         """
-        if isinstance(event, RegisterAsked | VerifyAsked):
-            event = replace(event, trial=self._trial())
-        if isinstance(event, SwitchAsked) and event.device and event.asker.may(event.agent):
+        if isinstance(event, RegisterRequested | VerifyRequested):
+            event = replace(event, call_secrets=self._new_call_secrets())
+        if isinstance(event, SwitchRequested) and event.device and event.requester.may(event.agent):
             switch = DeviceSwitchRequested(agent=event.agent, device=event.device, on=event.on)
-            why = refusal(self._links.floor(), switch)
+            why = refusal(self._parts.floor(), switch)
             known = (event.agent, event.device) in self._registrar.book.mobiles
             if why and not known:
-                return Refused(kind="refused", text=why)
-        made = self._put(event, call_after=call_after)
+                return RequestRefused(kind="refused", text=why)
+        made = self._apply(event, call_after=call_after)
         answer = made[-1]
-        assert isinstance(answer, Started | Done | Refused)  # noqa: S101 - the machine's promise
+        assert isinstance(answer, VerificationStarted | RequestDone | RequestRefused)  # noqa: S101 - the machine's promise
         return answer
 
     def register(
@@ -174,29 +174,29 @@ class Mobiles:
         via: str,
         device: str = "",
         call_after: float = 0.0,
-    ) -> Answer:
+    ) -> RegistrationAnswer:
         """Register a number for an agent, as typed or keyed in.
 
         The caller has authenticated the agent.
         """
-        asker = Asker(name=by, via=via, agent=agent)
-        event = RegisterAsked(asker=asker, agent=agent, number=number, device=device)
-        return self.ask(event, call_after=call_after)
+        requester = Requester(name=by, via=via, agent=agent)
+        event = RegisterRequested(requester=requester, agent=agent, number=number, device=device)
+        return self.request(event, call_after=call_after)
 
     def verify(
         self, agent: str, device: str, *, by: str, via: str, call_after: float = 0.0
-    ) -> Answer:
+    ) -> RegistrationAnswer:
         """Place another verification call with a new code."""
-        asker = Asker(name=by, via=via, agent=agent)
-        event = VerifyAsked(asker=asker, agent=agent, device=device)
-        return self.ask(event, call_after=call_after)
+        requester = Requester(name=by, via=via, agent=agent)
+        event = VerifyRequested(requester=requester, agent=agent, device=device)
+        return self.request(event, call_after=call_after)
 
-    def switch(self, agent: str, on: bool, *, by: str, via: str) -> Answer:
+    def switch(self, agent: str, on: bool, *, by: str, via: str) -> RegistrationAnswer:
         """Switch all mobiles of an agent on or off, registered and configured ones."""
-        asker = Asker(name=by, via=via, agent=agent)
-        return self.ask(SwitchAsked(asker=asker, agent=agent, on=on))
+        requester = Requester(name=by, via=via, agent=agent)
+        return self.request(SwitchRequested(requester=requester, agent=agent, on=on))
 
-    def audit(
+    def add_audit_row(
         self,
         agent: str,
         *,
@@ -209,7 +209,7 @@ class Mobiles:
     ) -> None:
         """Add an audit row for a step outside the registrar, such as a wrong PIN."""
         row = AuditRow(
-            at=self._links.clock.now(),
+            at=self._parts.clock.now(),
             agent=agent,
             device=device,
             who=who,
@@ -218,85 +218,89 @@ class Mobiles:
             number=masked(number),
             detail=detail,
         )
-        self._links.store.add_audit(row)
+        self._parts.store.add_audit(row)
 
     # ------------------------------------------------------------ questions
 
-    def of(self, agent: str) -> list[tuple[MobileRow, str]]:
+    def mobiles_of(self, agent: str) -> list[tuple[MobileRow, str]]:
         """Return an agent's registered mobiles in order, each with why it is not rung, or empty."""
         book = self._registrar.book
-        return [(row, book.trouble(row)) for row in book.of(agent)]
+        return [(row, book.reason_not_rung(row)) for row in book.of(agent)]
 
     def switched_on(self, agent: str) -> bool | None:
         """Return whether any mobile of an agent is switched on; None: the agent has no mobile."""
-        found = self._links.floor().agents.get(agent)
+        found = self._parts.floor().agents.get(agent)
         numbers = [d.id for d in found.spec.devices if d.number] if found is not None else []
         if found is None or not numbers:
             return None
         return any(device not in found.devices_off for device in numbers)
 
-    def knows(self, number: str) -> str | None:
+    def owner_of_number(self, number: str) -> str | None:
         """Return the agent whose active mobile has this number, in any notation, or None."""
         verdict = read_number(number, self._registrar.book.settings)
-        owner = self._registrar.book.owner(verdict.number) if isinstance(verdict, Taken) else ""
+        owner = (
+            self._registrar.book.owner_of(verdict.number)
+            if isinstance(verdict, AcceptedNumber)
+            else ""
+        )
         return owner or None
 
-    async def steps(self, agent: str, most: int) -> Sequence[AuditRow]:
+    async def audit_rows(self, agent: str, most: int) -> Sequence[AuditRow]:
         """Return the latest audit rows of an agent's registrations, newest first."""
-        return await self._links.store.read_audit(agent, most)
+        return await self._parts.store.read_audit(agent, most)
 
     def status(self) -> dict[str, Any]:
         """Return the figures for ``/api/status``."""
         states = {"unverified": 0, "waiting": 0, "in-use": 0}
         for row in self._registrar.book.mobiles.values():
             states[row.state] += 1
-        proving = self._registrar.proving
+        verifications = self._registrar.verifications
         return {
             **states,
-            "calls_today": len(proving.ledger),
+            "calls_today": len(verifications.call_log),
             "refused": dict(sorted(self._registrar.refused.items())),
         }
 
     # ------------------------------------------------------------ phones
 
-    def heard(self, event: PhoneEvent) -> bool:
+    def handle_phone_event(self, event: PhoneEvent) -> bool:
         """Take an event of a phone; False: it belongs to no verification call."""
         if isinstance(event, CodeDialled) or not self._registrar.is_ours(event):
             return False
-        self._put(event)
+        self._apply(event)
         return True
 
-    def _trial(self) -> Trial:
+    def _new_call_secrets(self) -> CallSecrets:
         code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
-        return Trial(ref=f"{REF}{secrets.token_hex(8)}", code=code, pbx=self._caller())
+        return CallSecrets(ref=f"{REF}{secrets.token_hex(8)}", code=code, pbx=self._calling_pbx())
 
-    def _caller(self) -> str:
+    def _calling_pbx(self) -> str:
         """Return the first PBX that can now call a number and play prompts to it; empty: none."""
         for name in self._registrar.book.dialling:
-            if self._talker(name) is not None and self._links.in_step(name):
+            if self._driver_that_talks(name) is not None and self._parts.in_step(name):
                 return name
         return ""
 
     # ------------------------------------------------------------ what follows
 
-    def _put(self, event: MobileEvent, *, call_after: float = 0.0) -> list[Decision]:
-        made = self._registrar.handle(event, self._links.clock.now())
+    def _apply(self, event: MobileEvent, *, call_after: float = 0.0) -> list[Decision]:
+        made = self._registrar.handle(event, self._parts.clock.now())
         changed = False
         for decision in made:
             match decision:
-                case Changed():
+                case MobilesChanged():
                     changed = True
                 case CallNumber() if call_after > 0:
                     loop = asyncio.get_running_loop()
-                    loop.call_later(call_after, self._call_later, decision)
+                    loop.call_later(call_after, self._place_delayed_call, decision)
                 case _:
                     self._carry_out(decision)
         if changed:
             self._publish()
         # The switch of a device that is new in this table is known only now.
         for decision in made:
-            if isinstance(decision, Switched):
-                self._links.post(
+            if isinstance(decision, SwitchDevice):
+                self._parts.post(
                     DeviceSwitchRequested(
                         agent=decision.agent,
                         device=decision.device,
@@ -304,15 +308,15 @@ class Mobiles:
                         by=decision.by,
                     )
                 )
-        self._arm()
+        self._set_timer()
         return made
 
     def _carry_out(self, decision: Decision) -> None:
-        store = self._links.store
+        store = self._parts.store
         match decision:
-            case Keep(row=row):
+            case StoreMobile(row=row):
                 store.put_mobile(row)
-            case Forget(agent=agent, device=device):
+            case DeleteMobile(agent=agent, device=device):
                 store.forget_mobile(agent, device)
             case AuditRow():
                 store.add_audit(decision)
@@ -320,12 +324,12 @@ class Mobiles:
             case DialledRow():
                 store.add_dialled(decision)
             case Say() | CallNumber():
-                self._order(decision)
+                self._send_to_pbx(decision)
             case _:
-                pass  # an answer; `_put` did the rest
+                pass  # an answer; `_apply` did the rest
 
-    def _order(self, command: Say | CallNumber) -> None:
-        pbx = self._talker(command.pbx)
+    def _send_to_pbx(self, command: Say | CallNumber) -> None:
+        pbx = self._driver_that_talks(command.pbx)
         if pbx is None:
             logger.error("%s has no connection; dropped an order", command.pbx)
         elif isinstance(command, Say):
@@ -333,31 +337,31 @@ class Mobiles:
         else:
             pbx.call_number(command)
 
-    def _talker(self, name: str) -> TalksToPeople | None:
-        pbx = self._links.pbxes.get(name)
+    def _driver_that_talks(self, name: str) -> TalksToPeople | None:
+        pbx = self._parts.pbxes.get(name)
         if pbx is None:
             return None
         return pbx if isinstance(pbx, TalksToPeople) else None
 
-    def _call_later(self, command: CallNumber) -> None:
-        if self._registrar.proving.by_ref(command.ref) is None:
+    def _place_delayed_call(self, command: CallNumber) -> None:
+        if self._registrar.verifications.by_ref(command.ref) is None:
             return  # removed in the meantime
-        if self._links.in_step(command.pbx):
-            self._order(command)
+        if self._parts.in_step(command.pbx):
+            self._send_to_pbx(command)
         else:
-            self._put(NumberFailed(pbx=command.pbx, ref=command.ref, why=LegEnd.FAILED))
+            self._apply(NumberFailed(pbx=command.pbx, ref=command.ref, why=LegEnd.FAILED))
 
-    def _arm(self) -> None:
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         at = self._registrar.next_deadline()
         if at is not None:
-            delay = max(0.0, at - self._links.clock.now())
+            delay = max(0.0, at - self._parts.clock.now())
             self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
     def _tick(self) -> None:
-        self._put(Ticked())
+        self._apply(DeadlineReached())
 
 
 def _log(row: AuditRow) -> None:

@@ -8,7 +8,7 @@ _LEAST: Final = 7
 """Fewest digits of a number that is not an internal extension."""
 
 
-def spelled(number: str, region: str) -> str:
+def one_spelling(number: str, region: str) -> str:
     """A caller's number in E.164, so that ``+44…``, ``0044…``, ``44…`` and ``0…`` are one phone.
 
     Args:

@@ -19,7 +19,7 @@ from callrouter.model.events import (
 from callrouter.model.ivr import Code
 
 
-def agent_of(floor: Floor, extension: str) -> Agent | None:
+def agent_with_extension(floor: Floor, extension: str) -> Agent | None:
     """The agent with this extension; None if it is empty or unknown."""
     if not extension:
         return None
@@ -33,21 +33,21 @@ MOST_REASONS: Final = 9
 """Number of pause reasons that have a digit."""
 
 
-def reason_by(floor: Floor, digit: str) -> str:
+def reason_for_digit(floor: Floor, digit: str) -> str:
     """The pause reason for a digit, by its place in the configuration; empty if there is none."""
     reasons = list(floor.table.pauses)[:MOST_REASONS]
     place = int(digit)
     return reasons[place - 1] if 1 <= place <= len(reasons) else ""
 
 
-def place_of(floor: Floor, agent: Agent) -> int:
+def digit_of_reason(floor: Floor, agent: Agent) -> int:
     """The digit of the reason for the agent's present or pending pause; 0 if it has none."""
     reason = agent.pause if agent.pause is not None else agent.pending_pause
     reasons = list(floor.table.pauses)[:MOST_REASONS]
     return reasons.index(reason) + 1 if reason in reasons else 0
 
 
-def request(
+def requested_by(
     floor: Floor, agent: Agent, code: Code, by: str, digit: str = ""
 ) -> AgentRequest | None:
     """The request that a code stands for; None for codes about phones.
@@ -56,7 +56,7 @@ def request(
     state, so a paused agent stays paused.
     """
     if code is Code.PAUSE_RESUME and digit:
-        return PauseRequested(agent=agent.id, reason=reason_by(floor, digit), by=by)
+        return PauseRequested(agent=agent.id, reason=reason_for_digit(floor, digit), by=by)
     match code:
         case Code.SIGN_IN_OUT if agent.signed_in and not agent.pending_sign_out:
             return SignedOut(agent=agent.id, by=by)
@@ -79,7 +79,7 @@ def _usual_reason(floor: Floor) -> str:
     return next(default, next(iter(reasons), ""))
 
 
-def truth(agent: Agent, code: Code, reason: int = 0) -> tuple[str, ...]:
+def state_prompt(agent: Agent, code: Code, reason: int = 0) -> tuple[str, ...]:
     """The sounds that tell the agent's present state, as far as the code is about it.
 
     `reason` is the digit of the pause reason, which is spoken after it; 0: none.
@@ -102,7 +102,7 @@ def truth(agent: Agent, code: Code, reason: int = 0) -> tuple[str, ...]:
     return prompts.READY
 
 
-def refused(agent: Agent) -> tuple[str, ...]:
+def refusal_prompt(agent: Agent) -> tuple[str, ...]:
     """The sounds that tell why a request is refused."""
     if not agent.signed_in:
         return (*prompts.REFUSED, *prompts.SIGNED_OUT)

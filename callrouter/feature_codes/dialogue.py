@@ -14,8 +14,8 @@ from callrouter.core.requests import refusal
 from callrouter.core.state import Agent
 from callrouter.feature_codes import code_requests, prompts
 from callrouter.feature_codes import own_mobiles as own
-from callrouter.feature_codes.calling_number import spelled
-from callrouter.feature_codes.pins import Answer, Claim, Pins
+from callrouter.feature_codes.calling_number import one_spelling
+from callrouter.feature_codes.pins import PinChecker, PinClaim, PinResult
 from callrouter.model.events import AgentRequest, Event
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
 from callrouter.model.lockouts import LockRow, LockStore
@@ -26,18 +26,18 @@ logger = logging.getLogger(__name__)
 
 TRIES: Final = 3
 """How many times an extension and PIN may be keyed in within one call."""
-MOST: Final = 200
+MOST_OTHERS: Final = 200
 """Dialogues at once with phones that are not an agent's. Further callers are asked to try later."""
 MOST_OWN: Final = 1000
 """The same for agents' phones."""
-LONGEST: Final = 120.0
+LONGEST_DIALOGUE: Final = 120.0
 """Seconds after which a dialogue counts as over, even if its PBX has not said so."""
 
-Then: TypeAlias = Callable[["Visit", str], None]
+OnDigits: TypeAlias = Callable[["CodeCall", str], None]
 
 
 @dataclass(slots=True, eq=False)
-class Visit:
+class CodeCall:
     """One call to a feature code. `agent` is empty until the agent is identified."""
 
     pbx: str
@@ -55,11 +55,11 @@ class Visit:
     digit: str = ""
     """The digit after the code."""
     tries: int = 0
-    then: Then | None = None
+    then: OnDigits | None = None
     """What to do with the digits that were asked for."""
 
 
-class Reception:
+class FeatureCodes:
     """Handles the feature codes of every PBX that can talk to people.
 
     Args:
@@ -86,35 +86,35 @@ class Reception:
         self._locks = locks
         self._region = region
         self._clock = clock
-        self.pins = Pins(pins, clock, wrong=self._wrong_pin, keep=self._keep_lock)
+        self.pins = PinChecker(pins, clock, wrong=self._wrong_pin, keep=self._keep_lock)
         self.mobiles: own.Mobiles | None = None
         """Registers mobiles. If None, the codes for that announce that they are not available."""
         self._floor = floor
         self._post = post
         self._tasks = tasks
         self._pbxes: dict[str, TalksToPeople] = {}
-        self._visits: dict[tuple[str, str], Visit] = {}
+        self._calls: dict[tuple[str, str], CodeCall] = {}
 
     def attach(self, name: str, pbx: TalksToPeople) -> None:
         """Use this PBX as well. The owner must pass its events to `heard`."""
         self._pbxes[name] = pbx
 
-    def heard(self, event: PhoneEvent) -> bool:
+    def handle(self, event: PhoneEvent) -> bool:
         """Handle an event. Returns False if its channel does not belong to a dialogue here."""
         match event:
             case CodeDialled():
-                self._dialled(event)
+                self._on_code(event)
                 return True
             case DigitsKeyed():
-                visit = self._visits.get((event.pbx, event.channel))
-                if visit is None:
+                call = self._calls.get((event.pbx, event.channel))
+                if call is None:
                     return False
-                then, visit.then = visit.then, None
+                then, call.then = call.then, None
                 if then is not None:
-                    then(visit, event.digits)
+                    then(call, event.digits)
                 return True
             case PersonLeft():
-                return self._visits.pop((event.pbx, event.channel), None) is not None
+                return self._calls.pop((event.pbx, event.channel), None) is not None
             case _:
                 return False
 
@@ -125,7 +125,7 @@ class Reception:
         """
         lockout, closed = self.pins.lockout, math.ceil(self.pins.closed_for())
         counts = {
-            "conversations": len(self._visits),
+            "conversations": len(self._calls),
             "wrong_pins": lockout.wrong_total,
             "lockouts": lockout.locks_total,
         }
@@ -147,147 +147,149 @@ class Reception:
 
     # ------------------------------------------------------------ who it is
 
-    def _dialled(self, event: CodeDialled) -> None:
+    def _on_code(self, event: CodeDialled) -> None:
         owners = self._floor().owners.get((event.pbx, event.endpoint), [])
         here = [agent for agent in owners if not agent.gone]
-        visit = Visit(event.pbx, event.channel, event.code, event.endpoint, event.caller_number)
-        visit.digit = event.digit
-        visit.own, visit.ends_at = bool(here), self._clock.now() + LONGEST
+        call = CodeCall(event.pbx, event.channel, event.code, event.endpoint, event.caller_number)
+        call.digit = event.digit
+        call.own, call.ends_at = bool(here), self._clock.now() + LONGEST_DIALOGUE
         self._end_overdue()
-        alike = sum(one.own == visit.own for one in self._visits.values())
-        if alike >= (MOST_OWN if visit.own else MOST):
-            self._pbx_say(visit, prompts.NOT_NOW)
+        alike = sum(one.own == call.own for one in self._calls.values())
+        if alike >= (MOST_OWN if call.own else MOST_OTHERS):
+            self._speak(call, prompts.NOT_NOW)
             return
-        self._visits[event.pbx, event.channel] = visit
+        self._calls[event.pbx, event.channel] = call
         if len(here) == 1:  # a phone shared by several agents identifies none of them
-            visit.agent, visit.by = here[0].id, f"phone {event.endpoint}"
-            self._act(visit)
+            call.agent, call.by = here[0].id, f"phone {event.endpoint}"
+            self._carry_out(call)
         else:
-            self._ask(visit, prompts.ASK_EXTENSION, 12, self._extension_keyed)
+            self._ask(call, prompts.ASK_EXTENSION, 12, self._on_extension)
 
     def _end_overdue(self) -> None:
         """Forget dialogues whose end was lost. They are ordered by age."""
         now = self._clock.now()
-        for key, visit in list(self._visits.items()):
-            if visit.ends_at > now:
+        for key, call in list(self._calls.items()):
+            if call.ends_at > now:
                 return
-            del self._visits[key]
+            del self._calls[key]
 
-    def _extension_keyed(self, visit: Visit, digits: str) -> None:
+    def _on_extension(self, call: CodeCall, digits: str) -> None:
         if not digits:
-            self._say(visit, prompts.NOTHING_KEYED)
+            self._say_last(call, prompts.NOTHING_KEYED)
             return
-        visit.extension = digits
-        self._ask(visit, prompts.ASK_PIN, 20, self._pin_keyed)
+        call.extension = digits
+        self._ask(call, prompts.ASK_PIN, 20, self._on_pin)
 
-    def _pin_keyed(self, visit: Visit, digits: str) -> None:
-        agent = code_requests.agent_of(self._floor(), visit.extension)
+    def _on_pin(self, call: CodeCall, digits: str) -> None:
+        agent = code_requests.agent_with_extension(self._floor(), call.extension)
         # Calls from outside share a trunk endpoint, so the number tells their phones apart.
-        phone = f"{visit.endpoint} {spelled(visit.number, self._region())}"
-        claim = Claim(visit.extension, agent.id if agent else "", digits, phone, visit.own)
-        self._tasks.spawn(self._check(visit, claim), "looking a PIN up")
+        phone = f"{call.endpoint} {one_spelling(call.number, self._region())}"
+        claim = PinClaim(call.extension, agent.id if agent else "", digits, phone, call.own)
+        self._tasks.spawn(self._check_pin(call, claim), "looking a PIN up")
 
-    async def _check(self, visit: Visit, claim: Claim) -> None:
+    async def _check_pin(self, call: CodeCall, claim: PinClaim) -> None:
         answer = await self.pins.check(claim)
-        if self._visits.get((visit.pbx, visit.channel)) is not visit:
+        if self._calls.get((call.pbx, call.channel)) is not call:
             return  # hung up in the meantime
-        visit.tries += 1
+        call.tries += 1
         match answer:
-            case Answer.RIGHT:
-                visit.agent, visit.by_pin = claim.agent, True
-                visit.by = f"phone {visit.endpoint}, by PIN"
-                self._act(visit)
-            case Answer.WRONG if visit.tries < TRIES:
-                self._ask(visit, prompts.ASK_EXTENSION_AGAIN, 12, self._extension_keyed)
-            case Answer.WRONG:
-                self._say(visit, prompts.WRONG)
-            case Answer.LOCKED:
-                self._say(visit, prompts.LOCKED)
-            case Answer.BUSY:
-                self._say(visit, prompts.NOT_NOW)
+            case PinResult.RIGHT:
+                call.agent, call.by_pin = claim.agent, True
+                call.by = f"phone {call.endpoint}, by PIN"
+                self._carry_out(call)
+            case PinResult.WRONG if call.tries < TRIES:
+                self._ask(call, prompts.ASK_EXTENSION_AGAIN, 12, self._on_extension)
+            case PinResult.WRONG:
+                self._say_last(call, prompts.WRONG)
+            case PinResult.LOCKED:
+                self._say_last(call, prompts.LOCKED)
+            case PinResult.BUSY:
+                self._say_last(call, prompts.NOT_NOW)
 
-    def _wrong_pin(self, claim: Claim, locked: bool) -> None:
+    def _wrong_pin(self, claim: PinClaim, locked: bool) -> None:
         if self.mobiles is not None and claim.agent:
             what = "locked" if locked else "wrong-pin"
             detail = f"at {claim.place}"
-            self.mobiles.audit(claim.agent, who="", via=own.VIA, what=what, detail=detail)
+            self.mobiles.add_audit_row(claim.agent, who="", via=own.VIA, what=what, detail=detail)
 
     # ------------------------------------------------------------ what they want
 
-    def _act(self, visit: Visit) -> None:
+    def _carry_out(self, call: CodeCall) -> None:
         """Carry out the request and announce the result."""
-        agent = self._floor().agents.get(visit.agent)
+        agent = self._floor().agents.get(call.agent)
         if agent is None or agent.gone:
-            self._say(visit, prompts.NOT_POSSIBLE)
+            self._say_last(call, prompts.NOT_POSSIBLE)
             return
-        if visit.digit and not code_requests.reason_by(self._floor(), visit.digit):
-            self._say(visit, prompts.NOT_POSSIBLE)
+        if call.digit and not code_requests.reason_for_digit(self._floor(), call.digit):
+            self._say_last(call, prompts.NOT_POSSIBLE)
             return
-        request = code_requests.request(self._floor(), agent, visit.code, visit.by, visit.digit)
+        request = code_requests.requested_by(self._floor(), agent, call.code, call.by, call.digit)
         if request is not None:
-            self._request(visit, agent, request)
+            self._request(call, agent, request)
         elif self.mobiles is None:
-            self._say(visit, prompts.NOT_POSSIBLE)
-        elif visit.code is Code.MOBILE_ON_OFF:
-            self._say(visit, own.switch(self.mobiles, agent.id))
+            self._say_last(call, prompts.NOT_POSSIBLE)
+        elif call.code is Code.MOBILE_ON_OFF:
+            self._say_last(call, own.switch(self.mobiles, agent.id))
         else:
-            self._register(visit)
+            self._register(call)
 
-    def _register(self, visit: Visit) -> None:
+    def _register(self, call: CodeCall) -> None:
         """Register a mobile.
 
         A mobile that calls in registers itself. At the agent's own phone, the number is asked for.
         """
-        number = own.number_of(visit.number) if visit.by_pin else ""
+        number = own.number_of(call.number) if call.by_pin else ""
         if number:
-            self._take_number(visit, number, own.HANGS_UP)
+            self._register_number(call, number, own.HANGS_UP)
         else:
-            self._ask(visit, prompts.ASK_NUMBER, 20, self._number_keyed)
+            self._ask(call, prompts.ASK_NUMBER, 20, self._on_number)
 
-    def _number_keyed(self, visit: Visit, digits: str) -> None:
+    def _on_number(self, call: CodeCall, digits: str) -> None:
         if digits:
-            self._take_number(visit, digits, own.READ_FIRST)
+            self._register_number(call, digits, own.READ_FIRST)
         else:
-            self._say(visit, prompts.NOTHING_KEYED)
+            self._say_last(call, prompts.NOTHING_KEYED)
 
-    def _take_number(self, visit: Visit, number: str, call_after: float) -> None:
+    def _register_number(self, call: CodeCall, number: str, call_after: float) -> None:
         assert self.mobiles is not None  # noqa: S101 - checked before anything was asked
         answer = self.mobiles.register(
-            visit.agent, number, by=visit.agent, via=own.VIA, call_after=call_after
+            call.agent, number, by=call.agent, via=own.VIA, call_after=call_after
         )
-        self._say(visit, own.started(answer) or own.refused(answer))
+        self._say_last(call, own.started(answer) or own.refused(answer))
 
-    def _request(self, visit: Visit, agent: Agent, request: AgentRequest) -> None:
+    def _request(self, call: CodeCall, agent: Agent, request: AgentRequest) -> None:
         why = refusal(self._floor(), request)
         if why:
-            logger.info("%s at %s: %s", visit.code.value, visit.endpoint, why)
-            self._say(visit, code_requests.refused(agent))
+            logger.info("%s at %s: %s", call.code.value, call.endpoint, why)
+            self._say_last(call, code_requests.refusal_prompt(agent))
             return
         self._post(request)
-        self._say(
-            visit,
-            code_requests.truth(agent, visit.code, code_requests.place_of(self._floor(), agent)),
+        self._say_last(
+            call,
+            code_requests.state_prompt(
+                agent, call.code, code_requests.digit_of_reason(self._floor(), agent)
+            ),
         )
 
     # ------------------------------------------------------------ talking
 
-    def _ask(self, visit: Visit, what: tuple[str, ...], digits: int, then: Then) -> None:
-        visit.then = then
-        self._pbx_say(visit, what, digits)
+    def _ask(self, call: CodeCall, what: tuple[str, ...], digits: int, then: OnDigits) -> None:
+        call.then = then
+        self._speak(call, what, digits)
 
-    def _say(self, visit: Visit, what: tuple[str, ...]) -> None:
+    def _say_last(self, call: CodeCall, what: tuple[str, ...]) -> None:
         """Say the last words; then the PBX hangs up."""
-        self._pbx_say(visit, what)
+        self._speak(call, what)
 
-    def _pbx_say(self, visit: Visit, what: tuple[str, ...], digits: int = 0) -> None:
-        agent = self._floor().agents.get(visit.agent)
-        pbx = self._pbxes.get(visit.pbx)
+    def _speak(self, call: CodeCall, what: tuple[str, ...], digits: int = 0) -> None:
+        agent = self._floor().agents.get(call.agent)
+        pbx = self._pbxes.get(call.pbx)
         if pbx is not None:
             language = agent.spec.language if agent is not None else ""
             pbx.say(
                 Say(
-                    pbx=visit.pbx,
-                    channel=visit.channel,
+                    pbx=call.pbx,
+                    channel=call.channel,
                     sounds=what,
                     read=digits,
                     language=language,

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from callrouter.feature_codes import prompts
-from callrouter.mobiles.registration_events import Answer, Refused, Started
+from callrouter.mobiles.registration_events import (
+    RegistrationAnswer,
+    RequestRefused,
+    VerificationStarted,
+)
 
 VIA: Final = "phone"
 
@@ -33,16 +37,16 @@ class Mobiles(Protocol):
         via: str,
         device: str = "",
         call_after: float = 0.0,
-    ) -> Answer:
+    ) -> RegistrationAnswer:
         """Register a number as keyed in, and call it to verify it. Answers at once."""
 
-    def switch(self, agent: str, on: bool, *, by: str, via: str) -> Answer:
+    def switch(self, agent: str, on: bool, *, by: str, via: str) -> RegistrationAnswer:
         """Switch all mobiles of an agent on or off. Done when this returns."""
 
     def switched_on(self, agent: str) -> bool | None:
         """Whether any mobile of an agent is on; None if there is none."""
 
-    def audit(
+    def add_audit_row(
         self,
         agent: str,
         *,
@@ -59,7 +63,7 @@ class Mobiles(Protocol):
 def switch(mobiles: Mobiles, agent: str) -> tuple[str, ...]:
     """Toggle an agent's mobiles. Returns the sounds that tell the result."""
     on = mobiles.switched_on(agent)
-    if on is None or isinstance(mobiles.switch(agent, not on, by=agent, via=VIA), Refused):
+    if on is None or isinstance(mobiles.switch(agent, not on, by=agent, via=VIA), RequestRefused):
         return prompts.NOT_POSSIBLE
     return prompts.MOBILE_ON if mobiles.switched_on(agent) else prompts.MOBILE_OFF
 
@@ -69,17 +73,17 @@ def number_of(caller_number: str) -> str:
     return caller_number if len(caller_number.lstrip("+")) >= _LEAST_DIGITS else ""
 
 
-def started(answer: Answer) -> tuple[str, ...]:
+def started(answer: RegistrationAnswer) -> tuple[str, ...]:
     """The sounds that read the code twice, digit by digit; empty if no call was started."""
-    if not isinstance(answer, Started):
+    if not isinstance(answer, VerificationStarted):
         return ()
     once = (*prompts.CODE_IS, *(f"digits/{digit}" for digit in answer.code))
     return (*once, "silence/1", *once)
 
 
-def refused(answer: Answer) -> tuple[str, ...]:
+def refused(answer: RegistrationAnswer) -> tuple[str, ...]:
     """The sounds that tell why a number was refused."""
-    kind = answer.kind if isinstance(answer, Refused) else ""
+    kind = answer.kind if isinstance(answer, RequestRefused) else ""
     if kind in _LATER:
         return prompts.NOT_NOW
     return prompts.IN_USE if kind in _KNOWN else prompts.NO_NUMBER

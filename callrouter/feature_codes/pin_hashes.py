@@ -11,7 +11,7 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 logger = logging.getLogger(__name__)
 
 
-def fits(digest: str, pin: str) -> bool:
+def pin_matches(digest: str, pin: str) -> bool:
     """Whether a PIN matches an argon2id hash. Takes a tenth of a second: not for the event loop."""
     try:
         return PasswordHasher().verify(digest, pin)
@@ -31,7 +31,7 @@ def cost(digest: str) -> int:
     return found.time_cost * found.memory_cost
 
 
-def unfit(model: str) -> str:
+def hash_of_no_pin(model: str) -> str:
     """A hash that no PIN matches, as expensive to verify as `model`."""
     try:
         hasher = PasswordHasher.from_parameters(extract_parameters(model))

@@ -38,7 +38,7 @@ _OUTSIDE: Final = 7
 """Fewest digits of a number that is not an internal extension."""
 
 
-class Answer(Enum):
+class PinResult(Enum):
     """The result of checking a PIN."""
 
     RIGHT = "right"
@@ -48,7 +48,7 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PinClaim:
     """A person at a phone claims to be an agent.
 
     `extension` is what was keyed in, `agent` the agent it belongs to (empty: none). `phone` is the
@@ -75,7 +75,7 @@ class Claim:
         return " ".join(part for part in (endpoint, shown) if part)
 
 
-class _Line:
+class _CheckQueue:
     """PINs that are checked one after the other."""
 
     def __init__(self) -> None:
@@ -83,11 +83,11 @@ class _Line:
         self.waiting = 0
 
 
-def _extension(claim: Claim) -> str:
+def _extension(claim: PinClaim) -> str:
     return f"extension {claim.extension}"
 
 
-def _limits(claim: Claim) -> dict[str, int]:
+def _limits(claim: PinClaim) -> dict[str, int]:
     """The keys that a wrong PIN counts against, and how many wrong PINs lock each."""
     limits = {_extension(claim): MOST, f"phone {claim.phone}": MOST}
     if not claim.own:
@@ -100,7 +100,7 @@ def _longest(key: str) -> float:
     return LONGEST_SHARED if key == OUTSIDE or key.startswith("endpoint ") else LONGEST
 
 
-class Pins:
+class PinChecker:
     """Checks PINs one after the other, each in a thread.
 
     An unknown extension costs the same work as a known one and is locked in the same way. So
@@ -120,38 +120,38 @@ class Pins:
         clock: Clock,
         verify: Callable[[str, str], bool] | None = None,
         *,
-        wrong: Callable[[Claim, bool], None] = lambda _claim, _locked: None,
+        wrong: Callable[[PinClaim, bool], None] = lambda _claim, _locked: None,
         keep: Callable[[LockRow], None] = lambda _row: None,
     ) -> None:
         self.lockout = Lockout(keep)
         self._pins = pins
         self._clock = clock
-        self._verify = verify or _fits
-        self._told = wrong
-        self._lines = {True: _Line(), False: _Line()}
-        self._nobody = ("", "")
+        self._verify = verify or _pin_matches
+        self._on_wrong = wrong
+        self._lines = {True: _CheckQueue(), False: _CheckQueue()}
+        self._no_pin = ("", "")
 
     def closed_for(self) -> float:
         """Seconds for which PINs from outside are still refused; 0 if they are accepted."""
         return self.lockout.left(OUTSIDE, self._clock.now())
 
-    async def check(self, claim: Claim) -> Answer:
+    async def check(self, claim: PinClaim) -> PinResult:
         """Check the PIN of a claim."""
         limits = _limits(claim)
         line = self._lines[claim.own]
         if line.waiting >= WAITING_MOST:
-            return Answer.BUSY
+            return PinResult.BUSY
         line.waiting += 1
         try:
             async with line.turn:  # so that many calls at once get no more tries than one
                 if any(self.lockout.left(key, self._clock.now()) for key in limits):
                     logger.warning("PIN of %s refused at %s: locked", claim.named, claim.place)
-                    return Answer.LOCKED
+                    return PinResult.LOCKED
                 known = self._pins().get(claim.agent)
-                nobodys = await asyncio.to_thread(self._nobodys)
-                fit = await asyncio.to_thread(self._verify, known or nobodys, claim.pin)
+                no_pin = await asyncio.to_thread(self._hash_of_no_pin)
+                fit = await asyncio.to_thread(self._verify, known or no_pin, claim.pin)
                 if known is None or not fit:
-                    return self._wrong(limits, claim)
+                    return self._count_wrong(limits, claim)
         finally:
             line.waiting -= 1
         # The phone's count stays. Otherwise attackers could reset it with a PIN of their own.
@@ -164,9 +164,9 @@ class Pins:
                 OUTSIDE_DIGITS,
                 claim.place,
             )
-        return Answer.RIGHT
+        return PinResult.RIGHT
 
-    def _wrong(self, limits: Mapping[str, int], claim: Claim) -> Answer:
+    def _count_wrong(self, limits: Mapping[str, int], claim: PinClaim) -> PinResult:
         now = self._clock.now()
         self.lockout.wrong_total += 1
         locks = {
@@ -175,7 +175,7 @@ class Pins:
             if (seconds := self.lockout.wrong(key, now, most, _longest(key)))
         }
         logger.warning("wrong PIN for %s at %s", claim.named, claim.place)
-        self._told(claim, bool(locks))
+        self._on_wrong(claim, bool(locks))
         for key, seconds in locks.items():
             if key == OUTSIDE:
                 logger.error(
@@ -189,21 +189,21 @@ class Pins:
                 what = claim.named if key == _extension(claim) else f"phone {claim.place}"
                 text = "%s is locked for %.0f min after wrong PINs"
                 logger.warning(text, what, seconds / 60)
-        return Answer.LOCKED if locks else Answer.WRONG
+        return PinResult.LOCKED if locks else PinResult.WRONG
 
-    def _nobodys(self) -> str:
+    def _hash_of_no_pin(self) -> str:
         """A hash that no PIN matches, as expensive to verify as the most expensive real one."""
-        from callrouter.feature_codes.pin_hashes import cost, unfit  # noqa: PLC0415 - as below
+        from callrouter.feature_codes.pin_hashes import cost, hash_of_no_pin  # noqa: PLC0415 - as below
 
         pins = self._pins()
         model = max(pins.values(), key=cost, default="")
-        if not self._nobody[0] or self._nobody[1] != model:
-            self._nobody = (unfit(model), model)
-        return self._nobody[0]
+        if not self._no_pin[0] or self._no_pin[1] != model:
+            self._no_pin = (hash_of_no_pin(model), model)
+        return self._no_pin[0]
 
 
-def _fits(digest: str, pin: str) -> bool:
+def _pin_matches(digest: str, pin: str) -> bool:
     # Imported here, because it is needed for PINs and would slow down the start.
-    from callrouter.feature_codes.pin_hashes import fits  # noqa: PLC0415
+    from callrouter.feature_codes.pin_hashes import pin_matches  # noqa: PLC0415
 
-    return fits(digest, pin)
+    return pin_matches(digest, pin)

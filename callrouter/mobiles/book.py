@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from callrouter.mobiles.mobile_records import MobileRow, MobileState, NumberSettings
-from callrouter.mobiles.number_policy import E164, NotTaken, read_number
+from callrouter.mobiles.number_policy import E164, RefusedNumber, read_number
 from callrouter.model.hours import parse_spans
 from callrouter.model.routing_table import AgentSpec
 
@@ -17,7 +17,7 @@ LAST_PLACE: Final = 99
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-class No(Exception):  # noqa: N818 - an answer, not an error
+class RequestDenied(Exception):  # noqa: N818 - an answer, not an error
     """A request is refused: a stable word, and the reason in words."""
 
     def __init__(self, kind: str, text: str) -> None:
@@ -26,7 +26,7 @@ class No(Exception):  # noqa: N818 - an answer, not an error
         self.text = text
 
 
-class Book:
+class MobileBook:
     """All registered mobiles, together with the configuration they depend on.
 
     Its queries change nothing. `Registrar` changes `mobiles`.
@@ -37,20 +37,20 @@ class Book:
         self.settings = NumberSettings()
         self.agents: dict[str, AgentSpec] = {}
         self.dialling: tuple[str, ...] = ()
-        self._fit: dict[str, str] = {}
+        self._verdicts: dict[str, str] = {}
 
     def configure(
         self, settings: NumberSettings, agents: dict[str, AgentSpec], dialling: tuple[str, ...]
     ) -> None:
         """Apply new rules, agents and PBXes that can dial outside numbers."""
         self.settings, self.agents, self.dialling = settings, agents, dialling
-        self._fit.clear()
+        self._verdicts.clear()
 
     def of(self, agent: str) -> list[MobileRow]:
         """An agent's registered mobiles, in their order."""
         return in_order(row for row in self.mobiles.values() if row.agent == agent)
 
-    def trouble(self, row: MobileRow) -> str:
+    def reason_not_rung(self, row: MobileRow) -> str:
         """Why a mobile is not rung for callers, in words; empty if it is rung."""
         match MobileState(row.state):
             case MobileState.UNVERIFIED:
@@ -58,16 +58,16 @@ class Book:
             case MobileState.WAITING:
                 return "waiting for a supervisor"
             case _:
-                return self._dormant(row)
+                return self._reason_dormant(row)
 
-    def owner(self, number: str) -> str:
+    def owner_of(self, number: str) -> str:
         """The agent whose mobile in use has this number; empty if there is none."""
         for row in self.mobiles.values():
-            if row.number == number and not self.trouble(row):
+            if row.number == number and not self.reason_not_rung(row):
                 return row.agent
         return ""
 
-    def _dormant(self, row: MobileRow) -> str:
+    def _reason_dormant(self, row: MobileRow) -> str:
         spec = self.agents.get(row.agent)
         if spec is None:
             return "its agent is not in the configuration"
@@ -77,12 +77,12 @@ class Book:
             return "the configuration has this number already"
         if not self.dialling:
             return "no PBX dials outside numbers"
-        if row.number not in self._fit:
+        if row.number not in self._verdicts:
             verdict = read_number(row.number, self.settings)
-            self._fit[row.number] = verdict.text if isinstance(verdict, NotTaken) else ""
-        return self._fit[row.number]
+            self._verdicts[row.number] = verdict.text if isinstance(verdict, RefusedNumber) else ""
+        return self._verdicts[row.number]
 
-    def name(self, agent: str, wanted: str) -> str:
+    def name_for_new(self, agent: str, wanted: str) -> str:
         """The name of a new mobile of an agent: `wanted`, or a free one if that is empty.
 
         Raises:
@@ -94,9 +94,11 @@ class Book:
             names = ("mobile", *(f"mobile-{n}" for n in range(2, len(used) + 3)))
             return next(name for name in names if name not in used)
         if not _NAME.fullmatch(wanted):
-            raise No("wrong-name", "a device's name is small letters, digits, - and _ (64 at most)")
+            raise RequestDenied(
+                "wrong-name", "a device's name is small letters, digits, - and _ (64 at most)"
+            )
         if wanted in used:
-            raise No("known", f"there is a device '{wanted}' already; remove it first")
+            raise RequestDenied("known", f"there is a device '{wanted}' already; remove it first")
         return wanted
 
     def row(self, agent: str, device: str) -> MobileRow:
@@ -109,10 +111,12 @@ class Book:
         if row is not None:
             return row
         if any(spec.id == device for spec in self.agents[agent].devices):
-            raise No("configured", f"{device} stands in the configuration; it is changed there")
-        raise No("unknown-device", f"{agent} has no device '{device[:64]}'")
+            raise RequestDenied(
+                "configured", f"{device} stands in the configuration; it is changed there"
+            )
+        raise RequestDenied("unknown-device", f"{agent} has no device '{device[:64]}'")
 
-    def not_of_others(self, agent: str, number: str) -> None:
+    def check_not_taken(self, agent: str, number: str) -> None:
         """Check that a number is not another agent's, verified or configured.
 
         The error does not reveal which agent. The number of an agent who is no longer configured is
@@ -125,10 +129,10 @@ class Book:
             proved = other.state != MobileState.UNVERIFIED.value
             there = other.agent != agent and other.agent in self.agents
             if other.number == number and there and proved:
-                raise No("taken", "this number is another agent's")
+                raise RequestDenied("taken", "this number is another agent's")
         for spec in self.agents.values():
             if spec.id != agent and any(device.number == number for device in spec.devices):
-                raise No("taken", "this number is another agent's")
+                raise RequestDenied("taken", "this number is another agent's")
 
 
 def in_order(rows: Iterable[MobileRow]) -> list[MobileRow]:
@@ -136,25 +140,25 @@ def in_order(rows: Iterable[MobileRow]) -> list[MobileRow]:
     return sorted(rows, key=lambda row: (row.place, row.added_at, row.device))
 
 
-def sound(row: MobileRow) -> bool:
+def is_valid_row(row: MobileRow) -> bool:
     """Whether a stored row is valid. Write access to the store must not give more than that."""
     try:
         MobileState(row.state)
         check_ringing(row.ring_after, row.hours, row.place)
-    except (No, ValueError):
+    except (RequestDenied, ValueError):
         return False
     return bool(_NAME.fullmatch(row.device) and E164.fullmatch(row.number))
 
 
-def fits(number: str, settings: NumberSettings) -> None:
+def check_still_allowed(number: str, settings: NumberSettings) -> None:
     """Check a number that was accepted earlier against the present rules.
 
     Raises:
         No: it would not be accepted now.
     """
     verdict = read_number(number, settings)
-    if isinstance(verdict, NotTaken):
-        raise No(verdict.kind, verdict.text)
+    if isinstance(verdict, RefusedNumber):
+        raise RequestDenied(verdict.kind, verdict.text)
 
 
 def check_ringing(ring_after: float, hours: str, place: int) -> None:
@@ -164,11 +168,13 @@ def check_ringing(ring_after: float, hours: str, place: int) -> None:
         No: a value is out of range.
     """
     if not 0 <= ring_after <= LONGEST_RING_AFTER:
-        raise No("wrong-value", f"ring_after must be from 0 to {LONGEST_RING_AFTER:.0f} s")
+        raise RequestDenied(
+            "wrong-value", f"ring_after must be from 0 to {LONGEST_RING_AFTER:.0f} s"
+        )
     if not 0 <= place <= LAST_PLACE:
-        raise No("wrong-value", f"order must be from 0 to {LAST_PLACE}")
+        raise RequestDenied("wrong-value", f"order must be from 0 to {LAST_PLACE}")
     if hours:
         try:
             parse_spans(hours)
         except ValueError as error:
-            raise No("wrong-value", f"hours: {error}") from error
+            raise RequestDenied("wrong-value", f"hours: {error}") from error

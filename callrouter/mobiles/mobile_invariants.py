@@ -14,7 +14,7 @@ def check(registrar: Registrar) -> None:
     Raises:
         AssertionError: an invariant does not hold. The text says which.
     """
-    book, proving = registrar.book, registrar.proving
+    book, verifications = registrar.book, registrar.verifications
     owners: dict[str, str] = {}
     for (agent, device), row in book.mobiles.items():
         _hold((row.agent, row.device) == (agent, device), f"{agent}/{device} lies under its name")
@@ -27,9 +27,9 @@ def check(registrar: Registrar) -> None:
         _hold(owner == agent, f"{device} of {agent} is proved to be of one agent, not {owner} too")
         proved = row.verified_at is not None or bool(row.approved_by)
         _hold(proved, f"{agent}/{device} was proved, or a supervisor answers for it")
-    refs = [pending.ref for pending in proving.pending.values()]
+    refs = [pending.ref for pending in verifications.pending.values()]
     _hold(len(refs) == len(set(refs)), "every verification call has a ref of its own")
-    for agent, pending in proving.pending.items():
+    for agent, pending in verifications.pending.items():
         row = pending.row
         _hold(row.agent == agent, f"the call for {agent} is for them")
         _hold(book.mobiles.get((agent, row.device)) == row, f"the call for {agent} has a mobile")

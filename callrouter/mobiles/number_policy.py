@@ -70,7 +70,7 @@ _TYPE_WORDS: Final = {"mobile": "mobiles", "fixed-line": "fixed lines"}
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AcceptedNumber:
     """A number that may be registered, in E.164, and its country."""
 
     number: str
@@ -78,14 +78,14 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class NotTaken:
+class RefusedNumber:
     """A number that is refused. `kind` is stable; `text` is the reason, for people."""
 
     kind: str
     text: str
 
 
-Verdict: TypeAlias = Taken | NotTaken
+Verdict: TypeAlias = AcceptedNumber | RefusedNumber
 
 
 def read_number(text: str, settings: NumberSettings) -> Verdict:
@@ -127,7 +127,7 @@ def form_fault(number: str) -> str:
     return "" if _e164(parsed) == number else "not in international form"
 
 
-def dear(number: str) -> str:
+def high_cost(number: str) -> str:
     """What makes calls to a number (E.164) expensive or impossible, in words; empty if nothing."""
     special = _no_country(number)
     if special is not None:
@@ -151,63 +151,63 @@ def country_of(number: str) -> str:
 # ---------------------------------------------------------------- as written
 
 
-def _written_wrongly(text: str) -> NotTaken | None:
+def _written_wrongly(text: str) -> RefusedNumber | None:
     """Why a text is not written like a phone number; None if it is."""
     if not text.strip():
-        return NotTaken("empty", "give a number, such as +447700900123")
+        return RefusedNumber("empty", "give a number, such as +447700900123")
     if len(text) > _LONGEST_TEXT:
-        return NotTaken("too-long", "too long for a phone number")
+        return RefusedNumber("too-long", "too long for a phone number")
     kinds = {unicodedata.category(c) for c in text}
     if kinds & {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}:
-        return NotTaken("hidden-character", "there is a character in it that can't be seen")
+        return RefusedNumber("hidden-character", "there is a character in it that can't be seen")
     if any(c.isdigit() and not c.isascii() for c in text):
-        return NotTaken("foreign-digits", "write the digits as 0 to 9")
+        return RefusedNumber("foreign-digits", "write the digits as 0 to 9")
     if text.strip()[0] in "*#":
-        return NotTaken("code", "that is a code for a telephone system, not a number")
+        return RefusedNumber("code", "that is a code for a telephone system, not a number")
     if _EXTENSION.search(text):
-        return NotTaken("extension", "a number with an extension can't be called by itself")
+        return RefusedNumber("extension", "a number with an extension can't be called by itself")
     if not _WRITTEN.fullmatch(text.strip()) or not any(map(str.isdigit, text)):
         if _WITH_LETTERS.fullmatch(text.strip()) and re.search("[A-Za-z]", text):
-            return NotTaken("letters", "write digits in place of letters")
+            return RefusedNumber("letters", "write digits in place of letters")
         text = (
             "only digits, blanks, brackets, dots and dashes can stand in a number, and a + in front"
         )
-        return NotTaken("not-a-number", text)
+        return RefusedNumber("not-a-number", text)
     if "+" in text and not _PLUS.fullmatch(text):
-        return NotTaken("not-a-number", "a + can only stand in front")
+        return RefusedNumber("not-a-number", "a + can only stand in front")
     return None
 
 
-def _no_persons_number(digits: str, region: str, *, international: bool) -> NotTaken | None:
+def _no_persons_number(digits: str, region: str, *, international: bool) -> RefusedNumber | None:
     """Why digits can't be a person's number in any country; None if they can."""
     if digits in _EMERGENCY or (
         region and not international and shortnumberinfo.is_emergency_number(digits, region)
     ):
-        return NotTaken("emergency", "that is an emergency number")
+        return RefusedNumber("emergency", "that is an emergency number")
     if len(digits) > _MOST_DIGITS:
-        return NotTaken("too-long", "too many digits for a phone number")
+        return RefusedNumber("too-long", "too many digits for a phone number")
     special = _no_country(f"+{digits}") if international else None
     if special is not None:
-        return NotTaken(special[0], f"that is {special[1]}")
+        return RefusedNumber(special[0], f"that is {special[1]}")
     if not international and len(digits) <= 6:
-        return NotTaken("short-code", "too short: a short code or an extension")
+        return RefusedNumber("short-code", "too short: a short code or an extension")
     if not international and not region:
-        return NotTaken("no-country", "begin with + and the country, such as +44")
+        return RefusedNumber("no-country", "begin with + and the country, such as +44")
     return None
 
 
-def _unreadable(error: NumberParseException, region: str) -> NotTaken:
+def _unreadable(error: NumberParseException, region: str) -> RefusedNumber:
     match error.error_type:
         case NumberParseException.INVALID_COUNTRY_CODE:
             if region:
-                return NotTaken("no-country", "no country has numbers that begin so")
-            return NotTaken("no-country", "begin with + and the country, such as +44")
+                return RefusedNumber("no-country", "no country has numbers that begin so")
+            return RefusedNumber("no-country", "begin with + and the country, such as +44")
         case NumberParseException.TOO_LONG:
-            return NotTaken("too-long", "too many digits for a phone number")
+            return RefusedNumber("too-long", "too many digits for a phone number")
         case NumberParseException.TOO_SHORT_NSN | NumberParseException.TOO_SHORT_AFTER_IDD:
-            return NotTaken("too-short", "too few digits for a phone number")
+            return RefusedNumber("too-short", "too few digits for a phone number")
         case _:
-            return NotTaken("not-a-number", "that is not a phone number")
+            return RefusedNumber("not-a-number", "that is not a phone number")
 
 
 # ---------------------------------------------------------------- what it is
@@ -223,29 +223,29 @@ def _judge(parsed: PhoneNumber, settings: NumberSettings) -> Verdict:
     ) or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     national = str(parsed.national_number)
     if shortnumberinfo.is_emergency_number(national, country):
-        return NotTaken("emergency", "that is an emergency number")
+        return RefusedNumber("emergency", "that is an emergency number")
     fault = _impossible(parsed)
     if fault:
-        return NotTaken(fault[0], fault[1])
+        return RefusedNumber(fault[0], fault[1])
     if not phonenumbers.is_valid_number(parsed) or not E164.fullmatch(number):
-        return NotTaken("no-number", "there is no such number in its country")
+        return RefusedNumber("no-number", "there is no such number in its country")
     return _allowed(phonenumbers.number_type(parsed), number, country, settings)
 
 
 def _allowed(type_: int, number: str, country: str, settings: NumberSettings) -> Verdict:
     kind = _KINDS.get(type_)
     if kind is not None:
-        return NotTaken(kind[0], f"that is {kind[1]}")
+        return RefusedNumber(kind[0], f"that is {kind[1]}")
     if country not in settings.allowed:
         allowed = ", ".join(settings.allowed) or "none"
-        return NotTaken(
+        return RefusedNumber(
             "country", f"numbers of {country} are not allowed here (allowed: {allowed})"
         )
     wanted = settings.types or tuple(_TYPE_WORDS)
     if not _TYPES[type_] & set(wanted):
         words = " and ".join(_TYPE_WORDS[name] for name in wanted)
-        return NotTaken("type", f"only {words} are allowed here")
-    return Taken(number, country)
+        return RefusedNumber("type", f"only {words} are allowed here")
+    return AcceptedNumber(number, country)
 
 
 def _impossible(parsed: PhoneNumber) -> tuple[str, str] | None:

@@ -23,7 +23,7 @@ AHEAD: Final = 60.0
 """Seconds by which a recorded call may lie in the future. Beyond that the clock was wrong then."""
 
 
-class Ledger:
+class VerificationCallLog:
     """The verification calls of the last 24 hours, oldest first."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Ledger:
         """Record a call that is being placed."""
         self._rows.append(row)
 
-    def too_many(
+    def limit_reached(
         self, agent: str, number: str, country: str, settings: NumberSettings, now: float
     ) -> str:
         """Why no further call may be placed now, in words; empty if one may."""
@@ -60,7 +60,7 @@ class Ledger:
         for words, most, within, counts in limits:
             times = [row.at for row in self._rows if row.at > now - within and counts(row)]
             if len(times) >= most:
-                return f"no more than {most} verification calls {words}{_again(times, most, within, now)}"
+                return f"no more than {most} verification calls {words}{_when_again(times, most, within, now)}"
         return ""
 
     def _forget(self, now: float) -> None:
@@ -77,14 +77,14 @@ class Ledger:
             rows.popleft()
 
 
-def _again(times: list[float], most: int, within: float, now: float) -> str:
+def _when_again(times: list[float], most: int, within: float, now: float) -> str:
     if not most:
         return ""
     minutes = max(1, round((times[-most] + within - now) / 60))
     return f"; again in {minutes} min" if minutes < 120 else f"; again in {round(minutes / 60)} h"
 
 
-class Attempts:
+class RequestCounter:
     """The requests of each person in the last hour."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class _Flood(Generic[T]):
     last: T | None = None
 
 
-class Floods(Generic[T]):
+class RefusalFloods(Generic[T]):
     """Decides which refusals are written to the audit.
 
     The first ones of a kind in an hour get a row each. After that, a single row gives their number.
@@ -126,7 +126,7 @@ class Floods(Generic[T]):
     def __init__(self) -> None:
         self._floods: dict[tuple[str, str], _Flood[T]] = {}
 
-    def note(self, key: tuple[str, str], what: T, now: float) -> bool:
+    def record(self, key: tuple[str, str], what: T, now: float) -> bool:
         """Record a refusal by asker and kind. Returns whether it is to be written by itself."""
         flood = self._floods.get(key)
         if flood is None or (now - flood.began > HOUR and not flood.held):

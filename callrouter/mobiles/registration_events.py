@@ -33,7 +33,7 @@ def masked(number: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Requester:
     """The person who asks, and how: ``api``, ``command line`` or ``phone``.
 
     A supervisor may ask for every agent, other people only for `agent`.
@@ -53,7 +53,7 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class CallSecrets:
     """The ref and code for a possible verification call, since this pure module makes no secrets.
 
     `pbx` is the PBX that would place the call; empty: none can now.
@@ -64,21 +64,21 @@ class Trial:
     pbx: str = ""
 
 
-NO_TRIAL: Final = Trial(ref="", code="")
+NO_SECRETS: Final = CallSecrets(ref="", code="")
 """Placeholder in a request until the service that makes secrets has filled it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterAsked:
+class RegisterRequested:
     """Register `number`, as typed, as a mobile of `agent`. An empty `device` gets a default name.
 
     `vouch`: a supervisor answers for the number, so no call is needed.
     """
 
-    asker: Asker
+    requester: Requester
     agent: str
     number: str
-    trial: Trial = NO_TRIAL
+    call_secrets: CallSecrets = NO_SECRETS
     device: str = ""
     ring_after: float = 0.0
     hours: str = ""
@@ -86,21 +86,21 @@ class RegisterAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyAsked:
+class VerifyRequested:
     """Place the verification call again. With `vouch` a supervisor answers for the mobile."""
 
-    asker: Asker
+    requester: Requester
     agent: str
     device: str
-    trial: Trial = NO_TRIAL
+    call_secrets: CallSecrets = NO_SECRETS
     vouch: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeAsked:
+class ChangeRequested:
     """Change when a mobile rings, and its place in the order. None leaves a value as it is."""
 
-    asker: Asker
+    requester: Requester
     agent: str
     device: str
     ring_after: float | None = None
@@ -109,29 +109,29 @@ class ChangeAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveAsked:
+class RemoveRequested:
     """Remove a mobile. A running verification call becomes void."""
 
-    asker: Asker
+    requester: Requester
     agent: str
     device: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchAsked:
+class SwitchRequested:
     """Switch a device on or off; without a name, all numbers of the agent.
 
     It may be a registered or a configured device.
     """
 
-    asker: Asker
+    requester: Requester
     agent: str
     on: bool
     device: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Configured:
+class RulesConfigured:
     """The rules, agents and PBXes that dial numbers, as configured from now on."""
 
     settings: NumberSettings
@@ -140,7 +140,7 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
+class MobilesRestored:
     """What an earlier run stored."""
 
     mobiles: Sequence[MobileRow] = ()
@@ -148,20 +148,24 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ticked:
+class DeadlineReached:
     """Only the clock moved."""
 
 
-Asked: TypeAlias = RegisterAsked | VerifyAsked | ChangeAsked | RemoveAsked | SwitchAsked
-Heard: TypeAlias = NumberAnswered | NumberFailed | DigitsKeyed | PersonLeft
-MobileEvent: TypeAlias = Asked | Heard | Configured | Restored | Ticked
+MobileRequest: TypeAlias = (
+    RegisterRequested | VerifyRequested | ChangeRequested | RemoveRequested | SwitchRequested
+)
+VerificationEvent: TypeAlias = NumberAnswered | NumberFailed | DigitsKeyed | PersonLeft
+MobileEvent: TypeAlias = (
+    MobileRequest | VerificationEvent | RulesConfigured | MobilesRestored | DeadlineReached
+)
 
 
 # ---------------------------------------------------------------- decided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class VerificationStarted:
     """A verification call is being placed. It asks for `code` until `expires_at`.
 
     `expires_at` is in epoch seconds.
@@ -176,7 +180,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class RequestDone:
     """The request was carried out; `text` says what was done, for people."""
 
     agent: str
@@ -185,7 +189,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RequestRefused:
     """The request was refused. `kind` is stable; `text` says why and what would be right."""
 
     kind: str
@@ -193,14 +197,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
+class StoreMobile:
     """Store a row."""
 
     row: MobileRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forget:
+class DeleteMobile:
     """Delete a row from the store."""
 
     agent: str
@@ -208,7 +212,7 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Switched:
+class SwitchDevice:
     """Have the core switch a device. The answer follows when that is done."""
 
     agent: str
@@ -218,11 +222,19 @@ class Switched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class MobilesChanged:
     """The mobiles that may be rung have changed: rebuild the routing table."""
 
 
-Answer: TypeAlias = Started | Done | Refused
+RegistrationAnswer: TypeAlias = VerificationStarted | RequestDone | RequestRefused
 Decision: TypeAlias = (
-    Answer | Keep | Forget | Changed | Switched | AuditRow | DialledRow | CallNumber | Say
+    RegistrationAnswer
+    | StoreMobile
+    | DeleteMobile
+    | MobilesChanged
+    | SwitchDevice
+    | AuditRow
+    | DialledRow
+    | CallNumber
+    | Say
 )

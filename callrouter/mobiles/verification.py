@@ -10,22 +10,22 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from callrouter.mobiles.book import Book, No
+from callrouter.mobiles.book import MobileBook, RequestDenied
 from callrouter.mobiles.mobile_records import Approval, AuditRow, DialledRow, MobileRow, MobileState
 from callrouter.mobiles.number_policy import country_of
-from callrouter.mobiles.rate_limits import Ledger
+from callrouter.mobiles.rate_limits import VerificationCallLog
 from callrouter.mobiles.registration_events import (
     CODE_DIGITS,
     CODE_LASTS,
     MOST_TRIES,
-    Asker,
-    Changed,
+    CallSecrets,
     Decision,
-    Forget,
-    Heard,
-    Keep,
-    Started,
-    Trial,
+    DeleteMobile,
+    MobilesChanged,
+    Requester,
+    StoreMobile,
+    VerificationEvent,
+    VerificationStarted,
     masked,
 )
 from callrouter.model.ivr import (
@@ -53,10 +53,10 @@ _CODE: Final = re.compile(rf"[0-9]{{{CODE_DIGITS}}}")
 
 
 @dataclass(slots=True)
-class Pending:
+class VerificationCall:
     """A verification call: the mobile it is to verify, its code, and its progress."""
 
-    asker: Asker
+    requester: Requester
     row: MobileRow
     ref: str
     code: str = field(repr=False)
@@ -66,59 +66,63 @@ class Pending:
     """When the last wrong code came, until a # that may follow it has arrived."""
 
 
-class Proving:
+class Verifications:
     """The verification calls in progress, at most one per agent."""
 
-    def __init__(self, book: Book, refused: Counter[str]) -> None:
+    def __init__(self, book: MobileBook, refused: Counter[str]) -> None:
         self.book = book
         self.refused = refused
-        self.ledger = Ledger()
-        self.pending: dict[str, Pending] = {}
+        self.call_log = VerificationCallLog()
+        self.pending: dict[str, VerificationCall] = {}
         """By agent."""
         self.channels: dict[tuple[str, str], str] = {}
         """The ref of each answered call, by its channel. Includes calls that are void."""
 
-    def by_ref(self, ref: str) -> Pending | None:
+    def by_ref(self, ref: str) -> VerificationCall | None:
         """The call with this ref, while it still has something to verify."""
         return next((item for item in self.pending.values() if item.ref == ref), None)
 
-    def may_start(self, row: MobileRow, trial: Trial, now: float) -> None:
+    def check_may_start(self, row: MobileRow, call_secrets: CallSecrets, now: float) -> None:
         """Check that a call may be placed now.
 
         Raises:
             No: it may not.
         """
         if row.agent in self.pending:
-            raise No("busy", "a verification call is on; wait until it is over")
+            raise RequestDenied("busy", "a verification call is on; wait until it is over")
         if not self.book.dialling:
-            raise No("no-pbx", "no PBX dials outside numbers (dial_number)")
-        if not trial.pbx:
-            raise No("no-pbx", "no PBX can place the verification call now")
+            raise RequestDenied("no-pbx", "no PBX dials outside numbers (dial_number)")
+        if not call_secrets.pbx:
+            raise RequestDenied("no-pbx", "no PBX can place the verification call now")
         country, settings = country_of(row.number), self.book.settings
-        why = self.ledger.too_many(row.agent, row.number, country, settings, now)
+        why = self.call_log.limit_reached(row.agent, row.number, country, settings, now)
         if why:
-            raise No("limit", why)
+            raise RequestDenied("limit", why)
 
-    def start(self, row: MobileRow, asker: Asker, trial: Trial, now: float) -> Iterator[Decision]:
+    def start(
+        self, row: MobileRow, requester: Requester, call_secrets: CallSecrets, now: float
+    ) -> Iterator[Decision]:
         """Place a call, with a code of its own."""
-        pending = Pending(asker, row, trial.ref, trial.code, now + CODE_LASTS)
+        pending = VerificationCall(
+            requester, row, call_secrets.ref, call_secrets.code, now + CODE_LASTS
+        )
         self.pending[row.agent] = pending
         country = country_of(row.number)
         dialled = DialledRow(at=now, agent=row.agent, number=row.number, country=country)
-        self.ledger.add(dialled)
+        self.call_log.add(dialled)
         yield dialled
-        yield replace(_note(pending, now, "called"), via=asker.via)
-        yield CallNumber(pbx=trial.pbx, ref=trial.ref, number=row.number)
-        yield Started(
+        yield replace(_audit_row(pending, now, "called"), via=requester.via)
+        yield CallNumber(pbx=call_secrets.pbx, ref=call_secrets.ref, number=row.number)
+        yield VerificationStarted(
             agent=row.agent,
             device=row.device,
             number=row.number,
-            code=trial.code,
+            code=call_secrets.code,
             expires_at=pending.expires_at,
             text="answer the call, and key in the code",
         )
 
-    def void(self, agent: str, device: str) -> Iterator[Decision]:
+    def cancel(self, agent: str, device: str) -> Iterator[Decision]:
         """End the call for a mobile, if there is one. Its code becomes invalid."""
         pending = self.pending.get(agent)
         if pending is None or pending.row.device != device:
@@ -128,7 +132,7 @@ class Proving:
             if ref == pending.ref:
                 yield Say(pbx=pbx, channel=channel, sounds=GOODBYE)
 
-    def changed(self, old: MobileRow, new: MobileRow) -> None:
+    def update_row(self, old: MobileRow, new: MobileRow) -> None:
         """The ring settings of a mobile have changed; its number is the same."""
         pending = self.pending.get(old.agent)
         if pending is not None and pending.row is old:
@@ -138,14 +142,14 @@ class Proving:
         """End the calls whose codes have expired."""
         for pending in list(self.pending.values()):
             if pending.expires_at <= now:
-                yield from self.void(pending.row.agent, pending.row.device)
-                yield _note(pending, now, "expired")
+                yield from self.cancel(pending.row.agent, pending.row.device)
+                yield _audit_row(pending, now, "expired")
 
     def drop_claims(self, made: MobileRow, now: float) -> Iterator[Decision]:
         """Drop unverified registrations of this number by other agents."""
         for key, row in list(self.book.mobiles.items()):
             if row.number == made.number and row.agent != made.agent:
-                yield from self.void(*key)
+                yield from self.cancel(*key)
                 del self.book.mobiles[key]
                 yield AuditRow(
                     at=now,
@@ -157,11 +161,11 @@ class Proving:
                     number=masked(row.number),
                     detail="another agent has proved this number",
                 )
-                yield Forget(agent=row.agent, device=row.device)
+                yield DeleteMobile(agent=row.agent, device=row.device)
 
     # ------------------------------------------------------------ the call
 
-    def heard(self, event: Heard, now: float) -> Iterator[Decision]:
+    def handle(self, event: VerificationEvent, now: float) -> Iterator[Decision]:
         """Handle what happened on the called phone."""
         match event:
             case NumberAnswered():
@@ -170,28 +174,28 @@ class Proving:
                 if pending is None:
                     yield Say(pbx=event.pbx, channel=event.channel, sounds=GOODBYE)
                 else:
-                    yield _note(pending, now, "answered")
+                    yield _audit_row(pending, now, "answered")
                     yield _say_prompt(event.pbx, event.channel, ASK)
             case NumberFailed():
                 pending = self.by_ref(event.ref)
                 if pending is not None:
                     yield self._end(pending, now, "not-answered", event.why.value)
             case DigitsKeyed():
-                yield from self._keyed(event, now)
+                yield from self._on_digits(event, now)
             case PersonLeft():
                 ref = self.channels.pop((event.pbx, event.channel), "")
                 pending = self.by_ref(ref)
                 if pending is not None:
                     yield self._end(pending, now, "hung-up")
 
-    def _keyed(self, event: DigitsKeyed, now: float) -> Iterator[Decision]:
+    def _on_digits(self, event: DigitsKeyed, now: float) -> Iterator[Decision]:
         pending = self.by_ref(self.channels.get((event.pbx, event.channel), ""))
         bye = Say(pbx=event.pbx, channel=event.channel, sounds=GOODBYE)
         if pending is None:  # removed, expired, or already verified: a code is valid once
             yield bye
             return
-        if _same(event.digits, pending.code):
-            proved = yield from self._proved(pending, now)
+        if _is_code(event.digits, pending.code):
+            proved = yield from self._verify(pending, now)
             yield replace(bye, sounds=THANKS) if proved else bye
             return
         if not event.digits and now - pending.wrong_at < POUND_WITHIN:
@@ -200,7 +204,7 @@ class Proving:
             return
         pending.tries += 1
         pending.wrong_at = now if event.digits else -math.inf
-        yield _note(pending, now, "wrong-code" if event.digits else "no-code")
+        yield _audit_row(pending, now, "wrong-code" if event.digits else "no-code")
         if pending.tries < MOST_TRIES:
             yield _say_prompt(event.pbx, event.channel, AGAIN)
         else:
@@ -208,37 +212,39 @@ class Proving:
             yield self._end(pending, now, "failed", f"{MOST_TRIES} tries without the code")
             yield bye
 
-    def _proved(self, pending: Pending, now: float) -> Generator[Decision, None, bool]:
+    def _verify(self, pending: VerificationCall, now: float) -> Generator[Decision, None, bool]:
         """The code was right. Returns whether the mobile is now verified."""
         row = pending.row
         try:
-            self.book.not_of_others(row.agent, row.number)
-        except No as no:
+            self.book.check_not_taken(row.agent, row.number)
+        except RequestDenied as no:
             self.refused[no.kind] += 1
             yield self._end(pending, now, "refused", f"{no.kind}: {no.text}")
             return False
         del self.pending[row.agent]
-        waits = self.book.settings.approval is Approval.SUPERVISOR and not pending.asker.supervisor
+        waits = (
+            self.book.settings.approval is Approval.SUPERVISOR and not pending.requester.supervisor
+        )
         state = MobileState.WAITING if waits else MobileState.IN_USE
         made = replace(row, state=state.value, verified_at=now)
         self.book.mobiles[row.agent, row.device] = made
-        yield _note(pending, now, "verified", state.value)
-        yield Keep(row=made)
+        yield _audit_row(pending, now, "verified", state.value)
+        yield StoreMobile(row=made)
         yield from self.drop_claims(made, now)
-        yield Changed()
+        yield MobilesChanged()
         return True
 
-    def _end(self, pending: Pending, now: float, what: str, detail: str = "") -> AuditRow:
+    def _end(self, pending: VerificationCall, now: float, what: str, detail: str = "") -> AuditRow:
         self.pending.pop(pending.row.agent, None)
-        return _note(pending, now, what, detail)
+        return _audit_row(pending, now, what, detail)
 
 
-def _note(pending: Pending, now: float, what: str, detail: str = "") -> AuditRow:
+def _audit_row(pending: VerificationCall, now: float, what: str, detail: str = "") -> AuditRow:
     return AuditRow(
         at=now,
         agent=pending.row.agent,
         device=pending.row.device,
-        who=pending.asker.name,
+        who=pending.requester.name,
         via="verification call",
         what=what,
         number=masked(pending.row.number),
@@ -250,7 +256,7 @@ def _say_prompt(pbx: str, channel: str, sounds: tuple[str, ...]) -> Say:
     return Say(pbx=pbx, channel=channel, sounds=sounds, read=CODE_DIGITS, seconds=10.0)
 
 
-def _same(keyed: str, code: str) -> bool:
+def _is_code(keyed: str, code: str) -> bool:
     """Whether the code was keyed in. Compares in constant time."""
     keyed = keyed.removesuffix("#")
     right = hmac.compare_digest(keyed.encode("utf-8", "replace"), code.encode())

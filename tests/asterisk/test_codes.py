@@ -11,7 +11,7 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 
 from callrouter.clock import SystemClock
-from callrouter.feature_codes import Reception, prompts
+from callrouter.feature_codes import FeatureCodes, prompts
 from callrouter.lab import Install
 from callrouter.lab.behaviour import DtmfMethod
 from callrouter.model.commands import Happened
@@ -64,20 +64,20 @@ def agents(**changes: object) -> list[AgentSpec]:
     ]
 
 
-async def begin(here: Floor, *people: AgentSpec, **rules: object) -> Reception:
+async def begin(here: Floor, *people: AgentSpec, **rules: object) -> FeatureCodes:
     """A router with a reception, as the daemon puts them together."""
     specs = people or tuple(agents())
     await here.fresh(*specs, queues=[queue("support", [spec.id for spec in specs], **rules)])
-    reception = Reception(
+    feature_codes = FeatureCodes(
         floor=lambda: here.router.floor,
         post=here.post,
         pins=lambda: {"a1": HASH},
         clock=SystemClock(),
         tasks=Tasks(),
     )
-    reception.attach(here.pbx.name, here.pbx)
-    here.pbx.people(lambda event: (reception.heard(event), None)[1])
-    return reception
+    feature_codes.attach(here.pbx.name, here.pbx)
+    here.pbx.people(lambda event: (feature_codes.handle(event), None)[1])
+    return feature_codes
 
 
 async def test_signing_in_and_out(here: Floor) -> None:
@@ -270,7 +270,7 @@ async def test_a_phone_that_several_share_asks_who_it_is(here: Floor) -> None:
 
 @pytest.mark.timeout(120)
 async def test_wrong_pins_lock(here: Floor) -> None:
-    reception = await begin(here)
+    feature_codes = await begin(here)
     wrong = ("1001", "99999")
     assert await claim(here, "1003", wrong, wrong, wrong) == heard(
         ASKED, AGAIN, AGAIN, prompts.WRONG
@@ -282,8 +282,8 @@ async def test_wrong_pins_lock(here: Floor) -> None:
     assert here.state("a1") == "offline"
     # At their own desk nothing is locked.
     assert await dial(here, "1001", "*45") == heard(prompts.SIGNED_IN)
-    assert reception.status()["wrong_pins"] == 5
-    assert reception.status()["lockouts"] == 2
+    assert feature_codes.status()["wrong_pins"] == 5
+    assert feature_codes.status()["lockouts"] == 2
     await here.quiet()
 
 
@@ -308,13 +308,13 @@ async def test_who_keys_in_nothing_is_let_go(here: Floor) -> None:
 
 
 async def test_hanging_up_in_the_middle_leaves_nothing(here: Floor) -> None:
-    reception = await begin(here)
+    feature_codes = await begin(here)
     ear = Ear(here)
     dialog = await here.phone("1003").call("*46")
     await here.until(lambda: ear.heard("1003"))
-    assert reception.status()["conversations"] == 1
+    assert feature_codes.status()["conversations"] == 1
     await dialog.bye()
-    await here.until(lambda: reception.status()["conversations"] == 0)
+    await here.until(lambda: feature_codes.status()["conversations"] == 0)
     await here.quiet()
 
 
@@ -369,30 +369,30 @@ async def test_a_conversation_that_takes_too_long_is_ended(
     here: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(people, "LONGEST", 2.0)
-    reception = await begin(here)
+    feature_codes = await begin(here)
     dialog = await here.phone("1003").call("*45")
-    await here.until(lambda: reception.status()["conversations"] == 1)
+    await here.until(lambda: feature_codes.status()["conversations"] == 1)
     await dialog.wait_ended(6)
     assert dialog.ended_by == "them"
-    assert reception.status()["conversations"] == 0
+    assert feature_codes.status()["conversations"] == 0
     await here.quiet()
 
 
 async def test_a_conversation_of_which_the_end_was_lost_is_found_by_comparing(
     here: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reception = await begin(here)
+    feature_codes = await begin(here)
     monkeypatch.setattr(here.pbx._people, "_hung_up", lambda _message: None)
     dialog = await here.phone("1003").call("*45")
-    await here.until(lambda: reception.status()["conversations"] == 1)
+    await here.until(lambda: feature_codes.status()["conversations"] == 1)
     here.pbx.resync("a test asks for it")
     await here.until(lambda: here.pbx._syncing is not None and here.pbx._syncing.done())
-    assert reception.status()["conversations"] == 1
+    assert feature_codes.status()["conversations"] == 1
     await dialog.bye()
     async with asyncio.timeout(5):
         while await here.channels():  # noqa: ASYNC110 - Asterisk tells nobody
             await asyncio.sleep(0.02)
-    assert reception.status()["conversations"] == 1
+    assert feature_codes.status()["conversations"] == 1
     here.pbx.resync("a test asks for it")
-    await here.until(lambda: reception.status()["conversations"] == 0)
+    await here.until(lambda: feature_codes.status()["conversations"] == 0)
     await here.quiet()

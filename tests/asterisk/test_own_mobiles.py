@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from callrouter.clock import SystemClock
-from callrouter.daemon.mobile_service import Links, Mobiles
-from callrouter.feature_codes import Reception, own_mobiles, prompts
+from callrouter.daemon.mobile_service import MobileService, MobileServiceParts
+from callrouter.feature_codes import FeatureCodes, own_mobiles, prompts
 from callrouter.lab import Answer, Install
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.tasks import Tasks
@@ -48,12 +48,12 @@ class Office:
         self.settings = loaded(folder, pbx=SITE, agents=AGENTS, queues=QUEUES)
         self.here, self.store = here, MemoryStore()
 
-    async def open(self) -> Mobiles:
+    async def open(self) -> MobileService:
         here, clock, tasks = self.here, SystemClock(), Tasks()
         table = self.settings.table
         assert isinstance(self.settings.numbers, NumberSettings)
         await here.fresh(*table.agents.values(), queues=list(table.queues.values()))
-        links = Links(
+        parts = MobileServiceParts(
             floor=lambda: here.router.floor,
             post=here.post,
             pbxes={PBX: here.pbx},
@@ -62,17 +62,21 @@ class Office:
             clock=clock,
             tasks=tasks,
         )
-        mobiles = Mobiles(self.settings, links)
-        reception = Reception(
+        mobiles = MobileService(self.settings, parts)
+        feature_codes = FeatureCodes(
             floor=lambda: here.router.floor,
             post=here.post,
             pins=lambda: {"a1": HASH},
             clock=clock,
             tasks=tasks,
         )
-        reception.mobiles = mobiles
-        reception.attach(PBX, here.pbx)
-        here.pbx.people(lambda event: (mobiles.heard(event) or reception.heard(event), None)[1])
+        feature_codes.mobiles = mobiles
+        feature_codes.attach(PBX, here.pbx)
+        here.pbx.people(
+            lambda event: (mobiles.handle_phone_event(event) or feature_codes.handle(event), None)[
+                1
+            ]
+        )
         return mobiles
 
     def steps(self) -> list[str]:
@@ -175,15 +179,15 @@ async def test_numbers_that_are_not_taken(here: Floor, office: Office, number: s
 
 async def test_without_the_service_it_is_not_available(here: Floor, office: Office) -> None:
     await office.open()
-    reception = Reception(
+    feature_codes = FeatureCodes(
         floor=lambda: here.router.floor,
         post=here.post,
         pins=dict,
         clock=SystemClock(),
         tasks=Tasks(),
     )
-    reception.attach(PBX, here.pbx)
-    here.pbx.people(lambda event: (reception.heard(event), None)[1])
+    feature_codes.attach(PBX, here.pbx)
+    here.pbx.people(lambda event: (feature_codes.handle(event), None)[1])
     for code in ("*47", "*48"):
         assert await dial(here, "1001", code) == heard(prompts.NOT_POSSIBLE)
     await here.quiet()

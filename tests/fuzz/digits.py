@@ -7,7 +7,7 @@ import re
 from callrouter.logs import mask
 from callrouter.mobiles import number_policy
 from callrouter.mobiles.mobile_records import NumberSettings
-from callrouter.mobiles.number_policy import E164, NotTaken, Taken, read_number
+from callrouter.mobiles.number_policy import E164, AcceptedNumber, RefusedNumber, read_number
 from callrouter.mobiles.registration_events import masked
 from callrouter.pbx.asterisk.actions import dial_string
 
@@ -24,19 +24,21 @@ def take(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     for rules in _RULES:
         match read_number(text, rules):
-            case Taken(number, country):
+            case AcceptedNumber(number, country):
                 assert E164.fullmatch(number)
                 assert country in rules.allowed
-                assert read_number(number, rules) == Taken(number, country), "it is taken as kept"
-                assert number_policy.dear(number) == ""
+                assert read_number(number, rules) == AcceptedNumber(number, country), (
+                    "it is taken as kept"
+                )
+                assert number_policy.high_cost(number) == ""
                 channel = dial_string("PJSIP/{number}@carrier", number)
                 assert re.fullmatch(r"PJSIP/[1-9][0-9]{6,14}@carrier", channel)
                 assert number[4:-3] not in mask(number)
-            case NotTaken(kind, why):
+            case RefusedNumber(kind, why):
                 assert re.fullmatch(r"[a-z0-9-]+", kind)
                 assert why.isprintable()
     number_policy.form_fault(text)
-    number_policy.dear(text)
+    number_policy.high_cost(text)
     number_policy.country_of(text)
     assert masked(text).isprintable() or not text
     assert len(masked(text)) <= 40

@@ -14,7 +14,7 @@ from typing import Any, cast
 from argon2 import PasswordHasher
 
 from callrouter.core.invariants import check
-from callrouter.feature_codes import Reception
+from callrouter.feature_codes import FeatureCodes
 from callrouter.mobiles.mobile_invariants import check as check_mobiles
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.pbx.asterisk.ami import AmiBadValue, AmiGarbage
@@ -23,9 +23,9 @@ from callrouter.pbx.asterisk.ami.wire import MessageSplitter, guard
 from callrouter.pbx.asterisk.dialogues import People
 from callrouter.pbx.asterisk.executor import Outbox
 from callrouter.settings import Settings
+from tests.feature_codes.channels import Channels
 from tests.fuzz.quiet import quiet
 from tests.mobiles.floor import PBX, Floor
-from tests.reception.channels import Channels
 from tests.settings.cases import loaded
 
 _DIAL = "PJSIP/{number}@carrier"
@@ -99,20 +99,20 @@ async def _take(data: bytes, settings: Settings) -> None:
         return
     people = People("office", cast("Outbox", sent), _DIAL, "")
     speaking = _Speaking(people)
-    reception = Reception(
+    feature_codes = FeatureCodes(
         floor=lambda: floor.world.floor,
         post=floor.world.runtime.post,
         pins=lambda: settings.pins,
         clock=floor.world.clock,
         tasks=floor.tasks,
     )
-    reception.mobiles = floor.mobiles
-    reception.attach("office", speaking)
+    feature_codes.mobiles = floor.mobiles
+    feature_codes.attach("office", speaking)
     floor.world.runtime.pbxes["office"] = _Both(floor.pbx, speaking)
 
     def heard(event: PhoneEvent) -> None:
-        if not floor.mobiles.heard(event):
-            reception.heard(event)
+        if not floor.mobiles.handle_phone_event(event):
+            feature_codes.handle(event)
 
     people.listen(heard)
     for message in messages:
@@ -125,7 +125,7 @@ async def _take(data: bytes, settings: Settings) -> None:
     people.lost()
     sent.check()
     assert len(sent.actions) <= 6 * len(messages) + 6
-    assert reception.status()["conversations"] == 0
+    assert feature_codes.status()["conversations"] == 0
     assert check(floor.world.floor) == []
     assert floor.world.runtime.faults == floor.tasks.failed == 0
     await floor.close()

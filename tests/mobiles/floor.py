@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from callrouter.daemon.mobile_service import Links, Mobiles
+from callrouter.daemon.mobile_service import MobileService, MobileServiceParts
 from callrouter.model.ivr import (
     CallNumber,
     DigitsKeyed,
@@ -77,7 +77,7 @@ class Floor:
         self.world.runtime.attach(self.pbx)
         self.store = store or MemoryStore()
         self.tasks = Tasks()
-        links = Links(
+        parts = MobileServiceParts(
             floor=lambda: self.world.floor,
             post=self.world.runtime.post,
             pbxes=self.world.runtime.pbxes,
@@ -86,13 +86,13 @@ class Floor:
             clock=self.world.clock,
             tasks=self.tasks,
         )
-        self.mobiles = Mobiles(settings, links)
+        self.mobiles = MobileService(settings, parts)
         self.pbx.people(self._heard)
         self.world.backend.mobiles = self.mobiles
         self.world.in_step()
 
     def _heard(self, event: PhoneEvent) -> None:
-        assert self.mobiles.heard(event)
+        assert self.mobiles.handle_phone_event(event)
 
     def devices(self, agent: str) -> list[str]:
         return [device.id for device in self.world.floor.agents[agent].spec.devices]

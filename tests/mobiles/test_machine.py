@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.mobiles.merge import Merger
 from callrouter.mobiles.mobile_records import (
     Approval,
     AuditRow,
@@ -15,19 +14,20 @@ from callrouter.mobiles.mobile_records import (
     NumberSettings,
 )
 from callrouter.mobiles.registration_events import (
-    Asker,
-    ChangeAsked,
-    Configured,
-    Done,
-    Keep,
-    Refused,
-    RegisterAsked,
-    RemoveAsked,
-    Restored,
-    Started,
-    Switched,
+    ChangeRequested,
+    MobilesRestored,
+    RegisterRequested,
+    RemoveRequested,
+    RequestDone,
+    Requester,
+    RequestRefused,
+    RulesConfigured,
+    StoreMobile,
+    SwitchDevice,
+    VerificationStarted,
     masked,
 )
+from callrouter.mobiles.table_merge import TableMerger
 from callrouter.model.events import LegEnd
 from callrouter.model.ivr import NumberAnswered, NumberFailed, Say
 from callrouter.model.routing_table import Table
@@ -46,7 +46,7 @@ from tests.mobiles.world import (
 
 
 def merged(world: World, base: Table | None = None) -> Table:
-    return Merger(world.registrar.book).merged(base or Table(agents=AGENTS))
+    return TableMerger(world.registrar.book).merged(base or Table(agents=AGENTS))
 
 
 def devices(world: World, agent: str = "alice") -> list[str]:
@@ -59,7 +59,7 @@ def devices(world: World, agent: str = "alice") -> list[str]:
 def test_a_mobile_is_proved_by_the_code_that_was_shown() -> None:
     world = World()
     started = world.register(number="07400 123456")
-    assert isinstance(started, Started)
+    assert isinstance(started, VerificationStarted)
     assert (started.number, started.device) == (MOBILE, "mobile")
     assert devices(world) == ["desk"]
     said = [item for item in world.answer() if isinstance(item, Say)]
@@ -82,8 +82,11 @@ def test_every_step_names_who_and_masks_the_number() -> None:
     assert {(row.who, row.agent, row.device, row.number) for row in rows} == {
         ("alice-app", "alice", "mobile", "+44…456")
     }
-    assert all(MOBILE not in str(row) and world.last(Started).code not in str(row) for row in rows)
-    assert world.last(Started).code not in repr(world.made)
+    assert all(
+        MOBILE not in str(row) and world.last(VerificationStarted).code not in str(row)
+        for row in rows
+    )
+    assert world.last(VerificationStarted).code not in repr(world.made)
 
 
 def test_a_supervisor_has_to_approve_where_it_is_wanted() -> None:
@@ -94,7 +97,7 @@ def test_a_supervisor_has_to_approve_where_it_is_wanted() -> None:
     assert devices(world) == ["desk"]
     assert kind(world.verify()) == "waiting"
     assert kind(world.verify(vouch=True)) == "not-allowed"
-    assert isinstance(world.verify(SAM, vouch=True), Done)
+    assert isinstance(world.verify(SAM, vouch=True), RequestDone)
     assert world.state() == "in-use"
     assert devices(world) == ["desk", "mobile"]
     assert world.last(AuditRow).what == "approved"
@@ -106,7 +109,7 @@ def test_a_supervisor_registers_by_a_call_or_vouches() -> None:
     world.register(SAM)
     world.prove()
     assert world.state() == "in-use"
-    assert isinstance(world.register(SAM, OTHER, vouch=True, agent="bob"), Done)
+    assert isinstance(world.register(SAM, OTHER, vouch=True, agent="bob"), RequestDone)
     assert world.state("bob") == "in-use"
     assert world.calls() == 1
     assert world.last(AuditRow).what == "vouched"
@@ -123,7 +126,7 @@ def test_a_call_that_is_not_answered_can_be_placed_again() -> None:
     world.put(NumberFailed(pbx="office", ref="verify-1", why=LegEnd.NO_ANSWER))
     assert world.state() == "unverified"
     again = world.verify()
-    assert isinstance(again, Started)
+    assert isinstance(again, VerificationStarted)
     world.prove()
     assert world.state() == "in-use"
     assert kind(world.verify()) == "verified"
@@ -134,7 +137,7 @@ def test_registering_the_same_number_again_is_another_call_for_the_same_mobile()
     world.register()
     world.put(NumberFailed(pbx="office", ref="verify-1", why=LegEnd.BUSY))
     again = world.register()
-    assert isinstance(again, Started)
+    assert isinstance(again, VerificationStarted)
     assert again.device == "mobile"
     assert len(world.registrar.book.mobiles) == 1
 
@@ -146,18 +149,18 @@ def test_how_it_rings_can_be_changed_and_the_order() -> None:
         world.prove()
     assert devices(world) == ["desk", "mobile", "mobile-2"]
     done = world.ask(
-        ChangeAsked(
-            asker=ALICE, agent="alice", device="mobile", ring_after=10.0,
+        ChangeRequested(
+            requester=ALICE, agent="alice", device="mobile", ring_after=10.0,
             hours="mon-fri 08:00-18:00", place=5,
         )
     )  # fmt: skip
-    assert isinstance(done, Done)
+    assert isinstance(done, RequestDone)
     assert devices(world) == ["desk", "mobile-2", "mobile"]
     device = merged(world).agents["alice"].devices[-1]
     assert device.ring_after == 10.0
     assert device.hours is not None
     for wrong in ({"ring_after": 601.0}, {"hours": "someday"}, {"place": 100}):
-        event = ChangeAsked(asker=ALICE, agent="alice", device="mobile", **wrong)
+        event = ChangeRequested(requester=ALICE, agent="alice", device="mobile", **wrong)
         assert kind(world.ask(event)) == "wrong-value"
 
 
@@ -176,9 +179,9 @@ def test_mobiles_sleep_while_their_agent_country_or_trunk_is_gone() -> None:
     world.prove()
     row = world.registrar.book.mobiles["alice", "mobile"]
     world.configure("bob")
-    assert "not in the configuration" in world.registrar.book.trouble(row)
+    assert "not in the configuration" in world.registrar.book.reason_not_rung(row)
     assert merged(world, Table(agents={"bob": AGENTS["bob"]})).agents == {"bob": AGENTS["bob"]}
-    assert isinstance(World.remove(world, SAM), Done)
+    assert isinstance(World.remove(world, SAM), RequestDone)
     world.configure()
     world.register()
     world.prove()
@@ -187,7 +190,7 @@ def test_mobiles_sleep_while_their_agent_country_or_trunk_is_gone() -> None:
     world.settings = NumberSettings(region="FR")
     world.configure()
     assert devices(world) == ["desk"]
-    assert "numbers of GB are not allowed" in world.registrar.book.trouble(row)
+    assert "numbers of GB are not allowed" in world.registrar.book.reason_not_rung(row)
 
 
 def test_WZ_18_the_number_of_an_agent_who_was_taken_out_is_free() -> None:
@@ -218,12 +221,12 @@ def test_a_restart_finds_them_and_the_calls_that_were_placed() -> None:
     world = World(NumberSettings(region="GB", calls_per_hour=1))
     world.register()
     world.prove()
-    rows = tuple(item.row for item in world.made if isinstance(item, Keep))[-1:]
+    rows = tuple(item.row for item in world.made if isinstance(item, StoreMobile))[-1:]
     dialled = tuple(item for item in world.made if isinstance(item, DialledRow))
     after = World(NumberSettings(region="GB", calls_per_hour=1))
     after.now = world.now + 60
     bad = replace(rows[0], device="x", hours="never ever", number="+44&PJSIP/1001")
-    after.put(Restored(mobiles=(*rows, bad), dialled=dialled))
+    after.put(MobilesRestored(mobiles=(*rows, bad), dialled=dialled))
     assert devices(after) == ["desk", "mobile"]
     assert kind(after.register(number=OTHER)) == "limit"
 
@@ -232,7 +235,7 @@ def test_merging_keeps_what_has_not_changed() -> None:
     world = World()
     world.register()
     world.prove()
-    merger = Merger(world.registrar.book)
+    merger = TableMerger(world.registrar.book)
     base = Table(agents=AGENTS)
     first, second = merger.merged(base), merger.merged(replace(base, agents=dict(AGENTS)))
     assert first.agents["alice"] is second.agents["alice"]
@@ -246,15 +249,17 @@ def test_on_and_off_is_the_cores_for_registered_and_configured_alike() -> None:
     world.register()
     assert kind(world.switch(ALICE, on=False, device="mobile")) == "not-in-use"
     world.prove()
-    assert world.switch(ALICE, on=False) == Done(agent="alice", device="", text="mobile is off")
-    assert world.last(Switched) == Switched(
+    assert world.switch(ALICE, on=False) == RequestDone(
+        agent="alice", device="", text="mobile is off"
+    )
+    assert world.last(SwitchDevice) == SwitchDevice(
         agent="alice", device="mobile", on=False, by="alice-app"
     )
-    assert kind(world.switch(ALICE, on=True, device="desk")) == "Done"
-    assert kind(world.switch(carol, on=False, agent="carol")) == "Done"
-    assert world.last(Switched).device == "cell"
+    assert kind(world.switch(ALICE, on=True, device="desk")) == "RequestDone"
+    assert kind(world.switch(carol, on=False, agent="carol")) == "RequestDone"
+    assert world.last(SwitchDevice).device == "cell"
     assert kind(world.switch(carol, on=False, agent="alice")) == "not-yours"
-    assert world.last(Switched).agent == "carol"
+    assert world.last(SwitchDevice).agent == "carol"
     assert {"switched-off", "switched-on"} <= set(world.audit())
 
 
@@ -266,7 +271,7 @@ def test_endless_verification_calls_for_one_agent() -> None:
     for _ in range(50):
         world.register()
         world.verify()
-        if world.registrar.proving.pending:
+        if world.registrar.verifications.pending:
             world.answer()
             world.leave()
     assert world.calls() == 5
@@ -275,7 +280,7 @@ def test_endless_verification_calls_for_one_agent() -> None:
     assert 0 < len(limits) <= 20
     for _ in range(100):
         world.later(1800.0)
-        if isinstance(world.verify(), Started):
+        if isinstance(world.verify(), VerificationStarted):
             world.answer()
             world.leave()
         if world.now - T0 > 20 * 3600:
@@ -286,12 +291,12 @@ def test_endless_verification_calls_for_one_agent() -> None:
 def test_endless_verification_calls_to_one_number_by_many() -> None:
     world = World(NumberSettings(region="GB", calls_per_hour=3))
     answers = []
-    for asker in (ALICE, BOB, replace(BOB, agent="carol", name="carol-app")) * 2:
-        answers.append(kind(world.register(asker)))
-        if world.registrar.proving.pending:
+    for requester in (ALICE, BOB, replace(BOB, agent="carol", name="carol-app")) * 2:
+        answers.append(kind(world.register(requester)))
+        if world.registrar.verifications.pending:
             world.answer()
             world.leave()
-    assert answers == ["Started"] * 3 + ["limit"] * 3
+    assert answers == ["VerificationStarted"] * 3 + ["limit"] * 3
 
 
 @pytest.mark.parametrize(
@@ -309,7 +314,7 @@ def test_calls_to_a_country_and_in_all(
     world = World(replace(settings, **limits))  # type: ignore[arg-type]
     for n, number in enumerate(numbers):
         world.register((ALICE, BOB)[n % 2], number.format(n))
-        if world.registrar.proving.pending:
+        if world.registrar.verifications.pending:
             world.answer()
             world.leave()
         world.now += 3700.0
@@ -328,15 +333,15 @@ def test_requests_without_end_are_counted_and_not_all_written_down() -> None:
     assert premium.detail.startswith("10 more refused, the last one premium")
     assert limit.detail.startswith("470 more refused, the last one limit")
     world.later(3601.0)
-    assert isinstance(world.register(), Started)
+    assert isinstance(world.register(), VerificationStarted)
 
 
 @pytest.mark.parametrize("supervisor", [False, True])
 def test_refused_changes_of_own_devices_do_not_bury_the_audit(supervisor: bool) -> None:
     world = World()
-    asker = Asker(name="alice-app", via="api", agent="alice", supervisor=supervisor)
+    requester = Requester(name="alice-app", via="api", agent="alice", supervisor=supervisor)
     for _ in range(3000):
-        world.ask(RemoveAsked(asker=asker, agent="alice", device="none"))
+        world.ask(RemoveRequested(requester=requester, agent="alice", device="none"))
     assert sum(world.registrar.refused.values()) == 3000
     rows = 10 if supervisor else 20  # an agent's own changes have a limit too
     assert len(world.audit()) == rows
@@ -349,27 +354,31 @@ def test_an_agent_may_change_own_devices_a_hundred_times_an_hour() -> None:
     world = World()
     world.register()
     world.prove()
-    asker = Asker(name="alice-app", via="api", agent="alice")
+    requester = Requester(name="alice-app", via="api", agent="alice")
     answers = [
         kind(
-            world.ask(ChangeAsked(asker=asker, agent="alice", device="mobile", ring_after=float(n)))
+            world.ask(
+                ChangeRequested(
+                    requester=requester, agent="alice", device="mobile", ring_after=float(n)
+                )
+            )
         )
         for n in range(120)
     ]
-    assert answers == ["Done"] * 100 + ["limit"] * 20
+    assert answers == ["RequestDone"] * 100 + ["limit"] * 20
 
 
 def test_someone_elses_devices() -> None:
     world = World()
     world.register()
     world.prove()
-    stranger = Asker(name="bob-app", via="api", agent="bob")
+    stranger = Requester(name="bob-app", via="api", agent="bob")
     assert kind(world.register(stranger, OTHER, agent="alice")) == "not-yours"
     assert kind(world.verify(stranger, agent="alice")) == "not-yours"
     assert kind(world.remove(stranger)) == "not-yours"
-    change = ChangeAsked(asker=stranger, agent="alice", device="mobile", ring_after=500.0)
+    change = ChangeRequested(requester=stranger, agent="alice", device="mobile", ring_after=500.0)
     assert kind(world.ask(change)) == "not-yours"
-    assert kind(world.remove(Asker(name="wall", via="api"))) == "not-yours"
+    assert kind(world.remove(Requester(name="wall", via="api"))) == "not-yours"
     assert world.state() == "in-use"
     assert world.registrar.refused["not-yours"] == 5
     refused = [row for row in world.made if isinstance(row, AuditRow) and row.what == "refused"]
@@ -379,14 +388,14 @@ def test_someone_elses_devices() -> None:
 def test_a_number_cannot_be_changed_during_the_call() -> None:
     world = World()
     started = world.register(number=MOBILE)
-    assert isinstance(started, Started)
+    assert isinstance(started, VerificationStarted)
     world.answer()
     assert kind(world.register(number=OTHER, device="mobile")) == "known"
-    assert isinstance(world.remove(), Done)
+    assert isinstance(world.remove(), RequestDone)
     assert world.hung_up()
     # Another number under the same name, while the first call is still on its way out.
     again = world.register(number=OTHER, device="mobile")
-    assert isinstance(again, Started)
+    assert isinstance(again, VerificationStarted)
     world.key(started.code)
     assert world.state() == "unverified"
     world.key(again.code)  # keyed at the old number's phone
@@ -410,11 +419,11 @@ def test_a_second_call_while_one_is_on() -> None:
 def test_a_code_is_good_once() -> None:
     world = World()
     started = world.register()
-    assert isinstance(started, Started)
+    assert isinstance(started, VerificationStarted)
     world.prove()
     world.remove()
     again = world.register()
-    assert isinstance(again, Started)
+    assert isinstance(again, VerificationStarted)
     assert again.code != started.code
     world.answer()
     world.key(started.code)
@@ -430,7 +439,7 @@ def test_a_code_is_good_once() -> None:
 def test_guessing_ends_after_three_tries() -> None:
     world = World()
     started = world.register()
-    assert isinstance(started, Started)
+    assert isinstance(started, VerificationStarted)
     world.answer()
     for guess in ("999999", "", "999998"):
         world.key(guess)
@@ -446,7 +455,7 @@ def test_the_pound_key_after_a_wrong_code_is_no_second_try() -> None:
     """The call takes six digits; it asks for # all the same, and people press it."""
     world = World()
     started = world.register()
-    assert isinstance(started, Started)
+    assert isinstance(started, VerificationStarted)
     world.answer()
     for _ in range(2):
         world.key("000000")
@@ -469,7 +478,7 @@ def test_the_pound_key_after_a_wrong_code_is_no_second_try() -> None:
 def test_a_code_is_good_for_ten_minutes() -> None:
     world = World()
     started = world.register()
-    assert isinstance(started, Started)
+    assert isinstance(started, VerificationStarted)
     assert started.expires_at == T0 + 600
     assert world.registrar.next_deadline() == T0 + 600
     world.answer()
@@ -484,7 +493,7 @@ def test_a_code_is_good_for_ten_minutes() -> None:
 def test_a_mobile_that_was_removed_before_the_call_was_answered() -> None:
     world = World()
     started = world.register()
-    assert isinstance(started, Started)
+    assert isinstance(started, VerificationStarted)
     world.remove()
     world.answer()
     assert world.hung_up()
@@ -503,15 +512,15 @@ def test_two_agents_with_the_same_number() -> None:
     assert (world.state("alice"), world.state("bob")) == ("none", "in-use")
     assert kind(world.register(ALICE)) == "taken"
     assert kind(world.register(ALICE, CONFIGURED)) == "taken"
-    assert "bob" not in world.last(Refused).text
+    assert "bob" not in world.last(RequestRefused).text
     assert "dropped" in world.audit()
 
 
 def test_both_with_a_call_on_the_first_code_wins() -> None:
     world = World()
     first, second = world.register(ALICE), world.register(BOB)
-    assert isinstance(first, Started)
-    assert isinstance(second, Started)
+    assert isinstance(first, VerificationStarted)
+    assert isinstance(second, VerificationStarted)
     for n in (1, 2):
         world.put(NumberAnswered(pbx="office", ref=f"verify-{n}", channel=f"ch{n}"))
     world.key(second.code, "ch2")
@@ -527,7 +536,7 @@ def test_calls_that_are_nobodys() -> None:
     assert world.hung_up()
     world.put(NumberFailed(pbx="office", ref="verify-99", why=LegEnd.FAILED))
     world.leave("chX")
-    assert not world.registrar.proving.channels
+    assert not world.registrar.verifications.channels
 
 
 def test_without_a_pbx_that_can_call() -> None:
@@ -545,12 +554,14 @@ def test_too_many_mobiles() -> None:
         world.answer()
         world.leave()
     assert len(world.registrar.book.mobiles) == 2
-    assert world.last(Refused).text == "2 registered mobiles at most; remove one first"
+    assert world.last(RequestRefused).text == "2 registered mobiles at most; remove one first"
 
 
 def test_no_agent_of_this_name() -> None:
     world = World()
-    event = RegisterAsked(asker=SAM, agent="zoe", number=MOBILE, trial=world.trial())
+    event = RegisterRequested(
+        requester=SAM, agent="zoe", number=MOBILE, call_secrets=world.call_secrets()
+    )
     assert kind(world.ask(event)) == "unknown-agent"
 
 
@@ -574,28 +585,28 @@ def test_a_row_of_an_attacker_in_the_store_goes_nowhere() -> None:
         agent="alice", device="evil", number="+449098790000", state="in-use", added_at=T0,
         added_by="x", via="x", verified_at=T0,
     )  # fmt: skip
-    world.put(Restored(mobiles=(row, replace(row, device="sat", number="+881612345678"))))
+    world.put(MobilesRestored(mobiles=(row, replace(row, device="sat", number="+881612345678"))))
     assert devices(world) == ["desk"]
 
 
 def test_mobiles_go_along_with_an_agents_new_name() -> None:
     world = World()
     started = world.register()
-    assert isinstance(started, Started)
+    assert isinstance(started, VerificationStarted)
     world.prove()
     named = {**AGENTS, "alicia": replace(AGENTS["alice"], id="alicia", renamed_from="alice")}
     del named["alice"]
     before = len(world.made)
-    configured = Configured(settings=world.settings, agents=named, dialling=("office",))
+    configured = RulesConfigured(settings=world.settings, agents=named, dialling=("office",))
     world.put(configured)
     book = world.registrar.book
     assert [(row.agent, row.device) for row in book.of("alicia")] == [("alicia", "mobile")]
     assert book.of("alice") == []
-    assert book.owner(MOBILE) == "alicia"
+    assert book.owner_of(MOBILE) == "alicia"
     kept = [(type(item).__name__, item) for item in world.made[before:]]
-    assert [name for name, _ in kept] == ["Forget", "Keep", "Changed"]
+    assert [name for name, _ in kept] == ["DeleteMobile", "StoreMobile", "MobilesChanged"]
     late = World()
     late.put(configured)
     row = replace(next(iter(book.mobiles.values())), agent="alice")
-    late.put(Restored(mobiles=(row,), dialled=()))
-    assert late.registrar.book.owner(MOBILE) == "alicia"
+    late.put(MobilesRestored(mobiles=(row,), dialled=()))
+    assert late.registrar.book.owner_of(MOBILE) == "alicia"

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callrouter.mobiles.mobile_records import NumberSettings
-from callrouter.mobiles.number_policy import E164, NotTaken, Taken, dear, form_fault, read_number
+from callrouter.mobiles.number_policy import (
+    E164,
+    AcceptedNumber,
+    RefusedNumber,
+    form_fault,
+    high_cost,
+    read_number,
+)
 from callrouter.model.commands import Ring
 from callrouter.pbx.asterisk.actions import dial_string, originate
 
@@ -135,7 +142,7 @@ REFUSED = [
 @pytest.mark.parametrize(("typed", "number"), TAKEN)
 def test_taken(typed: str, number: str) -> None:
     verdict = read_number(typed, RULES)
-    assert isinstance(verdict, Taken), verdict
+    assert isinstance(verdict, AcceptedNumber), verdict
     assert verdict.number == number
     assert dial_string("PJSIP/{number}@carrier", number) == f"PJSIP/{number[1:]}@carrier"
 
@@ -143,7 +150,7 @@ def test_taken(typed: str, number: str) -> None:
 @pytest.mark.parametrize(("kind", "typed"), REFUSED)
 def test_refused_with_a_reason(kind: str, typed: str) -> None:
     verdict = read_number(typed, RULES)
-    assert isinstance(verdict, NotTaken), verdict
+    assert isinstance(verdict, RefusedNumber), verdict
     assert verdict.kind == kind, verdict
     assert len(verdict.text) > 10
 
@@ -152,7 +159,7 @@ def test_every_reason_has_words_of_its_own() -> None:
     words: dict[str, str] = {}
     for kind, typed in REFUSED:
         verdict = read_number(typed, RULES)
-        assert isinstance(verdict, NotTaken)
+        assert isinstance(verdict, RefusedNumber)
         assert words.setdefault(verdict.text, kind) == kind
 
 
@@ -170,31 +177,31 @@ def test_every_reason_has_words_of_its_own() -> None:
 def test_types(types: tuple[str, ...], typed: str, ok: bool) -> None:
     rules = NumberSettings(region="GB", countries=("GB", "US"), types=types)
     verdict = read_number(typed, rules)
-    assert isinstance(verdict, Taken) is ok
-    assert ok or (isinstance(verdict, NotTaken) and verdict.kind == "type")
+    assert isinstance(verdict, AcceptedNumber) is ok
+    assert ok or (isinstance(verdict, RefusedNumber) and verdict.kind == "type")
 
 
 def test_without_countries_only_the_region_and_without_it_none() -> None:
-    assert isinstance(read_number("07400123456", NumberSettings(region="GB")), Taken)
+    assert isinstance(read_number("07400123456", NumberSettings(region="GB")), AcceptedNumber)
     french = read_number("+33612345678", NumberSettings(region="GB"))
-    assert isinstance(french, NotTaken)
+    assert isinstance(french, RefusedNumber)
     assert french.text == "numbers of FR are not allowed here (allowed: GB)"
     nothing = read_number("+447400123456", NumberSettings())
-    assert isinstance(nothing, NotTaken)
+    assert isinstance(nothing, RefusedNumber)
     assert nothing.kind == "country"
     national = read_number("07400123456", NumberSettings(countries=("GB",)))
-    assert isinstance(national, NotTaken)
+    assert isinstance(national, RefusedNumber)
     assert "such as +44" in national.text
 
 
 @given(st.text(max_size=30) | st.from_regex(r"\+?[0-9&@;,/${}()* x-]{1,20}", fullmatch=True))
 def test_whatever_is_typed_only_digits_come_out(typed: str) -> None:
     verdict = read_number(typed, RULES)
-    if isinstance(verdict, Taken):
+    if isinstance(verdict, AcceptedNumber):
         assert E164.fullmatch(verdict.number)
         assert verdict.country in RULES.countries
         assert form_fault(verdict.number) == ""
-        assert dear(verdict.number) == ""
+        assert high_cost(verdict.number) == ""
 
 
 @given(st.text(max_size=30) | st.from_regex(r"\+[0-9&@;,/${}\n]{1,20}", fullmatch=True))
@@ -238,6 +245,6 @@ def test_the_form_of_numbers_in_files(number: str, fault: str) -> None:
 
 
 def test_dear_numbers_are_known() -> None:
-    assert dear("+449098790000") == "a premium-rate number"
-    assert dear("+881612345678") == "a satellite number"
-    assert dear("+447400123456") == ""
+    assert high_cost("+449098790000") == "a premium-rate number"
+    assert high_cost("+881612345678") == "a satellite number"
+    assert high_cost("+447400123456") == ""

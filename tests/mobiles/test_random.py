@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callrouter.mobiles.mobile_records import NumberSettings
-from callrouter.mobiles.registration_events import Started
+from callrouter.mobiles.registration_events import VerificationStarted
 from callrouter.model.events import LegEnd
 from callrouter.model.ivr import CallNumber, NumberAnswered, NumberFailed
 from tests.mobiles.world import ALICE, BOB, CONFIGURED, MOBILE, OTHER, SAM, T0, World
@@ -70,7 +70,7 @@ def test_the_codes_of_calls_are_never_those_of_others() -> None:
     codes = set()
     for _ in range(3):
         started = world.register()
-        assert isinstance(started, Started)
+        assert isinstance(started, VerificationStarted)
         codes.add(started.code)
         world.answer()
         world.leave()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.mobiles.registration_events import Done, Refused, Started
+from callrouter.mobiles.registration_events import RequestDone, RequestRefused, VerificationStarted
 from callrouter.model.commands import Ring
 from callrouter.model.events import ConfigReloaded, LegEnd, SignedIn
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, NumberFailed
@@ -25,9 +25,9 @@ async def floor(tmp_path: Path) -> AsyncIterator[Floor]:
     await made.close()
 
 
-def register(floor: Floor, number: str = "07400 123456") -> Started:
+def register(floor: Floor, number: str = "07400 123456") -> VerificationStarted:
     made = floor.mobiles.register("alice", number, by="alice", via="phone")
-    assert isinstance(made, Started), made
+    assert isinstance(made, VerificationStarted), made
     return made
 
 
@@ -57,7 +57,7 @@ async def test_codes_are_six_digits_and_differ(floor: Floor) -> None:
         refs.add(floor.pbx.called[-1].ref)
         assert len(started.code) == 6
         assert started.code.isdecimal()
-        floor.mobiles.heard(
+        floor.mobiles.handle_phone_event(
             NumberFailed(pbx="office", ref=floor.pbx.called[-1].ref, why=LegEnd.BUSY)
         )
     assert len(codes) > 1
@@ -65,11 +65,13 @@ async def test_codes_are_six_digits_and_differ(floor: Floor) -> None:
 
 
 async def test_what_is_not_its_own_is_left_to_others(floor: Floor) -> None:
-    assert not floor.mobiles.heard(
+    assert not floor.mobiles.handle_phone_event(
         CodeDialled(pbx="office", channel="x", code=Code.REGISTER, endpoint="PJSIP/1001")
     )
-    assert not floor.mobiles.heard(DigitsKeyed(pbx="office", channel="x", digits="1"))
-    assert not floor.mobiles.heard(NumberFailed(pbx="office", ref="other", why=LegEnd.BUSY))
+    assert not floor.mobiles.handle_phone_event(DigitsKeyed(pbx="office", channel="x", digits="1"))
+    assert not floor.mobiles.handle_phone_event(
+        NumberFailed(pbx="office", ref="other", why=LegEnd.BUSY)
+    )
 
 
 async def test_a_restart_finds_them(floor: Floor, tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ async def test_a_restart_finds_them(floor: Floor, tmp_path: Path) -> None:
     await after.mobiles.start()
     assert after.devices("alice") == ["desk", "mobile"]
     assert after.mobiles.status()["calls_today"] == 1
-    assert after.mobiles.knows("07400123456") == "alice"
+    assert after.mobiles.owner_of_number("07400123456") == "alice"
     await after.close()
 
 
@@ -111,33 +113,35 @@ async def test_another_configuration_keeps_them_and_lets_those_of_others_alone(
     prove(floor)
     old = floor.world.floor.agents["bob"].spec
     new = replace(floor.settings, table=replace(floor.settings.table, queues={}))
-    before, after = floor.mobiles.begin(new)
+    before, after = floor.mobiles.begin_reload(new)
     assert before is floor.world.floor.table
     made = floor.mobiles.register("alice", "07400 654321", by="alice", via="phone")
-    assert isinstance(made, Started)
+    assert isinstance(made, VerificationStarted)
     floor.pbx.answer()
     floor.pbx.key(made.code)
     assert floor.world.floor.table is before  # no table of others in between
     floor.world.runtime.post(ConfigReloaded(table=after))
     assert floor.devices("alice") == ["desk", "mobile"]
-    floor.mobiles.end()
+    floor.mobiles.end_reload()
     assert floor.devices("alice") == ["desk", "mobile", "mobile-2"]
     assert floor.world.floor.agents["bob"].spec is old
     gone = replace(new.table, agents={"bob": new.table.agents["bob"]})
-    _, table = floor.mobiles.begin(replace(new, table=gone))
+    _, table = floor.mobiles.begin_reload(replace(new, table=gone))
     assert "alice" not in table.agents
-    assert floor.mobiles.of("alice")[0][1] == "its agent is not in the configuration"
+    assert floor.mobiles.mobiles_of("alice")[0][1] == "its agent is not in the configuration"
 
 
 async def test_a_call_that_is_to_wait_is_not_placed_if_there_is_nothing_to_prove(
     floor: Floor,
 ) -> None:
     made = floor.mobiles.register("alice", MOBILE, by="alice", via="phone", call_after=0.02)
-    assert isinstance(made, Started)
+    assert isinstance(made, VerificationStarted)
     assert floor.pbx.called == []
     await asyncio.sleep(0.05)
     assert len(floor.pbx.called) == 1
-    floor.mobiles.heard(NumberFailed(pbx="office", ref=floor.pbx.called[0].ref, why=LegEnd.BUSY))
+    floor.mobiles.handle_phone_event(
+        NumberFailed(pbx="office", ref=floor.pbx.called[0].ref, why=LegEnd.BUSY)
+    )
     floor.mobiles.verify("alice", "mobile", by="alice", via="phone", call_after=0.02)
     floor.world.clock.at += 601
     floor.mobiles.verify("alice", "none", by="alice", via="phone")
@@ -150,7 +154,7 @@ async def test_all_mobiles_on_and_off(floor: Floor) -> None:
     prove(floor)
     assert floor.mobiles.switched_on("alice") is True
     done = floor.mobiles.switch("alice", False, by="alice", via="phone")
-    assert done == Done(agent="alice", device="", text="mobile is off")
+    assert done == RequestDone(agent="alice", device="", text="mobile is off")
     assert floor.mobiles.switched_on("alice") is False
     assert list(floor.world.floor.agents["alice"].devices_off) == ["mobile"]
     floor.mobiles.switch("bob", False, by="bob", via="phone")
@@ -163,7 +167,7 @@ async def test_without_a_pbx_in_step_nothing_is_registered(tmp_path: Path) -> No
     made = Floor(settings_for(tmp_path))
     made.world.floor.up.clear()
     answer = made.mobiles.register("alice", MOBILE, by="alice", via="phone")
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, RequestRefused)
     assert answer.kind == "no-pbx"
     await made.close()
 
@@ -173,7 +177,9 @@ async def test_the_code_and_the_number_are_in_no_log(
 ) -> None:
     caplog.set_level("DEBUG")
     prove(floor)
-    floor.mobiles.audit("alice", who="unknown", via="phone", what="wrong-pin", number=MOBILE)
+    floor.mobiles.add_audit_row(
+        "alice", who="unknown", via="phone", what="wrong-pin", number=MOBILE
+    )
     assert "mobile +44…456 of alice: verified by alice" in caplog.text
     assert MOBILE not in caplog.text
     assert floor.store.audit[-1].number == "+44…456"

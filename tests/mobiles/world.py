@@ -9,21 +9,21 @@ from callrouter.mobiles.mobile_invariants import check
 from callrouter.mobiles.mobile_records import AuditRow, NumberSettings
 from callrouter.mobiles.registrar import Registrar
 from callrouter.mobiles.registration_events import (
-    Answer,
-    Asked,
-    Asker,
-    Configured,
+    CallSecrets,
+    DeadlineReached,
     Decision,
-    Done,
     MobileEvent,
-    Refused,
-    RegisterAsked,
-    RemoveAsked,
-    Started,
-    SwitchAsked,
-    Ticked,
-    Trial,
-    VerifyAsked,
+    MobileRequest,
+    RegisterRequested,
+    RegistrationAnswer,
+    RemoveRequested,
+    RequestDone,
+    Requester,
+    RequestRefused,
+    RulesConfigured,
+    SwitchRequested,
+    VerificationStarted,
+    VerifyRequested,
 )
 from callrouter.model.ivr import CallNumber, DigitsKeyed, NumberAnswered, PersonLeft, Say
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
@@ -33,9 +33,9 @@ _T = TypeVar("_T")
 T0 = 1_763_761_987.0
 MOBILE = "+447400123456"
 OTHER = "+447400654321"
-ALICE = Asker(name="alice-app", via="api", agent="alice")
-BOB = Asker(name="bob-app", via="api", agent="bob")
-SAM = Asker(name="sam", via="api", supervisor=True)
+ALICE = Requester(name="alice-app", via="api", agent="alice")
+BOB = Requester(name="bob-app", via="api", agent="bob")
+SAM = Requester(name="sam", via="api", supervisor=True)
 CONFIGURED = "+447400999999"
 
 
@@ -60,7 +60,7 @@ class World:
     def configure(self, *agents: str, dialling: tuple[str, ...] = ("office",)) -> None:
         names = agents or tuple(AGENTS)
         people = {name: AGENTS[name] for name in names}
-        self.put(Configured(settings=self.settings, agents=people, dialling=dialling))
+        self.put(RulesConfigured(settings=self.settings, agents=people, dialling=dialling))
 
     def put(self, event: MobileEvent) -> list[Decision]:
         made = self.registrar.handle(event, self.now)
@@ -68,42 +68,61 @@ class World:
         self.made += made
         return made
 
-    def ask(self, event: Asked) -> Answer:
+    def ask(self, event: MobileRequest) -> RegistrationAnswer:
         made = self.put(event)
-        answers = [item for item in made if isinstance(item, Started | Done | Refused)]
+        answers = [
+            item
+            for item in made
+            if isinstance(item, VerificationStarted | RequestDone | RequestRefused)
+        ]
         assert len(answers) == 1
         assert answers[0] is made[-1]
         return answers[0]
 
-    def trial(self, pbx: str = "office") -> Trial:
+    def call_secrets(self, pbx: str = "office") -> CallSecrets:
         n = next(self._numbers)
-        return Trial(ref=f"verify-{n}", code=f"{n:06}", pbx=pbx)
+        return CallSecrets(ref=f"verify-{n}", code=f"{n:06}", pbx=pbx)
 
     def register(
-        self, asker: Asker = ALICE, number: str = MOBILE, *, device: str = "", vouch: bool = False,
+        self, requester: Requester = ALICE, number: str = MOBILE, *, device: str = "", vouch: bool = False,
         agent: str = "", pbx: str = "office",
-    ) -> Answer:  # fmt: skip
-        owner = agent or asker.agent or "alice"
+    ) -> RegistrationAnswer:  # fmt: skip
+        owner = agent or requester.agent or "alice"
         return self.ask(
-            RegisterAsked(
-                asker=asker, agent=owner, number=number, device=device, vouch=vouch,
-                trial=self.trial(pbx),
+            RegisterRequested(
+                requester=requester, agent=owner, number=number, device=device, vouch=vouch,
+                call_secrets=self.call_secrets(pbx),
             )
         )  # fmt: skip
 
     def verify(
-        self, asker: Asker = ALICE, device: str = "mobile", *, agent: str = "", vouch: bool = False
-    ) -> Answer:
-        owner = agent or asker.agent or "alice"
+        self,
+        requester: Requester = ALICE,
+        device: str = "mobile",
+        *,
+        agent: str = "",
+        vouch: bool = False,
+    ) -> RegistrationAnswer:
+        owner = agent or requester.agent or "alice"
         return self.ask(
-            VerifyAsked(asker=asker, agent=owner, device=device, vouch=vouch, trial=self.trial())
+            VerifyRequested(
+                requester=requester,
+                agent=owner,
+                device=device,
+                vouch=vouch,
+                call_secrets=self.call_secrets(),
+            )
         )
 
-    def remove(self, asker: Asker = ALICE, device: str = "mobile", agent: str = "alice") -> Answer:
-        return self.ask(RemoveAsked(asker=asker, agent=agent, device=device))
+    def remove(
+        self, requester: Requester = ALICE, device: str = "mobile", agent: str = "alice"
+    ) -> RegistrationAnswer:
+        return self.ask(RemoveRequested(requester=requester, agent=agent, device=device))
 
-    def switch(self, asker: Asker, *, on: bool, device: str = "", agent: str = "alice") -> Answer:
-        return self.ask(SwitchAsked(asker=asker, agent=agent, on=on, device=device))
+    def switch(
+        self, requester: Requester, *, on: bool, device: str = "", agent: str = "alice"
+    ) -> RegistrationAnswer:
+        return self.ask(SwitchRequested(requester=requester, agent=agent, on=on, device=device))
 
     # ------------------------------------------------------------ the called phone
 
@@ -122,14 +141,14 @@ class World:
 
     def prove(self) -> None:
         """The call is answered, and the code keyed in."""
-        code = self.last(Started).code
+        code = self.last(VerificationStarted).code
         self.answer()
         self.key(code)
         self.leave()
 
     def later(self, seconds: float) -> None:
         self.now += seconds
-        self.put(Ticked())
+        self.put(DeadlineReached())
 
     # ------------------------------------------------------------ what came of it
 
@@ -148,5 +167,5 @@ class World:
         return said.read == 0
 
 
-def kind(answer: Answer) -> str:
-    return answer.kind if isinstance(answer, Refused) else type(answer).__name__
+def kind(answer: RegistrationAnswer) -> str:
+    return answer.kind if isinstance(answer, RequestRefused) else type(answer).__name__

@@ -13,7 +13,11 @@ from callrouter.model.commands import Record
 from callrouter.model.events import CallArrived, CallerLeft, Event, LegEnd
 from callrouter.model.routing_table import Table
 from callrouter.pbx.simulated.engine import Engine, Events
-from callrouter.pbx.simulated.simulated_calls import Caller, CallerState, Leg
+from callrouter.pbx.simulated.simulated_calls import (
+    SimulatedCaller,
+    SimulatedCallerState,
+    SimulatedLeg,
+)
 from callrouter.pbx.simulated.traffic import Spread, Traffic
 from tests.simulated import world as simulated
 from tests.stories.world import SCREENED_FOR, Habit, Person, World
@@ -149,7 +153,7 @@ class Played(Engine):
         super().__init__(name, table, calm, random.Random(1), now=now, run_id="t")
         self.habits: dict[str, Habit] = {}
         self.rung: list[str] = []
-        self.ringing: set[Leg] = set()
+        self.ringing: set[SimulatedLeg] = set()
         self._calm = calm
 
     def arrives(self, number: str) -> Events:
@@ -157,11 +161,11 @@ class Played(Engine):
         arrived = CallArrived(
             call=f"{self.name}-{self.came}", pbx=self.name, queue="support", caller_number=number
         )
-        self.callers[arrived.call] = Caller(arrived, self._now, self._now + 3600.0)
+        self.callers[arrived.call] = SimulatedCaller(arrived, self._now, self._now + 3600.0)
         return (arrived,)
 
-    def hangs_up(self, caller: Caller) -> Events:
-        if caller.state is not CallerState.TALKING or caller.leg is None:
+    def hangs_up(self, caller: SimulatedCaller) -> Events:
+        if caller.state is not SimulatedCallerState.TALKING or caller.leg is None:
             return self._gives_up(caller, caller.turn)
         self._gone(caller, "talked")
         return (
@@ -169,13 +173,13 @@ class Played(Engine):
             *self._ended(caller.leg, LegEnd.HUNG_UP),
         )
 
-    def puts_down(self, leg: Leg) -> Events:
+    def puts_down(self, leg: SimulatedLeg) -> Events:
         return self._ended(leg, LegEnd.HUNG_UP)
 
-    def takes(self, leg: Leg) -> Events:
+    def takes(self, leg: SimulatedLeg) -> Events:
         return self._picks_up(leg)
 
-    def _rings(self, leg: Leg) -> Events:
+    def _rings(self, leg: SimulatedLeg) -> Events:
         habit = self.habits[leg.ring.agent]
         self.traffic = replace(
             self._calm,
@@ -188,7 +192,7 @@ class Played(Engine):
             self.ringing.add(leg)
         return told
 
-    def _picks_up(self, leg: Leg) -> Events:
+    def _picks_up(self, leg: SimulatedLeg) -> Events:
         machine = self.habits[leg.ring.agent] is Habit.MACHINE
         self.traffic = replace(self._calm, machines=float(machine))
         if self.habits[leg.ring.agent] is Habit.SCREENS:
@@ -197,11 +201,11 @@ class Played(Engine):
         self.ringing.discard(leg)
         return super()._picks_up(leg)
 
-    def _ended(self, leg: Leg, why: LegEnd) -> Events:
+    def _ended(self, leg: SimulatedLeg, why: LegEnd) -> Events:
         self.ringing.discard(leg)
         return super()._ended(leg, why)
 
-    def _connected(self, caller: Caller, leg: Leg) -> Events:
+    def _connected(self, caller: SimulatedCaller, leg: SimulatedLeg) -> Events:
         self.traffic = replace(self._calm, talk=Spread(median=3600.0, sigma=0.0))
         return super()._connected(caller, leg)
 
@@ -227,7 +231,7 @@ class SimulatedWorld(Virtual[simulated.World]):
         for event in events:
             self._world.post(event)
 
-    def _caller(self, number: str) -> Caller | None:
+    def _caller(self, number: str) -> SimulatedCaller | None:
         found = (one for one in self._engine.callers.values() if one.arrived.caller_number == number)  # fmt: skip
         return next(found, None)
 
@@ -263,7 +267,7 @@ class SimulatedWorld(Virtual[simulated.World]):
         return {
             one.arrived.caller_number: one.leg.ring.agent
             for one in self._engine.callers.values()
-            if one.state is CallerState.TALKING and one.leg is not None
+            if one.state is SimulatedCallerState.TALKING and one.leg is not None
         }
 
     def over(self, caller: str) -> bool:

@@ -14,11 +14,10 @@ import pytest
 from argon2 import PasswordHasher
 
 from callrouter.clock import SystemClock
-from callrouter.daemon.mobile_service import Links as MobileLinks
-from callrouter.daemon.mobile_service import Mobiles
-from callrouter.feature_codes import Reception, prompts
+from callrouter.daemon.mobile_service import MobileService, MobileServiceParts
+from callrouter.feature_codes import FeatureCodes, prompts
 from callrouter.mobiles import verification
-from callrouter.mobiles.registration_events import Started
+from callrouter.mobiles.registration_events import VerificationStarted
 from callrouter.model.events import LegEnd
 from callrouter.model.ivr import (
     CallNumber,
@@ -131,18 +130,18 @@ class Centre:
     def __init__(self, routes: Table, tasks: Tasks) -> None:
         self.world = World(routes, codes=CODES)
         self.talking = Talking(self.world)
-        self.reception = Reception(
+        self.feature_codes = FeatureCodes(
             floor=lambda: self.world.router.floor,
             post=self.world.post,
             pins=lambda: {"ann": HASH},
             clock=SystemClock(),
             tasks=tasks,
         )
-        self.reception.attach(PBX, self.talking)
+        self.feature_codes.attach(PBX, self.talking)
         self.talking.people(self._heard)
 
     def _heard(self, event: PhoneEvent) -> None:
-        self.reception.heard(event)
+        self.feature_codes.handle(event)
 
     def sip(self, code: str, user: str = "ann", **params: str) -> Call:
         """A SIP phone dials a code."""
@@ -178,7 +177,7 @@ async def test_a_sip_phone_that_twilio_let_in_is_its_agent(here: Centre) -> None
     assert here.sip("*49").words == "Taking calls is on."
     assert here.signed_in()
     call.hang_up()
-    assert here.reception.status()["conversations"] == 4
+    assert here.feature_codes.status()["conversations"] == 4
 
 
 @pytest.mark.parametrize("params", [{"SipUsername": ""}, {"SipUsername": "bob"}, {"SipDomain": "evil.example"}])  # fmt: skip
@@ -206,7 +205,7 @@ async def test_a_mobile_calls_in_and_says_who_it_is_by_extension_and_pin(here: C
     assert await call.moved() == "You are signed out."
     assert not here.signed_in()
     call.hang_up()
-    assert here.reception.status() == {"conversations": 0, "wrong_pins": 0, "lockouts": 0}
+    assert here.feature_codes.status() == {"conversations": 0, "wrong_pins": 0, "lockouts": 0}
 
 
 async def test_wrong_pins_are_counted_and_end_the_call(here: Centre) -> None:
@@ -221,7 +220,7 @@ async def test_wrong_pins_are_counted_and_end_the_call(here: Centre) -> None:
     assert await call.moved() == "That was not right. Goodbye."
     assert call.asks is None
     assert here.signed_in()
-    assert here.reception.status()["wrong_pins"] == 3
+    assert here.feature_codes.status()["wrong_pins"] == 3
 
 
 async def test_no_code_nothing_keyed_and_other_numbers_of_a_sip_phone(here: Centre) -> None:
@@ -280,7 +279,7 @@ async def test_a_caller_who_is_gone_when_more_is_to_be_said(here: Centre) -> Non
     await call.moved()
     here.world.run(1.0)
     assert isinstance(here.talking.heard[-1], PersonLeft)
-    assert here.reception.status()["conversations"] == 0
+    assert here.feature_codes.status()["conversations"] == 0
 
 
 async def test_what_twilio_is_too_busy_for_is_asked_again(here: Centre) -> None:
@@ -330,11 +329,11 @@ QUEUES = "queues: {support: {agents: [ann], on_nobody: wait}}\n"
 
 
 @pytest.fixture
-async def centre(tmp_path: Path) -> AsyncIterator[tuple[Centre, Mobiles]]:
+async def centre(tmp_path: Path) -> AsyncIterator[tuple[Centre, MobileService]]:
     read = loaded(tmp_path, pbx=CONFIG, agents=AGENTS, queues=QUEUES)
     tasks = Tasks()
     place = Centre(read.table, tasks)
-    links = MobileLinks(
+    parts = MobileServiceParts(
         floor=lambda: place.world.router.floor,
         post=place.world.post,
         pbxes={PBX: place.talking},  # type: ignore[dict-item]
@@ -343,21 +342,21 @@ async def centre(tmp_path: Path) -> AsyncIterator[tuple[Centre, Mobiles]]:
         clock=SystemClock(),
         tasks=tasks,
     )
-    mobiles = Mobiles(read, links)
-    place.reception.mobiles = mobiles
+    mobiles = MobileService(read, parts)
+    place.feature_codes.mobiles = mobiles
 
     def heard(event: PhoneEvent) -> None:
-        if not mobiles.heard(event):
-            place.reception.heard(event)
+        if not mobiles.handle_phone_event(event):
+            place.feature_codes.handle(event)
 
     place.talking.people(heard)
     yield place, mobiles
     await tasks.close()
 
 
-def register(mobiles: Mobiles) -> Started:
+def register(mobiles: MobileService) -> VerificationStarted:
     made = mobiles.register("ann", MOBILE, by="ann", via="api")
-    assert isinstance(made, Started), made
+    assert isinstance(made, VerificationStarted), made
     return made
 
 
@@ -365,7 +364,9 @@ def devices(place: Centre) -> list[str]:
     return [device.number for device in place.world.router.floor.table.agents["ann"].devices if device.number]  # fmt: skip
 
 
-async def test_a_mobile_is_called_and_proved_by_its_code(centre: tuple[Centre, Mobiles]) -> None:
+async def test_a_mobile_is_called_and_proved_by_its_code(
+    centre: tuple[Centre, MobileService],
+) -> None:
     place, mobiles = centre
     started = register(mobiles)
     place.world.peer.phones[MOBILE] = Phone(key=started.code, hangs_up_after=None)
@@ -386,7 +387,7 @@ async def test_a_mobile_is_called_and_proved_by_its_code(centre: tuple[Centre, M
     ) == 2
 
 
-async def test_a_voicemail_proves_nothing(centre: tuple[Centre, Mobiles]) -> None:
+async def test_a_voicemail_proves_nothing(centre: tuple[Centre, MobileService]) -> None:
     place, mobiles = centre
     register(mobiles)
     place.world.peer.phones[MOBILE] = Phone(key=None)
@@ -406,7 +407,7 @@ async def test_a_voicemail_proves_nothing(centre: tuple[Centre, Mobiles]) -> Non
     ],
 )
 async def test_a_mobile_that_does_not_answer(
-    centre: tuple[Centre, Mobiles], phone: Phone, why: LegEnd
+    centre: tuple[Centre, MobileService], phone: Phone, why: LegEnd
 ) -> None:
     place, mobiles = centre
     place.world.peer.phones[MOBILE] = phone
@@ -429,7 +430,7 @@ async def test_a_mobile_that_does_not_answer(
     ],
 )
 async def test_a_call_that_twilio_does_not_make(
-    centre: tuple[Centre, Mobiles], answer: ApiResult, why: LegEnd
+    centre: tuple[Centre, MobileService], answer: ApiResult, why: LegEnd
 ) -> None:
     place, mobiles = centre
     place.world.peer.trouble = lambda _ask: (answer, False)
@@ -440,7 +441,7 @@ async def test_a_call_that_twilio_does_not_make(
 
 
 async def test_the_token_of_a_verification_call_is_good_for_that_call_only(
-    centre: tuple[Centre, Mobiles],
+    centre: tuple[Centre, MobileService],
 ) -> None:
     place, mobiles = centre
     started = register(mobiles)
@@ -460,7 +461,7 @@ async def test_the_token_of_a_verification_call_is_good_for_that_call_only(
 
 
 async def test_a_call_that_was_given_up_and_rings_after_all_is_ended(
-    centre: tuple[Centre, Mobiles],
+    centre: tuple[Centre, MobileService],
 ) -> None:
     place, mobiles = centre
     place.world.peer.trouble = lambda _ask: (ApiResult(outcome=ApiOutcome.UNKNOWN), False)
@@ -478,7 +479,7 @@ async def test_a_call_that_was_given_up_and_rings_after_all_is_ended(
 
 
 async def test_a_verification_call_keeps_to_the_calls_per_second(
-    centre: tuple[Centre, Mobiles],
+    centre: tuple[Centre, MobileService],
 ) -> None:
     place, _ = centre
     for number in range(3):
@@ -492,7 +493,9 @@ async def test_a_verification_call_keeps_to_the_calls_per_second(
     assert failed == ["bad"]
 
 
-async def test_a_mobile_registers_itself_by_calling_in(centre: tuple[Centre, Mobiles]) -> None:
+async def test_a_mobile_registers_itself_by_calling_in(
+    centre: tuple[Centre, MobileService],
+) -> None:
     """*48 with extension and PIN from the mobile: the code is read to it, then it is called."""
     place, mobiles = centre
     call = place.dial()

@@ -22,17 +22,17 @@ from callrouter.core.state import Agent
 from callrouter.logs import clean
 from callrouter.mobiles.mobile_records import AuditRow, MobileRow
 from callrouter.mobiles.registration_events import (
-    Answer,
-    Asked,
-    Asker,
-    ChangeAsked,
-    Done,
-    Refused,
-    RegisterAsked,
-    RemoveAsked,
-    Started,
-    SwitchAsked,
-    VerifyAsked,
+    ChangeRequested,
+    MobileRequest,
+    RegisterRequested,
+    RegistrationAnswer,
+    RemoveRequested,
+    RequestDone,
+    Requester,
+    RequestRefused,
+    SwitchRequested,
+    VerificationStarted,
+    VerifyRequested,
 )
 from callrouter.model.routing_table import DeviceSpec
 from callrouter.settings.diff.written_values import hours
@@ -77,8 +77,8 @@ def _mobiles(request: web.Request) -> Mobiles:
     return found
 
 
-def _asker(caller: Caller) -> Asker:
-    return Asker(
+def _requester(caller: Caller) -> Requester:
+    return Requester(
         name=caller.person,
         via="command line" if caller.local else "api",
         agent=caller.agent,
@@ -89,7 +89,7 @@ def _asker(caller: Caller) -> Asker:
 def _owned(request: web.Request) -> str:
     """Return the agent in the path if the caller may see their devices."""
     name = request.match_info["id"]
-    if not _asker(identify(request)).may(name):
+    if not _requester(identify(request)).may(name):
         raise ApiProblem(403, "not-yours", f"the devices of {name[:64]} are for them to see")
     return name
 
@@ -101,11 +101,11 @@ def _agent(b: Backend, name: str) -> Agent:
     return found
 
 
-def _ask(request: web.Request, event: Asked) -> Started | Done:
-    if request.app[BACKEND].mobiles is None and not event.asker.may(event.agent):
+def _ask(request: web.Request, event: MobileRequest) -> VerificationStarted | RequestDone:
+    if request.app[BACKEND].mobiles is None and not event.requester.may(event.agent):
         raise ApiProblem(403, "not-yours", f"the devices of {event.agent[:64]} are not yours")
-    made: Answer = _mobiles(request).ask(event)
-    if isinstance(made, Refused):
+    made: RegistrationAnswer = _mobiles(request).request(event)
+    if isinstance(made, RequestRefused):
         raise ApiProblem(_STATUS.get(made.kind, 422), made.kind, made.text)
     return made
 
@@ -116,7 +116,7 @@ def _ask(request: web.Request, event: Asked) -> Started | Done:
 def devices_view(b: Backend, name: str) -> list[Json]:
     """Return an agent's phones with unmasked numbers, for the agent and supervisors."""
     found = _agent(b, name)
-    registered = b.mobiles.of(name) if b.mobiles is not None else []
+    registered = b.mobiles.mobiles_of(name) if b.mobiles is not None else []
     rows = {row.device: row for row, trouble in registered if not trouble}
     shown = [_in_use(b, found, spec, rows.get(spec.id)) for spec in found.spec.devices]
     return shown + [_not_in_use(row, trouble) for row, trouble in registered if trouble]
@@ -164,10 +164,12 @@ def _story(row: MobileRow | None) -> Json:
     }
 
 
-def _made(request: web.Request, made: Started | Done, status: int = 200) -> web.Response:
+def _made(
+    request: web.Request, made: VerificationStarted | RequestDone, status: int = 200
+) -> web.Response:
     """Answer with what was done, the device as it is now, and the code of the verification call."""
     found = devices_view(request.app[BACKEND], made.agent)
-    started = made if isinstance(made, Started) else None
+    started = made if isinstance(made, VerificationStarted) else None
     return answer(
         {
             "text": made.text,
@@ -194,8 +196,8 @@ async def register(request: web.Request) -> web.Response:
     body = await read_object(request, fields)
     if "number" not in body:
         raise ApiProblem(422, "wrong-body", "say which number, such as +447700900123")
-    event = RegisterAsked(
-        asker=_asker(identify(request)),
+    event = RegisterRequested(
+        requester=_requester(identify(request)),
         agent=request.match_info["id"],
         number=body["number"],
         device=body.get("id", ""),
@@ -212,8 +214,8 @@ async def verify(request: web.Request) -> web.Response:
     A supervisor can vouch for the mobile or approve it instead.
     """
     body = await read_object(request, {"vouch": bool})
-    event = VerifyAsked(
-        asker=_asker(identify(request)),
+    event = VerifyRequested(
+        requester=_requester(identify(request)),
         agent=request.match_info["id"],
         device=request.match_info["device"],
         vouch=body.get("vouch", False),
@@ -230,14 +232,14 @@ async def change(request: web.Request) -> web.Response:
     body = await read_object(request, fields)
     if not body:
         raise ApiProblem(422, "wrong-body", f"say what to change: {', '.join(fields)}")
-    asker, agent = _asker(identify(request)), request.match_info["id"]
+    requester, agent = _requester(identify(request)), request.match_info["id"]
     device = request.match_info["device"]
-    made: Started | Done | None = None
+    made: VerificationStarted | RequestDone | None = None
     if body.keys() - {"enabled"}:
         made = _ask(
             request,
-            ChangeAsked(
-                asker=asker,
+            ChangeRequested(
+                requester=requester,
                 agent=agent,
                 device=device,
                 ring_after=_duration(body["ring_after"]) if "ring_after" in body else None,
@@ -246,7 +248,7 @@ async def change(request: web.Request) -> web.Response:
             ),
         )
     if "enabled" in body:
-        event = SwitchAsked(asker=asker, agent=agent, device=device, on=body["enabled"])
+        event = SwitchRequested(requester=requester, agent=agent, device=device, on=body["enabled"])
         made = _ask(request, event)
     assert made is not None  # noqa: S101 - the body says something
     return _made(request, made)
@@ -255,8 +257,8 @@ async def change(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """``DELETE …/{device}``: delete a registered mobile."""
     await read_object(request, {})
-    event = RemoveAsked(
-        asker=_asker(identify(request)),
+    event = RemoveRequested(
+        requester=_requester(identify(request)),
         agent=request.match_info["id"],
         device=request.match_info["device"],
     )
@@ -270,7 +272,7 @@ async def audit(request: web.Request) -> web.Response:
     mobiles = _mobiles(request)
     request.app[RATES].charge(identify(request), MOST_STEPS // SLICE)
     try:
-        steps = await mobiles.steps(name, MOST_STEPS)
+        steps = await mobiles.audit_rows(name, MOST_STEPS)
     except Exception as error:
         raise ApiProblem(503, "no-store", f"the audit can't be read now: {error}") from error
     return answer({"steps": [_step(row) for row in steps]})

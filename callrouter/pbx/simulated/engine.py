@@ -43,10 +43,10 @@ from callrouter.model.events import (
 )
 from callrouter.model.routing_table import Table
 from callrouter.pbx.simulated.simulated_calls import (
-    Caller,
-    CallerState,
-    Leg,
     LegKey,
+    SimulatedCaller,
+    SimulatedCallerState,
+    SimulatedLeg,
     seen_call,
     seen_leg,
 )
@@ -84,8 +84,8 @@ class Engine:
     ) -> None:
         self.name = name
         self.traffic = traffic
-        self.callers: dict[str, Caller] = {}
-        self.legs: dict[LegKey, Leg] = {}
+        self.callers: dict[str, SimulatedCaller] = {}
+        self.legs: dict[LegKey, SimulatedLeg] = {}
         self.came = 0
         self.fates: Counter[str] = Counter()
         self._rng = rng
@@ -172,30 +172,30 @@ class Engine:
             called_number=queue,
         )
         patience = self.traffic.patience.draw(self._rng)
-        caller = Caller(arrived, self._now, self._now + patience)
+        caller = SimulatedCaller(arrived, self._now, self._now + patience)
         self.callers[arrived.call] = caller
         self._wait_on(caller)
         return (arrived,)
 
-    def _wait_on(self, caller: Caller) -> None:
+    def _wait_on(self, caller: SimulatedCaller) -> None:
         turn = caller.turn
         left = max(1.0, caller.gives_up_at - self._now)
         self._after(left, lambda: self._gives_up(caller, turn))
 
-    def _gives_up(self, caller: Caller, turn: int) -> Events:
+    def _gives_up(self, caller: SimulatedCaller, turn: int) -> Events:
         call = caller.arrived.call
         if self.callers.get(call) is not caller or caller.turn != turn:
             return ()
-        if caller.state is CallerState.TALKING:
+        if caller.state is SimulatedCallerState.TALKING:
             return ()
         self._gone(caller, "gave up")
         left = CallerLeft(call=call)
-        if caller.state is CallerState.CONNECTING and caller.leg is not None:
+        if caller.state is SimulatedCallerState.CONNECTING and caller.leg is not None:
             offer = caller.leg.ring.offer
             return (ConnectFailed(call=call, offer=offer, why=ConnectFault.CALLER_GONE), left)
         return (left,)
 
-    def _gone(self, caller: Caller, fate: str) -> None:
+    def _gone(self, caller: SimulatedCaller, fate: str) -> None:
         self.callers.pop(caller.arrived.call, None)
         self.fates[fate] += 1
 
@@ -227,12 +227,12 @@ class Engine:
     def _hold(self, call: str) -> None:
         caller = self.callers.get(call)
         if caller is not None:
-            caller.state, caller.leg = CallerState.WAITING, None
+            caller.state, caller.leg = SimulatedCallerState.WAITING, None
             caller.turn += 1
             self._wait_on(caller)
 
     def _ring(self, ring: Ring) -> None:
-        leg = Leg(ring)
+        leg = SimulatedLeg(ring)
         if leg.key in self.legs:
             return  # the same offer never rings a device twice
         self.legs[leg.key] = leg
@@ -250,10 +250,10 @@ class Engine:
 
     # ------------------------------------------------------------ phones
 
-    def _live(self, leg: Leg) -> bool:
+    def _live(self, leg: SimulatedLeg) -> bool:
         return self.legs.get(leg.key) is leg and not leg.stopping
 
-    def _rings(self, leg: Leg) -> Events:
+    def _rings(self, leg: SimulatedLeg) -> Events:
         if not self._live(leg):
             return ()
         traffic, rng = self.traffic, self._rng
@@ -268,13 +268,13 @@ class Engine:
             self._after(reaction, lambda: self._picks_up(leg))
         return (LegRang(offer=leg.ring.offer, device=leg.ring.device),)
 
-    def _rang_out(self, leg: Leg) -> Events:
+    def _rang_out(self, leg: SimulatedLeg) -> Events:
         return () if leg.answered or not self._live(leg) else self._ended(leg, LegEnd.NO_ANSWER)
 
-    def _refuses(self, leg: Leg) -> Events:
+    def _refuses(self, leg: SimulatedLeg) -> Events:
         return self._ended(leg, LegEnd.DECLINED) if self._live(leg) else ()
 
-    def _picks_up(self, leg: Leg) -> Events:
+    def _picks_up(self, leg: SimulatedLeg) -> Events:
         if not self._live(leg):
             return ()
         leg.answered = True
@@ -288,16 +288,16 @@ class Engine:
             self._after(key, lambda: self._accepts(leg))
         return (LegAnswered(offer=leg.ring.offer, device=leg.ring.device),)
 
-    def _not_accepted(self, leg: Leg) -> Events:
+    def _not_accepted(self, leg: SimulatedLeg) -> Events:
         return self._ended(leg, LegEnd.NOT_ACCEPTED) if self._live(leg) else ()
 
-    def _accepts(self, leg: Leg) -> Events:
+    def _accepts(self, leg: SimulatedLeg) -> Events:
         if not self._live(leg):
             return ()
         leg.accepted = True
         return (LegAccepted(offer=leg.ring.offer, device=leg.ring.device),)
 
-    def _ended(self, leg: Leg, why: LegEnd) -> Events:
+    def _ended(self, leg: SimulatedLeg, why: LegEnd) -> Events:
         """End a leg. All legs end here, so that each ends once."""
         if self.legs.get(leg.key) is not leg:
             return ()
@@ -314,19 +314,19 @@ class Engine:
             failed = ConnectFailed(call=command.call, offer=command.offer, why=fault)
             self._soon(lambda: (failed,))
             return
-        caller.state, caller.leg = CallerState.CONNECTING, leg
+        caller.state, caller.leg = SimulatedCallerState.CONNECTING, leg
         self._soon(lambda: self._connected(caller, leg))
 
-    def _connected(self, caller: Caller, leg: Leg) -> Events:
+    def _connected(self, caller: SimulatedCaller, leg: SimulatedLeg) -> Events:
         """Connect caller and leg, unless one has left or the caller was put back in the queue.
 
         That was reported when it happened.
         """
         call = caller.arrived.call
         here = self.callers.get(call) is caller and self._live(leg)
-        if not here or caller.state is not CallerState.CONNECTING or caller.leg is not leg:
+        if not here or caller.state is not SimulatedCallerState.CONNECTING or caller.leg is not leg:
             return ()
-        caller.state, caller.turn = CallerState.TALKING, caller.turn + 1
+        caller.state, caller.turn = SimulatedCallerState.TALKING, caller.turn + 1
         leg.caller = caller
         turn = caller.turn
         self._after(self.traffic.talk.draw(self._rng), lambda: self._goodbye(caller, leg, turn))
@@ -335,9 +335,11 @@ class Engine:
     def _leave(self, call: str) -> None:
         caller = self.callers.get(call)
         if caller is not None:
-            self._gone(caller, "talked" if caller.state is CallerState.TALKING else "sent on")
+            self._gone(
+                caller, "talked" if caller.state is SimulatedCallerState.TALKING else "sent on"
+            )
 
-    def _goodbye(self, caller: Caller, leg: Leg, turn: int) -> Events:
+    def _goodbye(self, caller: SimulatedCaller, leg: SimulatedLeg, turn: int) -> Events:
         """One party hangs up. The end of the other is reported at once, or follows from `Leave`."""
         if self.callers.get(caller.arrived.call) is not caller or caller.turn != turn:
             return ()

@@ -13,7 +13,7 @@ LegKey: TypeAlias = tuple[str, str]
 """Offer and device."""
 
 
-class CallerState(Enum):
+class SimulatedCallerState(Enum):
     """Where a simulated caller is."""
 
     WAITING = "waiting"
@@ -22,7 +22,7 @@ class CallerState(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Caller:
+class SimulatedCaller:
     """A simulated caller.
 
     Attributes:
@@ -33,21 +33,21 @@ class Caller:
     arrived: CallArrived
     entered_at: float
     gives_up_at: float
-    state: CallerState = CallerState.WAITING
-    leg: Leg | None = None
+    state: SimulatedCallerState = SimulatedCallerState.WAITING
+    leg: SimulatedLeg | None = None
     turn: int = 0
     heard: list[tuple[float, int, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
-class Leg:
+class SimulatedLeg:
     """A phone that was told to ring."""
 
     ring: Ring
     answered: bool = False
     accepted: bool = False
     stopping: bool = False
-    caller: Caller | None = None
+    caller: SimulatedCaller | None = None
 
     @property
     def key(self) -> LegKey:
@@ -55,9 +55,9 @@ class Leg:
         return (self.ring.offer, self.ring.device)
 
 
-def seen_call(caller: Caller) -> SeenCall:
+def seen_call(caller: SimulatedCaller) -> SeenCall:
     """A caller for a snapshot."""
-    talks = caller.state is CallerState.TALKING and caller.leg is not None
+    talks = caller.state is SimulatedCallerState.TALKING and caller.leg is not None
     arrived = caller.arrived
     again = CallArrived(
         call=arrived.call,
@@ -70,7 +70,7 @@ def seen_call(caller: Caller) -> SeenCall:
     return SeenCall(arrived=again, talking_to=caller.leg.ring.offer if talks and caller.leg else "")
 
 
-def seen_leg(leg: Leg) -> SeenLeg:
+def seen_leg(leg: SimulatedLeg) -> SeenLeg:
     """A leg for a snapshot."""
     return SeenLeg(
         offer=leg.ring.offer,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from callrouter.mobiles.number_policy import dear
+from callrouter.mobiles.number_policy import high_cost
 from callrouter.model.routing_table import Table
 from callrouter.settings.builders import queue_builder
 from callrouter.settings.errors.hiding import SECRET_KEYS
@@ -89,7 +89,7 @@ def _agents(root: schema.Root, table: Table, document: Document) -> None:
 def _dear_numbers(table: Table, document: Document) -> None:
     for agent in table.agents.values():
         for device in agent.devices:
-            why = dear(device.number) if device.number else ""
+            why = high_cost(device.number) if device.number else ""
             if why:
                 way: Way = ("agents", agent.id, "devices", device.id)
                 text = f"{device.number} is {why}; every call to it costs"

@@ -23,7 +23,7 @@ from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.wire import guard
 from callrouter.pbx.asterisk.dialogues import MOST, People, language
 from callrouter.pbx.asterisk.executor import Outbox
-from tests.reception.channels import Channels
+from tests.feature_codes.channels import Channels
 
 
 class Sent:

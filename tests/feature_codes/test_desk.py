@@ -11,8 +11,8 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 
 from callrouter.core.router import Router
-from callrouter.feature_codes import Reception, prompts
-from callrouter.feature_codes.dialogue import LONGEST, MOST
+from callrouter.feature_codes import FeatureCodes, prompts
+from callrouter.feature_codes.dialogue import LONGEST_DIALOGUE, MOST_OTHERS
 from callrouter.feature_codes.lockout import FIRST
 from callrouter.feature_codes.pins import ENDPOINT_MOST, HOUSE_MOST
 from callrouter.model.events import PbxSnapshot
@@ -64,7 +64,7 @@ class House:
         self.runtime = Runtime(router, self.clock)
         self.runtime.post(PbxSnapshot(pbx=PBX, endpoints={}))
         self.floor = router.floor
-        self.reception = Reception(
+        self.feature_codes = FeatureCodes(
             floor=lambda: router.floor,
             post=self.runtime.post,
             pins=lambda: {"ann": HASH},
@@ -73,7 +73,7 @@ class House:
             region=lambda: "GB",
             locks=self.locks,
         )
-        self.reception.attach(PBX, self)  # type: ignore[arg-type]  # it only says
+        self.feature_codes.attach(PBX, self)  # type: ignore[arg-type]  # it only says
 
     def say(self, command: Say) -> None:
         self.said.append(command)
@@ -83,7 +83,7 @@ class House:
         return self.said[-1].sounds
 
     def dial(self, channel: str, endpoint: str = "PJSIP/trunk", number: str = "") -> None:
-        self.reception.heard(
+        self.feature_codes.handle(
             CodeDialled(
                 pbx=PBX,
                 channel=channel,
@@ -95,7 +95,7 @@ class House:
 
     async def key(self, channel: str, *digits: str) -> tuple[str, ...]:
         for item in digits:
-            self.reception.heard(DigitsKeyed(pbx=PBX, channel=channel, digits=item))
+            self.feature_codes.handle(DigitsKeyed(pbx=PBX, channel=channel, digits=item))
             async with asyncio.timeout(5):
                 while len(self.tasks):  # noqa: ASYNC110 - the PIN is looked up in a thread
                     await asyncio.sleep(0.001)
@@ -105,7 +105,7 @@ class House:
         """One call, one wrong PIN, hung up."""
         self.dial(f"w{n}", endpoint, number)
         said = await self.key(f"w{n}", f"9{n:04d}", "000000")
-        self.reception.heard(PersonLeft(pbx=PBX, channel=f"w{n}"))
+        self.feature_codes.handle(PersonLeft(pbx=PBX, channel=f"w{n}"))
         return said
 
 
@@ -117,9 +117,9 @@ async def house() -> AsyncIterator[House]:
 
 
 async def test_strangers_use_up_nothing_that_an_agents_own_phone_needs(house: House) -> None:
-    for n in range(MOST + 20):
+    for n in range(MOST_OTHERS + 20):
         house.dial(f"s{n}")
-    assert house.reception.status()["conversations"] == MOST
+    assert house.feature_codes.status()["conversations"] == MOST_OTHERS
     assert house.last() == prompts.NOT_NOW
     house.dial("own", "PJSIP/ann")
     assert house.last() == prompts.SIGNED_IN
@@ -129,15 +129,15 @@ async def test_strangers_use_up_nothing_that_an_agents_own_phone_needs(house: Ho
 async def test_conversations_of_which_the_end_was_lost_are_over_after_two_minutes(
     house: House,
 ) -> None:
-    for n in range(MOST):
+    for n in range(MOST_OTHERS):
         house.dial(f"s{n}")
-    house.clock.at += LONGEST - 1
+    house.clock.at += LONGEST_DIALOGUE - 1
     house.dial("late")
     assert house.last() == prompts.NOT_NOW
     house.clock.at += 1
     house.dial("next")
     assert house.last() == prompts.ASK_EXTENSION
-    assert house.reception.status()["conversations"] == 1
+    assert house.feature_codes.status()["conversations"] == 1
 
 
 async def test_a_number_written_in_four_ways_is_one_phone(house: House) -> None:
@@ -153,13 +153,13 @@ async def test_spraying_from_outside_closes_the_door_and_a_restart_does_not_open
     house = House()
     for n in range(HOUSE_MOST):
         await house.tries(n, f"+4477009{n:05d}", f"PJSIP/trunk{n % 2}")
-    assert house.reception.status()["outside_closed_s"] == FIRST
+    assert house.feature_codes.status()["outside_closed_s"] == FIRST
     house.dial("right", "PJSIP/trunk9", "+447700900999")
     assert await house.key("right", "501", PIN) == prompts.LOCKED
     await house.tasks.close()
 
     again = House(house.locks, house.clock)
-    await again.reception.load_locks()
+    await again.feature_codes.load_locks()
     again.dial("right", "PJSIP/trunk9", "+447700900999")
     assert await again.key("right", "501", PIN) == prompts.LOCKED
     again.dial("own", "PJSIP/ann")
@@ -167,7 +167,7 @@ async def test_spraying_from_outside_closes_the_door_and_a_restart_does_not_open
     again.clock.at += FIRST
     again.dial("later", "PJSIP/trunk9", "+447700900999")
     assert await again.key("later", "501", PIN) == prompts.SIGNED_OUT
-    assert "outside_closed_s" not in again.reception.status()
+    assert "outside_closed_s" not in again.feature_codes.status()
     await again.tasks.close()
 
 

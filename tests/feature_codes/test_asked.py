@@ -26,7 +26,9 @@ def router(spec: Table) -> Router:
 def test_the_first_reason_is_that_of_the_phone() -> None:
     made = router(table(AgentSpec(id="a", name="A"), pauses=("lunch", "tea")))
     made.handle(SignedIn(agent="a"), 1.0)
-    event = code_requests.request(made.floor, made.floor.agents["a"], Code.PAUSE_RESUME, "phone")
+    event = code_requests.requested_by(
+        made.floor, made.floor.agents["a"], Code.PAUSE_RESUME, "phone"
+    )
     assert event == PauseRequested(agent="a", reason="lunch", by="phone")
     made.handle(event, 2.0)
     assert made.floor.agents["a"].pause == "lunch"
@@ -34,11 +36,13 @@ def test_the_first_reason_is_that_of_the_phone() -> None:
 
 def test_an_extension_is_whose_it_is_now() -> None:
     made = router(table(AgentSpec(id="a", name="A", extension="1"), AgentSpec(id="b", name="B")))
-    assert code_requests.agent_of(made.floor, "1") is made.floor.agents["a"]
-    assert code_requests.agent_of(made.floor, "") is None  # b has none: that is no extension
+    assert code_requests.agent_with_extension(made.floor, "1") is made.floor.agents["a"]
+    assert (
+        code_requests.agent_with_extension(made.floor, "") is None
+    )  # b has none: that is no extension
     moved = (AgentSpec(id="a", name="A"), AgentSpec(id="b", name="B", extension="1"))
     made.handle(ConfigReloaded(table=table(*moved)), 1.0)
-    assert code_requests.agent_of(made.floor, "1") is made.floor.agents["b"]
+    assert code_requests.agent_with_extension(made.floor, "1") is made.floor.agents["b"]
 
 
 def test_a_code_without_a_digit_takes_the_default_reason() -> None:
@@ -51,6 +55,6 @@ def test_a_code_without_a_digit_takes_the_default_reason() -> None:
     )
     made = router(spec)
     floor = made.floor
-    asked_for = code_requests.request(floor, floor.agents["a"], Code.PAUSE_RESUME, "phone")
+    asked_for = code_requests.requested_by(floor, floor.agents["a"], Code.PAUSE_RESUME, "phone")
     assert isinstance(asked_for, PauseRequested)
     assert asked_for.reason == "tea"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from callrouter.mobiles.book import Book, in_order
+from callrouter.mobiles.book import MobileBook, in_order
 from callrouter.mobiles.mobile_records import MobileRow
 from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
 
 
-class Merger:
+class TableMerger:
     """Adds registered mobiles to tables. An unchanged agent is the same object as the last time."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: MobileBook) -> None:
         self._book = book
         self._last: dict[str, tuple[AgentSpec, tuple[DeviceSpec, ...], AgentSpec]] = {}
 
@@ -21,7 +21,7 @@ class Merger:
         """`base`, with each agent's registered mobiles in use after their configured devices."""
         found: dict[str, list[MobileRow]] = {}
         for row in self._book.mobiles.values():
-            if row.agent in base.agents and not self._book.trouble(row):
+            if row.agent in base.agents and not self._book.reason_not_rung(row):
                 found.setdefault(row.agent, []).append(row)
         if not found:
             self._last = {}

@@ -9,18 +9,18 @@ import threading
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from callrouter.feature_codes.calling_number import spelled
+from callrouter.feature_codes.calling_number import one_spelling
 from callrouter.feature_codes.lockout import FIRST, FORGIVEN, KEPT, LONGEST, MOST, WITHIN, Lockout
-from callrouter.feature_codes.pin_hashes import fits
+from callrouter.feature_codes.pin_hashes import pin_matches
 from callrouter.feature_codes.pins import (
     ENDPOINT_MOST,
     HOUSE_MOST,
     LONGEST_SHARED,
     OUTSIDE,
     WAITING_MOST,
-    Answer,
-    Claim,
-    Pins,
+    PinChecker,
+    PinClaim,
+    PinResult,
 )
 from callrouter.model.lockouts import LockRow
 
@@ -86,18 +86,18 @@ def test_memory_is_bounded() -> None:
 # ---------------------------------------------------------------- looking PINs up
 
 
-def claim(extension: str = "1001", agent: str = "alice", pin: str = "83164") -> Claim:
-    return Claim(extension, agent, pin, "PJSIP/1003 1003")
+def claim(extension: str = "1001", agent: str = "alice", pin: str = "83164") -> PinClaim:
+    return PinClaim(extension, agent, pin, "PJSIP/1003 1003")
 
 
 async def test_right_and_wrong() -> None:
-    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, Clock())
-    assert await pins.check(claim()) is Answer.RIGHT
-    assert await pins.check(claim(pin="83165")) is Answer.WRONG
-    assert await pins.check(claim(pin="")) is Answer.WRONG
-    assert await pins.check(claim("1002", "bob")) is Answer.WRONG  # who has none
-    assert await pins.check(claim("1777", "")) is Answer.WRONG
-    assert await pins.check(claim("1778", "")) is Answer.LOCKED  # the phone: its fifth
+    pins = PinChecker(lambda: {"alice": CHEAP.hash("83164")}, Clock())
+    assert await pins.check(claim()) is PinResult.RIGHT
+    assert await pins.check(claim(pin="83165")) is PinResult.WRONG
+    assert await pins.check(claim(pin="")) is PinResult.WRONG
+    assert await pins.check(claim("1002", "bob")) is PinResult.WRONG  # who has none
+    assert await pins.check(claim("1777", "")) is PinResult.WRONG
+    assert await pins.check(claim("1778", "")) is PinResult.LOCKED  # the phone: its fifth
     assert pins.lockout.wrong_total == 5
 
 
@@ -106,10 +106,10 @@ async def test_nobodys_extension_costs_the_same_work() -> None:
 
     def verify(digest: str, pin: str) -> bool:
         looked.append(digest)
-        return fits(digest, pin)
+        return pin_matches(digest, pin)
 
     alice = CHEAP.hash("83164")
-    pins = Pins(lambda: {"alice": alice}, Clock(), verify)
+    pins = PinChecker(lambda: {"alice": alice}, Clock(), verify)
     await pins.check(claim())
     await pins.check(claim("1777", ""))
     await pins.check(claim("1002", "bob"))
@@ -120,8 +120,8 @@ async def test_nobodys_extension_costs_the_same_work() -> None:
 
 
 async def test_no_pin_opens_what_nobody_has() -> None:
-    pins = Pins(dict, Clock(), lambda _digest, _pin: True)
-    assert await pins.check(claim("1777", "")) is Answer.WRONG
+    pins = PinChecker(dict, Clock(), lambda _digest, _pin: True)
+    assert await pins.check(claim("1777", "")) is PinResult.WRONG
 
 
 async def test_locked_is_not_even_looked_at_and_says_the_same_for_nobody() -> None:
@@ -133,16 +133,16 @@ async def test_locked_is_not_even_looked_at_and_says_the_same_for_nobody() -> No
         return False
 
     clock = Clock()
-    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, clock, verify)
+    pins = PinChecker(lambda: {"alice": CHEAP.hash("83164")}, clock, verify)
     for extension, agent in (("1001", "alice"), ("1777", "")):
         answers = [
-            await pins.check(Claim(extension, agent, "1", f"phone {extension}{n}"))
+            await pins.check(PinClaim(extension, agent, "1", f"phone {extension}{n}"))
             for n in range(7)
         ]
-        assert answers == [Answer.WRONG] * 4 + [Answer.LOCKED] * 3
+        assert answers == [PinResult.WRONG] * 4 + [PinResult.LOCKED] * 3
     assert looked == 10
     clock.at += FIRST
-    assert await pins.check(Claim("1001", "alice", "1", "another phone")) is Answer.WRONG
+    assert await pins.check(PinClaim("1001", "alice", "1", "another phone")) is PinResult.WRONG
 
 
 async def test_many_at_once_get_no_more_tries_and_do_not_pile_up() -> None:
@@ -153,23 +153,23 @@ async def test_many_at_once_get_no_more_tries_and_do_not_pile_up() -> None:
         looked += 1
         return False
 
-    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, Clock(), verify)
+    pins = PinChecker(lambda: {"alice": CHEAP.hash("83164")}, Clock(), verify)
     answers = await asyncio.gather(
-        *(pins.check(Claim("1001", "alice", str(n), f"phone {n}")) for n in range(100))
+        *(pins.check(PinClaim("1001", "alice", str(n), f"phone {n}")) for n in range(100))
     )
     assert looked == MOST
-    assert answers.count(Answer.BUSY) == 100 - WAITING_MOST
+    assert answers.count(PinResult.BUSY) == 100 - WAITING_MOST
 
 
 async def test_a_broken_hash_fits_nothing_and_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    pins = Pins(lambda: {"alice": "$argon2id$x"}, Clock())
+    pins = PinChecker(lambda: {"alice": "$argon2id$x"}, Clock())
     with caplog.at_level(logging.ERROR):
-        assert await pins.check(claim()) is Answer.WRONG
+        assert await pins.check(claim()) is PinResult.WRONG
     assert "callrouter passwd" in caplog.text
 
 
 async def test_what_was_keyed_in_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
-    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, Clock())
+    pins = PinChecker(lambda: {"alice": CHEAP.hash("83164")}, Clock())
     with caplog.at_level(logging.DEBUG):
         for _ in range(7):
             await pins.check(claim(pin="70913"))
@@ -180,10 +180,10 @@ async def test_what_was_keyed_in_is_in_no_log(caplog: pytest.LogCaptureFixture) 
 async def test_no_number_and_nothing_that_could_be_a_pin_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    pins = Pins(lambda: {"alice": CHEAP.hash("83164")}, Clock())
+    pins = PinChecker(lambda: {"alice": CHEAP.hash("83164")}, Clock())
     for _ in range(MOST + 1):
-        await pins.check(Claim("83164", "", "1001", "PJSIP/carrier +447400123456"))
-    await pins.check(Claim("1001", "alice", "83165", "PJSIP/1003 1003"))
+        await pins.check(PinClaim("83164", "", "1001", "PJSIP/carrier +447400123456"))
+    await pins.check(PinClaim("1001", "alice", "83165", "PJSIP/1003 1003"))
     assert "wrong PIN for nobody's extension at PJSIP/carrier +44…456" in caplog.text
     assert "phone PJSIP/carrier +44…456 is locked for 15 min after wrong PINs" in caplog.text
     assert "wrong PIN for extension 1001 (alice) at PJSIP/1003 1003" in caplog.text
@@ -194,9 +194,9 @@ async def test_no_number_and_nothing_that_could_be_a_pin_is_logged(
 # ---------------------------------------------------------------- from outside
 
 
-def outside(n: int, trunk: str = "PJSIP/trunk", pin: str = "000001") -> Claim:
+def outside(n: int, trunk: str = "PJSIP/trunk", pin: str = "000001") -> PinClaim:
     """A stranger at a trunk, with another extension and another number each time."""
-    return Claim(f"1{n:03d}", "", pin, f"{trunk} +4477009{n:05d}", own=False)
+    return PinClaim(f"1{n:03d}", "", pin, f"{trunk} +4477009{n:05d}", own=False)
 
 
 async def test_thirty_wrong_ones_from_outside_close_the_door_and_own_phones_go_on(
@@ -204,24 +204,26 @@ async def test_thirty_wrong_ones_from_outside_close_the_door_and_own_phones_go_o
 ) -> None:
     clock = Clock()
     digest = CHEAP.hash("831640")
-    pins = Pins(lambda: {"alice": digest}, clock, fits)
+    pins = PinChecker(lambda: {"alice": digest}, clock, pin_matches)
     answers = [await pins.check(outside(n, f"PJSIP/trunk{n % 2}")) for n in range(HOUSE_MOST)]
-    assert answers == [*[Answer.WRONG] * (HOUSE_MOST - 1), Answer.LOCKED]
+    assert answers == [*[PinResult.WRONG] * (HOUSE_MOST - 1), PinResult.LOCKED]
     assert pins.closed_for() == FIRST
-    right = Claim("1001", "alice", "831640", "PJSIP/trunk9 +447700900123", own=False)
-    assert await pins.check(right) is Answer.LOCKED
-    assert await pins.check(Claim("1001", "alice", "831640", "PJSIP/1003 1003")) is Answer.RIGHT
+    right = PinClaim("1001", "alice", "831640", "PJSIP/trunk9 +447700900123", own=False)
+    assert await pins.check(right) is PinResult.LOCKED
+    assert (
+        await pins.check(PinClaim("1001", "alice", "831640", "PJSIP/1003 1003")) is PinResult.RIGHT
+    )
     assert [r.levelname for r in caplog.records if "from outside" in r.message] == ["ERROR"]
     clock.at += FIRST
-    assert await pins.check(right) is Answer.RIGHT
+    assert await pins.check(right) is PinResult.RIGHT
 
 
 async def test_one_trunk_is_locked_before_the_house_is() -> None:
-    pins = Pins(dict, Clock(), lambda _digest, _pin: False)
+    pins = PinChecker(dict, Clock(), lambda _digest, _pin: False)
     answers = [await pins.check(outside(n)) for n in range(ENDPOINT_MOST + 1)]
-    assert answers[ENDPOINT_MOST - 2 :] == [Answer.WRONG, Answer.LOCKED, Answer.LOCKED]
+    assert answers[ENDPOINT_MOST - 2 :] == [PinResult.WRONG, PinResult.LOCKED, PinResult.LOCKED]
     assert pins.closed_for() == 0
-    assert await pins.check(outside(99, "PJSIP/other")) is Answer.WRONG
+    assert await pins.check(outside(99, "PJSIP/other")) is PinResult.WRONG
 
 
 async def test_the_doors_lock_is_an_hour_at_most() -> None:
@@ -240,25 +242,29 @@ async def test_strangers_who_key_at_once_do_not_make_agents_phones_wait() -> Non
     def slow(_digest: str, pin: str) -> bool:
         return pin == "831640" or gate.wait(10)
 
-    pins = Pins(lambda: {"alice": "x"}, Clock(), slow)
+    pins = PinChecker(lambda: {"alice": "x"}, Clock(), slow)
     strangers = [asyncio.create_task(pins.check(outside(n))) for n in range(WAITING_MOST + 5)]
     await asyncio.sleep(0.05)
     assert sum(task.done() for task in strangers) == 5  # those are turned away
-    own = Claim("1001", "alice", "831640", "PJSIP/1003 1003")
-    assert await asyncio.wait_for(pins.check(own), 5) is Answer.RIGHT
+    own = PinClaim("1001", "alice", "831640", "PJSIP/1003 1003")
+    assert await asyncio.wait_for(pins.check(own), 5) is PinResult.RIGHT
     gate.set()
     await asyncio.gather(*strangers)
 
 
 async def test_a_short_pin_from_outside_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    pins = Pins(lambda: {"alice": "x"}, Clock(), lambda _digest, _pin: True)
+    pins = PinChecker(lambda: {"alice": "x"}, Clock(), lambda _digest, _pin: True)
     assert (
-        await pins.check(Claim("1", "alice", "83164", "PJSIP/trunk 1", own=False)) is Answer.RIGHT
+        await pins.check(PinClaim("1", "alice", "83164", "PJSIP/trunk 1", own=False))
+        is PinResult.RIGHT
     )
     assert "fewer than 6 digits" in caplog.text
     caplog.clear()
-    assert await pins.check(Claim("1", "alice", "83164", "PJSIP/1003 1")) is Answer.RIGHT
-    assert await pins.check(Claim("1", "alice", "831640", "PJSIP/t 1", own=False)) is Answer.RIGHT
+    assert await pins.check(PinClaim("1", "alice", "83164", "PJSIP/1003 1")) is PinResult.RIGHT
+    assert (
+        await pins.check(PinClaim("1", "alice", "831640", "PJSIP/t 1", own=False))
+        is PinResult.RIGHT
+    )
     assert "fewer" not in caplog.text
 
 
@@ -294,10 +300,10 @@ def test_locks_outlive_a_restart_and_no_wrong_clock_makes_them_longer() -> None:
     ["+447700900123", "447700900123", "07700900123", "00447700900123"],
 )
 def test_a_number_has_one_spelling(number: str) -> None:
-    assert spelled(number, "GB") == "+447700900123"
+    assert one_spelling(number, "GB") == "+447700900123"
 
 
 @pytest.mark.parametrize("number", ["", "1003", "+12", "*45"])
 def test_an_extension_stays_as_it_is(number: str) -> None:
-    assert spelled(number, "GB") == number
-    assert spelled(number, "") == number
+    assert one_spelling(number, "GB") == number
+    assert one_spelling(number, "") == number
