@@ -1,7 +1,4 @@
-"""The log: one readable line per event on stderr, written by a thread of its own.
-
-Also the functions that make text from outside safe to show.
-"""
+"""The log: one readable line per event on stderr, written by a thread of its own."""
 
 from __future__ import annotations
 
@@ -13,11 +10,12 @@ import threading
 from logging.handlers import QueueHandler
 from typing import Final
 
+from callrouter.model.text import clean
+
 STDERR: Final = 2
 MOST_WAITING: Final = 20_000
 """Lines that may wait for a slow stderr. Further ones are dropped and counted."""
 
-_SHOWN_AT_THE_END = 3
 _TALKATIVE: Final = ("aiohttp.access", "alembic")
 """Loggers of libraries that are limited to warnings."""
 _PRIORITIES: Final = (
@@ -27,32 +25,6 @@ _PRIORITIES: Final = (
     (logging.INFO, 6),
 )
 """Python's levels and those of syslog(3)."""
-
-
-def mask(number: str) -> str:
-    """A masked phone number for display: ``+44…123``, ``…123``."""
-    number = clean(number)
-    if len(number) <= _SHOWN_AT_THE_END or not any(c.isdigit() for c in number):
-        return number  # such as "anonymous"
-    start = number[:3] if number.startswith("+") and len(number) > 8 else ""
-    return f"{start}…{number[-_SHOWN_AT_THE_END:]}"
-
-
-def clean(text: str) -> str:
-    """`text` with U+FFFD in place of characters that move the cursor or change direction.
-
-    Caller names come from strangers. None of their line feeds, escape sequences or right-to-left
-    marks may reach a terminal or a log.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def many(count: int | str, one: str, more: str = "") -> str:
-    """``no calls``, ``1 call``, ``2 calls``."""
-    plural = more or one + "s"
-    return f"{count or 'no'} {one if str(count) == '1' else plural}"
 
 
 class _Formatter(logging.Formatter):

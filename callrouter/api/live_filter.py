@@ -6,7 +6,7 @@ from typing import Final
 
 from callrouter.api.access.permissions import Sight
 from callrouter.api.notice_text import Json
-from callrouter.logs import mask
+from callrouter.model.text import mask
 
 _PRIVATE: Final = ("caller_number", "caller_name", "to", "target", "to_agent")
 """Fields with names and numbers, removed from records about other agents' calls."""

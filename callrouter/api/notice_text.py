@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from callrouter.logs import clean, many, mask
 from callrouter.model.commands import Happened, Note, Record
+from callrouter.model.text import clean, counted, mask
 
 Json: TypeAlias = dict[str, Any]
 
@@ -193,12 +193,12 @@ _LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
     _H.DRAINED: lambda r, _: (
         f"queue {r.queue}, which was taken out, has served its last caller and is gone"
     ),
-    _H.SHIFT: lambda r, d: f"queue {r.queue}: another shift, {many(d['members'], 'agent')}",
+    _H.SHIFT: lambda r, d: f"queue {r.queue}: another shift, {counted(d['members'], 'agent')}",
     _H.STATE: lambda r, d: f"agent {r.agent} is {d['state']}{_why(d['why'])}",
     _H.RELOADING: lambda _, d: (
-        f"routing table partly in force: {many(d['agents'], 'agent')}, {many(d['queues'], 'queue')}"
+        f"routing table partly in force: {counted(d['agents'], 'agent')}, {counted(d['queues'], 'queue')}"
     ),
     _H.RELOADED: lambda _, d: (
-        f"routing table in force: {many(d['agents'], 'agent')}, {many(d['queues'], 'queue')}"
+        f"routing table in force: {counted(d['agents'], 'agent')}, {counted(d['queues'], 'queue')}"
     ),
 }

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from callrouter.api.access.refused_requests import Refusals
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 TYPE: Final = "urn:callrouter:problem:"
 

@@ -15,10 +15,10 @@ from callrouter.core import agents, requested_state
 from callrouter.core.calls import position
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Call, CallState, Offer, Queue
-from callrouter.logs import mask
 from callrouter.model.agent_status import AgentState
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, PauseSpec
+from callrouter.model.text import mask
 
 _NEAREST = (DeviceState.IDLE, DeviceState.IN_USE, DeviceState.BUSY, DeviceState.UNREACHABLE)
 """If several PBXes report different states of a phone, the first of these wins."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 
 class Failed(click.ClickException):

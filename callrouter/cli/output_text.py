@@ -8,7 +8,7 @@ import textwrap
 
 import click
 
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 
 def tell(text: str, *, indent: int = 2, err: bool = False) -> None:

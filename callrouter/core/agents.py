@@ -14,6 +14,7 @@ from callrouter.core.state import Agent, OfferState
 from callrouter.model.agent_status import AgentState
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec
+from callrouter.model.text import rough_duration
 
 if TYPE_CHECKING:
     pass
@@ -111,14 +112,7 @@ def private_words(floor: Floor, device: DeviceSpec, now: float | None = None) ->
         return words
     channel, since = min(found, key=lambda one: one[1])
     lasts = max(0.0, (floor.now if now is None else now) - since)
-    return f"{words} ({channel}, for {_lasting(lasts)})" if channel else words
-
-
-def _lasting(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+    return f"{words} ({channel}, for {rough_duration(lasts)})" if channel else words
 
 
 def open_pbxes(floor: Floor, agent: Agent) -> tuple[str, ...]:

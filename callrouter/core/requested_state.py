@@ -13,6 +13,7 @@ from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.model.commands import Happened
 from callrouter.model.routing_table import PauseEnd, PauseSpec, SignIn
+from callrouter.model.text import exact_duration
 
 if TYPE_CHECKING:
     from callrouter.core.state import Call, Queue
@@ -48,14 +49,6 @@ def send_message(floor: Floor, agent: Agent, text: str) -> None:
     """Send the agent a message. It is kept with them for display, and reported."""
     agent.messages.append((floor.now, text))
     floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
-
-
-def lasting(seconds: float) -> str:
-    """A duration in words: ``45 min``, ``1 h 30 min``, ``20 s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
 # ---------------------------------------------------------------- pauses
@@ -139,7 +132,7 @@ def pause_limit_reached(floor: Floor, agent: Agent) -> None:
     spec = floor.table.pauses.get(agent.pause or "")
     if agent.pause is None or spec is None or spec.longest is None:
         return
-    lasted = f"the pause '{spec.reason}' has lasted {lasting(spec.longest)}"
+    lasted = f"the pause '{spec.reason}' has lasted {exact_duration(spec.longest)}"
     if spec.then is PauseEnd.RESUME:
         end_pause(floor, agent, ROUTER)
         send_message(floor, agent, f"{lasted}: you are back, and calls ring again")

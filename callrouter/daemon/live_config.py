@@ -22,6 +22,7 @@ from callrouter.daemon.last_good import Start
 from callrouter.model.events import ConfigReloaded, Event
 from callrouter.model.routing_table import Table
 from callrouter.model.staged_reload import steps
+from callrouter.model.text import counted
 from callrouter.settings import ConfigError, Settings, load
 from callrouter.settings.config_history import (
     FOLDER,
@@ -121,7 +122,7 @@ class Configuration:
         logger.error(
             "started with the last good configuration, and not with the files in %s, which %s",
             self.state.folder,
-            f"have {mistakes(len(self.state.problems))}; mended, they are taken up within 2 s"
+            f"have {counted(len(self.state.problems), 'mistake')}; mended, they are taken up within 2 s"
             if self.state.problems
             else "have lost something",
         )
@@ -316,7 +317,7 @@ class Configuration:
         logger.error(
             "the configuration in %s has %s; what was in force stays in force",
             self._folder,
-            mistakes(error.count),
+            counted(error.count, "mistake"),
         )
 
     async def _accept(
@@ -440,8 +441,3 @@ def _cannot_keep(past: Past, error: OSError) -> None:
         past.place,
         error.strerror or error,
     )
-
-
-def mistakes(count: int) -> str:
-    """Return ``1 mistake``, ``2 mistakes``."""
-    return f"{count} mistake{'' if count == 1 else 's'}"

@@ -33,7 +33,7 @@ from callrouter.daemon.ended_call_memory import Memory
 from callrouter.daemon.held_changes import callers
 from callrouter.daemon.http_startup import Front
 from callrouter.daemon.last_good import Start
-from callrouter.daemon.live_config import Configuration, Door, mistakes
+from callrouter.daemon.live_config import Configuration, Door
 from callrouter.daemon.loop_errors import LoopErrors
 from callrouter.daemon.loop_lag import HoldUps
 from callrouter.daemon.mobile_service import READ_WITHIN, MobileService, MobileServiceParts
@@ -41,9 +41,10 @@ from callrouter.daemon.rlimits import more_descriptors
 from callrouter.daemon.self_check import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.feature_codes import FeatureCodes
-from callrouter.logs import Log, many
+from callrouter.logs import Log
 from callrouter.model.commands import Decided, Happened, Note, Record, Told
 from callrouter.model.events import PbxSnapshot
+from callrouter.model.text import counted
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
 from callrouter.runtime import Runtime
 from callrouter.settings import ConfigError, PbxSettings, Settings
@@ -89,7 +90,7 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201 - as `callrouter check` says it
-        complain(f"not started: {mistakes(error.count)} in {folder}")
+        complain(f"not started: {counted(error.count, 'mistake')} in {folder}")
         return 2
     try:
         control = claim(folder, environ)
@@ -323,7 +324,7 @@ class Daemon:
         logger.info(
             "callrouter %s (pid %d): %s, %s from %s; %s",
             *(__version__, os.getpid()),
-            *(many(len(table.agents), "agent"), many(len(table.queues), "queue")),
+            *(counted(len(table.agents), "agent"), counted(len(table.queues), "queue")),
             *(self._config.state.folder, self._backend.listen),
         )
         self._config.say_start()

@@ -37,7 +37,6 @@ from callrouter.mobiles.registration_events import (
     SwitchRequested,
     VerificationStarted,
     VerifyRequested,
-    masked,
 )
 from callrouter.mobiles.table_merge import TableMerger
 from callrouter.model.events import ConfigReloaded, DeviceSwitchRequested, Event, LegEnd
@@ -49,6 +48,7 @@ from callrouter.model.ivr import (
     Say,
 )
 from callrouter.model.routing_table import Table
+from callrouter.model.text import mask
 from callrouter.pbx.base import Pbx, TalksToPeople
 from callrouter.settings import Settings
 from callrouter.settings.builders.table_builder import dials_numbers
@@ -215,7 +215,7 @@ class MobileService:
             who=who,
             via=via,
             what=what,
-            number=masked(number),
+            number=mask(number, words=False),
             detail=detail,
         )
         self._parts.store.add_audit(row)

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from callrouter.api import control_socket
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 READY_WITHIN = 15.0
 STOP_WITHIN = 2.5

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from callrouter.demo.figures import Figures, Json, epoch
 from callrouter.demo.sentences import Line, Story
-from callrouter.logs import clean
+from callrouter.model.text import clean, clock_duration, stopwatch
 
 _STATES: Final[Mapping[str, tuple[str, str]]] = {
     "offline": ("offline", "dim"),
@@ -34,6 +34,8 @@ _LINES: Final[Mapping[str, str]] = {
     "paused": "magenta",
 }
 _NO_PHONES: Final = " no phone really rings here, so the daemon's speed is not measured"
+UNKNOWN: Final = "-"
+"""Shown for a figure that is not known yet."""
 WIDE: Final = 110
 """Terminal width from which everything is shown in more detail."""
 
@@ -61,16 +63,6 @@ class Picture:
         yield _frame(self, width, height)
 
 
-def duration(seconds: float | None, digits: int = 0) -> str:
-    """Return ``7 s``, ``2:05``; a dash for an unknown value."""
-    if seconds is None:
-        return "-"
-    if seconds < 60:
-        return f"{seconds:.{digits}f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02}"
-
-
 def milliseconds(seconds: float | None) -> str:
     """Return ``4 ms``; a dash for an unknown value."""
     return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
@@ -78,8 +70,7 @@ def milliseconds(seconds: float | None) -> str:
 
 def clock(seconds: float) -> str:
     """Return the time since the start: ``02:05``."""
-    minutes, rest = divmod(max(0, int(seconds)), 60)
-    return f"{minutes:02}:{rest:02}"
+    return stopwatch(seconds).zfill(5)
 
 
 def _frame(p: Picture, width: int, height: int) -> Layout:
@@ -114,9 +105,9 @@ def _header(p: Picture, *, wide: bool) -> Group:
         *_count("gave up", len(f.abandoned), "red" if f.abandoned else ""),
         *_count("waiting", sum(len(queue["waiting"]) for queue in p.queues), "yellow"),
         ("│ wait median ", "dim"),
-        (duration(f.median_wait, 1), "bold"),
+        (clock_duration(f.median_wait, digits=1, unknown=UNKNOWN), "bold"),
         (" worst ", "dim"),
-        (duration(max(f.waits, default=None), 1), "bold"),
+        (clock_duration(max(f.waits, default=None), digits=1, unknown=UNKNOWN), "bold"),
     )
     quick = _reactions(f, wide=wide) if p.measured else Text(_NO_PHONES, style="dim")
     for line in (counts, quick):
@@ -172,7 +163,7 @@ def _caller(call: Json) -> Text:
     text = Text.assemble(
         (f" {call['position']:>2} ", "dim"),
         clean(call["caller_number"] or "withheld"),
-        (f" {duration(call['wait_s']):>5}", "red" if call["wait_s"] >= 20 else "yellow"),
+        (f" {clock_duration(call['wait_s']):>5}", "red" if call["wait_s"] >= 20 else "yellow"),
     )
     if call["ringing"]:
         text.append(f" → {clean(', '.join(call['ringing']))}", style="bold yellow")
@@ -198,7 +189,7 @@ def _agents(p: Picture, *, wide: bool) -> Panel:
             row.append(Text(clean(call["queue"]) if call else "", style="dim"))
         since = agent["since"]
         held = (
-            duration(max(0.0, p.now - epoch(since)))
+            clock_duration(max(0.0, p.now - epoch(since)))
             if since and agent["state"] != "offline"
             else ""
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from callrouter.demo.figures import epoch
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 Json: TypeAlias = dict[str, Any]
 

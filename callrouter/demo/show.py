@@ -14,9 +14,10 @@ from callrouter.demo.centre import Centre
 from callrouter.demo.child import DaemonFailedError
 from callrouter.demo.demo_config import QUEUES
 from callrouter.demo.figures import Figures, Json
-from callrouter.demo.screen import Picture, clock, duration, milliseconds
+from callrouter.demo.screen import UNKNOWN, Picture, clock, milliseconds
 from callrouter.demo.sentences import Line, Story
 from callrouter.demo.terminal import Terminal
+from callrouter.model.text import clock_duration
 from callrouter.tasks import Tasks
 
 EVERY = 0.25
@@ -153,13 +154,17 @@ def short(figures: Figures) -> str:
 def waits(figures: Figures) -> str:
     """Say how long callers waited for an agent."""
     longest = max(figures.waits, default=None)
-    return f"wait: median {duration(figures.median_wait, 1)}, worst {duration(longest, 1)}"
+    median, worst = (
+        clock_duration(seconds, digits=1, unknown=UNKNOWN)
+        for seconds in (figures.median_wait, longest)
+    )
+    return f"wait: median {median}, worst {worst}"
 
 
 def summary(figures: Figures, seconds: float) -> list[str]:
     """Return the lines to print at the end."""
     counts = (
-        f"{duration(seconds)}: {len(figures.entered)} calls, {len(figures.answered)} answered, "
+        f"{clock_duration(seconds)}: {len(figures.entered)} calls, {len(figures.answered)} answered, "
         f"{len(figures.abandoned)} gave up, {figures.waiting} were still waiting"
     )
     lines = [counts, waits(figures)]

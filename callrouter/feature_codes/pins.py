@@ -11,8 +11,8 @@ from typing import Final
 
 from callrouter.clock import Clock
 from callrouter.feature_codes.lockout import LONGEST, MOST, WITHIN, Lockout
-from callrouter.logs import mask
 from callrouter.model.lockouts import LockRow
+from callrouter.model.text import mask
 
 logger = logging.getLogger(__name__)
 

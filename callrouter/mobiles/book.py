@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from callrouter.mobiles.mobile_records import MobileRow, MobileState, NumberSettings
-from callrouter.mobiles.number_policy import E164, RefusedNumber, read_number
+from callrouter.mobiles.number_policy import RefusedNumber, is_mobile_form, read_number
 from callrouter.model.hours import parse_spans
 from callrouter.model.routing_table import AgentSpec
 
@@ -147,7 +147,7 @@ def is_valid_row(row: MobileRow) -> bool:
         check_ringing(row.ring_after, row.hours, row.place)
     except (RequestDenied, ValueError):
         return False
-    return bool(_NAME.fullmatch(row.device) and E164.fullmatch(row.number))
+    return bool(_NAME.fullmatch(row.device) and is_mobile_form(row.number))
 
 
 def check_still_allowed(number: str, settings: NumberSettings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callrouter.mobiles.mobile_records import MobileState
-from callrouter.mobiles.number_policy import E164
+from callrouter.mobiles.number_policy import is_mobile_form
 from callrouter.mobiles.registrar import Registrar
 from callrouter.mobiles.registration_events import MOST_TRIES
 
@@ -18,7 +18,7 @@ def check(registrar: Registrar) -> None:
     owners: dict[str, str] = {}
     for (agent, device), row in book.mobiles.items():
         _hold((row.agent, row.device) == (agent, device), f"{agent}/{device} lies under its name")
-        _hold(bool(E164.fullmatch(row.number)), f"{agent}/{device} is E.164")
+        _hold(is_mobile_form(row.number), f"{agent}/{device} is E.164")
         state = MobileState(row.state)
         if state is MobileState.UNVERIFIED:
             _hold(row.verified_at is None, f"{agent}/{device} is unverified")

@@ -18,9 +18,9 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, shortnumberinfo
 
 from callrouter.mobiles.mobile_records import NumberSettings
+from callrouter.model.phone_numbers import E164
 
-E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-
+_SHORTEST_MOBILE: Final = len("+1234567")
 _LONGEST_TEXT: Final = 40
 _MOST_DIGITS: Final = 17
 """15 digits of E.164, and two for a 00 in front."""
@@ -110,12 +110,17 @@ def read_number(text: str, settings: NumberSettings) -> Verdict:
     return _judge(parsed, settings)
 
 
+def is_mobile_form(number: str) -> bool:
+    """Whether a number is E.164 and has the 7 digits that any mobile has at least."""
+    return len(number) >= _SHORTEST_MOBILE and E164.fullmatch(number) is not None
+
+
 def form_fault(number: str) -> str:
     """What is wrong with the form of a configured number; empty if it is valid.
 
     Its country and type are not checked: for a configured number they are the supervisors' choice.
     """
-    if not E164.fullmatch(number):
+    if not is_mobile_form(number):
         return "not an international number such as +447700900123"
     try:
         parsed = phonenumbers.parse(number)
@@ -227,7 +232,7 @@ def _judge(parsed: PhoneNumber, settings: NumberSettings) -> Verdict:
     fault = _impossible(parsed)
     if fault:
         return RefusedNumber(fault[0], fault[1])
-    if not phonenumbers.is_valid_number(parsed) or not E164.fullmatch(number):
+    if not phonenumbers.is_valid_number(parsed) or not is_mobile_form(number):
         return RefusedNumber("no-number", "there is no such number in its country")
     return _allowed(phonenumbers.number_type(parsed), number, country, settings)
 

@@ -46,10 +46,10 @@ from callrouter.mobiles.registration_events import (
     SwitchRequested,
     VerificationEvent,
     VerifyRequested,
-    masked,
 )
 from callrouter.mobiles.verification import Verifications
 from callrouter.model.ivr import DigitsKeyed, NumberAnswered, NumberFailed, PersonLeft
+from callrouter.model.text import mask
 
 CHANGES: Final = 5
 """Limit per hour on changes to one's own devices, as a multiple of `attempts_per_hour`."""
@@ -345,6 +345,6 @@ def _audit(event: MobileRequest, now: float, what: str, number: str, detail: str
         who=event.requester.name,
         via=event.requester.via,
         what=what,
-        number=masked(number),
+        number=mask(number, words=False),
         detail=detail,
     )

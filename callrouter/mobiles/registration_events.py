@@ -24,14 +24,6 @@ CODE_LASTS: Final = 600.0
 MOST_TRIES: Final = 3
 
 
-def masked(number: str) -> str:
-    """A masked number, for display. Accepts invalid input, such as what a person typed."""
-    number = "".join(c for c in number if c.isprintable())[:40]
-    if len(number) <= 3:
-        return number
-    return f"{number[:3] if number.startswith('+') and len(number) > 8 else ''}…{number[-3:]}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
     """The person who asks, and how: ``api``, ``command line`` or ``phone``.

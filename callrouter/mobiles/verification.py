@@ -26,7 +26,6 @@ from callrouter.mobiles.registration_events import (
     StoreMobile,
     VerificationEvent,
     VerificationStarted,
-    masked,
 )
 from callrouter.model.ivr import (
     CallNumber,
@@ -36,6 +35,7 @@ from callrouter.model.ivr import (
     PersonLeft,
     Say,
 )
+from callrouter.model.text import mask
 
 # Sounds of Asterisk's core set, such as "please enter your password, followed by the pound key".
 ASK: Final = ("agent-pass",)
@@ -158,7 +158,7 @@ class Verifications:
                     who="callrouter",
                     via="",
                     what="dropped",
-                    number=masked(row.number),
+                    number=mask(row.number, words=False),
                     detail="another agent has proved this number",
                 )
                 yield DeleteMobile(agent=row.agent, device=row.device)
@@ -247,7 +247,7 @@ def _audit_row(pending: VerificationCall, now: float, what: str, detail: str = "
         who=pending.requester.name,
         via="verification call",
         what=what,
-        number=masked(pending.row.number),
+        number=mask(pending.row.number, words=False),
         detail=detail,
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from callrouter.model.text import stopwatch
+
 FIELDS: Final = ("queue", "name", "number", "tag", "wait")
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
 _NO_ONE: Final = "anonymous"
@@ -34,12 +36,11 @@ def shown(template: str, *, queue: str, name: str, number: str, tag: str, waited
         tag: the call's tag.
         waited: seconds in this queue.
     """
-    minutes, seconds = divmod(max(0, int(waited)), 60)
     values = {
         "queue": queue,
         "name": name or number or _NO_ONE,
         "number": number or _NO_ONE,
         "tag": tag,
-        "wait": f"{minutes}:{seconds:02}",
+        "wait": stopwatch(waited),
     }
     return _FIELD.sub(lambda found: values.get(found[1], found[0]), template)

@@ -24,7 +24,10 @@ _NOISE: Final = re.compile(
 )
 _NOT_DIALLED: Final = re.compile(r"\(\s*0\s*\)")
 _DIGITS: Final = re.compile(r"[0-9]+")
-_E164: Final = re.compile(r"\+[1-9][0-9]{5,14}")
+E164: Final = re.compile(r"\+[1-9][0-9]{5,14}")
+"""A number in E.164 form: at most 15 digits, and no country code begins with 0 (ITU-T E.164). Whole
+numbers with fewer than 6 digits do not occur.
+"""
 _ABROAD: Final = "00"
 """The international prefix of nearly every country; understood in all of them."""
 _SHORTEST_BARE: Final = 9
@@ -143,7 +146,7 @@ class Numbering:
 
     def form(self, text: str) -> str:
         """The canonical form: E.164 with a ``+``, or `text` if not a number; empty if withheld."""
-        if _E164.fullmatch(text) and not self._doubled(text) and text not in _NO_NUMBER:
+        if E164.fullmatch(text) and not self._doubled(text) and text not in _NO_NUMBER:
             return text  # as nearly every trunk writes it
         if withheld(text):
             return ""
@@ -163,7 +166,7 @@ class Numbering:
 
     def is_number(self, text: str) -> bool:
         """Whether `form` turns the text into an E.164 number."""
-        return _E164.fullmatch(self.form(text)) is not None
+        return E164.fullmatch(self.form(text)) is not None
 
     def _doubled(self, number: str) -> bool:
         """Whether a trunk prefix follows the home country's code, as in ``+44 (0)20``."""
@@ -175,7 +178,7 @@ class Numbering:
             rest = digits[len(self.code) + len(self.trunk) :]
             if self._fits(rest):
                 digits = self.code + rest
-        return f"+{digits}" if _E164.fullmatch(f"+{digits}") else ""
+        return f"+{digits}" if E164.fullmatch(f"+{digits}") else ""
 
     def _of(self, digits: str) -> str:
         """Digits without a +, in canonical form; empty if they can't be read as a number."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from callrouter.model.renames import renamed, under_new_names
 from callrouter.model.routing_table import Table
+from callrouter.model.text import counted, first_few
 from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.config_history import Files
 
@@ -64,13 +65,13 @@ def occupied(old: Table, new: Table, callers: Mapping[str, int]) -> tuple[str, .
         if name in gone or lost:
             what = "loses all of its agents" if lost else "is gone"
             are = "is" if count == 1 else "are"
-            found.append(f"queue {name} {what}, and {_count(count, 'caller')} {are} in it")
+            found.append(f"queue {name} {what}, and {counted(count, 'caller')} {are} in it")
     return tuple(found)
 
 
 def _much(what: str, gone: Sequence[str], there_were: int) -> Iterator[str]:
     if much(len(gone), there_were):
-        yield f"{len(gone)} of {_count(there_were, what)} are gone ({_listed(gone)})"
+        yield f"{len(gone)} of {counted(there_were, what)} are gone ({first_few(gone, _NAMED)})"
 
 
 def much(gone: int, there_were: int) -> bool:
@@ -88,8 +89,8 @@ def _places(old: Table, new: Table) -> Iterator[str]:
         now = {member.agent for member in all_members(there)}
         gone = [agent for agent in was if agent not in now]
         if much(len(gone), len(was)):
-            places = _count(len(was), "agent")
-            yield f"queue {there.id} loses {len(gone)} of {places} ({_listed(gone)})"
+            places = counted(len(was), "agent")
+            yield f"queue {there.id} loses {len(gone)} of {places} ({first_few(gone, _NAMED)})"
 
 
 def _phones(old: Table, new: Table) -> Iterator[str]:
@@ -138,12 +139,3 @@ def how_cut(before: bytes, after: bytes | None) -> str:
     if was.startswith(left) and (len(was) - len(left)) * PART > len(was):
         return "ends early"
     return ""
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

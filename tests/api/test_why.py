@@ -12,7 +12,6 @@ from callrouter.api.explain import decision_journal as why
 from callrouter.api.explain import why_call
 from callrouter.api.explain import why_not as whynot
 from callrouter.api.explain.decision_journal import Ambiguous, Journal
-from callrouter.api.explain.explanation_text import spoken
 from callrouter.cli.commands.explain import why_lines, why_not_lines
 from callrouter.model.commands import Decided, Happened, Note, Record
 from callrouter.model.events import (
@@ -33,6 +32,7 @@ from callrouter.model.routing_table import (
     Table,
     WidenStep,
 )
+from callrouter.model.text import rough_duration
 from tests.api.world import Client, World
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
@@ -384,7 +384,7 @@ def test_why_not_skills_and_preference() -> None:
     [(2.998, "3 s"), (2.9, "2 s"), (0.96, "1 s"), (59.995, "1 min"), (0.0, "0 s")],
 )
 def test_a_timer_that_is_early_by_a_blink_is_no_second_less(seconds: float, text: str) -> None:
-    assert spoken(seconds) == text
+    assert rough_duration(seconds) == text
 
 
 def test_why_not_of_an_agent_in_no_queue() -> None:

@@ -23,8 +23,9 @@ from callrouter.daemon import http_startup
 from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.http_startup import Front
 from callrouter.daemon.main import make_run_id
-from callrouter.logs import Log, clean, mask
+from callrouter.logs import Log
 from callrouter.model.routing_table import Table
+from callrouter.model.text import clean, mask
 from callrouter.settings import HttpSettings, TwilioSettings
 from callrouter.transports import cut
 from tests.daemon.process import free_port

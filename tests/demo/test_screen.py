@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from callrouter.demo.figures import Figures
-from callrouter.demo.screen import Picture, clock, duration, milliseconds
+from callrouter.demo.screen import Picture, clock, milliseconds
 from callrouter.demo.sentences import Story
+from callrouter.model.text import clock_duration
 from tests.demo.test_figures import T, moment
 from tests.demo.test_story import entered, offered
 
@@ -120,7 +121,7 @@ def test_a_tiny_terminal_is_no_error() -> None:
     [(None, 0, "-"), (7.4, 0, "7 s"), (7.44, 1, "7.4 s"), (125.0, 0, "2:05")],
 )
 def test_durations(seconds: float | None, digits: int, text: str) -> None:
-    assert duration(seconds, digits) == text
+    assert clock_duration(seconds, digits=digits, unknown="-") == text
 
 
 def test_other_words() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 
-from callrouter.logs import mask
 from callrouter.mobiles import number_policy
 from callrouter.mobiles.mobile_records import NumberSettings
-from callrouter.mobiles.number_policy import E164, AcceptedNumber, RefusedNumber, read_number
-from callrouter.mobiles.registration_events import masked
+from callrouter.mobiles.number_policy import (
+    AcceptedNumber,
+    RefusedNumber,
+    is_mobile_form,
+    read_number,
+)
+from callrouter.model.text import mask
 from callrouter.pbx.asterisk.actions import dial_string
 
 _RULES = [
@@ -25,7 +29,7 @@ def take(data: bytes) -> None:
     for rules in _RULES:
         match read_number(text, rules):
             case AcceptedNumber(number, country):
-                assert E164.fullmatch(number)
+                assert is_mobile_form(number)
                 assert country in rules.allowed
                 assert read_number(number, rules) == AcceptedNumber(number, country), (
                     "it is taken as kept"
@@ -40,8 +44,8 @@ def take(data: bytes) -> None:
     number_policy.form_fault(text)
     number_policy.high_cost(text)
     number_policy.country_of(text)
-    assert masked(text).isprintable() or not text
-    assert len(masked(text)) <= 40
+    assert mask(text, words=False).isprintable() or not text
+    assert len(mask(text, words=False)) <= 40
 
 
 SEEDS = [

@@ -25,12 +25,12 @@ from callrouter.mobiles.registration_events import (
     StoreMobile,
     SwitchDevice,
     VerificationStarted,
-    masked,
 )
 from callrouter.mobiles.table_merge import TableMerger
 from callrouter.model.events import LegEnd
 from callrouter.model.ivr import NumberAnswered, NumberFailed, Say
 from callrouter.model.routing_table import Table
+from callrouter.model.text import mask
 from tests.mobiles.world import (
     AGENTS,
     ALICE,
@@ -576,7 +576,7 @@ def test_no_agent_of_this_name() -> None:
     ],
 )
 def test_masked(number: str, shown: str) -> None:
-    assert masked(number) == shown
+    assert mask(number, words=False) == shown
 
 
 def test_a_row_of_an_attacker_in_the_store_goes_nowhere() -> None:

@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 if TYPE_CHECKING:
     from aiohttp import web

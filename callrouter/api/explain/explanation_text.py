@@ -6,52 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from callrouter.api.explain.decision_journal import Standing
+from callrouter.model.text import counted, ordinal, rough_duration
 from callrouter.policies.base import Rank
 
 Word: TypeAlias = Callable[[Rank], str]
 
 NAMED: Final = 6
 """Names in a row before "and 12 more"."""
-
-
-_TICK: Final = 0.01
-"""Seconds that a timer may be early by: 2.998 s of ringing are 3 s."""
-
-
-def spoken(seconds: float) -> str:
-    """Return ``0.4 s``, ``34 s``, ``3 min 10 s``, ``1 h 5 min``."""
-    seconds = max(0.0, seconds)
-    if seconds < 0.95:
-        return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
-    whole = max(
-        1, int(seconds + _TICK)
-    )  # rounded down, as in tables and queue_log: one wait, one figure
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        minutes, rest = divmod(whole, 60)
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
-def nth(number: int) -> str:
-    """Return ``1st``, ``2nd``, ``11th``."""
-    last = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{'th' if number % 100 in {11, 12, 13} else last}"
-
-
-def counted(count: int, one: str, more: str = "") -> str:
-    """Return ``1 caller``, ``2 callers``."""
-    return f"{count} {one if count == 1 else more or one + 's'}"
-
-
-def listed(names: Sequence[str], count: int | None = None) -> str:
-    """Return ``alice, bob and 12 more``; `count`: the total if `names` are only the first ones."""
-    total = len(names) if count is None else count
-    shown = names[:NAMED]
-    more = total - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 # ---------------------------------------------------------------- what ranked a candidate
@@ -73,12 +34,12 @@ _SAYS_NOTHING: Final = frozenset({"random", "weighted-random", "ring-all", "long
 
 _VALUES: Final[Mapping[str, Word]] = {
     "priority": lambda rank: f"level {_number(rank):g}",
-    "linear": lambda rank: f"{nth(int(_number(rank)) + 1)} in the table",
+    "linear": lambda rank: f"{ordinal(int(_number(rank)) + 1)} in the table",
     "round-robin": lambda rank: (
         f"last turn no. {_number(rank):g}" if _number(rank) >= 0 else "no turn yet"
     ),
-    "fewest-calls": lambda rank: f"{counted(int(_number(rank)), 'call')} today",
-    "least-talk-time": lambda rank: f"talked {spoken(_number(rank))} today",
+    "fewest-calls": lambda rank: f"{counted(int(_number(rank)), 'call', zero='0')} today",
+    "least-talk-time": lambda rank: f"talked {rough_duration(_number(rank))} today",
     "skills": lambda rank: f"skill {-_number(rank):g}",
     "average-utilization": _hands,
     "max-utilization": _hands,
@@ -93,7 +54,7 @@ def values(policy: Sequence[str], ranks: Sequence[Rank], idle: float | None) -> 
             say = _VALUES.get(name)
             words.append(say(rank) if say is not None else f"{name} {plain_rank(rank)}")
     if idle is not None:
-        words.append(f"idle {spoken(idle)}")
+        words.append(f"idle {rough_duration(idle)}")
     return ", ".join(words)
 
 
@@ -189,7 +150,7 @@ def failed_words(outcome: str, rang: float | None, waited: float) -> str:
     """Say how an offer ended that was not accepted: ``rang 20 s, no answer``."""
     words = _FAILED.get(outcome, outcome)
     if rang is not None:
-        return f"rang {spoken(rang)}, {words}"
+        return f"rang {rough_duration(rang)}, {words}"
     if outcome == "no answer":
-        return f"no answer within {spoken(waited)}; the phone never said that it rings"
+        return f"no answer within {rough_duration(waited)}; the phone never said that it rings"
     return words

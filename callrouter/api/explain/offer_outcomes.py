@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from callrouter.api.explain.decision_journal import Journal, Step
-from callrouter.api.explain.explanation_text import failed_words, spoken, standing_words
+from callrouter.api.explain.explanation_text import failed_words, standing_words
 from callrouter.model.commands import Decided, Happened, Record
+from callrouter.model.text import rough_duration
 
 _H: Final = Happened
 
@@ -122,12 +123,12 @@ def _outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
     if offer.ended is not None:
         return _came_to_nothing(journal, offer, offer.ended)
     if offer.connected_at is not None:
-        return "talking", f"{_took(offer)}, talking for {spoken(now - offer.connected_at)}"
+        return "talking", f"{_took(offer)}, talking for {rough_duration(now - offer.connected_at)}"
     if offer.accepted_at is not None:
         return "accepted", f"{_took(offer)}; being connected"
     if offer.rang_at is not None:
-        return "ringing", f"ringing for {spoken(now - offer.rang_at)}"
-    return "placed", f"being rung for {spoken(now - began)}"
+        return "ringing", f"ringing for {rough_duration(now - offer.rang_at)}"
+    return "placed", f"being rung for {rough_duration(now - began)}"
 
 
 def _took(offer: Offer) -> str:
@@ -137,20 +138,20 @@ def _took(offer: Offer) -> str:
 
 def _talked(offer: Offer, over: Record) -> tuple[str, str]:
     taken = offer.accepted_at if offer.accepted_at is not None else offer.made.at
-    first = f"{_took(offer)} after {spoken(taken - offer.made.at)}"
+    first = f"{_took(offer)} after {rough_duration(taken - offer.made.at)}"
     if offer.taker not in {"", offer.made.agent}:
-        first = f"{offer.taker} picked it up after {spoken(taken - offer.made.at)}"
+        first = f"{offer.taker} picked it up after {rough_duration(taken - offer.made.at)}"
     if over.kind is _H.TRANSFERRED:
         kind, to, _, talk, _, *by = over.detail
         where = f" to {to}" if to else ""
         asked = f" for {by[0]}" if by else ""
         passed = f"passed it on{where} ({kind}){asked}"
-        return "transferred", f"{first}, talked {spoken(float(talk))}, {passed}"
+        return "transferred", f"{first}, talked {rough_duration(float(talk))}, {passed}"
     end, _, talk, _, *by = over.detail
     ended = "the caller hung up" if end == "caller" else "the agent hung up"
     if by:
         ended = f"{by[0]} ended the call"
-    return "talked", f"{first}, talked {spoken(float(talk))}, {ended}"
+    return "talked", f"{first}, talked {rough_duration(float(talk))}, {ended}"
 
 
 def _came_to_nothing(journal: Journal, offer: Offer, record: Record) -> tuple[str, str]:
@@ -165,6 +166,6 @@ def _came_to_nothing(journal: Journal, offer: Offer, record: Record) -> tuple[st
         why = f": {agent} {words}" if kind in {"paused", "signed-out"} else ""
         return "withdrawn", failed_words(f"withdrawn{why}", rang, 0.0)
     if offer.accepted_at is not None:
-        after = spoken(offer.accepted_at - began)
+        after = rough_duration(offer.accepted_at - began)
         return "failed", f"{_took(offer)} after {after}, but {outcome}"
     return outcome.replace(" ", "-"), failed_words(outcome, rang, record.at - began)

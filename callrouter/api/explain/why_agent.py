@@ -11,7 +11,6 @@ from callrouter.api.explain.decision_journal import Journal, Step
 from callrouter.api.explain.explanation_text import (
     ORDER,
     lacking,
-    spoken,
     standing_words,
     tried_words,
     values,
@@ -21,6 +20,7 @@ from callrouter.api.notice_text import Json, moment, seconds
 from callrouter.core.index.pools import NO_SAY
 from callrouter.core.state import Membership
 from callrouter.model.commands import Decided
+from callrouter.model.text import rough_duration
 from callrouter.policies import REGISTRY
 
 SHOWN: Final = 20
@@ -66,7 +66,7 @@ def _candidates(made: Decided, offer: Offer, outcomes: dict[str, str]) -> list[J
             {"agent": agent, "idle_s": None if idle is None else seconds(idle), "text": text}
         )
     if not shown and offer.idle is not None:
-        text = f"level {offer.level}, idle {spoken(offer.idle)}"
+        text = f"level {offer.level}, idle {rough_duration(offer.idle)}"
         shown.append({"agent": made.agent, "idle_s": seconds(offer.idle), "text": text})
     return shown
 
@@ -164,7 +164,7 @@ def opens_words(member: Membership) -> str:
     """Say from when a member is open to calls, by the queue's escalation steps."""
     widen = member.queue.spec.widen
     if member.escalation_step <= len(widen):
-        after = spoken(widen[member.escalation_step - 1].after)
+        after = rough_duration(widen[member.escalation_step - 1].after)
         return f"not open to a call until it has waited {after}"
     return "not open to this call yet"
 

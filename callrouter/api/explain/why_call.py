@@ -7,13 +7,14 @@ from typing import Final
 
 from callrouter.api.explain import why_not
 from callrouter.api.explain.decision_journal import Journal, Step, Trail
-from callrouter.api.explain.explanation_text import PASSED_ON, counted, listed, spoken
+from callrouter.api.explain.explanation_text import NAMED, PASSED_ON
 from callrouter.api.explain.offer_outcomes import Offer, offers_of, ringing_at
 from callrouter.api.explain.why_agent import Look, decision, grouped
 from callrouter.api.notice_text import Json, moment, seconds
 from callrouter.core.floor import Floor
 from callrouter.core.state import CallState
 from callrouter.model.commands import Decided, Happened, Record
+from callrouter.model.text import counted, first_few, rough_duration
 
 _H: Final = Happened
 
@@ -109,13 +110,17 @@ def _line(record: Record, offers: dict[str, Offer]) -> str:
         case _H.MOVED:
             return f"moved by a supervisor{_moved_to(d)}"
         case _H.ABANDONED:
-            return f"the caller hung up at place {d[0]} after {spoken(float(d[2]))} of waiting"
+            return (
+                f"the caller hung up at place {d[0]} after {rough_duration(float(d[2]))} of waiting"
+            )
         case _H.TAKEN:
-            return f"was taken out of the queue by another program after {spoken(float(d[2]))}"
+            return (
+                f"was taken out of the queue by another program after {rough_duration(float(d[2]))}"
+            )
         case _H.LEFT:
             ended = f"{d[5]} ended the call" if len(d) > 5 else ""
             left = ended or _left(str(d[0]), str(d[1]))
-            return f"left {record.queue} after {spoken(float(d[4]))}: {left}"
+            return f"left {record.queue} after {rough_duration(float(d[4]))}: {left}"
         case _H.COMPLETED | _H.TRANSFERRED if record.offer not in offers:
             # Adopted while connected, after a gap.
             return f"talked with {record.agent or 'an agent'}, over now"
@@ -172,13 +177,13 @@ async def _now(floor: Floor, name: str, now: float) -> Json | None:
         )
         for member in members
     )
-    text = f"waits in {queue.id} for {spoken(now - call.queued_at)}, place {place}"
+    text = f"waits in {queue.id} for {rough_duration(now - call.queued_at)}, place {place}"
     text += f" of {len(queue.waiting)}"
     if not members:
         text += "; the queue has no agents at this hour"
     rung = sorted(call.offers)
     if rung:
-        text += f"; {listed(rung)} {'is' if len(rung) == 1 else 'are'} being rung"
+        text += f"; {first_few(rung, NAMED)} {'is' if len(rung) == 1 else 'are'} being rung"
     elif members:
         text += f"; none of its {counted(len(members), 'agent')} can be rung"
     return {"text": text, "position": place, "ringing": rung, "passed_over": groups}

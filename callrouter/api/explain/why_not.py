@@ -10,15 +10,7 @@ from typing import Final
 
 from callrouter.api.access.permissions import EVERYTHING, Sight
 from callrouter.api.explain.decision_journal import Standing
-from callrouter.api.explain.explanation_text import (
-    counted,
-    lacking,
-    nth,
-    spoken,
-    standing_words,
-    tried_words,
-    values,
-)
+from callrouter.api.explain.explanation_text import lacking, standing_words, tried_words, values
 from callrouter.api.notice_text import Json
 from callrouter.core import agents, presence
 from callrouter.core.eligibility import preference
@@ -27,6 +19,7 @@ from callrouter.core.index.pools import RankedAgent
 from callrouter.core.matching import wanted
 from callrouter.core.state import Agent, Call, CallState, Membership, Queue
 from callrouter.model.agent_status import AgentState
+from callrouter.model.text import counted, ordinal, rough_duration
 from callrouter.policies import REGISTRY
 
 CALLS: Final = 8
@@ -84,11 +77,11 @@ def _held(agent: Agent, now: float) -> Iterator[str]:
     for offer in agent.offers.values():
         where = f"{offer.call.id} in {offer.call.queue.id}"
         if offer.talked_since is not None:
-            yield f"on call {where} for {spoken(now - offer.talked_since)}"
+            yield f"on call {where} for {rough_duration(now - offer.talked_since)}"
         elif offer.winner is not None:
             yield f"has taken call {where}, which is being connected or ended"
         else:
-            yield f"being rung for call {where}, for {spoken(now - offer.placed_at)}"
+            yield f"being rung for call {where}, for {rough_duration(now - offer.placed_at)}"
     if agent.spec.capacity > 1:
         yield f"takes {agent.spec.capacity} calls at once and has as many"
 
@@ -120,7 +113,7 @@ def _opens(queue: Queue, now: float) -> str:
     """Say when a closed queue opens; empty if unknown."""
     assert queue.spec.hours is not None  # noqa: S101 - else it is never closed
     at = queue.spec.hours.next_change(now)
-    return f", and opens in {spoken(at - now)}" if at is not None else ""
+    return f", and opens in {rough_duration(at - now)}" if at is not None else ""
 
 
 def _does_not_count(floor: Floor, agent: Agent, queue: Queue, now: float) -> Iterator[str]:
@@ -130,7 +123,7 @@ def _does_not_count(floor: Floor, agent: Agent, queue: Queue, now: float) -> Ite
     for pbx in sorted(floor.up):
         at = presence.unstaffed_at(queue, pbx)
         if at is not None:
-            when = f"in {spoken(at - now)}" if at > now else "at once"
+            when = f"in {rough_duration(at - now)}" if at > now else "at once"
             why = f"no phone of {agent.id} or of another agent who is there can ring for them"
             yield f"callers on {pbx} leave {when} (on_nobody): {why}"
 
@@ -162,7 +155,7 @@ def _no_member(agent: Agent, queue: Queue, now: float) -> str:
         return f"not in {queue.id} at this hour: a shift has taken the place of its agents"
     if shifts:
         at = min((t for s in shifts if (t := s.hours.next_change(now))), default=None)
-        when = f", in {spoken(at - now)} at the earliest" if at is not None else ""
+        when = f", in {rough_duration(at - now)} at the earliest" if at is not None else ""
         return f"in {queue.id} only during a shift that is not on{when}"
     return f"not an agent of {queue.id}"
 
@@ -200,7 +193,7 @@ def _place(member: Membership, now: float, *, names: bool) -> str:
     total = f"{len(there)} available in {queue.id}"
     later = ""
     if member.escalation_step:
-        after = spoken(queue.spec.widen[member.escalation_step - 1].after)
+        after = rough_duration(queue.spec.widen[member.escalation_step - 1].after)
         later = f" (open to calls that have waited {after})"
     if len(there) == 1:
         return f"the only one available in {queue.id}{later}: would be rung for the next call"
@@ -215,16 +208,14 @@ def _place(member: Membership, now: float, *, names: bool) -> str:
         return f"1st of {total}{later}: would be rung for the next call"
     verb = "is" if len(ahead) == 1 else "are"
     if not names:
-        return (
-            f"{nth(len(ahead) + 1)} of {total}{later}: {counted(len(ahead), 'other')} {verb} before"
-        )
+        return f"{ordinal(len(ahead) + 1)} of {total}{later}: {counted(len(ahead), 'other')} {verb} before"
     before = ", ".join(
         f"{name} ({values(queue.spec.policy, ranks, now - queue.members[name].idle_since)})"
         for ranks, _, name in ahead[-AHEAD:]
     )
     and_more = f" and {len(ahead) - AHEAD} more" if len(ahead) > AHEAD else ""
     own = values(queue.spec.policy, mine[0], now - member.idle_since)
-    return f"{nth(len(ahead) + 1)} of {total}{later} ({own}): {before}{and_more} {verb} before"
+    return f"{ordinal(len(ahead) + 1)} of {total}{later} ({own}): {before}{and_more} {verb} before"
 
 
 # ---------------------------------------------------------------- an agent and a call
@@ -254,7 +245,7 @@ def _away(floor: Floor, agent: Agent, now: float) -> tuple[str, str]:
         why = "no phone can ring" if agent.signed_in else ""
         return standing_words(Standing("offline", why))
     if state is AgentState.WRAP_UP and agent.wrap_until is not None:
-        return "wrap-up", f"in wrap-up for {spoken(agent.wrap_until - now)} more"
+        return "wrap-up", f"in wrap-up for {rough_duration(agent.wrap_until - now)} more"
     if state is AgentState.ON_CALL and not agent.offers:
         return standing_words(Standing("on-call", "private call"))
     if state is AgentState.AVAILABLE:
@@ -275,7 +266,7 @@ def _of_the_call(
     kept = preference(floor, call)
     if kept is not None and kept.agent is not member.agent:
         until = floor.timers.prefer.at(call.id)
-        more = f" for {spoken(until - now)} more" if until is not None else ""
+        more = f" for {rough_duration(until - now)} more" if until is not None else ""
         return "preferred", f"kept for {kept.agent.id if names else 'another agent'}{more}"
     if wanted(call) <= 0:
         phones = counted(len(call.offers), "agent is", "agents are")
@@ -290,13 +281,16 @@ def _of_both(floor: Floor, call: Call, member: Membership, now: float) -> tuple[
         return "other-pbx", f"has no phone that {call.pbx} can ring"
     if agent.id in call.tried:
         again = floor.timers.retry.at(call.id)
-        when = f" (goes round again in {spoken(again - now)})" if again is not None else ""
+        when = f" (goes round again in {rough_duration(again - now)})" if again is not None else ""
         if not when:
             when = " (goes round again when all others have been tried)"
         return "tried", tried_words("") + when
     if member.escalation_step > call.escalation_step:
         after = member.queue.spec.widen[member.escalation_step - 1].after
-        left = spoken(call.queued_at + after - now)
-        return "opens-later", f"opens to {agent.id} after {spoken(after)} of waiting (in {left})"
+        left = rough_duration(call.queued_at + after - now)
+        return (
+            "opens-later",
+            f"opens to {agent.id} after {rough_duration(after)} of waiting (in {left})",
+        )
     lack = lacking(call.needs, agent.spec.skills)
     return ("skills", lack) if lack else None

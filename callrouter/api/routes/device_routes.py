@@ -19,7 +19,6 @@ from callrouter.api.request_bodies import read_object
 from callrouter.api.routes.floor_routes import BACKEND, SLICE, answer, encode_list
 from callrouter.api.shared_answers import RATES
 from callrouter.core.state import Agent
-from callrouter.logs import clean
 from callrouter.mobiles.mobile_records import AuditRow, MobileRow
 from callrouter.mobiles.registration_events import (
     ChangeRequested,
@@ -35,6 +34,7 @@ from callrouter.mobiles.registration_events import (
     VerifyRequested,
 )
 from callrouter.model.routing_table import DeviceSpec
+from callrouter.model.text import clean
 from callrouter.settings.diff.written_values import hours
 from callrouter.settings.schema.durations import parse_duration
 

@@ -10,7 +10,7 @@ import click
 from callrouter.cli.client import Client, Refused
 from callrouter.cli.commands.query import asked, json_option, refusals
 from callrouter.cli.suggestions import Word
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 ACTIONS = ("hold", "unhold", "transfer", "consult", "complete", "cancel", "end")
 _TO = ("transfer", "consult")

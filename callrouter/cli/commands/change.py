@@ -21,8 +21,7 @@ from callrouter.cli.failures import Failed
 from callrouter.cli.options import folder_of, is_elsewhere
 from callrouter.cli.output_text import tell
 from callrouter.cli.tables import answers
-from callrouter.cli.tables.formatting import many
-from callrouter.logs import clean
+from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
     from callrouter.settings.config_history import Change, File, Listing, Past
@@ -55,7 +54,7 @@ def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -
             for line in answers.problem(item):
                 say(line)
         count = len(view["problems"])
-        told = "more than 100 mistakes" if count > 100 else many(count, "mistake")
+        told = "more than 100 mistakes" if count > 100 else counted(count, "mistake")
         say(f"{told}; what is in force stays in force")
     context.exit(0 if view["ok"] else 1)
 

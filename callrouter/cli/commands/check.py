@@ -13,9 +13,9 @@ import click
 from callrouter.cli.failures import Failed
 from callrouter.cli.options import folder_of
 from callrouter.cli.output_text import tell
-from callrouter.cli.tables.formatting import excerpt, many
+from callrouter.cli.tables.formatting import excerpt
 from callrouter.clock import SystemClock
-from callrouter.logs import clean
+from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
     from callrouter.settings import AsteriskSettings, Problem, Settings, TwilioSettings
@@ -35,7 +35,7 @@ def read(folder: Path) -> Settings:
     except ConfigError as error:
         for problem in error.problems:
             _tell(problem, err=True)
-        raise Failed(2, f"{many(error.count, 'mistake')} in {folder}") from error
+        raise Failed(2, f"{counted(error.count, 'mistake')} in {folder}") from error
 
 
 def policies_of_others() -> None:
@@ -139,13 +139,13 @@ def views_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 
 def _summary(folder: Path, settings: Settings | None, problems: int, warnings: int) -> str:
     if settings is None:
-        return f"{folder}: {many(problems, 'mistake')}"
+        return f"{folder}: {counted(problems, 'mistake')}"
     table = settings.table
-    counted = (
-        f"{many(len(table.agents), 'agent')}, {many(len(table.queues), 'queue')}, "
-        f"{many(len(settings.pbxes), 'telephone system')}"
+    contents = (
+        f"{counted(len(table.agents), 'agent')}, {counted(len(table.queues), 'queue')}, "
+        f"{counted(len(settings.pbxes), 'telephone system')}"
     )
-    return f"{folder}: good, with {counted}; {many(warnings, 'warning')}"
+    return f"{folder}: good, with {contents}; {counted(warnings, 'warning')}"
 
 
 # ---------------------------------------------------------------- dialplan

@@ -15,7 +15,7 @@ from callrouter.cli.tables import layout
 from callrouter.cli.tables.cells import plain, state
 from callrouter.cli.tables.formatting import clock_time
 from callrouter.cli.tables.layout import Column
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -9,8 +9,8 @@ import click
 
 from callrouter.cli.commands.query import asked, json_option, refusals
 from callrouter.cli.output_text import tell
-from callrouter.cli.tables.formatting import clock_time, many, parse
-from callrouter.cli.tables.formatting import duration as short
+from callrouter.cli.tables.formatting import clock_time, parse
+from callrouter.model.text import clock_duration, counted
 
 NAMED = 6
 """Number of names listed for each reason."""
@@ -41,7 +41,7 @@ def why_lines(view: Any) -> list[str]:
     """Return the answer of ``/api/calls/{id}/why`` as lines."""
     lines = [_head(view)]
     if view["left_out"]:
-        lines.append(f"({many(view['left_out'], 'earlier step')} no longer kept)")
+        lines.append(f"({counted(view['left_out'], 'earlier step')} no longer kept)")
     for step in view["steps"]:
         alone = step.get("candidates", ())
         values = f" ({alone[0]['text']})" if len(alone) == 1 and alone[0]["text"] else ""
@@ -67,7 +67,7 @@ def _head(view: Any) -> str:
         end = "still on"
     else:
         took = (parse(view["ended_at"]) - parse(view["entered_at"])).total_seconds()
-        end = f"{result} after {short(took)}"
+        end = f"{result} after {clock_duration(took)}"
     return f"call {view['call']} from {who}, {day}, {end}"
 
 

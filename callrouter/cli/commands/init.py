@@ -16,7 +16,7 @@ import click
 from callrouter.cli.failures import Failed
 from callrouter.cli.options import given_to
 from callrouter.files import Folder
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 NAMES: Final = ("callrouter.yaml", "agents.yaml", "queues.yaml", "callrouter.schema.json")
 SECRET: Final = "ami-secret"  # noqa: S105 - the name of a file

@@ -15,7 +15,7 @@ from callrouter.cli.failures import Failed
 from callrouter.cli.options import folder_of
 from callrouter.cli.suggestions import Group
 from callrouter.files import Folder
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 if TYPE_CHECKING:
     from callrouter.pbx.twilio.setup.resources import AccountResources

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from callrouter.cli.tables import layout
 from callrouter.cli.tables.cells import plain, state
-from callrouter.cli.tables.formatting import clock_time, duration, parse, since
+from callrouter.cli.tables.formatting import clock_time, parse, since
 from callrouter.cli.tables.layout import Column
+from callrouter.model.text import clock_duration, counted
 
 Json: TypeAlias = dict[str, Any]
 
@@ -73,7 +74,7 @@ def _place(view: Json) -> tuple[int, str]:
 
 def _heading(views: Sequence[Json]) -> Text:
     count = Counter(view["state"] for view in views)
-    made = Text(f"{len(views)} agent{'' if len(views) == 1 else 's'}: ", style="bold")
+    made = Text(f"{counted(len(views), 'agent', zero='0')}: ", style="bold")
     parts = [state(word, "") for word in ORDER if count[word]]
     for n, (part, word) in enumerate(zip(parts, [w for w in ORDER if count[w]], strict=True)):
         made.append(f"{', ' if n else ''}{count[word]} ")
@@ -131,7 +132,7 @@ def explained(view: Json, *, calls: Mapping[str, Json], exact: bool = False) -> 
     """Return the few words that explain a state."""
     notes = []
     if view["state"] == "wrap-up" and view["wrap_up_s"] is not None:
-        notes.append(f"{duration(view['wrap_up_s'])} more")
+        notes.append(f"{clock_duration(view['wrap_up_s'])} more")
     elif view["state"] == "offline" and view["signed_in"]:
         notes.append("signed in, no phone can ring")
     elif view["reason"]:

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from callrouter.cli.tables import agent_table, call_table
 from callrouter.cli.tables.cells import plain, state
-from callrouter.cli.tables.formatting import clock_time, duration, excerpt, many
+from callrouter.cli.tables.formatting import clock_time, excerpt
+from callrouter.model.text import clock_duration, counted
 
 Json: TypeAlias = dict[str, Any]
 Shown: TypeAlias = list[RenderableType]
@@ -33,7 +34,7 @@ def status(view: Json, queues: Sequence[Json] = ()) -> Shown:
         table.add_row("waiting", plain(call_table.floor(queues)))
     table.add_row("calls", plain(_calls_in_words(view["calls"])))
     table.add_row("agents", plain(_agents_in_words(view["agents"])))
-    running = duration(view["uptime_s"])
+    running = clock_duration(view["uptime_s"])
     table.add_row(
         "callrouter", plain(f"{view['version']}, running for {running} (pid {view['pid']})")
     )
@@ -56,7 +57,7 @@ def status(view: Json, queues: Sequence[Json] = ()) -> Shown:
         shown.extend(_store(view["store"]))
     shown.extend(_itself(view))
     if view.get("faults"):
-        shown.append(Text(f"\n{many(view['faults'], 'fault')} so far: see the log", style="red"))
+        shown.append(Text(f"\n{counted(view['faults'], 'fault')} so far: see the log", style="red"))
     return shown
 
 
@@ -65,23 +66,23 @@ def _itself(view: Json) -> Iterator[Text]:
     loop, kept = view.get("loop") or {}, view.get("invariants") or {}
     for name, pbx in sorted(view["pbx"].items()):
         if pbx.get("drift"):
-            text = f"{many(pbx['drift'], 'difference')} from {name} that nobody had announced"
+            text = f"{counted(pbx['drift'], 'difference')} from {name} that nobody had announced"
             yield Text(f"\n{text}", style="yellow")
         forged = pbx.get("counts", {}).get("forged events")
         if forged:
-            text = (
-                f"{many(forged, 'event')} from {name} not as Asterisk writes them; they did nothing"
-            )
+            text = f"{counted(forged, 'event')} from {name} not as Asterisk writes them; they did nothing"
             yield Text(f"\n{text}", style="yellow")
     closed = (view.get("reception") or {}).get("outside_closed_s", 0)
     if closed:
         text = f"wrong PINs from outside: none is taken from there for {math.ceil(closed / 60)} min"
         yield Text(f"\n{text}", style="red")
     if loop.get("held_up"):
-        text = f"held up {many(loop['held_up'], 'time')}, {loop['longest_ms']} ms at most, by"
+        text = f"held up {counted(loop['held_up'], 'time')}, {loop['longest_ms']} ms at most, by"
         yield Text(f"\n{text}", style="yellow") + plain(f" {loop['by']}")
     if kept.get("breaches"):
-        text = f"{many(kept['breaches'], 'time')} something did not hold that always must; mended:"
+        text = (
+            f"{counted(kept['breaches'], 'time')} something did not hold that always must; mended:"
+        )
         yield Text(f"\n{text}", style="red") + plain(f" {kept['last_breach']}")
 
 
@@ -93,7 +94,9 @@ def _store(store: Json) -> Iterator[Text]:
         if store["unsaved"]:
             yield plain(f"{store['unsaved']} wait to be saved, and will be once that is possible")
     if store["lost"]:
-        yield Text(f"{many(store['lost'], 'entry', 'entries')} of the audit are lost", style="red")
+        yield Text(
+            f"{counted(store['lost'], 'entry', 'entries')} of the audit are lost", style="red"
+        )
 
 
 def _config(config: Json) -> Text:

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from callrouter.cli.tables import layout
 from callrouter.cli.tables.cells import caller, plain, state
-from callrouter.cli.tables.formatting import duration, parse
+from callrouter.cli.tables.formatting import parse
 from callrouter.cli.tables.layout import Column
+from callrouter.model.text import clock_duration
 
 Json: TypeAlias = dict[str, Any]
 
@@ -87,7 +88,7 @@ def _queue(view: Json) -> list[Text]:
         plain(view["id"]),
         plain(view["name"] if view["name"] != view["id"] else ""),
         Text(str(len(view["waiting"])), style="yellow" if view["waiting"] else ""),
-        Text(duration(view["longest_wait_s"]) if view["waiting"] else ""),
+        Text(clock_duration(view["longest_wait_s"]) if view["waiting"] else ""),
         Text(str(view["talking"])),
         Text(str(free), style="green" if free else ""),
         Text(str(busy)),
@@ -104,7 +105,7 @@ def _waiting(views: Iterable[Json], width: int) -> list[Text]:
             plain(view["id"]),
             Text(str(call["position"])),
             caller(call, named=width >= WIDE),
-            Text(duration(call["wait_s"])),
+            Text(clock_duration(call["wait_s"])),
             Text(str(call["priority"])),
             state(call["state"], ", ".join(call["ringing"])),
             plain(call["call"]),
@@ -129,8 +130,8 @@ def calls(views: Sequence[Json], width: int, height: int | None = None) -> list[
                 plain(view["queue"]),
                 caller(view, named=width >= WIDE),
                 state(view["state"], who or place),
-                Text(duration(view["wait_s"])),
-                Text(duration(view["talk_s"])),
+                Text(clock_duration(view["wait_s"])),
+                Text(clock_duration(view["talk_s"])),
                 Text(str(view["priority"])),
             ]
         )
@@ -154,8 +155,8 @@ def ended_calls(views: Sequence[Json], width: int, height: int | None = None) ->
                 plain(view["queue"]),
                 caller(view, named=width >= WIDE),
                 state(view["state"], view["agent"] or view["result"] or ""),
-                Text(duration(view["wait_s"])),
-                Text(duration(view["talk_s"])),
+                Text(clock_duration(view["wait_s"])),
+                Text(clock_duration(view["talk_s"])),
             ]
         )
     lines = layout.table(_ENDED, rows, width)
@@ -169,7 +170,7 @@ def floor(views: Sequence[Json]) -> str:
         return "no caller waits"
     worst = max(waiting, key=lambda view: view["longest_wait_s"])
     count = sum(len(view["waiting"]) for view in waiting)
-    longest = duration(worst["longest_wait_s"])
+    longest = clock_duration(worst["longest_wait_s"])
     if count == 1:
         return f"1 caller waits in {worst['id']}, for {longest}"
     if len(waiting) == 1:

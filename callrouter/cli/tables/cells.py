@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rich.text import Text
 
-from callrouter.logs import clean
+from callrouter.model.text import clean
 
 STYLES: Mapping[str, str] = {
     "available": "green",

@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from callrouter.logs import many
-
-__all__ = ["clock_time", "duration", "excerpt", "many", "parse", "since"]
-
-
-def duration(seconds: float | None) -> str:
-    """Return ``7 s``, ``2:05``, ``1:02:03``, ``3 days``; empty for None."""
-    if seconds is None:
-        return ""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours >= 72:
-        return f"{hours // 24} days"
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+from callrouter.model.text import clock_duration
 
 
 def since(moment: str | None, now: datetime) -> str:
     """Return how long ago a time of the API was."""
     if not moment:
         return ""
-    return duration(max(0.0, (now - parse(moment)).total_seconds()))
+    return clock_duration(max(0.0, (now - parse(moment)).total_seconds()))
 
 
 def clock_time(moment: str | None) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from callrouter.logs import mask
 from callrouter.model.commands import Leave, Result, Ring, StopReason
-from callrouter.model.phone_numbers import Numbering
+from callrouter.model.phone_numbers import E164, Numbering
 from callrouter.model.routing_table import HangUp, ToDialplan
+from callrouter.model.text import mask
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.channels import Caller, LegChannel
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number, variable
@@ -29,9 +29,6 @@ cut longer ring times short.
 """
 
 
-_DIALLED: Final = re.compile(r"\+[1-9][0-9]{5,14}")
-
-
 def dial_string(dial_number: str, number: str) -> str:
     """The dial string for an outside number (E.164), according to `dial_number` (see `spelling`).
 
@@ -42,7 +39,7 @@ def dial_string(dial_number: str, number: str) -> str:
     Raises:
         ValueError: `number` is not an E.164 number, or this PBX cannot dial outside numbers.
     """
-    if not _DIALLED.fullmatch(number):
+    if not E164.fullmatch(number):
         raise ValueError(f"{mask(number)} is not a number to be dialled")
     found = _PLACE.search(dial_number)
     if found is None:

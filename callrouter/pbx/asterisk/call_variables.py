@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from callrouter.model.routing_table import DEFAULT_PRIORITY, FIRST_PRIORITY, LAST_PRIORITY
+from callrouter.model.text import in_quotes
 
 PREFIX: Final = "(" * 12
 """What the dialplan puts before each value.
@@ -114,7 +115,7 @@ def _queue(found: Asked, extension: str) -> None:
     wrong, slash, _ = extension.partition("/")
     name = wrong if slash else extension
     if name and name.lower() != found.queue and not _NAME.fullmatch(name.lower()):
-        found.queue = shown(name)
+        found.queue = in_quotes(name, _SHOWN)
 
 
 def _priority(found: Asked, raw: str) -> None:
@@ -127,7 +128,7 @@ def _priority(found: Asked, raw: str) -> None:
             found.priority = priority
             return
     why = f"CALLROUTER_PRIORITY must be a whole number from {FIRST_PRIORITY} to {LAST_PRIORITY}"
-    found.refuse("priority", f"{why}, not {shown(raw)}; {DEFAULT_PRIORITY} is used")
+    found.refuse("priority", f"{why}, not {in_quotes(raw, _SHOWN)}; {DEFAULT_PRIORITY} is used")
 
 
 def _agent(found: Asked, raw: str) -> None:
@@ -137,7 +138,9 @@ def _agent(found: Asked, raw: str) -> None:
     if _NAME.fullmatch(name):
         found.agent = name
     else:
-        found.refuse("agent", f"CALLROUTER_AGENT must be the name of an agent, not {shown(raw)}")
+        found.refuse(
+            "agent", f"CALLROUTER_AGENT must be the name of an agent, not {in_quotes(raw, _SHOWN)}"
+        )
 
 
 def _skills(found: Asked, raw: str) -> None:
@@ -146,7 +149,7 @@ def _skills(found: Asked, raw: str) -> None:
         skill = _SKILL.fullmatch(part.strip().lower())
         if skill is None or int(skill[2]) > _HIGHEST_LEVEL:
             why = f"CALLROUTER_SKILLS must be such as french=2&billing=1 (levels 0 to {_HIGHEST_LEVEL})"
-            found.refuse("skills", f"{why}, not {shown(raw)}; no skill is asked for")
+            found.refuse("skills", f"{why}, not {in_quotes(raw, _SHOWN)}; no skill is asked for")
             return
         levels[skill[1]] = int(skill[2])
     found.skills = levels
@@ -156,15 +159,12 @@ def _tag(found: Asked, raw: str) -> None:
     if not raw:
         return
     if len(raw) > MOST_LETTERS:
-        found.refuse("tag", f"CALLROUTER_TAG has more than {MOST_LETTERS} characters: {shown(raw)}")
+        found.refuse(
+            "tag",
+            f"CALLROUTER_TAG has more than {MOST_LETTERS} characters: {in_quotes(raw, _SHOWN)}",
+        )
     elif not raw.isprintable():
         why = "has a control character, or is not UTF-8"
-        found.refuse("tag", f"CALLROUTER_TAG {why}: {shown(raw)}")
+        found.refuse("tag", f"CALLROUTER_TAG {why}: {in_quotes(raw, _SHOWN)}")
     else:
         found.tag = raw
-
-
-def shown(raw: str) -> str:
-    """A short, quoted form of a value for display, without characters that control a terminal."""
-    short = raw if len(raw) <= _SHOWN else raw[: _SHOWN - 1] + "…"
-    return f"'{short}'" if short.isprintable() else ascii(short)

@@ -27,6 +27,7 @@ from callrouter.model.ivr import (
     PhoneEvent,
     Say,
 )
+from callrouter.model.phone_numbers import E164
 from callrouter.pbx.twilio import hangup_causes, spoken_prompts, twiml
 from callrouter.pbx.twilio.account_state import AccountState
 from callrouter.pbx.twilio.rate import CallRate
@@ -58,7 +59,6 @@ _RETRY_AFTER: Final = 0.5
 _USER: Final = re.compile(r"sips?:([^@;:]{1,60})@", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9._+-]{1,64}", re.ASCII)
 _DOMAIN: Final = re.compile(r"[a-z0-9.-]{1,100}", re.ASCII)
-_NUMBER: Final = re.compile(r"\+[1-9][0-9]{5,14}", re.ASCII)
 _NOT_KEYS: Final = re.compile(r"[^0-9*#]", re.ASCII)
 
 
@@ -172,7 +172,7 @@ class PhoneDialogues:
         number = params.get("From", "")
         person = self._enter(sid)
         person.own = own
-        person.number = number if _NUMBER.fullmatch(number) else ""
+        person.number = number if E164.fullmatch(number) else ""
         if params.get("To") == self._settings.codes:
             person.choosing = True
             self._ask(person, (twiml.WHICH_CODE,), self._longest_code(), 7.0)
@@ -296,7 +296,7 @@ class PhoneDialogues:
         self._called[called.token] = called
         self._account.call_after(command.ring_for + SPARE, lambda: self._overdue(called))
         self._account.call_after(command.ring_for + KEPT, lambda: self._forget(called))
-        if _NUMBER.fullmatch(command.number):
+        if E164.fullmatch(command.number):
             self._account.call_at(self._rate.next(self._account.now), lambda: self._place(called))
         else:
             self._account.call_after(0.0, lambda: self._failed(called, LegEnd.FAILED))

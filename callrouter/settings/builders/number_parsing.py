@@ -11,7 +11,7 @@ from typing import Final
 
 import phonenumbers
 
-from callrouter.model.phone_numbers import NOWHERE, WITHHELD, Numbering
+from callrouter.model.phone_numbers import E164, NOWHERE, WITHHELD, Numbering
 from callrouter.model.routing_table import NumberPattern
 
 PATTERN: Final = r"^(?:withheld|(?=.*[0-9+])[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*)?\*?)$"
@@ -23,7 +23,6 @@ _WRITTEN: Final = re.compile(r"[ (]*(?:\+[ (]*)?(?:[0-9][0-9 .()-]*)?\*?")
 _IGNORED: Final = str.maketrans("", "", " .()-")
 _NOT_DIALLED: Final = re.compile(r"\( *0 *\)")
 _LONGEST: Final = 40
-_E164: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 _HOME: ContextVar[Numbering] = ContextVar("home", default=NOWHERE)
 
 
@@ -62,7 +61,7 @@ def read_number(text: str) -> str:
         home = _HOME.get()
         number = home.form(text)
         clear = home.region or text.lstrip(" (").startswith(("+", "00"))
-        if clear and _E164.fullmatch(number):
+        if clear and E164.fullmatch(number):
             return number
     raise ValueError("not a phone number")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from callrouter.model.routing_table import AgentSpec, Comparison, QueueSpec, Rule
+from callrouter.model.text import listed
 from callrouter.settings.builders.build_context import Context, is_damaged
 from callrouter.settings.builders.number_parsing import read_pattern
 from callrouter.settings.builders.queue_builder import serving
-from callrouter.settings.errors.problems import listed, quoted
+from callrouter.settings.errors.problems import quoted
 from callrouter.settings.schema import rule_models
 from callrouter.settings.yaml.reader import Items
 from callrouter.settings.yaml.source import Way

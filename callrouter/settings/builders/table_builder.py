@@ -15,6 +15,7 @@ from callrouter.model.routing_table import (
     SignIn,
     Table,
 )
+from callrouter.model.text import listed
 from callrouter.settings.builders.agent_extensions import build_extensions
 from callrouter.settings.builders.build_context import Context
 from callrouter.settings.builders.device_endpoints import read_phone
@@ -23,7 +24,7 @@ from callrouter.settings.builders.queue_builder import build_queue
 from callrouter.settings.builders.renamed import check_renames
 from callrouter.settings.builders.rule_builder import build_rules
 from callrouter.settings.diff.written_values import duration
-from callrouter.settings.errors.problems import listed, quoted
+from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import AsteriskSettings, PbxSettings, TwilioSettings
 from callrouter.settings.schema import models
 from callrouter.settings.yaml.reader import Section

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -52,8 +52,3 @@ def moved(old: Sequence[_Key], new: Sequence[_Key]) -> list[tuple[_Key, bool]]:
         key_ = before.get(key_)
     ranks = {key: rank for rank, key in enumerate(sorted(common, key=place.__getitem__))}
     return [(key, rank < ranks[key]) for rank, key in enumerate(common) if key not in stayed]
-
-
-def counted(things: Sized, what: str) -> str:
-    """Return ``1 agent``, ``3 agents``."""
-    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"

@@ -14,9 +14,10 @@ from callrouter.model.routing_table import (
     Table,
     WidenStep,
 )
+from callrouter.model.text import counted
 from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.diff import written_values
-from callrouter.settings.diff.changes import counted, differing, mapping_lines, moved
+from callrouter.settings.diff.changes import differing, mapping_lines, moved
 
 _ORDERED: Final = frozenset({"linear", "round-robin"})
 """Policies that depend on the order in the file."""
@@ -98,7 +99,7 @@ def queue_changes(old: Table, new: Table) -> Iterator[str]:
             queue = new.queues[id_]
             policy = ", ".join(queue.policy)
             agents = {member.agent for member in all_members(queue)}
-            yield f"queue {id_} is new (policy {policy}; {counted(agents, 'agent')})"
+            yield f"queue {id_} is new (policy {policy}; {counted(len(agents), 'agent', zero='0')})"
         else:
             yield from _queue(old.queues[id_], new.queues[id_], new)
 
@@ -233,5 +234,5 @@ def _step(step: WidenStep) -> str:
 
 def _who(members: Sequence[MemberSpec]) -> str:
     if len(members) > 5 or not members:
-        return counted(members, "agent")
+        return counted(len(members), "agent", zero="0")
     return ", ".join(f"{member.agent} {member.level}" for member in members)

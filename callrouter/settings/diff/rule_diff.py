@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from callrouter.model.routing_table import NumberPattern, Rule
+from callrouter.model.text import listed
 from callrouter.settings.diff import written_values
 from callrouter.settings.diff.changes import differing, moved
-from callrouter.settings.errors.problems import listed
 
 _WHEN: Final = ("caller", "called", "queue", "waiting", "hours", "tag")
 

@@ -11,9 +11,10 @@ from typing import Final, TypeVar
 
 from callrouter.model.ivr import PhoneCodes
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, PauseSpec, Table
+from callrouter.model.text import counted
 from callrouter.settings.builders.queue_builder import serving
 from callrouter.settings.builders.renamed import settings_under_new_names
-from callrouter.settings.diff.changes import counted, differing, mapping_lines
+from callrouter.settings.diff.changes import differing, mapping_lines
 from callrouter.settings.diff.queue_diff import all_hours, queue_changes
 from callrouter.settings.diff.rule_diff import rule_changes
 from callrouter.settings.diff.written_values import duration, hours, masked
@@ -68,7 +69,7 @@ def _agents(old: Settings, new: Settings) -> Iterator[str]:
         if id_ not in before:
             agent = after[id_]
             name = "" if agent.name == id_ else f"{agent.name}; "
-            yield f"agent {id_} is new ({name}{counted(agent.devices, 'device')})"
+            yield f"agent {id_} is new ({name}{counted(len(agent.devices), 'device', zero='0')})"
         elif id_ not in after:
             left = f"; leaves {', '.join(served[id_])}" if id_ in served else ""
             yield f"agent {id_} is gone{left}"

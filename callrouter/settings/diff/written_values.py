@@ -17,9 +17,10 @@ from callrouter.model.routing_table import (
     ToDialplan,
     ToQueue,
 )
+from callrouter.model.text import mask
 
-_SHORT: Final = 4
-"""With this few digits it is not a person's number but an extension or a prefix."""
+EXTENSION: Final = 4
+"""A number with this few digits is not a person's but an extension or a prefix."""
 
 
 def duration(seconds: float) -> str:
@@ -59,12 +60,8 @@ def skills(levels: Mapping[str, int]) -> str:
 
 
 def masked(number: str) -> str:
-    """Mask a number, except for the start of its country code and the last 3 digits."""
-    if len(number) <= _SHORT:
-        return number
-    # Showing both ends of a short number would give it away.
-    start = number[:3] if number.startswith("+") and len(number) > 9 else ""
-    return f"{start}…{number[-3:]}"
+    """Mask a number, but not an extension."""
+    return mask(number, whole=EXTENSION)
 
 
 def pattern(wanted: NumberPattern) -> str:

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from callrouter.model.text import listed
 from callrouter.settings.builders.number_parsing import at_home
 from callrouter.settings.errors import hints
 from callrouter.settings.errors.hiding import CONTAINERS, is_secret, without_secret
-from callrouter.settings.errors.problems import Nearest, listed, quoted
+from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.schema import building_blocks, models, rule_models
 from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import Document, Way

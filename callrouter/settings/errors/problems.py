@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from callrouter.model.text import counted, in_quotes
 from callrouter.settings.errors import hiding
 
 MOST: Final = 100
@@ -62,7 +63,7 @@ def in_order(problems: Collection[Problem], count: int, what: str) -> tuple[Prob
     more = count - len(kept)
     if not more or not kept:
         return tuple(kept)
-    text = f"{more} more {what}{'' if more == 1 else 's'}, which are not listed"
+    text = f"{counted(more, f'more {what}')}, which are not listed"
     last = kept[-1]
     return (*kept, Problem(last.file, last.line, last.column, text))
 
@@ -126,7 +127,7 @@ class Nearest:
     def hint(self, word: str, names: Names) -> str:
         """Return ``did you mean 'x'?``, or nothing if no name is close."""
         found = self._nearest(word, names)
-        return f"did you mean {_in_quotes(found)}?" if found else ""
+        return f"did you mean {in_quotes(found)}?" if found else ""
 
     def _nearest(self, word: str, names: Names) -> str:
         known = self._found.get((word, names))
@@ -163,15 +164,4 @@ def _pairs(word: str) -> set[str]:
 
 def quoted(text: str) -> str:
     """Return user text for a message: quoted, on one line, not too long, without secrets."""
-    return _in_quotes(hiding.without_secret(text[: 4 * _SHOWN_MOST]))
-
-
-def _in_quotes(text: str) -> str:
-    short = text if len(text) <= _SHOWN_MOST else text[: _SHOWN_MOST - 1] + "…"
-    return f"'{short}'" if short.isprintable() else ascii(short)
-
-
-def listed(names: Collection[str], last: str = "and") -> str:
-    """Return ``a, b and c``."""
-    first = list(names)
-    return f"{', '.join(first[:-1])} {last} {first[-1]}" if len(first) > 1 else "".join(first)
+    return in_quotes(hiding.without_secret(text[: 4 * _SHOWN_MOST]))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from callrouter.clock import Clock
-from callrouter.logs import many
+from callrouter.model.text import counted
 from callrouter.pbx.asterisk.actions import Action
 from callrouter.pbx.asterisk.ami import AmiDown, AmiError, AmiRejected, AmiReply, AmiTimeout
 from callrouter.pbx.asterisk.queue_log.lines import Line
@@ -111,5 +111,5 @@ class QueueLogWriter:
         """Log the first loss, and then whenever the total has doubled."""
         before, self.lost = self.lost, self.lost + count
         if before.bit_length() != self.lost.bit_length():
-            lines = many(self.lost, "line")
+            lines = counted(self.lost, "line")
             logger.error("%s: %s of queue_log missing, or perhaps so: %s", self._name, lines, why)

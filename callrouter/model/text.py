@@ -1,0 +1,154 @@
+"""Text for people: phone numbers masked, text from outside cleaned, counts, lists and durations.
+
+Pure. The only place for these, so that a number is masked alike in the log, an answer of the API
+and a description of changes. Durations as the files write them (``1m30s``) are in
+`callrouter.settings.schema.durations`, next to their parser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+_ENDING: Final = 3
+"""Digits at the end of a masked number that stay visible."""
+_COUNTRY_FROM: Final = 10
+"""Length from which the start of the country code is shown too. Of a shorter number, both ends
+would give away too much.
+"""
+_TIMER_TOLERANCE: Final = 0.01
+"""Seconds by which a timer may be early: 2.998 s of ringing are 3 s."""
+_DAYS_FROM: Final = 72
+"""Hours from which a duration is given in days."""
+
+
+# ---------------------------------------------------------------- text from outside
+
+
+def clean(text: str) -> str:
+    """Return `text` with U+FFFD in place of characters that move the cursor or change direction.
+
+    Caller names come from strangers. None of their line feeds, escape sequences or right-to-left
+    marks may reach a terminal or a log.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def mask(number: str, *, whole: int = _ENDING, words: bool = True) -> str:
+    """Return a phone number masked for display: ``+44…123``, ``…123``.
+
+    Args:
+        number: The number. It may be invalid, as typed by a person or sent by a trunk.
+        whole: Up to this length it is not a person's number but an extension or a prefix, and is
+            shown as it is.
+        words: Whether text without any digit, such as ``anonymous``, is shown as it is.
+    """
+    number = clean(number)
+    if len(number) <= whole or (words and not any(c.isdigit() for c in number)):
+        return number
+    start = number[:3] if number.startswith("+") and len(number) >= _COUNTRY_FROM else ""
+    return f"{start}…{number[-_ENDING:]}"
+
+
+def in_quotes(text: str, longest: int = 60) -> str:
+    """Return `text` in quotes on one line, cut to `longest` characters."""
+    short = text if len(text) <= longest else text[: longest - 1] + "…"
+    return f"'{short}'" if short.isprintable() else ascii(short)
+
+
+# ---------------------------------------------------------------- counts and lists
+
+
+def counted(count: int | str, one: str, more: str = "", *, zero: str = "no") -> str:
+    """Return ``no calls``, ``1 call``, ``2 calls``.
+
+    Args:
+        count: The number, also as text.
+        one: What is counted, in the singular.
+        more: The plural; default: `one` with an ``s``.
+        zero: The word for 0.
+    """
+    return f"{count or zero} {one if str(count) == '1' else more or one + 's'}"
+
+
+def ordinal(number: int) -> str:
+    """Return ``1st``, ``2nd``, ``11th``."""
+    last = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in {11, 12, 13} else last}"
+
+
+def listed(names: Collection[str], last: str = "and") -> str:
+    """Return ``a, b and c``; `last` is the word before the last one."""
+    first = list(names)
+    return f"{', '.join(first[:-1])} {last} {first[-1]}" if len(first) > 1 else "".join(first)
+
+
+def first_few(names: Sequence[str], most: int, total: int | None = None) -> str:
+    """Return ``alice, bob and 12 more``.
+
+    Args:
+        names: The names, or the first of them.
+        most: Maximum number of names shown.
+        total: How many there are; default: all of `names`.
+    """
+    shown = names[:most]
+    more = (len(names) if total is None else total) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+# ---------------------------------------------------------------- durations, from seconds
+
+
+def exact_duration(seconds: float) -> str:
+    """Return a duration in words, to the second: ``45 min``, ``1 h 30 min``, ``20 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
+def rough_duration(seconds: float) -> str:
+    """Return a duration in words, with two units at most: ``0.4 s``, ``3 min 10 s``, ``1 h 5 min``.
+
+    It is rounded down from 1 s on, as in tables and queue_log, so that one wait has one figure
+    everywhere.
+    """
+    seconds = max(0.0, seconds)
+    if seconds < 0.95:
+        return f"{seconds:.1f} s" if seconds >= 0.05 else "0 s"
+    whole = max(1, int(seconds + _TIMER_TOLERANCE))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def clock_duration(seconds: float | None, *, digits: int = 0, unknown: str = "") -> str:
+    """Return a duration for a column of a table: ``7 s``, ``2:05``, ``1:02:03``, ``3 days``.
+
+    Args:
+        seconds: The duration; None: it is not known.
+        digits: Decimal places below a minute. Without any, it is rounded down.
+        unknown: The text for None.
+    """
+    if seconds is None:
+        return unknown
+    whole = int(seconds)
+    if whole < 60:
+        return f"{seconds:.{digits}f} s" if digits else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= _DAYS_FROM:
+        return f"{hours // 24} days"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def stopwatch(seconds: float) -> str:
+    """Return minutes and seconds, rounded down: ``0:07``, ``2:05``, ``75:10``."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    return f"{minutes}:{rest:02}"
