@@ -215,7 +215,7 @@ def loops(rounds: int) -> dict[str, float]:
 
 
 async def measured(rounds: int) -> dict[str, float]:
-    mirror = Mirror("office", cast("object", Owner()))  # type: ignore[arg-type]
+    mirror = Mirror("office", cast("object", Owner()), own_phones=lambda _agent: frozenset())  # type: ignore[arg-type]
     unwanted = b"".join(event("VarSet", n, "Variable: X", "Value: y") for n in range(EVENTS))
     states = b"".join(event("Newstate", n) for n in range(EVENTS))
     channels = b"".join(

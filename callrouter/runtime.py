@@ -147,7 +147,7 @@ class Runtime:
         clock_now = self.clock.now()
         if self._behind is not None:
             return self._behind, clock_now
-        if self._going_on or clock_now - self.router.floor.now < STOOD_STILL:
+        if self._going_on or clock_now - self.router.now < STOOD_STILL:
             return clock_now, clock_now
         due = self.router.next_deadline()
         if due is None or clock_now - due < STOOD_STILL:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callrouter.core import dispatch, matching, reload, timeouts
+from callrouter.core.board import Board
 from callrouter.core.floor import Floor
 from callrouter.core.index.pools import RandomSource
+from callrouter.core.invariant_audit import Audit
 from callrouter.model.commands import Command
 from callrouter.model.events import Event
 from callrouter.model.routing_table import QueueSpec, Table
@@ -27,6 +29,9 @@ class Router:
         run_id: a word that no earlier run used. Offer ids start with it.
         now: the time in epoch seconds.
         removed: queues that were removed while no router ran. Callers found in them are served.
+
+    Attributes:
+        board: answers questions about the state. Components outside the core read nothing else.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Router:
         removed: Mapping[str, QueueSpec] | None = None,
     ) -> None:
         self.floor = Floor(rng=rng, run_id=run_id)
+        self.board = Board(self.floor)
         self.floor.now = self.floor.clock_now = now
         reload.apply(self.floor, table)
         reload.expect_callers_of_removed_queues(self.floor, removed or {}, now + EXPECTED_WITHIN)
@@ -92,6 +98,15 @@ class Router:
     def mend(self) -> None:
         """Re-evaluate every agent and call with the next event, whatever the indexes say."""
         matching.reevaluate_all(self.floor)
+
+    @property
+    def now(self) -> float:
+        """The time of the last event, in epoch seconds."""
+        return self.floor.now
+
+    def audit(self) -> Audit:
+        """A check of the invariants in small slices. Each caller gets its own."""
+        return Audit(self.floor)
 
     def next_deadline(self) -> float | None:
         """When `handle` must be called next at the latest, in epoch seconds; None: no deadline."""

@@ -8,19 +8,34 @@ from callrouter.settings import AsteriskSettings, PbxSettings, TwilioSettings, e
 
 if TYPE_CHECKING:
     from callrouter.model.routing_table import Table
-    from callrouter.pbx.base import Pbx, Post
+    from callrouter.pbx.base import DeviceBoard, Pbx, Post
 
 
 class CannotDrive(Exception):  # noqa: N818 - named for what happened
     """A configured driver is not available; `str()` says why and what to do."""
 
 
-def make_pbx(settings: PbxSettings, post: Post, table: Table, run_id: str) -> Pbx:
-    """Return the driver for one entry of ``pbx:``. It does nothing until it is run."""
+def make_pbx(
+    settings: PbxSettings, post: Post, table: Table, run_id: str, board: DeviceBoard
+) -> Pbx:
+    """Return the driver for one entry of ``pbx:``. It does nothing until it is run.
+
+    Args:
+        settings: the entry.
+        post: receives the driver's events.
+        table: the routing table at the start.
+        run_id: a word that no earlier run used.
+        board: tells which devices are available.
+
+    Raises:
+        CannotDrive: the driver's library is not installed.
+    """
     if isinstance(settings, AsteriskSettings):
         from callrouter.pbx.asterisk.driver import AsteriskPbx  # noqa: PLC0415 - see above
 
-        return AsteriskPbx(settings.id, settings, post=post, table=table, run_id=run_id)
+        return AsteriskPbx(
+            settings.id, settings, post=post, table=table, board=board, run_id=run_id
+        )
     if isinstance(settings, TwilioSettings):
         try:
             from callrouter.pbx.twilio.driver import TwilioPbx  # noqa: PLC0415 - see above

@@ -9,15 +9,12 @@ content.
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from callrouter.api.context import ConfigState
 from callrouter.clock import Clock
-from callrouter.core.floor import Floor
-from callrouter.core.state import CallState
 from callrouter.daemon.config_watch import names
 
 logger = logging.getLogger(__name__)
@@ -28,13 +25,6 @@ CONFIRM: Final = (
     "put the files right, or confirm the change with `callrouter reload` "
     "(`reload: {removals: at-once}` takes such changes up without)"
 )
-
-
-def callers(floor: Floor) -> Mapping[str, int]:
-    """Return the number of callers in each queue who are waiting or being connected."""
-    return Counter(
-        call.queue.id for call in floor.calls.values() if call.state is not CallState.TALKING
-    )
 
 
 def left_of_quiet(folder: Path, now: float) -> float:

@@ -30,7 +30,6 @@ from callrouter.core.router import Router
 from callrouter.daemon import last_good
 from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.ended_call_memory import Memory
-from callrouter.daemon.held_changes import callers
 from callrouter.daemon.http_startup import Front
 from callrouter.daemon.last_good import Start
 from callrouter.daemon.live_config import Configuration, Door
@@ -58,11 +57,11 @@ if TYPE_CHECKING:
     from callrouter.model.events import Event
     from callrouter.model.ivr import PhoneEvent
     from callrouter.model.routing_table import Table
-    from callrouter.pbx.base import Pbx, Post
+    from callrouter.pbx.base import DeviceBoard, Pbx, Post
 
 logger = logging.getLogger(__name__)
 
-MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str], Pbx]"
+MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str, DeviceBoard], Pbx]"
 
 STOP_WITHIN: Final = 4.0
 """Seconds allowed for an orderly shutdown; the process is gone a second later at the latest."""
@@ -159,7 +158,7 @@ class Daemon:
         self._router = Router(
             settings.table, rng=rng, run_id=self._run_id, now=now, removed=found.removed
         )
-        self._config.callers = lambda: callers(self._router.floor)
+        self._config.callers = self._router.board.callers
         self._runtime = Runtime(self._router, self._clock)
         self._selfcheck = SelfCheck(self._runtime)
         self._hold_ups = HoldUps()
@@ -177,10 +176,11 @@ class Daemon:
         self._database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
         self._keeper = Keeper(self._router.floor, self._runtime.post, self._clock, place)
         for item in settings.pbxes.values():
-            self._runtime.attach(make(item, self._heard, settings.table, self._run_id))
+            self._runtime.attach(
+                make(item, self._heard, settings.table, self._run_id, self._router.board)
+            )
         for pbx in self._runtime.pbxes.values():
             if isinstance(pbx, KeepsRecords):
-                pbx.devices_from(lambda: self._router.floor)
                 self._runtime.listen(pbx.listen)
         self._memory = Memory(self._keeper.calls, self._runtime.pbxes, self._clock)
         self._mobiles = self._take_mobiles(settings)
@@ -196,7 +196,7 @@ class Daemon:
     def _take_mobiles(self, settings: Settings) -> MobileService:
         """Create the registrar, which adds agents' own mobiles to the tables of the files."""
         parts = MobileServiceParts(
-            floor=lambda: self._router.floor,
+            board=self._router.board,
             post=self._post,
             pbxes=self._runtime.pbxes,
             in_step=lambda name: self._backend.in_step(name, self._runtime.pbxes[name].health()),
@@ -210,7 +210,7 @@ class Daemon:
     def _open_feature_codes(self) -> FeatureCodes:
         """Create the feature codes for agents, on every PBX that supports them."""
         feature_codes = FeatureCodes(
-            floor=lambda: self._router.floor,
+            board=self._router.board,
             post=self._post,
             pins=lambda: self._config.settings.pins,
             clock=self._clock,
@@ -320,7 +320,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop, number)
         loop.add_signal_handler(signal.SIGHUP, self._told_to_reload)
-        table = self._router.floor.table
+        table = self._router.board.table
         logger.info(
             "callrouter %s (pid %d): %s, %s from %s; %s",
             *(__version__, os.getpid()),

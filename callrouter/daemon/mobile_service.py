@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from callrouter.clock import Clock
-from callrouter.core.floor import Floor
-from callrouter.core.requests import refusal
+from callrouter.core.board import Board
 from callrouter.mobiles.mobile_records import DAY, AuditRow, DialledRow, MobileRow, MobileStore
 from callrouter.mobiles.number_policy import AcceptedNumber, read_number
 from callrouter.mobiles.registrar import Registrar
@@ -64,7 +63,8 @@ READ_WITHIN: Final = 5.0
 class MobileServiceParts:
     """The parts of the daemon that the mobiles need."""
 
-    floor: Callable[[], Floor]
+    board: Board
+    """Answers questions about agents and their devices."""
     post: Callable[[Event], None]
     """Posts to the core and reports to the store."""
     pbxes: Mapping[str, Pbx]
@@ -156,7 +156,7 @@ class MobileService:
             event = replace(event, call_secrets=self._new_call_secrets())
         if isinstance(event, SwitchRequested) and event.device and event.requester.may(event.agent):
             switch = DeviceSwitchRequested(agent=event.agent, device=event.device, on=event.on)
-            why = refusal(self._parts.floor(), switch)
+            why = self._parts.board.refusal(switch)
             known = (event.agent, event.device) in self._registrar.book.mobiles
             if why and not known:
                 return RequestRefused(kind="refused", text=why)
@@ -229,7 +229,7 @@ class MobileService:
 
     def switched_on(self, agent: str) -> bool | None:
         """Return whether any mobile of an agent is switched on; None: the agent has no mobile."""
-        found = self._parts.floor().agents.get(agent)
+        found = self._parts.board.agent(agent)
         numbers = [d.id for d in found.spec.devices if d.number] if found is not None else []
         if found is None or not numbers:
             return None

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from callrouter.core.invariant_audit import Audit
 from callrouter.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ class SelfCheck:
         self.breaches = 0
         self.last = ""
         self._runtime = runtime
-        self._audit = Audit(runtime.router.floor)
+        self._audit = runtime.router.audit()
         self._faults = 0
         self._mended = float("-inf")
 

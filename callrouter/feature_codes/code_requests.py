@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
-from callrouter.core.agents import OFF_HOOK
-from callrouter.core.floor import Floor
-from callrouter.core.state import Agent
 from callrouter.feature_codes import prompts
 from callrouter.model.events import (
     AgentRequest,
@@ -17,38 +15,32 @@ from callrouter.model.events import (
     SignedOut,
 )
 from callrouter.model.ivr import Code
+from callrouter.model.projections import AgentView
+from callrouter.model.routing_table import PauseSpec
 
-
-def agent_with_extension(floor: Floor, extension: str) -> Agent | None:
-    """The agent with this extension; None if it is empty or unknown."""
-    if not extension:
-        return None
-    for spec in floor.table.agents.values():
-        if spec.extension == extension:
-            return floor.agents.get(spec.id)
-    return None
-
+Pauses: TypeAlias = Mapping[str, PauseSpec]
+"""The pause reasons of the routing table, in the order of the configuration."""
 
 MOST_REASONS: Final = 9
 """Number of pause reasons that have a digit."""
 
 
-def reason_for_digit(floor: Floor, digit: str) -> str:
+def reason_for_digit(pauses: Pauses, digit: str) -> str:
     """The pause reason for a digit, by its place in the configuration; empty if there is none."""
-    reasons = list(floor.table.pauses)[:MOST_REASONS]
+    reasons = list(pauses)[:MOST_REASONS]
     place = int(digit)
     return reasons[place - 1] if 1 <= place <= len(reasons) else ""
 
 
-def digit_of_reason(floor: Floor, agent: Agent) -> int:
+def digit_of_reason(pauses: Pauses, agent: AgentView) -> int:
     """The digit of the reason for the agent's present or pending pause; 0 if it has none."""
     reason = agent.pause if agent.pause is not None else agent.pending_pause
-    reasons = list(floor.table.pauses)[:MOST_REASONS]
+    reasons = list(pauses)[:MOST_REASONS]
     return reasons.index(reason) + 1 if reason in reasons else 0
 
 
 def requested_by(
-    floor: Floor, agent: Agent, code: Code, by: str, digit: str = ""
+    pauses: Pauses, agent: AgentView, code: Code, by: str, digit: str = ""
 ) -> AgentRequest | None:
     """The request that a code stands for; None for codes about phones.
 
@@ -56,14 +48,14 @@ def requested_by(
     state, so a paused agent stays paused.
     """
     if code is Code.PAUSE_RESUME and digit:
-        return PauseRequested(agent=agent.id, reason=reason_for_digit(floor, digit), by=by)
+        return PauseRequested(agent=agent.id, reason=reason_for_digit(pauses, digit), by=by)
     match code:
         case Code.SIGN_IN_OUT if agent.signed_in and not agent.pending_sign_out:
             return SignedOut(agent=agent.id, by=by)
         case Code.SIGN_IN_OUT:
             return SignedIn(agent=agent.id, by=by)
         case Code.PAUSE_RESUME if agent.pause is None and agent.pending_pause is None:
-            return PauseRequested(agent=agent.id, reason=_usual_reason(floor), by=by)
+            return PauseRequested(agent=agent.id, reason=_usual_reason(pauses), by=by)
         case Code.PAUSE_RESUME:
             return Resumed(agent=agent.id, by=by)
         case Code.READY:
@@ -72,14 +64,13 @@ def requested_by(
             return None
 
 
-def _usual_reason(floor: Floor) -> str:
+def _usual_reason(pauses: Pauses) -> str:
     """The pause reason of a code without a digit: the default one, or else the first."""
-    reasons = floor.table.pauses
-    default = (spec.reason for spec in reasons.values() if spec.default)
-    return next(default, next(iter(reasons), ""))
+    default = (spec.reason for spec in pauses.values() if spec.default)
+    return next(default, next(iter(pauses), ""))
 
 
-def state_prompt(agent: Agent, code: Code, reason: int = 0) -> tuple[str, ...]:
+def state_prompt(agent: AgentView, code: Code, reason: int = 0) -> tuple[str, ...]:
     """The sounds that tell the agent's present state, as far as the code is about it.
 
     `reason` is the digit of the pause reason, which is spoken after it; 0: none.
@@ -97,12 +88,12 @@ def state_prompt(agent: Agent, code: Code, reason: int = 0) -> tuple[str, ...]:
         return (*prompts.LATER, *prompts.PAUSE, *which)
     if code is Code.PAUSE_RESUME:
         return prompts.NOT_PAUSED
-    if any(offer.state in OFF_HOOK for offer in agent.offers.values()):
+    if agent.off_hook:
         return prompts.ON_A_CALL
     return prompts.READY
 
 
-def refusal_prompt(agent: Agent) -> tuple[str, ...]:
+def refusal_prompt(agent: AgentView) -> tuple[str, ...]:
     """The sounds that tell why a request is refused."""
     if not agent.signed_in:
         return (*prompts.REFUSED, *prompts.SIGNED_OUT)

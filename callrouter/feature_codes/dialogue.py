@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from callrouter.clock import Clock
-from callrouter.core.floor import Floor
-from callrouter.core.requests import refusal
-from callrouter.core.state import Agent
+from callrouter.core.board import Board
 from callrouter.feature_codes import code_requests, prompts
 from callrouter.feature_codes import own_mobiles as own
 from callrouter.feature_codes.calling_number import one_spelling
@@ -19,6 +17,7 @@ from callrouter.feature_codes.pins import PinChecker, PinClaim, PinResult
 from callrouter.model.events import AgentRequest, Event
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
 from callrouter.model.lockouts import LockRow, LockStore
+from callrouter.model.projections import AgentView
 from callrouter.pbx.base import TalksToPeople
 from callrouter.tasks import Tasks
 
@@ -63,7 +62,7 @@ class FeatureCodes:
     """Handles the feature codes of every PBX that can talk to people.
 
     Args:
-        floor: returns the state of the core.
+        board: answers questions about the agents.
         post: passes a request to the core. It has taken effect when this returns.
         pins: returns the hashes of the agents' PINs, by agent.
         clock: for lockouts.
@@ -75,7 +74,7 @@ class FeatureCodes:
     def __init__(
         self,
         *,
-        floor: Callable[[], Floor],
+        board: Board,
         post: Callable[[Event], None],
         pins: Callable[[], Mapping[str, str]],
         clock: Clock,
@@ -89,7 +88,7 @@ class FeatureCodes:
         self.pins = PinChecker(pins, clock, wrong=self._wrong_pin, keep=self._keep_lock)
         self.mobiles: own.Mobiles | None = None
         """Registers mobiles. If None, the codes for that announce that they are not available."""
-        self._floor = floor
+        self._board = board
         self._post = post
         self._tasks = tasks
         self._pbxes: dict[str, TalksToPeople] = {}
@@ -148,8 +147,7 @@ class FeatureCodes:
     # ------------------------------------------------------------ who it is
 
     def _on_code(self, event: CodeDialled) -> None:
-        owners = self._floor().owners.get((event.pbx, event.endpoint), [])
-        here = [agent for agent in owners if not agent.gone]
+        here = self._board.agents_at(event.pbx, event.endpoint)
         call = CodeCall(event.pbx, event.channel, event.code, event.endpoint, event.caller_number)
         call.digit = event.digit
         call.own, call.ends_at = bool(here), self._clock.now() + LONGEST_DIALOGUE
@@ -181,7 +179,7 @@ class FeatureCodes:
         self._ask(call, prompts.ASK_PIN, 20, self._on_pin)
 
     def _on_pin(self, call: CodeCall, digits: str) -> None:
-        agent = code_requests.agent_with_extension(self._floor(), call.extension)
+        agent = self._board.agent_with_extension(call.extension)
         # Calls from outside share a trunk endpoint, so the number tells their phones apart.
         phone = f"{call.endpoint} {one_spelling(call.number, self._region())}"
         claim = PinClaim(call.extension, agent.id if agent else "", digits, phone, call.own)
@@ -216,14 +214,14 @@ class FeatureCodes:
 
     def _carry_out(self, call: CodeCall) -> None:
         """Carry out the request and announce the result."""
-        agent = self._floor().agents.get(call.agent)
+        agent, pauses = self._board.agent(call.agent), self._board.table.pauses
         if agent is None or agent.gone:
             self._say_last(call, prompts.NOT_POSSIBLE)
             return
-        if call.digit and not code_requests.reason_for_digit(self._floor(), call.digit):
+        if call.digit and not code_requests.reason_for_digit(pauses, call.digit):
             self._say_last(call, prompts.NOT_POSSIBLE)
             return
-        request = code_requests.requested_by(self._floor(), agent, call.code, call.by, call.digit)
+        request = code_requests.requested_by(pauses, agent, call.code, call.by, call.digit)
         if request is not None:
             self._request(call, agent, request)
         elif self.mobiles is None:
@@ -257,19 +255,16 @@ class FeatureCodes:
         )
         self._say_last(call, own.started(answer) or own.refused(answer))
 
-    def _request(self, call: CodeCall, agent: Agent, request: AgentRequest) -> None:
-        why = refusal(self._floor(), request)
+    def _request(self, call: CodeCall, agent: AgentView, request: AgentRequest) -> None:
+        why = self._board.refusal(request)
         if why:
             logger.info("%s at %s: %s", call.code.value, call.endpoint, why)
             self._say_last(call, code_requests.refusal_prompt(agent))
             return
         self._post(request)
-        self._say_last(
-            call,
-            code_requests.state_prompt(
-                agent, call.code, code_requests.digit_of_reason(self._floor(), agent)
-            ),
-        )
+        now = self._board.agent(agent.id) or agent  # as the request has left them
+        reason = code_requests.digit_of_reason(self._board.table.pauses, now)
+        self._say_last(call, code_requests.state_prompt(now, call.code, reason))
 
     # ------------------------------------------------------------ talking
 
@@ -282,10 +277,10 @@ class FeatureCodes:
         self._speak(call, what)
 
     def _speak(self, call: CodeCall, what: tuple[str, ...], digits: int = 0) -> None:
-        agent = self._floor().agents.get(call.agent)
+        agent = self._board.agent_spec(call.agent)
         pbx = self._pbxes.get(call.pbx)
         if pbx is not None:
-            language = agent.spec.language if agent is not None else ""
+            language = agent.language if agent is not None else ""
             pbx.say(
                 Say(
                     pbx=call.pbx,

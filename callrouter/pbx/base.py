@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from callrouter.core.floor import Floor
 from callrouter.model.commands import PbxCommand, Told
 from callrouter.model.events import Event
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
-from callrouter.model.routing_table import Table
+from callrouter.model.projections import AgentView, QueueView
+from callrouter.model.routing_table import AgentSpec, DeviceSpec, QueueSpec, Table
 
 if TYPE_CHECKING:
     from aiohttp.web import RouteDef  # slow to import, and few drivers have routes
@@ -45,6 +45,49 @@ class Finding:
     advice: str = ""
     reached: bool = True
     """False if the PBX did not even answer."""
+
+
+class DeviceBoard(Protocol):
+    """What a driver may ask about agents, queues and their devices.
+
+    See `callrouter.core.board.Board`, which has the answers. They are those after the last event.
+    """
+
+    def agent_named(self, name: str) -> AgentView | None:
+        """The agent with this id, or who had it before a rename; None if there is none."""
+
+    def agent_spec(self, name: str) -> AgentSpec | None:
+        """An agent as configured; None if there is none."""
+
+    def signed_in(self, name: str) -> bool:
+        """Whether there is an agent with this id who is signed in."""
+
+    def agent_ids(self) -> tuple[str, ...]:
+        """The ids of all agents."""
+
+    def former_agent_ids(self) -> tuple[str, ...]:
+        """The ids that agents had before they were renamed."""
+
+    def queue(self, name: str) -> QueueView | None:
+        """The queue with this id; None if there is none."""
+
+    def queue_named(self, name: str) -> QueueView | None:
+        """The queue with this id, or that had it before a rename; None if there is none."""
+
+    def queue_spec(self, name: str) -> QueueSpec | None:
+        """A queue as configured; None if there is none."""
+
+    def queue_ids(self) -> tuple[str, ...]:
+        """The ids of all queues."""
+
+    def former_queue_ids(self) -> tuple[str, ...]:
+        """The ids that queues had before they were renamed."""
+
+    def reachable_devices(self, queue: str, pbx: str) -> Iterator[DeviceSpec]:
+        """The devices that could ring for a queue's calls on a PBX, the first to ring first."""
+
+    def priority(self, call: str) -> int | None:
+        """The priority of a call, 1 (first) to 100 (last); None if there is no such call."""
 
 
 class Pbx(Protocol):
@@ -91,13 +134,10 @@ class HasRoutes(Protocol):
 
 @runtime_checkable
 class KeepsRecords(Protocol):
-    """A driver whose PBX stores data for us: a queue log, or what to do without a router."""
+    """A driver whose PBX stores data for us, such as a queue log or the queue of each caller."""
 
     def listen(self, item: Told) -> None:
         """Handle a notice. Never blocks, never raises."""
-
-    def devices_from(self, floor: Callable[[], Floor]) -> None:
-        """From now on, tell the PBX which devices are available, according to `floor()`."""
 
 
 @runtime_checkable

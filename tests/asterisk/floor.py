@@ -148,9 +148,13 @@ class Floor:
             **{"dial_number": "PJSIP/{number}@carrier", **self.site},
         )
         self.pbx = AsteriskPbx(
-            PBX, settings, post=self.runtime.post, table=self.spec, run_id=run_id
+            PBX,
+            settings,
+            post=self.runtime.post,
+            table=self.spec,
+            board=router.board,
+            run_id=run_id,
         )
-        self.pbx.devices_from(lambda: router.floor)
         self.runtime.attach(self.pbx)
         self.records, self.notes = [], []
         self._trace()

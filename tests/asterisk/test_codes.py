@@ -69,7 +69,7 @@ async def begin(here: Floor, *people: AgentSpec, **rules: object) -> FeatureCode
     specs = people or tuple(agents())
     await here.fresh(*specs, queues=[queue("support", [spec.id for spec in specs], **rules)])
     feature_codes = FeatureCodes(
-        floor=lambda: here.router.floor,
+        board=here.router.board,
         post=here.post,
         pins=lambda: {"a1": HASH},
         clock=SystemClock(),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
+from callrouter.core.router import Router
 from callrouter.pbx.asterisk import driver
 from callrouter.pbx.asterisk.ami import AmiClient
 from callrouter.pbx.asterisk.driver import AsteriskPbx
@@ -65,7 +67,8 @@ async def test_the_driver_goes_on_after_a_fault(
             id=PBX, username="callrouter", secret=SECRET, host="127.0.0.1", port=fake.port
         )
         spec = table(staff(1), queue("support", ["a1"]))
-        pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, run_id="b")
+        board = Router(spec, rng=random.Random(1), run_id="b").board
+        pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, board=board)
         tasks.spawn(pbx.run(), "driver")
 
         def ticks() -> int:

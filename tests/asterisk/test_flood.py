@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import random
 import time
 from pathlib import Path
 
 import pytest
 
 from callrouter.core.invariants import check
+from callrouter.core.router import Router
 from callrouter.lab import Install
 from callrouter.pbx.asterisk import driver
 from callrouter.pbx.asterisk.ami.messages import parse
@@ -49,7 +51,8 @@ def test_sixty_thousand_events_leave_nothing_in_the_mirror_and_the_core() -> Non
 async def test_a_flood_before_the_first_comparison_is_not_kept() -> None:
     settings = AsteriskSettings(id=PBX, username="callrouter", secret="x")
     spec = table(staff(1), queue("support", ["a1"]))
-    pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, run_id="b")
+    board = Router(spec, rng=random.Random(1), run_id="b").board
+    pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, board=board)
     pbx._on_up()
     message = parse(EVENTS[0].format(n=1).encode())
     for _ in range(driver.MOST_KEPT * 2 + 10):

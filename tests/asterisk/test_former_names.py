@@ -19,10 +19,10 @@ def told(actions: Any) -> dict[str, str]:
 async def test_lists_music_and_lamps() -> None:
     before = table(agent("ann", desk("ann")), queue("support", "ann", music="jazz"))
     play = Play(before)
-    floor = play.router.floor
-    known = KnownDevices(lambda: floor, "office", "")
+    board = play.router.board
+    known = KnownDevices(board, "office", "")
     sent: list[Any] = []
-    lamps = Lamps(lambda: floor, lambda *actions: sent.extend(actions), lambda: True)
+    lamps = Lamps(board, lambda *actions: sent.extend(actions), lambda: True)
     lamps.refresh()
     await asyncio.sleep(0.4)
     assert told(sent) == {

@@ -54,7 +54,7 @@ class Office:
         assert isinstance(self.settings.numbers, NumberSettings)
         await here.fresh(*table.agents.values(), queues=list(table.queues.values()))
         parts = MobileServiceParts(
-            floor=lambda: here.router.floor,
+            board=here.router.board,
             post=here.post,
             pbxes={PBX: here.pbx},
             in_step=lambda _name: here.pbx.in_step,
@@ -64,7 +64,7 @@ class Office:
         )
         mobiles = MobileService(self.settings, parts)
         feature_codes = FeatureCodes(
-            floor=lambda: here.router.floor,
+            board=here.router.board,
             post=here.post,
             pins=lambda: {"a1": HASH},
             clock=clock,
@@ -180,7 +180,7 @@ async def test_numbers_that_are_not_taken(here: Floor, office: Office, number: s
 async def test_without_the_service_it_is_not_available(here: Floor, office: Office) -> None:
     await office.open()
     feature_codes = FeatureCodes(
-        floor=lambda: here.router.floor,
+        board=here.router.board,
         post=here.post,
         pins=dict,
         clock=SystemClock(),

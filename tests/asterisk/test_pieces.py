@@ -34,6 +34,10 @@ def router(spec: Table, *unreachable: str) -> Router:
     return made
 
 
+def no_phones(_agent: str) -> frozenset[str]:
+    return frozenset()
+
+
 def people() -> list[AgentSpec]:
     return [
         *staff(3),
@@ -45,12 +49,12 @@ def people() -> list[AgentSpec]:
 def test_known_devices_are_those_of_the_agents_who_are_here_in_order() -> None:
     rules = queue("support", {"a3": 1, "a1": 2, "a2": 2, "m1": 9, "b1": 9})
     made = router(table(people(), rules), "PJSIP/1002")
-    assert fallback.known_devices(made.floor, PBX, DIAL) == {
+    assert fallback.known_devices(made.board, PBX, DIAL) == {
         "support": ("PJSIP/1003&PJSIP/1001", "PJSIP/447700900123@carrier")
     }
     made.handle(PauseRequested(agent="a3"), 2.0)
     made.handle(PauseRequested(agent="m1"), 2.0)
-    assert fallback.known_devices(made.floor, PBX, DIAL) == {
+    assert fallback.known_devices(made.board, PBX, DIAL) == {
         "support": ("PJSIP/1001", fallback.NONE)
     }
 
@@ -58,7 +62,7 @@ def test_known_devices_are_those_of_the_agents_who_are_here_in_order() -> None:
 def test_known_devices_fit_into_a_header() -> None:
     rules = queue("support", [f"a{n}" for n in range(1, 400)])
     made = router(table(staff(399), rules))
-    desks, mobiles = fallback.known_devices(made.floor, PBX, DIAL)["support"]
+    desks, mobiles = fallback.known_devices(made.board, PBX, DIAL)["support"]
     assert 850 < len(desks) <= fallback.LONGEST
     assert desks.startswith("PJSIP/1001&PJSIP/1002&")
     assert not desks.endswith("&")
@@ -67,7 +71,7 @@ def test_known_devices_fit_into_a_header() -> None:
 
 def test_only_news_is_told() -> None:
     made = router(table(staff(2), queue("support", ["a1"]), queue("sales", ["a2"])))
-    told = fallback.KnownDevices(lambda: made.floor, PBX, DIAL)
+    told = fallback.KnownDevices(made.board, PBX, DIAL)
     assert len(list(told.changes())) == 6
     assert list(told.changes()) == []
     made.handle(PauseRequested(agent="a1"), 2.0)
@@ -130,7 +134,7 @@ def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None
         "Variable: CALLROUTER_DEVICE=desk\r\n"
     )
     for name, legs in (("PJSIP", 1), ("Surrogate/PJSIP", 0)):
-        mirror = Mirror(PBX, Deaf())  # type: ignore[arg-type]
+        mirror = Mirror(PBX, Deaf(), own_phones=no_phones)  # type: ignore[arg-type]
         resync.take_in(mirror, [parse(status.format(name).encode())], [], {}, anew=True)
         assert len(resync.snapshot(mirror).legs) == legs
 
@@ -204,7 +208,7 @@ def test_a_leg_that_comes_after_the_gap_before_which_it_was_ordered_is_ended() -
         def stray(self, uid: str) -> None:
             ended.append(uid)
 
-    mirror = Mirror(PBX, Sink())  # type: ignore[arg-type]
+    mirror = Mirror(PBX, Sink(), own_phones=no_phones)  # type: ignore[arg-type]
     for uid in ("1700000000.1", "cr-b-7-desk"):
         text = f"Event: Newchannel\r\nUniqueid: {uid}\r\nChannel: PJSIP/1001-00000001\r\n"
         mirror.handle(parse(text.encode()))

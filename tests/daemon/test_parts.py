@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import socket
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from callrouter.api import control_socket
 from callrouter.api.access.tokens import Tokens
 from callrouter.api.context import Backend
 from callrouter.api.server.sockets import listen_tcp
+from callrouter.core.router import Router
 from callrouter.daemon import http_startup
 from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.http_startup import Front
@@ -292,5 +294,6 @@ def test_a_driver_whose_library_is_not_installed_says_what_to_install(
         numbers={},
         caller_id="+442079460000",
     )
+    board = Router(Table(), rng=random.Random(1), run_id="b").board
     with pytest.raises(CannotDrive, match=r"-m pip install 'twilio>="):
-        make_pbx(settings, lambda _: None, Table(), "b")
+        make_pbx(settings, lambda _: None, Table(), "b", board)

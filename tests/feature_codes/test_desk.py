@@ -65,7 +65,7 @@ class House:
         self.runtime.post(PbxSnapshot(pbx=PBX, endpoints={}))
         self.floor = router.floor
         self.feature_codes = FeatureCodes(
-            floor=lambda: router.floor,
+            board=router.board,
             post=self.runtime.post,
             pins=lambda: {"ann": HASH},
             clock=self.clock,

@@ -30,7 +30,7 @@ class Heard:
         spec = table(agent("ann", desk("ann")), queue("support", "ann"))
         self.now = 1_700_000_000.0
         self.router = Router(spec, rng=random.Random(1), run_id="b", now=self.now)
-        self.mirror = Mirror(PBX, self)
+        self.mirror = Mirror(PBX, self, own_phones=lambda _agent: frozenset())
         self.mirror.phones.use(spec.agents["ann"].devices)
         self.post(PbxSnapshot(pbx=PBX, endpoints={"PJSIP/ann": DeviceState.IDLE}))
         self.post(SignedIn(agent="ann"))

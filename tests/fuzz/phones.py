@@ -100,7 +100,7 @@ async def _take(data: bytes, settings: Settings) -> None:
     people = People("office", cast("Outbox", sent), _DIAL, "")
     speaking = _Speaking(people)
     feature_codes = FeatureCodes(
-        floor=lambda: floor.world.floor,
+        board=floor.world.runtime.router.board,
         post=floor.world.runtime.post,
         pins=lambda: settings.pins,
         clock=floor.world.clock,

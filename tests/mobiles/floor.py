@@ -78,7 +78,7 @@ class Floor:
         self.store = store or MemoryStore()
         self.tasks = Tasks()
         parts = MobileServiceParts(
-            floor=lambda: self.world.floor,
+            board=self.world.runtime.router.board,
             post=self.world.runtime.post,
             pbxes=self.world.runtime.pbxes,
             in_step=lambda name: name in self.world.floor.up,

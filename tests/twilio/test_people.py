@@ -131,7 +131,7 @@ class Centre:
         self.world = World(routes, codes=CODES)
         self.talking = Talking(self.world)
         self.feature_codes = FeatureCodes(
-            floor=lambda: self.world.router.floor,
+            board=self.world.router.board,
             post=self.world.post,
             pins=lambda: {"ann": HASH},
             clock=SystemClock(),
@@ -334,7 +334,7 @@ async def centre(tmp_path: Path) -> AsyncIterator[tuple[Centre, MobileService]]:
     tasks = Tasks()
     place = Centre(read.table, tasks)
     parts = MobileServiceParts(
-        floor=lambda: place.world.router.floor,
+        board=place.world.router.board,
         post=place.world.post,
         pbxes={PBX: place.talking},  # type: ignore[dict-item]
         in_step=lambda _name: True,

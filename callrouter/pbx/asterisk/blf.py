@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from callrouter.core.floor import Floor
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, Record
 from callrouter.pbx.asterisk import actions
+from callrouter.pbx.base import DeviceBoard
 
 AGENT: Final = "Custom:callrouter-"
 QUEUE: Final = "Custom:callrouter-queue-"
@@ -46,9 +46,9 @@ class Lamps:
     """Keeps the lamps of one Asterisk up to date. `send` writes actions together, or drops them."""
 
     def __init__(
-        self, floor: Callable[[], Floor], send: Callable[..., None], in_step: Callable[[], bool]
+        self, board: DeviceBoard, send: Callable[..., None], in_step: Callable[[], bool]
     ) -> None:
-        self._floor = floor
+        self._board = board
         self._send = send
         self._in_step = in_step
         self._told: dict[str, str] = {}
@@ -66,7 +66,7 @@ class Lamps:
         if record.queue:
             self._mark(QUEUE + name for name in self._queue_names(record.queue))
         if record.kind is Happened.MOVED:  # the record does not name the previous queue
-            self._mark(QUEUE + name for name in self._floor().queues)
+            self._mark(QUEUE + name for name in self._board.queue_ids())
 
     def refresh(self) -> None:
         """Set all lamps again, in case Asterisk was restarted or another program has set one."""
@@ -82,11 +82,11 @@ class Lamps:
             self._timer = None
 
     def _all(self) -> Iterable[str]:
-        floor = self._floor()
-        yield from (AGENT + name for name in floor.agents)
-        yield from (QUEUE + name for name in floor.queues)
-        yield from (AGENT + name for name in floor.former_agents)
-        yield from (QUEUE + name for name in floor.former_queues)
+        board = self._board
+        yield from (AGENT + name for name in board.agent_ids())
+        yield from (QUEUE + name for name in board.queue_ids())
+        yield from (AGENT + name for name in board.former_agent_ids())
+        yield from (QUEUE + name for name in board.former_queue_ids())
         yield from list(self._told)
 
     def _names(self, agent: str) -> Iterable[str]:
@@ -94,13 +94,13 @@ class Lamps:
 
         After a rename, keys on phones still use the former name.
         """
-        known = self._floor().agents.get(agent)
-        former = known.spec.renamed_from if known is not None else ""
+        known = self._board.agent_spec(agent)
+        former = known.renamed_from if known is not None else ""
         return (agent, former) if former else (agent,)
 
     def _queue_names(self, queue: str) -> Iterable[str]:
-        known = self._floor().queues.get(queue)
-        former = known.spec.renamed_from if known is not None else ""
+        known = self._board.queue_spec(queue)
+        former = known.renamed_from if known is not None else ""
         return (queue, former) if former else (queue,)
 
     def _mark(self, lamps: Iterable[str]) -> None:
@@ -130,8 +130,7 @@ class Lamps:
         An agent's name may make its lamp look like a queue's lamp. In that case the agent takes
         precedence.
         """
-        floor = self._floor()
-        agent = floor.agent_named(lamp.removeprefix(AGENT))
+        agent = self._board.agent_named(lamp.removeprefix(AGENT))
         if agent is not None and agent.shown is AgentState.RESERVED and not agent.gone:
             # The phone has not rung yet, or is being stopped. Neither leads to a conversation, so
             # do not show "in use".
@@ -139,7 +138,7 @@ class Lamps:
         if agent is not None:
             return NOBODY if agent.gone else STATES[agent.shown]
         name = lamp.removeprefix(QUEUE) if lamp.startswith(QUEUE) else ""
-        queue = floor.queues.get(floor.former_queues.get(name, name)) if name else None
+        queue = self._board.queue_named(name) if name else None
         if queue is not None:
             return LIT if queue.waiting else OFF
         return OFF if lamp.startswith(QUEUE) else NOBODY

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 from callrouter.clock import SystemClock
-from callrouter.core.floor import Floor
 from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import Event, PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
@@ -38,7 +37,7 @@ from callrouter.pbx.asterisk.forged_events import Forged
 from callrouter.pbx.asterisk.queue_log.call_names import QueueLogJournal
 from callrouter.pbx.asterisk.queue_log.writer import QueueLogWriter
 from callrouter.pbx.asterisk.tracker import Mirror
-from callrouter.pbx.base import PbxHealth, Post
+from callrouter.pbx.base import DeviceBoard, PbxHealth, Post
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
 
@@ -72,10 +71,25 @@ class AsteriskPbx:
 
     `listen` must receive every record of the router: it writes queue_log, and keeps the queue
     stored on the caller's channel up to date.
+
+    Args:
+        name: as in the configuration.
+        settings: the account, and how phones are dialled.
+        post: receives the events.
+        table: the routing table, with the phones.
+        board: tells which devices are available, for the fallback and the lamps.
+        run_id: a word that no earlier run used.
     """
 
     def __init__(
-        self, name: str, settings: AsteriskSettings, *, post: Post, table: Table, run_id: str = ""
+        self,
+        name: str,
+        settings: AsteriskSettings,
+        *,
+        post: Post,
+        table: Table,
+        board: DeviceBoard,
+        run_id: str = "",
     ) -> None:
         self.name = name
         self.in_step = False
@@ -96,11 +110,9 @@ class AsteriskPbx:
 
         The next resync finds them, and they are not drift.
         """
-        self._floor: Callable[[], Floor] | None = None
-        self._known: KnownDevices | None = None
-        self._lamps: Lamps | None = None
+        self._board = board
         self._clock = SystemClock()
-        self.mirror = Mirror(name, self, self._clock)
+        self.mirror = Mirror(name, self, self._clock, own_phones=self._own_phones)
         self.session = AmiClient(
             account(settings),
             on_event=self._on_event,
@@ -113,6 +125,7 @@ class AsteriskPbx:
         )
         self._forged = Forged(name)
         self._ways = actions.ways(settings)
+        self._contacts = Contacts(self.session, self._tasks)
         self.outbox = Outbox(
             self.session,
             self.mirror,
@@ -120,13 +133,15 @@ class AsteriskPbx:
             dial_numbers=self._ways,
             shown=actions.Shown(settings.caller_id, always=settings.show == "business"),
             resync=self.resync,
+            contacts=self._contacts.of,
+            language=self._language,
+            connecting=self._connecting,
         )
-        self._contacts = Contacts(self.session, self._tasks)
-        self.outbox.contacts = self._contacts.of
-        self.mirror.own_phones = self._own_phones
         self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
-        self.outbox.connecting = self._lookout.connecting
-        self.outbox.language = self._language
+        self._known = KnownDevices(
+            board, name, self._ways[0] if self._ways else "", self.mirror.phones.states
+        )
+        self._lamps = Lamps(board, self.outbox.send, lambda: self.in_step)
         self._people = People(
             name,
             self.outbox,
@@ -140,19 +155,10 @@ class AsteriskPbx:
             name, self.outbox.later, lambda: self.session.up, self._clock
         )
         self._checkup = Checkup(self.session, self.outbox, self.queue_log.use)
-        self._journal = QueueLogJournal(self.queue_log.add)
+        self._journal = QueueLogJournal(self.queue_log.add, board.signed_in)
         self._looking_again = False
         """Whether a resync is already scheduled because an event was dropped."""
         self.use(table)
-
-    def devices_from(self, floor: Callable[[], Floor]) -> None:
-        """Publish available devices to the dialplan and set the lamps, as `floor()` has them."""
-        self._journal.signed_in = lambda agent: _signed_in(floor(), agent)
-        self._floor = floor
-        self._known = KnownDevices(
-            floor, self.name, self._ways[0] if self._ways else "", self.mirror.phones.states
-        )
-        self._lamps = Lamps(floor, self.outbox.send, lambda: self.in_step)
 
     def people(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Report dialled feature codes to `heard`, and everything that follows from them."""
@@ -175,8 +181,7 @@ class AsteriskPbx:
             await self.session.run()
         finally:
             beat.cancel()
-            if self._lamps is not None:
-                self._lamps.close()
+            self._lamps.close()
             self.queue_log.close()
             await self.session.close()
             await self._tasks.close()
@@ -289,7 +294,7 @@ class AsteriskPbx:
         self._people.beat(BEAT)
         self._tick = f"{self._run_id}-{self._beats}"
         self.outbox.write([*before, (actions.setvar("", "CALLROUTER_TICK", self._tick), None)])
-        self.outbox.send(*(self._known.changes() if self._known else ()))
+        self.outbox.send(*self._known.changes())
         if self._beats % max(1, round(DIALPLAN_EVERY / BEAT)) == 0:
             self._tasks.spawn(self._checkup.look_at_dialplan(), f"{self.name}: dialplan")
         if self._beats % max(1, round(COMPARE_EVERY / BEAT)) == 0:
@@ -297,9 +302,8 @@ class AsteriskPbx:
 
     def _forgotten(self) -> None:
         """Asterisk has lost its global variables: publish again what the fallback would ring."""
-        if self._known is not None:
-            self._known.forget()
-            self.outbox.send(*self._known.usual_music())
+        self._known.forget()
+        self.outbox.send(*self._known.usual_music())
 
     # ------------------------------------------------------------ resync
 
@@ -385,8 +389,7 @@ class AsteriskPbx:
             self._missing_phones()
             self._forgotten()
             self._beat_now()  # from here on, callers know that there is a router
-            if self._lamps is not None:
-                self._lamps.refresh()
+            self._lamps.refresh()
             self._tasks.spawn(self._checkup.run(), f"{self.name}: checking permissions")
 
     def _drifted(self, differences: set[survey.Known]) -> None:
@@ -485,10 +488,8 @@ class AsteriskPbx:
         if caller.uid in self.mirror.callers:
             caller.taken = True
             self.outbox.later(actions.setvar(caller.uid, "CALLROUTER_CALL", self._taken(caller)))
-            known = (
-                self._floor().calls.get(self.mirror.call_id(caller.uid)) if self._floor else None
-            )
-            priority = caller.arrived.priority if known is None else known.priority
+            known = self._board.priority(self.mirror.call_id(caller.uid))
+            priority = caller.arrived.priority if known is None else known
             if priority != DEFAULT_PRIORITY:
                 self._ranks(caller, priority)
 
@@ -558,6 +559,9 @@ class AsteriskPbx:
         """Execute the commands of one event in a single write."""
         self.outbox.execute(commands)
 
+    def _connecting(self, caller: Caller) -> None:
+        self._lookout.connecting(caller)
+
     def _language(self, agent: str) -> str:
         spec = self._table.agents.get(agent)
         return language(spec.language) if spec is not None else ""
@@ -567,8 +571,7 @@ class AsteriskPbx:
         if not isinstance(item, Record):
             return
         if self.session.up:
-            if self._lamps is not None:
-                self._lamps.heard(item)
+            self._lamps.heard(item)
             if item.kind in {Happened.ENTERED, Happened.MOVED}:
                 self._follow(item)
         uid = self.mirror.uid(item.call)
@@ -607,11 +610,6 @@ class AsteriskPbx:
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(seconds, action)
-
-
-def _signed_in(floor: Floor, agent: str) -> bool:
-    found = floor.agents.get(agent)
-    return found is not None and found.signed_in
 
 
 def _stay_began(item: Record) -> float | None:

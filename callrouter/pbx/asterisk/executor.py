@@ -61,7 +61,20 @@ _URGENT: dict[type[PbxCommand], int] = {Connect: 0, Ring: 1}
 
 
 class Outbox:
-    """Writes AMI actions, batched where possible, and handles Asterisk's answers."""
+    """Writes AMI actions, batched where possible, and handles Asterisk's answers.
+
+    Args:
+        session: the link to Asterisk.
+        mirror: the calls and legs, which each command updates.
+        post: receives events.
+        dial_numbers: how outside numbers are dialled, the first choice first.
+        shown: what agents' phones show of callers.
+        resync: compares everything with Asterisk again; takes the reason.
+        contacts: returns the dial strings of the phones registered at an endpoint. With fewer than
+            two, the endpoint itself is dialled.
+        language: returns the language of the prompts for an agent.
+        connecting: called for each caller who is being connected.
+    """
 
     def __init__(
         self,
@@ -72,22 +85,19 @@ class Outbox:
         dial_numbers: Sequence[str],
         shown: orders.Shown,
         resync: Callable[[str], None],
+        contacts: Callable[[str], Sequence[str]],
+        language: Callable[[str], str],
+        connecting: Callable[[Caller], None],
     ) -> None:
         self._session = session
         self._mirror = mirror
         self._post = post
         self._dial_numbers = dial_numbers
         self._shown = shown
-        self.language: Callable[[str], str] = lambda _agent: ""
-        """The language of the prompts for an agent."""
+        self._language = language
         self._resync = resync
-        self.contacts: Callable[[str], Sequence[str]] = lambda _endpoint: ()
-        """Dial strings of the phones registered at an endpoint.
-
-        With fewer than two, the endpoint itself is dialled.
-        """
-        self.connecting: Callable[[Caller], None] = lambda _: None
-        """Called for each caller who is being connected."""
+        self._contacts = contacts
+        self._connecting = connecting
         self._leaving: dict[str, tuple[str, Leave]] = {}
         """Callers who were told to leave within the last second, by channel, with their queue."""
         self._moves = moves.Moves(self.write, self.complain)
@@ -176,7 +186,7 @@ class Outbox:
             yield orders.setvar(caller.uid, "CALLROUTER_TELL", tell), None
 
     def _ring(self, command: Ring) -> Iterator[Step]:
-        contacts = self.contacts(command.endpoint) if command.endpoint else ()
+        contacts = self._contacts(command.endpoint) if command.endpoint else ()
         if len(contacts) < 2:
             yield self._ring_one(command)
             return
@@ -209,7 +219,7 @@ class Outbox:
                 command,
                 self._dial_numbers[trunk] if self._dial_numbers else "",
                 shown=shown,
-                language=self.language(command.agent),
+                language=self._language(command.agent),
                 contact=contact,
                 uid=uid,
             )
@@ -284,7 +294,7 @@ class Outbox:
         caller.where, caller.leg, leg.caller = Where.CONNECTING, leg.uid, caller.uid
         caller.offer = leg.offer
         yield from self._connect_now(caller, leg.uid, failed)
-        self.connecting(caller)
+        self._connecting(caller)
 
     def _connect_now(
         self, caller: Caller, leg: str, failed: Callable[[ConnectFault], None]

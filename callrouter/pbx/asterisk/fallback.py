@@ -10,12 +10,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from callrouter.core import agents
-from callrouter.core.floor import Floor
-from callrouter.core.state import Membership, Queue
-from callrouter.model.events import DeviceState
+from callrouter.model.projections import QueueView
 from callrouter.model.routing_table import DeviceSpec, QueueSpec
 from callrouter.pbx.asterisk import actions
+from callrouter.pbx.base import DeviceBoard
 
 DESKS = "CALLROUTER_DESKS_"
 MOBILES = "CALLROUTER_MOBILES_"
@@ -48,7 +46,7 @@ def _own_alone(_endpoint: str) -> Sequence[str]:
 
 
 def known_devices(
-    floor: Floor, pbx: str, dial_number: str, states: StatesOf = _own_alone
+    board: DeviceBoard, pbx: str, dial_number: str, states: StatesOf = _own_alone
 ) -> dict[str, tuple[str, str]]:
     """The available desk phones and mobiles of each queue, joined by ``&``.
 
@@ -57,37 +55,20 @@ def known_devices(
     then in file order. Agents on a call count too, since they will be free again. Disabled and
     unreachable devices do not.
     """
-    return {
-        queue.id: _devices(floor, queue, pbx, dial_number, states)
-        for queue in floor.queues.values()
-    }
+    return {queue: _devices(board, queue, pbx, dial_number, states) for queue in board.queue_ids()}
 
 
 def _devices(
-    floor: Floor, queue: Queue, pbx: str, dial_number: str, states: StatesOf
+    board: DeviceBoard, queue: str, pbx: str, dial_number: str, states: StatesOf
 ) -> tuple[str, str]:
     desks, mobiles = _List(), _List()
-    for member in sorted(queue.members.values(), key=_place):
+    for device in board.reachable_devices(queue, pbx):
         if desks.full and mobiles.full:
             break
-        agent = member.agent
-        if not agents.present(agent):
-            continue
-        for device in agent.spec.devices:
-            if pbx in device.pbxes and not _out(floor, device, pbx):
-                where = mobiles if device.confirm else desks
-                dialled = device.endpoint or _number(device, dial_number)
-                where.add("^".join((dialled, *states(device.endpoint))))
+        where = mobiles if device.confirm else desks
+        dialled = device.endpoint or _number(device, dial_number)
+        where.add("^".join((dialled, *states(device.endpoint))))
     return desks.text, mobiles.text
-
-
-def _place(member: Membership) -> tuple[int, int]:
-    return (member.level, member.order)
-
-
-def _out(floor: Floor, device: DeviceSpec, pbx: str) -> bool:
-    away = agents.device_state(floor, device, pbx) is DeviceState.UNREACHABLE
-    return away or not device.enabled
 
 
 def _number(device: DeviceSpec, dial_number: str) -> str:
@@ -124,12 +105,12 @@ class KnownDevices:
 
     def __init__(
         self,
-        floor: Callable[[], Floor],
+        board: DeviceBoard,
         pbx: str,
         dial_number: str,
         states: StatesOf = _own_alone,
     ) -> None:
-        self._floor = floor
+        self._board = board
         self._states = states
         self._pbx = pbx
         self._dial_number = dial_number
@@ -148,17 +129,17 @@ class KnownDevices:
 
     def changes(self) -> Iterator[actions.Action]:
         """The actions that publish the changes."""
-        floor, looked = self._floor(), 0
-        self._next = self._next or sorted(floor.queues)
+        looked = 0
+        self._next = self._next or sorted(self._board.queue_ids())
         while self._next and looked < _AT_A_TIME:
-            queue = floor.queues.get(self._next.pop(0))
+            queue = self._board.queue(self._next.pop(0))
             if queue is None:
                 continue
-            looked += len(queue.members)
+            looked += queue.members
             former = queue.spec.renamed_from  # callers may still be at that extension
             names = (queue.id, former) if former else (queue.id,)
             yield from self._music_of(queue, names)
-            found = _devices(floor, queue, self._pbx, self._dial_number, self._states)
+            found = _devices(self._board, queue.id, self._pbx, self._dial_number, self._states)
             before: tuple[str, str] | None = self._told.get(queue.id)
             if found != before:
                 self._told[queue.id] = found
@@ -169,11 +150,11 @@ class KnownDevices:
 
     def usual_music(self) -> Iterator[actions.Action]:
         """Reset the queues that have no music class, in case an earlier run set one."""
-        for queue in self._floor().queues.values():
-            if not music_class(queue.spec):
-                yield actions.setvar("", MUSIC + queue.id, "")
+        for queue in self._board.queue_ids():
+            if not music_class(self._board.queue_spec(queue)):
+                yield actions.setvar("", MUSIC + queue, "")
 
-    def _music_of(self, queue: Queue, names: Iterable[str]) -> Iterator[actions.Action]:
+    def _music_of(self, queue: QueueView, names: Iterable[str]) -> Iterator[actions.Action]:
         """Publish a queue's music class. Without one, callers keep the class of their channel."""
         music = music_class(queue.spec)
         if self._music.get(queue.id, "") != music:

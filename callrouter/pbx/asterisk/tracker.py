@@ -51,11 +51,19 @@ class Mirror:
 
     Attributes:
         clock: the router's clock, for the times at which callers entered.
+        own_phones: returns the phones on which an agent is rung, by whatever route.
         moved: uniqueids and endpoints that events have touched since the resync began. For these
             the mirror is newer than the lists.
     """
 
-    def __init__(self, pbx: str, sink: Sink, clock: Moments | None = None) -> None:
+    def __init__(
+        self,
+        pbx: str,
+        sink: Sink,
+        clock: Moments | None = None,
+        *,
+        own_phones: Callable[[str], AbstractSet[str]],
+    ) -> None:
         self.pbx = pbx
         self.sink = sink
         self.clock = clock
@@ -63,8 +71,7 @@ class Mirror:
         self.legs: dict[str, LegChannel] = {}
         self.far: dict[str, Far] = {}
         """Channels between a leg and its phone on a route through the dialplan, by uniqueid."""
-        self.own_phones: Callable[[str], AbstractSet[str]] = lambda _agent: frozenset()
-        """The phones on which an agent is rung, by whatever route."""
+        self.own_phones = own_phones
         self.moved: set[str] = set()
         self.ahead = 0.0
         """Seconds by which Asterisk's clock is ahead of ours; 0 if the difference is negligible."""

@@ -12,7 +12,6 @@ import aiohttp
 from aiohttp import web
 
 from callrouter.clock import Clock, SystemClock
-from callrouter.core.floor import Floor
 from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
@@ -173,9 +172,6 @@ class TwilioPbx:
         if isinstance(item, Record) and item.kind in {Happened.ENTERED, Happened.MOVED}:
             self.control.update_queue(item, self._clock.now())
             self._arm()
-
-    def devices_from(self, floor: Callable[[], Floor]) -> None:
-        """Do nothing. Twilio stores no devices for us."""
 
     def health(self) -> PbxHealth:
         """The current health of this driver."""

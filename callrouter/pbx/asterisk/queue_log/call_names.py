@@ -20,12 +20,17 @@ _FOR_EACH_QUEUE: Final = frozenset(
 class QueueLogJournal:
     """Turns records into lines of queue_log and passes each to `add` with its time.
 
-    Attributes:
+    Args:
+        add: receives each line, and the time of its record (None: now).
         signed_in: tells whether the agent with this id is signed in now.
     """
 
-    def __init__(self, add: Callable[[lines.Line, float | None], None]) -> None:
-        self.signed_in: Callable[[str], bool] = lambda _agent: False
+    def __init__(
+        self,
+        add: Callable[[lines.Line, float | None], None],
+        signed_in: Callable[[str], bool],
+    ) -> None:
+        self._signed_in = signed_in
         self._add = add
         self._table = Table()
         self._queues_of: dict[str, list[str]] | None = None
@@ -51,7 +56,7 @@ class QueueLogJournal:
     def _joined_and_left(self, queue: str, before: set[str], after: set[str]) -> None:
         for event, agents in (("REMOVEMEMBER", before - after), ("ADDMEMBER", after - before)):
             for agent in sorted(agents):
-                if self.signed_in(agent):
+                if self._signed_in(agent):
                     self._add(lines.member_line(event, queue, self._name(agent)), None)
 
     def listen(self, item: Record, uid: str, caller: Caller | None) -> None:
