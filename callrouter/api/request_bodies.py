@@ -1,70 +1,105 @@
-"""Parses request bodies: JSON objects with known fields only."""
+"""Reads request bodies: JSON objects with known fields only, as the types of `schemas.bodies`."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
 
 from callrouter.api.problem_json import ApiProblem
 
-_WORDS: Mapping[type, str] = {str: "a text", int: "a whole number", bool: "true or false"}
-LONGEST_TEXT = 200
-BODY_WITHIN = 20.0
+LONGEST_TEXT: Final = 200
+BODY_WITHIN: Final = 20.0
 """Seconds allowed for a body of at most 64 KiB to arrive."""
 
+_WANTED: Final[Mapping[str, str]] = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+}
+"""Pydantic's names for a value of the wrong type, and what the field must be."""
 
-async def read_object(request: web.Request, fields: Mapping[str, type]) -> dict[str, Any]:
-    """Return the request's body. An empty one counts as an object without fields.
+T = TypeVar("T")
+
+
+async def read_body(request: web.Request, body: type[T]) -> T:
+    """Return the body of a request. An empty one counts as an object without fields.
 
     Args:
         request: the request. Its `Content-Type` is ignored: `curl -d` sends a wrong one.
-        fields: the allowed fields with their types; `object`: the route checks the type itself.
+        body: the type of the body, one of `callrouter.api.schemas.bodies`.
 
     Raises:
         ApiProblem: 400 not JSON, 408 too slow, 413 too large, 415 compressed, 422 wrong fields or
             types.
     """
+    raw = await _read(request)
+    checked: T = _checked(_parsed(raw) if raw.strip() else {}, body)
+    return checked
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ApiProblem(400, "not-json", "the body is not JSON text in UTF-8") from error
+    if not isinstance(found, dict):
+        raise ApiProblem(422, "wrong-body", "the body must be a JSON object")
+    return found
+
+
+async def _read(request: web.Request) -> bytes:
     if request.headers.getall("Content-Encoding", ()):
         raise ApiProblem(415, "encoded-body", "send the body as it is, not compressed")
     if request.content_length is not None and request.content_length > request.client_max_size:
         raise ApiProblem(413, "too-large", "the body is larger than 64 KiB")
     try:
         async with asyncio.timeout(BODY_WITHIN):
-            raw = await request.read()
+            return await request.read()
     except TimeoutError as error:
         detail = f"the body did not come within {BODY_WITHIN:.0f} s"
         raise ApiProblem(408, "too-slow", detail, {"Connection": "close"}) from error
     except RuntimeError as error:  # aiohttp raises this if the connection is already closed
         raise ConnectionResetError("closed before its body was read") from error
-    if not raw.strip():
-        return {}
+
+
+def _checked(found: dict[str, Any], body: Any) -> Any:
+    """Return the fields of a request as the type of its body.
+
+    Raises:
+        ApiProblem: 422, for the first wrong field in the order of the request.
+    """
+    wrong: dict[str, str] = {}
+    checked = None
     try:
-        body = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ApiProblem(400, "not-json", "the body is not JSON text in UTF-8") from error
-    if not isinstance(body, dict):
-        raise ApiProblem(422, "wrong-body", "the body must be a JSON object")
-    for name, value in body.items():
-        _check(name, value, fields)
-    return body
+        checked = _adapter(body).validate_python(found)
+    except ValidationError as error:
+        wrong = {str(one["loc"][0]): one["type"] for one in error.errors(include_url=False)}
+    for name, value in found.items():
+        kind = wrong.get(name, "")
+        if kind == "extra_forbidden":
+            known = ", ".join(body.__annotations__) or "none"
+            detail = f"unknown field '{name[:80]}'; the fields here: {known}"
+            raise ApiProblem(422, "unknown-field", detail)
+        if kind in _WANTED:
+            raise ApiProblem(422, "wrong-type", f"'{name}' must be {_WANTED[kind]}")
+        # A lone surrogate, which pydantic refuses by a kind of its own, is not printable.
+        if isinstance(value, str) and (len(value) > LONGEST_TEXT or not value.isprintable()):
+            detail = f"'{name}' must be one line of {LONGEST_TEXT} characters at most"
+            raise ApiProblem(422, "wrong-text", detail)
+    if checked is None:
+        raise ApiProblem(422, "wrong-body", "a field of the body has another type")
+    return checked
 
 
-def _check(name: str, value: object, fields: Mapping[str, type]) -> None:
-    if name not in fields:
-        known = ", ".join(fields) or "none"
-        detail = f"unknown field '{name[:80]}'; the fields here: {known}"
-        raise ApiProblem(422, "unknown-field", detail)
-    if (
-        fields[name] is not object and type(value) is not fields[name]
-    ):  # True is an int in Python, but not a priority
-        raise ApiProblem(422, "wrong-type", f"'{name}' must be {_WORDS[fields[name]]}")
-    if isinstance(value, str) and (len(value) > LONGEST_TEXT or not value.isprintable()):
-        detail = f"'{name}' must be one line of {LONGEST_TEXT} characters at most"
-        raise ApiProblem(422, "wrong-text", detail)
+@functools.cache
+def _adapter(body: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(body)
 
 
 def _no_constant(name: str) -> float:

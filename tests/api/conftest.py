@@ -1,11 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from tests.api import contract
 from tests.api.world import SUPERVISOR, Client, World
+
+
+@pytest.fixture(autouse=True)
+def answers_are_as_documented() -> Iterator[None]:
+    """Whatever a test is answered, in whichever way it asks, is as the OpenAPI document says."""
+    contract.BROKEN.clear()
+    yield
+    assert contract.BROKEN == []
 
 
 @pytest.fixture

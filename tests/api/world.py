@@ -41,6 +41,7 @@ from callrouter.model.routing_table import (
 from callrouter.pbx.base import PbxHealth
 from callrouter.runtime import Runtime
 from callrouter.settings import ApiToken
+from tests.api.contract import check_answers
 
 Client: TypeAlias = TestClient[web.Request, web.Application]
 
@@ -161,6 +162,7 @@ class World:
         )
         self.runtime.listen(self.backend.counts.listen)
         self.app: web.Application = make_app(self.backend, Tokens(tokens), self.watchers, doors)
+        check_answers(self.app)
 
     def in_step(self) -> None:
         phones = {f"PJSIP/100{n}": DeviceState.IDLE for n in (1, 2, 3)}

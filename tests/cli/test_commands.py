@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from callrouter.cli import config_folder
 from callrouter.cli.commands.query import STATES
 from callrouter.cli.failures import Failed
 from callrouter.model.agent_status import AgentState
+from tests.api.contract import mistakes
 from tests.daemon.process import AGENTS, NO_ASTERISK, Daemon, Place
 
 
@@ -332,3 +334,29 @@ def test_a_reader_that_has_enough(place: Place, running: Daemon) -> None:
     )
     assert answer.stdout == "[\n"
     assert answer.stderr == ""
+
+
+# ---------------------------------------------------------------- JSON
+
+
+@pytest.mark.parametrize(
+    ("words", "schema"),
+    [
+        (["status"], {"$ref": "#/components/schemas/Status"}),
+        (["queues"], {"items": {"$ref": "#/components/schemas/Queue"}}),
+        (["agents"], {"items": {"$ref": "#/components/schemas/Agent"}}),
+        (["calls"], {"items": {"$ref": "#/components/schemas/Call"}}),
+        (["why", "c1"], {"$ref": "#/components/schemas/Why"}),
+        (["why-not", "bob"], {"$ref": "#/components/schemas/WhyNot"}),
+        (["device", "list", "bob"], {"items": {"$ref": "#/components/schemas/OwnDevice"}}),
+        (["diff"], {"$ref": "#/components/schemas/Outcome"}),
+    ],
+    ids=lambda item: item[0] if isinstance(item, list) else "",
+)
+def test_what_a_daemon_answers_is_in_the_document(
+    place: Place, running: Daemon, words: list[str], schema: dict[str, Any]
+) -> None:
+    """The tests of the API have no store, loop or mobiles; a daemon has all of them."""
+    answer = json.loads(place.call(*words, "--json").stdout)
+    assert answer
+    assert mistakes(answer, schema) == []

@@ -15,8 +15,9 @@ from callrouter.api.access.auth import identify
 from callrouter.api.context import Files, Outcome
 from callrouter.api.notice_text import Json, moment
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.request_bodies import read_object
+from callrouter.api.request_bodies import read_body
 from callrouter.api.routes.floor_routes import BACKEND, answer, encode, problem_view
+from callrouter.api.schemas.bodies import ReloadBody
 from callrouter.api.shared_answers import FILES
 from callrouter.settings.config_history import Change
 
@@ -79,7 +80,7 @@ async def reload(request: web.Request) -> web.Response:
     The request itself confirms changes that remove a lot. With ``{"confirm": false}`` they are only
     reported.
     """
-    body = await read_object(request, {"confirm": bool})
+    body = await read_body(request, ReloadBody)
     files, who = _files(request), identify(request).person
     if body.get("confirm", True):
         return answer(_outcome(await files.reload(who)))

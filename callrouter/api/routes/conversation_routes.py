@@ -10,8 +10,9 @@ from aiohttp import web
 from callrouter.api import views
 from callrouter.api.access.auth import SIGHT
 from callrouter.api.problem_json import ApiProblem, not_found
-from callrouter.api.request_bodies import read_object
+from callrouter.api.request_bodies import read_body
 from callrouter.api.routes.floor_routes import BACKEND, answer, ask_for_talk
+from callrouter.api.schemas.bodies import ConversationBody, TransferBody
 from callrouter.core.state import Agent, Call, CallState
 from callrouter.model.events import ConversationAction
 
@@ -28,13 +29,10 @@ def add_talk_routes(app: web.Application) -> None:
 
 def _asking_for(action: ConversationAction) -> Callable[[web.Request], Any]:
     """``POST /api/agents/{id}/call/hold`` and so on: answers with the call as it is now."""
-    fields = {"call": str}
-    if action in {ConversationAction.TRANSFER, ConversationAction.CONSULT}:
-        fields |= {"queue": str, "agent": str}
 
     async def act(request: web.Request) -> web.Response:
         b = request.app[BACKEND]
-        body = await read_object(request, fields)
+        body = await _body(request, action)
         name = request.match_info["id"]
         agent = b.floor.agents.get(name)
         if agent is None:
@@ -45,6 +43,13 @@ def _asking_for(action: ConversationAction) -> Callable[[web.Request], Any]:
         return answer(views.seen_call(view, request[SIGHT], own=True))
 
     return act
+
+
+async def _body(request: web.Request, action: ConversationAction) -> TransferBody:
+    if action in {ConversationAction.TRANSFER, ConversationAction.CONSULT}:
+        return await read_body(request, TransferBody)
+    only = await read_body(request, ConversationBody)
+    return {"call": only["call"]} if "call" in only else {}
 
 
 def _call_of(agent: Agent, wanted: str) -> Call:

@@ -15,8 +15,9 @@ from callrouter.api.access.tokens import Caller
 from callrouter.api.context import Backend, Mobiles
 from callrouter.api.notice_text import Json, moment
 from callrouter.api.problem_json import ApiProblem, not_found
-from callrouter.api.request_bodies import read_object
+from callrouter.api.request_bodies import read_body
 from callrouter.api.routes.floor_routes import BACKEND, SLICE, answer, encode_list
+from callrouter.api.schemas.bodies import DeviceBody, EmptyBody, RegisterBody, VerifyBody
 from callrouter.api.shared_answers import RATES
 from callrouter.core.state import Agent
 from callrouter.mobiles.mobile_records import AuditRow, MobileRow
@@ -192,8 +193,7 @@ async def devices(request: web.Request) -> web.Response:
 
 async def register(request: web.Request) -> web.Response:
     """``POST /api/agents/{id}/devices``: register a mobile; the answer contains the code."""
-    fields = {"number": str, "id": str, "ring_after": object, "hours": str, "vouch": bool}
-    body = await read_object(request, fields)
+    body = await read_body(request, RegisterBody)
     if "number" not in body:
         raise ApiProblem(422, "wrong-body", "say which number, such as +447700900123")
     event = RegisterRequested(
@@ -213,7 +213,7 @@ async def verify(request: web.Request) -> web.Response:
 
     A supervisor can vouch for the mobile or approve it instead.
     """
-    body = await read_object(request, {"vouch": bool})
+    body = await read_body(request, VerifyBody)
     event = VerifyRequested(
         requester=_requester(identify(request)),
         agent=request.match_info["id"],
@@ -228,10 +228,10 @@ async def change(request: web.Request) -> web.Response:
 
     For registered mobiles also when and in which order to ring.
     """
-    fields = {"enabled": bool, "ring_after": object, "hours": str, "order": int}
-    body = await read_object(request, fields)
+    body = await read_body(request, DeviceBody)
     if not body:
-        raise ApiProblem(422, "wrong-body", f"say what to change: {', '.join(fields)}")
+        known = ", ".join(DeviceBody.__annotations__)
+        raise ApiProblem(422, "wrong-body", f"say what to change: {known}")
     requester, agent = _requester(identify(request)), request.match_info["id"]
     device = request.match_info["device"]
     made: VerificationStarted | RequestDone | None = None
@@ -256,7 +256,7 @@ async def change(request: web.Request) -> web.Response:
 
 async def remove(request: web.Request) -> web.Response:
     """``DELETE …/{device}``: delete a registered mobile."""
-    await read_object(request, {})
+    await read_body(request, EmptyBody)
     event = RemoveRequested(
         requester=_requester(identify(request)),
         agent=request.match_info["id"],

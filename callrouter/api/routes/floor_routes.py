@@ -20,8 +20,9 @@ from callrouter.api.context import Backend
 from callrouter.api.notice_text import Json, moment, seconds
 from callrouter.api.openapi import document
 from callrouter.api.problem_json import ApiProblem, not_found
-from callrouter.api.request_bodies import read_object
-from callrouter.api.shared_answers import LISTS, RATES
+from callrouter.api.request_bodies import read_body
+from callrouter.api.schemas.bodies import EmptyBody, MoveBody, PauseBody, TransferBody
+from callrouter.api.shared_answers import FILES, LISTS, RATES
 from callrouter.core.conversations import refusal as talk_refusal
 from callrouter.core.requested_state import unknown_reason
 from callrouter.core.requests import refusal
@@ -228,9 +229,14 @@ def problem_view(problem: Any) -> Json:
     return {name: getattr(problem, name) for name in names}
 
 
-async def openapi(_request: web.Request) -> web.Response:
-    """``GET /api/openapi.json``."""
-    return answer(document())
+async def openapi(request: web.Request) -> web.Response:
+    """``GET /api/openapi.json``. It is made in a thread, since the first time takes long."""
+
+    async def make() -> bytes:
+        return encode(await asyncio.to_thread(document))
+
+    body = await request.app[FILES].answer("openapi", make)
+    return web.Response(body=body, content_type="application/json")
 
 
 # ---------------------------------------------------------------- agents
@@ -268,9 +274,9 @@ def _acting(action: str) -> Callable[[web.Request], Any]:
 
     async def act(request: web.Request) -> web.Response:
         b = request.app[BACKEND]
-        body = await read_object(request, {"reason": str} if action == "pause" else {})
+        reason = await _reason_in(request) if action == "pause" else await _nothing_in(request)
         found = _find_agent(request)
-        event = make(found.id, body.get("reason", "").strip(), identify(request).person)
+        event = make(found.id, reason, identify(request).person)
         if isinstance(event, PauseRequested):
             _check_reason(b, event.reason)
         no = refusal(b.floor, event)
@@ -280,6 +286,15 @@ def _acting(action: str) -> Callable[[web.Request], Any]:
         return answer(views.agent_view(b.floor, found, b.clock.now()))
 
     return act
+
+
+async def _reason_in(request: web.Request) -> str:
+    return (await read_body(request, PauseBody)).get("reason", "").strip()
+
+
+async def _nothing_in(request: web.Request) -> str:
+    await read_body(request, EmptyBody)
+    return ""
 
 
 def _check_reason(b: Backend, reason: str) -> None:
@@ -391,7 +406,7 @@ async def move_call(request: web.Request) -> web.Response:
     A connected call is transferred to a queue or an agent, as its agent would do it.
     """
     b = request.app[BACKEND]
-    body = await read_object(request, {"queue": str, "agent": str, "priority": int})
+    body = await read_body(request, MoveBody)
     talk = b.floor.calls.get(request.match_info["id"])
     if talk is not None and talk.state is CallState.TALKING and body and "priority" not in body:
         ask_for_talk(request, talk, ConversationAction.TRANSFER, body)
@@ -410,7 +425,9 @@ async def move_call(request: web.Request) -> web.Response:
     return answer(_one_call(request, found.id))
 
 
-def ask_for_talk(request: web.Request, call: Call, action: ConversationAction, body: Json) -> None:
+def ask_for_talk(
+    request: web.Request, call: Call, action: ConversationAction, body: MoveBody | TransferBody
+) -> None:
     """Request an action on a conversation.
 
     Raises:
@@ -430,7 +447,7 @@ def ask_for_talk(request: web.Request, call: Call, action: ConversationAction, b
     b.post(event)
 
 
-def _check_move(b: Backend, call: Call, body: Json) -> None:
+def _check_move(b: Backend, call: Call, body: MoveBody) -> None:
     """Refuse here, with a reason, what the core would ignore with a note."""
     if not body:
         raise ApiProblem(422, "wrong-body", "say where to: queue, agent or priority")
@@ -449,7 +466,7 @@ def _check_move(b: Backend, call: Call, body: Json) -> None:
 async def end_call(request: web.Request) -> web.Response:
     """``DELETE /api/calls/{id}``: hang up a waiting caller, or end a conversation."""
     b = request.app[BACKEND]
-    await read_object(request, {})
+    await read_body(request, EmptyBody)
     name = request.match_info["id"]
     found = b.floor.calls.get(name)
     if found is None or found.state is not CallState.TALKING:

@@ -1,0 +1,227 @@
+"""What each operation of the API takes and answers, in the types of `callrouter.api.schemas`.
+
+The OpenAPI document is made from this table and the one of permissions. Tests hold that the routes
+of the application are the same, and that what they answer is what is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from callrouter.api.schemas.agent_answers import (
+    AgentView,
+    AuditView,
+    DeviceAnswerView,
+    OwnDeviceView,
+    PauseView,
+)
+from callrouter.api.schemas.bodies import (
+    ConversationBody,
+    DeviceBody,
+    EmptyBody,
+    MoveBody,
+    PauseBody,
+    RegisterBody,
+    ReloadBody,
+    TransferBody,
+    VerifyBody,
+)
+from callrouter.api.schemas.call_answers import CallDetailView, CallView, QueueView
+from callrouter.api.schemas.config_answers import HistoryView, OutcomeView
+from callrouter.api.schemas.status_answers import HealthView, StatusView
+from callrouter.api.schemas.why_answers import WhyNotView, WhyView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path.
+
+    Attributes:
+        summary: what it does, in a line.
+        answer: the type of the answer; None: it is not one of `callrouter.api.schemas`.
+        body: the type of the request's body. Every operation but GET has one.
+        success: the HTTP status when done.
+        query: JSON schemas of the parameters in the query, by name.
+        answers: further statuses whose body is `answer` too, and what any of them means.
+        problems: statuses answered by a problem, besides those that `callrouter.api.openapi` adds
+            to every operation of its kind, and what they mean here.
+        media: media type and meaning of an answer that is not JSON.
+    """
+
+    summary: str
+    answer: Any = None
+    body: Any = None
+    success: int = 200
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    answers: Mapping[int, str] = field(default_factory=dict)
+    problems: Mapping[int, str] = field(default_factory=dict)
+    media: tuple[str, str] | None = None
+
+
+_TEXT: Final = {"type": "string"}
+_NO_FILES: Final = {404: "this daemon was not started from a configuration folder"}
+_ANOTHERS: Final = {403: "another agent's"}
+_VERIFIES: Final = {
+    429: "too many requests or verification calls; the detail says when again",
+    503: "no PBX can place the verification call now",
+}
+
+
+def _on_agent(summary: str, body: Any = EmptyBody) -> Operation:
+    return Operation(summary=summary, answer=AgentView, body=body)
+
+
+def _on_conversation(summary: str, body: Any = ConversationBody) -> Operation:
+    return Operation(summary=summary, answer=CallView, body=body)
+
+
+def _on_device(summary: str, body: Any = EmptyBody, success: int = 200) -> Operation:
+    return Operation(
+        summary=summary,
+        answer=DeviceAnswerView,
+        body=body,
+        success=success,
+        problems=_VERIFIES,
+    )
+
+
+OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
+    ("GET", "/healthz"): Operation(
+        summary="Whether calls are served",
+        answer=HealthView,
+        query={"strict": _TEXT},
+        answers={
+            200: "some PBX is in step; with strict: every PBX is",
+            503: "no PBX is in step; with strict: some PBX is not",
+        },
+        problems={429: "too many wrong tokens come from this address"},
+    ),
+    ("GET", "/metrics"): Operation(
+        summary="Counters and gauges for Prometheus",
+        media=("text/plain", "the text format of Prometheus"),
+    ),
+    ("GET", "/api/status"): Operation(
+        summary="The daemon, its PBXes and its configuration", answer=StatusView
+    ),
+    ("GET", "/api/openapi.json"): Operation(summary="This document", answer=dict[str, Any]),
+    ("GET", "/api/agents"): Operation(summary="All agents", answer=list[AgentView]),
+    ("GET", "/api/agents/{id}"): Operation(summary="An agent", answer=AgentView),
+    ("GET", "/api/agents/{id}/why-not"): Operation(
+        summary="Why an agent is not being offered calls now",
+        answer=WhyNotView,
+        query={"queue": _TEXT},
+    ),
+    ("POST", "/api/agents/{id}/sign-in"): _on_agent("Start work"),
+    ("POST", "/api/agents/{id}/sign-out"): _on_agent("Stop work; during a call, after it"),
+    ("POST", "/api/agents/{id}/pause"): _on_agent(
+        "Take a break; during a call, after it", PauseBody
+    ),
+    ("POST", "/api/agents/{id}/resume"): _on_agent("Come back from a break"),
+    ("POST", "/api/agents/{id}/ready"): _on_agent("End wrap-up early"),
+    ("POST", "/api/agents/{id}/free"): _on_agent(
+        "What is on the agent's phone, and is not ours, is no call"
+    ),
+    ("GET", "/api/agents/{id}/devices"): Operation(
+        summary="An agent's phones, with whole numbers",
+        answer=list[OwnDeviceView],
+        problems=_ANOTHERS,
+    ),
+    ("POST", "/api/agents/{id}/devices"): _on_device(
+        "Register a mobile; the verification call asks for the code of the answer",
+        RegisterBody,
+        success=201,
+    ),
+    ("PATCH", "/api/agents/{id}/devices/{device}"): _on_device(
+        "Switch a device on or off; of a registered mobile also when and in which order it rings",
+        DeviceBody,
+    ),
+    ("DELETE", "/api/agents/{id}/devices/{device}"): _on_device("Forget a registered mobile"),
+    ("POST", "/api/agents/{id}/devices/{device}/verify"): _on_device(
+        "Place the verification call again; a supervisor can vouch, or approve", VerifyBody
+    ),
+    ("GET", "/api/agents/{id}/audit"): Operation(
+        summary="What was done about an agent's mobiles",
+        answer=AuditView,
+        problems={**_ANOTHERS, 503: "the database can't be read now"},
+    ),
+    ("GET", "/api/pauses"): Operation(
+        summary="The reasons that a pause may have; none: any text", answer=list[PauseView]
+    ),
+    ("GET", "/api/queues"): Operation(summary="All queues", answer=list[QueueView]),
+    ("GET", "/api/queues/{id}"): Operation(summary="A queue", answer=QueueView),
+    ("GET", "/api/calls"): Operation(
+        summary="Calls that are on, then the last that ended",
+        answer=list[CallView],
+        query={"only": {"enum": ["live", "ended"]}},
+        problems={422: "only is neither live nor ended"},
+    ),
+    ("GET", "/api/calls/{id}"): Operation(
+        summary="A call, with what happened to it", answer=CallDetailView
+    ),
+    ("DELETE", "/api/calls/{id}"): Operation(
+        summary="End a call: a waiting one, or a conversation",
+        answer=CallDetailView,
+        body=EmptyBody,
+    ),
+    ("GET", "/api/calls/{id}/why"): Operation(
+        summary="Every decision taken for a call, with reasons",
+        answer=WhyView,
+        problems={409: "the part of an id that was given fits several calls"},
+    ),
+    ("POST", "/api/calls/{id}/move"): Operation(
+        summary=(
+            "Move a call: a waiting one to a queue, to an agent first, to a priority; "
+            "a talk to a queue or an agent"
+        ),
+        answer=CallDetailView,
+        body=MoveBody,
+    ),
+    ("POST", "/api/agents/{id}/call/hold"): _on_conversation("Let the caller hear music"),
+    ("POST", "/api/agents/{id}/call/unhold"): _on_conversation(
+        "Let the caller hear the agent again"
+    ),
+    ("POST", "/api/agents/{id}/call/transfer"): _on_conversation(
+        "Give the caller away: to a queue, or to an agent of the queue", TransferBody
+    ),
+    ("POST", "/api/agents/{id}/call/consult"): _on_conversation(
+        "Put the caller on hold and ring a colleague", TransferBody
+    ),
+    ("POST", "/api/agents/{id}/call/complete"): _on_conversation(
+        "Give the caller to the colleague who was asked"
+    ),
+    ("POST", "/api/agents/{id}/call/cancel"): _on_conversation(
+        "Let the colleague go and take the caller back"
+    ),
+    ("GET", "/api/config/diff"): Operation(
+        summary="What the configuration files would change now, in words",
+        answer=OutcomeView,
+        query={"folder": _TEXT},
+        problems={
+            **_NO_FILES,
+            403: "only the command line may name a folder",
+            422: "folder is no absolute path",
+        },
+    ),
+    ("GET", "/api/config/history"): Operation(
+        summary="The changes of the configuration so far", answer=HistoryView, problems=_NO_FILES
+    ),
+    ("POST", "/api/config/reload"): Operation(
+        summary="Read the configuration files now",
+        answer=OutcomeView,
+        body=ReloadBody,
+        problems=_NO_FILES,
+    ),
+    ("GET", "/api/live"): Operation(
+        summary="WebSocket: the state, then every change",
+        success=101,
+        problems={
+            400: "Upgrade or Sec-WebSocket-Key is not ASCII",
+            403: "a page of another site; the detail says what came and what would allow it",
+            426: "this is no WebSocket client",
+            503: "too many live views are open",
+        },
+    ),
+}
+"""By method and path."""

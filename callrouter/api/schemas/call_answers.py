@@ -1,0 +1,114 @@
+"""Answers about queues and calls."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from callrouter.api.schemas.notice_answers import NoticeView
+from callrouter.api.schemas.vocabulary import AgentStateName, CallStateName, Moment
+
+
+class WaitingView(TypedDict):
+    """A call that waits in a queue."""
+
+    call: str
+    position: int
+    """Counts from 1."""
+    caller_number: Annotated[str, Field(examples=["+441632960961"])]
+    """Empty: withheld."""
+    caller_name: str
+    priority: int
+    """1 is first, 100 is last."""
+    wait_s: float
+    """Seconds since it entered this queue."""
+    state: Literal["waiting", "ringing"]
+    ringing: list[str]
+    """The agents being rung for it."""
+
+
+class DayView(TypedDict):
+    """What happened in a queue since midnight."""
+
+    entered: int
+    answered: int
+    abandoned: int
+    """Calls whose caller hung up while waiting."""
+    left: int
+    """Calls that left by a rule of the queue, such as its longest wait."""
+    longest_wait_s: float
+
+
+class QueueView(TypedDict):
+    """A queue."""
+
+    id: str
+    name: str
+    policy: list[str]
+    """The policies that rank its agents, most significant first."""
+    waiting: list[WaitingView]
+    free: int
+    """Agents who could be rung now for a waiting call (for any call if none waits)."""
+    longest_wait_s: float
+    talking: int
+    """Calls connected to an agent."""
+    agents: dict[AgentStateName, list[str]]
+    """The members by state."""
+    today: DayView
+
+
+class OfferView(TypedDict):
+    """An agent who is being rung for a call or connected to it."""
+
+    id: str
+    agent: str
+    state: str
+    rang: bool
+    """Whether a phone has said that it rings."""
+    since_s: float
+    """Seconds since the offer was made."""
+    devices: dict[str, str]
+    """The state of each phone that was asked."""
+
+
+class CallView(TypedDict):
+    """A call, active or ended."""
+
+    id: str
+    pbx: str | None
+    """Null for an ended call."""
+    queue: str
+    caller_number: Annotated[str, Field(examples=["+441632960961"])]
+    """Empty: withheld."""
+    caller_name: str
+    called_number: str | None
+    tag: str | None
+    state: CallStateName
+    agent: str | None
+    """The agent it is or was connected to."""
+    held: bool
+    """Whether the caller hears music during the conversation."""
+    consulting: str | None
+    """The colleague whom the agent is asking."""
+    entered_at: Moment
+    wait_s: float | None
+    """Seconds it waited in its queue."""
+    talk_s: float | None
+    """Seconds since it was connected; of an ended call: the length of the conversation."""
+    priority: int | None
+    """1 is first, 100 is last."""
+    position: int | None
+    """Its place in the queue, from 1; null: it does not wait."""
+    offers: list[OfferView]
+    ended_at: Moment | None
+    result: str | None
+    """Why a call that left its queue did: ``timeout``, ``full``, ``nobody``, ``closed`` …"""
+
+
+class CallDetailView(CallView):
+    """A call, with what happened to it."""
+
+    decisions: list[NoticeView]
+    """The latest notices about the call, oldest first; none for an agent's token."""

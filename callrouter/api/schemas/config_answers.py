@@ -1,0 +1,71 @@
+"""Answers about the configuration files and their changes."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from callrouter.api.schemas.vocabulary import Moment
+
+
+class MistakeView(TypedDict):
+    """A mistake in the configuration, or a warning."""
+
+    file: str
+    line: int
+    """From 1; 0: the file as a whole."""
+    column: int
+    text: str
+    hint: str
+    """What would be right; empty: no suggestion."""
+
+
+class ConfigStatusView(TypedDict):
+    """How the configuration in force relates to the files."""
+
+    state: Literal["good", "bad", "held"]
+    """``bad``: the files have mistakes; ``held``: what they remove must be confirmed."""
+    held: list[str]
+    last_good: bool
+    """Whether the daemon runs with the last good configuration since its start."""
+    folder: str | None
+    """Null except for admins."""
+    loaded_at: Moment
+    """When the configuration in force was loaded."""
+    problems: list[MistakeView]
+    warnings: list[MistakeView]
+    needs_restart: list[str]
+    """Changes that take effect after a restart."""
+
+
+class OutcomeView(TypedDict):
+    """The result of reading the configuration files."""
+
+    ok: bool
+    """Whether the files have no mistakes."""
+    changes: list[str]
+    """What changes, in words."""
+    problems: list[MistakeView]
+    warnings: list[MistakeView]
+    held: NotRequired[list[str]]
+    """What the files remove. It must be confirmed, and nothing was applied."""
+
+
+class ChangeView(TypedDict):
+    """A change of the configuration that the daemon applied."""
+
+    number: int
+    at: Moment
+    who: str
+    how: str
+    """``file``, ``reload``, ``start`` or ``rollback …``."""
+    changes: list[str]
+    """What changed, in words."""
+    files: list[str]
+
+
+class HistoryView(TypedDict):
+    """The changes of the configuration, newest first."""
+
+    changes: list[ChangeView]

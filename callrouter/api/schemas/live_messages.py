@@ -1,0 +1,62 @@
+"""The messages of ``/api/live``."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from callrouter.api.schemas.agent_answers import AgentView
+from callrouter.api.schemas.call_answers import CallView, QueueView
+from callrouter.api.schemas.notice_answers import NoticeView
+from callrouter.api.schemas.status_answers import StatusView
+from callrouter.api.schemas.vocabulary import Moment
+
+
+class LiveStateView(TypedDict):
+    """The first message: everything that the token may see."""
+
+    type: Literal["state"]
+    at: Moment
+    agents: list[AgentView]
+    queues: list[QueueView]
+    calls: list[CallView]
+    status: NotRequired[StatusView]
+    """Left out for tokens of role ``agent``."""
+
+
+class LiveNoticeView(NoticeView):
+    """A notice in the live view."""
+
+    type: Literal["record"]
+
+
+class LiveDecisionView(TypedDict):
+    """Why an agent is rung for a call, in short: ``/api/calls/{id}/why`` has it all."""
+
+    type: Literal["decision"]
+    at: Moment
+    call: str
+    queue: str
+    agent: str
+    offer: str
+    policy: list[str]
+    """The policies that ranked the agents, most significant first."""
+    available: int
+    """How many agents could be rung."""
+    waiting: int
+    """How many calls waited for them."""
+    waited_s: float
+    by_agent: bool
+    """Whether the agent became free and took the call."""
+    preferred: bool
+    """Whether the call prefers this agent."""
+    drawn: int
+    """From how many chances the agent was drawn; 0: nothing was drawn."""
+
+
+class LiveNoteView(TypedDict):
+    """Something odd that was otherwise ignored."""
+
+    type: Literal["note"]
+    text: str

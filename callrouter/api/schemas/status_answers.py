@@ -1,0 +1,126 @@
+"""Answers about the daemon itself: its health, its PBXes, and the parts it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from callrouter.api.schemas.config_answers import ConfigStatusView
+from callrouter.api.schemas.vocabulary import AgentStateName, Counts, Moment, UpOrDown
+
+
+class HealthView(TypedDict):
+    """Whether calls are served."""
+
+    state: Literal["up", "degraded", "down"]
+    pbx: dict[str, UpOrDown]
+    config: NotRequired[Literal["bad", "held", "last-good"]]
+    """Present unless the files are in force: they have mistakes, or must be confirmed."""
+    store: NotRequired[UpOrDown]
+    """Whether the database can be written."""
+    drift: NotRequired[Counts]
+    """Differences found on each PBX that no event had announced. Only with a token."""
+    version: NotRequired[str]
+    """Only with a token."""
+
+
+class PbxStatusView(TypedDict):
+    """A PBX as its driver sees it."""
+
+    state: UpOrDown
+    """``up``: connected and compared with."""
+    detail: Annotated[str, Field(examples=["Asterisk 22.5.2 at 127.0.0.1:5038"])]
+    drift: int
+    """Differences found that no event had announced."""
+    faults: int
+    """Messages that the driver failed to handle."""
+    counts: Counts
+    """Unusual but harmless events, by name."""
+
+
+class StoreStatusView(TypedDict):
+    """How agents' states are being saved."""
+
+    state: Literal["good", "bad"]
+    database: str | None
+    """Its location; null except for admins."""
+    problem: str | None
+    unsaved: int
+    """Rows that wait to be written."""
+    lost: int
+    """Rows of the audit given up while the database was away."""
+
+
+class RefusedStatusView(TypedDict):
+    """The HTTP side."""
+
+    refused: Counts
+    """Refused requests, by the end of the problem's `type`."""
+
+
+class InvariantsStatusView(TypedDict):
+    """The daemon's check of its own state."""
+
+    rounds: int
+    breaches: int
+    last_breach: str | None
+
+
+class LoopStatusView(TypedDict):
+    """How often calls were held up by something slow."""
+
+    held_up: int
+    longest_ms: int
+    by: str | None
+
+
+class FeatureCodesStatusView(TypedDict):
+    """Agents who dial a code."""
+
+    conversations: int
+    """Now."""
+    wrong_pins: int
+    lockouts: int
+    outside_closed_s: NotRequired[int]
+    """Seconds for which no PIN is accepted from outside."""
+
+
+class MobilesStatusView(
+    TypedDict("_MobilesByState", {"unverified": int, "waiting": int, "in-use": int})
+):
+    """Registered mobiles, by state, and their verification calls."""
+
+    calls_today: int
+    """Verification calls within the last 24 hours."""
+    refused: Counts
+    """Refused requests and codes, by reason."""
+
+
+class StatusView(TypedDict):
+    """The daemon, its PBXes and its configuration, and totals of everything."""
+
+    version: str
+    pid: int
+    started_at: Moment
+    uptime_s: float
+    listen: Annotated[str, Field(examples=["http://127.0.0.1:8080"])]
+    pbx: dict[str, PbxStatusView]
+    config: ConfigStatusView
+    agents: dict[AgentStateName, int]
+    """How many agents are in each state."""
+    calls: dict[Literal["waiting", "connecting", "talking"], int]
+    queues: int
+    history: NotRequired[str]
+    """Where earlier versions of the configuration are kept. For admins."""
+    handled: NotRequired[int]
+    """Events handled since the start."""
+    faults: NotRequired[int]
+    """The daemon's own faults since the start; each is in the log."""
+    http: NotRequired[RefusedStatusView]
+    store: NotRequired[StoreStatusView]
+    invariants: NotRequired[InvariantsStatusView]
+    loop: NotRequired[LoopStatusView]
+    reception: NotRequired[FeatureCodesStatusView]
+    mobiles: NotRequired[MobilesStatusView]

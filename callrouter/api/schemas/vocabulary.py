@@ -1,0 +1,50 @@
+"""The fixed words of the API, and the shape of its errors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+AgentStateName: TypeAlias = Literal[
+    "offline", "available", "reserved", "ringing", "on-call", "wrap-up", "paused"
+]
+"""What an agent is doing: the values of `callrouter.core.state.AgentState`."""
+
+CallStateName: TypeAlias = Literal[
+    "waiting",
+    "ringing",
+    "connecting",
+    "talking",
+    "completed",
+    "abandoned",
+    "left",
+    "taken",
+    "transferred",
+]
+"""What is happening to an active call, or how an ended call ended."""
+
+DeviceStateName: TypeAlias = Literal["idle", "in-use", "busy", "unreachable"]
+DeviceKind: TypeAlias = Literal["endpoint", "number"]
+UpOrDown: TypeAlias = Literal["up", "down"]
+
+Moment: TypeAlias = Annotated[
+    str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-21T21:53:07.123Z"])
+]
+"""A point in time: ISO 8601 in UTC, to the millisecond."""
+
+Counts: TypeAlias = dict[str, int]
+
+
+class ProblemView(TypedDict):
+    """An error (RFC 9457)."""
+
+    type: str
+    """A stable identifier for scripts, such as ``urn:callrouter:problem:unknown-agent``."""
+    title: str
+    """The name of the HTTP status."""
+    status: int
+    """The HTTP status."""
+    detail: str
+    """What is wrong and what would be right, in words."""
