@@ -54,7 +54,7 @@ HASH = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PIN)
 
 
 class Talking:
-    """`World`'s exchange as something that talks to people."""
+    """`World`'s call control as something that talks to people."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -74,7 +74,7 @@ class Talking:
 
     def call_number(self, command: CallNumber) -> None:
         self.world.control.account.set_time(self.world.now)
-        self.world.control.dialogues.call_number(command)
+        self.world.control.number_calls.call_number(command)
 
 
 class Call:
@@ -252,19 +252,19 @@ async def test_twilio_asks_twice_and_nothing_happens_twice(here: Centre) -> None
 
 async def test_a_call_whose_end_is_never_told_is_over_in_time(here: Centre) -> None:
     call = here.dial()
-    here.world.run(people.LONGEST + 1.0)
+    here.world.run(people.LONGEST_DIALOGUE + 1.0)
     assert isinstance(here.talking.heard[-1], PersonLeft)
     assert here.world.peer.asks[-1][1] == EndCall(sid=call.sid)
 
 
 async def test_too_many_at_once_are_asked_to_try_later(here: Centre) -> None:
-    for _ in range(people.MOST):
+    for _ in range(people.MOST_DIALOGUES):
         here.dial()
     assert here.dial().words == twiml.NOT_NOW
 
 
 async def test_strangers_leave_sip_phones_their_share(here: Centre) -> None:
-    for _ in range(people.MOST):
+    for _ in range(people.MOST_DIALOGUES):
         here.dial()
     assert here.dial().words == twiml.NOT_NOW
     assert "signed" in here.sip("*45").words

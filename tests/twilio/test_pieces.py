@@ -10,6 +10,8 @@ from callrouter.model.events import LegEnd
 from callrouter.pbx.twilio.hangup_causes import of_refusal, of_status
 from callrouter.pbx.twilio.rate import CallRate
 from callrouter.pbx.twilio.urls import PARTS, WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookReply
+from tests.twilio.world import World, desk, table
 
 
 @given(
@@ -69,3 +71,21 @@ def test_addresses() -> None:
         f"https://calls.example.com/twilio/cloud/{part}" for part in PARTS
     }
     assert urls.to("agent", "t0k") == "https://calls.example.com/twilio/cloud/agent?o=t0k"
+
+
+def test_every_endpoint_has_a_handler_and_every_handler_an_endpoint() -> None:
+    world = World(table(desk("ann")))
+    assert set(world.control.handlers.table) == set(PARTS)
+
+
+def test_the_answer_that_is_being_built_carries_the_document_of_its_own_call_only() -> None:
+    reply, requested = WebhookReply(), list[str]()
+    reply.deliver("CA1", lambda: requested.append("before"))
+    with reply.building("CA1"):
+        reply.deliver("CA1", lambda: requested.append("of the answered call"))
+        reply.deliver("CA2", lambda: requested.append("of another call"))
+        with reply.building("CA2"):
+            reply.deliver("CA1", lambda: requested.append("while another is answered"))
+        reply.deliver("CA1", lambda: requested.append("of the answered call"))
+    reply.deliver("CA1", lambda: requested.append("after"))
+    assert requested == ["before", "of another call", "while another is answered", "after"]

@@ -10,7 +10,6 @@ import pytest
 from callrouter.model.commands import Happened
 from callrouter.model.events import LegEnd
 from callrouter.pbx.twilio import resync_account, twiml
-from callrouter.pbx.twilio.handlers import MalformedWebhook
 from callrouter.pbx.twilio.rest.api_requests import (
     ApiOutcome,
     ApiResult,
@@ -18,6 +17,7 @@ from callrouter.pbx.twilio.rest.api_requests import (
     PlaceCall,
     RedirectCall,
 )
+from callrouter.pbx.twilio.webhook import MalformedWebhook
 from tests.twilio.peer import ACCOUNT, Line, Mischief, Phone
 from tests.twilio.world import NUMBER, World, desk, mobile, table
 

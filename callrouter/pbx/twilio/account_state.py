@@ -196,17 +196,17 @@ class AccountState:
 
     # ------------------------------------------------------------ requests
 
-    def send_request(self, ask: ApiRequest, then: Callable[[ApiResult], None]) -> None:
-        """Send a request, and call `then` with its outcome."""
-        self._pending[id(ask)] = (ask, then)
-        self._send(ask)
+    def send_request(self, request: ApiRequest, on_result: Callable[[ApiResult], None]) -> None:
+        """Send a request, and call `on_result` with its outcome."""
+        self._pending[id(request)] = (request, on_result)
+        self._send(request)
 
-    def take_result(self, ask: ApiRequest, answer: ApiResult, now: float) -> None:
+    def take_result(self, request: ApiRequest, result: ApiResult, now: float) -> None:
         """Take the outcome of a request."""
         self.set_time(now)
-        entry = self._pending.pop(id(ask), None)
+        entry = self._pending.pop(id(request), None)
         if entry is not None:
-            entry[1](answer)
+            entry[1](result)
 
     # ------------------------------------------------------------ the whole state
 

@@ -27,15 +27,19 @@ from callrouter.model.commands import (
 from callrouter.model.events import Event
 from callrouter.model.routing_table import Table
 from callrouter.pbx.twilio.account_state import AccountState
+from callrouter.pbx.twilio.caller_webhooks import CallerWebhooks
 from callrouter.pbx.twilio.callers import CallerControl
 from callrouter.pbx.twilio.conference import ConferenceControl
 from callrouter.pbx.twilio.dial import GroupDialler
 from callrouter.pbx.twilio.handlers import WebhookHandlers
+from callrouter.pbx.twilio.leg_webhooks import LegWebhooks
 from callrouter.pbx.twilio.legs import LegControl
+from callrouter.pbx.twilio.number_calls import NumberCalls
 from callrouter.pbx.twilio.phone_dialogues import PhoneDialogues
 from callrouter.pbx.twilio.rate import CallRate
 from callrouter.pbx.twilio.rest.api_requests import ApiRequest
 from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookReply
 from callrouter.settings import TwilioSettings
 
 
@@ -64,27 +68,34 @@ class CallControl:
         now: float,
     ) -> None:
         urls = WebhookUrls(settings.public_url, name)
-        self.account = AccountState(name, post=post, send=send, table=table, now=now)
-        self.account.offers_per_second = settings.calls_per_second
+        reply = WebhookReply()
         rate = CallRate(settings.calls_per_second)
-        self.leg_control = LegControl(
-            self.account, caller_id=settings.caller_id, rate=rate, token=token
-        )
-        self.account.on_caller_left = self.leg_control.hang_up_soon
-        self.callers = CallerControl(self.account, settings, urls)
-        self.conferences = ConferenceControl(self.account, self.callers)
-        self.dialogues = PhoneDialogues(self.account, settings, urls, rate=rate, token=token)
-        self.group_dialler = GroupDialler(
-            self.account, self.leg_control, self.callers, urls=urls, token=token
+        self.account = account = AccountState(name, post=post, send=send, table=table, now=now)
+        account.offers_per_second = settings.calls_per_second
+        self.leg_control = LegControl(account, caller_id=settings.caller_id, rate=rate, token=token)
+        account.on_caller_left = self.leg_control.hang_up_soon
+        self.callers = CallerControl(account, settings, urls, reply)
+        self.conferences = ConferenceControl(account)
+        self.group_dialler = GroupDialler(account, self.leg_control, reply, urls=urls, token=token)
+        self.dialogues = PhoneDialogues(account, settings, urls, reply=reply, token=token)
+        self.number_calls = NumberCalls(
+            account, self.dialogues, caller_id=settings.caller_id, rate=rate, token=token
         )
         self.handlers = WebhookHandlers(
-            self.account,
-            leg_control=self.leg_control,
-            callers=self.callers,
+            account,
+            self.leg_control,
+            callers=CallerWebhooks(
+                account,
+                callers=self.callers,
+                leg_control=self.leg_control,
+                group_dialler=self.group_dialler,
+                reply=reply,
+                settings=settings,
+                urls=urls,
+            ),
+            legs=LegWebhooks(account, self.leg_control, urls),
             dialogues=self.dialogues,
-            group_dialler=self.group_dialler,
-            settings=settings,
-            urls=urls,
+            number_calls=self.number_calls,
         )
 
     def execute(self, commands: Sequence[PbxCommand], now: float) -> None:

@@ -1,8 +1,7 @@
 """Moves callers: into the waiting room, into a conference with an agent, and out.
 
-A caller can be moved in two ways. If Twilio is asking what to do with the call, the answer moves
-it; otherwise a request does. Both must not happen at once, since the later document would cut the
-earlier one off. `answering` tells which way applies.
+A caller is moved by giving the call another document. Either the answer to a webhook carries it, or
+a request does; `callrouter.pbx.twilio.webhook.WebhookReply` decides which.
 
 A request may take effect although its answer is lost. Repeating it is safe if the caller waits or
 leaves, because running the same document twice changes nothing. So these moves are repeated until
@@ -13,8 +12,6 @@ already begun.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -33,6 +30,7 @@ from callrouter.pbx.twilio.calls_and_legs import (
 )
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, RedirectCall
 from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookReply
 from callrouter.settings import TwilioSettings
 
 logger = logging.getLogger(__name__)
@@ -49,26 +47,20 @@ class CallerControl:
         account: the state of the account.
         settings: where callers are sent.
         urls: the URLs that Twilio is given.
+        reply: the answer that is being built for a webhook.
     """
 
-    def __init__(self, account: AccountState, settings: TwilioSettings, urls: WebhookUrls) -> None:
+    def __init__(
+        self,
+        account: AccountState,
+        settings: TwilioSettings,
+        urls: WebhookUrls,
+        reply: WebhookReply,
+    ) -> None:
         self._account = account
         self._settings = settings
         self._urls = urls
-        self._answering: TwilioCaller | None = None
-
-    @contextmanager
-    def answering(self, caller: TwilioCaller) -> Iterator[None]:
-        """While this is active, the answer being built moves the caller, and no request is sent."""
-        self._answering = caller
-        try:
-            yield
-        finally:
-            self._answering = None
-
-    def answers(self, caller: TwilioCaller) -> bool:
-        """Whether an answer for this caller is being built."""
-        return self._answering is caller
+        self._reply = reply
 
     def register(self, caller: TwilioCaller) -> None:
         """Register a caller who has called or was found waiting, and tell the router."""
@@ -77,13 +69,9 @@ class CallerControl:
         caller.queued_at = caller.arrived.queued_at or self._account.now
         self._account.post_event(caller.arrived)
 
-    def caller_of(self, call: str) -> TwilioCaller | None:
-        """The caller of a call."""
-        return self._account.callers.get(call.removeprefix(f"{self._account.name}-"))
-
     def connect(self, command: Connect) -> None:
         """Connect a caller with an accepted leg."""
-        caller = self.caller_of(command.call)
+        caller = self._account.caller_of(command.call)
         leg = self._account.legs.get((command.offer, command.device))
         if caller is None or caller.state is TwilioCallerState.LEAVING:
             self._report_connect_failed(command.call, command.offer, ConnectFault.CALLER_GONE)
@@ -108,7 +96,7 @@ class CallerControl:
 
     def requeue(self, command: Requeue) -> None:
         """Put a caller back in the queue."""
-        caller = self.caller_of(command.call)
+        caller = self._account.caller_of(command.call)
         if caller is None or caller.state is TwilioCallerState.LEAVING:
             return
         caller.detach(TwilioCallerState.WAITING)
@@ -116,12 +104,11 @@ class CallerControl:
         caller.announcement = None
         if command.queued_at is not None:
             caller.queued_at = command.queued_at
-        if self._answering is not caller:
-            self._redirect_until_done(caller, self.waiting_room(caller), 1)
+        self._run(caller, self.waiting_room(caller))
 
     def announce(self, command: Announce) -> None:
         """Store an announcement until the caller's music pauses."""
-        caller = self.caller_of(command.call)
+        caller = self._account.caller_of(command.call)
         if caller is not None and caller.state is TwilioCallerState.WAITING:
             caller.announcement = command
 
@@ -149,7 +136,7 @@ class CallerControl:
             priority: its priority; 0 leaves it unchanged.
             queued_at: when it entered the queue (epoch seconds); None leaves it unchanged.
         """
-        caller = self.caller_of(call)
+        caller = self._account.caller_of(call)
         if caller is None:
             return
         before = caller.arrived
@@ -160,22 +147,21 @@ class CallerControl:
             return
         caller.arrived = after
         waits = caller.state is TwilioCallerState.WAITING and not caller.rings_phones
-        if waits and not caller.redirect_pending and not self.answers(caller):
-            self._redirect_until_done(caller, self.waiting_room(caller), 1)
+        if waits and not caller.redirect_pending:
+            self._run(caller, self.waiting_room(caller))
 
     def leave(self, command: Leave) -> None:
         """Let a caller leave."""
-        caller = self.caller_of(command.call)
+        caller = self._account.caller_of(command.call)
         if caller is None:
             return
         caller.detach(TwilioCallerState.LEAVING)
         caller.exit_document = self._exit_document(command)
-        if self._answering is not caller:
-            self._redirect_until_done(caller, caller.exit_document, 1)
+        self._run(caller, caller.exit_document)
 
     def waiting_room(self, caller: TwilioCaller) -> str:
         """The document with which a caller waits, or with which their call rings phones."""
-        return caller.document or twiml.wait_here(
+        return caller.dial_document or twiml.wait_here(
             self._urls,
             encode_queue_name(caller.arrived),
             encode_turn(caller.arrived, caller.first_entered_at, caller.queued_at),
@@ -202,22 +188,22 @@ class CallerControl:
         return twiml.goodbye(twiml.NOT_NOW)
 
     def _on_redirected_to_conference(
-        self, caller: TwilioCaller, leg: TwilioLeg, answer: ApiResult
+        self, caller: TwilioCaller, leg: TwilioLeg, result: ApiResult
     ) -> None:
         """Handle the outcome of moving a caller into a conference."""
         if caller.leg is not leg or caller.state is not TwilioCallerState.MOVING:
             return  # already known from elsewhere, or not wanted any more
-        if answer.outcome is ApiOutcome.DONE:
+        if result.outcome is ApiOutcome.DONE:
             self._account.mark_connected(caller)
-        elif answer.safe_to_repeat:
+        elif result.safe_to_repeat:
             self._account.call_after(_RETRY_AFTER, lambda: self._retry_connect(caller, leg))
-        elif answer.call_ended:
+        elif result.call_ended:
             self._account.remove_caller(caller.sid)
             call = caller.arrived.call
             self._report_connect_failed(call, leg.ring.offer, ConnectFault.CALLER_GONE)
-        elif answer.outcome is not ApiOutcome.UNKNOWN:
+        elif result.outcome is not ApiOutcome.UNKNOWN:
             logger.warning(
-                "%s: a caller cannot be connected: %s", self._account.name, answer.detail
+                "%s: a caller cannot be connected: %s", self._account.name, result.detail
             )
             self._report_connect_failed(caller.arrived.call, leg.ring.offer, ConnectFault.FAILED)
         # Otherwise the outcome is unknown. A second move would interrupt the conversation if the
@@ -227,6 +213,10 @@ class CallerControl:
     def _retry_connect(self, caller: TwilioCaller, leg: TwilioLeg) -> None:
         if caller.leg is leg and caller.state is TwilioCallerState.MOVING and leg.live:
             self._redirect_to_conference(caller, leg)
+
+    def _run(self, caller: TwilioCaller, document: str) -> None:
+        """Have a waiting or leaving caller's call run a document."""
+        self._reply.deliver(caller.sid, partial(self._redirect_until_done, caller, document, 1))
 
     def _redirect_until_done(self, caller: TwilioCaller, document: str, attempt: int) -> None:
         """Move a caller to the waiting room or out, repeating the request until it succeeds."""
@@ -242,12 +232,12 @@ class CallerControl:
         state: TwilioCallerState,
         document: str,
         attempt: int,
-        answer: ApiResult,
+        result: ApiResult,
     ) -> None:
         caller.redirect_pending = False
-        if answer.call_ended:
+        if result.call_ended:
             self._account.caller_left(caller.sid)
-        elif answer.outcome is ApiOutcome.DONE:
+        elif result.outcome is ApiOutcome.DONE:
             if caller.state is state is TwilioCallerState.WAITING and not caller.rings_phones:
                 now = self.waiting_room(caller)
                 if now != document:  # the caller has been moved on since
@@ -259,7 +249,7 @@ class CallerControl:
                     lambda: self._retry_redirect(caller, state, document, attempt + 1),
                 )
             else:
-                logger.error("%s: a caller cannot be moved: %s", self._account.name, answer.detail)
+                logger.error("%s: a caller cannot be moved: %s", self._account.name, result.detail)
 
     def _retry_redirect(
         self, caller: TwilioCaller, state: TwilioCallerState, document: str, attempt: int

@@ -91,6 +91,11 @@ class TwilioLeg:
         """Whether its `LegEnded` is still to come."""
         return self.state is not TwilioLegState.ENDED
 
+    @property
+    def wanted(self) -> bool:
+        """Whether it may still be accepted and connected: it is live, and nothing has stopped it."""
+        return self.live and self.stop_reason is None
+
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class GroupDial:
@@ -144,7 +149,7 @@ class TwilioCaller:
         return self.group_dial is not None and any(leg.live for leg in self.group_dial.legs)
 
     @property
-    def document(self) -> str:
+    def dial_document(self) -> str:
         """The document that rings those phones, for a caller's call that asks what to run.
 
         "" if there is none, or if a request with it is under way.

@@ -13,7 +13,7 @@ from functools import partial
 from callrouter.model.commands import Consult, PutThrough, SetHold
 from callrouter.model.events import ConnectFailed, ConnectFault, ConnectSucceeded
 from callrouter.pbx.twilio.account_state import AccountState
-from callrouter.pbx.twilio.callers import MOST_TRIES, CallerControl
+from callrouter.pbx.twilio.callers import MOST_TRIES
 from callrouter.pbx.twilio.calls_and_legs import (
     PropertyKey,
     TwilioCaller,
@@ -32,12 +32,10 @@ class ConferenceControl:
 
     Args:
         account: the state of the account.
-        callers: the callers.
     """
 
-    def __init__(self, account: AccountState, callers: CallerControl) -> None:
+    def __init__(self, account: AccountState) -> None:
         self._account = account
-        self._callers = callers
 
     def set_hold(self, command: SetHold) -> None:
         """Put a caller on hold, or take them off hold."""
@@ -70,7 +68,7 @@ class ConferenceControl:
         self._set_property(caller, caller.sid, hold=False)
 
     def _conversation_of(self, call: str) -> TwilioCaller | None:
-        caller = self._callers.caller_of(call)
+        caller = self._account.caller_of(call)
         return caller if caller is not None and caller.state is TwilioCallerState.TALKING else None
 
     def _report_failed(self, command: Consult, why: ConnectFault) -> None:
@@ -105,21 +103,21 @@ class ConferenceControl:
         )
 
     def _on_property_set(
-        self, caller: TwilioCaller, key: PropertyKey, value: bool, attempt: int, answer: ApiResult
+        self, caller: TwilioCaller, key: PropertyKey, value: bool, attempt: int, result: ApiResult
     ) -> None:
         """Handle the outcome.
 
         Repeating the request is harmless, and webhooks report who has left.
         """
         caller.pending_properties.discard(key)
-        if self._account.callers.get(caller.sid) is not caller or answer.call_ended:
+        if self._account.callers.get(caller.sid) is not caller or result.call_ended:
             return
-        if answer.outcome is not ApiOutcome.DONE and attempt < MOST_TRIES:
+        if result.outcome is not ApiOutcome.DONE and attempt < MOST_TRIES:
             caller.pending_properties.add(key)
             self._account.call_after(
                 _RETRY_AFTER * attempt, lambda: self._request_property(caller, key, attempt + 1)
             )
-        elif answer.outcome is not ApiOutcome.DONE:
-            logger.error("%s: hold or transfer failed: %s", self._account.name, answer.detail)
+        elif result.outcome is not ApiOutcome.DONE:
+            logger.error("%s: hold or transfer failed: %s", self._account.name, result.detail)
         elif caller.wanted_properties.get(key, value) is not value:
             self._request_property(caller, key, 1)

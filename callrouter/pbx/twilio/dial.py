@@ -20,7 +20,6 @@ from callrouter.model.commands import Ring
 from callrouter.model.events import LegEnd
 from callrouter.pbx.twilio import hangup_causes, twiml
 from callrouter.pbx.twilio.account_state import AccountState
-from callrouter.pbx.twilio.callers import CallerControl
 from callrouter.pbx.twilio.calls_and_legs import (
     GroupDial,
     TwilioCaller,
@@ -31,6 +30,7 @@ from callrouter.pbx.twilio.calls_and_legs import (
 from callrouter.pbx.twilio.legs import LegControl, address
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, RedirectCall
 from callrouter.pbx.twilio.urls import WebhookUrls
+from callrouter.pbx.twilio.webhook import WebhookReply
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class GroupDialler:
     Args:
         account: the state of the account.
         leg_control: rings the phones that cannot be rung together.
-        callers: the callers, whose calls dial.
+        reply: the answer that is being built for a webhook.
         urls: the URLs that Twilio is given.
         token: creates unguessable one-shot tokens.
     """
@@ -53,21 +53,21 @@ class GroupDialler:
         self,
         account: AccountState,
         leg_control: LegControl,
-        callers: CallerControl,
+        reply: WebhookReply,
         *,
         urls: WebhookUrls,
         token: Callable[[], str],
     ) -> None:
         self._account = account
         self._leg_control = leg_control
-        self._callers = callers
+        self._reply = reply
         self._urls = urls
         self._token = token
 
     def ring(self, call: str, rings: Sequence[Ring]) -> None:
         """Ring the phones for a call, together where possible."""
         fit = [ring for ring in rings if not ring.confirm][:MOST_PHONES]
-        caller = self._callers.caller_of(call)
+        caller = self._account.caller_of(call)
         free = (
             caller is not None
             and caller.state is TwilioCallerState.WAITING
@@ -91,8 +91,9 @@ class GroupDialler:
         seconds = self._leg_control.timeout(rings[0])
         document = twiml.ring_together(self._urls, token, phones, seconds)
         caller.group_dial = GroupDial(token=token, legs=tuple(legs), document=document)
-        if not self._callers.answers(caller):
-            self._redirect_caller(caller, caller.group_dial, 1)
+        self._reply.deliver(
+            caller.sid, partial(self._redirect_caller, caller, caller.group_dial, 1)
+        )
 
     def _redirect_caller(self, caller: TwilioCaller, dial: GroupDial, attempt: int) -> None:
         dial.redirect_pending = True
@@ -102,21 +103,21 @@ class GroupDialler:
         )
 
     def _on_redirected(
-        self, caller: TwilioCaller, dial: GroupDial, attempt: int, answer: ApiResult
+        self, caller: TwilioCaller, dial: GroupDial, attempt: int, result: ApiResult
     ) -> None:
-        if answer.call_ended:
+        if result.call_ended:
             self._account.caller_left(caller.sid)
         elif (
-            answer.outcome in {ApiOutcome.DONE, ApiOutcome.UNKNOWN} or caller.group_dial is not dial
+            result.outcome in {ApiOutcome.DONE, ApiOutcome.UNKNOWN} or caller.group_dial is not dial
         ):
             dial.redirect_pending = False  # if it was not done, the next turn of music does it
-        elif answer.safe_to_repeat and attempt < 3:
+        elif result.safe_to_repeat and attempt < 3:
             self._account.call_after(0.5, lambda: self._retry(caller, dial, attempt + 1))
         else:
-            logger.warning("%s: phones cannot be dialled: %s", self._account.name, answer.detail)
+            logger.warning("%s: phones cannot be dialled: %s", self._account.name, result.detail)
             caller.group_dial = None
             for leg in dial.legs:
-                if leg.live and leg.stop_reason is None:
+                if leg.wanted:
                     leg.in_group_dial = False
                     self._leg_control.queue(leg)
 

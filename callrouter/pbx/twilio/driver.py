@@ -96,7 +96,7 @@ class TwilioPbx:
         self._replays = ReplayGuard(
             self.control.account,
             self.control.dialogues,
-            over=self._is_over,
+            is_over=self._is_over,
             codes=settings.codes,
             tasks=lambda: self._tasks,
         )
@@ -116,7 +116,7 @@ class TwilioPbx:
     def call_number(self, command: CallNumber) -> None:
         """Call an outside number to verify it."""
         self.control.account.set_time(self._clock.now())
-        self.control.dialogues.call_number(command)
+        self.control.number_calls.call_number(command)
         self._arm()
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -192,7 +192,7 @@ class TwilioPbx:
     async def _vouch(self, part: str, fields: Mapping[str, str]) -> None:
         if self._rest is not None:
             self.control.account.set_time(self._clock.now())
-            await self._replays.look(part, fields.get("CallSid", ""), fields.get("To", ""))
+            await self._replays.check(part, fields.get("CallSid", ""), fields.get("To", ""))
 
     async def _is_over(self, sid: str) -> bool | None:
         over = await self._rest.over(sid) if self._rest is not None else None

@@ -133,11 +133,11 @@ class LegControl:
         """The ring time to request, in seconds. Twilio adds up to 5 s."""
         return max(5, round(ring.ring_for) - 5)
 
-    def _on_call_requested(self, leg: TwilioLeg, answer: ApiResult) -> None:
-        if answer.outcome is ApiOutcome.DONE:
-            self.set_call_sid(leg, answer.sid)
-            leg.ring_until += answer.queue_time
-            if answer.queue_time > leg.ring.ring_for - WORTH_RINGING:
+    def _on_call_requested(self, leg: TwilioLeg, result: ApiResult) -> None:
+        if result.outcome is ApiOutcome.DONE:
+            self.set_call_sid(leg, result.sid)
+            leg.ring_until += result.queue_time
+            if result.queue_time > leg.ring.ring_for - WORTH_RINGING:
                 self._account.counts["queued too long by Twilio"] += 1
                 leg.stop_reason = leg.stop_reason or StopReason.WITHDRAWN
                 self.hang_up(leg, LegEnd.FAILED)
@@ -145,13 +145,13 @@ class LegControl:
             return  # a webhook has shown that the call was placed, or it has ended
         elif leg.stop_reason is not None:
             self._account.end_stopped_leg(leg)
-        elif answer.safe_to_repeat and self._account.now + 1.0 < leg.place_by:
+        elif result.safe_to_repeat and self._account.now + 1.0 < leg.place_by:
             leg.state = TwilioLegState.QUEUED
             self._account.call_after(1.0, lambda: self._requeue(leg))
-        elif answer.outcome is not ApiOutcome.UNKNOWN:
+        elif result.outcome is not ApiOutcome.UNKNOWN:
             self._account.counts["refused offers"] += 1
-            logger.warning("%s: %s's phone is not called: %s", *self._names(leg), answer.detail)
-            self._account.end_leg(leg, hangup_causes.of_refusal(answer.code))
+            logger.warning("%s: %s's phone is not called: %s", *self._names(leg), result.detail)
+            self._account.end_leg(leg, hangup_causes.of_refusal(result.code))
         # Otherwise the outcome is unknown and the phone may be ringing. A second request could ring
         # it twice, so webhooks or the deadline must decide.
 
@@ -226,9 +226,9 @@ class LegControl:
         )
 
     def _on_hung_up(
-        self, leg: TwilioLeg, why: LegEnd | None, attempt: int, answer: ApiResult
+        self, leg: TwilioLeg, why: LegEnd | None, attempt: int, result: ApiResult
     ) -> None:
-        if answer.outcome is ApiOutcome.DONE or answer.call_ended:
+        if result.outcome is ApiOutcome.DONE or result.call_ended:
             self._account.end_leg(leg, why or end_of_stopped_leg(leg))
         elif attempt < MOST_TRIES:  # ending a call twice is harmless
             self._account.call_after(
@@ -236,7 +236,7 @@ class LegControl:
             )
         else:
             logger.error(
-                "%s: %s's phone could not be stopped: %s", *self._names(leg), answer.detail
+                "%s: %s's phone could not be stopped: %s", *self._names(leg), result.detail
             )
             leg.hang_up_requested = False
             self._account.end_leg(leg, why or end_of_stopped_leg(leg))
