@@ -12,8 +12,8 @@ from callrouter.api.access.permissions import EVERYTHING, Sight
 from callrouter.api.call_history import Day, History, Story
 from callrouter.api.notice_text import Json, moment, named, seconds
 from callrouter.core import agents, requested_state
-from callrouter.core.calls import position
 from callrouter.core.floor import Floor
+from callrouter.core.queueing import position
 from callrouter.core.state import Agent, Call, CallState, Offer, Queue
 from callrouter.model.agent_status import AgentState
 from callrouter.model.events import DeviceState

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from callrouter.core import agents, calls, offer_failures, offers, requested_state, ringing
+from callrouter.core.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
 from callrouter.core.state import (
     Agent,
@@ -142,10 +143,10 @@ def _reserve_until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
     if agent is None or member is None:
         return
     call = _placeholder_call(floor, pbx, seen.call, member.queue)
-    offer = _offer(floor, seen, call, member, _known_leg(agent, pbx, seen))
-    offer.outcome, offer.state = "withdrawn", OfferState.CLOSING
-    for leg in offer.legs.values():
-        leg.stopping = True
+    leg = _known_leg(agent, pbx, seen)
+    leg.stopping = True
+    offer = _offer(floor, seen, call, member, leg, state=OfferState.CLOSING)
+    offer.outcome = "withdrawn"
     ringing.reserve(floor, offer)
     call.offers.clear()
     floor.timers.closing.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
@@ -164,10 +165,10 @@ def _placeholder_call(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
     )
 
 
-def _known_leg(agent: Agent, pbx: str, seen: SeenLeg) -> Leg:
+def _known_leg(agent: Agent, pbx: str, seen: SeenLeg, *, up: bool = False) -> Leg:
     spec = agents.device(agent, seen.device)
     spec = spec or DeviceSpec(id=seen.device, agent=agent.id, pbxes=(pbx,))
-    return Leg(spec, pbx, state=LegState.ACCEPTED if seen.answered else _rings(seen))
+    return Leg(spec, pbx, state=LegState.ACCEPTED if up or seen.answered else _rings(seen))
 
 
 def _rings(seen: SeenLeg) -> LegState:
@@ -209,8 +210,8 @@ def _adopt_conversation(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None
         call = _placeholder_call(floor, pbx, seen.call, member.queue)
     else:
         calls.stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
-        calls.stop_waiting(floor, call)
-        call.state, call.connected_at = CallState.TALKING, floor.now
+        advance_call(floor, call, CallChange.FOUND_TALKING)
+        call.connected_at = floor.now
     _adopt_talking_agent(floor, pbx, seen, call, member)
     return True
 
@@ -236,13 +237,12 @@ def _adopt_talking_agent(
     floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership
 ) -> None:
     agent = member.agent
-    leg = _known_leg(agent, pbx, seen)
-    leg.state = LegState.ACCEPTED
-    offer = _offer(floor, seen, call, member, leg)
+    leg = _known_leg(agent, pbx, seen, up=True)
+    offer = _offer(floor, seen, call, member, leg, state=OfferState.TALKING)
     ringing.reserve(floor, offer)
     call.offers.pop(agent.id, None)
     call.winner = offer
-    offer.winner, offer.state, offer.adopted = leg, OfferState.TALKING, True
+    offer.winner, offer.adopted = leg, True
     offer.talked_since = floor.now
     requested_state.make_pending_again(floor, agent)
 
@@ -260,7 +260,15 @@ def _adopt_second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> No
             leg.stopping = True
 
 
-def _offer(floor: Floor, seen: SeenLeg, call: Call, member: Membership, leg: Leg) -> Offer:
+def _offer(
+    floor: Floor,
+    seen: SeenLeg,
+    call: Call,
+    member: Membership,
+    leg: Leg,
+    *,
+    state: OfferState = OfferState.RINGING,
+) -> Offer:
     call.queue.turns += 1
     return Offer(
         id=seen.offer,
@@ -269,5 +277,6 @@ def _offer(floor: Floor, seen: SeenLeg, call: Call, member: Membership, leg: Leg
         turn=call.queue.turns,
         placed_at=floor.now,
         legs={leg.device.id: leg},
+        state=state,
         rang=seen.rang or seen.answered,
     )

@@ -14,35 +14,24 @@ from callrouter.core import (
     eligibility,
     entry_checks,
     entry_rules,
-    lane_membership,
+    queueing,
     requested_state,
     ringing,
 )
+from callrouter.core.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
-from callrouter.core.state import Call, CallState, Offer, OfferState, Queue
+from callrouter.core.offer_lifecycle import OfferChange, advance_offer
+from callrouter.core.state import CALL_WAITING, Call, Offer, Queue
 from callrouter.model.commands import Connect, Happened, Leave, Requeue, Result, StopReason
 from callrouter.model.events import CallArrived, CallerEnd, CallMoveRequested, TransferKind
 from callrouter.model.routing_table import HangUp, KeepWaiting, Rule, Target, ToDialplan, ToQueue
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
-_WAITING: Final = CallState.WAITING
-_CONNECTING: Final = CallState.CONNECTING
-_TALKING: Final = CallState.TALKING
-_ENDED: Final = CallState.ENDED
 _ENTERED: Final = Happened.ENTERED
 _CONNECTED: Final = Happened.CONNECTED
 _COMPLETED: Final = Happened.COMPLETED
-_ANSWERED: Final = Result.ANSWERED
-_ELSEWHERE: Final = StopReason.ANSWERED_ELSEWHERE
 
 _NO_SKILLS: Final[Mapping[str, int]] = {}
-
-CONNECT_WITHIN = 10.0
-"""Seconds the PBX has to connect caller and agent once the agent has accepted.
-
-A safety net; the driver normally reports failure sooner. When a report is merely late on a slow
-link, the two may well be talking.
-"""
 
 TRANSFERS_REMEMBERED = 1000
 """Number of transferred calls remembered in case they come back."""
@@ -129,17 +118,17 @@ def enter_queue(
     floor: Floor, call: Call, queue: Queue, *, found: bool = False, since: float | None = None
 ) -> None:
     """Put a call in the queue, or route it by the queue's rules when the queue can't take it."""
-    begin_stay(floor, call, queue, since=since)
-    if not found and closed(floor, queue):
+    queueing.begin_stay(floor, call, queue, since=since)
+    if not found and queueing.closed(floor, queue):
         _not_let_in(floor, call, Result.CLOSED)
         leave_queue(floor, call, queue.spec.on_closed, Result.CLOSED)
         return
-    if not found and full(queue):
+    if not found and queueing.full(queue):
         _not_let_in(floor, call, Result.FULL)
         leave_queue(floor, call, queue.spec.on_full, Result.FULL)
         return
-    wait_in_queue(floor, call)
-    call.origin_position = position(call)
+    queueing.start_waiting(floor, call)
+    call.origin_position = queueing.position(call)
     detail = (call.origin_position, call.caller_number, call.caller_name)
     waited = (floor.now - call.queued_at,) if found else ()
     floor.record(_ENTERED, call=call, detail=(*detail, *waited))
@@ -149,96 +138,6 @@ def _not_let_in(floor: Floor, call: Call, why: Result) -> None:
     """Record a caller who found the queue closed or full and never waited."""
     detail = (0, call.caller_number, call.caller_name, 0.0, why.value)
     floor.record(_ENTERED, call=call, detail=detail)
-
-
-def begin_stay(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) -> None:
-    """Begin a stay in a queue, now or at `since`: its clocks start and every agent is untried.
-
-    An agent the caller asked for was asked for in the first queue. In a later one the request is
-    dropped.
-    """
-    if call.queues_entered:  # not its first queue
-        call.first_agent = ""
-    call.queue = queue
-    call.queues_entered += (queue.id,)
-    call.queued_at = floor.now if since is None else since
-    call.announced_position = 0
-    call.expired = False
-    call.tried.clear()
-
-
-def closed(floor: Floor, queue: Queue) -> bool:
-    """Whether the queue takes no new callers at this hour. Callers who already wait are served."""
-    hours = queue.spec.hours
-    return hours is not None and not hours.on(floor.now)
-
-
-def full(queue: Queue) -> bool:
-    """Whether the queue takes no more callers. If its rule for "full" is to wait, it is never full."""
-    limit = queue.spec.max_waiting
-    return (
-        limit is not None
-        and len(queue.waiting) >= limit
-        and not isinstance(queue.spec.on_full, KeepWaiting)
-    )
-
-
-def patience(queue: Queue) -> float | None:
-    """Seconds after which a caller leaves the queue; None: never."""
-    return None if isinstance(queue.spec.on_max_wait, KeepWaiting) else queue.spec.max_wait
-
-
-def wait_in_queue(floor: Floor, call: Call) -> None:
-    """The call waits, at the position that its priority and first entry give it."""
-    call.state = _WAITING
-    call.queue.waiting.add(call)
-    limit_wait(floor, call)
-    eligibility.open_up(floor, call)
-    eligibility.prefer(floor, call)
-    announcements.arm(floor, call)
-    floor.unmatched_calls[call.id] = call
-
-
-def limit_wait(floor: Floor, call: Call) -> None:
-    """Arm the maximum wait under the current settings, measured from the entry into this queue.
-
-    The deadline may already be past, after a connect that failed late. It then expires right after
-    this event: an agent who is idle now is still rung, but the caller waits for no other.
-    """
-    limit = patience(call.queue)
-    if limit is None:
-        floor.timers.wait.cancel(call.id)
-        call.expired = False
-    elif not call.expired or call.queued_at + limit > floor.now:
-        floor.timers.wait.set(call.id, call.queued_at + limit)
-        call.expired = False
-
-
-def stop_waiting(floor: Floor, call: Call) -> None:
-    """The call no longer waits."""
-    call.queue.waiting.discard(call)
-    lane_membership.take_call_out(call)
-    floor.unmatched_calls.pop(call.id, None)
-    announcements.caller_stopped_waiting(call.queue)
-    timers = floor.timers
-    timers.wait.cancel(call.id)
-    timers.retry.cancel(call.id)
-    timers.widen.cancel(call.id)
-    timers.prefer.cancel(call.id)
-    timers.announce.cancel(call.id)
-
-
-def position(call: Call) -> int:
-    """Position in the queue, from 1; 0 if not waiting."""
-    return call.queue.waiting.position(call)
-
-
-def max_wait_expired(floor: Floor, call: Call) -> None:
-    """`max_wait` expired: phones that ring may ring on, but no new offer is made."""
-    call.expired = True
-    lane_membership.take_call_out(call)
-    floor.timers.retry.cancel(call.id)
-    floor.unmatched_calls[call.id] = call
 
 
 # ---------------------------------------------------------------- leaving
@@ -251,9 +150,9 @@ def leave_queue(
 
     `by` is the person who ordered it, if a person did.
     """
-    place = position(call)
+    place = queueing.position(call)
     stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
-    stop_waiting(floor, call)
+    queueing.stop_waiting(floor, call)
     following = _overflow(floor, call, target) if isinstance(target, ToQueue) else None
     if following is None and isinstance(target, ToQueue | KeepWaiting):
         target = None
@@ -307,7 +206,7 @@ def describe(target: Target | None) -> str:
 
 def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
     """The caller hung up, or was moved away by another program, before talking to an agent."""
-    place = position(call)
+    place = queueing.position(call)
     stop_offers(floor, call, StopReason.CALLER_GONE, "caller gone")
     if call.winner is not None:
         ringing.stop_offer(floor, call.winner, StopReason.CALLER_GONE, "caller gone")
@@ -328,11 +227,7 @@ def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: str) -> None
 
 def forget(floor: Floor, call: Call) -> None:
     """The call is over. An offer may outlive it, until its agent is on-hook."""
-    if call.state is _WAITING:
-        stop_waiting(floor, call)
-    elif call.state is _CONNECTING:
-        floor.timers.connect.cancel(call.id)
-    call.state = _ENDED
+    advance_call(floor, call, CallChange.ENDED)
     call.winner = None  # breaks the reference cycle, so that no garbage collection is needed
     floor.calls.pop(call.id, None)
 
@@ -345,25 +240,21 @@ def connect(floor: Floor, offer: Offer) -> None:
     call, leg = offer.call, offer.winner
     assert leg is not None  # noqa: S101 - just set by the calling function
     announcements.count_advance(floor, call.queue)
-    stop_waiting(floor, call)
-    call.state = _CONNECTING
+    advance_call(floor, call, CallChange.ACCEPTED)
     call.winner = offer
     call.offers.pop(offer.agent.id, None)
     floor.order(Connect(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
-    floor.timers.connect.set(call.id, floor.clock_now + CONNECT_WITHIN)
     for other in offer.legs.values():
         if other is not leg:
-            ringing.stop_leg(floor, offer, other, _ELSEWHERE)
-    stop_offers(floor, call, _ELSEWHERE, "lost")
+            ringing.stop_leg(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
+    stop_offers(floor, call, StopReason.ANSWERED_ELSEWHERE, "lost")
 
 
 def connected(floor: Floor, call: Call, offer: Offer) -> None:
     """Caller and agent are connected."""
-    floor.timers.connect.cancel(call.id)
-    call.state = _TALKING
+    advance_call(floor, call, CallChange.CONNECTED)
+    advance_offer(floor, offer, OfferChange.CONNECTED)
     call.connected_at = floor.now
-    offer.state = OfferState.TALKING
-    offer.talked_since = floor.now
     _count_answered(offer, 1)
     # They have spare capacity, and their place in the policies' order has changed.
     if offer.agent.open:
@@ -394,7 +285,6 @@ def requeue(floor: Floor, call: Call, why: str, *, blame: bool = True, hold: boo
     if call.connected_at is not None:
         call.queued_at += floor.now - call.connected_at
     call.connected_at, call.held = None, False
-    floor.timers.connect.cancel(call.id)
     if offer is not None:
         if offer.talked_since is not None and not offer.adopted:
             _count_answered(offer, -1)
@@ -405,7 +295,7 @@ def requeue(floor: Floor, call: Call, why: str, *, blame: bool = True, hold: boo
     call.queue = floor.queues.get(call.queue.id, call.queue)
     if hold:
         floor.order(Requeue(pbx=call.pbx, call=call.id))
-    wait_in_queue(floor, call)
+    advance_call(floor, call, CallChange.REQUEUED)
     floor.record(Happened.REQUEUED, call=call, detail=(why,))
 
 
@@ -428,7 +318,7 @@ def completed(floor: Floor, call: Call, by: str) -> None:
         detail=(by, since - call.queued_at, floor.now - since, call.origin_position),
     )
     if by == "agent":
-        floor.order(Leave(pbx=call.pbx, call=call.id, result=_ANSWERED))
+        floor.order(Leave(pbx=call.pbx, call=call.id, result=Result.ANSWERED))
     forget(floor, call)
 
 
@@ -448,7 +338,7 @@ def end_conversation(floor: Floor, call: Call, by: str) -> None:
         offer=offer.id,
         detail=("supervisor", *times, by),
     )
-    floor.order(Leave(pbx=call.pbx, call=call.id, result=_ANSWERED, target=HangUp()))
+    floor.order(Leave(pbx=call.pbx, call=call.id, result=Result.ANSWERED, target=HangUp()))
     ringing.hang_up_agent(floor, offer)
     forget(floor, call)
 
@@ -491,7 +381,7 @@ def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> No
     """Another caller now has this call's place. The agent who put them there is their last choice."""
     call.caller_number, call.caller_name = number, name
     floor.record(Happened.REPLACED, call=call, agent=giver, detail=(number, name))
-    if giver and call.state is _WAITING and giver not in call.offers:
+    if giver and call.state is CALL_WAITING and giver not in call.offers:
         call.tried[giver] = None
         call.failed_at = floor.now
         floor.unmatched_calls[call.id] = call
@@ -520,7 +410,7 @@ def conversation_ended(floor: Floor, offer: Offer) -> None:
 def move_by_supervisor(floor: Floor, call: Call, event: CallMoveRequested) -> str:
     """A supervisor moves a waiting call. Returns why it is refused, or an empty string."""
     queue, agent, priority = event.queue, event.agent, event.priority
-    if call.state is not _WAITING:
+    if call.state is not CALL_WAITING:
         return f"call {call.id} is not waiting"
     if queue and (queue not in floor.queues or floor.queues[queue].gone):
         return f"there is no queue '{queue}'"
@@ -529,15 +419,15 @@ def move_by_supervisor(floor: Floor, call: Call, event: CallMoveRequested) -> st
         return f"'{agent}' is not an agent of queue '{target.id}'"
     if agent or target is not call.queue:
         stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
-    stop_waiting(floor, call)
+    queueing.stop_waiting(floor, call)
     if priority is not None:
         call.priority = priority
     if target is not call.queue:
-        begin_stay(floor, call, target)
+        queueing.begin_stay(floor, call, target)
     if agent:
         call.first_agent = agent
         call.tried.pop(agent, None)
-    wait_in_queue(floor, call)
+    queueing.start_waiting(floor, call)
     floor.record(
         Happened.MOVED, call=call, detail=(queue, agent, priority or 0, *said_by(event.by))
     )

@@ -9,9 +9,11 @@ Every agent stays busy until their own phone is on-hook.
 
 from __future__ import annotations
 
-from callrouter.core import agents, calls, lane_membership, requested_state, ringing
+from callrouter.core import agents, calls, lane_membership, queueing, requested_state, ringing
+from callrouter.core.call_lifecycle import CONNECT_WITHIN, CallChange, advance_call
 from callrouter.core.floor import Floor
 from callrouter.core.index.lanes import LaneKey
+from callrouter.core.offer_lifecycle import OfferChange, advance_offer
 from callrouter.core.state import Agent, Call, CallState, Membership, Offer, OfferState
 from callrouter.model.commands import Consult, Happened, PutThrough, Requeue, SetHold, StopReason
 from callrouter.model.events import ConversationAction, ConversationRequested, TransferKind
@@ -152,13 +154,13 @@ def transfer(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: 
     call.winner, call.connected_at, call.held = None, None, False
     floor.order(Requeue(pbx=call.pbx, call=call.id, queued_at=floor.now))
     ringing.hang_up_agent(floor, offer)
-    calls.begin_stay(floor, call, target)
+    queueing.begin_stay(floor, call, target)
     call.tried[offer.agent.id] = None
     call.failed_at = floor.now
     call.first_agent = agent
     call.announced_at = None
-    calls.wait_in_queue(floor, call)
-    call.origin_position = calls.position(call)
+    advance_call(floor, call, CallChange.REQUEUED)
+    call.origin_position = queueing.position(call)
     floor.record(
         Happened.ENTERED,
         call=call,
@@ -195,15 +197,14 @@ def colleague_accepted(floor: Floor, offer: Offer) -> None:
     for other in offer.legs.values():
         if other is not leg:
             ringing.stop_leg(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
-    floor.timers.accept.set(offer.id, floor.clock_now + calls.CONNECT_WITHIN)
+    floor.timers.accept.set(offer.id, floor.clock_now + CONNECT_WITHIN)
     floor.order(Consult(pbx=call.pbx, call=call.id, offer=offer.id, device=leg.device.id))
 
 
 def colleague_connected(floor: Floor, offer: Offer) -> None:
     """The two agents are connected."""
     floor.timers.accept.cancel(offer.id)
-    offer.state = OfferState.TALKING
-    offer.talked_since = floor.now
+    advance_offer(floor, offer, OfferChange.CONNECTED)
     agents.mark_changed(floor, offer.agent)
     ringing.record_consultation(floor, offer.call, offer.agent.id, "talks")
 

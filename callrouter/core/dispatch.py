@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from callrouter.core import (
     agents,
@@ -17,7 +17,7 @@ from callrouter.core import (
     requests,
 )
 from callrouter.core.floor import Floor
-from callrouter.core.state import Call, CallState, Offer, OfferState
+from callrouter.core.state import CALL_CONNECTING, CALL_TALKING, Call, CallState, Offer, OfferState
 from callrouter.model.commands import Result
 from callrouter.model.events import (
     AgentRestored,
@@ -56,10 +56,6 @@ from callrouter.model.events import (
 )
 from callrouter.model.routing_table import HangUp
 
-# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
-_TALKING: Final = CallState.TALKING
-_CONNECTING: Final = CallState.CONNECTING
-
 
 def handle(floor: Floor, event: Event) -> None:
     """Handle one event. What follows for other agents and calls is left to `matching.settle`."""
@@ -73,7 +69,7 @@ def _caller_left(floor: Floor, event: CallerLeft) -> None:
     call = floor.calls.get(event.call)
     if call is None:  # normal: a caller hangs up after we are done with the call
         return
-    if call.state is _TALKING:
+    if call.state is CALL_TALKING:
         calls.completed(floor, call, "caller")
     else:
         calls.caller_left(floor, call, event.how)
@@ -99,7 +95,7 @@ def _connected(floor: Floor, event: ConnectSucceeded) -> None:
         _over(floor, event)
         return
     winner = call.winner
-    if call.state is _CONNECTING and winner is not None and winner.id == event.offer:
+    if call.state is CALL_CONNECTING and winner is not None and winner.id == event.offer:
         call.can_hold = event.can_hold
         calls.connected(floor, call, winner)
         return
@@ -116,7 +112,7 @@ def _connect_failed(floor: Floor, event: ConnectFailed) -> None:
         _over(floor, event)
         return
     winner = call.winner
-    if call.state is _CONNECTING and winner is not None and winner.id == event.offer:
+    if call.state is CALL_CONNECTING and winner is not None and winner.id == event.offer:
         offers.connect_failed(floor, call, winner, event.why)
         return
     consult = _consult(call, event.offer)
@@ -129,7 +125,7 @@ def _connect_failed(floor: Floor, event: ConnectFailed) -> None:
 def _consult(call: Call, offer: str) -> Offer | None:
     """The consultation of a call, if `offer` is it and the colleague is being connected."""
     asked = call.consult
-    if call.state is not _TALKING or asked is None or asked.id != offer:
+    if call.state is not CALL_TALKING or asked is None or asked.id != offer:
         return None
     return asked if asked.state is OfferState.ACCEPTED else None
 
@@ -138,7 +134,7 @@ def _transferred(floor: Floor, event: CallerTransferred) -> None:
     call = floor.calls.get(event.call)
     if call is None:
         _over(floor, event)
-    elif call.state is _TALKING:
+    elif call.state is CALL_TALKING:
         calls.transferred(floor, call, event.kind, event.to)
     # The connect was never reported to us, so no conversation is recorded. The caller is gone.
     else:

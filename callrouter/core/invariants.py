@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from callrouter.core import agents, lane_membership, presence
-from callrouter.core.calls import patience
 from callrouter.core.deadlines import Timer
 from callrouter.core.eligibility import preference
 from callrouter.core.floor import Floor
 from callrouter.core.matching import abandoned, holding_back, wanted
+from callrouter.core.queueing import patience
 from callrouter.core.requested_state import pause_ends
 from callrouter.core.state import (
     Agent,

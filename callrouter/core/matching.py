@@ -23,12 +23,11 @@ from callrouter.core import (
 from callrouter.core.floor import Floor
 from callrouter.core.index import pools
 from callrouter.core.index.exclusions import RankedCall
-from callrouter.core.state import Agent, Call, CallLane, CallState, Membership, Queue
+from callrouter.core.state import CALL_WAITING, Agent, Call, CallLane, Membership, Queue
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Decided, Happened, Result
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
-_WAITING: Final = CallState.WAITING
 _AVAILABLE: Final = AgentState.AVAILABLE
 _PAUSED: Final = AgentState.PAUSED
 _OFFLINE: Final = AgentState.OFFLINE
@@ -116,7 +115,7 @@ def _update_lanes(floor: Floor, call: Call) -> bool:
 
     A caller also leaves the queue here, once nothing rings for them and a limit is reached.
     """
-    if call.state is not _WAITING:
+    if call.state is not CALL_WAITING:
         return False
     if call.pbx not in floor.up:
         lane_membership.take_call_out(call)

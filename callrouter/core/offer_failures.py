@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callrouter.core import agents, devices, requested_state, ringing
 from callrouter.core.floor import Floor
+from callrouter.core.offer_lifecycle import LIVE, LegChange, advance_leg, live
 from callrouter.core.state import Agent, CallState, Leg, LegState, Offer, OfferState
 from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import LegEnd
@@ -142,7 +143,7 @@ def leg_over(floor: Floor, offer: Offer) -> None:
 
     They ring at once, because a silence between two phones of the same person helps neither side.
     """
-    if ringing.live(offer):
+    if live(offer):
         return
     planned = [leg for leg in offer.legs.values() if leg.state is LegState.PLANNED]
     for leg in sorted(planned, key=lambda leg: leg.device.ring_after):
@@ -160,7 +161,8 @@ def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
         or leg.pbx not in device.pbxes
         or agents.device_trouble(floor, device, leg.pbx)
     ):
-        leg.state, leg.end = LegState.ENDED, LegEnd.UNREACHABLE
+        advance_leg(leg, LegChange.ENDED)
+        leg.end = LegEnd.UNREACHABLE
         return False
     leg.device = device
     ringing.ring_device(floor, offer, leg)
@@ -212,13 +214,13 @@ def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
 
 def _may_be_accepted(leg: Leg) -> bool:
     """Whether the call may still be accepted on a leg."""
-    return leg.state is LegState.PLANNED or (leg.state in ringing.LIVE and not leg.stopping)
+    return leg.state is LegState.PLANNED or (leg.state in LIVE and not leg.stopping)
 
 
 def leg_due(floor: Floor, offer: Offer, device: str) -> None:
     """The `ring_after` delay of a device has passed."""
     leg = offer.legs.get(device)
-    if offer.call.pbx in floor.paces and not offer.rang and ringing.live(offer):
+    if offer.call.pbx in floor.paces and not offer.rang and live(offer):
         return  # `begins_to_ring` sets the timer again when the first leg rings
     if offer.state is OfferState.RINGING and leg is not None and leg.state is LegState.PLANNED:
         try_ring(floor, offer, leg)

@@ -25,7 +25,26 @@ from callrouter.core import (
     ringing,
 )
 from callrouter.core.floor import Floor
-from callrouter.core.state import Agent, Call, CallState, Leg, LegState, Offer, OfferState
+from callrouter.core.offer_lifecycle import (
+    LIVE,
+    LegChange,
+    OfferChange,
+    advance_leg,
+    advance_offer,
+    live,
+)
+from callrouter.core.state import (
+    CALL_TALKING,
+    LEG_ACCEPTED,
+    LEG_ANSWERED,
+    LEG_PLACED,
+    LEG_RINGING,
+    Agent,
+    Call,
+    Leg,
+    Offer,
+    OfferState,
+)
 from callrouter.model.commands import Happened, StopReason
 from callrouter.model.events import (
     CallerEnd,
@@ -39,15 +58,7 @@ from callrouter.model.events import (
     NumberRefused,
 )
 
-# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
-_PLACED: Final = LegState.PLACED
-_LEG_RINGING: Final = LegState.RINGING
-_LEG_ACCEPTED: Final = LegState.ACCEPTED
-_LEG_ANSWERED: Final = LegState.ANSWERED
-_LEG_ENDED: Final = LegState.ENDED
 _ACCEPTED: Final = Happened.ACCEPTED
-_OFFER_ACCEPTED: Final = OfferState.ACCEPTED
-_TALKING: Final = CallState.TALKING
 
 Action = Callable[[Floor, Offer, Leg, LegEvent], None]
 
@@ -60,7 +71,7 @@ def handle_leg(floor: Floor, event: LegEvent) -> None:
         if not isinstance(event, LegEnded):  # a leg of an offer we gave up on may end late
             floor.note(f"{type(event).__name__} for offer {event.offer}, which is over")
         return
-    if leg.state not in ringing.LIVE:
+    if leg.state not in LIVE:
         floor.note(
             f"{type(event).__name__} from {leg.device.address} for offer {offer.id}, where it is "
             f"{leg.state.value}"
@@ -87,8 +98,8 @@ def number_refused(floor: Floor, event: NumberRefused) -> None:
 
 
 def _rang(floor: Floor, offer: Offer, leg: Leg, _event: LegEvent) -> None:
-    if leg.state is _PLACED:
-        leg.state = _LEG_RINGING
+    if leg.state is LEG_PLACED:
+        advance_leg(leg, LegChange.RANG)
         leg.rang_at = floor.now
     if not offer.rang:
         ringing.begins_to_ring(floor, offer)
@@ -96,8 +107,8 @@ def _rang(floor: Floor, offer: Offer, leg: Leg, _event: LegEvent) -> None:
 
 def _answered(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     _rang(floor, offer, leg, event)
-    if leg.state in {_PLACED, _LEG_RINGING} and not leg.stopping:
-        leg.state = _LEG_ANSWERED
+    if leg.state in {LEG_PLACED, LEG_RINGING} and not leg.stopping:
+        advance_leg(leg, LegChange.ANSWERED)
         leg.asked = True
         until = floor.clock_now + leg.device.accept_within
         floor.timers.accept.set((offer.id, leg.device.id), until)
@@ -111,14 +122,13 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         _too_late(floor, offer, leg, event)
         return
     _rang(floor, offer, leg, event)
-    leg.state = _LEG_ACCEPTED
-    offer.state = _OFFER_ACCEPTED
+    advance_leg(leg, LegChange.ACCEPTED)
+    advance_offer(floor, offer, OfferChange.ACCEPTED)
     offer.winner = leg
     offer.member.turn = offer.turn
     offer.agent.misses = 0
     devices.clear_failures_on_acceptance(floor, leg.device)
     agents.mark_changed(floor, offer.agent)
-    ringing.cancel_timers(floor, offer)
     if offer.consult:
         conversations.colleague_accepted(floor, offer)
         return
@@ -213,7 +223,7 @@ def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         conversations.colleague_left(floor, offer)
         calls.conversation_ended(floor, offer)
         return
-    mine = call.winner is offer and call.state is _TALKING
+    mine = call.winner is offer and call.state is CALL_TALKING
     if mine and conversations.asking_agent_left(floor, call):
         calls.conversation_ended(floor, offer)
         return
@@ -236,7 +246,7 @@ def _hardly_talked(floor: Floor, offer: Offer) -> bool:
 def _quiet(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     """A leg ended that we waited for."""
     _mark_ended(floor, offer, leg, event)
-    if not ringing.live(offer):
+    if not live(offer):
         ringing.end_offer(floor, offer)
 
 
@@ -266,17 +276,18 @@ def _odd(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
 
 def _mark_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     assert isinstance(event, LegEnded)  # noqa: S101 - narrows the type; the table guarantees it
-    state, leg.state = leg.state, _LEG_ENDED
+    state = leg.state
+    advance_leg(leg, LegChange.ENDED)
     if leg.asked:
         floor.timers.accept.cancel((offer.id, leg.device.id))
-    if leg.stopping or state is _LEG_ACCEPTED:
+    if leg.stopping or state is LEG_ACCEPTED:
         # We ended it, or it did its work: no failure of the device.
         leg.end = leg.end or event.why
         return
     leg.end = (
-        offer_failures.meaning(floor, offer, leg, event.why) if state is _LEG_RINGING else event.why
+        offer_failures.meaning(floor, offer, leg, event.why) if state is LEG_RINGING else event.why
     )
-    devices.count_failure(floor, offer, leg, leg.end, was_up=state is _LEG_ANSWERED)
+    devices.count_failure(floor, offer, leg, leg.end, was_up=state is LEG_ANSWERED)
 
 
 _S = OfferState

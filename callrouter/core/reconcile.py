@@ -20,6 +20,7 @@ from callrouter.core import (
     ringing,
 )
 from callrouter.core.floor import Floor
+from callrouter.core.offer_lifecycle import LIVE, LegChange, advance_leg
 from callrouter.core.state import Agent, Call, CallState, Leg, LegState, Offer, OfferState
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Ring, StopReason, StopRing
@@ -134,7 +135,7 @@ def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
 def _drop_offer(floor: Floor, offer: Offer) -> None:
     """Drop an offer from the core's books without touching a phone."""
     for leg in offer.legs.values():
-        leg.state = LegState.ENDED
+        advance_leg(leg, LegChange.ENDED)
     if offer.state is OfferState.CLOSING:
         ringing.end_offer(floor, offer)
     else:
@@ -145,12 +146,13 @@ def _compare_offer(
     floor: Floor, offer: Offer, found: dict[tuple[str, str], SeenLeg]
 ) -> Iterator[Event]:
     """What happened to the legs of one offer."""
-    live = [leg for leg in offer.legs.values() if leg.state in ringing.LIVE]
+    live = [leg for leg in offer.legs.values() if leg.state in LIVE]
     gone = [leg for leg in live if (offer.id, leg.device.id) not in found]
     if gone == live and offer.state is OfferState.RINGING:
         # The reason is unknown (a restart of the PBX ends every leg), so the agent is not blamed.
         for leg in gone:
-            leg.state, leg.end = LegState.ENDED, LegEnd.HUNG_UP
+            advance_leg(leg, LegChange.ENDED)
+            leg.end = LegEnd.HUNG_UP
         offer_failures.withdraw(floor, offer, StopReason.WITHDRAWN)
         return
     for leg in live:

@@ -13,12 +13,12 @@ from dataclasses import replace
 from callrouter.core import (
     agents,
     announcements,
-    calls,
     clock_changes,
     devices,
     eligibility,
     lane_membership,
     presence,
+    queueing,
     renaming,
     requested_state,
 )
@@ -263,7 +263,7 @@ def _update_waiting_calls(floor: Floor, queue: Queue) -> None:
     """Apply a changed queue to its waiting calls: limits, lanes and announcements."""
     for call in queue.waiting.values():
         lane_membership.take_call_out(call)
-        calls.limit_wait(floor, call)
+        queueing.limit_wait(floor, call)
         eligibility.open_up(floor, call)
         eligibility.prefer(floor, call)
         announcements.arm(floor, call)

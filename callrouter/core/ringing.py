@@ -7,18 +7,33 @@ from typing import Final
 
 from callrouter.core import agents, devices, lane_membership, requested_state
 from callrouter.core.floor import Floor
-from callrouter.core.state import Agent, Call, Leg, LegState, Membership, Offer, OfferState
+from callrouter.core.offer_lifecycle import (
+    LIVE,
+    LegChange,
+    OfferChange,
+    advance_leg,
+    advance_offer,
+    live,
+)
+from callrouter.core.state import (
+    LEG_PLANNED,
+    OFFER_CLOSING,
+    OFFER_ENDED,
+    Agent,
+    Call,
+    Leg,
+    LegState,
+    Membership,
+    Offer,
+    OfferState,
+)
 from callrouter.model.commands import Happened, Ring, StopReason, StopRing
 from callrouter.model.display import shown
 from callrouter.model.endpoints import is_phone_here
 from callrouter.model.routing_table import DeviceSpec
 
-# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
-_PLACED: Final = LegState.PLACED
-_PLANNED: Final = LegState.PLANNED
 _OFFERED: Final = Happened.OFFERED
 _RANG: Final = Happened.RANG
-_ENDED: Final = OfferState.ENDED
 
 COOLDOWN_DEAD = 30.0
 """Seconds of cooldown for a phone that does not stop ringing when told to."""
@@ -36,8 +51,6 @@ SILENT_FOR = 3.0
 A phone on a PBX reports ringing within a fraction of a second. Outside numbers get longer, because
 a mobile network takes several seconds to find a phone.
 """
-
-LIVE = frozenset({_PLACED, LegState.RINGING, LegState.ANSWERED, LegState.ACCEPTED})
 
 
 def make_offer(
@@ -104,7 +117,7 @@ def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) 
 def _limit_silence(floor: Floor, offer: Offer) -> None:
     """Limit the wait for phones that do not even start to ring. Outside numbers are exempt."""
     for leg in offer.legs.values():
-        if devices.leads_out(leg.device) and leg.state is not _PLANNED:
+        if devices.leads_out(leg.device) and leg.state is not LEG_PLANNED:
             return
     floor.timers.share.set(offer.id, floor.clock_now + SILENT_FOR)
 
@@ -180,7 +193,7 @@ def ring_device(floor: Floor, offer: Offer, leg: Leg) -> None:
     On a driver that paces its dialling, an offer that has not rung yet has its full time.
     """
     call, device = offer.call, leg.device
-    leg.state = _PLACED
+    advance_leg(leg, LegChange.PLACED)
     ring_for = (floor.timers.ring.at(offer.id) or floor.now) - floor.now
     if call.pbx in floor.paces and not offer.rang:
         ring_for = call.queue.spec.ring_for
@@ -209,20 +222,12 @@ def ring_device(floor: Floor, offer: Offer, leg: Leg) -> None:
 
 def stop_leg(floor: Floor, offer: Offer, leg: Leg, why: StopReason) -> None:
     """Stop a leg, once. A leg that was not rung yet ends immediately."""
-    if leg.state is _PLANNED:
-        leg.state = LegState.ENDED
+    if leg.state is LEG_PLANNED:
+        advance_leg(leg, LegChange.ENDED)
         floor.timers.leg.cancel((offer.id, leg.device.id))
     elif leg.state in LIVE and not leg.stopping:
         leg.stopping = True
         floor.order(StopRing(pbx=leg.pbx, offer=offer.id, device=leg.device.id, why=why))
-
-
-def live(offer: Offer) -> bool:
-    """Whether any leg may still be ringing or off-hook."""
-    for leg in offer.legs.values():  # noqa: SIM110 - `any` takes three times as long for one or two legs
-        if leg.state in LIVE:
-            return True
-    return False
 
 
 def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
@@ -232,12 +237,10 @@ def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> Non
     INVITE is still being cancelled. It takes a round trip to the PBX. `agents.CLOSE_WITHIN` limits
     the wait.
     """
-    if offer.state in {OfferState.CLOSING, _ENDED}:
+    if offer.state in {OFFER_CLOSING, OFFER_ENDED}:
         return
-    offer.state = OfferState.CLOSING
+    advance_offer(floor, offer, OfferChange.STOPPED)
     offer.outcome = outcome
-    offer.talked_since = None
-    cancel_timers(floor, offer)
     for leg in offer.legs.values():
         stop_leg(floor, offer, leg, why)
     if offer.consult:
@@ -295,35 +298,16 @@ def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
 
 def end_offer(floor: Floor, offer: Offer) -> None:
     """The offer is over in every respect: release the agent's capacity."""
-    agent = offer.agent
-    offer.state = _ENDED
-    floor.timers.closing.cancel(offer.id)
-    floor.offers.pop(offer.id, None)
-    agent.offers.pop(offer.id, None)
-    agents.mark_changed(floor, agent)
-    requested_state.settle_pending(floor, agent)
+    advance_offer(floor, offer, OfferChange.RELEASED)
+    requested_state.settle_pending(floor, offer.agent)
 
 
 def give_up_waiting(floor: Floor, offer: Offer) -> None:
     """The PBX never confirmed that the phones are quiet: treat them as dead, release the agent."""
     for leg in offer.legs.values():
         if leg.state in LIVE:
-            leg.state = LegState.ENDED
+            advance_leg(leg, LegChange.ENDED)
             if leg.pbx in floor.up:
                 floor.note(f"{leg.device.address} did not stop ringing for offer {offer.id}")
                 devices.did_not_stop(floor, offer, leg.device, COOLDOWN_DEAD)
     end_offer(floor, offer)
-
-
-def cancel_timers(floor: Floor, offer: Offer) -> None:
-    """Cancel every deadline of an offer that is decided."""
-    timers = floor.timers
-    timers.ring.cancel(offer.id)
-    timers.share.cancel(offer.id)
-    if offer.consult:
-        timers.accept.cancel(offer.id)
-    for leg in offer.legs.values():
-        if leg.state is _PLANNED:
-            timers.leg.cancel((offer.id, leg.device.id))
-        elif leg.asked:
-            timers.accept.cancel((offer.id, leg.device.id))

@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 
 from callrouter.core import (
     announcements,
-    calls,
     clock_changes,
     devices,
     eligibility,
     offer_failures,
     offers,
+    queueing,
     reload,
     requested_state,
     ringing,
 )
+from callrouter.core.call_lifecycle import CONNECT_WITHIN
 from callrouter.core.deadlines import Key, Timer
 from callrouter.core.floor import Floor
 from callrouter.core.state import Call, Offer
@@ -56,13 +57,13 @@ def _prefer_no_longer(floor: Floor, call: Call) -> None:
 
 def _not_connected(floor: Floor, call: Call) -> None:
     if call.pbx not in floor.up:  # they may well be talking: wait for the next snapshot
-        floor.timers.connect.set(call.id, floor.clock_now + calls.CONNECT_WITHIN)
+        floor.timers.connect.set(call.id, floor.clock_now + CONNECT_WITHIN)
     elif call.winner is not None:
         offers.connect_failed(floor, call, call.winner, ConnectFault.FAILED)
 
 
 OF_CALLS: Mapping[Timer, Callable[[Floor, Call], None]] = {
-    Timer.WAIT: calls.max_wait_expired,
+    Timer.WAIT: queueing.max_wait_expired,
     Timer.RETRY: _go_round_again,
     Timer.WIDEN: _widen,
     Timer.PREFER: _prefer_no_longer,

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from callrouter.core.calls import position
+from callrouter.core.queueing import position
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, Result, StopReason
 from callrouter.model.events import (
