@@ -20,9 +20,9 @@ from callrouter.model.routing_table import QueueSpec
 from callrouter.settings import ConfigError, Problem, Settings, load
 from callrouter.settings.config_history import (
     FOLDER,
-    File,
-    Listing,
-    Past,
+    ConfigFile,
+    ConfigHistory,
+    FileDigests,
     listing,
     places,
     says,
@@ -49,7 +49,7 @@ class Start:
     """
 
     settings: Settings
-    files: Mapping[str, File]
+    files: Mapping[str, ConfigFile]
     problems: tuple[Problem, ...] = ()
     held: tuple[str, ...] = ()
     removed: Mapping[str, QueueSpec] = field(default_factory=dict)
@@ -96,7 +96,7 @@ def start(folder: Path, environ: Mapping[str, str], now: float) -> Start:
     return Start(settings=settings, files=files, removed=removed)
 
 
-def _database(files: Mapping[str, File]) -> str:
+def _database(files: Mapping[str, ConfigFile]) -> str:
     """Return the database that the files seem to name although they are invalid."""
     for file in files.values():
         found = _DATABASE.search(file.content)
@@ -105,36 +105,36 @@ def _database(files: Mapping[str, File]) -> str:
     return "callrouter.db"
 
 
-def _history(folder: Path, database: str, environ: Mapping[str, str]) -> Past | None:
+def _history(folder: Path, database: str, environ: Mapping[str, str]) -> ConfigHistory | None:
     """Return the history left by an earlier run."""
     for place in places(folder, database, environ):
         try:
             if (place / FOLDER / "head.json").is_file():
-                return Past(place / FOLDER)
+                return ConfigHistory(place / FOLDER)
         except OSError:
             continue
     return None
 
 
 def _in_force(
-    past: Past, folder: Path, environ: Mapping[str, str]
-) -> tuple[Settings, dict[str, File]] | None:
+    past: ConfigHistory, folder: Path, environ: Mapping[str, str]
+) -> tuple[Settings, dict[str, ConfigFile]] | None:
     """Return the last files in force with their settings; None if they are not intact."""
     head = past.head()
     return _read(past, head, folder, environ) if head else None
 
 
 def _read(
-    past: Past, files: Listing, folder: Path, environ: Mapping[str, str]
-) -> tuple[Settings, dict[str, File]] | None:
-    kept: dict[str, File] = {}
+    past: ConfigHistory, files: FileDigests, folder: Path, environ: Mapping[str, str]
+) -> tuple[Settings, dict[str, ConfigFile]] | None:
+    kept: dict[str, ConfigFile] = {}
     try:
         for name, (digest, mode) in files.items():
             content = past.content(digest)
             if hashlib.sha256(content).hexdigest() != digest:
                 logger.error("%s in %s is not what it was", name, past.place)
                 return None
-            kept[name] = File(content, mode, "")
+            kept[name] = ConfigFile(content, mode, "")
         with past.laid_out(files) as place:
             return load(place, environ=environ, base=folder), kept
     except (ConfigError, OSError):
@@ -142,7 +142,7 @@ def _read(
 
 
 def _removed(
-    past: Past, settings: Settings, folder: Path, environ: Mapping[str, str], now: float
+    past: ConfigHistory, settings: Settings, folder: Path, environ: Mapping[str, str], now: float
 ) -> dict[str, QueueSpec]:
     """Return the queues removed by the last change, if it was recent."""
     last = next(iter(past.changes()), None)

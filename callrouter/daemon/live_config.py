@@ -27,8 +27,8 @@ from callrouter.settings import ConfigError, Settings, load
 from callrouter.settings.config_history import (
     FOLDER,
     Change,
-    File,
-    Past,
+    ConfigFile,
+    ConfigHistory,
     listing,
     owner_name,
     says,
@@ -53,7 +53,7 @@ class Reading:
     """The content of the files at one moment, and what it changes."""
 
     settings: Settings
-    files: dict[str, File]
+    files: dict[str, ConfigFile]
     lines: tuple[str, ...]
     restart: tuple[str, ...]
     losses: tuple[str, ...]
@@ -109,7 +109,7 @@ class Configuration:
         self._watch = Watch(folder)
         self._place = folder.resolve()
         self._reading = asyncio.Lock()
-        self.past = Past(state_folder(folder, settings.database, environ) / FOLDER)
+        self.past = ConfigHistory(state_folder(folder, settings.database, environ) / FOLDER)
 
     def say_start(self) -> None:
         """Log that the files could not be used at the start, if so."""
@@ -260,7 +260,7 @@ class Configuration:
             lost = losses(old.table, settings.table, before=self._files, after=files, lines=lines)
         return Reading(settings, files, bounded(lines), restart, lost)
 
-    def _keep_held(self, files: Mapping[str, File], lines: tuple[str, ...]) -> None:
+    def _keep_held(self, files: Mapping[str, ConfigFile], lines: tuple[str, ...]) -> None:
         """Store what is held back, for a later run."""
         try:
             self.past.hold(files, lines)
@@ -420,7 +420,7 @@ def _frozen() -> Iterator[None]:
             gc.freeze()
 
 
-def _owners(before: Mapping[str, File], after: Mapping[str, File], folder: Path) -> str:
+def _owners(before: Mapping[str, ConfigFile], after: Mapping[str, ConfigFile], folder: Path) -> str:
     """Return the owners of the changed files. A deleted file counts for the folder's owner."""
     owners = {
         file.owner
@@ -435,7 +435,7 @@ def _owners(before: Mapping[str, File], after: Mapping[str, File], folder: Path)
     return ", ".join(sorted(owners))
 
 
-def _cannot_keep(past: Past, error: OSError) -> None:
+def _cannot_keep(past: ConfigHistory, error: OSError) -> None:
     logger.warning(
         "the change is in force, but the history of changes cannot be kept in %s (%s)",
         past.place,

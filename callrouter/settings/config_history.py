@@ -43,7 +43,7 @@ SYSTEM_STATE: Final = Path("/var/lib/callrouter")
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class ConfigFile:
     """A configuration file: its content, its permissions and the name of its owner."""
 
     content: bytes
@@ -56,8 +56,8 @@ class File:
         return hashlib.sha256(self.content).hexdigest()
 
 
-Files: TypeAlias = Mapping[str, File]
-Listing: TypeAlias = dict[str, tuple[str, int]]
+ConfigFiles: TypeAlias = Mapping[str, ConfigFile]
+FileDigests: TypeAlias = dict[str, tuple[str, int]]
 """Digest and permissions of each file, by name."""
 
 
@@ -70,8 +70,8 @@ class Change:
     who: str
     how: str
     lines: tuple[str, ...]
-    before: Listing
-    after: Listing
+    before: FileDigests
+    after: FileDigests
 
 
 def is_ours(path: Path) -> bool:
@@ -79,17 +79,17 @@ def is_ours(path: Path) -> bool:
     return path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")
 
 
-def take(folder: Path) -> dict[str, File]:
+def take(folder: Path) -> dict[str, ConfigFile]:
     """Return the current configuration files, without those that cannot be read.
 
     As root, also skip a file that another user has redirected outside their own folders.
     """
-    found: dict[str, File] = {}
+    found: dict[str, ConfigFile] = {}
     with suppress(OSError):
         for path in sorted(filter(is_ours, folder.iterdir())):
             with suppress(OSError):
                 content, status = safely.read(path, MOST)
-                found[path.name] = File(
+                found[path.name] = ConfigFile(
                     content, stat.S_IMODE(status.st_mode), owner_name(status.st_uid)
                 )
     return found
@@ -103,12 +103,12 @@ def owner_name(uid: int) -> str:
         return f"user {uid}"
 
 
-def listing(files: Files) -> Listing:
+def listing(files: ConfigFiles) -> FileDigests:
     """Return the listing of files."""
     return {name: (file.digest, file.mode) for name, file in files.items()}
 
 
-def says(files: Listing) -> dict[str, str]:
+def says(files: FileDigests) -> dict[str, str]:
     """Return a listing without permissions: what decides whether two are the same."""
     return {name: digest for name, (digest, _) in files.items()}
 
@@ -133,7 +133,7 @@ def state_folder(folder: Path, database: str, environ: Mapping[str, str]) -> Pat
     return candidates[-1]
 
 
-def find(folder: Path, database: str, environ: Mapping[str, str]) -> Past | None:
+def find(folder: Path, database: str, environ: Mapping[str, str]) -> ConfigHistory | None:
     """Return the history left by a daemon of this configuration, wherever it could be stored.
 
     Raises:
@@ -141,11 +141,11 @@ def find(folder: Path, database: str, environ: Mapping[str, str]) -> Past | None
     """
     for place in (*places(folder, database, environ), SYSTEM_STATE):
         if (place / FOLDER / "head.json").exists():
-            return Past(place / FOLDER)
+            return ConfigHistory(place / FOLDER)
     return None
 
 
-class Past:
+class ConfigHistory:
     """The history of one configuration. Only the daemon writes to it."""
 
     def __init__(self, place: Path) -> None:
@@ -167,7 +167,7 @@ class Past:
         """Return one change."""
         return next((change for change in self.changes() if change.number == number), None)
 
-    def head(self) -> Listing | None:
+    def head(self) -> FileDigests | None:
         """Return the files in force; None before the first start."""
         with (
             suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError),
@@ -214,7 +214,7 @@ class Past:
         return True
 
     @contextmanager
-    def laid_out(self, files: Listing) -> Iterator[Path]:
+    def laid_out(self, files: FileDigests) -> Iterator[Path]:
         """Provide a temporary folder with these files.
 
         Raises:
@@ -245,7 +245,7 @@ class Past:
 
     # ------------------------------------------------------------ writing
 
-    def begin(self, files: Files) -> Listing | None:
+    def begin(self, files: ConfigFiles) -> FileDigests | None:
         """Create the folder. Returns the files last in force; None if this is the first time."""
         with Folder.open(self.place, make=0o700) as place:
             place.chmod(0o700)
@@ -261,7 +261,7 @@ class Past:
         return before
 
     def add(
-        self, *, at: float, who: str, how: str, lines: tuple[str, ...], files: Files
+        self, *, at: float, who: str, how: str, lines: tuple[str, ...], files: ConfigFiles
     ) -> Change | None:
         """Record an applied change; None if nothing has changed.
 
@@ -291,12 +291,12 @@ class Past:
         self._forget([change, *kept])
         return change
 
-    def announce(self, *, who: str, how: str, files: Files) -> None:
+    def announce(self, *, who: str, how: str, files: ConfigFiles) -> None:
         """Record that a rollback is about to put these files in place."""
         note = {"who": who, "how": how, "after": says(listing(files))}
         self._write("rollback.json", json.dumps(note).encode())
 
-    def hold(self, files: Files, lines: tuple[str, ...]) -> None:
+    def hold(self, files: ConfigFiles, lines: tuple[str, ...]) -> None:
         """Record files with unconfirmed losses, which are not in force.
 
         Without lines, there are none.
@@ -315,12 +315,12 @@ class Past:
                 return note
         return None
 
-    def _keep(self, files: Files) -> None:
+    def _keep(self, files: ConfigFiles) -> None:
         for file in files.values():
             if not self.has(file.digest):
                 self._write(file.digest, file.content, "files")
 
-    def _write_head(self, files: Listing) -> None:
+    def _write_head(self, files: FileDigests) -> None:
         self._write("head.json", json.dumps(files).encode())
 
     def set_aside(self, name: str, content: bytes) -> Path:
@@ -379,7 +379,7 @@ def take_away(folder: Path, name: str) -> None:
         place.remove(name)
 
 
-def _listing(view: Any) -> Listing:
+def _listing(view: Any) -> FileDigests:
     """Return a listing from its stored form.
 
     Raises:
@@ -387,7 +387,7 @@ def _listing(view: Any) -> Listing:
     """
     if not isinstance(view, dict) or len(view) > MOST_FILES:
         raise ValueError("not a list of files")
-    found: Listing = {}
+    found: FileDigests = {}
     for name, (digest, mode) in view.items():
         if not (safely.is_plain(name) and is_ours(Path(name))):
             raise ValueError(f"not the name of a configuration file: {name!r}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from callrouter.settings.builders import instance_builder, table_builder
-from callrouter.settings.builders.build_context import Context
+from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.code_builder import build_codes
 from callrouter.settings.builders.database_url import check_database
 from callrouter.settings.errors import explanations
@@ -67,7 +67,7 @@ def load(
     return settings
 
 
-def _take_apart(root: models.Root) -> None:
+def _take_apart(root: models.RootOptions) -> None:
     """Free the data piece by piece.
 
     Freeing ten thousand agents at once would block all other threads for 50 ms.
@@ -94,7 +94,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def _build(
-    root: models.Root,
+    root: models.RootOptions,
     document: Document,
     nearest: Nearest,
     folder: Path,
@@ -105,7 +105,9 @@ def _build(
     pbxes = instance_builder.build_pbxes(root, document, folder)
     zone = instance_builder.build_zone(root, document, nearest)
     check_database(root, document, nearest)
-    context = Context(document=document, nearest=nearest, policies=policies, pbxes=pbxes, zone=zone)
+    context = BuildContext(
+        document=document, nearest=nearest, policies=policies, pbxes=pbxes, zone=zone
+    )
     table = table_builder.build_table(root, context)
     http = instance_builder.build_http(root, context, folder)
     codes = build_codes(root, document)
@@ -131,7 +133,7 @@ def _build(
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a configuration file, for editors that complete and check."""
-    made = models.Root.model_json_schema()
+    made = models.RootOptions.model_json_schema()
     _tidy(made)
     return {"$schema": "http://json-schema.org/draft-07/schema#", **made, "title": "callrouter"}
 

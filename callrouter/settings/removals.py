@@ -14,7 +14,7 @@ from callrouter.model.renames import renamed, under_new_names
 from callrouter.model.routing_table import Table
 from callrouter.model.text import counted, first_few
 from callrouter.settings.builders.queue_builder import all_members
-from callrouter.settings.config_history import Files
+from callrouter.settings.config_history import ConfigFiles
 
 LEAST: Final = 3
 """At least this many agents, queues, phones or places must be lost …"""
@@ -25,7 +25,7 @@ _NAMED: Final = 5
 
 
 def losses(
-    old: Table, new: Table, *, before: Files, after: Files, lines: Sequence[str]
+    old: Table, new: Table, *, before: ConfigFiles, after: ConfigFiles, lines: Sequence[str]
 ) -> tuple[str, ...]:
     """Return what a change removes that must be confirmed; empty: it can be applied at once.
 
@@ -107,7 +107,7 @@ def _phones(old: Table, new: Table) -> Iterator[str]:
     yield from _much("phone", gone, there_were)
 
 
-def _cut(before: Files, after: Files, lines: Sequence[str]) -> Iterator[str]:
+def _cut(before: ConfigFiles, after: ConfigFiles, lines: Sequence[str]) -> Iterator[str]:
     """Yield files that have become shorter, if that has any effect."""
     if not lines:
         return
@@ -118,7 +118,7 @@ def _cut(before: Files, after: Files, lines: Sequence[str]) -> Iterator[str]:
             yield f"{name} {how}: {'; '.join(lines[:_NAMED])}{more}"
 
 
-def only_cut(before: Files, after: Files) -> bool:
+def only_cut(before: ConfigFiles, after: ConfigFiles) -> bool:
     """Return whether files were only deleted, emptied or truncated, which is hardly an edit."""
     return all(
         name in before

@@ -17,7 +17,7 @@ import pytest
 from callrouter.cli.commands.check import _write
 from callrouter.cli.commands.twilio import _How
 from callrouter.cli.failures import Failed
-from callrouter.settings.config_history import File, Past, put_back, take
+from callrouter.settings.config_history import ConfigFile, ConfigHistory, put_back, take
 from callrouter.store.file_permissions import loose, make
 from tests.files.hostile import SECRET, USER, Place, do, meanwhile
 
@@ -38,8 +38,8 @@ def callrouter(place: Place, *words: str, environ: dict[str, str] | None = None)
     return done.returncode, done.stdout + done.stderr
 
 
-def files(text: str) -> dict[str, File]:
-    return {"all.yaml": File(text.encode(), 0o644, "root")}
+def files(text: str) -> dict[str, ConfigFile]:
+    return {"all.yaml": ConfigFile(text.encode(), 0o644, "root")}
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def kept(place: Place) -> Place:
     database = f"database: {place.theirs}/callrouter.db\n"
 
     def live() -> None:
-        past = Past(place.theirs / "history")
+        past = ConfigHistory(place.theirs / "history")
         past.begin(files(GOOD + database))
         past.add(at=1.0, who="sam", how="file", lines=("one",), files=files(OTHER + database))
         past.add(at=2.0, who="sam", how="file", lines=("two",), files=files(GOOD + database))

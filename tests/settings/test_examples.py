@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^( *)```ya?ml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _UNKNOWN = re.compile(r"unknown (agent|queue|pbx) '([a-z0-9_-]+)'")
 _UNSERVING = re.compile(r"agent '([a-z0-9_-]+)' is in no queue")
-SECTIONS = set(models.Root.model_fields)
+SECTIONS = set(models.RootOptions.model_fields)
 VAIN = re.compile("never|nobody serves|without effect")
 
 
@@ -67,7 +67,7 @@ def completed(folder: Path, text: str) -> Settings:
         data = {"rules": data}
     assert isinstance(data, dict), text
     if not set(data) & SECTIONS:  # keys of a queue, or of an agent
-        section = "queues" if set(data) <= set(models.Queue.model_fields) else "agents"
+        section = "queues" if set(data) <= set(models.QueueOptions.model_fields) else "agents"
         data = {section: {"example": data}}
     assert set(data) <= SECTIONS, f"no sections: {set(data) - SECTIONS}"
     data.setdefault("pbx", {"office": {"driver": "asterisk", "username": "x", "secret": "x",

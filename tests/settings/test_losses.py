@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from callrouter.model.routing_table import Table
-from callrouter.settings.config_history import File
+from callrouter.settings.config_history import ConfigFile
 from callrouter.settings.removals import how_cut, losses, occupied
 from tests.core.tables import agent, desk, mobile, queue, table
 
 
-def files(**texts: str) -> dict[str, File]:
-    return {name: File(text.encode(), 0o600, "") for name, text in texts.items()}
+def files(**texts: str) -> dict[str, ConfigFile]:
+    return {name: ConfigFile(text.encode(), 0o600, "") for name, text in texts.items()}
 
 
 def lost(old: Table, new: Table, callers: dict[str, int] | None = None) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 from callrouter.settings import config_history as module
 from callrouter.settings.config_history import (
     FOLDER,
-    File,
-    Past,
+    ConfigFile,
+    ConfigHistory,
     find,
     places,
     put_back,
@@ -19,17 +19,17 @@ from callrouter.settings.config_history import (
 )
 
 
-def files(**texts: str) -> dict[str, File]:
-    return {f"{name}.yaml": File(text.encode(), 0o644, "sam") for name, text in texts.items()}
+def files(**texts: str) -> dict[str, ConfigFile]:
+    return {f"{name}.yaml": ConfigFile(text.encode(), 0o644, "sam") for name, text in texts.items()}
 
 
-def add(past: Past, lines: tuple[str, ...], at: float = 0.0, **texts: str) -> int | None:
+def add(past: ConfigHistory, lines: tuple[str, ...], at: float = 0.0, **texts: str) -> int | None:
     change = past.add(at=at, who="sam", how="file", lines=lines, files=files(**texts))
     return change.number if change is not None else None
 
 
 def test_changes_are_kept_with_their_files(tmp_path: Path) -> None:
-    past = Past(tmp_path / "history")
+    past = ConfigHistory(tmp_path / "history")
     assert past.begin(files(a="1")) is None
     assert add(past, ("one",), a="2") == 1
     assert add(past, (), a="2") is None
@@ -41,14 +41,14 @@ def test_changes_are_kept_with_their_files(tmp_path: Path) -> None:
     assert first is not None
     assert past.content(first.before["a.yaml"][0]) == b"1"
     assert past.content(first.after["a.yaml"][0]) == b"2"
-    assert Past(tmp_path / "history").head() == newest.after
+    assert ConfigHistory(tmp_path / "history").head() == newest.after
 
 
 def test_only_so_many_and_their_files_go_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "KEPT", 5)
-    past = Past(tmp_path)
+    past = ConfigHistory(tmp_path)
     past.begin(files(a="0"))
     for n in range(1, 12):
         add(past, ("x",), a=str(n))
@@ -57,7 +57,7 @@ def test_only_so_many_and_their_files_go_with_them(
 
 
 def test_what_is_damaged_is_passed_over(tmp_path: Path) -> None:
-    past = Past(tmp_path)
+    past = ConfigHistory(tmp_path)
     past.begin(files(a="0"))
     add(past, ("x",), a="1")
     (tmp_path / "changes/000002.json").write_text("{")
@@ -69,7 +69,7 @@ def test_what_is_damaged_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_rollback_is_put_down_to_who_did_it(tmp_path: Path) -> None:
-    past = Past(tmp_path)
+    past = ConfigHistory(tmp_path)
     past.begin(files(a="0"))
     past.announce(who="root", how="rollback to before 1", files=files(a="1"))
     add(past, ("x",), a="1")
@@ -96,7 +96,7 @@ def test_where_it_is(tmp_path: Path) -> None:
     assert home.parent == tmp_path / "home/.local/state/callrouter"
     assert places(folder, "x.db", {"XDG_STATE_HOME": "/xdg"})[-1].parent == Path("/xdg/callrouter")
     assert find(folder, "callrouter.db", environ) is None
-    Past(folder / FOLDER).begin({})
+    ConfigHistory(folder / FOLDER).begin({})
     found = find(folder, "callrouter.db", environ)
     assert found is not None
     assert found.place == folder / FOLDER

@@ -24,7 +24,7 @@ from callrouter.cli.tables import answers
 from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
-    from callrouter.settings.config_history import Change, File, Listing, Past
+    from callrouter.settings.config_history import Change, ConfigFile, ConfigHistory, FileDigests
 
 SHOWN = 3
 """Number of changes described in one line of the list."""
@@ -176,7 +176,7 @@ def _show(view: Mapping[str, Any]) -> None:
         click.echo(clean(line))
 
 
-def _files_diff(past: Past | None, change: Change) -> list[str]:
+def _files_diff(past: ConfigHistory | None, change: Change) -> list[str]:
     """Return the line-by-line effect of a change on the files, without secrets."""
     from callrouter.settings.errors.hiding import difference  # noqa: PLC0415 - only here
 
@@ -188,7 +188,7 @@ def _files_diff(past: Past | None, change: Change) -> list[str]:
     return lines
 
 
-def _text(past: Past | None, files: Listing, name: str) -> list[str]:
+def _text(past: ConfigHistory | None, files: FileDigests, name: str) -> list[str]:
     if past is None or name not in files:
         return []
     return past.content(files[name][0]).decode("utf-8", "replace").splitlines()
@@ -210,14 +210,14 @@ def readable() -> Iterator[None]:
         raise Failed(2, f"{error.filename}: {error.strerror}") from error
 
 
-def find_past(folder: Path) -> Past | None:
+def find_past(folder: Path) -> ConfigHistory | None:
     """Return the history of the running daemon, or of the last one.
 
     Raises:
         Failed: as root, if the daemon names a folder that is not its own.
     """
     from callrouter.files import Folder  # noqa: PLC0415 - only here
-    from callrouter.settings.config_history import Past, find  # noqa: PLC0415 - only here
+    from callrouter.settings.config_history import ConfigHistory, find  # noqa: PLC0415 - only here
 
     client = Client.of_folder(folder, os.environ)
     try:
@@ -229,7 +229,7 @@ def find_past(folder: Path) -> Past | None:
         with Folder.open(place) as held:
             if socket is None or held.owner[0] != control_socket.peer_user(socket):
                 raise Failed(2, f"the daemon names {place}, which is not its own")
-    return Past(place)
+    return ConfigHistory(place)
 
 
 def _database(folder: Path) -> str:
@@ -242,7 +242,7 @@ def _database(folder: Path) -> str:
         return "callrouter.db"  # the default: a mistake elsewhere must not hide the history
 
 
-def the_change(past: Past | None, number: int) -> Change:
+def the_change(past: ConfigHistory | None, number: int) -> Change:
     """Return the change with this number.
 
     Raises:
@@ -293,7 +293,7 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
     _have_taken_up(folder)
 
 
-def _would_change(folder: Path, past: Past, wanted: Listing) -> list[str]:
+def _would_change(folder: Path, past: ConfigHistory, wanted: FileDigests) -> list[str]:
     """Describe in words what the rollback would change.
 
     Raises:
@@ -325,9 +325,11 @@ def _checked(folder: Path, place: Path) -> dict[str, Any]:
     return {"ok": True, "changes": ["(the daemon does not run; it would start with these files)"]}
 
 
-def _put_back(folder: Path, past: Past, wanted: Listing, now: Mapping[str, File], how: str) -> None:
+def _put_back(
+    folder: Path, past: ConfigHistory, wanted: FileDigests, now: Mapping[str, ConfigFile], how: str
+) -> None:
     from callrouter.settings.config_history import (  # noqa: PLC0415 - only here
-        File,
+        ConfigFile,
         owner_name,
         put_back,
         take_away,
@@ -337,7 +339,9 @@ def _put_back(folder: Path, past: Past, wanted: Listing, now: Mapping[str, File]
     behind = os.environ.get("SUDO_USER")
     who = f"{behind} (as {who})" if behind and behind != who else who
     _set_aside(past, now)
-    files = {name: File(past.content(digest), mode, "") for name, (digest, mode) in wanted.items()}
+    files = {
+        name: ConfigFile(past.content(digest), mode, "") for name, (digest, mode) in wanted.items()
+    }
     past.announce(who=who, how=how, files=files)
     for name, file in files.items():
         if name not in now or now[name].content != file.content:
@@ -349,7 +353,7 @@ def _put_back(folder: Path, past: Past, wanted: Listing, now: Mapping[str, File]
             say(f"took away {folder / name}, which was not there then")
 
 
-def _set_aside(past: Past, now: Mapping[str, File]) -> None:
+def _set_aside(past: ConfigHistory, now: Mapping[str, ConfigFile]) -> None:
     """Keep content that no daemon has ever applied, so that no work is lost."""
     for name, file in now.items():
         if not past.has(file.digest):

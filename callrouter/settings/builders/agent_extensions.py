@@ -12,7 +12,7 @@ from callrouter.settings.yaml.source import Document
 _MOST_DIGITS = 12
 
 
-def build_extensions(root: models.Root, document: Document) -> dict[str, str]:
+def build_extensions(root: models.RootOptions, document: Document) -> dict[str, str]:
     """Return the extensions of the agents who have one.
 
     Without `extension`, it is the digits in the name of the agent's first phone on a PBX. If
@@ -39,7 +39,7 @@ def build_extensions(root: models.Root, document: Document) -> dict[str, str]:
     }
 
 
-def _of_phone(agent: models.Agent) -> str:
+def _of_phone(agent: models.AgentOptions) -> str:
     for device in agent.devices.values():
         endpoint = device if isinstance(device, str) else device.endpoint or device.dial
         if endpoint:

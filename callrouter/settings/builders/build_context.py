@@ -12,14 +12,14 @@ from callrouter.settings.builders.time_zones import find_zone
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.loaded import PbxSettings
 from callrouter.settings.yaml.reader import Items, Section
-from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.source import Document, KeyPath
 from callrouter.settings.yaml.substitution import Substituted
 
 _read = lru_cache(maxsize=1024)(parse_spans)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class BuildContext:
     """The document for reports, the known names, and the time zone of hours."""
 
     document: Document
@@ -28,7 +28,7 @@ class Context:
     pbxes: Mapping[str, PbxSettings]
     zone: tzinfo
 
-    def knows(self, section: str, name: str, way: Way, what: str, *, key: bool = False) -> bool:
+    def knows(self, section: str, name: str, way: KeyPath, what: str, *, key: bool = False) -> bool:
         """Return whether `section` has `name`; if not, report that at `way`.
 
         Reports nothing if a file or the section could not be read, since the name may be there.
@@ -40,7 +40,7 @@ class Context:
         self.document.error(way, f"unknown {what} {quoted(name)}", hint, key=key)
         return False
 
-    def within(self, timezone: str | None, way: Way) -> Context:
+    def within(self, timezone: str | None, way: KeyPath) -> BuildContext:
         """Return this context, or a copy with its own time zone if one is given."""
         if timezone is None:
             return self
@@ -48,7 +48,7 @@ class Context:
         return replace(self, zone=zone)
 
     def hours(
-        self, texts: Mapping[Way, str], holidays: Collection[date | DayOff] = frozenset()
+        self, texts: Mapping[KeyPath, str], holidays: Collection[date | DayOff] = frozenset()
     ) -> Hours | None:
         """Parse days and times, each with its path, into one value; None if invalid or absent."""
         spans: set[Span] = set()

@@ -10,7 +10,7 @@ from callrouter.settings.schema import models
 from callrouter.settings.yaml.source import Document
 
 
-def build_codes(root: models.Root, document: Document) -> PhoneCodes:
+def build_codes(root: models.RootOptions, document: Document) -> PhoneCodes:
     """Build the codes; two that cannot be told apart are reported."""
     if root.codes is None:
         return PhoneCodes()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from callrouter.model import endpoints
-from callrouter.settings.builders.build_context import Context
+from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import AsteriskSettings, TwilioSettings
 from callrouter.settings.schema import models
-from callrouter.settings.yaml.source import Way
+from callrouter.settings.yaml.source import KeyPath
 
 
 @dataclass(frozen=True, slots=True)
-class Phone:
+class DeviceAddress:
     """A device's endpoint in its canonical spelling (empty: a number), and what `state` names."""
 
     endpoint: str
@@ -21,23 +21,25 @@ class Phone:
     states: tuple[str, ...]
 
 
-def read_phone(
-    way: Way, device: models.Device, pbxes: tuple[str, ...], context: Context
-) -> Phone | None:
+def read_address(
+    way: KeyPath, device: models.DeviceOptions, pbxes: tuple[str, ...], context: BuildContext
+) -> DeviceAddress | None:
     """Return what a device rings; None: it is inconsistent, which has been reported."""
     written = device.endpoint or device.dial or ""
     states = _states(way, device, context)
     if states is None or not _fits_together(way, device, context):
         return None
     if not written or any(_is(pbx, TwilioSettings, context) for pbx in pbxes):
-        return Phone(written, False, states)
+        return DeviceAddress(written, False, states)
     try:
         found = endpoints.read(written)
     except ValueError as fault:
         if written.startswith(("sip/", "client/")) and not any(
             _is(pbx, AsteriskSettings, context) for pbx in pbxes
         ):
-            return Phone(written, False, states)  # the simulated PBX rings Twilio's phones too
+            return DeviceAddress(
+                written, False, states
+            )  # the simulated PBX rings Twilio's phones too
         at = (*way, "endpoint" if device.endpoint else "dial")
         context.document.error(_where(way, at, context), f"{quoted(written)} {fault}", "")
         return None
@@ -45,19 +47,19 @@ def read_phone(
         text = f"auto_answer does not reach a phone behind {found.text}"
         context.document.error((*way, "auto_answer"), text, "give its endpoint, such as PJSIP/1001")
         return None
-    return Phone(found.text, found.may_forward, states)
+    return DeviceAddress(found.text, found.may_forward, states)
 
 
-def _is(pbx: str, kind: type, context: Context) -> bool:
+def _is(pbx: str, kind: type, context: BuildContext) -> bool:
     return isinstance(context.pbxes.get(pbx), kind)
 
 
-def _where(way: Way, at: Way, context: Context) -> Way:
+def _where(way: KeyPath, at: KeyPath, context: BuildContext) -> KeyPath:
     """Return the place of a device's address, which may be its only setting."""
     return at if context.document.written(*at) is not None else way
 
 
-def _fits_together(way: Way, device: models.Device, context: Context) -> bool:
+def _fits_together(way: KeyPath, device: models.DeviceOptions, context: BuildContext) -> bool:
     if device.number and device.state is not None:
         text = "state says nothing of an outside number"
         context.document.error((*way, "state"), text, "take it out")
@@ -69,7 +71,9 @@ def _fits_together(way: Way, device: models.Device, context: Context) -> bool:
     return True
 
 
-def _states(way: Way, device: models.Device, context: Context) -> tuple[str, ...] | None:
+def _states(
+    way: KeyPath, device: models.DeviceOptions, context: BuildContext
+) -> tuple[str, ...] | None:
     written = [device.state] if isinstance(device.state, str) else device.state or []
     found: list[str] = []
     for place, text in enumerate(written):

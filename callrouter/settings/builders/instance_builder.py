@@ -15,7 +15,7 @@ from callrouter.model import endpoints
 from callrouter.model.ivr import PhoneCodes
 from callrouter.model.phone_numbers import NOWHERE, Numbering
 from callrouter.settings import extras
-from callrouter.settings.builders.build_context import Context
+from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.number_parsing import numbering
 from callrouter.settings.builders.time_zones import find_zone
 from callrouter.settings.errors.problems import Nearest, quoted
@@ -31,7 +31,7 @@ from callrouter.settings.loaded import (
     UserSettings,
 )
 from callrouter.settings.schema import models
-from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.source import Document, KeyPath
 
 _PLACE: Final = "{number}"
 _SAMPLE: Final = "447700900123"
@@ -45,7 +45,9 @@ def with_codes(pbxes: dict[str, PbxSettings], codes: PhoneCodes) -> dict[str, Pb
     }
 
 
-def build_pbxes(root: models.Root, document: Document, folder: Path) -> dict[str, PbxSettings]:
+def build_pbxes(
+    root: models.RootOptions, document: Document, folder: Path
+) -> dict[str, PbxSettings]:
     """Build the PBXes; having none is reported."""
     if document.is_sure_of("pbx") and not document.names("pbx"):
         document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
@@ -54,7 +56,7 @@ def build_pbxes(root: models.Root, document: Document, folder: Path) -> dict[str
     return {id_: _pbx(id_, pbx, document, folder, site, home=home) for id_, pbx in root.pbx.items()}
 
 
-def _ways_out(id_: str, pbx: models.Asterisk, document: Document) -> list[str]:
+def _ways_out(id_: str, pbx: models.AsteriskOptions, document: Document) -> list[str]:
     """Return the dial strings for outside numbers, with Asterisk's spelling of the technologies.
 
     One that Asterisk cannot dial is reported.
@@ -66,7 +68,7 @@ def _ways_out(id_: str, pbx: models.Asterisk, document: Document) -> list[str]:
         try:
             spelled = endpoints.read(text.replace(_PLACE, _SAMPLE)).text
         except ValueError as fault:
-            way: Way = ("pbx", id_, "dial_number")
+            way: KeyPath = ("pbx", id_, "dial_number")
             said = str(fault).replace(_SAMPLE, _PLACE)
             document.error(way if one else (*way, place), f"{quoted(text)} {said}")
             found.append(text)
@@ -77,7 +79,7 @@ def _ways_out(id_: str, pbx: models.Asterisk, document: Document) -> list[str]:
 
 
 def _number_format(
-    id_: str, pbx: models.Asterisk, ways: list[str], home: Numbering, document: Document
+    id_: str, pbx: models.AsteriskOptions, ways: list[str], home: Numbering, document: Document
 ) -> None:
     """Report a number format that is impossible, or that a dial string already includes."""
     way = ("pbx", id_, "number_format")
@@ -94,16 +96,16 @@ def _number_format(
 
 def _pbx(
     id_: str,
-    pbx: models.Asterisk | models.Twilio | models.Simulated,
+    pbx: models.AsteriskOptions | models.TwilioOptions | models.SimulatedOptions,
     document: Document,
     folder: Path,
     site: str,
     *,
     home: Numbering,
 ) -> PbxSettings:
-    if isinstance(pbx, models.Simulated):
+    if isinstance(pbx, models.SimulatedOptions):
         return SimulatedSettings(id=id_, seed=pbx.seed)
-    if isinstance(pbx, models.Twilio):
+    if isinstance(pbx, models.TwilioOptions):
         return _twilio(id_, pbx, document, site)
     ways = _ways_out(id_, pbx, document)
     _number_format(id_, pbx, ways, home, document)
@@ -125,11 +127,11 @@ def _pbx(
         caller_id=pbx.caller_id or "",
         show=pbx.show,
         tls=pbx.tls is not False,
-        ca=folder / pbx.tls.ca if isinstance(pbx.tls, models.TlsClient) else None,
+        ca=folder / pbx.tls.ca if isinstance(pbx.tls, models.TlsClientOptions) else None,
     )
 
 
-def _twilio(id_: str, pbx: models.Twilio, document: Document, site: str) -> TwilioSettings:
+def _twilio(id_: str, pbx: models.TwilioOptions, document: Document, site: str) -> TwilioSettings:
     way = ("pbx", id_)
     if lack := extras.lacks("twilio"):
         text = f"driver twilio needs {lack}"
@@ -166,10 +168,10 @@ def _twilio(id_: str, pbx: models.Twilio, document: Document, site: str) -> Twil
     )
 
 
-def build_http(root: models.Root, context: Context, folder: Path) -> HttpSettings:
+def build_http(root: models.RootOptions, context: BuildContext, folder: Path) -> HttpSettings:
     """Build the HTTP settings, with paths relative to the folder."""
     document = context.document
-    http = root.http or models.Http.model_validate({})
+    http = root.http or models.HttpOptions.model_validate({})
     host, _, port = http.listen.rpartition(":")
     host = host.strip("[]")
     if http.tls is None and not is_loopback(host):
@@ -210,7 +212,7 @@ def build_http(root: models.Root, context: Context, folder: Path) -> HttpSetting
     )
 
 
-def _check_agent(index: int, token: models.ApiToken, context: Context) -> None:
+def _check_agent(index: int, token: models.ApiTokenOptions, context: BuildContext) -> None:
     """Check that a token's agent exists, and that its role is limited to acting for one."""
     way = ("http", "api_tokens", index, "agent")
     if token.agent is None:
@@ -228,7 +230,7 @@ def _check_agent(index: int, token: models.ApiToken, context: Context) -> None:
         context.knows("agents", token.agent, way, "agent")
 
 
-def _check_queues(index: int, token: models.ApiToken, context: Context) -> None:
+def _check_queues(index: int, token: models.ApiTokenOptions, context: BuildContext) -> None:
     """Check that only a supervisor's token is limited to queues."""
     way = ("http", "api_tokens", index, "queues")
     if token.queues and token.role != "supervisor":
@@ -247,12 +249,12 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def build_zone(root: models.Root, document: Document, nearest: Nearest) -> tzinfo:
+def build_zone(root: models.RootOptions, document: Document, nearest: Nearest) -> tzinfo:
     """Return the site's time zone; UTC for an unknown one, which is reported."""
     return find_zone(str(root.timezone), ("timezone",), document, nearest)
 
 
-def build_socket(root: models.Root, document: Document) -> SocketSettings:
+def build_socket(root: models.RootOptions, document: Document) -> SocketSettings:
     """Return the group that may use the command line; warn if this machine does not have it."""
     if root.socket is None:
         return SocketSettings()
@@ -265,7 +267,7 @@ def build_socket(root: models.Root, document: Document) -> SocketSettings:
     return SocketSettings(group=root.socket.group, role=root.socket.role)
 
 
-def build_users(root: models.Root) -> dict[str, UserSettings]:
+def build_users(root: models.RootOptions) -> dict[str, UserSettings]:
     """Build the people who are not agents."""
     return {
         id_: UserSettings(id=id_, role=user.role, password=user.password)
@@ -273,9 +275,9 @@ def build_users(root: models.Root) -> dict[str, UserSettings]:
     }
 
 
-def build_numbers(root: models.Root) -> NumberSettings:
+def build_numbers(root: models.RootOptions) -> NumberSettings:
     """Return which mobiles may be registered."""
-    numbers = root.numbers or models.Numbers.model_validate({})
+    numbers = root.numbers or models.NumbersOptions.model_validate({})
     return NumberSettings(
         region=numbers.region or "",
         countries=tuple(numbers.countries),
@@ -289,7 +291,7 @@ def build_numbers(root: models.Root) -> NumberSettings:
     )
 
 
-def build_service_levels(root: models.Root) -> dict[str, ServiceLevel]:
+def build_service_levels(root: models.RootOptions) -> dict[str, ServiceLevel]:
     """Return the targets of the queues that have one."""
     return {
         id_: ServiceLevel(within=queue.service_level.within, target=queue.service_level.target)

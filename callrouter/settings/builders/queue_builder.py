@@ -22,14 +22,14 @@ from callrouter.model.routing_table import (
     ToQueue,
     WidenStep,
 )
-from callrouter.settings.builders.build_context import Context, is_damaged
+from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.diff.written_values import duration
 from callrouter.settings.errors import hints
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import TwilioSettings
 from callrouter.settings.schema import models
 from callrouter.settings.yaml.reader import Items, Section
-from callrouter.settings.yaml.source import Way
+from callrouter.settings.yaml.source import KeyPath
 
 RING_ALL: Final = "ring-all"
 
@@ -41,9 +41,9 @@ class _Table:
     """The agents of a queue, a shift or a step as written, and their path."""
 
     written: Mapping[str, int] | list[str]
-    way: Way
+    way: KeyPath
 
-    def place(self, name: str, index: int) -> Way:
+    def place(self, name: str, index: int) -> KeyPath:
         return (*self.way, name if isinstance(self.written, Mapping) else index)
 
     def level(self, name: str) -> int:
@@ -72,7 +72,7 @@ def serving(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
 
 
 def build_queue(
-    id_: str, queue: models.Queue, agents: Mapping[str, AgentSpec], context: Context
+    id_: str, queue: models.QueueOptions, agents: Mapping[str, AgentSpec], context: BuildContext
 ) -> QueueSpec:
     """Build a queue's rules; inconsistencies are reported to the document."""
     if id_ == _HANGUP:
@@ -84,11 +84,11 @@ def build_queue(
     context = context.within(queue.timezone, ("queues", id_))
     policy = _policy(id_, queue, context)
     base = _Table(queue.agents, ("queues", id_, "agents"))
-    places: dict[str, Way] = {}
+    places: dict[str, KeyPath] = {}
     members = _members(base, agents, context, places)
     shifts = _shifts(id_, queue, agents, context)
     first = max([len(queue.agents), *(len(shift.agents) for shift in queue.shifts)])
-    hours: dict[Way, str] = {("queues", id_, "hours"): queue.hours} if queue.hours else {}
+    hours: dict[KeyPath, str] = {("queues", id_, "hours"): queue.hours} if queue.hours else {}
     targets: dict[str, Any] = {
         key: _target(getattr(queue, key), ("queues", id_, key), context) for key in _TARGETS
     }
@@ -124,7 +124,7 @@ def build_queue(
     )
 
 
-def _show(id_: str, queue: models.Queue, context: Context) -> str:
+def _show(id_: str, queue: models.QueueOptions, context: BuildContext) -> str:
     """Return what desk phones display; an unknown field is an error."""
     written = queue.show or ""
     fault = display.fault(written)
@@ -136,11 +136,13 @@ def _show(id_: str, queue: models.Queue, context: Context) -> str:
     return written
 
 
-def _dials(id_: str, queue: models.Queue, policy: tuple[str, ...], context: Context) -> bool:
+def _dials(
+    id_: str, queue: models.QueueOptions, policy: tuple[str, ...], context: BuildContext
+) -> bool:
     """Return whether `ring_all: dial` applies; it must have something to apply to."""
     if queue.ring_all != "dial":
         return False
-    way: Way = ("queues", id_, "ring_all")
+    way: KeyPath = ("queues", id_, "ring_all")
     sure = context.document.is_sure_of("pbx") and set(context.pbxes) == context.document.names(
         "pbx"
     )
@@ -154,15 +156,15 @@ def _dials(id_: str, queue: models.Queue, policy: tuple[str, ...], context: Cont
     return True
 
 
-def _announce(queue: models.Queue) -> AnnounceSpec | None:
+def _announce(queue: models.QueueOptions) -> AnnounceSpec | None:
     said = queue.announce
     if said is None or not (said.position or said.estimate):
         return None
     return AnnounceSpec(position=said.position, estimate=said.estimate, every=said.every)
 
 
-def _policy(id_: str, queue: models.Queue, context: Context) -> tuple[str, ...]:
-    way: Way = ("queues", id_, "policy")
+def _policy(id_: str, queue: models.QueueOptions, context: BuildContext) -> tuple[str, ...]:
+    way: KeyPath = ("queues", id_, "policy")
     one = isinstance(queue.policy, str)
     names = (queue.policy,) if isinstance(queue.policy, str) else tuple(queue.policy)
     known = f"known: {', '.join(sorted(context.policies))}"
@@ -172,7 +174,7 @@ def _policy(id_: str, queue: models.Queue, context: Context) -> tuple[str, ...]:
         if not (isinstance(written, Items) and written.thinned):
             context.document.error(way, "policy names none", known)
     for index, name in enumerate(names):
-        at: Way = way if one else (*way, index)
+        at: KeyPath = way if one else (*way, index)
         if name not in context.policies:
             hint = hints.policy(context.nearest, name, context.policies)
             text = f"unknown policy {quoted(name)}"
@@ -183,7 +185,7 @@ def _policy(id_: str, queue: models.Queue, context: Context) -> tuple[str, ...]:
 
 
 def _at_once(
-    id_: str, queue: models.Queue, policy: tuple[str, ...], context: Context
+    id_: str, queue: models.QueueOptions, policy: tuple[str, ...], context: BuildContext
 ) -> int | None:
     at_once = None if isinstance(queue.at_once, str) else queue.at_once
     if RING_ALL not in policy or at_once is None:
@@ -198,8 +200,8 @@ def _at_once(
 def _members(
     table: _Table,
     agents: Mapping[str, AgentSpec],
-    context: Context,
-    places: dict[str, Way],
+    context: BuildContext,
+    places: dict[str, KeyPath],
     first: int = 0,
 ) -> tuple[MemberSpec, ...]:
     """Look up the agents of a table. `places` holds those named so far and receives these."""
@@ -226,11 +228,11 @@ def _members(
 
 
 def _shifts(
-    id_: str, queue: models.Queue, agents: Mapping[str, AgentSpec], context: Context
+    id_: str, queue: models.QueueOptions, agents: Mapping[str, AgentSpec], context: BuildContext
 ) -> tuple[ShiftSpec, ...]:
     found: list[ShiftSpec] = []
     for index, shift in enumerate(queue.shifts):
-        way: Way = ("queues", id_, "shifts", index)
+        way: KeyPath = ("queues", id_, "shifts", index)
         members = _members(_Table(shift.agents, (*way, "agents")), agents, context, {})
         hours = context.hours({(*way, "hours"): shift.hours}, queue.holidays)
         if hours is not None:
@@ -240,10 +242,10 @@ def _shifts(
 
 def _widen(
     id_: str,
-    steps: list[models.Step],
+    steps: list[models.WidenStepOptions],
     agents: Mapping[str, AgentSpec],
-    context: Context,
-    places: dict[str, Way],
+    context: BuildContext,
+    places: dict[str, KeyPath],
     *,
     first: int,
 ) -> tuple[WidenStep, ...]:
@@ -251,7 +253,7 @@ def _widen(
     found: list[WidenStep] = []
     before: float = 0
     for index, step in enumerate(steps):
-        way: Way = ("queues", id_, "widen", index)
+        way: KeyPath = ("queues", id_, "widen", index)
         if step.after <= before:
             text = f"after {duration(step.after)} must be longer than that of the step before"
             context.document.error((*way, "after"), text, f"that is {duration(before)}")
@@ -270,7 +272,7 @@ def _widen(
     return tuple(found)
 
 
-def _changes_something(step: models.Step, way: Way, context: Context) -> None:
+def _changes_something(step: models.WidenStepOptions, way: KeyPath, context: BuildContext) -> None:
     if step.at_once is not None or step.agents or step.skills is not None:
         return
     # An invalid value, already reported, would have changed something.
@@ -279,7 +281,7 @@ def _changes_something(step: models.Step, way: Way, context: Context) -> None:
         context.document.error(way, text, "give it at_once, agents or skills", key=True)
 
 
-def _target(written: str | None, way: Way, context: Context) -> Target | None:
+def _target(written: str | None, way: KeyPath, context: BuildContext) -> Target | None:
     if written is None:
         return None
     kind, _, rest = written.partition(":")

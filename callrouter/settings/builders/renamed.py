@@ -9,7 +9,7 @@ from typing import TypeVar
 from callrouter.model.renames import renamed, under_new_names
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import Settings
-from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.source import Document, KeyPath
 
 _Value = TypeVar("_Value")
 
@@ -25,7 +25,7 @@ def check_renames(section: str, renames: Mapping[str, str], document: Document) 
     first: dict[str, str] = {}
     names = document.names(section)
     for name, former in renames.items():
-        way: Way = (section, name, "renamed_from")
+        way: KeyPath = (section, name, "renamed_from")
         if former == name:
             text = f"{quoted(name)} is renamed from itself"
             document.error(way, text, "write the name that it had before, or take the line out")

@@ -6,28 +6,28 @@ from collections.abc import Collection, Mapping
 
 from callrouter.model.routing_table import AgentSpec, Comparison, QueueSpec, Rule
 from callrouter.model.text import listed
-from callrouter.settings.builders.build_context import Context, is_damaged
+from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.builders.number_parsing import read_pattern
 from callrouter.settings.builders.queue_builder import serving
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.schema import rule_models
 from callrouter.settings.yaml.reader import Items
-from callrouter.settings.yaml.source import Way
+from callrouter.settings.yaml.source import KeyPath
 
 
 def build_rules(
-    rules: list[rule_models.Rule],
+    rules: list[rule_models.RuleOptions],
     agents: Mapping[str, AgentSpec],
     queues: Mapping[str, QueueSpec],
-    context: Context,
+    context: BuildContext,
 ) -> tuple[Rule, ...]:
     """Build the rules in the order written; inconsistencies are reported."""
     found: list[Rule] = []
-    names: dict[str, Way] = {}
+    names: dict[str, KeyPath] = {}
     # After a mistake elsewhere, an agent may be missing from a queue only because of it.
     known = None if context.document.findings.errors else serving(queues)
     for index, rule in enumerate(rules):
-        way: Way = ("rules", index)
+        way: KeyPath = ("rules", index)
         first = names.setdefault(rule.name, way)
         if first != way:
             text = f"rule {quoted(rule.name)} stands twice"
@@ -39,11 +39,11 @@ def build_rules(
 
 
 def _rule(
-    rule: rule_models.Rule,
-    way: Way,
+    rule: rule_models.RuleOptions,
+    way: KeyPath,
     agents: Mapping[str, AgentSpec],
     known: Mapping[str, Collection[str]] | None,
-    context: Context,
+    context: BuildContext,
 ) -> Rule:
     when, then = rule.when, rule.then
     for place, name in _each((*way, "when", "queue"), when.queue).items():
@@ -75,11 +75,11 @@ def _waiting(text: str | None) -> Comparison | None:
 
 
 def _agent(
-    rule: rule_models.Rule,
-    way: Way,
+    rule: rule_models.RuleOptions,
+    way: KeyPath,
     agents: Mapping[str, AgentSpec],
     known: Mapping[str, Collection[str]] | None,
-    context: Context,
+    context: BuildContext,
 ) -> str:
     name = rule.then.agent
     if name is None or not context.knows("agents", name, way, "agent"):
@@ -102,7 +102,7 @@ def _agent(
     return name
 
 
-def _not_empty(rule: rule_models.Rule, way: Way, context: Context) -> None:
+def _not_empty(rule: rule_models.RuleOptions, way: KeyPath, context: BuildContext) -> None:
     """Report a `then` that changes nothing, and a condition without values."""
     then = context.document.written(*way, "then")
     changed = any(getattr(rule.then, key) not in (None, {}) for key in rule.then.model_fields_set)
@@ -118,7 +118,7 @@ def _not_empty(rule: rule_models.Rule, way: Way, context: Context) -> None:
             context.document.error((*way, "when", key), text, hint)
 
 
-def _each(way: Way, written: str | list[str]) -> dict[Way, str]:
+def _each(way: KeyPath, written: str | list[str]) -> dict[KeyPath, str]:
     if isinstance(written, str):
         return {way: written}
     return {(*way, index): text for index, text in enumerate(written)}

@@ -17,8 +17,8 @@ from callrouter.model.routing_table import (
 )
 from callrouter.model.text import listed
 from callrouter.settings.builders.agent_extensions import build_extensions
-from callrouter.settings.builders.build_context import Context
-from callrouter.settings.builders.device_endpoints import read_phone
+from callrouter.settings.builders.build_context import BuildContext
+from callrouter.settings.builders.device_endpoints import read_address
 from callrouter.settings.builders.number_parsing import at_home, numbering
 from callrouter.settings.builders.queue_builder import build_queue
 from callrouter.settings.builders.renamed import check_renames
@@ -28,7 +28,7 @@ from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import AsteriskSettings, PbxSettings, TwilioSettings
 from callrouter.settings.schema import models
 from callrouter.settings.yaml.reader import Section
-from callrouter.settings.yaml.source import Way
+from callrouter.settings.yaml.source import KeyPath
 
 _TWILIO_PHONE = re.compile(
     r"sip/[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z0-9.-]+|client/[A-Za-z0-9][A-Za-z0-9._@+-]*"
@@ -36,7 +36,7 @@ _TWILIO_PHONE = re.compile(
 _TWILIO_PHONES = "sip/USER@NAME.sip.twilio.com, client/NAME and numbers"
 
 
-def build_table(root: models.Root, context: Context) -> Table:
+def build_table(root: models.RootOptions, context: BuildContext) -> Table:
     """Build the routing table; inconsistencies are reported to the document."""
     extensions = build_extensions(root, context.document)
     agents = {
@@ -64,14 +64,14 @@ def build_table(root: models.Root, context: Context) -> Table:
     )
 
 
-def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: Context) -> None:
+def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: BuildContext) -> None:
     """Check the numbers of a Twilio account as written: each once, and for an existing queue."""
-    way: Way = ("pbx", id_, "numbers")
+    way: KeyPath = ("pbx", id_, "numbers")
     written = context.document.written(*way)
-    seen: dict[str, Way] = {}
+    seen: dict[str, KeyPath] = {}
     for text in written if isinstance(written, Section) else ():
         number = home.form(str(text))
-        place: Way = (*way, text)
+        place: KeyPath = (*way, text)
         if number in pbx.numbers:
             context.knows("queues", pbx.numbers[number], place, "queue")
         first = seen.setdefault(number, place)
@@ -80,12 +80,12 @@ def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: Context) -
             context.document.error(place, "this number stands twice", hint, key=True)
 
 
-def _pauses(root: models.Root, context: Context) -> dict[str, PauseSpec]:
+def _pauses(root: models.RootOptions, context: BuildContext) -> dict[str, PauseSpec]:
     """Build the pause reasons. At most one is the default for a pause without a reason."""
     found: dict[str, PauseSpec] = {}
     default = ""
     for reason, pause in root.pauses.items():
-        way: Way = ("pauses", reason)
+        way: KeyPath = ("pauses", reason)
         written = context.document.written(*way)
         # A `longest` that was written but invalid has been reported already.
         limited = isinstance(written, Section) and "longest" in written.at
@@ -105,7 +105,9 @@ def _pauses(root: models.Root, context: Context) -> dict[str, PauseSpec]:
     return found
 
 
-def _agent(id_: str, agent: models.Agent, extension: str, context: Context) -> AgentSpec:
+def _agent(
+    id_: str, agent: models.AgentOptions, extension: str, context: BuildContext
+) -> AgentSpec:
     context = context.within(agent.timezone, ("agents", id_))
     devices = [_device(id_, name, device, context) for name, device in agent.devices.items()]
     return AgentSpec(
@@ -125,12 +127,14 @@ def _agent(id_: str, agent: models.Agent, extension: str, context: Context) -> A
 
 
 def _device(
-    agent: str, id_: str, written: str | models.Device, context: Context
+    agent: str, id_: str, written: str | models.DeviceOptions, context: BuildContext
 ) -> DeviceSpec | None:
     device = (
-        models.Device.model_validate({"endpoint": written}) if isinstance(written, str) else written
+        models.DeviceOptions.model_validate({"endpoint": written})
+        if isinstance(written, str)
+        else written
     )
-    way: Way = ("agents", agent, "devices", id_)
+    way: KeyPath = ("agents", agent, "devices", id_)
     number = device.number or ""
     if not _one_address(way, device, context):
         return None
@@ -146,7 +150,7 @@ def _device(
     pbxes = _rung_by(way, device, context)
     if not pbxes:
         return None
-    phone = read_phone(way, device, pbxes, context)
+    phone = read_address(way, device, pbxes, context)
     if phone is None:
         return None
     confirm = bool(number) or phone.may_forward if device.confirm is None else device.confirm
@@ -167,7 +171,7 @@ def _device(
     )
 
 
-def _one_address(way: Way, device: models.Device, context: Context) -> bool:
+def _one_address(way: KeyPath, device: models.DeviceOptions, context: BuildContext) -> bool:
     """Return whether a device has exactly one way of being rung; otherwise report an error."""
     named = {"endpoint": device.endpoint, "dial": device.dial, "number": device.number}
     given = [f"'{key}'" for key, value in named.items() if value]
@@ -187,7 +191,9 @@ def _one_address(way: Way, device: models.Device, context: Context) -> bool:
 _SHORTEST_ASK, _LONGEST_ASK = 1.0, 300.0
 
 
-def _accept_within(way: Way, device: models.Device, context: Context, *, confirm: bool) -> float:
+def _accept_within(
+    way: KeyPath, device: models.DeviceOptions, context: BuildContext, *, confirm: bool
+) -> float:
     """Return how long to wait for key 1; a setting without effect or out of range is reported."""
     at = (*way, "accept_within")
     within = device.accept_within
@@ -202,7 +208,7 @@ def _accept_within(way: Way, device: models.Device, context: Context, *, confirm
     return within
 
 
-def _rung_by(way: Way, device: models.Device, context: Context) -> tuple[str, ...]:
+def _rung_by(way: KeyPath, device: models.DeviceOptions, context: BuildContext) -> tuple[str, ...]:
     """Return the PBXes that can ring a device. None can: an error, which is reported."""
     able = tuple(id_ for id_ in context.pbxes if _can_ring(id_, device, context))
     if device.pbx is not None:
@@ -239,7 +245,7 @@ def dials_numbers(pbx: PbxSettings) -> bool:
     return not isinstance(pbx, AsteriskSettings) or bool(pbx.dial_number)
 
 
-def _can_ring(id_: str, device: models.Device, context: Context) -> bool:
+def _can_ring(id_: str, device: models.DeviceOptions, context: BuildContext) -> bool:
     """Return whether a PBX can ring a device.
 
     An address in Twilio's form needs Twilio, if configured.
@@ -254,7 +260,9 @@ def _can_ring(id_: str, device: models.Device, context: Context) -> bool:
     return not (is_twilio_phone and others) or device.pbx == id_
 
 
-def _say_unable(context: Context, at: Way, pbx: PbxSettings, device: models.Device) -> None:
+def _say_unable(
+    context: BuildContext, at: KeyPath, pbx: PbxSettings, device: models.DeviceOptions
+) -> None:
     if device.number:
         text = f"pbx {pbx.id} cannot ring an outside number"
         context.document.error(at, text, "give it a dial_number")

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from callrouter.settings.errors.problems import Nearest, quoted
-from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.source import Document, KeyPath
 
 _Seen = tuple[str, int, int, int]
 
 _known: Final[dict[str, tuple[_Seen | None, zoneinfo.ZoneInfo]]] = {}
 
 
-def find_zone(name: str, way: Way, document: Document, nearest: Nearest) -> tzinfo:
+def find_zone(name: str, way: KeyPath, document: Document, nearest: Nearest) -> tzinfo:
     """Return the time zone; UTC for an unknown one, which is reported at `way`."""
     # The directories posix and right repeat all zones, in right with leap seconds.
     found = None if name.startswith(("posix", "right/")) else _zone(name)

@@ -19,48 +19,48 @@ from callrouter.settings.errors.hiding import CONTAINERS, is_secret, without_sec
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.schema import building_blocks, models, rule_models
 from callrouter.settings.yaml.reader import Items, Section
-from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.source import Document, KeyPath
 from callrouter.settings.yaml.substitution import Substituted
 
 _ROUNDS: Final = 20
 _GONE: Final = object()
 
 _PBX_SHAPES: Final[dict[str, type[BaseModel]]] = {
-    "asterisk": models.Asterisk,
-    "twilio": models.Twilio,
-    "simulated": models.Simulated,
+    "asterisk": models.AsteriskOptions,
+    "twilio": models.TwilioOptions,
+    "simulated": models.SimulatedOptions,
 }
 
 # The model of each path; "*" is any name or index.
 _SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
-    (): models.Root,
-    ("http",): models.Http,
-    ("http", "tls"): models.TlsServer,
-    ("http", "api_tokens", "*"): models.ApiToken,
-    ("users", "*"): models.User,
-    ("numbers",): models.Numbers,
-    ("reload",): models.Reload,
-    ("codes",): models.Codes,
-    ("pbx", "*", "tls"): models.TlsClient,
-    ("agents", "*"): models.Agent,
-    ("agents", "*", "devices", "*"): models.Device,
-    ("pauses", "*"): models.Pause,
-    ("queues", "*"): models.Queue,
-    ("queues", "*", "shifts", "*"): models.Shift,
-    ("queues", "*", "widen", "*"): models.Step,
-    ("queues", "*", "service_level"): models.ServiceLevel,
-    ("queues", "*", "announce"): models.Announce,
-    ("rules", "*"): rule_models.Rule,
-    ("rules", "*", "when"): rule_models.When,
-    ("rules", "*", "then"): rule_models.Then,
+    (): models.RootOptions,
+    ("http",): models.HttpOptions,
+    ("http", "tls"): models.TlsServerOptions,
+    ("http", "api_tokens", "*"): models.ApiTokenOptions,
+    ("users", "*"): models.UserOptions,
+    ("numbers",): models.NumbersOptions,
+    ("reload",): models.ReloadOptions,
+    ("codes",): models.CodesOptions,
+    ("pbx", "*", "tls"): models.TlsClientOptions,
+    ("agents", "*"): models.AgentOptions,
+    ("agents", "*", "devices", "*"): models.DeviceOptions,
+    ("pauses", "*"): models.PauseOptions,
+    ("queues", "*"): models.QueueOptions,
+    ("queues", "*", "shifts", "*"): models.ShiftOptions,
+    ("queues", "*", "widen", "*"): models.WidenStepOptions,
+    ("queues", "*", "service_level"): models.ServiceLevelOptions,
+    ("queues", "*", "announce"): models.AnnounceOptions,
+    ("rules", "*"): rule_models.RuleOptions,
+    ("rules", "*", "when"): rule_models.RuleWhenOptions,
+    ("rules", "*", "then"): rule_models.RuleThenOptions,
 }
 _OWNERS: Final[dict[str, type[BaseModel]]] = {
-    "a queue": models.Queue,
-    "an agent": models.Agent,
-    "a device": models.Device,
-    "an Asterisk below pbx": models.Asterisk,
-    "a rule's when": rule_models.When,
-    "a rule's then": rule_models.Then,
+    "a queue": models.QueueOptions,
+    "an agent": models.AgentOptions,
+    "a device": models.DeviceOptions,
+    "an Asterisk below pbx": models.AsteriskOptions,
+    "a rule's when": rule_models.RuleWhenOptions,
+    "a rule's then": rule_models.RuleThenOptions,
 }
 """Owners of keys that are sometimes written in the wrong place."""
 _MANY: Final = 4
@@ -108,7 +108,7 @@ _KEY_OF: Final = {
 }
 
 
-def fit(document: Document, nearest: Nearest) -> models.Root | None:
+def fit(document: Document, nearest: Nearest) -> models.RootOptions | None:
     """Return the valid part of the document; everything else is reported and removed.
 
     None if an invalid part cannot be removed.
@@ -123,10 +123,10 @@ def _region(root: object) -> object:
     return numbers.get("region") if isinstance(numbers, dict) else None
 
 
-def _fit(document: Document, nearest: Nearest) -> models.Root | None:
+def _fit(document: Document, nearest: Nearest) -> models.RootOptions | None:
     for _ in range(_ROUNDS):
         try:
-            return models.Root.model_validate(document.root)
+            return models.RootOptions.model_validate(document.root)
         except ValidationError as error:
             found = error.errors(include_url=False)
         ways = [_report(document, nearest, each) for each in found]
@@ -135,7 +135,7 @@ def _fit(document: Document, nearest: Nearest) -> models.Root | None:
     return None
 
 
-def _report(document: Document, nearest: Nearest, error: Any) -> Way:
+def _report(document: Document, nearest: Nearest, error: Any) -> KeyPath:
     """Report one of pydantic's errors. Returns the path of the part to remove."""
     loc = tuple(part for part in error["loc"] if part not in building_blocks.TAGS)
     kind, value = error["type"], error["input"]
@@ -163,7 +163,7 @@ def _report(document: Document, nearest: Nearest, error: Any) -> Way:
     return loc
 
 
-def _missing(document: Document, loc: Way) -> Way:
+def _missing(document: Document, loc: KeyPath) -> KeyPath:
     owner = document.written(*loc[:-1])
     # A key that was written but found invalid is not missing.
     if not (isinstance(owner, Section) and loc[-1] in owner.at):
@@ -172,7 +172,7 @@ def _missing(document: Document, loc: Way) -> Way:
     return loc[:-1]
 
 
-def _unknown_key(document: Document, nearest: Nearest, loc: Way) -> None:
+def _unknown_key(document: Document, nearest: Nearest, loc: KeyPath) -> None:
     key = str(loc[-1])
     pattern = _pattern(loc[:-1])
     if key in _NOT_SUPPORTED.get(pattern, ()):
@@ -202,7 +202,7 @@ def _elsewhere(key: str, model: type[BaseModel] | None) -> str:
     return f"it is a key of {listed(owners, 'or')}" if 0 < len(owners) < _MANY else ""
 
 
-def _wrong_value(document: Document, nearest: Nearest, loc: Way, error: Any) -> None:
+def _wrong_value(document: Document, nearest: Nearest, loc: KeyPath, error: Any) -> None:
     value, phrase = error["input"], error["msg"]
     secret = _is_secret(loc)
     kind = error["ctx"]["kind"]
@@ -210,7 +210,7 @@ def _wrong_value(document: Document, nearest: Nearest, loc: Way, error: Any) -> 
     document.error(loc, f"{_subject(loc)} must be {phrase}{_not(loc, value)}", hint)
 
 
-def _wrong_driver(document: Document, nearest: Nearest, loc: Way, value: object) -> None:
+def _wrong_driver(document: Document, nearest: Nearest, loc: KeyPath, value: object) -> None:
     driver = value.get("driver") if isinstance(value, dict) else None
     if not isinstance(value, dict):
         document.error(loc, f"{_subject(loc)} must be a mapping{_not(loc, value)}")
@@ -227,7 +227,7 @@ def _wrong_driver(document: Document, nearest: Nearest, loc: Way, value: object)
         document.error((*loc, "driver"), text, hint)
 
 
-def _pattern(loc: Way) -> tuple[str, ...]:
+def _pattern(loc: KeyPath) -> tuple[str, ...]:
     """Return the path with "*" in place of names chosen by users."""
     free = {("pbx", 1), ("users", 1), ("agents", 1), ("agents", 3), ("pauses", 1), ("queues", 1)}
     return tuple(
@@ -236,13 +236,13 @@ def _pattern(loc: Way) -> tuple[str, ...]:
     )
 
 
-def _shape(document: Document, loc: Way, pattern: tuple[str, ...]) -> type[BaseModel] | None:
+def _shape(document: Document, loc: KeyPath, pattern: tuple[str, ...]) -> type[BaseModel] | None:
     if pattern == ("pbx", "*"):
-        return _PBX_SHAPES.get(str(document.written(*loc, "driver")), models.Asterisk)
+        return _PBX_SHAPES.get(str(document.written(*loc, "driver")), models.AsteriskOptions)
     return _SHAPES.get(pattern)
 
 
-def _subject(loc: Way) -> str:
+def _subject(loc: KeyPath) -> str:
     if not loc:
         return "the configuration"
     last = loc[-1]
@@ -257,7 +257,7 @@ def _subject(loc: Way) -> str:
     return last if plain else quoted(last)
 
 
-def _container(kind: str, loc: Way) -> str:
+def _container(kind: str, loc: KeyPath) -> str:
     if kind == "list_type":
         return _MAPPINGS.get(str(loc[-1]), "a list such as [a, b]")
     if len(loc) > 1 and loc[0] != "http":
@@ -265,12 +265,12 @@ def _container(kind: str, loc: Way) -> str:
     return _MAPPINGS["tls"] if loc[-1] == "tls" else "a mapping (key: value)"
 
 
-def _not(loc: Way, value: object) -> str:
+def _not(loc: KeyPath, value: object) -> str:
     """Return ``, not 'x'``; nothing for secrets."""
     return "" if _is_secret(loc) or _is_misplaced(loc, value) else f", not {_shown(value)}"
 
 
-def _is_misplaced(loc: Way, value: object) -> bool:
+def _is_misplaced(loc: KeyPath, value: object) -> bool:
     """Return whether a value may be a secret written by mistake after a neighbouring key."""
     beside = loc[0] in _WITH_SECRETS and loc[-1] in _BESIDE_SECRETS
     if not beside or not isinstance(value, str) or len(value) < _SECRET_LEAST:
@@ -278,7 +278,7 @@ def _is_misplaced(loc: Way, value: object) -> bool:
     return any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
-def _is_secret(loc: Way) -> bool:
+def _is_secret(loc: KeyPath) -> bool:
     """Return whether the value at a path is, or may have been meant as, a secret."""
     keys = [part for part in loc if isinstance(part, str)]
     # An item in a list of tokens that is not a mapping may be a token without its key. In place of
@@ -307,7 +307,7 @@ def _as_name(text: str) -> str:
     return f"such as '{better}'" if better and len(better) <= 64 else ""
 
 
-def _take_out(root: Section, ways: Iterable[Way]) -> bool:
+def _take_out(root: Section, ways: Iterable[KeyPath]) -> bool:
     """Remove the values at `ways`; True if at least one existed."""
     lists: dict[int, Items] = {}  # rebuild each list once: it may have ten thousand bad items
     done = False

@@ -16,7 +16,7 @@ from callrouter.settings.lint.secret_lint import advise_secrets
 from callrouter.settings.lint.staffing_lint import advise_staff
 from callrouter.settings.schema import models as schema
 from callrouter.settings.yaml.reader import Items, Section
-from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.source import Document, KeyPath
 from callrouter.settings.yaml.substitution import Substituted
 
 _COMMENT: Final = re.compile(r"\s+#\S")
@@ -24,7 +24,7 @@ WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
 """Keys that are read and kept but have no effect in this version."""
 
 
-def advise(root: schema.Root, table: Table, document: Document, now: float | None) -> None:
+def advise(root: schema.RootOptions, table: Table, document: Document, now: float | None) -> None:
     """Add all warnings about a valid configuration."""
     _without_effect(root, document)
     _cut_secrets(document)
@@ -37,8 +37,8 @@ def advise(root: schema.Root, table: Table, document: Document, now: float | Non
     advise_secrets(root, document)
 
 
-def _without_effect(root: schema.Root, document: Document) -> None:
-    found: dict[str, list[Way]] = {key: [] for key in sorted(WITHOUT_EFFECT)}
+def _without_effect(root: schema.RootOptions, document: Document) -> None:
+    found: dict[str, list[KeyPath]] = {key: [] for key in sorted(WITHOUT_EFFECT)}
     for key in sorted(root.model_fields_set & WITHOUT_EFFECT):
         found[key].append((key,))
     for section, models in (("agents", root.agents), ("queues", root.queues)):
@@ -62,7 +62,7 @@ def _cut_secrets(document: Document) -> None:
             document.warning(way, text, f"put the {way[-1]} in quotes if the # is part of it")
 
 
-def _secrets(section: object, way: Way) -> Iterator[tuple[Way, str]]:
+def _secrets(section: object, way: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     items: Iterable[tuple[str | int, object]] = ()
     if isinstance(section, Section):
         items = section.items()
@@ -75,7 +75,7 @@ def _secrets(section: object, way: Way) -> Iterator[tuple[Way, str]]:
             yield from _secrets(value, (*way, key))
 
 
-def _agents(root: schema.Root, table: Table, document: Document) -> None:
+def _agents(root: schema.RootOptions, table: Table, document: Document) -> None:
     known = queue_builder.serving(table.queues)
     for id_, agent in table.agents.items():
         if not any(device.enabled for device in agent.devices):
@@ -91,16 +91,16 @@ def _dear_numbers(table: Table, document: Document) -> None:
         for device in agent.devices:
             why = high_cost(device.number) if device.number else ""
             if why:
-                way: Way = ("agents", agent.id, "devices", device.id)
+                way: KeyPath = ("agents", agent.id, "devices", device.id)
                 text = f"{device.number} is {why}; every call to it costs"
                 document.warning(way, text, "agents could not register it", key=True)
 
 
 def _shared_phones(table: Table, document: Document) -> None:
-    first: dict[tuple[str, str], Way] = {}
+    first: dict[tuple[str, str], KeyPath] = {}
     for agent in table.agents.values():
         for device in agent.devices:
-            way: Way = ("agents", agent.id, "devices", device.id)
+            way: KeyPath = ("agents", agent.id, "devices", device.id)
             for pbx in device.pbxes:
                 other = first.setdefault((pbx, device.address), way)
                 if other != way:

@@ -21,7 +21,7 @@ from callrouter.settings.diff.written_values import at_once, duration, skills
 from callrouter.settings.lint import week
 from callrouter.settings.schema import models
 from callrouter.settings.yaml.reader import Items
-from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.source import Document, KeyPath
 
 _LIMITS: Final = (
     ("on_max_wait", "max_wait"),
@@ -33,7 +33,9 @@ _TOO_OFTEN: Final = 15.0
 _TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 
-def advise_queues(root: models.Root, table: Table, document: Document, now: float | None) -> None:
+def advise_queues(
+    root: models.RootOptions, table: Table, document: Document, now: float | None
+) -> None:
     """Add the warnings about all queues."""
     today = None if now is None else datetime.fromtimestamp(now, UTC).astimezone(table.zone).date()
     asked_by_rule = any(rule.skills for rule in table.rules)
@@ -52,15 +54,15 @@ def advise_queues(root: models.Root, table: Table, document: Document, now: floa
         document.warning(way, text, "let one of them end elsewhere")
 
 
-def _never_applies(queue: QueueSpec, written: models.Queue, document: Document) -> None:
+def _never_applies(queue: QueueSpec, written: models.QueueOptions, document: Document) -> None:
     for target, limit in _LIMITS:
         if target in written.model_fields_set and limit not in written.model_fields_set:
-            way: Way = ("queues", queue.id, target)
+            way: KeyPath = ("queues", queue.id, target)
             document.warning(way, f"{target} never applies", f"{limit} is not set", key=True)
 
 
-def _who_serves(queue: QueueSpec, written: models.Queue, document: Document) -> None:
-    way: Way = ("queues", queue.id)
+def _who_serves(queue: QueueSpec, written: models.QueueOptions, document: Document) -> None:
+    way: KeyPath = ("queues", queue.id)
     if next(all_members(queue), None) is None:
         document.warning(way, f"queue {queue.id} has no agents", key=True)
         return
@@ -70,9 +72,9 @@ def _who_serves(queue: QueueSpec, written: models.Queue, document: Document) -> 
     _unserved(queue, written, document)
 
 
-def _unserved(queue: QueueSpec, written: models.Queue, document: Document) -> None:
+def _unserved(queue: QueueSpec, written: models.QueueOptions, document: Document) -> None:
     """Warn of open hours without agents, and of shifts that are never active."""
-    way: Way = ("queues", queue.id, "shifts")
+    way: KeyPath = ("queues", queue.id, "shifts")
     taken: week.Parts = []
     nobody: week.Parts = []
     for index, shift in enumerate(queue.shifts):
@@ -105,7 +107,7 @@ def _unserved(queue: QueueSpec, written: models.Queue, document: Document) -> No
         document.warning(("queues", queue.id, "holidays"), text, hint, key=True)
 
 
-def _closed_then(on: week.Parts, hours: Hours, way: Way, document: Document) -> None:
+def _closed_then(on: week.Parts, hours: Hours, way: KeyPath, document: Document) -> None:
     """Warn of a shift during whose hours the queue is closed."""
     closed = week.without(week.WHOLE, week.covered(hours))
     if not week.without(on, closed):
@@ -117,7 +119,7 @@ def _closed_then(on: week.Parts, hours: Hours, way: Way, document: Document) -> 
 
 def _behind_shifts(queue: QueueSpec, document: Document) -> None:
     """Warn of agents who can never be rung because of the shifts."""
-    way: Way = ("queues", queue.id, "agents")
+    way: KeyPath = ("queues", queue.id, "agents")
     hint = f"the shifts of {queue.id} take every hour at which it is open"
     served = {member.agent for shift in queue.shifts for member in shift.members}
     hidden = [member.agent for member in queue.members if member.agent not in served]
@@ -137,7 +139,7 @@ def _waits(queue: QueueSpec, document: Document) -> None:
         document.warning(("queues", queue.id, "max_wait"), text, hint)
     for index, step in enumerate(queue.widen):
         if step.after >= queue.max_wait:
-            way: Way = ("queues", queue.id, "widen", index)
+            way: KeyPath = ("queues", queue.id, "widen", index)
             text = f"this step is never reached: max_wait is {duration(queue.max_wait)}"
             document.warning((*way, "after"), text, "the call has left by then")
 
@@ -149,16 +151,18 @@ def _widening(queue: QueueSpec, document: Document) -> None:
         if step.at_once is None:
             continue
         if step.at_once <= before:
-            way: Way = ("queues", queue.id, "widen", index, "at_once")
+            way: KeyPath = ("queues", queue.id, "widen", index, "at_once")
             text = f"at_once {at_once(step.at_once)} is no more than before"
             document.warning(way, text, f"it was {at_once(before)} already")
         before = step.at_once
 
 
-def _holidays(id_: str, written: models.Queue, document: Document, today: date | None) -> None:
+def _holidays(
+    id_: str, written: models.QueueOptions, document: Document, today: date | None
+) -> None:
     if not written.holidays:
         return
-    way: Way = ("queues", id_, "holidays")
+    way: KeyPath = ("queues", id_, "holidays")
     if written.hours is None and not written.shifts:
         document.warning(way, "holidays never apply", "neither hours nor shifts are set", key=True)
     elif today is not None and all(_over(day, today) for day in written.holidays):
@@ -188,11 +192,11 @@ def _dials(queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document
         document.warning(("queues", queue.id, "ring_all"), text, hint)
 
 
-def _announces(id_: str, written: models.Queue, document: Document) -> None:
+def _announces(id_: str, written: models.QueueOptions, document: Document) -> None:
     said = written.announce
     if said is None:
         return
-    way: Way = ("queues", id_, "announce")
+    way: KeyPath = ("queues", id_, "announce")
     if not (said.position or said.estimate):
         text = "announce says nothing: neither position nor estimate is true"
         document.warning(way, text, "such as {position: true}", key=True)
@@ -207,7 +211,7 @@ def _skills(
     """Warn of agents who never have the required skills, and of a policy without effect."""
     asked = [queue.skills, *(step.skills for step in queue.widen if step.skills is not None)]
     if "skills" in queue.policy and not any(asked) and not asked_by_rule:
-        way: Way = ("queues", queue.id, "policy")
+        way: KeyPath = ("queues", queue.id, "policy")
         text = "policy skills makes no difference: no skills are asked for"
         document.warning(way, text, "give the queue skills")
     if not any(asked):
@@ -227,9 +231,9 @@ def _skills(
             _never_serve(queue.id, unfit, way, in_force[since], document)
 
 
-def _tables(queue: QueueSpec) -> Iterator[tuple[Way, tuple[MemberSpec, ...], int]]:
+def _tables(queue: QueueSpec) -> Iterator[tuple[KeyPath, tuple[MemberSpec, ...], int]]:
     """Yield the path of each table of agents, its agents, and the number of its first step."""
-    way: Way = ("queues", queue.id)
+    way: KeyPath = ("queues", queue.id)
     yield (*way, "agents"), queue.members, 0
     for index, shift in enumerate(queue.shifts):
         yield (*way, "shifts", index, "agents"), shift.members, 0
@@ -238,7 +242,7 @@ def _tables(queue: QueueSpec) -> Iterator[tuple[Way, tuple[MemberSpec, ...], int
 
 
 def _never_serve(
-    queue: str, unfit: list[str], way: Way, least: Mapping[str, int], document: Document
+    queue: str, unfit: list[str], way: KeyPath, least: Mapping[str, int], document: Document
 ) -> None:
     text = f"agent {_and_more(unfit)} can never serve {queue}"
     hint = f"it asks for {skills(least)}"
@@ -250,7 +254,7 @@ def _and_more(names: list[str]) -> str:
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def _place(agent: str, way: Way, document: Document) -> str | int:
+def _place(agent: str, way: KeyPath, document: Document) -> str | int:
     """Return the key or index of an agent in a table of agents."""
     written = document.written(*way)
     # Names in a list may be written as numbers.
@@ -262,7 +266,7 @@ def _meets(has: Mapping[str, int], least: Mapping[str, int]) -> bool:
     return all(has.get(skill, 0) >= level for skill, level in least.items())
 
 
-def _circles(queues: Mapping[str, QueueSpec]) -> Iterator[tuple[Way, list[str]]]:
+def _circles(queues: Mapping[str, QueueSpec]) -> Iterator[tuple[KeyPath, list[str]]]:
     """Yield each overflow cycle once: the path to the target that closes it, and its queues."""
     done: set[str] = set()
     for start in queues:

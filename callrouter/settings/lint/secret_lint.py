@@ -5,15 +5,15 @@ from __future__ import annotations
 from callrouter.settings.builders.instance_builder import is_loopback
 from callrouter.settings.lint.secret_strength import SECRET_BITS, TOKEN_BITS, why_weak
 from callrouter.settings.schema import models
-from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.source import Document, KeyPath
 
 
-def advise_secrets(root: models.Root, document: Document) -> None:
+def advise_secrets(root: models.RootOptions, document: Document) -> None:
     """Warn of unencrypted links to Asterisk and of weak secrets and tokens."""
     for id_, pbx in root.pbx.items():
-        if not isinstance(pbx, models.Asterisk):
+        if not isinstance(pbx, models.AsteriskOptions):
             continue
-        way: Way = ("pbx", id_)
+        way: KeyPath = ("pbx", id_)
         if pbx.tls is False and not is_loopback(pbx.host):
             text = f"the link to {id_} is not encrypted, and {pbx.host} is another machine"
             hint = "give it tls: true, or all on the way can read its secret and change its calls"

@@ -9,10 +9,10 @@ from callrouter.settings.builders.queue_builder import all_members
 from callrouter.settings.diff.written_values import duration
 from callrouter.settings.lint import week
 from callrouter.settings.schema import models
-from callrouter.settings.yaml.source import Document, Way
+from callrouter.settings.yaml.source import Document, KeyPath
 
 
-def advise_staff(root: models.Root, table: Table, document: Document) -> None:
+def advise_staff(root: models.RootOptions, table: Table, document: Document) -> None:
     """Add the warnings about all queues."""
     callers = {id_: _entered(pbx, table) for id_, pbx in root.pbx.items()}
     for queue in table.queues.values():
@@ -21,9 +21,9 @@ def advise_staff(root: models.Root, table: Table, document: Document) -> None:
             _outside_hours(queue, table, document)
 
 
-def _entered(pbx: models.Twilio | object, table: Table) -> frozenset[str] | None:
+def _entered(pbx: models.TwilioOptions | object, table: Table) -> frozenset[str] | None:
     """Return the queues that callers of a PBX can reach; None: any, since its dialplan decides."""
-    if not isinstance(pbx, models.Twilio):
+    if not isinstance(pbx, models.TwilioOptions):
         return None
     found: set[str] = set()
     ahead = [*pbx.numbers.values(), *(rule.queue for rule in table.rules if rule.queue)]
@@ -83,7 +83,7 @@ def _outside_hours(queue: QueueSpec, table: Table, document: Document) -> None:
     if never:
         more = f" and {len(never) - 1} more" if len(never) > 1 else ""
         text = f"agent {never[0]}{more} can never be rung for {queue.id}"
-        way: Way = ("queues", queue.id)
+        way: KeyPath = ("queues", queue.id)
         document.warning(
             way, text, "no phone of theirs rings at an hour at which it is open", key=True
         )

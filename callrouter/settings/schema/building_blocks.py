@@ -33,7 +33,7 @@ def driver_tag(value: Any) -> str | None:
     return None if driver is None else DRIVERS.get(str(driver), str(driver))
 
 
-class Shape(BaseModel):
+class OptionGroup(BaseModel):
     """A mapping with known keys only and without type coercion."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)

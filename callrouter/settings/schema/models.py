@@ -19,19 +19,19 @@ from callrouter.settings.schema.building_blocks import (
     LONG,
     MAPPING,
     SHORT,
-    Shape,
+    OptionGroup,
     driver_tag,
     list_or_mapping,
     list_or_short,
     short_or_long,
 )
-from callrouter.settings.schema.rule_models import Rule
+from callrouter.settings.schema.rule_models import RuleOptions
 
 _QUEUE = QueueSpec(id="", name="")
 _NUMBERS = NumberSettings()
 
 
-class TlsClient(Shape):
+class TlsClientOptions(OptionGroup):
     """TLS towards a PBX."""
 
     ca: f.FilePath = Field(
@@ -39,7 +39,7 @@ class TlsClient(Shape):
     )
 
 
-class Asterisk(Shape):
+class AsteriskOptions(OptionGroup):
     """An Asterisk, reached through its manager interface (AMI)."""
 
     driver: Literal["asterisk"] = Field(description="Kind of telephone system.")
@@ -74,12 +74,12 @@ class Asterisk(Shape):
         "the business's (caller_id).",
     )
     tls: Annotated[
-        Annotated[f.Bool, Tag(SHORT)] | Annotated[TlsClient, Tag(LONG)],
+        Annotated[f.Bool, Tag(SHORT)] | Annotated[TlsClientOptions, Tag(LONG)],
         Discriminator(short_or_long),
     ] = Field(False, description="Whether to use TLS: true, false or {ca: FILE}.")
 
 
-class Twilio(Shape):
+class TwilioOptions(OptionGroup):
     """A Twilio account, which calls us over HTTP and is controlled over HTTP."""
 
     driver: Literal["twilio"] = Field(description="Kind of telephone system.")
@@ -121,21 +121,21 @@ class Twilio(Shape):
     )
 
 
-class Simulated(Shape):
+class SimulatedOptions(OptionGroup):
     """A PBX that exists only in memory, for trials and tests."""
 
     driver: Literal["simulated"] = Field(description="Kind of telephone system.")
     seed: f.Seed | None = Field(None, description="Seed of its random behaviour.")
 
 
-class TlsServer(Shape):
+class TlsServerOptions(OptionGroup):
     """TLS of the HTTP server."""
 
     certificate: f.FilePath = Field(description="PEM file with the certificate chain.")
     key: f.FilePath = Field(description="PEM file with the private key.")
 
 
-class ApiToken(Shape):
+class ApiTokenOptions(OptionGroup):
     """A program that may use the HTTP API."""
 
     name: f.Name = Field(description="Who it is, for the log.")
@@ -153,7 +153,7 @@ class ApiToken(Shape):
     )
 
 
-class Http(Shape):
+class HttpOptions(OptionGroup):
     """The HTTP API and the web page."""
 
     listen: f.Listen = Field("127.0.0.1:8080", description="Address and port to listen on.")
@@ -162,11 +162,13 @@ class Http(Shape):
         description="How browsers (and Twilio) reach it, also through a proxy. Pages of this address "
         "may open the live view.",
     )
-    tls: TlsServer | None = Field(None, description="Serve HTTPS with this certificate.")
-    api_tokens: list[ApiToken] = Field(default=[], description="Programs that may use the API.")
+    tls: TlsServerOptions | None = Field(None, description="Serve HTTPS with this certificate.")
+    api_tokens: list[ApiTokenOptions] = Field(
+        default=[], description="Programs that may use the API."
+    )
 
 
-class Socket(Shape):
+class SocketOptions(OptionGroup):
     """Who may use the command line on this machine, besides root and the daemon's own user."""
 
     group: f.Text = Field(description="The group of this machine whose members may.")
@@ -177,14 +179,14 @@ class Socket(Shape):
     )
 
 
-class User(Shape):
+class UserOptions(OptionGroup):
     """A person who is not an agent."""
 
     role: f.Role = Field(description="What the person may do.")
     password: f.Hash = Field(description="Hash of the password, made by 'callrouter passwd'.")
 
 
-class Numbers(Shape):
+class NumbersOptions(OptionGroup):
     """Which mobiles agents may register, and how often verification calls are placed."""
 
     region: f.Country | None = Field(None, description="Country of numbers written without +.")
@@ -217,7 +219,7 @@ class Numbers(Shape):
     )
 
 
-class Device(Shape):
+class DeviceOptions(OptionGroup):
     """A phone of an agent; exactly one of `endpoint`, `dial` and `number`."""
 
     endpoint: f.Endpoint | None = Field(
@@ -270,7 +272,7 @@ class Device(Shape):
     enabled: f.Bool = Field(True, description="false: never rings.")
 
 
-class Agent(Shape):
+class AgentOptions(OptionGroup):
     """A person who takes calls."""
 
     name: f.Text | None = Field(None, description="Name as shown. Default: the id.")
@@ -301,7 +303,7 @@ class Agent(Shape):
     devices: dict[
         f.Name,
         Annotated[
-            Annotated[f.Endpoint, Tag(SHORT)] | Annotated[Device, Tag(LONG)],
+            Annotated[f.Endpoint, Tag(SHORT)] | Annotated[DeviceOptions, Tag(LONG)],
             Discriminator(short_or_long),
         ],
     ] = Field(
@@ -309,7 +311,7 @@ class Agent(Shape):
     )
 
 
-class Pause(Shape):
+class PauseOptions(OptionGroup):
     """A configured pause reason."""
 
     longest: f.LongerThanZero | None = Field(
@@ -323,14 +325,14 @@ class Pause(Shape):
     default: f.Bool = Field(False, description="true: of a pause without a reason.")
 
 
-class ServiceLevel(Shape):
+class ServiceLevelOptions(OptionGroup):
     """The target that reports measure against."""
 
     within: f.LongerThanZero = Field(description="Answered within this time …")
     target: f.Percent = Field(description="… are so many percent of the calls.")
 
 
-class Announce(Shape):
+class AnnounceOptions(OptionGroup):
     """Announcements to waiting callers."""
 
     position: f.Bool = Field(False, description="Say the place in the queue.")
@@ -349,14 +351,14 @@ Members = Annotated[
 _MEMBERS = "Agent: priority from 1 (first) to 100 (last); a plain list: all 1."
 
 
-class Shift(Shape):
+class ShiftOptions(OptionGroup):
     """Hours of the week during which other agents serve."""
 
     hours: f.HoursText = Field(description="When, such as mon-fri 17:30-21:00.")
     agents: Members = Field(description=f"Who, in place of the queue's agents. {_MEMBERS}")
 
 
-class Step(Shape):
+class WidenStepOptions(OptionGroup):
     """What changes for a call that has waited for a while."""
 
     after: f.LongerThanZero = Field(description="When it has waited this long.")
@@ -369,7 +371,7 @@ class Step(Shape):
     )
 
 
-class Queue(Shape):
+class QueueOptions(OptionGroup):
     """Waiting calls, and the rules for serving them."""
 
     name: f.Text | None = Field(None, description="Name as shown. Default: the id.")
@@ -453,10 +455,10 @@ class Queue(Shape):
         "2026-12-24..2027-01-01, a part of a day 2026-12-24 13:00-.",
     )
     on_closed: f.Target | None = Field(None, description="Where a call goes outside the hours.")
-    shifts: list[Shift] = Field(
+    shifts: list[ShiftOptions] = Field(
         default=[], description="Who serves when; the first that is on replaces agents."
     )
-    widen: list[Step] = Field(
+    widen: list[WidenStepOptions] = Field(
         default=[], description="What changes for calls that wait long, by time waited."
     )
     skills: dict[f.Name, f.Skill] = Field(
@@ -471,20 +473,20 @@ class Queue(Shape):
         _QUEUE.prefer_for,
         description="So long, the agent that a call prefers is the only one rung.",
     )
-    service_level: ServiceLevel | None = Field(None, description="The aim of reports.")
-    announce: Announce | None = Field(None, description="What waiting callers are told.")
+    service_level: ServiceLevelOptions | None = Field(None, description="The aim of reports.")
+    announce: AnnounceOptions | None = Field(None, description="What waiting callers are told.")
     record: f.NotYet = Field(False, description="Calls are not recorded in this version.")
 
 
-Pbx = Annotated[
-    Annotated[Asterisk, Tag("<asterisk>")]
-    | Annotated[Twilio, Tag("<twilio>")]
-    | Annotated[Simulated, Tag("<simulated>")],
+PbxOptions = Annotated[
+    Annotated[AsteriskOptions, Tag("<asterisk>")]
+    | Annotated[TwilioOptions, Tag("<twilio>")]
+    | Annotated[SimulatedOptions, Tag("<simulated>")],
     Discriminator(driver_tag),
 ]
 
 
-class Reload(Shape):
+class ReloadOptions(OptionGroup):
     """How changes of the files are applied."""
 
     removals: f.RemovalsWord = Field(
@@ -494,7 +496,7 @@ class Reload(Shape):
     )
 
 
-class Codes(Shape):
+class CodesOptions(OptionGroup):
     """What agents dial; `callrouter dialplan` writes these codes into the dialplan."""
 
     sign_in: f.PhoneCode = Field(SHIPPED_CODES.sign_in, description="Sign in or out.")
@@ -509,29 +511,31 @@ class Codes(Shape):
     ready: f.PhoneCode = Field(SHIPPED_CODES.ready, description="End the rest after a call.")
 
 
-class Root(Shape):
+class RootOptions(OptionGroup):
     """callrouter configuration: a top-level section may be in any file, but only once overall."""
 
-    pbx: dict[f.Name, Pbx] = Field(default={}, description="The telephone systems.")
-    http: Http | None = Field(None, description="HTTP API and web page.")
-    socket: Socket | None = Field(
+    pbx: dict[f.Name, PbxOptions] = Field(default={}, description="The telephone systems.")
+    http: HttpOptions | None = Field(None, description="HTTP API and web page.")
+    socket: SocketOptions | None = Field(
         None, description="A group whose members may use the command line. Default: none."
     )
-    users: dict[f.Name, User] = Field(default={}, description="People who are not agents.")
+    users: dict[f.Name, UserOptions] = Field(default={}, description="People who are not agents.")
     database: f.Database = Field(
         "callrouter.db", description="What outlives a restart: a SQLite file, or postgresql://…"
     )
-    reload: Reload | None = Field(None, description="How changes of the files are taken up.")
+    reload: ReloadOptions | None = Field(None, description="How changes of the files are taken up.")
     timezone: f.Text = Field("UTC", description="Time zone such as Europe/London.")
-    numbers: Numbers | None = Field(None, description="What agents may register as a mobile.")
-    agents: dict[f.Name, Agent] = Field(default={}, description="The people who take calls.")
-    pauses: dict[f.Name, Pause] = Field(
+    numbers: NumbersOptions | None = Field(
+        None, description="What agents may register as a mobile."
+    )
+    agents: dict[f.Name, AgentOptions] = Field(default={}, description="The people who take calls.")
+    pauses: dict[f.Name, PauseOptions] = Field(
         default={}, description="Reasons that a pause may have. Default: any text."
     )
-    codes: Codes | None = Field(
+    codes: CodesOptions | None = Field(
         None, description="What agents dial, where other codes than *45 to *49 are wanted."
     )
-    queues: dict[f.Name, Queue] = Field(default={}, description="The queues.")
-    rules: list[Rule] = Field(
+    queues: dict[f.Name, QueueOptions] = Field(default={}, description="The queues.")
+    rules: list[RuleOptions] = Field(
         default=[], description="What is changed about calls on arrival; the first that fits."
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Discriminator, Field, Tag
 
 from callrouter.settings.schema import fields as f
-from callrouter.settings.schema.building_blocks import LIST, SHORT, Shape, list_or_short
+from callrouter.settings.schema.building_blocks import LIST, SHORT, OptionGroup, list_or_short
 
 NumberOrList = Annotated[
     Annotated[f.CallNumber, Tag(SHORT)] | Annotated[list[f.CallNumber], Tag(LIST)],
@@ -15,7 +15,7 @@ NumberOrList = Annotated[
 ]
 
 
-class When(Shape):
+class RuleWhenOptions(OptionGroup):
     """Conditions of a rule. All must match; of several values in one condition, any."""
 
     caller: NumberOrList = Field(
@@ -40,7 +40,7 @@ class When(Shape):
     ] = Field(default=[], description="The tag that the dialplan gave it.")
 
 
-class Then(Shape):
+class RuleThenOptions(OptionGroup):
     """What a rule does with a call."""
 
     priority: f.Priority | None = Field(None, description="Its priority, 1 (first) to 100.")
@@ -52,9 +52,11 @@ class Then(Shape):
     )
 
 
-class Rule(Shape):
+class RuleOptions(OptionGroup):
     """A change made to arriving calls."""
 
     name: f.Text = Field(description="What it is called, in answers to 'why'.")
-    when: When = Field(default_factory=When, description="Which calls; without it, every one.")
-    then: Then = Field(description="What is changed.")
+    when: RuleWhenOptions = Field(
+        default_factory=RuleWhenOptions, description="Which calls; without it, every one."
+    )
+    then: RuleThenOptions = Field(description="What is changed.")

@@ -78,7 +78,7 @@ class _StopError(Exception):
     """The rest of the file is not worth reading."""
 
 
-class Reader:
+class YamlReader:
     """Reads one file.
 
     `may_be_empty` maps the top-level keys that may have no value to their default.

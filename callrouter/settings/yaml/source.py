@@ -13,7 +13,7 @@ from typing import TypeAlias
 from callrouter.files import read_file
 from callrouter.settings.errors.problems import Findings, Source, quoted
 from callrouter.settings.schema.fields import NAME_PATTERN
-from callrouter.settings.yaml.reader import Items, Reader, Section
+from callrouter.settings.yaml.reader import Items, Section, YamlReader
 from callrouter.settings.yaml.substitution import Substituted, Substituter
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -30,7 +30,7 @@ _UNPRINTABLE = re.compile(
 )
 _BREAK = re.compile("\r\n|\r|\n")
 
-Way: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 """The path to a value: ``("queues", "support", "agents", "bob")``."""
 
 
@@ -49,20 +49,20 @@ class Document:
     complete: bool = True
     _names: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def error(self, path: Way, text: str, hint: str = "", *, key: bool = False) -> None:
+    def error(self, path: KeyPath, text: str, hint: str = "", *, key: bool = False) -> None:
         """Report an error at the value of `path`, or at its key."""
         self.findings.error(*self._place(path, key), *self._discreet(path, text, hint))
 
-    def warning(self, path: Way, text: str, hint: str = "", *, key: bool = False) -> None:
+    def warning(self, path: KeyPath, text: str, hint: str = "", *, key: bool = False) -> None:
         """Report something legal but unwise."""
         self.findings.warning(*self._place(path, key), *self._discreet(path, text, hint))
 
-    def line(self, path: Way) -> str:
+    def line(self, path: KeyPath) -> str:
         """Return the place of the key of `path`: ``agents.yaml:12``."""
         source, line, _ = self._place(path, key=True)
         return f"{source.name}:{line}"
 
-    def behind(self, path: Way) -> str:
+    def behind(self, path: KeyPath) -> str:
         """Return the rest of the line from the start of the value of `path`."""
         source, line, column = self._place(path, key=False)
         return source.lines[line - 1][column - 1 :] if 0 < line <= len(source.lines) else ""
@@ -101,7 +101,7 @@ class Document:
                 while section.at:
                     section.at.popitem()
 
-    def _place(self, path: Way, key: bool) -> tuple[Source, int, int]:
+    def _place(self, path: KeyPath, key: bool) -> tuple[Source, int, int]:
         source = self.sources.get(str(path[0]), self.first) if path else self.first
         line, column = 0, 0
         value: object = self.root
@@ -117,7 +117,7 @@ class Document:
             line, column = mark.line, mark.column
         return source, line + 1, column + 1
 
-    def _discreet(self, path: Way, text: str, hint: str) -> tuple[str, str]:
+    def _discreet(self, path: KeyPath, text: str, hint: str) -> tuple[str, str]:
         value = self.written(*path)
         if isinstance(value, Substituted) and value:
             parts = [(quoted(value), quoted(value.written)), (value, value.written)]
@@ -198,7 +198,7 @@ def _read_file(
     text = _decode(raw.removeprefix(b"\xef\xbb\xbf"), source, findings)
     if text is None:
         return source, None
-    return source, Reader(source, substitute, findings, _MAY_BE_EMPTY).read(text)
+    return source, YamlReader(source, substitute, findings, _MAY_BE_EMPTY).read(text)
 
 
 def _decode(raw: bytes, source: Source, findings: Findings) -> str | None:
