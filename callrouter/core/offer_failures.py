@@ -7,28 +7,13 @@ from callrouter.core.floor import Floor
 from callrouter.core.offer_lifecycle import LIVE, LegChange, advance_leg, live
 from callrouter.core.state import Agent, CallState, Leg, LegState, Offer, OfferState
 from callrouter.model.commands import Happened, StopReason
-from callrouter.model.events import LegEnd
-
-WORST_LAST = (
-    LegEnd.UNREACHABLE,
-    LegEnd.FAILED,
-    LegEnd.NUMBER_REFUSED,
-    LegEnd.SILENT,
-    LegEnd.UNAVAILABLE,
-    LegEnd.BUSY,
-    LegEnd.HUNG_UP,
-    LegEnd.WRONG_KEY,
-    LegEnd.DECLINED,
-    LegEnd.NOT_ACCEPTED,
-    LegEnd.NO_ANSWER,
-)
-"""When several legs ended, the one that comes last in this list gives the offer's outcome."""
+from callrouter.model.events import LEG_ENDS_WORST_LAST, LegEnd
 
 
 def outcome(offer: Offer) -> LegEnd:
     """The outcome of an offer whose legs have all ended."""
     ends = [leg.end for leg in offer.legs.values() if leg.end is not None]
-    return max(ends, key=WORST_LAST.index, default=LegEnd.FAILED)
+    return max(ends, key=LEG_ENDS_WORST_LAST.index, default=LegEnd.FAILED)
 
 
 def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:

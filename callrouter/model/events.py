@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from callrouter.model.frozen import frozen
 from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
@@ -52,6 +52,22 @@ class LegEnd(Enum):
     """Answered, but key 1 was not pressed in time: a voicemail, or a phone in a pocket."""
     HUNG_UP = "hung up"
     """It had been answered, and hung up or was ended by us."""
+
+
+LEG_ENDS_WORST_LAST: Final = (
+    LegEnd.UNREACHABLE,
+    LegEnd.FAILED,
+    LegEnd.NUMBER_REFUSED,
+    LegEnd.SILENT,
+    LegEnd.UNAVAILABLE,
+    LegEnd.BUSY,
+    LegEnd.HUNG_UP,
+    LegEnd.WRONG_KEY,
+    LegEnd.DECLINED,
+    LegEnd.NOT_ACCEPTED,
+    LegEnd.NO_ANSWER,
+)
+"""The reasons by weight. Where several legs ended, the last of them here is the outcome of all."""
 
 
 class CallerEnd(Enum):

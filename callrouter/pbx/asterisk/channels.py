@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from callrouter.core.offer_failures import WORST_LAST
 from callrouter.model.commands import StopReason
-from callrouter.model.events import CallArrived, Event, LegEnd
+from callrouter.model.events import LEG_ENDS_WORST_LAST, CallArrived, Event, LegEnd
 from callrouter.pbx.asterisk.ami import AmiMessage
 
 
@@ -153,7 +152,7 @@ class Fork:
         if self.legs:
             return None
         telling = [end for told, end in self._ends if told] or [end for _, end in self._ends]
-        return max(telling, key=WORST_LAST.index)
+        return max(telling, key=LEG_ENDS_WORST_LAST.index)
 
 
 class Sink(Protocol):
