@@ -13,18 +13,18 @@ from callrouter.api.access.permissions import PERMISSIONS
 from callrouter.api.operations import OPERATIONS, Operation
 from callrouter.api.schemas.bodies import EmptyBody
 from callrouter.api.schemas.live_messages import (
-    LiveDecisionView,
-    LiveNoteView,
-    LiveNoticeView,
-    LiveStateView,
+    LiveDecisionJson,
+    LiveNoteJson,
+    LiveNoticeJson,
+    LiveStateJson,
 )
-from callrouter.api.schemas.vocabulary import ProblemView
+from callrouter.api.schemas.vocabulary import ProblemJson
 
 JsonSchema: TypeAlias = dict[str, Any]
 
 _CONFIG: Final = ConfigDict(use_attribute_docstrings=True)
 _REFERENCE: Final = "#/components/schemas/{model}"
-_LIVE: Final = (LiveStateView, LiveNoticeView, LiveDecisionView, LiveNoteView)
+_LIVE: Final = (LiveStateJson, LiveNoticeJson, LiveDecisionJson, LiveNoteJson)
 """The messages of ``/api/live``. OpenAPI describes no WebSockets, so only their schemas are given."""
 
 _UNAUTHORIZED: Final = {401: "no token, or one that is not known"}
@@ -74,7 +74,7 @@ class _Schemas:
     def __init__(self) -> None:
         operations = OPERATIONS.values()
         answers = [item.answer for item in operations if item.answer is not None]
-        answers += [*_LIVE, ProblemView]
+        answers += [*_LIVE, ProblemJson]
         bodies = {item.body for item in operations if item.body not in {None, EmptyBody}}
         made, found = TypeAdapter.json_schemas(
             [
@@ -106,8 +106,8 @@ def _in_list(answer: Any) -> TypeAdapter[Any]:
 
 
 def _name(class_name: str) -> str:
-    """Return the name in the document: ``AgentView`` is ``Agent``."""
-    return class_name.removesuffix("View")
+    """Return the name in the document: ``AgentJson`` is ``Agent``."""
+    return class_name.removesuffix("Json")
 
 
 def _tidy(schema: Any) -> Any:
@@ -176,5 +176,5 @@ def _json(schema: JsonSchema) -> JsonSchema:
 
 
 def _problem(text: str) -> JsonSchema:
-    schema = {"$ref": _REFERENCE.format(model=_name(ProblemView.__name__))}
+    schema = {"$ref": _REFERENCE.format(model=_name(ProblemJson.__name__))}
     return {"description": text, "content": {"application/problem+json": {"schema": schema}}}

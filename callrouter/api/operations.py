@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from callrouter.api.schemas.agent_answers import (
-    AgentView,
-    AuditView,
-    DeviceAnswerView,
-    OwnDeviceView,
-    PauseView,
+    AgentJson,
+    AuditJson,
+    DeviceAnswerJson,
+    OwnDeviceJson,
+    PauseJson,
 )
 from callrouter.api.schemas.bodies import (
     ConversationBody,
@@ -28,10 +28,10 @@ from callrouter.api.schemas.bodies import (
     TransferBody,
     VerifyBody,
 )
-from callrouter.api.schemas.call_answers import CallDetailView, CallView, QueueView
-from callrouter.api.schemas.config_answers import HistoryView, OutcomeView
-from callrouter.api.schemas.status_answers import HealthView, StatusView
-from callrouter.api.schemas.why_answers import WhyNotView, WhyView
+from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson
+from callrouter.api.schemas.config_answers import HistoryJson, OutcomeJson
+from callrouter.api.schemas.status_answers import HealthJson, StatusJson
+from callrouter.api.schemas.why_answers import WhyJson, WhyNotJson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +70,17 @@ _VERIFIES: Final = {
 
 
 def _on_agent(summary: str, body: Any = EmptyBody) -> Operation:
-    return Operation(summary=summary, answer=AgentView, body=body)
+    return Operation(summary=summary, answer=AgentJson, body=body)
 
 
 def _on_conversation(summary: str, body: Any = ConversationBody) -> Operation:
-    return Operation(summary=summary, answer=CallView, body=body)
+    return Operation(summary=summary, answer=CallJson, body=body)
 
 
 def _on_device(summary: str, body: Any = EmptyBody, success: int = 200) -> Operation:
     return Operation(
         summary=summary,
-        answer=DeviceAnswerView,
+        answer=DeviceAnswerJson,
         body=body,
         success=success,
         problems=_VERIFIES,
@@ -90,7 +90,7 @@ def _on_device(summary: str, body: Any = EmptyBody, success: int = 200) -> Opera
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/healthz"): Operation(
         summary="Whether calls are served",
-        answer=HealthView,
+        answer=HealthJson,
         query={"strict": _TEXT},
         answers={
             200: "some PBX is in step; with strict: every PBX is",
@@ -103,14 +103,14 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         media=("text/plain", "the text format of Prometheus"),
     ),
     ("GET", "/api/status"): Operation(
-        summary="The daemon, its PBXes and its configuration", answer=StatusView
+        summary="The daemon, its PBXes and its configuration", answer=StatusJson
     ),
     ("GET", "/api/openapi.json"): Operation(summary="This document", answer=dict[str, Any]),
-    ("GET", "/api/agents"): Operation(summary="All agents", answer=list[AgentView]),
-    ("GET", "/api/agents/{id}"): Operation(summary="An agent", answer=AgentView),
+    ("GET", "/api/agents"): Operation(summary="All agents", answer=list[AgentJson]),
+    ("GET", "/api/agents/{id}"): Operation(summary="An agent", answer=AgentJson),
     ("GET", "/api/agents/{id}/why-not"): Operation(
         summary="Why an agent is not being offered calls now",
-        answer=WhyNotView,
+        answer=WhyNotJson,
         query={"queue": _TEXT},
     ),
     ("POST", "/api/agents/{id}/sign-in"): _on_agent("Start work"),
@@ -125,7 +125,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/api/agents/{id}/devices"): Operation(
         summary="An agent's phones, with whole numbers",
-        answer=list[OwnDeviceView],
+        answer=list[OwnDeviceJson],
         problems=_ANOTHERS,
     ),
     ("POST", "/api/agents/{id}/devices"): _on_device(
@@ -143,31 +143,31 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/api/agents/{id}/audit"): Operation(
         summary="What was done about an agent's mobiles",
-        answer=AuditView,
+        answer=AuditJson,
         problems={**_ANOTHERS, 503: "the database can't be read now"},
     ),
     ("GET", "/api/pauses"): Operation(
-        summary="The reasons that a pause may have; none: any text", answer=list[PauseView]
+        summary="The reasons that a pause may have; none: any text", answer=list[PauseJson]
     ),
-    ("GET", "/api/queues"): Operation(summary="All queues", answer=list[QueueView]),
-    ("GET", "/api/queues/{id}"): Operation(summary="A queue", answer=QueueView),
+    ("GET", "/api/queues"): Operation(summary="All queues", answer=list[QueueJson]),
+    ("GET", "/api/queues/{id}"): Operation(summary="A queue", answer=QueueJson),
     ("GET", "/api/calls"): Operation(
         summary="Calls that are on, then the last that ended",
-        answer=list[CallView],
+        answer=list[CallJson],
         query={"only": {"enum": ["live", "ended"]}},
         problems={422: "only is neither live nor ended"},
     ),
     ("GET", "/api/calls/{id}"): Operation(
-        summary="A call, with what happened to it", answer=CallDetailView
+        summary="A call, with what happened to it", answer=CallDetailJson
     ),
     ("DELETE", "/api/calls/{id}"): Operation(
         summary="End a call: a waiting one, or a conversation",
-        answer=CallDetailView,
+        answer=CallDetailJson,
         body=EmptyBody,
     ),
     ("GET", "/api/calls/{id}/why"): Operation(
         summary="Every decision taken for a call, with reasons",
-        answer=WhyView,
+        answer=WhyJson,
         problems={409: "the part of an id that was given fits several calls"},
     ),
     ("POST", "/api/calls/{id}/move"): Operation(
@@ -175,7 +175,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             "Move a call: a waiting one to a queue, to an agent first, to a priority; "
             "a talk to a queue or an agent"
         ),
-        answer=CallDetailView,
+        answer=CallDetailJson,
         body=MoveBody,
     ),
     ("POST", "/api/agents/{id}/call/hold"): _on_conversation("Let the caller hear music"),
@@ -196,7 +196,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("GET", "/api/config/diff"): Operation(
         summary="What the configuration files would change now, in words",
-        answer=OutcomeView,
+        answer=OutcomeJson,
         query={"folder": _TEXT},
         problems={
             **_NO_FILES,
@@ -205,11 +205,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         },
     ),
     ("GET", "/api/config/history"): Operation(
-        summary="The changes of the configuration so far", answer=HistoryView, problems=_NO_FILES
+        summary="The changes of the configuration so far", answer=HistoryJson, problems=_NO_FILES
     ),
     ("POST", "/api/config/reload"): Operation(
         summary="Read the configuration files now",
-        answer=OutcomeView,
+        answer=OutcomeJson,
         body=ReloadBody,
         problems=_NO_FILES,
     ),

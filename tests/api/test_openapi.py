@@ -13,7 +13,7 @@ from callrouter.api.access.permissions import PERMISSIONS
 from callrouter.api.notice_text import DETAIL
 from callrouter.api.openapi import document
 from callrouter.api.operations import OPERATIONS
-from callrouter.api.schemas.notice_answers import NoticeView
+from callrouter.api.schemas.notice_answers import NoticeJson
 from callrouter.api.schemas.vocabulary import AgentStateName, CallStateName, DeviceStateName
 from callrouter.core.state import CallState
 from callrouter.model.agent_status import AgentState
@@ -68,7 +68,7 @@ def test_the_words_are_those_of_the_core() -> None:
 def test_every_field_of_a_notice_is_described() -> None:
     names = {name for fields in DETAIL.values() for name in fields}
     always = {"kind", "at", "call", "queue", "agent", "offer"}
-    assert names | always == NoticeView.__annotations__.keys()
+    assert names | always == NoticeJson.__annotations__.keys()
 
 
 @pytest.mark.parametrize(

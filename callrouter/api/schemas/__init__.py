@@ -1,4 +1,4 @@
-"""The types of the API: its answers (`…View`) and the bodies of its requests (`…Body`).
+"""The types of the API: its answers (`…Json`) and the bodies of its requests (`…Body`).
 
 The OpenAPI document is made from these classes (`callrouter.api.openapi`): a class becomes a schema
 named without its ending, and the docstrings of its fields become their descriptions. Views are

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from callrouter.api.schemas.vocabulary import AgentStateName, DeviceKind, DeviceStateName, Moment
 
 
-class DeviceView(TypedDict):
+class DeviceJson(TypedDict):
     """A phone of an agent."""
 
     id: str
@@ -27,7 +27,7 @@ class DeviceView(TypedDict):
     """Why the phone cannot ring now, in words."""
 
 
-class OwnDeviceView(DeviceView):
+class OwnDeviceJson(DeviceJson):
     """A phone of an agent, as its owner and supervisors see it: with the whole number."""
 
     source: Literal["configuration", "registered"]
@@ -46,7 +46,7 @@ class OwnDeviceView(DeviceView):
     approved_by: str | None
 
 
-class DeviceAnswerView(TypedDict):
+class DeviceAnswerJson(TypedDict):
     """The result of a request about a phone."""
 
     text: str
@@ -55,11 +55,11 @@ class DeviceAnswerView(TypedDict):
     """The code that the verification call asks for; null: no call is placed."""
     expires_at: Moment | None
     """When the code expires."""
-    device: OwnDeviceView | None
+    device: OwnDeviceJson | None
     """The phone as it is now; null: it was removed."""
 
 
-class AuditStepView(TypedDict):
+class AuditStepJson(TypedDict):
     """One step in the life of a registered mobile."""
 
     at: Moment
@@ -75,13 +75,13 @@ class AuditStepView(TypedDict):
     """For people."""
 
 
-class AuditView(TypedDict):
+class AuditJson(TypedDict):
     """What was done about an agent's registered mobiles, newest first."""
 
-    steps: list[AuditStepView]
+    steps: list[AuditStepJson]
 
 
-class MembershipView(TypedDict):
+class MembershipJson(TypedDict):
     """A queue in which an agent takes calls."""
 
     id: str
@@ -89,14 +89,14 @@ class MembershipView(TypedDict):
     """The agent's level in the queue; 1 is asked first."""
 
 
-class MessageView(TypedDict):
+class MessageJson(TypedDict):
     """A message that the router sent to an agent."""
 
     at: Moment
     text: str
 
 
-class AgentView(TypedDict):
+class AgentJson(TypedDict):
     """An agent."""
 
     id: str
@@ -131,15 +131,15 @@ class AgentView(TypedDict):
     missed_in_a_row: int
     capacity: int
     """How many calls the agent takes at once."""
-    queues: list[MembershipView]
-    devices: list[DeviceView]
+    queues: list[MembershipJson]
+    devices: list[DeviceJson]
     why_not: list[str]
     """Every reason why the agent is not available, in words."""
-    messages: list[MessageView]
+    messages: list[MessageJson]
     """What the agent was told lately, oldest first."""
 
 
-class PauseView(TypedDict):
+class PauseJson(TypedDict):
     """A configured reason for a pause."""
 
     reason: str

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.notice_answers import NoticeView
+from callrouter.api.schemas.notice_answers import NoticeJson
 from callrouter.api.schemas.vocabulary import AgentStateName, CallStateName, Moment
 
 
-class WaitingView(TypedDict):
+class WaitingJson(TypedDict):
     """A call that waits in a queue."""
 
     call: str
@@ -29,7 +29,7 @@ class WaitingView(TypedDict):
     """The agents being rung for it."""
 
 
-class DayView(TypedDict):
+class DayJson(TypedDict):
     """What happened in a queue since midnight."""
 
     entered: int
@@ -41,14 +41,14 @@ class DayView(TypedDict):
     longest_wait_s: float
 
 
-class QueueView(TypedDict):
+class QueueJson(TypedDict):
     """A queue."""
 
     id: str
     name: str
     policy: list[str]
     """The policies that rank its agents, most significant first."""
-    waiting: list[WaitingView]
+    waiting: list[WaitingJson]
     free: int
     """Agents who could be rung now for a waiting call (for any call if none waits)."""
     longest_wait_s: float
@@ -56,10 +56,10 @@ class QueueView(TypedDict):
     """Calls connected to an agent."""
     agents: dict[AgentStateName, list[str]]
     """The members by state."""
-    today: DayView
+    today: DayJson
 
 
-class OfferView(TypedDict):
+class OfferJson(TypedDict):
     """An agent who is being rung for a call or connected to it."""
 
     id: str
@@ -73,7 +73,7 @@ class OfferView(TypedDict):
     """The state of each phone that was asked."""
 
 
-class CallView(TypedDict):
+class CallJson(TypedDict):
     """A call, active or ended."""
 
     id: str
@@ -101,14 +101,14 @@ class CallView(TypedDict):
     """1 is first, 100 is last."""
     position: int | None
     """Its place in the queue, from 1; null: it does not wait."""
-    offers: list[OfferView]
+    offers: list[OfferJson]
     ended_at: Moment | None
     result: str | None
     """Why a call that left its queue did: ``timeout``, ``full``, ``nobody``, ``closed`` …"""
 
 
-class CallDetailView(CallView):
+class CallDetailJson(CallJson):
     """A call, with what happened to it."""
 
-    decisions: list[NoticeView]
+    decisions: list[NoticeJson]
     """The latest notices about the call, oldest first; none for an agent's token."""

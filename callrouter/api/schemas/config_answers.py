@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from callrouter.api.schemas.vocabulary import Moment
 
 
-class MistakeView(TypedDict):
+class MistakeJson(TypedDict):
     """A mistake in the configuration, or a warning."""
 
     file: str
@@ -21,7 +21,7 @@ class MistakeView(TypedDict):
     """What would be right; empty: no suggestion."""
 
 
-class ConfigStatusView(TypedDict):
+class ConfigStatusJson(TypedDict):
     """How the configuration in force relates to the files."""
 
     state: Literal["good", "bad", "held"]
@@ -33,26 +33,26 @@ class ConfigStatusView(TypedDict):
     """Null except for admins."""
     loaded_at: Moment
     """When the configuration in force was loaded."""
-    problems: list[MistakeView]
-    warnings: list[MistakeView]
+    problems: list[MistakeJson]
+    warnings: list[MistakeJson]
     needs_restart: list[str]
     """Changes that take effect after a restart."""
 
 
-class OutcomeView(TypedDict):
+class OutcomeJson(TypedDict):
     """The result of reading the configuration files."""
 
     ok: bool
     """Whether the files have no mistakes."""
     changes: list[str]
     """What changes, in words."""
-    problems: list[MistakeView]
-    warnings: list[MistakeView]
+    problems: list[MistakeJson]
+    warnings: list[MistakeJson]
     held: NotRequired[list[str]]
     """What the files remove. It must be confirmed, and nothing was applied."""
 
 
-class ChangeView(TypedDict):
+class ChangeJson(TypedDict):
     """A change of the configuration that the daemon applied."""
 
     number: int
@@ -65,7 +65,7 @@ class ChangeView(TypedDict):
     files: list[str]
 
 
-class HistoryView(TypedDict):
+class HistoryJson(TypedDict):
     """The changes of the configuration, newest first."""
 
-    changes: list[ChangeView]
+    changes: list[ChangeJson]

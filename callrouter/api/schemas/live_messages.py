@@ -6,32 +6,32 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.agent_answers import AgentView
-from callrouter.api.schemas.call_answers import CallView, QueueView
-from callrouter.api.schemas.notice_answers import NoticeView
-from callrouter.api.schemas.status_answers import StatusView
+from callrouter.api.schemas.agent_answers import AgentJson
+from callrouter.api.schemas.call_answers import CallJson, QueueJson
+from callrouter.api.schemas.notice_answers import NoticeJson
+from callrouter.api.schemas.status_answers import StatusJson
 from callrouter.api.schemas.vocabulary import Moment
 
 
-class LiveStateView(TypedDict):
+class LiveStateJson(TypedDict):
     """The first message: everything that the token may see."""
 
     type: Literal["state"]
     at: Moment
-    agents: list[AgentView]
-    queues: list[QueueView]
-    calls: list[CallView]
-    status: NotRequired[StatusView]
+    agents: list[AgentJson]
+    queues: list[QueueJson]
+    calls: list[CallJson]
+    status: NotRequired[StatusJson]
     """Left out for tokens of role ``agent``."""
 
 
-class LiveNoticeView(NoticeView):
+class LiveNoticeJson(NoticeJson):
     """A notice in the live view."""
 
     type: Literal["record"]
 
 
-class LiveDecisionView(TypedDict):
+class LiveDecisionJson(TypedDict):
     """Why an agent is rung for a call, in short: ``/api/calls/{id}/why`` has it all."""
 
     type: Literal["decision"]
@@ -55,7 +55,7 @@ class LiveDecisionView(TypedDict):
     """From how many chances the agent was drawn; 0: nothing was drawn."""
 
 
-class LiveNoteView(TypedDict):
+class LiveNoteJson(TypedDict):
     """Something odd that was otherwise ignored."""
 
     type: Literal["note"]

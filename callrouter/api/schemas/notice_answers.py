@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from callrouter.api.schemas.vocabulary import Moment
 
 
-class NoticeView(TypedDict):
+class NoticeJson(TypedDict):
     """Something that happened. Fields that do not apply or are empty are left out."""
 
     kind: str

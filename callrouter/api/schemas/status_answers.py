@@ -7,11 +7,11 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from callrouter.api.schemas.config_answers import ConfigStatusView
+from callrouter.api.schemas.config_answers import ConfigStatusJson
 from callrouter.api.schemas.vocabulary import AgentStateName, Counts, Moment, UpOrDown
 
 
-class HealthView(TypedDict):
+class HealthJson(TypedDict):
     """Whether calls are served."""
 
     state: Literal["up", "degraded", "down"]
@@ -26,7 +26,7 @@ class HealthView(TypedDict):
     """Only with a token."""
 
 
-class PbxStatusView(TypedDict):
+class PbxStatusJson(TypedDict):
     """A PBX as its driver sees it."""
 
     state: UpOrDown
@@ -40,7 +40,7 @@ class PbxStatusView(TypedDict):
     """Unusual but harmless events, by name."""
 
 
-class StoreStatusView(TypedDict):
+class StoreStatusJson(TypedDict):
     """How agents' states are being saved."""
 
     state: Literal["good", "bad"]
@@ -53,14 +53,14 @@ class StoreStatusView(TypedDict):
     """Rows of the audit given up while the database was away."""
 
 
-class RefusedStatusView(TypedDict):
+class RefusedStatusJson(TypedDict):
     """The HTTP side."""
 
     refused: Counts
     """Refused requests, by the end of the problem's `type`."""
 
 
-class InvariantsStatusView(TypedDict):
+class InvariantsStatusJson(TypedDict):
     """The daemon's check of its own state."""
 
     rounds: int
@@ -68,7 +68,7 @@ class InvariantsStatusView(TypedDict):
     last_breach: str | None
 
 
-class LoopStatusView(TypedDict):
+class LoopStatusJson(TypedDict):
     """How often calls were held up by something slow."""
 
     held_up: int
@@ -76,7 +76,7 @@ class LoopStatusView(TypedDict):
     by: str | None
 
 
-class FeatureCodesStatusView(TypedDict):
+class FeatureCodesStatusJson(TypedDict):
     """Agents who dial a code."""
 
     conversations: int
@@ -87,7 +87,7 @@ class FeatureCodesStatusView(TypedDict):
     """Seconds for which no PIN is accepted from outside."""
 
 
-class MobilesStatusView(
+class MobilesStatusJson(
     TypedDict("_MobilesByState", {"unverified": int, "waiting": int, "in-use": int})
 ):
     """Registered mobiles, by state, and their verification calls."""
@@ -98,7 +98,7 @@ class MobilesStatusView(
     """Refused requests and codes, by reason."""
 
 
-class StatusView(TypedDict):
+class StatusJson(TypedDict):
     """The daemon, its PBXes and its configuration, and totals of everything."""
 
     version: str
@@ -106,8 +106,8 @@ class StatusView(TypedDict):
     started_at: Moment
     uptime_s: float
     listen: Annotated[str, Field(examples=["http://127.0.0.1:8080"])]
-    pbx: dict[str, PbxStatusView]
-    config: ConfigStatusView
+    pbx: dict[str, PbxStatusJson]
+    config: ConfigStatusJson
     agents: dict[AgentStateName, int]
     """How many agents are in each state."""
     calls: dict[Literal["waiting", "connecting", "talking"], int]
@@ -118,9 +118,9 @@ class StatusView(TypedDict):
     """Events handled since the start."""
     faults: NotRequired[int]
     """The daemon's own faults since the start; each is in the log."""
-    http: NotRequired[RefusedStatusView]
-    store: NotRequired[StoreStatusView]
-    invariants: NotRequired[InvariantsStatusView]
-    loop: NotRequired[LoopStatusView]
-    reception: NotRequired[FeatureCodesStatusView]
-    mobiles: NotRequired[MobilesStatusView]
+    http: NotRequired[RefusedStatusJson]
+    store: NotRequired[StoreStatusJson]
+    invariants: NotRequired[InvariantsStatusJson]
+    loop: NotRequired[LoopStatusJson]
+    reception: NotRequired[FeatureCodesStatusJson]
+    mobiles: NotRequired[MobilesStatusJson]

@@ -37,7 +37,7 @@ Moment: TypeAlias = Annotated[
 Counts: TypeAlias = dict[str, int]
 
 
-class ProblemView(TypedDict):
+class ProblemJson(TypedDict):
     """An error (RFC 9457)."""
 
     type: str

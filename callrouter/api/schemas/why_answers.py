@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from callrouter.api.schemas.vocabulary import AgentStateName, Moment
 
 
-class PassedOverView(TypedDict):
+class PassedOverJson(TypedDict):
     """Agents who were not rung for the same reason."""
 
     reason: str
@@ -20,7 +20,7 @@ class PassedOverView(TypedDict):
     count: int
 
 
-class CandidateView(TypedDict):
+class CandidateJson(TypedDict):
     """An agent who could have been rung."""
 
     agent: str
@@ -29,7 +29,7 @@ class CandidateView(TypedDict):
     """The values that ranked the agent, in words."""
 
 
-class OfferOutcomeView(TypedDict):
+class OfferOutcomeJson(TypedDict):
     """What became of an offer."""
 
     result: str
@@ -37,7 +37,7 @@ class OfferOutcomeView(TypedDict):
     text: str
 
 
-class StepView(TypedDict):
+class StepJson(TypedDict):
     """A step in the life of a call. Steps of the kind ``offer`` have all fields."""
 
     at: Moment
@@ -55,21 +55,21 @@ class StepView(TypedDict):
     drawn: NotRequired[int]
     available: NotRequired[int]
     waiting: NotRequired[int]
-    candidates: NotRequired[list[CandidateView]]
-    passed_over: NotRequired[list[PassedOverView]]
-    outcome: NotRequired[OfferOutcomeView]
+    candidates: NotRequired[list[CandidateJson]]
+    passed_over: NotRequired[list[PassedOverJson]]
+    outcome: NotRequired[OfferOutcomeJson]
 
 
-class WhyWaitingView(TypedDict):
+class WhyWaitingJson(TypedDict):
     """Why a call is still waiting."""
 
     text: str
     position: int
     ringing: list[str]
-    passed_over: list[PassedOverView]
+    passed_over: list[PassedOverJson]
 
 
-class WhyView(TypedDict):
+class WhyJson(TypedDict):
     """Every decision that was made for a call, with reasons."""
 
     call: str
@@ -83,12 +83,12 @@ class WhyView(TypedDict):
     agent: str | None
     left_out: int
     """How many of the first steps are no longer kept."""
-    steps: list[StepView]
-    now: WhyWaitingView | None
+    steps: list[StepJson]
+    now: WhyWaitingJson | None
     """Null unless the call waits."""
 
 
-class QueueReasonsView(TypedDict):
+class QueueReasonsJson(TypedDict):
     """Why an agent is not rung for the calls of one queue."""
 
     id: str
@@ -97,7 +97,7 @@ class QueueReasonsView(TypedDict):
     reasons: list[str]
 
 
-class WhyNotView(TypedDict):
+class WhyNotJson(TypedDict):
     """Why an agent is not being offered calls now."""
 
     agent: str
@@ -105,5 +105,5 @@ class WhyNotView(TypedDict):
     available: bool
     reasons: list[str]
     """The reasons that hold for every queue."""
-    queues: list[QueueReasonsView]
+    queues: list[QueueReasonsJson]
     text: str
