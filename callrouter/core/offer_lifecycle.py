@@ -40,7 +40,7 @@ class OfferChange(Enum):
     """The agent accepts on one of their phones."""
     CONNECTED = "connected"
     """The agent and the other party hear each other."""
-    STOPPED = "stopped"
+    STOPPED = "failed, lost or withdrawn"
     """It failed, was lost to another agent, was withdrawn, or its conversation was taken back."""
     RELEASED = "every phone quiet"
     """No phone of it rings or is off-hook, so the agent may be rung again."""
