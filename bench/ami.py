@@ -25,11 +25,12 @@ from collections.abc import Callable
 from typing import cast
 
 from callrouter.model.commands import Ring
-from callrouter.pbx.asterisk import actions, contract
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiCounters, AmiMessage, AmiTiming
 from callrouter.pbx.asterisk.ami.connection import AmiConnection
 from callrouter.pbx.asterisk.ami.messages import parse
-from callrouter.pbx.asterisk.tracker import Mirror
+from callrouter.pbx.asterisk.execution import actions
+from callrouter.pbx.asterisk.tracking.tracker import Mirror
 
 EVENTS = 20_000
 PIECE = 65_536

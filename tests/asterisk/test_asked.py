@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.call_variables import Asked, asked, encoded
+from callrouter.pbx.asterisk.tracking.entry_request import Asked, asked, encoded
 from tests.asterisk.floor import DIALPLAN
 
 

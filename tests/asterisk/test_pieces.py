@@ -9,11 +9,13 @@ import pytest
 from callrouter.core.router import Router
 from callrouter.model.events import DeviceState, LegEnd, PauseRequested, PbxSnapshot
 from callrouter.model.routing_table import AgentSpec, Table
-from callrouter.pbx.asterisk import contract, entry_time, fallback, phone_queries, resync
+from callrouter.pbx.asterisk import contract, entry_time, fallback
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.messages import parse
-from callrouter.pbx.asterisk.arrival import arrival
-from callrouter.pbx.asterisk.tracker import Mirror
+from callrouter.pbx.asterisk.lookups import phone_queries
+from callrouter.pbx.asterisk.tracking import channel_lists
+from callrouter.pbx.asterisk.tracking.arrival import arrival
+from callrouter.pbx.asterisk.tracking.tracker import Mirror
 from tests.asterisk.floor import PBX, desk, mobile, person, queue, staff, table
 from tests.fuzz.amistream import Heard
 
@@ -135,8 +137,8 @@ def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None
     )
     for name, legs in (("PJSIP", 1), ("Surrogate/PJSIP", 0)):
         mirror = Mirror(PBX, Deaf(), own_phones=no_phones)  # type: ignore[arg-type]
-        resync.take_in(mirror, [parse(status.format(name).encode())], [], {}, anew=True)
-        assert len(resync.snapshot(mirror).legs) == legs
+        channel_lists.take_in(mirror, [parse(status.format(name).encode())], [], {}, anew=True)
+        assert len(channel_lists.snapshot(mirror).legs) == legs
 
 
 def test_a_caller_whose_row_cannot_be_read_is_kept_if_the_channel_says_that_it_is_there() -> None:
@@ -146,8 +148,8 @@ def test_a_caller_whose_row_cannot_be_read_is_kept_if_the_channel_says_that_it_i
         mirror.handle(parse(call.encode()))
     mirror.unreadable = frozenset({"1.2"})
     mirror.moved = {"1.2"}
-    resync.take_in(mirror, [], [], {}, anew=True)
-    assert [seen.arrived.call for seen in resync.snapshot(mirror).calls] == [f"{PBX}-1.2"]
+    channel_lists.take_in(mirror, [], [], {}, anew=True)
+    assert [seen.arrived.call for seen in channel_lists.snapshot(mirror).calls] == [f"{PBX}-1.2"]
 
 
 def test_an_arrival_with_nonsense_in_it() -> None:

@@ -19,7 +19,7 @@ from callrouter.lab import (
     TryingOnly,
 )
 from callrouter.model.commands import Happened, Ring
-from callrouter.pbx.asterisk import actions
+from callrouter.pbx.asterisk.execution import actions
 from tests.asterisk.floor import (
     Answer,
     Floor,

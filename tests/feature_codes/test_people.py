@@ -22,7 +22,7 @@ from callrouter.model.ivr import (
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.wire import guard
 from callrouter.pbx.asterisk.dialogues import MOST, People, language
-from callrouter.pbx.asterisk.executor import Outbox
+from callrouter.pbx.asterisk.execution.executor import Outbox
 from tests.feature_codes.channels import Channels
 
 

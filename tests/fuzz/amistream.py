@@ -10,13 +10,13 @@ from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.model.commands import Ring
 from callrouter.model.events import DeviceState, Event, PbxSnapshot, SignedIn
-from callrouter.pbx.asterisk import resync
-from callrouter.pbx.asterisk.actions import originate
 from callrouter.pbx.asterisk.ami import AmiBadValue, AmiGarbage
 from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.ami.wire import MessageSplitter, guard
-from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel
-from callrouter.pbx.asterisk.tracker import Mirror
+from callrouter.pbx.asterisk.execution.actions import originate
+from callrouter.pbx.asterisk.tracking import channel_lists
+from callrouter.pbx.asterisk.tracking.channels import Caller, Fork, LegChannel
+from callrouter.pbx.asterisk.tracking.tracker import Mirror
 from tests.core.tables import agent, desk, queue, table
 
 PBX = "office"
@@ -75,8 +75,8 @@ def take(data: bytes) -> None:
         if message.name == "Status":
             rows.append(message)
         heard.mirror.handle(message)
-    resync.take_in(heard.mirror, rows, [], {}, anew=bool(len(rows) % 2))
-    heard.post(resync.snapshot(heard.mirror))
+    channel_lists.take_in(heard.mirror, rows, [], {}, anew=bool(len(rows) % 2))
+    heard.post(channel_lists.snapshot(heard.mirror))
     assert check(heard.router.floor) == []
 
 

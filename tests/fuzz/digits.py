@@ -13,7 +13,7 @@ from callrouter.mobiles.number_policy import (
     read_number,
 )
 from callrouter.model.text import mask
-from callrouter.pbx.asterisk.actions import dial_string
+from callrouter.pbx.asterisk.execution.actions import dial_string
 
 _RULES = [
     NumberSettings(region="GB", countries=("GB", "FR")),

@@ -21,7 +21,7 @@ from callrouter.pbx.asterisk.ami import AmiBadValue, AmiGarbage
 from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.ami.wire import MessageSplitter, guard
 from callrouter.pbx.asterisk.dialogues import People
-from callrouter.pbx.asterisk.executor import Outbox
+from callrouter.pbx.asterisk.execution.executor import Outbox
 from callrouter.settings import Settings
 from tests.feature_codes.channels import Channels
 from tests.fuzz.quiet import quiet

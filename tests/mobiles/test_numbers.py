@@ -16,7 +16,7 @@ from callrouter.mobiles.number_policy import (
     read_number,
 )
 from callrouter.model.commands import Ring
-from callrouter.pbx.asterisk.actions import dial_string, originate
+from callrouter.pbx.asterisk.execution.actions import dial_string, originate
 
 RULES = NumberSettings(region="GB", countries=("GB", "FR", "DE", "US", "IT"))
 

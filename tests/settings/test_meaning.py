@@ -19,7 +19,7 @@ from callrouter.model.routing_table import (
     ToDialplan,
     ToQueue,
 )
-from callrouter.pbx.asterisk.actions import dial_string, ways
+from callrouter.pbx.asterisk.execution.actions import dial_string, ways
 from callrouter.settings import AsteriskSettings, SimulatedSettings, load
 from callrouter.settings.errors.problems import Nearest
 from callrouter.settings.schema.durations import parse_duration

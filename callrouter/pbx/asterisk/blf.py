@@ -13,7 +13,7 @@ from typing import Final
 
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Happened, Record
-from callrouter.pbx.asterisk import actions
+from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.base import DeviceBoard
 
 AGENT: Final = "Custom:callrouter-"

@@ -25,10 +25,10 @@ from callrouter.model.ivr import (
     PhoneEvent,
     Say,
 )
-from callrouter.pbx.asterisk import actions
 from callrouter.pbx.asterisk import contract as words
 from callrouter.pbx.asterisk.ami import AmiError, AmiMessage, AmiRejected, AmiReply, AmiTimeout
-from callrouter.pbx.asterisk.executor import Outbox
+from callrouter.pbx.asterisk.execution import actions
+from callrouter.pbx.asterisk.execution.executor import Outbox
 
 NUMBER = "crn-"
 """Prefix of the channel ids of numbers that we call to verify them. No leg's id starts with it."""

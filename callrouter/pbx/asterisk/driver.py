@@ -14,8 +14,7 @@ from callrouter.model.commands import Happened, PbxCommand, Record, Told
 from callrouter.model.events import Event, PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
-from callrouter.pbx.asterisk import actions, contacts, contract, phone_queries
-from callrouter.pbx.asterisk import resync as survey
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import (
     AmiAccount,
     AmiClient,
@@ -25,18 +24,21 @@ from callrouter.pbx.asterisk.ami import (
     AmiRejected,
 )
 from callrouter.pbx.asterisk.blf import Lamps
-from callrouter.pbx.asterisk.channel_queries import Lookout
-from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel, Where
-from callrouter.pbx.asterisk.contacts import Contacts
 from callrouter.pbx.asterisk.diagnostics.login_check import Checkup
 from callrouter.pbx.asterisk.dialogues import People, language
 from callrouter.pbx.asterisk.entry_time import APART
-from callrouter.pbx.asterisk.executor import Outbox
+from callrouter.pbx.asterisk.execution import actions
+from callrouter.pbx.asterisk.execution.executor import Outbox
 from callrouter.pbx.asterisk.fallback import KnownDevices, music_class
 from callrouter.pbx.asterisk.forged_events import Forged
+from callrouter.pbx.asterisk.lookups import contacts, phone_queries
+from callrouter.pbx.asterisk.lookups.channel_queries import Lookout
+from callrouter.pbx.asterisk.lookups.contacts import Contacts
 from callrouter.pbx.asterisk.queue_log.call_names import QueueLogJournal
 from callrouter.pbx.asterisk.queue_log.writer import QueueLogWriter
-from callrouter.pbx.asterisk.tracker import Mirror
+from callrouter.pbx.asterisk.tracking import channel_lists as survey
+from callrouter.pbx.asterisk.tracking.channels import Caller, Fork, LegChannel, Where
+from callrouter.pbx.asterisk.tracking.tracker import Mirror
 from callrouter.pbx.base import DeviceBoard, PbxHealth, Post
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from callrouter.model.projections import QueueView
 from callrouter.model.routing_table import DeviceSpec, QueueSpec
-from callrouter.pbx.asterisk import actions
+from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.base import DeviceBoard
 
 DESKS = "CALLROUTER_DESKS_"

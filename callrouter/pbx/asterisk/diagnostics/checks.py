@@ -13,11 +13,12 @@ from typing import Final
 
 from callrouter.model.ivr import SHIPPED_CODES, PhoneCodes
 from callrouter.model.routing_table import Table
-from callrouter.pbx.asterisk import actions, contract
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage, AmiRejected
 from callrouter.pbx.asterisk.diagnostics import dialplan_checks, inbound_checks, phone_checks
-from callrouter.pbx.asterisk.diagnostics.console_queries import Ask, within
+from callrouter.pbx.asterisk.diagnostics.inspection import Ask, within
 from callrouter.pbx.asterisk.driver import account
+from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.base import Finding
 from callrouter.settings import AsteriskSettings
 

@@ -8,7 +8,7 @@ from typing import Final
 from callrouter.model.ivr import Code, PhoneCodes
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError
-from callrouter.pbx.asterisk.diagnostics.console_queries import Ask
+from callrouter.pbx.asterisk.diagnostics.inspection import Ask
 from callrouter.pbx.base import Finding
 
 _FREEPBX: Final = {

@@ -11,7 +11,7 @@ from callrouter.model.routing_table import QueueSpec, Table, ToDialplan
 from callrouter.pbx.asterisk import contract, dialplan
 from callrouter.pbx.asterisk.ami import AmiError
 from callrouter.pbx.asterisk.diagnostics import code_checks
-from callrouter.pbx.asterisk.diagnostics.console_queries import Ask, within
+from callrouter.pbx.asterisk.diagnostics.inspection import Ask, within
 from callrouter.pbx.asterisk.fallback import music_class
 from callrouter.pbx.base import Finding
 

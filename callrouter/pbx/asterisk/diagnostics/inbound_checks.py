@@ -13,7 +13,7 @@ from typing import Final
 
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError, AmiMessage
-from callrouter.pbx.asterisk.diagnostics.console_queries import Ask
+from callrouter.pbx.asterisk.diagnostics.inspection import Ask
 from callrouter.pbx.base import Finding
 
 _LIKELY: Final = (

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from callrouter.pbx.asterisk import contract, dialplan
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage, AmiReply
-from callrouter.pbx.asterisk.executor import Outbox, Step
+from callrouter.pbx.asterisk.execution.executor import Outbox, Step
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,11 @@ from callrouter.model import endpoints
 from callrouter.model.endpoints import Line
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
-from callrouter.pbx.asterisk import actions, phone_queries
 from callrouter.pbx.asterisk.ami import AmiError
-from callrouter.pbx.asterisk.diagnostics.console_queries import Ask
-from callrouter.pbx.asterisk.phone_states import Phones
+from callrouter.pbx.asterisk.diagnostics.inspection import Ask
+from callrouter.pbx.asterisk.execution import actions
+from callrouter.pbx.asterisk.lookups import phone_queries
+from callrouter.pbx.asterisk.tracking.phone_states import Phones
 from callrouter.pbx.base import Finding
 
 _SAMPLE: Final = "+447700900000"

@@ -8,8 +8,8 @@ from typing import Final
 
 from callrouter.model.commands import Happened, Record
 from callrouter.model.routing_table import QueueSpec, Table
-from callrouter.pbx.asterisk.channels import Caller
 from callrouter.pbx.asterisk.queue_log import lines
+from callrouter.pbx.asterisk.tracking.channels import Caller
 
 _FOR_EACH_QUEUE: Final = frozenset(
     {Happened.PAUSED, Happened.RESUMED, Happened.SIGNED_IN, Happened.SIGNED_OUT}

@@ -30,8 +30,7 @@ from callrouter.model.commands import (
     StopRing,
 )
 from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
-from callrouter.pbx.asterisk import actions as orders
-from callrouter.pbx.asterisk import contract, moves
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import (
     AmiBadValue,
     AmiClient,
@@ -40,9 +39,11 @@ from callrouter.pbx.asterisk.ami import (
     AmiReply,
     AmiTimeout,
 )
-from callrouter.pbx.asterisk.channels import Caller, Fork, LegChannel, Where
+from callrouter.pbx.asterisk.execution import actions as orders
+from callrouter.pbx.asterisk.execution import redirects
 from callrouter.pbx.asterisk.sanitize import clean_number
-from callrouter.pbx.asterisk.tracker import Mirror
+from callrouter.pbx.asterisk.tracking.channels import Caller, Fork, LegChannel, Where
+from callrouter.pbx.asterisk.tracking.tracker import Mirror
 from callrouter.pbx.base import Post
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class Outbox:
         self._connecting = connecting
         self._leaving: dict[str, tuple[str, Leave]] = {}
         """Callers who were told to leave within the last second, by channel, with their queue."""
-        self._moves = moves.Moves(self.write, self.complain)
+        self._moves = redirects.Moves(self.write, self.complain)
         self._complained: dict[str, float] = {}
         self._later: list[Step] = []
         self.trunks_failed = 0
@@ -304,7 +305,7 @@ class Outbox:
         def told(reply: AmiReply | AmiError) -> None:
             if not isinstance(reply, AmiRejected):
                 return
-            if moves.gone(reply):
+            if redirects.gone(reply):
                 # By an attended transfer another channel may have the place: word of it may still be on its way.
                 asyncio.get_running_loop().call_later(_HEARD_WITHIN, gone)
             else:
@@ -321,7 +322,7 @@ class Outbox:
         setvar, redirect = orders.connect(caller, leg)
         yield setvar, None
         yield self._moves.begin(
-            moves.Move(
+            redirects.Move(
                 redirect,
                 wanted=lambda: self._connects(caller, leg),
                 moved_away=lambda: self._mirror.gone_elsewhere(caller),
@@ -338,7 +339,7 @@ class Outbox:
         leg = caller.leg
         setvar, redirect = orders.connect(caller, leg)
         move = self._moves.begin(
-            moves.Move(
+            redirects.Move(
                 redirect,
                 wanted=lambda: self._connects(caller, leg),
                 moved_away=lambda: self._mirror.gone_elsewhere(caller),
@@ -352,7 +353,7 @@ class Outbox:
             return known and caller.where is Where.WAITING
 
         return self._moves.begin(
-            moves.Move(
+            redirects.Move(
                 orders.redirect(caller.uid, contract.AGAIN, caller.queue),
                 wanted=wanted,
                 moved_away=lambda: self._mirror.gone_elsewhere(caller),
@@ -365,7 +366,7 @@ class Outbox:
         if command.result is not Result.ANSWERED:
             self._leaving[uid] = queue, command
             loop = asyncio.get_running_loop()
-            loop.call_later(moves.LOOK_AGAIN, self._leaving.pop, uid, None)
+            loop.call_later(redirects.LOOK_AGAIN, self._leaving.pop, uid, None)
         *before, redirect = orders.leave(uid, queue, command)
         for action in before:
             yield action, None
@@ -373,7 +374,7 @@ class Outbox:
         # would be stuck, so only then is the move checked.
         waits = command.result is not Result.ANSWERED
         yield self._moves.begin(
-            moves.Move(
+            redirects.Move(
                 redirect,
                 wanted=lambda: uid not in self._mirror.callers,
                 until_out_of=contract.IN_LINE if waits else frozenset(),

@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
-from callrouter.pbx.asterisk import actions, contract
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError, AmiMessage, AmiRejected
+from callrouter.pbx.asterisk.execution import actions
 
 Answer: TypeAlias = AmiMessage | AmiError
 Told: TypeAlias = Callable[[Answer], None]

@@ -25,12 +25,13 @@ from callrouter.model.events import (
     SeenLeg,
     TransferKind,
 )
-from callrouter.pbx.asterisk import actions, contract
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
-from callrouter.pbx.asterisk.arrival import arrival
-from callrouter.pbx.asterisk.channels import Caller, Far, Fork, LegChannel, Where
 from callrouter.pbx.asterisk.entry_time import seconds
-from callrouter.pbx.asterisk.tracker import Mirror
+from callrouter.pbx.asterisk.execution import actions
+from callrouter.pbx.asterisk.tracking.arrival import arrival
+from callrouter.pbx.asterisk.tracking.channels import Caller, Far, Fork, LegChannel, Where
+from callrouter.pbx.asterisk.tracking.tracker import Mirror
 
 STATUS = {
     "Action": "Status",

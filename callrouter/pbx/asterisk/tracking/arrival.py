@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from callrouter.model.events import CallArrived
 from callrouter.pbx.asterisk.ami import AmiMessage
-from callrouter.pbx.asterisk.call_variables import asked
 from callrouter.pbx.asterisk.entry_time import Moments, entered, queued
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number
+from callrouter.pbx.asterisk.tracking.entry_request import asked
 
 
 def arrival(

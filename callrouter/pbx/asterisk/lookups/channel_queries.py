@@ -12,11 +12,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from callrouter.model.commands import Leave, Result, StopReason
-from callrouter.pbx.asterisk import actions, contract, resync
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiRejected, ListRows
-from callrouter.pbx.asterisk.channels import Caller, Where
-from callrouter.pbx.asterisk.executor import Outbox
-from callrouter.pbx.asterisk.tracker import Mirror
+from callrouter.pbx.asterisk.execution import actions
+from callrouter.pbx.asterisk.execution.executor import Outbox
+from callrouter.pbx.asterisk.tracking import channel_lists
+from callrouter.pbx.asterisk.tracking.channels import Caller, Where
+from callrouter.pbx.asterisk.tracking.tracker import Mirror
 from callrouter.tasks import Tasks
 
 LOOK_AFTER = 0.3
@@ -63,7 +65,7 @@ class Lookout:
     async def _look_where(self, caller: Caller) -> None:
         before = caller.where, caller.leg
         try:
-            rows = await self._session.list({**resync.STATUS, "Channel": caller.uid})
+            rows = await self._session.list({**channel_lists.STATUS, "Channel": caller.uid})
         except AmiRejected:
             rows = ListRows()  # it is gone, and its Hangup is on the way
         except AmiError:
@@ -73,7 +75,7 @@ class Lookout:
         unchanged = before == (caller.where, caller.leg)
         if self._mirror.callers.get(caller.uid) is not caller or not unchanged:
             return
-        found = resync.row(rows[0]) if rows else None
+        found = channel_lists.row(rows[0]) if rows else None
         where = found.where if found is not None else None
         bridged = found is not None and found.bridge != ""
         if where is None or (caller.where is Where.WAITING and bridged):
@@ -100,19 +102,19 @@ class Lookout:
                 lambda: self._look_connected(caller, leg, again), f"is {caller.uid} connected"
             )
 
-    async def _rows_of(self, *uids: str) -> dict[str, resync.Row] | None:
+    async def _rows_of(self, *uids: str) -> dict[str, channel_lists.Row] | None:
         """The rows of the channels that exist; None if that cannot be determined."""
-        rows: dict[str, resync.Row] = {}
+        rows: dict[str, channel_lists.Row] = {}
         for uid in uids:
             try:
-                found = await self._session.list({**resync.STATUS, "Channel": uid})
+                found = await self._session.list({**channel_lists.STATUS, "Channel": uid})
             except AmiRejected:
                 continue  # the channel is gone
             except AmiError:
                 return None  # the link is down
             if not found.whole:
                 return None  # a row is unreadable
-            rows.update((uid, resync.row(message)) for message in found)
+            rows.update((uid, channel_lists.row(message)) for message in found)
         return rows
 
     async def _look_connected(self, caller: Caller, leg: str, again: bool) -> None:
@@ -177,7 +179,7 @@ class Lookout:
         for pause in FORWARDED_AFTER:
             await asyncio.sleep(pause)
             try:
-                rows = await self._session.list({**resync.STATUS, "Channel": uid})
+                rows = await self._session.list({**channel_lists.STATUS, "Channel": uid})
             except AmiError:
                 return  # the channel is gone, or the link is down
             for row in rows:

@@ -13,8 +13,8 @@ from typing import Final
 
 from callrouter.model import endpoints
 from callrouter.model.routing_table import DeviceSpec
-from callrouter.pbx.asterisk import phone_queries
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage
+from callrouter.pbx.asterisk.lookups import phone_queries
 from callrouter.tasks import Tasks
 
 _SETTLED: Final = 0.02

@@ -35,12 +35,12 @@ from callrouter.model.events import (
 )
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
-from callrouter.pbx.asterisk.arrival import arrival
 from callrouter.pbx.asterisk.call_ids import Identity
-from callrouter.pbx.asterisk.channels import Caller, Far, Fork, LegChannel, Sink, Where
 from callrouter.pbx.asterisk.entry_time import APART, Moments, seconds
-from callrouter.pbx.asterisk.phone_states import Phones
-from callrouter.pbx.asterisk.transfers import TakenPlaces
+from callrouter.pbx.asterisk.tracking.arrival import arrival
+from callrouter.pbx.asterisk.tracking.channels import Caller, Far, Fork, LegChannel, Sink, Where
+from callrouter.pbx.asterisk.tracking.phone_states import Phones
+from callrouter.pbx.asterisk.tracking.takeovers import TakenPlaces
 
 _SAYS_NOTHING = frozenset({"", "0", "16"})
 """Causes with which a route's own channel ends, whatever happened to the phone at its far end."""

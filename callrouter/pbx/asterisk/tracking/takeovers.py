@@ -20,8 +20,8 @@ from callrouter.model.events import CallerReplaced
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.call_ids import Identity
-from callrouter.pbx.asterisk.channels import Caller, LegChannel, Sink, Where
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number
+from callrouter.pbx.asterisk.tracking.channels import Caller, LegChannel, Sink, Where
 
 
 class TakenPlaces:

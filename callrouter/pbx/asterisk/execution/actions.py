@@ -12,8 +12,8 @@ from callrouter.model.phone_numbers import E164, Numbering
 from callrouter.model.routing_table import HangUp, ToDialplan
 from callrouter.model.text import mask
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.channels import Caller, LegChannel
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number, variable
+from callrouter.pbx.asterisk.tracking.channels import Caller, LegChannel
 from callrouter.settings import AsteriskSettings
 
 Action = Mapping[str, str | list[str]]

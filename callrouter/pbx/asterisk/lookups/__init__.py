@@ -1,0 +1,1 @@
+"""Queries to Asterisk about single channels and phones, where events and lists say too little."""
