@@ -30,7 +30,7 @@ from callrouter.pbx.asterisk.ami import AmiCounters, AmiMessage, AmiTiming
 from callrouter.pbx.asterisk.ami.connection import AmiConnection
 from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.execution import actions
-from callrouter.pbx.asterisk.tracking.tracker import Mirror
+from callrouter.pbx.asterisk.tracking.tracker import Tracker
 
 EVENTS = 20_000
 PIECE = 65_536
@@ -216,7 +216,7 @@ def loops(rounds: int) -> dict[str, float]:
 
 
 async def measured(rounds: int) -> dict[str, float]:
-    mirror = Mirror("office", cast("object", Owner()), own_phones=lambda _agent: frozenset())  # type: ignore[arg-type]
+    tracker = Tracker("office", cast("object", Owner()), own_phones=lambda _agent: frozenset())  # type: ignore[arg-type]
     unwanted = b"".join(event("VarSet", n, "Variable: X", "Value: y") for n in range(EVENTS))
     states = b"".join(event("Newstate", n) for n in range(EVENTS))
     channels = b"".join(
@@ -238,7 +238,7 @@ async def measured(rounds: int) -> dict[str, float]:
         "skipped by its name": (receiving(unwanted, lambda _: None), EVENTS),
         "parsed, nobody looks": (receiving(states, lambda _: None), EVENTS),
         "parsed, six headers looked at": (receiving(states, look_at), EVENTS),
-        "taken in by the mirror": (receiving(channels, mirror.handle), EVENTS),
+        "taken in by the mirror": (receiving(channels, tracker.handle), EVENTS),
         "parse alone": (parsing, EVENTS),
         "an Originate, ten in a write": (sending(2_000), 2_000),
     }

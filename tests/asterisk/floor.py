@@ -173,7 +173,7 @@ class Floor:
         self._task = asyncio.create_task(self.pbx.run())
 
     def _trace(self) -> None:
-        handle = self.pbx.mirror.handle
+        handle = self.pbx.tracker.handle
         shown = ("Uniqueid", "Channel", "UserEvent", "ChannelStateDesc", "Cause", "TechCause")
 
         def traced(message: AmiMessage) -> None:
@@ -182,7 +182,7 @@ class Floor:
             handle(message)
 
         self.trace.append("---- a router starts")
-        self.pbx.mirror.handle = traced  # type: ignore[method-assign]
+        self.pbx.tracker.handle = traced  # type: ignore[method-assign]
 
     async def start(self, spec: Table | None = None) -> None:
         """Start a router and wait until it is in step."""

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pytest
 
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.tracking.entry_request import Asked, asked, encoded
+from callrouter.pbx.asterisk.tracking.entry_request import EntryRequest, asked, encoded
 from tests.asterisk.floor import DIALPLAN
 
 
 def read(
     *, queue: str = "support", extension: str = "support", values: Mapping[str, str] | None = None
-) -> Asked:
+) -> EntryRequest:
     given = {"priority": "", "agent": "", "skills": "", "tag": "", **(values or {})}
     sent = {"Queue": queue, "Asked": encoded(extension, *given.values())}
     return asked(lambda name: sent.get(name, ""))
@@ -51,7 +51,7 @@ def test_kept(what: str, raw: str, value: object) -> None:
 )
 def test_refused_with_a_word(what: str, raw: str) -> None:
     found = read(values={what: raw})
-    assert getattr(found, what) == getattr(Asked(""), what)
+    assert getattr(found, what) == getattr(EntryRequest(""), what)
     [(kind, why)] = found.refused
     assert kind == what
     assert why.isprintable()
@@ -70,7 +70,7 @@ def test_bytes_that_are_no_text() -> None:
 )
 def test_what_the_dialplan_never_writes(sent: str) -> None:
     found = asked(lambda name: {"Queue": "support", "Asked": sent}.get(name, ""))
-    assert found == Asked("support", refused=found.refused)
+    assert found == EntryRequest("support", refused=found.refused)
     assert [what for what, _ in found.refused] == ["entry"]
 
 

@@ -11,7 +11,7 @@ from callrouter.lab import Dialog, Install, Refuse
 from callrouter.lab.behaviour import Behaviour
 from callrouter.model.commands import Happened
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.diagnostics.checks import Wanted, examine
+from callrouter.pbx.asterisk.diagnostics.checks import Examination, examine
 from callrouter.settings import AsteriskSettings
 from callrouter.settings.builders.number_parsing import numbering
 from tests.asterisk.floor import Answer, Floor, mobile, person, queue, staff, stage
@@ -158,7 +158,7 @@ async def test_doctor_tells_of_what_the_router_has_counted(here: Floor) -> None:
         secret="change-me",
         dial_number="PJSIP/{number}@carrier",
     )
-    wanted = Wanted(spoken={}, router=None, counts=counts)
+    wanted = Examination(spoken={}, router=None, counts=counts)
     found = [one.what async for one in examine("office", settings, here.spec, wanted)]
     assert (
         "dial_number: 3 calls to agents' phones were refused for the caller's number they showed"

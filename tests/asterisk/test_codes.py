@@ -382,7 +382,7 @@ async def test_a_conversation_of_which_the_end_was_lost_is_found_by_comparing(
     here: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feature_codes = await begin(here)
-    monkeypatch.setattr(here.pbx._people, "_hung_up", lambda _message: None)
+    monkeypatch.setattr(here.pbx._dialogues, "_hung_up", lambda _message: None)
     dialog = await here.phone("1003").call("*45")
     await here.until(lambda: feature_codes.status()["conversations"] == 1)
     here.pbx.resync("a test asks for it")

@@ -38,10 +38,10 @@ def test_sixty_thousand_events_leave_nothing_in_the_mirror_and_the_core() -> Non
     heard = Heard()
     for n in range(9_000):
         for text in EVENTS:
-            heard.mirror.handle(parse(text.format(n=n).encode()))
-    assert heard.mirror.callers == {}
-    assert heard.mirror.moved == set()
-    assert len(heard.mirror.legs) == 0
+            heard.tracker.handle(parse(text.format(n=n).encode()))
+    assert heard.tracker.callers == {}
+    assert heard.tracker.moved == set()
+    assert len(heard.tracker.legs) == 0
     floor = heard.router.floor
     assert floor.calls == {}
     assert check(floor) == []
@@ -122,6 +122,6 @@ async def test_a_caller_is_served_in_the_midst_of_a_flood(install: Install) -> N
         assert memory() - before < 64 * 2**20
         await here.until(lambda: here.pbx.in_step, 30)
         await here.quiet(30)
-        assert here.pbx.mirror.callers == {}
-        assert len(here.pbx.mirror.legs) == 0
+        assert here.pbx.tracker.callers == {}
+        assert len(here.pbx.tracker.legs) == 0
         assert here.pbx.faults == 0

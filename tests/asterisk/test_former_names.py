@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from callrouter.model.routing_table import KeepWaiting
-from callrouter.pbx.asterisk.blf import Lamps
-from callrouter.pbx.asterisk.fallback import KnownDevices
+from callrouter.pbx.asterisk.blf import BlfLamps
+from callrouter.pbx.asterisk.fallback import FallbackDevices
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, queue, table
 
@@ -20,9 +20,9 @@ async def test_lists_music_and_lamps() -> None:
     before = table(agent("ann", desk("ann")), queue("support", "ann", music="jazz"))
     play = Play(before)
     board = play.router.board
-    known = KnownDevices(board, "office", "")
+    known = FallbackDevices(board, "office", "")
     sent: list[Any] = []
-    lamps = Lamps(board, lambda *actions: sent.extend(actions), lambda: True)
+    lamps = BlfLamps(board, lambda *actions: sent.extend(actions), lambda: True)
     lamps.refresh()
     await asyncio.sleep(0.4)
     assert told(sent) == {

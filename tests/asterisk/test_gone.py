@@ -104,7 +104,7 @@ async def test_a_router_that_stays_away(here: Floor) -> None:
     rules = queue("support", ["a1", "a2", "a3", "m1"], policy=("priority",))
     await here.fresh(*people, queues=[rules])
     here.post(PauseRequested(agent="a2"))
-    known = here.pbx._known
+    known = here.pbx._fallback
     assert known is not None
     expected = ("PJSIP/1001&PJSIP/1003", "PJSIP/447700900123@carrier")
     await here.until(lambda: known.told("support") == expected, 4)
@@ -145,7 +145,7 @@ async def test_a_router_that_stays_away(here: Floor) -> None:
 async def test_the_fallback_rings_mobiles_that_press_1_only(here: Floor) -> None:
     people = [person("m1", mobile("m1", M1)), person("m2", mobile("m2", "+447700900456"))]
     await here.fresh(*people, queues=[queue("support", ["m1", "m2"])])
-    known = here.pbx._known
+    known = here.pbx._fallback
     assert known is not None
     await here.until(
         lambda: known.told("support") is not None and known.told("support") != ("-", "-"), 4

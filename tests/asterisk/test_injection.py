@@ -236,7 +236,7 @@ async def test_forged_ends_of_a_caller_do_nothing_and_neither_do_comparisons(her
     here.phone("1001").behaviour = Refuse(486)
     victim = await here.call()
     await here.until(lambda: here.router.floor.calls)
-    uid = next(iter(here.pbx.mirror.callers))
+    uid = next(iter(here.pbx.tracker.callers))
     for event in ("Hangup", "HangupRequest", "MusicOnHoldStop"):
         text = f"1\r\n\r\nEvent:{event}\r\nUniqueid:{uid}\r\n\r\n"
         stranger = await here.lab["caller"].call("7006", sender=escaped(text))
@@ -244,7 +244,7 @@ async def test_forged_ends_of_a_caller_do_nothing_and_neither_do_comparisons(her
             await settled(here)
             here.pbx.resync("a test asks for it")
             await here.until(lambda: not syncing(here))
-        assert list(here.pbx.mirror.callers) == [uid]
+        assert list(here.pbx.tracker.callers) == [uid]
         await stranger.bye()
     assert here.happened(Happened.ABANDONED) == []
     here.phone("1001").behaviour = Answer()
@@ -326,7 +326,7 @@ async def test_an_account_that_may_only_send_user_events_acts_for_nobody(
     caller = await here.call()
     await here.phone("1001").wait_incoming()
     await here.until(lambda: here.state("ann") == "ringing")
-    [leg] = here.pbx.mirror.legs.values()
+    [leg] = here.pbx.tracker.legs.values()
     offer = {"Offer": leg.offer, "Device": leg.device}
     with caplog.at_level(logging.WARNING):
         await asyncio.gather(
@@ -338,7 +338,7 @@ async def test_an_account_that_may_only_send_user_events_acts_for_nobody(
                     action("CallrouterAccepted", leg.uid, **offer),
                     action("CallrouterRefused", leg.uid, **offer, Why="key"),
                     action("CallrouterAccepted", "9.3", **offer),
-                    action("CallrouterFallback", next(iter(here.pbx.mirror.callers))),
+                    action("CallrouterFallback", next(iter(here.pbx.tracker.callers))),
                     action("CallrouterHello", "9.4"),
                     action("SomebodyElses", "9.5"),
                 ]

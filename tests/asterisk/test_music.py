@@ -41,7 +41,7 @@ async def test_callers_hear_the_music_of_their_queue(here: Floor) -> None:
         for name, music in (("support", "jazz"), ("sales", "folk"), ("front", "default"))
     ]
     await here.fresh(person("a1"), queues=rules)
-    known = here.pbx._known
+    known = here.pbx._fallback
     assert known is not None
     await here.until(lambda: known.told("support") and known.told("sales"), 4)
     for target, music in (("support", "jazz"), ("sales", "folk"), ("front", "default")):
@@ -59,7 +59,7 @@ async def test_music_follows_a_caller_to_another_queue(here: Floor) -> None:
         for name, music in (("support", "jazz"), ("sales", "folk"))
     ]
     await here.fresh(person("a1"), queues=rules)
-    known = here.pbx._known
+    known = here.pbx._fallback
     assert known is not None
     await here.until(lambda: known.told("support") and known.told("sales"), 4)
     caller = await here.call("support")

@@ -15,7 +15,7 @@ from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.lookups import phone_queries
 from callrouter.pbx.asterisk.tracking import channel_lists
 from callrouter.pbx.asterisk.tracking.arrival import arrival
-from callrouter.pbx.asterisk.tracking.tracker import Mirror
+from callrouter.pbx.asterisk.tracking.tracker import Tracker
 from tests.asterisk.floor import PBX, desk, mobile, person, queue, staff, table
 from tests.fuzz.amistream import Heard
 
@@ -73,7 +73,7 @@ def test_known_devices_fit_into_a_header() -> None:
 
 def test_only_news_is_told() -> None:
     made = router(table(staff(2), queue("support", ["a1"]), queue("sales", ["a2"])))
-    told = fallback.KnownDevices(made.board, PBX, DIAL)
+    told = fallback.FallbackDevices(made.board, PBX, DIAL)
     assert len(list(told.changes())) == 6
     assert list(told.changes()) == []
     made.handle(PauseRequested(agent="a1"), 2.0)
@@ -109,8 +109,8 @@ def test_leg_ids() -> None:
     assert contract.leg_id("k3x9-12", "my-desk") == "cr-k3x9-12-my-desk.1"
     assert contract.leg_id("k3x9-12", "my-desk", 3) == "cr-k3x9-12-my-desk.3"
     assert contract.offer_of("cr-k3x9-12-my-desk.1") == "k3x9-12"
-    assert contract.far_half(contract.far_half_id("k3x9-12", "desk"))
-    assert not contract.far_half(contract.leg_id("k3x9-12", "desk"))
+    assert contract.is_far_half(contract.far_half_id("k3x9-12", "desk"))
+    assert not contract.is_far_half(contract.leg_id("k3x9-12", "desk"))
     assert contract.offer_of("1795303093.93") == ""
 
 
@@ -136,20 +136,20 @@ def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None
         "Variable: CALLROUTER_DEVICE=desk\r\n"
     )
     for name, legs in (("PJSIP", 1), ("Surrogate/PJSIP", 0)):
-        mirror = Mirror(PBX, Deaf(), own_phones=no_phones)  # type: ignore[arg-type]
-        channel_lists.take_in(mirror, [parse(status.format(name).encode())], [], {}, anew=True)
-        assert len(channel_lists.snapshot(mirror).legs) == legs
+        tracker = Tracker(PBX, Deaf(), own_phones=no_phones)  # type: ignore[arg-type]
+        channel_lists.take_in(tracker, [parse(status.format(name).encode())], [], {}, anew=True)
+        assert len(channel_lists.snapshot(tracker).legs) == legs
 
 
 def test_a_caller_whose_row_cannot_be_read_is_kept_if_the_channel_says_that_it_is_there() -> None:
-    mirror = Heard().mirror
+    tracker = Heard().tracker
     for uid in ("1.1", "1.2"):
         call = f"Event: UserEvent\r\nUserEvent: CallrouterCall\r\nUniqueid: {uid}\r\nCallQueue: support"
-        mirror.handle(parse(call.encode()))
-    mirror.unreadable = frozenset({"1.2"})
-    mirror.moved = {"1.2"}
-    channel_lists.take_in(mirror, [], [], {}, anew=True)
-    assert [seen.arrived.call for seen in channel_lists.snapshot(mirror).calls] == [f"{PBX}-1.2"]
+        tracker.handle(parse(call.encode()))
+    tracker.unreadable = frozenset({"1.2"})
+    tracker.moved = {"1.2"}
+    channel_lists.take_in(tracker, [], [], {}, anew=True)
+    assert [seen.arrived.call for seen in channel_lists.snapshot(tracker).calls] == [f"{PBX}-1.2"]
 
 
 def test_an_arrival_with_nonsense_in_it() -> None:
@@ -210,10 +210,10 @@ def test_a_leg_that_comes_after_the_gap_before_which_it_was_ordered_is_ended() -
         def stray(self, uid: str) -> None:
             ended.append(uid)
 
-    mirror = Mirror(PBX, Sink(), own_phones=no_phones)  # type: ignore[arg-type]
+    tracker = Tracker(PBX, Sink(), own_phones=no_phones)  # type: ignore[arg-type]
     for uid in ("1700000000.1", "cr-b-7-desk"):
         text = f"Event: Newchannel\r\nUniqueid: {uid}\r\nChannel: PJSIP/1001-00000001\r\n"
-        mirror.handle(parse(text.encode()))
+        tracker.handle(parse(text.encode()))
     assert ended == ["cr-b-7-desk"]
 
 

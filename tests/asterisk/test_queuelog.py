@@ -76,7 +76,7 @@ async def talk(here: Floor) -> tuple[Dialog, Dialog]:
 async def test_KZ_08_a_call_that_its_caller_ends(here: Floor) -> None:
     before = await begin(here)
     caller, _ = await talk(here)
-    leg = next(iter(here.pbx.mirror.legs))
+    leg = next(iter(here.pbx.tracker.legs))
     await caller.bye()
     await here.quiet()
     assert await story(here, before) == [

@@ -331,5 +331,5 @@ async def test_a_phone_behind_two_extensions_is_the_phone_of_neither_agent(here:
         person("a3", extension("a3", "1003", states=("PJSIP/1001", "PJSIP/1003"))),
     ]
     await here.fresh(*people, queues=[queue("support", ["a1", "a3"])])
-    assert here.pbx.mirror.phones.endpoint_at("PJSIP/1001") == "PJSIP/1001"
-    assert here.pbx.mirror.phones.endpoint_at("PJSIP/1003") == people[1].devices[0].endpoint
+    assert here.pbx.tracker.phones.endpoint_at("PJSIP/1001") == "PJSIP/1001"
+    assert here.pbx.tracker.phones.endpoint_at("PJSIP/1003") == people[1].devices[0].endpoint

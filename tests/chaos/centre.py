@@ -14,7 +14,7 @@ from pathlib import Path
 
 from callrouter.lab import Asterisk, Dialog, Install, Lab, Pace, Phone, RegistrationFailedError
 from callrouter.lab.fixtures import close_phones, start_phones
-from callrouter.pbx.asterisk.contract import dead
+from callrouter.pbx.asterisk.contract import is_dead_shell
 from tests.asterisk.floor import DIALPLAN, MANAGER
 from tests.chaos.proxy import BadLink, bad_link
 from tests.chaos.router import RouterProcess
@@ -115,7 +115,7 @@ class Centre:
         left: list[str] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while left := [line for line in await self.channels() if not dead(line)]:
+                while left := [line for line in await self.channels() if not is_dead_shell(line)]:
                     await asyncio.sleep(0.1)
         return left
 

@@ -21,8 +21,8 @@ from callrouter.model.ivr import (
 )
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.wire import guard
-from callrouter.pbx.asterisk.dialogues import MOST, People, language
-from callrouter.pbx.asterisk.execution.executor import Outbox
+from callrouter.pbx.asterisk.dialogues import MOST, AsteriskDialogues, language
+from callrouter.pbx.asterisk.execution.executor import Executor
 from tests.feature_codes.channels import Channels
 
 
@@ -47,8 +47,10 @@ class Sent:
 class Desk:
     def __init__(self, dial_number: str = "PJSIP/{number}@carrier", own: str = "") -> None:
         self.sent, self.heard = Sent(), list[PhoneEvent]()
-        outbox = cast("Outbox", self.sent)
-        self.people = People("office", outbox, dial_number, "", own=lambda name: name == own)
+        executor = cast("Executor", self.sent)
+        self.people = AsteriskDialogues(
+            "office", executor, dial_number, "", own=lambda name: name == own
+        )
         self.people.listen(self.heard.append)
 
     def event(self, name: str, **headers: str) -> None:

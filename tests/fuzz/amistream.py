@@ -15,8 +15,8 @@ from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.ami.wire import MessageSplitter, guard
 from callrouter.pbx.asterisk.execution.actions import originate
 from callrouter.pbx.asterisk.tracking import channel_lists
-from callrouter.pbx.asterisk.tracking.channels import Caller, Fork, LegChannel
-from callrouter.pbx.asterisk.tracking.tracker import Mirror
+from callrouter.pbx.asterisk.tracking.channels import CallerChannel, ContactFork, LegChannel
+from callrouter.pbx.asterisk.tracking.tracker import Tracker
 from tests.core.tables import agent, desk, queue, table
 
 PBX = "office"
@@ -30,8 +30,8 @@ class Heard:
         spec = table(agent("ann", desk("ann")), queue("support", "ann"))
         self.now = 1_700_000_000.0
         self.router = Router(spec, rng=random.Random(1), run_id="b", now=self.now)
-        self.mirror = Mirror(PBX, self, own_phones=lambda _agent: frozenset())
-        self.mirror.phones.use(spec.agents["ann"].devices)
+        self.tracker = Tracker(PBX, self, own_phones=lambda _agent: frozenset())
+        self.tracker.phones.use(spec.agents["ann"].devices)
         self.post(PbxSnapshot(pbx=PBX, endpoints={"PJSIP/ann": DeviceState.IDLE}))
         self.post(SignedIn(agent="ann"))
 
@@ -44,12 +44,12 @@ class Heard:
                     assert not re.search(r"[\r\n\0]", repr(list(action.values())).replace("\\", ""))
 
     # Nothing is written here.
-    def taken(self, caller: Caller) -> None: ...
-    def look_at(self, caller: Caller) -> None: ...
+    def taken(self, caller: CallerChannel) -> None: ...
+    def look_at(self, caller: CallerChannel) -> None: ...
     def stop_now(self, leg: LegChannel) -> None: ...
     def gone_unless_moved(self, leg: LegChannel) -> None: ...
     def stray(self, uid: str) -> None: ...
-    def stop_silent(self, fork: Fork) -> None: ...
+    def stop_silent(self, fork: ContactFork) -> None: ...
     def let_go(self, leg: LegChannel) -> None: ...
     def forwarded(self, uid: str) -> None: ...
     def unheard(self, uid: str) -> None: ...
@@ -74,9 +74,9 @@ def take(data: bytes) -> None:
         message = parse(raw.lstrip(b"\r\n"))
         if message.name == "Status":
             rows.append(message)
-        heard.mirror.handle(message)
-    channel_lists.take_in(heard.mirror, rows, [], {}, anew=bool(len(rows) % 2))
-    heard.post(channel_lists.snapshot(heard.mirror))
+        heard.tracker.handle(message)
+    channel_lists.take_in(heard.tracker, rows, [], {}, anew=bool(len(rows) % 2))
+    heard.post(channel_lists.snapshot(heard.tracker))
     assert check(heard.router.floor) == []
 
 

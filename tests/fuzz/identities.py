@@ -171,14 +171,14 @@ class Door:
         self._recent: list[bytes] = []
 
     def _seen(self) -> dict[str, object]:
-        floor, mirror = self.here.router.floor, self.here.pbx.mirror
+        floor, tracker = self.here.router.floor, self.here.pbx.tracker
         return {
             "agents": {name: state(floor, agent).value for name, agent in floor.agents.items()},
             "calls": {call.id for call in floor.calls.values() if call.queue.id != "night"},
             "offers": set(floor.offers),
-            "callers": {uid for uid, caller in mirror.callers.items() if caller.queue != "night"},
-            "legs": set(mirror.legs),
-            "phones": mirror.phones.all(),
+            "callers": {uid for uid, caller in tracker.callers.items() if caller.queue != "night"},
+            "legs": set(tracker.legs),
+            "phones": tracker.phones.all(),
             "changes": sum(record.kind in _CHANGES for record in self.here.records),
             "faults": self.here.runtime.faults + self.here.pbx.faults,
             "drift": self.here.pbx.drift,
@@ -256,8 +256,8 @@ async def opened() -> AsyncIterator[Door]:
         await here.until(lambda: here.free("ann") and here.state("carl") == "paused")
         caller = await here.call()
         await here.until(lambda: here.router.floor.calls)
-        uid = next(iter(here.pbx.mirror.callers))
-        assert here.pbx.mirror.call_id(uid).startswith(PBX)
+        uid = next(iter(here.pbx.tracker.callers))
+        assert here.pbx.tracker.call_id(uid).startswith(PBX)
         loop = asyncio.get_running_loop()
         server = ("127.0.0.1", here.lab.asterisk.sip_port)
         transport, strangers = await loop.create_datagram_endpoint(

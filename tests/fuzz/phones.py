@@ -20,8 +20,8 @@ from callrouter.model.ivr import CallNumber, PhoneEvent, Say
 from callrouter.pbx.asterisk.ami import AmiBadValue, AmiGarbage
 from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.ami.wire import MessageSplitter, guard
-from callrouter.pbx.asterisk.dialogues import People
-from callrouter.pbx.asterisk.execution.executor import Outbox
+from callrouter.pbx.asterisk.dialogues import AsteriskDialogues
+from callrouter.pbx.asterisk.execution.executor import Executor
 from callrouter.settings import Settings
 from tests.feature_codes.channels import Channels
 from tests.fuzz.quiet import quiet
@@ -77,17 +77,17 @@ class _Sent:
 class _Speaking:
     """The floor's PBX, with Asterisk's way of talking to people."""
 
-    def __init__(self, people: People) -> None:
-        self._people = people
+    def __init__(self, people: AsteriskDialogues) -> None:
+        self._dialogues = people
 
     def people(self, heard: Callable[[Any], None]) -> None:
-        self._people.listen(heard)
+        self._dialogues.listen(heard)
 
     def say(self, command: Say) -> None:
-        self._people.say(command)
+        self._dialogues.say(command)
 
     def call_number(self, command: CallNumber) -> None:
-        self._people.call_number(command)
+        self._dialogues.call_number(command)
 
 
 async def _take(data: bytes, settings: Settings) -> None:
@@ -97,7 +97,7 @@ async def _take(data: bytes, settings: Settings) -> None:
     except AmiGarbage:
         await floor.close()
         return
-    people = People("office", cast("Outbox", sent), _DIAL, "")
+    people = AsteriskDialogues("office", cast("Executor", sent), _DIAL, "")
     speaking = _Speaking(people)
     feature_codes = FeatureCodes(
         board=floor.world.runtime.router.board,

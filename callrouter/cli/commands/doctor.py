@@ -99,7 +99,7 @@ def _asterisk(
     from callrouter.pbx.asterisk.diagnostics import checks as asterisk  # noqa: PLC0415 - only here
 
     languages = (agent.language for agent in settings.table.agents.values())
-    wanted = asterisk.Wanted(
+    wanted = asterisk.Examination(
         spoken={"": (), **dict.fromkeys(languages, prompts.every())},
         router=None if status is None else (status["pid"], parse(status["started_at"]).timestamp()),
         codes=settings.codes,

@@ -42,7 +42,7 @@ A reserved agent whose phone has not rung yet is shown as free: the order is fre
 """
 
 
-class Lamps:
+class BlfLamps:
     """Keeps the lamps of one Asterisk up to date. `send` writes actions together, or drops them."""
 
     def __init__(

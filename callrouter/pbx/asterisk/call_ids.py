@@ -8,7 +8,7 @@ and the call continues on that channel.
 from __future__ import annotations
 
 
-class Identity:
+class CallIds:
     """The ids of the calls on one Asterisk, and their channels."""
 
     def __init__(self, pbx: str) -> None:

@@ -105,7 +105,7 @@ Its value is the run id, a dash and a counter.
 """
 
 
-def ticking(tick: str) -> tuple[int, float] | None:
+def run_of_tick(tick: str) -> tuple[int, float] | None:
     """Process id and start (epoch seconds) of the router that set a tick; None if it is invalid.
 
     See `daemon.main.make_run_id`.
@@ -117,7 +117,7 @@ def ticking(tick: str) -> tuple[int, float] | None:
     return number & (2**22 - 1), (number >> 22) / 1000
 
 
-def is_there(context: str) -> str:
+def context_exists(context: str) -> str:
     """The variable that is 1 if one of our contexts is in the dialplan, and 0 if it is not."""
     extension = {OFFER: "desk", CODES: "register", PERSON: "ask"}.get(context, "x")
     return f"DIALPLAN_EXISTS({context},{extension},1)"
@@ -251,7 +251,7 @@ USER_EVENTS: Final = UserEventRules(
 `callrouter-fallback-user` is the one context with our prefix that belongs to the site.
 """
 
-LEG_SAYS = frozenset({"CallrouterAccepted", "CallrouterAnswered", "CallrouterRefused"})
+LEG_EVENTS = frozenset({"CallrouterAccepted", "CallrouterAnswered", "CallrouterRefused"})
 """The events of [callrouter-offer]."""
 
 ANSWERED_ELSEWHERE = "26"
@@ -296,7 +296,7 @@ def leg_end(cause: str, tech_cause: str, reason: str = "") -> LegEnd:
         return LegEnd.BUSY
     if tech_cause in _BY_SIP:
         return _BY_SIP[tech_cause]
-    if passed_on(tech_cause):
+    if redirected(tech_cause):
         return LegEnd.DECLINED
     if tech_cause:
         return LegEnd.UNREACHABLE
@@ -344,7 +344,7 @@ def trunk_failed(cause: str, tech_cause: str) -> bool:
     return tech_cause in _TRUNK_STATUS or (not tech_cause and cause in _TRUNK_CAUSES)
 
 
-def not_one(why: str, key: str) -> LegEnd:
+def mobile_refusal(why: str, key: str) -> LegEnd:
     """Why a mobile that was picked up did not accept the call, from `CallrouterRefused`.
 
     An older dialplan does not report which key was pressed and always says ``key``.
@@ -383,7 +383,7 @@ def far_half_id(offer: str, device: str) -> str:
     return f"{LEG}{offer}-{device}{_FAR}"
 
 
-def far_half(uid: str) -> bool:
+def is_far_half(uid: str) -> bool:
     """Whether a channel of ours is the far half of a Local channel.
 
     Earlier versions let Asterisk choose the id.
@@ -403,7 +403,7 @@ _LEG_ID = re.compile(rf"{LEG}([^-]+-\d+)-.")
 _FORWARDED = re.compile(r"Local/(.+)@[^@]+;1")
 
 
-def dead(channel: str) -> bool:
+def is_dead_shell(channel: str) -> bool:
     """Whether a channel is the empty shell left after Asterisk moved a channel into a bridge.
 
     `Bridge()` takes a channel out of its dialplan by a masquerade. The empty shell is called
@@ -431,7 +431,7 @@ def forwarded(channel: str, caller_number: str, application: str) -> bool:
     return found is not None and application == "AppDial2" and found[1] == caller_number
 
 
-def passed_on(tech_cause: str) -> bool:
+def redirected(tech_cause: str) -> bool:
     """Whether a phone redirected its call (SIP 302 and similar)."""
     return len(tech_cause) == 3 and tech_cause.startswith("3")
 

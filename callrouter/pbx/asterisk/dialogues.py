@@ -28,7 +28,7 @@ from callrouter.model.ivr import (
 from callrouter.pbx.asterisk import contract as words
 from callrouter.pbx.asterisk.ami import AmiError, AmiMessage, AmiRejected, AmiReply, AmiTimeout
 from callrouter.pbx.asterisk.execution import actions
-from callrouter.pbx.asterisk.execution.executor import Outbox
+from callrouter.pbx.asterisk.execution.executor import Executor
 
 NUMBER = "crn-"
 """Prefix of the channel ids of numbers that we call to verify them. No leg's id starts with it."""
@@ -75,24 +75,24 @@ class _Called:
     reason: str = ""
 
 
-class People:
+class AsteriskDialogues:
     """The channels of one Asterisk on which phone dialogues take place."""
 
     def __init__(
         self,
         pbx: str,
-        outbox: Outbox,
+        executor: Executor,
         dial_number: str,
         caller_id: str,
         *,
         own: Callable[[str], bool] = lambda _endpoint: False,
         at: Callable[[str], str] = lambda phone: phone,
     ) -> None:
-        """Send through `outbox`.
+        """Send through `executor`.
 
         Args:
             pbx: the telephone system.
-            outbox: the writer of actions.
+            executor: the writer of actions.
             dial_number: how outside numbers are dialled.
             caller_id: the number shown to outside phones.
             own: whether an endpoint is an agent's phone.
@@ -101,7 +101,7 @@ class People:
         self._own = own
         self._at = at
         self._pbx = pbx
-        self._outbox = outbox
+        self._executor = executor
         self._dial_number = dial_number
         self._caller_id = caller_id
         self._heard: Callable[[PhoneEvent], None] = lambda _event: None
@@ -166,7 +166,7 @@ class People:
             if values["CONTEXT"] == words.PERSON:
                 then(Confirmed(uid, values["CHANNEL(name)"], values[words.SAID].split()))
 
-        self._outbox.write(
+        self._executor.write(
             [
                 ({"Action": "Getvar", "Channel": uid, "Variable": name}, partial(told, name))
                 for name in _ASKED
@@ -217,7 +217,7 @@ class People:
         self._heard(NumberAnswered(pbx=self._pbx, ref=called.ref, channel=said.uid))
 
     def _unknown_number(self, said: Confirmed) -> None:
-        self._outbox.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
+        self._executor.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
 
     def beat(self, seconds: float) -> None:
         """Advance the time by `seconds`: dialogues that last too long are ended."""
@@ -226,7 +226,7 @@ class People:
         # Channels are in order of arrival, so the oldest come first.
         while self._here and next(iter(self._here.values())) >= LONGEST:
             uid = next(iter(self._here))
-            self._outbox.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
+            self._executor.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
             self._left(uid)
 
     def _left(self, uid: str) -> None:
@@ -282,7 +282,7 @@ class People:
         uid = command.channel
         if uid not in self._here:
             return
-        self._outbox.send(
+        self._executor.send(
             actions.setvar(uid, "CALLROUTER_SAY", self._sounds(command.sounds)),
             actions.setvar(uid, "CALLROUTER_LANGUAGE", language(command.language)),
             actions.setvar(uid, "CALLROUTER_MOST", str(max(0, command.read))),
@@ -293,7 +293,7 @@ class People:
     def _sounds(self, names: tuple[str, ...]) -> str:
         fit = [name for name in names if _SOUND.fullmatch(name)]
         if len(fit) < len(names):
-            self._outbox.complain("a sound was left out: its name is none of Asterisk's sounds")
+            self._executor.complain("a sound was left out: its name is none of Asterisk's sounds")
         text = "&".join(fit)
         return text if len(text) <= _SOUNDS_BYTES else text[:_SOUNDS_BYTES].rpartition("&")[0]
 
@@ -308,17 +308,17 @@ class People:
         try:
             action = self._originate(command, uid)
         except ValueError as error:
-            self._outbox.complain(f"can't call a number: {error}")
+            self._executor.complain(f"can't call a number: {error}")
             loop.call_soon(self._failed, uid, LegEnd.FAILED)
             return
 
         def told(reply: object) -> None:
             if isinstance(reply, AmiError) and not isinstance(reply, AmiTimeout):
                 if isinstance(reply, AmiRejected):
-                    self._outbox.complain(f"can't call a number: {reply}")
+                    self._executor.complain(f"can't call a number: {reply}")
                 self._failed(uid, LegEnd.FAILED)
 
-        self._outbox.write([(action, told)])
+        self._executor.write([(action, told)])
         loop.call_later(command.ring_for + _SPARE, self._failed, uid, LegEnd.NO_ANSWER)
 
     def _originate(self, command: CallNumber, uid: str) -> actions.Action:

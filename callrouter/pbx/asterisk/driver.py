@@ -23,22 +23,27 @@ from callrouter.pbx.asterisk.ami import (
     AmiMessage,
     AmiRejected,
 )
-from callrouter.pbx.asterisk.blf import Lamps
-from callrouter.pbx.asterisk.diagnostics.login_check import Checkup
-from callrouter.pbx.asterisk.dialogues import People, language
-from callrouter.pbx.asterisk.entry_time import APART
+from callrouter.pbx.asterisk.blf import BlfLamps
+from callrouter.pbx.asterisk.diagnostics.login_check import LoginCheck
+from callrouter.pbx.asterisk.dialogues import AsteriskDialogues, language
+from callrouter.pbx.asterisk.entry_time import SAME_CLOCK_WITHIN
 from callrouter.pbx.asterisk.execution import actions
-from callrouter.pbx.asterisk.execution.executor import Outbox
-from callrouter.pbx.asterisk.fallback import KnownDevices, music_class
-from callrouter.pbx.asterisk.forged_events import Forged
+from callrouter.pbx.asterisk.execution.executor import Executor
+from callrouter.pbx.asterisk.fallback import FallbackDevices, music_class
+from callrouter.pbx.asterisk.forged_events import ForgedEvents
 from callrouter.pbx.asterisk.lookups import contacts, phone_queries
-from callrouter.pbx.asterisk.lookups.channel_queries import Lookout
-from callrouter.pbx.asterisk.lookups.contacts import Contacts
-from callrouter.pbx.asterisk.queue_log.call_names import QueueLogJournal
+from callrouter.pbx.asterisk.lookups.channel_queries import ChannelQueries
+from callrouter.pbx.asterisk.lookups.contacts import RegisteredContacts
+from callrouter.pbx.asterisk.queue_log.call_names import QueueLogTranslator
 from callrouter.pbx.asterisk.queue_log.writer import QueueLogWriter
 from callrouter.pbx.asterisk.tracking import channel_lists as survey
-from callrouter.pbx.asterisk.tracking.channels import Caller, Fork, LegChannel, Where
-from callrouter.pbx.asterisk.tracking.tracker import Mirror
+from callrouter.pbx.asterisk.tracking.channels import (
+    CallerChannel,
+    CallerState,
+    ContactFork,
+    LegChannel,
+)
+from callrouter.pbx.asterisk.tracking.tracker import Tracker
 from callrouter.pbx.base import DeviceBoard, PbxHealth, Post
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
@@ -114,7 +119,7 @@ class AsteriskPbx:
         """
         self._board = board
         self._clock = SystemClock()
-        self.mirror = Mirror(name, self, self._clock, own_phones=self._own_phones)
+        self.tracker = Tracker(name, self, self._clock, own_phones=self._own_phones)
         self.session = AmiClient(
             account(settings),
             on_event=self._on_event,
@@ -125,54 +130,56 @@ class AsteriskPbx:
             on_forged=self._on_forged,
             user_events=contract.USER_EVENTS,
         )
-        self._forged = Forged(name)
+        self._forged = ForgedEvents(name)
         self._ways = actions.ways(settings)
-        self._contacts = Contacts(self.session, self._tasks)
-        self.outbox = Outbox(
+        self._contacts = RegisteredContacts(self.session, self._tasks)
+        self.executor = Executor(
             self.session,
-            self.mirror,
+            self.tracker,
             post=post,
             dial_numbers=self._ways,
-            shown=actions.Shown(settings.caller_id, always=settings.show == "business"),
+            shown=actions.ShownNumber(settings.caller_id, always=settings.show == "business"),
             resync=self.resync,
             contacts=self._contacts.of,
             language=self._language,
             connecting=self._connecting,
         )
-        self._lookout = Lookout(self.session, self.mirror, self.outbox, tasks=self._tasks)
-        self._known = KnownDevices(
-            board, name, self._ways[0] if self._ways else "", self.mirror.phones.states
+        self._channel_queries = ChannelQueries(
+            self.session, self.tracker, self.executor, tasks=self._tasks
         )
-        self._lamps = Lamps(board, self.outbox.send, lambda: self.in_step)
-        self._people = People(
+        self._fallback = FallbackDevices(
+            board, name, self._ways[0] if self._ways else "", self.tracker.phones.states
+        )
+        self._blf = BlfLamps(board, self.executor.send, lambda: self.in_step)
+        self._dialogues = AsteriskDialogues(
             name,
-            self.outbox,
+            self.executor,
             self._ways[0] if self._ways else "",
             settings.caller_id,
-            own=lambda endpoint: endpoint in self.mirror.phones.watched,
-            at=self.mirror.phones.endpoint_at,
+            own=lambda endpoint: endpoint in self.tracker.phones.watched,
+            at=self.tracker.phones.endpoint_at,
         )
         self._table = Table()
         self.queue_log = QueueLogWriter(
-            name, self.outbox.later, lambda: self.session.up, self._clock
+            name, self.executor.later, lambda: self.session.up, self._clock
         )
-        self._checkup = Checkup(self.session, self.outbox, self.queue_log.use)
-        self._journal = QueueLogJournal(self.queue_log.add, board.signed_in)
+        self._login_check = LoginCheck(self.session, self.executor, self.queue_log.use)
+        self._journal = QueueLogTranslator(self.queue_log.add, board.signed_in)
         self._looking_again = False
         """Whether a resync is already scheduled because an event was dropped."""
         self.use(table)
 
     def people(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Report dialled feature codes to `heard`, and everything that follows from them."""
-        self._people.listen(heard)
+        self._dialogues.listen(heard)
 
     def say(self, command: Say) -> None:
         """Play sounds in a phone dialogue, then read digits or hang up."""
-        self._people.say(command)
+        self._dialogues.say(command)
 
     def call_number(self, command: CallNumber) -> None:
         """Call an outside number to verify it."""
-        self._people.call_number(command)
+        self._dialogues.call_number(command)
 
     # ------------------------------------------------------------ life cycle
 
@@ -183,7 +190,7 @@ class AsteriskPbx:
             await self.session.run()
         finally:
             beat.cancel()
-            self._lamps.close()
+            self._blf.close()
             self.queue_log.close()
             await self.session.close()
             await self._tasks.close()
@@ -195,7 +202,7 @@ class AsteriskPbx:
             where = self.session.last_error or f"{where}: connecting"
         elif not self.in_step:
             where = f"{where}: comparing calls and phones"
-        missing = self._checkup.missing if self.session.up else ()
+        missing = self._login_check.missing if self.session.up else ()
         if missing and self.in_step:
             where = f"{where}; dialplan context missing: {', '.join(missing)}"
         return PbxHealth(
@@ -209,8 +216,8 @@ class AsteriskPbx:
 
     def _refused(self) -> dict[str, int]:
         counts = {
-            contract.NUMBERS_REFUSED: self.outbox.numbers_refused,
-            contract.NEXT_TRUNK: self.outbox.trunks_failed,
+            contract.NUMBERS_REFUSED: self.executor.numbers_refused,
+            contract.NEXT_TRUNK: self.executor.trunks_failed,
         }
         return {what: count for what, count in counts.items() if count}
 
@@ -229,7 +236,7 @@ class AsteriskPbx:
             if device.endpoint and self.name in device.pbxes
         ]
         self._contacts.use(devices)
-        if self.mirror.phones.use(devices) and self.in_step:
+        if self.tracker.phones.use(devices) and self.in_step:
             self.resync("the configuration names other phones")
 
     def _rename_queues(self, table: Table) -> None:
@@ -242,10 +249,10 @@ class AsteriskPbx:
             for spec in table.queues.values()
             if spec.renamed_from and spec.renamed_from not in table.queues
         }
-        for caller in self.mirror.callers.values() if names else ():
+        for caller in self.tracker.callers.values() if names else ():
             if caller.queue in names:
                 caller.queue = names[caller.queue]
-                self.outbox.send(actions.setvar(caller.uid, "CALLROUTER_QUEUE", caller.queue))
+                self.executor.send(actions.setvar(caller.uid, "CALLROUTER_QUEUE", caller.queue))
 
     def resync(self, why: str) -> None:
         """Resync everything with Asterisk. Calls that are already right are not affected."""
@@ -265,8 +272,8 @@ class AsteriskPbx:
         self.in_step = False
         self._buffer = None
         self._sync_again = False
-        self.mirror.lost()
-        self._people.lost()
+        self.tracker.lost()
+        self._dialogues.lost()
         if self._syncing is not None:
             self._syncing.cancel()
             self._syncing = None
@@ -291,21 +298,21 @@ class AsteriskPbx:
             logger.exception("%s: the heartbeat failed; going on", self.name)
 
     def _beat_once(self) -> None:
-        before = [self._checkup.look_at_tick(self._tick, self._forgotten)] if self._tick else []
+        before = [self._login_check.look_at_tick(self._tick, self._forgotten)] if self._tick else []
         self._beats += 1
-        self._people.beat(BEAT)
+        self._dialogues.beat(BEAT)
         self._tick = f"{self._run_id}-{self._beats}"
-        self.outbox.write([*before, (actions.setvar("", "CALLROUTER_TICK", self._tick), None)])
-        self.outbox.send(*self._known.changes())
+        self.executor.write([*before, (actions.setvar("", "CALLROUTER_TICK", self._tick), None)])
+        self.executor.send(*self._fallback.changes())
         if self._beats % max(1, round(DIALPLAN_EVERY / BEAT)) == 0:
-            self._tasks.spawn(self._checkup.look_at_dialplan(), f"{self.name}: dialplan")
+            self._tasks.spawn(self._login_check.look_at_dialplan(), f"{self.name}: dialplan")
         if self._beats % max(1, round(COMPARE_EVERY / BEAT)) == 0:
             self.resync("looking for drift")
 
     def _forgotten(self) -> None:
         """Asterisk has lost its global variables: publish again what the fallback would ring."""
-        self._known.forget()
-        self.outbox.send(*self._known.usual_music())
+        self._fallback.forget()
+        self.executor.send(*self._fallback.usual_music())
 
     # ------------------------------------------------------------ resync
 
@@ -314,13 +321,15 @@ class AsteriskPbx:
         try:
             while True:
                 self._sync_again = False
-                self.mirror.moved.clear()
-                self.mirror.unreadable = frozenset()
-                self.mirror.comparing = True
+                self.tracker.moved.clear()
+                self.tracker.unreadable = frozenset()
+                self.tracker.comparing = True
                 channels = await self.session.list(survey.STATUS)
                 devices = await self.session.list(survey.DEVICES)
                 if not channels.whole:
-                    await self._lookout.keep_those_there(channels, self._people.channels())
+                    await self._channel_queries.keep_those_there(
+                        channels, self._dialogues.channels()
+                    )
                 unlisted = await self._look_at_phones(devices)
                 self._compared(channels, devices, unlisted)
                 if not self._sync_again:
@@ -332,11 +341,11 @@ class AsteriskPbx:
             logger.exception("%s: comparing failed; trying again", self.name)
             self._survey_again()
         finally:
-            self.mirror.comparing = False
+            self.tracker.comparing = False
 
     async def _look_at_phones(self, devices: list[AmiMessage]) -> dict[str, str]:
         """Query what no list contains: hints, registered phones, and states that are not cached."""
-        phones = self.mirror.phones
+        phones = self.tracker.phones
         phones.know_hints(await phone_queries.hints(self.session, phones.hints()))
         await self._contacts.refresh(most=contacts.AT_START)
         listed = {message.get("Device") for message in devices}
@@ -345,7 +354,7 @@ class AsteriskPbx:
     def _own_phones(self, agent: str) -> AbstractSet[str]:
         """The phones on which an agent is rung, by whatever route."""
         spec = self._table.agents.get(agent)
-        watched = self.mirror.phones.watched
+        watched = self.tracker.phones.watched
         devices = spec.devices if spec is not None else ()
         judged = (watched[device.endpoint] for device in devices if device.endpoint in watched)
         return frozenset().union(*(how.phones for how in judged))
@@ -359,21 +368,21 @@ class AsteriskPbx:
         they concerned keeps the state they gave it: a resync never undoes an event.
         """
         first = not self.in_step
-        before = survey.known(self.mirror)
-        survey.take_in(self.mirror, channels, devices, unlisted, anew=first)
+        before = survey.known(self.tracker)
+        survey.take_in(self.tracker, channels, devices, unlisted, anew=first)
         if not first:
-            self._drifted(before ^ survey.known(self.mirror))
+            self._drifted(before ^ survey.known(self.tracker))
             listed = {message.get("Uniqueid") for message in channels}
-            self._people.compare(listed | self.mirror.moved)
+            self._dialogues.compare(listed | self.tracker.moved)
         # Only what concerns phones is taken from the buffer before the snapshot, so that the core
         # does not ring a phone that is already in another call. Calls come after it: the core
         # cannot handle news of a call it has not seen.
         for message in self._buffer or ():
-            self.mirror.phone_moved(message)
+            self.tracker.phone_moved(message)
         self.in_step = True
-        snapshot = survey.snapshot(self.mirror)
+        snapshot = survey.snapshot(self.tracker)
         self._post(snapshot)
-        for caller in [caller for caller in self.mirror.callers.values() if not caller.taken]:
+        for caller in [caller for caller in self.tracker.callers.values() if not caller.taken]:
             self.taken(caller)
         buffered, self._buffer = self._buffer or deque(), None
         for message in buffered:
@@ -391,10 +400,10 @@ class AsteriskPbx:
             self._missing_phones()
             self._forgotten()
             self._beat_now()  # from here on, callers know that there is a router
-            self._lamps.refresh()
-            self._tasks.spawn(self._checkup.run(), f"{self.name}: checking permissions")
+            self._blf.refresh()
+            self._tasks.spawn(self._login_check.run(), f"{self.name}: checking permissions")
 
-    def _drifted(self, differences: set[survey.Known]) -> None:
+    def _drifted(self, differences: set[survey.TrackedItem]) -> None:
         """Count and log drift: events were lost, or one was misunderstood."""
         differences = {found for found in differences if found[1] not in self._returned}
         self._returned.clear()
@@ -409,15 +418,15 @@ class AsteriskPbx:
 
         They may already include its effect.
         """
-        known = message.get("Uniqueid") in self.mirror.callers
+        known = message.get("Uniqueid") in self.tracker.callers
         if known and message.get("UserEvent") == "CallrouterCall":
             return
         self._handle(message)
 
     def _handle(self, message: AmiMessage) -> None:
-        """Handle a message. A failure of the mirror is our bug, and we recover by a resync."""
+        """Handle a message. A failure of the tracker is our bug, and we recover by a resync."""
         try:
-            self.mirror.handle(message)
+            self.tracker.handle(message)
         except Exception:
             self.faults += 1
             logger.exception("%s: failed on %r; comparing again", self.name, message)
@@ -429,7 +438,7 @@ class AsteriskPbx:
         hint = ""
         if isinstance(error, AmiRejected):
             hint = "the user in manager_callrouter.conf needs write=call and read=call,user"
-        self.outbox.complain(f"can't compare calls and phones with Asterisk: {error}", hint)
+        self.executor.complain(f"can't compare calls and phones with Asterisk: {error}", hint)
         self._survey_again()
 
     def _survey_again(self) -> None:
@@ -438,7 +447,7 @@ class AsteriskPbx:
         self._later(AGAIN_AFTER, lambda: self.resync("the last comparison failed"))
 
     def _missing_phones(self) -> None:
-        missing = self.mirror.phones.missing()
+        missing = self.tracker.phones.missing()
         if missing:
             logger.warning(
                 "%s: %s %s not known to Asterisk: check the phones under agents: and in pjsip.conf",
@@ -466,7 +475,7 @@ class AsteriskPbx:
         self.resync("an event was not as Asterisk writes it")
 
     def _on_event(self, message: AmiMessage) -> None:
-        self._checkup.heard(message)
+        self._login_check.heard(message)
         if message.name == "ContactStatus":
             self._contacts.heard(message)
             return
@@ -479,27 +488,27 @@ class AsteriskPbx:
                 self._sync_again = True
         else:
             self._handle(message)
-        self._people.handle(message)
+        self._dialogues.handle(message)
 
     def post(self, event: Event) -> None:
-        """Pass an event of the mirror to the core."""
+        """Pass an event of the tracker to the core."""
         self._post(event)
 
-    def taken(self, caller: Caller) -> None:
+    def taken(self, caller: CallerChannel) -> None:
         """Mark the channel as accepted: it now tolerates 15 s of router silence, not 5 s."""
-        if caller.uid in self.mirror.callers:
+        if caller.uid in self.tracker.callers:
             caller.taken = True
-            self.outbox.later(actions.setvar(caller.uid, "CALLROUTER_CALL", self._taken(caller)))
-            known = self._board.priority(self.mirror.call_id(caller.uid))
+            self.executor.later(actions.setvar(caller.uid, "CALLROUTER_CALL", self._taken(caller)))
+            known = self._board.priority(self.tracker.call_id(caller.uid))
             priority = caller.arrived.priority if known is None else known
             if priority != DEFAULT_PRIORITY:
                 self._ranks(caller, priority)
 
-    def _ranks(self, caller: Caller, priority: int) -> None:
+    def _ranks(self, caller: CallerChannel, priority: int) -> None:
         """Store a priority on the channel, so that a call that returns to a queue keeps it."""
-        self.outbox.later(actions.setvar(caller.uid, "CALLROUTER_RANK", str(priority)))
+        self.executor.later(actions.setvar(caller.uid, "CALLROUTER_RANK", str(priority)))
 
-    def _taken(self, caller: Caller) -> str:
+    def _taken(self, caller: CallerChannel) -> str:
         """The call's id, and the stamps of its first entry and of the entry into its queue."""
         now, arrived = self._clock.now(), caller.arrived
         first = now if arrived.entered_at is None else arrived.entered_at
@@ -507,7 +516,7 @@ class AsteriskPbx:
         stamps = [self._clock.stamp(first)]
         if queued > first + 1.0:
             stamps.append(self._clock.stamp(queued))
-        return " ".join((self.mirror.call_id(caller.uid), *stamps)).strip()
+        return " ".join((self.tracker.call_id(caller.uid), *stamps)).strip()
 
     def unheard(self, uid: str) -> None:
         """A caller is waiting that the router does not know: an event was lost."""
@@ -516,53 +525,53 @@ class AsteriskPbx:
 
     def stepped_in(self, person: str) -> None:
         """A person has been given the place of a waiting channel and may not stand there yet."""
-        self.outbox.stepped_in(person)
+        self.executor.stepped_in(person)
 
     def leaves_instead(self, line: str, person: str) -> None:
         """A person was put into the place of a channel that may just have been told to leave."""
-        self.outbox.leave_instead(line, person)
+        self.executor.leave_instead(line, person)
 
     def back(self, uid: str) -> None:
         """A caller has come back from the fallback because no phone answered."""
-        self._returned.add(self.mirror.call_id(uid))
+        self._returned.add(self.tracker.call_id(uid))
         self.resync(f"{uid} is back from the fallback")
 
     def stop_now(self, leg: LegChannel) -> None:
         """Stop a leg that was to be stopped before its channel existed."""
-        self.outbox.send(actions.stop(leg))
+        self.executor.send(actions.stop(leg))
 
     def gone_unless_moved(self, leg: LegChannel) -> None:
         """Wait briefly in case a leg without a channel turns up on another phone."""
-        self._later(MOVES_WITHIN, lambda: self.mirror.not_moved(leg))
+        self._later(MOVES_WITHIN, lambda: self.tracker.not_moved(leg))
 
-    def stop_silent(self, fork: Fork) -> None:
+    def stop_silent(self, fork: ContactFork) -> None:
         """Give the remaining phones at an endpoint a moment to ring, then stop them."""
-        self._later(SILENT_FOR, lambda: self.mirror.stop_silent(fork))
+        self._later(SILENT_FOR, lambda: self.tracker.stop_silent(fork))
 
     def stray(self, uid: str) -> None:
         """Hang up a channel that was picked up as if it were one of our legs."""
-        self._lookout.stray(uid)
+        self._channel_queries.stray(uid)
 
     def let_go(self, leg: LegChannel) -> None:
         """A leg's channel now serves a call that is not ours: no resync may take it for a leg."""
-        self.outbox.send(actions.setvar(leg.uid, "CALLROUTER_OFFER", ""))
+        self.executor.send(actions.setvar(leg.uid, "CALLROUTER_OFFER", ""))
 
     def forwarded(self, uid: str) -> None:
         """Hang up a channel if Asterisk created it for a call that a phone redirected."""
-        self._lookout.forwarded(uid)
+        self._channel_queries.forwarded(uid)
 
-    def look_at(self, caller: Caller) -> None:
+    def look_at(self, caller: CallerChannel) -> None:
         """Ask Asterisk where a caller is, unless an event explains it first."""
-        self._lookout.look_at(caller)
+        self._channel_queries.look_at(caller)
 
     # ------------------------------------------------------------ commands and records
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
         """Execute the commands of one event in a single write."""
-        self.outbox.execute(commands)
+        self.executor.execute(commands)
 
-    def _connecting(self, caller: Caller) -> None:
-        self._lookout.connecting(caller)
+    def _connecting(self, caller: CallerChannel) -> None:
+        self._channel_queries.connecting(caller)
 
     def _language(self, agent: str) -> str:
         spec = self._table.agents.get(agent)
@@ -573,20 +582,20 @@ class AsteriskPbx:
         if not isinstance(item, Record):
             return
         if self.session.up:
-            self._lamps.heard(item)
+            self._blf.heard(item)
             if item.kind in {Happened.ENTERED, Happened.MOVED}:
                 self._follow(item)
-        uid = self.mirror.uid(item.call)
+        uid = self.tracker.uid(item.call)
         # the id with which the call entered, whatever channel carries it now
-        named = self.mirror.ids.entered_as(item.call)
-        self._journal.listen(item, named, self.mirror.callers.get(uid))
+        named = self.tracker.ids.entered_as(item.call)
+        self._journal.listen(item, named, self.tracker.callers.get(uid))
 
     def _follow(self, item: Record) -> None:
         """The call has entered a queue.
 
         Store it on the channel so that a restarted router finds it there.
         """
-        caller = self.mirror.callers.get(self.mirror.uid(item.call))
+        caller = self.tracker.callers.get(self.tracker.uid(item.call))
         if caller is None:
             return
         if item.kind is Happened.MOVED and item.detail[2]:
@@ -594,7 +603,7 @@ class AsteriskPbx:
         queued_at = _stay_began(item)
         before = caller.queued_at
         if item.queue == caller.queue and (
-            queued_at is None or before is None or abs(queued_at - before) <= APART
+            queued_at is None or before is None or abs(queued_at - before) <= SAME_CLOCK_WITHIN
         ):
             return
         music = [music_class(self._table.queues.get(q)) for q in (caller.queue, item.queue)]
@@ -602,13 +611,13 @@ class AsteriskPbx:
         caller.queued_at = item.at if queued_at is None else queued_at
         changes = {
             "CALLROUTER_QUEUE": item.queue,
-            "CALLROUTER_QUEUED": f"{caller.queued_at + self.mirror.ahead:.3f}",
+            "CALLROUTER_QUEUED": f"{caller.queued_at + self.tracker.ahead:.3f}",
             "CALLROUTER_CALL": self._taken(caller),
         }
-        if music[0] != music[1] and caller.where is Where.WAITING:
+        if music[0] != music[1] and caller.where is CallerState.WAITING:
             # plays no announcement, and switches to the music of the new queue
             changes["CALLROUTER_TELL"] = "0-0"
-        self.outbox.send(*(actions.setvar(caller.uid, *change) for change in changes.items()))
+        self.executor.send(*(actions.setvar(caller.uid, *change) for change in changes.items()))
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(seconds, action)

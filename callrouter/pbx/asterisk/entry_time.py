@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable
 from typing import Final, Protocol
 
-APART: Final = 5.0
+SAME_CLOCK_WITHIN: Final = 5.0
 """Seconds by which two clocks may differ and still count as one; most of it is transit time."""
 
 
-class Moments(Protocol):
+class EntryClock(Protocol):
     """The part of `callrouter.clock.SystemClock` used here."""
 
     def now(self) -> float:
@@ -26,7 +26,7 @@ class Moments(Protocol):
         """The moment of such a stamp; None if it cannot be read."""
 
 
-def entered(clock: Moments | None, variable: Callable[[str], str]) -> float | None:
+def entered(clock: EntryClock | None, variable: Callable[[str], str]) -> float | None:
     """When a caller first entered, in seconds since the epoch; None if unknown.
 
     The channel has this in Asterisk's time (``Entered``). If Asterisk's clock differs from ours
@@ -38,7 +38,7 @@ def entered(clock: Moments | None, variable: Callable[[str], str]) -> float | No
     return _moment(clock, variable, "Entered", "Since")
 
 
-def queued(clock: Moments | None, variable: Callable[[str], str]) -> float | None:
+def queued(clock: EntryClock | None, variable: Callable[[str], str]) -> float | None:
     """When a caller entered the current queue.
 
     As `entered`, from ``Queued`` and ``QueuedSince``.
@@ -47,16 +47,16 @@ def queued(clock: Moments | None, variable: Callable[[str], str]) -> float | Non
 
 
 def _moment(
-    clock: Moments | None, variable: Callable[[str], str], name: str, stamp: str
+    clock: EntryClock | None, variable: Callable[[str], str], name: str, stamp: str
 ) -> float | None:
     at = seconds(variable(name))
     if clock is None:
         return at
     now, theirs = clock.now(), seconds(variable("Now"))
-    if at is not None and theirs is not None and abs(now - theirs) > APART:
+    if at is not None and theirs is not None and abs(now - theirs) > SAME_CLOCK_WITHIN:
         at = now - max(0.0, theirs - at)
     noted = clock.moment(variable(stamp))
-    if noted is not None and (at is None or abs(noted - at) > APART):
+    if noted is not None and (at is None or abs(noted - at) > SAME_CLOCK_WITHIN):
         return noted
     return at
 

@@ -97,7 +97,7 @@ class _List:
             self.text = longer
 
 
-class KnownDevices:
+class FallbackDevices:
     """Publishes what has changed since the last call; called once a second.
 
     A large routing table is processed in several rounds.

@@ -17,7 +17,7 @@ COMPARE_EVERY = 1.0
 """Minimum number of seconds between two such resyncs, however many events are dropped."""
 
 
-class Forged:
+class ForgedEvents:
     """Counts the dropped events of one Asterisk and logs warnings."""
 
     def __init__(self, pbx: str) -> None:

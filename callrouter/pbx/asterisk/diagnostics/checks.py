@@ -16,7 +16,7 @@ from callrouter.model.routing_table import Table
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage, AmiRejected
 from callrouter.pbx.asterisk.diagnostics import dialplan_checks, inbound_checks, phone_checks
-from callrouter.pbx.asterisk.diagnostics.inspection import Ask, within
+from callrouter.pbx.asterisk.diagnostics.inspection import Inspection, within
 from callrouter.pbx.asterisk.driver import account
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.base import Finding
@@ -35,7 +35,7 @@ CLOCK_MAY_DIFFER = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Examination:
     """What to check besides the routing table.
 
     Attributes:
@@ -53,7 +53,7 @@ class Wanted:
 
 
 async def examine(
-    name: str, settings: AsteriskSettings, table: Table, wanted: Wanted
+    name: str, settings: AsteriskSettings, table: Table, wanted: Examination
 ) -> AsyncIterator[Finding]:
     """Run every check, yielding findings as they are made. The first one is about the login."""
     heard: list[AmiMessage] = []
@@ -75,7 +75,7 @@ async def examine(
         yield Finding(True, f"{name}: logged in at {where} as {settings.username}")
         if settings.secret == "change-me":  # noqa: S105 - the one from the sample
             yield Finding(False, "the secret is the sample's", "choose one of your own")
-        async for finding in _looks(Ask(session, heard), settings, table, wanted):
+        async for finding in _looks(Inspection(session, heard), settings, table, wanted):
             yield finding
     finally:
         await session.close()
@@ -83,7 +83,7 @@ async def examine(
 
 
 async def _looks(
-    ask: Ask, settings: AsteriskSettings, table: Table, wanted: Wanted
+    ask: Inspection, settings: AsteriskSettings, table: Table, wanted: Examination
 ) -> AsyncIterator[Finding]:
     for step in (_version, _modules, _clock, _actions):
         async for finding in step(ask):
@@ -118,7 +118,7 @@ async def _looks(
 
 
 async def _ways(
-    ask: Ask, dial_numbers: list[str], counts: Mapping[str, int]
+    ask: Inspection, dial_numbers: list[str], counts: Mapping[str, int]
 ) -> AsyncIterator[Finding]:
     """Check the inbound route for callers and the outbound routes to mobiles."""
     async for finding in inbound_checks.look(ask, dial_numbers[0]):
@@ -146,7 +146,7 @@ _SHOW: Final = "the business's number was shown instead; show: business does so 
 _TRUNK: Final = "is the first trunk registered, does its provider answer?"
 
 
-async def _version(ask: Ask) -> AsyncIterator[Finding]:
+async def _version(ask: Inspection) -> AsyncIterator[Finding]:
     # Not the CoreSettings action: it needs write=system, which the router's user does not have.
     version = await ask.variable("VERSION(ASTERISK_VERSION)")
     if not version:
@@ -162,7 +162,7 @@ async def _version(ask: Ask) -> AsyncIterator[Finding]:
     )
 
 
-async def _modules(ask: Ask) -> AsyncIterator[Finding]:
+async def _modules(ask: Inspection) -> AsyncIterator[Finding]:
     found = {m: await ask.variable(f"IFMODULE({m}.so)") for m in contract.MODULES}
     if not any(found.values()):
         yield Finding(
@@ -180,7 +180,7 @@ async def _modules(ask: Ask) -> AsyncIterator[Finding]:
         yield Finding(True, "modules are loaded")
 
 
-async def _clock(ask: Ask) -> AsyncIterator[Finding]:
+async def _clock(ask: Inspection) -> AsyncIterator[Finding]:
     try:
         theirs = float(await ask.variable("EPOCH"))
     except (AmiError, ValueError):
@@ -193,7 +193,7 @@ async def _clock(ask: Ask) -> AsyncIterator[Finding]:
         yield Finding(False, f"clocks are {apart:.0f} s apart", "run NTP on both machines")
 
 
-async def _actions(ask: Ask) -> AsyncIterator[Finding]:
+async def _actions(ask: Inspection) -> AsyncIterator[Finding]:
     """Check the permissions.
 
     ListCommands returns the actions this user may execute, and no others.
@@ -222,7 +222,7 @@ async def _actions(ask: Ask) -> AsyncIterator[Finding]:
         )
 
 
-async def _routers(ask: Ask, ours: tuple[int, float] | None) -> AsyncIterator[Finding]:
+async def _routers(ask: Inspection, ours: tuple[int, float] | None) -> AsyncIterator[Finding]:
     """Check whether another router serves this Asterisk.
 
     Each router updates the tick every second.
@@ -233,7 +233,7 @@ async def _routers(ask: Ask, ours: tuple[int, float] | None) -> AsyncIterator[Fi
     if before == now:
         return  # no router, or one that is not running any more
     for said in {before, now}:
-        seen = contract.ticking(said)
+        seen = contract.run_of_tick(said)
         if seen is not None and (
             ours is None or seen[0] != ours[0] or abs(seen[1] - ours[1]) > _SAME_START
         ):
@@ -248,7 +248,7 @@ async def _routers(ask: Ask, ours: tuple[int, float] | None) -> AsyncIterator[Fi
     yield Finding(True, "the router of this configuration serves it")
 
 
-async def _echoes(ask: Ask) -> AsyncIterator[Finding]:
+async def _echoes(ask: Inspection) -> AsyncIterator[Finding]:
     """Check which events arrive.
 
     A channel that Asterisk calls itself runs through our dialplan. The events we receive for it are

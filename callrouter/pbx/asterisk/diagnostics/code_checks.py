@@ -8,7 +8,7 @@ from typing import Final
 from callrouter.model.ivr import Code, PhoneCodes
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError
-from callrouter.pbx.asterisk.diagnostics.inspection import Ask
+from callrouter.pbx.asterisk.diagnostics.inspection import Inspection
 from callrouter.pbx.base import Finding
 
 _FREEPBX: Final = {
@@ -21,7 +21,7 @@ them.
 _MOVE: Final = "choose others in codes: and write the dialplan again (callrouter dialplan), or take theirs away"
 
 
-async def look(ask: Ask, phones: Iterable[str], codes: PhoneCodes) -> AsyncIterator[Finding]:
+async def look(ask: Inspection, phones: Iterable[str], codes: PhoneCodes) -> AsyncIterator[Finding]:
     """Check that agents can dial the codes, that no other feature uses them, and that BLF works."""
     wanted = [codes.named(code) for code in Code if codes.named(code)]
     places: dict[str, list[str]] = {}
@@ -51,7 +51,7 @@ async def look(ask: Ask, phones: Iterable[str], codes: PhoneCodes) -> AsyncItera
         yield Finding(None, what, "load it and res_pjsip_pubsub, if agents have such keys")
 
 
-async def _others(ask: Ask, place: str, code: str) -> str:
+async def _others(ask: Inspection, place: str, code: str) -> str:
     """What else uses a code in the context of the agents' phones, in words; "" if nothing is known.
 
     Only accounts with write=reporting may list the whole dialplan, and the router's account does
@@ -69,7 +69,7 @@ async def _others(ask: Ask, place: str, code: str) -> str:
     return ""
 
 
-async def _contexts(ask: Ask, place: str, code: str) -> list[str]:
+async def _contexts(ask: Inspection, place: str, code: str) -> list[str]:
     """The contexts other than ours, in or included by `place`, that have this extension.
 
     Empty if the account may not list the dialplan.

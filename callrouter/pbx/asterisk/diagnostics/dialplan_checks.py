@@ -11,7 +11,7 @@ from callrouter.model.routing_table import QueueSpec, Table, ToDialplan
 from callrouter.pbx.asterisk import contract, dialplan
 from callrouter.pbx.asterisk.ami import AmiError
 from callrouter.pbx.asterisk.diagnostics import code_checks
-from callrouter.pbx.asterisk.diagnostics.inspection import Ask, within
+from callrouter.pbx.asterisk.diagnostics.inspection import Inspection, within
 from callrouter.pbx.asterisk.fallback import music_class
 from callrouter.pbx.base import Finding
 
@@ -28,13 +28,13 @@ _AT_ONCE = 15
 """Number of sounds tested at once. Each is a call from Asterisk to itself."""
 
 
-async def contexts(ask: Ask) -> list[str]:
+async def contexts(ask: Inspection) -> list[str]:
     """Our contexts that are missing."""
-    return [c for c in contract.CONTEXTS if await ask.variable(contract.is_there(c)) != "1"]
+    return [c for c in contract.CONTEXTS if await ask.variable(contract.context_exists(c)) != "1"]
 
 
 async def look(
-    ask: Ask,
+    ask: Inspection,
     table: Table,
     phones: Iterable[str],
     spoken: Mapping[str, Iterable[str]],
@@ -64,7 +64,7 @@ async def look(
         yield finding
 
 
-async def _places(ask: Ask, table: Table) -> AsyncIterator[Finding]:
+async def _places(ask: Inspection, table: Table) -> AsyncIterator[Finding]:
     """Check the places to which queues send callers."""
     bare = []
     for queue in table.queues.values():
@@ -85,7 +85,7 @@ async def _places(ask: Ask, table: Table) -> AsyncIterator[Finding]:
         )
 
 
-async def _music(ask: Ask, table: Table) -> AsyncIterator[Finding]:
+async def _music(ask: Inspection, table: Table) -> AsyncIterator[Finding]:
     """Check the music classes that queues name. Asterisk plays its default for a missing class."""
     queues: dict[str, list[str]] = {}
     for queue in table.queues.values():
@@ -115,7 +115,7 @@ def _targets(queue: QueueSpec) -> Iterable[tuple[str, str]]:
 # ---------------------------------------------------------------- sounds
 
 
-async def _sounds(ask: Ask, spoken: Mapping[str, Iterable[str]]) -> AsyncIterator[Finding]:
+async def _sounds(ask: Inspection, spoken: Mapping[str, Iterable[str]]) -> AsyncIterator[Finding]:
     missing: list[str] = []
     tried = 0
     for language, names in spoken.items():
@@ -136,7 +136,7 @@ async def _sounds(ask: Ask, spoken: Mapping[str, Iterable[str]]) -> AsyncIterato
         yield Finding(True, f"sounds are there ({tried} tried)")
 
 
-async def _not_there(ask: Ask, language: str, names: list[str]) -> list[str] | None:
+async def _not_there(ask: Inspection, language: str, names: list[str]) -> list[str] | None:
     """The sounds in this list that cannot be played; None if that cannot be determined."""
     base = f"callrouter-probe-{time.time_ns():x}"
     calls = {f"{base}-{n}": name for n, name in enumerate([*names, _NO_SUCH])}
@@ -170,7 +170,7 @@ def _playing(uid: str, name: str, language: str) -> dict[str, str | list[str]]:
     }
 
 
-async def _hang_up(ask: Ask, calls: Iterable[str]) -> None:
+async def _hang_up(ask: Inspection, calls: Iterable[str]) -> None:
     for uid in calls:
         try:
             await ask.session.request({"Action": "Hangup", "Channel": uid})

@@ -13,7 +13,7 @@ from typing import Final
 
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError, AmiMessage
-from callrouter.pbx.asterisk.diagnostics.inspection import Ask
+from callrouter.pbx.asterisk.diagnostics.inspection import Inspection
 from callrouter.pbx.base import Finding
 
 _LIKELY: Final = (
@@ -33,7 +33,7 @@ _ADVICE: Final = (
 )
 
 
-async def look(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
+async def look(ask: Inspection, dial_number: str) -> AsyncIterator[Finding]:
     """Check the routes by which calls reach the queues, as far as this user may see them."""
     tech, _, rest = dial_number.partition("/")
     trunk = (
@@ -55,14 +55,14 @@ async def look(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
         )
 
 
-async def _may_list(ask: Ask) -> bool:
+async def _may_list(ask: Inspection) -> bool:
     try:
         return "ShowDialPlan" in await ask.session.request({"Action": "ListCommands"})
     except AmiError:
         return False
 
 
-async def _listed(ask: Ask) -> AsyncIterator[Finding]:
+async def _listed(ask: Inspection) -> AsyncIterator[Finding]:
     try:
         rows = await ask.session.list({"Action": "ShowDialPlan"})
     except AmiError as error:
@@ -98,7 +98,7 @@ def loose(rows: Iterable[AmiMessage]) -> list[tuple[str, str]]:
     return list(found)
 
 
-async def _probed(ask: Ask, trunk: str) -> AsyncIterator[Finding]:
+async def _probed(ask: Inspection, trunk: str) -> AsyncIterator[Finding]:
     """Without permission to list the dialplan, test which extensions it accepts."""
     places = dict.fromkeys(_LIKELY)
     if trunk and (place := await ask.variable(f"PJSIP_ENDPOINT({trunk},context)")):

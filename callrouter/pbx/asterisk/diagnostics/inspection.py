@@ -10,7 +10,7 @@ from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage
 
 
 @dataclass
-class Ask:
+class Inspection:
     """A session and every event received on it so far."""
 
     session: AmiClient

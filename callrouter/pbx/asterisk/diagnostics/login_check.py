@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from callrouter.pbx.asterisk import contract, dialplan
 from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage, AmiReply
-from callrouter.pbx.asterisk.execution.executor import Outbox, Step
+from callrouter.pbx.asterisk.execution.executor import Executor, Step
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +32,15 @@ _ONLY_A_LOG = (
 )
 
 
-class Checkup:
+class LoginCheck:
     """Warns the operator about missing parts and permissions."""
 
     def __init__(
-        self, session: AmiClient, outbox: Outbox, has_queue_log: Callable[[bool], None]
+        self, session: AmiClient, executor: Executor, has_queue_log: Callable[[bool], None]
     ) -> None:
         """After each login, `has_queue_log` is told whether Asterisk has the QueueLog action."""
         self._session = session
-        self._outbox = outbox
+        self._executor = executor
         self._has_queue_log = has_queue_log
         self.missing: tuple[str, ...] = ()
         """Our contexts that are missing from the dialplan."""
@@ -69,7 +69,7 @@ class Checkup:
             missing = sorted({c for name, c in needed.items() if name not in allowed})
             for name in missing:
                 hint = _ONLY_A_LOG if name == contract.NEEDS["QueueLog"] else _HINT
-                self._outbox.complain(f"write={name} is missing", hint)
+                self._executor.complain(f"write={name} is missing", hint)
             if "Getvar" in allowed:
                 await self._dialplan()
             await self._listen(missing)
@@ -85,7 +85,7 @@ class Checkup:
         said = await self._session.request({"Action": "Getvar", "Variable": contract.HAS_APP_QUEUE})
         if said.get("Value") != "0":
             return False
-        self._outbox.complain_mildly(
+        self._executor.complain_mildly(
             "app_queue is not loaded, so no queue_log is written; callers are served all the same"
         )
         return True
@@ -114,7 +114,7 @@ class Checkup:
         self.missing = tuple(missing)
 
     async def _not_there(self) -> list[str]:
-        names = [contract.is_there(context) for context in contract.CONTEXTS]
+        names = [contract.context_exists(context) for context in contract.CONTEXTS]
         said = [
             await self._session.request({"Action": "Getvar", "Variable": name}) for name in names
         ]
@@ -127,7 +127,7 @@ class Checkup:
         self.missing = tuple(missing)
         ours = await self._session.request({"Action": "Getvar", "Variable": dialplan.is_ours()})
         if not missing and ours.get("Value") == "0":
-            self._outbox.complain(
+            self._executor.complain(
                 "the dialplan is of another version of callrouter",
                 "run `callrouter dialplan --output` into Asterisk's folder, then asterisk -rx "
                 '"dialplan reload"',
@@ -137,7 +137,7 @@ class Checkup:
 
     def _lacking(self, missing: list[str]) -> None:
         lacking = "callers" if set(missing) - {contract.CODES, contract.PERSON} else "phone codes"
-        self._outbox.complain(
+        self._executor.complain(
             f"dialplan context missing: {', '.join(missing)}",
             f"{lacking} would not be served; #include extensions_callrouter.conf in extensions.conf "
             '(`callrouter dialplan` writes it), then asterisk -rx "dialplan reload"',
@@ -147,7 +147,7 @@ class Checkup:
         lamp = {"Action": "Setvar", "Variable": f"DEVICE_STATE({LAMP})", "Value": ""}
         self._waiting = {"user", "call"} - ({"user"} & set(missing))
         if "user" in self._waiting:
-            self._outbox.send({"Action": "UserEvent", "UserEvent": "CallrouterHello"})
+            self._executor.send({"Action": "UserEvent", "UserEvent": "CallrouterHello"})
         try:
             # Only a change causes an event. A previous router left the state at the second value,
             # so set the first one before it.
@@ -157,7 +157,7 @@ class Checkup:
             self._waiting.discard("call")  # no conclusion is possible
         await asyncio.sleep(ECHO_WITHIN)
         for name in sorted(self._waiting):
-            self._outbox.complain(f"no events come: read={name} is missing", _HINT)
+            self._executor.complain(f"no events come: read={name} is missing", _HINT)
         self._waiting.clear()
 
     def look_at_tick(self, tick: str, forgotten: Callable[[], None]) -> Step:
@@ -179,12 +179,12 @@ class Checkup:
             said = reply.get("Value")
             if not said:
                 forgotten()
-            seen = contract.ticking(said)
+            seen = contract.run_of_tick(said)
             if seen is None or _run(said) == _run(tick):
                 self._foreign = ""
                 return
             if _run(said) == _run(self._foreign) and said != self._foreign:
-                self._outbox.complain(
+                self._executor.complain(
                     f"another router (process {seen[0]} on its machine) serves the same Asterisk",
                     "stop one of them: both ring phones for the same callers",
                 )

@@ -10,10 +10,10 @@ from callrouter.model.endpoints import Line
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
 from callrouter.pbx.asterisk.ami import AmiError
-from callrouter.pbx.asterisk.diagnostics.inspection import Ask
+from callrouter.pbx.asterisk.diagnostics.inspection import Inspection
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.lookups import phone_queries
-from callrouter.pbx.asterisk.tracking.phone_states import Phones
+from callrouter.pbx.asterisk.tracking.phone_states import PhoneStates
 from callrouter.pbx.base import Finding
 
 _SAMPLE: Final = "+447700900000"
@@ -28,9 +28,11 @@ _STATES: Final = {
 _CHECK: Final = "check this phone under agents: and in pjsip.conf"
 
 
-async def phones(ask: Ask, found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> AsyncIterator[Finding]:
+async def phones(
+    ask: Inspection, found: Sequence[tuple[DeviceSpec, AgentSpec]]
+) -> AsyncIterator[Finding]:
     """Check every phone that an agent has."""
-    judge = Phones(lambda _endpoint, _state: None)
+    judge = PhoneStates(lambda _endpoint, _state: None)
     judge.use(device for device, _ in found)
     try:
         judge.know_hints(await phone_queries.hints(ask.session, judge.hints()))
@@ -54,7 +56,7 @@ async def phones(ask: Ask, found: Sequence[tuple[DeviceSpec, AgentSpec]]) -> Asy
 
 
 async def headers(
-    ask: Ask, table: Table, found: Sequence[tuple[DeviceSpec, AgentSpec]]
+    ask: Inspection, table: Table, found: Sequence[tuple[DeviceSpec, AgentSpec]]
 ) -> AsyncIterator[Finding]:
     """Check that INVITEs can carry the headers that the configuration asks for."""
     wanted = [f"alert_info of {queue.id}" for queue in table.queues.values() if queue.alert_info]
@@ -76,7 +78,7 @@ def _line(endpoint: str) -> Line:
         return Line.PHONE
 
 
-def _phone(what: str, device: DeviceSpec, judge: Phones, registered: int) -> Finding:
+def _phone(what: str, device: DeviceSpec, judge: PhoneStates, registered: int) -> Finding:
     how = judge.watched[device.endpoint]
     own, line = judge.devices.get(how.device, ""), _line(device.endpoint)
     if own in {"", "INVALID"}:
@@ -105,7 +107,7 @@ def _phone(what: str, device: DeviceSpec, judge: Phones, registered: int) -> Fin
     return Finding(True, f"{what}: {_STATES.get(own, own.lower())}{more}")
 
 
-async def way_out(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
+async def way_out(ask: Inspection, dial_number: str) -> AsyncIterator[Finding]:
     """Check that there is a route for outside numbers."""
     if dial_number.startswith(actions.ROUTE):
         async for finding in _route(ask, dial_number):
@@ -126,7 +128,7 @@ async def way_out(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
         yield Finding(True, f"dial_number: the trunk {trunk} is there")
 
 
-async def _route(ask: Ask, dial_number: str) -> AsyncIterator[Finding]:
+async def _route(ask: Inspection, dial_number: str) -> AsyncIterator[Finding]:
     dialled = actions.dial_string(dial_number, _SAMPLE)
     exten, _, place = dialled.removeprefix(actions.ROUTE).partition("@")
     context = place.partition("/")[0]

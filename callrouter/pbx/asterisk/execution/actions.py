@@ -13,7 +13,7 @@ from callrouter.model.routing_table import HangUp, ToDialplan
 from callrouter.model.text import mask
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number, variable
-from callrouter.pbx.asterisk.tracking.channels import Caller, LegChannel
+from callrouter.pbx.asterisk.tracking.channels import CallerChannel, LegChannel
 from callrouter.settings import AsteriskSettings
 
 Action = Mapping[str, str | list[str]]
@@ -84,7 +84,7 @@ def ways(settings: AsteriskSettings) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownNumber:
     """The caller ID for outside phones: the caller's, or with `always` the business's number.
 
     If the caller has no number, the business's number is shown, if there is one.
@@ -102,7 +102,7 @@ def originate(
     ring: Ring,
     dial_number: str,
     *,
-    shown: Shown = Shown(),
+    shown: ShownNumber = ShownNumber(),
     language: str = "",
     contact: str = "",
     uid: str = "",
@@ -244,7 +244,7 @@ def redirect(uid: str, context: str, extension: str, priority: str = "1") -> Act
     }
 
 
-def connect(caller: Caller, leg: str) -> Iterator[Action]:
+def connect(caller: CallerChannel, leg: str) -> Iterator[Action]:
     """Make the caller's channel bridge itself with a leg, given by its channel's id."""
     yield setvar(caller.uid, "CALLROUTER_LEG", leg)
     yield redirect(caller.uid, contract.CONNECT, caller.queue)

@@ -1,7 +1,7 @@
 """Executes the core's commands: which actions each one needs, and what a refusal of them means.
 
-The mirror is updated in the same step that writes an action, before Asterisk has answered, and the
-channel is recorded in `moved`. So an event that follows finds the mirror in its new state, and a
+The tracker is updated in the same step that writes an action, before Asterisk has answered, and the
+channel is recorded in `moved`. So an event that follows finds the tracker in its new state, and a
 resync whose lists were requested earlier cannot undo the command. An action is never repeated just
 because its answer is missing, since it may have been executed. The state of the channel is queried
 instead.
@@ -42,8 +42,13 @@ from callrouter.pbx.asterisk.ami import (
 from callrouter.pbx.asterisk.execution import actions as orders
 from callrouter.pbx.asterisk.execution import redirects
 from callrouter.pbx.asterisk.sanitize import clean_number
-from callrouter.pbx.asterisk.tracking.channels import Caller, Fork, LegChannel, Where
-from callrouter.pbx.asterisk.tracking.tracker import Mirror
+from callrouter.pbx.asterisk.tracking.channels import (
+    CallerChannel,
+    CallerState,
+    ContactFork,
+    LegChannel,
+)
+from callrouter.pbx.asterisk.tracking.tracker import Tracker
 from callrouter.pbx.base import Post
 
 logger = logging.getLogger(__name__)
@@ -61,7 +66,7 @@ _URGENT: dict[type[PbxCommand], int] = {Connect: 0, Ring: 1}
 """Urgent commands go first: two people are waiting to be connected, or a phone to ring."""
 
 
-class Outbox:
+class Executor:
     """Writes AMI actions, batched where possible, and handles Asterisk's answers.
 
     Args:
@@ -80,18 +85,18 @@ class Outbox:
     def __init__(
         self,
         session: AmiClient,
-        mirror: Mirror,
+        tracker: Tracker,
         *,
         post: Post,
         dial_numbers: Sequence[str],
-        shown: orders.Shown,
+        shown: orders.ShownNumber,
         resync: Callable[[str], None],
         contacts: Callable[[str], Sequence[str]],
         language: Callable[[str], str],
-        connecting: Callable[[Caller], None],
+        connecting: Callable[[CallerChannel], None],
     ) -> None:
         self._session = session
-        self._mirror = mirror
+        self._tracker = tracker
         self._post = post
         self._dial_numbers = dial_numbers
         self._shown = shown
@@ -101,7 +106,7 @@ class Outbox:
         self._connecting = connecting
         self._leaving: dict[str, tuple[str, Leave]] = {}
         """Callers who were told to leave within the last second, by channel, with their queue."""
-        self._moves = redirects.Moves(self.write, self.complain)
+        self._moves = redirects.Redirects(self.write, self.complain)
         self._complained: dict[str, float] = {}
         self._later: list[Step] = []
         self.trunks_failed = 0
@@ -141,7 +146,7 @@ class Outbox:
         self.write(steps)
 
     def _steps(self, command: PbxCommand) -> Iterator[Step]:
-        mirror = self._mirror
+        tracker = self._tracker
         match command:
             case Ring():
                 yield from self._ring(command)
@@ -150,10 +155,10 @@ class Outbox:
             case Connect():
                 yield from self._connect(command)
             case Requeue():
-                caller = mirror.callers.get(mirror.uid(command.call))
-                if caller is not None and caller.where is not Where.WAITING:
-                    mirror.moved.add(caller.uid)
-                    caller.where, caller.leg = Where.WAITING, ""
+                caller = tracker.callers.get(tracker.uid(command.call))
+                if caller is not None and caller.where is not CallerState.WAITING:
+                    tracker.moved.add(caller.uid)
+                    caller.where, caller.leg = CallerState.WAITING, ""
                     yield self._back_to_the_music(caller)
             case SetHold() | Consult() | PutThrough():
                 pass  # phones do this themselves; our snapshots do not claim to support hold
@@ -163,26 +168,26 @@ class Outbox:
                 # The event that follows must come after those being handled now, so it is not
                 # posted from here.
                 loop = asyncio.get_running_loop()
-                loop.call_soon(mirror.phones.disregard, command.endpoint)
+                loop.call_soon(tracker.phones.disregard, command.endpoint)
             case Leave():
-                uid = mirror.uid(command.call)
+                uid = tracker.uid(command.call)
                 # The caller is forgotten before Asterisk confirms the move: whatever they do from
                 # now on is no news for the core, which has finished with the call.
-                mirror.moved.add(uid)
-                caller = mirror.callers.pop(uid, None)
+                tracker.moved.add(uid)
+                caller = tracker.callers.pop(uid, None)
                 yield from self.leave(uid, caller.queue if caller else "unknown", command)
 
     def _stop(self, command: StopRing) -> Iterator[Step]:
         uid = contract.leg_id(command.offer, command.device)
-        leg = self._mirror.leg(command.offer, command.device)
+        leg = self._tracker.leg(command.offer, command.device)
         leg = leg or LegChannel(uid, command.offer, command.device)
         for one in list(leg.fork.legs) if leg.fork is not None else [leg]:
             one.stop = command.why if one.fork is None else one.stop or command.why
             yield orders.stop(one), None
 
     def _announce(self, command: Announce) -> Iterator[Step]:
-        caller = self._mirror.callers.get(self._mirror.uid(command.call))
-        if caller is not None and caller.where is Where.WAITING:
+        caller = self._tracker.callers.get(self._tracker.uid(command.call))
+        if caller is not None and caller.where is CallerState.WAITING:
             tell = f"{command.position}-{command.minutes}"
             yield orders.setvar(caller.uid, "CALLROUTER_TELL", tell), None
 
@@ -191,7 +196,7 @@ class Outbox:
         if len(contacts) < 2:
             yield self._ring_one(command)
             return
-        fork = Fork()
+        fork = ContactFork()
         for place, contact in enumerate(contacts, start=1):
             yield self._ring_one(command, contact, place, fork)
 
@@ -200,9 +205,9 @@ class Outbox:
         command: Ring,
         contact: str = "",
         place: int = 1,
-        fork: Fork | None = None,
+        fork: ContactFork | None = None,
         *,
-        shown: orders.Shown | None = None,
+        shown: orders.ShownNumber | None = None,
         trunk: int = 0,
     ) -> Step:
         """Ring a device, or one `contact` of several registered at its endpoint."""
@@ -213,8 +218,8 @@ class Outbox:
             fork.add(leg)
         if command.number:
             self._goes_outside(leg, command, shown, place, trunk)
-        self._mirror.legs[uid] = leg
-        self._mirror.moved.add(uid)
+        self._tracker.legs[uid] = leg
+        self._tracker.moved.add(uid)
         try:
             action = orders.originate(
                 command,
@@ -232,21 +237,21 @@ class Outbox:
         return action, lambda reply: self._placed_or_not(leg, reply)
 
     def _goes_outside(
-        self, leg: LegChannel, command: Ring, shown: orders.Shown, place: int, trunk: int
+        self, leg: LegChannel, command: Ring, shown: orders.ShownNumber, place: int, trunk: int
     ) -> None:
         """Prepare the two retries of an outside call.
 
         If the carrier refuses the caller's number, the call is repeated once with the business's
         number. If the trunk fails, the call goes to the next trunk, if there is one.
         """
-        clock = self._mirror.clock
+        clock = self._tracker.clock
         leg.outside = clock.now() if clock is not None else 0.0
         if shown.caller_id and not shown.always and clean_number(command.caller_number):
             leg.again = partial(self._show_the_business, command, shown.caller_id, place + 1, trunk)
         if trunk + 1 < len(self._dial_numbers):
             leg.next_trunk = partial(self._use_trunk, command, shown, place + 1, trunk + 1)
 
-    def _use_trunk(self, command: Ring, shown: orders.Shown, place: int, trunk: int) -> None:
+    def _use_trunk(self, command: Ring, shown: orders.ShownNumber, place: int, trunk: int) -> None:
         self.trunks_failed += 1
         self.complain(
             f"a call to an agent's phone failed by dial_number {trunk} of {len(self._dial_numbers)}",
@@ -260,7 +265,7 @@ class Outbox:
             "the carrier refused a call to an agent's phone that shows its caller's number",
             "it is rung again with caller_id; show: business shows that at once",
         )
-        shown = orders.Shown(caller_id, always=True)
+        shown = orders.ShownNumber(caller_id, always=True)
         self.write([self._ring_one(command, place=place, shown=shown, trunk=trunk)])
 
     def _placed_or_not(self, leg: LegChannel, reply: AmiReply | AmiError) -> None:
@@ -275,14 +280,14 @@ class Outbox:
                 "check write=originate of the user in manager_callrouter.conf, and that "
                 "extensions.conf includes extensions_callrouter.conf",
             )
-            self._mirror.leg_gone(leg, LegEnd.FAILED)
+            self._tracker.leg_gone(leg, LegEnd.FAILED)
         elif isinstance(reply, AmiTimeout):
             self._resync("an Originate was not answered")
 
     def _connect(self, command: Connect) -> Iterator[Step]:
-        mirror = self._mirror
-        caller = mirror.callers.get(mirror.uid(command.call))
-        leg = mirror.leg(command.offer, command.device)
+        tracker = self._tracker
+        caller = tracker.callers.get(tracker.uid(command.call))
+        leg = tracker.leg(command.offer, command.device)
 
         def failed(why: ConnectFault) -> None:
             self._post(ConnectFailed(call=command.call, offer=command.offer, why=why))
@@ -291,14 +296,14 @@ class Outbox:
             fault = ConnectFault.CALLER_GONE if caller is None else ConnectFault.LEG_GONE
             asyncio.get_running_loop().call_soon(failed, fault)
             return
-        mirror.moved |= {caller.uid, leg.uid}
-        caller.where, caller.leg, leg.caller = Where.CONNECTING, leg.uid, caller.uid
+        tracker.moved |= {caller.uid, leg.uid}
+        caller.where, caller.leg, leg.caller = CallerState.CONNECTING, leg.uid, caller.uid
         caller.offer = leg.offer
         yield from self._connect_now(caller, leg.uid, failed)
         self._connecting(caller)
 
     def _connect_now(
-        self, caller: Caller, leg: str, failed: Callable[[ConnectFault], None]
+        self, caller: CallerChannel, leg: str, failed: Callable[[ConnectFault], None]
     ) -> Iterator[Step]:
         uid = caller.uid
 
@@ -322,41 +327,41 @@ class Outbox:
         setvar, redirect = orders.connect(caller, leg)
         yield setvar, None
         yield self._moves.begin(
-            redirects.Move(
+            redirects.PendingRedirect(
                 redirect,
                 wanted=lambda: self._connects(caller, leg),
-                moved_away=lambda: self._mirror.gone_elsewhere(caller),
+                moved_away=lambda: self._tracker.gone_elsewhere(caller),
                 told=told,
             )
         )
 
-    def _connects(self, caller: Caller, leg: str) -> bool:
-        known = self._mirror.callers.get(caller.uid) is caller
-        return known and caller.where is Where.CONNECTING and caller.leg == leg
+    def _connects(self, caller: CallerChannel, leg: str) -> bool:
+        known = self._tracker.callers.get(caller.uid) is caller
+        return known and caller.where is CallerState.CONNECTING and caller.leg == leg
 
-    def connect_again(self, caller: Caller) -> None:
+    def connect_again(self, caller: CallerChannel) -> None:
         """Redirect the caller again. A connect was not executed, but both channels exist."""
         leg = caller.leg
         setvar, redirect = orders.connect(caller, leg)
         move = self._moves.begin(
-            redirects.Move(
+            redirects.PendingRedirect(
                 redirect,
                 wanted=lambda: self._connects(caller, leg),
-                moved_away=lambda: self._mirror.gone_elsewhere(caller),
+                moved_away=lambda: self._tracker.gone_elsewhere(caller),
             )
         )
         self.write([(setvar, None), move])
 
-    def _back_to_the_music(self, caller: Caller) -> Step:
+    def _back_to_the_music(self, caller: CallerChannel) -> Step:
         def wanted() -> bool:
-            known = self._mirror.callers.get(caller.uid) is caller
-            return known and caller.where is Where.WAITING
+            known = self._tracker.callers.get(caller.uid) is caller
+            return known and caller.where is CallerState.WAITING
 
         return self._moves.begin(
-            redirects.Move(
+            redirects.PendingRedirect(
                 orders.redirect(caller.uid, contract.AGAIN, caller.queue),
                 wanted=wanted,
-                moved_away=lambda: self._mirror.gone_elsewhere(caller),
+                moved_away=lambda: self._tracker.gone_elsewhere(caller),
                 until_out_of=frozenset({contract.CONNECT}),
             )
         )
@@ -374,9 +379,9 @@ class Outbox:
         # would be stuck, so only then is the move checked.
         waits = command.result is not Result.ANSWERED
         yield self._moves.begin(
-            redirects.Move(
+            redirects.PendingRedirect(
                 redirect,
-                wanted=lambda: uid not in self._mirror.callers,
+                wanted=lambda: uid not in self._tracker.callers,
                 until_out_of=contract.IN_LINE if waits else frozenset(),
             )
         )
@@ -453,4 +458,4 @@ class Outbox:
         if len(self._complained) > 100:
             self._complained.clear()
         self._complained[text] = now
-        logger.log(level, "%s: %s%s", self._mirror.pbx, text, f"; {hint}" if hint else "")
+        logger.log(level, "%s: %s%s", self._tracker.pbx, text, f"; {hint}" if hint else "")

@@ -48,7 +48,7 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True)
-class Move:
+class PendingRedirect:
     """A command to redirect a caller's channel.
 
     Attributes:
@@ -79,7 +79,7 @@ class _Asked:
     timer: asyncio.TimerHandle | None = None
 
 
-class Moves:
+class Redirects:
     """Redirects callers who are still where they may be moved from."""
 
     def __init__(
@@ -94,16 +94,16 @@ class Moves:
         self._coming.add(uid)
         asyncio.get_running_loop().call_later(COMES_WITHIN, self._coming.discard, uid)
 
-    def begin(self, move: Move) -> Step:
+    def begin(self, move: PendingRedirect) -> Step:
         """The first step of a move: query where the channel is."""
         return self._ask(move, _Asked())
 
-    def _ask(self, move: Move, asked: _Asked) -> Step:
+    def _ask(self, move: PendingRedirect, asked: _Asked) -> Step:
         within, asked.times = ANSWER_WITHIN[asked.times], asked.times + 1
         asked.timer = asyncio.get_running_loop().call_later(within, self._unanswered, move, asked)
         return _where(move), lambda answer: self._looked(move, asked, answer)
 
-    def _unanswered(self, move: Move, asked: _Asked) -> None:
+    def _unanswered(self, move: PendingRedirect, asked: _Asked) -> None:
         """Repeat the query, since its answer may be lost.
 
         A caller whose conversation is over waits for only two seconds.
@@ -111,7 +111,7 @@ class Moves:
         if asked.times < len(ANSWER_WITHIN) and move.wanted():
             self._write([self._ask(move, asked)])
 
-    def _looked(self, move: Move, asked: _Asked, answer: Answer) -> None:
+    def _looked(self, move: PendingRedirect, asked: _Asked, answer: Answer) -> None:
         if asked.answered:
             return
         asked.answered = True
@@ -132,15 +132,15 @@ class Moves:
         else:
             move.moved_away()
 
-    def _again(self, move: Move) -> None:
+    def _again(self, move: PendingRedirect) -> None:
         if move.wanted():
             self._write([self.begin(move)])
 
-    def _look_again(self, move: Move) -> None:
+    def _look_again(self, move: PendingRedirect) -> None:
         if move.wanted():
             self._write([(_where(move), lambda answer: self._found(move, answer))])
 
-    def _found(self, move: Move, answer: Answer) -> None:
+    def _found(self, move: PendingRedirect, answer: Answer) -> None:
         """A second later the channel should be elsewhere or gone.
 
         Otherwise order the move again.
@@ -154,7 +154,7 @@ class Moves:
             self._write([self.begin(replace(move, tries=move.tries - 1))])
 
 
-def _where(move: Move) -> actions.Action:
+def _where(move: PendingRedirect) -> actions.Action:
     return actions.getvar(str(move.redirect["Channel"]), "CONTEXT")
 
 

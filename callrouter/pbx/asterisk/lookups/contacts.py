@@ -24,14 +24,14 @@ AT_START: Final = 500
 """Endpoints queried before the first offer. The rest follow while calls are already routed."""
 
 
-class Contacts:
+class RegisteredContacts:
     """The registered phones of the endpoints in the routing table."""
 
     def __init__(self, session: AmiClient, tasks: Tasks) -> None:
         self._session = session
         self._tasks = tasks
         self._wanted: tuple[str, ...] = ()
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._fallback: dict[str, tuple[str, ...]] = {}
         self._due: dict[str, None] = {}
 
     def use(self, devices: Iterable[DeviceSpec]) -> None:
@@ -39,15 +39,17 @@ class Contacts:
         first = {device.endpoint for device in devices if not device.all_contacts}
         wanted = (device.endpoint for device in devices if device.endpoint not in first)
         self._wanted = tuple(name for name in dict.fromkeys(wanted) if _registers(name))
-        self._known = {name: self._known[name] for name in self._wanted if name in self._known}
+        self._fallback = {
+            name: self._fallback[name] for name in self._wanted if name in self._fallback
+        }
 
     def of(self, endpoint: str) -> Sequence[str]:
         """Dial strings of the phones at an endpoint. Empty if none are known."""
-        return self._known.get(endpoint, ())
+        return self._fallback.get(endpoint, ())
 
     async def refresh(self, *, most: int | None = None) -> None:
         """Query all endpoints, or only the first `most`."""
-        self._known |= await phone_queries.contacts(self._session, self._wanted[:most])
+        self._fallback |= await phone_queries.contacts(self._session, self._wanted[:most])
 
     def refresh_rest(self) -> None:
         """Query the endpoints beyond `AT_START` in the background."""
@@ -73,7 +75,7 @@ class Contacts:
 
     async def _learn(self, names: Sequence[str]) -> None:
         try:
-            self._known |= await phone_queries.contacts(self._session, names)
+            self._fallback |= await phone_queries.contacts(self._session, names)
         except AmiError:
             return  # everything is queried again once the link is back
 

@@ -9,7 +9,7 @@ from typing import Final
 from callrouter.model.commands import Happened, Record
 from callrouter.model.routing_table import QueueSpec, Table
 from callrouter.pbx.asterisk.queue_log import lines
-from callrouter.pbx.asterisk.tracking.channels import Caller
+from callrouter.pbx.asterisk.tracking.channels import CallerChannel
 
 _FOR_EACH_QUEUE: Final = frozenset(
     {Happened.PAUSED, Happened.RESUMED, Happened.SIGNED_IN, Happened.SIGNED_OUT}
@@ -17,7 +17,7 @@ _FOR_EACH_QUEUE: Final = frozenset(
 """The records that give one line per queue of the agent."""
 
 
-class QueueLogJournal:
+class QueueLogTranslator:
     """Turns records into lines of queue_log and passes each to `add` with its time.
 
     Args:
@@ -59,7 +59,7 @@ class QueueLogJournal:
                 if self._signed_in(agent):
                     self._add(lines.member_line(event, queue, self._name(agent)), None)
 
-    def listen(self, item: Record, uid: str, caller: Caller | None) -> None:
+    def listen(self, item: Record, uid: str, caller: CallerChannel | None) -> None:
         """Log a record. `uid` and `caller` are the channel it concerns, if any."""
         context = lines.Context(
             uid=uid,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from callrouter.model.events import CallArrived
 from callrouter.pbx.asterisk.ami import AmiMessage
-from callrouter.pbx.asterisk.entry_time import Moments, entered, queued
+from callrouter.pbx.asterisk.entry_time import EntryClock, entered, queued
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number
 from callrouter.pbx.asterisk.tracking.entry_request import asked
 
@@ -16,7 +16,7 @@ def arrival(
     call: str,
     channel: AmiMessage,
     variable: Callable[[str], str],
-    clock: Moments | None = None,
+    clock: EntryClock | None = None,
 ) -> CallArrived:
     """The `CallArrived` event for a caller.
 

@@ -1,11 +1,11 @@
-"""Resyncs the mirror with an Asterisk from two lists. No I/O.
+"""Resyncs the tracker with an Asterisk from two lists. No I/O.
 
 `Status` with `Variables` lists every channel with the variables that make the channel its own
 record. `DeviceStateList` lists the state of every phone.
 
 A list is a picture of the past. It was written while events went on arriving, so it may contradict
-what the mirror has learned since. The rule that makes a resync safe: whatever an event or a command
-has touched since the lists were requested is in `Mirror.moved`, and its row is ignored. Everything
+what the tracker has learned since. The rule that makes a resync safe: whatever an event or a command
+has touched since the lists were requested is in `Tracker.moved`, and its row is ignored. Everything
 else has not changed since then, so its row is right.
 """
 
@@ -30,8 +30,14 @@ from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.entry_time import seconds
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.tracking.arrival import arrival
-from callrouter.pbx.asterisk.tracking.channels import Caller, Far, Fork, LegChannel, Where
-from callrouter.pbx.asterisk.tracking.tracker import Mirror
+from callrouter.pbx.asterisk.tracking.channels import (
+    CallerChannel,
+    CallerState,
+    ContactFork,
+    LegChannel,
+    RouteChannel,
+)
+from callrouter.pbx.asterisk.tracking.tracker import Tracker
 
 STATUS = {
     "Action": "Status",
@@ -41,18 +47,18 @@ STATUS = {
 }
 DEVICES = {"Action": "DeviceStateList"}
 
-Known: TypeAlias = tuple[str, str, str]
-"""Kind, name and state of something in the mirror."""
+TrackedItem: TypeAlias = tuple[str, str, str]
+"""Kind, name and state of something in the tracker."""
 
 _STATES = {
-    "waiting": Where.WAITING,
-    "connecting": Where.CONNECTING,
-    "released": Where.RELEASED,
+    "waiting": CallerState.WAITING,
+    "connecting": CallerState.CONNECTING,
+    "released": CallerState.RELEASED,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ChannelRow:
     """One channel as `Status` lists it."""
 
     message: AmiMessage
@@ -75,14 +81,14 @@ class Row:
         return self.message.get("BridgeID")
 
     @property
-    def where(self) -> Where | None:
+    def where(self) -> CallerState | None:
         """Where the channel says its caller is; None if outside our part of the dialplan."""
         if self.message.get("Context") not in contract.OURS:
             return None
         return _STATES.get(self.own.get("STATE", ""))
 
 
-def row(message: AmiMessage) -> Row:
+def row(message: AmiMessage) -> ChannelRow:
     """Parse a `Status` event."""
     own = {}
     for line in message.all("Variable"):
@@ -94,73 +100,77 @@ def row(message: AmiMessage) -> Row:
     _, *stamps = own.get("CALL", "").split(" ")
     own["SINCE"] = stamps[0] if stamps else ""
     own["QUEUEDSINCE"] = stamps[-1] if stamps else ""
-    return Row(message, own)
+    return ChannelRow(message, own)
 
 
 def take_in(
-    mirror: Mirror,
+    tracker: Tracker,
     channels: Iterable[AmiMessage],
     devices: Iterable[AmiMessage],
     unlisted: Mapping[str, str],
     *,
     anew: bool,
 ) -> None:
-    """Make the mirror agree with the lists.
+    """Make the tracker agree with the lists.
 
     The order matters. Channels that have gone are dropped first, so that their ids are not matched.
     Legs come before callers, because a caller is connected to the leg in the same bridge. Phones
     come last, since a channel is foreign only if it is not a leg.
 
     Args:
-        mirror: what is known. Channels in its `moved` are newer than the lists.
+        tracker: what is known. Channels in its `moved` are newer than the lists.
         channels: events of `Status`.
         devices: events of `DeviceStateList`.
         unlisted: device states that were queried one by one.
-        anew: whether events were missed, as after a gap. Otherwise the mirror has handled every
+        anew: whether events were missed, as after a gap. Otherwise the tracker has handled every
             event until now, and only drift is corrected.
     """
-    rows = {found.uid: found for found in map(row, channels) if not contract.dead(found.channel)}
-    known_legs = frozenset(mirror.legs)
-    _drop_gone(mirror, rows, anew=anew)
+    rows = {
+        found.uid: found
+        for found in map(row, channels)
+        if not contract.is_dead_shell(found.channel)
+    }
+    known_legs = frozenset(tracker.legs)
+    _drop_gone(tracker, rows, anew=anew)
     for found in islice(rows.values(), 1):
-        mirror.heard_time(found.own.get("NOW", ""))
-    known_callers = frozenset(mirror.callers)
+        tracker.heard_time(found.own.get("NOW", ""))
+    known_callers = frozenset(tracker.callers)
     if anew:  # except for channels of which only their existence is known
-        kept = mirror.callers.keys() & mirror.unreadable
-        mirror.callers = {uid: mirror.callers[uid] for uid in mirror.callers if uid in kept}
-    _legs(mirror, rows, known_legs)
-    _ways(mirror, rows)
-    _callers(mirror, rows, known_callers, anew=anew)
+        kept = tracker.callers.keys() & tracker.unreadable
+        tracker.callers = {uid: tracker.callers[uid] for uid in tracker.callers if uid in kept}
+    _legs(tracker, rows, known_legs)
+    _ways(tracker, rows)
+    _callers(tracker, rows, known_callers, anew=anew)
     foreign = {
         uid: found.channel
         for uid, found in rows.items()
-        if uid not in mirror.legs and not _on_our_way(mirror, uid, found.channel)
+        if uid not in tracker.legs and not _on_our_way(tracker, uid, found.channel)
     }
     states = {message.get("Device"): message.get("State") for message in devices}
     ages = {uid: seconds(rows[uid].message.get("Seconds")) or 0.0 for uid in foreign}
-    mirror.phones.take_in({**unlisted, **states}, foreign, mirror.moved, ages)
+    tracker.phones.take_in({**unlisted, **states}, foreign, tracker.moved, ages)
 
 
-def snapshot(mirror: Mirror) -> PbxSnapshot:
-    """The mirror's state as a snapshot for the core."""
+def snapshot(tracker: Tracker) -> PbxSnapshot:
+    """The tracker's state as a snapshot for the core."""
     calls = []
-    for caller in mirror.callers.values():
-        talks = caller.where in {Where.TALKING, Where.RELEASED}
+    for caller in tracker.callers.values():
+        talks = caller.where in {CallerState.TALKING, CallerState.RELEASED}
         offer = caller.offer if talks else ""
         replaced = caller.replaced
         calls.append(SeenCall(arrived=caller.arrived, talking_to=offer, replaced=replaced))
     seen: dict[tuple[str, str], SeenLeg] = {}
-    for leg in mirror.legs.values():
+    for leg in tracker.legs.values():
         one = (leg.offer, leg.device)
         seen[one] = _seen(leg, seen.get(one))
-    phones = mirror.phones.all()
+    phones = tracker.phones.all()
     return PbxSnapshot(
-        pbx=mirror.pbx,
+        pbx=tracker.pbx,
         calls=tuple(calls),
         legs=tuple(seen.values()),
         endpoints=phones,
         in_use={
-            endpoint: mirror.phones.private(endpoint)
+            endpoint: tracker.phones.private(endpoint)
             for endpoint, state in phones.items()
             if state is DeviceState.IN_USE
         },
@@ -181,47 +191,47 @@ def _seen(leg: LegChannel, other: SeenLeg | None) -> SeenLeg:
     )
 
 
-def known(mirror: Mirror) -> set[Known]:
-    """The contents of the mirror, for finding out what a resync has changed."""
+def known(tracker: Tracker) -> set[TrackedItem]:
+    """The contents of the tracker, for finding out what a resync has changed."""
     return {
-        *(("call", mirror.call_id(uid), "") for uid in mirror.callers),
-        *(("leg", uid, "") for uid in mirror.legs),
-        *(("phone", name, state.value) for name, state in mirror.phones.all().items()),
+        *(("call", tracker.call_id(uid), "") for uid in tracker.callers),
+        *(("leg", uid, "") for uid in tracker.legs),
+        *(("phone", name, state.value) for name, state in tracker.phones.all().items()),
     }
 
 
-def _drop_gone(mirror: Mirror, rows: Mapping[str, Row], *, anew: bool) -> None:
+def _drop_gone(tracker: Tracker, rows: Mapping[str, ChannelRow], *, anew: bool) -> None:
     """Drop what no longer exists.
 
     A leg without a channel may have been ordered a moment ago, so it is dropped only after a gap.
     """
-    for leg in list(mirror.legs.values()):
+    for leg in list(tracker.legs.values()):
         settled = leg.channel and leg.gone is None
-        if leg.uid not in rows and leg.uid not in mirror.moved and (settled or anew):
-            mirror.forget(leg)
-    for caller in list(mirror.callers.values()):
-        if caller.uid in mirror.moved:
+        if leg.uid not in rows and leg.uid not in tracker.moved and (settled or anew):
+            tracker.forget(leg)
+    for caller in list(tracker.callers.values()):
+        if caller.uid in tracker.moved:
             continue
         found = rows.get(caller.uid)
         if found is None:
-            del mirror.callers[caller.uid]
+            del tracker.callers[caller.uid]
         elif found.where is None and not found.bridge:
-            mirror.gone_elsewhere(caller)
+            tracker.gone_elsewhere(caller)
 
 
-def _legs(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str]) -> None:
+def _legs(tracker: Tracker, rows: Mapping[str, ChannelRow], known: frozenset[str]) -> None:
     callers = {found.bridge for found in rows.values() if found.where is not None}
     for uid, found in rows.items():
         offer, device = found.own.get("OFFER", ""), found.own.get("DEVICE", "")
-        if uid in mirror.moved:
+        if uid in tracker.moved:
             continue
         if not offer or not device or found.where is not None:
             continue
-        if uid not in mirror.legs and not _begins(found, rows):
+        if uid not in tracker.legs and not _begins(found, rows):
             continue
-        if uid in mirror.legs or _ours(found, uid in known, callers):
-            leg = mirror.legs.get(uid) or _adopted(mirror, LegChannel(uid, offer, device))
-            mirror.legs[uid] = leg
+        if uid in tracker.legs or _ours(found, uid in known, callers):
+            leg = tracker.legs.get(uid) or _adopted(tracker, LegChannel(uid, offer, device))
+            tracker.legs[uid] = leg
             leg.route = leg.route or found.channel.startswith(actions.ROUTE)
             leg.agent, leg.call = found.own.get("FOR_AGENT", ""), found.own.get("FOR_CALL", "")
             leg.channel = found.message.get("Channel")
@@ -231,50 +241,52 @@ def _legs(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str]) -> Non
             leg.bridge = found.bridge
 
 
-def _ways(mirror: Mirror, rows: Mapping[str, Row]) -> None:
+def _ways(tracker: Tracker, rows: Mapping[str, ChannelRow]) -> None:
     """Find the channels on the routes of legs through the dialplan."""
-    mirror.far = {uid: far for uid, far in mirror.far.items() if uid in rows or uid in mirror.moved}
+    tracker.far = {
+        uid: far for uid, far in tracker.far.items() if uid in rows or uid in tracker.moved
+    }
     for uid, found in rows.items():
         offer, device = found.own.get("OFFER", ""), found.own.get("DEVICE", "")
-        if not offer or uid in mirror.legs or uid in mirror.moved or found.where is not None:
+        if not offer or uid in tracker.legs or uid in tracker.moved or found.where is not None:
             continue
-        leg = mirror.leg(offer, device)
+        leg = tracker.leg(offer, device)
         if leg is not None and leg.route:
-            mirror.far[uid] = Far(leg, found.channel, found.bridge)
+            tracker.far[uid] = RouteChannel(leg, found.channel, found.bridge)
 
 
-def _begins(found: Row, rows: Mapping[str, Row]) -> bool:
+def _begins(found: ChannelRow, rows: Mapping[str, ChannelRow]) -> bool:
     """Whether a channel with a leg's variables is the leg itself.
 
     The channels on a leg's route through the dialplan inherit its variables. One of them can be the
     leg only if the channel that we placed has gone: optimised away, or picked up by a colleague.
     """
     if found.uid.startswith(contract.LEG):
-        return not contract.far_half(found.uid)
+        return not contract.is_far_half(found.uid)
     return contract.leg_id(found.own.get("OFFER", ""), found.own.get("DEVICE", "")) not in rows
 
 
-def _adopted(mirror: Mirror, leg: LegChannel) -> LegChannel:
+def _adopted(tracker: Tracker, leg: LegChannel) -> LegChannel:
     """Adopt a leg of an earlier run.
 
     It may be one of several channels for phones at one endpoint.
     """
-    other = mirror.leg(leg.offer, leg.device)
+    other = tracker.leg(leg.offer, leg.device)
     if other is not None:
         if other.fork is None:
-            Fork().add(other)
+            ContactFork().add(other)
         if other.fork is not None:
             other.fork.add(leg)
     return leg
 
 
-def _on_our_way(mirror: Mirror, uid: str, channel: str) -> bool:
+def _on_our_way(tracker: Tracker, uid: str, channel: str) -> bool:
     """Whether a channel is an agent's phone that one of our legs rings through the dialplan."""
-    far = mirror.far.get(uid)
-    return far is not None and contract.endpoint_of(channel) in mirror.own_phones(far.leg.agent)
+    far = tracker.far.get(uid)
+    return far is not None and contract.endpoint_of(channel) in tracker.own_phones(far.leg.agent)
 
 
-def _off_hook(found: Row) -> bool:
+def _off_hook(found: ChannelRow) -> bool:
     """Whether a desk phone was picked up.
 
     Its leg is in the dialplan only after that, and accepting needs nothing more.
@@ -283,7 +295,7 @@ def _off_hook(found: Row) -> bool:
     return message.get("Context") == contract.OFFER and message.get("Exten") == contract.DESK
 
 
-def _ours(found: Row, known: bool, callers: set[str]) -> bool:
+def _ours(found: ChannelRow, known: bool, callers: set[str]) -> bool:
     """Whether a leg from an earlier run still belongs to one of our calls.
 
     The agent may have used it for something else since, such as a transfer or a conference. In that
@@ -296,44 +308,50 @@ def _ours(found: Row, known: bool, callers: set[str]) -> bool:
     )
 
 
-def _callers(mirror: Mirror, rows: Mapping[str, Row], known: frozenset[str], *, anew: bool) -> None:
-    by_bridge = {leg.bridge: leg for leg in mirror.legs.values() if leg.bridge}
+def _callers(
+    tracker: Tracker, rows: Mapping[str, ChannelRow], known: frozenset[str], *, anew: bool
+) -> None:
+    by_bridge = {leg.bridge: leg for leg in tracker.legs.values() if leg.bridge}
     for uid, found in rows.items():
         where = found.where
-        if where is None or uid in mirror.legs or uid in mirror.moved:
+        if where is None or uid in tracker.legs or uid in tracker.moved:
             continue
-        known_as = mirror.callers.get(uid)
+        known_as = tracker.callers.get(uid)
         if known_as is not None:
             _back(known_as, found)
             continue
         partner = by_bridge.get(found.bridge)
         if partner is not None:
-            _caller(mirror, found, Where.TALKING, partner)
+            _caller(tracker, found, CallerState.TALKING, partner)
         elif found.bridge:
             continue  # transferred by an agent, and connected to another party now
-        elif where is Where.WAITING or (anew and (where is Where.CONNECTING or uid in known)):
-            before = mirror.call_id(uid) if uid in known else ""
-            _caller(mirror, found, where, None)
-            _passed_on(mirror, mirror.callers[uid], before)
+        elif where is CallerState.WAITING or (
+            anew and (where is CallerState.CONNECTING or uid in known)
+        ):
+            before = tracker.call_id(uid) if uid in known else ""
+            _caller(tracker, found, where, None)
+            _passed_on(tracker, tracker.callers[uid], before)
 
 
-def _back(caller: Caller, found: Row) -> None:
+def _back(caller: CallerChannel, found: ChannelRow) -> None:
     """Put a caller back in the queue who counted as connected but is waiting."""
-    talks = caller.where in {Where.TALKING, Where.RELEASED}
-    if talks and found.where is Where.WAITING and not found.bridge:
-        caller.where, caller.leg, caller.bridge = Where.WAITING, "", ""
+    talks = caller.where in {CallerState.TALKING, CallerState.RELEASED}
+    if talks and found.where is CallerState.WAITING and not found.bridge:
+        caller.where, caller.leg, caller.bridge = CallerState.WAITING, "", ""
 
 
-def _caller(mirror: Mirror, found: Row, where: Where, partner: LegChannel | None) -> None:
+def _caller(
+    tracker: Tracker, found: ChannelRow, where: CallerState, partner: LegChannel | None
+) -> None:
     uid, own = found.uid, found.own
     known_as = own.get("CALL", "").partition(" ")[0]
     replaced = False
-    if known_as.startswith(f"{mirror.pbx}-") and where is Where.WAITING:
-        replaced = mirror.ids.channel(known_as) != uid
-        mirror.ids.takes_over(uid, known_as)
+    if known_as.startswith(f"{tracker.pbx}-") and where is CallerState.WAITING:
+        replaced = tracker.ids.channel(known_as) != uid
+        tracker.ids.takes_over(uid, known_as)
     read = partial(_of_call, own)
-    event = arrival(mirror.pbx, mirror.call_id(uid), found.message, read, mirror.clock)
-    caller = mirror.callers[uid] = Caller(
+    event = arrival(tracker.pbx, tracker.call_id(uid), found.message, read, tracker.clock)
+    caller = tracker.callers[uid] = CallerChannel(
         uid,
         contract.extension(event.queue),
         event,
@@ -343,19 +361,19 @@ def _caller(mirror: Mirror, found: Row, where: Where, partner: LegChannel | None
     )
     caller.taken = caller.logged = bool(own.get("CALL"))
     caller.replaced = replaced
-    if where is not Where.WAITING:
+    if where is not CallerState.WAITING:
         caller.leg = partner.uid if partner is not None else own.get("LEG", "")
         caller.offer = contract.offer_of(caller.leg)
-        leg = mirror.legs.get(caller.leg)
+        leg = tracker.legs.get(caller.leg)
         if leg is not None:
             leg.caller, caller.offer = uid, leg.offer
 
 
-def _passed_on(mirror: Mirror, caller: Caller, before: str) -> None:
+def _passed_on(tracker: Tracker, caller: CallerChannel, before: str) -> None:
     """A channel that was a call of its own `before` has the place of another: an attended transfer ended that call."""
     if before and caller.replaced and caller.arrived.call != before:
         to = f"{caller.queue}@{contract.ENTRY}"
-        mirror.sink.post(CallerTransferred(call=before, kind=TransferKind.ATTENDED, to=to))
+        tracker.sink.post(CallerTransferred(call=before, kind=TransferKind.ATTENDED, to=to))
 
 
 def _of_call(own: Mapping[str, str], key: str) -> str:

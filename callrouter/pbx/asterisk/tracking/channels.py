@@ -1,4 +1,4 @@
-"""The channels that concern the router: callers and the legs it placed. Data and the `Sink`."""
+"""The channels that concern the router: callers and the legs it placed. Data and the `TrackerOutput`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from callrouter.model.events import LEG_ENDS_WORST_LAST, CallArrived, Event, Leg
 from callrouter.pbx.asterisk.ami import AmiMessage
 
 
-class Where(Enum):
+class CallerState(Enum):
     """Where a caller is in our part of the dialplan."""
 
     WAITING = "waiting"
@@ -23,13 +23,13 @@ class Where(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Caller:
+class CallerChannel:
     """A caller's channel. `leg` is the leg it is being connected to or talking to."""
 
     uid: str
     queue: str
     arrived: CallArrived
-    where: Where = Where.WAITING
+    where: CallerState = CallerState.WAITING
     leg: str = ""
     offer: str = ""
     """The offer that `leg` belongs to."""
@@ -94,12 +94,12 @@ class LegChannel:
     next_trunk: Callable[[], None] | None = None
     """Rings it through the next trunk. None if there is none."""
     trunk_failed: bool = False
-    fork: Fork | None = None
+    fork: ContactFork | None = None
     """The phones rung together with this one because they are registered at the same endpoint."""
 
 
 @dataclass(slots=True, eq=False)
-class Far:
+class RouteChannel:
     """A channel on the route of a leg through the dialplan: a far half or a phone."""
 
     leg: LegChannel
@@ -108,7 +108,7 @@ class Far:
 
 
 @dataclass(slots=True, eq=False)
-class Fork:
+class ContactFork:
     """Several phones registered at one endpoint: one leg for the core, one channel each here.
 
     Attributes:
@@ -155,13 +155,13 @@ class Fork:
         return max(telling, key=LEG_ENDS_WORST_LAST.index)
 
 
-class Sink(Protocol):
-    """Receives what the mirror finds out."""
+class TrackerOutput(Protocol):
+    """Receives what the tracker finds out."""
 
     def post(self, event: Event) -> None:
         """Pass an event to the core."""
 
-    def taken(self, caller: Caller) -> None:
+    def taken(self, caller: CallerChannel) -> None:
         """The core has been told of a new caller: mark the channel as accepted."""
 
     def unheard(self, uid: str) -> None:
@@ -185,7 +185,7 @@ class Sink(Protocol):
         So has the leg, unless it turns up on another phone shortly.
         """
 
-    def stop_silent(self, fork: Fork) -> None:
+    def stop_silent(self, fork: ContactFork) -> None:
         """The remaining legs of a fork have not rung: stop them unless one rings shortly."""
 
     def stray(self, uid: str) -> None:
@@ -197,5 +197,5 @@ class Sink(Protocol):
     def forwarded(self, uid: str) -> None:
         """A channel may have been created for a leg that its phone redirected (302): hang it up."""
 
-    def look_at(self, caller: Caller) -> None:
+    def look_at(self, caller: CallerChannel) -> None:
         """Something unexplained happened to a caller: ask Asterisk where they are."""

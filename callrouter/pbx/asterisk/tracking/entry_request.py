@@ -35,7 +35,7 @@ _HIGHEST_LEVEL: Final = 100
 
 
 @dataclass(slots=True)
-class Asked:
+class EntryRequest:
     """What was asked for, and what was refused: pairs of the value's kind and the reason.
 
     A requested agent applies only to the queue that was dialled, not to a queue to which the call
@@ -59,7 +59,7 @@ def encoded(*values: str) -> str:
     return ".".join(base64.b64encode((PREFIX + value).encode()).decode() for value in values)
 
 
-def asked(variable: Callable[[str], str]) -> Asked:
+def asked(variable: Callable[[str], str]) -> EntryRequest:
     """Parse what a call asks for.
 
     Args:
@@ -67,7 +67,7 @@ def asked(variable: Callable[[str], str]) -> Asked:
             before. A channel that entered through an older dialplan has Priority, Agent and Tag
             instead of Asked.
     """
-    found = Asked(variable("Queue"))
+    found = EntryRequest(variable("Queue"))
     raw = variable("Asked")
     if not raw:
         values = ["", variable("Priority"), variable("Agent"), "", variable("Tag")]
@@ -107,7 +107,7 @@ def _values(raw: str) -> list[str]:
     return values
 
 
-def _queue(found: Asked, extension: str) -> None:
+def _queue(found: EntryRequest, extension: str) -> None:
     """Show the queue as it was dialled if the name is not valid.
 
     Queue names are lower case, so capitals can only mean the lower-case name.
@@ -118,7 +118,7 @@ def _queue(found: Asked, extension: str) -> None:
         found.queue = in_quotes(name, _SHOWN)
 
 
-def _priority(found: Asked, raw: str) -> None:
+def _priority(found: EntryRequest, raw: str) -> None:
     text = raw.strip()
     if not text:
         return
@@ -131,7 +131,7 @@ def _priority(found: Asked, raw: str) -> None:
     found.refuse("priority", f"{why}, not {in_quotes(raw, _SHOWN)}; {DEFAULT_PRIORITY} is used")
 
 
-def _agent(found: Asked, raw: str) -> None:
+def _agent(found: EntryRequest, raw: str) -> None:
     name = raw.strip().lower()
     if not name:
         return
@@ -143,7 +143,7 @@ def _agent(found: Asked, raw: str) -> None:
         )
 
 
-def _skills(found: Asked, raw: str) -> None:
+def _skills(found: EntryRequest, raw: str) -> None:
     levels: dict[str, int] = {}
     for part in raw.split("&") if raw.strip() else ():
         skill = _SKILL.fullmatch(part.strip().lower())
@@ -155,7 +155,7 @@ def _skills(found: Asked, raw: str) -> None:
     found.skills = levels
 
 
-def _tag(found: Asked, raw: str) -> None:
+def _tag(found: EntryRequest, raw: str) -> None:
     if not raw:
         return
     if len(raw) > MOST_LETTERS:

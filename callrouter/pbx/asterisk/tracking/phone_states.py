@@ -24,7 +24,7 @@ _NO_AGES: Final[Mapping[str, float]] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class EndpointWatch:
     """What determines whether one endpoint can ring.
 
     Attributes:
@@ -45,7 +45,7 @@ class Watch:
         return self.phones | self.beside | self.says | ({self.device} if self.device else set())
 
 
-def watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str]) -> Watch:
+def watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str]) -> EndpointWatch:
     """How to judge an endpoint.
 
     Args:
@@ -62,7 +62,7 @@ def watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str]) -> Wat
         (beside if endpoints.on_a_phone(name) else says).add(name)
     beside.discard(what.device)
     own = {what.device} if what.line is Line.PHONE else set[str]()
-    return Watch(what.device, frozenset(own | beside), frozenset(beside), frozenset(says))
+    return EndpointWatch(what.device, frozenset(own | beside), frozenset(beside), frozenset(says))
 
 
 def state_devices(states: Iterable[str], hints: Mapping[str, str]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def state_devices(states: Iterable[str], hints: Mapping[str, str]) -> Iterator[s
             yield from endpoints.devices_of(hints.get(source, ""))
 
 
-class Phones:
+class PhoneStates:
     """The phones in the routing table, and the foreign channels on them.
 
     Attributes:
@@ -86,7 +86,7 @@ class Phones:
         self, tell: Callable[[str, DeviceState], None], now: Callable[[], float] = lambda: 0.0
     ) -> None:
         """`tell` is called with each watched endpoint whose state has changed; `now` is a clock."""
-        self.watched: dict[str, Watch] = {}
+        self.watched: dict[str, EndpointWatch] = {}
         self.devices: dict[str, str] = {}
         self._tell = tell
         self._concerns: dict[str, tuple[str, ...]] = {}

@@ -19,26 +19,31 @@ from dataclasses import replace
 from callrouter.model.events import CallerReplaced
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
-from callrouter.pbx.asterisk.call_ids import Identity
+from callrouter.pbx.asterisk.call_ids import CallIds
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number
-from callrouter.pbx.asterisk.tracking.channels import Caller, LegChannel, Sink, Where
+from callrouter.pbx.asterisk.tracking.channels import (
+    CallerChannel,
+    CallerState,
+    LegChannel,
+    TrackerOutput,
+)
 
 
-class TakenPlaces:
+class Takeovers:
     """Tracks which channel takes over which place in the queue."""
 
     def __init__(
         self,
-        callers: Callable[[], dict[str, Caller]],
+        callers: Callable[[], dict[str, CallerChannel]],
         moved: Callable[[], set[str]],
-        ids: Identity,
-        sink: Sink,
+        ids: CallIds,
+        sink: TrackerOutput,
     ) -> None:
         self._callers = callers
         self._moved = moved
         self._ids = ids
         self._sink = sink
-        self._persons: dict[str, Caller] = {}
+        self._persons: dict[str, CallerChannel] = {}
         """For whom a Local channel waits, by the person's channel."""
 
     def transferred(self, message: AmiMessage, giver: str, legs: Mapping[str, LegChannel]) -> None:
@@ -79,18 +84,18 @@ class TakenPlaces:
         )
 
     @staticmethod
-    def _has_a_place(waiting: Caller, *, in_line: bool) -> bool:
+    def _has_a_place(waiting: CallerChannel, *, in_line: bool) -> bool:
         """Whether a caller stands in the dialplan, alone, where another can step in."""
-        connecting = waiting.where is Where.CONNECTING and in_line and not waiting.bridge
-        return waiting.where is Where.WAITING or connecting
+        connecting = waiting.where is CallerState.CONNECTING and in_line and not waiting.bridge
+        return waiting.where is CallerState.WAITING or connecting
 
     @staticmethod
-    def makes_way(caller: Caller, legs: Mapping[str, LegChannel]) -> bool:
+    def makes_way(caller: CallerChannel, legs: Mapping[str, LegChannel]) -> bool:
         """Whether the agent's leg has moved from a caller's channel to the person it waited for."""
         leg = legs.get(caller.leg)
         return (
             bool(caller.person)
-            and caller.where in {Where.TALKING, Where.RELEASED}
+            and caller.where in {CallerState.TALKING, CallerState.RELEASED}
             and leg is not None
             and leg.bridge != ""
             and (leg.bridge != caller.was_in or leg.bridge == caller.person_in)
@@ -105,10 +110,10 @@ class TakenPlaces:
         self._persons.pop(caller.person, None)
         self._moves_in(caller, caller.person, legs)
         caller.person, caller.bridge = "", legs[caller.leg].bridge
-        caller.where = Where.TALKING
+        caller.where = CallerState.TALKING
         return True
 
-    def _moves_in(self, caller: Caller, uid: str, legs: Mapping[str, LegChannel]) -> None:
+    def _moves_in(self, caller: CallerChannel, uid: str, legs: Mapping[str, LegChannel]) -> None:
         self._moved().update((caller.uid, uid))
         del self._callers()[caller.uid]
         self._ids.takes_over(uid, caller.arrived.call)

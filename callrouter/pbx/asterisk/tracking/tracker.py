@@ -1,6 +1,6 @@
 """Tracks the callers and legs on one Asterisk, and translates AMI events into the core's events.
 
-No I/O: messages in, calls of `Sink` out. It tracks callers, our legs, and through `Phones` the
+No I/O: messages in, calls of `TrackerOutput` out. It tracks callers, our legs, and through `Phones` the
 other channels on agents' phones.
 
 The handlers must not depend on the order in which independent facts arrive. Asterisk's threads
@@ -35,48 +35,55 @@ from callrouter.model.events import (
 )
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
-from callrouter.pbx.asterisk.call_ids import Identity
-from callrouter.pbx.asterisk.entry_time import APART, Moments, seconds
+from callrouter.pbx.asterisk.call_ids import CallIds
+from callrouter.pbx.asterisk.entry_time import SAME_CLOCK_WITHIN, EntryClock, seconds
 from callrouter.pbx.asterisk.tracking.arrival import arrival
-from callrouter.pbx.asterisk.tracking.channels import Caller, Far, Fork, LegChannel, Sink, Where
-from callrouter.pbx.asterisk.tracking.phone_states import Phones
-from callrouter.pbx.asterisk.tracking.takeovers import TakenPlaces
+from callrouter.pbx.asterisk.tracking.channels import (
+    CallerChannel,
+    CallerState,
+    ContactFork,
+    LegChannel,
+    RouteChannel,
+    TrackerOutput,
+)
+from callrouter.pbx.asterisk.tracking.phone_states import PhoneStates
+from callrouter.pbx.asterisk.tracking.takeovers import Takeovers
 
 _SAYS_NOTHING = frozenset({"", "0", "16"})
 """Causes with which a route's own channel ends, whatever happened to the phone at its far end."""
 
 
-class Mirror:
+class Tracker:
     """The callers, legs and phones of one Asterisk.
 
     Attributes:
         clock: the router's clock, for the times at which callers entered.
         own_phones: returns the phones on which an agent is rung, by whatever route.
         moved: uniqueids and endpoints that events have touched since the resync began. For these
-            the mirror is newer than the lists.
+            the tracker is newer than the lists.
     """
 
     def __init__(
         self,
         pbx: str,
-        sink: Sink,
-        clock: Moments | None = None,
+        sink: TrackerOutput,
+        clock: EntryClock | None = None,
         *,
         own_phones: Callable[[str], AbstractSet[str]],
     ) -> None:
         self.pbx = pbx
         self.sink = sink
         self.clock = clock
-        self.callers: dict[str, Caller] = {}
+        self.callers: dict[str, CallerChannel] = {}
         self.legs: dict[str, LegChannel] = {}
-        self.far: dict[str, Far] = {}
+        self.far: dict[str, RouteChannel] = {}
         """Channels between a leg and its phone on a route through the dialplan, by uniqueid."""
         self.own_phones = own_phones
         self.moved: set[str] = set()
         self.ahead = 0.0
         """Seconds by which Asterisk's clock is ahead of ours; 0 if the difference is negligible."""
-        self.ids = Identity(pbx)
-        self._places = TakenPlaces(lambda: self.callers, lambda: self.moved, self.ids, sink)
+        self.ids = CallIds(pbx)
+        self._places = Takeovers(lambda: self.callers, lambda: self.moved, self.ids, sink)
         self.unreadable: frozenset[str] = frozenset()
         """Channels that exist, although the list of channels has no readable row for them.
 
@@ -88,7 +95,7 @@ class Mirror:
         """Legs that have ended because their phone redirected the call (302), until their channel
         is gone.
         """
-        self.phones = Phones(self._phone, self._time)
+        self.phones = PhoneStates(self._phone, self._time)
         self._handlers: Mapping[str, Callable[[AmiMessage], None]] = {
             "Newchannel": self._new_channel,
             "Newstate": self._new_state,
@@ -127,7 +134,7 @@ class Mirror:
         shown = seconds(theirs)
         if shown is not None and self.clock is not None:
             ahead = shown - self.clock.now()
-            self.ahead = ahead if abs(ahead) > APART else 0.0
+            self.ahead = ahead if abs(ahead) > SAME_CLOCK_WITHIN else 0.0
 
     def lost(self) -> None:
         """The link is down.
@@ -190,7 +197,7 @@ class Mirror:
             if self._foreign(message):
                 return
             if uid.startswith(contract.LEG):
-                if not contract.far_half(uid):  # the far half ends with the near half
+                if not contract.is_far_half(uid):  # the far half ends with the near half
                     self.sink.stray(uid)  # an Originate from before a gap, executed after it
             elif contract.may_be_forwarded(channel) and self._may_forward():
                 self.sink.forwarded(uid)
@@ -210,7 +217,7 @@ class Mirror:
         leg = self.legs.get(message.get("Linkedid"))
         on_the_way = leg is not None and leg.route
         if leg is not None and on_the_way:
-            self.far[uid] = Far(leg, channel)
+            self.far[uid] = RouteChannel(leg, channel)
             if contract.endpoint_of(channel) in self.own_phones(leg.agent):
                 return True
         self.phones.came(uid, channel)
@@ -287,7 +294,7 @@ class Mirror:
             caller = self.callers.get(uid)
             if caller is None or not self._places.makes_way(caller, self.legs):
                 self._caller_gone(uid, CallerEnd.HUNG_UP)
-        elif contract.passed_on(message.get("TechCause")) and not leg.up:
+        elif contract.redirected(message.get("TechCause")) and not leg.up:
             self._sent_on.add(uid)
             self.leg_gone(leg, self._why(leg, message))
 
@@ -414,7 +421,7 @@ class Mirror:
         name, uid = message.get("UserEvent"), message.get("Uniqueid")
         if name == "CallrouterCall":
             self._arrived(message)
-        elif name in contract.LEG_SAYS:
+        elif name in contract.LEG_EVENTS:
             leg = self.legs.get(uid) or self._picked_up(message)
             if leg is not None:
                 self._leg_said(leg, name, message)
@@ -432,7 +439,7 @@ class Mirror:
     def _arrived(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
         before = self.callers.pop(uid, None)
-        if before is not None and before.where in {Where.TALKING, Where.RELEASED}:
+        if before is not None and before.where in {CallerState.TALKING, CallerState.RELEASED}:
             # The agent transferred the caller to a queue, and the transfer event has not arrived
             # yet.
             to = f"{message.get('CallQueue')}@{contract.ENTRY}"
@@ -441,7 +448,7 @@ class Mirror:
             self.sink.post(CallerLeft(call=self.call_id(uid), how=CallerEnd.TAKEN))
         event = arrival(self.pbx, self.call_id(uid), message, _of_call(message), self.clock)
         self.heard_time(message.get("CallNow"))
-        caller = self.callers[uid] = Caller(uid, contract.extension(event.queue), event)
+        caller = self.callers[uid] = CallerChannel(uid, contract.extension(event.queue), event)
         caller.channel = message.get("Channel")
         self.sink.post(event)
         self.sink.taken(caller)
@@ -504,13 +511,13 @@ class Mirror:
                 fork.answered = True
             self.sink.post(LegAnswered(offer=leg.offer, device=leg.device))
         else:
-            leg.refused = contract.not_one(message.get("Why"), message.get("Key"))
+            leg.refused = contract.mobile_refusal(message.get("Why"), message.get("Key"))
             if (
                 leg.refused is not LegEnd.NOT_ACCEPTED
             ):  # the person declined, which applies to all of the agent's phones
                 self._stop_others(leg)
 
-    def stop_silent(self, fork: Fork) -> None:
+    def stop_silent(self, fork: ContactFork) -> None:
         """Stop the silent phones of an endpoint whose other phones have refused."""
         for leg in fork.silent():
             self._stop(leg)
@@ -524,14 +531,16 @@ class Mirror:
         leg.stop = StopReason.ANSWERED_ELSEWHERE
         self.sink.stop_now(leg)
 
-    def _caller_said(self, caller: Caller, name: str) -> None:
+    def _caller_said(self, caller: CallerChannel, name: str) -> None:
         if name == "CallrouterUnbridged":
             self.unbridged(caller)
         elif name == "CallrouterReleased":
             # A caller who waits was called back already. A channel that makes way for the person it
             # stands for leaves its bridge as well, and the conversation goes on.
-            if caller.where is not Where.WAITING and not self._places.makes_way(caller, self.legs):
-                caller.where = Where.RELEASED
+            if caller.where is not CallerState.WAITING and not self._places.makes_way(
+                caller, self.legs
+            ):
+                caller.where = CallerState.RELEASED
                 self.sink.look_at(caller)
         elif name == "CallrouterUnheard":
             self.sink.taken(caller)  # again: the first time was lost
@@ -540,29 +549,29 @@ class Mirror:
         elif name == "CallrouterFallback":
             self._caller_gone(caller.uid, CallerEnd.TAKEN)
 
-    def bridged(self, caller: Caller, bridge: str) -> None:
+    def bridged(self, caller: CallerChannel, bridge: str) -> None:
         """A query has shown caller and leg in one bridge, and no event reported it."""
         leg = self.legs.get(caller.leg)
-        if leg is not None and caller.where is Where.CONNECTING:
+        if leg is not None and caller.where is CallerState.CONNECTING:
             caller.bridge = leg.bridge = bridge
-            caller.where = Where.TALKING
+            caller.where = CallerState.TALKING
             self.sink.post(ConnectSucceeded(call=self.call_id(caller.uid), offer=leg.offer))
 
-    def unbridged(self, caller: Caller) -> None:
+    def unbridged(self, caller: CallerChannel) -> None:
         """The connect found no leg, and the dialplan has put the caller back in the queue."""
-        was, caller.where, caller.leg = caller.where, Where.WAITING, ""
-        if was is Where.CONNECTING:
+        was, caller.where, caller.leg = caller.where, CallerState.WAITING, ""
+        if was is CallerState.CONNECTING:
             self._leg_was_gone(caller)
         # an event since then was lost: the caller counted as connected
-        elif was is not Where.WAITING:
+        elif was is not CallerState.WAITING:
             self.sink.unheard(caller.uid)
 
-    def hardly_bridged(self, caller: Caller) -> None:
+    def hardly_bridged(self, caller: CallerChannel) -> None:
         """A query has shown that the leg was gone at once, and the caller awaits our command."""
-        caller.where = Where.RELEASED
+        caller.where = CallerState.RELEASED
         self._leg_was_gone(caller)
 
-    def _leg_was_gone(self, caller: Caller) -> None:
+    def _leg_was_gone(self, caller: CallerChannel) -> None:
         if caller.offer:
             call = self.call_id(caller.uid)
             self.sink.post(ConnectFailed(call=call, offer=caller.offer, why=ConnectFault.LEG_GONE))
@@ -580,7 +589,7 @@ class Mirror:
         elif caller is not None:
             caller.bridge = caller.was_in = bridge
             leg = self.legs.get(caller.leg)
-            if caller.where is Where.WAITING:
+            if caller.where is CallerState.WAITING:
                 self.sink.look_at(caller)
         else:
             self._places.entered(uid, message.get("Channel"), bridge)
@@ -590,9 +599,9 @@ class Mirror:
             leg is not None
             and caller is not None
             and leg.bridge == caller.bridge == bridge
-            and caller.where is Where.CONNECTING
+            and caller.where is CallerState.CONNECTING
         ):
-            caller.where = Where.TALKING
+            caller.where = CallerState.TALKING
             self.sink.post(ConnectSucceeded(call=self.call_id(caller.uid), offer=leg.offer))
 
     def _left(self, message: AmiMessage) -> None:
@@ -606,7 +615,7 @@ class Mirror:
             caller.bridge = ""
             # Leaving the bridge does not say why: a hangup, a transfer, or the end of the
             # conversation. The event that does usually follows, so the query waits for it.
-            if caller.where is Where.TALKING:
+            if caller.where is CallerState.TALKING:
                 self.sink.look_at(caller)
 
     def _blind(self, message: AmiMessage) -> None:
@@ -640,20 +649,20 @@ class Mirror:
                 self.sink.let_go(leg)
                 self.leg_gone(leg, LegEnd.HUNG_UP)
 
-    def _passed_on(self, caller: Caller, kind: TransferKind, to: str) -> None:
+    def _passed_on(self, caller: CallerChannel, kind: TransferKind, to: str) -> None:
         """Report a transfer. The agent's own leg ends separately."""
         self.moved.add(caller.uid)
         self.sink.post(CallerTransferred(call=self.call_id(caller.uid), kind=kind, to=to))
 
     def _music_stopped(self, message: AmiMessage) -> None:
         caller = self.callers.get(message.get("Uniqueid"))
-        if caller is not None and caller.where is Where.WAITING:
+        if caller is not None and caller.where is CallerState.WAITING:
             self.sink.look_at(caller)
 
-    def gone_elsewhere(self, caller: Caller) -> None:
+    def gone_elsewhere(self, caller: CallerChannel) -> None:
         """A query has shown that a caller has left our part of the dialplan."""
         self.moved.add(caller.uid)
-        if caller.where in {Where.WAITING, Where.CONNECTING}:
+        if caller.where in {CallerState.WAITING, CallerState.CONNECTING}:
             self._caller_gone(caller.uid, CallerEnd.TAKEN)
         elif self.callers.pop(caller.uid, None) is not None:
             self._passed_on(caller, TransferKind.BLIND, "elsewhere")
