@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +13,7 @@ from callrouter.api.explain.decision_journal import Journal
 from callrouter.api.notice_counts import Counts
 from callrouter.clock import Clock
 from callrouter.core.floor import Floor
-from callrouter.mobiles.mobile_records import AuditRow, MobileRow
-from callrouter.mobiles.registration_events import MobileRequest, RegistrationAnswer
+from callrouter.mobiles.mobile_service import MobileService
 from callrouter.model.events import Event
 from callrouter.settings import Problem
 from callrouter.settings.config_history import Change
@@ -45,23 +44,6 @@ class Files(Protocol):
 
     def changes(self) -> list[Change]:
         """Return the recorded changes, newest first. Reads files, so do not call it on the loop."""
-
-
-class Mobiles(Protocol):
-    """The API's access to agents' devices."""
-
-    def request(self, event: MobileRequest) -> RegistrationAnswer:
-        """Do what is requested, or say why not."""
-
-    def mobiles_of(self, agent: str) -> list[tuple[MobileRow, str]]:
-        """Return an agent's registered mobiles in order, each with why it is not rung, or empty."""
-
-    async def audit_rows(self, agent: str, most: int) -> Sequence[AuditRow]:
-        """Return the latest audit rows of an agent's registrations, newest first.
-
-        Raises:
-            Exception: they cannot be read now.
-        """
 
 
 class Health(Protocol):
@@ -131,7 +113,7 @@ class Backend:
     pid: int
     files: Files | None = None
     """None if unavailable (tests, the simulation)."""
-    mobiles: Mobiles | None = None
+    mobiles: MobileService | None = None
     """None if unavailable (tests, the simulation)."""
     listen: str = ""
     public_url: Callable[[], str] = str

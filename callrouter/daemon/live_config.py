@@ -19,6 +19,7 @@ from callrouter.cooperative import short_turns
 from callrouter.daemon.config_watch import EVERY, Watch
 from callrouter.daemon.held_changes import Holding, left_of_quiet, say_held
 from callrouter.daemon.last_good import Start
+from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.events import ConfigReloaded, Event
 from callrouter.model.routing_table import Table
 from callrouter.model.staged_reload import steps
@@ -63,10 +64,10 @@ class Reading:
 class Additions(Protocol):
     """A source of routing table entries that are in no file."""
 
-    def begin_reload(self, settings: Settings) -> tuple[Table, Table]:
+    def begin_reload(self, numbers: NumberSettings, table: Table) -> tuple[Table, Table]:
         """Start applying new settings. Returns the table in force and the table to apply.
 
-        No other table may be posted until `end`.
+        No other table may be posted until `end_reload`.
         """
 
     def end_reload(self) -> None:
@@ -327,7 +328,7 @@ class Configuration:
         if self.additions is None:
             before, after = self.settings.table, new.table
         else:
-            before, after = self.additions.begin_reload(new)
+            before, after = self.additions.begin_reload(new.numbers, new.table)
         if after != before:
             with _frozen():
                 for table in steps(before, after):

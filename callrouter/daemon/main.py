@@ -35,12 +35,12 @@ from callrouter.daemon.last_good import Start
 from callrouter.daemon.live_config import Configuration, Door
 from callrouter.daemon.loop_errors import LoopErrors
 from callrouter.daemon.loop_lag import HoldUps
-from callrouter.daemon.mobile_service import READ_WITHIN, MobileService, MobileServiceParts
 from callrouter.daemon.rlimits import more_descriptors
 from callrouter.daemon.self_check import SelfCheck
 from callrouter.daemon.systemd import Systemd
 from callrouter.feature_codes import FeatureCodes
 from callrouter.logs import Log
+from callrouter.mobiles.mobile_service import READ_WITHIN, MobileService, MobileServiceParts
 from callrouter.model.commands import Decided, Happened, Note, Record, Told
 from callrouter.model.events import PbxSnapshot
 from callrouter.model.text import counted
@@ -48,6 +48,7 @@ from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
 from callrouter.runtime import Runtime
 from callrouter.settings import ConfigError, PbxSettings, Settings
 from callrouter.settings.builders.policy_plugins import PluginError, load_policies
+from callrouter.settings.builders.table_builder import dialling_pbxes
 from callrouter.store.file_lock import DatabaseLock
 from callrouter.store.location import StoreError, choose
 from callrouter.store.service import Keeper
@@ -194,17 +195,19 @@ class Daemon:
         self._runtime.listen(self._backend.counts.listen)
 
     def _take_mobiles(self, settings: Settings) -> MobileService:
-        """Create the registrar, which adds agents' own mobiles to the tables of the files."""
+        """Create the service that adds agents' own mobiles to the tables of the files."""
         parts = MobileServiceParts(
             board=self._router.board,
             post=self._post,
             pbxes=self._runtime.pbxes,
             in_step=lambda name: self._backend.in_step(name, self._runtime.pbxes[name].health()),
             store=self._keeper.mobiles,
-            clock=self._clock,
-            tasks=self._tasks,
+            now=self._clock.now,
+            spawn=self._tasks.spawn,
         )
-        self._config.additions = made = MobileService(settings, parts)
+        dialling = dialling_pbxes(settings.pbxes)
+        made = MobileService(settings.numbers, settings.table, dialling, parts)
+        self._config.additions = made
         return made
 
     def _open_feature_codes(self) -> FeatureCodes:

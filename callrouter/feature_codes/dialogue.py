@@ -14,6 +14,7 @@ from callrouter.feature_codes import code_requests, prompts
 from callrouter.feature_codes import own_mobiles as own
 from callrouter.feature_codes.calling_number import one_spelling
 from callrouter.feature_codes.pins import PinChecker, PinClaim, PinResult
+from callrouter.mobiles.mobile_service import MobileService
 from callrouter.model.events import AgentRequest, Event
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
 from callrouter.model.lockouts import LockRow, LockStore
@@ -86,7 +87,7 @@ class FeatureCodes:
         self._region = region
         self._clock = clock
         self.pins = PinChecker(pins, clock, wrong=self._wrong_pin, keep=self._keep_lock)
-        self.mobiles: own.Mobiles | None = None
+        self.mobiles: MobileService | None = None
         """Registers mobiles. If None, the codes for that announce that they are not available."""
         self._board = board
         self._post = post
@@ -227,7 +228,7 @@ class FeatureCodes:
         elif self.mobiles is None:
             self._say_last(call, prompts.NOT_POSSIBLE)
         elif call.code is Code.MOBILE_ON_OFF:
-            self._say_last(call, own.switch(self.mobiles, agent.id))
+            self._say_last(call, own.toggle(self.mobiles, agent.id))
         else:
             self._register(call)
 
@@ -236,7 +237,7 @@ class FeatureCodes:
 
         A mobile that calls in registers itself. At the agent's own phone, the number is asked for.
         """
-        number = own.number_of(call.number) if call.by_pin else ""
+        number = own.calling_mobile(call.number) if call.by_pin else ""
         if number:
             self._register_number(call, number, own.HANGS_UP)
         else:
@@ -253,7 +254,7 @@ class FeatureCodes:
         answer = self.mobiles.register(
             call.agent, number, by=call.agent, via=own.VIA, call_after=call_after
         )
-        self._say_last(call, own.started(answer) or own.refused(answer))
+        self._say_last(call, own.registration_prompt(answer))
 
     def _request(self, call: CodeCall, agent: AgentView, request: AgentRequest) -> None:
         why = self._board.refusal(request)

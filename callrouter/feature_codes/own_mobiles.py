@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
 from callrouter.feature_codes import prompts
+from callrouter.mobiles.mobile_service import MobileService
 from callrouter.mobiles.registration_events import (
     RegistrationAnswer,
     RequestRefused,
@@ -12,6 +13,7 @@ from callrouter.mobiles.registration_events import (
 )
 
 VIA: Final = "phone"
+"""How a request came in, for the audit."""
 
 READ_FIRST: Final = 8.0
 """Seconds before the mobile rings, while its owner is being read the code on another phone."""
@@ -25,64 +27,28 @@ _LATER: Final = frozenset({"limit", "busy", "no-pbx"})
 _KNOWN: Final = frozenset({"known", "verified", "waiting"})
 
 
-class Mobiles(Protocol):
-    """The interface of the mobile registration service."""
-
-    def register(
-        self,
-        agent: str,
-        number: str,
-        *,
-        by: str,
-        via: str,
-        device: str = "",
-        call_after: float = 0.0,
-    ) -> RegistrationAnswer:
-        """Register a number as keyed in, and call it to verify it. Answers at once."""
-
-    def switch(self, agent: str, on: bool, *, by: str, via: str) -> RegistrationAnswer:
-        """Switch all mobiles of an agent on or off. Done when this returns."""
-
-    def switched_on(self, agent: str) -> bool | None:
-        """Whether any mobile of an agent is on; None if there is none."""
-
-    def add_audit_row(
-        self,
-        agent: str,
-        *,
-        who: str,
-        via: str,
-        what: str,
-        detail: str = "",
-        device: str = "",
-        number: str = "",
-    ) -> None:
-        """Write an audit row."""
-
-
-def switch(mobiles: Mobiles, agent: str) -> tuple[str, ...]:
-    """Toggle an agent's mobiles. Returns the sounds that tell the result."""
+def toggle(mobiles: MobileService, agent: str) -> tuple[str, ...]:
+    """Switch an agent's mobiles off if any is on, else on. Returns the sounds for the result."""
     on = mobiles.switched_on(agent)
     if on is None or isinstance(mobiles.switch(agent, not on, by=agent, via=VIA), RequestRefused):
         return prompts.NOT_POSSIBLE
     return prompts.MOBILE_ON if mobiles.switched_on(agent) else prompts.MOBILE_OFF
 
 
-def number_of(caller_number: str) -> str:
-    """The number a mobile calls from; empty for an extension or a withheld number."""
+def calling_mobile(caller_number: str) -> str:
+    """The number that a mobile calls from; empty for an extension or a withheld number."""
     return caller_number if len(caller_number.lstrip("+")) >= _LEAST_DIGITS else ""
 
 
-def started(answer: RegistrationAnswer) -> tuple[str, ...]:
-    """The sounds that read the code twice, digit by digit; empty if no call was started."""
-    if not isinstance(answer, VerificationStarted):
-        return ()
-    once = (*prompts.CODE_IS, *(f"digits/{digit}" for digit in answer.code))
-    return (*once, "silence/1", *once)
+def registration_prompt(answer: RegistrationAnswer) -> tuple[str, ...]:
+    """The sounds for the answer to a registration.
 
-
-def refused(answer: RegistrationAnswer) -> tuple[str, ...]:
-    """The sounds that tell why a number was refused."""
+    They read the code twice, digit by digit, if a verification call was started. Otherwise they
+    tell why the number was refused.
+    """
+    if isinstance(answer, VerificationStarted):
+        once = (*prompts.CODE_IS, *(f"digits/{digit}" for digit in answer.code))
+        return (*once, "silence/1", *once)
     kind = answer.kind if isinstance(answer, RequestRefused) else ""
     if kind in _LATER:
         return prompts.NOT_NOW

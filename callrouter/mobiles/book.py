@@ -60,13 +60,6 @@ class MobileBook:
             case _:
                 return self._reason_dormant(row)
 
-    def owner_of(self, number: str) -> str:
-        """The agent whose mobile in use has this number; empty if there is none."""
-        for row in self.mobiles.values():
-            if row.number == number and not self.reason_not_rung(row):
-                return row.agent
-        return ""
-
     def _reason_dormant(self, row: MobileRow) -> str:
         spec = self.agents.get(row.agent)
         if spec is None:

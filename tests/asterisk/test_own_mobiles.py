@@ -9,10 +9,11 @@ import pytest
 import pytest_asyncio
 
 from callrouter.clock import SystemClock
-from callrouter.daemon.mobile_service import MobileService, MobileServiceParts
 from callrouter.feature_codes import FeatureCodes, own_mobiles, prompts
 from callrouter.lab import Answer, Install
 from callrouter.mobiles.mobile_records import NumberSettings
+from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
+from callrouter.settings.builders.table_builder import dialling_pbxes
 from callrouter.tasks import Tasks
 from tests.asterisk.ear import Ear, dial, heard, key
 from tests.asterisk.floor import PBX, Dialog, Floor, stage
@@ -59,10 +60,12 @@ class Office:
             pbxes={PBX: here.pbx},
             in_step=lambda _name: here.pbx.in_step,
             store=self.store,
-            clock=clock,
-            tasks=tasks,
+            now=clock.now,
+            spawn=tasks.spawn,
         )
-        mobiles = MobileService(self.settings, parts)
+        mobiles = MobileService(
+            self.settings.numbers, table, dialling_pbxes(self.settings.pbxes), parts
+        )
         feature_codes = FeatureCodes(
             board=here.router.board,
             post=here.post,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from callrouter.daemon.mobile_service import MobileService, MobileServiceParts
+from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.model.ivr import (
     CallNumber,
     DigitsKeyed,
@@ -16,6 +16,7 @@ from callrouter.model.ivr import (
     Say,
 )
 from callrouter.settings import ApiToken, Settings
+from callrouter.settings.builders.table_builder import dialling_pbxes
 from callrouter.tasks import Tasks
 from tests.api.world import TOKENS, NotingPbx, World
 from tests.mobiles.memory import MemoryStore
@@ -83,10 +84,12 @@ class Floor:
             pbxes=self.world.runtime.pbxes,
             in_step=lambda name: name in self.world.floor.up,
             store=self.store,
-            clock=self.world.clock,
-            tasks=self.tasks,
+            now=self.world.clock.now,
+            spawn=self.tasks.spawn,
         )
-        self.mobiles = MobileService(settings, parts)
+        self.mobiles = MobileService(
+            settings.numbers, settings.table, dialling_pbxes(settings.pbxes), parts
+        )
         self.pbx.people(self._heard)
         self.world.backend.mobiles = self.mobiles
         self.world.in_step()

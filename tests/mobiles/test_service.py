@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.mobiles.registration_events import RequestDone, RequestRefused, VerificationStarted
+from callrouter.mobiles.registration_events import (
+    RequestDone,
+    Requester,
+    RequestRefused,
+    VerificationStarted,
+    VerifyRequested,
+)
 from callrouter.model.commands import Ring
 from callrouter.model.events import ConfigReloaded, LegEnd, SignedIn
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, NumberFailed
@@ -81,7 +87,8 @@ async def test_a_restart_finds_them(floor: Floor, tmp_path: Path) -> None:
     await after.mobiles.start()
     assert after.devices("alice") == ["desk", "mobile"]
     assert after.mobiles.status()["calls_today"] == 1
-    assert after.mobiles.owner_of_number("07400123456") == "alice"
+    [(row, reason)] = after.mobiles.mobiles_of("alice")
+    assert (row.number, reason) == ("+447400123456", "")
     await after.close()
 
 
@@ -94,7 +101,7 @@ async def test_a_store_that_comes_late(floor: Floor, monkeypatch: pytest.MonkeyP
         await there.wait()
         return await read(since)
 
-    monkeypatch.setattr("callrouter.daemon.mobile_service.READ_WITHIN", 0.01)
+    monkeypatch.setattr("callrouter.mobiles.mobile_service.READ_WITHIN", 0.01)
     after = Floor(floor.settings, floor.store)
     monkeypatch.setattr(floor.store, "load_mobiles", late)
     await after.mobiles.start()
@@ -113,7 +120,7 @@ async def test_another_configuration_keeps_them_and_lets_those_of_others_alone(
     prove(floor)
     old = floor.world.floor.agents["bob"].spec
     new = replace(floor.settings, table=replace(floor.settings.table, queues={}))
-    before, after = floor.mobiles.begin_reload(new)
+    before, after = floor.mobiles.begin_reload(new.numbers, new.table)
     assert before is floor.world.floor.table
     made = floor.mobiles.register("alice", "07400 654321", by="alice", via="phone")
     assert isinstance(made, VerificationStarted)
@@ -126,7 +133,7 @@ async def test_another_configuration_keeps_them_and_lets_those_of_others_alone(
     assert floor.devices("alice") == ["desk", "mobile", "mobile-2"]
     assert floor.world.floor.agents["bob"].spec is old
     gone = replace(new.table, agents={"bob": new.table.agents["bob"]})
-    _, table = floor.mobiles.begin_reload(replace(new, table=gone))
+    _, table = floor.mobiles.begin_reload(new.numbers, gone)
     assert "alice" not in table.agents
     assert floor.mobiles.mobiles_of("alice")[0][1] == "its agent is not in the configuration"
 
@@ -142,9 +149,11 @@ async def test_a_call_that_is_to_wait_is_not_placed_if_there_is_nothing_to_prove
     floor.mobiles.handle_phone_event(
         NumberFailed(pbx="office", ref=floor.pbx.called[0].ref, why=LegEnd.BUSY)
     )
-    floor.mobiles.verify("alice", "mobile", by="alice", via="phone", call_after=0.02)
+    alice = Requester(name="alice", via="phone", agent="alice")
+    again = VerifyRequested(requester=alice, agent="alice", device="mobile")
+    floor.mobiles.request(again, call_after=0.02)
     floor.world.clock.at += 601
-    floor.mobiles.verify("alice", "none", by="alice", via="phone")
+    floor.mobiles.request(replace(again, device="none"))
     await asyncio.sleep(0.05)
     assert len(floor.pbx.called) == 1
 

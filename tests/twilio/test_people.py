@@ -14,9 +14,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from callrouter.clock import SystemClock
-from callrouter.daemon.mobile_service import MobileService, MobileServiceParts
 from callrouter.feature_codes import FeatureCodes, prompts
 from callrouter.mobiles import verification
+from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
 from callrouter.mobiles.registration_events import VerificationStarted
 from callrouter.model.events import LegEnd
 from callrouter.model.ivr import (
@@ -39,6 +39,7 @@ from callrouter.pbx.twilio.rest.api_requests import (
     PlaceCall,
     RedirectCall,
 )
+from callrouter.settings.builders.table_builder import dialling_pbxes
 from callrouter.tasks import Tasks
 from tests.mobiles.memory import MemoryStore
 from tests.settings.cases import loaded
@@ -336,13 +337,13 @@ async def centre(tmp_path: Path) -> AsyncIterator[tuple[Centre, MobileService]]:
     parts = MobileServiceParts(
         board=place.world.router.board,
         post=place.world.post,
-        pbxes={PBX: place.talking},  # type: ignore[dict-item]
+        pbxes={PBX: place.talking},
         in_step=lambda _name: True,
         store=MemoryStore(),
-        clock=SystemClock(),
-        tasks=tasks,
+        now=SystemClock().now,
+        spawn=tasks.spawn,
     )
-    mobiles = MobileService(read, parts)
+    mobiles = MobileService(read.numbers, read.table, dialling_pbxes(read.pbxes), parts)
     place.feature_codes.mobiles = mobiles
 
     def heard(event: PhoneEvent) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from callrouter.api import views
 from callrouter.api.access.auth import identify
 from callrouter.api.access.tokens import Caller
-from callrouter.api.context import Backend, Mobiles
+from callrouter.api.context import Backend
 from callrouter.api.notice_text import Json, moment
 from callrouter.api.problem_json import ApiProblem, not_found
 from callrouter.api.request_bodies import read_body
@@ -21,6 +21,7 @@ from callrouter.api.schemas.bodies import DeviceBody, EmptyBody, RegisterBody, V
 from callrouter.api.shared_answers import RATES
 from callrouter.core.state import Agent
 from callrouter.mobiles.mobile_records import AuditRow, MobileRow
+from callrouter.mobiles.mobile_service import MobileService
 from callrouter.mobiles.registration_events import (
     ChangeRequested,
     MobileRequest,
@@ -71,7 +72,7 @@ def add_device_routes(app: web.Application) -> None:
 # ---------------------------------------------------------------- access
 
 
-def _mobiles(request: web.Request) -> Mobiles:
+def _mobiles(request: web.Request) -> MobileService:
     found = request.app[BACKEND].mobiles
     if found is None:
         raise ApiProblem(404, "no-devices", "no devices can be registered here")

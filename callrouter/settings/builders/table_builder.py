@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from callrouter.mobiles.number_policy import form_fault
 from callrouter.model.phone_numbers import Numbering
@@ -243,6 +244,11 @@ def _rung_by(way: KeyPath, device: models.DeviceOptions, context: BuildContext) 
 def dials_numbers(pbx: PbxSettings) -> bool:
     """Return whether a PBX can ring outside numbers."""
     return not isinstance(pbx, AsteriskSettings) or bool(pbx.dial_number)
+
+
+def dialling_pbxes(pbxes: Mapping[str, PbxSettings]) -> tuple[str, ...]:
+    """The PBXes that can ring outside numbers, by name, in the order of the configuration."""
+    return tuple(name for name, pbx in pbxes.items() if dials_numbers(pbx))
 
 
 def _can_ring(id_: str, device: models.DeviceOptions, context: BuildContext) -> bool:

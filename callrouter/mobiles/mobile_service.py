@@ -1,18 +1,27 @@
-"""Agents' own mobiles at run time: the registrar with its secrets, calls and store."""
+"""Agents' own mobiles at run time: the registrar with its secrets, clock, timer, calls and store.
+
+This is the only impure module of the package. It knows the rest of the daemon as the few functions
+and interfaces of `MobileServiceParts`, so that it stands beside the rules that it runs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
-from callrouter.clock import Clock
-from callrouter.core.board import Board
-from callrouter.mobiles.mobile_records import DAY, AuditRow, DialledRow, MobileRow, MobileStore
-from callrouter.mobiles.number_policy import AcceptedNumber, read_number
+from callrouter.mobiles.mobile_records import (
+    DAY,
+    AuditRow,
+    DialledRow,
+    MobileRow,
+    MobileState,
+    MobileStore,
+    NumberSettings,
+)
 from callrouter.mobiles.registrar import Registrar
 from callrouter.mobiles.registration_events import (
     CODE_DIGITS,
@@ -46,12 +55,9 @@ from callrouter.model.ivr import (
     PhoneEvent,
     Say,
 )
+from callrouter.model.projections import AgentView
 from callrouter.model.routing_table import Table
 from callrouter.model.text import mask
-from callrouter.pbx.base import Pbx, TalksToPeople
-from callrouter.settings import Settings
-from callrouter.settings.builders.table_builder import dials_numbers
-from callrouter.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -59,61 +65,113 @@ READ_WITHIN: Final = 5.0
 """Seconds the start waits for the store. After that, mobiles are added once they can be read."""
 
 
+class AgentBoard(Protocol):
+    """What the service asks the core. `callrouter.core.board.Board` is one."""
+
+    def agent(self, name: str) -> AgentView | None:
+        """The agent with this id; None if there is none."""
+
+    def refusal(self, request: DeviceSwitchRequested) -> str:
+        """Why a device cannot be switched, in words for people; empty if it can."""
+
+
+@runtime_checkable
+class CallsNumbers(Protocol):
+    """A PBX driver that can call a number and talk to it (`callrouter.pbx.base.TalksToPeople`)."""
+
+    def say(self, command: Say) -> None:
+        """Play sounds, then read digits or hang up."""
+
+    def call_number(self, command: CallNumber) -> None:
+        """Call an outside number."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MobileServiceParts:
-    """The parts of the daemon that the mobiles need."""
+    """The parts of the daemon that the service needs.
 
-    board: Board
-    """Answers questions about agents and their devices."""
+    Attributes:
+        board: answers questions about agents and their devices.
+        post: posts to the core and reports to the store.
+        pbxes: the PBX drivers, by name. Those that are no `CallsNumbers` place no calls.
+        in_step: whether a PBX, by name, has a connection and can place calls now.
+        store: keeps mobiles, the audit and the verification calls.
+        now: the time, in epoch seconds.
+        spawn: starts a background task with a name for the log.
+    """
+
+    board: AgentBoard
     post: Callable[[Event], None]
-    """Posts to the core and reports to the store."""
-    pbxes: Mapping[str, Pbx]
+    pbxes: Mapping[str, object]
     in_step: Callable[[str], bool]
     store: MobileStore
-    clock: Clock
-    tasks: Tasks
+    now: Callable[[], float]
+    spawn: Callable[[Coroutine[Any, Any, None], str], object]
 
 
 class MobileService:
     """Registers mobiles, calls them for verification and gives the core a table that includes them.
 
-    Everything runs on the loop and nothing blocks it. `heard` takes the events of phones.
+    Everything runs on the loop and nothing blocks it.
+
+    Args:
+        numbers: which numbers may be registered, and how many calls may be placed.
+        table: the routing table as configured.
+        dialling: the PBXes that can dial outside numbers, by name. They count for the life of the
+            process, because a change of a PBX needs a restart.
+        parts: the rest of the daemon.
     """
 
-    def __init__(self, settings: Settings, parts: MobileServiceParts) -> None:
+    def __init__(
+        self,
+        numbers: NumberSettings,
+        table: Table,
+        dialling: Sequence[str],
+        parts: MobileServiceParts,
+    ) -> None:
         self._parts = parts
         self._registrar = Registrar()
         self._merger = TableMerger(self._registrar.book)
-        self._base = settings.table
-        # As of the start: changes of a PBX need a restart.
-        self._dialling = tuple(name for name, pbx in settings.pbxes.items() if dials_numbers(pbx))
+        self._base = table
+        """The table as configured, without registered mobiles."""
+        self._in_force = table
+        """The last table that went to the core."""
+        self._dialling = tuple(dialling)
         self._timer: asyncio.TimerHandle | None = None
         self._loaded = asyncio.Event()
-        self._in_force = settings.table
         self._held = True
         """While new settings are being applied, no table of ours goes to the core."""
-        self._apply(self._configured(settings))
+        self._configure(numbers, table)
         self._held = False
 
     # ------------------------------------------------------------ configuration and store
 
-    def begin_reload(self, settings: Settings) -> tuple[Table, Table]:
-        """Start applying new settings. Returns the table in force and the table to apply."""
+    def begin_reload(self, numbers: NumberSettings, table: Table) -> tuple[Table, Table]:
+        """Start applying new settings. Until `end_reload`, changes of mobiles are held back.
+
+        A large change of the table is applied in steps, and a table of ours between two steps
+        would undo the first ones.
+
+        Args:
+            numbers: which numbers may be registered from now on.
+            table: the new table as configured.
+
+        Returns:
+            The table in force and the one to apply, both with the registered mobiles.
+        """
         self._held = True
-        self._base = settings.table
-        self._apply(self._configured(settings))
+        self._configure(numbers, table)
         before, self._in_force = self._in_force, self._merger.merged(self._base)
         return before, self._in_force
 
     def end_reload(self) -> None:
-        """The new settings are applied. Changes of mobiles since `begin` follow now."""
+        """The new settings are applied. Changes of mobiles since `begin_reload` follow now."""
         self._held = False
         self._publish()
 
-    def _configured(self, settings: Settings) -> RulesConfigured:
-        return RulesConfigured(
-            settings=settings.numbers, agents=settings.table.agents, dialling=self._dialling
-        )
+    def _configure(self, numbers: NumberSettings, table: Table) -> None:
+        self._base = table
+        self._apply(RulesConfigured(settings=numbers, agents=table.agents, dialling=self._dialling))
 
     def _publish(self) -> None:
         """Give the core the current mobiles.
@@ -126,19 +184,21 @@ class MobileService:
             self._parts.post(ConfigReloaded(table=table))
 
     async def start(self, within: float = READ_WITHIN) -> None:
-        """Restore the mobiles from the store. A store that cannot be read does not delay the start.
+        """Restore the mobiles from the store, so that they ring for the first caller already.
+
+        A store that cannot be read does not stop the start: the mobiles are added once it can be.
 
         Args:
             within: seconds to wait for them.
         """
-        self._parts.tasks.spawn(self._load(), "mobiles")
+        self._parts.spawn(self._load(), "mobiles")
         try:
             await asyncio.wait_for(self._loaded.wait(), within)
         except TimeoutError:
             logger.error("registered mobiles cannot be read; starting without them")  # noqa: TRY400
 
     async def _load(self) -> None:
-        store, now = self._parts.store, self._parts.clock.now()
+        store, now = self._parts.store, self._parts.now()
         mobiles, dialled = await store.load_mobiles(now - DAY)
         self._apply(MobilesRestored(mobiles=mobiles, dialled=dialled))
         self._loaded.set()
@@ -148,9 +208,12 @@ class MobileService:
     # ------------------------------------------------------------ asked
 
     def request(self, event: MobileRequest, *, call_after: float = 0.0) -> RegistrationAnswer:
-        """Do what is requested, or say why not.
+        """Do what is requested, or say why not. Done when this returns.
 
-        A verification call starts after `call_after` seconds.
+        Args:
+            event: the request. The secrets of a possible verification call are filled in here.
+            call_after: seconds before that call is placed, so that the person can first be told
+                the code.
         """
         if isinstance(event, RegisterRequested | VerifyRequested):
             event = replace(event, call_secrets=self._new_call_secrets())
@@ -175,20 +238,18 @@ class MobileService:
         device: str = "",
         call_after: float = 0.0,
     ) -> RegistrationAnswer:
-        """Register a number for an agent, as typed or keyed in.
+        """Register a number for an agent who asks for it, and call it to verify it.
 
-        The caller has authenticated the agent.
+        Args:
+            agent: the agent, whose identity was checked.
+            number: the number, as typed or keyed in.
+            by: who asks, for the audit.
+            via: how, for the audit, such as ``phone``.
+            device: name of the mobile; empty gives it a default name.
+            call_after: seconds before the verification call is placed.
         """
         requester = Requester(name=by, via=via, agent=agent)
         event = RegisterRequested(requester=requester, agent=agent, number=number, device=device)
-        return self.request(event, call_after=call_after)
-
-    def verify(
-        self, agent: str, device: str, *, by: str, via: str, call_after: float = 0.0
-    ) -> RegistrationAnswer:
-        """Place another verification call with a new code."""
-        requester = Requester(name=by, via=via, agent=agent)
-        event = VerifyRequested(requester=requester, agent=agent, device=device)
         return self.request(event, call_after=call_after)
 
     def switch(self, agent: str, on: bool, *, by: str, via: str) -> RegistrationAnswer:
@@ -207,9 +268,19 @@ class MobileService:
         device: str = "",
         number: str = "",
     ) -> None:
-        """Add an audit row for a step outside the registrar, such as a wrong PIN."""
+        """Add an audit row for a step outside the registrar, such as a wrong PIN.
+
+        Args:
+            agent: whose devices it is about.
+            who: who did it; empty if unknown.
+            via: how, such as ``phone``.
+            what: a stable word for what was done.
+            detail: more, for people.
+            device: the device; empty if it is about none.
+            number: the number, unmasked; it is stored masked.
+        """
         row = AuditRow(
-            at=self._parts.clock.now(),
+            at=self._parts.now(),
             agent=agent,
             device=device,
             who=who,
@@ -223,35 +294,29 @@ class MobileService:
     # ------------------------------------------------------------ questions
 
     def mobiles_of(self, agent: str) -> list[tuple[MobileRow, str]]:
-        """Return an agent's registered mobiles in order, each with why it is not rung, or empty."""
+        """An agent's registered mobiles in order, each with why it is not rung (empty if it is)."""
         book = self._registrar.book
         return [(row, book.reason_not_rung(row)) for row in book.of(agent)]
 
     def switched_on(self, agent: str) -> bool | None:
-        """Return whether any mobile of an agent is switched on; None: the agent has no mobile."""
+        """Whether any mobile of an agent is switched on; None if the agent has no mobile."""
         found = self._parts.board.agent(agent)
         numbers = [d.id for d in found.spec.devices if d.number] if found is not None else []
         if found is None or not numbers:
             return None
         return any(device not in found.devices_off for device in numbers)
 
-    def owner_of_number(self, number: str) -> str | None:
-        """Return the agent whose active mobile has this number, in any notation, or None."""
-        verdict = read_number(number, self._registrar.book.settings)
-        owner = (
-            self._registrar.book.owner_of(verdict.number)
-            if isinstance(verdict, AcceptedNumber)
-            else ""
-        )
-        return owner or None
-
     async def audit_rows(self, agent: str, most: int) -> Sequence[AuditRow]:
-        """Return the latest audit rows of an agent's registrations, newest first."""
+        """The last `most` audit rows of an agent's mobiles, newest first.
+
+        Raises:
+            Exception: the store is not readable now.
+        """
         return await self._parts.store.read_audit(agent, most)
 
     def status(self) -> dict[str, Any]:
-        """Return the figures for ``/api/status``."""
-        states = {"unverified": 0, "waiting": 0, "in-use": 0}
+        """The figures for ``/api/status``: mobiles by state, calls in 24 hours, and refusals."""
+        states = {state.value: 0 for state in MobileState}
         for row in self._registrar.book.mobiles.values():
             states[row.state] += 1
         verifications = self._registrar.verifications
@@ -264,7 +329,7 @@ class MobileService:
     # ------------------------------------------------------------ phones
 
     def handle_phone_event(self, event: PhoneEvent) -> bool:
-        """Take an event of a phone; False: it belongs to no verification call."""
+        """Handle what happened on a phone. Returns False if it belongs to no verification call."""
         if isinstance(event, CodeDialled) or not self._registrar.is_ours(event):
             return False
         self._apply(event)
@@ -275,7 +340,7 @@ class MobileService:
         return CallSecrets(ref=f"{REF}{secrets.token_hex(8)}", code=code, pbx=self._calling_pbx())
 
     def _calling_pbx(self) -> str:
-        """Return the first PBX that can now call a number and play prompts to it; empty: none."""
+        """The first PBX that can now call a number and play prompts to it; empty if there is none."""
         for name in self._registrar.book.dialling:
             if self._driver_that_talks(name) is not None and self._parts.in_step(name):
                 return name
@@ -284,7 +349,13 @@ class MobileService:
     # ------------------------------------------------------------ what follows
 
     def _apply(self, event: MobileEvent, *, call_after: float = 0.0) -> list[Decision]:
-        made = self._registrar.handle(event, self._parts.clock.now())
+        """Give an event to the registrar and carry out its decisions, in this order.
+
+        Rows are stored before anything else happens, so that a crash loses no registration that a
+        person was told of. Then the core gets the new table, and only then the switches: the
+        switch of a device that is new in this table would be unknown to it before.
+        """
+        made = self._registrar.handle(event, self._parts.now())
         changed = False
         for decision in made:
             match decision:
@@ -297,7 +368,6 @@ class MobileService:
                     self._carry_out(decision)
         if changed:
             self._publish()
-        # The switch of a device that is new in this table is known only now.
         for decision in made:
             if isinstance(decision, SwitchDevice):
                 self._parts.post(
@@ -337,11 +407,9 @@ class MobileService:
         else:
             pbx.call_number(command)
 
-    def _driver_that_talks(self, name: str) -> TalksToPeople | None:
+    def _driver_that_talks(self, name: str) -> CallsNumbers | None:
         pbx = self._parts.pbxes.get(name)
-        if pbx is None:
-            return None
-        return pbx if isinstance(pbx, TalksToPeople) else None
+        return pbx if isinstance(pbx, CallsNumbers) else None
 
     def _place_delayed_call(self, command: CallNumber) -> None:
         if self._registrar.verifications.by_ref(command.ref) is None:
@@ -357,7 +425,7 @@ class MobileService:
             self._timer = None
         at = self._registrar.next_deadline()
         if at is not None:
-            delay = max(0.0, at - self._parts.clock.now())
+            delay = max(0.0, at - self._parts.now())
             self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
     def _tick(self) -> None:
