@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from callrouter.api.explain.decision_journal import Journal
 from callrouter.core.router import Router
-from callrouter.model.commands import Decided, Note, Record, Ring, StopRing
+from callrouter.model.commands import Ring, StopRing
 from callrouter.model.events import (
     CallArrived,
     ConnectSucceeded,
@@ -23,6 +23,7 @@ from callrouter.model.events import (
     SignedIn,
     TimePassed,
 )
+from callrouter.model.notices import Notice
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, MemberSpec, QueueSpec, Table
 
 PBX = "office"
@@ -114,7 +115,7 @@ class Floor:
                 self.rings.append(command)  # type: ignore[arg-type]  # it is one
             elif kind is StopRing:
                 self.stops.append(command)  # type: ignore[arg-type]  # it is one
-            elif self.journal is not None and isinstance(command, Record | Decided | Note):
+            elif self.journal is not None and isinstance(command, Notice):
                 self.journal.listen(command)
 
     def arrive(self) -> None:

@@ -26,7 +26,6 @@ from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.last_good import Start
 from callrouter.daemon.live_config import Configuration
-from callrouter.model.commands import Record
 from callrouter.model.events import (
     CallArrived,
     CallerLeft,
@@ -34,6 +33,7 @@ from callrouter.model.events import (
     EndpointChanged,
     PbxSnapshot,
 )
+from callrouter.model.notices import Notice
 from callrouter.pbx.base import PbxHealth
 from callrouter.runtime import Runtime
 from callrouter.settings import load
@@ -115,10 +115,8 @@ class Site:
         self.phones = list(phones)
         self.runtime.attach(Phones())
         self.runtime.post(PbxSnapshot(pbx="office", endpoints=phones))
-        self.runtime.listen(
-            lambda item: self.records.append(item) if isinstance(item, Record) else None
-        )
-        self.records: list[Record] = []
+        self.records: list[Notice] = []
+        self.runtime.listen(self.records.append)
         self.calls = 0
 
     def post(self, event: Any) -> None:

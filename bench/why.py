@@ -25,7 +25,7 @@ from callrouter.api.explain.decision_journal import Journal
 from callrouter.core import lane_membership, matching, ringing
 from callrouter.core.floor import Floor
 from callrouter.core.router import Router
-from callrouter.model.commands import Connect, Decided, Happened, Note, Record, Ring
+from callrouter.model.commands import Connect, Ring
 from callrouter.model.events import (
     CallArrived,
     CallerLeft,
@@ -37,6 +37,7 @@ from callrouter.model.events import (
     LegRang,
     PbxSnapshot,
 )
+from callrouter.model.notices import AgentStatusChanged, Notice
 from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
@@ -95,7 +96,7 @@ class Site:
         self.now += 0.01
         commands = self.router.handle(event, self.now)
         for command in commands:
-            if isinstance(command, Record | Decided | Note):
+            if isinstance(command, Notice):
                 self.tell(command)
         return commands
 
@@ -135,17 +136,17 @@ def emit_nothing(floor: Any, call: Any, agent: Any, *_: Any) -> bool:
 @contextmanager
 def emission(*, decisions: bool, states: bool) -> Iterator[None]:
     """Run the core with or without decisions and changes of agents' states."""
-    keep_place, keep_record = matching._make_offer, Floor.record
+    keep_place, keep_publish = matching._make_offer, Floor.publish
 
-    def quiet(floor: Any, kind: Happened, **more: Any) -> None:
-        if kind is not Happened.STATE:
-            keep_record(floor, kind, **more)
+    def quiet(floor: Any, notice: Notice) -> None:
+        if not isinstance(notice, AgentStatusChanged):
+            keep_publish(floor, notice)
 
     with pytest.MonkeyPatch.context() as patch:
         if not decisions:
             patch.setattr(matching, "_place", emit_nothing)
         if not states:
-            patch.setattr(Floor, "record", quiet)
+            patch.setattr(Floor, "publish", quiet)
         yield
     assert matching._make_offer is keep_place
 

@@ -11,13 +11,14 @@ from typing import Final, TypeAlias
 
 from callrouter.clock import Clock
 from callrouter.core.router import Router
-from callrouter.model.commands import Decided, Note, PbxCommand, Record, Told
+from callrouter.model.commands import PbxCommand
 from callrouter.model.events import ConfigReloaded, Event, TimePassed
+from callrouter.model.notices import Notice
 from callrouter.pbx.base import Pbx
 
 logger = logging.getLogger(__name__)
 
-Listener: TypeAlias = Callable[[Told], None]
+Listener: TypeAlias = Callable[[Notice], None]
 
 STOOD_STILL: Final = 0.5
 """Seconds. A deadline can only be this late if the process or the loop stood still."""
@@ -100,7 +101,7 @@ class Runtime:
     def _handle(self, event: Event) -> None:
         self.handled += 1
         try:
-            commands = self.router.handle(event, *self._times())
+            output = self.router.handle(event, *self._times())
         except Exception:
             # A bug of ours must not stop the floor: the PBX knows what is true, so ask it.
             self.faults += 1
@@ -111,14 +112,14 @@ class Runtime:
             for pbx in self.pbxes.values():
                 pbx.use(event.table)
         orders: dict[str, list[PbxCommand]] = {}
-        told: list[Told] = []
-        for command in commands:
-            if isinstance(command, Record | Decided | Note):
-                told.append(command)
+        notices: list[Notice] = []
+        for item in output:
+            if isinstance(item, Notice):
+                notices.append(item)
             else:
-                orders.setdefault(command.pbx, []).append(command)
+                orders.setdefault(item.pbx, []).append(item)
         self._carry_out(orders)
-        self._tell(told)
+        self._notify(notices)
 
     def _carry_out(self, orders: Mapping[str, list[PbxCommand]]) -> None:
         for name, commands in orders.items():
@@ -128,14 +129,14 @@ class Runtime:
             else:
                 pbx.execute(commands)
 
-    def _tell(self, told: list[Told]) -> None:
-        for item in told:
+    def _notify(self, notices: list[Notice]) -> None:
+        for notice in notices:
             for listener in self._listeners:
                 try:
-                    listener(item)
+                    listener(notice)
                 except Exception:
                     self.faults += 1
-                    logger.exception("a listener failed on %s", item)
+                    logger.exception("a listener failed on %s", notice)
 
     def _times(self) -> tuple[float, float]:
         """The time for the core, and the real time.

@@ -1,6 +1,6 @@
-"""Ended calls, the records of each call, and the day's totals.
+"""Ended calls, the notices of each call, and the day's totals.
 
-Kept in memory, bounded, and fed by the runtime's records.
+Kept in memory, bounded, and fed by the runtime's notices.
 """
 
 from __future__ import annotations
@@ -11,26 +11,35 @@ from datetime import datetime, time, timedelta
 from typing import Final
 
 from callrouter.core.floor import Floor
-from callrouter.model.commands import Happened, Record, Told
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEnd,
+    CallEntered,
+    CallLeftQueue,
+    CallPutThrough,
+    CallRequeued,
+    ConversationStarted,
+    ConversationTransferred,
+    OfferAccepted,
+    OfferMade,
+    WaitingCallMoved,
+)
+from callrouter.model.notices import CallNotice, Notice, QueueRenamed
 
 KEPT: Final = 1000
 """Number of ended calls kept."""
-DECISIONS: Final = 50
-"""Number of recent records kept for each call."""
-
-_ENDS: Final = {
-    Happened.ABANDONED: ("abandoned", 2),
-    Happened.TAKEN: ("taken", 2),
-    Happened.COMPLETED: ("completed", 1),
-    Happened.TRANSFERRED: ("transferred", 2),
-    Happened.LEFT: ("left", 4),
-}
-"""Records that end a call: the final state, and the position of the wait in `detail`."""
+NOTICES: Final = 50
+"""Number of recent notices kept for each call."""
 
 
 @dataclass(slots=True)
 class Story:
-    """A call as told by its records; `ended_at` is None while it is active."""
+    """A call as its notices describe it.
+
+    `state` is ``waiting`` while the call is active, then the kind of the notice that ended it.
+    `ended_at` is None while the call is active.
+    """
 
     call: str
     queue: str
@@ -45,7 +54,7 @@ class Story:
     ended_at: float | None = None
     wait: float | None = None
     talk: float | None = None
-    decisions: deque[Record] = field(default_factory=lambda: deque(maxlen=DECISIONS))
+    notices: deque[CallNotice] = field(default_factory=lambda: deque(maxlen=NOTICES))
 
 
 @dataclass(slots=True)
@@ -73,16 +82,17 @@ class History:
         self._queues: dict[str, Day] = {}
         self._midnight = 0.0
 
-    def listen(self, item: Told) -> None:
-        """Process a record."""
-        if not isinstance(item, Record):
-            return
-        self._turn_page(item.at)
-        self._count(item)
-        if item.kind is Happened.RENAMED:
-            self._renamed(item)
-        if item.call:
-            self._tell(item)
+    def listen(self, notice: Notice) -> None:
+        """Keep a notice if it is about a call."""
+        self._turn_page(notice.at)
+        if isinstance(notice, CallNotice):
+            self._count(notice)
+            story = self._live.get(notice.call) or self._begin(notice)
+            if story is not None:
+                story.notices.append(notice)
+                self._follow(story, notice)
+        elif isinstance(notice, QueueRenamed):
+            self._renamed(notice)
 
     def story(self, call: str) -> Story | None:
         """Return what is kept about a call."""
@@ -99,14 +109,13 @@ class History:
 
     # ------------------------------------------------------------ inside
 
-    def _renamed(self, record: Record) -> None:
+    def _renamed(self, notice: QueueRenamed) -> None:
         """Carry today's totals over to a new name.
 
         What was recorded about calls keeps the old name.
         """
-        was = str(record.detail[0])
-        if record.queue and was in self._queues:
-            self._queues[record.queue] = self._queues.pop(was)
+        if notice.former_id in self._queues:
+            self._queues[notice.queue] = self._queues.pop(notice.former_id)
 
     def _turn_page(self, now: float) -> None:
         if now < self._midnight:
@@ -116,100 +125,92 @@ class History:
         tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)
         self._midnight = datetime.combine(tomorrow, time(), zone).timestamp()
 
-    def _count(self, record: Record) -> None:
-        day = self._queues.get(record.queue)
-        if day is None:
-            day = self._queues[record.queue] = Day()
-        match record.kind:
-            case Happened.ENTERED:
-                day.entered += 1
-            case Happened.CONNECTED:
-                day.answered += 1
-                day.longest_wait = max(day.longest_wait, float(record.detail[0]))
-            case Happened.ABANDONED:
-                day.abandoned += 1
-                day.longest_wait = max(day.longest_wait, float(record.detail[2]))
-            case Happened.LEFT:
-                day.left += 1
-                day.longest_wait = max(day.longest_wait, float(record.detail[4]))
+    def _count(self, notice: CallNotice) -> None:
+        match notice:
+            case CallEntered():
+                self._day(notice).entered += 1
+            case ConversationStarted():
+                self._day(notice).answered += 1
+                self._waited(notice, notice.wait_s)
+            case CallAbandoned():
+                self._day(notice).abandoned += 1
+                self._waited(notice, notice.wait_s)
+            case CallLeftQueue():
+                self._day(notice).left += 1
+                self._waited(notice, notice.wait_s)
             case _:
                 pass
 
-    def _tell(self, record: Record) -> None:
-        story = self._live.get(record.call)
-        if story is None:
-            story = self._begin(record)
-            if story is None:
-                return
-        story.decisions.append(record)
-        match record.kind:
-            case Happened.ENTERED:
-                self._enter(story, record)
-            case Happened.OFFERED:
+    def _day(self, notice: CallNotice) -> Day:
+        return self._queues.setdefault(notice.queue, Day())
+
+    def _waited(self, notice: CallNotice, wait_s: float) -> None:
+        day = self._day(notice)
+        day.longest_wait = max(day.longest_wait, wait_s)
+
+    def _follow(self, story: Story, notice: CallNotice) -> None:
+        match notice:
+            case CallEntered():
+                self._enter(story, notice)
+            case OfferMade():
                 story.offers += 1
-            case Happened.ACCEPTED | Happened.CONNECTED:
-                story.agent = record.agent
-                if record.kind is Happened.CONNECTED:
-                    story.wait = float(record.detail[0])
-            case Happened.REQUEUED:
+            case OfferAccepted():
+                story.agent = notice.agent
+            case ConversationStarted():
+                story.agent, story.wait = notice.agent, notice.wait_s
+            case CallRequeued():
                 story.agent, story.wait = "", None
-            case Happened.PASSED | Happened.MOVED:
-                _moved(story, record)
-            case _ if record.kind in _ENDS:
-                self._end(story, record)
+            case WaitingCallMoved():
+                story.queue = notice.queue
+            case CallPutThrough():
+                story.queue, story.agent = notice.queue, notice.to
+            case _ if isinstance(notice, CallEnd):
+                self._end(story, notice)
             case _:
                 pass
 
-    def _begin(self, record: Record) -> Story | None:
+    def _begin(self, notice: CallNotice) -> Story | None:
         """Return a new story, or the existing one of a call that overflowed into another queue."""
-        story = self._ended.get(record.call)
-        if record.kind is not Happened.ENTERED:
-            # A record after the end (such as a phone that stops ringing late) belongs to the ended
+        story = self._ended.get(notice.call)
+        if not isinstance(notice, CallEntered):
+            # A notice after the end (such as a phone that stops ringing late) belongs to the ended
             # story.
             if story is not None:
-                story.decisions.append(record)
+                story.notices.append(notice)
             return None
         if story is not None:
-            del self._ended[record.call]
+            del self._ended[notice.call]
             story.ended_at = None
         else:
-            story = Story(call=record.call, queue=record.queue, entered_at=record.at)
-        self._live[record.call] = story
+            story = Story(call=notice.call, queue=notice.queue, entered_at=notice.at)
+        self._live[notice.call] = story
         self._forget_lost()
         return story
 
-    def _enter(self, story: Story, record: Record) -> None:
-        story.queue = record.queue
+    def _enter(self, story: Story, notice: CallEntered) -> None:
+        story.queue = notice.queue
         story.state, story.result, story.wait = "waiting", "", None
-        _, number, name, *_ = record.detail
-        story.caller_number, story.caller_name = str(number), str(name)
-        call = self._floor.calls.get(record.call)
+        story.caller_number, story.caller_name = notice.caller_number, notice.caller_name
+        call = self._floor.calls.get(notice.call)
         if call is not None:
             story.priority = call.priority
             story.entered_at = call.entered_at
 
-    def _end(self, story: Story, record: Record) -> None:
-        story.state, place = _ENDS[record.kind]
-        story.ended_at = record.at
-        story.wait = float(record.detail[place])
-        story.agent = record.agent or story.agent
-        if record.kind is Happened.LEFT:
-            story.result = str(record.detail[0])
-        elif record.kind in {Happened.COMPLETED, Happened.TRANSFERRED}:
-            story.talk = float(record.detail[place + 1])
-        del self._live[record.call]
-        self._ended[record.call] = story
+    def _end(self, story: Story, notice: CallEnd) -> None:
+        story.state = notice.kind
+        story.ended_at = notice.at
+        story.wait = notice.wait_s
+        if isinstance(notice, CallLeftQueue):
+            story.result = notice.result.value
+        elif isinstance(notice, CallCompleted | ConversationTransferred):
+            story.agent = notice.agent or story.agent
+            story.talk = notice.talk_s
+        del self._live[notice.call]
+        self._ended[notice.call] = story
         while len(self._ended) > KEPT:
             self._ended.popitem(last=False)
 
     def _forget_lost(self) -> None:
-        """Drop calls whose end was never reported (a fault in the core loses a step's records)."""
+        """Drop calls whose end was never reported (a fault in the core loses a step's notices)."""
         if len(self._live) > 2 * len(self._floor.calls) + KEPT:
             self._live = {k: v for k, v in self._live.items() if k in self._floor.calls}
-
-
-def _moved(story: Story, record: Record) -> None:
-    """Note that a waiting call is now in another queue, or a conversation with another agent."""
-    story.queue = record.queue
-    if record.kind is Happened.PASSED:
-        story.agent = str(record.detail[0])

@@ -15,11 +15,12 @@ from callrouter.api.access.permissions import Sight, sight
 from callrouter.api.access.tokens import Caller, Tokens
 from callrouter.api.context import Backend
 from callrouter.api.live_filter import shown
-from callrouter.api.notice_text import Json, moment, named, seconds
+from callrouter.api.notice_text import Json, as_json, moment, seconds
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.routes.floor_routes import BACKEND, SLICE, encode, encode_list, status_view
 from callrouter.api.shared_answers import LISTS, RATES
-from callrouter.model.commands import Decided, Note, Told
+from callrouter.model.call_notices import OfferDecided
+from callrouter.model.notices import Notice, Oddity
 from callrouter.transports import cut
 
 TOO_SLOW: Final = 4008
@@ -72,16 +73,16 @@ class Live:
     def __init__(self) -> None:
         self.clients: set[Client] = set()
 
-    def listen(self, item: Told) -> None:
-        """Send an item to every client."""
+    def listen(self, notice: Notice) -> None:
+        """Send a notice to every client."""
         if not self.clients:
             return
-        if isinstance(item, Decided):
-            view = decided(item)
-        elif isinstance(item, Note):
-            view = {"type": "note", "text": item.text}
+        if isinstance(notice, OfferDecided):
+            view = decided(notice)
+        elif isinstance(notice, Oddity):
+            view = {"type": "note", "text": notice.text}
         else:
-            view = {"type": "record", **named(item)}
+            view = {"type": "record", **as_json(notice)}
         text = encode(view).decode()
         for client in self.clients:
             seen = client.sees()
@@ -116,7 +117,7 @@ class Live:
         )
 
 
-def decided(item: Decided) -> Json:
+def decided(item: OfferDecided) -> Json:
     """Return a short form of a decision; ``/api/calls/{id}/why`` has the full one."""
     return {
         "type": "decision",
@@ -128,7 +129,7 @@ def decided(item: Decided) -> Json:
         "policy": list(item.policy),
         "available": item.available,
         "waiting": item.waiting,
-        "waited_s": seconds(item.waited),
+        "waited_s": seconds(item.waited_s),
         "by_agent": item.by_agent,
         "preferred": item.preferred,
         "drawn": item.drawn,

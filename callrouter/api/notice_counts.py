@@ -6,7 +6,17 @@ from bisect import bisect_left
 from collections import Counter
 from typing import Final
 
-from callrouter.model.commands import Happened, Note, Record, Told
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEntered,
+    CallLeftQueue,
+    CallMovedAway,
+    ConversationStarted,
+    ConversationTransferred,
+    OfferEnded,
+)
+from callrouter.model.notices import Notice, Oddity, QueueRenamed
 
 WAITS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
 """Upper bounds of the wait histogram in seconds. They include the usual service levels."""
@@ -44,7 +54,7 @@ class Counts:
         ended: calls ended, by queue and outcome.
         offers: offers not accepted, by queue and reason.
         waits: time from first entry to connect, by queue.
-        mistakes: mistakes in the data calls arrived with, by kind (see `Note`).
+        mistakes: mistakes in the data calls arrived with, by kind (see `Oddity`).
     """
 
     def __init__(self) -> None:
@@ -54,32 +64,28 @@ class Counts:
         self.waits: dict[str, Waits] = {}
         self.mistakes: Counter[str] = Counter()
 
-    def listen(self, item: Told) -> None:
-        """Process a record."""
-        if isinstance(item, Note) and item.mistake:
-            self.mistakes[item.mistake] += 1
-        if not isinstance(item, Record):
-            return
-        match item.kind:
-            case Happened.RENAMED:
-                self._renamed(item.queue, str(item.detail[0]))
-            case Happened.ENTERED:
-                self.calls[item.queue] += 1
-            case Happened.CONNECTED:
-                self.waits.setdefault(item.queue, Waits()).add(float(item.detail[0]))
-            case Happened.OFFER_ENDED:
-                self.offers[item.queue, str(item.detail[0])] += 1
-            case Happened.LEFT:
-                self.ended[item.queue, str(item.detail[0])] += 1
-            case Happened.ABANDONED | Happened.COMPLETED | Happened.TRANSFERRED | Happened.TAKEN:
-                self.ended[item.queue, item.kind.value] += 1
+    def listen(self, notice: Notice) -> None:
+        """Count a notice."""
+        match notice:
+            case CallEntered():
+                self.calls[notice.queue] += 1
+            case ConversationStarted():
+                self.waits.setdefault(notice.queue, Waits()).add(notice.wait_s)
+            case OfferEnded():
+                self.offers[notice.queue, notice.outcome.value] += 1
+            case CallLeftQueue():
+                self.ended[notice.queue, notice.result.value] += 1
+            case CallAbandoned() | CallCompleted() | ConversationTransferred() | CallMovedAway():
+                self.ended[notice.queue, notice.kind] += 1
+            case Oddity(mistake=mistake) if mistake:
+                self.mistakes[mistake] += 1
+            case QueueRenamed():
+                self._renamed(notice.queue, notice.former_id)
             case _:
                 pass
 
     def _renamed(self, queue: str, was: str) -> None:
         """Carry the counts of a queue over to its new name."""
-        if not queue:
-            return
         if was in self.calls:
             self.calls[queue] += self.calls.pop(was)
         for counts in (self.ended, self.offers):

@@ -1,56 +1,70 @@
-"""Records in words: names for the fields of `detail`, and one readable line per record."""
+"""Notices as JSON and as lines of the log.
+
+This and `callrouter.api.explain` are the only places where notices become words. Nothing parses
+the words again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from enum import Enum
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
-from callrouter.model.commands import Happened, Note, Record
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEntered,
+    CallerIdRefused,
+    CallLeftQueue,
+    CallMovedAway,
+    CallPutThrough,
+    CallRequeued,
+    ConsultationChanged,
+    ConversationStarted,
+    ConversationTransferred,
+    DeviceFailed,
+    HoldChanged,
+    OfferAccepted,
+    OfferEnded,
+    OfferMade,
+    OfferRang,
+    OfferShared,
+    PlaceHandedOver,
+    RuleApplied,
+    WaitingCallMoved,
+    WrapUpStarted,
+)
+from callrouter.model.device_failures import DeviceFailure
+from callrouter.model.events import LegEnd
+from callrouter.model.notices import (
+    AgentDeviceSwitched,
+    AgentNotified,
+    AgentPaused,
+    AgentRenamed,
+    AgentResumed,
+    AgentSignedIn,
+    AgentSignedOut,
+    AgentStatusChanged,
+    Notice,
+    Oddity,
+    PrivateCallDisregarded,
+    QueueDrained,
+    QueueRenamed,
+    ShiftChanged,
+    TablePartlyReloaded,
+    TableReloaded,
+    WrapUpEnded,
+)
+from callrouter.model.routing_table import HangUp, KeepWaiting, Target, ToDialplan, ToQueue
 from callrouter.model.text import clean, counted, mask
 
 Json: TypeAlias = dict[str, Any]
+_Kind = TypeVar("_Kind", bound=Notice)
 
-_H = Happened
-DETAIL: Final[Mapping[Happened, tuple[str, ...]]] = {
-    _H.ENTERED: ("position", "caller_number", "caller_name", "waited_s", "refused"),
-    _H.OFFERED: ("policy", "idle_s", "priority", "left_out"),
-    _H.RANG: (),
-    _H.SHARED: ("device", "why"),
-    _H.OFFER_ENDED: ("outcome", "rang_s"),
-    _H.ACCEPTED: ("device",),
-    _H.CONNECTED: ("wait_s", "rang_s"),
-    _H.REQUEUED: ("why",),
-    _H.MOVED: ("to_queue", "to_agent", "to_priority", "by"),
-    _H.REPLACED: ("caller_number", "caller_name"),
-    _H.ABANDONED: ("position", "first_position", "wait_s", "how"),
-    _H.TAKEN: ("position", "first_position", "wait_s", "how"),
-    _H.COMPLETED: ("by", "wait_s", "talk_s", "first_position", "ended_by"),
-    _H.TRANSFERRED: ("transfer", "to", "wait_s", "talk_s", "first_position", "by"),
-    _H.HELD: ("hold", "by"),
-    _H.CONSULTED: ("colleague", "what"),
-    _H.PASSED: ("to", "by"),
-    _H.LEFT: ("result", "target", "position", "first_position", "wait_s", "by"),
-    _H.SIGNED_IN: ("by",),
-    _H.SIGNED_OUT: ("signed_in_s", "by"),
-    _H.PAUSED: ("reason", "by"),
-    _H.RESUMED: ("reason", "by"),
-    _H.WRAP_UP: ("wrap_up_s",),
-    _H.WRAP_UP_ENDED: (),
-    _H.DEVICE: ("device", "switched", "by"),
-    _H.NUMBER_REFUSED: ("device", "then_shown"),
-    _H.FREED: ("device", "channel", "by"),
-    _H.DEVICE_FAILED: ("device", "why", "in_a_row", "rest_s"),
-    _H.TOLD: ("message",),
-    _H.RELOADING: ("agents", "queues"),
-    _H.RELOADED: ("agents", "queues"),
-    _H.RULE: ("rule",),
-    _H.SHIFT: ("members",),
-    _H.DRAINED: (),
-    _H.RENAMED: ("was",),
-    _H.STATE: ("state", "why"),
-}
-"""Names of the positions of `Record.detail`; ``_s`` means seconds."""
+
+# ---------------------------------------------------------------- values
 
 
 def moment(at: float | None) -> str | None:
@@ -66,139 +80,279 @@ def seconds(value: float) -> float:
     return max(0.0, round(value, 3))
 
 
-def named(record: Record) -> Json:
-    """Return a record for the API, without empty fields."""
-    names = DETAIL[record.kind]
-    # Do not drop fields of a core that reports more than we have names for.
-    names += tuple(f"detail_{n}" for n in range(len(names), len(record.detail)))
-    view: Json = {"kind": record.kind.value, "at": moment(record.at)}
-    for name in ("call", "queue", "agent", "offer"):
-        if value := getattr(record, name):
-            view[name] = value
-    for name, value in zip(names, record.detail, strict=False):
-        if value != "":
-            view[name] = seconds(value) if isinstance(value, float) else value
+def target_text(target: Target | None) -> str:
+    """Return a target as written in the configuration; empty for None."""
+    match target:
+        case ToQueue(queue):
+            return f"queue:{queue}"
+        case ToDialplan(context, extension, priority):
+            return f"dialplan:{context},{extension},{priority}"
+        case HangUp():
+            return "hangup"
+        case KeepWaiting():
+            return "wait"
+        case None:
+            return ""
+
+
+def policy_text(policy: Iterable[str]) -> str:
+    """Return the policies of a queue, the first one first: ``priority > longest-idle``."""
+    return " > ".join(policy)
+
+
+# ---------------------------------------------------------------- JSON
+
+
+class _Shown(NamedTuple):
+    """How the API shows a field: its name there, and a function that converts the value."""
+
+    name: str
+    convert: Callable[[Any], Any]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return seconds(value)
+    return value.value if isinstance(value, Enum) else value
+
+
+def _on_off(on: bool) -> str:
+    return "on" if on else "off"
+
+
+def _failure(why: LegEnd | DeviceFailure) -> str:
+    return "hung up at once" if why is DeviceFailure.DROPPED else why.value
+
+
+_SHOWN: Final[Mapping[tuple[type[Notice], str], _Shown]] = {
+    (OfferMade, "policy"): _Shown("policy", policy_text),
+    (CallLeftQueue, "target"): _Shown("target", target_text),
+    (DeviceFailed, "why"): _Shown("why", _failure),
+    (DeviceFailed, "cooldown_s"): _Shown("rest_s", seconds),
+    (CallerIdRefused, "rung_again"): _Shown(
+        "then_shown", lambda again: "business" if again else "none"
+    ),
+    (HoldChanged, "on"): _Shown("hold", _on_off),
+    (AgentDeviceSwitched, "on"): _Shown("switched", _on_off),
+    (AgentRenamed, "former_id"): _Shown("was", str),
+    (QueueRenamed, "former_id"): _Shown("was", str),
+}
+"""Fields that the API shows under another name or in another form. The API's names are stable."""
+
+_SUBJECTS: Final = ("call", "queue", "agent", "offer")
+"""What a notice is about. These fields come first in its JSON form."""
+
+
+def as_json(notice: Notice) -> Json:
+    """Return a notice for the API, without empty fields.
+
+    The keys are `kind`, `at`, then what the notice is about, then its other fields.
+    """
+    view: Json = {"kind": notice.kind, "at": moment(notice.at)}
+    for name in _SUBJECTS:
+        if subject := getattr(notice, name, ""):
+            view[name] = subject
+    for name, shown in _DETAILS[type(notice)]:
+        value = getattr(notice, name)
+        if value is not None and (converted := shown.convert(value)) != "":
+            view[shown.name] = converted
     return view
 
 
-def said(item: Record | Note) -> str:
+# ---------------------------------------------------------------- the log
+
+
+def log_line(notice: Notice) -> str:
     """Return one line for the log, safe to show: numbers masked, control characters removed."""
-    if isinstance(item, Note):
-        return clean(item.text)
-    detail = dict.fromkeys(DETAIL[item.kind], "")
-    detail |= dict(zip(DETAIL[item.kind], map(_word, item.detail), strict=False))
-    return clean(_LINES[item.kind](item, detail))
+    return clean(_LINES[type(notice)](notice))
 
 
-def _word(value: str | float) -> str:
-    if not isinstance(value, float):
-        return str(value)
+def _brief(value: float) -> str:
+    """Return seconds as the log shows them: ``4.2``, ``61``."""
     return f"{value:.1f}" if value < 10 else str(int(value))
 
 
-def _entered(r: Record, d: Mapping[str, str]) -> str:
-    number = mask(d["caller_number"]) or "number withheld"
-    in_line = d["position"] not in {"", "0"}
-    at = f"at position {d['position']}" if in_line else f"and found it {d['refused'] or 'full'}"
-    return f"call {r.call} entered {r.queue} {at} ({number})"
-
-
-def _left(r: Record, d: Mapping[str, str]) -> str:
-    way = f", to {d['target']}" if d["target"] else ""
-    return f"call {r.call} left {r.queue} after {d['wait_s']} s: {d['result']}{way}{_by(d['by'])}"
-
-
-def _moved(r: Record, d: Mapping[str, str]) -> str:
-    to = [f"to queue {d['to_queue']}"] if d["to_queue"] else []
-    to += [f"to agent {d['to_agent']} first"] if d["to_agent"] else []
-    to += [f"to priority {d['to_priority']}"] if d["to_priority"] not in {"", "0"} else []
-    return f"call {r.call} was moved {', '.join(to)}{_by(d['by'])}"
-
-
-def _failed(r: Record, d: Mapping[str, str]) -> str:
-    again = f"; rung again in {d['rest_s']} s" if d["rest_s"] not in {"", "0.0"} else ""
-    row = f", {d['in_a_row']} times in a row" if d["in_a_row"] not in {"", "1"} else ""
-    return f"call {r.call} at {r.agent}'s {d['device']}: {d['why']}{row}{again}"
+def _number(number: str) -> str:
+    return mask(number) or "number withheld"
 
 
 def _by(who: str) -> str:
     return f" (by {who})" if who else ""
 
 
-def _why(reason: str) -> str:
+def _reason(reason: str) -> str:
     return f": {reason}" if reason else ""
 
 
-_LINES: Final[Mapping[Happened, Callable[[Record, Mapping[str, str]], str]]] = {
-    _H.ENTERED: _entered,
-    _H.OFFERED: lambda r, d: f"call {r.call} offered to {r.agent} (by {d['policy']})",
-    _H.RANG: lambda r, _: f"call {r.call} rings at {r.agent}",
-    _H.SHARED: lambda r, d: (
-        f"call {r.call} is offered to others besides {r.agent} ({d['device']}: {d['why']})"
-    ),
-    _H.OFFER_ENDED: lambda r, d: (
-        f"call {r.call} no longer offered to {r.agent}: {d['outcome']} after {d['rang_s']} s"
-    ),
-    _H.ACCEPTED: lambda r, d: (
-        f"call {r.call} accepted by {r.agent}" + (f" on {d['device']}" if d["device"] else "")
-    ),
-    _H.CONNECTED: lambda r, d: f"call {r.call} talks to {r.agent} after {d['wait_s']} s",
-    _H.REQUEUED: lambda r, d: f"call {r.call} waits again in {r.queue}{_why(d['why'])}",
-    _H.MOVED: _moved,
-    _H.REPLACED: lambda r, d: (
-        f"call {r.call}: {mask(d['caller_number']) or 'number withheld'} has taken over its place"
-        + (f", transferred by {r.agent}" if r.agent else "")
-    ),
-    _H.ABANDONED: lambda r, d: f"call {r.call} hung up in {r.queue} after {d['wait_s']} s",
-    _H.TAKEN: lambda r, d: f"call {r.call} was taken out of {r.queue} by another program",
-    _H.COMPLETED: lambda r, d: (
-        f"call {r.call} completed: {d['talk_s']} s with {r.agent or 'no agent'}, "
-        + (f"ended by {d['ended_by']}" if d["ended_by"] else f"{d['by']} hung up first")
-    ),
-    _H.TRANSFERRED: lambda r, d: (
-        f"call {r.call} transferred by {r.agent}"
-        + (f" to {mask(d['to'])}" if d["to"] else "")
-        + f" after {d['talk_s']} s{_by(d['by'])}"
-    ),
-    _H.HELD: lambda r, d: (
-        f"call {r.call} is {'' if d['hold'] == 'on' else 'not '}on hold ({r.agent}){_by(d['by'])}"
-    ),
-    _H.CONSULTED: lambda r, d: f"call {r.call}: {r.agent} asks {d['colleague']}: {d['what']}",
-    _H.PASSED: lambda r, d: (
-        f"call {r.call} was put through by {r.agent} to {d['to']}{_by(d['by'])}"
-    ),
-    _H.LEFT: _left,
-    _H.SIGNED_IN: lambda r, d: f"agent {r.agent} signed in{_by(d['by'])}",
-    _H.SIGNED_OUT: lambda r, d: f"agent {r.agent} signed out{_by(d['by'])}",
-    _H.PAUSED: lambda r, d: f"agent {r.agent} paused{_why(d['reason'])}{_by(d['by'])}",
-    _H.RESUMED: lambda r, d: f"agent {r.agent} is back from the break{_by(d['by'])}",
-    _H.WRAP_UP: lambda r, d: f"agent {r.agent} in wrap-up for {d['wrap_up_s']} s",
-    _H.WRAP_UP_ENDED: lambda r, _: f"agent {r.agent} ended wrap-up",
-    _H.DEVICE: lambda r, d: (
-        f"agent {r.agent}: {d['device']} switched {d['switched']}{_by(d['by'])}"
-    ),
-    _H.FREED: lambda r, d: (
-        f"agent {r.agent}: {d['channel'] or 'what is'} on {d['device']} counts as no call{_by(d['by'])}"
-    ),
-    _H.DEVICE_FAILED: _failed,
-    _H.NUMBER_REFUSED: lambda r, d: (
-        f"call {r.call} at {r.agent}'s {d['device']}: the carrier refused the number shown"
-        + ("; rung again with the business's" if d["then_shown"] == "business" else "")
-    ),
-    _H.TOLD: lambda r, d: f"agent {r.agent} is told: {d['message']}",
-    _H.RULE: lambda r, d: f"call {r.call}: rule '{d['rule']}' applies",
-    _H.RENAMED: lambda r, d: (
-        f"{'queue ' + r.queue if r.queue else 'agent ' + r.agent} was called {d['was']} before"
-    ),
-    _H.DRAINED: lambda r, _: (
-        f"queue {r.queue}, which was taken out, has served its last caller and is gone"
-    ),
-    _H.SHIFT: lambda r, d: f"queue {r.queue}: another shift, {counted(d['members'], 'agent')}",
-    _H.STATE: lambda r, d: f"agent {r.agent} is {d['state']}{_why(d['why'])}",
-    _H.RELOADING: lambda _, d: (
-        f"routing table partly in force: {counted(d['agents'], 'agent')}, {counted(d['queues'], 'queue')}"
-    ),
-    _H.RELOADED: lambda _, d: (
-        f"routing table in force: {counted(d['agents'], 'agent')}, {counted(d['queues'], 'queue')}"
-    ),
-}
+def _entered(n: CallEntered) -> str:
+    refused = n.refused.value if n.refused is not None else "full"
+    at = f"at position {n.position}" if n.position else f"and found it {refused}"
+    return f"call {n.call} entered {n.queue} {at} ({_number(n.caller_number)})"
+
+
+def _left(n: CallLeftQueue) -> str:
+    way = f", to {target_text(n.target)}" if n.target is not None else ""
+    after = f"after {_brief(n.wait_s)} s: {n.result.value}{way}"
+    return f"call {n.call} left {n.queue} {after}{_by(n.by)}"
+
+
+def _moved(n: WaitingCallMoved) -> str:
+    to = [f"to queue {n.to_queue}"] if n.to_queue else []
+    to += [f"to agent {n.to_agent} first"] if n.to_agent else []
+    to += [f"to priority {n.to_priority}"] if n.to_priority else []
+    return f"call {n.call} was moved {', '.join(to)}{_by(n.by)}"
+
+
+def _handed_over(n: PlaceHandedOver) -> str:
+    giver = f", transferred by {n.agent}" if n.agent else ""
+    return f"call {n.call}: {_number(n.caller_number)} has taken over its place{giver}"
+
+
+def _offer_ended(n: OfferEnded) -> str:
+    ended = f"{n.outcome.value} after {_brief(n.rang_s)} s"
+    return f"call {n.call} no longer offered to {n.agent}: {ended}"
+
+
+def _shared(n: OfferShared) -> str:
+    why = f"({n.device}: {n.why.value})"
+    return f"call {n.call} is offered to others besides {n.agent} {why}"
+
+
+def _accepted(n: OfferAccepted) -> str:
+    return f"call {n.call} accepted by {n.agent}" + (f" on {n.device}" if n.device else "")
+
+
+def _device_failed(n: DeviceFailed) -> str:
+    cooldown = _brief(n.cooldown_s)
+    again = f"; rung again in {cooldown} s" if cooldown != "0.0" else ""
+    row = f", {n.in_a_row} times in a row" if n.in_a_row != 1 else ""
+    return f"call {n.call} at {n.agent}'s {n.device}: {_failure(n.why)}{row}{again}"
+
+
+def _caller_id_refused(n: CallerIdRefused) -> str:
+    again = "; rung again with the business's" if n.rung_again else ""
+    return f"call {n.call} at {n.agent}'s {n.device}: the carrier refused the number shown{again}"
+
+
+def _completed(n: CallCompleted) -> str:
+    end = f"ended by {n.ended_by}" if n.ended_by else f"{n.by.value} hung up first"
+    return f"call {n.call} completed: {_brief(n.talk_s)} s with {n.agent or 'no agent'}, {end}"
+
+
+def _transferred(n: ConversationTransferred) -> str:
+    to = f" to {mask(n.to)}" if n.to else ""
+    return f"call {n.call} transferred by {n.agent}{to} after {_brief(n.talk_s)} s{_by(n.by)}"
+
+
+def _held(n: HoldChanged) -> str:
+    return f"call {n.call} is {'' if n.on else 'not '}on hold ({n.agent}){_by(n.by)}"
+
+
+def _disregarded(n: PrivateCallDisregarded) -> str:
+    what = f"{n.channel or 'what is'} on {n.device} counts as no call"
+    return f"agent {n.agent}: {what}{_by(n.by)}"
+
+
+def _status(n: AgentStatusChanged) -> str:
+    why = n.why if isinstance(n.why, str) else n.why.value
+    return f"agent {n.agent} is {n.state.value}{_reason(why)}"
+
+
+def _table(agents: int, queues: int) -> str:
+    return f"{counted(agents, 'agent', zero='0')}, {counted(queues, 'queue', zero='0')}"
+
+
+_Line: TypeAlias = tuple[type[Notice], Callable[[Any], str]]
+
+
+def _line(kind: type[_Kind], text: Callable[[_Kind], str]) -> _Line:
+    """Pair a class with the function that words it, so that mypy checks one against the other."""
+    return kind, text
+
+
+_LINES: Final[Mapping[type[Notice], Callable[[Any], str]]] = dict(
+    (
+        _line(RuleApplied, lambda n: f"call {n.call}: rule '{n.rule}' applies"),
+        _line(CallEntered, _entered),
+        _line(WaitingCallMoved, _moved),
+        _line(PlaceHandedOver, _handed_over),
+        _line(
+            CallAbandoned,
+            lambda n: f"call {n.call} hung up in {n.queue} after {_brief(n.wait_s)} s",
+        ),
+        _line(
+            CallMovedAway,
+            lambda n: f"call {n.call} was taken out of {n.queue} by another program",
+        ),
+        _line(CallLeftQueue, _left),
+        _line(
+            OfferMade,
+            lambda n: f"call {n.call} offered to {n.agent} (by {policy_text(n.policy)})",
+        ),
+        _line(OfferRang, lambda n: f"call {n.call} rings at {n.agent}"),
+        _line(OfferShared, _shared),
+        _line(OfferEnded, _offer_ended),
+        _line(OfferAccepted, _accepted),
+        _line(DeviceFailed, _device_failed),
+        _line(CallerIdRefused, _caller_id_refused),
+        _line(
+            ConversationStarted,
+            lambda n: f"call {n.call} talks to {n.agent} after {_brief(n.wait_s)} s",
+        ),
+        _line(
+            CallRequeued,
+            lambda n: f"call {n.call} waits again in {n.queue}{_reason(n.why.value)}",
+        ),
+        _line(HoldChanged, _held),
+        _line(
+            ConsultationChanged,
+            lambda n: f"call {n.call}: {n.agent} asks {n.colleague}: {n.what.value}",
+        ),
+        _line(
+            CallPutThrough,
+            lambda n: f"call {n.call} was put through by {n.agent} to {n.to}{_by(n.by)}",
+        ),
+        _line(ConversationTransferred, _transferred),
+        _line(CallCompleted, _completed),
+        _line(AgentSignedIn, lambda n: f"agent {n.agent} signed in{_by(n.by)}"),
+        _line(AgentSignedOut, lambda n: f"agent {n.agent} signed out{_by(n.by)}"),
+        _line(AgentPaused, lambda n: f"agent {n.agent} paused{_reason(n.reason)}{_by(n.by)}"),
+        _line(AgentResumed, lambda n: f"agent {n.agent} is back from the break{_by(n.by)}"),
+        _line(WrapUpStarted, lambda n: f"agent {n.agent} in wrap-up for {_brief(n.wrap_up_s)} s"),
+        _line(WrapUpEnded, lambda n: f"agent {n.agent} ended wrap-up"),
+        _line(
+            AgentDeviceSwitched,
+            lambda n: f"agent {n.agent}: {n.device} switched {_on_off(n.on)}{_by(n.by)}",
+        ),
+        _line(PrivateCallDisregarded, _disregarded),
+        _line(AgentNotified, lambda n: f"agent {n.agent} is told: {n.message}"),
+        _line(AgentStatusChanged, _status),
+        _line(AgentRenamed, lambda n: f"agent {n.agent} was called {n.former_id} before"),
+        _line(QueueRenamed, lambda n: f"queue {n.queue} was called {n.former_id} before"),
+        _line(
+            ShiftChanged,
+            lambda n: f"queue {n.queue}: another shift, {counted(n.members, 'agent', zero='0')}",
+        ),
+        _line(
+            QueueDrained,
+            lambda n: (
+                f"queue {n.queue}, which was taken out, has served its last caller and is gone"
+            ),
+        ),
+        _line(
+            TablePartlyReloaded,
+            lambda n: f"routing table partly in force: {_table(n.agents, n.queues)}",
+        ),
+        _line(TableReloaded, lambda n: f"routing table in force: {_table(n.agents, n.queues)}"),
+        _line(Oddity, lambda n: n.text),
+    )
+)
+
+
+def _details(kind: type[Notice]) -> tuple[tuple[str, _Shown], ...]:
+    """Return the fields of a class of notices beyond its time and subjects, in order."""
+    names = [field.name for field in fields(kind) if field.name not in {"at", *_SUBJECTS}]
+    return tuple((name, _SHOWN.get((kind, name), _Shown(name, _plain))) for name in names)
+
+
+_DETAILS: Final = {kind: _details(kind) for kind in _LINES}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from callrouter.api.access.permissions import EVERYTHING, Sight
 from callrouter.api.call_history import Day, History, Story
-from callrouter.api.notice_text import Json, moment, named, seconds
+from callrouter.api.notice_text import Json, as_json, moment, seconds
 from callrouter.core import agents, requested_state
 from callrouter.core.floor import Floor
 from callrouter.core.queueing import position
@@ -261,7 +261,7 @@ def pause_view(spec: PauseSpec) -> Json:
 
 def decisions(story: Story | None) -> list[Json]:
     """Return what happened to a call, oldest first."""
-    return [named(record) for record in story.decisions] if story is not None else []
+    return [as_json(notice) for notice in story.notices] if story is not None else []
 
 
 # ---------------------------------------------------------------- what is hidden

@@ -20,6 +20,7 @@ from callrouter.core.state import (
 )
 from callrouter.model.commands import StopReason, StopRing
 from callrouter.model.events import CallerEnd, LegAccepted, LegAnswered, PbxSnapshot, SeenLeg
+from callrouter.model.outcomes import OfferEnd
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, MemberSpec
 
 
@@ -146,7 +147,6 @@ def _reserve_until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
     leg = _known_leg(agent, pbx, seen)
     leg.stopping = True
     offer = _offer(floor, seen, call, member, leg, state=OfferState.CLOSING)
-    offer.outcome = "withdrawn"
     ringing.reserve(floor, offer)
     call.offers.clear()
     floor.timers.closing.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
@@ -209,7 +209,7 @@ def _adopt_conversation(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None
     if call is None or not mine:
         call = _placeholder_call(floor, pbx, seen.call, member.queue)
     else:
-        calls.stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
+        calls.stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
         advance_call(floor, call, CallChange.FOUND_TALKING)
         call.connected_at = floor.now
     _adopt_talking_agent(floor, pbx, seen, call, member)

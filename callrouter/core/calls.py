@@ -22,14 +22,25 @@ from callrouter.core.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
 from callrouter.core.offer_lifecycle import OfferChange, advance_offer
 from callrouter.core.state import CALL_WAITING, Call, Offer, Queue
-from callrouter.model.commands import Connect, Happened, Leave, Requeue, Result, StopReason
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEntered,
+    CallLeftQueue,
+    CallMovedAway,
+    CallRequeued,
+    ConversationStarted,
+    ConversationTransferred,
+    PlaceHandedOver,
+    RuleApplied,
+    WaitingCallMoved,
+)
+from callrouter.model.commands import Connect, Leave, Requeue, Result, StopReason
 from callrouter.model.events import CallArrived, CallerEnd, CallMoveRequested, TransferKind
-from callrouter.model.routing_table import HangUp, KeepWaiting, Rule, Target, ToDialplan, ToQueue
+from callrouter.model.outcomes import EndedBy, OfferEnd, RequeueCause
+from callrouter.model.routing_table import HangUp, KeepWaiting, Rule, Target, ToQueue
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
-_ENTERED: Final = Happened.ENTERED
-_CONNECTED: Final = Happened.CONNECTED
-_COMPLETED: Final = Happened.COMPLETED
 
 _NO_SKILLS: Final[Mapping[str, int]] = {}
 
@@ -93,7 +104,7 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     floor.calls[call.id] = call
     floor.departed.pop(call.id, None)
     if rule is not None:
-        floor.record(Happened.RULE, call=call, detail=(rule.name,))
+        floor.publish(RuleApplied(at=floor.now, call=call.id, queue=call.queue.id, rule=rule.name))
     enter_queue(floor, call, queue, found=found, since=call.queued_at)
     giver = floor.transferred_by.pop(call.id, None)
     # The agent who sent this caller back to a queue is the last choice there.
@@ -129,15 +140,42 @@ def enter_queue(
         return
     queueing.start_waiting(floor, call)
     call.origin_position = queueing.position(call)
-    detail = (call.origin_position, call.caller_number, call.caller_name)
-    waited = (floor.now - call.queued_at,) if found else ()
-    floor.record(_ENTERED, call=call, detail=(*detail, *waited))
+    waited = floor.now - call.queued_at if found else None
+    report_entry(floor, call, waited_s=waited)
+
+
+def report_entry(floor: Floor, call: Call, *, waited_s: float | None = None) -> None:
+    """Report that a call now waits in its queue.
+
+    `waited_s`: how long it has been there already, if it was found waiting.
+    """
+    floor.publish(
+        CallEntered(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            position=call.origin_position,
+            caller_number=call.caller_number,
+            caller_name=call.caller_name,
+            waited_s=waited_s,
+        )
+    )
 
 
 def _not_let_in(floor: Floor, call: Call, why: Result) -> None:
-    """Record a caller who found the queue closed or full and never waited."""
-    detail = (0, call.caller_number, call.caller_name, 0.0, why.value)
-    floor.record(_ENTERED, call=call, detail=detail)
+    """Report a caller who found the queue closed or full and never waited."""
+    floor.publish(
+        CallEntered(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            position=0,
+            caller_number=call.caller_number,
+            caller_name=call.caller_name,
+            waited_s=0.0,
+            refused=why,
+        )
+    )
 
 
 # ---------------------------------------------------------------- leaving
@@ -151,22 +189,23 @@ def leave_queue(
     `by` is the person who ordered it, if a person did.
     """
     place = queueing.position(call)
-    stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
+    stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
     queueing.stop_waiting(floor, call)
     following = _overflow(floor, call, target) if isinstance(target, ToQueue) else None
     if following is None and isinstance(target, ToQueue | KeepWaiting):
         target = None
-    floor.record(
-        Happened.LEFT,
-        call=call,
-        detail=(
-            result.value,
-            describe(target),
-            place,
-            call.origin_position,
-            floor.now - call.queued_at,
-            *said_by(by),
-        ),
+    floor.publish(
+        CallLeftQueue(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            result=result,
+            target=target,
+            position=place,
+            first_position=call.origin_position,
+            wait_s=floor.now - call.queued_at,
+            by=by,
+        )
     )
     if following is not None:
         enter_queue(floor, call, following)
@@ -184,42 +223,28 @@ def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
     return queue
 
 
-def said_by(who: str) -> tuple[str, ...]:
-    """The last element of a record's detail: who asked for it, if a person did."""
-    return (who,) if who else ()
-
-
-def describe(target: Target | None) -> str:
-    """A target as written in the configuration."""
-    match target:
-        case ToQueue(queue):
-            return f"queue:{queue}"
-        case ToDialplan(context, extension, priority):
-            return f"dialplan:{context},{extension},{priority}"
-        case HangUp():
-            return "hangup"
-        case KeepWaiting():
-            return "wait"
-        case None:
-            return ""
-
-
 def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
     """The caller hung up, or was moved away by another program, before talking to an agent."""
     place = queueing.position(call)
-    stop_offers(floor, call, StopReason.CALLER_GONE, "caller gone")
+    stop_offers(floor, call, StopReason.CALLER_GONE, OfferEnd.CALLER_GONE)
     if call.winner is not None:
-        ringing.stop_offer(floor, call.winner, StopReason.CALLER_GONE, "caller gone")
-    kind = Happened.TAKEN if how is CallerEnd.TAKEN else Happened.ABANDONED
-    floor.record(
-        kind,
-        call=call,
-        detail=(place, call.origin_position, floor.now - call.queued_at, how.value),
+        ringing.stop_offer(floor, call.winner, StopReason.CALLER_GONE, OfferEnd.CALLER_GONE)
+    ended = CallMovedAway if how is CallerEnd.TAKEN else CallAbandoned
+    floor.publish(
+        ended(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            position=place,
+            first_position=call.origin_position,
+            wait_s=floor.now - call.queued_at,
+            how=how,
+        )
     )
     forget(floor, call)
 
 
-def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: str) -> None:
+def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: OfferEnd) -> None:
     """Stop every phone that rings for this call."""
     for offer in list(call.offers.values()):
         ringing.stop_offer(floor, offer, why, outcome)
@@ -247,7 +272,7 @@ def connect(floor: Floor, offer: Offer) -> None:
     for other in offer.legs.values():
         if other is not leg:
             ringing.stop_leg(floor, offer, other, StopReason.ANSWERED_ELSEWHERE)
-    stop_offers(floor, call, StopReason.ANSWERED_ELSEWHERE, "lost")
+    stop_offers(floor, call, StopReason.ANSWERED_ELSEWHERE, OfferEnd.LOST)
 
 
 def connected(floor: Floor, call: Call, offer: Offer) -> None:
@@ -259,16 +284,22 @@ def connected(floor: Floor, call: Call, offer: Offer) -> None:
     # They have spare capacity, and their place in the policies' order has changed.
     if offer.agent.open:
         agents.mark_changed(floor, offer.agent)
-    floor.record(
-        _CONNECTED,
-        call=call,
-        agent=offer.agent.id,
-        offer=offer.id,
-        detail=(floor.now - call.queued_at, floor.now - offer.placed_at),
+    floor.publish(
+        ConversationStarted(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            agent=offer.agent.id,
+            offer=offer.id,
+            wait_s=floor.now - call.queued_at,
+            rang_s=floor.now - offer.placed_at,
+        )
     )
 
 
-def requeue(floor: Floor, call: Call, why: str, *, blame: bool = True, hold: bool = True) -> None:
+def requeue(
+    floor: Floor, call: Call, why: RequeueCause, *, blame: bool = True, hold: bool = True
+) -> None:
     """The connect failed: the caller waits again, at the old position.
 
     The stay in the queue goes on. Time spent talking does not count towards it.
@@ -276,7 +307,7 @@ def requeue(floor: Floor, call: Call, why: str, *, blame: bool = True, hold: boo
     Args:
       floor: the state of the core.
       call: a call that is connecting or talking.
-      why: the reason, in words.
+      why: the reason.
       blame: the agent who had the call becomes the last choice.
       hold: send the caller back to the waiting room. False if they are already there.
     """
@@ -296,7 +327,7 @@ def requeue(floor: Floor, call: Call, why: str, *, blame: bool = True, hold: boo
     if hold:
         floor.order(Requeue(pbx=call.pbx, call=call.id))
     advance_call(floor, call, CallChange.REQUEUED)
-    floor.record(Happened.REQUEUED, call=call, detail=(why,))
+    floor.publish(CallRequeued(at=floor.now, call=call.id, queue=call.queue.id, why=why))
 
 
 def _count_answered(offer: Offer, one: int) -> None:
@@ -305,21 +336,33 @@ def _count_answered(offer: Offer, one: int) -> None:
     offer.call.queue.answered += one
 
 
-def completed(floor: Floor, call: Call, by: str) -> None:
-    """The conversation ended. `by` says which side hung up first: ``agent`` or ``caller``."""
-    offer = call.winner
+def completed(floor: Floor, call: Call, by: EndedBy) -> None:
+    """The conversation ended. `by` says which side hung up first."""
     ringing.drop_consultation(floor, call, StopReason.CALLER_GONE)
-    since = call.connected_at if call.connected_at is not None else floor.now
-    floor.record(
-        _COMPLETED,
-        call=call,
-        agent=offer.agent.id if offer else "",
-        offer=offer.id if offer else "",
-        detail=(by, since - call.queued_at, floor.now - since, call.origin_position),
-    )
-    if by == "agent":
+    _report_completed(floor, call, by)
+    if by is EndedBy.AGENT:
         floor.order(Leave(pbx=call.pbx, call=call.id, result=Result.ANSWERED))
     forget(floor, call)
+
+
+def _report_completed(floor: Floor, call: Call, by: EndedBy, person: str = "") -> None:
+    """Report the end of a conversation. `person`: the supervisor who ended it, if one did."""
+    offer = call.winner
+    since = call.connected_at if call.connected_at is not None else floor.now
+    floor.publish(
+        CallCompleted(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            agent=offer.agent.id if offer else "",
+            offer=offer.id if offer else "",
+            by=by,
+            wait_s=since - call.queued_at,
+            talk_s=floor.now - since,
+            first_position=call.origin_position,
+            ended_by=person,
+        )
+    )
 
 
 def end_conversation(floor: Floor, call: Call, by: str) -> None:
@@ -329,15 +372,7 @@ def end_conversation(floor: Floor, call: Call, by: str) -> None:
         floor.note(f"call {call.id} can't be ended now")
         return
     ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
-    since = call.connected_at if call.connected_at is not None else floor.now
-    times = (since - call.queued_at, floor.now - since, call.origin_position)
-    floor.record(
-        _COMPLETED,
-        call=call,
-        agent=offer.agent.id,
-        offer=offer.id,
-        detail=("supervisor", *times, by),
-    )
+    _report_completed(floor, call, EndedBy.SUPERVISOR, by)
     floor.order(Leave(pbx=call.pbx, call=call.id, result=Result.ANSWERED, target=HangUp()))
     ringing.hang_up_agent(floor, offer)
     forget(floor, call)
@@ -351,7 +386,7 @@ def transferred(floor: Floor, call: Call, kind: TransferKind, to: str) -> None:
 
 
 def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str, by: str = "") -> None:
-    """Record a transfer. The agent becomes the last choice should the caller come back.
+    """Report a transfer. The agent becomes the last choice should the caller come back.
 
     `by` is who asked for the transfer, unless the request came from the agent's own phone.
     """
@@ -361,26 +396,36 @@ def record_transfer(floor: Floor, call: Call, kind: TransferKind, to: str, by: s
         if len(floor.transferred_by) > TRANSFERS_REMEMBERED:
             floor.transferred_by.popitem(last=False)
     since = call.connected_at if call.connected_at is not None else floor.now
-    floor.record(
-        Happened.TRANSFERRED,
-        call=call,
-        agent=offer.agent.id if offer else "",
-        offer=offer.id if offer else "",
-        detail=(
-            kind.value,
-            to,
-            since - call.queued_at,
-            floor.now - since,
-            call.origin_position,
-            *said_by(by),
-        ),
+    floor.publish(
+        ConversationTransferred(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            agent=offer.agent.id if offer else "",
+            offer=offer.id if offer else "",
+            transfer=kind,
+            to=to,
+            wait_s=since - call.queued_at,
+            talk_s=floor.now - since,
+            first_position=call.origin_position,
+            by=by,
+        )
     )
 
 
 def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> None:
     """Another caller now has this call's place. The agent who put them there is their last choice."""
     call.caller_number, call.caller_name = number, name
-    floor.record(Happened.REPLACED, call=call, agent=giver, detail=(number, name))
+    floor.publish(
+        PlaceHandedOver(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            agent=giver,
+            caller_number=number,
+            caller_name=name,
+        )
+    )
     if giver and call.state is CALL_WAITING and giver not in call.offers:
         call.tried[giver] = None
         call.failed_at = floor.now
@@ -418,7 +463,7 @@ def move_by_supervisor(floor: Floor, call: Call, event: CallMoveRequested) -> st
     if agent and agent not in target.members:
         return f"'{agent}' is not an agent of queue '{target.id}'"
     if agent or target is not call.queue:
-        stop_offers(floor, call, StopReason.WITHDRAWN, "withdrawn")
+        stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
     queueing.stop_waiting(floor, call)
     if priority is not None:
         call.priority = priority
@@ -428,7 +473,15 @@ def move_by_supervisor(floor: Floor, call: Call, event: CallMoveRequested) -> st
         call.first_agent = agent
         call.tried.pop(agent, None)
     queueing.start_waiting(floor, call)
-    floor.record(
-        Happened.MOVED, call=call, detail=(queue, agent, priority or 0, *said_by(event.by))
+    floor.publish(
+        WaitingCallMoved(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            to_queue=queue,
+            to_agent=agent,
+            to_priority=priority or 0,
+            by=event.by,
+        )
     )
     return ""

@@ -15,8 +15,10 @@ from callrouter.core.floor import Floor
 from callrouter.core.index.lanes import LaneKey
 from callrouter.core.offer_lifecycle import OfferChange, advance_offer
 from callrouter.core.state import Agent, Call, CallState, Membership, Offer, OfferState
-from callrouter.model.commands import Consult, Happened, PutThrough, Requeue, SetHold, StopReason
+from callrouter.model.call_notices import CallPutThrough, HoldChanged
+from callrouter.model.commands import Consult, PutThrough, Requeue, SetHold, StopReason
 from callrouter.model.events import ConversationAction, ConversationRequested, TransferKind
+from callrouter.model.outcomes import ConsultationStep, RequeueReason
 
 _NEEDS_HOLD = frozenset(
     {ConversationAction.HOLD, ConversationAction.UNHOLD, ConversationAction.CONSULT}
@@ -133,8 +135,8 @@ def set_hold(floor: Floor, call: Call, *, on: bool, by: str = "") -> None:
         call.held = on
         floor.order(SetHold(pbx=call.pbx, call=call.id, on=on))
         who = call.winner.agent.id if call.winner is not None else ""
-        floor.record(
-            Happened.HELD, call=call, agent=who, detail=("on" if on else "off", *calls.said_by(by))
+        floor.publish(
+            HoldChanged(at=floor.now, call=call.id, queue=call.queue.id, agent=who, on=on, by=by)
         )
 
 
@@ -147,7 +149,7 @@ def transfer(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: 
     assert offer is not None  # noqa: S101 - the call is in the TALKING state
     target = floor.queues[queue] if queue else call.queue
     if target.gone:
-        calls.requeue(floor, call, "passed on")
+        calls.requeue(floor, call, RequeueReason.PASSED_ON)
         return
     ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
     calls.record_transfer(floor, call, TransferKind.BLIND, agent or target.id, by)
@@ -161,11 +163,7 @@ def transfer(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: 
     call.announced_at = None
     advance_call(floor, call, CallChange.REQUEUED)
     call.origin_position = queueing.position(call)
-    floor.record(
-        Happened.ENTERED,
-        call=call,
-        detail=(call.origin_position, call.caller_number, call.caller_name),
-    )
+    calls.report_entry(floor, call)
 
 
 # ---------------------------------------------------------------- a colleague is asked first
@@ -184,9 +182,8 @@ def _colleague(floor: Floor, call: Call, event: ConversationRequested) -> Member
 def _consult(floor: Floor, call: Call, member: Membership) -> None:
     set_hold(floor, call, on=True)
     offer = ringing.make_offer(floor, call, member, consult=True)
-    ringing.record_consultation(
-        floor, call, member.agent.id, "asked" if offer else "no phone rings"
-    )
+    step = ConsultationStep.ASKED if offer else ConsultationStep.NO_PHONE
+    ringing.report_consultation(floor, call, member.agent.id, step)
 
 
 def colleague_accepted(floor: Floor, offer: Offer) -> None:
@@ -206,12 +203,7 @@ def colleague_connected(floor: Floor, offer: Offer) -> None:
     floor.timers.accept.cancel(offer.id)
     advance_offer(floor, offer, OfferChange.CONNECTED)
     agents.mark_changed(floor, offer.agent)
-    ringing.record_consultation(floor, offer.call, offer.agent.id, "talks")
-
-
-def failed(floor: Floor, offer: Offer, why: str) -> None:
-    """The colleague can't be reached. The caller stays on hold with the agent who asks."""
-    ringing.stop_offer(floor, offer, StopReason.TIME_UP, why)
+    ringing.report_consultation(floor, offer.call, offer.agent.id, ConsultationStep.TALKING)
 
 
 def colleague_left(floor: Floor, offer: Offer) -> None:
@@ -219,7 +211,7 @@ def colleague_left(floor: Floor, offer: Offer) -> None:
     call = offer.call
     if call.consult is offer:
         call.consult = None
-        ringing.record_consultation(floor, call, offer.agent.id, "hung up")
+        ringing.report_consultation(floor, call, offer.agent.id, ConsultationStep.HUNG_UP)
         if call.winner is not None:
             requested_state.send_message(floor, call.winner.agent, f"{offer.agent.id} has hung up")
 
@@ -234,12 +226,16 @@ def put_through(floor: Floor, call: Call, by: str = "") -> None:
     taker.agent.calls += 1
     taker.member.calls += 1
     floor.order(PutThrough(pbx=call.pbx, call=call.id, offer=taker.id))
-    floor.record(
-        Happened.PASSED,
-        call=call,
-        agent=giver.agent.id,
-        offer=giver.id,
-        detail=(taker.agent.id, *calls.said_by(by)),
+    floor.publish(
+        CallPutThrough(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            agent=giver.agent.id,
+            offer=giver.id,
+            to=taker.agent.id,
+            by=by,
+        )
     )
     ringing.hang_up_agent(floor, giver)
 

@@ -13,10 +13,12 @@ from callrouter.core import agents
 from callrouter.core.agents import mark_devices_changed
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Leg, Offer
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import DeviceFailed
 from callrouter.model.device_failures import DeviceFailure, FailureStreak
 from callrouter.model.endpoints import leads_on
 from callrouter.model.events import LegEnd, StoredFailureStreak
+from callrouter.model.notices import AgentNotified
+from callrouter.model.outcomes import RequeueReason
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
 
 COOLDOWN_UNREACHABLE: Final = 5.0
@@ -82,10 +84,10 @@ def count_failure(floor: Floor, offer: Offer, leg: Leg, why: LegEnd, *, was_up: 
     kind = _kind(leg, why, was_up=was_up)
     if kind is None or (was_up and kind is DeviceFailure.NOT_REACHED):
         return
-    _count(floor, offer, leg.device, why.value, kind)
+    _count(floor, offer, leg.device, why, kind)
 
 
-def count_immediate_hangup(floor: Floor, offer: Offer) -> str:
+def count_immediate_hangup(floor: Floor, offer: Offer) -> RequeueReason:
     """The phone that took the call hung up before a word was said: a broken headset or codec.
 
     A person may hang up by mistake, so the first time costs nothing. From the second on the
@@ -94,16 +96,16 @@ def count_immediate_hangup(floor: Floor, offer: Offer) -> str:
     would put every phone into cooldown.
 
     Returns:
-      what happened, in words.
+      why the call waits again.
     """
     call, agent = offer.call, offer.agent.id
     call.drops += 1
     call.dropped_by[agent] = None
     if len(call.dropped_by) > 1:
-        return "talks with different agents end at once: look at the caller's line and its codecs"
+        return RequeueReason.FAULTY_LINE
     if offer.winner is not None:
-        _count(floor, offer, offer.winner.device, "hung up at once", DeviceFailure.DROPPED)
-    return "the agent hung up at once"
+        _count(floor, offer, offer.winner.device, DeviceFailure.DROPPED, DeviceFailure.DROPPED)
+    return RequeueReason.HUNG_UP_AT_ONCE
 
 
 def leads_out(device: DeviceSpec) -> bool:
@@ -121,7 +123,9 @@ def _kind(leg: Leg, why: LegEnd, *, was_up: bool) -> DeviceFailure | None:
     return DeviceFailure.NOT_REACHED if why is LegEnd.HUNG_UP else _NUMBER_FAILURES.get(why)
 
 
-def _count(floor: Floor, offer: Offer, device: DeviceSpec, why: str, kind: DeviceFailure) -> None:
+def _count(
+    floor: Floor, offer: Offer, device: DeviceSpec, why: LegEnd | DeviceFailure, kind: DeviceFailure
+) -> None:
     agent = floor.agents.get(device.agent)
     now = agents.device(agent, device.id) if agent is not None else None
     if agent is None or now is None or now.address != device.address:
@@ -134,7 +138,7 @@ def _count(floor: Floor, offer: Offer, device: DeviceSpec, why: str, kind: Devic
     if seconds >= COOLDOWN_NUMBER[0]:  # the agent may not know that their mobile is switched off
         text = f"{device.id} {streak.words()}: it is not rung for {seconds / 60:.0f} min"
         agent.messages.append((floor.now, text))
-        floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
+        floor.publish(AgentNotified(at=floor.now, agent=agent.id, message=text))
 
 
 def _cooldown_after(device: DeviceSpec, kind: DeviceFailure, count: int) -> float:
@@ -152,7 +156,11 @@ def _cooldown_after(device: DeviceSpec, kind: DeviceFailure, count: int) -> floa
 
 
 def _hold_against(
-    floor: Floor, offer: Offer, device: DeviceSpec, why: str, streak: FailureStreak
+    floor: Floor,
+    offer: Offer,
+    device: DeviceSpec,
+    why: LegEnd | DeviceFailure,
+    streak: FailureStreak,
 ) -> None:
     """Record a failure and start the cooldown. A longer one that already runs is kept."""
     seconds = max(0.0, streak.until - floor.now)
@@ -160,12 +168,18 @@ def _hold_against(
         begun = floor.cooldowns.get((device.agent, device.id), 0.0)
         streak = replace(streak, until=max(streak.until, begun))
     _keep(floor, floor.agents[device.agent], device.id, streak)
-    floor.record(
-        Happened.DEVICE_FAILED,
-        call=offer.call,
-        agent=device.agent,
-        offer=offer.id,
-        detail=(device.id, why, streak.count, seconds),
+    floor.publish(
+        DeviceFailed(
+            at=floor.now,
+            call=offer.call.id,
+            queue=offer.call.queue.id,
+            agent=device.agent,
+            offer=offer.id,
+            device=device.id,
+            why=why,
+            in_a_row=streak.count,
+            cooldown_s=seconds,
+        )
     )
 
 
@@ -228,7 +242,7 @@ def did_not_stop(floor: Floor, offer: Offer, device: DeviceSpec, seconds: float)
     """The device keeps ringing after it was told to stop."""
     if device.agent in floor.agents:
         streak = FailureStreak(DeviceFailure.DEAD, 1, device.address, floor.now + seconds)
-        _hold_against(floor, offer, device, streak.words(), streak)
+        _hold_against(floor, offer, device, DeviceFailure.DEAD, streak)
 
 
 def end_cooldown(floor: Floor, agent: str, device: str) -> None:

@@ -54,6 +54,7 @@ from callrouter.model.events import (
     SignedOut,
     TimePassed,
 )
+from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import HangUp
 
 
@@ -70,7 +71,7 @@ def _caller_left(floor: Floor, event: CallerLeft) -> None:
     if call is None:  # normal: a caller hangs up after we are done with the call
         return
     if call.state is CALL_TALKING:
-        calls.completed(floor, call, "caller")
+        calls.completed(floor, call, EndedBy.CALLER)
     else:
         calls.caller_left(floor, call, event.how)
 

@@ -1,6 +1,6 @@
 """Checks what a call asks for on entry: unknown queues, agents and skills, and invalid values.
 
-Each fault is reported as a `Note`, which is counted, with the nearest name that exists. The call
+Each fault is reported as an `Oddity`, which is counted, with the nearest name that exists. The call
 goes on without the faulty value.
 """
 

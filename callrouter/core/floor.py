@@ -7,8 +7,9 @@ from collections import OrderedDict
 from callrouter.core.deadlines import Timers
 from callrouter.core.index.pools import RandomSource
 from callrouter.core.state import Agent, Call, Offer, Queue
-from callrouter.model.commands import Command, Happened, Leave, Note, PbxCommand, Record
+from callrouter.model.commands import Leave, PbxCommand
 from callrouter.model.events import DeviceState
+from callrouter.model.notices import Notice, Oddity, Output
 from callrouter.model.routing_table import Table
 
 DEPARTED = 10.0
@@ -60,7 +61,7 @@ class Floor:
         """Queues that may have lost their last agent during this event."""
         self.departed: OrderedDict[str, float] = OrderedDict()
         """Calls that were sent away a short while ago, oldest first, with the time."""
-        self.out: list[Command] = []
+        self.out: list[Output] = []
         self.last_talks: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
         """By queue and caller number: the last agent, and when they last talked; oldest first."""
         self.transferred_by: OrderedDict[str, str] = OrderedDict()
@@ -105,22 +106,9 @@ class Floor:
         departed.move_to_end(call)
 
     def note(self, text: str, mistake: str = "") -> None:
-        """Report something odd that is otherwise ignored. `mistake` is as in `Note`."""
-        self.out.append(Note(text=text, mistake=mistake))
+        """Report something odd that is otherwise ignored. `mistake` is as in `Oddity`."""
+        self.out.append(Oddity(at=self.now, text=text, mistake=mistake))
 
-    def record(
-        self,
-        kind: Happened,
-        *,
-        call: Call | None = None,
-        queue: str = "",
-        agent: str = "",
-        offer: str = "",
-        detail: tuple[str | int | float, ...] = (),
-    ) -> None:
-        """Report a fact."""
-        self.out.append(
-            Record(kind, self.now, "", queue, agent, offer, detail)
-            if call is None
-            else Record(kind, self.now, call.id, queue or call.queue.spec.id, agent, offer, detail)
-        )
+    def publish(self, notice: Notice) -> None:
+        """Report what happened to the listeners of the runtime."""
+        self.out.append(notice)

@@ -24,18 +24,16 @@ from callrouter.core.floor import Floor
 from callrouter.core.index import pools
 from callrouter.core.index.exclusions import RankedCall
 from callrouter.core.state import CALL_WAITING, Agent, Call, CallLane, Membership, Queue
-from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Decided, Happened, Result
+from callrouter.model.agent_status import AgentState, StatusReason
+from callrouter.model.call_notices import OfferDecided
+from callrouter.model.commands import Result
+from callrouter.model.notices import AgentStatusChanged
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
 _AVAILABLE: Final = AgentState.AVAILABLE
 _PAUSED: Final = AgentState.PAUSED
 _OFFLINE: Final = AgentState.OFFLINE
 _ON_CALL: Final = AgentState.ON_CALL
-_STATE: Final = Happened.STATE
-
-_PLAIN: Final = {state: (state.value, "") for state in AgentState}
-"""The notice for states that need no further detail."""
 
 LONGEST_PAUSE = 60.0
 """Longest pause in seconds between rounds for a caller whose conversations end at once.
@@ -270,24 +268,24 @@ def _make_offer(floor: Floor, call: Call, agent: Agent, lanes: Collection[CallLa
     member = call.queue.members[agent.id]
     offer = ringing.make_offer(floor, call, member)
     if offer is not None:
-        floor.out.append(
-            Decided(
-                floor.now,
-                call.id,
-                call.queue.id,
-                agent.id,
-                offer.id,
-                call.queue.spec.policy,
-                1 if lanes else available,
-                ranked,
-                waiting_there,
-                floor.now - call.queued_at,
-                tuple(call.tried),
-                bool(lanes),
-                preferred,
-                drawn,
-                call.needs,
-                call.escalation_step,
+        floor.publish(
+            OfferDecided(
+                at=floor.now,
+                call=call.id,
+                queue=call.queue.id,
+                agent=agent.id,
+                offer=offer.id,
+                policy=call.queue.spec.policy,
+                available=1 if lanes else available,
+                ranked=ranked,
+                waiting=waiting_there,
+                waited_s=floor.now - call.queued_at,
+                tried=tuple(call.tried),
+                by_agent=bool(lanes),
+                preferred=preferred,
+                drawn=drawn,
+                needs=call.needs,
+                escalation_step=call.escalation_step,
             )
         )
     if wanted(call) <= 0:
@@ -326,19 +324,20 @@ def _reevaluate(floor: Floor, agent: Agent) -> None:
     if shown is not agent.shown:
         agent.shown = shown
         agent.since = floor.now if agent.before is None else _since(floor, agent)
-        floor.record(_STATE, agent=agent.id, detail=_state_told(agent))
+        why = _status_reason(agent)
+        floor.publish(AgentStatusChanged(at=floor.now, agent=agent.id, state=shown, why=why))
 
 
-def _state_told(agent: Agent) -> tuple[str, str]:
-    """The agent's state and the detail that goes with it."""
+def _status_reason(agent: Agent) -> StatusReason | str:
+    """What explains the status that the agent now has: see `AgentStatusChanged`."""
     shown = agent.shown
     if shown is _PAUSED:
-        return shown.value, agent.pause or ""
+        return agent.pause or ""
     if shown is _OFFLINE:
-        return shown.value, "no phone can ring" if agent.signed_in else "signed out"
+        return StatusReason.NO_PHONE if agent.signed_in else StatusReason.SIGNED_OUT
     if shown is _ON_CALL and not agent.offers:
-        return shown.value, "private call"
-    return _PLAIN[shown]
+        return StatusReason.PRIVATE_CALL
+    return ""
 
 
 def _since(floor: Floor, agent: Agent) -> float:

@@ -6,8 +6,10 @@ from callrouter.core import agents, devices, requested_state, ringing
 from callrouter.core.floor import Floor
 from callrouter.core.offer_lifecycle import LIVE, LegChange, advance_leg, live
 from callrouter.core.state import Agent, CallState, Leg, LegState, Offer, OfferState
-from callrouter.model.commands import Happened, StopReason
+from callrouter.model.call_notices import OfferShared
+from callrouter.model.commands import StopReason
 from callrouter.model.events import LEG_ENDS_WORST_LAST, LegEnd
+from callrouter.model.outcomes import OfferEnd, ShareReason
 
 
 def outcome(offer: Offer) -> LegEnd:
@@ -26,14 +28,14 @@ def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
     if why is LegEnd.NO_ANSWER:
         _missed(floor, offer)
     agents.mark_changed(floor, agent)
-    ringing.stop_offer(floor, offer, StopReason.TIME_UP, why.value)
+    ringing.stop_offer(floor, offer, StopReason.TIME_UP, why)
     if call.state is CallState.WAITING:
         floor.unmatched_calls[call.id] = call
 
 
 def withdraw(floor: Floor, offer: Offer, why: StopReason) -> None:
     """Withdraw an offer without counting a miss or a turn. Others are offered the call at once."""
-    ringing.stop_offer(floor, offer, why, "withdrawn")
+    ringing.stop_offer(floor, offer, why, OfferEnd.WITHDRAWN)
     if offer.call.state is CallState.WAITING:
         floor.unmatched_calls[offer.call.id] = offer.call
 
@@ -108,13 +110,16 @@ def share_call(floor: Floor, offer: Offer) -> None:
         return  # the answered leg has ended, and another phone of the agent rings
     offer.shared = call.has_shared_offers = True
     leg = asked or next(iter(offer.legs.values()))
-    why = "picked up, key 1 not pressed yet" if asked is not None else "no reply yet"
-    floor.record(
-        Happened.SHARED,
-        call=call,
-        agent=offer.agent.id,
-        offer=offer.id,
-        detail=(leg.device.id, why),
+    floor.publish(
+        OfferShared(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            agent=offer.agent.id,
+            offer=offer.id,
+            device=leg.device.id,
+            why=ShareReason.NO_REPLY_YET if asked is None else ShareReason.NOT_ACCEPTED_YET,
+        )
     )
     if call.state is CallState.WAITING:
         floor.unmatched_calls[call.id] = call
@@ -182,7 +187,7 @@ def ring_time_up(floor: Floor, offer: Offer) -> None:
 def accept_time_up(floor: Floor, offer: Offer, device: str) -> None:
     """Key 1 was not pressed in time on a device. Other devices of the agent may still ring."""
     if offer.consult and offer.state is OfferState.ACCEPTED:
-        ringing.stop_offer(floor, offer, StopReason.TIME_UP, "could not be brought in")
+        ringing.stop_offer(floor, offer, StopReason.TIME_UP, OfferEnd.NOT_BROUGHT_IN)
     leg = offer.legs.get(device)
     if offer.state is not OfferState.RINGING or leg is None or not _asked(leg):
         return

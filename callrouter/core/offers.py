@@ -13,7 +13,6 @@ PBX may have been overtaken by a decision here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from callrouter.core import (
     agents,
@@ -45,7 +44,8 @@ from callrouter.core.state import (
     Offer,
     OfferState,
 )
-from callrouter.model.commands import Happened, StopReason
+from callrouter.model.call_notices import CallerIdRefused, OfferAccepted
+from callrouter.model.commands import StopReason
 from callrouter.model.events import (
     CallerEnd,
     ConnectFault,
@@ -57,8 +57,7 @@ from callrouter.model.events import (
     LegRang,
     NumberRefused,
 )
-
-_ACCEPTED: Final = Happened.ACCEPTED
+from callrouter.model.outcomes import EndedBy
 
 Action = Callable[[Floor, Offer, Leg, LegEvent], None]
 
@@ -84,13 +83,16 @@ def number_refused(floor: Floor, event: NumberRefused) -> None:
     """The carrier rejected the caller ID that a leg presented. The agent did nothing wrong."""
     offer = floor.offers.get(event.offer)
     if offer is not None:
-        then = "business" if event.again else "none"
-        floor.record(
-            Happened.NUMBER_REFUSED,
-            call=offer.call,
-            agent=offer.agent.id,
-            offer=offer.id,
-            detail=(event.device, then),
+        floor.publish(
+            CallerIdRefused(
+                at=floor.now,
+                call=offer.call.id,
+                queue=offer.call.queue.id,
+                agent=offer.agent.id,
+                offer=offer.id,
+                device=event.device,
+                rung_again=event.again,
+            )
         )
 
 
@@ -132,8 +134,16 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     if offer.consult:
         conversations.colleague_accepted(floor, offer)
         return
-    device = leg.device.id
-    floor.record(_ACCEPTED, call=offer.call, agent=offer.agent.id, offer=offer.id, detail=(device,))
+    floor.publish(
+        OfferAccepted(
+            at=floor.now,
+            call=offer.call.id,
+            queue=offer.call.queue.id,
+            agent=offer.agent.id,
+            offer=offer.id,
+            device=leg.device.id,
+        )
+    )
     calls.connect(floor, offer)
 
 
@@ -203,14 +213,14 @@ def _connect_lost(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None
 def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) -> None:
     """Caller and agent could not be connected."""
     if offer.consult:
-        ringing.stop_offer(floor, offer, StopReason.WITHDRAWN, why.value)
+        ringing.stop_offer(floor, offer, StopReason.WITHDRAWN, why)
         return
     if why is ConnectFault.CALLER_GONE:
         calls.caller_left(floor, call, CallerEnd.HUNG_UP)
         return
     if why is ConnectFault.LEG_GONE:
         devices.count_immediate_hangup(floor, offer)
-    calls.requeue(floor, call, why.value)
+    calls.requeue(floor, call, why)
 
 
 def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -231,7 +241,7 @@ def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
         calls.requeue(floor, call, devices.count_immediate_hangup(floor, offer))
         return
     if mine:
-        calls.completed(floor, call, "agent")
+        calls.completed(floor, call, EndedBy.AGENT)
     calls.conversation_ended(floor, offer)
 
 

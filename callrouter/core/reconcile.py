@@ -44,6 +44,7 @@ from callrouter.model.events import (
     SeenLeg,
     TransferKind,
 )
+from callrouter.model.outcomes import OfferEnd, RequeueReason
 
 
 def steps(floor: Floor, seen: PbxSnapshot) -> Iterator[Event]:
@@ -120,13 +121,13 @@ def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
         return
     if not found.talking_to:
         if call.state is CallState.TALKING:
-            calls.requeue(floor, call, "found waiting after a gap", blame=False, hold=False)
+            calls.requeue(floor, call, RequeueReason.FOUND_WAITING, blame=False, hold=False)
         return  # `steps` decides about a connect, once the leg has been compared
     # A conversation we do not know. `adopt` takes it over once nothing stands in its way.
     if call.state is CallState.TALKING:
         calls.transferred(floor, call, TransferKind.ATTENDED, found.talking_to)
     elif call.state is CallState.CONNECTING:
-        calls.requeue(floor, call, "found talking to another", blame=False, hold=False)
+        calls.requeue(floor, call, RequeueReason.FOUND_WITH_ANOTHER, blame=False, hold=False)
     offer = floor.offers.get(found.talking_to)
     if offer is not None and offer.call is call and offer is not call.winner:
         _drop_offer(floor, offer)
@@ -139,7 +140,7 @@ def _drop_offer(floor: Floor, offer: Offer) -> None:
     if offer.state is OfferState.CLOSING:
         ringing.end_offer(floor, offer)
     else:
-        ringing.stop_offer(floor, offer, StopReason.WITHDRAWN, "found in a talk after a gap")
+        ringing.stop_offer(floor, offer, StopReason.WITHDRAWN, OfferEnd.FOUND_TALKING)
 
 
 def _compare_offer(

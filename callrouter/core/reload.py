@@ -24,7 +24,7 @@ from callrouter.core import (
 )
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Membership, Queue
-from callrouter.model.commands import Happened
+from callrouter.model.notices import QueueDrained, ShiftChanged, TablePartlyReloaded, TableReloaded
 from callrouter.model.routing_table import AgentSpec, QueueSpec, SignIn, Table
 
 
@@ -58,8 +58,8 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
         name in clock_changes.DRIFTING for spec in table.queues.values() for name in spec.policy
     )
     clock_changes.arm_day(floor)
-    kind = Happened.RELOADING if more else Happened.RELOADED
-    floor.record(kind, detail=(len(table.agents), len(table.queues)))
+    reloaded = TablePartlyReloaded if more else TableReloaded
+    floor.publish(reloaded(at=floor.now, agents=len(table.agents), queues=len(table.queues)))
 
 
 def _apply_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
@@ -292,7 +292,7 @@ def finish_draining(floor: Floor) -> None:
     """Remove the queues whose last call has ended."""
     for queue in [queue for queue in floor.draining.values() if not _drains(floor, queue)]:
         _remove_queue(floor, queue)
-        floor.record(Happened.DRAINED, queue=queue.id)
+        floor.publish(QueueDrained(at=floor.now, queue=queue.id))
 
 
 def _drains(floor: Floor, queue: Queue) -> bool:
@@ -321,4 +321,4 @@ def shift(floor: Floor, queue: Queue) -> None:
     for call in queue.waiting.values():
         lane_membership.take_call_out(call)
         floor.unmatched_calls[call.id] = call
-    floor.record(Happened.SHIFT, queue=queue.id, detail=(len(queue.members),))
+    floor.publish(ShiftChanged(at=floor.now, queue=queue.id, members=len(queue.members)))

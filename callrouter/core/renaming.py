@@ -16,7 +16,7 @@ from callrouter.core import agents, lane_membership
 from callrouter.core.deadlines import Deadlines
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Queue
-from callrouter.model.commands import Happened
+from callrouter.model.notices import AgentRenamed, QueueRenamed
 from callrouter.model.renames import renamed
 from callrouter.model.routing_table import Table
 
@@ -65,7 +65,7 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
     _agents_places(floor, agent, old)
     _agents_deadlines(floor, old, new)
     agents.mark_changed(floor, agent)
-    floor.record(Happened.RENAMED, agent=new, detail=(old,))
+    floor.publish(AgentRenamed(at=floor.now, agent=new, former_id=old))
 
 
 def _agents_own(floor: Floor, agent: Agent, old: str) -> None:
@@ -142,7 +142,7 @@ def _queue(floor: Floor, queue: Queue, new: str) -> None:
     for owner, _ in floor.timers.nobody.all():
         if isinstance(owner, tuple) and owner[0] == old:
             _rename_deadline(floor.timers.nobody, owner, (new, owner[1]))
-    floor.record(Happened.RENAMED, queue=new, detail=(old,))
+    floor.publish(QueueRenamed(at=floor.now, queue=new, former_id=old))
 
 
 def _out_of_lanes(floor: Floor, queue: Queue) -> None:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from callrouter.core import lane_membership
 from callrouter.core.agents import OFF_HOOK, count_present, mark_changed, present
 from callrouter.core.devices import forget_devices, forget_refusals, remove_owner
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import WrapUpStarted
+from callrouter.model.notices import (
+    AgentNotified,
+    AgentPaused,
+    AgentResumed,
+    AgentSignedOut,
+    WrapUpEnded,
+)
 from callrouter.model.routing_table import PauseEnd, PauseSpec, SignIn
 from callrouter.model.text import exact_duration
 
 if TYPE_CHECKING:
     from callrouter.core.state import Call, Queue
-
-# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
-_WRAP_UP_ENDED: Final = Happened.WRAP_UP_ENDED
-_WRAP_UP: Final = Happened.WRAP_UP
 
 MISSED = "missed calls"
 """The reason of a pause that the router imposed."""
@@ -48,7 +51,7 @@ def by_another(agent: Agent, by: str) -> bool:
 def send_message(floor: Floor, agent: Agent, text: str) -> None:
     """Send the agent a message. It is kept with them for display, and reported."""
     agent.messages.append((floor.now, text))
-    floor.record(Happened.TOLD, agent=agent.id, detail=(text,))
+    floor.publish(AgentNotified(at=floor.now, agent=agent.id, message=text))
 
 
 # ---------------------------------------------------------------- pauses
@@ -87,7 +90,7 @@ def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
     limit_pause(floor, agent)
     count_present(floor, agent, was)
     mark_changed(floor, agent)
-    floor.record(Happened.PAUSED, agent=agent.id, detail=(reason, by))
+    floor.publish(AgentPaused(at=floor.now, agent=agent.id, reason=reason, by=by))
     if by_another(agent, by):
         send_message(floor, agent, f"paused by {by}" + (f": {reason}" if reason else ""))
 
@@ -103,7 +106,7 @@ def end_pause(floor: Floor, agent: Agent, by: str) -> None:
     limit_pause(floor, agent)
     count_present(floor, agent, was)
     mark_changed(floor, agent)
-    floor.record(Happened.RESUMED, agent=agent.id, detail=(reason, by))
+    floor.publish(AgentResumed(at=floor.now, agent=agent.id, reason=reason, by=by))
     if by_another(agent, by):
         send_message(floor, agent, f"brought back from the pause by {by}")
 
@@ -167,7 +170,8 @@ def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
     limit_pause(floor, agent)
     count_present(floor, agent, was)
     mark_changed(floor, agent)
-    floor.record(Happened.SIGNED_OUT, agent=agent.id, detail=(floor.now - since, by))
+    signed_in_s = floor.now - since
+    floor.publish(AgentSignedOut(at=floor.now, agent=agent.id, signed_in_s=signed_in_s, by=by))
     if by_another(agent, by) and not agent.gone:
         send_message(floor, agent, f"signed out by {by}")
 
@@ -237,7 +241,9 @@ def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at
     agent.wrap_until = until
     agent.wrap_queue = queue.id
     floor.timers.wrap_up.set(agent.id, agent.wrap_until)
-    floor.record(_WRAP_UP, call=call, queue=queue.id, agent=agent.id, detail=(seconds,))
+    floor.publish(
+        WrapUpStarted(at=floor.now, call=call.id, queue=queue.id, agent=agent.id, wrap_up_s=seconds)
+    )
 
 
 def longest_wrap_up(floor: Floor, agent: Agent, queue: str) -> float:
@@ -260,5 +266,5 @@ def end_wrap_up(floor: Floor, agent: Agent) -> None:
     agent.idle_since = min(floor.now, agent.wrap_until)
     agent.wrap_until = None
     floor.timers.wrap_up.cancel(agent.id)
-    floor.record(_WRAP_UP_ENDED, agent=agent.id, queue=agent.wrap_queue)
+    floor.publish(WrapUpEnded(at=floor.now, agent=agent.id, queue=agent.wrap_queue))
     mark_changed(floor, agent)

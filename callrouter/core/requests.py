@@ -21,7 +21,7 @@ from callrouter.core.requested_state import (
 )
 from callrouter.core.state import Agent, OfferState
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Disregard, Happened
+from callrouter.model.commands import Disregard
 from callrouter.model.events import (
     AgentRequest,
     DeviceState,
@@ -33,6 +33,7 @@ from callrouter.model.events import (
     SignedIn,
     SignedOut,
 )
+from callrouter.model.notices import AgentDeviceSwitched, AgentSignedIn, PrivateCallDisregarded
 from callrouter.model.routing_table import SignIn
 
 
@@ -106,7 +107,7 @@ def _sign_in(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     changed_by(floor, agent, event.by)
     count_present(floor, agent, was)
     mark_changed(floor, agent)
-    floor.record(Happened.SIGNED_IN, agent=agent.id, detail=(event.by,))
+    floor.publish(AgentSignedIn(at=floor.now, agent=agent.id, by=event.by))
     if by_another(agent, event.by):
         send_message(floor, agent, f"signed in by {event.by}")
 
@@ -184,7 +185,11 @@ def _switch(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     floor.recount_presence[agent.id] = agent
     mark_changed(floor, agent)
     word = "on" if event.on else "off"
-    floor.record(Happened.DEVICE, agent=agent.id, detail=(event.device, word, event.by))
+    floor.publish(
+        AgentDeviceSwitched(
+            at=floor.now, agent=agent.id, device=event.device, on=event.on, by=event.by
+        )
+    )
     if by_another(agent, event.by):
         send_message(floor, agent, f"{event.device} switched {word} by {event.by}")
 
@@ -204,7 +209,11 @@ def _free(floor: Floor, agent: Agent, event: AgentRequest) -> None:
                 continue
             channel, _ = floor.in_use.get((pbx, device.endpoint), ("", 0.0))
             floor.order(Disregard(pbx=pbx, endpoint=device.endpoint))
-            floor.record(Happened.FREED, agent=agent.id, detail=(device.id, channel, event.by))
+            floor.publish(
+                PrivateCallDisregarded(
+                    at=floor.now, agent=agent.id, device=device.id, channel=channel, by=event.by
+                )
+            )
             if by_another(agent, event.by):
                 send_message(
                     floor, agent, f"{device.id} was taken as free by {event.by}, {channel} or not"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from callrouter.core import agents, devices, lane_membership, requested_state
 from callrouter.core.floor import Floor
@@ -27,13 +26,12 @@ from callrouter.core.state import (
     Offer,
     OfferState,
 )
-from callrouter.model.commands import Happened, Ring, StopReason, StopRing
+from callrouter.model.call_notices import ConsultationChanged, OfferEnded, OfferMade, OfferRang
+from callrouter.model.commands import Ring, StopReason, StopRing
 from callrouter.model.display import shown
 from callrouter.model.endpoints import is_phone_here
+from callrouter.model.outcomes import ConsultationStep, OfferEnd, OfferOutcome
 from callrouter.model.routing_table import DeviceSpec
-
-_OFFERED: Final = Happened.OFFERED
-_RANG: Final = Happened.RANG
 
 COOLDOWN_DEAD = 30.0
 """Seconds of cooldown for a phone that does not stop ringing when told to."""
@@ -76,17 +74,18 @@ def make_offer(
     # Counted from the present even if a late deadline led here: no phone has rung yet.
     floor.timers.ring.set(offer.id, floor.clock_now + longest)
     if not consult:
-        floor.record(
-            _OFFERED,
-            call=call,
-            agent=agent.id,
-            offer=offer.id,
-            detail=(
-                " > ".join(queue.spec.policy),
-                floor.now - agent.idle_since,
-                member.level,
-                *_left_out(floor, agent, devices, call.pbx),
-            ),
+        floor.publish(
+            OfferMade(
+                at=floor.now,
+                call=call.id,
+                queue=queue.id,
+                agent=agent.id,
+                offer=offer.id,
+                policy=queue.spec.policy,
+                idle_s=floor.now - agent.idle_since,
+                priority=member.level,
+                left_out=_left_out(floor, agent, devices, call.pbx),
+            )
         )
     first = min([device.ring_after for device in devices])
     for leg in offer.legs.values():
@@ -100,10 +99,10 @@ def make_offer(
     return offer
 
 
-def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> tuple[str, ...]:
+def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> str:
     """Describe the agent's devices that are not rung, each with the reason; empty if all are."""
     if len(rung) == len(agent.spec.devices):
-        return ()
+        return ""
     others = [device for device in agent.spec.devices if device not in rung]
     troubles = (
         f"{device.id} {agents.device_trouble(floor, device, pbx)}"
@@ -111,7 +110,7 @@ def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) 
         else f"{device.id} not a phone of {pbx}"
         for device in others
     )
-    return ("; ".join(troubles),)
+    return "; ".join(troubles)
 
 
 def _limit_silence(floor: Floor, offer: Offer) -> None:
@@ -128,7 +127,15 @@ def begins_to_ring(floor: Floor, offer: Offer) -> None:
     floor.timers.share.cancel(offer.id)
     agents.mark_changed(floor, offer.agent)
     if not offer.consult:
-        floor.record(_RANG, call=offer.call, agent=offer.agent.id, offer=offer.id)
+        floor.publish(
+            OfferRang(
+                at=floor.now,
+                call=offer.call.id,
+                queue=offer.call.queue.id,
+                agent=offer.agent.id,
+                offer=offer.id,
+            )
+        )
     if offer.call.pbx not in floor.paces or floor.timers.ring.at(offer.id) is None:
         return
     floor.timers.ring.set(offer.id, floor.clock_now + offer.call.queue.spec.ring_for)
@@ -230,7 +237,7 @@ def stop_leg(floor: Floor, offer: Offer, leg: Leg, why: StopReason) -> None:
         floor.order(StopRing(pbx=leg.pbx, offer=offer.id, device=leg.device.id, why=why))
 
 
-def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> None:
+def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: OfferOutcome) -> None:
     """The offer is decided: stop its legs, and release the agent once the PBX has confirmed.
 
     Waiting for the confirmation keeps a phone from being rung for the next call while its last
@@ -240,19 +247,22 @@ def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: str) -> Non
     if offer.state in {OFFER_CLOSING, OFFER_ENDED}:
         return
     advance_offer(floor, offer, OfferChange.STOPPED)
-    offer.outcome = outcome
     for leg in offer.legs.values():
         stop_leg(floor, offer, leg, why)
     if offer.consult:
         _consultation_over(floor, offer, outcome)
     else:
         offer.call.offers.pop(offer.agent.id, None)
-        floor.record(
-            Happened.OFFER_ENDED,
-            call=offer.call,
-            agent=offer.agent.id,
-            offer=offer.id,
-            detail=(outcome, floor.now - offer.placed_at),
+        floor.publish(
+            OfferEnded(
+                at=floor.now,
+                call=offer.call.id,
+                queue=offer.call.queue.id,
+                agent=offer.agent.id,
+                offer=offer.id,
+                outcome=outcome,
+                rang_s=floor.now - offer.placed_at,
+            )
         )
     if live(offer):
         floor.timers.closing.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
@@ -267,21 +277,31 @@ def hang_up_agent(floor: Floor, offer: Offer) -> None:
         stop_leg(floor, offer, offer.winner, StopReason.WITHDRAWN)
 
 
-def record_consultation(floor: Floor, call: Call, colleague: str, what: str) -> None:
-    """Record the progress of a consultation."""
-    who = call.winner.agent.id if call.winner is not None else ""
-    floor.record(Happened.CONSULTED, call=call, agent=who, detail=(colleague, what))
+def report_consultation(
+    floor: Floor, call: Call, colleague: str, what: ConsultationStep | OfferOutcome
+) -> None:
+    """Report the progress of a consultation."""
+    floor.publish(
+        ConsultationChanged(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            agent=call.winner.agent.id if call.winner is not None else "",
+            colleague=colleague,
+            what=what,
+        )
+    )
 
 
-def _consultation_over(floor: Floor, offer: Offer, outcome: str) -> None:
+def _consultation_over(floor: Floor, offer: Offer, outcome: OfferOutcome) -> None:
     """The colleague did not join. Tell the agent who asked, unless they cancelled it themselves."""
     call = offer.call
-    record_consultation(floor, call, offer.agent.id, outcome)
+    report_consultation(floor, call, offer.agent.id, outcome)
     if call.consult is offer:
         call.consult = None
         if call.winner is not None:
             requested_state.send_message(
-                floor, call.winner.agent, f"{offer.agent.id} did not come: {outcome}"
+                floor, call.winner.agent, f"{offer.agent.id} did not come: {outcome.value}"
             )
 
 
@@ -293,7 +313,7 @@ def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:
     if offer.state is OfferState.TALKING:
         hang_up_agent(floor, offer)
     else:
-        stop_offer(floor, offer, why, "withdrawn")
+        stop_offer(floor, offer, why, OfferEnd.WITHDRAWN)
 
 
 def end_offer(floor: Floor, offer: Offer) -> None:

@@ -9,8 +9,8 @@ from callrouter.core.board import Board
 from callrouter.core.floor import Floor
 from callrouter.core.index.pools import RandomSource
 from callrouter.core.invariant_audit import Audit
-from callrouter.model.commands import Command
 from callrouter.model.events import Event
+from callrouter.model.notices import Output
 from callrouter.model.routing_table import QueueSpec, Table
 
 EXPECTED_WITHIN = 120.0
@@ -51,7 +51,7 @@ class Router:
         matching.settle(self.floor)
         self.floor.out.clear()
 
-    def handle(self, event: Event, now: float, clock_now: float | None = None) -> list[Command]:
+    def handle(self, event: Event, now: float, clock_now: float | None = None) -> list[Output]:
         """Handle one event at `now` (epoch seconds) and return the resulting commands, in order.
 
         Deadlines up to `now` are handled first, each as if it had expired on time. A `now` before

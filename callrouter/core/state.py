@@ -130,7 +130,6 @@ class Offer:
     talked_since: float | None = None
     adopted: bool = False
     """Found in a conversation after a gap, so its duration is unknown."""
-    outcome: str = ""
     consult: bool = False
     """It is a consultation: for the agent who has the call, not for the caller."""
     shared: bool = False

@@ -23,7 +23,7 @@ from callrouter.api.call_history import History
 from callrouter.api.context import Backend
 from callrouter.api.control_socket import Claim, ControlError, claim
 from callrouter.api.explain.decision_journal import Journal
-from callrouter.api.notice_text import said
+from callrouter.api.notice_text import log_line
 from callrouter.api.server.sockets import CannotListen, listen_tcp
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
@@ -41,8 +41,9 @@ from callrouter.daemon.systemd import Systemd
 from callrouter.feature_codes import FeatureCodes
 from callrouter.logs import Log
 from callrouter.mobiles.mobile_service import READ_WITHIN, MobileService, MobileServiceParts
-from callrouter.model.commands import Decided, Happened, Note, Record, Told
+from callrouter.model.call_notices import OfferDecided
 from callrouter.model.events import PbxSnapshot
+from callrouter.model.notices import AgentNotified, AgentStatusChanged, Notice, Oddity
 from callrouter.model.text import counted
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
 from callrouter.runtime import Runtime
@@ -68,7 +69,7 @@ STOP_WITHIN: Final = 4.0
 """Seconds allowed for an orderly shutdown; the process is gone a second later at the latest."""
 OPEN_WITHIN: Final = 0.5
 """Seconds the HTTP side waits for calls to be served first."""
-_SAID_ALREADY: Final = frozenset({Happened.STATE, Happened.TOLD})
+_NOT_LOGGED: Final = (OfferDecided, AgentStatusChanged, AgentNotified)
 LOOK_EVERY: Final = 0.2
 """Seconds between two checks whether a PBX is in sync (only systemd and the log depend on it)."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -420,13 +421,13 @@ class Daemon:
             await asyncio.sleep(every)
 
 
-def _log(item: Told) -> None:
-    if isinstance(item, Decided) or (isinstance(item, Record) and item.kind in _SAID_ALREADY):
-        return  # kept for `why` and the agent; log lines would repeat it all
+def _log(notice: Notice) -> None:
+    if isinstance(notice, _NOT_LOGGED):
+        return
     level = logging.INFO
-    if isinstance(item, Note) and item.mistake:
-        level = logging.ERROR if item.mistake == "queue" else logging.WARNING
-    logger.log(level, "%s", said(item))
+    if isinstance(notice, Oddity) and notice.mistake:
+        level = logging.ERROR if notice.mistake == "queue" else logging.WARNING
+    logger.log(level, "%s", log_line(notice))
 
 
 def _give_up() -> None:

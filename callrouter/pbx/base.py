@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from callrouter.model.commands import PbxCommand, Told
+from callrouter.model.commands import PbxCommand
 from callrouter.model.events import Event
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
+from callrouter.model.notices import Notice
 from callrouter.model.projections import AgentView, QueueView
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, QueueSpec, Table
 
@@ -136,7 +137,7 @@ class HasRoutes(Protocol):
 class KeepsRecords(Protocol):
     """A driver whose PBX stores data for us, such as a queue log or the queue of each caller."""
 
-    def listen(self, item: Told) -> None:
+    def listen(self, notice: Notice) -> None:
         """Handle a notice. Never blocks, never raises."""
 
 

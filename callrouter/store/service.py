@@ -11,8 +11,18 @@ from typing import Any, Final
 
 from callrouter.clock import Clock
 from callrouter.core.floor import Floor
-from callrouter.model.commands import Happened, Record, Told
+from callrouter.model.call_notices import OfferMade, OfferRang, OfferShared, WrapUpStarted
 from callrouter.model.events import AgentRequest, Event
+from callrouter.model.notices import (
+    AgentNotice,
+    AgentPaused,
+    AgentRenamed,
+    AgentResumed,
+    AgentSignedIn,
+    AgentSignedOut,
+    CallAndAgentNotice,
+    Notice,
+)
 from callrouter.store.agent_row import Row, copy, day_of
 from callrouter.store.ended_calls_store import CallKeeper
 from callrouter.store.location import Place
@@ -32,15 +42,10 @@ READ_WITHIN: Final = 5.0
 CLOSE_WITHIN: Final = 1.5
 """Seconds the shutdown waits for the database."""
 
-_ONLY_TELLS: Final = frozenset({Happened.RULE, Happened.OFFERED, Happened.RANG, Happened.SHARED})
-"""Records that name an agent but change nothing that is stored."""
-_ACTS: Final = frozenset(
-    {
-        *(Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED),
-        *(Happened.RESUMED, Happened.WRAP_UP),
-    }
-)
-"""Records after which an older state must not be restored."""
+_CHANGES_NOTHING: Final = frozenset({OfferMade, OfferRang, OfferShared})
+"""Notices that name an agent but change nothing that is stored."""
+_ACTS: Final = frozenset({AgentSignedIn, AgentSignedOut, AgentPaused, AgentResumed, WrapUpStarted})
+"""Notices after which an older state must not be restored."""
 
 
 class Keeper:
@@ -122,13 +127,15 @@ class Keeper:
 
     # ------------------------------------------------------------ what happens
 
-    def listen(self, item: Told) -> None:
-        """Note which agent a record changes. A listener of the runtime."""
-        if isinstance(item, Record) and item.agent and item.kind not in _ONLY_TELLS:
-            self._mark(item.agent, acted=item.kind in _ACTS)
-            if item.kind is Happened.RENAMED:
-                # No agent has the old name any more: delete its row.
-                self._mark(str(item.detail[0]), acted=False)
+    def listen(self, notice: Notice) -> None:
+        """Note which agent a notice changes. A listener of the runtime."""
+        if not isinstance(notice, AgentNotice | CallAndAgentNotice):
+            return
+        if notice.agent and type(notice) not in _CHANGES_NOTHING:
+            self._mark(notice.agent, acted=type(notice) in _ACTS)
+        if isinstance(notice, AgentRenamed):
+            # No agent has the old name any more: delete its row.
+            self._mark(notice.former_id, acted=False)
 
     def heard(self, event: Event) -> None:
         """Note a handled request of a person. During a call it leaves no record until later."""

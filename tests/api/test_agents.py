@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from callrouter.model.notices import AgentNotified, AgentSignedIn
 from tests.api.world import Client, World
 
 
@@ -95,8 +96,9 @@ async def test_pause_and_back(client: Client, world: World) -> None:
 async def test_who_asked_is_told(client: Client, world: World) -> None:
     await client.post("/api/agents/bob/sign-in")
     signed_in, told = world.records[-2:]
-    assert signed_in.detail == ("crm",)
-    assert told.detail == ("signed in by crm",)
+    assert (type(signed_in), type(told)) == (AgentSignedIn, AgentNotified)
+    assert getattr(signed_in, "by", "") == "crm"
+    assert getattr(told, "message", "") == "signed in by crm"
 
 
 async def test_during_a_call_it_is_pending(client: Client, world: World) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from callrouter.api.notice_text import said
-from callrouter.model.commands import Happened, Leave
+from callrouter.api.notice_text import log_line
+from callrouter.model.call_notices import CallCompleted
+from callrouter.model.commands import Leave
 from callrouter.model.events import CallArrived, PbxLost, PbxSnapshot, SeenCall, TimePassed
 from callrouter.model.routing_table import HangUp
 from tests.api.world import Client, World
@@ -205,9 +206,9 @@ async def test_end_a_conversation(client: Client, world: World) -> None:
     assert (answer.status, (await answer.json())["state"]) == (200, "completed")
     leave = next(c for c in world.pbx.commands if isinstance(c, Leave))
     assert (leave.call, leave.target) == ("c1", HangUp())
-    [over] = [r for r in world.records if r.kind is Happened.COMPLETED]
-    assert over.detail[-1] == "crm"
-    assert "ended by crm" in said(over)
+    [over] = [r for r in world.records if isinstance(r, CallCompleted)]
+    assert over.ended_by == "crm"
+    assert "ended by crm" in log_line(over)
     why = await (await client.get("/api/calls/c1/why")).json()
     assert any("crm ended the call" in json.dumps(step) for step in why["steps"])
 

@@ -13,9 +13,11 @@ from callrouter.api.explain import why_call
 from callrouter.api.explain import why_not as whynot
 from callrouter.api.explain.decision_journal import Ambiguous, Journal
 from callrouter.cli.commands.explain import why_lines, why_not_lines
-from callrouter.model.commands import Decided, Happened, Note, Record
+from callrouter.model.agent_status import AgentState
+from callrouter.model.call_notices import CallAbandoned, CallEntered, CallRequeued
 from callrouter.model.events import (
     CallEndRequested,
+    CallerEnd,
     ConversationAction,
     ConversationRequested,
     DeviceState,
@@ -23,6 +25,8 @@ from callrouter.model.events import (
     TransferKind,
 )
 from callrouter.model.hours import Hours, parse_spans
+from callrouter.model.notices import AgentStatusChanged, Notice
+from callrouter.model.outcomes import RequeueReason
 from callrouter.model.routing_table import (
     HangUp,
     MemberSpec,
@@ -38,7 +42,7 @@ from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 
 
-class Told(Play):
+class Explained(Play):
     """A story with a journal."""
 
     journal: Journal | None = None
@@ -48,7 +52,7 @@ class Told(Play):
         if self.journal is None:
             self.journal = Journal(self.router.floor)
         for _, item in self.log[self.heard :]:
-            if isinstance(item, Record | Decided | Note):
+            if isinstance(item, Notice):
                 self.journal.listen(item)
         self.heard = len(self.log)
         trail = self.journal.find(call)
@@ -77,7 +81,7 @@ class Told(Play):
 
 
 def test_a_call_from_entry_to_end() -> None:
-    play = Told(table(queue("q", "ann bob:5 cat dan", "priority")))
+    play = Explained(table(queue("q", "ann bob:5 cat dan", "priority")))
     play.phone("bob").picks_up(after=2)
     play.pause("cat").sign_out("dan").on(34)
     play.call("c1", "q", caller_number="+442079460018").on(20 + 2 + 190).agent_hangs_up("bob")
@@ -99,7 +103,7 @@ def test_a_call_from_entry_to_end() -> None:
 
 def test_the_phone_that_took_the_call_and_those_left_out() -> None:
     ann = agent("ann", desk("ann"), mobile("ann", enabled=False))
-    play = Told(table(ann, queue("q", "ann")))
+    play = Explained(table(ann, queue("q", "ann")))
     play.call("c1", "q").on(3).accepts("ann").on(5)
     [offer] = play.offers("c1")
     assert offer["text"].endswith("(not rung: mobile switched off in the configuration)")
@@ -107,16 +111,16 @@ def test_the_phone_that_took_the_call_and_those_left_out() -> None:
 
 
 def test_who_has_just_passed_a_call_on_is_not_said_to_ring() -> None:
-    play = Told(table(queue("q", "ann bob"), queue("r", "ann bob")))
+    play = Explained(table(queue("q", "ann bob"), queue("r", "ann bob")))
     play.call("c1", "q").accepts("ann").on(30)
     play.feed(ConversationRequested(call="c1", action=ConversationAction.TRANSFER, queue="r"))
     assert play.passed("c1")["ann"] == "has passed this call on"
 
 
-def at_night(**more: Any) -> Told:
+def at_night(**more: Any) -> Explained:
     """The queue opens at a time that is not now; 2026-01-01 is a Thursday."""
     spans = parse_spans("sun 03:00-04:00")
-    return Told(table(queue("q", "ann", hours=Hours(spans=spans, zone=UTC), **more)))
+    return Explained(table(queue("q", "ann", hours=Hours(spans=spans, zone=UTC), **more)))
 
 
 def test_a_closed_queue_and_a_call_that_was_ended_are_told_apart() -> None:
@@ -126,7 +130,7 @@ def test_a_closed_queue_and_a_call_that_was_ended_are_told_apart() -> None:
         "entered q and was not let in: the queue is closed",
         "left q after 0 s: the queue is closed; hung up",
     ]
-    play = Told(table(queue("q", "ann")))
+    play = Explained(table(queue("q", "ann")))
     play.call("c1", "q").on(3)
     play.feed(CallEndRequested(call="c1", by="sam"))
     assert play.why("c1")[-1] == "left q after 3 s: sam ended the call"
@@ -139,7 +143,7 @@ def test_why_not_at_night_promises_no_call() -> None:
 
 
 def test_ring_all_and_who_lost() -> None:
-    play = Told(table(queue("q", "ann bob", "ring-all")))
+    play = Explained(table(queue("q", "ann bob", "ring-all")))
     play.on(9)
     play.call("c1", "q").on(3).accepts("bob").on(60).caller_hangs_up("c1")
     first, second = play.offers("c1")
@@ -176,7 +180,7 @@ def test_ring_all_and_who_lost() -> None:
     ],
 )
 def test_the_words_of_each_policy(policy: str, text: str, values: str) -> None:
-    play = Told(table(queue("q", "ann bob", policy)))
+    play = Explained(table(queue("q", "ann bob", policy)))
     play.on(30)
     play.call("c1", "q")
     (offer,) = play.offers("c1")
@@ -185,7 +189,7 @@ def test_the_words_of_each_policy(policy: str, text: str, values: str) -> None:
 
 
 def test_an_agent_who_becomes_free_takes_the_call() -> None:
-    play = Told(table(queue("q", "ann bob")))
+    play = Explained(table(queue("q", "ann bob")))
     play.pause("ann").pause("bob")
     play.call("c1", "q").call("c2", "q").on(5).resume("ann")
     (offer,) = play.offers("c1")
@@ -198,7 +202,7 @@ def test_an_agent_who_becomes_free_takes_the_call() -> None:
 
 def test_everyone_who_was_passed_over() -> None:
     widen = (WidenStep(after=60.0, members=(MemberSpec(agent="fay"),)),)
-    play = Told(
+    play = Explained(
         table(
             agent("gus", skills={"french": 1}),
             *(agent(n, skills={"french": 3}) for n in ("ann", "bob", "cat", "dan", "eve", "fay")),
@@ -234,7 +238,7 @@ def test_everyone_who_was_passed_over() -> None:
     ],
 )
 def test_offers_that_come_to_nothing(end: LegEnd, outcome: str, tried: str) -> None:
-    play = Told(table(queue("q", "ann bob", "linear")))
+    play = Explained(table(queue("q", "ann bob", "linear")))
     play.phone("ann").says(end, after=1.0)
     play.call("c1", "q").on(2)
     first, _ = play.offers("c1")
@@ -244,7 +248,7 @@ def test_offers_that_come_to_nothing(end: LegEnd, outcome: str, tried: str) -> N
 
 def test_of_several_phones_each_says_what_it_did() -> None:
     ann = agent("ann", desk("ann"), mobile("ann"))
-    play = Told(table(ann, queue("q", "ann bob", "linear")))
+    play = Explained(table(ann, queue("q", "ann bob", "linear")))
     play.phone("ann", "mobile").says(LegEnd.WRONG_KEY, after=1.0)
     play.phone("ann", "desk").says(LegEnd.UNAVAILABLE, after=0.0)
     play.call("c1", "q").on(2)
@@ -261,7 +265,7 @@ def test_of_several_phones_each_says_what_it_did() -> None:
 
 
 def test_an_offer_that_was_withdrawn_says_why() -> None:
-    play = Told(table(queue("q", "ann")))
+    play = Explained(table(queue("q", "ann")))
     play.call("c1", "q").on(4).pause("ann", "tea")
     (offer,) = play.offers("c1")
     assert offer["outcome"]["text"] == "rang 4 s, withdrawn: ann paused: tea"
@@ -275,7 +279,7 @@ def test_an_offer_that_was_withdrawn_says_why() -> None:
 def test_rules_moves_and_ends() -> None:
     rule = Rule(name="VIP", callers=(NumberPattern("+44", prefix=True),), priority=1, agent="bob")
     specs = table(queue("q", "ann bob", max_wait=30.0), queue("r", "ann"))
-    play = Told(Table(agents=specs.agents, queues=specs.queues, rules=(rule,)))
+    play = Explained(Table(agents=specs.agents, queues=specs.queues, rules=(rule,)))
     play.call("c1", "q", caller_number="+4420").on(1)
     assert play.why("c1")[:3] == [
         "rule 'VIP' applies",
@@ -296,7 +300,7 @@ def test_rules_moves_and_ends() -> None:
 
 def test_ten_thousand_agents_are_a_line_each_reason() -> None:
     names = " ".join(f"a{n}" for n in range(3000))
-    play = Told(table(queue("q", names)), signed_in="a0")
+    play = Explained(table(queue("q", names)), signed_in="a0")
     play.call("c1", "q")
     (group,) = play.offers("c1")[0]["passed_over"]
     assert (group["count"], len(group["agents"])) == (2999, 20)
@@ -307,7 +311,7 @@ def test_ten_thousand_agents_are_a_line_each_reason() -> None:
 
 
 def test_why_not_states() -> None:
-    play = Told(table(queue("q", "ann bob cat dan eve", wrap_up=30.0), queue("r", "bob")))
+    play = Explained(table(queue("q", "ann bob cat dan eve", wrap_up=30.0), queue("r", "bob")))
     play.pause("ann").sign_out("cat")
     play.phone_is("dan", DeviceState.UNREACHABLE)
     play.call("c1", "r").on(2)
@@ -319,7 +323,7 @@ def test_why_not_states() -> None:
     ]
     assert play.why_not("cat") == ["cat is not available:", "  signed out"]
     assert play.why_not("dan") == ["dan is not available:", "  desk (office): not reachable"]
-    gone = Told(table(queue("q", "dan", on_nobody=HangUp())))
+    gone = Explained(table(queue("q", "dan", on_nobody=HangUp())))
     gone.phone_is("dan", DeviceState.UNREACHABLE).until(4)
     leave = "no phone of dan or of another agent who is there can ring for them"
     assert gone.why_not("dan")[-1] == f"q: callers on office leave in 6 s (on_nobody): {leave}"
@@ -331,14 +335,16 @@ def test_why_not_states() -> None:
 
 
 def test_why_not_wrap_up_counts_down_between_events() -> None:
-    play = Told(table(queue("q", "ann", wrap_up=30.0)))
+    play = Explained(table(queue("q", "ann", wrap_up=30.0)))
     play.call("c1", "q").accepts("ann").on(5).agent_hangs_up("ann")
     play.now += 12  # nothing has happened since
     assert play.why_not("ann")[1] == "  in wrap-up for 18 s more"
 
 
 def test_why_not_the_place_in_the_order() -> None:
-    play = Told(table(queue("q", "ann:2 bob cat:9", "priority"), queue("r", "ann bob", "random")))
+    play = Explained(
+        table(queue("q", "ann:2 bob cat:9", "priority"), queue("r", "ann bob", "random"))
+    )
     play.on(20)
     assert play.why_not("ann", "q")[1] == (
         "q: no caller waits; 2nd of 3 available in q (level 2, idle 20 s): "
@@ -354,7 +360,7 @@ def test_why_not_the_place_in_the_order() -> None:
 
 def test_why_not_for_those_who_wait() -> None:
     widen = (WidenStep(after=60.0, members=(MemberSpec(agent="fay"),)),)
-    play = Told(
+    play = Explained(
         table(queue("q", "ann bob", "linear", retry_after=5.0, widen=widen), queue("r", "fay"))
     )
     play.call("c1", "q").on(10)
@@ -367,7 +373,7 @@ def test_why_not_for_those_who_wait() -> None:
 
 
 def test_why_not_skills_and_preference() -> None:
-    play = Told(
+    play = Explained(
         table(queue("q", "ann bob", prefer_for=30.0), queue("r", "ann", skills={"french": 3}))
     )
     play.pause("bob").resume("bob").call("x", "q", agent="bob")
@@ -388,7 +394,7 @@ def test_a_timer_that_is_early_by_a_blink_is_no_second_less(seconds: float, text
 
 
 def test_why_not_of_an_agent_in_no_queue() -> None:
-    play = Told(table(queue("q", "ann"), agent("bob")))
+    play = Explained(table(queue("q", "ann"), agent("bob")))
     assert play.why_not("bob")[-1] == "  bob is in no queue"
 
 
@@ -401,7 +407,7 @@ def test_why_not_in_another_shift() -> None:
         ShiftSpec(hours=evening, members=(MemberSpec(agent="cat"),)),
     )
     specs = queue("q", "ann", shifts=shifts)
-    play = Told(table(agent("ann"), agent("bob"), agent("cat"), specs))
+    play = Explained(table(agent("ann"), agent("bob"), agent("cat"), specs))
     assert play.why_not("ann") == [
         "ann is not available:",
         "  ann is in no queue at this hour",
@@ -471,19 +477,27 @@ class Clockwork:
         play = Play(table(queue("q", "ann")))
         self.journal = Journal(play.router.floor)
 
-    def call(self, name: str, at: float) -> None:
-        self.tell(Happened.ENTERED, name, at, (1, "", ""))
-        self.tell(Happened.ABANDONED, name, at, (1, 1, 0.0, "hung up"))
-
-    def tell(
-        self, kind: Happened, call: str, at: float, detail: tuple[str | int | float, ...]
-    ) -> None:
-        self.journal.listen(Record(kind=kind, at=at, call=call, queue="q", detail=detail))
-
-    def state(self, state: str, reason: str = "") -> None:
+    def enters(self, name: str, at: float) -> None:
         self.journal.listen(
-            Record(kind=Happened.STATE, at=0.0, agent="ann", detail=(state, reason))
+            CallEntered(at=at, call=name, queue="q", position=1, caller_number="", caller_name="")
         )
+
+    def call(self, name: str, at: float) -> None:
+        self.enters(name, at)
+        self.journal.listen(
+            CallAbandoned(
+                at=at,
+                call=name,
+                queue="q",
+                position=1,
+                first_position=1,
+                wait_s=0.0,
+                how=CallerEnd.HUNG_UP,
+            )
+        )
+
+    def state(self, state: AgentState, reason: str = "") -> None:
+        self.journal.listen(AgentStatusChanged(at=0.0, agent="ann", state=state, why=reason))
 
 
 def test_calls_are_bounded_in_number_and_age() -> None:
@@ -499,9 +513,10 @@ def test_calls_are_bounded_in_number_and_age() -> None:
 
 def test_steps_are_bounded() -> None:
     work = Clockwork()
-    work.tell(Happened.ENTERED, "c1", 0.0, (1, "", ""))
+    work.enters("c1", 0.0)
+    again = CallRequeued(at=1.0, call="c1", queue="q", why=RequeueReason.FOUND_WAITING)
     for _ in range(4 * why.STEPS):
-        work.tell(Happened.REQUEUED, "c1", 1.0, ("again",))
+        work.journal.listen(again)
     trail = work.journal.find("c1")
     assert trail is not None
     assert len(trail.kept) <= 2 * why.STEPS
@@ -511,21 +526,22 @@ def test_steps_are_bounded() -> None:
 def test_states_are_bounded_and_what_is_gone_is_said() -> None:
     work = Clockwork()
     for n in range(10 * why.STATES):
-        work.state("paused" if n % 2 else "available", f"reason {n}" if n % 2 else "")
+        state = AgentState.PAUSED if n % 2 else AgentState.AVAILABLE
+        work.state(state, f"reason {n}" if n % 2 else "")
     work.journal.sort_in()
     assert len(work.journal._timelines["ann"].codes) < 2 * why.STATES
     assert work.journal.standing("ann", 5) is None
     last = work.journal.standing("ann", 10 * why.STATES + 1)
-    assert last == ("paused", f"reason {10 * why.STATES - 1}")
+    assert last == (AgentState.PAUSED, f"reason {10 * why.STATES - 1}")
 
 
 def test_reasons_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(why, "_MOST_WORDS", 3)
     work = Clockwork()
     for n in range(9):
-        work.state("paused", f"reason {n}")
+        work.state(AgentState.PAUSED, f"reason {n}")
     work.journal.sort_in()
-    assert work.journal.standing("ann", 99) == ("paused", "")
+    assert work.journal.standing("ann", 99) == (AgentState.PAUSED, "")
 
 
 def test_a_part_that_fits_several() -> None:
@@ -541,7 +557,7 @@ def test_why_costs_little() -> None:
     """A coarse guard: bench/why.py has the exact share. Laying aside is all that a call waits for."""
     work = Clockwork()
     for _ in range(why.BUNCH - 1):
-        work.state("available")
+        work.state(AgentState.AVAILABLE)
     assert work.journal._serial == 0
-    work.state("available")
+    work.state(AgentState.AVAILABLE)
     assert work.journal._serial == why.BUNCH

@@ -16,7 +16,7 @@ from callrouter.api.explain.decision_journal import Journal
 from callrouter.api.live import Live
 from callrouter.api.server.app import make_app
 from callrouter.core.router import Router
-from callrouter.model.commands import Connect, PbxCommand, Record, Ring
+from callrouter.model.commands import Connect, PbxCommand, Ring
 from callrouter.model.events import (
     CallArrived,
     CallerLeft,
@@ -29,6 +29,7 @@ from callrouter.model.events import (
     PbxSnapshot,
     SignedIn,
 )
+from callrouter.model.notices import Notice
 from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
@@ -141,13 +142,11 @@ class World:
         self.runtime.attach(self.pbx)
         self.history = History(self.floor)
         self.watchers = Live()
-        self.records: list[Record] = []
+        self.records: list[Notice] = []
         self.journal = Journal(self.floor)
         self.runtime.listen(self.history.listen)
         self.runtime.listen(self.journal.listen)
-        self.runtime.listen(
-            lambda item: self.records.append(item) if isinstance(item, Record) else None
-        )
+        self.runtime.listen(self.records.append)
         self.runtime.listen(self.watchers.listen)
         self.backend = Backend(
             floor=self.floor,

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from callrouter.clock import SystemClock
 from callrouter.core.agents import state
@@ -19,8 +19,9 @@ from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.lab import Install, Lab, lab
 from callrouter.lab.sip import Answer, Dialog, Phone, RingOnly
-from callrouter.model.commands import Happened, Note, Record, Told
+from callrouter.model.call_notices import CallEnd, CallEntered, OfferEnded
 from callrouter.model.events import Event, SignedIn, TimePassed
+from callrouter.model.notices import Notice, Oddity
 from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
@@ -97,15 +98,7 @@ def tell(figure: str) -> None:
     sys.stdout.write(f"\n    {figure}")
 
 
-ENDS = frozenset(
-    {
-        Happened.ABANDONED,
-        Happened.COMPLETED,
-        Happened.TRANSFERRED,
-        Happened.LEFT,
-        Happened.TAKEN,
-    }
-)
+N = TypeVar("N", bound=Notice)
 
 
 @dataclass
@@ -119,8 +112,8 @@ class Floor:
     """Where the router finds the manager; a proxy's port, or 0 for Asterisk's own."""
     site: dict[str, Any] = field(default_factory=dict)
     """More settings of the PBX."""
-    records: list[Record] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    records: list[Notice] = field(default_factory=list)
+    notes: list[Oddity] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -159,12 +152,12 @@ class Floor:
         self.records, self.notes = [], []
         self._trace()
 
-        def listen(item: Told) -> None:
-            self.trace.append(f"        {item}")
-            if isinstance(item, Record):
-                self.records.append(item)
-            elif isinstance(item, Note):
-                self.notes.append(item)
+        def listen(notice: Notice) -> None:
+            self.trace.append(f"        {notice}")
+            if isinstance(notice, Oddity):
+                self.notes.append(notice)
+            else:
+                self.records.append(notice)
             self.breaches.extend(check(router.floor))
 
         self.runtime.listen(listen)
@@ -235,12 +228,12 @@ class Floor:
     def post(self, event: Event) -> None:
         self.runtime.post(event)
 
-    def happened(self, kind: Happened) -> list[Record]:
-        return [record for record in self.records if record.kind is kind]
+    def happened(self, kind: type[N]) -> list[N]:
+        return [record for record in self.records if isinstance(record, kind)]
 
     def outcomes(self) -> list[tuple[str, str]]:
         """(agent, how it ended) of every offer so far."""
-        return [(r.agent, str(r.detail[0])) for r in self.happened(Happened.OFFER_ENDED)]
+        return [(r.agent, r.outcome.value) for r in self.happened(OfferEnded)]
 
     def state(self, agent: str) -> str:
         """What is true of an agent now."""
@@ -276,8 +269,8 @@ class Floor:
 
     def accounted_for(self) -> None:
         """Every caller who came in went out again in exactly one way."""
-        entered = Counter(record.call for record in self.happened(Happened.ENTERED))
-        ended = Counter(record.call for record in self.records if record.kind in ENDS)
+        entered = Counter(record.call for record in self.happened(CallEntered))
+        ended = Counter(record.call for record in self.records if isinstance(record, CallEnd))
         assert entered == ended
         faulty = [note.text for note in self.notes if "can't be" in note.text]
         assert faulty == []
@@ -329,7 +322,6 @@ __all__ = [
     "Answer",
     "Dialog",
     "Floor",
-    "Happened",
     "RingOnly",
     "SignedIn",
     "TimePassed",

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import ConversationStarted
 from callrouter.model.routing_table import AnnounceSpec, KeepWaiting
 from tests.asterisk.ear import Ear
 from tests.asterisk.floor import Answer, Floor, RingOnly, queue, staff, stage
@@ -74,7 +74,7 @@ async def test_an_agent_who_accepts_breaks_the_announcement_off(here: Floor) -> 
     await here.until(lambda: ear.heard("caller")[:1] == NEXT[:1], 30)
     begun = time.monotonic()
     await agent.answer()
-    await here.until(lambda: here.happened(Happened.CONNECTED))
+    await here.until(lambda: here.happened(ConversationStarted))
     took = time.monotonic() - begun
     await caller.wait_heard("1001")
     assert ear.heard("caller") == [NEXT[0]], f"it went on; connected after {took:.2f} s"

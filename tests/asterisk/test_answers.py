@@ -11,18 +11,8 @@ import pytest_asyncio
 from callrouter.core.agents import why_not
 from callrouter.lab import AnswerThenBye, Install, Refuse
 from callrouter.lab.behaviour import Behaviour, EarlyMedia, Silent, TryingOnly
-from tests.asterisk.floor import (
-    Answer,
-    Floor,
-    Happened,
-    RingOnly,
-    desk,
-    mobile,
-    person,
-    queue,
-    staff,
-    stage,
-)
+from callrouter.model.call_notices import ConversationStarted, OfferShared
+from tests.asterisk.floor import Answer, Floor, RingOnly, desk, mobile, person, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -101,7 +91,7 @@ async def test_a_phone_that_does_not_even_ring_holds_nobody_up(
     nxt = here.phone("1002").incoming[0]
     assert 2.5 < nxt.invite_at - caller.invite_at < 4.5
     assert here.router.floor.agents["a1"].misses == 0
-    assert [record.detail[1] for record in here.happened(Happened.SHARED)] == ["no reply yet"]
+    assert [record.why.value for record in here.happened(OfferShared)] == ["no reply yet"]
     await caller.bye()
     await here.until(lambda: not here.router.floor.offers)
 
@@ -130,7 +120,7 @@ async def test_a_headset_that_drops_each_call_is_not_tried_again_and_again(here:
     assert len(here.phone("1001").incoming) <= 3
     why = " ".join(why_not(here.router.floor, here.router.floor.agents["a1"]))
     assert "hung up right after it was picked up, 3 times in a row" in why
-    assert len(here.happened(Happened.CONNECTED)) <= 3
+    assert len(here.happened(ConversationStarted)) <= 3
     assert caller.state == "up"
     await caller.bye()
     await here.quiet()

@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
+from callrouter.model.call_notices import ConversationStarted
 from callrouter.model.events import PauseRequested
-from tests.asterisk.floor import Answer, Floor, Happened, RingOnly, queue, staff, stage, tell
+from tests.asterisk.floor import Answer, Floor, RingOnly, queue, staff, stage, tell
 from tests.asterisk.proxy import proxy
 from tests.noise import noise
 
@@ -142,7 +143,7 @@ async def test_who_comes_to_a_router_known_to_be_silent_does_not_wait_to_find_ou
     await here.start()  # a router that is back is asked again
     third = await here.call(caller_number="333")
     await here.until(lambda: here.router.floor.calls)
-    await here.until(lambda: here.happened(Happened.CONNECTED))
+    await here.until(lambda: here.happened(ConversationStarted))
     await third.bye()
     await here.quiet()
 

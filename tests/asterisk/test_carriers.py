@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from callrouter.lab import Dialog, Install, Refuse
 from callrouter.lab.behaviour import Behaviour
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallerIdRefused
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.diagnostics.checks import Examination, examine
 from callrouter.settings import AsteriskSettings
@@ -56,8 +56,8 @@ async def test_the_business_is_shown_once_and_the_agent_is_not_blamed(
     await caller.wait_heard("carrier")
     assert [one.peer_number for one in here.phone("carrier").incoming] == [CALLER, BUSINESS]
     assert here.outcomes() == []
-    [record] = here.happened(Happened.NUMBER_REFUSED)
-    assert (record.agent, record.detail) == ("m1", ("mobile", "business"))
+    [record] = here.happened(CallerIdRefused)
+    assert (record.agent, record.device, record.rung_again) == ("m1", "mobile", True)
     assert here.router.floor.agents["m1"].failure_streaks == {}
     assert here.pbx.health().counts["callers' numbers refused by the carrier"] == 1
     await caller.bye()

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallLeftQueue
 from tests.asterisk.floor import Floor, RingOnly, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -41,7 +41,7 @@ async def test_a_wait_is_measured_by_one_clock(here: Floor, before: float, after
     with patch("time.time", lambda: wall() + after):
         await here.start()
         assert waits(here) == pytest.approx(time.monotonic() - came, abs=5)
-        assert here.happened(Happened.LEFT) == []
+        assert here.happened(CallLeftQueue) == []
         await caller.bye()
         await here.quiet()
 

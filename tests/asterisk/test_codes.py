@@ -14,8 +14,8 @@ from callrouter.clock import SystemClock
 from callrouter.feature_codes import FeatureCodes, prompts
 from callrouter.lab import Install
 from callrouter.lab.behaviour import DtmfMethod
-from callrouter.model.commands import Happened
 from callrouter.model.events import ConfigReloaded, PauseRequested, SignedIn
+from callrouter.model.notices import AgentNotified, AgentPaused, AgentSignedIn
 from callrouter.model.routing_table import AgentSpec, PauseSpec, SignIn
 from callrouter.pbx.asterisk import dialogues as people
 from callrouter.tasks import Tasks
@@ -84,11 +84,11 @@ async def test_signing_in_and_out(here: Floor) -> None:
     await begin(here)
     assert await dial(here, "1001", "*45") == heard(prompts.SIGNED_IN)
     await here.until(lambda: here.state("a1") == "available")
-    [record] = here.happened(Happened.SIGNED_IN)
-    assert (record.agent, record.detail[0]) == ("a1", "phone PJSIP/1001")
+    [record] = here.happened(AgentSignedIn)
+    assert (record.agent, record.by) == ("a1", "phone PJSIP/1001")
     assert await dial(here, "1001", "*45") == heard(prompts.SIGNED_OUT)
     assert here.state("a1") == "offline"
-    assert not here.happened(Happened.TOLD)  # it was themselves
+    assert not here.happened(AgentNotified)  # it was themselves
     await here.quiet()
 
 
@@ -208,8 +208,8 @@ async def test_a_pause_asked_for_during_a_call_comes_after_it(here: Floor) -> No
     await dial(here, "1001", "*46")
     await caller.bye()
     await here.until(lambda: here.state("a1") == "paused")
-    [record] = here.happened(Happened.PAUSED)
-    assert record.detail == ("", "phone PJSIP/1001")
+    [record] = here.happened(AgentPaused)
+    assert (record.reason, record.by) == ("", "phone PJSIP/1001")
     await here.quiet()
 
 
@@ -249,10 +249,10 @@ async def test_from_another_phone_with_extension_and_pin(here: Floor, how: DtmfM
     said = await claim(here, "1003", ("1001", PIN), how=how)
     assert said == heard(ASKED, prompts.SIGNED_IN)
     assert here.state("a1") == "available"
-    [record] = here.happened(Happened.SIGNED_IN)
-    assert record.detail[0] == "phone PJSIP/1003, by PIN"
-    [told] = here.happened(Happened.TOLD)  # should it have been somebody else
-    assert told.detail == ("signed in by phone PJSIP/1003, by PIN",)
+    [record] = here.happened(AgentSignedIn)
+    assert record.by == "phone PJSIP/1003, by PIN"
+    [told] = here.happened(AgentNotified)  # should it have been somebody else
+    assert told.message == "signed in by phone PJSIP/1003, by PIN"
     await here.quiet()
 
 
@@ -361,7 +361,7 @@ async def test_only_the_codes_there_are(here: Floor) -> None:
         dialog = await here.phone("1001").call(target)
         await dialog.wait_ended(5)
         assert dialog.final_code in {404, 484}
-    assert not here.happened(Happened.SIGNED_IN)
+    assert not here.happened(AgentSignedIn)
     await here.quiet()
 
 

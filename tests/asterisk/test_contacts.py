@@ -12,17 +12,8 @@ import pytest_asyncio
 
 from callrouter.lab import Install, Refuse, Silent
 from callrouter.lab.phone import Phone
-from tests.asterisk.floor import (
-    Answer,
-    Dialog,
-    Floor,
-    Happened,
-    RingOnly,
-    desk,
-    person,
-    queue,
-    stage,
-)
+from callrouter.model.call_notices import ConversationStarted, OfferAccepted
+from tests.asterisk.floor import Answer, Dialog, Floor, RingOnly, desk, person, queue, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -69,7 +60,7 @@ async def test_all_ring_and_the_first_to_answer_wins(here: Floor, soft: Phone) -
     await desk_phone.wait_ended(1.0)
     assert desk_phone.answered_elsewhere
     assert here.state("a1") == "on-call"
-    assert len(here.happened(Happened.ACCEPTED)) == 1
+    assert len(here.happened(OfferAccepted)) == 1
     await asyncio.sleep(1.1)
     await soft.incoming[0].bye()
     await caller.wait_ended(3.0)
@@ -93,7 +84,7 @@ async def test_both_answer_in_the_same_moment(here: Floor, soft: Phone) -> None:
         for leg in legs:
             await leg.answer()
         await one_up(here, legs)
-        await here.until(lambda: bool(here.happened(Happened.CONNECTED)))
+        await here.until(lambda: bool(here.happened(ConversationStarted)))
         [winner] = [leg for leg in legs if leg.state == "up"]
         await winner.wait_heard("caller")
         await caller.bye()
@@ -152,7 +143,7 @@ async def test_the_first_alone_where_that_is_wanted(here: Floor, soft: Phone) ->
     await here.fresh(person("a1", only), queues=[queue("support", ["a1"])])
     here.phone("1001").behaviour = soft.behaviour = Answer(after=0.3)
     caller = await here.call()
-    await here.until(lambda: bool(here.happened(Happened.CONNECTED)))
+    await here.until(lambda: bool(here.happened(ConversationStarted)))
     assert len(here.phone("1001").incoming) + len(soft.incoming) == 1
     await caller.bye()
     await here.quiet()
@@ -223,7 +214,7 @@ async def test_a_colleague_picks_up_what_rings_on_several_phones(here: Floor, so
         await leg.wait_ended(2.0)
     assert here.state("a2") == "on-call"
     await here.until(lambda: here.free("a1"), 3.0)
-    assert len(here.happened(Happened.CONNECTED)) == 1
+    assert len(here.happened(ConversationStarted)) == 1
     await asyncio.sleep(1.1)
     await colleague.bye()
     await caller.wait_ended(4.0)

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from callrouter.core.state import Call
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallAbandoned, CallLeftQueue, ConversationStarted
 from callrouter.model.events import PauseRequested
 from callrouter.model.hours import Hours, Span
 from callrouter.model.routing_table import HangUp, KeepWaiting, ToDialplan, ToQueue
@@ -109,7 +109,7 @@ async def test_gosub_returns_with_answered(here: Floor) -> None:
     caller = await here.call("6001")
     agent = await here.phone("1001").wait_incoming()
     await caller.wait_heard("1001")
-    await here.until(lambda: here.happened(Happened.CONNECTED))
+    await here.until(lambda: here.happened(ConversationStarted))
     for offer in here.router.floor.offers.values():
         offer.talked_since = 1.0
     await agent.bye()
@@ -141,7 +141,7 @@ async def test_AST_25_gosub_returns_with_nobody(here: Floor) -> None:
     here.post(PauseRequested(agent="a1"))
     caller = await here.call("6001")
     assert await shown(here) == "result nobody"
-    assert not here.happened(Happened.ABANDONED)
+    assert not here.happened(CallAbandoned)
     await done(here, caller)
 
 
@@ -344,8 +344,8 @@ async def test_who_leaves_without_a_target_rings_no_phone(
     await here.until(lambda: here.pbx._fallback.told("box"), 3)
     caller = await here.call("box")
     await caller.wait_ended(within=20)
-    await here.until(lambda: here.happened(Happened.LEFT))
-    assert here.happened(Happened.LEFT)[0].detail[0] == result
+    await here.until(lambda: here.happened(CallLeftQueue))
+    assert here.happened(CallLeftQueue)[0].result.value == result
     assert here.phone("1001").incoming == []
     log = here.lab.asterisk.log_path.read_text(errors="replace")
     assert "Playing 'im-sorry" in log

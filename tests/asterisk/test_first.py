@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallCompleted
 from tests.asterisk.floor import Answer, floor, queue, staff, table
 
 pytestmark = pytest.mark.asterisk
@@ -19,4 +19,4 @@ async def test_a_call_is_routed(install: Install) -> None:
         assert len(here.phone("1002").incoming) == 0
         await caller.bye()
         await here.quiet()
-        assert len(here.happened(Happened.COMPLETED)) == 1
+        assert len(here.happened(CallCompleted)) == 1

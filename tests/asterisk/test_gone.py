@@ -13,7 +13,13 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallRequeued,
+    ConversationStarted,
+    OfferMade,
+)
 from callrouter.model.events import PauseRequested
 from tests.asterisk.floor import (
     Answer,
@@ -227,7 +233,7 @@ async def test_what_happens_while_the_link_is_down_is_made_up_for(here: Floor) -
             await new.wait_heard("1001")
             await new.bye()
             await here.quiet()
-            assert len(here.happened(Happened.COMPLETED)) == 2
+            assert len(here.happened(CallCompleted)) == 2
         finally:
             await here.crash()
             here.port = 0
@@ -247,17 +253,17 @@ async def test_a_comparison_in_a_loop_disturbs_nobody(here: Floor) -> None:
 
     comparing = asyncio.create_task(compare())
     callers = [await here.call() for _ in range(16)]
-    await here.until(lambda: len(here.happened(Happened.COMPLETED)) == 16, 25)
+    await here.until(lambda: len(here.happened(CallCompleted)) == 16, 25)
     ended.set()
     await comparing
     for caller in callers:
         await caller.wait_ended()
         assert len(caller.heard) == 1
     await here.quiet()
-    assert not here.happened(Happened.REQUEUED)
-    assert not here.happened(Happened.ABANDONED)
+    assert not here.happened(CallRequeued)
+    assert not here.happened(CallAbandoned)
     assert here.outcomes() == []
-    assert len(here.happened(Happened.OFFERED)) == 16
+    assert len(here.happened(OfferMade)) == 16
 
 
 @pytest.mark.timeout(60)
@@ -306,7 +312,7 @@ async def test_OT_06_asterisk_is_killed_and_comes_back(here: Floor) -> None:
     await here.until(lambda: all(here.free(f"a{n}") for n in (1, 2, 3)), 8)
     caller = await here.call()
     await caller.wait_heard("", within=5)
-    await here.until(lambda: here.happened(Happened.CONNECTED)[1:], 5)
+    await here.until(lambda: here.happened(ConversationStarted)[1:], 5)
     await caller.bye()
     await here.quiet()
     assert ringing.state == "ended"
@@ -333,7 +339,7 @@ async def test_OT_05_answers_of_asterisk_that_are_lost_doubled_or_late(here: Flo
                 here.phone(f"100{n}").behaviour = Answer(after=0.05, talk=2.0)
             between.spoil = spoil
             callers = [await here.call() for _ in range(24)]
-            await here.until(lambda: len(here.happened(Happened.COMPLETED)) == 24, 60)
+            await here.until(lambda: len(here.happened(CallCompleted)) == 24, 60)
             between.spoil = None
             for caller in callers:
                 await caller.wait_ended()
@@ -341,12 +347,12 @@ async def test_OT_05_answers_of_asterisk_that_are_lost_doubled_or_late(here: Flo
             await here.quiet()
             assert between.opened == 1, "the link holds"
             assert min(fates.values()) > 0
-            assert not here.happened(Happened.ABANDONED)
+            assert not here.happened(CallAbandoned)
             placed = re.findall(
                 rb"Action: Originate\r\n(?:[^\r\n]+\r\n)*?ChannelId: (\S+)", between.sent
             )
             assert len(placed) == len(set(placed)) >= 24
-            tell(f"answers: {dict(fates)}; requeued: {len(here.happened(Happened.REQUEUED))}")
+            tell(f"answers: {dict(fates)}; requeued: {len(here.happened(CallRequeued))}")
         finally:
             await here.crash()
             here.port = 0

@@ -10,7 +10,12 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEntered,
+    ConversationStarted,
+)
 from tests.asterisk.floor import Answer, Dialog, Floor, RingOnly, queue, staff, stage, tell
 from tests.noise import noise
 
@@ -56,9 +61,9 @@ async def test_OT_10_OT_13_BT_13_the_caller_hangs_up_0_to_200_ms_after_entering(
     await here.quiet()
     tell(f"free again {longest * 1000:.0f} ms after the caller left at the latest")
     assert longest < 0.5
-    assert not here.happened(Happened.CONNECTED)
-    ended = here.happened(Happened.ABANDONED)
-    assert len(ended) == len(here.happened(Happened.ENTERED))
+    assert not here.happened(ConversationStarted)
+    ended = here.happened(CallAbandoned)
+    assert len(ended) == len(here.happened(CallEntered))
 
 
 @pytest.mark.timeout(120)
@@ -83,7 +88,7 @@ async def test_WZC_02_the_caller_hangs_up_around_the_answer(here: Floor) -> None
     await here.quiet()
     tell(f"agent free {longest * 1000:.0f} ms after the caller left at the latest")
     assert longest < 1.0
-    ended = {*here.happened(Happened.ABANDONED), *here.happened(Happened.COMPLETED)}
+    ended = {*here.happened(CallAbandoned), *here.happened(CallCompleted)}
     assert len(ended) == len(STEPS)
     assert here.router.floor.agents["a1"].misses == 0
 
@@ -105,10 +110,10 @@ async def test_WZC_02_bye_and_answer_cross(here: Floor) -> None:
         assert leg.ended_at is not None
         assert leg.ended_at - answered < 1.0 + noise(still)
         await here.until(lambda: not here.router.floor.offers)
-        if here.happened(Happened.CONNECTED):
+        if here.happened(ConversationStarted):
             break  # they did talk, for a moment; wrap-up follows by right
         assert here.free("a1")
-        assert len(here.happened(Happened.ABANDONED)) == number
+        assert len(here.happened(CallAbandoned)) == number
     await here.quiet()
 
 

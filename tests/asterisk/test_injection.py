@@ -15,7 +15,8 @@ import pytest_asyncio
 
 from callrouter.feature_codes import prompts
 from callrouter.lab import Install, Refuse
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallAbandoned
+from callrouter.model.notices import AgentPaused, AgentResumed, AgentSignedIn, AgentSignedOut
 from callrouter.model.routing_table import KeepWaiting, SignIn
 from callrouter.pbx.asterisk.ami import AmiAccount, AmiClient
 from tests.asterisk.ear import Ear, dial, heard
@@ -119,8 +120,8 @@ def syncing(here: Floor) -> bool:
 def untouched(here: Floor) -> None:
     """Nothing that the router did or learned came of it."""
     assert here.state("ann") == "available"
-    changes = {Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED, Happened.RESUMED}
-    assert [r.kind for r in here.records if r.kind in changes] == [Happened.SIGNED_IN]
+    changes = (AgentSignedIn, AgentSignedOut, AgentPaused, AgentResumed)
+    assert [type(r) for r in here.records if isinstance(r, changes)] == [AgentSignedIn]
 
 
 HOSTILE = [
@@ -246,7 +247,7 @@ async def test_forged_ends_of_a_caller_do_nothing_and_neither_do_comparisons(her
             await here.until(lambda: not syncing(here))
         assert list(here.pbx.tracker.callers) == [uid]
         await stranger.bye()
-    assert here.happened(Happened.ABANDONED) == []
+    assert here.happened(CallAbandoned) == []
     here.phone("1001").behaviour = Answer()
     await victim.wait_heard("1001", 10)
     await victim.bye()

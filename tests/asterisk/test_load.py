@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallCompleted, CallEntered
 from tests.asterisk.floor import Answer, Dialog, Floor, queue, staff, stage, tell
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.load]
@@ -67,14 +67,14 @@ async def test_AST_76_how_soon_a_free_agent_is_rung(install: Install) -> None:
             assert overlaps(phone.incoming) == 0
         found = sorted(gap for phone in phones for gap in gaps(phone.incoming))
         cuts = quantiles(found, n=100)
-        tell(f"{len(callers)} callers, {len(here.happened(Happened.COMPLETED))} served")
+        tell(f"{len(callers)} callers, {len(here.happened(CallCompleted))} served")
         tell(
             f"agent free to that agent's next INVITE, {len(found)} times: median "
             f"{median(found):.1f} ms, p90 {cuts[89]:.1f}, p99 {cuts[98]:.1f}, max {found[-1]:.1f}"
         )
         await asyncio.gather(*(caller.bye() for caller in callers if caller.state != "ended"))
         await here.quiet(15)
-        assert len(here.happened(Happened.ENTERED)) == len(callers)
+        assert len(here.happened(CallEntered)) == len(callers)
         # A phone talks for 1.5 s from its 200 on; if this machine stood still for a second of that, the
         # router is right to give the caller back. The caller is accounted for all the same.
         outcomes = Counter(outcome for _, outcome in here.outcomes())

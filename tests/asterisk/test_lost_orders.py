@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import AnswerThenBye, Install
+from callrouter.model.call_notices import CallLeftQueue, CallRequeued
 from callrouter.model.routing_table import ToDialplan
 from tests.asterisk import second
-from tests.asterisk.floor import DIALPLAN, Dialog, Floor, Happened, RingOnly, queue, staff, stage
+from tests.asterisk.floor import DIALPLAN, Dialog, Floor, RingOnly, queue, staff, stage
 from tests.asterisk.proxy import Proxy, proxy
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -81,7 +82,7 @@ async def test_a_caller_who_was_to_leave_is_sent_again(here: Floor, times: int) 
         await behind(here, between, lost, **rules)
         here.phone("1001").behaviour = RingOnly()
         caller = await here.call()
-        await here.until(lambda: here.happened(Happened.LEFT))
+        await here.until(lambda: here.happened(CallLeftQueue))
         assert await reaches(here, "after", 2.0 * times) > 0.5
         assert lost.lost == times + 1
         await gone(here, caller)
@@ -105,7 +106,7 @@ async def test_a_caller_who_was_to_wait_again_is_sent_again(here: Floor) -> None
         await behind(here, between, lost)
         here.phone("1001").behaviour = AnswerThenBye(after=0.1, talk_s=0.1)
         caller = await here.call()
-        await here.until(lambda: here.happened(Happened.REQUEUED))
+        await here.until(lambda: here.happened(CallRequeued))
         await reaches(here, "callrouter-hold", 2.0)
         await asyncio.sleep(0.5)
         assert here.router.floor.calls
@@ -120,7 +121,7 @@ async def test_one_who_has_gone_on_since_is_left_alone(here: Floor) -> None:
         await behind(here, between, lost, **rules)
         here.phone("1001").behaviour = RingOnly()
         caller = await here.call()
-        await here.until(lambda: here.happened(Happened.LEFT))
+        await here.until(lambda: here.happened(CallLeftQueue))
         line = next(line for line in await here.channels() if "/caller-" in line)
         await _takes(here, line.partition("!")[0])
         await asyncio.sleep(2.5)

@@ -9,18 +9,9 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
+from callrouter.model.call_notices import CallMovedAway, ConversationStarted
 from callrouter.model.routing_table import ToDialplan
-from tests.asterisk.floor import (
-    DIALPLAN,
-    Dialog,
-    Floor,
-    Happened,
-    RingOnly,
-    queue,
-    staff,
-    stage,
-    tell,
-)
+from tests.asterisk.floor import DIALPLAN, Dialog, Floor, RingOnly, queue, staff, stage, tell
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -113,12 +104,12 @@ async def test_a_caller_who_is_moved_as_an_agent_answers_is_not_pulled_back(
     await other.takes(name)
     await asyncio.sleep(before_ms / 1000)
     await leg.answer()
-    await here.until(lambda: here.happened(Happened.TAKEN))
+    await here.until(lambda: here.happened(CallMovedAway))
     await leg.wait_ended()
     await asyncio.sleep(0.3)
     assert await place(here) == ("elsewhere", "Wait")
     assert "1001" not in caller.heard
-    assert here.happened(Happened.CONNECTED) == []
+    assert here.happened(ConversationStarted) == []
     await here.until(lambda: here.free("a1"))
     assert here.router.floor.agents["a1"].misses == 0
     await caller.bye()
@@ -165,7 +156,7 @@ async def test_even_in_the_last_millisecond_the_caller_goes_on_to_where_they_wer
     name = await channel(here)
     connect = {"Context": "callrouter-connect", "Exten": "support", "Priority": "1"}
     await asyncio.gather(other.takes(name), other.sends(Action="Redirect", Channel=name, **connect))
-    await here.until(lambda: here.happened(Happened.TAKEN))
+    await here.until(lambda: here.happened(CallMovedAway))
     await leg.wait_ended()
     assert await place(here) == ("elsewhere", "Wait")
     await caller.bye()

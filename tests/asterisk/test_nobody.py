@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallLeftQueue
 from callrouter.model.routing_table import HangUp
 from tests.asterisk.floor import Floor, RingOnly, desk, person, queue, stage
 
@@ -31,8 +31,8 @@ async def test_a_desk_that_is_unplugged_while_the_caller_waits(here: Floor) -> N
     await ringing.refuse(480)
     await here.until(lambda: here.router.floor.queues["support"].unstaffed_since)
     await caller.wait_ended(8)
-    [left] = here.happened(Happened.LEFT)
-    assert left.detail[0] == "nobody"
+    [left] = here.happened(CallLeftQueue)
+    assert left.result.value == "nobody"
     await here.phone("1001").register()
     await here.until(lambda: here.free("a1"))
     again = await here.call()

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallRequeued
 from tests.asterisk.floor import MANAGER, Answer, Floor, RingOnly, floor, queue, staff, table
 
 pytestmark = pytest.mark.asterisk
@@ -30,7 +30,7 @@ async def test_without_music_on_hold(install: Install) -> None:
         await first.answer()
         await caller.wait_heard("1001")
         await first.bye()
-        await here.until(lambda: here.happened(Happened.REQUEUED))
+        await here.until(lambda: here.happened(CallRequeued))
         second = await here.phone("1002").wait_incoming()
         await second.answer()
         await caller.wait_heard("1002")

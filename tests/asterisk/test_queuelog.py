@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from callrouter.clock import SystemClock
 from callrouter.lab import Install, Refuse
-from callrouter.model.commands import Happened, Record
+from callrouter.model.call_notices import CallCompleted, CallLeftQueue, ConversationStarted
 from callrouter.model.events import (
     ConfigReloaded,
     PauseRequested,
@@ -18,6 +18,8 @@ from callrouter.model.events import (
     SignedIn,
     SignedOut,
 )
+from callrouter.model.notices import AgentResumed
+from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import AgentSpec, KeepWaiting, SignIn
 from callrouter.pbx.asterisk.queue_log import lines as queuelog
 from callrouter.pbx.asterisk.queue_log import writer as queuelogwriter
@@ -68,7 +70,7 @@ async def talk(here: Floor) -> tuple[Dialog, Dialog]:
     caller = await here.call(caller_number="0207", caller_name='Jane | "X"')
     agent = await here.phone("1001").wait_incoming()
     await caller.wait_heard("1001")
-    await here.until(lambda: here.happened(Happened.CONNECTED))
+    await here.until(lambda: here.happened(ConversationStarted))
     age(here)
     return caller, agent
 
@@ -123,7 +125,7 @@ async def test_AST_04_refused_missed_and_timed_out(here: Floor) -> None:
     here.phone("1001").behaviour = Refuse(486)
     here.phone("1002").behaviour = RingOnly()
     caller = await here.call()
-    await here.until(lambda: here.happened(Happened.LEFT), 4)
+    await here.until(lambda: here.happened(CallLeftQueue), 4)
     await caller.bye()
     await here.quiet(8)
     lines = await story(here, before)
@@ -214,7 +216,7 @@ async def test_what_happens_during_an_outage_is_written_afterwards_with_its_time
             between.cut()
             await here.until(lambda: not here.pbx.in_step)
             here.post(Resumed(agent="a1"))
-            resumed = here.happened(Happened.RESUMED)[-1].at
+            resumed = here.happened(AgentResumed)[-1].at
             await asyncio.sleep(2.2)
             between.shut = False
             await here.until(lambda: here.pbx.in_step)
@@ -264,7 +266,7 @@ async def test_everyone_left(here: Floor) -> None:
     here.post(PauseRequested(agent="a1"))
     here.post(PauseRequested(agent="a2"))
     caller = await here.call()
-    await here.until(lambda: here.happened(Happened.LEFT))
+    await here.until(lambda: here.happened(CallLeftQueue))
     await caller.bye()
     await here.quiet(8)
     lines = [line for line in await story(here, before) if "PAUSE" not in line[1]]
@@ -272,8 +274,18 @@ async def test_everyone_left(here: Floor) -> None:
 
 
 async def test_WZ_25_seconds_are_whole_and_never_negative() -> None:
-    record = Record(kind=Happened.COMPLETED, at=0.0, detail=("caller", -0.4, 1.999, 1), agent="a1")
-    [line] = queuelog.lines(record, queuelog.Context(uid="1.2"))
+    notice = CallCompleted(
+        at=0.0,
+        call="c1",
+        queue="support",
+        agent="a1",
+        offer="o1",
+        by=EndedBy.CALLER,
+        wait_s=-0.4,
+        talk_s=1.999,
+        first_position=1,
+    )
+    [line] = queuelog.lines(notice, queuelog.Context(uid="1.2"))
     assert line.parameters == ("0", "1", "1")
     hostile = queuelog.Line("PAUSE", ("a|b\r\nc\u2028d" + "x" * 200,), agent="e|vil")
     assert hostile.action()["Message"] == ("a b c d" + "x" * 200)[:80]

@@ -18,7 +18,8 @@ from callrouter.lab import (
     Silent,
     TryingOnly,
 )
-from callrouter.model.commands import Happened, Ring
+from callrouter.model.call_notices import CallCompleted, DeviceFailed
+from callrouter.model.commands import Ring
 from callrouter.pbx.asterisk.execution import actions
 from tests.asterisk.floor import (
     Answer,
@@ -113,7 +114,10 @@ async def test_do_not_disturb_is_left_alone_and_no_caller_waits_for_it(
         await caller.wait_heard("1002")
         await caller.bye()
         await here.quiet()
-    failed = [record.detail for record in here.happened(Happened.DEVICE_FAILED)]
+    failed = [
+        (one.device, one.why.value, one.in_a_row, one.cooldown_s)
+        for one in here.happened(DeviceFailed)
+    ]
     assert failed == [("desk", why, number, rest) for number, rest in ((1, 0), (2, 2), (3, 4))]
     assert here.router.floor.agents["a1"].misses == 0
 
@@ -203,7 +207,7 @@ async def test_FS_16_an_agent_who_hangs_up_at_once_gives_the_caller_back(
     assert here.free("a1")
     await caller.bye()
     await here.quiet()
-    assert len(here.happened(Happened.COMPLETED)) == 1
+    assert len(here.happened(CallCompleted)) == 1
 
 
 async def test_AST_44_the_caller_hangs_up_while_it_rings(here: Floor) -> None:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallCompleted, ConversationStarted
 from tests.asterisk.floor import (
     Answer,
     Floor,
@@ -79,8 +79,8 @@ async def test_WZC_01_phones_answering_in_the_same_moment_50_times(here: Floor) 
             _, last = await answer_at_once(here, phones)
             slowest.append(last)
         await here.quiet()
-        assert len(here.happened(Happened.CONNECTED)) == 25
-        assert len(here.happened(Happened.COMPLETED)) == 25
+        assert len(here.happened(ConversationStarted)) == 25
+        assert len(here.happened(CallCompleted)) == 25
         assert all(agent.misses == 0 for agent in here.router.floor.agents.values())
     tell(f"losers ended {max(slowest) * 1000:.0f} ms after the answers at the latest")
     assert max(slowest) < 0.5

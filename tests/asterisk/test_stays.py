@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallEntered, CallLeftQueue
 from callrouter.model.events import (
     CallMoveRequested,
     ConfigReloaded,
@@ -105,10 +105,10 @@ async def test_who_comes_back_after_a_timeout_waits_as_long_again(here: Floor) -
     await here.fresh(*staff(1), queues=[queue("support", ["a1"], max_wait=1.0, ring_for=0.7)])
     here.phone("1001").behaviour = RingOnly()
     caller = await here.call("6010")
-    await here.until(lambda: len(here.happened(Happened.LEFT)) == 3)
-    waits = [float(record.detail[4]) for record in here.happened(Happened.LEFT)]
+    await here.until(lambda: len(here.happened(CallLeftQueue)) == 3)
+    waits = [record.wait_s for record in here.happened(CallLeftQueue)]
     assert waits == pytest.approx([1.0, 1.0, 1.0], abs=0.45)
-    assert len({record.call for record in here.happened(Happened.ENTERED)}) == 1
+    assert len({record.call for record in here.happened(CallEntered)}) == 1
     await caller.bye()
     await here.quiet()
 
@@ -117,7 +117,7 @@ async def test_a_dialplan_that_goes_round_in_a_circle_is_slowed(here: Floor) -> 
     await here.fresh(*staff(1), queues=[queue("support", ["a1"], max_waiting=0)])
     caller = await here.call("6010")
     await asyncio.sleep(3.0)
-    assert 3 <= len(here.happened(Happened.LEFT)) <= 8
+    assert 3 <= len(here.happened(CallLeftQueue)) <= 8
     await caller.bye()
     await here.quiet()
 

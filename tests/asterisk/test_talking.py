@@ -10,7 +10,15 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEntered,
+    CallMovedAway,
+    CallRequeued,
+    ConversationStarted,
+    ConversationTransferred,
+)
 from callrouter.model.events import CallEndRequested, ConversationAction, ConversationRequested
 from tests.asterisk import second
 from tests.asterisk.floor import (
@@ -53,7 +61,7 @@ async def talk(here: Floor, phone: str = "1001") -> tuple[Dialog, Dialog]:
     agent = await here.phone(phone).wait_incoming(before + 1)
     await caller.wait_heard(phone)
     await agent.wait_heard("caller")
-    await here.until(lambda: here.happened(Happened.CONNECTED))
+    await here.until(lambda: here.happened(ConversationStarted))
     age(here)
     return caller, agent
 
@@ -97,7 +105,7 @@ async def redirect(here: Floor, phone: str, extension: str, context: str = "lab-
 
 
 def completed_by(here: Floor) -> list[object]:
-    return [record.detail[0] for record in here.happened(Happened.COMPLETED)]
+    return [record.by.value for record in here.happened(CallCompleted)]
 
 
 async def test_WZA_13_who_hung_up_is_told_apart(here: Floor) -> None:
@@ -127,8 +135,8 @@ async def test_WZA_13_both_hang_up_within_20_ms(here: Floor) -> None:
             await goodbye
             await here.quiet()
             assert len(completed_by(here)) == 1
-            assert len(here.happened(Happened.CONNECTED)) == 1
-            assert not here.happened(Happened.REQUEUED)
+            assert len(here.happened(ConversationStarted)) == 1
+            assert not here.happened(CallRequeued)
 
 
 async def test_WZA_25_BT_12_hold_is_part_of_the_call(here: Floor) -> None:
@@ -145,7 +153,7 @@ async def test_WZA_25_BT_12_hold_is_part_of_the_call(here: Floor) -> None:
     await second_caller.bye()
     await caller.bye()
     await here.quiet()
-    assert len(here.happened(Happened.COMPLETED)) == 2
+    assert len(here.happened(CallCompleted)) == 2
 
 
 async def test_AI_19_a_blind_transfer_ends_the_agents_part(here: Floor) -> None:
@@ -154,9 +162,8 @@ async def test_AI_19_a_blind_transfer_ends_the_agents_part(here: Floor) -> None:
     assert await agent.blind_transfer("1003") < 300
     await caller.wait_heard("1003")
     await here.until(lambda: here.free("a1"), 3.0)
-    assert [r.detail[:2] for r in here.happened(Happened.TRANSFERRED)] == [
-        ("blind", "1003@lab-phones")
-    ]
+    [passed] = here.happened(ConversationTransferred)
+    assert (passed.transfer.value, passed.to) == ("blind", "1003@lab-phones")
     again, _ = await talk(here)  # the agent is served again while the transferred talk goes on
     assert caller.state == "up"
     await again.bye()
@@ -173,14 +180,14 @@ async def test_BT_09_an_agent_sends_the_caller_back_to_the_queue(here: Floor) ->
     code = await agent.blind_transfer("support")
     assert code < 300
     await caller.wait_heard("1002")
-    again = here.happened(Happened.ENTERED)
+    again = here.happened(CallEntered)
     assert len(again) == 2
     [call] = here.router.floor.calls.values()
     assert call.entered_at == pytest.approx(entered, abs=0.01)
     await here.until(lambda: here.free("a1"), 3.0)
     await caller.bye()
     await here.quiet()
-    assert len(here.happened(Happened.TRANSFERRED)) == 1
+    assert len(here.happened(ConversationTransferred)) == 1
 
 
 async def test_an_attended_transfer(here: Floor) -> None:
@@ -193,7 +200,7 @@ async def test_an_attended_transfer(here: Floor) -> None:
     await caller.wait_hears("1003")
     await asked.bye()
     await here.until(lambda: here.free("a1"), 2.0)
-    assert [r.detail[0] for r in here.happened(Happened.TRANSFERRED)] == ["attended"]
+    assert [r.transfer.value for r in here.happened(ConversationTransferred)] == ["attended"]
     assert caller.state == "up"
     here.pbx.resync("a test")  # a comparison does not take the caller for one who waits
     await here.until(lambda: here.pbx._syncing is None or here.pbx._syncing.done())
@@ -247,7 +254,8 @@ async def test_a_transfer_that_the_router_is_asked_for(here: Floor) -> None:
     await agent.wait_ended(3)
     await caller.wait_heard("1002")
     assert here.router.floor.calls[call.id].entered_at == entered
-    assert [r.detail[:2] for r in here.happened(Happened.TRANSFERRED)] == [("blind", "a2")]
+    [passed] = here.happened(ConversationTransferred)
+    assert (passed.transfer.value, passed.to) == ("blind", "a2")
     await here.until(lambda: here.free("a1"))
     age(here)
     await caller.bye()
@@ -269,7 +277,7 @@ async def test_AST_70_both_are_moved_to_a_conference(here: Floor) -> None:
     )
     await here.until(lambda: not here.router.floor.calls, 2)
     assert here.state("a1") == "on-call"
-    assert len(here.happened(Happened.TRANSFERRED)) == 1
+    assert len(here.happened(ConversationTransferred)) == 1
     await agent.bye()
     await here.until(lambda: here.free("a1"))
     await caller.bye()
@@ -289,8 +297,8 @@ async def test_AST_71_a_waiting_caller_is_taken_out(here: Floor, extension: str)
     tell(f"to {extension}: noticed after {took * 1000:.0f} ms")
     assert took < 1.0
     await ringing.wait_ended(1.0)
-    assert [r.kind for r in here.records if r.kind is Happened.TAKEN]
-    assert not here.happened(Happened.ABANDONED)
+    assert here.happened(CallMovedAway)
+    assert not here.happened(CallAbandoned)
     assert caller.state == "up"
     await caller.bye()
     await here.quiet()
@@ -309,7 +317,7 @@ async def test_AST_66_a_colleague_picks_up(here: Floor) -> None:
     assert here.state("a2") == "on-call"
     await here.until(lambda: here.free("a1"), 3.0)
     assert here.router.floor.agents["a1"].misses == 0
-    [done] = here.happened(Happened.CONNECTED)
+    [done] = here.happened(ConversationStarted)
     assert done.agent == "a2"
     age(here)
     await colleague.bye()
@@ -370,8 +378,8 @@ async def test_BT_16_someone_who_listens_in_changes_nothing(here: Floor) -> None
     assert here.state("a1") == "on-call"
     await caller.bye()
     await here.quiet()
-    assert len(here.happened(Happened.COMPLETED)) == 1
-    assert not here.happened(Happened.TRANSFERRED)
+    assert len(here.happened(CallCompleted)) == 1
+    assert not here.happened(ConversationTransferred)
 
 
 async def test_AST_68_callers_on_local_channels_and_in_the_same_second(here: Floor) -> None:
@@ -381,8 +389,8 @@ async def test_AST_68_callers_on_local_channels_and_in_the_same_second(here: Flo
     for ids in ({}, {"ChannelId": "given"}, {"ChannelId": "one", "OtherChannelId": "other"}):
         await originate(here, **into, **ids)
     caller = await here.call()
-    await here.until(lambda: len(here.happened(Happened.CONNECTED)) == 4)
-    calls = {record.call for record in here.happened(Happened.ENTERED)}
+    await here.until(lambda: len(here.happened(ConversationStarted)) == 4)
+    calls = {record.call for record in here.happened(CallEntered)}
     assert len(calls) == 4
     assert {"office-given;2", "office-other"} < calls
     phones = [here.phone(f"100{n}") for n in range(1, 5)]
@@ -392,7 +400,7 @@ async def test_AST_68_callers_on_local_channels_and_in_the_same_second(here: Flo
         await phone.incoming[0].bye()
     await caller.wait_ended()
     await here.quiet()
-    assert len(here.happened(Happened.COMPLETED)) == 4
+    assert len(here.happened(CallCompleted)) == 4
 
 
 async def test_a_supervisor_ends_a_conversation(here: Floor) -> None:
@@ -404,8 +412,8 @@ async def test_a_supervisor_ends_a_conversation(here: Floor) -> None:
     await caller.wait_ended()
     await agent.wait_ended()
     await here.quiet()
-    [over] = here.happened(Happened.COMPLETED)
-    assert (over.detail[0], over.detail[-1]) == ("supervisor", "sam")
+    [over] = here.happened(CallCompleted)
+    assert (over.by.value, over.ended_by) == ("supervisor", "sam")
     await here.until(lambda: here.free("a1"))
     event = here.queue_log()[-1][4]
     assert event == "COMPLETECALLER"

@@ -9,7 +9,14 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEntered,
+    ConversationStarted,
+    ConversationTransferred,
+    PlaceHandedOver,
+)
 from callrouter.model.routing_table import QueueSpec, ToDialplan
 from tests.asterisk.floor import DIALPLAN, Dialog, Floor, RingOnly, queue, staff, stage
 from tests.asterisk.proxy import proxy
@@ -50,7 +57,7 @@ async def talk(here: Floor, sales: QueueSpec | None = None) -> tuple[Dialog, Dia
     caller = await here.call(caller_number="02079460018")
     agent = await here.phone("1001").wait_incoming()
     await caller.wait_heard("1001")
-    await here.until(lambda: here.happened(Happened.CONNECTED))
+    await here.until(lambda: here.happened(ConversationStarted))
     for offer in here.router.floor.offers.values():
         assert offer.talked_since is not None
         offer.talked_since -= 10.0
@@ -74,14 +81,14 @@ async def served(here: Floor, caller: Dialog, other: Dialog) -> None:
     await here.until(lambda: here.free("a1"), 3.0)
     await other.answer()
     await caller.wait_heard("1002")
-    assert here.happened(Happened.ABANDONED) == []
+    assert here.happened(CallAbandoned) == []
     await asyncio.sleep(0.5)
     assert [c.state.value for c in here.router.floor.calls.values()] == ["talking"]
     await caller.bye()
     await here.quiet()
-    [done] = here.happened(Happened.COMPLETED)
-    assert (done.queue, done.agent, done.detail[0]) == ("sales", "a2", "caller")
-    assert float(done.detail[2]) > 0.5
+    [done] = here.happened(CallCompleted)
+    assert (done.queue, done.agent, done.by.value) == ("sales", "a2", "caller")
+    assert done.talk_s > 0.5
 
 
 async def test_a_blind_transfer_by_code_is_the_agents(here: Floor) -> None:
@@ -89,10 +96,10 @@ async def test_a_blind_transfer_by_code_is_the_agents(here: Floor) -> None:
     await keys(agent, "##8001")
     await agent.wait_ended(5.0)
     await here.until(lambda: here.free("a1"), 3.0)
-    [passed] = here.happened(Happened.TRANSFERRED)
-    assert passed.detail[:2] == ("blind", "8001@lab-phones")
+    [passed] = here.happened(ConversationTransferred)
+    assert (passed.transfer.value, passed.to) == ("blind", "8001@lab-phones")
     assert caller.state == "up"
-    assert here.happened(Happened.ABANDONED) == []
+    assert here.happened(CallAbandoned) == []
     await caller.bye()
     await here.quiet()
 
@@ -102,7 +109,7 @@ async def test_the_caller_has_no_such_codes(here: Floor) -> None:
     await keys(caller, "##8001")
     await asyncio.sleep(2.0)
     assert agent.state == "up"
-    assert here.happened(Happened.TRANSFERRED) == []
+    assert here.happened(ConversationTransferred) == []
     await caller.bye()
     await here.quiet()
 
@@ -114,9 +121,9 @@ async def test_an_attended_transfer_by_code_to_a_colleague(here: Floor) -> None:
     await agent.wait_heard("1003")
     await agent.bye()
     await caller.wait_heard("1003")
-    [passed] = here.happened(Happened.TRANSFERRED)
-    assert passed.detail[0] == "attended"
-    assert here.happened(Happened.ABANDONED) == []
+    [passed] = here.happened(ConversationTransferred)
+    assert passed.transfer.value == "attended"
+    assert here.happened(CallAbandoned) == []
     await caller.bye()
     await here.quiet()
 
@@ -127,7 +134,7 @@ async def test_an_attended_transfer_by_code_onto_a_queue_keeps_the_place(here: F
     other = await here.phone("1002").wait_incoming()
     await asyncio.sleep(0.5)
     await agent.bye()
-    await here.until(lambda: here.happened(Happened.REPLACED), 2.0)
+    await here.until(lambda: here.happened(PlaceHandedOver), 2.0)
     await served(here, caller, other)
 
 
@@ -139,17 +146,17 @@ async def test_an_attended_transfer_onto_a_waiting_line_keeps_its_place(here: Fl
     await here.until(lambda: len(here.router.floor.calls) == 3)
     await line.wait_heard("")
     assert await agent.attended_transfer(line) < 300
-    await here.until(lambda: here.happened(Happened.REPLACED), 1.0)
+    await here.until(lambda: here.happened(PlaceHandedOver), 1.0)
     assert other.state == "ringing", "the phone that rings for the place rings on"
     sales = here.router.floor.queues["sales"].waiting
     assert [call.caller_number for call in sales.values()] == ["02079460018", "1003"]
     await before.bye()
     await here.until(lambda: len(here.router.floor.calls) == 1)
     ids = {line[1] for line in enqueued(here) if line[4] == "ENTERQUEUE"}
-    abandoned = here.happened(Happened.ABANDONED)
+    abandoned = here.happened(CallAbandoned)
     assert len(abandoned) == 1, "only who hung up"
     here.records.remove(abandoned[0])
-    entered = next(r for r in here.happened(Happened.ENTERED) if r.call == abandoned[0].call)
+    entered = next(r for r in here.happened(CallEntered) if r.call == abandoned[0].call)
     here.records.remove(entered)
     here.pbx.resync("a test")
     await here.until(lambda: here.pbx._syncing is None or here.pbx._syncing.done())
@@ -164,10 +171,10 @@ async def test_a_transferred_caller_who_hangs_up_in_line_has_abandoned(here: Flo
     other = await here.phone("1002").wait_incoming()
     await line.wait_heard("")
     assert await agent.attended_transfer(line) < 300
-    await here.until(lambda: here.happened(Happened.REPLACED), 1.0)
+    await here.until(lambda: here.happened(PlaceHandedOver), 1.0)
     await caller.bye()
     await other.wait_ended()
-    [gone] = here.happened(Happened.ABANDONED)
+    [gone] = here.happened(CallAbandoned)
     assert gone.queue == "sales"
     await here.quiet()
 
@@ -178,7 +185,7 @@ async def test_a_new_router_finds_a_transferred_caller_in_the_same_place(here: F
     other = await here.phone("1002").wait_incoming()
     await line.wait_heard("")
     assert await agent.attended_transfer(line) < 300
-    await here.until(lambda: here.happened(Happened.REPLACED), 1.0)
+    await here.until(lambda: here.happened(PlaceHandedOver), 1.0)
     before = next(iter(here.router.floor.calls))
     await here.until(lambda: here.free("a1"), 3.0)
     await here.crash()
@@ -215,7 +222,7 @@ async def test_an_attended_transfer_in_the_moment_of_the_answer(
     await other.wait_heard("caller")
     await here.until(lambda: here.free("a1"), 4.0)
     assert here.state("a2") == "on-call"
-    assert here.happened(Happened.ABANDONED) == []
+    assert here.happened(CallAbandoned) == []
     await caller.bye()
     await other.wait_ended()
     await here.quiet()
@@ -235,8 +242,8 @@ async def test_an_attended_transfer_as_the_line_is_told_to_leave(here: Floor, ea
     caller, agent = await talk(here, away)
     line = await here.phone("1001").call("8002")
     await here.phone("1002").wait_incoming()
-    await here.until(lambda: len(here.happened(Happened.ENTERED)) == 2)
-    leaves_at = here.happened(Happened.ENTERED)[-1].at + 1.0
+    await here.until(lambda: len(here.happened(CallEntered)) == 2)
+    leaves_at = here.happened(CallEntered)[-1].at + 1.0
     await here.until(lambda: here.runtime.clock.now() >= leaves_at - early)
     assert await agent.attended_transfer(line) < 300
 
@@ -264,7 +271,7 @@ async def test_an_attended_transfer_during_a_break_of_the_link(here: Floor) -> N
             await line.wait_ended()
             between.shut = False
             await here.until(lambda: here.pbx.in_step)
-            [done] = here.happened(Happened.TRANSFERRED)
+            [done] = here.happened(ConversationTransferred)
             assert (done.agent, done.queue) == ("a1", "support")
             assert other.state == "ringing"
             await served(here, caller, other)

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from callrouter.lab import Install, Refuse
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallLeftQueue, ConversationStarted
 from tests.asterisk.floor import DIALPLAN, Dialog, Floor, RingOnly, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -54,7 +54,7 @@ async def talk(here: Floor, number: str = "6001") -> tuple[Dialog, Dialog]:
     caller = await here.call(number)
     agent = await here.phone("1001").wait_incoming()
     await caller.wait_heard("1001")
-    await here.until(lambda: here.happened(Happened.CONNECTED))
+    await here.until(lambda: here.happened(ConversationStarted))
     for offer in here.router.floor.offers.values():
         assert offer.talked_since is not None
         offer.talked_since -= 10.0
@@ -63,7 +63,7 @@ async def talk(here: Floor, number: str = "6001") -> tuple[Dialog, Dialog]:
 
 async def behind(here: Floor) -> str:
     """Where the caller has come to, and with what result."""
-    await here.until(lambda: here.happened(Happened.LEFT))
+    await here.until(lambda: here.happened(CallLeftQueue))
     return await set_behind(here)
 
 
@@ -107,7 +107,7 @@ async def test_a_talk_after_such_a_transfer_ends_with_the_call(here: Floor) -> N
     second = await here.phone("1002").wait_incoming()
     await second.answer()
     await caller.wait_heard("1002")
-    await here.until(lambda: len(here.happened(Happened.CONNECTED)) == 2)
+    await here.until(lambda: len(here.happened(ConversationStarted)) == 2)
     for offer in here.router.floor.offers.values():
         if offer.talked_since is not None:
             offer.talked_since -= 10.0

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from callrouter.core.agents import why_not
 from callrouter.lab import Install, Refuse
+from callrouter.model.call_notices import CallCompleted, ConversationTransferred
 from callrouter.model.ivr import CodeDialled
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, SignIn
 from tests.asterisk.floor import (
@@ -18,7 +19,6 @@ from tests.asterisk.floor import (
     PBX,
     Answer,
     Floor,
-    Happened,
     RingOnly,
     desk,
     mobile,
@@ -87,7 +87,7 @@ async def test_an_extension_takes_a_call(here: Floor, dial: str) -> None:
     await caller.wait_ended(3.0)
     await here.until(lambda: here.free("a1"))
     assert not here.phone("1002").incoming
-    assert here.happened(Happened.COMPLETED)[0].agent == "a1"
+    assert here.happened(CallCompleted)[0].agent == "a1"
     await here.quiet()
 
 
@@ -101,7 +101,7 @@ async def test_the_caller_hangs_up_first(here: Floor, dial: str) -> None:
     await caller.bye()
     await leg.wait_ended(2.0)
     await here.until(lambda: here.free("a1"))
-    assert here.happened(Happened.COMPLETED)[0].detail[0] == "caller"
+    assert here.happened(CallCompleted)[0].by.value == "caller"
     await here.quiet()
 
 
@@ -192,7 +192,7 @@ async def test_an_agent_passes_the_caller_on_from_their_phone(here: Floor, dial:
     third = await here.phone("1003").wait_incoming()
     await third.wait_heard("caller")
     await here.until(lambda: here.free("a1"))
-    assert here.happened(Happened.TRANSFERRED)
+    assert here.happened(ConversationTransferred)
     await here.pbx._survey()
     assert here.free("a1"), "the channel that is left is none of theirs"
     assert (caller.state, third.state) == ("up", "up")

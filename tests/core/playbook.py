@@ -17,20 +17,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, TypeVar
 
 from callrouter.core.agents import state
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.core.state import Agent, Call, CallState, OfferState
 from callrouter.model.agent_status import AgentState
+from callrouter.model.call_notices import OfferEnded
 from callrouter.model.commands import (
-    Command,
-    Happened,
     Leave,
-    Note,
     PbxCommand,
-    Record,
     Ring,
     StopRing,
 )
@@ -51,8 +48,11 @@ from callrouter.model.events import (
     TimePassed,
     TransferKind,
 )
+from callrouter.model.notices import Notice, Oddity, Output
 from callrouter.model.routing_table import QueueSpec, Table
 from tests.core.fakepbx import FakePbx, Leg
+
+N = TypeVar("N", bound=Notice)
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Play:
         )
         self.pbxes = {name: FakePbx(name, partial(self._said, name)) for name in pbxes}
         self.down: set[str] = set()
-        self.log: list[tuple[float, Command]] = []
+        self.log: list[tuple[float, Output]] = []
         self.history: list[tuple[Event, float]] = []
         self._phones: dict[str, Phone] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
@@ -133,7 +133,7 @@ class Play:
 
     # ------------------------------------------------------------ the machinery
 
-    def feed(self, event: Event) -> list[Command]:
+    def feed(self, event: Event) -> list[Output]:
         """Hand one event to the core now, carry out what it orders, and check."""
         self.history.append((event, self.now))
         commands = self.router.handle(event, self.now)
@@ -358,22 +358,21 @@ class Play:
         assert len(orders) <= 1, orders
         return orders[0] if orders else None
 
-    def records(self, kind: Happened, *, call: str = "", agent: str = "") -> list[Record]:
+    def records(self, kind: type[N], *, call: str = "", agent: str = "") -> list[N]:
         return [
             item
             for _, item in self.log
-            if isinstance(item, Record)
-            and item.kind is kind
-            and (not call or item.call == call)
-            and (not agent or item.agent == agent)
+            if isinstance(item, kind)
+            and (not call or getattr(item, "call", "") == call)
+            and (not agent or getattr(item, "agent", "") == agent)
         ]
 
     def outcomes(self, agent: str) -> list[str]:
         """How this agent's offers ended, but for those that were accepted."""
-        return [str(r.detail[0]) for r in self.records(Happened.OFFER_ENDED, agent=agent)]
+        return [r.outcome.value for r in self.records(OfferEnded, agent=agent)]
 
     def notes(self) -> list[str]:
-        return [item.text for _, item in self.log if isinstance(item, Note)]
+        return [item.text for _, item in self.log if isinstance(item, Oddity)]
 
     def quiet(self) -> bool:
         """Nothing is going on: no call, no offer, and no deadline but for resting phones."""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Happened, StopReason
+from callrouter.model.call_notices import OfferShared
+from callrouter.model.commands import StopReason
 from callrouter.model.events import (
     CallArrived,
     CallEndRequested,
@@ -22,6 +23,7 @@ from callrouter.model.events import (
     SeenCall,
     SeenLeg,
 )
+from callrouter.model.outcomes import ShareReason
 from callrouter.model.routing_table import KeepWaiting, ToDialplan
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
@@ -49,8 +51,9 @@ def test_after_six_seconds_the_next_agent_is_offered_the_call_as_well() -> None:
     assert play.ringing() == {"ann": "c1"}
     play.until(8)
     assert play.ringing() == {"ann": "c1", "bob": "c1"}
-    (shared,) = play.records(Happened.SHARED)
-    assert (shared.agent, shared.detail) == ("ann", ("mobile", "picked up, key 1 not pressed yet"))
+    (shared,) = play.records(OfferShared)
+    assert (shared.agent, shared.device) == ("ann", "mobile")
+    assert shared.why is ShareReason.NOT_ACCEPTED_YET
     play.until(25)
     assert play.ringing() == {"ann": "c1", "bob": "c1"}, "one more, not all"
 
@@ -135,7 +138,7 @@ def test_who_pressed_2_at_the_mobile_and_rings_at_the_desk_is_rung_alone() -> No
     play.phone("ann", "mobile").end = (4, LegEnd.DECLINED)
     play.call("c1", "q").until(12)
     assert play.ringing() == {"ann": "c1"}
-    assert play.records(Happened.SHARED) == []
+    assert play.records(OfferShared) == []
 
 
 def test_when_all_others_have_refused_they_come_again_while_the_mobile_is_asked() -> None:

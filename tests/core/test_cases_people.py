@@ -17,8 +17,9 @@ import pytest
 
 from callrouter.core.agents import device_reasons, why_not
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Happened, StopReason
+from callrouter.model.commands import StopReason
 from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd, PauseRequested
+from callrouter.model.notices import AgentPaused, AgentResumed, AgentStatusChanged
 from callrouter.model.routing_table import PauseEnd, PauseSpec
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
@@ -28,7 +29,7 @@ from tests.core.test_restarts import restarted
 
 def states(p: Play, name: str) -> list[str]:
     """Every state that was told of an agent."""
-    return [str(record.detail[0]) for record in p.records(Happened.STATE, agent=name)]
+    return [record.state.value for record in p.records(AgentStatusChanged, agent=name)]
 
 
 def test_WZ_04_the_full_cycle_of_states() -> None:
@@ -40,7 +41,7 @@ def test_WZ_04_the_full_cycle_of_states() -> None:
         *("available", "paused", "available", "reserved", "ringing", "on-call"),
         *("wrap-up", "available", "offline"),
     ]
-    times = [record.at for record in p.records(Happened.STATE, agent="a1")]
+    times = [record.at for record in p.records(AgentStatusChanged, agent="a1")]
     assert times == [0, 1, 2, 2, 2, 4, 9, 19, 19], "each in the instant of what causes it"
 
 
@@ -168,8 +169,8 @@ def test_AI_13_each_pause_has_its_whole_length() -> None:
     assert p.state("a1") is AgentState.PAUSED
     p.on(1)
     assert p.state("a1") is AgentState.AVAILABLE
-    ends = [r.at for r in p.records(Happened.RESUMED)]
-    starts = [r.at for r in p.records(Happened.PAUSED)]
+    ends = [r.at for r in p.records(AgentResumed)]
+    starts = [r.at for r in p.records(AgentPaused)]
     assert [end - start for start, end in zip(starts, ends, strict=True)] == [5, 20]
 
 

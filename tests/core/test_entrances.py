@@ -10,14 +10,15 @@ import pytest
 
 from callrouter.api.notice_counts import Counts
 from callrouter.daemon.main import _log
-from callrouter.model.commands import Note, Result
+from callrouter.model.commands import Result
+from callrouter.model.notices import Oddity
 from callrouter.model.routing_table import Rule
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, queue, table
 
 
 def said(play: Play) -> list[tuple[str, str]]:
-    return [(item.mistake, item.text) for _, item in play.log if isinstance(item, Note)]
+    return [(item.mistake, item.text) for _, item in play.log if isinstance(item, Oddity)]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_a_queue_that_does_not_exist(
     counts = Counts()
     with caplog.at_level(logging.INFO):
         for _, item in play.log:
-            if isinstance(item, Note):
+            if isinstance(item, Oddity):
                 _log(item)
                 counts.listen(item)
     assert [(r.levelname, "which is no queue" in r.message) for r in caplog.records] == [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from callrouter.core import agents
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Disregard, Happened
+from callrouter.model.commands import Disregard
 from callrouter.model.events import DeviceState, EndpointChanged, PbxSnapshot, PhoneFreed
+from callrouter.model.notices import PrivateCallDisregarded
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 
@@ -44,8 +45,8 @@ def test_a_person_can_say_that_it_is_no_call() -> None:
     ]
     play.on()
     assert play.ringing() == {"ann": "c1"}
-    [freed] = play.records(Happened.FREED, agent="ann")
-    assert freed.detail == ("desk", GHOST, "sam")
+    [freed] = play.records(PrivateCallDisregarded, agent="ann")
+    assert (freed.device, freed.channel, freed.by) == ("desk", GHOST, "sam")
     assert "taken as free by sam" in play.told("ann")[-1]
 
 
@@ -61,4 +62,4 @@ def test_without_such_a_call_it_is_refused_and_changes_nothing() -> None:
     play = Play(table(queue("q", "ann")))
     play.feed(PhoneFreed(agent="ann", by="sam"))
     assert "no phone of ann is in a call" in play.notes()[-1]
-    assert play.records(Happened.FREED) == []
+    assert play.records(PrivateCallDisregarded) == []

@@ -9,10 +9,18 @@ import pytest
 
 from callrouter.core.state import CallState
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Connect, Happened, Requeue, StopReason
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallMovedAway,
+    CallRequeued,
+    ConversationTransferred,
+)
+from callrouter.model.commands import Connect, Requeue, StopReason
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
+    CallerEnd,
     CallerLeft,
     CallerTransferred,
     DeviceState,
@@ -23,6 +31,7 @@ from callrouter.model.events import (
     SeenLeg,
     TransferKind,
 )
+from callrouter.model.notices import WrapUpEnded
 from callrouter.model.routing_table import HangUp, ToDialplan
 from callrouter.store.agent_row import copy
 from tests.core.fakepbx import FakePbx
@@ -86,8 +95,8 @@ def test_a_caller_who_hung_up_meanwhile_has_abandoned() -> None:
     office(play).hang_up("c1")
     play.on(3).back()
     assert play.waiting("q") == ["c2"]
-    (record,) = play.records(Happened.ABANDONED)
-    assert (record.call, record.detail[-1]) == ("c1", "lost")
+    (record,) = play.records(CallAbandoned)
+    assert (record.call, record.how) == ("c1", CallerEnd.LOST)
 
 
 def test_a_talk_that_ended_meanwhile_has_ended() -> None:
@@ -95,7 +104,7 @@ def test_a_talk_that_ended_meanwhile_has_ended() -> None:
     play.call("c1", "q").accepts("ann").on(5).lose()
     office(play).hang_up("c1")
     play.on(20).back()
-    assert len(play.records(Happened.COMPLETED)) == 1
+    assert len(play.records(CallCompleted)) == 1
     assert play.state("ann") is AgentState.WRAP_UP
 
 
@@ -172,7 +181,7 @@ def test_calls_found_waiting_that_we_thought_were_talking_wait_again() -> None:
     office(play).callers["c1"].talks_to = None
     office(play).legs.clear()
     play.on(5).back()
-    assert len(play.records(Happened.REQUEUED)) == 1
+    assert len(play.records(CallRequeued)) == 1
     assert play.ringing() in ({"ann": "c1"}, {"bob": "c1"})
     assert not any(isinstance(order, Requeue) for _, order in play.log), "they are there already"
 
@@ -202,7 +211,7 @@ def test_a_caller_found_talking_to_someone_who_is_none_of_ours_is_served() -> No
     seen = replace(snapshot.calls[0], talking_to="stranger")
     play.back(snapshot=replace(snapshot, calls=(seen,)))
     assert play.gone("c1")
-    assert len(play.records(Happened.TAKEN)) == 1
+    assert len(play.records(CallMovedAway)) == 1
 
 
 def test_a_talk_that_moved_to_another_agent_unheard_is_a_transfer() -> None:
@@ -212,7 +221,7 @@ def test_a_talk_that_moved_to_another_agent_unheard_is_a_transfer() -> None:
     snapshot = office(play).snapshot()
     seen = replace(snapshot.calls[0], talking_to="z-1")
     play.back(snapshot=replace(snapshot, calls=(seen,), legs=(leg,)))
-    assert len(play.records(Happened.TRANSFERRED)) == 1
+    assert len(play.records(ConversationTransferred)) == 1
     assert play.state("bob") is AgentState.ON_CALL
     assert play.state("ann") is AgentState.AVAILABLE
 
@@ -499,7 +508,7 @@ def test_a_restored_wrap_up_ends_in_the_name_of_its_queue() -> None:
     )
     assert play.agent("ann").signed_in_at == -9
     play.until(6)
-    (ended,) = play.records(Happened.WRAP_UP_ENDED)
+    (ended,) = play.records(WrapUpEnded)
     assert ended.queue == "q"
 
 
@@ -548,7 +557,7 @@ def test_late_news_of_a_transfer_takes_the_caller_off_our_hands() -> None:
     play.feed(CallerTransferred(call="c1", kind=TransferKind.BLIND, to="1234"))
     play.on()
     assert play.quiet()
-    assert len(play.records(Happened.TAKEN)) == 1
+    assert len(play.records(CallMovedAway)) == 1
 
 
 def test_a_leg_that_ends_late_says_nothing() -> None:

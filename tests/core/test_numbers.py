@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.model.commands import Happened, Ring
+from callrouter.model.call_notices import CallEntered
+from callrouter.model.commands import Ring
 from callrouter.model.events import CallArrived, PbxSnapshot, SeenCall
 from callrouter.model.routing_table import Comparison, Rule, Table
 from callrouter.settings.builders.number_parsing import at_home, numbering, read_pattern
@@ -36,7 +37,7 @@ def test_a_rule_fits_however_it_and_the_trunk_write_the_number(rule: str, shown:
     play = Play(ruled(caller(rule)))
     play.call("c1", "q", caller_number=shown)
     assert play.find("c1").priority == 1
-    assert play.records(Happened.ENTERED)[0].detail[1] == "+442079460018"
+    assert play.records(CallEntered)[0].caller_number == "+442079460018"
     play.call("c2", "q", caller_number="+33142685300")
     assert play.find("c2").priority == 50
 
@@ -66,7 +67,8 @@ def test_one_customer_however_written_is_one_regular_and_the_withheld_are_none()
     play.call("c4", "q", caller_number="+266696687")
     assert play.ringing() == {"ann": "c4"}
     assert (play.find("c4").caller_number, play.find("c4").first_agent) == ("", "")
-    assert play.records(Happened.ENTERED, call="c3")[0].detail[1:3] == ("", "")
+    [withheld] = play.records(CallEntered, call="c3")
+    assert (withheld.caller_number, withheld.caller_name) == ("", "")
 
 
 @pytest.mark.parametrize(

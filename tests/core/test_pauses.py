@@ -8,7 +8,6 @@ import pytest
 
 from callrouter.core.requests import refusal
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Happened
 from callrouter.model.events import (
     DeviceSwitchRequested,
     PauseRequested,
@@ -17,6 +16,7 @@ from callrouter.model.events import (
     SignedOut,
     TimePassed,
 )
+from callrouter.model.notices import AgentNotified, AgentPaused, AgentResumed
 from callrouter.model.routing_table import AgentSpec, PauseEnd, PauseSpec, Table
 from tests.core.playbook import Play
 from tests.core.tables import agent, always, queue, table
@@ -89,7 +89,8 @@ def test_after_the_longest_length_the_agent_is_back() -> None:
     assert play.state("ann") is AgentState.PAUSED
     play.until(2700)
     assert play.state("ann") is AgentState.AVAILABLE
-    assert play.records(Happened.RESUMED)[0].detail == ("lunch", "callrouter")
+    [resumed] = play.records(AgentResumed)
+    assert (resumed.reason, resumed.by) == ("lunch", "callrouter")
     assert play.agent("ann").idle_since == 2700
     assert play.told("ann") == [
         "the pause 'lunch' has lasted 45 min: you are back, and calls ring again"
@@ -106,7 +107,7 @@ def test_or_signed_out() -> None:
 def test_or_told_once_while_the_pause_goes_on() -> None:
     play = paused("short").until(9999)
     assert play.state("ann") is AgentState.PAUSED
-    assert [record.at for record in play.records(Happened.TOLD)] == [600]
+    assert [record.at for record in play.records(AgentNotified)] == [600]
     assert play.told("ann") == [
         "the pause 'short' has lasted 10 min, the longest it may; resume when you are back"
     ]
@@ -166,7 +167,7 @@ def test_told_once_is_told_again_only_if_the_length_is_longer_now() -> None:
     play = paused("short").until(700)
     longer = {**PAUSES, "short": replace(PAUSES["short"], longest=1200)}
     play.reload(centre(pauses=longer)).until(1300)
-    assert [record.at for record in play.records(Happened.TOLD)] == [600, 1200]
+    assert [record.at for record in play.records(AgentNotified)] == [600, 1200]
 
 
 @pytest.mark.parametrize("pbx_first", [True, False])
@@ -186,16 +187,16 @@ def test_a_length_that_ran_out_while_the_router_was_dead_strikes_at_its_start() 
 def test_who_was_told_before_a_restart_is_not_told_again_and_who_was_not_is() -> None:
     new = restarted(paused("short").until(700), centre(), after=10, pbx_first=True)
     new.on(5000)
-    assert new.records(Happened.TOLD) == []
+    assert new.records(AgentNotified) == []
     new = restarted(paused("short").until(500), centre(), after=5000, pbx_first=True)
-    assert len(new.records(Happened.TOLD)) == 1
+    assert len(new.records(AgentNotified)) == 1
 
 
 def test_a_clock_that_jumps_strikes_once() -> None:
     play = paused("lunch")
     play.now = 99_999.0
     play.feed(TimePassed())
-    assert len(play.records(Happened.RESUMED)) == 1
+    assert len(play.records(AgentResumed)) == 1
 
 
 # ---------------------------------------------------------------- who did it
@@ -219,7 +220,7 @@ def test_what_a_supervisor_does_is_kept_and_the_agent_is_told() -> None:
         "signed out by sam",
     ]
     assert (play.agent("ann").changed_by, play.agent("ann").changed_at) == ("sam", 5.0)
-    assert [record.at for record in play.records(Happened.TOLD)] == [1, 2, 3, 4, 5]
+    assert [record.at for record in play.records(AgentNotified)] == [1, 2, 3, 4, 5]
 
 
 def test_what_agents_do_themselves_they_need_not_be_told() -> None:
@@ -234,7 +235,8 @@ def test_what_a_supervisor_asks_for_in_a_call_is_told_at_once_and_when_it_is_so(
     assert play.told("ann") == ["sam asked for a pause after this call"]
     play.on(5).agent_hangs_up("ann")
     assert play.told("ann")[1:] == ["paused by sam: short"]
-    assert play.records(Happened.PAUSED)[0].detail == ("short", "sam")
+    paused = play.records(AgentPaused)[0]
+    assert (paused.reason, paused.by) == ("short", "sam")
 
 
 def test_only_the_last_things_are_kept() -> None:

@@ -20,7 +20,6 @@ from callrouter.core import agents
 from callrouter.core.requested_state import MISSED, ROUTER, reason_of
 from callrouter.core.state import Agent
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Command, Happened, Note, Record
 from callrouter.model.events import (
     AgentRestored,
     ConfigReloaded,
@@ -31,6 +30,15 @@ from callrouter.model.events import (
     Resumed,
     SignedIn,
     SignedOut,
+)
+from callrouter.model.notices import (
+    AgentNotice,
+    AgentNotified,
+    AgentPaused,
+    AgentResumed,
+    AgentSignedOut,
+    Oddity,
+    Output,
 )
 from callrouter.model.routing_table import SignIn
 from tests.core.fakepbx import Leg
@@ -84,7 +92,7 @@ class People(World):
         }
         _, _, commands = self.replay[-1]
         for command in commands:
-            if isinstance(command, Record) and command.agent in self.requested:
+            if isinstance(command, AgentNotice) and command.agent in self.requested:
                 self._router_did(command)
         if isinstance(event, ConfigReloaded):
             self._take_over()
@@ -106,18 +114,18 @@ class People(World):
             requested.pause = agent.pause if agent.pause is not None else agent.pending_pause
             requested.off = set(agent.devices_off)
 
-    def _router_did(self, record: Record) -> None:
+    def _router_did(self, record: AgentNotice) -> None:
         requested = self.requested[record.agent]
-        by_itself = record.detail[-1:] == (ROUTER,)
-        if record.kind is Happened.SIGNED_OUT:
+        by_itself = getattr(record, "by", "") == ROUTER
+        if isinstance(record, AgentSignedOut):
             requested.pause = None
             if by_itself:
                 requested.here = False
-        elif record.kind is Happened.PAUSED and by_itself:
-            requested.pause = str(record.detail[0])
-        elif record.kind is Happened.TOLD and "missed: you are paused" in str(record.detail[0]):
+        elif isinstance(record, AgentPaused) and by_itself:
+            requested.pause = record.reason
+        elif isinstance(record, AgentNotified) and "missed: you are paused" in record.message:
             requested.pause = MISSED  # maybe only after this call, of which no other record tells
-        elif record.kind is Happened.RESUMED and by_itself:
+        elif isinstance(record, AgentResumed) and by_itself:
             requested.pause = None
 
     def _asked(self, event: Event) -> None:
@@ -208,9 +216,9 @@ class People(World):
         )
 
 
-def refused(commands: list[Command]) -> bool:
+def refused(commands: list[Output]) -> bool:
     """Whether the core said no to a request."""
-    return any(isinstance(item, Note) and " refused: " in item.text for item in commands)
+    return any(isinstance(item, Oddity) and " refused: " in item.text for item in commands)
 
 
 LIES = {World.goes_deaf, World.again, World.nonsense, World.odd_leg_event, World.is_taken}

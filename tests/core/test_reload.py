@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC
 
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Happened, Result
+from callrouter.model.commands import Result
 from callrouter.model.events import CallArrived, ConnectSucceeded, DeviceState, LegEnd
 from callrouter.model.hours import Hours, Span
+from callrouter.model.notices import AgentSignedOut, QueueDrained
 from callrouter.model.routing_table import MemberSpec, ShiftSpec, SignIn, Table, ToQueue
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
@@ -65,7 +66,7 @@ def test_an_agent_who_is_taken_out_finishes_the_call_and_is_gone() -> None:
     assert play.talking() == {"ann": "c1"}
     play.on(5).agent_hangs_up("ann")
     assert "ann" not in play.router.floor.agents
-    assert play.records(Happened.SIGNED_OUT)[0].detail[1] == "taken out of the table"
+    assert play.records(AgentSignedOut)[0].by == "taken out of the table"
 
 
 def test_an_agent_who_is_taken_out_while_idle_is_gone_at_once_with_their_rests() -> None:
@@ -104,7 +105,7 @@ def test_a_removed_queue_serves_those_who_wait_takes_nobody_new_and_then_is_gone
     play.agent_hangs_up("ann")
     assert "q" not in play.router.floor.queues
     assert play.agent("ann").memberships == {}
-    assert [record.queue for record in play.records(Happened.DRAINED)] == ["q"]
+    assert [record.queue for record in play.records(QueueDrained)] == ["q"]
     assert [play.left(name).result for name in ("c1", "c2")] == [Result.ANSWERED] * 2  # type: ignore[union-attr]
     play.agent_hangs_up("bob")
     assert play.quiet()

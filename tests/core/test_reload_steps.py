@@ -8,7 +8,7 @@ from typing import Any
 
 from callrouter.core.invariants import check
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Command, Happened, Ring
+from callrouter.model.commands import Ring
 from callrouter.model.events import (
     CallArrived,
     ConfigReloaded,
@@ -17,6 +17,7 @@ from callrouter.model.events import (
     Event,
     SignedIn,
 )
+from callrouter.model.notices import Output, TablePartlyReloaded, TableReloaded
 from callrouter.model.routing_table import MemberSpec, QueueSpec, Rule, Table, ToQueue
 from callrouter.model.staged_reload import steps
 from tests.core.playbook import Play
@@ -102,8 +103,8 @@ def test_it_is_told_once_that_a_table_is_in_force() -> None:
     play = Play(old)
     for step in steps(old, new, size=20):
         play.reload(step, more=step is not new)
-    assert len(play.records(Happened.RELOADED)) == 1
-    assert len(play.records(Happened.RELOADING)) == 4
+    assert len(play.records(TableReloaded)) == 1
+    assert len(play.records(TablePartlyReloaded)) == 4
 
 
 def ranked(spec: QueueSpec, **levels: int) -> QueueSpec:
@@ -171,7 +172,7 @@ def test_AI_15_phones_change_and_calls_are_offered_in_the_midst_of_a_reload() ->
         nonlocal count
         count += what in {"call", "c_call"}
 
-    def handle(event: Event) -> list[Command]:
+    def handle(event: Event) -> list[Output]:
         nonlocal count
         count = 0
         sys.setprofile(called)

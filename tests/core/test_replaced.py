@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from callrouter.core.state import CallState
-from callrouter.model.commands import Happened, Ring, StopRing
+from callrouter.model.call_notices import CallAbandoned, PlaceHandedOver
+from callrouter.model.commands import Ring, StopRing
 from callrouter.model.events import CallerReplaced
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
@@ -25,8 +26,8 @@ def test_the_place_and_what_rings_for_it_are_kept() -> None:
     assert play.ringing() == {"bob": "c1"}
     call = play.find("c1")
     assert (call.caller_number, call.caller_name, call.entered_at) == ("+442079460018", "Eve", 0)
-    assert play.records(Happened.ABANDONED) == []
-    assert len(play.records(Happened.REPLACED)) == 1
+    assert play.records(CallAbandoned) == []
+    assert len(play.records(PlaceHandedOver)) == 1
 
 
 def test_who_transferred_the_caller_is_the_last_choice_for_them() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Happened, Ring
+from callrouter.model.commands import Ring
 from callrouter.model.events import (
     AgentRestored,
     DeviceSwitchRequested,
@@ -17,6 +17,7 @@ from callrouter.model.events import (
     SignedOut,
     StoredFailureStreak,
 )
+from callrouter.model.notices import AgentPaused, AgentSignedOut
 from callrouter.model.routing_table import Table
 from callrouter.store.agent_row import Row, copy
 from callrouter.store.codec import parse, values
@@ -116,8 +117,9 @@ def test_what_was_pending_takes_effect_after_the_call_that_went_on(pbx_first: bo
         new.on(50).agent_hangs_up("ann")
         assert new.state("ann") is state
         assert (new.agent("ann").changed_by, new.agent("ann").changed_at) == ("sam", 51.0)
-        kind = Happened.PAUSED if state is AgentState.PAUSED else Happened.SIGNED_OUT
-        assert new.records(kind)[0].detail[1] == "sam"
+        done = new.records(AgentPaused)[:1] if state is AgentState.PAUSED else []
+        by = [one.by for one in done or new.records(AgentSignedOut)[:1]]
+        assert by == ["sam"]
 
 
 def test_what_was_pending_is_done_when_the_call_ended_meanwhile() -> None:

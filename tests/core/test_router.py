@@ -12,8 +12,10 @@ from callrouter.core.index.lanes import LaneKey
 from callrouter.core.index.pools import DrawnPool, OrderedPool
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.model.commands import Happened, Record, Ring
+from callrouter.model.call_notices import CallEntered, CallLeftQueue, OfferEnded, OfferMade
+from callrouter.model.commands import Ring
 from callrouter.model.events import CallArrived, DeviceState, PbxSnapshot, SignedIn, TimePassed
+from callrouter.model.notices import CallNotice
 from callrouter.policies import REGISTRY, known
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
@@ -50,8 +52,8 @@ def test_deadlines_strike_at_their_own_time_however_late_the_router_wakes() -> N
     play.pbxes["office"].deaf.clear()
     play.call("c1", "q")
     out = play.router.handle(TimePassed(), 1000.0)
-    ended = [o for o in out if isinstance(o, Record) and o.kind is Happened.OFFER_ENDED]
-    left = [o for o in out if isinstance(o, Record) and o.kind is Happened.LEFT]
+    ended = [o for o in out if isinstance(o, OfferEnded)]
+    left = [o for o in out if isinstance(o, CallLeftQueue)]
     assert ended[0].at == 5
     assert left[0].at == 22
     assert check(play.router.floor) == []
@@ -81,9 +83,8 @@ def test_a_fault_of_ours_loses_no_command_and_forgets_nobody() -> None:
     with pytest.raises(RuntimeError, match="dice"):
         router.handle(CallArrived(call="c1", pbx="office", queue="q"), 1.0)
     out = router.handle(TimePassed(), 1.0)
-    told = [item.kind for item in out if isinstance(item, Record)]
-    kinds = [kind for kind in told if kind is not Happened.STATE]
-    assert kinds == [Happened.ENTERED, Happened.OFFERED]
+    kinds = [type(item) for item in out if isinstance(item, CallNotice)]
+    assert kinds == [CallEntered, OfferMade]
     assert [item.call for item in out if isinstance(item, Ring)] == ["c1"]
     assert check(router.floor) == []
     assert router.floor.out == []

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import (
+    CallCompleted,
+    CallLeftQueue,
+    ConversationStarted,
+    ConversationTransferred,
+)
 from callrouter.model.events import (
     CallArrived,
     CallMoveRequested,
@@ -15,6 +20,7 @@ from callrouter.model.events import (
     PbxSnapshot,
     SeenCall,
 )
+from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import ToDialplan, ToQueue, WidenStep
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
@@ -37,7 +43,7 @@ def test_a_transferred_caller_has_the_whole_max_wait() -> None:
     assert play.left("c1") is None
     play.until(41)
     assert play.left("c1") is not None
-    assert play.records(Happened.LEFT)[0].detail[4] == 8
+    assert play.records(CallLeftQueue)[0].wait_s == 8
 
 
 def test_a_transferred_caller_is_not_widened_for_at_once() -> None:
@@ -53,9 +59,10 @@ def test_the_hold_time_that_is_told_is_that_of_the_queue() -> None:
     play = talked()
     play.phone("bob").picks_up(after=1)
     play.until(35).resume("bob").until(40).caller_hangs_up("c1")
-    assert [r.detail[0] for r in play.records(Happened.CONNECTED, call="c1")] == [3, 3]
-    assert [r.detail[2] for r in play.records(Happened.TRANSFERRED, call="c1")] == [3]
-    assert play.records(Happened.COMPLETED, call="c1")[0].detail[:3] == ("caller", 3, 4)
+    assert [r.wait_s for r in play.records(ConversationStarted, call="c1")] == [3, 3]
+    assert [r.wait_s for r in play.records(ConversationTransferred, call="c1")] == [3]
+    [over] = play.records(CallCompleted, call="c1")
+    assert (over.by, over.wait_s, over.talk_s) == (EndedBy.CALLER, 3, 4)
 
 
 def test_a_call_that_comes_back_after_a_timeout_waits_as_long_again_and_keeps_its_place() -> None:
@@ -69,7 +76,7 @@ def test_a_call_that_comes_back_after_a_timeout_waits_as_long_again_and_keeps_it
     assert [play.left("c2") is not None, "c1" in play.router.floor.calls] == [True, True]
     play.until(20)
     assert "c1" not in play.router.floor.calls
-    assert [r.detail[4] for r in play.records(Happened.LEFT, call="c1")] == [10, 10]
+    assert [r.wait_s for r in play.records(CallLeftQueue, call="c1")] == [10, 10]
 
 
 def test_a_connect_that_fails_does_not_start_the_clock_again() -> None:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from callrouter.model.commands import Happened, Result
+from callrouter.model.call_notices import RuleApplied
+from callrouter.model.commands import Result
 from callrouter.model.events import CallMoveRequested
 from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.routing_table import (
@@ -292,7 +293,7 @@ def test_the_first_rule_that_fits_is_applied_and_named() -> None:
     play.call("c1", "q", caller_number="0044 20 7946-0018")
     call = play.find("c1")
     assert (call.queue.id, call.priority) == ("vip", 2)
-    assert [record.detail for record in play.records(Happened.RULE)] == [("VIP",)]
+    assert [record.rule for record in play.records(RuleApplied)] == ["VIP"]
     play.call("c2", "q", caller_number="+33 1")
     assert play.find("c2").priority == 99
 

@@ -8,8 +8,16 @@ import pytest
 
 from callrouter.core.conversations import refusal
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Announce, Consult, Happened, PutThrough, Requeue, SetHold
+from callrouter.model.call_notices import (
+    CallCompleted,
+    CallEntered,
+    CallPutThrough,
+    ConversationTransferred,
+    HoldChanged,
+)
+from callrouter.model.commands import Announce, Consult, PutThrough, Requeue, SetHold
 from callrouter.model.events import ConversationAction, ConversationRequested, LegEnd
+from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import AnnounceSpec
 from tests.core.playbook import Play, is_talking
 from tests.core.tables import queue, table
@@ -70,13 +78,13 @@ def test_hold_and_back() -> None:
     ask(play, W.UNHOLD)
     assert not play.find("c1").held
     assert no(play, W.UNHOLD) == "the caller of c1 is not on hold"
-    assert [r.detail for r in play.records(Happened.HELD)] == [("on", "ann"), ("off", "ann")]
+    assert [(r.on, r.by) for r in play.records(HoldChanged)] == [(True, "ann"), (False, "ann")]
     assert state(play, "ann") == "on-call"
 
 
 def test_a_caller_on_hold_hangs_up() -> None:
     play = ask(talk(), W.HOLD).on(5).caller_hangs_up("c1")
-    assert [r.detail[0] for r in play.records(Happened.COMPLETED)] == ["caller"]
+    assert [r.by.value for r in play.records(CallCompleted)] == ["caller"]
     assert state(play, "ann") == "wrap-up"
 
 
@@ -118,9 +126,9 @@ def test_a_transfer_to_a_queue_keeps_priority_and_first_entry() -> None:
     assert len(orders(play, Requeue)) == 1
     assert state(play, "ann") == "wrap-up"
     assert play.agent("ann").wrap_until == play.now + 10, "of the queue that the talk was for"
-    [gone] = play.records(Happened.TRANSFERRED)
-    assert gone.detail[:2] == ("blind", "r")
-    assert [r.queue for r in play.records(Happened.ENTERED, call="c1")] == ["q", "r"]
+    [gone] = play.records(ConversationTransferred)
+    assert (gone.transfer.value, gone.to) == ("blind", "r")
+    assert [r.queue for r in play.records(CallEntered, call="c1")] == ["q", "r"]
 
 
 def test_a_transfer_to_a_colleague_rings_that_one() -> None:
@@ -205,10 +213,10 @@ def test_a_colleague_is_asked_and_has_the_caller_after_that() -> None:
     assert play.talking() == {"bob": "c1"}
     assert (state(play, "ann"), state(play, "bob")) == ("wrap-up", "on-call")
     assert not play.find("c1").held
-    assert [r.detail for r in play.records(Happened.PASSED)] == [("bob", "ann")]
+    assert [(r.to, r.by) for r in play.records(CallPutThrough)] == [("bob", "ann")]
     play.on(20).agent_hangs_up("bob")
-    [done] = play.records(Happened.COMPLETED)
-    assert (done.agent, done.detail[0]) == ("bob", "agent")
+    [done] = play.records(CallCompleted)
+    assert (done.agent, done.by) == ("bob", EndedBy.AGENT)
     assert play.agent("bob").calls == play.agent("ann").calls == 1
     play.on(60)
     assert play.quiet()
@@ -225,7 +233,7 @@ def test_hanging_up_before_the_colleague_answers_puts_the_caller_back_in_line() 
     play = asked().on(2).agent_hangs_up("ann").on(30)
     call = play.find("c1")
     assert (call.priority, call.entered_at) == (7, 0.0)
-    assert play.records(Happened.TRANSFERRED)[0].detail[0] == "blind"
+    assert play.records(ConversationTransferred)[0].transfer.value == "blind"
     assert play.ringing(), "somebody is rung for the caller"
     assert call.consult is None
 
@@ -284,7 +292,7 @@ def test_a_caller_who_hangs_up_meanwhile(answered: bool) -> None:
     play.caller_hangs_up("c1").on(30)
     assert play.gone("c1")
     assert (state(play, "ann"), state(play, "bob")) == ("available", "available")
-    assert len(play.records(Happened.COMPLETED)) == 1
+    assert len(play.records(CallCompleted)) == 1
 
 
 @pytest.mark.parametrize("answered", [False, True])
@@ -295,7 +303,7 @@ def test_a_phone_of_its_own_that_transfers_the_caller_lets_the_colleague_go(answ
     play.transfers("c1").on()
     assert not play.ringing()
     assert play.talking() == {}
-    assert len(play.records(Happened.TRANSFERRED)) == 1
+    assert len(play.records(ConversationTransferred)) == 1
     play.on(30)
     assert (state(play, "ann"), state(play, "bob")) == ("available", "available")
 

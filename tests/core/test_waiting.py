@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.model.commands import Happened, Result
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEntered,
+    CallLeftQueue,
+    WaitingCallMoved,
+)
+from callrouter.model.commands import Result
 from callrouter.model.events import CallEndRequested, CallMoveRequested
+from callrouter.model.outcomes import EndedBy
 from callrouter.model.routing_table import HangUp, KeepWaiting, ToDialplan, ToQueue
 from tests.core.playbook import Play
 from tests.core.tables import agent, mobile, queue, table
@@ -166,7 +174,7 @@ def test_a_queue_without_anyone_sends_callers_away_at_once() -> None:
     left = play.left("c1")
     assert left is not None
     assert (left.result, left.target) == (Result.NOBODY, VOICEMAIL)
-    assert play.records(Happened.ABANDONED) == []
+    assert play.records(CallAbandoned) == []
 
 
 def test_a_queue_that_may_wait_without_anyone_does_so() -> None:
@@ -223,7 +231,7 @@ def test_an_overflow_in_a_circle_ends() -> None:
     left = play.left("c1")
     assert left is not None
     assert (left.result, left.target) == (Result.FULL, None)
-    assert [r.queue for r in play.records(Happened.ENTERED)] == ["one", "two", "three"]
+    assert [r.queue for r in play.records(CallEntered)] == ["one", "two", "three"]
 
 
 def test_a_circle_of_queues_without_anyone_ends_too() -> None:
@@ -239,7 +247,7 @@ def test_an_overflow_to_a_queue_that_is_gone_falls_back() -> None:
     left = play.left("c1")
     assert left is not None
     assert left.target is None
-    assert play.records(Happened.LEFT)[0].detail[1] == "", "the record says where it really went"
+    assert play.records(CallLeftQueue)[0].target is None, "the record says where it really went"
 
 
 def test_an_unknown_queue_is_no_reason_to_keep_a_caller() -> None:
@@ -314,8 +322,9 @@ def test_a_supervisor_ends_a_conversation_and_it_says_who_did() -> None:
     assert left.target == HangUp()
     play.on()
     assert play.talking() == {}
-    [over] = play.records(Happened.COMPLETED)
-    assert (over.agent, over.detail) == ("ann", ("supervisor", 2.0, 30.0, 1, "sam"))
+    [over] = play.records(CallCompleted)
+    assert (over.agent, over.by, over.ended_by) == ("ann", EndedBy.SUPERVISOR, "sam")
+    assert (over.wait_s, over.talk_s, over.first_position) == (2.0, 30.0, 1)
     assert play.state("ann").value == "wrap-up"
     play.on(10)
     assert play.state("ann").value == "available"
@@ -335,10 +344,10 @@ def test_who_moved_or_ended_a_waiting_call_is_told() -> None:
     play.call("c1", "q").on(3)
     play.feed(CallMoveRequested(call="c1", queue="r", by="sam"))
     play.feed(CallEndRequested(call="c1", by="kim"))
-    [moved] = play.records(Happened.MOVED)
-    [left] = play.records(Happened.LEFT)
-    assert moved.detail[-1] == "sam"
-    assert left.detail[-1] == "kim"
+    [moved] = play.records(WaitingCallMoved)
+    [left] = play.records(CallLeftQueue)
+    assert moved.by == "sam"
+    assert left.by == "kim"
 
 
 def test_a_supervisor_ends_a_waiting_call_and_its_phones_stop() -> None:
@@ -363,7 +372,7 @@ def test_a_caller_may_hang_up_at_any_instant(at: float) -> None:
     play.call("c1", "q").until(at).caller_hangs_up("c1")
     assert play.ringing() == {}
     assert play.quiet()
-    assert len(play.records(Happened.ABANDONED)) == 1
+    assert len(play.records(CallAbandoned)) == 1
     assert play.agent("ann").wrap_until is None
     assert play.agent("ann").misses == (1 if at >= 5 else 0)
 

@@ -16,7 +16,12 @@ from random import Random
 from callrouter.core.deadlines import Timer
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.model.commands import Command, Happened, PbxCommand, Record
+from callrouter.model.call_notices import (
+    CallEnd,
+    CallEntered,
+    CallLeftQueue,
+)
+from callrouter.model.commands import PbxCommand
 from callrouter.model.events import (
     AgentRestored,
     CallArrived,
@@ -54,7 +59,8 @@ from callrouter.model.events import (
     TimePassed,
     TransferKind,
 )
-from callrouter.model.routing_table import Table
+from callrouter.model.notices import Notice, Output
+from callrouter.model.routing_table import Table, ToQueue
 from callrouter.store.agent_row import copy
 from tests.core.chance import AGENTS, QUEUES, REASONS, any_pauses, any_queue, any_table
 from tests.core.fakepbx import FakePbx, Leg
@@ -82,15 +88,6 @@ NONSENSE: list[Event] = [
     SignedIn(agent="nobody"),
     AgentRestored(agent="x"),
 ]
-ENDS = {
-    Happened.ABANDONED,
-    Happened.TAKEN,
-    Happened.COMPLETED,
-    Happened.TRANSFERRED,
-    Happened.LEFT,
-}
-
-
 CALENDAR = frozenset({Timer.SHIFT, Timer.MINUTE, Timer.DAY, Timer.HOURS})
 """Deadlines that the clock alone brings on, for ever."""
 
@@ -102,17 +99,17 @@ class Books:
         self.open: set[str] = set()
         self.ended = 0
 
-    def note(self, record: Record) -> None:
-        if record.kind is Happened.ENTERED:
+    def note(self, record: Notice) -> None:
+        if isinstance(record, CallEntered):
             self.open.add(record.call)
-        elif record.kind in ENDS and not self._only_moved_on(record):
+        elif isinstance(record, CallEnd) and not self._only_moved_on(record):
             assert record.call in self.open, f"{record} ends what is over"
             self.open.remove(record.call)
             self.ended += 1
 
     @staticmethod
-    def _only_moved_on(record: Record) -> bool:
-        return record.kind is Happened.LEFT and str(record.detail[1]).startswith("queue:")
+    def _only_moved_on(record: CallEnd) -> bool:
+        return isinstance(record, CallLeftQueue) and isinstance(record.target, ToQueue)
 
 
 class World:
@@ -131,7 +128,7 @@ class World:
         self.sound = False
         self.odd = False
         self.moved: set[tuple[str, str]] = set()
-        self.replay: list[tuple[Event, float, list[Command]]] = []
+        self.replay: list[tuple[Event, float, list[Output]]] = []
 
     # ------------------------------------------------------------ machinery
 
@@ -181,7 +178,7 @@ class World:
         self.replay.append((event, self.now, commands))
         self.past.append(event)
         for command in commands:
-            if isinstance(command, Record):
+            if isinstance(command, Notice):
                 assert command.at <= self.now
                 self.books.note(command)
             elif isinstance(command, PbxCommand):

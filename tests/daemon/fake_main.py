@@ -27,7 +27,7 @@ from typing import Any
 import callrouter.daemon.main as daemon
 from callrouter.cli.main import main
 from callrouter.core.router import Router
-from callrouter.model.commands import Command, Connect, PbxCommand, Ring
+from callrouter.model.commands import Connect, PbxCommand, Ring
 from callrouter.model.events import (
     CallArrived,
     CallerLeft,
@@ -49,6 +49,7 @@ from callrouter.model.ivr import (
     PhoneEvent,
     Say,
 )
+from callrouter.model.notices import Output
 from callrouter.model.routing_table import Table
 from callrouter.pbx.base import PbxHealth, Post
 from callrouter.settings import PbxSettings
@@ -185,7 +186,7 @@ def fail_once() -> None:
 
     def failing(
         self: Router, event: Event, now: float, clock_now: float | None = None
-    ) -> list[Command]:
+    ) -> list[Output]:
         Router.handle = real  # type: ignore[method-assign]
         raise ZeroDivisionError(f"a fault of the test on {type(event).__name__}")
 

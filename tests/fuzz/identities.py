@@ -18,8 +18,14 @@ from typing import cast
 from callrouter.core.agents import state
 from callrouter.core.invariants import check
 from callrouter.lab import find_asterisk
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import (
+    ConversationStarted,
+    DeviceFailed,
+    OfferAccepted,
+    OfferMade,
+)
 from callrouter.model.events import PauseRequested
+from callrouter.model.notices import AgentPaused, AgentResumed, AgentSignedIn, AgentSignedOut
 from callrouter.model.routing_table import KeepWaiting
 from tests.asterisk.floor import DIALPLAN, PBX, Floor, desk, person, queue, stage
 
@@ -46,8 +52,8 @@ _TO = re.compile(rb"\r\n(?:To|t): ?([^\r]*)", re.IGNORECASE)
 _CSEQ = re.compile(rb"\r\nCSeq: ?(\d+) (\w+)", re.IGNORECASE)
 _CALL = re.compile(rb"\r\n(?:Call-ID|i): ?([^\r]*)", re.IGNORECASE)
 _CHANGES = {
-    *(Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED, Happened.RESUMED),
-    *(Happened.OFFERED, Happened.ACCEPTED, Happened.CONNECTED, Happened.DEVICE_FAILED),
+    *(AgentSignedIn, AgentSignedOut, AgentPaused, AgentResumed),
+    *(OfferMade, OfferAccepted, ConversationStarted, DeviceFailed),
 }
 
 _PREFIX = (
@@ -179,7 +185,7 @@ class Door:
             "callers": {uid for uid, caller in tracker.callers.items() if caller.queue != "night"},
             "legs": set(tracker.legs),
             "phones": tracker.phones.all(),
-            "changes": sum(record.kind in _CHANGES for record in self.here.records),
+            "changes": sum(type(record) in _CHANGES for record in self.here.records),
             "faults": self.here.runtime.faults + self.here.pbx.faults,
             "drift": self.here.pbx.drift,
         }

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 
 from callrouter.core.router import Router
-from callrouter.model.commands import Command
 from callrouter.model.events import Event
+from callrouter.model.notices import Output
 from callrouter.model.routing_table import Table
 
 
@@ -34,14 +34,14 @@ class Run:
         return Router(self.table, rng=random.Random(self.rng), run_id=self.run_id, now=self.began)
 
 
-def played(run: Run) -> Iterable[Command]:
+def played(run: Run) -> Iterable[Output]:
     """The commands that a new core gives on a run's events."""
     router = run.router()
     for now, event in run.events:
         yield from router.handle(event, now)
 
 
-def digest(commands: Iterable[Command]) -> tuple[int, str]:
+def digest(commands: Iterable[Output]) -> tuple[int, str]:
     """How many commands, and a digest that does not depend on how names hash."""
     count, made = 0, hashlib.sha256()
     for count, command in enumerate(commands, 1):  # noqa: B007

@@ -6,8 +6,9 @@ import pytest
 
 from callrouter.core.router import Router
 from callrouter.lab import Answer, Install, Refuse
-from callrouter.model.commands import Command, Happened
+from callrouter.model.call_notices import CallCompleted
 from callrouter.model.events import Event
+from callrouter.model.notices import Output
 from tests.asterisk.floor import queue, staff, stage, table
 from tests.replay.runs import Run, digest, played
 
@@ -18,13 +19,13 @@ pytestmark = pytest.mark.asterisk
 async def test_a_run_on_asterisk_gives_the_same_commands_again(
     install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[Command] = []
+    given: list[Output] = []
     run: Run | None = None
     handle = Router.handle
 
     def recording(
         self: Router, event: Event, now: float, clock_now: float | None = None
-    ) -> list[Command]:
+    ) -> list[Output]:
         nonlocal run
         if run is None:
             run = Run(here.spec, rng=1, run_id=self.floor.run_id, began=self.floor.now)
@@ -43,9 +44,9 @@ async def test_a_run_on_asterisk_gives_the_same_commands_again(
         here.phone("1003").behaviour = Answer(talk=1.4)
         for _ in range(8):
             await here.call()
-        await here.until(lambda: len(here.happened(Happened.COMPLETED)) == 3, 20)
+        await here.until(lambda: len(here.happened(CallCompleted)) == 3, 20)
         here.pbx.resync("a test")
-        await here.until(lambda: len(here.happened(Happened.COMPLETED)) == 8, 30)
+        await here.until(lambda: len(here.happened(CallCompleted)) == 8, 30)
         await here.quiet()
         monkeypatch.undo()
     assert run is not None

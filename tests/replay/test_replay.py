@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.model.commands import Command, PbxCommand, Ring
+from callrouter.model.commands import PbxCommand, Ring
 from callrouter.model.events import Event, PauseRequested, PbxLost, Resumed, SignedIn, TimePassed
+from callrouter.model.notices import Output
 from callrouter.model.routing_table import Table
 from callrouter.pbx.simulated import Engine, Traffic
 from tests.daemon.process import ROOT
@@ -32,7 +33,7 @@ def draws(spec: Table) -> Table:
     return replace(spec, queues=queues)
 
 
-def recorded(spec: Table, seconds: float, seed: int) -> tuple[Run, list[Command]]:
+def recorded(spec: Table, seconds: float, seed: int) -> tuple[Run, list[Output]]:
     """A busy time with pauses, and a link that is lost now and then."""
     run, given = Run(spec, rng=seed, run_id="b", began=START), []
     router, rng, now = run.router(), random.Random(seed + 1), START

@@ -9,8 +9,9 @@ from dataclasses import replace
 from callrouter.clock import SystemClock
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.model.commands import Happened, Record, Told
+from callrouter.model.call_notices import CallCompleted, ConversationStarted
 from callrouter.model.events import ConfigReloaded, SignedIn
+from callrouter.model.notices import Notice
 from callrouter.pbx.base import Pbx
 from callrouter.pbx.simulated import SimulatedPbx, Spread, Traffic
 from callrouter.runtime import Runtime
@@ -27,7 +28,7 @@ QUICK = Traffic(
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[tuple[Runtime, SimulatedPbx, list[Record]]]:
+async def running() -> AsyncIterator[tuple[Runtime, SimulatedPbx, list[Notice]]]:
     clock = SystemClock()
     table = call_centre()
     router = Router(table, rng=random.Random(1), run_id="b", now=clock.now())
@@ -36,13 +37,8 @@ async def running() -> AsyncIterator[tuple[Runtime, SimulatedPbx, list[Record]]]
     pbx = SimulatedPbx(PBX, settings, post=runtime.post, table=table, traffic=QUICK, clock=clock)
     as_pbx: Pbx = pbx  # what mypy is to see: it is one
     runtime.attach(as_pbx)
-    records: list[Record] = []
-
-    def listen(item: Told) -> None:
-        if isinstance(item, Record):
-            records.append(item)
-
-    runtime.listen(listen)
+    records: list[Notice] = []
+    runtime.listen(records.append)
     runtime.start()
     task = asyncio.create_task(pbx.run())
     try:
@@ -66,9 +62,9 @@ async def test_calls_are_answered_at_real_speed() -> None:
         assert pbx.health().up
         for agent in call_centre().agents:
             runtime.post(SignedIn(agent=agent))
-        await until(lambda: sum(r.kind is Happened.CONNECTED for r in records) >= 3)
+        await until(lambda: sum(isinstance(r, ConversationStarted) for r in records) >= 3)
         pbx.resync("for the test")
-        await until(lambda: sum(r.kind is Happened.COMPLETED for r in records) >= 3)
+        await until(lambda: sum(isinstance(r, CallCompleted) for r in records) >= 3)
         check(runtime.router.floor)
     assert not pbx.health().up
 

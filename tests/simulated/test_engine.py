@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallAbandoned, CallCompleted, CallLeftQueue
 from callrouter.model.events import (
     CallArrived,
     ConnectFailed,
@@ -29,7 +29,7 @@ def settled(world: World) -> None:
     assert sum(world.engine.fates.values()) == world.engine.came == len(world.arrived)
     over = [
         record.call
-        for kind in (Happened.COMPLETED, Happened.ABANDONED, Happened.LEFT)
+        for kind in (CallCompleted, CallAbandoned, CallLeftQueue)
         for record in world.happened(kind)
     ]
     assert sorted(over) == sorted(world.arrived)

@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -24,8 +25,9 @@ from callrouter.api.live import Live
 from callrouter.api.notice_counts import Counts
 from callrouter.core.router import Router
 from callrouter.daemon.self_check import SelfCheck
-from callrouter.model.commands import Happened, Record, Told
+from callrouter.model.call_notices import CallCompleted, CallEnd, CallEntered
 from callrouter.model.events import SignedIn
+from callrouter.model.notices import Notice
 from callrouter.model.routing_table import Table
 from callrouter.pbx.simulated import SimulatedPbx, Traffic
 from callrouter.pbx.simulated.traffic import Spread
@@ -34,7 +36,7 @@ from callrouter.settings import SimulatedSettings
 from callrouter.store.location import File
 from callrouter.store.service import Keeper
 from callrouter.tasks import Tasks
-from tests.asterisk.floor import ENDS, tell
+from tests.asterisk.floor import tell
 from tests.simulated.world import PBX, START, agent, queue
 
 AGENTS = 80
@@ -134,11 +136,10 @@ async def an_hour(folder: Path) -> Hour:
         PBX, settings, post=runtime.post, table=spec, run_id="t", traffic=traffic, clock=clock
     )
     runtime.attach(pbx)
-    seen = Counter[Happened]()
+    seen = Counter[type[Notice]]()
 
-    def count(item: Told) -> None:
-        if isinstance(item, Record):
-            seen[item.kind] += 1
+    def count(notice: Notice) -> None:
+        seen[type(notice)] += 1
 
     history, journal, live = History(router.floor), Journal(router.floor), Live()
     keeper = Keeper(router.floor, runtime.post, clock, File(folder / "callrouter.db"))
@@ -170,9 +171,9 @@ async def an_hour(folder: Path) -> Hour:
     assert tasks.failed == 0
     return Hour(
         looks,
-        entered=now[Happened.ENTERED],
-        served=now[Happened.COMPLETED],
-        ended=sum(now[kind] for kind in ENDS),
+        entered=now[CallEntered],
+        served=now[CallCompleted],
+        ended=sum(now[kind] for kind in get_args(CallEnd)),
         breaches=check.breaches,
         kept=kept,
     )

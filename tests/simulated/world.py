@@ -6,10 +6,12 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.model.commands import Connect, Decided, Happened, Leave, Note, Record, Ring
+from callrouter.model.call_notices import OfferDecided
+from callrouter.model.commands import Connect, Leave, Ring
 from callrouter.model.events import (
     CallArrived,
     ConnectFailed,
@@ -20,6 +22,7 @@ from callrouter.model.events import (
     SignedIn,
     TimePassed,
 )
+from callrouter.model.notices import Notice, Oddity
 from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
@@ -84,6 +87,9 @@ def call_centre() -> Table:
     )
 
 
+N = TypeVar("N", bound=Notice)
+
+
 @dataclass
 class World:
     table: Table
@@ -96,7 +102,7 @@ class World:
         rng = random.Random(self.seed)
         self.engine = Engine(PBX, self.table, self.traffic, rng, now=self.now, run_id="t")
         self.router = Router(self.table, rng=random.Random(2), run_id="b", now=self.now)
-        self.records: list[Record] = []
+        self.records: list[Notice] = []
         self.notes: list[str] = []
         self.breaches: list[str] = []
         self.ends: Counter[tuple[str, str]] = Counter()
@@ -115,12 +121,12 @@ class World:
         self._count(event)
         for command in self.router.handle(event, self.now):
             match command:
-                case Record():
-                    self.records.append(command)
-                case Note():
+                case Oddity():
                     self.notes.append(command.text)
-                case Decided():
+                case OfferDecided():
                     pass
+                case Notice():
+                    self.records.append(command)
                 case _:
                     if isinstance(command, Ring):
                         self.rung[command.offer, command.device] += 1
@@ -162,5 +168,5 @@ class World:
         self.engine.close_doors()
         self.run(7200.0)
 
-    def happened(self, kind: Happened) -> list[Record]:
-        return [record for record in self.records if record.kind is kind]
+    def happened(self, kind: type[N]) -> list[N]:
+        return [record for record in self.records if isinstance(record, kind)]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from callrouter.core.router import Router
 from callrouter.lab import Refuse
 from callrouter.lab.behaviour import Behaviour
-from callrouter.model.commands import Record
 from callrouter.model.events import Event
+from callrouter.model.notices import Notice
 from callrouter.model.routing_table import Table
 from tests.asterisk.floor import PBX, Answer, Dialog, Floor, RingOnly
 from tests.stories.world import SCREENED_FOR, Habit, Person, World
@@ -116,7 +116,7 @@ class AsteriskWorld(World):
         return self._floor.router
 
     @property
-    def records(self) -> Sequence[Record]:
+    def records(self) -> Sequence[Notice]:
         return self._floor.records
 
     def clock(self) -> float:

@@ -9,8 +9,8 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.model.commands import Record
 from callrouter.model.events import CallArrived, CallerLeft, Event, LegEnd
+from callrouter.model.notices import Notice
 from callrouter.model.routing_table import Table
 from callrouter.pbx.simulated.engine import Engine, Events
 from callrouter.pbx.simulated.simulated_calls import (
@@ -33,7 +33,7 @@ class _Clockwork(Protocol):
 
     now: float
     router: Router
-    records: list[Record]
+    records: list[Notice]
 
     def post(self, event: Event) -> None: ...
 
@@ -56,7 +56,7 @@ class Virtual(World, Generic[W]):
         return self._world.router
 
     @property
-    def records(self) -> Sequence[Record]:
+    def records(self) -> Sequence[Notice]:
         return self._world.records
 
     def clock(self) -> float:

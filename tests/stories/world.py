@@ -15,8 +15,9 @@ from enum import Enum
 
 from callrouter.core.agents import state
 from callrouter.core.router import Router
-from callrouter.model.commands import Happened, Record
+from callrouter.model.call_notices import CallEnd, CallEntered, OfferEnded
 from callrouter.model.events import Event
+from callrouter.model.notices import Notice
 from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
@@ -25,16 +26,6 @@ from callrouter.model.routing_table import (
     QueueSpec,
     SignIn,
     Table,
-)
-
-CALL_ENDS = frozenset(
-    {
-        Happened.ABANDONED,
-        Happened.COMPLETED,
-        Happened.TRANSFERRED,
-        Happened.LEFT,
-        Happened.TAKEN,
-    }
 )
 
 
@@ -213,7 +204,7 @@ class World(ABC):
 
     @property
     @abstractmethod
-    def records(self) -> Sequence[Record]:
+    def records(self) -> Sequence[Notice]:
         """What it has recorded since it started."""
 
     @abstractmethod
@@ -244,7 +235,7 @@ class World(ABC):
 
     def outcomes(self) -> list[tuple[str, str]]:
         """How offers have ended."""
-        return [(one.agent, str(one.detail[0])) for one in self.records if one.kind is Happened.OFFER_ENDED]  # fmt: skip
+        return [(one.agent, one.outcome.value) for one in self.records if isinstance(one, OfferEnded)]  # fmt: skip
 
     # ------------------------------------------------------------ the end of a story
 
@@ -254,8 +245,8 @@ class World(ABC):
         await self.until(lambda: not floor.calls and not floor.offers)
         await self.until(lambda: not self.ringing() and not self.talking())
         await self.until(lambda: all(self.over(caller) for caller in self.callers))
-        entered = Counter(one.call for one in self.records if one.kind is Happened.ENTERED)
-        ended = Counter(one.call for one in self.records if one.kind in CALL_ENDS)
+        entered = Counter(one.call for one in self.records if isinstance(one, CallEntered))
+        ended = Counter(one.call for one in self.records if isinstance(one, CallEnd))
         assert entered == ended
         assert set(entered.values()) <= {1}
         await self.nothing_left()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import ConversationStarted
 from callrouter.model.events import (
     CallArrived,
     CallMoveRequested,
@@ -109,7 +109,7 @@ def test_a_transferred_and_a_moved_caller_are_found_where_they_were_sent() -> No
     )
     moved = world.peer.call()
     world.run(3.0)
-    world.post(CallMoveRequested(call=f"cloud-{moved.sid}", queue="sales", priority=7))
+    world.post(CallMoveRequested(call=f"cloud-{moved.sid}", queue="sales", priority=7, by="sam"))
     world.run(3.0)
     assert (talks.queue, moved.queue) == ("callrouter-sales", "callrouter-sales.7")
     world.restart()
@@ -139,7 +139,7 @@ def test_phones_that_ring_from_before_are_stopped_and_their_agents_rung_anew() -
     assert old.over
     assert world.control.account.counts["phones from before stopped"] == 1
     assert world.peer.talks == [(caller.sid, A)]
-    assert len(world.happened(Happened.CONNECTED)) == 1
+    assert len(world.happened(ConversationStarted)) == 1
 
 
 QUEUES = ("support", "a_b-c", "x", "q" * 64, "q" * 63 + "r")

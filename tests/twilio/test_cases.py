@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import ConversationStarted
 from callrouter.model.events import PauseRequested, Resumed, SignedOut
 from callrouter.model.routing_table import AgentSpec, NumberPattern, Rule, ToQueue
 from tests.twilio.peer import Phone
@@ -85,7 +85,7 @@ def test_TW_10_an_agent_who_was_away_has_their_capacity_again() -> None:
     for _ in range(3):
         world.peer.call()
     world.run(15.0)
-    assert len(world.happened(Happened.CONNECTED)) == 2
+    assert len(world.happened(ConversationStarted)) == 2
     assert world.router.floor.agents["ann"].shown is AgentState.ON_CALL
 
 

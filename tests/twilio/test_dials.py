@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callrouter.core.conversations import refusal
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallAbandoned, CallCompleted, OfferRang
 from callrouter.model.events import (
     ConversationAction,
     ConversationRequested,
@@ -50,7 +50,7 @@ def test_all_phones_ring_at_once_without_a_request_for_any_of_them() -> None:
     world.run(1.0)
     assert sorted(world.ring()) == [A, B, C]
     assert world.peer.asks == [], "the answer to the caller's own request was enough"
-    rang = [record.at for record in world.happened(Happened.RANG)]
+    rang = [record.at for record in world.happened(OfferRang)]
     assert len(rang) == 3
     assert max(rang) - min(rang) < 0.2, "no staircase, at one call a second"
 
@@ -66,7 +66,7 @@ def test_the_first_to_pick_up_has_the_caller_and_the_others_missed_nothing() -> 
     assert [name for name in agents if agents[name].offers] == ["bob"]
     assert [agents[name].misses for name in agents] == [0, 0, 0]
     world.run(40.0)
-    assert [record.detail[0] for record in world.happened(Happened.COMPLETED)] == ["agent"]
+    assert [record.by.value for record in world.happened(CallCompleted)] == ["agent"]
     assert caller.over
     world.nothing_left()
 
@@ -82,7 +82,7 @@ def test_a_caller_who_hangs_up_while_phones_ring_or_in_the_talk() -> None:
         world.peer.hang_up(caller)
         world.run(5.0)
         assert world.router.floor.calls == {}
-        assert len(world.happened(Happened.COMPLETED if talks else Happened.ABANDONED)) == 1
+        assert len(world.happened(CallCompleted if talks else CallAbandoned)) == 1
         world.nothing_left()
 
 

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from callrouter.core.state import OfferState
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import ConversationStarted
 from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
@@ -70,7 +70,7 @@ def test_two_minutes_of_both_and_no_agent_ever_has_two_calls(seed: int) -> None:
             world.run(0.1)
             on_calls = busy(world)
             assert len(on_calls) == len(set(on_calls)), on_calls
-    for offer in world.happened(Happened.CONNECTED):
+    for offer in world.happened(ConversationStarted):
         served.add(offer.call.split("-")[0])
     assert served == {PBX, OFFICE}, "both sides had calls answered"
     world.engine.close_doors()

@@ -7,7 +7,12 @@ from random import Random
 
 import pytest
 
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallRequeued,
+    ConversationStarted,
+    OfferAccepted,
+)
 from callrouter.model.events import LegEnd
 from callrouter.pbx.twilio import resync_account, twiml
 from callrouter.pbx.twilio.rest.api_requests import (
@@ -50,7 +55,7 @@ def test_TW_08_two_who_accept_within_100_ms_one_is_connected(gap: float) -> None
         twiml.TAKEN,
         "Call for Support. Press 1 to take it, or 2 to decline.",
     }
-    assert len(world.happened(Happened.ACCEPTED)) == 1
+    assert len(world.happened(OfferAccepted)) == 1
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -116,8 +121,8 @@ def test_the_caller_hangs_up_in_the_moment_of_the_connect() -> None:
         world.run(0.01)
     caller.status = "completed"  # and no callback says so
     world.run(3.0)
-    assert len(world.happened(Happened.ABANDONED)) == 1
-    assert not world.happened(Happened.CONNECTED)
+    assert len(world.happened(CallAbandoned)) == 1
+    assert not world.happened(ConversationStarted)
     assert line_of(world, A).over
     world.nothing_left()
 
@@ -140,8 +145,8 @@ def test_a_talk_begins_though_no_callback_arrives() -> None:
     caller = world.peer.call()
     world.run(60.0)
     assert world.peer.talks == [(caller.sid, A)]
-    assert len(world.happened(Happened.CONNECTED)) == 1
-    assert not world.happened(Happened.REQUEUED)
+    assert len(world.happened(ConversationStarted)) == 1
+    assert not world.happened(CallRequeued)
     assert not caller.over
 
 
@@ -189,7 +194,7 @@ def test_a_caller_leaves_and_either_word_of_it_comes_first_or_alone(told: tuple[
         more = {"QueueResult": "hangup"} if part == "left" else {}
         world.control.handlers.answer(part, "", params(caller, **more), world.now)
     world.run(2.0)
-    assert len(world.happened(Happened.ABANDONED)) == 1
+    assert len(world.happened(CallAbandoned)) == 1
     world.nothing_left()
 
 
@@ -294,7 +299,7 @@ def test_a_token_is_good_for_its_own_call_only() -> None:
     for token, line in ((agent.token, stranger), ("guess", agent), ("", agent)):
         said = desk_.answer("accept", token, params(line, Digits="1"), world.now)
         assert twiml.NOTHING_HERE in said
-    assert not world.happened(Happened.ACCEPTED)
+    assert not world.happened(OfferAccepted)
     assert world.control.account.counts["token of another call"] == 1
     assert world.control.account.counts["unknown token"] == 2
 

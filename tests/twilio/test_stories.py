@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 
 from callrouter.core.state import OfferState
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallLeftQueue,
+    CallRequeued,
+    ConversationStarted,
+    OfferEnded,
+    OfferMade,
+    OfferRang,
+)
 from callrouter.model.events import LegEnd, PauseRequested
+from callrouter.model.notices import AgentPaused
 from callrouter.model.routing_table import AgentSpec, AnnounceSpec, DeviceSpec, HangUp, ToDialplan
 from callrouter.pbx.twilio import resync_account, twiml
 from callrouter.pbx.twilio.rest.api_requests import (
@@ -35,10 +45,10 @@ def test_a_mobile_is_asked_for_key_1_and_then_they_talk() -> None:
     agent = next(line for line in world.peer.lines.values() if line.number == A)
     assert agent.heard == ["Call for Support. Press 1 to take it, or 2 to decline."]
     assert world.peer.talks == [(caller.sid, A)]
-    assert len(world.happened(Happened.CONNECTED)) == 1
+    assert len(world.happened(ConversationStarted)) == 1
     world.run(60.0)
-    [done] = world.happened(Happened.COMPLETED)
-    assert done.detail[0] == "agent"
+    [done] = world.happened(CallCompleted)
+    assert done.by.value == "agent"
     assert caller.over
     assert world.outcomes[0].why is LegEnd.HUNG_UP
     world.nothing_left()
@@ -54,7 +64,7 @@ def test_a_desk_phone_is_connected_at_once() -> None:
     assert agent.heard == []
     world.peer.hang_up(caller)
     world.run(5.0)
-    assert world.happened(Happened.COMPLETED)[0].detail[0] == "caller"
+    assert world.happened(CallCompleted)[0].by.value == "caller"
     world.nothing_left()
 
 
@@ -64,7 +74,7 @@ def test_a_voicemail_is_not_connected_and_the_next_agent_is_rung() -> None:
     caller = world.peer.call()
     world.run(20.0)
     assert world.peer.talks == [(caller.sid, B)]
-    assert [r.detail[0] for r in world.happened(Happened.OFFER_ENDED)] == ["lost"]
+    assert [r.outcome.value for r in world.happened(OfferEnded)] == ["lost"]
 
 
 def test_a_voicemail_is_asked_again_and_again_for_accept_within() -> None:
@@ -76,7 +86,7 @@ def test_a_voicemail_is_asked_again_and_again_for_accept_within() -> None:
     assert len(agent.heard) == 3
     world.run(5.0)
     assert world.outcomes[0].why is LegEnd.NOT_ACCEPTED
-    assert [r.detail[0] for r in world.happened(Happened.OFFER_ENDED)] == ["not accepted"]
+    assert [r.outcome.value for r in world.happened(OfferEnded)] == ["not accepted"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +119,7 @@ def test_a_caller_who_gives_up_stops_every_phone() -> None:
     world.peer.hang_up(caller)
     world.run(1.5)
     world.nothing_left()
-    assert len(world.happened(Happened.ABANDONED)) == 1
+    assert len(world.happened(CallAbandoned)) == 1
 
 
 def test_a_withdrawn_offer_stops_at_once_and_is_no_miss() -> None:
@@ -135,7 +145,7 @@ def test_a_caller_who_has_waited_enough_is_sent_on(target: ToDialplan | None, wh
     world.peer.hang_up(caller)
     world.run(5.0)
     assert world.control.account.callers == {}
-    assert len(world.happened(Happened.LEFT)) == 1
+    assert len(world.happened(CallLeftQueue)) == 1
     world.nothing_left()
 
 
@@ -165,7 +175,7 @@ def test_an_agent_who_hangs_up_at_once_puts_the_caller_back_in_line() -> None:
     caller = world.peer.call()
     world.run(20.0)
     assert world.peer.talks == [(caller.sid, A), (caller.sid, B)]
-    assert len(world.happened(Happened.REQUEUED)) == 1
+    assert len(world.happened(CallRequeued)) == 1
     assert not caller.over
 
 
@@ -252,9 +262,9 @@ def test_agents_whose_turn_never_came_have_missed_nothing() -> None:
     assert world.control.account.counts["no turn in time"] > 0
     failed = [end for end in world.outcomes if end.why is LegEnd.FAILED]
     world.run(3.0)
-    paused = {record.agent for record in world.happened(Happened.PAUSED)}
+    paused = {record.agent for record in world.happened(AgentPaused)}
     silent = {end.offer for end in failed}
-    rung = {record.offer: record.agent for record in world.happened(Happened.OFFERED)}
+    rung = {record.offer: record.agent for record in world.happened(OfferMade)}
     assert paused.isdisjoint({rung[offer] for offer in silent})
 
 
@@ -265,12 +275,12 @@ def test_ring_for_counts_from_the_ring_and_not_from_the_turn_in_line() -> None:
     world.peer.default = Phone(answers_after=None)
     world.peer.call()
     world.run(60.0)
-    rang = {record.offer: record.at for record in world.happened(Happened.RANG)}
-    ended = {record.offer: record.at for record in world.happened(Happened.OFFER_ENDED)}
+    rang = {record.offer: record.at for record in world.happened(OfferRang)}
+    ended = {record.offer: record.at for record in world.happened(OfferEnded)}
     assert len(rang) == 5
     for offer, at in rang.items():
         assert ended[offer] - at == pytest.approx(8.0, abs=0.05)
-    placed = {record.offer: record.at for record in world.happened(Happened.OFFERED)}
+    placed = {record.offer: record.at for record in world.happened(OfferMade)}
     assert max(rang[offer] - placed[offer] for offer in rang) > 5.0, "the last waited for its turn"
     assert [end.why for end in world.outcomes] == [LegEnd.NO_ANSWER] * 5
 
@@ -298,7 +308,7 @@ def test_a_second_phone_of_an_agent_follows_the_first_one_s_ring() -> None:
     world.run(30.0)
     at = {ask.to: when - START for when, ask in world.peer.asks if isinstance(ask, PlaceCall)}
     assert at[first] == pytest.approx(6.0, abs=0.1)
-    [rang] = [one.at - START for one in world.happened(Happened.RANG) if one.agent == "ann"]
+    [rang] = [one.at - START for one in world.happened(OfferRang) if one.agent == "ann"]
     assert rang > at[first]
     assert at[second] == pytest.approx(rang + 4.0, abs=0.01)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callrouter.core.conversations import refusal
-from callrouter.model.commands import Happened
+from callrouter.model.call_notices import CallCompleted, CallPutThrough
 from callrouter.model.events import ConversationAction, ConversationRequested
 from callrouter.pbx.twilio.rest.api_requests import (
     ApiOutcome,
@@ -70,7 +70,7 @@ def test_a_caller_on_hold_who_hangs_up_and_an_agent_who_does() -> None:
         world.peer.hang_up(caller if first == "caller" else line(world, A))
         world.run(10.0)
         assert caller.over
-        assert [record.detail[0] for record in world.happened(Happened.COMPLETED)] == [first]
+        assert [record.by.value for record in world.happened(CallCompleted)] == [first]
         world.nothing_left()
 
 
@@ -190,7 +190,7 @@ def test_an_attended_transfer_by_hanging_up() -> None:
     world.peer.hang_up(line(world, A))
     world.run(3.0)
     assert world.peer.hear(caller) == [B]
-    assert [record.detail for record in world.happened(Happened.PASSED)] == [("bob",)]
+    assert [record.to for record in world.happened(CallPutThrough)] == ["bob"]
     world.peer.hang_up(line(world, B))
     world.run(10.0)
     assert caller.over, "the conference ends with who has the caller"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from random import Random
+from typing import TypeVar
 
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
-from callrouter.model.commands import Decided, Happened, Note, PbxCommand, Record
+from callrouter.model.call_notices import CallEntered, OfferDecided, WaitingCallMoved
+from callrouter.model.commands import PbxCommand
 from callrouter.model.events import Event, LegEnded, SignedIn, TimePassed
+from callrouter.model.notices import Notice, Oddity
 from callrouter.model.routing_table import (
     AgentSpec,
     DeviceSpec,
@@ -72,6 +75,9 @@ def table(*agents: AgentSpec, **changes: object) -> Table:
     return Table(agents={one.id: one for one in agents}, queues={"support": queue})
 
 
+N = TypeVar("N", bound=Notice)
+
+
 class World:
     """See the module."""
 
@@ -79,7 +85,7 @@ class World:
         self.now = START
         self.settings = settings(**changes)
         self.routes = routes
-        self.records: list[Record] = []
+        self.records: list[Notice] = []
         self.notes: list[str] = []
         self.ends: Counter[tuple[str, str]] = Counter()
         self.outcomes: list[LegEnded] = []
@@ -162,16 +168,16 @@ class World:
             self.ends[event.offer, event.device] += 1
             self.outcomes.append(event)
         orders: list[PbxCommand] = []
-        heard: list[Record] = []
+        heard: list[Notice] = []
         for command in self.router.handle(event, self.now):
             match command:
-                case Record():
+                case Oddity():
+                    self.notes.append(command.text)
+                case OfferDecided():
+                    pass
+                case Notice():
                     self.records.append(command)
                     heard.append(command)
-                case Note():
-                    self.notes.append(command.text)
-                case Decided():
-                    pass
                 case _:
                     orders.append(command)
         self.control.execute([order for order in orders if order.pbx == PBX], self.now)
@@ -180,7 +186,7 @@ class World:
                 assert self.engine is not None
                 self.engine.order(order, self.now)
         for record in heard:
-            if record.kind in {Happened.ENTERED, Happened.MOVED}:
+            if isinstance(record, CallEntered | WaitingCallMoved):
                 self.control.update_queue(record, self.now)
         breaches = check(self.router.floor)
         assert breaches == [], (event, breaches)
@@ -212,8 +218,8 @@ class World:
                 self.peer.step(self.now)
         self.now = self.peer.now = until
 
-    def happened(self, kind: Happened) -> list[Record]:
-        return [record for record in self.records if record.kind is kind]
+    def happened(self, kind: type[N]) -> list[N]:
+        return [record for record in self.records if isinstance(record, kind)]
 
     def ring(self) -> list[str]:
         """The phones that ring or are off-hook."""

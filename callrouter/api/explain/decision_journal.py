@@ -11,11 +11,30 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, get_args
 
 from callrouter.core.floor import Floor
 from callrouter.core.state import Membership
-from callrouter.model.commands import Decided, Happened, Record, Told
+from callrouter.model.agent_status import AgentState, StatusReason
+from callrouter.model.call_notices import (
+    CallEnd,
+    CallEntered,
+    OfferDecided,
+    OfferEnded,
+    RuleApplied,
+)
+from callrouter.model.notices import (
+    AgentPaused,
+    AgentRenamed,
+    AgentSignedIn,
+    AgentSignedOut,
+    AgentStatusChanged,
+    CallNotice,
+    Notice,
+    ShiftChanged,
+    TablePartlyReloaded,
+    TableReloaded,
+)
 from callrouter.model.routing_table import SignIn
 
 KEPT: Final = 5000
@@ -34,28 +53,16 @@ ENOUGH: Final = "kept are the last 5,000 calls of the last 24 h, since the daemo
 
 Members: TypeAlias = Mapping[str, Membership]
 
-_ENDS: Final = frozenset(
-    {
-        Happened.ABANDONED,
-        Happened.TAKEN,
-        Happened.COMPLETED,
-        Happened.TRANSFERRED,
-        Happened.LEFT,
-    }
-)
-_MEMBERS_CHANGE: Final = frozenset({Happened.RELOADED, Happened.RELOADING, Happened.SHIFT})
-_BEGINS: Final = frozenset({Happened.RULE, Happened.ENTERED})
-_ABOUT_AGENTS: Final = frozenset({Happened.SIGNED_IN, Happened.SIGNED_OUT, Happened.PAUSED})
-# Looking up an Enum member takes as long as storing a record, so do it once.
-_STATE: Final = Happened.STATE
-_OFFER_ENDED: Final = Happened.OFFER_ENDED
+# Looked up for every notice. A test with `isinstance` for several classes takes four times as long.
+_ENDS: Final = frozenset(get_args(CallEnd))
+_MEMBERS_CHANGE: Final = frozenset({TableReloaded, TablePartlyReloaded, ShiftChanged})
 _MOST_WORDS: Final = 60_000
 _CUT_AT: Final = STATES + STATES // 4
 """Trim rarely, so that trimming costs next to nothing."""
 _NOBODY: Final[Members] = {}
 
 
-Step: TypeAlias = tuple[int, Record | Decided, Members]
+Step: TypeAlias = tuple[int, CallNotice | OfferDecided, Members]
 """One item about a call: its serial number over all items, the item and, for a decision, the
 members of the queue. The serial number is 0 if it is not kept.
 """
@@ -68,8 +75,8 @@ class Trail:
     call: str
     began: float
     serial: int
-    kept: list[Record | Step] = field(default_factory=list)
-    """Records without a serial number are stored bare: every offer makes five."""
+    kept: list[CallNotice | Step] = field(default_factory=list)
+    """Notices without a serial number are stored bare: every offer makes five."""
     left_out: int = 0
     """Number of steps no longer kept."""
     ended_at: float | None = None
@@ -81,14 +88,18 @@ class Trail:
 
     def steps(self) -> list[Step]:
         """Return all steps, oldest first."""
-        return [(0, item, _NOBODY) if isinstance(item, Record) else item for item in self.kept]
+        return [item if isinstance(item, tuple) else (0, item, _NOBODY) for item in self.kept]
 
 
 class Standing(NamedTuple):
-    """What an agent was doing: a value of `AgentState`, and its reason if it needs one."""
+    """What an agent was doing. The fields are those of `AgentStatusChanged`."""
 
-    state: str
-    why: str
+    state: AgentState
+    why: StatusReason | str
+
+
+_NO_PHONE: Final = Standing(AgentState.OFFLINE, StatusReason.NO_PHONE)
+_SIGNED_OUT: Final = Standing(AgentState.OFFLINE, StatusReason.SIGNED_OUT)
 
 
 class Timeline:
@@ -128,29 +139,29 @@ class Journal:
         self._live: dict[str, Trail] = {}
         self._ended: OrderedDict[str, Trail] = OrderedDict()
         self._timelines: dict[str, Timeline] = {}
-        self._codes: dict[tuple[str | int | float, ...], int] = {}
+        self._codes: dict[tuple[AgentState, StatusReason | str], int] = {}
         self._words: list[Standing] = []
         self._members: dict[str, Members] = {}
-        self._laid_aside: list[Told] = []
+        self._laid_aside: list[Notice] = []
         self._learn_members()
 
-    def listen(self, item: Told) -> None:
-        """Record an item.
+    def listen(self, notice: Notice) -> None:
+        """Record a notice.
 
         It is only queued here. Sorting in a batch, while its code is in the CPU's cache, costs a
         third.
         """
-        self._laid_aside.append(item)
+        self._laid_aside.append(notice)
         if len(self._laid_aside) >= BUNCH:
             self.sort_in()
-        elif item.__class__ is Record and item.kind in _MEMBERS_CHANGE:
+        elif type(notice) in _MEMBERS_CHANGE:
             self.sort_in()
             self._learn_members()
-        elif item.__class__ is Record and item.kind is Happened.RENAMED and item.agent:
+        elif type(notice) is AgentRenamed:
             self.sort_in()
-            was = self._timelines.pop(str(item.detail[0]), None)
+            was = self._timelines.pop(notice.former_id, None)
             if was is not None:
-                self._timelines[item.agent] = was
+                self._timelines[notice.agent] = was
 
     def sort_in(self) -> None:
         """Process the queued items. Call this before reading."""
@@ -158,38 +169,31 @@ class Journal:
         codes, stands = self._codes, self._stands
         for serial, item in enumerate(items, self._serial + 1):
             self._serial = serial
-            if isinstance(item, Record):
-                kind = item.kind
-                if kind is _STATE:
-                    code = codes.get(item.detail)
-                    stands(item.agent, self._new_code(item) if code is None else code)
-                    continue
+            if isinstance(item, CallNotice):
                 trail = self._live.get(item.call)
                 if trail is None:
-                    self._apart(item)
+                    self._unknown(item)
                     continue
-                trail.kept.append((serial, item, _NOBODY) if kind is _OFFER_ENDED else item)
-                if kind in _ENDS:
+                ended = type(item) is OfferEnded
+                trail.kept.append((serial, item, _NOBODY) if ended else item)
+                if type(item) in _ENDS:
                     self._end(trail, item.at)
-            elif isinstance(item, Decided):
+            elif isinstance(item, AgentStatusChanged):
+                code = codes.get((item.state, item.why))
+                if code is None:
+                    code = self._code(Standing(item.state, item.why))
+                stands(item.agent, code)
+                continue
+            elif isinstance(item, OfferDecided):
                 trail = self._live.get(item.call)
                 if trail is None:
                     continue
                 trail.kept.append((serial, item, self._members.get(item.queue, _NOBODY)))
             else:
+                self._about_agent(item)
                 continue
             if len(trail.kept) > 2 * STEPS:
                 trail.shorten()
-
-    def _new_code(self, record: Record) -> int:
-        return self._code(str(record.detail[0]), str(record.detail[1]))
-
-    def _apart(self, record: Record) -> None:
-        """Process a record that is not about an active call."""
-        if record.call:
-            self._unknown(record)
-        elif record.kind in _ABOUT_AGENTS:
-            self._about_agent(record)
 
     # ------------------------------------------------------------ reading
 
@@ -227,7 +231,7 @@ class Journal:
                 return None
         spec = self._floor.table.agents.get(agent)
         always = spec is not None and spec.sign_in is SignIn.ALWAYS
-        return Standing("offline", "no phone can ring" if always else "signed out")
+        return _NO_PHONE if always else _SIGNED_OUT
 
     def standing_after(self, agent: str, serial: int) -> Standing | None:
         """Return what an agent did next; None: nothing else."""
@@ -254,11 +258,10 @@ class Journal:
             for queue in self._floor.queues.values()
         }
 
-    def _code(self, state: str, why: str) -> int:
+    def _code(self, standing: Standing) -> int:
         """Return the number under which a state and its reason are stored."""
-        standing = Standing(state, why)
         if len(self._words) >= _MOST_WORDS:  # reasons are free text, so there must be a limit
-            standing = Standing(state, "")
+            standing = Standing(standing.state, "")
         code = self._codes.setdefault(standing, len(self._words))
         if code == len(self._words):
             self._words.append(standing)
@@ -273,36 +276,40 @@ class Journal:
         if len(timeline.codes) >= _CUT_AT:
             timeline.shorten()
 
-    def _about_agent(self, record: Record) -> None:
+    def _about_agent(self, notice: Notice) -> None:
         """Note a new reason for an absence that continues: it is not reported as a state change."""
-        now = self.standing(record.agent, self._serial)
-        if now is None:
-            return
-        if record.kind is Happened.SIGNED_IN and now.state == "offline":
-            self._stands(record.agent, self._code("offline", "no phone can ring"))
-        elif record.kind is Happened.SIGNED_OUT and now.state == "offline":
-            self._stands(record.agent, self._code("offline", "signed out"))
-        elif record.kind is Happened.PAUSED and now.state == "paused":
-            self._stands(record.agent, self._code("paused", str(record.detail[0])))
+        match notice:
+            case AgentSignedIn():
+                was, standing = AgentState.OFFLINE, _NO_PHONE
+            case AgentSignedOut():
+                was, standing = AgentState.OFFLINE, _SIGNED_OUT
+            case AgentPaused():
+                was = AgentState.PAUSED
+                standing = Standing(AgentState.PAUSED, notice.reason)
+            case _:
+                return
+        now = self.standing(notice.agent, self._serial)
+        if now is not None and now.state is was:
+            self._stands(notice.agent, self._code(standing))
 
-    def _unknown(self, record: Record) -> None:
-        """Process a record about a call not in the journal: a new, requeued or ended one."""
-        trail = self._ended.get(record.call)
-        if record.kind in _BEGINS:
-            trail = self._begin(record, trail)
+    def _unknown(self, notice: CallNotice) -> None:
+        """Process a notice about a call not in the journal: a new, requeued or ended one."""
+        trail = self._ended.get(notice.call)
+        if isinstance(notice, RuleApplied | CallEntered):
+            trail = self._begin(notice, trail)
         if trail is not None:
-            trail.kept.append((self._serial, record, _NOBODY))
+            trail.kept.append((self._serial, notice, _NOBODY))
 
-    def _begin(self, record: Record, trail: Trail | None) -> Trail:
+    def _begin(self, notice: CallNotice, trail: Trail | None) -> Trail:
         """Return a new trail, or the old one of a call that went on to another queue."""
         if trail is None:
-            trail = Trail(record.call, record.at, self._serial)
+            trail = Trail(notice.call, notice.at, self._serial)
         else:
-            del self._ended[record.call]
+            del self._ended[notice.call]
             trail.ended_at = None
-        self._live[record.call] = trail
+        self._live[notice.call] = trail
         if len(self._live) > 2 * len(self._floor.calls) + KEPT:
-            # Drop calls whose end was never reported: a fault in the core loses the records of its
+            # Drop calls whose end was never reported: a fault in the core loses the notices of its
             # step.
             self._live = {k: v for k, v in self._live.items() if k in self._floor.calls}
         return trail

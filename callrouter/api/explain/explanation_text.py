@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from callrouter.api.explain.decision_journal import Standing
+from callrouter.model.agent_status import AgentState, StatusReason
+from callrouter.model.device_failures import DeviceFailure
+from callrouter.model.events import LegEnd
+from callrouter.model.outcomes import OfferEnd, OfferOutcome, RequeueReason
 from callrouter.model.text import counted, ordinal, rough_duration
 from callrouter.policies.base import Rank
 
@@ -73,25 +77,22 @@ def standing_words(standing: Standing | None) -> tuple[str, str]:
     """
     if standing is None:
         return "unknown", "not known any more"
-    state, why = standing
-    match state, why:
-        case "available", _:
+    match standing.state:
+        case AgentState.AVAILABLE:
             return "", ""
-        case "paused", "":
-            return "paused", "paused"
-        case "paused", _:
-            return "paused", f"paused: {why}"
-        case "on-call", "private call":
-            return "private-call", "in a private call"
-        case "on-call", _:
+        case AgentState.PAUSED:
+            return "paused", f"paused: {standing.why}" if standing.why else "paused"
+        case AgentState.ON_CALL:
+            if standing.why is StatusReason.PRIVATE_CALL:
+                return "private-call", "in a private call"
             return "on-call", "on another call"
-        case "wrap-up", _:
+        case AgentState.WRAP_UP:
             return "wrap-up", "in wrap-up"
-        case (("ringing" | "reserved"), _):
+        case AgentState.RINGING | AgentState.RESERVED:
             return "busy", "being rung for another call"
-        case "offline", "no phone can ring":
-            return "no-phone", "phone not reachable"
-        case _:
+        case AgentState.OFFLINE:
+            if standing.why is StatusReason.NO_PHONE:
+                return "no-phone", "phone not reachable"
             return "signed-out", "signed out"
 
 
@@ -102,19 +103,22 @@ ORDER: Final = (
 """Reasons for passing over an agent, most informative first."""
 
 
-PASSED_ON: Final = "passed on"
-"""Outcome of an agent's own conversation whose caller is now back in the queue."""
+def tried_words(outcome: OfferOutcome | None) -> str:
+    """Say what an agent did who was rung for this call earlier; None: that is not known.
 
-
-def tried_words(outcome: str) -> str:
-    """Say what an agent did who was rung for this call earlier."""
-    if outcome == PASSED_ON:
-        return "has passed this call on"
-    if outcome in {"no answer", "not accepted"}:
-        return "tried already: missed it"
-    if outcome in {"declined", "wrong key", "busy"}:
-        return "tried already: refused it"
-    return f"tried already: {outcome}" if outcome else "tried already"
+    `RequeueReason.PASSED_ON` stands for any transfer that brought the caller back to the queue.
+    """
+    match outcome:
+        case None:
+            return "tried already"
+        case RequeueReason.PASSED_ON:
+            return "has passed this call on"
+        case LegEnd.NO_ANSWER | LegEnd.NOT_ACCEPTED:
+            return "tried already: missed it"
+        case LegEnd.DECLINED | LegEnd.WRONG_KEY | LegEnd.BUSY:
+            return "tried already: refused it"
+        case _:
+            return f"tried already: {outcome.value}"
 
 
 def lacking(needs: Iterable[tuple[str, int]], skills: Mapping[str, int]) -> str:
@@ -129,28 +133,27 @@ def lacking(needs: Iterable[tuple[str, int]], skills: Mapping[str, int]) -> str:
 
 # ---------------------------------------------------------------- what became of an offer
 
-_FAILED: Final[Mapping[str, str]] = {
-    "no answer": "no answer",
-    "no reply": "the phone did not reply, not even that it rings",
-    "hung up at once": "hung up right after it was picked up",
-    "not accepted": "picked up, but nobody pressed 1",
-    "declined": "declined",
-    "wrong key": "picked up, and pressed neither 1 nor 2",
-    "busy": "busy",
-    "unavailable": "the phone takes no calls now",
-    "unreachable": "the phone could not be reached",
-    "failed": "the telephone system could not place it",
-    "number refused": "the carrier refused the number that was shown (see caller_id and show)",
-    "hung up": "picked up and hung up before the call was taken",
-    "caller gone": "the caller hung up",
+_FAILED: Final[Mapping[OfferOutcome | DeviceFailure, str]] = {
+    LegEnd.NO_ANSWER: "no answer",
+    LegEnd.SILENT: "the phone did not reply, not even that it rings",
+    LegEnd.NOT_ACCEPTED: "picked up, but nobody pressed 1",
+    LegEnd.DECLINED: "declined",
+    LegEnd.WRONG_KEY: "picked up, and pressed neither 1 nor 2",
+    LegEnd.BUSY: "busy",
+    LegEnd.UNAVAILABLE: "the phone takes no calls now",
+    LegEnd.UNREACHABLE: "the phone could not be reached",
+    LegEnd.FAILED: "the telephone system could not place it",
+    LegEnd.NUMBER_REFUSED: "the carrier refused the number that was shown (see caller_id and show)",
+    LegEnd.HUNG_UP: "picked up and hung up before the call was taken",
+    OfferEnd.CALLER_GONE: "the caller hung up",
 }
 
 
-def failed_words(outcome: str, rang: float | None, waited: float) -> str:
-    """Say how an offer ended that was not accepted: ``rang 20 s, no answer``."""
-    words = _FAILED.get(outcome, outcome)
-    if rang is not None:
-        return f"rang {rough_duration(rang)}, {words}"
-    if outcome == "no answer":
-        return f"no answer within {rough_duration(waited)}; the phone never said that it rings"
-    return words
+def failed_words(outcome: OfferOutcome | DeviceFailure) -> str:
+    """Say how an offer, or the call to one device, ended that was not accepted."""
+    return _FAILED.get(outcome, outcome.value)
+
+
+def after_ringing(rang: float | None, words: str) -> str:
+    """Put the seconds of ringing before what followed: ``rang 20 s, no answer``; None: none."""
+    return words if rang is None else f"rang {rough_duration(rang)}, {words}"

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from callrouter.api.explain.decision_journal import Journal, Step
-from callrouter.api.explain.explanation_text import failed_words, standing_words
-from callrouter.model.commands import Decided, Happened, Record
+from callrouter.api.explain.explanation_text import (
+    after_ringing,
+    failed_words,
+    standing_words,
+)
+from callrouter.model.call_notices import (
+    CallCompleted,
+    CallerIdRefused,
+    ConversationStarted,
+    ConversationTransferred,
+    DeviceFailed,
+    OfferAccepted,
+    OfferDecided,
+    OfferEnded,
+    OfferMade,
+    OfferRang,
+)
+from callrouter.model.events import LegEnd
+from callrouter.model.notices import OfferNotice
+from callrouter.model.outcomes import EndedBy, OfferEnd
 from callrouter.model.text import rough_duration
-
-_H: Final = Happened
 
 
 @dataclass(slots=True)
 class Offer:
     """The outcome of a decision."""
 
-    made: Decided
+    made: OfferDecided
     serial: int
     idle: float | None = None
     """Seconds for which the agent had been idle."""
@@ -30,39 +45,39 @@ class Offer:
     rang_at: float | None = None
     accepted_at: float | None = None
     connected_at: float | None = None
-    ended: Record | None = None
+    ended: OfferEnded | None = None
     ended_serial: int = 0
     taker: str = ""
     """The agent who accepted. Differs from the agent rung if another phone picked up the call."""
     lost_to: str = ""
-    over: Record | None = None
+    over: CallCompleted | ConversationTransferred | None = None
     """The end of the conversation."""
-    last: Record | None = None
+    last: OfferNotice | None = None
     """What ended the offer or its conversation; None while either is active."""
     last_serial: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    """Devices that were rung and did not accept, each with the reason."""
+    failed: dict[str, DeviceFailed | CallerIdRefused] = field(default_factory=dict)
+    """Devices that were rung and did not accept, each with what went wrong last."""
 
 
 def offers_of(steps: Iterable[Step]) -> dict[str, Offer]:
     """Return the outcome of each decision."""
     found: dict[str, Offer] = {}
-    placed: dict[str, Record] = {}
+    placed: dict[str, OfferMade] = {}
     winner = ""
-    for serial, told, _ in steps:
-        if isinstance(told, Decided):
-            offer = found[told.offer] = Offer(told, serial)
-            first = placed.get(told.offer)
+    for serial, notice, _ in steps:
+        if isinstance(notice, OfferDecided):
+            offer = found[notice.offer] = Offer(notice, serial)
+            first = placed.get(notice.offer)
             if first is not None:
-                offer.idle, offer.level = float(first.detail[1]), int(first.detail[2])
-                offer.left_out = str(first.detail[3]) if len(first.detail) > 3 else ""
+                offer.idle, offer.level = first.idle_s, first.priority
+                offer.left_out = first.left_out
             continue
-        if told.kind is _H.OFFERED:
-            placed[told.offer] = told  # reported just before its decision
-        if told.kind is _H.ACCEPTED:
-            winner = told.agent
-        if told.offer in found:
-            _happened(found[told.offer], serial, told, winner)
+        if isinstance(notice, OfferMade):
+            placed[notice.offer] = notice  # reported just before its decision
+        if isinstance(notice, OfferAccepted):
+            winner = notice.agent
+        if isinstance(notice, OfferNotice) and notice.offer in found:
+            _happened(found[notice.offer], serial, notice, winner)
     return found
 
 
@@ -75,30 +90,24 @@ def ringing_at(offers: Mapping[str, Offer], serial: int) -> set[str]:
     }
 
 
-def _happened(offer: Offer, serial: int, record: Record, winner: str) -> None:
-    match record.kind:
-        case _H.RANG:
-            offer.rang_at = record.at
-        case _H.ACCEPTED:
-            offer.accepted_at, offer.taker = record.at, record.agent
-            offer.device = str(record.detail[0]) if record.detail else ""
-        case _H.CONNECTED:
-            offer.connected_at = record.at
-        case _H.COMPLETED | _H.TRANSFERRED:
-            offer.over = offer.last = record
+def _happened(offer: Offer, serial: int, notice: OfferNotice, winner: str) -> None:
+    match notice:
+        case OfferRang():
+            offer.rang_at = notice.at
+        case OfferAccepted():
+            offer.accepted_at, offer.taker = notice.at, notice.agent
+            offer.device = notice.device
+        case ConversationStarted():
+            offer.connected_at = notice.at
+        case CallCompleted() | ConversationTransferred():
+            offer.over = offer.last = notice
             offer.last_serial = serial
-        case _H.OFFER_ENDED:
-            offer.ended, offer.ended_serial = record, serial
-            offer.last, offer.last_serial = record, serial
+        case OfferEnded():
+            offer.ended, offer.ended_serial = notice, serial
+            offer.last, offer.last_serial = notice, serial
             offer.lost_to = winner
-        case _H.DEVICE_FAILED:
-            device, why, *_ = record.detail
-            offer.failed[str(device)] = str(why)
-        case _H.NUMBER_REFUSED if record.detail[1] == "business":
-            device = str(record.detail[0])
-            offer.failed[device] = (
-                "the carrier refused the caller's number; rung with the business's"
-            )
+        case DeviceFailed() | CallerIdRefused(rung_again=True):
+            offer.failed[notice.device] = notice
         case _:
             pass
 
@@ -106,14 +115,20 @@ def _happened(offer: Offer, serial: int, record: Record, winner: str) -> None:
 def outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
     """Return the outcome of an offer: a stable keyword, and words."""
     result, words = _outcome(journal, offer, now)
-    ended = str(offer.ended.detail[0]) if offer.ended is not None else ""
+    ended = offer.ended.outcome if offer.ended is not None else None
     # The agent's devices whose outcome differs from that of the whole offer.
     others = [
-        f"{device}: {failed_words(why, None, 0.0)}"
-        for device, why in offer.failed.items()
-        if why != ended
+        f"{device}: {_device_words(failure)}"
+        for device, failure in offer.failed.items()
+        if isinstance(failure, CallerIdRefused) or failure.why is not ended
     ]
     return result, f"{words} ({'; '.join(others)})" if others else words
+
+
+def _device_words(failure: DeviceFailed | CallerIdRefused) -> str:
+    if isinstance(failure, CallerIdRefused):
+        return "the carrier refused the caller's number; rung with the business's"
+    return failed_words(failure.why)
 
 
 def _outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
@@ -136,36 +151,36 @@ def _took(offer: Offer) -> str:
     return f"took it on {offer.device}" if offer.device else "took it"
 
 
-def _talked(offer: Offer, over: Record) -> tuple[str, str]:
+def _talked(offer: Offer, over: CallCompleted | ConversationTransferred) -> tuple[str, str]:
     taken = offer.accepted_at if offer.accepted_at is not None else offer.made.at
     first = f"{_took(offer)} after {rough_duration(taken - offer.made.at)}"
     if offer.taker not in {"", offer.made.agent}:
         first = f"{offer.taker} picked it up after {rough_duration(taken - offer.made.at)}"
-    if over.kind is _H.TRANSFERRED:
-        kind, to, _, talk, _, *by = over.detail
-        where = f" to {to}" if to else ""
-        asked = f" for {by[0]}" if by else ""
-        passed = f"passed it on{where} ({kind}){asked}"
-        return "transferred", f"{first}, talked {rough_duration(float(talk))}, {passed}"
-    end, _, talk, _, *by = over.detail
-    ended = "the caller hung up" if end == "caller" else "the agent hung up"
-    if by:
-        ended = f"{by[0]} ended the call"
-    return "talked", f"{first}, talked {rough_duration(float(talk))}, {ended}"
+    talked = f"{first}, talked {rough_duration(over.talk_s)}"
+    if isinstance(over, ConversationTransferred):
+        where = f" to {over.to}" if over.to else ""
+        asked = f" for {over.by}" if over.by else ""
+        return "transferred", f"{talked}, passed it on{where} ({over.transfer.value}){asked}"
+    ended = "the caller hung up" if over.by is EndedBy.CALLER else "the agent hung up"
+    if over.ended_by:
+        ended = f"{over.ended_by} ended the call"
+    return "talked", f"{talked}, {ended}"
 
 
-def _came_to_nothing(journal: Journal, offer: Offer, record: Record) -> tuple[str, str]:
-    agent, began = offer.made.agent, offer.made.at
-    outcome = str(record.detail[0])
-    rang = None if offer.rang_at is None else record.at - offer.rang_at
-    if outcome == "lost":
-        return "lost", failed_words(f"lost to {offer.lost_to or 'another'}", rang, 0.0)
-    if outcome == "withdrawn":
+def _came_to_nothing(journal: Journal, offer: Offer, ended: OfferEnded) -> tuple[str, str]:
+    agent, began, outcome = offer.made.agent, offer.made.at, ended.outcome
+    rang = None if offer.rang_at is None else ended.at - offer.rang_at
+    if outcome is OfferEnd.LOST:
+        return "lost", after_ringing(rang, f"lost to {offer.lost_to or 'another'}")
+    if outcome is OfferEnd.WITHDRAWN:
         next_ = journal.standing_after(agent, offer.ended_serial)
         kind, words = standing_words(next_) if next_ is not None else ("", "")
         why = f": {agent} {words}" if kind in {"paused", "signed-out"} else ""
-        return "withdrawn", failed_words(f"withdrawn{why}", rang, 0.0)
+        return "withdrawn", after_ringing(rang, f"withdrawn{why}")
     if offer.accepted_at is not None:
         after = rough_duration(offer.accepted_at - began)
-        return "failed", f"{_took(offer)} after {after}, but {outcome}"
-    return outcome.replace(" ", "-"), failed_words(outcome, rang, record.at - began)
+        return "failed", f"{_took(offer)} after {after}, but {outcome.value}"
+    if outcome is LegEnd.NO_ANSWER and rang is None:
+        waited = rough_duration(ended.at - began)
+        return "no-answer", f"no answer within {waited}; the phone never said that it rings"
+    return outcome.value.replace(" ", "-"), after_ringing(rang, failed_words(outcome))

@@ -19,7 +19,8 @@ from callrouter.api.explain.offer_outcomes import Offer, outcome
 from callrouter.api.notice_text import Json, moment, seconds
 from callrouter.core.index.pools import NO_SAY
 from callrouter.core.state import Membership
-from callrouter.model.commands import Decided
+from callrouter.model.call_notices import OfferDecided
+from callrouter.model.outcomes import OfferOutcome
 from callrouter.model.text import rough_duration
 from callrouter.policies import REGISTRY
 
@@ -35,7 +36,7 @@ async def decision(moment_: Look, offer: Offer, now: float) -> Json:
     result, words = outcome(moment_.journal, offer, now)
     return {
         "at": moment(made.at),
-        "after_s": seconds(made.waited),
+        "after_s": seconds(made.waited_s),
         "kind": "offer",
         "queue": made.queue,
         "agent": made.agent,
@@ -54,14 +55,14 @@ async def decision(moment_: Look, offer: Offer, now: float) -> Json:
     }
 
 
-def _candidates(made: Decided, offer: Offer, outcomes: dict[str, str]) -> list[Json]:
+def _candidates(made: OfferDecided, offer: Offer, outcomes: dict[str, OfferOutcome]) -> list[Json]:
     """Return the candidates in order, with the values that ranked them."""
     shown: list[Json] = []
     for ranks, idle_since, agent in sorted(made.ranked):
         idle = None if idle_since == NO_SAY else made.at - idle_since
         text = values(made.policy, ranks, idle)
         if agent in made.tried:
-            text += f"; {tried_words(outcomes.get(agent, ''))}"
+            text += f"; {tried_words(outcomes.get(agent))}"
         shown.append(
             {"agent": agent, "idle_s": None if idle is None else seconds(idle), "text": text}
         )
@@ -71,7 +72,7 @@ def _candidates(made: Decided, offer: Offer, outcomes: dict[str, str]) -> list[J
     return shown
 
 
-def _decided_words(made: Decided, offer: Offer) -> str:
+def _decided_words(made: OfferDecided, offer: Offer) -> str:
     """Say in a sentence why this agent was chosen."""
     who = made.agent
     if made.by_agent:
@@ -123,9 +124,9 @@ class Look:
 
     journal: Journal
     step: Step
-    made: Decided
+    made: OfferDecided
     ringing: set[str]
-    outcomes: dict[str, str]
+    outcomes: dict[str, OfferOutcome]
 
     def reasons(self) -> Iterator[tuple[str, str, str]]:
         """Yield every other agent of the queue, with a stable keyword and a reason in words."""
@@ -140,7 +141,7 @@ class Look:
         if agent in self.ringing:
             return "ringing", "being rung for this call"
         if agent in made.tried:
-            return "tried", tried_words(self.outcomes.get(agent, ""))
+            return "tried", tried_words(self.outcomes.get(agent))
         if agent not in candidates:
             standing = self.journal.standing(agent, self.step[0])
             kind, text = standing_words(standing)

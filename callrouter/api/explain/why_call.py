@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from callrouter.api.explain import why_not
 from callrouter.api.explain.decision_journal import Journal, Step, Trail
-from callrouter.api.explain.explanation_text import NAMED, PASSED_ON
+from callrouter.api.explain.explanation_text import NAMED
 from callrouter.api.explain.offer_outcomes import Offer, offers_of, ringing_at
 from callrouter.api.explain.why_agent import Look, decision, grouped
-from callrouter.api.notice_text import Json, moment, seconds
+from callrouter.api.notice_text import Json, moment, seconds, target_text
 from callrouter.core.floor import Floor
 from callrouter.core.state import CallState
-from callrouter.model.commands import Decided, Happened, Record
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEntered,
+    CallLeftQueue,
+    CallMovedAway,
+    CallRequeued,
+    ConversationStarted,
+    ConversationTransferred,
+    OfferDecided,
+    OfferEnded,
+    OfferShared,
+    PlaceHandedOver,
+    RuleApplied,
+    WaitingCallMoved,
+)
+from callrouter.model.commands import Result
+from callrouter.model.notices import CallNotice
+from callrouter.model.outcomes import OfferOutcome, RequeueReason
+from callrouter.model.routing_table import HangUp
 from callrouter.model.text import counted, first_few, rough_duration
-
-_H: Final = Happened
 
 
 async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Json:
@@ -26,21 +43,21 @@ async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Js
     """
     steps = trail.steps()
     offers = offers_of(steps)
-    outcomes: dict[str, str] = {}
+    outcomes: dict[str, OfferOutcome] = {}
     shown: list[Json] = []
     for step in steps:
-        serial, told, _ = step
-        if isinstance(told, Decided):
-            look = Look(journal, step, told, ringing_at(offers, serial), outcomes)
-            shown.append(await decision(look, offers[told.offer], now))
-        elif told.kind is _H.OFFER_ENDED:
-            outcomes[told.agent] = str(told.detail[0])
+        serial, notice, _ = step
+        if isinstance(notice, OfferDecided):
+            look = Look(journal, step, notice, ringing_at(offers, serial), outcomes)
+            shown.append(await decision(look, offers[notice.offer], now))
+        elif isinstance(notice, OfferEnded):
+            outcomes[notice.agent] = notice.outcome
         else:
-            if told.kind is _H.TRANSFERRED:
-                outcomes[told.agent] = PASSED_ON
-            text = _line(told, offers)
+            if isinstance(notice, ConversationTransferred):
+                outcomes[notice.agent] = RequeueReason.PASSED_ON
+            text = _line(notice, offers)
             if text:
-                shown.append(_step(trail, told, text))
+                shown.append(_step(trail, notice, text))
     return {
         **_head(trail, steps),
         "left_out": trail.left_out,
@@ -51,11 +68,11 @@ async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Js
 
 def queue_of(trail: Trail) -> str:
     """Return the last queue of a call."""
-    return next((told.queue for _, told, _ in reversed(trail.steps()) if told.queue), "")
+    return next((item.queue for _, item, _ in reversed(trail.steps()) if item.queue), "")
 
 
 def _head(trail: Trail, steps: Iterable[Step]) -> Json:
-    """Return the facts about the call itself, from its records."""
+    """Return the facts about the call itself, from its notices."""
     head: Json = {
         "call": trail.call,
         "queue": "",
@@ -66,28 +83,31 @@ def _head(trail: Trail, steps: Iterable[Step]) -> Json:
         "result": None,
         "agent": None,
     }
-    for _, told, _ in steps:
-        head["queue"] = told.queue or head["queue"]
-        if isinstance(told, Record):
-            if told.kind is _H.ENTERED:
-                head["caller_number"], head["caller_name"] = told.detail[1], told.detail[2]
-            elif told.kind is _H.CONNECTED:
-                head["agent"] = told.agent
-            elif told.kind in {_H.COMPLETED, _H.ABANDONED, _H.TAKEN, _H.TRANSFERRED}:
-                head["result"] = told.kind.value
-            elif told.kind is _H.LEFT:
-                head["result"] = told.detail[0]
+    for _, notice, _ in steps:
+        head["queue"] = notice.queue or head["queue"]
+        match notice:
+            case CallEntered():
+                head["caller_number"] = notice.caller_number
+                head["caller_name"] = notice.caller_name
+            case ConversationStarted():
+                head["agent"] = notice.agent
+            case CallCompleted() | CallAbandoned() | CallMovedAway() | ConversationTransferred():
+                head["result"] = notice.kind
+            case CallLeftQueue():
+                head["result"] = notice.result.value
+            case _:
+                pass
     if trail.ended_at is None:
         head["result"] = None
     return head
 
 
-def _step(trail: Trail, record: Record, text: str) -> Json:
+def _step(trail: Trail, notice: CallNotice, text: str) -> Json:
     return {
-        "at": moment(record.at),
-        "after_s": seconds(record.at - trail.began),
-        "kind": record.kind.value,
-        "queue": record.queue,
+        "at": moment(notice.at),
+        "after_s": seconds(notice.at - trail.began),
+        "kind": notice.kind,
+        "queue": notice.queue,
         "text": text,
     }
 
@@ -95,71 +115,72 @@ def _step(trail: Trail, record: Record, text: str) -> Json:
 # ---------------------------------------------------------------- everything else
 
 
-def _line(record: Record, offers: dict[str, Offer]) -> str:
+def _line(notice: CallNotice, offers: dict[str, Offer]) -> str:
     """Describe another event of a call; empty if an offer already covers it."""
-    d = record.detail
-    match record.kind:
-        case _H.RULE:
-            return f"rule '{d[0]}' applies"
-        case _H.ENTERED:
-            refused = f": the queue is {d[4]}" if len(d) > 4 else ""
-            place = f"at place {d[0]}" if d[0] else f"and was not let in{refused}"
-            return f"entered {record.queue} {place}"
-        case _H.REQUEUED:
-            return f"back in line in {record.queue}: {d[0]}"
-        case _H.MOVED:
-            return f"moved by a supervisor{_moved_to(d)}"
-        case _H.ABANDONED:
-            return (
-                f"the caller hung up at place {d[0]} after {rough_duration(float(d[2]))} of waiting"
-            )
-        case _H.TAKEN:
-            return (
-                f"was taken out of the queue by another program after {rough_duration(float(d[2]))}"
-            )
-        case _H.LEFT:
-            ended = f"{d[5]} ended the call" if len(d) > 5 else ""
-            left = ended or _left(str(d[0]), str(d[1]))
-            return f"left {record.queue} after {rough_duration(float(d[4]))}: {left}"
-        case _H.COMPLETED | _H.TRANSFERRED if record.offer not in offers:
+    match notice:
+        case RuleApplied():
+            return f"rule '{notice.rule}' applies"
+        case CallEntered():
+            return f"entered {notice.queue} {_let_in(notice)}"
+        case CallRequeued():
+            return f"back in line in {notice.queue}: {notice.why.value}"
+        case WaitingCallMoved():
+            return f"moved by a supervisor{_moved_to(notice)}"
+        case CallAbandoned():
+            waited = rough_duration(notice.wait_s)
+            return f"the caller hung up at place {notice.position} after {waited} of waiting"
+        case CallMovedAway():
+            return f"was taken out of the queue by another program after {rough_duration(notice.wait_s)}"
+        case CallLeftQueue():
+            return f"left {notice.queue} after {rough_duration(notice.wait_s)}: {_why_left(notice)}"
+        case CallCompleted() | ConversationTransferred() if notice.offer not in offers:
             # Adopted while connected, after a gap.
-            return f"talked with {record.agent or 'an agent'}, over now"
+            return f"talked with {notice.agent or 'an agent'}, over now"
         case _:
-            return _seldom(record)
+            return _seldom(notice)
 
 
-def _seldom(record: Record) -> str:
-    if record.kind is _H.SHARED:
-        device, why = record.detail
-        return f"{record.agent}'s {device}: {why}; the call is offered to the next agent as well"
-    if record.kind is _H.REPLACED:
-        by = f" by {record.agent}" if record.agent else ""
+def _let_in(notice: CallEntered) -> str:
+    if notice.position:
+        return f"at place {notice.position}"
+    refused = f": the queue is {notice.refused.value}" if notice.refused is not None else ""
+    return f"and was not let in{refused}"
+
+
+def _seldom(notice: CallNotice) -> str:
+    if isinstance(notice, OfferShared):
+        phone = f"{notice.agent}'s {notice.device}: {notice.why.value}"
+        return f"{phone}; the call is offered to the next agent as well"
+    if isinstance(notice, PlaceHandedOver):
+        by = f" by {notice.agent}" if notice.agent else ""
         return f"another caller was transferred{by} to its place in line"
     return ""
 
 
-def _moved_to(detail: tuple[str | int | float, ...]) -> str:
-    queue, agent, priority, *by = detail
-    parts = [f"to {queue}"] if queue else []
-    parts += [f"to {agent} first"] if agent else []
-    parts += [f"to priority {priority}"] if priority else []
+def _moved_to(notice: WaitingCallMoved) -> str:
+    parts = [f"to {notice.to_queue}"] if notice.to_queue else []
+    parts += [f"to {notice.to_agent} first"] if notice.to_agent else []
+    parts += [f"to priority {notice.to_priority}"] if notice.to_priority else []
     where = f" {', '.join(parts)}" if parts else ""
-    return f"{where} by {by[0]}" if by else where
+    return f"{where} by {notice.by}" if notice.by else where
 
 
-_LEFT: Final = {
-    "timeout": "it had waited for as long as max_wait allows",
-    "full": "the queue was full",
-    "nobody": "no agent was there: signed in, unpaused, and with a phone that could ring for this call",
-    "closed": "the queue is closed",
-    "answered": "answered",
+_LEFT: Final[Mapping[Result, str]] = {
+    Result.TIMEOUT: "it had waited for as long as max_wait allows",
+    Result.FULL: "the queue was full",
+    Result.NOBODY: "no agent was there: signed in, unpaused, and with a phone that could ring for this call",
+    Result.CLOSED: "the queue is closed",
 }
 
 
-def _left(result: str, target: str) -> str:
-    way = f"sent to {target}" if target else "sent back the way it came"
-    way = "; hung up" if target == "hangup" else f"; {way}"
-    return _LEFT.get(result, result) + way
+def _why_left(notice: CallLeftQueue) -> str:
+    """Say why a call left its queue, and where it went."""
+    if notice.by:
+        return f"{notice.by} ended the call"
+    target = notice.target
+    way = "sent back the way it came" if target is None else f"sent to {target_text(target)}"
+    way = "hung up" if isinstance(target, HangUp) else way
+    return f"{_LEFT.get(notice.result, notice.result.value)}; {way}"
 
 
 async def _now(floor: Floor, name: str, now: float) -> Json | None:

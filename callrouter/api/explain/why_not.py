@@ -18,7 +18,7 @@ from callrouter.core.floor import Floor
 from callrouter.core.index.pools import RankedAgent
 from callrouter.core.matching import wanted
 from callrouter.core.state import Agent, Call, CallState, Membership, Queue
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentState, StatusReason
 from callrouter.model.text import counted, ordinal, rough_duration
 from callrouter.policies import REGISTRY
 
@@ -240,17 +240,17 @@ def reason(
 def _away(floor: Floor, agent: Agent, now: float) -> tuple[str, str]:
     state = agents.state(floor, agent)
     if state is AgentState.PAUSED:
-        return standing_words(Standing("paused", agent.pause or ""))
+        return standing_words(Standing(state, agent.pause or ""))
     if state is AgentState.OFFLINE:
-        why = "no phone can ring" if agent.signed_in else ""
-        return standing_words(Standing("offline", why))
+        why = StatusReason.NO_PHONE if agent.signed_in else StatusReason.SIGNED_OUT
+        return standing_words(Standing(state, why))
     if state is AgentState.WRAP_UP and agent.wrap_until is not None:
         return "wrap-up", f"in wrap-up for {rough_duration(agent.wrap_until - now)} more"
     if state is AgentState.ON_CALL and not agent.offers:
-        return standing_words(Standing("on-call", "private call"))
+        return standing_words(Standing(state, StatusReason.PRIVATE_CALL))
     if state is AgentState.AVAILABLE:
         return "unknown", "changing just now"
-    return standing_words(Standing(state.value, ""))
+    return standing_words(Standing(state, ""))
 
 
 def _of_the_call(
@@ -284,7 +284,7 @@ def _of_both(floor: Floor, call: Call, member: Membership, now: float) -> tuple[
         when = f" (goes round again in {rough_duration(again - now)})" if again is not None else ""
         if not when:
             when = " (goes round again when all others have been tried)"
-        return "tried", tried_words("") + when
+        return "tried", tried_words(None) + when
     if member.escalation_step > call.escalation_step:
         after = member.queue.spec.widen[member.escalation_step - 1].after
         left = rough_duration(call.queued_at + after - now)

@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from callrouter.model.agent_status import AgentState
-from callrouter.model.commands import Happened, Record
+from callrouter.model.call_notices import WaitingCallMoved
+from callrouter.model.notices import (
+    AgentStatusChanged,
+    CallNotice,
+    Notice,
+    QueueNotice,
+    TableReloaded,
+)
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.base import DeviceBoard
 
@@ -56,17 +63,20 @@ class BlfLamps:
         """Lamps to be examined, oldest first."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def heard(self, record: Record) -> None:
-        """Mark the lamps that a record may affect."""
-        if record.kind is Happened.RELOADED:
-            self._mark(self._all())
-            return
-        if record.kind is Happened.STATE:
-            self._mark(AGENT + name for name in self._names(record.agent))
-        if record.queue:
-            self._mark(QUEUE + name for name in self._queue_names(record.queue))
-        if record.kind is Happened.MOVED:  # the record does not name the previous queue
-            self._mark(QUEUE + name for name in self._board.queue_ids())
+    def listen(self, notice: Notice) -> None:
+        """Mark the lamps that a notice may affect."""
+        match notice:
+            case TableReloaded():
+                self._mark(self._all())
+            case AgentStatusChanged():
+                self._mark(AGENT + name for name in self._names(notice.agent))
+            case WaitingCallMoved():  # the notice does not name the previous queue
+                self._mark(QUEUE + name for name in self._board.queue_ids())
+                self._mark(QUEUE + name for name in self._queue_names(notice.queue))
+            case CallNotice() | QueueNotice():
+                self._mark(QUEUE + name for name in self._queue_names(notice.queue))
+            case _:
+                pass
 
     def refresh(self) -> None:
         """Set all lamps again, in case Asterisk was restarted or another program has set one."""

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 from callrouter.clock import SystemClock
-from callrouter.model.commands import Happened, PbxCommand, Record, Told
+from callrouter.model.call_notices import CallEntered, OfferDecided, WaitingCallMoved
+from callrouter.model.commands import PbxCommand
 from callrouter.model.events import Event, PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
+from callrouter.model.notices import CallNotice, Notice, Oddity
 from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import (
@@ -577,20 +579,21 @@ class AsteriskPbx:
         spec = self._table.agents.get(agent)
         return language(spec.language) if spec is not None else ""
 
-    def listen(self, item: Told) -> None:
+    def listen(self, notice: Notice) -> None:
         """Keep the caller's channel up to date, and write queue_log."""
-        if not isinstance(item, Record):
+        if isinstance(notice, OfferDecided | Oddity):
             return
         if self.session.up:
-            self._blf.heard(item)
-            if item.kind in {Happened.ENTERED, Happened.MOVED}:
-                self._follow(item)
-        uid = self.tracker.uid(item.call)
+            self._blf.listen(notice)
+            if isinstance(notice, CallEntered | WaitingCallMoved):
+                self._follow(notice)
+        call = notice.call if isinstance(notice, CallNotice) else ""
+        uid = self.tracker.uid(call)
         # the id with which the call entered, whatever channel carries it now
-        named = self.tracker.ids.entered_as(item.call)
-        self._journal.listen(item, named, self.tracker.callers.get(uid))
+        named = self.tracker.ids.entered_as(call)
+        self._journal.listen(notice, named, self.tracker.callers.get(uid))
 
-    def _follow(self, item: Record) -> None:
+    def _follow(self, item: CallEntered | WaitingCallMoved) -> None:
         """The call has entered a queue.
 
         Store it on the channel so that a restarted router finds it there.
@@ -598,8 +601,8 @@ class AsteriskPbx:
         caller = self.tracker.callers.get(self.tracker.uid(item.call))
         if caller is None:
             return
-        if item.kind is Happened.MOVED and item.detail[2]:
-            self._ranks(caller, int(item.detail[2]))
+        if isinstance(item, WaitingCallMoved) and item.to_priority:
+            self._ranks(caller, item.to_priority)
         queued_at = _stay_began(item)
         before = caller.queued_at
         if item.queue == caller.queue and (
@@ -623,12 +626,9 @@ class AsteriskPbx:
         asyncio.get_running_loop().call_later(seconds, action)
 
 
-def _stay_began(item: Record) -> float | None:
-    """When the queue stay of a record began; None if the record only continues a stay."""
-    if item.kind is Happened.MOVED:
-        return None
-    waited = float(item.detail[3]) if len(item.detail) > 3 else 0.0
-    return item.at - waited
+def _stay_began(item: CallEntered | WaitingCallMoved) -> float | None:
+    """When the stay in the queue began; None if the call may have been moved within its queue."""
+    return item.at - (item.waited_s or 0.0) if isinstance(item, CallEntered) else None
 
 
 def account(settings: AsteriskSettings) -> AmiAccount:

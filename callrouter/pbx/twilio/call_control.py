@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from callrouter.model.call_notices import CallEntered, WaitingCallMoved
 from callrouter.model.commands import (
     Announce,
     Connect,
     Consult,
     Disregard,
-    Happened,
     Leave,
     PbxCommand,
     PutThrough,
-    Record,
     Requeue,
     Ring,
     SetHold,
@@ -110,15 +109,17 @@ class CallControl:
         for call, rings in together.items():
             self.group_dialler.ring(call, rings)
 
-    def update_queue(self, record: Record, now: float) -> None:
-        """Follow a record: a call, ours or not, has changed its queue or its place in the queue."""
+    def update_queue(self, notice: CallEntered | WaitingCallMoved, now: float) -> None:
+        """Follow a call, ours or not, that has changed its queue or its place in the queue."""
         self.account.set_time(now)
-        moved = record.kind is Happened.MOVED
-        priority = int(record.detail[2]) if moved else 0
-        stays = moved and not record.detail[0]
-        waited = float(record.detail[3]) if len(record.detail) > 3 else 0.0
-        queued_at = None if stays else record.at - waited
-        self.callers.update_queue(record.call, record.queue, priority, queued_at)
+        priority: int = 0
+        queued_at: float | None = notice.at
+        if isinstance(notice, WaitingCallMoved):
+            priority = notice.to_priority
+            queued_at = notice.at if notice.to_queue else None
+        elif notice.waited_s is not None:
+            queued_at = notice.at - notice.waited_s
+        self.callers.update_queue(notice.call, notice.queue, priority, queued_at)
 
     def execute_one(self, command: PbxCommand, now: float) -> None:
         """Execute one command. A command for something that has ended has no effect."""

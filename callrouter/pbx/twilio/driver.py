@@ -12,9 +12,11 @@ import aiohttp
 from aiohttp import web
 
 from callrouter.clock import Clock, SystemClock
-from callrouter.model.commands import Happened, PbxCommand, Record, Told
+from callrouter.model.call_notices import CallEntered, WaitingCallMoved
+from callrouter.model.commands import PbxCommand
 from callrouter.model.events import PbxLost
 from callrouter.model.ivr import CallNumber, PhoneEvent, Say
+from callrouter.model.notices import Notice
 from callrouter.model.routing_table import Table
 from callrouter.pbx.base import PbxHealth, Post
 from callrouter.pbx.twilio import resync_account
@@ -164,13 +166,13 @@ class TwilioPbx:
             logger.debug("%s: told again: %s", self.name, why)
             self._post(self.control.account.snapshot())
 
-    def listen(self, item: Told) -> None:
+    def listen(self, notice: Notice) -> None:
         """Keep the queue names at Twilio current.
 
         A restarted daemon finds waiting callers by them.
         """
-        if isinstance(item, Record) and item.kind in {Happened.ENTERED, Happened.MOVED}:
-            self.control.update_queue(item, self._clock.now())
+        if isinstance(notice, CallEntered | WaitingCallMoved):
+            self.control.update_queue(notice, self._clock.now())
             self._arm()
 
     def health(self) -> PbxHealth:

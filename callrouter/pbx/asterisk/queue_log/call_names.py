@@ -1,4 +1,4 @@
-"""Adds to the core's records the names, queues and channels that lines of queue_log need."""
+"""Adds to the core's notices the names, queues and channels that lines of queue_log need."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from callrouter.model.commands import Happened, Record
+from callrouter.model.call_notices import CallEntered
+from callrouter.model.notices import (
+    AgentNotice,
+    AgentPaused,
+    AgentResumed,
+    AgentSignedIn,
+    AgentSignedOut,
+    CallAndAgentNotice,
+    Notice,
+)
 from callrouter.model.routing_table import QueueSpec, Table
 from callrouter.pbx.asterisk.queue_log import lines
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel
 
-_FOR_EACH_QUEUE: Final = frozenset(
-    {Happened.PAUSED, Happened.RESUMED, Happened.SIGNED_IN, Happened.SIGNED_OUT}
-)
-"""The records that give one line per queue of the agent."""
+_FOR_EACH_QUEUE: Final = (AgentPaused, AgentResumed, AgentSignedIn, AgentSignedOut)
+"""The notices that give one line per queue of the agent."""
 
 
 class QueueLogTranslator:
-    """Turns records into lines of queue_log and passes each to `add` with its time.
+    """Turns notices into lines of queue_log and passes each to `add` with its time.
 
     Args:
         add: receives each line, and the time of its record (None: now).
@@ -59,19 +66,20 @@ class QueueLogTranslator:
                 if self._signed_in(agent):
                     self._add(lines.member_line(event, queue, self._name(agent)), None)
 
-    def listen(self, item: Record, uid: str, caller: CallerChannel | None) -> None:
-        """Log a record. `uid` and `caller` are the channel it concerns, if any."""
+    def listen(self, notice: Notice, uid: str, caller: CallerChannel | None) -> None:
+        """Log a notice. `uid` and `caller` are the channel it concerns, if any."""
+        agent = notice.agent if isinstance(notice, AgentNotice | CallAndAgentNotice) else ""
         context = lines.Context(
             uid=uid,
             leg=caller.leg if caller else "",
-            agent=self._name(item.agent),
-            queues=self._queues(item.agent) if item.kind in _FOR_EACH_QUEUE else (),
+            agent=self._name(agent),
+            queues=self._queues(agent) if isinstance(notice, _FOR_EACH_QUEUE) else (),
             again=caller is not None and caller.logged,
         )
-        if caller is not None and item.kind is Happened.ENTERED:
+        if caller is not None and isinstance(notice, CallEntered):
             caller.logged = False
-        for line in lines.lines(item, context):
-            self._add(line, item.at)
+        for line in lines.lines(notice, context):
+            self._add(line, notice.at)
 
     def _queues(self, agent: str) -> Sequence[str]:
         if self._queues_of is None:

@@ -1,4 +1,4 @@
-"""Translates the core's records into lines of Asterisk's queue_log, as app_queue writes them.
+"""Translates the core's notices into lines of Asterisk's queue_log, as app_queue writes them.
 
 Pure functions, following apps/app_queue.c and main/logger.c of Asterisk 22. The agent column holds
 the agent's name, as app_queue's holds the member's name, or the id if two agents have the same
@@ -12,18 +12,36 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from callrouter.model.commands import Happened, Record, Result
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEntered,
+    CallLeftQueue,
+    CallMovedAway,
+    ConversationStarted,
+    ConversationTransferred,
+    OfferEnded,
+    WaitingCallMoved,
+)
+from callrouter.model.commands import Result
 from callrouter.model.events import LegEnd, TransferKind
+from callrouter.model.notices import (
+    AgentPaused,
+    AgentResumed,
+    AgentSignedIn,
+    AgentSignedOut,
+    CallNotice,
+    Notice,
+)
+from callrouter.model.outcomes import EndedBy, OfferEnd
 
 NONE = "NONE"
 
 _UNFIT = re.compile("[|\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_RANG_IN_VAIN = frozenset(end.value for end in LegEnd) - {
-    LegEnd.FAILED.value,
-    LegEnd.NUMBER_REFUSED.value,
-}
-_CANCELLED = frozenset({"caller gone", "withdrawn"})
+_RANG_IN_VAIN = frozenset(LegEnd) - {LegEnd.FAILED, LegEnd.NUMBER_REFUSED}
+_CANCELLED = frozenset({OfferEnd.CALLER_GONE, OfferEnd.WITHDRAWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +74,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a record does not contain: channels, and the queues of an agent.
+    """What a notice does not contain: channels, and the queues of an agent.
 
     Attributes:
         uid: the caller's channel.
@@ -73,10 +91,10 @@ class Context:
     again: bool = False
 
 
-def lines(record: Record, context: Context) -> list[Line]:
-    """The lines for a record. Most records give one line or none."""
-    make = _MAKERS.get(record.kind)
-    return [] if make is None else make(record, context)
+def lines(notice: Notice, context: Context) -> list[Line]:
+    """The lines for a notice. Most notices give one line or none."""
+    make = _MAKERS.get(type(notice))
+    return [] if make is None else make(notice, context)
 
 
 def clean(text: str) -> str:
@@ -84,12 +102,14 @@ def clean(text: str) -> str:
     return " ".join(_UNFIT.sub(" ", text).split())[:80]
 
 
-def _whole(value: str | float, scale: int = 1) -> str:
-    return str(max(0, int(float(value) * scale)))
+def _whole(value: float, scale: int = 1) -> str:
+    return str(max(0, int(value * scale)))
 
 
-def _of_call(record: Record, context: Context, event: str, *values: str, agent: str = "") -> Line:
-    return Line(event, values, queue=record.queue, call=context.uid, agent=agent)
+def _of_call(
+    notice: CallNotice, context: Context, event: str, *values: str, agent: str = ""
+) -> Line:
+    return Line(event, values, queue=notice.queue, call=context.uid, agent=agent)
 
 
 def member_line(event: str, queue: str, agent: str) -> Line:
@@ -97,106 +117,110 @@ def member_line(event: str, queue: str, agent: str) -> Line:
     return Line(event, ("",), queue=queue, call="MANAGER", agent=agent)
 
 
-def _entered(record: Record, context: Context) -> list[Line]:
-    place, number, name = (str(value) for value in record.detail[:3])
-    if context.again or place == "0":  # 0: the queue was full and the call never waited
+def _entered(notice: CallEntered, context: Context) -> list[Line]:
+    if context.again or not notice.position:  # the queue was full or closed: it never waited
         return []
-    return [_of_call(record, context, "ENTERQUEUE", "", number, place, name)]
+    values = ("", notice.caller_number, str(notice.position), notice.caller_name)
+    return [_of_call(notice, context, "ENTERQUEUE", *values)]
 
 
-def _moved(record: Record, context: Context) -> list[Line]:
-    if not record.detail[0]:
+def _moved(notice: WaitingCallMoved, context: Context) -> list[Line]:
+    if not notice.to_queue:
         return []
-    return [_of_call(record, context, "ENTERQUEUE", "", "", "1")]
+    return [_of_call(notice, context, "ENTERQUEUE", "", "", "1")]
 
 
-def _offer_ended(record: Record, context: Context) -> list[Line]:
-    outcome, seconds = str(record.detail[0]), record.detail[1]
-    if outcome in _RANG_IN_VAIN:
+def _offer_ended(notice: OfferEnded, context: Context) -> list[Line]:
+    if notice.outcome in _RANG_IN_VAIN:
         event = "RINGNOANSWER"
-    elif outcome in _CANCELLED:
+    elif notice.outcome in _CANCELLED:
         event = "RINGCANCELED"
     else:
         return []
-    return [_of_call(record, context, event, _whole(seconds, 1000), agent=context.agent)]
+    milliseconds = _whole(notice.rang_s, 1000)
+    return [_of_call(notice, context, event, milliseconds, agent=context.agent)]
 
 
-def _connected(record: Record, context: Context) -> list[Line]:
-    wait, ring = record.detail[:2]
-    values = (_whole(wait), context.leg, _whole(ring))
-    return [_of_call(record, context, "CONNECT", *values, agent=context.agent)]
+def _connected(notice: ConversationStarted, context: Context) -> list[Line]:
+    values = (_whole(notice.wait_s), context.leg, _whole(notice.rang_s))
+    return [_of_call(notice, context, "CONNECT", *values, agent=context.agent)]
 
 
-def _completed(record: Record, context: Context) -> list[Line]:
-    by, hold, talk, place = record.detail[:4]
-    event = "COMPLETEAGENT" if by == "agent" else "COMPLETECALLER"
-    values = (_whole(hold), _whole(talk), _whole(place))
-    return [_of_call(record, context, event, *values, agent=context.agent)]
+def _completed(notice: CallCompleted, context: Context) -> list[Line]:
+    event = "COMPLETEAGENT" if notice.by is EndedBy.AGENT else "COMPLETECALLER"
+    return [_of_call(notice, context, event, *_times(notice), agent=context.agent)]
 
 
-def _transferred(record: Record, context: Context) -> list[Line]:
-    kind, to, hold, talk, place = record.detail[:5]
-    times = (_whole(hold), _whole(talk), _whole(place))
-    if kind == TransferKind.BLIND.value:
-        extension, _, where = str(to).partition("@")
-        event, values = "BLINDTRANSFER", (extension, where, *times)
+def _times(notice: CallCompleted | ConversationTransferred) -> tuple[str, str, str]:
+    """Hold time, talk time, and the position at which the call entered the queue."""
+    return _whole(notice.wait_s), _whole(notice.talk_s), str(notice.first_position)
+
+
+def _transferred(notice: ConversationTransferred, context: Context) -> list[Line]:
+    if notice.transfer is TransferKind.BLIND:
+        extension, _, where = notice.to.partition("@")
+        event, values = "BLINDTRANSFER", (extension, where)
     else:
-        event, values = "ATTENDEDTRANSFER", ("BRIDGE", str(to), *times)
-    return [_of_call(record, context, event, *values, agent=context.agent)]
+        event, values = "ATTENDEDTRANSFER", ("BRIDGE", notice.to)
+    return [_of_call(notice, context, event, *values, *_times(notice), agent=context.agent)]
 
 
-def _gone(record: Record, context: Context) -> list[Line]:
-    place, first, wait, how = record.detail[:4]
-    values = (_whole(place), _whole(first), _whole(wait))
-    if record.kind is Happened.TAKEN:
-        return [_of_call(record, context, "WITHDRAW", *values, str(how))]
-    return [_of_call(record, context, "ABANDON", *values)]
+def _waited(notice: CallAbandoned | CallMovedAway | CallLeftQueue) -> tuple[str, str, str]:
+    """Position now, position at the entry, and the wait."""
+    return str(notice.position), str(notice.first_position), _whole(notice.wait_s)
 
 
-def _left(record: Record, context: Context) -> list[Line]:
-    result, _target, place, first, wait = record.detail[:5]
-    values = (_whole(place), _whole(first), _whole(wait))
-    match result:
-        case Result.TIMEOUT.value:
-            return [_of_call(record, context, "EXITWITHTIMEOUT", *values)]
-        case Result.NOBODY.value:
-            return [_of_call(record, context, "EXITEMPTY", *values)]
-        case Result.CLOSED.value:
-            return [_of_call(record, context, "WITHDRAW", *values, str(result))]
+def _abandoned(notice: CallAbandoned, context: Context) -> list[Line]:
+    return [_of_call(notice, context, "ABANDON", *_waited(notice))]
+
+
+def _moved_away(notice: CallMovedAway, context: Context) -> list[Line]:
+    return [_of_call(notice, context, "WITHDRAW", *_waited(notice), notice.how.value)]
+
+
+def _left(notice: CallLeftQueue, context: Context) -> list[Line]:
+    match notice.result:
+        case Result.TIMEOUT:
+            return [_of_call(notice, context, "EXITWITHTIMEOUT", *_waited(notice))]
+        case Result.NOBODY:
+            return [_of_call(notice, context, "EXITEMPTY", *_waited(notice))]
+        case Result.CLOSED:
+            reason = notice.result.value
+            return [_of_call(notice, context, "WITHDRAW", *_waited(notice), reason)]
         case _:  # full: app_queue writes nothing either
             return []
 
 
-def _signed_in(record: Record, context: Context) -> list[Line]:
+def _signed_in(notice: AgentSignedIn, context: Context) -> list[Line]:
     added = [member_line("ADDMEMBER", queue, context.agent) for queue in context.queues]
-    return [Line("AGENTLOGIN", (str(record.detail[0]),), agent=context.agent), *added]
+    return [Line("AGENTLOGIN", (notice.by,), agent=context.agent), *added]
 
 
-def _signed_out(record: Record, context: Context) -> list[Line]:
-    seconds, by = record.detail[:2]
+def _signed_out(notice: AgentSignedOut, context: Context) -> list[Line]:
     removed = [member_line("REMOVEMEMBER", queue, context.agent) for queue in context.queues]
-    return [*removed, Line("AGENTLOGOFF", (str(by), _whole(seconds)), agent=context.agent)]
+    values = (notice.by, _whole(notice.signed_in_s))
+    return [*removed, Line("AGENTLOGOFF", values, agent=context.agent)]
 
 
-def _pause(record: Record, context: Context) -> list[Line]:
-    event = "PAUSE" if record.kind is Happened.PAUSED else "UNPAUSE"
-    reason = (str(record.detail[0]),)
+def _pause(notice: AgentPaused | AgentResumed, context: Context) -> list[Line]:
+    event = "PAUSE" if isinstance(notice, AgentPaused) else "UNPAUSE"
+    reason = (notice.reason,)
     each = [Line(event, reason, queue=queue, agent=context.agent) for queue in context.queues]
     return [*each, Line(f"{event}ALL", reason, agent=context.agent)]
 
 
-_MAKERS: Mapping[Happened, Callable[[Record, Context], list[Line]]] = {
-    Happened.ENTERED: _entered,
-    Happened.MOVED: _moved,
-    Happened.OFFER_ENDED: _offer_ended,
-    Happened.CONNECTED: _connected,
-    Happened.COMPLETED: _completed,
-    Happened.TRANSFERRED: _transferred,
-    Happened.ABANDONED: _gone,
-    Happened.TAKEN: _gone,
-    Happened.LEFT: _left,
-    Happened.SIGNED_IN: _signed_in,
-    Happened.SIGNED_OUT: _signed_out,
-    Happened.PAUSED: _pause,
-    Happened.RESUMED: _pause,
+_MAKERS: Mapping[type[Notice], Callable[[Any, Context], list[Line]]] = {
+    CallEntered: _entered,
+    WaitingCallMoved: _moved,
+    OfferEnded: _offer_ended,
+    ConversationStarted: _connected,
+    CallCompleted: _completed,
+    ConversationTransferred: _transferred,
+    CallAbandoned: _abandoned,
+    CallMovedAway: _moved_away,
+    CallLeftQueue: _left,
+    AgentSignedIn: _signed_in,
+    AgentSignedOut: _signed_out,
+    AgentPaused: _pause,
+    AgentResumed: _pause,
 }
