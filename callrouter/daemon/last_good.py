@@ -28,7 +28,7 @@ from callrouter.settings.config_history import (
     says,
     take,
 )
-from callrouter.settings.diff.table_diff import changes
+from callrouter.settings.diff.settings_diff import changes
 from callrouter.settings.removals import gone_queues, losses, only_cut
 
 logger = logging.getLogger(__name__)

@@ -36,7 +36,7 @@ from callrouter.settings.config_history import (
     state_folder,
     take,
 )
-from callrouter.settings.diff.table_diff import bounded, changes
+from callrouter.settings.diff.settings_diff import bounded, changes
 from callrouter.settings.removals import losses, occupied
 
 logger = logging.getLogger(__name__)

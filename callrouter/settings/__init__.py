@@ -8,7 +8,7 @@ except ConfigError as error:
 """
 
 from callrouter.mobiles.mobile_records import NumberSettings
-from callrouter.settings.diff.table_diff import changes
+from callrouter.settings.diff.settings_diff import changes
 from callrouter.settings.errors.problems import ConfigError, Problem
 from callrouter.settings.loaded import (
     ApiToken,

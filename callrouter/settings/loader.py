@@ -17,7 +17,7 @@ from callrouter.settings.errors import explanations
 from callrouter.settings.errors.problems import ConfigError, Findings, Nearest, in_order
 from callrouter.settings.lint import instance_lint
 from callrouter.settings.loaded import Settings
-from callrouter.settings.schema import models
+from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document, read_folder
 from callrouter.settings.yaml.substitution import Substituter
 
@@ -67,7 +67,7 @@ def load(
     return settings
 
 
-def _take_apart(root: models.RootOptions) -> None:
+def _take_apart(root: RootOptions) -> None:
     """Free the data piece by piece.
 
     Freeing ten thousand agents at once would block all other threads for 50 ms.
@@ -94,7 +94,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def _build(
-    root: models.RootOptions,
+    root: RootOptions,
     document: Document,
     nearest: Nearest,
     folder: Path,
@@ -133,7 +133,7 @@ def _build(
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a configuration file, for editors that complete and check."""
-    made = models.RootOptions.model_json_schema()
+    made = RootOptions.model_json_schema()
     _tidy(made)
     return {"$schema": "http://json-schema.org/draft-07/schema#", **made, "title": "callrouter"}
 

@@ -12,7 +12,7 @@ from callrouter.core.router import Router
 from callrouter.model.events import CallArrived, ConfigReloaded
 from callrouter.model.staged_reload import steps
 from callrouter.settings import ConfigError, Settings, load
-from callrouter.settings.diff.table_diff import changes
+from callrouter.settings.diff.settings_diff import changes
 from tests.settings.cases import CONFIG, ENVIRON, POLICIES
 from tests.settings.damaged import FOLDER, outcome
 

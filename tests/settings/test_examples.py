@@ -11,14 +11,15 @@ import pytest
 import yaml
 
 from callrouter.settings import ConfigError, Settings, load
-from callrouter.settings.schema import models
+from callrouter.settings.schema.queue_options import QueueOptions
+from callrouter.settings.schema.root_options import RootOptions
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^( *)```ya?ml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _UNKNOWN = re.compile(r"unknown (agent|queue|pbx) '([a-z0-9_-]+)'")
 _UNSERVING = re.compile(r"agent '([a-z0-9_-]+)' is in no queue")
-SECTIONS = set(models.RootOptions.model_fields)
+SECTIONS = set(RootOptions.model_fields)
 VAIN = re.compile("never|nobody serves|without effect")
 
 
@@ -67,7 +68,7 @@ def completed(folder: Path, text: str) -> Settings:
         data = {"rules": data}
     assert isinstance(data, dict), text
     if not set(data) & SECTIONS:  # keys of a queue, or of an agent
-        section = "queues" if set(data) <= set(models.QueueOptions.model_fields) else "agents"
+        section = "queues" if set(data) <= set(QueueOptions.model_fields) else "agents"
         data = {section: {"example": data}}
     assert set(data) <= SECTIONS, f"no sections: {set(data) - SECTIONS}"
     data.setdefault("pbx", {"office": {"driver": "asterisk", "username": "x", "secret": "x",

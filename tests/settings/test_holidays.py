@@ -11,8 +11,8 @@ import pytest
 
 from callrouter.model.hours import Hours
 from callrouter.settings import ConfigError, Settings, changes, load
-from callrouter.settings.diff.written_values import day_off
 from callrouter.settings.schema.durations import parse_duration
+from callrouter.settings.schema.written_values import day_off
 
 BASE = "pbx: {sim: {driver: simulated}}\ntimezone: Europe/London\nagents: {ann: {devices: {desk: PJSIP/1}}}\n"
 

@@ -456,8 +456,10 @@ def test_gaps_in_words(hours: str, gap: str) -> None:
 
 def test_the_schema_knows_the_new_keys() -> None:
     defs = json_schema()["$defs"]
-    assert {"hours", "holidays", "shifts", "widen", "skills"} <= defs["Queue"]["properties"].keys()
-    assert defs["Step"]["required"] == ["after"]
+    assert {"hours", "holidays", "shifts", "widen", "skills"} <= defs["QueueOptions"][
+        "properties"
+    ].keys()
+    assert defs["WidenStepOptions"]["required"] == ["after"]
     assert "rules" in json_schema()["properties"]
     assert "2026" in json.dumps(json_schema())
 

@@ -37,8 +37,8 @@ from callrouter.mobiles.registration_events import (
 )
 from callrouter.model.routing_table import DeviceSpec
 from callrouter.model.text import clean
-from callrouter.settings.diff.written_values import hours
 from callrouter.settings.schema.durations import parse_duration
+from callrouter.settings.schema.written_values import hours
 
 MOST_STEPS: Final = 200
 

@@ -6,13 +6,14 @@ import re
 from collections import Counter
 
 from callrouter.settings.errors.problems import quoted
-from callrouter.settings.schema import models
+from callrouter.settings.schema.agent_options import AgentOptions
+from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document
 
 _MOST_DIGITS = 12
 
 
-def build_extensions(root: models.RootOptions, document: Document) -> dict[str, str]:
+def build_extensions(root: RootOptions, document: Document) -> dict[str, str]:
     """Return the extensions of the agents who have one.
 
     Without `extension`, it is the digits in the name of the agent's first phone on a PBX. If
@@ -39,7 +40,7 @@ def build_extensions(root: models.RootOptions, document: Document) -> dict[str, 
     }
 
 
-def _of_phone(agent: models.AgentOptions) -> str:
+def _of_phone(agent: AgentOptions) -> str:
     for device in agent.devices.values():
         endpoint = device if isinstance(device, str) else device.endpoint or device.dial
         if endpoint:

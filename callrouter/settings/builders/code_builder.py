@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from callrouter.model.ivr import PhoneCodes
 from callrouter.settings.errors.problems import quoted
-from callrouter.settings.schema import models
+from callrouter.settings.schema.options import spec_values
+from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document
 
 
-def build_codes(root: models.RootOptions, document: Document) -> PhoneCodes:
+def build_codes(root: RootOptions, document: Document) -> PhoneCodes:
     """Build the codes; two that cannot be told apart are reported."""
     if root.codes is None:
         return PhoneCodes()
-    written = {
-        item.name: getattr(root.codes, "register_" if item.name == "register" else item.name)
-        for item in fields(PhoneCodes)
-    }
+    written = spec_values(root.codes)
     codes = {name: "" if code == "none" else code for name, code in written.items()}
     taken: dict[str, str] = {}
     for name, code in codes.items():

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from callrouter.settings import extras
 from callrouter.settings.errors.problems import Nearest
-from callrouter.settings.schema import models
+from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document
 
 POSTGRESQL: Final = "postgresql://"
@@ -30,7 +30,7 @@ _PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.%-]*)(?::(?
 _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def check_database(root: models.RootOptions, document: Document, nearest: Nearest) -> None:
+def check_database(root: RootOptions, document: Document, nearest: Nearest) -> None:
     """Report mistakes in the address of a PostgreSQL database."""
     url = root.database
     if not url.startswith(POSTGRESQL):

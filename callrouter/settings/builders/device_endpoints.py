@@ -8,7 +8,7 @@ from callrouter.model import endpoints
 from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import AsteriskSettings, TwilioSettings
-from callrouter.settings.schema import models
+from callrouter.settings.schema.agent_options import DeviceOptions
 from callrouter.settings.yaml.source import KeyPath
 
 
@@ -22,7 +22,7 @@ class DeviceAddress:
 
 
 def read_address(
-    way: KeyPath, device: models.DeviceOptions, pbxes: tuple[str, ...], context: BuildContext
+    way: KeyPath, device: DeviceOptions, pbxes: tuple[str, ...], context: BuildContext
 ) -> DeviceAddress | None:
     """Return what a device rings; None: it is inconsistent, which has been reported."""
     written = device.endpoint or device.dial or ""
@@ -59,7 +59,7 @@ def _where(way: KeyPath, at: KeyPath, context: BuildContext) -> KeyPath:
     return at if context.document.written(*at) is not None else way
 
 
-def _fits_together(way: KeyPath, device: models.DeviceOptions, context: BuildContext) -> bool:
+def _fits_together(way: KeyPath, device: DeviceOptions, context: BuildContext) -> bool:
     if device.number and device.state is not None:
         text = "state says nothing of an outside number"
         context.document.error((*way, "state"), text, "take it out")
@@ -71,9 +71,7 @@ def _fits_together(way: KeyPath, device: models.DeviceOptions, context: BuildCon
     return True
 
 
-def _states(
-    way: KeyPath, device: models.DeviceOptions, context: BuildContext
-) -> tuple[str, ...] | None:
+def _states(way: KeyPath, device: DeviceOptions, context: BuildContext) -> tuple[str, ...] | None:
     written = [device.state] if isinstance(device.state, str) else device.state or []
     found: list[str] = []
     for place, text in enumerate(written):

@@ -30,7 +30,19 @@ from callrouter.settings.loaded import (
     TwilioSettings,
     UserSettings,
 )
-from callrouter.settings.schema import models
+from callrouter.settings.schema.options import spec_values
+from callrouter.settings.schema.pbx_options import (
+    AsteriskOptions,
+    SimulatedOptions,
+    TlsClientOptions,
+    TwilioOptions,
+)
+from callrouter.settings.schema.root_options import (
+    ApiTokenOptions,
+    HttpOptions,
+    NumbersOptions,
+    RootOptions,
+)
 from callrouter.settings.yaml.source import Document, KeyPath
 
 _PLACE: Final = "{number}"
@@ -45,9 +57,7 @@ def with_codes(pbxes: dict[str, PbxSettings], codes: PhoneCodes) -> dict[str, Pb
     }
 
 
-def build_pbxes(
-    root: models.RootOptions, document: Document, folder: Path
-) -> dict[str, PbxSettings]:
+def build_pbxes(root: RootOptions, document: Document, folder: Path) -> dict[str, PbxSettings]:
     """Build the PBXes; having none is reported."""
     if document.is_sure_of("pbx") and not document.names("pbx"):
         document.error(("pbx",), "no pbx is configured", "add a section 'pbx:'", key=True)
@@ -56,7 +66,7 @@ def build_pbxes(
     return {id_: _pbx(id_, pbx, document, folder, site, home=home) for id_, pbx in root.pbx.items()}
 
 
-def _ways_out(id_: str, pbx: models.AsteriskOptions, document: Document) -> list[str]:
+def _ways_out(id_: str, pbx: AsteriskOptions, document: Document) -> list[str]:
     """Return the dial strings for outside numbers, with Asterisk's spelling of the technologies.
 
     One that Asterisk cannot dial is reported.
@@ -79,7 +89,7 @@ def _ways_out(id_: str, pbx: models.AsteriskOptions, document: Document) -> list
 
 
 def _number_format(
-    id_: str, pbx: models.AsteriskOptions, ways: list[str], home: Numbering, document: Document
+    id_: str, pbx: AsteriskOptions, ways: list[str], home: Numbering, document: Document
 ) -> None:
     """Report a number format that is impossible, or that a dial string already includes."""
     way = ("pbx", id_, "number_format")
@@ -96,16 +106,16 @@ def _number_format(
 
 def _pbx(
     id_: str,
-    pbx: models.AsteriskOptions | models.TwilioOptions | models.SimulatedOptions,
+    pbx: AsteriskOptions | TwilioOptions | SimulatedOptions,
     document: Document,
     folder: Path,
     site: str,
     *,
     home: Numbering,
 ) -> PbxSettings:
-    if isinstance(pbx, models.SimulatedOptions):
-        return SimulatedSettings(id=id_, seed=pbx.seed)
-    if isinstance(pbx, models.TwilioOptions):
+    if isinstance(pbx, SimulatedOptions):
+        return SimulatedSettings(id=id_, **spec_values(pbx))
+    if isinstance(pbx, TwilioOptions):
         return _twilio(id_, pbx, document, site)
     ways = _ways_out(id_, pbx, document)
     _number_format(id_, pbx, ways, home, document)
@@ -114,24 +124,18 @@ def _pbx(
         document.error(
             ("pbx", id_, "show"), text, 'give caller_id, such as "+442079460000"', key=True
         )
-    return AsteriskSettings(
-        id=id_,
-        host=pbx.host,
-        port=pbx.port,
-        username=pbx.username,
-        secret=pbx.secret,
+    values = spec_values(
+        pbx,
         dial_number=ways[0] if ways else "",
         dial_numbers=tuple(ways[1:]),
-        number_format=pbx.number_format,
         home=home if pbx.number_format == "national" else NOWHERE,
-        caller_id=pbx.caller_id or "",
-        show=pbx.show,
         tls=pbx.tls is not False,
-        ca=folder / pbx.tls.ca if isinstance(pbx.tls, models.TlsClientOptions) else None,
+        ca=folder / pbx.tls.ca if isinstance(pbx.tls, TlsClientOptions) else None,
     )
+    return AsteriskSettings(id=id_, **values)
 
 
-def _twilio(id_: str, pbx: models.TwilioOptions, document: Document, site: str) -> TwilioSettings:
+def _twilio(id_: str, pbx: TwilioOptions, document: Document, site: str) -> TwilioSettings:
     way = ("pbx", id_)
     if lack := extras.lacks("twilio"):
         text = f"driver twilio needs {lack}"
@@ -149,29 +153,15 @@ def _twilio(id_: str, pbx: models.TwilioOptions, document: Document, site: str) 
     if pbx.codes in pbx.numbers:
         text = f"codes is a number of queue {quoted(pbx.numbers[pbx.codes])} already"
         document.error((*way, "codes"), text, "give agents a number of their own", key=True)
-    return TwilioSettings(
-        id=id_,
-        account_sid=pbx.account_sid,
-        auth_token=pbx.auth_token,
-        other_auth_token=pbx.other_auth_token or "",
-        api_key=pbx.api_key or "",
-        api_secret=pbx.api_secret or "",
-        public_url=(pbx.public_url or site).rstrip("/"),
-        numbers=dict(pbx.numbers),
-        caller_id=pbx.caller_id,
-        calls_per_second=pbx.calls_per_second,
-        codes=pbx.codes or "",
-        fallback=pbx.fallback or "",
-        places=dict(pbx.places),
-        music=dict(pbx.music),
-        api_url=pbx.api_url.rstrip("/"),
-    )
+    public_url = (pbx.public_url or site).rstrip("/")
+    values = spec_values(pbx, public_url=public_url, api_url=pbx.api_url.rstrip("/"))
+    return TwilioSettings(id=id_, **values)
 
 
-def build_http(root: models.RootOptions, context: BuildContext, folder: Path) -> HttpSettings:
+def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSettings:
     """Build the HTTP settings, with paths relative to the folder."""
     document = context.document
-    http = root.http or models.HttpOptions.model_validate({})
+    http = root.http or HttpOptions.model_validate({})
     host, _, port = http.listen.rpartition(":")
     host = host.strip("[]")
     if http.tls is None and not is_loopback(host):
@@ -200,19 +190,13 @@ def build_http(root: models.RootOptions, context: BuildContext, folder: Path) ->
         certificate=folder / http.tls.certificate if http.tls else None,
         key=folder / http.tls.key if http.tls else None,
         api_tokens=tuple(
-            ApiToken(
-                name=token.name,
-                role=token.role,
-                token=token.token,
-                agent=token.agent or "",
-                queues=tuple(dict.fromkeys(token.queues)),
-            )
+            ApiToken(**spec_values(token, queues=tuple(dict.fromkeys(token.queues))))
             for token in http.api_tokens
         ),
     )
 
 
-def _check_agent(index: int, token: models.ApiTokenOptions, context: BuildContext) -> None:
+def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
     """Check that a token's agent exists, and that its role is limited to acting for one."""
     way = ("http", "api_tokens", index, "agent")
     if token.agent is None:
@@ -230,7 +214,7 @@ def _check_agent(index: int, token: models.ApiTokenOptions, context: BuildContex
         context.knows("agents", token.agent, way, "agent")
 
 
-def _check_queues(index: int, token: models.ApiTokenOptions, context: BuildContext) -> None:
+def _check_queues(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
     """Check that only a supervisor's token is limited to queues."""
     way = ("http", "api_tokens", index, "queues")
     if token.queues and token.role != "supervisor":
@@ -249,12 +233,12 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def build_zone(root: models.RootOptions, document: Document, nearest: Nearest) -> tzinfo:
+def build_zone(root: RootOptions, document: Document, nearest: Nearest) -> tzinfo:
     """Return the site's time zone; UTC for an unknown one, which is reported."""
     return find_zone(str(root.timezone), ("timezone",), document, nearest)
 
 
-def build_socket(root: models.RootOptions, document: Document) -> SocketSettings:
+def build_socket(root: RootOptions, document: Document) -> SocketSettings:
     """Return the group that may use the command line; warn if this machine does not have it."""
     if root.socket is None:
         return SocketSettings()
@@ -264,37 +248,30 @@ def build_socket(root: models.RootOptions, document: Document) -> SocketSettings
         name = root.socket.group
         text = f"this machine has no group {quoted(name)}"
         document.warning(("socket", "group"), text, f"groupadd --system {shlex.quote(name)}")
-    return SocketSettings(group=root.socket.group, role=root.socket.role)
+    return SocketSettings(**spec_values(root.socket))
 
 
-def build_users(root: models.RootOptions) -> dict[str, UserSettings]:
+def build_users(root: RootOptions) -> dict[str, UserSettings]:
     """Build the people who are not agents."""
-    return {
-        id_: UserSettings(id=id_, role=user.role, password=user.password)
-        for id_, user in root.users.items()
-    }
+    return {id_: UserSettings(id=id_, **spec_values(user)) for id_, user in root.users.items()}
 
 
-def build_numbers(root: models.RootOptions) -> NumberSettings:
+def build_numbers(root: RootOptions) -> NumberSettings:
     """Return which mobiles may be registered."""
-    numbers = root.numbers or models.NumbersOptions.model_validate({})
-    return NumberSettings(
-        region=numbers.region or "",
+    numbers = root.numbers or NumbersOptions.model_validate({})
+    values = spec_values(
+        numbers,
         countries=tuple(numbers.countries),
         types=tuple(numbers.types),
         approval=Approval(numbers.approval),
-        devices_per_agent=numbers.devices_per_agent,
-        attempts_per_hour=numbers.attempts_per_hour,
-        calls_per_hour=numbers.calls_per_hour,
-        calls_per_day=numbers.calls_per_day,
-        calls_per_country=numbers.calls_per_country,
     )
+    return NumberSettings(**values)
 
 
-def build_service_levels(root: models.RootOptions) -> dict[str, ServiceLevel]:
+def build_service_levels(root: RootOptions) -> dict[str, ServiceLevel]:
     """Return the targets of the queues that have one."""
     return {
-        id_: ServiceLevel(within=queue.service_level.within, target=queue.service_level.target)
+        id_: ServiceLevel(**spec_values(queue.service_level))
         for id_, queue in root.queues.items()
         if queue.service_level is not None
     }

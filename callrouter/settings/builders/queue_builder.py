@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from callrouter.model import display
 from callrouter.model.routing_table import (
@@ -23,11 +23,12 @@ from callrouter.model.routing_table import (
     WidenStep,
 )
 from callrouter.settings.builders.build_context import BuildContext, is_damaged
-from callrouter.settings.diff.written_values import duration
 from callrouter.settings.errors import hints
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import TwilioSettings
-from callrouter.settings.schema import models
+from callrouter.settings.schema.durations import format_duration
+from callrouter.settings.schema.options import spec_values
+from callrouter.settings.schema.queue_options import QueueOptions, WidenStepOptions
 from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import KeyPath
 
@@ -72,7 +73,7 @@ def serving(queues: Mapping[str, QueueSpec]) -> dict[str, dict[str, None]]:
 
 
 def build_queue(
-    id_: str, queue: models.QueueOptions, agents: Mapping[str, AgentSpec], context: BuildContext
+    id_: str, queue: QueueOptions, agents: Mapping[str, AgentSpec], context: BuildContext
 ) -> QueueSpec:
     """Build a queue's rules; inconsistencies are reported to the document."""
     if id_ == _HANGUP:
@@ -89,42 +90,26 @@ def build_queue(
     shifts = _shifts(id_, queue, agents, context)
     first = max([len(queue.agents), *(len(shift.agents) for shift in queue.shifts)])
     hours: dict[KeyPath, str] = {("queues", id_, "hours"): queue.hours} if queue.hours else {}
-    targets: dict[str, Any] = {
-        key: _target(getattr(queue, key), ("queues", id_, key), context) for key in _TARGETS
-    }
-    return QueueSpec(
-        id=id_,
+    targets = {key: _target(getattr(queue, key), ("queues", id_, key), context) for key in _TARGETS}
+    values = spec_values(
+        queue,
         name=queue.name or id_,
         policy=policy,
         members=members,
         at_once=_at_once(id_, queue, policy, context),
-        ring_for=queue.ring_for,
-        ask_alone_for=queue.ask_alone_for,
         show=_show(id_, queue, context),
-        alert_info=queue.alert_info or "",
-        retry_after=queue.retry_after,
-        wrap_up=queue.wrap_up,
-        weight=queue.weight,
-        max_wait=queue.max_wait,
-        max_waiting=queue.max_waiting,
-        nobody_after=queue.nobody_after,
-        auto_pause=queue.auto_pause,
-        music=queue.music,
         hours=context.hours(hours, queue.holidays),
         shifts=shifts,
         widen=_widen(id_, queue.widen, agents, context, places, first=first),
-        skills=dict(queue.skills),
         last_agent=None if isinstance(queue.last_agent, str) else queue.last_agent,
-        prefer_for=queue.prefer_for,
         announce=_announce(queue),
-        timezone=queue.timezone or "",
-        renamed_from=queue.renamed_from or "",
         dial=_dials(id_, queue, policy, context),
         **targets,
     )
+    return QueueSpec(id=id_, **values)
 
 
-def _show(id_: str, queue: models.QueueOptions, context: BuildContext) -> str:
+def _show(id_: str, queue: QueueOptions, context: BuildContext) -> str:
     """Return what desk phones display; an unknown field is an error."""
     written = queue.show or ""
     fault = display.fault(written)
@@ -136,9 +121,7 @@ def _show(id_: str, queue: models.QueueOptions, context: BuildContext) -> str:
     return written
 
 
-def _dials(
-    id_: str, queue: models.QueueOptions, policy: tuple[str, ...], context: BuildContext
-) -> bool:
+def _dials(id_: str, queue: QueueOptions, policy: tuple[str, ...], context: BuildContext) -> bool:
     """Return whether `ring_all: dial` applies; it must have something to apply to."""
     if queue.ring_all != "dial":
         return False
@@ -156,14 +139,14 @@ def _dials(
     return True
 
 
-def _announce(queue: models.QueueOptions) -> AnnounceSpec | None:
+def _announce(queue: QueueOptions) -> AnnounceSpec | None:
     said = queue.announce
     if said is None or not (said.position or said.estimate):
         return None
-    return AnnounceSpec(position=said.position, estimate=said.estimate, every=said.every)
+    return AnnounceSpec(**spec_values(said))
 
 
-def _policy(id_: str, queue: models.QueueOptions, context: BuildContext) -> tuple[str, ...]:
+def _policy(id_: str, queue: QueueOptions, context: BuildContext) -> tuple[str, ...]:
     way: KeyPath = ("queues", id_, "policy")
     one = isinstance(queue.policy, str)
     names = (queue.policy,) if isinstance(queue.policy, str) else tuple(queue.policy)
@@ -185,7 +168,7 @@ def _policy(id_: str, queue: models.QueueOptions, context: BuildContext) -> tupl
 
 
 def _at_once(
-    id_: str, queue: models.QueueOptions, policy: tuple[str, ...], context: BuildContext
+    id_: str, queue: QueueOptions, policy: tuple[str, ...], context: BuildContext
 ) -> int | None:
     at_once = None if isinstance(queue.at_once, str) else queue.at_once
     if RING_ALL not in policy or at_once is None:
@@ -228,7 +211,7 @@ def _members(
 
 
 def _shifts(
-    id_: str, queue: models.QueueOptions, agents: Mapping[str, AgentSpec], context: BuildContext
+    id_: str, queue: QueueOptions, agents: Mapping[str, AgentSpec], context: BuildContext
 ) -> tuple[ShiftSpec, ...]:
     found: list[ShiftSpec] = []
     for index, shift in enumerate(queue.shifts):
@@ -242,7 +225,7 @@ def _shifts(
 
 def _widen(
     id_: str,
-    steps: list[models.WidenStepOptions],
+    steps: list[WidenStepOptions],
     agents: Mapping[str, AgentSpec],
     context: BuildContext,
     places: dict[str, KeyPath],
@@ -255,24 +238,27 @@ def _widen(
     for index, step in enumerate(steps):
         way: KeyPath = ("queues", id_, "widen", index)
         if step.after <= before:
-            text = f"after {duration(step.after)} must be longer than that of the step before"
-            context.document.error((*way, "after"), text, f"that is {duration(before)}")
+            text = (
+                f"after {format_duration(step.after)} must be longer than that of the step before"
+            )
+            context.document.error((*way, "after"), text, f"that is {format_duration(before)}")
         before = max(before, step.after)
         _changes_something(step, way, context)
         members = _members(_Table(step.agents, (*way, "agents")), agents, context, places, first)
         first += len(step.agents)
         found.append(
             WidenStep(
-                after=step.after,
-                at_once=ALL_AT_ONCE if isinstance(step.at_once, str) else step.at_once,
-                members=members,
-                skills=None if step.skills is None else dict(step.skills),
+                **spec_values(
+                    step,
+                    at_once=ALL_AT_ONCE if isinstance(step.at_once, str) else step.at_once,
+                    members=members,
+                )
             )
         )
     return tuple(found)
 
 
-def _changes_something(step: models.WidenStepOptions, way: KeyPath, context: BuildContext) -> None:
+def _changes_something(step: WidenStepOptions, way: KeyPath, context: BuildContext) -> None:
     if step.at_once is not None or step.agents or step.skills is not None:
         return
     # An invalid value, already reported, would have changed something.

@@ -10,13 +10,13 @@ from callrouter.settings.builders.build_context import BuildContext, is_damaged
 from callrouter.settings.builders.number_parsing import read_pattern
 from callrouter.settings.builders.queue_builder import serving
 from callrouter.settings.errors.problems import quoted
-from callrouter.settings.schema import rule_models
+from callrouter.settings.schema.rule_options import RuleOptions
 from callrouter.settings.yaml.reader import Items
 from callrouter.settings.yaml.source import KeyPath
 
 
 def build_rules(
-    rules: list[rule_models.RuleOptions],
+    rules: list[RuleOptions],
     agents: Mapping[str, AgentSpec],
     queues: Mapping[str, QueueSpec],
     context: BuildContext,
@@ -39,7 +39,7 @@ def build_rules(
 
 
 def _rule(
-    rule: rule_models.RuleOptions,
+    rule: RuleOptions,
     way: KeyPath,
     agents: Mapping[str, AgentSpec],
     known: Mapping[str, Collection[str]] | None,
@@ -75,7 +75,7 @@ def _waiting(text: str | None) -> Comparison | None:
 
 
 def _agent(
-    rule: rule_models.RuleOptions,
+    rule: RuleOptions,
     way: KeyPath,
     agents: Mapping[str, AgentSpec],
     known: Mapping[str, Collection[str]] | None,
@@ -102,7 +102,7 @@ def _agent(
     return name
 
 
-def _not_empty(rule: rule_models.RuleOptions, way: KeyPath, context: BuildContext) -> None:
+def _not_empty(rule: RuleOptions, way: KeyPath, context: BuildContext) -> None:
     """Report a `then` that changes nothing, and a condition without values."""
     then = context.document.written(*way, "then")
     changed = any(getattr(rule.then, key) not in (None, {}) for key in rule.then.model_fields_set)

@@ -24,10 +24,12 @@ from callrouter.settings.builders.number_parsing import at_home, numbering
 from callrouter.settings.builders.queue_builder import build_queue
 from callrouter.settings.builders.renamed import check_renames
 from callrouter.settings.builders.rule_builder import build_rules
-from callrouter.settings.diff.written_values import duration
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import AsteriskSettings, PbxSettings, TwilioSettings
-from callrouter.settings.schema import models
+from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions
+from callrouter.settings.schema.durations import format_duration
+from callrouter.settings.schema.options import spec_values
+from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.reader import Section
 from callrouter.settings.yaml.source import KeyPath
 
@@ -37,7 +39,7 @@ _TWILIO_PHONE = re.compile(
 _TWILIO_PHONES = "sip/USER@NAME.sip.twilio.com, client/NAME and numbers"
 
 
-def build_table(root: models.RootOptions, context: BuildContext) -> Table:
+def build_table(root: RootOptions, context: BuildContext) -> Table:
     """Build the routing table; inconsistencies are reported to the document."""
     extensions = build_extensions(root, context.document)
     agents = {
@@ -81,7 +83,7 @@ def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: BuildConte
             context.document.error(place, "this number stands twice", hint, key=True)
 
 
-def _pauses(root: models.RootOptions, context: BuildContext) -> dict[str, PauseSpec]:
+def _pauses(root: RootOptions, context: BuildContext) -> dict[str, PauseSpec]:
     """Build the pause reasons. At most one is the default for a pause without a reason."""
     found: dict[str, PauseSpec] = {}
     default = ""
@@ -97,43 +99,30 @@ def _pauses(root: models.RootOptions, context: BuildContext) -> dict[str, PauseS
             text = f"default: true stands for {quoted(default)} too"
             context.document.error((*way, "default"), text, "one reason at most is the default")
         default = default or (reason if pause.default else "")
-        found[reason] = PauseSpec(
-            reason=reason,
-            longest=pause.longest,
-            then=PauseEnd(pause.then or "tell"),
-            default=pause.default,
-        )
+        values = spec_values(pause, then=PauseEnd(pause.then or "tell"))
+        found[reason] = PauseSpec(reason=reason, **values)
     return found
 
 
-def _agent(
-    id_: str, agent: models.AgentOptions, extension: str, context: BuildContext
-) -> AgentSpec:
+def _agent(id_: str, agent: AgentOptions, extension: str, context: BuildContext) -> AgentSpec:
     context = context.within(agent.timezone, ("agents", id_))
     devices = [_device(id_, name, device, context) for name, device in agent.devices.items()]
-    return AgentSpec(
-        id=id_,
+    values = spec_values(
+        agent,
         name=agent.name or id_,
         devices=tuple(device for device in devices if device is not None),
         sign_in=SignIn(agent.sign_in),
-        capacity=agent.capacity,
-        wrap_up=agent.wrap_up,
-        skills=dict(agent.skills),
         extension=extension,
-        language=agent.language,
-        renamed_from=agent.renamed_from or "",
         zone=None if agent.timezone is None else context.zone,
-        timezone=agent.timezone or "",
     )
+    return AgentSpec(id=id_, **values)
 
 
 def _device(
-    agent: str, id_: str, written: str | models.DeviceOptions, context: BuildContext
+    agent: str, id_: str, written: str | DeviceOptions, context: BuildContext
 ) -> DeviceSpec | None:
     device = (
-        models.DeviceOptions.model_validate({"endpoint": written})
-        if isinstance(written, str)
-        else written
+        DeviceOptions.model_validate({"endpoint": written}) if isinstance(written, str) else written
     )
     way: KeyPath = ("agents", agent, "devices", id_)
     number = device.number or ""
@@ -155,24 +144,20 @@ def _device(
     if phone is None:
         return None
     confirm = bool(number) or phone.may_forward if device.confirm is None else device.confirm
-    return DeviceSpec(
-        id=id_,
-        agent=agent,
+    values = spec_values(
+        device,
         pbxes=pbxes,
         endpoint=phone.endpoint,
-        number=number,
         confirm=confirm,
         accept_within=_accept_within(way, device, context, confirm=confirm),
-        ring_after=device.ring_after,
-        enabled=device.enabled,
         hours=context.hours({(*way, "hours"): device.hours}) if device.hours else None,
         states=phone.states,
         all_contacts=device.contacts == "all",
-        auto_answer=device.auto_answer,
     )
+    return DeviceSpec(id=id_, agent=agent, **values)
 
 
-def _one_address(way: KeyPath, device: models.DeviceOptions, context: BuildContext) -> bool:
+def _one_address(way: KeyPath, device: DeviceOptions, context: BuildContext) -> bool:
     """Return whether a device has exactly one way of being rung; otherwise report an error."""
     named = {"endpoint": device.endpoint, "dial": device.dial, "number": device.number}
     given = [f"'{key}'" for key, value in named.items() if value]
@@ -193,7 +178,7 @@ _SHORTEST_ASK, _LONGEST_ASK = 1.0, 300.0
 
 
 def _accept_within(
-    way: KeyPath, device: models.DeviceOptions, context: BuildContext, *, confirm: bool
+    way: KeyPath, device: DeviceOptions, context: BuildContext, *, confirm: bool
 ) -> float:
     """Return how long to wait for key 1; a setting without effect or out of range is reported."""
     at = (*way, "accept_within")
@@ -204,12 +189,12 @@ def _accept_within(
         text = "accept_within has no effect: this phone is not asked for key 1"
         context.document.error(at, text, "take it out, or add confirm: true", key=True)
     elif not _SHORTEST_ASK <= within <= _LONGEST_ASK:
-        text = f"accept_within must be from 1s to 5m, not {duration(within)}"
+        text = f"accept_within must be from 1s to 5m, not {format_duration(within)}"
         context.document.error(at, text, "key 1 is asked for about every 8 s")
     return within
 
 
-def _rung_by(way: KeyPath, device: models.DeviceOptions, context: BuildContext) -> tuple[str, ...]:
+def _rung_by(way: KeyPath, device: DeviceOptions, context: BuildContext) -> tuple[str, ...]:
     """Return the PBXes that can ring a device. None can: an error, which is reported."""
     able = tuple(id_ for id_ in context.pbxes if _can_ring(id_, device, context))
     if device.pbx is not None:
@@ -251,7 +236,7 @@ def dialling_pbxes(pbxes: Mapping[str, PbxSettings]) -> tuple[str, ...]:
     return tuple(name for name, pbx in pbxes.items() if dials_numbers(pbx))
 
 
-def _can_ring(id_: str, device: models.DeviceOptions, context: BuildContext) -> bool:
+def _can_ring(id_: str, device: DeviceOptions, context: BuildContext) -> bool:
     """Return whether a PBX can ring a device.
 
     An address in Twilio's form needs Twilio, if configured.
@@ -267,7 +252,7 @@ def _can_ring(id_: str, device: models.DeviceOptions, context: BuildContext) -> 
 
 
 def _say_unable(
-    context: BuildContext, at: KeyPath, pbx: PbxSettings, device: models.DeviceOptions
+    context: BuildContext, at: KeyPath, pbx: PbxSettings, device: DeviceOptions
 ) -> None:
     if device.number:
         text = f"pbx {pbx.id} cannot ring an outside number"

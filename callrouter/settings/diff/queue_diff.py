@@ -2,92 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from callrouter.model.hours import Hours
-from callrouter.model.routing_table import (
-    AnnounceSpec,
-    MemberSpec,
-    QueueSpec,
-    ShiftSpec,
-    Table,
-    WidenStep,
-)
+from callrouter.model.routing_table import MemberSpec, QueueSpec, ShiftSpec, Table, WidenStep
 from callrouter.model.text import counted
 from callrouter.settings.builders.queue_builder import all_members
-from callrouter.settings.diff import written_values
-from callrouter.settings.diff.changes import differing, mapping_lines, moved
+from callrouter.settings.diff.compare import (
+    differing,
+    mapping_lines,
+    option_differences,
+    reordered,
+)
+from callrouter.settings.loaded import ServiceLevel, Settings
+from callrouter.settings.schema import written_values as written
+from callrouter.settings.schema.durations import format_duration
+from callrouter.settings.schema.queue_options import QueueOptions
 
 _ORDERED: Final = frozenset({"linear", "round-robin"})
 """Policies that depend on the order in the file."""
-
-
-def _duration(seconds: float | None) -> str:
-    return "none" if seconds is None else written_values.duration(seconds)
-
-
-def _count(number: int | None) -> str:
-    return "none" if number is None else str(number)
-
-
-def _hours(hours: Hours | None) -> str:
-    return "always" if hours is None else written_values.hours(hours.spans)
-
-
-def _timezone(name: str) -> str:
-    return name or "that of the site"
-
-
-def _last_agent(seconds: float | None) -> str:
-    return "never" if seconds is None else written_values.duration(seconds)
-
-
-def _ring_all(dial: bool) -> str:
-    return "dial" if dial else "each"
-
-
-def _announce(spec: AnnounceSpec | None) -> str:
-    if spec is None:
-        return "nothing"
-    what = [word for word in ("position", "estimate") if getattr(spec, word)]
-    return f"{' and '.join(what)} every {written_values.duration(spec.every)}"
-
-
-def _none_or(text: str) -> str:
-    return text or "none"
-
-
-_KEYS: Final[tuple[tuple[str, Callable[[Any], str]], ...]] = (
-    ("name", str),
-    ("policy", ", ".join),
-    ("at_once", written_values.at_once),
-    ("ring_for", _duration),
-    ("ask_alone_for", _duration),
-    ("show", _none_or),
-    ("alert_info", _none_or),
-    ("retry_after", _duration),
-    ("wrap_up", _duration),
-    ("weight", str),
-    ("max_wait", _duration),
-    ("max_waiting", _count),
-    ("on_max_wait", written_values.target),
-    ("on_full", written_values.target),
-    ("on_nobody", written_values.target),
-    ("nobody_after", _duration),
-    ("on_closed", written_values.target),
-    ("auto_pause", str),
-    ("music", str),
-    ("hours", _hours),
-    ("timezone", _timezone),
-    ("last_agent", _last_agent),
-    ("prefer_for", _duration),
-    ("announce", _announce),
-    ("dial", _ring_all),
-)
-"""Keys with a single value, and how to format it."""
-_WRITTEN: Final = {"dial": "ring_all"}
-"""Attributes that have another name in the files."""
 
 
 def queue_changes(old: Table, new: Table) -> Iterator[str]:
@@ -108,12 +42,9 @@ def _queue(old: QueueSpec, new: QueueSpec, table: Table) -> Iterator[str]:
     yield from _members(old.members, new.members, new.id, table)
     if _ORDERED.intersection(new.policy):
         order = ([member.agent for member in queue.members] for queue in (old, new))
-        for agent, up in moved(*order):
+        for agent, up in reordered(*order):
             yield f"{agent} moves {'up' if up else 'down'} in the order of {new.id}"
-    for key, word in _KEYS:
-        before, after = word(getattr(old, key)), word(getattr(new, key))
-        if before != after:
-            yield f"{new.id}: {_WRITTEN.get(key, key)} {before} -> {after}"
+    yield from map(str, option_differences(f"{new.id}:", QueueOptions, old, new))
     yield from _holidays(old, new)
     yield from mapping_lines(f"{new.id}: skill", old.skills, new.skills)
     yield from _shifts(old, new, table)
@@ -144,7 +75,7 @@ def _holidays(old: QueueSpec, new: QueueSpec) -> Iterator[str]:
     )
     for days, how in ((after - before, "added"), (before - after, "removed")):
         if days:
-            yield f"{new.id}: holidays {how}: {', '.join(sorted(map(written_values.day_off, days)))}"
+            yield f"{new.id}: holidays {how}: {', '.join(sorted(map(written.day_off, days)))}"
 
 
 def all_hours(queue: QueueSpec) -> Iterator[Hours]:
@@ -166,7 +97,7 @@ def _shifts(old: QueueSpec, new: QueueSpec, table: Table) -> Iterator[str]:
         else:
             yield from _members(before[name].members, after[name].members, where, table)
             yield from _order(before[name].members, after[name].members, where, new)
-    for name, up in moved(list(before), list(after)):
+    for name, up in reordered(list(before), list(after)):
         yield f"shift {name} of {new.id} moved {'up' if up else 'down'}"
 
 
@@ -174,7 +105,9 @@ def _order(
     old: Sequence[MemberSpec], new: Sequence[MemberSpec], where: str, queue: QueueSpec
 ) -> Iterator[str]:
     if _ORDERED.intersection(queue.policy):
-        for agent, up in moved([member.agent for member in old], [member.agent for member in new]):
+        for agent, up in reordered(
+            [member.agent for member in old], [member.agent for member in new]
+        ):
             yield f"{agent} moves {'up' if up else 'down'} in the order of {where}"
 
 
@@ -185,7 +118,7 @@ def _by_hours(shifts: Sequence[ShiftSpec]) -> dict[str, ShiftSpec]:
     """
     found: dict[str, ShiftSpec] = {}
     for shift in shifts:
-        found.setdefault(written_values.hours(shift.hours.spans), shift)
+        found.setdefault(written.hours(shift.hours.spans), shift)
     return found
 
 
@@ -193,7 +126,7 @@ def _widen(old: QueueSpec, new: QueueSpec, table: Table) -> Iterator[str]:
     before = {step.after: step for step in old.widen}
     after = {step.after: step for step in new.widen}
     for seconds in sorted({*before, *after}):
-        where = f"{new.id} after {written_values.duration(seconds)}"
+        where = f"{new.id} after {format_duration(seconds)}"
         if seconds not in before:
             yield f"{where}: widens ({_step(after[seconds])})"
         elif seconds not in after:
@@ -214,21 +147,21 @@ def _changed_step(
 
 
 def _at_once(step: WidenStep) -> str:
-    return "as before" if step.at_once is None else written_values.at_once(step.at_once)
+    return "as before" if step.at_once is None else written.at_once(step.at_once)
 
 
 def _skills(step: WidenStep) -> str:
-    return "as before" if step.skills is None else written_values.skills(step.skills)
+    return "as before" if step.skills is None else written.skills(step.skills)
 
 
 def _step(step: WidenStep) -> str:
     parts = []
     if step.at_once is not None:
-        parts.append(f"at_once {written_values.at_once(step.at_once)}")
+        parts.append(f"at_once {written.at_once(step.at_once)}")
     if step.members:
         parts.append(_who(step.members))
     if step.skills is not None:
-        parts.append(f"skills {written_values.skills(step.skills)}")
+        parts.append(f"skills {written.skills(step.skills)}")
     return "; ".join(parts)
 
 
@@ -236,3 +169,17 @@ def _who(members: Sequence[MemberSpec]) -> str:
     if len(members) > 5 or not members:
         return counted(len(members), "agent", zero="0")
     return ", ".join(f"{member.agent} {member.level}" for member in members)
+
+
+def service_level_changes(old: Settings, new: Settings) -> Iterator[str]:
+    """Yield a line for every queue that stays and whose target changes."""
+    for id_ in differing(old.service_levels, new.service_levels):
+        if id_ in old.table.queues and id_ in new.table.queues:
+            before, after = _aim(old.service_levels.get(id_)), _aim(new.service_levels.get(id_))
+            yield f"{id_}: service_level {before} -> {after}"
+
+
+def _aim(level: ServiceLevel | None) -> str:
+    if level is None:
+        return "none"
+    return f"{level.target}% within {format_duration(level.within)}"

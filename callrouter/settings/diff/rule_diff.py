@@ -7,8 +7,8 @@ from typing import Final
 
 from callrouter.model.routing_table import NumberPattern, Rule
 from callrouter.model.text import listed
-from callrouter.settings.diff import written_values
-from callrouter.settings.diff.changes import differing, moved
+from callrouter.settings.diff.compare import differing, reordered
+from callrouter.settings.schema import written_values as written
 
 _WHEN: Final = ("caller", "called", "queue", "waiting", "hours", "tag")
 
@@ -23,7 +23,7 @@ def rule_changes(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[str]:
             yield f"rule {name} is new ({_whole(after[name])})"
         else:
             yield from _changed(before[name], after[name])
-    for name, up in moved(list(before), list(after)):
+    for name, up in reordered(list(before), list(after)):
         yield f"rule {name} moved {'up' if up else 'down'}"
 
 
@@ -52,16 +52,16 @@ def _parts(rule: Rule) -> dict[str, str]:
         "called": _numbers(rule.called),
         "queue": listed(sorted(rule.queues), "or"),
         "waiting": "" if rule.waiting is None else f"{rule.waiting.sign} {rule.waiting.count}",
-        "hours": "" if rule.hours is None else written_values.hours(rule.hours.spans),
+        "hours": "" if rule.hours is None else written.hours(rule.hours.spans),
         "tag": listed(sorted(rule.tags), "or"),
         "then priority": "" if rule.priority is None else str(rule.priority),
         "then queue": rule.queue,
         "then agent": rule.agent,
         "then tag": rule.tag,
-        "then skills": written_values.skills(rule.skills) if rule.skills else "",
+        "then skills": written.skills(rule.skills) if rule.skills else "",
     }
     return {key: text for key, text in parts.items() if text}
 
 
 def _numbers(patterns: Iterable[NumberPattern]) -> str:
-    return listed([written_values.pattern(each) for each in patterns], "or")
+    return listed([written.pattern(each) for each in patterns], "or")

@@ -17,7 +17,32 @@ from callrouter.settings.builders.number_parsing import at_home
 from callrouter.settings.errors import hints
 from callrouter.settings.errors.hiding import CONTAINERS, is_secret, without_secret
 from callrouter.settings.errors.problems import Nearest, quoted
-from callrouter.settings.schema import building_blocks, models, rule_models
+from callrouter.settings.schema import options
+from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions, PauseOptions
+from callrouter.settings.schema.pbx_options import (
+    AsteriskOptions,
+    SimulatedOptions,
+    TlsClientOptions,
+    TwilioOptions,
+)
+from callrouter.settings.schema.queue_options import (
+    AnnounceOptions,
+    QueueOptions,
+    ServiceLevelOptions,
+    ShiftOptions,
+    WidenStepOptions,
+)
+from callrouter.settings.schema.root_options import (
+    ApiTokenOptions,
+    CodesOptions,
+    HttpOptions,
+    NumbersOptions,
+    ReloadOptions,
+    RootOptions,
+    TlsServerOptions,
+    UserOptions,
+)
+from callrouter.settings.schema.rule_options import RuleOptions, RuleThenOptions, RuleWhenOptions
 from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import Document, KeyPath
 from callrouter.settings.yaml.substitution import Substituted
@@ -26,41 +51,41 @@ _ROUNDS: Final = 20
 _GONE: Final = object()
 
 _PBX_SHAPES: Final[dict[str, type[BaseModel]]] = {
-    "asterisk": models.AsteriskOptions,
-    "twilio": models.TwilioOptions,
-    "simulated": models.SimulatedOptions,
+    "asterisk": AsteriskOptions,
+    "twilio": TwilioOptions,
+    "simulated": SimulatedOptions,
 }
 
 # The model of each path; "*" is any name or index.
 _SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
-    (): models.RootOptions,
-    ("http",): models.HttpOptions,
-    ("http", "tls"): models.TlsServerOptions,
-    ("http", "api_tokens", "*"): models.ApiTokenOptions,
-    ("users", "*"): models.UserOptions,
-    ("numbers",): models.NumbersOptions,
-    ("reload",): models.ReloadOptions,
-    ("codes",): models.CodesOptions,
-    ("pbx", "*", "tls"): models.TlsClientOptions,
-    ("agents", "*"): models.AgentOptions,
-    ("agents", "*", "devices", "*"): models.DeviceOptions,
-    ("pauses", "*"): models.PauseOptions,
-    ("queues", "*"): models.QueueOptions,
-    ("queues", "*", "shifts", "*"): models.ShiftOptions,
-    ("queues", "*", "widen", "*"): models.WidenStepOptions,
-    ("queues", "*", "service_level"): models.ServiceLevelOptions,
-    ("queues", "*", "announce"): models.AnnounceOptions,
-    ("rules", "*"): rule_models.RuleOptions,
-    ("rules", "*", "when"): rule_models.RuleWhenOptions,
-    ("rules", "*", "then"): rule_models.RuleThenOptions,
+    (): RootOptions,
+    ("http",): HttpOptions,
+    ("http", "tls"): TlsServerOptions,
+    ("http", "api_tokens", "*"): ApiTokenOptions,
+    ("users", "*"): UserOptions,
+    ("numbers",): NumbersOptions,
+    ("reload",): ReloadOptions,
+    ("codes",): CodesOptions,
+    ("pbx", "*", "tls"): TlsClientOptions,
+    ("agents", "*"): AgentOptions,
+    ("agents", "*", "devices", "*"): DeviceOptions,
+    ("pauses", "*"): PauseOptions,
+    ("queues", "*"): QueueOptions,
+    ("queues", "*", "shifts", "*"): ShiftOptions,
+    ("queues", "*", "widen", "*"): WidenStepOptions,
+    ("queues", "*", "service_level"): ServiceLevelOptions,
+    ("queues", "*", "announce"): AnnounceOptions,
+    ("rules", "*"): RuleOptions,
+    ("rules", "*", "when"): RuleWhenOptions,
+    ("rules", "*", "then"): RuleThenOptions,
 }
 _OWNERS: Final[dict[str, type[BaseModel]]] = {
-    "a queue": models.QueueOptions,
-    "an agent": models.AgentOptions,
-    "a device": models.DeviceOptions,
-    "an Asterisk below pbx": models.AsteriskOptions,
-    "a rule's when": rule_models.RuleWhenOptions,
-    "a rule's then": rule_models.RuleThenOptions,
+    "a queue": QueueOptions,
+    "an agent": AgentOptions,
+    "a device": DeviceOptions,
+    "an Asterisk below pbx": AsteriskOptions,
+    "a rule's when": RuleWhenOptions,
+    "a rule's then": RuleThenOptions,
 }
 """Owners of keys that are sometimes written in the wrong place."""
 _MANY: Final = 4
@@ -108,7 +133,7 @@ _KEY_OF: Final = {
 }
 
 
-def fit(document: Document, nearest: Nearest) -> models.RootOptions | None:
+def fit(document: Document, nearest: Nearest) -> RootOptions | None:
     """Return the valid part of the document; everything else is reported and removed.
 
     None if an invalid part cannot be removed.
@@ -123,10 +148,10 @@ def _region(root: object) -> object:
     return numbers.get("region") if isinstance(numbers, dict) else None
 
 
-def _fit(document: Document, nearest: Nearest) -> models.RootOptions | None:
+def _fit(document: Document, nearest: Nearest) -> RootOptions | None:
     for _ in range(_ROUNDS):
         try:
-            return models.RootOptions.model_validate(document.root)
+            return RootOptions.model_validate(document.root)
         except ValidationError as error:
             found = error.errors(include_url=False)
         ways = [_report(document, nearest, each) for each in found]
@@ -137,7 +162,7 @@ def _fit(document: Document, nearest: Nearest) -> models.RootOptions | None:
 
 def _report(document: Document, nearest: Nearest, error: Any) -> KeyPath:
     """Report one of pydantic's errors. Returns the path of the part to remove."""
-    loc = tuple(part for part in error["loc"] if part not in building_blocks.TAGS)
+    loc = tuple(part for part in error["loc"] if part not in options.TAGS)
     kind, value = error["type"], error["input"]
     if kind == "missing":
         return _missing(document, loc)
@@ -221,7 +246,7 @@ def _wrong_driver(document: Document, nearest: Nearest, loc: KeyPath, value: obj
         for key in value.keys() - either:
             _unknown_key(document, nearest, (*loc, key))
     else:
-        known = tuple(building_blocks.DRIVERS)
+        known = tuple(options.DRIVERS)
         text = f"driver must be {listed(known, 'or')}{_not((*loc, 'driver'), driver)}"
         hint = nearest.hint(driver, known) if isinstance(driver, str) else ""
         document.error((*loc, "driver"), text, hint)
@@ -238,7 +263,7 @@ def _pattern(loc: KeyPath) -> tuple[str, ...]:
 
 def _shape(document: Document, loc: KeyPath, pattern: tuple[str, ...]) -> type[BaseModel] | None:
     if pattern == ("pbx", "*"):
-        return _PBX_SHAPES.get(str(document.written(*loc, "driver")), models.AsteriskOptions)
+        return _PBX_SHAPES.get(str(document.written(*loc, "driver")), AsteriskOptions)
     return _SHAPES.get(pattern)
 
 

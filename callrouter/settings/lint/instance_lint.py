@@ -14,7 +14,7 @@ from callrouter.settings.errors.problems import quoted
 from callrouter.settings.lint.queue_lint import advise_queues
 from callrouter.settings.lint.secret_lint import advise_secrets
 from callrouter.settings.lint.staffing_lint import advise_staff
-from callrouter.settings.schema import models as schema
+from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.reader import Items, Section
 from callrouter.settings.yaml.source import Document, KeyPath
 from callrouter.settings.yaml.substitution import Substituted
@@ -24,7 +24,7 @@ WITHOUT_EFFECT: Final = frozenset({"users", "service_level"})
 """Keys that are read and kept but have no effect in this version."""
 
 
-def advise(root: schema.RootOptions, table: Table, document: Document, now: float | None) -> None:
+def advise(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
     """Add all warnings about a valid configuration."""
     _without_effect(root, document)
     _cut_secrets(document)
@@ -37,7 +37,7 @@ def advise(root: schema.RootOptions, table: Table, document: Document, now: floa
     advise_secrets(root, document)
 
 
-def _without_effect(root: schema.RootOptions, document: Document) -> None:
+def _without_effect(root: RootOptions, document: Document) -> None:
     found: dict[str, list[KeyPath]] = {key: [] for key in sorted(WITHOUT_EFFECT)}
     for key in sorted(root.model_fields_set & WITHOUT_EFFECT):
         found[key].append((key,))
@@ -75,7 +75,7 @@ def _secrets(section: object, way: KeyPath) -> Iterator[tuple[KeyPath, str]]:
             yield from _secrets(value, (*way, key))
 
 
-def _agents(root: schema.RootOptions, table: Table, document: Document) -> None:
+def _agents(root: RootOptions, table: Table, document: Document) -> None:
     known = queue_builder.serving(table.queues)
     for id_, agent in table.agents.items():
         if not any(device.enabled for device in agent.devices):

@@ -17,9 +17,11 @@ from callrouter.model.routing_table import (
     ToQueue,
 )
 from callrouter.settings.builders.queue_builder import all_members
-from callrouter.settings.diff.written_values import at_once, duration, skills
 from callrouter.settings.lint import week
-from callrouter.settings.schema import models
+from callrouter.settings.schema.durations import format_duration
+from callrouter.settings.schema.queue_options import QueueOptions
+from callrouter.settings.schema.root_options import RootOptions
+from callrouter.settings.schema.written_values import at_once, skills
 from callrouter.settings.yaml.reader import Items
 from callrouter.settings.yaml.source import Document, KeyPath
 
@@ -33,9 +35,7 @@ _TOO_OFTEN: Final = 15.0
 _TARGETS: Final = ("on_max_wait", "on_full", "on_nobody", "on_closed")
 
 
-def advise_queues(
-    root: models.RootOptions, table: Table, document: Document, now: float | None
-) -> None:
+def advise_queues(root: RootOptions, table: Table, document: Document, now: float | None) -> None:
     """Add the warnings about all queues."""
     today = None if now is None else datetime.fromtimestamp(now, UTC).astimezone(table.zone).date()
     asked_by_rule = any(rule.skills for rule in table.rules)
@@ -54,14 +54,14 @@ def advise_queues(
         document.warning(way, text, "let one of them end elsewhere")
 
 
-def _never_applies(queue: QueueSpec, written: models.QueueOptions, document: Document) -> None:
+def _never_applies(queue: QueueSpec, written: QueueOptions, document: Document) -> None:
     for target, limit in _LIMITS:
         if target in written.model_fields_set and limit not in written.model_fields_set:
             way: KeyPath = ("queues", queue.id, target)
             document.warning(way, f"{target} never applies", f"{limit} is not set", key=True)
 
 
-def _who_serves(queue: QueueSpec, written: models.QueueOptions, document: Document) -> None:
+def _who_serves(queue: QueueSpec, written: QueueOptions, document: Document) -> None:
     way: KeyPath = ("queues", queue.id)
     if next(all_members(queue), None) is None:
         document.warning(way, f"queue {queue.id} has no agents", key=True)
@@ -72,7 +72,7 @@ def _who_serves(queue: QueueSpec, written: models.QueueOptions, document: Docume
     _unserved(queue, written, document)
 
 
-def _unserved(queue: QueueSpec, written: models.QueueOptions, document: Document) -> None:
+def _unserved(queue: QueueSpec, written: QueueOptions, document: Document) -> None:
     """Warn of open hours without agents, and of shifts that are never active."""
     way: KeyPath = ("queues", queue.id, "shifts")
     taken: week.Parts = []
@@ -134,13 +134,13 @@ def _waits(queue: QueueSpec, document: Document) -> None:
     if queue.max_wait is None:
         return
     if queue.max_wait < queue.ring_for:
-        text = f"max_wait {duration(queue.max_wait)} is shorter than ring_for {duration(queue.ring_for)}"
+        text = f"max_wait {format_duration(queue.max_wait)} is shorter than ring_for {format_duration(queue.ring_for)}"
         hint = "the first agent does not ring to the end"
         document.warning(("queues", queue.id, "max_wait"), text, hint)
     for index, step in enumerate(queue.widen):
         if step.after >= queue.max_wait:
             way: KeyPath = ("queues", queue.id, "widen", index)
-            text = f"this step is never reached: max_wait is {duration(queue.max_wait)}"
+            text = f"this step is never reached: max_wait is {format_duration(queue.max_wait)}"
             document.warning((*way, "after"), text, "the call has left by then")
 
 
@@ -157,9 +157,7 @@ def _widening(queue: QueueSpec, document: Document) -> None:
         before = step.at_once
 
 
-def _holidays(
-    id_: str, written: models.QueueOptions, document: Document, today: date | None
-) -> None:
+def _holidays(id_: str, written: QueueOptions, document: Document, today: date | None) -> None:
     if not written.holidays:
         return
     way: KeyPath = ("queues", id_, "holidays")
@@ -192,7 +190,7 @@ def _dials(queue: QueueSpec, agents: Mapping[str, AgentSpec], document: Document
         document.warning(("queues", queue.id, "ring_all"), text, hint)
 
 
-def _announces(id_: str, written: models.QueueOptions, document: Document) -> None:
+def _announces(id_: str, written: QueueOptions, document: Document) -> None:
     said = written.announce
     if said is None:
         return
@@ -201,7 +199,9 @@ def _announces(id_: str, written: models.QueueOptions, document: Document) -> No
         text = "announce says nothing: neither position nor estimate is true"
         document.warning(way, text, "such as {position: true}", key=True)
     elif said.every < _TOO_OFTEN:
-        text = f"callers are told something every {duration(said.every)}, and hear little else"
+        text = (
+            f"callers are told something every {format_duration(said.every)}, and hear little else"
+        )
         document.warning((*way, "every"), text, "45s is usual")
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from callrouter.settings.builders.instance_builder import is_loopback
 from callrouter.settings.lint.secret_strength import SECRET_BITS, TOKEN_BITS, why_weak
-from callrouter.settings.schema import models
+from callrouter.settings.schema.pbx_options import AsteriskOptions
+from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document, KeyPath
 
 
-def advise_secrets(root: models.RootOptions, document: Document) -> None:
+def advise_secrets(root: RootOptions, document: Document) -> None:
     """Warn of unencrypted links to Asterisk and of weak secrets and tokens."""
     for id_, pbx in root.pbx.items():
-        if not isinstance(pbx, models.AsteriskOptions):
+        if not isinstance(pbx, AsteriskOptions):
             continue
         way: KeyPath = ("pbx", id_)
         if pbx.tls is False and not is_loopback(pbx.host):

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from callrouter.model.routing_table import KeepWaiting, QueueSpec, Table, ToQueue
 from callrouter.settings.builders.queue_builder import all_members
-from callrouter.settings.diff.written_values import duration
 from callrouter.settings.lint import week
-from callrouter.settings.schema import models
+from callrouter.settings.schema.durations import format_duration
+from callrouter.settings.schema.pbx_options import TwilioOptions
+from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document, KeyPath
 
 
-def advise_staff(root: models.RootOptions, table: Table, document: Document) -> None:
+def advise_staff(root: RootOptions, table: Table, document: Document) -> None:
     """Add the warnings about all queues."""
     callers = {id_: _entered(pbx, table) for id_, pbx in root.pbx.items()}
     for queue in table.queues.values():
@@ -21,9 +22,9 @@ def advise_staff(root: models.RootOptions, table: Table, document: Document) -> 
             _outside_hours(queue, table, document)
 
 
-def _entered(pbx: models.TwilioOptions | object, table: Table) -> frozenset[str] | None:
+def _entered(pbx: TwilioOptions | object, table: Table) -> frozenset[str] | None:
     """Return the queues that callers of a PBX can reach; None: any, since its dialplan decides."""
-    if not isinstance(pbx, models.TwilioOptions):
+    if not isinstance(pbx, TwilioOptions):
         return None
     found: set[str] = set()
     ahead = [*pbx.numbers.values(), *(rule.queue for rule in table.rules if rule.queue)]
@@ -54,7 +55,7 @@ def _no_phone_there(
         if isinstance(queue.on_nobody, KeepWaiting):
             hint = "a caller there would wait in vain: on_nobody is wait"
         else:
-            hint = f"a caller there leaves by on_nobody after {duration(queue.nobody_after)}"
+            hint = f"a caller there leaves by on_nobody after {format_duration(queue.nobody_after)}"
         document.warning(("queues", queue.id), text, hint, key=True)
 
 

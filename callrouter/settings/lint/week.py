@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 from callrouter.model.hours import DAY, DAYS, Hours, Span
-from callrouter.settings.diff import written_values
+from callrouter.settings.schema import written_values
 
 WEEK: Final = 7 * DAY
 

@@ -38,3 +38,14 @@ def parse_duration(value: object) -> float:
     parts = _PART.findall(value)
     # Divide milliseconds instead of multiplying: 300 / 1000 is 0.3, 300 * 0.001 is not.
     return sum(float(n) / 1000 if unit == "ms" else float(n) * _SECONDS[unit] for n, unit in parts)
+
+
+def format_duration(seconds: float) -> str:
+    """Return ``1m30s`` for ``90``; fractions of a millisecond are dropped."""
+    rest = round(seconds * 1000)
+    parts = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

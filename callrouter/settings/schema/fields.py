@@ -31,8 +31,8 @@ class Expected:
     """
 
     def __init__(self, phrase: str, kind: str = "text") -> None:
-        self._phrase = phrase
-        self._kind = kind
+        self.phrase = phrase
+        self.kind = kind
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -41,8 +41,8 @@ class Expected:
         return core_schema.custom_error_schema(
             handler(source),
             custom_error_type="expected",
-            custom_error_message=self._phrase,
-            custom_error_context={"kind": self._kind},
+            custom_error_message=self.phrase,
+            custom_error_context={"kind": self.kind},
         )
 
 
@@ -70,13 +70,13 @@ def _comparison(text: str) -> str:
 
 _Number: Final = BeforeValidator(_number_from_outside)
 
-_NAME_IS: Final = "small letters, digits, '-' and '_' (64 at most, a letter or digit first)"
-Name = Annotated[str, Field(pattern=NAME_PATTERN), Expected(_NAME_IS)]
+NAME_IS: Final = "small letters, digits, '-' and '_' (64 at most, a letter or digit first)"
+Name = Annotated[str, Field(pattern=NAME_PATTERN), Expected(NAME_IS)]
 ListedName = Annotated[
     str,
     BeforeValidator(_name_of_digits),
     Field(pattern=NAME_PATTERN),
-    Expected(_NAME_IS, "member"),
+    Expected(NAME_IS, "member"),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "pattern": NAME_PATTERN}, {"type": "integer", "minimum": 0}]}
     ),

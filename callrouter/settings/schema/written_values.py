@@ -1,15 +1,17 @@
-"""Formats values as they are written in the files."""
+"""Formats values as they are written in the files, for ``diff`` and other messages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from enum import Enum
 from typing import Final
 
-from callrouter.model.hours import DAY, DAYS, DayOff, Span
+from callrouter.model.hours import DAY, DAYS, DayOff, Hours, Span
 from callrouter.model.phone_numbers import WITHHELD
 from callrouter.model.routing_table import (
     ALL_AT_ONCE,
+    AnnounceSpec,
     HangUp,
     KeepWaiting,
     NumberPattern,
@@ -18,20 +20,42 @@ from callrouter.model.routing_table import (
     ToQueue,
 )
 from callrouter.model.text import mask
+from callrouter.settings.schema.durations import format_duration
 
 EXTENSION: Final = 4
 """A number with this few digits is not a person's but an extension or a prefix."""
 
+# ---------------------------------------------------------------- plain values
 
-def duration(seconds: float) -> str:
-    """Return ``1m30s`` for ``90``; fractions of a millisecond are dropped."""
-    rest = round(seconds * 1000)
-    parts = []
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
+
+def or_none(value: object) -> str:
+    """Return a value as text; ``none`` for one that is not given."""
+    return "none" if value in {None, "", ()} else str(value)
+
+
+def names_or_none(values: Iterable[object]) -> str:
+    """Return ``a, b``, or ``none``."""
+    return ", ".join(map(str, values)) or "none"
+
+
+def or_site(timezone: str) -> str:
+    """Return the name of a time zone; empty: that of the site."""
+    return timezone or "that of the site"
+
+
+def yes_or_no(value: bool) -> str:
+    """Return ``true`` or ``false``."""
+    return "true" if value else "false"
+
+
+def enum_value(value: Enum) -> str:
+    """Return the word of an enum, which is the one in the files."""
+    return str(value.value)
+
+
+def duration_or(absent: str) -> Callable[[float | None], str]:
+    """Return a formatter of durations that says `absent` for None."""
+    return lambda seconds: absent if seconds is None else format_duration(seconds)
 
 
 def at_once(count: int | None) -> str:
@@ -59,6 +83,17 @@ def skills(levels: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {level}" for name, level in levels.items()) or "none"
 
 
+def announcement(spec: AnnounceSpec | None) -> str:
+    """Return ``position and estimate every 45s``, or ``nothing``."""
+    if spec is None:
+        return "nothing"
+    what = [word for word in ("position", "estimate") if getattr(spec, word)]
+    return f"{' and '.join(what)} every {format_duration(spec.every)}"
+
+
+# ---------------------------------------------------------------- phone numbers
+
+
 def masked(number: str) -> str:
     """Mask a number, but not an extension."""
     return mask(number, whole=EXTENSION)
@@ -69,6 +104,14 @@ def pattern(wanted: NumberPattern) -> str:
     if not wanted.digits and not wanted.prefix:
         return WITHHELD
     return masked(wanted.digits) + ("*" if wanted.prefix else "")
+
+
+# ---------------------------------------------------------------- days and times
+
+
+def opening_hours(value: Hours | None) -> str:
+    """Return hours as `hours` does; None is ``always``."""
+    return "always" if value is None else hours(value.spans)
 
 
 def hours(spans: Iterable[Span]) -> str:

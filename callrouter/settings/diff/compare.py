@@ -1,0 +1,108 @@
+"""Helpers shared by all descriptions of changes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from callrouter.settings.schema.options import OptionGroup, options_of
+
+RESTART: Final = " (needs a restart)"
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference between two configurations.
+
+    Attributes:
+        text: What differs, in a supervisor's words.
+        needs_restart: Whether the running daemon cannot apply it.
+    """
+
+    text: str
+    needs_restart: bool = False
+
+    def __str__(self) -> str:
+        return self.text + (RESTART if self.needs_restart else "")
+
+
+def option_differences(
+    where: str, group: type[OptionGroup], old: object, new: object
+) -> Iterator[Difference]:
+    """Yield a difference for every option of a group that is described by its words.
+
+    Args:
+        where: What the options belong to, as the text begins: ``support:``.
+        group: The group; see `callrouter.settings.schema.options`.
+        old: The spec before.
+        new: The spec now.
+    """
+    for name, declared in options_of(group).items():
+        attribute = declared.attribute or name
+        if declared.attribute is None or not (declared.words or declared.secret):
+            continue
+        before, after = getattr(old, attribute), getattr(new, attribute)
+        key = group.model_fields[name].alias or name
+        if declared.words is None:
+            if before != after:
+                yield Difference(f"{where} {key} changed", declared.restart)
+            continue
+        was, now = declared.words(before), declared.words(after)
+        if was != now:
+            yield Difference(f"{where} {key} {was} -> {now}", declared.restart)
+
+
+def differing(old: Mapping[_Key, object], new: Mapping[_Key, object]) -> list[_Key]:
+    """Return the keys whose values differ: first those of `old` in order, then the new ones."""
+    found = [key for key, value in old.items() if key not in new or new[key] != value]
+    return found + [key for key in new if key not in old]
+
+
+def mapping_lines(what: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
+    """Yield lines such as ``alice: skill french 2 -> 3``."""
+    for key in differing(old, new):
+        if key not in old:
+            yield f"{what} {key} {new[key]} added"
+        elif key not in new:
+            yield f"{what} {key} removed (was {old[key]})"
+        else:
+            yield f"{what} {key} {old[key]} -> {new[key]}"
+
+
+def added_or_removed(name: str, old: Mapping[str, object], new: Mapping[str, object]) -> str:
+    """Return ``added``, ``removed`` or, for a name in both, ``changed``."""
+    return "added" if name not in old else "removed" if name not in new else "changed"
+
+
+def reordered(old: Sequence[_Key], new: Sequence[_Key]) -> list[tuple[_Key, bool]]:
+    """Return the fewest moves that bring the common keys into their new order; True: up.
+
+    The keys on the longest increasing subsequence of old positions have stayed (patience sorting,
+    see Aldous and Diaconis, "Longest increasing subsequences", 1999). Of several such subsequences,
+    the one with the lowest positions is used, so that after a swap of two keys, one has moved up.
+    """
+    place = {key: index for index, key in enumerate(old)}
+    common = [key for key in new if key in place]
+    if len(common) == len(old) and common == list(old):
+        return []
+    # tails[n] is the lowest old position at which an increasing subsequence of n + 1 keys ends, and
+    # ends[n] the key there. Each key follows the end of the longest subsequence that it can extend
+    # (`before`), so the last end leads back through a longest one.
+    tails: list[int] = []
+    ends: list[_Key] = []
+    before: dict[_Key, _Key] = {}
+    for key in common:
+        at = bisect_left(tails, place[key])
+        if at:
+            before[key] = ends[at - 1]
+        tails[at : at + 1], ends[at : at + 1] = [place[key]], [key]
+    stayed: set[_Key] = set()
+    key_ = ends[-1] if ends else None
+    while key_ is not None:
+        stayed.add(key_)
+        key_ = before.get(key_)
+    ranks = {key: rank for rank, key in enumerate(sorted(common, key=place.__getitem__))}
+    return [(key, rank < ranks[key]) for rank, key in enumerate(common) if key not in stayed]

@@ -1,0 +1,160 @@
+"""Describes changes that concern the whole site: PBXes, the HTTP side, users, codes and others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from datetime import tzinfo
+
+from callrouter.model.routing_table import Table
+from callrouter.settings.diff.compare import (
+    Difference,
+    added_or_removed,
+    differing,
+    option_differences,
+)
+from callrouter.settings.diff.queue_diff import all_hours
+from callrouter.settings.loaded import (
+    ApiToken,
+    AsteriskSettings,
+    HttpSettings,
+    PbxSettings,
+    Settings,
+    TwilioSettings,
+)
+from callrouter.settings.schema.pbx_options import PBX_GROUPS
+from callrouter.settings.schema.root_options import CodesOptions, NumbersOptions
+from callrouter.settings.schema.written_values import names_or_none, or_none
+
+_WRITE_AGAIN = "; write the dialplan again with callrouter dialplan"
+
+
+def site_changes(old: Settings, new: Settings) -> Iterator[Difference]:
+    """Yield every change that concerns no agent, queue or rule."""
+    if old.timezone != new.timezone:
+        yield Difference(f"timezone {old.timezone} -> {new.timezone}")
+    yield from _zone_rules(old.table, new.table)
+    yield from option_differences("numbers:", NumbersOptions, old.numbers, new.numbers)
+    if old.removals_at_once is not new.removals_at_once:
+        before, after = ("at-once" if s.removals_at_once else "confirm" for s in (old, new))
+        yield Difference(f"reload: removals {before} -> {after}")
+    for change in option_differences("codes:", CodesOptions, old.codes, new.codes):
+        yield Difference(change.text + _WRITE_AGAIN)
+    for id_ in differing(old.pbxes, new.pbxes):
+        yield from _pbx(id_, old.pbxes.get(id_), new.pbxes.get(id_))
+    yield from _http(old.http, new.http)
+    for item in fields(old.socket):
+        before, after = getattr(old.socket, item.name), getattr(new.socket, item.name)
+        if before != after:
+            text = f"socket: {item.name} {or_none(before)} -> {or_none(after)}"
+            yield Difference(text, needs_restart=True)
+    for id_ in differing(old.users, new.users):
+        yield from _user(id_, old, new)
+    if old.database != new.database:
+        # Its address may contain a password.
+        yield Difference("database changed", needs_restart=True)
+
+
+def _zone_rules(old: Table, new: Table) -> Iterator[Difference]:
+    """Yield a line if the system's rules for a time zone have changed but the files have not."""
+    before, after = ({str(zone): zone for zone in _zones(table)} for table in (old, new))
+    for name, zone in after.items():
+        if name in before and before[name] is not zone:
+            yield Difference(f"timezone {name}: this machine has other rules for it now")
+
+
+def _zones(table: Table) -> Iterator[tzinfo]:
+    yield table.zone
+    for queue in table.queues.values():
+        if queue.timezone:
+            yield from [hours.zone for hours in all_hours(queue)]
+    yield from [agent.zone for agent in table.agents.values() if agent.zone is not None]
+
+
+# ---------------------------------------------------------------- telephone systems
+
+
+def _pbx(id_: str, old: PbxSettings | None, new: PbxSettings | None) -> Iterator[Difference]:
+    if old is None or new is None:
+        text = f"pbx {id_} is {'gone' if new is None else 'new'}"
+        yield Difference(text, needs_restart=True)
+        return
+    if old.driver != new.driver:
+        text = f"pbx {id_}: driver {old.driver} -> {new.driver}"
+        yield Difference(text, needs_restart=True)
+        return
+    yield from option_differences(f"pbx {id_}:", PBX_GROUPS[new.driver], old, new)
+    was, now = _derived(old), _derived(new)
+    for key in was:
+        if key in now and was[key] != now[key]:
+            yield Difference(f"pbx {id_}: {key} {was[key]} -> {now[key]}", needs_restart=True)
+    codes = [pbx.phone_codes for pbx in (old, new) if isinstance(pbx, TwilioSettings)]
+    if codes and codes[0] != codes[-1]:
+        yield Difference(f"pbx {id_}: phone codes changed", needs_restart=True)
+
+
+def _derived(pbx: PbxSettings) -> dict[str, str]:
+    """Return what a PBX has that is not one attribute for one option, in words."""
+    if not isinstance(pbx, AsteriskSettings):
+        return {}
+    found = {
+        "dial_number": names_or_none(filter(None, (pbx.dial_number, *pbx.dial_numbers))),
+        "ca": or_none(pbx.ca),
+    }
+    if pbx.number_format == "national":
+        found["region of national numbers"] = pbx.home.region
+    return found
+
+
+# ---------------------------------------------------------------- HTTP and people
+
+
+def _http(old: HttpSettings, new: HttpSettings) -> Iterator[Difference]:
+    before, after = _listen(old), _listen(new)
+    if before != after:
+        yield Difference(f"http: listen {before} -> {after}", needs_restart=True)
+    if old.public_url != new.public_url:
+        before, after = or_none(old.public_url), or_none(new.public_url)
+        yield Difference(f"http: public_url {before} -> {after}")
+    if (old.certificate, old.key) != (new.certificate, new.key):
+        yield Difference(f"http: tls {_tls(old)} -> {_tls(new)}", needs_restart=True)
+    tokens, now = ({token.name: token for token in http.api_tokens} for http in (old, new))
+    for name in differing(tokens, now):
+        yield from map(Difference, _token(name, tokens, now))
+
+
+def _token(name: str, old: Mapping[str, ApiToken], new: Mapping[str, ApiToken]) -> Iterator[str]:
+    what = f"api token {name}"
+    if name not in old or name not in new:
+        role = f" ({new[name].role})" if name in new else ""
+        yield f"{what} {added_or_removed(name, old, new)}{role}"
+        return
+    before, after = old[name], new[name]
+    if before.role != after.role:
+        yield f"{what}: role {before.role} -> {after.role}"
+    if before.agent != after.agent:
+        yield f"{what}: agent {or_none(before.agent)} -> {or_none(after.agent)}"
+    if before.queues != after.queues:
+        was, now = (", ".join(token.queues) or "all" for token in (before, after))
+        yield f"{what}: queues {was} -> {now}"
+    if before.token != after.token:
+        yield f"{what} changed"
+
+
+def _listen(http: HttpSettings) -> str:
+    return f"[{http.host}]:{http.port}" if ":" in http.host else f"{http.host}:{http.port}"
+
+
+def _tls(http: HttpSettings) -> str:
+    return "none" if http.certificate is None else f"{http.certificate} and {http.key}"
+
+
+def _user(id_: str, old: Settings, new: Settings) -> Iterator[Difference]:
+    before, after = old.users.get(id_), new.users.get(id_)
+    if before is None or after is None:
+        yield Difference(f"user {id_} {added_or_removed(id_, old.users, new.users)}")
+        return
+    if before.role != after.role:
+        yield Difference(f"user {id_}: role {before.role} -> {after.role}")
+    if before.password != after.password:
+        yield Difference(f"user {id_}: password changed")

@@ -1,0 +1,272 @@
+"""All sections of the configuration, and the options of those that concern the whole site."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from callrouter.mobiles.mobile_records import NumberSettings
+from callrouter.model.ivr import SHIPPED_CODES
+from callrouter.settings.schema import fields as f
+from callrouter.settings.schema import written_values as written
+from callrouter.settings.schema.agent_options import AgentOptions, PauseOptions
+from callrouter.settings.schema.options import OptionGroup, option
+from callrouter.settings.schema.pbx_options import PbxOptions
+from callrouter.settings.schema.queue_options import QueueOptions
+from callrouter.settings.schema.rule_options import RuleOptions
+
+_NUMBERS: Final = NumberSettings()
+"""The defaults."""
+_HASH: Final = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"
+
+
+class TlsServerOptions(OptionGroup):
+    """TLS of the HTTP server."""
+
+    certificate: f.FilePath = option(
+        ..., "PEM file with the certificate chain.", example="cert.pem", restart=True
+    )
+    key: f.FilePath = option(..., "PEM file with the private key.", example="key.pem", restart=True)
+
+
+class ApiTokenOptions(OptionGroup):
+    """A program that may use the HTTP API."""
+
+    name: f.Name = option(..., "The program's name, for the log.", example="crm")
+    role: f.TokenRole = option(
+        ...,
+        "What it may see and do. metrics: the page /metrics and nothing else.",
+        example="supervisor",
+    )
+    token: f.Token = option(
+        ...,
+        "The bearer token, at least 16 characters; `callrouter token` makes one.",
+        example="${CRM_TOKEN}",
+        secret=True,
+    )
+    agent: f.Name | None = option(
+        None,
+        "With role agent: the agent it acts for. Without, it sees only the queues' counts.",
+        example="alice",
+    )
+    queues: list[f.Name] = option(
+        [],
+        "With role supervisor: the queues it sees and acts on. Default: all.",
+        example="[support]",
+    )
+
+
+class HttpOptions(OptionGroup):
+    """The HTTP API and the web page."""
+
+    listen: f.Listen = option(
+        "127.0.0.1:8080",
+        "Address and port to listen on.",
+        example="0.0.0.0:8443",
+        restart=True,
+    )
+    public_url: f.SiteUrl | None = option(
+        None,
+        "How browsers (and Twilio) reach it, also through a proxy. Pages of this address may open "
+        "the live view.",
+        example="https://calls.example.com",
+    )
+    tls: TlsServerOptions | None = option(
+        None,
+        "Serve HTTPS with this certificate.",
+        example="{certificate: cert.pem, key: key.pem}",
+        restart=True,
+    )
+    api_tokens: list[ApiTokenOptions] = option(
+        [],
+        "Programs that may use the API.",
+        example="[{name: crm, role: supervisor, token: '${CRM_TOKEN}'}]",
+    )
+
+
+class SocketOptions(OptionGroup):
+    """Who may use the command line on this machine, besides root and the daemon's own user."""
+
+    group: f.Text = option(
+        ...,
+        "The group of this machine whose members may use it.",
+        example="callrouter",
+        restart=True,
+    )
+    role: f.Role = option(
+        "supervisor",
+        "What they may do. agent: each member acts for the agent whose id is the member's user "
+        "name.",
+        example="admin",
+        restart=True,
+    )
+
+
+class UserOptions(OptionGroup):
+    """A person who is not an agent."""
+
+    role: f.Role = option(..., "What the person may do.", example="supervisor")
+    password: f.Hash = option(
+        ..., "Hash of the password, made by 'callrouter passwd'.", example=_HASH, secret=True
+    )
+
+
+class NumbersOptions(OptionGroup):
+    """Which mobiles agents may register, and how often verification calls are placed."""
+
+    region: f.Country | None = option(
+        None, "Country of numbers written without +.", example="GB", words=written.or_none
+    )
+    countries: list[f.Country] = option(
+        [],
+        "Countries allowed. Default: that of region; without one, none.",
+        example="[GB, IE]",
+        words=written.names_or_none,
+    )
+    types: list[f.NumberType] = option(
+        [],
+        "Kinds allowed. Default: both.",
+        example="[mobile]",
+        words=written.names_or_none,
+    )
+    approval: f.ApprovalWord = option(
+        _NUMBERS.approval.value,
+        "supervisor: a mobile that was proved waits until a supervisor approves it.",
+        example="supervisor",
+        words=written.enum_value,
+    )
+    devices_per_agent: f.Count = option(
+        _NUMBERS.devices_per_agent,
+        "Maximum number of mobiles that an agent may register.",
+        example="2",
+        words=written.or_none,
+    )
+    attempts_per_hour: f.Count = option(
+        _NUMBERS.attempts_per_hour,
+        "Maximum number of one agent's requests in an hour, successful or not.",
+        example="5",
+        words=str,
+    )
+    calls_per_hour: f.Count = option(
+        _NUMBERS.calls_per_hour,
+        "Maximum number of verification calls in an hour for one agent, and to one number; in 24 "
+        "hours four times as many.",
+        example="5",
+        words=str,
+    )
+    calls_per_day: f.Count = option(
+        _NUMBERS.calls_per_day,
+        "Maximum number of verification calls in 24 hours, of all agents.",
+        example="50",
+        words=str,
+    )
+    calls_per_country: f.Count = option(
+        _NUMBERS.calls_per_country,
+        "Maximum number of verification calls to one country in 24 hours.",
+        example="20",
+        words=str,
+    )
+
+
+class ReloadOptions(OptionGroup):
+    """How changes of the files are applied."""
+
+    removals: f.RemovalsWord = option(
+        "confirm",
+        "What happens to a change that removes a queue with callers, much of the call centre, or "
+        "what a file held that is now empty, gone or truncated: confirm (it waits for 'callrouter "
+        "reload') or at-once.",
+        example="at-once",
+    )
+
+
+class CodesOptions(OptionGroup):
+    """What agents dial; `callrouter dialplan` writes these codes into the dialplan."""
+
+    sign_in: f.PhoneCode = option(
+        SHIPPED_CODES.sign_in, "Sign in or out.", example='"*65"', words=written.or_none
+    )
+    pause: f.PhoneCode = option(
+        SHIPPED_CODES.pause,
+        "Pause or resume; followed by a digit, a pause for the reason at that position.",
+        example='"*66"',
+        words=written.or_none,
+    )
+    mobile: f.PhoneCode = option(
+        SHIPPED_CODES.mobile,
+        "Switch the agent's own mobiles on or off.",
+        example='"*67"',
+        words=written.or_none,
+    )
+    register_: f.PhoneCode = option(
+        SHIPPED_CODES.register,
+        "Register a mobile.",
+        example='"*68"',
+        attribute="register",
+        words=written.or_none,
+        alias="register",
+    )
+    ready: f.PhoneCode = option(
+        SHIPPED_CODES.ready, "End wrap-up.", example='"*69"', words=written.or_none
+    )
+
+
+class RootOptions(OptionGroup):
+    """callrouter configuration: a top-level section may be in any file, but only once overall."""
+
+    pbx: dict[f.Name, PbxOptions] = option(
+        {},
+        "The telephone systems.",
+        example="{office: {driver: asterisk, username: callrouter, secret: '${AMI_SECRET}'}}",
+        restart=True,
+    )
+    http: HttpOptions | None = option(
+        None, "The HTTP API and the web page.", example="{listen: 127.0.0.1:8080}"
+    )
+    socket: SocketOptions | None = option(
+        None,
+        "A group whose members may use the command line. Default: none.",
+        example="{group: callrouter}",
+        restart=True,
+    )
+    users: dict[f.Name, UserOptions] = option(
+        {},
+        "People who are not agents.",
+        example=f"{{sam: {{role: supervisor, password: '{_HASH}'}}}}",
+    )
+    database: f.Database = option(
+        "callrouter.db",
+        "What outlives a restart: a SQLite file, or postgresql://…",
+        example="/var/lib/callrouter/callrouter.db",
+        restart=True,
+        secret=True,
+    )
+    reload: ReloadOptions | None = option(
+        None, "How changes of the files are applied.", example="{removals: at-once}"
+    )
+    timezone: f.Text = option("UTC", "Time zone such as Europe/London.", example="Europe/London")
+    numbers: NumbersOptions | None = option(
+        None, "Which mobiles agents may register.", example="{region: GB}"
+    )
+    agents: dict[f.Name, AgentOptions] = option(
+        {},
+        "The people who take calls.",
+        example="{alice: {devices: {desk: PJSIP/1001}}}",
+    )
+    pauses: dict[f.Name, PauseOptions] = option(
+        {},
+        "The reasons that a pause may have. Default: any text.",
+        example="{lunch: {longest: 45m}}",
+    )
+    codes: CodesOptions | None = option(
+        None,
+        "What agents dial, if not the codes *45 to *49.",
+        example='{sign_in: "*65"}',
+    )
+    queues: dict[f.Name, QueueOptions] = option(
+        {}, "The queues.", example="{support: {agents: [alice]}}"
+    )
+    rules: list[RuleOptions] = option(
+        [],
+        "Changes to calls on arrival; the first rule that matches applies.",
+        example='[{name: France, when: {caller: "+33*"}, then: {skills: {french: 2}}}]',
+    )
