@@ -53,6 +53,8 @@ class AccountState:
         send: receives requests. The outcome of each must be returned once, through `take_result`.
         table: the routing table, with the phones.
         now: the time at the start.
+        offers_per_second: how many phones may be rung per second; None means no limit.
+        on_caller_left: called with each leg whose caller has left.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class AccountState:
         send: Callable[[ApiRequest], None],
         table: Table,
         now: float,
+        offers_per_second: float | None,
+        on_caller_left: Callable[[TwilioLeg], None],
     ) -> None:
         self.name = name
         self.callers: dict[str, TwilioCaller] = {}
@@ -71,16 +75,13 @@ class AccountState:
         self.by_token: dict[str, TwilioLeg] = {}
         self.ended_calls: OrderedDict[str, float] = OrderedDict()
         """CallSids of ended calls and their end times. No request may revive them."""
-        self.store_ended_call: Callable[[str, float], None] = lambda _sid, _at: None
-        """Called with each ended call, so that it can be stored over a restart."""
         self.counts: Counter[str] = Counter()
         """Counters of anomalies, by name; see `docs/operator.md`."""
-        self.on_caller_left: Callable[[TwilioLeg], None] = lambda _leg: None
-        """Called with a leg whose caller has left."""
         self.now = now
         self.table = table
-        self.offers_per_second: float | None = None
-        """How many phones may be rung per second; None means no limit."""
+        self._offers_per_second = offers_per_second
+        self._on_caller_left = on_caller_left
+        self._keepers: list[Callable[[str, float], None]] = []
         self._post = post
         self._send = send
         self._scheduler = Scheduler()
@@ -153,7 +154,7 @@ class AccountState:
             return
         for leg in (caller.leg, caller.consulted_leg):
             if leg is not None:
-                self.on_caller_left(leg)
+                self._on_caller_left(leg)
         if caller.state is not TwilioCallerState.LEAVING:
             self.post_event(CallerLeft(call=caller.arrived.call, how=how))
 
@@ -167,8 +168,13 @@ class AccountState:
     def mark_ended(self, sid: str) -> None:
         """Mark a call as ended. Later messages about it are stale."""
         if sid not in self.ended_calls:
-            self.store_ended_call(sid, self.now)
+            for keep in self._keepers:
+                keep(sid, self.now)
         self._remember_ended(sid, self.now)
+
+    def store_ended_calls(self, keep: Callable[[str, float], None]) -> None:
+        """Pass the CallSid and end time of each call that ends from now on to `keep`."""
+        self._keepers.append(keep)
 
     def restore_ended_calls(self, over: Iterable[tuple[str, float]]) -> None:
         """Load the calls that had ended before this run, in order of their end."""
@@ -232,7 +238,7 @@ class AccountState:
         }
         return PbxSnapshot(
             pbx=self.name,
-            offers_per_second=self.offers_per_second,
+            offers_per_second=self._offers_per_second,
             can_hold=True,
             calls=tuple(
                 seen_call(caller)

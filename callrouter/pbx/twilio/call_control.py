@@ -28,6 +28,7 @@ from callrouter.model.routing_table import Table
 from callrouter.pbx.twilio.account_state import AccountState
 from callrouter.pbx.twilio.caller_webhooks import CallerWebhooks
 from callrouter.pbx.twilio.callers import CallerControl
+from callrouter.pbx.twilio.calls_and_legs import TwilioLeg
 from callrouter.pbx.twilio.conference import ConferenceControl
 from callrouter.pbx.twilio.dial import GroupDialler
 from callrouter.pbx.twilio.handlers import WebhookHandlers
@@ -69,10 +70,16 @@ class CallControl:
         urls = WebhookUrls(settings.public_url, name)
         reply = WebhookReply()
         rate = CallRate(settings.calls_per_second)
-        self.account = account = AccountState(name, post=post, send=send, table=table, now=now)
-        account.offers_per_second = settings.calls_per_second
+        self.account = account = AccountState(
+            name,
+            post=post,
+            send=send,
+            table=table,
+            now=now,
+            offers_per_second=settings.calls_per_second,
+            on_caller_left=self._on_caller_left,
+        )
         self.leg_control = LegControl(account, caller_id=settings.caller_id, rate=rate, token=token)
-        account.on_caller_left = self.leg_control.hang_up_soon
         self.callers = CallerControl(account, settings, urls, reply)
         self.conferences = ConferenceControl(account)
         self.group_dialler = GroupDialler(account, self.leg_control, reply, urls=urls, token=token)
@@ -96,6 +103,9 @@ class CallControl:
             dialogues=self.dialogues,
             number_calls=self.number_calls,
         )
+
+    def _on_caller_left(self, leg: TwilioLeg) -> None:
+        self.leg_control.hang_up_soon(leg)
 
     def execute(self, commands: Sequence[PbxCommand], now: float) -> None:
         """Execute the commands of one event."""

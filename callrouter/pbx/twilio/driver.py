@@ -184,7 +184,7 @@ class TwilioPbx:
 
     def remember(self, keep: Callable[[str, float], None]) -> None:
         """Report every ended call and its end time to `keep`, to be remembered over a restart."""
-        self.control.account.store_ended_call = keep
+        self.control.account.store_ended_calls(keep)
 
     def recall(self, over: Iterable[tuple[str, float]]) -> None:
         """Load the calls that had ended before this run, in order of their end."""
