@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from callrouter.core import agents
+from callrouter.core import agent_rows, agents
 from callrouter.core.floor import Floor
 from callrouter.core.requests import refusal
 from callrouter.core.state import Agent, CallState, Membership
+from callrouter.model.agent_row import AgentRow
 from callrouter.model.events import AgentRequest, DeviceState
 from callrouter.model.projections import AgentView, QueueView
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, QueueSpec, Table
@@ -79,6 +80,23 @@ class Board:
     def former_agent_ids(self) -> tuple[str, ...]:
         """The ids that agents had before they were renamed."""
         return tuple(self._floor.former_agents)
+
+    def current_name(self, name: str) -> str:
+        """The id of the agent with this id, or who had it before a rename; empty if none."""
+        found = self._floor.agent_named(name)
+        return "" if found is None else found.id
+
+    def agent_row(self, name: str, now: float) -> AgentRow | None:
+        """What to store of an agent; None if there is none, or they were removed.
+
+        Args:
+            name: the id of the agent.
+            now: the time in epoch seconds. A restart is taken to happen then.
+        """
+        found = self._floor.agents.get(name)
+        if found is None or found.gone:
+            return None
+        return agent_rows.row_of(self._floor, found, now)
 
     def refusal(self, request: AgentRequest) -> str:
         """Why a request can't be granted, in words for the person who asks; empty if it can."""

@@ -16,7 +16,7 @@ from callrouter.core.state import Agent, Leg, Offer
 from callrouter.model.call_notices import DeviceFailed
 from callrouter.model.device_failures import DeviceFailure, FailureStreak
 from callrouter.model.endpoints import leads_on
-from callrouter.model.events import LegEnd, StoredFailureStreak
+from callrouter.model.events import LegEnd
 from callrouter.model.notices import AgentNotified
 from callrouter.model.outcomes import RequeueReason
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
@@ -191,21 +191,20 @@ def _keep(floor: Floor, agent: Agent, device: str, streak: FailureStreak) -> Non
         mark_devices_changed(floor, agent)
 
 
-def restore_failures(floor: Floor, agent: Agent, known: Mapping[str, StoredFailureStreak]) -> None:
+def restore_failures(floor: Floor, agent: Agent, known: Mapping[str, FailureStreak]) -> None:
     """Restore the failures from before a restart, with what remains of each cooldown."""
     for device, was in known.items():
-        kind = DeviceFailure.__members__.get(was.kind)
-        if kind is not None and device not in agent.failure_streaks:
+        if device not in agent.failure_streaks:
             # The clock may have been set back: no cooldown outlasts the longest of its kind.
             longest = (
                 COOLDOWN_NUMBER[1]
                 if was.address.startswith("+") or leads_on(was.address)
                 else COOLDOWN_REFUSED
             )
-            if kind in {DeviceFailure.SILENT, DeviceFailure.DROPPED}:
+            if was.kind in {DeviceFailure.SILENT, DeviceFailure.DROPPED}:
                 longest = COOLDOWN_BROKEN[1]
             until = min(was.until, floor.now + longest)
-            _keep(floor, agent, device, FailureStreak(kind, max(1, was.times), was.address, until))
+            _keep(floor, agent, device, replace(was, count=max(1, was.count), until=until))
     drop_others(floor, agent, agent.spec)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from callrouter.core import (
+    agent_rows,
     agents,
     announcements,
     calls,
@@ -245,6 +246,6 @@ EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
     CallEndRequested: _end_requested,
     ConversationRequested: conversations.handle,
     ConfigReloaded: _reloaded,
-    AgentRestored: reconcile.restore,
+    AgentRestored: agent_rows.restore,
     TimePassed: _time_passed,
 }

@@ -13,19 +13,15 @@ from callrouter.core import (
     adoption,
     agents,
     calls,
-    devices,
     lane_membership,
     offer_failures,
-    requested_state,
     ringing,
 )
 from callrouter.core.floor import Floor
 from callrouter.core.offer_lifecycle import LIVE, LegChange, advance_leg
-from callrouter.core.state import Agent, Call, CallState, Leg, LegState, Offer, OfferState
-from callrouter.model.agent_status import AgentState
+from callrouter.core.state import Call, CallState, Leg, LegState, Offer, OfferState
 from callrouter.model.commands import Ring, StopReason, StopRing
 from callrouter.model.events import (
-    AgentRestored,
     CallerEnd,
     CallerLeft,
     CallerReplaced,
@@ -189,79 +185,3 @@ def lost(floor: Floor, pbx: str) -> None:
             lane_membership.take_call_out(call)
     for agent in floor.agents.values():
         agents.mark_changed(floor, agent)
-
-
-def restore(floor: Floor, event: AgentRestored) -> None:
-    """Restore an agent as they were before a restart. Deadlines keep their original times."""
-    agent = floor.agent_named(event.agent)
-    if agent is None or agent.gone:
-        floor.note(f"'{event.agent}' was an agent before the restart and is none now")
-        return
-    was = agents.present(agent)
-    agent.signed_in = event.signed_in or agent.signed_in
-    agent.idle_since = min(floor.now, floor.now if event.idle_since is None else event.idle_since)
-    agent.misses, agent.calls = event.misses, event.calls
-    # The clock may have been ahead: no restored time may lie in the future.
-    at = event.changed_at
-    agent.changed_by, agent.changed_at = (
-        event.changed_by,
-        None if at is None else min(floor.now, at),
-    )
-    agent.devices_off = {
-        device: (by, min(floor.now, at)) for device, (by, at) in event.devices_off.items()
-    }
-    agent.messages.extend((min(floor.now, at), text) for at, text in event.messages)
-    devices.restore_failures(floor, agent, event.failure_streaks)
-    _since(floor, agent, event)
-    if event.pending == "sign-out" and event.signed_in_at is not None:
-        agent.signed_in_at = min(floor.now, event.signed_in_at)
-    if agent.signed_in:
-        if event.signed_in and event.signed_in_at is not None:
-            agent.signed_in_at = min(floor.now, event.signed_in_at)
-        elif agent.signed_in_at is None:
-            agent.signed_in_at = agent.idle_since
-        if agent.offers:  # their PBX was in step first, and showed them in a conversation
-            agent.pending_pause, agent.pending_by = event.pause_reason, event.changed_by
-        else:
-            agent.pause = event.pause_reason
-            since = floor.now if event.paused_at is None else min(floor.now, event.paused_at)
-            agent.paused_at = None if agent.pause is None else since
-        _wrap_up(floor, agent, event)
-    agents.count_present(floor, agent, was)
-    agents.mark_devices_changed(floor, agent)
-    agent.promised = event.pending
-    if agent.offers:
-        requested_state.make_pending_again(floor, agent)
-    ends = requested_state.pause_ends(floor, agent)
-    agent.overstayed = ends is not None and any(at >= ends for at, _ in agent.messages)
-    requested_state.limit_pause(floor, agent)
-
-
-def _since(floor: Floor, agent: Agent, event: AgentRestored) -> None:
-    """Restore the time of the last state change, if the agent is found in the same state."""
-    shown = next((state for state in AgentState if state.value == event.shown), None)
-    if event.since is None or shown is None:
-        return
-    since = min(floor.now, event.since)
-    if agent.shown is shown:
-        agent.since = min(agent.since, since)
-    else:
-        agent.before = shown, since
-
-
-def _wrap_up(floor: Floor, agent: Agent, event: AgentRestored) -> None:
-    """Continue after-call work unless it is over by now.
-
-    It never takes longer than the configuration allows: a clock that was set back must not keep an
-    agent in wrap-up.
-    """
-    until = event.wrap_until
-    if until is None:
-        return
-    queue = floor.former_queues.get(event.wrap_queue, event.wrap_queue)
-    until = min(until, floor.now + requested_state.longest_wrap_up(floor, agent, queue))
-    if until > floor.now:
-        agent.wrap_until, agent.wrap_queue = until, queue
-        floor.timers.wrap_up.set(agent.id, until)
-    else:
-        agent.idle_since = max(agent.idle_since, until)

@@ -176,7 +176,7 @@ class Daemon:
         self.last_resort.daemon = True
         place = choose(settings.database, folder, environ)
         self._database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
-        self._keeper = Keeper(self._router.floor, self._runtime.post, self._clock, place)
+        self._keeper = Keeper(self._router.board, self._runtime.post, self._clock, place)
         for item in settings.pbxes.values():
             self._runtime.attach(
                 make(item, self._heard, settings.table, self._run_id, self._router.board)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import Enum
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+from callrouter.model.agent_row import AgentRow
 from callrouter.model.frozen import frozen
 from callrouter.model.routing_table import DEFAULT_PRIORITY, Table
 
@@ -441,52 +442,11 @@ class ConfigReloaded:
     more: bool = False
 
 
-class StoredFailureStreak(NamedTuple):
-    """The failures of the device at an address, `times` in a row, with a cooldown until `until`.
-
-    `kind` is the name of a `callrouter.model.device_failures.DeviceFailure`. `until` is in epoch seconds.
-    """
-
-    kind: str
-    times: int
-    address: str
-    until: float
-
-
 @frozen
 class AgentRestored:
-    """An agent as stored before a restart. Times are epoch seconds.
+    """An agent is as they were stored before a restart."""
 
-    - `wrap_queue`: the queue whose call the wrap-up follows.
-    - `calls`: the number of calls today.
-    - `pending`: a request made during a call and not yet in effect: ``pause``, ``sign-out`` or
-      empty. The other fields are then as if it had taken effect.
-    - `changed_by`, `changed_at`: who last changed the agent's state, and when.
-    - `devices_off`: devices switched off at run time, each with who did it and when.
-    - `messages`: the messages the agent was sent last, oldest first.
-    - `failure_streaks`: the failures of their devices, by device.
-    - `shown`, `since`: the status last shown (a value of `callrouter.model.agent_status.AgentState`), and
-      when it began.
-    """
-
-    agent: str
-    signed_in: bool = False
-    signed_in_at: float | None = None
-    pause_reason: str | None = None
-    paused_at: float | None = None
-    wrap_until: float | None = None
-    wrap_queue: str = ""
-    idle_since: float | None = None
-    misses: int = 0
-    calls: int = 0
-    pending: str = ""
-    changed_by: str = ""
-    changed_at: float | None = None
-    devices_off: Mapping[str, tuple[str, float]] = field(default_factory=dict)
-    messages: tuple[tuple[float, str], ...] = ()
-    failure_streaks: Mapping[str, StoredFailureStreak] = field(default_factory=dict)
-    shown: str = ""
-    since: float | None = None
+    row: AgentRow
 
 
 @frozen

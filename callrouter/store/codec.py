@@ -1,22 +1,33 @@
-"""Converts rows (dataclasses of texts, numbers and flags) to and from database values."""
+"""Converts rows (dataclasses of texts, numbers and flags) to and from database values.
+
+A field that is anything else is written as text, by a `Packing`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
+from callrouter.model.agent_row import AgentRow
+from callrouter.store.agent_columns import AGENT_COLUMNS
+from callrouter.store.packing import Packing
+
 T = TypeVar("T")
 
 _BAD: Final = object()
+_PACKED: Final[Mapping[type[Any], Mapping[str, Packing]]] = {AgentRow: AGENT_COLUMNS}
+"""By type of row and field."""
+_NONE_PACKED: Final[Mapping[str, Packing]] = {}
 _TYPES: Final[dict[type[Any], tuple[tuple[type[Any], bool], ...]]] = {}
 
 
 def columns(kind: type[Any]) -> tuple[str, ...]:
     """Return the columns of a dataclass, in the order of its fields."""
-    return tuple(item.name for item in fields(kind))
+    packed = _PACKED.get(kind, _NONE_PACKED)
+    return tuple(packed[name].column if name in packed else name for name in _names(kind))
 
 
 def values(row: Any) -> dict[str, Any]:
@@ -25,7 +36,15 @@ def values(row: Any) -> dict[str, Any]:
     Text from outside may contain a lone surrogate, which no file can hold, or NUL, which PostgreSQL
     refuses.
     """
-    return {item.name: _clean(getattr(row, item.name)) for item in fields(row)}
+    packed = _PACKED.get(type(row), _NONE_PACKED)
+    found = {}
+    for item in fields(row):
+        how, value = packed.get(item.name), getattr(row, item.name)
+        if how is None:
+            found[item.name] = _clean(value)
+        else:
+            found[how.column] = _clean(how.pack(value))
+    return found
 
 
 def _clean(value: Any) -> Any:
@@ -44,7 +63,14 @@ def parse(kind: type[T], found: Sequence[object]) -> T | None:
     taken = [_take(value, *expected) for value, expected in zip(found, _types(kind), strict=True)]
     if any(value is _BAD for value in taken):
         return None
-    return kind(**dict(zip(columns(kind), taken, strict=True)))
+    packed = _PACKED.get(kind, _NONE_PACKED)
+    given = dict(zip(_names(kind), taken, strict=True))
+    given |= {name: how.unpack(str(given[name])) for name, how in packed.items()}
+    return kind(**given)
+
+
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
 
 
 def _types(kind: type[Any]) -> tuple[tuple[type[Any], bool], ...]:
@@ -57,7 +83,8 @@ def _types(kind: type[Any]) -> tuple[tuple[type[Any], bool], ...]:
 def _study(kind: type[Any]) -> tuple[tuple[type[Any], bool], ...]:
     """Return the type of each column, and whether it may be null."""
     hints = get_type_hints(kind)
-    return tuple(_plain(hints[name]) for name in columns(kind))
+    packed = _PACKED.get(kind, _NONE_PACKED)
+    return tuple((str, False) if name in packed else _plain(hints[name]) for name in _names(kind))
 
 
 def _plain(hint: Any) -> tuple[type[Any], bool]:

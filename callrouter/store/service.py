@@ -7,12 +7,12 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from callrouter.clock import Clock
-from callrouter.core.floor import Floor
+from callrouter.model.agent_row import AgentRow
 from callrouter.model.call_notices import OfferMade, OfferRang, OfferShared, WrapUpStarted
-from callrouter.model.events import AgentRequest, Event
+from callrouter.model.events import AgentRequest, AgentRestored, Event
 from callrouter.model.notices import (
     AgentNotice,
     AgentPaused,
@@ -23,7 +23,6 @@ from callrouter.model.notices import (
     CallAndAgentNotice,
     Notice,
 )
-from callrouter.store.agent_row import Row, copy, day_of
 from callrouter.store.ended_calls_store import CallKeeper
 from callrouter.store.location import Place
 from callrouter.store.lockout_store import LockKeeper
@@ -48,6 +47,16 @@ _ACTS: Final = frozenset({AgentSignedIn, AgentSignedOut, AgentPaused, AgentResum
 """Notices after which an older state must not be restored."""
 
 
+class StoredAgents(Protocol):
+    """What the store asks the core. See `callrouter.core.board.Board`."""
+
+    def agent_row(self, name: str, now: float) -> AgentRow | None:
+        """What to store of an agent at `now` (epoch seconds); None: delete what is stored."""
+
+    def current_name(self, name: str) -> str:
+        """The id of the agent with this id, or who had it before a rename; empty if none."""
+
+
 class Keeper:
     """Copies changes of agents to the database and restores them at start.
 
@@ -57,14 +66,14 @@ class Keeper:
 
     def __init__(
         self,
-        floor: Floor,
+        agents: StoredAgents,
         post: Callable[[Event], None],
         clock: Clock,
         place: Place,
         *,
         retry: float = RETRY,
     ) -> None:
-        self._floor = floor
+        self._agents = agents
         self._post = post
         self._clock = clock
         self._writer = Writer(place, clock, self._was_read, retry=retry)
@@ -158,46 +167,43 @@ class Keeper:
     def _copy(self) -> None:
         """Pass the current values of changed agents to the thread, oldest change first."""
         now = self._clock.now()
-        day = day_of(now, self._floor.table.zone)
-        changes: dict[Key, Row | None] = {}
+        changes: dict[Key, AgentRow | None] = {}
         for name in list(self._dirty)[:AT_ONCE]:
             del self._dirty[name]
-            agent = self._floor.agents.get(name)
-            changes[name,] = None if agent is None or agent.gone else copy(agent, now, day)
+            changes[name,] = self._agents.agent_row(name, now)
         self._writer.put(AGENTS, changes)
 
     # ------------------------------------------------------------ at start
 
     def _was_read(self, found: Found | None) -> None:
         """Called in the thread with the database's content; None: it cannot be read for now."""
-        rows: list[Row] | None = None if found is None else found[AGENTS]
+        rows: list[AgentRow] | None = None if found is None else found[AGENTS]
         with contextlib.suppress(RuntimeError):  # the loop is closed
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._put_back, rows)
 
-    def _under_new_names(self, rows: list[Row]) -> Iterator[Row]:
+    def _under_new_names(self, rows: list[AgentRow]) -> Iterator[AgentRow]:
         """Yield the rows, with the new names of renamed agents."""
         names = {row.agent for row in rows}
         for row in rows:
-            new = self._floor.former_agents.get(row.agent, "")
-            if row.agent in self._floor.agents or not new or new in names:
+            new = self._agents.current_name(row.agent)
+            if not new or new in names:
                 yield row
             else:
                 self._writer.put(AGENTS, {(row.agent,): None})
                 yield replace(row, agent=new)
 
-    def _put_back(self, rows: list[Row] | None) -> None:
+    def _put_back(self, rows: list[AgentRow] | None) -> None:
         if rows is not None and not self._closed:
             touched, self._touched = self._touched or set(), None
-            today = day_of(self._clock.now(), self._floor.table.zone)
             rows = [*self._under_new_names(rows)]
-            known = [row for row in rows if row.agent in self._floor.agents]
+            known = [row for row in rows if self._agents.current_name(row.agent) == row.agent]
             # An agent removed from the configuration must not come back signed in next year.
-            gone = {row.agent for row in rows} - self._floor.agents.keys()
+            gone = {row.agent for row in rows} - {row.agent for row in known}
             self._writer.put(AGENTS, {(agent,): None for agent in gone})
             for row in known:
                 if row.agent not in touched:
-                    self._post(row.event(today))
+                    self._post(AgentRestored(row=row))
                     # If the database was late, an earlier copy of these agents is now wrong.
                     self._mark(row.agent, acted=False)
             logger.info("agents' states are kept in %s: %d found", self._writer.place, len(known))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
+from callrouter.model.agent_row import AgentRow
 from callrouter.model.ended_calls import OverRow
 from callrouter.model.lockouts import LockRow
-from callrouter.store.agent_row import Row
 
 Key: TypeAlias = tuple[str, ...]
 """The key columns of a row."""
@@ -42,7 +42,7 @@ class Journal:
     telling: bool = False
 
 
-AGENTS: Final = Kept("agents", Row, ("agent",))
+AGENTS: Final = Kept("agents", AgentRow, ("agent",))
 MOBILES: Final = Kept("mobiles", MobileRow, ("agent", "device"))
 LOCKS: Final = Kept("lockouts", LockRow, ("key",))
 AUDIT: Final = Journal("audit", AuditRow, most=10_000, days=366, telling=True)

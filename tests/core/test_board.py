@@ -133,7 +133,7 @@ def test_it_knows_who_is_signed_in_which_pbx_is_in_step_and_what_it_would_refuse
 # ---------------------------------------------------------------- who may read more
 
 LIVE = frozenset({"callrouter.core.state", "callrouter.core.floor"})
-READERS = (PACKAGE / "core", PACKAGE / "api", PACKAGE / "store")
+READERS = (PACKAGE / "core", PACKAGE / "api")
 
 
 def imported(tree: ast.AST) -> set[str]:

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from callrouter.core.queueing import position
+from callrouter.model.agent_row import AgentRow
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_notices import (
     CallAbandoned,
@@ -807,7 +808,7 @@ def test_KZ_03_pausing_while_ringing() -> None:
 def test_KZ_07_a_restart_in_wrap_up() -> None:
     p = play(q("a1", wrap_up=9.0), signed_in="")
     p.now = 4.0
-    p.feed(AgentRestored(agent="a1", signed_in=True, wrap_until=10.0, idle_since=0.0))
+    p.feed(AgentRestored(row=AgentRow(agent="a1", signed_in=True, wrap_until=10.0, idle_since=0.0)))
     p.call("c1", "q1").until(30)
     assert p.rings()[0] == (10, "a1")
 

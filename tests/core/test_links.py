@@ -7,7 +7,9 @@ from functools import partial
 
 import pytest
 
+from callrouter.core.agent_rows import row_of
 from callrouter.core.state import CallState
+from callrouter.model.agent_row import AgentRow
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_notices import (
     CallAbandoned,
@@ -33,7 +35,6 @@ from callrouter.model.events import (
 )
 from callrouter.model.notices import WrapUpEnded
 from callrouter.model.routing_table import HangUp, ToDialplan
-from callrouter.store.agent_row import copy
 from tests.core.fakepbx import FakePbx
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
@@ -281,7 +282,7 @@ def restarted(old: Play) -> Play:
 
 def remember(old: Play, new: Play) -> None:
     for known in old.router.floor.agents.values():
-        new.feed(copy(known, old.now, "today").event("today"))
+        new.feed(AgentRestored(row=row_of(old.router.floor, known, old.now)))
 
 
 def test_a_restart_keeps_waiting_callers_in_order_and_their_clocks() -> None:
@@ -329,7 +330,13 @@ def test_a_clock_that_was_put_back_by_an_hour_does_not_stretch_a_wrap_up_over_a_
     new.now = 50.0
     hour = 3600.0
     known = AgentRestored(
-        agent="ann", signed_in=True, wrap_until=45.0 + hour, idle_since=35.0 + hour, wrap_queue="q"
+        row=AgentRow(
+            agent="ann",
+            signed_in=True,
+            wrap_until=45.0 + hour,
+            idle_since=35.0 + hour,
+            wrap_queue="q",
+        )
     )
     new.feed(known)
     new.call("c1", "q").until(59.9)
@@ -341,7 +348,9 @@ def test_a_clock_that_was_put_back_by_an_hour_does_not_stretch_a_wrap_up_over_a_
 def test_a_wrap_up_that_ended_while_the_router_was_away_starts_the_idle_clock() -> None:
     new = Play(table(queue("q", "ann")), signed_in="")
     new.now = 100.0
-    new.feed(AgentRestored(agent="ann", signed_in=True, wrap_until=60.0, idle_since=50.0))
+    new.feed(
+        AgentRestored(row=AgentRow(agent="ann", signed_in=True, wrap_until=60.0, idle_since=50.0))
+    )
     assert new.agent("ann").idle_since == 60
 
 
@@ -470,7 +479,7 @@ def test_a_pause_that_was_remembered_late_waits_for_the_end_of_the_talk() -> Non
     old.call("c1", "q").accepts("ann").on(5)
     new = restarted(old)
     new.back()
-    new.feed(AgentRestored(agent="ann", signed_in=True, pause_reason="lunch"))
+    new.feed(AgentRestored(row=AgentRow(agent="ann", signed_in=True, pause_reason="lunch")))
     assert new.state("ann") is AgentState.ON_CALL
     new.on(5).agent_hangs_up("ann")
     assert new.agent("ann").pause == "lunch"
@@ -504,7 +513,9 @@ def test_a_sign_out_asked_for_during_a_talk_outlives_a_restart() -> None:
 def test_a_restored_wrap_up_ends_in_the_name_of_its_queue() -> None:
     play = Play(table(queue("q", "ann", wrap_up=9)), signed_in="")
     play.feed(
-        AgentRestored(agent="ann", signed_in=True, signed_in_at=-9, wrap_until=5, wrap_queue="q")
+        AgentRestored(
+            row=AgentRow(agent="ann", signed_in=True, signed_in_at=-9, wrap_until=5, wrap_queue="q")
+        )
     )
     assert play.agent("ann").signed_in_at == -9
     play.until(6)
@@ -517,7 +528,9 @@ def test_a_clock_that_was_set_back_keeps_nobody_in_after_call_work() -> None:
     play = Play(table(slow, queue("q", "ann bob", wrap_up=9)), signed_in="")
     for name, longest in (("ann", 9), ("bob", 40)):
         play.feed(
-            AgentRestored(agent=name, signed_in=True, wrap_until=play.now + 3605, wrap_queue="q")
+            AgentRestored(
+                row=AgentRow(agent=name, signed_in=True, wrap_until=play.now + 3605, wrap_queue="q")
+            )
         )
         assert play.agent(name).wrap_until == play.now + longest
     play.until(play.now + 9)
@@ -527,8 +540,8 @@ def test_a_clock_that_was_set_back_keeps_nobody_in_after_call_work() -> None:
 
 def test_nobody_is_paused_who_is_not_signed_in() -> None:
     play = Play(table(queue("q", "ann")), signed_in="")
-    play.feed(AgentRestored(agent="ann", signed_in=False, pause_reason="lunch"))
-    play.feed(AgentRestored(agent="nobody", signed_in=True))
+    play.feed(AgentRestored(row=AgentRow(agent="ann", signed_in=False, pause_reason="lunch")))
+    play.feed(AgentRestored(row=AgentRow(agent="nobody", signed_in=True)))
     play.sign_in("ann")
     assert play.state("ann") is AgentState.AVAILABLE
 

@@ -97,7 +97,7 @@ class People(World):
         if isinstance(event, ConfigReloaded):
             self._take_over()
         elif isinstance(event, AgentRestored):  # its own tests are those of restarts
-            self.requested.pop(event.agent, None)
+            self.requested.pop(event.row.agent, None)
             self._take_over()
             self._restored(event)
         elif not refused(commands):
@@ -107,9 +107,9 @@ class People(World):
             self.true()
 
     def _restored(self, event: AgentRestored) -> None:
-        agent = self.router.floor.agents.get(event.agent)
+        agent = self.router.floor.agents.get(event.row.agent)
         if agent is not None:
-            requested = self.requested[event.agent]
+            requested = self.requested[event.row.agent]
             requested.here = agent.signed_in and not agent.pending_sign_out
             requested.pause = agent.pause if agent.pause is not None else agent.pending_pause
             requested.off = set(agent.devices_off)

@@ -10,6 +10,7 @@ import pytest
 from callrouter.api.call_history import History
 from callrouter.api.notice_counts import Counts
 from callrouter.core.invariants import check
+from callrouter.model.agent_row import AgentRow
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Result
 from callrouter.model.events import (
@@ -139,8 +140,8 @@ def test_new_calls_for_the_former_names_are_served() -> None:
 def test_over_a_restart() -> None:
     play = Play(new_table(), signed_in="", up=False)
     play.feed(
-        AgentRestored(agent="ann", signed_in=True, signed_in_at=-50.0, idle_since=-40.0, calls=7,
-                      wrap_until=20.0, wrap_queue="support")
+        AgentRestored(row=AgentRow(agent="ann", signed_in=True, signed_in_at=-50.0, idle_since=-40.0, calls=7, day="1970-01-01",
+                      wrap_until=20.0, wrap_queue="support"))
     )  # fmt: skip
     found = play.agent("annette")
     assert (found.signed_in, found.calls, found.signed_in_at) == (True, 7, -50.0)

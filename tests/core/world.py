@@ -13,9 +13,11 @@ from dataclasses import replace
 from functools import partial
 from random import Random
 
+from callrouter.core.agent_rows import row_of
 from callrouter.core.deadlines import Timer
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
+from callrouter.model.agent_row import AgentRow
 from callrouter.model.call_notices import (
     CallEnd,
     CallEntered,
@@ -61,7 +63,6 @@ from callrouter.model.events import (
 )
 from callrouter.model.notices import Notice, Output
 from callrouter.model.routing_table import Table, ToQueue
-from callrouter.store.agent_row import copy
 from tests.core.chance import AGENTS, QUEUES, REASONS, any_pauses, any_queue, any_table
 from tests.core.fakepbx import FakePbx, Leg
 
@@ -86,7 +87,7 @@ NONSENSE: list[Event] = [
     EndpointChanged(pbx="moon", endpoint="PJSIP/x", state=DeviceState.IDLE),
     PbxLost(pbx="moon"),
     SignedIn(agent="nobody"),
-    AgentRestored(agent="x"),
+    AgentRestored(row=AgentRow(agent="x")),
 ]
 CALENDAR = frozenset({Timer.SHIFT, Timer.MINUTE, Timer.DAY, Timer.HOURS})
 """Deadlines that the clock alone brings on, for ever."""
@@ -464,8 +465,10 @@ class World:
         self.pending.clear()
         self.down = set(PBXES)
         for agent in old.agents.values() if remembered else ():
-            known = copy(agent, self.now, "").event("")
-            self.feed(known if wrap is None else replace(known, wrap_until=self.now + wrap))
+            row = row_of(old, agent, self.now)
+            if wrap is not None:
+                row = replace(row, wrap_until=self.now + wrap)
+            self.feed(AgentRestored(row=row))
         for name in PBXES:
             self.come_back(name)
 

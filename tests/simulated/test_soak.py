@@ -142,7 +142,7 @@ async def an_hour(folder: Path) -> Hour:
         seen[type(notice)] += 1
 
     history, journal, live = History(router.floor), Journal(router.floor), Live()
-    keeper = Keeper(router.floor, runtime.post, clock, File(folder / "callrouter.db"))
+    keeper = Keeper(router.board, runtime.post, clock, File(folder / "callrouter.db"))
     readers = (history.listen, journal.listen, live.listen, Counts().listen, keeper.listen, count)
     for listener in readers:
         runtime.listen(listener)

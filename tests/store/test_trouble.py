@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from callrouter.model.agent_row import AgentRow
 from callrouter.model.agent_status import AgentState
 from callrouter.model.events import (
     DeviceState,
@@ -20,7 +21,6 @@ from callrouter.model.events import (
     SignedOut,
 )
 from callrouter.store import writer
-from callrouter.store.agent_row import Row
 from callrouter.store.codec import values
 from callrouter.store.location import Address, File, StoreError, choose
 from tests.core.tables import queue, table
@@ -251,7 +251,7 @@ async def test_rows_that_make_no_sense_are_left_out(
 
 
 def test_what_no_database_holds_is_no_poison() -> None:
-    kept = values(Row(agent="ann", pause_reason="\ud800 and \0"))
+    kept = values(AgentRow(agent="ann", pause_reason="\ud800 and \0"))
     assert kept["pause_reason"] == "? and ?"
 
 

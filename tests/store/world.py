@@ -37,7 +37,7 @@ class World:
         self.runtime = Runtime(self.router, clock)
         self.runtime.attach(self.pbx)
         self.keeper = Keeper(
-            self.router.floor,
+            self.router.board,
             self.runtime.post,
             clock,
             File(path) if isinstance(path, Path) else path,

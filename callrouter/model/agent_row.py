@@ -1,0 +1,56 @@
+"""What survives a restart of an agent, as one row. The core makes it and takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from datetime import datetime, tzinfo
+
+from callrouter.model.device_failures import FailureStreak
+from callrouter.model.frozen import frozen
+
+
+@frozen
+class AgentRow:
+    """An agent as they should be after a restart. Times are epoch seconds.
+
+    A request made during a call counts as done, because no other part remembers it over a restart;
+    `pending` names it. The conversation itself is found on the PBX.
+
+    - `pause_reason`, `paused_at`: the reason of the pause (None: not paused), and when it began.
+    - `wrap_until`, `wrap_queue`: the end of after-call work, and the queue whose call it follows.
+    - `idle_since`: when the agent last became free for work.
+    - `misses`: number of calls missed in a row.
+    - `calls`: number of calls on the day `day`, written as `day_of` does.
+    - `pending`: ``pause``, ``sign-out`` or empty.
+    - `changed_by`, `changed_at`: who last changed the agent's requested state, and when.
+    - `devices_off`: devices switched off at run time, each with who did it and when.
+    - `messages`: the messages the agent was sent last, each with its time, oldest first.
+    - `failure_streaks`: the failures of the agent's devices, by device.
+    - `shown`, `since`: the status last shown (a value of `AgentState`), and when it began.
+    """
+
+    agent: str
+    signed_in: bool = False
+    signed_in_at: float | None = None
+    pause_reason: str | None = None
+    paused_at: float | None = None
+    wrap_until: float | None = None
+    wrap_queue: str = ""
+    idle_since: float | None = None
+    misses: int = 0
+    calls: int = 0
+    day: str = ""
+    pending: str = ""
+    changed_by: str = ""
+    changed_at: float | None = None
+    devices_off: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    messages: tuple[tuple[float, str], ...] = ()
+    failure_streaks: Mapping[str, FailureStreak] = field(default_factory=dict)
+    shown: str = ""
+    since: float | None = None
+
+
+def day_of(at: float, zone: tzinfo) -> str:
+    """The day of an instant in a zone, as ``2026-11-21``."""
+    return datetime.fromtimestamp(at, zone).date().isoformat()

@@ -1,0 +1,92 @@
+"""The columns of the table `agents` that hold more than a plain value, written as JSON.
+
+What cannot be ours is left out when it is read: the database may have been edited by hand, or
+written by a later version.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from callrouter.model.device_failures import DeviceFailure, FailureStreak
+from callrouter.store.packing import Packing
+
+
+def _pack_devices_off(devices: Mapping[str, tuple[str, float]]) -> str:
+    """``{id: [by, at]}``."""
+    return json.dumps(devices, sort_keys=True)
+
+
+def _unpack_devices_off(text: str) -> dict[str, tuple[str, float]]:
+    found = _json(text)
+    if not isinstance(found, dict):
+        return {}
+    return {
+        device: (str(item[0]), float(item[1]))
+        for device, item in found.items()
+        if isinstance(item, list) and len(item) == 2 and _is_time(item[1])
+    }
+
+
+def _pack_messages(messages: Sequence[tuple[float, str]]) -> str:
+    """``[[at, text], …]``."""
+    return json.dumps(messages)
+
+
+def _unpack_messages(text: str) -> tuple[tuple[float, str], ...]:
+    found = _json(text)
+    if not isinstance(found, list):
+        return ()
+    return tuple(
+        (float(item[0]), str(item[1]))
+        for item in found
+        if isinstance(item, list) and len(item) == 2 and _is_time(item[0])
+    )
+
+
+def _pack_failures(streaks: Mapping[str, FailureStreak]) -> str:
+    """``{id: [kind, count, address, until]}``, with the name of a `DeviceFailure` as the kind."""
+    return json.dumps(
+        {
+            device: (streak.kind.name, streak.count, streak.address, streak.until)
+            for device, streak in sorted(streaks.items())
+        }
+    )
+
+
+def _unpack_failures(text: str) -> dict[str, FailureStreak]:
+    found = _json(text)
+    if not isinstance(found, dict):
+        return {}
+    return {
+        device: FailureStreak(DeviceFailure[item[0]], item[1], str(item[2]), float(item[3]))
+        for device, item in found.items()
+        if isinstance(item, list)
+        and len(item) == 4
+        and isinstance(item[0], str)
+        and item[0] in DeviceFailure.__members__
+        and type(item[1]) is int
+        and _is_time(item[3])
+    }
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+AGENT_COLUMNS: Final = {
+    "devices_off": Packing("devices_off", _pack_devices_off, _unpack_devices_off),
+    "messages": Packing("messages", _pack_messages, _unpack_messages),
+    "failure_streaks": Packing("strikes", _pack_failures, _unpack_failures),
+}
+"""By field of `AgentRow`."""
