@@ -259,7 +259,7 @@ def test_dials_with_callbacks_late_double_and_lost_lose_nobody(seed: int) -> Non
     for _ in range(8):
         world.run(60.0)
         world.control.account.set_time(world.now)
-        resync_account.miss(world.control.account, world.look())
+        resync_account.drop_vanished(world.control.account, world.look())
     assert [caller.sid for caller in callers if not caller.over] == []
     assert world.router.floor.calls == {}
     world.nothing_left()

@@ -19,11 +19,11 @@ from tests.twilio.world import World, desk, table
     st.lists(st.floats(min_value=0.0, max_value=2.0), max_size=60),
 )
 def test_never_more_than_the_rate_in_any_second(rate: float, gaps: list[float]) -> None:
-    pace, now, taken = CallRate(rate), 1000.0, []
+    rate_limit, now, taken = CallRate(rate), 1000.0, []
     for gap in gaps:
         now += gap
-        now = pace.next(now)
-        pace.take(now)
+        now = rate_limit.next_at(now)
+        rate_limit.record(now)
         taken.append(now)
     count = max(1, int(rate))
     for first, beyond in zip(taken, taken[count:], strict=False):
@@ -31,11 +31,11 @@ def test_never_more_than_the_rate_in_any_second(rate: float, gaps: list[float]) 
 
 
 def test_a_burst_up_to_the_rate_goes_at_once() -> None:
-    pace = CallRate(5.0)
+    rate_limit = CallRate(5.0)
     for _ in range(5):
-        assert pace.next(100.0) == 100.0
-        pace.take(100.0)
-    assert pace.next(100.25) == 101.0
+        assert rate_limit.next_at(100.0) == 100.0
+        rate_limit.record(100.0)
+    assert rate_limit.next_at(100.25) == 101.0
 
 
 @pytest.mark.parametrize(

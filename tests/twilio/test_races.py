@@ -227,10 +227,10 @@ def test_callers_and_legs_that_vanish_without_a_word_are_noticed_by_looking() ->
     for line in (talking, waiting, line_of(world, A)):
         line.status = "completed"
         line.epoch += 1
-    for _ in range(resync_account.LOOKS):
+    for _ in range(resync_account.MISSED_RESYNCS):
         world.run(1.0)
         world.control.account.set_time(world.now)
-        resync_account.miss(world.control.account, world.look())
+        resync_account.drop_vanished(world.control.account, world.look())
     world.run(3.0)
     assert world.control.account.counts["vanished callers"] == 2
     assert world.router.floor.calls == {}
@@ -242,7 +242,7 @@ def test_a_young_call_is_not_taken_for_gone_because_a_list_lags() -> None:
     world.peer.call()
     world.run(1.0)
     for _ in range(5):
-        resync_account.miss(world.control.account, [])
+        resync_account.drop_vanished(world.control.account, [])
     assert len(world.control.account.callers) == 1
 
 
@@ -370,7 +370,7 @@ def test_callbacks_late_double_lost_and_in_any_order(seed: int) -> None:
     for _ in range(6):
         world.run(60.0)
         world.control.account.set_time(world.now)
-        resync_account.miss(world.control.account, world.look())
+        resync_account.drop_vanished(world.control.account, world.look())
     for caller in callers:
         assert caller.over, "a caller hangs on the line"
     assert world.router.floor.calls == {}

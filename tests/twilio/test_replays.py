@@ -125,11 +125,11 @@ async def test_what_is_over_is_remembered_by_age(monkeypatch: pytest.MonkeyPatch
             books.set_time(start + n * 3600.0)
             books.mark_ended(f"CA{n:032x}")
         assert len(books.ended_calls) == 30, "no number of later calls pushes one out"
-        books.set_time(start + account_state.GONE_FOR + 3600.0)
+        books.set_time(start + account_state.ENDED_KEPT_FOR + 3600.0)
         books.mark_ended(CALLER)
         assert len(books.ended_calls) == 30
         assert f"CA{0:032x}" not in books.ended_calls
-        monkeypatch.setattr(account_state, "_GONE_KEPT", 5)
+        monkeypatch.setattr(account_state, "_MOST_ENDED", 5)
         books.mark_ended("CA" + "9" * 32)
         assert len(books.ended_calls) == 5
 

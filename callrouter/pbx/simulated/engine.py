@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
-from heapq import heappop, heappush
 from typing import TypeAlias
 
 from callrouter.model.commands import (
@@ -42,6 +40,7 @@ from callrouter.model.events import (
     PbxSnapshot,
 )
 from callrouter.model.routing_table import Table
+from callrouter.pbx.scheduler import Action, Scheduler
 from callrouter.pbx.simulated.simulated_calls import (
     LegKey,
     SimulatedCaller,
@@ -53,7 +52,6 @@ from callrouter.pbx.simulated.simulated_calls import (
 from callrouter.pbx.simulated.traffic import Traffic
 
 Events: TypeAlias = tuple[Event, ...]
-Action: TypeAlias = Callable[[], Events]
 
 
 class Engine:
@@ -93,29 +91,28 @@ class Engine:
         self._now = now
         self._table = Table()
         self._open = True
-        self._agenda: list[tuple[float, int, Action]] = []
-        self._planned = 0
+        self._scheduler: Scheduler[Events] = Scheduler()
         self.use(table, now)
 
     # ------------------------------------------------------------ time
 
     def next_at(self) -> float | None:
         """The time at which `step` has something to do; None if nothing is scheduled."""
-        return self._agenda[0][0] if self._agenda else None
+        return self._scheduler.next_at()
 
     def step(self, now: float) -> Events:
         """Run the first action that is due by `now`. Return the events for the router, in order."""
-        if not self._agenda or self._agenda[0][0] > now:
+        due = self._scheduler.pop_due(now)
+        if due is None:
             return ()
-        at, _, action = heappop(self._agenda)
+        at, action = due
         self._now = max(self._now, at)
         return action()
 
-    def _after(self, seconds: float, action: Action) -> None:
-        self._planned += 1
-        heappush(self._agenda, (self._now + seconds, self._planned, action))
+    def _after(self, seconds: float, action: Action[Events]) -> None:
+        self._scheduler.at(self._now + seconds, action)
 
-    def _soon(self, action: Action) -> None:
+    def _soon(self, action: Action[Events]) -> None:
         self._after(self.traffic.lag.draw(self._rng), action)
 
     # ------------------------------------------------------------ its owner

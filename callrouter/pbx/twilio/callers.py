@@ -75,7 +75,7 @@ class CallerControl:
         leg = self._account.legs.get((command.offer, command.device))
         if caller is None or caller.state is TwilioCallerState.LEAVING:
             self._report_connect_failed(command.call, command.offer, ConnectFault.CALLER_GONE)
-        elif leg is None or leg.state is not TwilioLegState.ACCEPTED or leg.stop_reason is not None:
+        elif leg is None or leg.state is not TwilioLegState.ACCEPTED or not leg.wanted:
             self._report_connect_failed(command.call, command.offer, ConnectFault.LEG_GONE)
         else:
             caller.start_connecting(leg)

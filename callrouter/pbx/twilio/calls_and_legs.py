@@ -24,8 +24,18 @@ _LONGEST = 64 - len(OURS) - len(".100")
 LegKey: TypeAlias = tuple[str, str]
 """Offer and device."""
 
-PropertyKey: TypeAlias = tuple[str, str]
-"""A participant of a conference (CallSid) and the property: ``hold`` or ``ends``."""
+
+class ParticipantProperty(Enum):
+    """What can be set of a participant of a conference."""
+
+    HOLD = "hold"
+    """They hear music and cannot be heard."""
+    ENDS_CONFERENCE = "ends conference"
+    """The conference ends when they leave it."""
+
+
+PropertyKey: TypeAlias = tuple[str, ParticipantProperty]
+"""A participant of a conference (CallSid) and one of their properties."""
 
 
 class TwilioCallerState(Enum):
@@ -40,7 +50,7 @@ class TwilioCallerState(Enum):
 
 
 class TwilioLegState(Enum):
-    """The progress of a leg."""
+    """The progress of a leg, in this order. A leg may end in any state."""
 
     QUEUED = "in line"
     """Not requested from Twilio yet, because of the limit of calls per second."""
@@ -54,14 +64,23 @@ class TwilioLegState(Enum):
 
 @dataclass(slots=True, eq=False)
 class TwilioLeg:
-    """One phone of one offer.
+    """One phone of one offer. Times are epoch seconds.
 
     Attributes:
         ring: the command.
         token: the one-shot token of its URLs.
-        turn_until: when it must have been requested from Twilio.
-        until: end of its ring time, which starts with the request.
+        place_by: when it must have been requested from Twilio.
+        ring_until: end of its ring time, which starts with the request.
+        state: its progress.
         sid: its CallSid; "" if not known yet.
+        stop_reason: why the router has stopped it; None while it has not.
+        in_group_dial: whether a `<Dial>` of the caller's call rings it; see
+            `callrouter.pbx.twilio.dial`.
+        hang_up_requested: whether Twilio was asked to end it.
+        picked_up: whether it is off-hook, or was.
+        key_until: end of the time for pressing 1.
+        rang: whether Twilio has reported ringing.
+        missed_resyncs: number of consecutive resyncs that have not found it.
     """
 
     ring: Ring
@@ -72,12 +91,9 @@ class TwilioLeg:
     sid: str = ""
     stop_reason: StopReason | None = None
     in_group_dial: bool = False
-    """Whether a `<Dial>` of the caller's call rings it; see `callrouter.pbx.twilio.dial`."""
     hang_up_requested: bool = False
-    """Whether Twilio was asked to end it."""
     picked_up: bool = False
     key_until: float = 0.0
-    """End of the time for pressing 1."""
     rang: bool = False
     missed_resyncs: int = 0
 
@@ -113,7 +129,27 @@ class GroupDial:
 
 @dataclass(slots=True, eq=False)
 class TwilioCaller:
-    """One caller. `exit_document` is the document that runs when they leave."""
+    """One caller. Times are epoch seconds.
+
+    Attributes:
+        arrived: the event that reported them, with their present queue and priority.
+        sid: their CallSid.
+        state: where they are.
+        leg: the agent's leg that they talk to, or are being connected with.
+        exit_document: the document that runs when they leave.
+        first_entered_at: when they first entered.
+        queued_at: when they entered their current queue.
+        redirect_pending: whether a request is under way to move them to the waiting room or out.
+        announcement: an announcement for the next turn of music.
+        state_since: when they arrived, were last put back in the queue, or were connected.
+        missed_resyncs: number of consecutive resyncs that have not found them.
+        group_dial: the last `<Dial>` that their call was told to run, until it has ended.
+        consulted_leg: a colleague in the conversation, while the caller is on hold.
+        conference_name: name of the conference, if any; see `encode_conference_name`.
+        conference_sid: SID of the conference, once known.
+        wanted_properties: the wanted properties of the participants.
+        pending_properties: the properties for which a request is under way.
+    """
 
     arrived: CallArrived
     sid: str
@@ -121,27 +157,17 @@ class TwilioCaller:
     leg: TwilioLeg | None = None
     exit_document: str = ""
     first_entered_at: float = 0.0
-    """When they first entered, in epoch seconds."""
     queued_at: float = 0.0
-    """When they entered their current queue, in epoch seconds."""
     redirect_pending: bool = False
-    """Whether a request is under way to move them to the waiting room or out."""
     announcement: Announce | None = None
-    """An announcement for the next turn of music."""
     state_since: float = 0.0
     missed_resyncs: int = 0
     group_dial: GroupDial | None = None
-    """The last `<Dial>` that their call was told to run, until it has ended."""
     consulted_leg: TwilioLeg | None = None
-    """A colleague in the conversation, while the caller is on hold."""
     conference_name: str = ""
-    """Name of the conference, if any; see `encode_conference_name`."""
     conference_sid: str = ""
-    """SID of the conference, once known."""
     wanted_properties: dict[PropertyKey, bool] = field(default_factory=dict)
-    """The wanted properties of the participants."""
     pending_properties: set[PropertyKey] = field(default_factory=set)
-    """The properties for which a request is under way."""
 
     @property
     def rings_phones(self) -> bool:
@@ -154,26 +180,20 @@ class TwilioCaller:
 
         "" if there is none, or if a request with it is under way.
         """
-        return (
-            self.group_dial.document
-            if self.group_dial is not None
-            and self.rings_phones
-            and not self.group_dial.redirect_pending
-            else ""
-        )
+        dial = self.group_dial
+        if dial is None or dial.redirect_pending or not self.rings_phones:
+            return ""
+        return dial.document
 
     def start_connecting(self, leg: TwilioLeg) -> None:
         """Put the caller on the way to a conversation with the leg."""
-        self.state, self.leg, self.conference_name = (
-            TwilioCallerState.MOVING,
-            leg,
-            encode_conference_name(self.sid, leg.ring.offer),
-        )
+        self.state, self.leg = TwilioCallerState.MOVING, leg
+        self.conference_name = encode_conference_name(self.sid, leg.ring.offer)
         self.conference_sid = ""
         self.wanted_properties.clear()
 
     def detach(self, state: TwilioCallerState) -> None:
-        """End the caller's conversation, connection or `<Dial>`, if any."""
+        """End the caller's conversation, connection or `<Dial>`, if any, and set the new state."""
         self.state, self.leg, self.consulted_leg, self.conference_name = state, None, None, ""
         self.group_dial = None
 
@@ -188,16 +208,25 @@ def encode_conference_name(sid: str, offer: str) -> str:
 
 
 def encode_queue_name(arrived: CallArrived) -> str:
-    """The queue name that encodes queue and priority. `decode_queue_name` decodes it after a restart."""
+    """A name for Twilio's queue that encodes our queue and the priority.
+
+    Twilio's queue is the only place where a restarted daemon can read them of a caller whom no
+    webhook has reported yet. So a caller who is moved to another queue of ours is moved to another
+    one of Twilio's as well. `decode_queue_name` decodes it.
+    """
     name = shortened(arrived.queue)
     return name if arrived.priority == DEFAULT_PRIORITY else f"{name}.{arrived.priority}"
 
 
 def encode_turn(arrived: CallArrived, first_entered_at: float, queued_at: float = 0.0) -> str:
-    """What each turn of music reports about a caller.
+    """What each turn of music reports about a caller: ``QUEUE.PRIORITY.FIRST[-SECONDS]``.
 
-    It encodes the queue, the priority, the first entry (`first_entered_at`) and the entry into the current
-    queue (`queued_at`). See `decode_turn` and `decode_time_before_queue`.
+    See `decode_turn` and `decode_time_before_queue`.
+
+    Args:
+        arrived: the queue and the priority.
+        first_entered_at: when they first entered, in epoch seconds.
+        queued_at: when they entered the current queue, in epoch seconds.
     """
     before = round(queued_at - first_entered_at)
     stay = f"-{before}" if before > 0 else ""
@@ -205,14 +234,25 @@ def encode_turn(arrived: CallArrived, first_entered_at: float, queued_at: float 
 
 
 def shortened(queue: str) -> str:
-    """A queue's name, shortened to fit Twilio's 64 characters with `OURS` and a priority."""
+    """A queue's name, shortened to fit Twilio's 64 characters with `OURS` and a priority.
+
+    A shortened name ends with a hash of the whole one, so that two long names stay different.
+    """
     if len(queue) <= _LONGEST:
         return queue
     return f"{queue[: _LONGEST - 13]}-{sha256(queue.encode()).hexdigest()[:12]}"
 
 
 def decode_queue_name(text: str, queues: Iterable[str]) -> tuple[str, int]:
-    """Decode `encode_queue_name`: the queue among `queues` and the priority. The queue is "" if unknown."""
+    """Decode `encode_queue_name`.
+
+    Args:
+        text: any text, such as the name of a queue in the account.
+        queues: the queues of the routing table.
+
+    Returns:
+        The queue, or "" if it is none of `queues`, and the priority, or the default one.
+    """
     name, _, rest = text.partition(".")
     queue = next((queue for queue in queues if shortened(queue) == name), "")
     known = rest.isascii() and rest.isdigit() and len(rest) <= 3
@@ -222,7 +262,10 @@ def decode_queue_name(text: str, queues: Iterable[str]) -> tuple[str, int]:
 
 
 def decode_turn(text: str, queues: Iterable[str]) -> tuple[str, int, float | None]:
-    """Decode `encode_turn`: as `decode_queue_name`, plus the time of the first entry or None."""
+    """Decode `encode_turn`: as `decode_queue_name`, plus the time of the first entry or None.
+
+    The text is the token of a URL and comes back from outside, so any text is accepted.
+    """
     place, _, times = text.rpartition(".")
     state_since = times.partition("-")[0]
     known = state_since.isascii() and state_since.isdigit() and len(state_since) == 10

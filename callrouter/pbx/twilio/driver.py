@@ -219,7 +219,7 @@ class TwilioPbx:
             failed = 0
             account = self.control.account
             account.set_time(self._clock.now())
-            resync_account.miss(account, found)
+            resync_account.drop_vanished(account, found)
             if not self._up:
                 resync_account.adopt(account, self._settings, found)
                 self._up = True

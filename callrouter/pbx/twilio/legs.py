@@ -17,16 +17,16 @@ from callrouter.pbx.twilio.rest.api_requests import ApiOutcome, ApiResult, EndCa
 
 logger = logging.getLogger(__name__)
 
-WORTH_RINGING = 3.0
+SHORTEST_RING = 3.0
 """Minimum ring time in seconds that must remain after Twilio's own queueing.
 
 A call that Twilio queues for longer is withdrawn.
 """
-RINGS_OVER = 10.0
+REPORT_WITHIN = 10.0
 """Seconds after the ring time within which a leg must have ended. Then we end it."""
-ASKED_OVER = 15.0
+KEY_REPORT_WITHIN = 15.0
 """Seconds beyond `accept_within` in which Twilio must report the result of asking for key 1."""
-ALONE = 2.0
+ALONE_FOR = 2.0
 """Seconds for which an agent may stay in a conference that the caller has left."""
 MOST_TRIES = 5
 """How many times the end of a leg is requested."""
@@ -101,14 +101,14 @@ class LegControl:
             if leg.state is not TwilioLegState.QUEUED:
                 self._queue.popleft()
                 continue
-            allowed = self._rate.next(self._account.now)
+            allowed = self._rate.next_at(self._account.now)
             if allowed > self._account.now:
                 if self._next_pump_at is None or self._next_pump_at <= self._account.now:
                     self._next_pump_at = allowed
                     self._account.call_at(allowed, self._place_queued)
                 return
             self._queue.popleft()
-            self._rate.take(self._account.now)
+            self._rate.record(self._account.now)
             self._request_call(leg)
 
     def _request_call(self, leg: TwilioLeg) -> None:
@@ -126,7 +126,7 @@ class LegControl:
         """Mark a leg as requested, now or at once, and set its deadline."""
         leg.state = TwilioLegState.PLACED
         leg.ring_until = self._account.now + leg.ring.ring_for
-        self._account.call_at(leg.ring_until + RINGS_OVER, lambda: self._on_overdue(leg))
+        self._account.call_at(leg.ring_until + REPORT_WITHIN, lambda: self._on_overdue(leg))
 
     @staticmethod
     def timeout(ring: Ring) -> int:
@@ -137,7 +137,7 @@ class LegControl:
         if result.outcome is ApiOutcome.DONE:
             self.set_call_sid(leg, result.sid)
             leg.ring_until += result.queue_time
-            if result.queue_time > leg.ring.ring_for - WORTH_RINGING:
+            if result.queue_time > leg.ring.ring_for - SHORTEST_RING:
                 self._account.counts["queued too long by Twilio"] += 1
                 leg.stop_reason = leg.stop_reason or StopReason.WITHDRAWN
                 self.hang_up(leg, LegEnd.FAILED)
@@ -186,9 +186,9 @@ class LegControl:
         if not leg.live:
             return
         if (
-            self._account.now < leg.ring_until + RINGS_OVER
+            self._account.now < leg.ring_until + REPORT_WITHIN
         ):  # Twilio queued it, or it was requested again
-            self._account.call_at(leg.ring_until + RINGS_OVER, lambda: self._on_overdue(leg))
+            self._account.call_at(leg.ring_until + REPORT_WITHIN, lambda: self._on_overdue(leg))
         elif leg.state in {TwilioLegState.PLACED, TwilioLegState.RINGING}:
             self._account.counts["overdue legs"] += 1
             why = LegEnd.NO_ANSWER if leg.rang else LegEnd.FAILED
@@ -199,7 +199,7 @@ class LegControl:
         """Start the time limit for pressing a key."""
         within = leg.ring.accept_within
         leg.key_until = self._account.now + within
-        self._account.call_after(within + ASKED_OVER, lambda: self._on_no_key(leg))
+        self._account.call_after(within + KEY_REPORT_WITHIN, lambda: self._on_no_key(leg))
 
     def _on_no_key(self, leg: TwilioLeg) -> None:
         if leg.state is TwilioLegState.ANSWERED:
@@ -212,7 +212,7 @@ class LegControl:
 
         Usually the conference ends with the caller. It does not if the agent entered it too late.
         """
-        self._account.call_after(ALONE, lambda: self.hang_up(leg) if leg.live else None)
+        self._account.call_after(ALONE_FOR, lambda: self.hang_up(leg) if leg.live else None)
 
     # ------------------------------------------------------------ ending
 

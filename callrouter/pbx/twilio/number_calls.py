@@ -25,9 +25,9 @@ from callrouter.pbx.twilio.webhook import Webhook
 
 logger = logging.getLogger(__name__)
 
-SPARE: Final = 15.0
+REPORT_WITHIN: Final = 15.0
 """Seconds that Twilio gets, after the ring time, to report how a call ended."""
-KEPT: Final = 600.0
+TOKEN_KEPT_FOR: Final = 600.0
 """Seconds for which the token of a call is remembered, in case it is answered late."""
 
 
@@ -91,10 +91,10 @@ class NumberCalls:
         ring_until = account.now + command.ring_for
         call = NumberCall(command.ref, command.number, self._token(), ring_until)
         self.by_token[call.token] = call
-        account.call_after(command.ring_for + SPARE, lambda: self._on_overdue(call))
-        account.call_after(command.ring_for + KEPT, lambda: self._forget(call))
+        account.call_after(command.ring_for + REPORT_WITHIN, lambda: self._on_overdue(call))
+        account.call_after(command.ring_for + TOKEN_KEPT_FOR, lambda: self._forget(call))
         if E164.fullmatch(command.number):
-            account.call_at(self._rate.next(account.now), lambda: self._request_call(call))
+            account.call_at(self._rate.next_at(account.now), lambda: self._request_call(call))
         else:
             account.call_after(0.0, lambda: self._report_failed(call, LegEnd.FAILED))
 
@@ -102,10 +102,10 @@ class NumberCalls:
         now = self._account.now
         if call.reported or now >= call.ring_until:
             self._report_failed(call, LegEnd.FAILED)
-        elif self._rate.next(now) > now:
-            self._account.call_at(self._rate.next(now), lambda: self._request_call(call))
+        elif self._rate.next_at(now) > now:
+            self._account.call_at(self._rate.next_at(now), lambda: self._request_call(call))
         else:
-            self._rate.take(now)
+            self._rate.record(now)
             request = PlaceCall(
                 token=call.token,
                 to=call.number,
