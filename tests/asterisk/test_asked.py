@@ -7,7 +7,11 @@ from collections.abc import Mapping
 import pytest
 
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.tracking.entry_request import EntryRequest, asked, encoded
+from callrouter.pbx.asterisk.tracking.entry_request import (
+    EntryRequest,
+    encode_request,
+    entry_request,
+)
 from tests.asterisk.floor import DIALPLAN
 
 
@@ -15,8 +19,8 @@ def read(
     *, queue: str = "support", extension: str = "support", values: Mapping[str, str] | None = None
 ) -> EntryRequest:
     given = {"priority": "", "agent": "", "skills": "", "tag": "", **(values or {})}
-    sent = {"Queue": queue, "Asked": encoded(extension, *given.values())}
-    return asked(lambda name: sent.get(name, ""))
+    sent = {"Queue": queue, "Asked": encode_request(extension, *given.values())}
+    return entry_request(lambda name: sent.get(name, ""))
 
 
 @pytest.mark.parametrize(
@@ -59,17 +63,17 @@ def test_refused_with_a_word(what: str, raw: str) -> None:
 
 
 def test_bytes_that_are_no_text() -> None:
-    raw = encoded("support", "", "", "", "x").split(".")
+    raw = encode_request("support", "", "", "", "x").split(".")
     raw[4] = "KCgoKCgoKCgoKCgo/w=="
     sent = {"Queue": "support", "Asked": ".".join(raw)}
-    assert asked(lambda name: sent.get(name, "")).refused[0][0] == "tag"
+    assert entry_request(lambda name: sent.get(name, "")).refused[0][0] == "tag"
 
 
 @pytest.mark.parametrize(
-    "sent", ["x", "....", encoded("a", "b"), "eA==.eA==.eA==.eA==.eA==", "é" * 9]
+    "sent", ["x", "....", encode_request("a", "b"), "eA==.eA==.eA==.eA==.eA==", "é" * 9]
 )
 def test_what_the_dialplan_never_writes(sent: str) -> None:
-    found = asked(lambda name: {"Queue": "support", "Asked": sent}.get(name, ""))
+    found = entry_request(lambda name: {"Queue": "support", "Asked": sent}.get(name, ""))
     assert found == EntryRequest("support", refused=found.refused)
     assert [what for what, _ in found.refused] == ["entry"]
 
@@ -91,7 +95,7 @@ def test_names_of_queues(queue: str, extension: str, found: str, place: str) -> 
 
 def test_a_call_that_entered_by_an_older_dialplan() -> None:
     sent = {"Queue": "support", "Priority": "7", "Agent": "a1", "Tag": "gold"}
-    found = asked(lambda name: sent.get(name, ""))
+    found = entry_request(lambda name: sent.get(name, ""))
     assert (found.priority, found.agent, found.tag, found.refused) == (7, "a1", "gold", [])
 
 

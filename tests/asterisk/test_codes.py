@@ -386,7 +386,7 @@ async def test_a_conversation_of_which_the_end_was_lost_is_found_by_comparing(
     dialog = await here.phone("1003").call("*45")
     await here.until(lambda: feature_codes.status()["conversations"] == 1)
     here.pbx.resync("a test asks for it")
-    await here.until(lambda: here.pbx._syncing is not None and here.pbx._syncing.done())
+    await here.until(lambda: here.pbx._resync._task is not None and here.pbx._resync._task.done())
     assert feature_codes.status()["conversations"] == 1
     await dialog.bye()
     async with asyncio.timeout(5):

@@ -120,9 +120,9 @@ async def test_how_a_leg_ended_is_judged_over_all_of_its_phones(
 
 async def test_phones_that_come_and_go_are_noticed_at_once(here: Floor, soft: Phone) -> None:
     await start(here)
-    assert len(here.pbx._contacts.of("PJSIP/1001")) == 2
+    assert len(here.pbx._registered.of("PJSIP/1001")) == 2
     await soft.unregister()
-    await here.until(lambda: len(here.pbx._contacts.of("PJSIP/1001")) == 1, 2.0)
+    await here.until(lambda: len(here.pbx._registered.of("PJSIP/1001")) == 1, 2.0)
     here.phone("1001").behaviour = Answer(after=0.1)
     caller = await here.call()
     await caller.wait_heard("1001")
@@ -130,7 +130,7 @@ async def test_phones_that_come_and_go_are_noticed_at_once(here: Floor, soft: Ph
     await caller.bye()
     await here.quiet()
     await soft.register()
-    await here.until(lambda: len(here.pbx._contacts.of("PJSIP/1001")) == 2, 2.0)
+    await here.until(lambda: len(here.pbx._registered.of("PJSIP/1001")) == 2, 2.0)
     here.phone("1001").behaviour = RingOnly()
     caller = await here.call()
     await caller.wait_heard("soft")

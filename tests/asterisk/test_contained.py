@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from callrouter.core.router import Router
-from callrouter.pbx.asterisk import driver
+from callrouter.pbx.asterisk import heartbeat, resync
 from callrouter.pbx.asterisk.ami import AmiClient
 from callrouter.pbx.asterisk.driver import AsteriskPbx
+from callrouter.pbx.asterisk.heartbeat import Heartbeat
+from callrouter.pbx.asterisk.resync import Resync
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
 from tests.ami.fake import SECRET, FakeAmi, Received, message, serving, until
@@ -42,8 +44,8 @@ class Once:
 @pytest.mark.parametrize(
     "place",
     [
-        (AsteriskPbx, "_beat_once"),
-        (AsteriskPbx, "_compared"),
+        (Heartbeat, "_beat_once"),
+        (Resync, "_compare"),
         (AmiClient, "_open"),
         (AmiClient, "_until_booted"),
     ],
@@ -52,8 +54,8 @@ class Once:
 async def test_the_driver_goes_on_after_a_fault(
     place: tuple[type, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(driver, "BEAT", 0.01)
-    monkeypatch.setattr(driver, "AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(heartbeat, "BEAT", 0.01)
+    monkeypatch.setattr(resync, "RETRY_AFTER", 0.01)
     owner, name = place
     fails = Once(getattr(owner, name))
 

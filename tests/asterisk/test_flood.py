@@ -14,7 +14,7 @@ import pytest
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.lab import Install
-from callrouter.pbx.asterisk import driver
+from callrouter.pbx.asterisk import resync
 from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.driver import AsteriskPbx
 from callrouter.settings import AsteriskSettings
@@ -40,7 +40,7 @@ def test_sixty_thousand_events_leave_nothing_in_the_mirror_and_the_core() -> Non
         for text in EVENTS:
             heard.tracker.handle(parse(text.format(n=n).encode()))
     assert heard.tracker.callers == {}
-    assert heard.tracker.moved == set()
+    assert heard.tracker.touched == set()
     assert len(heard.tracker.legs) == 0
     floor = heard.router.floor
     assert floor.calls == {}
@@ -55,11 +55,11 @@ async def test_a_flood_before_the_first_comparison_is_not_kept() -> None:
     pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, board=board)
     pbx._on_up()
     message = parse(EVENTS[0].format(n=1).encode())
-    for _ in range(driver.MOST_KEPT * 2 + 10):
+    for _ in range(resync.MAX_BUFFERED * 2 + 10):
         pbx._on_event(message)
-    assert pbx._buffer is not None
-    assert len(pbx._buffer) <= driver.MOST_KEPT
-    assert pbx._sync_again
+    assert pbx._resync._buffer is not None
+    assert len(pbx._resync._buffer) <= resync.MAX_BUFFERED
+    assert pbx._resync._once_more
 
 
 def memory() -> int:
@@ -96,7 +96,7 @@ async def test_a_caller_is_served_in_the_midst_of_a_flood(install: Install) -> N
         here.port = port
         await here.start()
         here.phone("1001").behaviour = here.phone("1002").behaviour = Answer(after=0.05)
-        stats, before, began = here.pbx.session.counters, memory(), time.monotonic()
+        stats, before, began = here.pbx.client.counters, memory(), time.monotonic()
         part = PER_SECOND // 50
         flood = asyncio.create_task(
             between.flood(chunk(part), every_s=1 / 50, times=SECONDS * PER_SECOND // part)
@@ -124,4 +124,4 @@ async def test_a_caller_is_served_in_the_midst_of_a_flood(install: Install) -> N
         await here.quiet(30)
         assert here.pbx.tracker.callers == {}
         assert len(here.pbx.tracker.legs) == 0
-        assert here.pbx.faults == 0
+        assert here.pbx.health().faults == 0

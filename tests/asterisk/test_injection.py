@@ -110,11 +110,11 @@ async def ready(here: Floor, **rules: object) -> None:
 async def settled(here: Floor) -> None:
     """Wait until all that was dropped has led to a comparison, and that is over."""
     await asyncio.sleep(0.3)
-    await here.until(lambda: not here.pbx._looking_again and not syncing(here), 5)
+    await here.until(lambda: not here.pbx._forged._scheduled and not syncing(here), 5)
 
 
 def syncing(here: Floor) -> bool:
-    return here.pbx._syncing is not None and not here.pbx._syncing.done()
+    return here.pbx._resync._task is not None and not here.pbx._resync._task.done()
 
 
 def untouched(here: Floor) -> None:

@@ -121,7 +121,7 @@ async def test_a_call_that_was_left_behind_is_named_and_can_be_taken_as_none(her
     here.post(PhoneFreed(agent="a1", by="sam"))
     await here.until(lambda: here.free("a1"))
     here.pbx.resync("a test")  # a comparison does not bring it back
-    await here.until(lambda: here.pbx._syncing is None or here.pbx._syncing.done())
+    await here.until(lambda: here.pbx._resync._task is None or here.pbx._resync._task.done())
     assert here.free("a1")
     another = await here.phone("1001").call("1002")
     await here.until(lambda: here.state("a1") == "on-call", 3.0)

@@ -9,12 +9,12 @@ import pytest
 from callrouter.core.router import Router
 from callrouter.model.events import DeviceState, LegEnd, PauseRequested, PbxSnapshot
 from callrouter.model.routing_table import AgentSpec, Table
-from callrouter.pbx.asterisk import contract, entry_time, fallback
+from callrouter.pbx.asterisk import contract, fallback
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.lookups import phone_queries
 from callrouter.pbx.asterisk.tracking import channel_lists
-from callrouter.pbx.asterisk.tracking.arrival import arrival
+from callrouter.pbx.asterisk.tracking.arrival import arrival, first_entry
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
 from tests.asterisk.floor import PBX, desk, mobile, person, queue, staff, table
 from tests.fuzz.amistream import Heard
@@ -116,11 +116,11 @@ def test_leg_ids() -> None:
 
 def test_what_a_302_makes() -> None:
     name = "Local/1003@lab-phones-00000000;1"
-    assert contract.forwarded(name, "1003", "AppDial2")
-    assert not contract.forwarded(name, "0207", "AppDial2")  # somebody's click to dial
-    assert not contract.forwarded(name, "1003", "Dial")
-    assert not contract.forwarded(name.replace(";1", ";2"), "1003", "AppDial2")
-    assert not contract.forwarded("PJSIP/1003-00000001", "1003", "AppDial2")
+    assert contract.is_forwarded(name, "1003", "AppDial2")
+    assert not contract.is_forwarded(name, "0207", "AppDial2")  # somebody's click to dial
+    assert not contract.is_forwarded(name, "1003", "Dial")
+    assert not contract.is_forwarded(name.replace(";1", ";2"), "1003", "AppDial2")
+    assert not contract.is_forwarded("PJSIP/1003-00000001", "1003", "AppDial2")
 
 
 def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None:
@@ -137,7 +137,9 @@ def test_the_shell_of_a_channel_that_was_moved_into_a_bridge_is_no_leg() -> None
     )
     for name, legs in (("PJSIP", 1), ("Surrogate/PJSIP", 0)):
         tracker = Tracker(PBX, Deaf(), own_phones=no_phones)  # type: ignore[arg-type]
-        channel_lists.take_in(tracker, [parse(status.format(name).encode())], [], {}, anew=True)
+        channel_lists.apply_lists(
+            tracker, [parse(status.format(name).encode())], [], {}, after_gap=True
+        )
         assert len(channel_lists.snapshot(tracker).legs) == legs
 
 
@@ -146,9 +148,8 @@ def test_a_caller_whose_row_cannot_be_read_is_kept_if_the_channel_says_that_it_i
     for uid in ("1.1", "1.2"):
         call = f"Event: UserEvent\r\nUserEvent: CallrouterCall\r\nUniqueid: {uid}\r\nCallQueue: support"
         tracker.handle(parse(call.encode()))
-    tracker.unreadable = frozenset({"1.2"})
-    tracker.moved = {"1.2"}
-    channel_lists.take_in(tracker, [], [], {}, anew=True)
+    tracker.keep(["1.2"])
+    channel_lists.apply_lists(tracker, [], [], {}, after_gap=True)
     assert [seen.arrived.call for seen in channel_lists.snapshot(tracker).calls] == [f"{PBX}-1.2"]
 
 
@@ -199,7 +200,7 @@ def test_when_a_caller_entered_by_our_own_clock(
     entered: str, now: str, noted: float | None, expected: float | None
 ) -> None:
     values = {"Entered": entered, "Now": now, "Since": "b-1" if noted is not None else ""}
-    found = entry_time.entered(Counted(1000.0, noted), lambda key: values.get(key, ""))
+    found = first_entry(Counted(1000.0, noted), lambda key: values.get(key, ""))
     assert found == expected
 
 
@@ -207,7 +208,7 @@ def test_a_leg_that_comes_after_the_gap_before_which_it_was_ordered_is_ended() -
     ended: list[str] = []
 
     class Sink:
-        def stray(self, uid: str) -> None:
+        def hang_up_stray(self, uid: str) -> None:
             ended.append(uid)
 
     tracker = Tracker(PBX, Sink(), own_phones=no_phones)  # type: ignore[arg-type]

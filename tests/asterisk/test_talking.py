@@ -203,7 +203,7 @@ async def test_an_attended_transfer(here: Floor) -> None:
     assert [r.transfer.value for r in here.happened(ConversationTransferred)] == ["attended"]
     assert caller.state == "up"
     here.pbx.resync("a test")  # a comparison does not take the caller for one who waits
-    await here.until(lambda: here.pbx._syncing is None or here.pbx._syncing.done())
+    await here.until(lambda: here.pbx._resync._task is None or here.pbx._resync._task.done())
     assert not here.router.floor.calls
     await caller.wait_hears("1003")
     await caller.bye()

@@ -159,7 +159,7 @@ async def test_an_attended_transfer_onto_a_waiting_line_keeps_its_place(here: Fl
     entered = next(r for r in here.happened(CallEntered) if r.call == abandoned[0].call)
     here.records.remove(entered)
     here.pbx.resync("a test")
-    await here.until(lambda: here.pbx._syncing is None or here.pbx._syncing.done())
+    await here.until(lambda: here.pbx._resync._task is None or here.pbx._resync._task.done())
     await served(here, caller, other)
     connected = [line for line in enqueued(here) if line[4] == "CONNECT"]
     assert connected[-1][1] in ids, "one call has one id in queue_log"

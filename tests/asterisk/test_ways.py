@@ -193,7 +193,8 @@ async def test_an_agent_passes_the_caller_on_from_their_phone(here: Floor, dial:
     await third.wait_heard("caller")
     await here.until(lambda: here.free("a1"))
     assert here.happened(ConversationTransferred)
-    await here.pbx._survey()
+    here.pbx.resync("a test asks for it")
+    await here.until(lambda: here.pbx._resync._task is not None and here.pbx._resync._task.done())
     assert here.free("a1"), "the channel that is left is none of theirs"
     assert (caller.state, third.state) == ("up", "up")
     await caller.bye()

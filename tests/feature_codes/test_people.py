@@ -22,7 +22,7 @@ from callrouter.model.ivr import (
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.wire import guard
 from callrouter.pbx.asterisk.dialogues import MOST, AsteriskDialogues, language
-from callrouter.pbx.asterisk.execution.executor import Executor
+from callrouter.pbx.asterisk.execution.action_writer import ActionWriter
 from tests.feature_codes.channels import Channels
 
 
@@ -47,9 +47,9 @@ class Sent:
 class Desk:
     def __init__(self, dial_number: str = "PJSIP/{number}@carrier", own: str = "") -> None:
         self.sent, self.heard = Sent(), list[PhoneEvent]()
-        executor = cast("Executor", self.sent)
+        writer = cast("ActionWriter", self.sent)
         self.people = AsteriskDialogues(
-            "office", executor, dial_number, "", own=lambda name: name == own
+            "office", writer, dial_number, "", own=lambda name: name == own
         )
         self.people.listen(self.heard.append)
 

@@ -186,7 +186,7 @@ class Door:
             "legs": set(tracker.legs),
             "phones": tracker.phones.all(),
             "changes": sum(type(record) in _CHANGES for record in self.here.records),
-            "faults": self.here.runtime.faults + self.here.pbx.faults,
+            "faults": self.here.runtime.faults + self.here.pbx.health().faults,
             "drift": self.here.pbx.drift,
         }
 
@@ -226,7 +226,9 @@ class Door:
     def _compared(self) -> bool:
         """Whether no comparison is due or on its way."""
         pbx = self.here.pbx
-        return not pbx._looking_again and (pbx._syncing is None or pbx._syncing.done())
+        return not pbx._forged._scheduled and (
+            pbx._resync._task is None or pbx._resync._task.done()
+        )
 
     async def look(self) -> None:
         """Wait until every stranger has gone, then see that nothing has changed."""

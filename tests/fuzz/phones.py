@@ -21,7 +21,7 @@ from callrouter.pbx.asterisk.ami import AmiBadValue, AmiGarbage
 from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.ami.wire import MessageSplitter, guard
 from callrouter.pbx.asterisk.dialogues import AsteriskDialogues
-from callrouter.pbx.asterisk.execution.executor import Executor
+from callrouter.pbx.asterisk.execution.action_writer import ActionWriter
 from callrouter.settings import Settings
 from tests.feature_codes.channels import Channels
 from tests.fuzz.quiet import quiet
@@ -97,7 +97,7 @@ async def _take(data: bytes, settings: Settings) -> None:
     except AmiGarbage:
         await floor.close()
         return
-    people = AsteriskDialogues("office", cast("Executor", sent), _DIAL, "")
+    people = AsteriskDialogues("office", cast("ActionWriter", sent), _DIAL, "")
     speaking = _Speaking(people)
     feature_codes = FeatureCodes(
         board=floor.world.runtime.router.board,

@@ -19,7 +19,7 @@ from callrouter.model.routing_table import (
     ToDialplan,
     ToQueue,
 )
-from callrouter.pbx.asterisk.execution.actions import dial_string, ways
+from callrouter.pbx.asterisk.execution.actions import dial_string, outbound_routes
 from callrouter.settings import AsteriskSettings, SimulatedSettings, load
 from callrouter.settings.errors.problems import Nearest
 from callrouter.settings.schema.durations import parse_duration
@@ -742,7 +742,7 @@ def test_number_format(tmp_path: Path, form: str, number: str, dialled: str) -> 
         f"number_format: {form}, dial_number: ['PJSIP/{{number}}@one', 'Local/{{number}}@from-internal/n']",
     )
     assert isinstance(office, AsteriskSettings)
-    assert [dial_string(way, number) for way in ways(office)] == [
+    assert [dial_string(way, number) for way in outbound_routes(office)] == [
         f"PJSIP/{dialled}@one",
         f"Local/{dialled}@from-internal/n",
     ]

@@ -150,6 +150,9 @@ _EXTENSION = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 IN_LINE = OURS - {CONNECT, "callrouter-unbridged"}
 """The contexts in which a caller waits."""
 
+ROUTE: Final = "Local/"
+"""Prefix of a channel that leads through the dialplan."""
+
 RECORDINGS = "callrouter"
 """The folder with recordings of queue names, below Asterisk's sounds."""
 
@@ -420,7 +423,7 @@ def may_be_forwarded(channel: str) -> bool:
     return channel.startswith("Local/") and channel.endswith(";1")
 
 
-def forwarded(channel: str, caller_number: str, application: str) -> bool:
+def is_forwarded(channel: str, caller_number: str, application: str) -> bool:
     """Whether Asterisk created a channel because a phone answered our Originate with a 302.
 
     Nothing links it to the leg. It is the near half of a Local channel, runs the dialling

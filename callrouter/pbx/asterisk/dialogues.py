@@ -26,9 +26,16 @@ from callrouter.model.ivr import (
     Say,
 )
 from callrouter.pbx.asterisk import contract as words
-from callrouter.pbx.asterisk.ami import AmiError, AmiMessage, AmiRejected, AmiReply, AmiTimeout
+from callrouter.pbx.asterisk.ami import (
+    Action,
+    AmiError,
+    AmiMessage,
+    AmiRejected,
+    AmiReply,
+    AmiTimeout,
+)
 from callrouter.pbx.asterisk.execution import actions
-from callrouter.pbx.asterisk.execution.executor import Executor
+from callrouter.pbx.asterisk.execution.action_writer import ActionWriter, Step
 
 NUMBER = "crn-"
 """Prefix of the channel ids of numbers that we call to verify them. No leg's id starts with it."""
@@ -81,18 +88,18 @@ class AsteriskDialogues:
     def __init__(
         self,
         pbx: str,
-        executor: Executor,
+        writer: ActionWriter,
         dial_number: str,
         caller_id: str,
         *,
         own: Callable[[str], bool] = lambda _endpoint: False,
         at: Callable[[str], str] = lambda phone: phone,
     ) -> None:
-        """Send through `executor`.
+        """Send through `writer`.
 
         Args:
             pbx: the telephone system.
-            executor: the writer of actions.
+            writer: the writer of actions.
             dial_number: how outside numbers are dialled.
             caller_id: the number shown to outside phones.
             own: whether an endpoint is an agent's phone.
@@ -101,7 +108,7 @@ class AsteriskDialogues:
         self._own = own
         self._at = at
         self._pbx = pbx
-        self._executor = executor
+        self._writer = writer
         self._dial_number = dial_number
         self._caller_id = caller_id
         self._heard: Callable[[PhoneEvent], None] = lambda _event: None
@@ -166,11 +173,8 @@ class AsteriskDialogues:
             if values["CONTEXT"] == words.PERSON:
                 then(Confirmed(uid, values["CHANNEL(name)"], values[words.SAID].split()))
 
-        self._executor.write(
-            [
-                ({"Action": "Getvar", "Channel": uid, "Variable": name}, partial(told, name))
-                for name in _ASKED
-            ]
+        self._writer.write(
+            [Step(actions.getvar(uid, name), partial(told, name)) for name in _ASKED]
         )
 
     def _dialled(self, said: Confirmed) -> None:
@@ -217,7 +221,7 @@ class AsteriskDialogues:
         self._heard(NumberAnswered(pbx=self._pbx, ref=called.ref, channel=said.uid))
 
     def _unknown_number(self, said: Confirmed) -> None:
-        self._executor.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
+        self._writer.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
 
     def beat(self, seconds: float) -> None:
         """Advance the time by `seconds`: dialogues that last too long are ended."""
@@ -226,7 +230,7 @@ class AsteriskDialogues:
         # Channels are in order of arrival, so the oldest come first.
         while self._here and next(iter(self._here.values())) >= LONGEST:
             uid = next(iter(self._here))
-            self._executor.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
+            self._writer.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
             self._left(uid)
 
     def _left(self, uid: str) -> None:
@@ -282,7 +286,7 @@ class AsteriskDialogues:
         uid = command.channel
         if uid not in self._here:
             return
-        self._executor.send(
+        self._writer.send(
             actions.setvar(uid, "CALLROUTER_SAY", self._sounds(command.sounds)),
             actions.setvar(uid, "CALLROUTER_LANGUAGE", language(command.language)),
             actions.setvar(uid, "CALLROUTER_MOST", str(max(0, command.read))),
@@ -293,7 +297,7 @@ class AsteriskDialogues:
     def _sounds(self, names: tuple[str, ...]) -> str:
         fit = [name for name in names if _SOUND.fullmatch(name)]
         if len(fit) < len(names):
-            self._executor.complain("a sound was left out: its name is none of Asterisk's sounds")
+            self._writer.complain("a sound was left out: its name is none of Asterisk's sounds")
         text = "&".join(fit)
         return text if len(text) <= _SOUNDS_BYTES else text[:_SOUNDS_BYTES].rpartition("&")[0]
 
@@ -308,20 +312,20 @@ class AsteriskDialogues:
         try:
             action = self._originate(command, uid)
         except ValueError as error:
-            self._executor.complain(f"can't call a number: {error}")
+            self._writer.complain(f"can't call a number: {error}")
             loop.call_soon(self._failed, uid, LegEnd.FAILED)
             return
 
         def told(reply: object) -> None:
             if isinstance(reply, AmiError) and not isinstance(reply, AmiTimeout):
                 if isinstance(reply, AmiRejected):
-                    self._executor.complain(f"can't call a number: {reply}")
+                    self._writer.complain(f"can't call a number: {reply}")
                 self._failed(uid, LegEnd.FAILED)
 
-        self._executor.write([(action, told)])
+        self._writer.write([Step(action, told)])
         loop.call_later(command.ring_for + _SPARE, self._failed, uid, LegEnd.NO_ANSWER)
 
-    def _originate(self, command: CallNumber, uid: str) -> actions.Action:
+    def _originate(self, command: CallNumber, uid: str) -> Action:
         """The action that calls a number.
 
         Raises:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from callrouter.model.projections import QueueView
 from callrouter.model.routing_table import DeviceSpec, QueueSpec
+from callrouter.pbx.asterisk.ami import Action
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.base import DeviceBoard
 
@@ -127,7 +128,7 @@ class FallbackDevices:
         """What was last published for a queue."""
         return self._told.get(queue)
 
-    def changes(self) -> Iterator[actions.Action]:
+    def changes(self) -> Iterator[Action]:
         """The actions that publish the changes."""
         looked = 0
         self._next = self._next or sorted(self._board.queue_ids())
@@ -148,13 +149,13 @@ class FallbackDevices:
                     yield actions.setvar("", MOBILES + name, found[1])
                     yield actions.setvar("", STAMP + name, _stamp(found))
 
-    def usual_music(self) -> Iterator[actions.Action]:
+    def usual_music(self) -> Iterator[Action]:
         """Reset the queues that have no music class, in case an earlier run set one."""
         for queue in self._board.queue_ids():
             if not music_class(self._board.queue_spec(queue)):
                 yield actions.setvar("", MUSIC + queue, "")
 
-    def _music_of(self, queue: QueueView, names: Iterable[str]) -> Iterator[actions.Action]:
+    def _music_of(self, queue: QueueView, names: Iterable[str]) -> Iterator[Action]:
         """Publish a queue's music class. Without one, callers keep the class of their channel."""
         music = music_class(queue.spec)
         if self._music.get(queue.id, "") != music:

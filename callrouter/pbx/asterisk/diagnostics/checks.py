@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -14,18 +14,33 @@ from typing import Final
 from callrouter.model.ivr import SHIPPED_CODES, PhoneCodes
 from callrouter.model.routing_table import Table
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage, AmiRejected
-from callrouter.pbx.asterisk.diagnostics import dialplan_checks, inbound_checks, phone_checks
-from callrouter.pbx.asterisk.diagnostics.inspection import Inspection, within
-from callrouter.pbx.asterisk.driver import account
+from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage
+from callrouter.pbx.asterisk.diagnostics import (
+    dialplan_checks,
+    inbound_checks,
+    phone_checks,
+    requirements,
+)
+from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk, within
+from callrouter.pbx.asterisk.diagnostics.requirements import ECHO_WITHIN, ActionReport, EventClass
 from callrouter.pbx.asterisk.execution import actions
+from callrouter.pbx.asterisk.login import ami_account
 from callrouter.pbx.base import Finding
 from callrouter.settings import AsteriskSettings
 
 SUPPORTED = re.compile(r"(certified[-/])?(20|22)\.")
 """The versions that are tested and documented."""
 
-_LAMP = "Custom:callrouter-doctor"
+_LAMP: Final = "Custom:callrouter-doctor"
+_LAMP_STATES: Final = ("INUSE", "NOT_INUSE")
+"""It must end as it was, since phones may show it."""
+_EVENTS: Final = {
+    "Newchannel": EventClass.CALL,
+    "Hangup": EventClass.CALL,
+    "DeviceStateChange": EventClass.CALL,
+    "UserEvent": EventClass.USER,
+}
+"""The events that are checked, one or more of each class."""
 _BEATS = 1.3
 """Seconds. A router that is in step updates its tick every second."""
 _SAME_START = 5.0
@@ -53,13 +68,13 @@ class Examination:
 
 
 async def examine(
-    name: str, settings: AsteriskSettings, table: Table, wanted: Examination
+    name: str, settings: AsteriskSettings, table: Table, examination: Examination
 ) -> AsyncIterator[Finding]:
     """Run every check, yielding findings as they are made. The first one is about the login."""
     heard: list[AmiMessage] = []
     up = asyncio.Event()
     session = AmiClient(
-        account(settings), on_event=heard.append, on_up=up.set, on_down=lambda _why: None
+        ami_account(settings), on_event=heard.append, on_up=up.set, on_down=lambda _why: None
     )
     running = asyncio.create_task(session.run())  # noqa: TID251 - awaited below, in every case
     where = f"{settings.host}:{settings.port}"
@@ -75,56 +90,75 @@ async def examine(
         yield Finding(True, f"{name}: logged in at {where} as {settings.username}")
         if settings.secret == "change-me":  # noqa: S105 - the one from the sample
             yield Finding(False, "the secret is the sample's", "choose one of your own")
-        async for finding in _looks(Inspection(session, heard), settings, table, wanted):
+        async for finding in _examine(
+            InspectedAsterisk(session, heard), settings, table, examination
+        ):
             yield finding
     finally:
         await session.close()
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def _looks(
-    ask: Inspection, settings: AsteriskSettings, table: Table, wanted: Examination
+async def _examine(
+    asterisk: InspectedAsterisk,
+    settings: AsteriskSettings,
+    table: Table,
+    examination: Examination,
 ) -> AsyncIterator[Finding]:
-    for step in (_version, _modules, _clock, _actions):
-        async for finding in step(ask):
-            yield finding
-    async for finding in _routers(ask, wanted.router):
-        yield finding
     phones = [
         (device, agent)
         for agent in table.agents.values()
         for device in agent.devices
         if device.endpoint and settings.id in device.pbxes
     ]
-    missing = await dialplan_checks.contexts(ask)
-    if missing:
-        yield Finding(
-            False, f"dialplan context missing: {', '.join(missing)}", dialplan_checks.WRITE_IT
-        )
-    else:
-        async for finding in _echoes(ask):
+    endpoints = dict.fromkeys(device.endpoint for device, _ in phones)
+    routes = actions.outbound_routes(settings) or [""]
+    for part in (
+        _version(asterisk),
+        _modules(asterisk),
+        _clock(asterisk),
+        _requirements(asterisk, table, endpoints, examination),
+        _ways(asterisk, routes, examination.counts),
+        phone_checks.headers(asterisk, table, phones),
+        phone_checks.phones(asterisk, phones),
+    ):
+        async for finding in part:
             yield finding
-        endpoints = dict.fromkeys(device.endpoint for device, _ in phones)
+
+
+async def _requirements(
+    asterisk: InspectedAsterisk,
+    table: Table,
+    endpoints: Iterable[str],
+    examination: Examination,
+) -> AsyncIterator[Finding]:
+    """Check permissions, events and the dialplan, as the check at login does, and in more detail."""
+    report = await _read_actions(asterisk)
+    for finding in _actions(report):
+        yield finding
+    async for finding in _routers(asterisk, examination.router):
+        yield finding
+    missing = await _missing_contexts(asterisk)
+    if missing:
+        what = f"dialplan context missing: {', '.join(missing)}"
+        yield Finding(False, what, dialplan_checks.WRITE_IT)
+    async for finding in _events(asterisk, report, has_dialplan=not missing):
+        yield finding
+    if not missing:
         async for finding in dialplan_checks.look(
-            ask, table, endpoints, wanted.spoken, wanted.codes
+            asterisk, table, endpoints, examination.spoken, examination.codes
         ):
             yield finding
-    async for finding in _ways(ask, actions.ways(settings) or [""], wanted.counts):
-        yield finding
-    async for finding in phone_checks.headers(ask, table, phones):
-        yield finding
-    async for finding in phone_checks.phones(ask, phones):
-        yield finding
 
 
 async def _ways(
-    ask: Inspection, dial_numbers: list[str], counts: Mapping[str, int]
+    asterisk: InspectedAsterisk, dial_numbers: list[str], counts: Mapping[str, int]
 ) -> AsyncIterator[Finding]:
     """Check the inbound route for callers and the outbound routes to mobiles."""
-    async for finding in inbound_checks.look(ask, dial_numbers[0]):
+    async for finding in inbound_checks.look(asterisk, dial_numbers[0]):
         yield finding
     for dial_number in dial_numbers:
-        async for finding in phone_checks.way_out(ask, dial_number):
+        async for finding in phone_checks.way_out(asterisk, dial_number):
             yield finding
     for count, what, advice in (
         (
@@ -146,9 +180,9 @@ _SHOW: Final = "the business's number was shown instead; show: business does so 
 _TRUNK: Final = "is the first trunk registered, does its provider answer?"
 
 
-async def _version(ask: Inspection) -> AsyncIterator[Finding]:
+async def _version(asterisk: InspectedAsterisk) -> AsyncIterator[Finding]:
     # Not the CoreSettings action: it needs write=system, which the router's user does not have.
-    version = await ask.variable("VERSION(ASTERISK_VERSION)")
+    version = await asterisk.variable("VERSION(ASTERISK_VERSION)")
     if not version:
         yield Finding(
             None, "version not readable", "load func_version; supported are Asterisk 20 and 22"
@@ -162,8 +196,8 @@ async def _version(ask: Inspection) -> AsyncIterator[Finding]:
     )
 
 
-async def _modules(ask: Inspection) -> AsyncIterator[Finding]:
-    found = {m: await ask.variable(f"IFMODULE({m}.so)") for m in contract.MODULES}
+async def _modules(asterisk: InspectedAsterisk) -> AsyncIterator[Finding]:
+    found = {m: await asterisk.variable(f"IFMODULE({m}.so)") for m in contract.MODULES}
     if not any(found.values()):
         yield Finding(
             None, "modules not readable", "load func_module, so that doctor can look at them"
@@ -180,9 +214,9 @@ async def _modules(ask: Inspection) -> AsyncIterator[Finding]:
         yield Finding(True, "modules are loaded")
 
 
-async def _clock(ask: Inspection) -> AsyncIterator[Finding]:
+async def _clock(asterisk: InspectedAsterisk) -> AsyncIterator[Finding]:
     try:
-        theirs = float(await ask.variable("EPOCH"))
+        theirs = float(await asterisk.variable("EPOCH"))
     except (AmiError, ValueError):
         yield Finding(None, "clock not readable")
         return
@@ -193,27 +227,27 @@ async def _clock(ask: Inspection) -> AsyncIterator[Finding]:
         yield Finding(False, f"clocks are {apart:.0f} s apart", "run NTP on both machines")
 
 
-async def _actions(ask: Inspection) -> AsyncIterator[Finding]:
-    """Check the permissions.
-
-    ListCommands returns the actions this user may execute, and no others.
-    """
+async def _read_actions(asterisk: InspectedAsterisk) -> ActionReport | AmiError:
     try:
-        allowed = await ask.session.request({"Action": "ListCommands"})
+        return await requirements.check_actions(asterisk.client)
     except AmiError as error:
-        yield Finding(None, "permissions not readable", str(error))
+        return error
+
+
+def _actions(report: ActionReport | AmiError) -> Iterator[Finding]:
+    """Tell which actions the user may not execute."""
+    if isinstance(report, AmiError):
+        yield Finding(None, "permissions not readable", str(report))
         return
-    missing = {action: need for action, need in contract.NEEDS.items() if action not in allowed}
-    if "QueueLog" in missing and await ask.variable(contract.HAS_APP_QUEUE) == "0":
-        del missing["QueueLog"]
+    if not report.has_app_queue:
         yield Finding(
             None,
             "app_queue is not loaded, so no queue_log is written",
             "callers are served all the same; load app_queue.so for reports that read queue_log",
         )
-    if not missing:
+    if not report.forbidden:
         yield Finding(True, "may do all that the router needs")
-    for action, need in missing.items():
+    for action, need in report.forbidden.items():
         yield Finding(
             False,
             f"may not {action}",
@@ -222,14 +256,25 @@ async def _actions(ask: Inspection) -> AsyncIterator[Finding]:
         )
 
 
-async def _routers(ask: Inspection, ours: tuple[int, float] | None) -> AsyncIterator[Finding]:
+async def _missing_contexts(asterisk: InspectedAsterisk) -> list[str]:
+    """Our contexts that are not there, or of which nothing can be learned."""
+    try:
+        report = await requirements.check_contexts(asterisk.client)
+    except AmiError:
+        return list(contract.CONTEXTS)
+    return [*report.missing, *report.unreadable]
+
+
+async def _routers(
+    asterisk: InspectedAsterisk, ours: tuple[int, float] | None
+) -> AsyncIterator[Finding]:
     """Check whether another router serves this Asterisk.
 
     Each router updates the tick every second.
     """
-    before = await ask.variable(contract.TICK)
+    before = await asterisk.variable(contract.TICK)
     await asyncio.sleep(_BEATS)
-    now = await ask.variable(contract.TICK)
+    now = await asterisk.variable(contract.TICK)
     if before == now:
         return  # no router, or one that is not running any more
     for said in {before, now}:
@@ -248,51 +293,73 @@ async def _routers(ask: Inspection, ours: tuple[int, float] | None) -> AsyncIter
     yield Finding(True, "the router of this configuration serves it")
 
 
-async def _echoes(ask: Inspection) -> AsyncIterator[Finding]:
+async def _events(
+    asterisk: InspectedAsterisk, report: ActionReport | AmiError, *, has_dialplan: bool
+) -> AsyncIterator[Finding]:
     """Check which events arrive.
 
-    A channel that Asterisk calls itself runs through our dialplan. The events we receive for it are
-    the ones we are permitted to receive.
+    First the echoes that the check at login waits for as well. Then a channel that Asterisk calls
+    itself runs through our dialplan. The events we receive for it are the ones we are permitted to
+    receive.
     """
+    client = asterisk.client
+    forbidden = {} if isinstance(report, AmiError) else report.forbidden
+    may_send = "UserEvent" not in forbidden
+    expected = await requirements.cause_echoes(client, _LAMP, _LAMP_STATES, may_send=may_send)
+    uid = await _probe_call(asterisk) if has_dialplan and "Originate" not in forbidden else ""
+    await within(ECHO_WITHIN, lambda: expected <= _echoed(asterisk))
+    silent = expected - _echoed(asterisk)
+    heard = {
+        "DeviceStateChange": (EventClass.CALL not in silent)
+        if EventClass.CALL in expected
+        else None,
+        "UserEvent": (EventClass.USER not in silent) if EventClass.USER in expected else None,
+    }
+    if uid:
+        heard |= {name: asterisk.has_event(name, uid) for name in ("Newchannel", "Hangup")}
+        heard["UserEvent"] = (
+            asterisk.has_event("UserEvent", uid) and heard["UserEvent"] is not False
+        )
+    for event, need in _EVENTS.items():
+        if heard.get(event) is not None:
+            yield _heard(event, need, fine=heard[event] is True)
+
+
+def _echoed(asterisk: InspectedAsterisk) -> set[EventClass]:
+    return {one for event in asterisk.heard for one in requirements.echo_classes(event, _LAMP)}
+
+
+def _heard(event: str, need: EventClass, *, fine: bool) -> Finding:
+    if fine:
+        return Finding(True, f"hears {event}")
+    advice = (
+        f"add {need.value} to read= of this user, and take eventfilter over from "
+        "manager_callrouter.conf (callrouter dialplan writes it), then "
+        'asterisk -rx "manager reload"'
+    )
+    return Finding(False, f"does not hear {event}", advice)
+
+
+async def _probe_call(asterisk: InspectedAsterisk) -> str:
+    """Let a channel run through our dialplan. Return its id, or "" if there was none."""
     probe = f"callrouter-probe-{time.time_ns():x}"
-    lamp = {"Action": "Setvar", "Variable": f"DEVICE_STATE({_LAMP})"}
+    uid = f"{probe}-2"
     try:
-        for state in ("INUSE", "NOT_INUSE"):
-            await ask.session.request(lamp | {"Value": state})
-        await ask.session.request(
+        await asterisk.client.request(
             {
                 "Action": "Originate",
                 "Channel": f"Local/desk@{contract.OFFER}/n",
                 "ChannelId": probe,
-                "OtherChannelId": f"{probe}-2",
+                "OtherChannelId": uid,
                 "Application": "Wait",
                 "Data": "0.2",
                 "Async": "true",
             }
         )
-    except AmiRejected:
-        return  # already reported: may not Originate
-    except AmiError as error:
-        yield Finding(None, "the probe call failed", str(error))
-        return
-    ours = f"{probe}-2"
-    await within(2.0, lambda: ask.event("UserEvent", ours))
+    except AmiError:
+        return ""
+    await within(ECHO_WITHIN, lambda: asterisk.has_event("UserEvent", uid))
     with contextlib.suppress(AmiError):
-        await ask.session.request({"Action": "Hangup", "Channel": ours})
-    await within(2.0, lambda: ask.event("Hangup", ours))
-    changed = any(one.get("Device") == _LAMP for one in ask.heard)
-    for event, need, fine in (
-        ("Newchannel", "call", ask.event("Newchannel", ours)),
-        ("Hangup", "call", ask.event("Hangup", ours)),
-        ("DeviceStateChange", "call", changed),
-        ("UserEvent", "user", ask.event("UserEvent", ours)),
-    ):
-        if fine:
-            yield Finding(True, f"hears {event}")
-        else:
-            advice = (
-                f"add {need} to read= of this user, and take eventfilter over from "
-                "manager_callrouter.conf (callrouter dialplan writes it), then "
-                'asterisk -rx "manager reload"'
-            )
-            yield Finding(False, f"does not hear {event}", advice)
+        await asterisk.client.request({"Action": "Hangup", "Channel": uid})
+    await within(ECHO_WITHIN, lambda: asterisk.has_event("Hangup", uid))
+    return uid

@@ -8,7 +8,7 @@ from typing import Final
 from callrouter.model.ivr import Code, PhoneCodes
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError
-from callrouter.pbx.asterisk.diagnostics.inspection import Inspection
+from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk
 from callrouter.pbx.base import Finding
 
 _FREEPBX: Final = {
@@ -21,19 +21,23 @@ them.
 _MOVE: Final = "choose others in codes: and write the dialplan again (callrouter dialplan), or take theirs away"
 
 
-async def look(ask: Inspection, phones: Iterable[str], codes: PhoneCodes) -> AsyncIterator[Finding]:
+async def look(
+    asterisk: InspectedAsterisk, phones: Iterable[str], codes: PhoneCodes
+) -> AsyncIterator[Finding]:
     """Check that agents can dial the codes, that no other feature uses them, and that BLF works."""
     wanted = [codes.named(code) for code in Code if codes.named(code)]
     places: dict[str, list[str]] = {}
     for phone in phones:
         tech, _, name = phone.partition("/")
-        if tech == "PJSIP" and (place := await ask.variable(f"PJSIP_ENDPOINT({name},context)")):
+        if tech == "PJSIP" and (
+            place := await asterisk.variable(f"PJSIP_ENDPOINT({name},context)")
+        ):
             places.setdefault(place, []).append(phone)
     for place, there in places.items():
         missing = [
             code
             for code in wanted
-            if await ask.variable(f"DIALPLAN_EXISTS({place},{code},1)") == "0"
+            if await asterisk.variable(f"DIALPLAN_EXISTS({place},{code},1)") == "0"
         ]
         if missing:
             more = f" and {len(there) - 1} more" if len(there) > 1 else ""
@@ -44,38 +48,38 @@ async def look(ask: Inspection, phones: Iterable[str], codes: PhoneCodes) -> Asy
                 f"include => {contract.CODES} in [{place}], if agents are to use them",
             )
         for code in wanted:
-            if code not in missing and (whose := await _others(ask, place, code)):
+            if code not in missing and (whose := await _others(asterisk, place, code)):
                 yield Finding(False, f"{code} in [{place}] is {whose} as well", _MOVE)
-    if await ask.variable("IFMODULE(res_pjsip_exten_state.so)") == "0":
+    if await asterisk.variable("IFMODULE(res_pjsip_exten_state.so)") == "0":
         what = "lamps (BLF) cannot be shown: res_pjsip_exten_state is not loaded"
         yield Finding(None, what, "load it and res_pjsip_pubsub, if agents have such keys")
 
 
-async def _others(ask: Inspection, place: str, code: str) -> str:
+async def _others(asterisk: InspectedAsterisk, place: str, code: str) -> str:
     """What else uses a code in the context of the agents' phones, in words; "" if nothing is known.
 
     Only accounts with write=reporting may list the whole dialplan, and the router's account does
     not need that. Without it there are two signs: the variables in which FreePBX keeps its feature
     codes, and a second priority at the extension, which ours does not have.
     """
-    contexts = await _contexts(ask, place, code)
+    contexts = await _contexts(asterisk, place, code)
     if contexts:
         return "that of " + ", ".join(f"[{name}]" for name in contexts)
     for variable, feature in _FREEPBX.items():
-        if await ask.variable(f"GLOBAL({variable})") == code:
+        if await asterisk.variable(f"GLOBAL({variable})") == code:
             return f"FreePBX's own ({feature})"
-    if await ask.variable(f"DIALPLAN_EXISTS({place},{code},2)") == "1":
+    if await asterisk.variable(f"DIALPLAN_EXISTS({place},{code},2)") == "1":
         return f"that of another context in or below [{place}]"
     return ""
 
 
-async def _contexts(ask: Inspection, place: str, code: str) -> list[str]:
+async def _contexts(asterisk: InspectedAsterisk, place: str, code: str) -> list[str]:
     """The contexts other than ours, in or included by `place`, that have this extension.
 
     Empty if the account may not list the dialplan.
     """
     try:
-        rows = await ask.session.list(
+        rows = await asterisk.client.list(
             {"Action": "ShowDialPlan", "Context": place, "Extension": code}
         )
     except AmiError:

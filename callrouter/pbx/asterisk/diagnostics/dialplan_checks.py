@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 
 from callrouter.model.ivr import PhoneCodes
 from callrouter.model.routing_table import QueueSpec, Table, ToDialplan
-from callrouter.pbx.asterisk import contract, dialplan
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError
-from callrouter.pbx.asterisk.diagnostics import code_checks
-from callrouter.pbx.asterisk.diagnostics.inspection import Inspection, within
+from callrouter.pbx.asterisk.diagnostics import code_checks, requirements
+from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk, within
 from callrouter.pbx.asterisk.fallback import music_class
 from callrouter.pbx.base import Finding
 
@@ -28,13 +28,8 @@ _AT_ONCE = 15
 """Number of sounds tested at once. Each is a call from Asterisk to itself."""
 
 
-async def contexts(ask: Inspection) -> list[str]:
-    """Our contexts that are missing."""
-    return [c for c in contract.CONTEXTS if await ask.variable(contract.context_exists(c)) != "1"]
-
-
 async def look(
-    ask: Inspection,
+    asterisk: InspectedAsterisk,
     table: Table,
     phones: Iterable[str],
     spoken: Mapping[str, Iterable[str]],
@@ -43,37 +38,44 @@ async def look(
     """Check the dialplan. Requires that none of our contexts is missing.
 
     Args:
-        ask: the Asterisk.
+        asterisk: the Asterisk.
         table: the routing table, whose queues send callers to places in the dialplan.
         phones: the endpoints of agents.
         spoken: the sounds that are played, by language ("" means Asterisk's default language).
         codes: the feature codes that agents dial.
     """
-    if await ask.variable(dialplan.is_ours()) == "1":
+    if await _is_ours(asterisk):
         yield Finding(True, "dialplan is there, of this version")
     else:
         what = "the dialplan is of another version of callrouter"
         yield Finding(False, what, WRITE_IT)
-    async for finding in _places(ask, table):
+    async for finding in _places(asterisk, table):
         yield finding
-    async for finding in _music(ask, table):
+    async for finding in _music(asterisk, table):
         yield finding
-    async for finding in code_checks.look(ask, phones, codes):
+    async for finding in code_checks.look(asterisk, phones, codes):
         yield finding
-    async for finding in _sounds(ask, spoken):
+    async for finding in _sounds(asterisk, spoken):
         yield finding
 
 
-async def _places(ask: Inspection, table: Table) -> AsyncIterator[Finding]:
+async def _is_ours(asterisk: InspectedAsterisk) -> bool:
+    try:
+        return await requirements.is_dialplan_ours(asterisk.client) is True
+    except AmiError:
+        return False
+
+
+async def _places(asterisk: InspectedAsterisk, table: Table) -> AsyncIterator[Finding]:
     """Check the places to which queues send callers."""
     bare = []
     for queue in table.queues.values():
         for way, place in _targets(queue):
-            if "$" not in place and await ask.variable(f"DIALPLAN_EXISTS({place})") == "0":
+            if "$" not in place and await asterisk.variable(f"DIALPLAN_EXISTS({place})") == "0":
                 what = f"{queue.id}: {way} leads to {place}, which is not in the dialplan"
                 yield Finding(False, what, "callers would leave as if the queue had no such target")
         user = f"DIALPLAN_EXISTS({contract.FALLBACK_USER},{queue.id},1)"
-        if await ask.variable(user) == "0":
+        if await asterisk.variable(user) == "0":
             bare.append(queue.id)
     if bare:
         shown = ", ".join(bare[:5]) + (" …" if len(bare) > 5 else "")
@@ -85,7 +87,7 @@ async def _places(ask: Inspection, table: Table) -> AsyncIterator[Finding]:
         )
 
 
-async def _music(ask: Inspection, table: Table) -> AsyncIterator[Finding]:
+async def _music(asterisk: InspectedAsterisk, table: Table) -> AsyncIterator[Finding]:
     """Check the music classes that queues name. Asterisk plays its default for a missing class."""
     queues: dict[str, list[str]] = {}
     for queue in table.queues.values():
@@ -93,12 +95,12 @@ async def _music(ask: Inspection, table: Table) -> AsyncIterator[Finding]:
             queues.setdefault(music, []).append(queue.id)
     if not queues:
         return
-    if await ask.variable("IFMODULE(func_config.so)") != "1":
+    if await asterisk.variable("IFMODULE(func_config.so)") != "1":
         what = f"music classes not readable: {', '.join(queues)}"
         yield Finding(None, what, "load func_config, so that doctor can look at them")
         return
     for music, names in queues.items():
-        if await ask.variable(f"AST_CONFIG(musiconhold.conf,{music},mode)"):
+        if await asterisk.variable(f"AST_CONFIG(musiconhold.conf,{music},mode)"):
             yield Finding(True, f"music class {music} is there")
         else:
             what = f"{', '.join(names)}: there is no music class {music} in musiconhold.conf"
@@ -115,14 +117,16 @@ def _targets(queue: QueueSpec) -> Iterable[tuple[str, str]]:
 # ---------------------------------------------------------------- sounds
 
 
-async def _sounds(ask: Inspection, spoken: Mapping[str, Iterable[str]]) -> AsyncIterator[Finding]:
+async def _sounds(
+    asterisk: InspectedAsterisk, spoken: Mapping[str, Iterable[str]]
+) -> AsyncIterator[Finding]:
     missing: list[str] = []
     tried = 0
     for language, names in spoken.items():
         wanted = sorted({*contract.SOUNDS, *names})
         for first in range(0, len(wanted), _AT_ONCE):
             part = wanted[first : first + _AT_ONCE]
-            found = await _not_there(ask, language, part)
+            found = await _not_there(asterisk, language, part)
             if found is None:
                 yield Finding(None, "sounds not readable: a probe call came to nothing")
                 return
@@ -136,25 +140,29 @@ async def _sounds(ask: Inspection, spoken: Mapping[str, Iterable[str]]) -> Async
         yield Finding(True, f"sounds are there ({tried} tried)")
 
 
-async def _not_there(ask: Inspection, language: str, names: list[str]) -> list[str] | None:
+async def _not_there(
+    asterisk: InspectedAsterisk, language: str, names: list[str]
+) -> list[str] | None:
     """The sounds in this list that cannot be played; None if that cannot be determined."""
     base = f"callrouter-probe-{time.time_ns():x}"
     calls = {f"{base}-{n}": name for n, name in enumerate([*names, _NO_SUCH])}
     try:
         for uid, name in calls.items():
-            await ask.session.request(_playing(uid, name, language))
-        if not await within(_TRIED_WITHIN, lambda: ask.said(f"{uid}-2", "Status", "FAILED")):
+            await asterisk.client.request(_playing(uid, name, language))
+        if not await within(
+            _TRIED_WITHIN, lambda: asterisk.has_event_with(f"{uid}-2", "Status", "FAILED")
+        ):
             return None
         await asyncio.sleep(_A_MOMENT)
         return [
             name
             for uid, name in list(calls.items())[:-1]
-            if ask.said(f"{uid}-2", "Status", "FAILED")
+            if asterisk.has_event_with(f"{uid}-2", "Status", "FAILED")
         ]
     except AmiError:
         return None
     finally:
-        await _hang_up(ask, calls)
+        await _hang_up(asterisk, calls)
 
 
 def _playing(uid: str, name: str, language: str) -> dict[str, str | list[str]]:
@@ -170,9 +178,9 @@ def _playing(uid: str, name: str, language: str) -> dict[str, str | list[str]]:
     }
 
 
-async def _hang_up(ask: Inspection, calls: Iterable[str]) -> None:
+async def _hang_up(asterisk: InspectedAsterisk, calls: Iterable[str]) -> None:
     for uid in calls:
         try:
-            await ask.session.request({"Action": "Hangup", "Channel": uid})
+            await asterisk.client.request({"Action": "Hangup", "Channel": uid})
         except AmiError:
             continue  # it has ended already

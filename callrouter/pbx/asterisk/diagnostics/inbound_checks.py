@@ -13,7 +13,7 @@ from typing import Final
 
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError, AmiMessage
-from callrouter.pbx.asterisk.diagnostics.inspection import Inspection
+from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk
 from callrouter.pbx.base import Finding
 
 _LIKELY: Final = (
@@ -33,7 +33,7 @@ _ADVICE: Final = (
 )
 
 
-async def look(ask: Inspection, dial_number: str) -> AsyncIterator[Finding]:
+async def look(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterator[Finding]:
     """Check the routes by which calls reach the queues, as far as this user may see them."""
     tech, _, rest = dial_number.partition("/")
     trunk = (
@@ -41,13 +41,16 @@ async def look(ask: Inspection, dial_number: str) -> AsyncIterator[Finding]:
         if tech.lower() == "pjsip" and "{" not in rest.rpartition("@")[2]
         else ""
     )
-    if await _may_list(ask):
-        async for finding in _listed(ask):
+    if await _may_list(asterisk):
+        async for finding in _listed(asterisk):
             yield finding
     else:
-        async for finding in _probed(ask, trunk):
+        async for finding in _probed(asterisk, trunk):
             yield finding
-    if trunk and await ask.variable(f"PJSIP_ENDPOINT({trunk},trust_id_inbound)") in {"true", "yes"}:
+    if trunk and await asterisk.variable(f"PJSIP_ENDPOINT({trunk},trust_id_inbound)") in {
+        "true",
+        "yes",
+    }:
         yield Finding(
             None,
             f"the trunk {trunk} is believed what number it asserts (trust_id_inbound), whatever characters are in it",
@@ -55,16 +58,16 @@ async def look(ask: Inspection, dial_number: str) -> AsyncIterator[Finding]:
         )
 
 
-async def _may_list(ask: Inspection) -> bool:
+async def _may_list(asterisk: InspectedAsterisk) -> bool:
     try:
-        return "ShowDialPlan" in await ask.session.request({"Action": "ListCommands"})
+        return "ShowDialPlan" in await asterisk.client.request({"Action": "ListCommands"})
     except AmiError:
         return False
 
 
-async def _listed(ask: Inspection) -> AsyncIterator[Finding]:
+async def _listed(asterisk: InspectedAsterisk) -> AsyncIterator[Finding]:
     try:
-        rows = await ask.session.list({"Action": "ShowDialPlan"})
+        rows = await asterisk.client.list({"Action": "ShowDialPlan"})
     except AmiError as error:
         yield Finding(None, "the dialplan is not readable", str(error))
         return
@@ -98,14 +101,14 @@ def loose(rows: Iterable[AmiMessage]) -> list[tuple[str, str]]:
     return list(found)
 
 
-async def _probed(ask: Inspection, trunk: str) -> AsyncIterator[Finding]:
+async def _probed(asterisk: InspectedAsterisk, trunk: str) -> AsyncIterator[Finding]:
     """Without permission to list the dialplan, test which extensions it accepts."""
     places = dict.fromkeys(_LIKELY)
-    if trunk and (place := await ask.variable(f"PJSIP_ENDPOINT({trunk},context)")):
+    if trunk and (place := await asterisk.variable(f"PJSIP_ENDPOINT({trunk},context)")):
         places = {place: None} | places
     for place in places:
         for extension in _STRANGE:
-            if await ask.variable(f"DIALPLAN_EXISTS({place},{extension},1)") == "1":
+            if await asterisk.variable(f"DIALPLAN_EXISTS({place},{extension},1)") == "1":
                 what = f"[{place}] takes an extension of any characters (such as {extension}), line ends too"
                 yield Finding(None, what, _ADVICE)
                 break

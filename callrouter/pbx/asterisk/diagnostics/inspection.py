@@ -1,4 +1,4 @@
-"""Queries to Asterisk for `doctor`: reads variables and records events."""
+"""The Asterisk that `doctor` examines: reads variables and remembers events."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage
 
 
 @dataclass
-class Inspection:
-    """A session and every event received on it so far."""
+class InspectedAsterisk:
+    """A session with an Asterisk, and every event received on it so far."""
 
-    session: AmiClient
+    client: AmiClient
     heard: list[AmiMessage] = field(default_factory=list)
 
     async def variable(self, name: str) -> str:
         """The value of a global variable or function, or "" if it cannot be read."""
         try:
-            reply = await self.session.request({"Action": "Getvar", "Variable": name})
+            reply = await self.client.request({"Action": "Getvar", "Variable": name})
         except AmiError:
             return ""
         return reply.get("Value")
 
-    def event(self, name: str, uid: str) -> bool:
+    def has_event(self, name: str, uid: str) -> bool:
         """Whether this event has arrived for a channel."""
         return any(one.name == name and one.get("Uniqueid") == uid for one in self.heard)
 
-    def said(self, uid: str, header: str, value: str) -> bool:
+    def has_event_with(self, uid: str, header: str, value: str) -> bool:
         """Whether an event for a channel has arrived with this value in this header."""
         return any(one.get("Uniqueid") == uid and one.get(header) == value for one in self.heard)
 

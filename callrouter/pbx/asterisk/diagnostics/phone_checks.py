@@ -9,8 +9,9 @@ from callrouter.model import endpoints
 from callrouter.model.endpoints import Line
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import AgentSpec, DeviceSpec, Table
+from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiError
-from callrouter.pbx.asterisk.diagnostics.inspection import Inspection
+from callrouter.pbx.asterisk.diagnostics.inspection import InspectedAsterisk
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.lookups import phone_queries
 from callrouter.pbx.asterisk.tracking.phone_states import PhoneStates
@@ -29,20 +30,20 @@ _CHECK: Final = "check this phone under agents: and in pjsip.conf"
 
 
 async def phones(
-    ask: Inspection, found: Sequence[tuple[DeviceSpec, AgentSpec]]
+    asterisk: InspectedAsterisk, found: Sequence[tuple[DeviceSpec, AgentSpec]]
 ) -> AsyncIterator[Finding]:
     """Check every phone that an agent has."""
     judge = PhoneStates(lambda _endpoint, _state: None)
     judge.use(device for device, _ in found)
     try:
-        judge.know_hints(await phone_queries.hints(ask.session, judge.hints()))
+        judge.know_hints(await phone_queries.hints(asterisk.client, judge.hints()))
         devices = list(dict.fromkeys(d for how in judge.watched.values() for d in how.devices))
-        states = await phone_queries.states(ask.session, devices)
-        registered = await phone_queries.contacts(ask.session, _registering(found))
+        states = await phone_queries.states(asterisk.client, devices)
+        registered = await phone_queries.contacts(asterisk.client, _registering(found))
     except AmiError as error:
         yield Finding(None, "phones not readable", str(error))
         return
-    judge.take_in(states, {}, ())
+    judge.apply_lists(states, {}, ())
     for device, agent in found:
         what = f"{device.endpoint} ({agent.id}, {device.id})"
         for source in device.states:
@@ -56,12 +57,12 @@ async def phones(
 
 
 async def headers(
-    ask: Inspection, table: Table, found: Sequence[tuple[DeviceSpec, AgentSpec]]
+    asterisk: InspectedAsterisk, table: Table, found: Sequence[tuple[DeviceSpec, AgentSpec]]
 ) -> AsyncIterator[Finding]:
     """Check that INVITEs can carry the headers that the configuration asks for."""
     wanted = [f"alert_info of {queue.id}" for queue in table.queues.values() if queue.alert_info]
     wanted += [f"auto_answer of {agent.id}" for device, agent in found if device.auto_answer]
-    if wanted and await ask.variable("IFMODULE(res_pjsip_header_funcs.so)") == "0":
+    if wanted and await asterisk.variable("IFMODULE(res_pjsip_header_funcs.so)") == "0":
         what = f"{wanted[0]} does nothing: res_pjsip_header_funcs is not loaded"
         yield Finding(False, what, "load it in modules.conf, then restart Asterisk")
 
@@ -107,17 +108,17 @@ def _phone(what: str, device: DeviceSpec, judge: PhoneStates, registered: int) -
     return Finding(True, f"{what}: {_STATES.get(own, own.lower())}{more}")
 
 
-async def way_out(ask: Inspection, dial_number: str) -> AsyncIterator[Finding]:
+async def way_out(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterator[Finding]:
     """Check that there is a route for outside numbers."""
-    if dial_number.startswith(actions.ROUTE):
-        async for finding in _route(ask, dial_number):
+    if dial_number.startswith(contract.ROUTE):
+        async for finding in _route(asterisk, dial_number):
             yield finding
         return
     tech, _, rest = dial_number.partition("/")
     trunk = rest.rpartition("@")[2]
     if tech != "PJSIP" or "{" in trunk:
         return  # Asterisk reports no state for other technologies
-    state = await ask.variable(f"DEVICE_STATE(PJSIP/{trunk})")
+    state = await asterisk.variable(f"DEVICE_STATE(PJSIP/{trunk})")
     if state == "INVALID":
         what = f"dial_number: there is no endpoint {trunk}, so no mobile can be rung"
         yield Finding(False, what, "check dial_number in callrouter.yaml and pjsip.conf")
@@ -128,11 +129,11 @@ async def way_out(ask: Inspection, dial_number: str) -> AsyncIterator[Finding]:
         yield Finding(True, f"dial_number: the trunk {trunk} is there")
 
 
-async def _route(ask: Inspection, dial_number: str) -> AsyncIterator[Finding]:
+async def _route(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterator[Finding]:
     dialled = actions.dial_string(dial_number, _SAMPLE)
-    exten, _, place = dialled.removeprefix(actions.ROUTE).partition("@")
+    exten, _, place = dialled.removeprefix(contract.ROUTE).partition("@")
     context = place.partition("/")[0]
-    there = await ask.variable(f"DIALPLAN_EXISTS({context},{exten},1)")
+    there = await asterisk.variable(f"DIALPLAN_EXISTS({context},{exten},1)")
     if there == "0":
         what = f"dial_number: [{context}] has no way for a number such as {exten}"
         advice = "an outbound route must match what dial_number makes of a number"

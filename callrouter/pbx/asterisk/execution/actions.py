@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,11 +12,10 @@ from callrouter.model.phone_numbers import E164, Numbering
 from callrouter.model.routing_table import HangUp, ToDialplan
 from callrouter.model.text import mask
 from callrouter.pbx.asterisk import contract
+from callrouter.pbx.asterisk.ami import Action
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number, variable
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel, LegChannel
 from callrouter.settings import AsteriskSettings
-
-Action = Mapping[str, str | list[str]]
 
 MOST_LETTERS = 12
 """Letters of a queue's name that are spelled to a mobile. Each takes half a second."""
@@ -77,7 +76,7 @@ def spelling(dial_number: str, number_format: str, home: Numbering) -> str:
     return dial_number.replace("{number}", place)
 
 
-def ways(settings: AsteriskSettings) -> list[str]:
+def outbound_routes(settings: AsteriskSettings) -> list[str]:
     """The outbound routes in order of preference, each as `spelling` returns it."""
     given = [settings.dial_number, *settings.dial_numbers] if settings.dial_number else []
     return [spelling(text, settings.number_format, settings.home) for text in given]
@@ -92,10 +91,6 @@ class ShownNumber:
 
     caller_id: str = ""
     always: bool = False
-
-
-ROUTE: Final = "Local/"
-"""Prefix of a channel that leads through the dialplan."""
 
 
 def originate(
@@ -121,7 +116,7 @@ def originate(
     channel = contact or ring.endpoint or dial_string(dial_number, ring.number)
     # A route through the dialplan may end in the bare phone, once its own channels are optimised
     # away. The phone inherits the variables that identify the leg.
-    kept = "__" if channel.startswith(ROUTE) else ""
+    kept = "__" if channel.startswith(contract.ROUTE) else ""
     name, number = clean_name(ring.caller_name), clean_number(ring.caller_number)
     if ring.number and shown.caller_id and (shown.always or not number):
         number = shown.caller_id
@@ -163,7 +158,7 @@ def _headers(ring: Ring) -> Iterator[str]:
 
     Only PJSIP can add headers, and only on a direct call to a phone.
     """
-    if ring.endpoint.startswith(ROUTE):
+    if ring.endpoint.startswith(contract.ROUTE):
         if ring.alert_info:  # FreePBX's extensions turn this variable into a header
             yield variable("__ALERT_INFO", ring.alert_info)
         return

@@ -7,72 +7,76 @@ happened. If the caller is moved between the answer and our command (about a mil
 dialplan notices and lets the caller go on to where they were sent (`callrouter-connect`).
 
 Asterisk may also answer "Success" without executing the command. So a caller who was redirected is
-checked once more after a second, and redirected again if necessary.
+checked once more after a second, and redirected again if necessary. That is safe although no action
+is repeated blindly: the second redirect follows only if the channel still stands where the first
+should have taken it from, and the router still wants it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Final
 
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.ami import AmiError, AmiMessage, AmiRejected
+from callrouter.pbx.asterisk.ami import Action, AmiError, AmiRejected, AmiReply
 from callrouter.pbx.asterisk.execution import actions
+from callrouter.pbx.asterisk.execution.action_writer import ActionWriter, OnReply, Step
 
-Answer: TypeAlias = AmiMessage | AmiError
-Told: TypeAlias = Callable[[Answer], None]
-Step: TypeAlias = tuple[actions.Action, Told | None]
-
-LOOK_AGAIN = 1.0
+CHECK_AFTER: Final = 1.0
 """Seconds within which a command must have taken effect."""
 
-TRIES = 3
+TRIES: Final = 3
 """How many times a command is given."""
 
-ANSWER_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8)
+ANSWER_WITHIN: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Timeouts in seconds for the query of a channel's context.
 
 An answer may be lost. The query is repeated after each timeout except the last.
 """
 
-
-COMES_WITHIN = 0.5
+ARRIVES_WITHIN: Final = 0.5
 """Seconds within which a channel that is put into another one's place has come there."""
 
 
 def _nothing() -> None:
-    """Do nothing. The default callback of a `Move`."""
+    """Do nothing. The default callback of a `PendingRedirect`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRedirect:
     """A command to redirect a caller's channel.
 
     Attributes:
         redirect: the AMI action.
-        wanted: called once the channel's position is known; returns False if the router has changed
-            its mind since.
-        moved_away: called if the channel is no longer in our part of the dialplan.
-        told: receives Asterisk's answer to the action, or its failure to say where the channel is.
+        still_wanted: called once the channel's position is known; returns False if the router has
+            changed its mind since.
+        on_moved_away: called if the channel is no longer in our part of the dialplan.
+        on_reply: receives Asterisk's answer to the action, or its failure to say where the channel
+            is.
         until_out_of: contexts in which the channel must not be found a second later. If it is, and
-            the move is still wanted, it is ordered again.
+            the redirect is still wanted, it is ordered again.
         tries: how many times in all.
     """
 
-    redirect: actions.Action
-    wanted: Callable[[], bool] = lambda: True
-    moved_away: Callable[[], None] = _nothing
-    told: Told | None = None
+    redirect: Action
+    still_wanted: Callable[[], bool] = lambda: True
+    on_moved_away: Callable[[], None] = _nothing
+    on_reply: OnReply | None = None
     until_out_of: frozenset[str] = frozenset()
     tries: int = TRIES
 
+    @property
+    def channel(self) -> str:
+        """The channel to redirect."""
+        return str(self.redirect["Channel"])
+
 
 @dataclass(slots=True)
-class _Asked:
-    """A query to Asterisk and how many times it was sent."""
+class _ContextQuery:
+    """A query for a channel's context, and how many times it was sent."""
 
     times: int = 0
     answered: bool = False
@@ -82,85 +86,85 @@ class _Asked:
 class Redirects:
     """Redirects callers who are still where they may be moved from."""
 
-    def __init__(
-        self, write: Callable[[Sequence[Step]], None], complain: Callable[[str], None]
-    ) -> None:
-        self._write = write
-        self._complain = complain
-        self._coming: set[str] = set()
+    def __init__(self, writer: ActionWriter) -> None:
+        self._writer = writer
+        self._expected: set[str] = set()
 
-    def comes(self, uid: str) -> None:
-        """A channel is about to come into our part of the dialplan: Asterisk tells so before it does it."""
-        self._coming.add(uid)
-        asyncio.get_running_loop().call_later(COMES_WITHIN, self._coming.discard, uid)
+    def expect(self, uid: str) -> None:
+        """A channel is about to come into our part of the dialplan.
 
-    def begin(self, move: PendingRedirect) -> Step:
-        """The first step of a move: query where the channel is."""
-        return self._ask(move, _Asked())
+        Asterisk says so before it puts the channel there.
+        """
+        self._expected.add(uid)
+        asyncio.get_running_loop().call_later(ARRIVES_WITHIN, self._expected.discard, uid)
 
-    def _ask(self, move: PendingRedirect, asked: _Asked) -> Step:
-        within, asked.times = ANSWER_WITHIN[asked.times], asked.times + 1
-        asked.timer = asyncio.get_running_loop().call_later(within, self._unanswered, move, asked)
-        return _where(move), lambda answer: self._looked(move, asked, answer)
+    def begin(self, pending: PendingRedirect) -> Step:
+        """The first step of a redirect: query where the channel is."""
+        return self._query_context(pending, _ContextQuery())
 
-    def _unanswered(self, move: PendingRedirect, asked: _Asked) -> None:
+    def _query_context(self, pending: PendingRedirect, query: _ContextQuery) -> Step:
+        within, query.times = ANSWER_WITHIN[query.times], query.times + 1
+        loop = asyncio.get_running_loop()
+        query.timer = loop.call_later(within, self._on_query_timeout, pending, query)
+        return Step(_get_context(pending), partial(self._on_context, pending, query))
+
+    def _on_query_timeout(self, pending: PendingRedirect, query: _ContextQuery) -> None:
         """Repeat the query, since its answer may be lost.
 
         A caller whose conversation is over waits for only two seconds.
         """
-        if asked.times < len(ANSWER_WITHIN) and move.wanted():
-            self._write([self._ask(move, asked)])
+        if query.times < len(ANSWER_WITHIN) and pending.still_wanted():
+            self._writer.write([self._query_context(pending, query)])
 
-    def _looked(self, move: PendingRedirect, asked: _Asked, answer: Answer) -> None:
-        if asked.answered:
+    def _on_context(
+        self, pending: PendingRedirect, query: _ContextQuery, reply: AmiReply | AmiError
+    ) -> None:
+        if query.answered:
             return
-        asked.answered = True
-        if asked.timer is not None:
-            asked.timer.cancel()
-        if not move.wanted():
+        query.answered = True
+        if query.timer is not None:
+            query.timer.cancel()
+        if not pending.still_wanted():
             return
-        if isinstance(answer, AmiError):
-            if move.told is not None:
-                move.told(answer)
-        elif answer.get("Value") in contract.OURS:
-            self._write([(move.redirect, move.told)])
-            if move.until_out_of:
-                asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look_again, move)
-        elif move.redirect["Channel"] in self._coming:
-            again = partial(self._again, move)
-            asyncio.get_running_loop().call_later(ANSWER_WITHIN[0], again)
+        loop = asyncio.get_running_loop()
+        if isinstance(reply, AmiError):
+            if pending.on_reply is not None:
+                pending.on_reply(reply)
+        elif reply.get("Value") in contract.OURS:
+            self._writer.write([Step(pending.redirect, pending.on_reply)])
+            if pending.until_out_of:
+                loop.call_later(CHECK_AFTER, self._check, pending)
+        elif pending.channel in self._expected:
+            loop.call_later(ANSWER_WITHIN[0], self._begin_again, pending)
         else:
-            move.moved_away()
+            pending.on_moved_away()
 
-    def _again(self, move: PendingRedirect) -> None:
-        if move.wanted():
-            self._write([self.begin(move)])
+    def _begin_again(self, pending: PendingRedirect) -> None:
+        if pending.still_wanted():
+            self._writer.write([self.begin(pending)])
 
-    def _look_again(self, move: PendingRedirect) -> None:
-        if move.wanted():
-            self._write([(_where(move), lambda answer: self._found(move, answer))])
+    def _check(self, pending: PendingRedirect) -> None:
+        """A second later the channel should be elsewhere or gone."""
+        if pending.still_wanted():
+            self._writer.write([Step(_get_context(pending), partial(self._on_checked, pending))])
 
-    def _found(self, move: PendingRedirect, answer: Answer) -> None:
-        """A second later the channel should be elsewhere or gone.
-
-        Otherwise order the move again.
-        """
-        stays = not isinstance(answer, AmiError) and answer.get("Value") in move.until_out_of
-        if not stays or not move.wanted():
+    def _on_checked(self, pending: PendingRedirect, reply: AmiReply | AmiError) -> None:
+        stays = not isinstance(reply, AmiError) and reply.get("Value") in pending.until_out_of
+        if not stays or not pending.still_wanted():
             return
-        where = f"{move.redirect['Context']},{move.redirect['Exten']}"
-        self._complain(f"{move.redirect['Channel']} was to go to {where} and did not")
-        if move.tries > 1:
-            self._write([self.begin(replace(move, tries=move.tries - 1))])
+        place = f"{pending.redirect['Context']},{pending.redirect['Exten']}"
+        self._writer.complain(f"{pending.channel} was to go to {place} and did not")
+        if pending.tries > 1:
+            self._writer.write([self.begin(replace(pending, tries=pending.tries - 1))])
 
 
-def _where(move: PendingRedirect) -> actions.Action:
-    return actions.getvar(str(move.redirect["Channel"]), "CONTEXT")
+def _get_context(pending: PendingRedirect) -> Action:
+    return actions.getvar(pending.channel, "CONTEXT")
 
 
-def gone(answer: Answer) -> bool:
-    """Whether an answer says that the channel does not exist."""
-    text = str(answer)
-    return isinstance(answer, AmiRejected) and (
+def is_channel_gone(reply: AmiReply | AmiError) -> bool:
+    """Whether a reply says that the channel does not exist."""
+    text = str(reply)
+    return isinstance(reply, AmiRejected) and (
         "does not exist" in text or "No such channel" in text
     )

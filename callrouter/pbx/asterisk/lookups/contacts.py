@@ -27,8 +27,8 @@ AT_START: Final = 500
 class RegisteredContacts:
     """The registered phones of the endpoints in the routing table."""
 
-    def __init__(self, session: AmiClient, tasks: Tasks) -> None:
-        self._session = session
+    def __init__(self, client: AmiClient, tasks: Tasks) -> None:
+        self._client = client
         self._tasks = tasks
         self._wanted: tuple[str, ...] = ()
         self._fallback: dict[str, tuple[str, ...]] = {}
@@ -49,33 +49,33 @@ class RegisteredContacts:
 
     async def refresh(self, *, most: int | None = None) -> None:
         """Query all endpoints, or only the first `most`."""
-        self._fallback |= await phone_queries.contacts(self._session, self._wanted[:most])
+        self._fallback |= await phone_queries.contacts(self._client, self._wanted[:most])
 
     def refresh_rest(self) -> None:
         """Query the endpoints beyond `AT_START` in the background."""
         if len(self._wanted) > AT_START:
             self._spawn(self._wanted[AT_START:])
 
-    def heard(self, message: AmiMessage) -> None:
+    def on_contact_status(self, message: AmiMessage) -> None:
         """Handle `ContactStatus`: a phone registered, unregistered or stopped responding."""
         endpoint = f"PJSIP/{message.get('EndpointName') or message.get('AOR')}"
         if endpoint not in self._wanted:
             return
         if not self._due:
-            asyncio.get_running_loop().call_later(_SETTLED, self._ask)
+            asyncio.get_running_loop().call_later(_SETTLED, self._query_due)
         self._due[endpoint] = None
 
-    def _ask(self) -> None:
+    def _query_due(self) -> None:
         due, self._due = tuple(self._due), {}
         self._spawn(due)
 
     def _spawn(self, names: Sequence[str]) -> None:
-        if self._session.up:
-            self._tasks.spawn(self._learn(names), "contacts of endpoints")
+        if self._client.up:
+            self._tasks.spawn(self._query(names), "contacts of endpoints")
 
-    async def _learn(self, names: Sequence[str]) -> None:
+    async def _query(self, names: Sequence[str]) -> None:
         try:
-            self._fallback |= await phone_queries.contacts(self._session, names)
+            self._fallback |= await phone_queries.contacts(self._client, names)
         except AmiError:
             return  # everything is queried again once the link is back
 

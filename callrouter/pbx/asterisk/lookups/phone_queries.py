@@ -25,10 +25,10 @@ Without a limit, a client with the endpoint's password could register any number
 _CONTACT: Final = re.compile(r"sips?:[^\x00-\x20\x7f,|&\"]{1,300}")
 
 
-async def states(session: AmiClient, devices: Sequence[str]) -> dict[str, str]:
+async def states(client: AmiClient, devices: Sequence[str]) -> dict[str, str]:
     """The state of each device, as its channel driver reports it."""
     asked = [_variable(f"DEVICE_STATE({device})") for device in devices]
-    answers = await _ask(session, asked)
+    answers = await _request_all(client, asked)
     return {
         device: answer.get("Value") or "INVALID"
         for device, answer in zip(devices, answers, strict=True)
@@ -36,14 +36,14 @@ async def states(session: AmiClient, devices: Sequence[str]) -> dict[str, str]:
     }
 
 
-async def hints(session: AmiClient, sources: Sequence[str]) -> dict[str, str]:
+async def hints(client: AmiClient, sources: Sequence[str]) -> dict[str, str]:
     """The devices of each hint in the dialplan, such as ``PJSIP/1001&Custom:DND1001``."""
     places = [endpoints.hint_of(source) or ("", "") for source in sources]
     asked = [
         {"Action": "ExtensionState", "Exten": extension, "Context": context}
         for extension, context in places
     ]
-    answers = await _ask(session, asked)
+    answers = await _request_all(client, asked)
     return {
         source: answer.get("Hint")
         for source, answer in zip(sources, answers, strict=True)
@@ -51,11 +51,11 @@ async def hints(session: AmiClient, sources: Sequence[str]) -> dict[str, str]:
     }
 
 
-async def contacts(session: AmiClient, phones: Sequence[str]) -> dict[str, tuple[str, ...]]:
+async def contacts(client: AmiClient, phones: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The reachable phones at each endpoint, as dial strings."""
     names = [phone.partition("/")[2] for phone in phones]
     asked = [_variable(f"PJSIP_DIAL_CONTACTS({name})") for name in names]
-    answers = await _ask(session, asked)
+    answers = await _request_all(client, asked)
     return {
         phone: dialled(phone, answer.get("Value"))
         for phone, answer in zip(phones, answers, strict=True)
@@ -78,7 +78,9 @@ def _variable(name: str) -> dict[str, str]:
     return {"Action": "Getvar", "Variable": name}
 
 
-async def _ask(session: AmiClient, actions: Sequence[Mapping[str, str]]) -> list[AmiReply | None]:
+async def _request_all(
+    client: AmiClient, actions: Sequence[Mapping[str, str]]
+) -> list[AmiReply | None]:
     """Send queries and return the answers; None stands for a query that Asterisk refused.
 
     Raises:
@@ -86,14 +88,14 @@ async def _ask(session: AmiClient, actions: Sequence[Mapping[str, str]]) -> list
     """
     answers: list[AmiReply | None] = []
     for first in range(0, len(actions), _AT_A_TIME):
-        answers += await _gathered(session, actions[first : first + _AT_A_TIME])
+        answers += await _gathered(client, actions[first : first + _AT_A_TIME])
     return answers
 
 
 async def _gathered(
-    session: AmiClient, actions: Iterable[Mapping[str, str]]
+    client: AmiClient, actions: Iterable[Mapping[str, str]]
 ) -> list[AmiReply | None]:
-    futures = session.send(list(actions))
+    futures = client.send(list(actions))
     found = await asyncio.gather(*futures, return_exceptions=True)
     answers: list[AmiReply | None] = []
     for one in found:

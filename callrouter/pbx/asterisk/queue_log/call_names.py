@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from callrouter.model.call_notices import CallEntered
 from callrouter.model.notices import (
     AgentNotice,
     AgentPaused,
@@ -36,10 +35,18 @@ class QueueLogTranslator:
         self,
         add: Callable[[lines.Line, float | None], None],
         signed_in: Callable[[str], bool],
+        table: Table,
     ) -> None:
+        """Start with a routing table, whose members are not news.
+
+        Args:
+            add: receives each line and its time (epoch seconds), or None for now.
+            signed_in: whether the agent with this id is signed in now.
+            table: the routing table at the start.
+        """
         self._signed_in = signed_in
         self._add = add
-        self._table = Table()
+        self._table = table
         self._queues_of: dict[str, list[str]] | None = None
         self._names: dict[str, str] | None = None
         """Both caches are filled when first needed, so that a reload does not wait for them."""
@@ -66,18 +73,25 @@ class QueueLogTranslator:
                 if self._signed_in(agent):
                     self._add(lines.member_line(event, queue, self._name(agent)), None)
 
-    def listen(self, notice: Notice, uid: str, caller: CallerChannel | None) -> None:
-        """Log a notice. `uid` and `caller` are the channel it concerns, if any."""
+    def listen(
+        self, notice: Notice, uid: str, caller: CallerChannel | None, *, logged: bool
+    ) -> None:
+        """Log a notice.
+
+        Args:
+            notice: what happened.
+            uid: the channel with which the call entered; "" if no call is concerned.
+            caller: the channel that carries the call now, if any.
+            logged: whether an earlier run has logged already that this call entered.
+        """
         agent = notice.agent if isinstance(notice, AgentNotice | CallAndAgentNotice) else ""
         context = lines.Context(
             uid=uid,
             leg=caller.leg if caller else "",
             agent=self._name(agent),
             queues=self._queues(agent) if isinstance(notice, _FOR_EACH_QUEUE) else (),
-            again=caller is not None and caller.logged,
+            again=logged,
         )
-        if caller is not None and isinstance(notice, CallEntered):
-            caller.logged = False
         for line in lines.lines(notice, context):
             self._add(line, notice.at)
 

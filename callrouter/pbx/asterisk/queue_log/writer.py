@@ -9,8 +9,7 @@ from typing import Final
 
 from callrouter.clock import Clock
 from callrouter.model.text import counted
-from callrouter.pbx.asterisk.ami import AmiDown, AmiError, AmiRejected, AmiReply, AmiTimeout
-from callrouter.pbx.asterisk.execution.actions import Action
+from callrouter.pbx.asterisk.ami import Action, AmiDown, AmiError, AmiRejected, AmiReply, AmiTimeout
 from callrouter.pbx.asterisk.queue_log.lines import Line
 
 logger = logging.getLogger(__name__)

@@ -1,12 +1,13 @@
-"""Resyncs the tracker with an Asterisk from two lists. No I/O.
+"""Makes the tracker agree with two lists of Asterisk's. No I/O.
 
 `Status` with `Variables` lists every channel with the variables that make the channel its own
 record. `DeviceStateList` lists the state of every phone.
 
-A list is a picture of the past. It was written while events went on arriving, so it may contradict
-what the tracker has learned since. The rule that makes a resync safe: whatever an event or a command
-has touched since the lists were requested is in `Tracker.moved`, and its row is ignored. Everything
-else has not changed since then, so its row is right.
+Why comparing is safe: a list is a picture of the past. It was written while events went on
+arriving, so it may contradict what the tracker has learned since. But whatever an event or a
+command has touched since the lists were requested is in `Tracker.touched`, and its row is ignored.
+Everything else has not changed since then, so its row is right. A change that neither an event nor a
+command explains is drift, and the list wins.
 """
 
 from __future__ import annotations
@@ -15,55 +16,55 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TypeAlias
+from typing import Final, NamedTuple
 
-from callrouter.model.events import (
-    CallerTransferred,
-    DeviceState,
-    PbxSnapshot,
-    SeenCall,
-    SeenLeg,
-    TransferKind,
-)
+from callrouter.model.events import DeviceState, PbxSnapshot, SeenCall, SeenLeg
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
-from callrouter.pbx.asterisk.entry_time import seconds
-from callrouter.pbx.asterisk.execution import actions
-from callrouter.pbx.asterisk.tracking.arrival import arrival
+from callrouter.pbx.asterisk.tracking.arrival import arrival, epoch_seconds
 from callrouter.pbx.asterisk.tracking.channels import (
     CallerChannel,
     CallerState,
-    ContactFork,
+    FoundLeg,
     LegChannel,
     RouteChannel,
 )
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
 
-STATUS = {
+LIST_CHANNELS: Final = {
     "Action": "Status",
     "Variables": ",".join(
         (*contract.CALL_VARIABLES, *contract.LEG_VARIABLES, contract.ASTERISKS_TIME)
     ),
 }
-DEVICES = {"Action": "DeviceStateList"}
+LIST_DEVICES: Final = {"Action": "DeviceStateList"}
 
-TrackedItem: TypeAlias = tuple[str, str, str]
-"""Kind, name and state of something in the tracker."""
-
-_STATES = {
+_STATES: Final = {
     "waiting": CallerState.WAITING,
     "connecting": CallerState.CONNECTING,
     "released": CallerState.RELEASED,
 }
 
 
+class TrackedItem(NamedTuple):
+    """Something in the tracker: a call, a leg or a phone."""
+
+    kind: str
+    name: str
+    state: str
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """One channel as `Status` lists it."""
+    """One channel as `Status` lists it.
+
+    Attributes:
+        message: the row.
+        own: its CALLROUTER variables, by name without the prefix.
+    """
 
     message: AmiMessage
     own: Mapping[str, str]
-    """Its CALLROUTER variables, by name without the prefix."""
 
     @property
     def uid(self) -> str:
@@ -81,35 +82,34 @@ class ChannelRow:
         return self.message.get("BridgeID")
 
     @property
-    def where(self) -> CallerState | None:
+    def caller_state(self) -> CallerState | None:
         """Where the channel says its caller is; None if outside our part of the dialplan."""
         if self.message.get("Context") not in contract.OURS:
             return None
         return _STATES.get(self.own.get("STATE", ""))
 
 
-def row(message: AmiMessage) -> ChannelRow:
+def channel_row(message: AmiMessage) -> ChannelRow:
     """Parse a `Status` event."""
     own = {}
     for line in message.all("Variable"):
         name, _, value = line.partition("=")
         if value != "(null)":  # Asterisk's text for a variable that is not set
-            own["NOW" if name == contract.ASTERISKS_TIME else name.removeprefix("CALLROUTER_")] = (
-                value
-            )
+            key = "NOW" if name == contract.ASTERISKS_TIME else name.removeprefix("CALLROUTER_")
+            own[key] = value
     _, *stamps = own.get("CALL", "").split(" ")
     own["SINCE"] = stamps[0] if stamps else ""
     own["QUEUEDSINCE"] = stamps[-1] if stamps else ""
     return ChannelRow(message, own)
 
 
-def take_in(
+def apply_lists(
     tracker: Tracker,
     channels: Iterable[AmiMessage],
     devices: Iterable[AmiMessage],
     unlisted: Mapping[str, str],
     *,
-    anew: bool,
+    after_gap: bool,
 ) -> None:
     """Make the tracker agree with the lists.
 
@@ -118,51 +118,48 @@ def take_in(
     come last, since a channel is foreign only if it is not a leg.
 
     Args:
-        tracker: what is known. Channels in its `moved` are newer than the lists.
+        tracker: what is known. Channels in its `touched` are newer than the lists.
         channels: events of `Status`.
         devices: events of `DeviceStateList`.
         unlisted: device states that were queried one by one.
-        anew: whether events were missed, as after a gap. Otherwise the tracker has handled every
-            event until now, and only drift is corrected.
+        after_gap: whether events were missed. Otherwise the tracker has handled every event until
+            now, and only drift is corrected.
     """
-    rows = {
-        found.uid: found
-        for found in map(row, channels)
-        if not contract.is_dead_shell(found.channel)
-    }
-    known_legs = frozenset(tracker.legs)
-    _drop_gone(tracker, rows, anew=anew)
-    for found in islice(rows.values(), 1):
-        tracker.heard_time(found.own.get("NOW", ""))
-    known_callers = frozenset(tracker.callers)
-    if anew:  # except for channels of which only their existence is known
-        kept = tracker.callers.keys() & tracker.unreadable
-        tracker.callers = {uid: tracker.callers[uid] for uid in tracker.callers if uid in kept}
-    _legs(tracker, rows, known_legs)
-    _ways(tracker, rows)
-    _callers(tracker, rows, known_callers, anew=anew)
+    found = map(channel_row, channels)
+    rows = {row.uid: row for row in found if not contract.is_dead_shell(row.channel)}
+    legs_before = frozenset(tracker.legs)
+    _drop_gone(tracker, rows, after_gap=after_gap)
+    for row in islice(rows.values(), 1):
+        tracker.measure_clock(row.own.get("NOW", ""))
+    callers_before = frozenset(tracker.callers)
+    if after_gap:  # except for channels of which only their existence is known
+        for uid in tracker.callers.keys() - tracker.unreadable:
+            tracker.forget_caller(uid)
+    _find_legs(tracker, rows, legs_before)
+    _find_routes(tracker, rows)
+    _find_callers(tracker, rows, callers_before, after_gap=after_gap)
     foreign = {
-        uid: found.channel
-        for uid, found in rows.items()
-        if uid not in tracker.legs and not _on_our_way(tracker, uid, found.channel)
+        uid: row.channel
+        for uid, row in rows.items()
+        if uid not in tracker.legs and not _rings_for_us(tracker, uid, row.channel)
     }
     states = {message.get("Device"): message.get("State") for message in devices}
-    ages = {uid: seconds(rows[uid].message.get("Seconds")) or 0.0 for uid in foreign}
-    tracker.phones.take_in({**unlisted, **states}, foreign, tracker.moved, ages)
+    ages = {uid: epoch_seconds(rows[uid].message.get("Seconds")) or 0.0 for uid in foreign}
+    tracker.phones.apply_lists({**unlisted, **states}, foreign, tracker.touched, ages)
 
 
 def snapshot(tracker: Tracker) -> PbxSnapshot:
     """The tracker's state as a snapshot for the core."""
     calls = []
     for caller in tracker.callers.values():
-        talks = caller.where in {CallerState.TALKING, CallerState.RELEASED}
-        offer = caller.offer if talks else ""
-        replaced = caller.replaced
-        calls.append(SeenCall(arrived=caller.arrived, talking_to=offer, replaced=replaced))
+        connected = caller.state in {CallerState.TALKING, CallerState.RELEASED}
+        offer = caller.offer if connected else ""
+        seen_call = SeenCall(arrived=caller.arrived, talking_to=offer, replaced=caller.replaced)
+        calls.append(seen_call)
     seen: dict[tuple[str, str], SeenLeg] = {}
     for leg in tracker.legs.values():
         one = (leg.offer, leg.device)
-        seen[one] = _seen(leg, seen.get(one))
+        seen[one] = _seen_leg(leg, seen.get(one))
     phones = tracker.phones.all()
     return PbxSnapshot(
         pbx=tracker.pbx,
@@ -177,7 +174,7 @@ def snapshot(tracker: Tracker) -> PbxSnapshot:
     )
 
 
-def _seen(leg: LegChannel, other: SeenLeg | None) -> SeenLeg:
+def _seen_leg(leg: LegChannel, other: SeenLeg | None) -> SeenLeg:
     """A leg for the core. Several phones at one endpoint count as one leg."""
     return SeenLeg(
         offer=leg.offer,
@@ -191,190 +188,196 @@ def _seen(leg: LegChannel, other: SeenLeg | None) -> SeenLeg:
     )
 
 
-def known(tracker: Tracker) -> set[TrackedItem]:
+def tracked_items(tracker: Tracker) -> set[TrackedItem]:
     """The contents of the tracker, for finding out what a resync has changed."""
     return {
-        *(("call", tracker.call_id(uid), "") for uid in tracker.callers),
-        *(("leg", uid, "") for uid in tracker.legs),
-        *(("phone", name, state.value) for name, state in tracker.phones.all().items()),
+        *(TrackedItem("call", tracker.call_id(uid), "") for uid in tracker.callers),
+        *(TrackedItem("leg", uid, "") for uid in tracker.legs),
+        *(TrackedItem("phone", name, state.value) for name, state in tracker.phones.all().items()),
     }
 
 
-def _drop_gone(tracker: Tracker, rows: Mapping[str, ChannelRow], *, anew: bool) -> None:
+def _drop_gone(tracker: Tracker, rows: Mapping[str, ChannelRow], *, after_gap: bool) -> None:
     """Drop what no longer exists.
 
     A leg without a channel may have been ordered a moment ago, so it is dropped only after a gap.
     """
     for leg in list(tracker.legs.values()):
-        settled = leg.channel and leg.gone is None
-        if leg.uid not in rows and leg.uid not in tracker.moved and (settled or anew):
-            tracker.forget(leg)
+        settled = leg.channel and leg.hangup is None
+        if leg.uid not in rows and leg.uid not in tracker.touched and (settled or after_gap):
+            tracker.leg_tracker.forget(leg)
     for caller in list(tracker.callers.values()):
-        if caller.uid in tracker.moved:
+        if caller.uid in tracker.touched:
             continue
-        found = rows.get(caller.uid)
-        if found is None:
-            del tracker.callers[caller.uid]
-        elif found.where is None and not found.bridge:
-            tracker.gone_elsewhere(caller)
+        row = rows.get(caller.uid)
+        if row is None:
+            tracker.forget_caller(caller.uid)
+        elif row.caller_state is None and not row.bridge:
+            tracker.moved_away(caller)
 
 
-def _legs(tracker: Tracker, rows: Mapping[str, ChannelRow], known: frozenset[str]) -> None:
-    callers = {found.bridge for found in rows.values() if found.where is not None}
-    for uid, found in rows.items():
-        offer, device = found.own.get("OFFER", ""), found.own.get("DEVICE", "")
-        if uid in tracker.moved:
-            continue
-        if not offer or not device or found.where is not None:
-            continue
-        if uid not in tracker.legs and not _begins(found, rows):
-            continue
-        if uid in tracker.legs or _ours(found, uid in known, callers):
-            leg = tracker.legs.get(uid) or _adopted(tracker, LegChannel(uid, offer, device))
-            tracker.legs[uid] = leg
-            leg.route = leg.route or found.channel.startswith(actions.ROUTE)
-            leg.agent, leg.call = found.own.get("FOR_AGENT", ""), found.own.get("FOR_CALL", "")
-            leg.channel = found.message.get("Channel")
-            state = found.message.get("ChannelStateDesc")
-            leg.rang, leg.up = leg.rang or state == "Ringing", state == "Up"
-            leg.accepted = bool(found.own.get("ACCEPTED")) or _off_hook(found)
-            leg.bridge = found.bridge
+# ---------------------------------------------------------------- legs and their routes
 
 
-def _ways(tracker: Tracker, rows: Mapping[str, ChannelRow]) -> None:
+def _find_legs(tracker: Tracker, rows: Mapping[str, ChannelRow], before: frozenset[str]) -> None:
+    caller_bridges = {row.bridge for row in rows.values() if row.caller_state is not None}
+    for uid, row in rows.items():
+        offer, device = row.own.get("OFFER", ""), row.own.get("DEVICE", "")
+        if uid in tracker.touched:
+            continue
+        if not offer or not device or row.caller_state is not None:
+            continue
+        if uid not in tracker.legs and not _is_leg_itself(row, rows):
+            continue
+        if uid in tracker.legs or _is_still_ours(row, uid in before, caller_bridges):
+            tracker.leg_tracker.found_in_list(_found_leg(tracker, row, offer, device))
+
+
+def _found_leg(tracker: Tracker, row: ChannelRow, offer: str, device: str) -> FoundLeg:
+    state = row.message.get("ChannelStateDesc")
+    return FoundLeg(
+        uid=row.uid,
+        offer=offer,
+        device=device,
+        agent=row.own.get("FOR_AGENT", ""),
+        call=row.own.get("FOR_CALL", ""),
+        channel=row.channel,
+        route=row.channel.startswith(contract.ROUTE),
+        rings=state == "Ringing",
+        up=state == "Up",
+        accepted=bool(row.own.get("ACCEPTED")) or _is_off_hook(row),
+        bridge=row.bridge,
+    )
+
+
+def _find_routes(tracker: Tracker, rows: Mapping[str, ChannelRow]) -> None:
     """Find the channels on the routes of legs through the dialplan."""
-    tracker.far = {
-        uid: far for uid, far in tracker.far.items() if uid in rows or uid in tracker.moved
-    }
-    for uid, found in rows.items():
-        offer, device = found.own.get("OFFER", ""), found.own.get("DEVICE", "")
-        if not offer or uid in tracker.legs or uid in tracker.moved or found.where is not None:
+    known = tracker.routes.items()
+    routes = {uid: route for uid, route in known if uid in rows or uid in tracker.touched}
+    for uid, row in rows.items():
+        offer, device = row.own.get("OFFER", ""), row.own.get("DEVICE", "")
+        touched = uid in tracker.legs or uid in tracker.touched
+        if not offer or touched or row.caller_state is not None:
             continue
-        leg = tracker.leg(offer, device)
+        leg = tracker.leg_tracker.find(offer, device)
         if leg is not None and leg.route:
-            tracker.far[uid] = RouteChannel(leg, found.channel, found.bridge)
+            routes[uid] = RouteChannel(leg, row.channel, row.bridge)
+    tracker.leg_tracker.replace_routes(routes)
 
 
-def _begins(found: ChannelRow, rows: Mapping[str, ChannelRow]) -> bool:
+def _is_leg_itself(row: ChannelRow, rows: Mapping[str, ChannelRow]) -> bool:
     """Whether a channel with a leg's variables is the leg itself.
 
     The channels on a leg's route through the dialplan inherit its variables. One of them can be the
     leg only if the channel that we placed has gone: optimised away, or picked up by a colleague.
     """
-    if found.uid.startswith(contract.LEG):
-        return not contract.is_far_half(found.uid)
-    return contract.leg_id(found.own.get("OFFER", ""), found.own.get("DEVICE", "")) not in rows
+    if row.uid.startswith(contract.LEG):
+        return not contract.is_far_half(row.uid)
+    return contract.leg_id(row.own.get("OFFER", ""), row.own.get("DEVICE", "")) not in rows
 
 
-def _adopted(tracker: Tracker, leg: LegChannel) -> LegChannel:
-    """Adopt a leg of an earlier run.
-
-    It may be one of several channels for phones at one endpoint.
-    """
-    other = tracker.leg(leg.offer, leg.device)
-    if other is not None:
-        if other.fork is None:
-            ContactFork().add(other)
-        if other.fork is not None:
-            other.fork.add(leg)
-    return leg
-
-
-def _on_our_way(tracker: Tracker, uid: str, channel: str) -> bool:
+def _rings_for_us(tracker: Tracker, uid: str, channel: str) -> bool:
     """Whether a channel is an agent's phone that one of our legs rings through the dialplan."""
-    far = tracker.far.get(uid)
-    return far is not None and contract.endpoint_of(channel) in tracker.own_phones(far.leg.agent)
+    route = tracker.routes.get(uid)
+    if route is None:
+        return False
+    return contract.endpoint_of(channel) in tracker.leg_tracker.own_phones(route.leg.agent)
 
 
-def _off_hook(found: ChannelRow) -> bool:
+def _is_off_hook(row: ChannelRow) -> bool:
     """Whether a desk phone was picked up.
 
     Its leg is in the dialplan only after that, and accepting needs nothing more.
     """
-    message = found.message
+    message = row.message
     return message.get("Context") == contract.OFFER and message.get("Exten") == contract.DESK
 
 
-def _ours(found: ChannelRow, known: bool, callers: set[str]) -> bool:
+def _is_still_ours(row: ChannelRow, known: bool, caller_bridges: set[str]) -> bool:
     """Whether a leg from an earlier run still belongs to one of our calls.
 
     The agent may have used it for something else since, such as a transfer or a conference. In that
     case it is a private call, which we must not end.
     """
-    if known or found.message.get("ChannelStateDesc") != "Up":
+    if known or row.message.get("ChannelStateDesc") != "Up":
         return True
-    return (
-        found.bridge in callers if found.bridge else found.message.get("Context") == contract.OFFER
-    )
+    if row.bridge:
+        return row.bridge in caller_bridges
+    return row.message.get("Context") == contract.OFFER
 
 
-def _callers(
-    tracker: Tracker, rows: Mapping[str, ChannelRow], known: frozenset[str], *, anew: bool
+# ---------------------------------------------------------------- callers
+
+
+def _find_callers(
+    tracker: Tracker, rows: Mapping[str, ChannelRow], before: frozenset[str], *, after_gap: bool
 ) -> None:
     by_bridge = {leg.bridge: leg for leg in tracker.legs.values() if leg.bridge}
-    for uid, found in rows.items():
-        where = found.where
-        if where is None or uid in tracker.legs or uid in tracker.moved:
+    for uid, row in rows.items():
+        state = row.caller_state
+        if state is None or uid in tracker.legs or uid in tracker.touched:
             continue
-        known_as = tracker.callers.get(uid)
-        if known_as is not None:
-            _back(known_as, found)
+        known = tracker.callers.get(uid)
+        if known is not None:
+            _compare_caller(tracker, known, row)
             continue
-        partner = by_bridge.get(found.bridge)
+        partner = by_bridge.get(row.bridge)
         if partner is not None:
-            _caller(tracker, found, CallerState.TALKING, partner)
-        elif found.bridge:
+            _adopt_caller(tracker, row, CallerState.TALKING, partner)
+        elif row.bridge:
             continue  # transferred by an agent, and connected to another party now
-        elif where is CallerState.WAITING or (
-            anew and (where is CallerState.CONNECTING or uid in known)
-        ):
-            before = tracker.call_id(uid) if uid in known else ""
-            _caller(tracker, found, where, None)
-            _passed_on(tracker, tracker.callers[uid], before)
+        elif state is CallerState.WAITING:
+            _adopt_waiting_caller(tracker, row, was_known=uid in before)
+        elif after_gap and (state is CallerState.CONNECTING or uid in before):
+            _adopt_caller(tracker, row, state, None)
 
 
-def _back(caller: CallerChannel, found: ChannelRow) -> None:
+def _compare_caller(tracker: Tracker, caller: CallerChannel, row: ChannelRow) -> None:
     """Put a caller back in the queue who counted as connected but is waiting."""
-    talks = caller.where in {CallerState.TALKING, CallerState.RELEASED}
-    if talks and found.where is CallerState.WAITING and not found.bridge:
-        caller.where, caller.leg, caller.bridge = CallerState.WAITING, "", ""
+    connected = caller.state in {CallerState.TALKING, CallerState.RELEASED}
+    if connected and row.caller_state is CallerState.WAITING and not row.bridge:
+        tracker.back_in_queue(caller)
 
 
-def _caller(
-    tracker: Tracker, found: ChannelRow, where: CallerState, partner: LegChannel | None
-) -> None:
-    uid, own = found.uid, found.own
-    known_as = own.get("CALL", "").partition(" ")[0]
-    replaced = False
-    if known_as.startswith(f"{tracker.pbx}-") and where is CallerState.WAITING:
-        replaced = tracker.ids.channel(known_as) != uid
-        tracker.ids.takes_over(uid, known_as)
-    read = partial(_of_call, own)
-    event = arrival(tracker.pbx, tracker.call_id(uid), found.message, read, tracker.clock)
-    caller = tracker.callers[uid] = CallerChannel(
-        uid,
-        contract.extension(event.queue),
-        event,
-        where,
-        bridge=found.bridge,
-        channel=found.channel,
-    )
-    caller.taken = caller.logged = bool(own.get("CALL"))
-    caller.replaced = replaced
-    if where is not CallerState.WAITING:
-        caller.leg = partner.uid if partner is not None else own.get("LEG", "")
-        caller.offer = contract.offer_of(caller.leg)
-        leg = tracker.legs.get(caller.leg)
-        if leg is not None:
-            leg.caller, caller.offer = uid, leg.offer
+def _adopt_waiting_caller(tracker: Tracker, row: ChannelRow, *, was_known: bool) -> None:
+    """Adopt a caller who waits, perhaps in the place of another channel.
 
-
-def _passed_on(tracker: Tracker, caller: CallerChannel, before: str) -> None:
-    """A channel that was a call of its own `before` has the place of another: an attended transfer ended that call."""
+    The channel may have carried a call of its own until now. An attended transfer has ended that.
+    """
+    before = tracker.call_id(row.uid) if was_known else ""
+    caller = _adopt_caller(tracker, row, CallerState.WAITING, None)
     if before and caller.replaced and caller.arrived.call != before:
-        to = f"{caller.queue}@{contract.ENTRY}"
-        tracker.sink.post(CallerTransferred(call=before, kind=TransferKind.ATTENDED, to=to))
+        tracker.transferred_here(caller, before)
 
 
-def _of_call(own: Mapping[str, str], key: str) -> str:
+def _adopt_caller(
+    tracker: Tracker, row: ChannelRow, state: CallerState, partner: LegChannel | None
+) -> CallerChannel:
+    uid, own = row.uid, row.own
+    carried = own.get("CALL", "").partition(" ")[0]
+    replaced = False
+    if carried.startswith(f"{tracker.pbx}-") and state is CallerState.WAITING:
+        replaced = tracker.carries_call(uid, carried)
+    read = partial(_value_of, own)
+    event = arrival(tracker.pbx, tracker.call_id(uid), row.message, read, tracker.clock)
+    caller = CallerChannel(
+        uid=uid,
+        queue=contract.extension(event.queue),
+        arrived=event,
+        state=state,
+        bridge=row.bridge,
+        channel=row.channel,
+        acknowledged=bool(own.get("CALL")),
+        logged=bool(own.get("CALL")),
+        replaced=replaced,
+    )
+    if state is not CallerState.WAITING:
+        caller.leg = partner.uid if partner is not None else own.get("LEG", "")
+        leg = tracker.legs.get(caller.leg)
+        caller.offer = contract.offer_of(caller.leg) if leg is None else leg.offer
+    tracker.adopt_caller(caller)
+    return caller
+
+
+def _value_of(own: Mapping[str, str], key: str) -> str:
     return own.get(key.upper(), "")

@@ -1,4 +1,8 @@
-"""The channels that concern the router: callers and the legs it placed. Data and the `TrackerOutput`."""
+"""The channels that concern the router: callers, and the legs it placed. Data, and who changes it.
+
+Only the tracker (`tracker`, `leg_tracker`, `takeovers`) changes these objects. Others read them,
+and call the tracker when a command or a query has changed what is true of a channel.
+"""
 
 from __future__ import annotations
 
@@ -24,37 +28,45 @@ class CallerState(Enum):
 
 @dataclass(slots=True, eq=False)
 class CallerChannel:
-    """A caller's channel. `leg` is the leg it is being connected to or talking to."""
+    """A caller's channel.
+
+    Attributes:
+        uid: its uniqueid, which changes if another channel takes over its place.
+        queue: the queue as the channel has it.
+        arrived: the event that announced the call to the core.
+        state: where the caller is.
+        leg: the leg it is being connected to or talking to; "" if none.
+        offer: the offer that `leg` belongs to.
+        bridge: the bridge it is in; "" if none.
+        channel: the channel's name, if known.
+        person: the channel of the person this one waits for. After an attended transfer the waiting
+            channel may be a Local channel.
+        person_in: the bridge that this person has entered since.
+        near_in: the bridge that the near half of a Local channel is in.
+        was_in: the bridge that the channel was last in.
+        queued_at: when it entered its current queue (epoch seconds), according to the channel.
+        acknowledged: whether the channel is marked as known to a router, and so tolerates a longer
+            silence of the router.
+        replaced: whether the channel was found in another one's place, and no event had said so.
+        logged: whether an earlier run of the router has already logged that the caller entered.
+    """
 
     uid: str
     queue: str
     arrived: CallArrived
-    where: CallerState = CallerState.WAITING
+    state: CallerState = CallerState.WAITING
     leg: str = ""
     offer: str = ""
-    """The offer that `leg` belongs to."""
     bridge: str = ""
     channel: str = ""
-    """The channel's name, if known."""
     person: str = ""
-    """The channel of the person this one waits for.
-
-    After an attended transfer the waiting channel may be a Local channel.
-    """
     person_in: str = ""
-    """The bridge that this person has entered since."""
     near_in: str = ""
-    """The bridge that the near half of a Local channel is in."""
     was_in: str = ""
-    """The bridge that the channel was last in."""
     queued_at: float | None = None
-    """When it entered its current queue, according to the channel."""
-    taken: bool = False
-    """Whether the channel is marked as accepted by the router."""
+    acknowledged: bool = False
     replaced: bool = False
-    """Whether the channel was found in another one's place, and no event had reported that."""
     logged: bool = False
-    """Whether an earlier run of the router has already logged that the caller entered."""
 
     def __post_init__(self) -> None:
         self.queued_at = self.arrived.queued_at
@@ -62,7 +74,31 @@ class CallerChannel:
 
 @dataclass(slots=True, eq=False)
 class LegChannel:
-    """A leg that we placed. `channel` is empty until Asterisk has created it."""
+    """A leg that we placed.
+
+    Attributes:
+        uid: the channel's id. We choose it, so it is known before the channel exists.
+        channel: the channel's name; "" until Asterisk has created it.
+        rang: whether the phone has signalled that it rings.
+        up: whether it was picked up.
+        accepted: whether the agent has accepted the call on it.
+        stop: why it was told to stop; None if it was not.
+        refused: how the dialplan said that the agent refused; None if it did not.
+        reason: why Asterisk's Originate failed, in Asterisk's terms.
+        hangup: the Hangup of its channel, kept while a colleague may still turn out to have picked
+            up the call.
+        caller: the caller's channel that it is being connected to or talking to.
+        bridge: the bridge it is in; "" if none.
+        route: whether it leads through the dialplan (``Local/…``), so that further channels belong
+            to it.
+        far_end: cause and SIP status with which the last phone at the far end of a route ended.
+        outside_since: when it was ordered (epoch seconds), if it goes to an outside number.
+        ring_with_own_number: rings it again, showing the business's number. None if that number was
+            shown already.
+        ring_by_next_trunk: rings it through the next trunk. None if there is none.
+        trunk_failed: whether it ended because its trunk failed.
+        fork: the phones rung together with this one, registered at the same endpoint.
+    """
 
     uid: str
     offer: str
@@ -76,26 +112,33 @@ class LegChannel:
     stop: StopReason | None = None
     refused: LegEnd | None = None
     reason: str = ""
-    """Why Asterisk's Originate failed, in Asterisk's terms."""
-    gone: AmiMessage | None = None
-    """The Hangup of its channel, kept while a colleague may still turn out to have picked up."""
+    hangup: AmiMessage | None = None
     caller: str = ""
-    """The caller's channel that it is being connected to or talking to."""
     bridge: str = ""
     route: bool = False
-    """Whether it leads through the dialplan (``Local/…``), so that further channels belong to it.
-    """
     far_end: tuple[str, str] = ("", "")
-    """Cause and SIP status with which the last phone at the far end of a route ended."""
-    outside: float | None = None
-    """When it was ordered, by the router's clock, if it goes to an outside number."""
-    again: Callable[[], None] | None = None
-    """Rings it again showing the business's number. None if that number was shown already."""
-    next_trunk: Callable[[], None] | None = None
-    """Rings it through the next trunk. None if there is none."""
+    outside_since: float | None = None
+    ring_with_own_number: Callable[[], None] | None = None
+    ring_by_next_trunk: Callable[[], None] | None = None
     trunk_failed: bool = False
     fork: ContactFork | None = None
-    """The phones rung together with this one because they are registered at the same endpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLeg:
+    """What a list of Asterisk's says of a leg's channel. See `LegChannel`."""
+
+    uid: str
+    offer: str
+    device: str
+    agent: str
+    call: str
+    channel: str
+    route: bool
+    rings: bool
+    up: bool
+    accepted: bool
+    bridge: str
 
 
 @dataclass(slots=True, eq=False)
@@ -113,11 +156,13 @@ class ContactFork:
 
     Attributes:
         legs: those that have not ended.
-        taken: the one on which the offer was accepted.
+        accepted_leg: the one on which the offer was accepted.
+        rang: whether any of them has rung.
+        answered: whether any of them was picked up by an agent who must press a key.
     """
 
     legs: list[LegChannel] = field(default_factory=list)
-    taken: LegChannel | None = None
+    accepted_leg: LegChannel | None = None
     rang: bool = False
     answered: bool = False
     _ends: list[tuple[bool, LegEnd]] = field(default_factory=list)
@@ -132,13 +177,13 @@ class ContactFork:
         if leg in self.legs:
             self.legs.remove(leg)
 
-    def silent(self) -> list[LegChannel]:
+    def silent_legs(self) -> list[LegChannel]:
         """The remaining legs, if none has rung and none was accepted; otherwise an empty list."""
-        if self.taken is not None or any(leg.rang or leg.up for leg in self.legs):
+        if self.accepted_leg is not None or any(leg.rang or leg.up for leg in self.legs):
             return []
         return [leg for leg in self.legs if leg.stop is None]
 
-    def over(self, leg: LegChannel, why: LegEnd) -> LegEnd | None:
+    def leg_ended(self, leg: LegChannel, why: LegEnd) -> LegEnd | None:
         """Record that a leg has ended. Return how the whole fork ended, once that is known.
 
         The outcome is taken from the legs that rang, or that answered at all. A leg that stayed
@@ -146,56 +191,115 @@ class ContactFork:
         so it counts only if there is no other.
         """
         self.drop(leg)
-        if self.taken is not None:
-            return why if leg is self.taken else None
+        if self.accepted_leg is not None:
+            return why if leg is self.accepted_leg else None
         self._ends.append((leg.rang or leg.up or leg.stop is None, why))
         if self.legs:
             return None
-        telling = [end for told, end in self._ends if told] or [end for _, end in self._ends]
+        telling = [end for tells, end in self._ends if tells] or [end for _, end in self._ends]
         return max(telling, key=LEG_ENDS_WORST_LAST.index)
 
 
+class CallIds:
+    """The ids of the calls on one Asterisk, and the channels that carry them.
+
+    A call is named after the channel with which it entered. After an attended transfer to a call
+    that waits in a queue, another channel takes over its place in the dialplan under a different
+    uniqueid, and the call continues on that channel.
+    """
+
+    def __init__(self, pbx: str) -> None:
+        self.pbx = pbx
+        self._call_of: dict[str, str] = {}
+        """Call ids of channels that have taken over from another channel."""
+        self._channel_of: dict[str, str] = {}
+
+    def call(self, uid: str) -> str:
+        """The global id of the call on this channel."""
+        return self._call_of.get(uid) or f"{self.pbx}-{uid}"
+
+    def channel(self, call: str) -> str:
+        """The channel that currently carries a call."""
+        return self._channel_of.get(call) or self.entered_as(call)
+
+    def entered_as(self, call: str) -> str:
+        """The channel with which a call entered. Reports use it to name the call."""
+        return call.removeprefix(f"{self.pbx}-")
+
+    def take_over(self, uid: str, call: str) -> None:
+        """Record that a channel now carries this call."""
+        self.forget(self.channel(call))
+        if call != f"{self.pbx}-{uid}":
+            self._call_of[uid], self._channel_of[call] = call, uid
+
+    def forget(self, uid: str) -> None:
+        """Forget a channel that has ended."""
+        call = self._call_of.pop(uid, None)
+        if call is not None:
+            self._channel_of.pop(call, None)
+
+
+@dataclass(slots=True, eq=False)
+class TrackedChannels:
+    """What the parts of the tracker share.
+
+    Attributes:
+        callers: by uniqueid.
+        legs: by uniqueid.
+        routes: channels between a leg and its phone on a route through the dialplan, by uniqueid.
+        ids: which call each caller's channel carries.
+        touched: uniqueids and endpoints that an event or a command has touched since the resync
+            requested its lists. For these the tracker is newer than the lists.
+    """
+
+    ids: CallIds
+    callers: dict[str, CallerChannel] = field(default_factory=dict)
+    legs: dict[str, LegChannel] = field(default_factory=dict)
+    routes: dict[str, RouteChannel] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+
+
 class TrackerOutput(Protocol):
-    """Receives what the tracker finds out."""
+    """Receives what the tracker finds out, and does what follows from it on Asterisk."""
 
     def post(self, event: Event) -> None:
         """Pass an event to the core."""
 
-    def taken(self, caller: CallerChannel) -> None:
-        """The core has been told of a new caller: mark the channel as accepted."""
+    def acknowledge(self, caller: CallerChannel) -> None:
+        """The core has been told of a new caller: mark the channel."""
 
-    def unheard(self, uid: str) -> None:
+    def unknown_caller(self, uid: str) -> None:
         """A caller is waiting, but the event that announced them was lost."""
 
-    def stepped_in(self, person: str) -> None:
-        """A person has been given the place of a waiting channel and may not stand there yet."""
-
-    def leaves_instead(self, line: str, person: str) -> None:
-        """A person was put into the place of a channel that may just have been told to leave."""
-
-    def back(self, uid: str) -> None:
+    def back_from_fallback(self, uid: str) -> None:
         """A caller is waiting again because no phone answered in the fallback."""
 
-    def stop_now(self, leg: LegChannel) -> None:
-        """The channel of a leg that is to be stopped has just been created."""
+    def expect_in_dialplan(self, person: str) -> None:
+        """A person has been given the place of a waiting channel and may not stand there yet."""
 
-    def gone_unless_moved(self, leg: LegChannel) -> None:
+    def leave_instead(self, left: str, person: str) -> None:
+        """A person was put into the place of a channel that may just have been told to leave."""
+
+    def stop_leg(self, leg: LegChannel) -> None:
+        """Hang up the channel of a leg that is to be stopped."""
+
+    def end_leg_unless_picked_up(self, leg: LegChannel) -> None:
         """A leg's channel has ended.
 
         So has the leg, unless it turns up on another phone shortly.
         """
 
-    def stop_silent(self, fork: ContactFork) -> None:
+    def stop_silent_legs(self, fork: ContactFork) -> None:
         """The remaining legs of a fork have not rung: stop them unless one rings shortly."""
 
-    def stray(self, uid: str) -> None:
+    def release_leg(self, leg: LegChannel) -> None:
+        """A leg's channel now serves a call that is not ours: mark it as no leg."""
+
+    def hang_up_stray(self, uid: str) -> None:
         """A channel was picked up as if it were one of our legs, but is not: hang it up."""
 
-    def let_go(self, leg: LegChannel) -> None:
-        """A leg's channel now serves a call that is not ours: stop treating it as a leg."""
-
-    def forwarded(self, uid: str) -> None:
+    def hang_up_if_forwarded(self, uid: str) -> None:
         """A channel may have been created for a leg that its phone redirected (302): hang it up."""
 
-    def look_at(self, caller: CallerChannel) -> None:
+    def find_caller(self, caller: CallerChannel) -> None:
         """Something unexplained happened to a caller: ask Asterisk where they are."""

@@ -54,12 +54,12 @@ class EntryRequest:
         self.refused.append((what, why))
 
 
-def encoded(*values: str) -> str:
+def encode_request(*values: str) -> str:
     """Encode values as the dialplan does: extension, priority, agent, skills, tag."""
     return ".".join(base64.b64encode((PREFIX + value).encode()).decode() for value in values)
 
 
-def asked(variable: Callable[[str], str]) -> EntryRequest:
+def entry_request(variable: Callable[[str], str]) -> EntryRequest:
     """Parse what a call asks for.
 
     Args:

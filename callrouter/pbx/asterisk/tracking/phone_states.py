@@ -45,7 +45,7 @@ class EndpointWatch:
         return self.phones | self.beside | self.says | ({self.device} if self.device else set())
 
 
-def watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str]) -> EndpointWatch:
+def endpoint_watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str]) -> EndpointWatch:
     """How to judge an endpoint.
 
     Args:
@@ -83,23 +83,23 @@ class PhoneStates:
     """
 
     def __init__(
-        self, tell: Callable[[str, DeviceState], None], now: Callable[[], float] = lambda: 0.0
+        self, on_change: Callable[[str, DeviceState], None], now: Callable[[], float] = lambda: 0.0
     ) -> None:
-        """`tell` is called with each watched endpoint whose state has changed; `now` is a clock."""
+        """`on_change` is called with each watched endpoint whose state has changed; `now` is a clock."""
         self.watched: dict[str, EndpointWatch] = {}
         self.devices: dict[str, str] = {}
-        self._tell = tell
-        self._concerns: dict[str, tuple[str, ...]] = {}
+        self._on_change = on_change
+        self._endpoints_of: dict[str, tuple[str, ...]] = {}
         """The endpoints that each device affects."""
-        self._on: dict[str, str] = {}
+        self._phone_of: dict[str, str] = {}
         """Foreign channels on watched phones: uniqueid to phone."""
-        self._named: dict[str, tuple[str, float]] = {}
+        self._began: dict[str, tuple[str, float]] = {}
         """The names of those channels and their start times."""
         self._left_behind: set[str] = set()
         """Channels that are to be disregarded because they are not calls."""
         self._now = now
         self._busy: Counter[str] = Counter()
-        self._told: dict[str, DeviceState] = {}
+        self._reported: dict[str, DeviceState] = {}
         self._specs: dict[str, tuple[str, ...]] = {}
         self._hints: dict[str, str] = {}
 
@@ -112,7 +112,7 @@ class PhoneStates:
         if wanted == self._specs:
             return False
         self._specs = wanted
-        self._judge()
+        self._rebuild()
         return True
 
     def hints(self) -> list[str]:
@@ -128,18 +128,18 @@ class PhoneStates:
         """Store what the dialplan now has for each hint."""
         if found != self._hints:
             self._hints = dict(found)
-            self._judge()
+            self._rebuild()
 
-    def _judge(self) -> None:
+    def _rebuild(self) -> None:
         self.watched = {
-            endpoint: watch(endpoint, states, self._hints)
+            endpoint: endpoint_watch(endpoint, states, self._hints)
             for endpoint, states in self._specs.items()
         }
         concerns: dict[str, list[str]] = {}
         for endpoint, how in self.watched.items():
             for device in how.devices:
                 concerns.setdefault(device, []).append(endpoint)
-        self._concerns = {device: tuple(names) for device, names in concerns.items()}
+        self._endpoints_of = {device: tuple(names) for device, names in concerns.items()}
 
     def reached(self, endpoint: str) -> DeviceState:
         """The state of an endpoint. A device that Asterisk has never reported cannot be rung."""
@@ -175,14 +175,14 @@ class PhoneStates:
 
     def all(self) -> dict[str, DeviceState]:
         """The state of every watched endpoint. They count as reported from now on."""
-        self._told = {endpoint: self.reached(endpoint) for endpoint in self.watched}
-        return dict(self._told)
+        self._reported = {endpoint: self.reached(endpoint) for endpoint in self.watched}
+        return dict(self._reported)
 
     def unlisted(self, listed: AbstractSet[str]) -> list[str]:
         """Devices that matter but are in none of Asterisk's lists, so that each must be queried."""
         return [
             device
-            for device in self._concerns
+            for device in self._endpoints_of
             if device not in listed and not device.startswith("Custom:")
         ]
 
@@ -194,36 +194,40 @@ class PhoneStates:
             if how.device and self.devices.get(how.device, "INVALID") == "INVALID"
         )
 
-    def look(self, device: str) -> None:
+    def _report_changes(self, device: str) -> None:
         """Report the endpoints that a device affects, if their state has changed."""
-        for endpoint in self._concerns.get(device, ()):
+        for endpoint in self._endpoints_of.get(device, ()):
             state = self.reached(endpoint)
-            if self._told.get(endpoint) is not state:
-                self._told[endpoint] = state
-                self._tell(endpoint, state)
+            if self._reported.get(endpoint) is not state:
+                self._reported[endpoint] = state
+                self._on_change(endpoint, state)
 
-    def device(self, name: str, state: str) -> None:
+    def device_changed(self, name: str, state: str) -> None:
         """Handle a device state from Asterisk."""
         self.devices[name] = state
-        self.look(name)
+        self._report_changes(name)
 
-    def came(self, uid: str, channel: str) -> None:
+    def channel_began(self, uid: str, channel: str) -> None:
         """Handle a channel that is not one of our legs. It counts if it is on a watched phone."""
         phone = contract.endpoint_of(channel)
-        if phone in self._concerns and uid not in self._on and uid not in self._left_behind:
-            self._on[uid] = phone
-            self._named[uid] = channel, self._now()
+        if (
+            phone in self._endpoints_of
+            and uid not in self._phone_of
+            and uid not in self._left_behind
+        ):
+            self._phone_of[uid] = phone
+            self._began[uid] = channel, self._now()
             self._busy[phone] += 1
-            self.look(phone)
+            self._report_changes(phone)
 
-    def went(self, uid: str) -> None:
+    def channel_ended(self, uid: str) -> None:
         """A channel has ended, or has turned out to be one of our legs."""
-        phone = self._on.pop(uid, None)
+        phone = self._phone_of.pop(uid, None)
         self._left_behind.discard(uid)
         if phone is not None:
-            self._named.pop(uid, None)
+            self._began.pop(uid, None)
             self._busy[phone] -= 1
-            self.look(phone)
+            self._report_changes(phone)
 
     def endpoint_at(self, phone: str) -> str:
         """What the table calls the endpoint behind which a phone stands; the phone itself if that is not clear.
@@ -235,7 +239,7 @@ class PhoneStates:
             return phone
         named = [
             endpoint
-            for endpoint in self._concerns.get(phone, ())
+            for endpoint in self._endpoints_of.get(phone, ())
             if endpoint.startswith("Local/") and phone in self.watched[endpoint].beside
         ]
         return named[0] if len(named) == 1 else phone
@@ -247,29 +251,29 @@ class PhoneStates:
         """
         how = self.watched.get(endpoint)
         found = [
-            self._named[uid]
-            for uid, phone in self._on.items()
-            if how is not None and phone in how.phones and uid in self._named
+            self._began[uid]
+            for uid, phone in self._phone_of.items()
+            if how is not None and phone in how.phones and uid in self._began
         ]
         return min(found, key=lambda one: one[1], default=("", None))
 
     def disregard(self, endpoint: str) -> None:
         """Disregard the foreign channels now on an endpoint's phones: they are not calls."""
         how = self.watched.get(endpoint)
-        for uid, phone in list(self._on.items()):
+        for uid, phone in list(self._phone_of.items()):
             if how is not None and phone in how.phones:
-                self.went(uid)
+                self.channel_ended(uid)
                 self._left_behind.add(uid)
 
     def channels(self) -> frozenset[str]:
         """The uniqueids of the foreign channels on watched phones."""
-        return frozenset(self._on) | self._left_behind
+        return frozenset(self._phone_of) | self._left_behind
 
-    def take_in(
+    def apply_lists(
         self,
         states: Mapping[str, str],
         channels: Mapping[str, str],
-        moved: Iterable[str],
+        touched: Iterable[str],
         ages: Mapping[str, float] = _NO_AGES,
     ) -> None:
         """Take in lists of all device states and all foreign channels, without reporting anything.
@@ -277,22 +281,22 @@ class PhoneStates:
         Args:
             states: device state by device.
             channels: channel name by uniqueid.
-            moved: uniqueids and devices that events have touched since the lists were requested.
+            touched: uniqueids and devices that events have touched since the lists were requested.
                 For these the present knowledge is newer than the lists.
             ages: age of each channel in seconds, where known.
         """
-        newer = frozenset(moved)
+        newer = frozenset(touched)
         self.devices = {
             device: self.devices[device] if device in newer else state
             for device, state in states.items()
         } | {name: self.devices[name] for name in newer if name in self.devices}
-        kept = {uid: phone for uid, phone in self._on.items() if uid in newer}
+        kept = {uid: phone for uid, phone in self._phone_of.items() if uid in newer}
         for uid, channel in channels.items():
             phone = contract.endpoint_of(channel)
-            if uid not in newer and phone in self._concerns and uid not in self._left_behind:
+            if uid not in newer and phone in self._endpoints_of and uid not in self._left_behind:
                 kept[uid] = phone
-                self._named.setdefault(uid, (channel, self._now() - ages.get(uid, 0.0)))
+                self._began.setdefault(uid, (channel, self._now() - ages.get(uid, 0.0)))
         self._left_behind &= channels.keys() | newer
-        self._named = {uid: named for uid, named in self._named.items() if uid in kept}
-        self._on = kept
+        self._began = {uid: named for uid, named in self._began.items() if uid in kept}
+        self._phone_of = kept
         self._busy = Counter(kept.values())

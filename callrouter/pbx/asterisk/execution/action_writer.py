@@ -1,0 +1,132 @@
+"""Writes AMI actions together, hands each reply to whoever waits for it, and logs complaints."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from callrouter.pbx.asterisk import contract
+from callrouter.pbx.asterisk.ami import (
+    Action,
+    AmiBadValue,
+    AmiClient,
+    AmiError,
+    AmiRejected,
+    AmiReply,
+)
+
+logger = logging.getLogger(__name__)
+
+OnReply: TypeAlias = Callable[[AmiReply | AmiError], None]
+"""Receives the reply to an action, or how it ended without one."""
+
+_QUIET_FOR = 60.0
+"""Seconds during which the same message is not logged again."""
+
+_MAX_REMEMBERED = 100
+
+
+class Step(NamedTuple):
+    """An action to write, and who receives the reply."""
+
+    action: Action
+    on_reply: OnReply | None = None
+
+
+class ActionWriter:
+    """The one place from which the driver writes actions to Asterisk."""
+
+    def __init__(self, pbx: str, client: AmiClient) -> None:
+        """Write to `client`. `pbx` names the telephone system in log messages."""
+        self._pbx = pbx
+        self._client = client
+        self._later: list[Step] = []
+        self._complained_at: dict[str, float] = {}
+
+    @property
+    def up(self) -> bool:
+        """Whether the link is up. While it is down, every action ends with AmiDown."""
+        return self._client.up
+
+    def send(self, *actions: Action) -> None:
+        """Write actions together, whatever their replies."""
+        self.write([Step(action) for action in actions])
+
+    def send_later(self, action: Action, on_reply: OnReply | None = None) -> None:
+        """Queue an action that is not urgent. It is written with others after the current event.
+
+        Each write wakes Asterisk's thread for this link, so batching halves the cost.
+        """
+        if not self._later:
+            asyncio.get_running_loop().call_soon(self._write_later)
+        self._later.append(Step(action, on_reply))
+
+    def _write_later(self) -> None:
+        steps, self._later = self._later, []
+        self.write(steps)
+
+    def write(self, steps: Sequence[Step]) -> None:
+        """Write actions together.
+
+        An action that cannot be sent fails without affecting the others.
+        """
+        if not steps:
+            return
+        try:
+            futures = self._client.send([step.action for step in steps])
+        except AmiBadValue as error:
+            self._write_singly(steps, error)
+            return
+        for future, step in zip(futures, steps, strict=True):
+            future.add_done_callback(self._on_done(step))
+
+    def _write_singly(self, steps: Sequence[Step], error: AmiBadValue) -> None:
+        if len(steps) > 1:
+            for step in steps:
+                self.write([step])
+            return
+        [step] = steps
+        self.complain(f"{step.action['Action']} was not sent: {error}")
+        if step.on_reply is not None:
+            step.on_reply(error)
+
+    def _on_done(self, step: Step) -> Callable[[asyncio.Future[AmiReply]], None]:
+        def done(future: asyncio.Future[AmiReply]) -> None:
+            if future.cancelled():
+                return
+            error = future.exception()
+            if isinstance(error, AmiRejected) and "ermission" in str(error):
+                self._complain_of_permission(str(step.action["Action"]))
+            if step.on_reply is None:
+                return
+            if error is None:
+                step.on_reply(future.result())
+            elif isinstance(error, AmiError):
+                step.on_reply(error)
+
+        return done
+
+    def _complain_of_permission(self, action: str) -> None:
+        self.complain(
+            f"Asterisk does not permit {action}",
+            f"the user in manager_callrouter.conf needs write={contract.NEEDS.get(action, '?')}",
+        )
+
+    def complain(self, text: str, hint: str = "") -> None:
+        """Log an error, at most once a minute for the same text."""
+        self._log(logging.ERROR, text, hint)
+
+    def complain_mildly(self, text: str) -> None:
+        """Log a warning, at most once a minute for the same text."""
+        self._log(logging.WARNING, text, "")
+
+    def _log(self, level: int, text: str, hint: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._complained_at.get(text, -_QUIET_FOR) < _QUIET_FOR:
+            return
+        if len(self._complained_at) > _MAX_REMEMBERED:
+            self._complained_at.clear()
+        self._complained_at[text] = now
+        logger.log(level, "%s: %s%s", self._pbx, text, f"; {hint}" if hint else "")
