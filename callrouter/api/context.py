@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from callrouter.api.access.refused_requests import Refusals
 from callrouter.api.call_history import History
 from callrouter.api.explain.decision_journal import Journal
 from callrouter.api.notice_counts import Counts
+from callrouter.api.views.floor_views import FloorViews
 from callrouter.clock import Clock
 from callrouter.core.floor import Floor
 from callrouter.mobiles.mobile_service import MobileService
@@ -93,7 +94,7 @@ class ConfigState:
     last_good: bool = False
 
     @property
-    def word(self) -> str:
+    def word(self) -> Literal["good", "bad", "held"]:
         """Return ``good``, ``bad`` (mistakes) or ``held`` (a loss must be confirmed)."""
         return "bad" if self.problems else "held" if self.held else "good"
 
@@ -124,7 +125,12 @@ class Backend:
     """Must receive every record."""
     refusals: Refusals = field(default_factory=Refusals)
     """Requests that the HTTP side refused or failed to handle."""
+    views: FloorViews = field(init=False)
+    """What the API shows of the floor."""
+
+    def __post_init__(self) -> None:
+        self.views = FloorViews(self.floor, self.history, self.clock)
 
     def in_step(self, name: str, health: Health) -> bool:
         """Return whether a PBX is usable: its link is up and it has been compared with."""
-        return health.up and name in self.floor.up
+        return health.up and self.views.in_step(name)

@@ -8,17 +8,18 @@ from typing import Final
 
 from aiohttp import WSCloseCode, web
 
-from callrouter.api import views
-from callrouter.api.access.auth import CALLER, FLOOR
 from callrouter.api.access.origins import check_origin
-from callrouter.api.access.permissions import Sight, sight
 from callrouter.api.access.tokens import Caller, Tokens
 from callrouter.api.context import Backend
+from callrouter.api.json_answers import SLICE, encode, encode_list
+from callrouter.api.json_values import Json, moment, seconds
 from callrouter.api.live_filter import shown
-from callrouter.api.notice_text import Json, as_json, moment, seconds
+from callrouter.api.notice_text import as_json
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.routes.floor_routes import BACKEND, SLICE, encode, encode_list, status_view
+from callrouter.api.request_context import BACKEND, CALLER, backend_of
+from callrouter.api.routes.status_routes import status_json
 from callrouter.api.shared_answers import LISTS, RATES
+from callrouter.api.views.sight import Sight
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.notices import Notice, Oddity
 from callrouter.transports import cut
@@ -157,13 +158,14 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     A record of something that happened while the state was being written may arrive although the
     state already includes it: apply records by their `at`.
     """
-    check_origin(request, request.app[BACKEND].public_url())
-    hub, caller, floor = request.app[LIVE], request[CALLER], request.app[FLOOR]
+    backend = backend_of(request)
+    check_origin(request, backend.public_url())
+    hub, caller = request.app[LIVE], request[CALLER]
     hub.room_for(caller)
     ws = web.WebSocketResponse(heartbeat=20.0, max_msg_size=4096, timeout=CLOSE_WITHIN)
     _check_upgrade(ws, request)
     await ws.prepare(request)
-    client = Client(ws, request.transport, caller, lambda: sight(floor, caller))
+    client = Client(ws, request.transport, caller, lambda: backend.views.sight(caller))
     hub.clients.add(client)
     try:
         async with asyncio.TaskGroup() as group:
@@ -185,9 +187,9 @@ async def _write(client: Client, app: web.Application) -> None:
     # Share it only between clients connected before it is begun: later changes wait in their
     # queues.
     key = ("live", seen, caller.role)
-    lists, floor = app[LISTS], app[FLOOR]
+    lists, floor = app[LISTS], app[BACKEND].views
     if not lists.is_coming(key):
-        size = len(floor.agents) + len(floor.queues) + len(floor.calls)
+        size = floor.agent_count + floor.queue_count + floor.call_count
         app[RATES].charge(caller, size // SLICE)
     state = await lists.answer(key, lambda: _state(app[BACKEND], seen, caller))
     await client.ws.send_str(state.decode())
@@ -213,11 +215,11 @@ async def _state(b: Backend, seen: Sight, caller: Caller) -> bytes:
     """Return everything callers with this role and sight may see, made in slices like lists."""
     now = b.clock.now()
     parts = {
-        "agents": await encode_list(views.every_agent(b.floor, now, seen)),
-        "queues": await encode_list(views.every_queue(b.floor, b.history, now, seen)),
-        "calls": await encode_list(views.every_call(b.floor, now, seen)),
+        "agents": await encode_list(b.views.agents(seen)),
+        "queues": await encode_list(b.views.queues(seen)),
+        "calls": await encode_list(b.views.calls(seen)),
     }
     if caller.role != "agent":
-        parts["status"] = encode(status_view(b, caller))
+        parts["status"] = encode(status_json(b, caller))
     body = b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items())
-    return b'{"type":"state","at":"%s",%s}' % ((moment(now) or "").encode(), body)
+    return b'{"type":"state","at":"%s",%s}' % (moment(now).encode(), body)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from callrouter.api.access.permissions import Sight
-from callrouter.api.notice_text import Json
+from callrouter.api.json_values import Json
+from callrouter.api.views.sight import Sight
 from callrouter.model.text import mask
 
 _PRIVATE: Final = ("caller_number", "caller_name", "to", "target", "to_agent")

@@ -18,7 +18,6 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from callrouter import __version__
-from callrouter.api import views
 from callrouter.api.notice_counts import MISTAKES, WAITS, Counts
 from callrouter.api.shared_answers import LISTS
 
@@ -135,18 +134,17 @@ class _Now(_Collector):
         waiting = _gauge("queue_waiting", "Calls that wait.", ["queue"])
         longest = _gauge("queue_longest_wait_seconds", "The longest wait of now.", ["queue"])
         present = _gauge("queue_agents", "Agents signed in and not paused.", ["queue"])
-        now = b.clock.now()
-        for queue in b.floor.queues.values():
-            entries = [call.queued_at for call in queue.waiting.values()]
-            waiting.add_metric([queue.id], len(entries))
-            longest.add_metric([queue.id], max(0.0, now - min(entries, default=now)))
-            present.add_metric([queue.id], queue.members_present)
-        counts = views.counts(b.floor)
+        for load in b.views.queue_loads():
+            waiting.add_metric([load.queue], load.waiting)
+            longest.add_metric([load.queue], load.longest_wait)
+            present.add_metric([load.queue], load.present)
+        totals = b.views.totals()
         agents = _gauge("agents", "Agents, by state.", ["state"])
         calls = _gauge("calls_now", "Calls that are on, by state.", ["state"])
-        for family, by_state in ((agents, counts["agents"]), (calls, counts["calls"])):
-            for state, count in by_state.items():
-                family.add_metric([state], count)
+        for state, count in totals["agents"].items():
+            agents.add_metric([state], count)
+        for call_state, count in totals["calls"].items():
+            calls.add_metric([call_state], count)
         bad = len(b.config.problems)
         problems = _gauge("config_problems", "Mistakes in the files as they are now.", value=bad)
         text = "What the files have lost and what waits for a second sign."

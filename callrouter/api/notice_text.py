@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
+from callrouter.api.json_values import Json, moment, seconds
 from callrouter.model.call_notices import (
     CallAbandoned,
     CallCompleted,
@@ -60,24 +60,10 @@ from callrouter.model.notices import (
 from callrouter.model.routing_table import HangUp, KeepWaiting, Target, ToDialplan, ToQueue
 from callrouter.model.text import clean, counted, mask
 
-Json: TypeAlias = dict[str, Any]
 _Kind = TypeVar("_Kind", bound=Notice)
 
 
 # ---------------------------------------------------------------- values
-
-
-def moment(at: float | None) -> str | None:
-    """Return epoch seconds as ISO 8601 in UTC, to the millisecond: ``2026-11-21T21:53:07.123Z``."""
-    if at is None:
-        return None
-    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
-def seconds(value: float) -> float:
-    """Return a duration for the API: never negative, to the millisecond."""
-    return max(0.0, round(value, 3))
 
 
 def target_text(target: Target | None) -> str:

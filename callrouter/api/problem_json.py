@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from callrouter.api.access.refused_requests import Refusals
+from callrouter.api.views.floor_views import UnknownIdError
 from callrouter.model.text import clean
 
 TYPE: Final = "urn:callrouter:problem:"
@@ -51,11 +52,6 @@ class ApiProblem(Exception):  # noqa: N818 - named for what it is in the RFC
         )
 
 
-def not_found(what: str, name: str) -> ApiProblem:
-    """Return a 404 problem for an unknown agent, queue or call."""
-    return ApiProblem(404, f"unknown-{what}", f"there is no {what} '{name[:80]}'")
-
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -71,6 +67,8 @@ async def speak_problems(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except ApiProblem as raised:
         problem = raised
+    except UnknownIdError as unknown:
+        problem = ApiProblem(404, f"unknown-{unknown.what}", str(unknown))
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from callrouter.model.events import ConfigReloaded, LegEnd, LegEnded
 from callrouter.model.notices import AgentNotified, AgentSignedIn
-from tests.api.world import Client, World
+from callrouter.model.routing_table import Table
+from tests.api.world import TABLE, Client, World, members
 
 
 async def test_an_agent_is_shown_whole(client: Client, world: World) -> None:
@@ -172,3 +176,60 @@ async def test_calls_of_before_a_restart_count_today(client: Client, world: Worl
     world.floor.agents["bob"].calls = 7
     answer = await client.get("/api/agents/bob")
     assert (await answer.json())["calls_today"] == 7
+
+
+async def test_seconds_go_on_while_nothing_happens(client: Client, world: World) -> None:
+    """The core's own time is that of the last event; an answer counts up to the request."""
+    world.in_step()
+    world.sign_in("bob")
+    world.arrive("c1")
+    world.accept()
+    world.hang_up("c1")
+    for passed, left in ((0, 30.0), (12, 18.0), (5, 13.0)):
+        world.clock.at += passed
+        view = await (await client.get("/api/agents/bob")).json()
+        assert view["wrap_up_s"] == left
+        assert view["why_not"] == [f"in wrap-up for {left:.0f} s more"]
+        why = await (await client.get("/api/agents/bob/why-not")).json()
+        assert why["reasons"] == view["why_not"]
+
+
+async def test_the_rest_of_a_phones_cooldown_goes_on_while_nothing_happens(
+    client: Client, world: World
+) -> None:
+    world.in_step()
+    world.sign_in("bob")
+    world.arrive("c1")
+    ring = world.ring()
+    world.runtime.post(LegEnded(offer=ring.offer, device=ring.device, why=LegEnd.UNREACHABLE))
+    [cooldown] = world.floor.cooldowns.values()
+    for passed in (0, 2):
+        world.clock.at += passed
+        view = await (await client.get("/api/agents/bob")).json()
+        rest = f"{cooldown - world.clock.at:.0f} s"
+        assert view["state"] == "offline"
+        assert view["reason"].endswith(rest)
+        assert view["devices"][0]["trouble"].endswith(rest)
+        assert view["why_not"][0].endswith(rest)
+
+
+async def test_an_agent_who_was_removed_is_there_until_the_call_is_over(
+    client: Client, world: World
+) -> None:
+    world.in_step()
+    world.sign_in("bob")
+    world.arrive("c1")
+    world.accept()
+    agents = {name: spec for name, spec in TABLE.agents.items() if name != "bob"}
+    queues = {name: replace(spec, members=members("alice")) for name, spec in TABLE.queues.items()}
+    world.runtime.post(ConfigReloaded(table=Table(agents=agents, queues=queues)))
+    for path in ("", "/devices", "/why-not"):
+        assert (await client.get(f"/api/agents/bob{path}")).status == 200
+    assert "bob" in [view["id"] for view in await (await client.get("/api/agents")).json()]
+    world.hang_up("c1")
+    for path in ("", "/devices", "/why-not"):
+        answer = await client.get(f"/api/agents/bob{path}")
+        assert (answer.status, (await answer.json())["type"]) == (
+            404,
+            "urn:callrouter:problem:unknown-agent",
+        )

@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from callrouter.api import shared_answers
-from callrouter.api.notice_text import moment
+from callrouter.api.json_values import moment
 from callrouter.api.openapi import document
 from callrouter.mobiles.mobile_records import Approval
 from tests.api.world import READER, SUPERVISOR, Client

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import pytest
 
+from callrouter.api.json_values import moment
 from callrouter.api.live import decided
-from callrouter.api.notice_text import as_json, log_line, moment
+from callrouter.api.notice_text import as_json, log_line
 from callrouter.model import call_notices, notices
 from callrouter.model.agent_status import AgentState, StatusReason
 from callrouter.model.call_notices import (

@@ -11,13 +11,12 @@ from typing import Any, cast
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from callrouter.api import live, shared_answers
+from callrouter.api import json_answers, live, shared_answers
 from callrouter.api.access.tokens import Caller
 from callrouter.api.context import Outcome
+from callrouter.api.json_answers import encode
 from callrouter.api.live import MOST_PER_TOKEN, Live
 from callrouter.api.problem_json import ApiProblem
-from callrouter.api.routes import floor_routes
-from callrouter.api.routes.floor_routes import encode
 from callrouter.api.shared_answers import LISTS, Rates, Shared
 from callrouter.settings.config_history import Change
 from tests.api.world import READER, SUPERVISOR, Client, World
@@ -107,14 +106,14 @@ async def test_what_is_said_of_a_large_queue_is_made_once_for_all_who_ask(
     client: Client, world: World, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Of 5,000 agents in four queues `why-not` costs the loop 56 ms, and each token may ask often."""
-    monkeypatch.setattr(floor_routes, "SLICE", 1)
+    monkeypatch.setattr(json_answers, "SLICE", 1)
     made: list[str] = []
 
     def counted(view: Any) -> bytes:
         made.append(path)
         return encode(view)
 
-    monkeypatch.setattr(floor_routes, "encode", counted)
+    monkeypatch.setattr(json_answers, "encode", counted)
     world.sign_in("alice", "bob")
     world.arrive("c1", number="+442079460018")
 

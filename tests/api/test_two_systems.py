@@ -6,7 +6,7 @@ import random
 
 from callrouter.api.call_history import History
 from callrouter.api.explain import why_not
-from callrouter.api.views import queue_view
+from callrouter.api.views.call_views import queue_json
 from callrouter.core.router import Router
 from callrouter.model.events import CallArrived, CallerEnd, CallerLeft, DeviceState, PbxSnapshot
 from callrouter.model.routing_table import (
@@ -35,7 +35,7 @@ def test_who_is_free_for_whom() -> None:
     history = History(floor)
 
     def free() -> tuple[int, list[str]]:
-        view = queue_view(floor.queues["support"], history, 3.0)
+        view = queue_json(floor.queues["support"], history.queue_today("support", 3.0), 3.0)
         return view["free"], view["agents"]["available"]
 
     assert free() == (1, ["bea"])

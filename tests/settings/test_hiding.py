@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from callrouter.api.routes.floor_routes import problem_view
+from callrouter.api.routes.status_routes import mistake_json
 from callrouter.cli.commands.check import views_of
 from callrouter.settings import ConfigError, load
 from callrouter.settings.errors.hiding import LONGEST, SHOWN, difference, excerpt, without_secret
@@ -115,7 +115,7 @@ def test_no_broken_spelling_of_a_secret_is_quoted(tmp_path: Path) -> None:
             load(tmp_path, environ={"x": MARKER}, policies=POLICIES)
         except ConfigError as error:
             said = json.dumps(views_of(error.problems), ensure_ascii=False)
-            said += json.dumps([problem_view(item) for item in error.problems]) + str(error)
+            said += json.dumps([mistake_json(item) for item in error.problems]) + str(error)
             said += repr(error)
             assert MARKER not in said, text + "\n" + said
             assert MARKER[:6] not in said, text + "\n" + said
@@ -142,7 +142,7 @@ def test_a_secret_in_a_url_or_behind_the_wrong_key_is_not_quoted(tmp_path: Path,
     put(tmp_path, {"all.yaml": text.format(m=MARKER)})
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, environ={}, policies=POLICIES)
-    said = str(caught.value) + json.dumps([problem_view(item) for item in caught.value.problems])
+    said = str(caught.value) + json.dumps([mistake_json(item) for item in caught.value.problems])
     assert MARKER not in said
     assert len(caught.value.problems) > 0
 
@@ -159,7 +159,7 @@ def test_the_api_does_not_quote_lines(tmp_path: Path) -> None:
     put(tmp_path, {"all.yaml": "nonsense: 1\n"})
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, environ={}, policies=POLICIES)
-    assert "source_line" not in problem_view(caught.value.problems[0])
+    assert "source_line" not in mistake_json(caught.value.problems[0])
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from typing import Final
 
 from aiohttp import web
 
-from callrouter.api.access.permissions import PERMISSIONS, Permission, Sight, sight
+from callrouter.api.access.permissions import PERMISSIONS, Permission
 from callrouter.api.access.token_delays import WrongTokens
 from callrouter.api.access.tokens import Caller, Neighbours, Tokens
 from callrouter.api.problem_json import REFUSALS, ApiProblem, Handler
+from callrouter.api.request_context import CALLER, SIGHT, floor_of
 from callrouter.api.shared_answers import RATES
-from callrouter.core.floor import Floor
+from callrouter.api.views.sight import Sight
 from callrouter.http_keys import KNOWN
 from callrouter.settings.config_history import owner_name
 
@@ -27,12 +28,8 @@ DOORS: Final = web.AppKey("doors", frozenset[str])
 
 
 TOKENS: Final = web.AppKey("tokens", Tokens)
-FLOOR: Final = web.AppKey("floor", Floor)
 WRONG: Final = web.AppKey("wrong", WrongTokens)
 
-CALLER: Final = web.RequestKey("caller", Caller)
-SIGHT: Final = web.RequestKey("sight", Sight)
-"""What the caller may see of the floor."""
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="callrouter"'}
 
 
@@ -46,7 +43,7 @@ async def authorize(request: web.Request, handler: Handler) -> web.StreamRespons
     except ApiProblem:
         await _slow_down(request)
         raise
-    seen = request[SIGHT] = sight(request.app[FLOOR], caller)
+    seen = request[SIGHT] = floor_of(request).sight(caller)
     _permit(request, caller, seen)
     request[KNOWN] = True
     request.app[RATES].take(caller)
@@ -116,8 +113,7 @@ def _owns(request: web.Request, wanted: Permission, caller: Caller, seen: Sight)
         case "queue":
             return seen.sees_queue(name)
         case "call":
-            call = request.app[FLOOR].calls.get(name)
-            return call is None or seen.sees_call(call)  # for an ended call, the handler decides
+            return floor_of(request).may_show_call(name, seen)
         case "all":
             return seen.everything
         case "":

@@ -16,7 +16,7 @@ from callrouter.api.explain.explanation_text import (
     values,
 )
 from callrouter.api.explain.offer_outcomes import Offer, outcome
-from callrouter.api.notice_text import Json, moment, seconds
+from callrouter.api.json_values import Json, moment, seconds
 from callrouter.core.index.pools import NO_SAY
 from callrouter.core.state import Membership
 from callrouter.model.call_notices import OfferDecided

@@ -10,7 +10,8 @@ from callrouter.api.explain.decision_journal import Journal, Step, Trail
 from callrouter.api.explain.explanation_text import NAMED
 from callrouter.api.explain.offer_outcomes import Offer, offers_of, ringing_at
 from callrouter.api.explain.why_agent import Look, decision, grouped
-from callrouter.api.notice_text import Json, moment, seconds, target_text
+from callrouter.api.json_values import Json, moment, seconds
+from callrouter.api.notice_text import target_text
 from callrouter.core.floor import Floor
 from callrouter.core.state import CallState
 from callrouter.model.call_notices import (

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from callrouter.api.access.permissions import EVERYTHING, Sight
 from callrouter.api.explain.decision_journal import Standing
 from callrouter.api.explain.explanation_text import lacking, standing_words, tried_words, values
-from callrouter.api.notice_text import Json
+from callrouter.api.json_values import Json
+from callrouter.api.views.sight import EVERYTHING, Sight
 from callrouter.core import agents, presence
 from callrouter.core.eligibility import preference
 from callrouter.core.floor import Floor

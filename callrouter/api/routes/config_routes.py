@@ -13,11 +13,14 @@ from aiohttp import web
 
 from callrouter.api.access.auth import identify
 from callrouter.api.context import Files, Outcome
-from callrouter.api.notice_text import Json, moment
+from callrouter.api.json_answers import answer, encode, encoded
+from callrouter.api.json_values import moment
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.routes.floor_routes import BACKEND, answer, encode, problem_view
+from callrouter.api.request_context import backend_of
+from callrouter.api.routes.status_routes import mistake_json
 from callrouter.api.schemas.bodies import ReloadBody
+from callrouter.api.schemas.config_answers import ChangeJson, OutcomeJson
 from callrouter.api.shared_answers import FILES
 from callrouter.settings.config_history import Change
 
@@ -34,20 +37,22 @@ def add_config_routes(app: web.Application) -> None:
 
 
 def _files(request: web.Request) -> Files:
-    files = request.app[BACKEND].files
+    files = backend_of(request).files
     if files is None:
         raise ApiProblem(404, "no-files", "this daemon was not started from a configuration folder")
     return files
 
 
-def _outcome(outcome: Outcome) -> Json:
-    return {
+def _outcome(outcome: Outcome) -> OutcomeJson:
+    view: OutcomeJson = {
         "ok": not outcome.problems,
         "changes": list(outcome.changes),
-        "problems": [problem_view(item) for item in outcome.problems],
-        "warnings": [problem_view(item) for item in outcome.warnings],
-        **({"held": list(outcome.held)} if outcome.held else {}),
+        "problems": [mistake_json(item) for item in outcome.problems],
+        "warnings": [mistake_json(item) for item in outcome.warnings],
     }
+    if outcome.held:
+        view["held"] = list(outcome.held)
+    return view
 
 
 async def diff(request: web.Request) -> web.Response:
@@ -70,8 +75,7 @@ async def diff(request: web.Request) -> web.Response:
     async def make() -> bytes:
         return encode(_outcome(await files.diff(folder)))
 
-    body = await request.app[FILES].answer(("diff", given), make)
-    return web.Response(body=body, content_type="application/json")
+    return encoded(await request.app[FILES].answer(("diff", given), make))
 
 
 async def reload(request: web.Request) -> web.Response:
@@ -93,13 +97,12 @@ async def history(request: web.Request) -> web.Response:
 
     async def make() -> bytes:
         found = await asyncio.to_thread(files.changes)
-        return encode({"changes": [change_view(change) for change in found]})
+        return encode({"changes": [_change(change) for change in found]})
 
-    body = await request.app[FILES].answer("history", make)
-    return web.Response(body=body, content_type="application/json")
+    return encoded(await request.app[FILES].answer("history", make))
 
 
-def change_view(change: Change) -> Json:
+def _change(change: Change) -> ChangeJson:
     """Return a change without the contents of the files."""
     return {
         "number": change.number,

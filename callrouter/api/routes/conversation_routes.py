@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from callrouter.api import views
-from callrouter.api.access.auth import SIGHT
-from callrouter.api.problem_json import ApiProblem, not_found
+from callrouter.api.access.auth import identify
+from callrouter.api.json_answers import answer
+from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.routes.floor_routes import BACKEND, answer, ask_for_talk
+from callrouter.api.request_context import SIGHT, backend_of, floor_of
 from callrouter.api.schemas.bodies import ConversationBody, TransferBody
-from callrouter.core.state import Agent, Call, CallState
-from callrouter.model.events import ConversationAction
+from callrouter.model.events import ConversationAction, ConversationRequested
 
 
-def add_talk_routes(app: web.Application) -> None:
+def add_conversation_routes(app: web.Application) -> None:
     """Add the routes of this module."""
     app.add_routes(
         [
@@ -27,22 +25,19 @@ def add_talk_routes(app: web.Application) -> None:
     )
 
 
-def _asking_for(action: ConversationAction) -> Callable[[web.Request], Any]:
+def _asking_for(
+    action: ConversationAction,
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     """``POST /api/agents/{id}/call/hold`` and so on: answers with the call as it is now."""
 
-    async def act(request: web.Request) -> web.Response:
-        b = request.app[BACKEND]
+    async def ask(request: web.Request) -> web.Response:
         body = await _body(request, action)
-        name = request.match_info["id"]
-        agent = b.floor.agents.get(name)
-        if agent is None:
-            raise not_found("agent", name)
-        call = _call_of(agent, body.get("call", ""))
-        ask_for_talk(request, call, action, body)
-        view = views.call_view(call, b.clock.now())
-        return answer(views.seen_call(view, request[SIGHT], own=True))
+        floor, agent = floor_of(request), request.match_info["id"]
+        call = _one_of(agent, floor.conversations_of(agent), body.get("call", ""))
+        request_action(request, call, action, body.get("queue", ""), body.get("agent", ""))
+        return answer(floor.own_call(call, request[SIGHT]))
 
-    return act
+    return ask
 
 
 async def _body(request: web.Request, action: ConversationAction) -> TransferBody:
@@ -52,19 +47,41 @@ async def _body(request: web.Request, action: ConversationAction) -> TransferBod
     return {"call": only["call"]} if "call" in only else {}
 
 
-def _call_of(agent: Agent, wanted: str) -> Call:
-    """Return the agent's call; if they have several, the named one."""
-    calls = {
-        offer.call.id: offer.call
-        for offer in agent.offers.values()
-        if offer.call.winner is offer and offer.call.state is CallState.TALKING
-    }
+def _one_of(agent: str, calls: Sequence[str], wanted: str) -> str:
+    """Return the call that is meant: the only one, or the one that is named.
+
+    Raises:
+        ApiProblem: 409, the agent has none, another, or several.
+    """
     if wanted in calls:
-        return calls[wanted]
+        return wanted
     if wanted or not calls:
         which = f"call {wanted}" if wanted else "any caller"
-        raise ApiProblem(409, "refused", f"{agent.id} does not talk to {which} now")
+        raise ApiProblem(409, "refused", f"{agent} does not talk to {which} now")
     if len(calls) > 1:
-        detail = f"{agent.id} has several calls; say which: {', '.join(calls)}"
+        detail = f"{agent} has several calls; say which: {', '.join(calls)}"
         raise ApiProblem(409, "ambiguous-call", detail)
-    return next(iter(calls.values()))
+    return calls[0]
+
+
+def request_action(
+    request: web.Request, call: str, action: ConversationAction, queue: str, agent: str
+) -> None:
+    """Request an action on a conversation.
+
+    Args:
+        request: the request that asks for it.
+        call: the id of an active call.
+        action: what to do.
+        queue: where to transfer it; empty: not to a queue.
+        agent: who gets or is asked about it; empty: no particular agent.
+
+    Raises:
+        ApiProblem: 409, with the reason why it is not possible.
+    """
+    event = ConversationRequested(
+        call=call, action=action, queue=queue, agent=agent, by=identify(request).person
+    )
+    if why := floor_of(request).conversation_refusal(event):
+        raise ApiProblem(409, "refused", why)
+    backend_of(request).post(event)

@@ -5,22 +5,21 @@ Registers, verifies and switches mobiles.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
-from callrouter.api import views
 from callrouter.api.access.auth import identify
 from callrouter.api.access.tokens import Caller
-from callrouter.api.context import Backend
-from callrouter.api.notice_text import Json, moment
-from callrouter.api.problem_json import ApiProblem, not_found
+from callrouter.api.json_answers import SLICE, answer, encode_list, encoded
+from callrouter.api.json_values import moment
+from callrouter.api.problem_json import ApiProblem
 from callrouter.api.request_bodies import read_body
-from callrouter.api.routes.floor_routes import BACKEND, SLICE, answer, encode_list
+from callrouter.api.request_context import backend_of, floor_of
+from callrouter.api.schemas.agent_answers import AuditStepJson, DeviceAnswerJson, OwnDeviceJson
 from callrouter.api.schemas.bodies import DeviceBody, EmptyBody, RegisterBody, VerifyBody
 from callrouter.api.shared_answers import RATES
-from callrouter.core.state import Agent
-from callrouter.mobiles.mobile_records import AuditRow, MobileRow
+from callrouter.mobiles.mobile_records import AuditRow
 from callrouter.mobiles.mobile_service import MobileService
 from callrouter.mobiles.registration_events import (
     ChangeRequested,
@@ -35,10 +34,8 @@ from callrouter.mobiles.registration_events import (
     VerificationStarted,
     VerifyRequested,
 )
-from callrouter.model.routing_table import DeviceSpec
 from callrouter.model.text import clean
 from callrouter.settings.schema.durations import parse_duration
-from callrouter.settings.schema.written_values import hours
 
 MOST_STEPS: Final = 200
 
@@ -73,7 +70,7 @@ def add_device_routes(app: web.Application) -> None:
 
 
 def _mobiles(request: web.Request) -> MobileService:
-    found = request.app[BACKEND].mobiles
+    found = backend_of(request).mobiles
     if found is None:
         raise ApiProblem(404, "no-devices", "no devices can be registered here")
     return found
@@ -96,15 +93,8 @@ def _owned(request: web.Request) -> str:
     return name
 
 
-def _agent(b: Backend, name: str) -> Agent:
-    found = b.floor.agents.get(name)
-    if found is None or found.gone:
-        raise not_found("agent", name)
-    return found
-
-
 def _ask(request: web.Request, event: MobileRequest) -> VerificationStarted | RequestDone:
-    if request.app[BACKEND].mobiles is None and not event.requester.may(event.agent):
+    if backend_of(request).mobiles is None and not event.requester.may(event.agent):
         raise ApiProblem(403, "not-yours", f"the devices of {event.agent[:64]} are not yours")
     made: RegistrationAnswer = _mobiles(request).request(event)
     if isinstance(made, RequestRefused):
@@ -115,72 +105,26 @@ def _ask(request: web.Request, event: MobileRequest) -> VerificationStarted | Re
 # ---------------------------------------------------------------- answers
 
 
-def devices_view(b: Backend, name: str) -> list[Json]:
+def _own_devices(request: web.Request, agent: str) -> list[OwnDeviceJson]:
     """Return an agent's phones with unmasked numbers, for the agent and supervisors."""
-    found = _agent(b, name)
-    registered = b.mobiles.mobiles_of(name) if b.mobiles is not None else []
-    rows = {row.device: row for row, trouble in registered if not trouble}
-    shown = [_in_use(b, found, spec, rows.get(spec.id)) for spec in found.spec.devices]
-    return shown + [_not_in_use(row, trouble) for row, trouble in registered if trouble]
-
-
-def _in_use(b: Backend, agent: Agent, spec: DeviceSpec, row: MobileRow | None) -> Json:
-    base = views.device_view(b.floor, spec)
-    written = hours(spec.hours.spans) if spec.hours is not None else None
-    return {
-        **base,
-        "address": spec.address,
-        "source": "configuration" if row is None else "registered",
-        "status": "in-use",
-        "enabled": spec.enabled and spec.id not in agent.devices_off,
-        "ring_after_s": spec.ring_after,
-        "hours": row.hours if row is not None and row.hours else written,
-        **_story(row),
-    }
-
-
-def _not_in_use(row: MobileRow, trouble: str) -> Json:
-    return {
-        "id": row.device,
-        "kind": "number",
-        "address": row.number,
-        "state": "idle",
-        "enabled": True,
-        "confirm": True,
-        "trouble": trouble,
-        "source": "registered",
-        "status": row.state,
-        "ring_after_s": row.ring_after,
-        "hours": row.hours or None,
-        **_story(row),
-    }
-
-
-def _story(row: MobileRow | None) -> Json:
-    return {
-        "order": None if row is None else row.place,
-        "added_at": None if row is None else moment(row.added_at),
-        "added_by": None if row is None else row.added_by,
-        "verified_at": None if row is None else moment(row.verified_at),
-        "approved_by": None if row is None else row.approved_by or None,
-    }
+    mobiles = backend_of(request).mobiles
+    registered = mobiles.mobiles_of(agent) if mobiles is not None else []
+    return floor_of(request).own_devices(agent, registered)
 
 
 def _made(
     request: web.Request, made: VerificationStarted | RequestDone, status: int = 200
 ) -> web.Response:
     """Answer with what was done, the device as it is now, and the code of the verification call."""
-    found = devices_view(request.app[BACKEND], made.agent)
+    found = _own_devices(request, made.agent)
     started = made if isinstance(made, VerificationStarted) else None
-    return answer(
-        {
-            "text": made.text,
-            "code": started.code if started is not None else None,
-            "expires_at": moment(started.expires_at) if started is not None else None,
-            "device": next((item for item in found if item["id"] == made.device), None),
-        },
-        status,
-    )
+    view: DeviceAnswerJson = {
+        "text": made.text,
+        "code": started.code if started is not None else None,
+        "expires_at": moment(started.expires_at) if started is not None else None,
+        "device": next((item for item in found if item["id"] == made.device), None),
+    }
+    return answer(view, status)
 
 
 # ---------------------------------------------------------------- routes
@@ -188,8 +132,7 @@ def _made(
 
 async def devices(request: web.Request) -> web.Response:
     """``GET /api/agents/{id}/devices``."""
-    found = await encode_list(iter(devices_view(request.app[BACKEND], _owned(request))))
-    return web.Response(body=found, content_type="application/json")
+    return encoded(await encode_list(_own_devices(request, _owned(request))))
 
 
 async def register(request: web.Request) -> web.Response:
@@ -279,7 +222,7 @@ async def audit(request: web.Request) -> web.Response:
     return answer({"steps": [_step(row) for row in steps]})
 
 
-def _step(row: AuditRow) -> Json:
+def _step(row: AuditRow) -> AuditStepJson:
     return {
         "at": moment(row.at),
         "device": clean(row.device),
@@ -291,7 +234,7 @@ def _step(row: AuditRow) -> Json:
     }
 
 
-def _duration(value: Any) -> float:
+def _duration(value: object) -> float:
     """Return seconds from a number or a text such as ``10s``."""
     try:
         return parse_duration(value)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from callrouter.api.access.auth import SIGHT, not_yours
+from callrouter.api.access.auth import not_yours
 from callrouter.api.explain import why_call
 from callrouter.api.explain import why_not as whynot
 from callrouter.api.explain.decision_journal import ENOUGH, Ambiguous
-from callrouter.api.problem_json import ApiProblem, not_found
-from callrouter.api.routes.floor_routes import BACKEND, answer_large, encode
+from callrouter.api.json_answers import answer_large, encode, encoded
+from callrouter.api.problem_json import ApiProblem
+from callrouter.api.request_context import SIGHT, backend_of
 from callrouter.api.shared_answers import LISTS
+from callrouter.api.views.floor_views import UnknownIdError
 
 
 def add_why_routes(app: web.Application) -> None:
@@ -22,7 +24,7 @@ def add_why_routes(app: web.Application) -> None:
 
 async def why(request: web.Request) -> web.Response:
     """``GET /api/calls/{id}/why``. The id may be abbreviated; ``last`` is the latest call."""
-    b = request.app[BACKEND]
+    b = backend_of(request)
     part = request.match_info["id"]
     try:
         trail = b.journal.find(part)
@@ -46,24 +48,23 @@ async def why(request: web.Request) -> web.Response:
     async def make() -> bytes:
         return encode(await why_call.answer(b.journal, b.floor, trail, b.clock.now()))
 
-    body = await request.app[LISTS].answer(("why", trail.call), make)
-    return web.Response(body=body, content_type="application/json")
+    return encoded(await request.app[LISTS].answer(("why", trail.call), make))
 
 
 async def why_not(request: web.Request) -> web.Response:
     """``GET /api/agents/{id}/why-not``, for all the agent's queues or ``?queue=``."""
-    b = request.app[BACKEND]
+    b = backend_of(request)
     name = request.match_info["id"]
     agent = b.floor.agents.get(name)
     if agent is None:
-        raise not_found("agent", name)
+        raise UnknownIdError("agent", name)
     queue = None
     if wanted := request.query.get("queue", ""):
         queue = b.floor.queues.get(wanted)
         if not request[SIGHT].sees_queue(wanted):
             raise not_yours(request)
         if queue is None:
-            raise not_found("queue", wanted)
+            raise UnknownIdError("queue", wanted)
     seen = request[SIGHT]
     queues = [queue] if queue is not None else [m.queue for m in agent.memberships.values()]
     return await answer_large(

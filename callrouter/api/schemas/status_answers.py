@@ -98,7 +98,17 @@ class MobilesStatusJson(
     """Refused requests and codes, by reason."""
 
 
-class StatusJson(TypedDict):
+class TotalsJson(TypedDict):
+    """How much is going on."""
+
+    agents: dict[AgentStateName, int]
+    """How many agents are in each state."""
+    calls: dict[Literal["waiting", "connecting", "talking"], int]
+    """How many active calls are in each state."""
+    queues: int
+
+
+class StatusJson(TotalsJson):
     """The daemon, its PBXes and its configuration, and totals of everything."""
 
     version: str
@@ -108,10 +118,6 @@ class StatusJson(TypedDict):
     listen: Annotated[str, Field(examples=["http://127.0.0.1:8080"])]
     pbx: dict[str, PbxStatusJson]
     config: ConfigStatusJson
-    agents: dict[AgentStateName, int]
-    """How many agents are in each state."""
-    calls: dict[Literal["waiting", "connecting", "talking"], int]
-    queues: int
     history: NotRequired[str]
     """Where earlier versions of the configuration are kept. For admins."""
     handled: NotRequired[int]

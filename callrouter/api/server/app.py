@@ -9,18 +9,21 @@ from typing import Final
 
 from aiohttp import web
 
-from callrouter.api.access.auth import DOORS, FLOOR, TOKENS, WRONG, authorize
+from callrouter.api.access.auth import DOORS, TOKENS, WRONG, authorize
 from callrouter.api.access.token_delays import WrongTokens
 from callrouter.api.access.tokens import Tokens
 from callrouter.api.context import Backend
 from callrouter.api.live import LIVE, Live, live
 from callrouter.api.metrics import Metrics
 from callrouter.api.problem_json import REFUSALS, speak_problems
+from callrouter.api.request_context import BACKEND
+from callrouter.api.routes.agent_routes import add_agent_routes
+from callrouter.api.routes.call_routes import add_call_routes
 from callrouter.api.routes.config_routes import add_config_routes
-from callrouter.api.routes.conversation_routes import add_talk_routes
+from callrouter.api.routes.conversation_routes import add_conversation_routes
 from callrouter.api.routes.device_routes import add_device_routes
 from callrouter.api.routes.explain_routes import add_why_routes
-from callrouter.api.routes.floor_routes import BACKEND, add_routes
+from callrouter.api.routes.status_routes import add_status_routes
 from callrouter.api.server.connection_limit import (
     IDLE,
     KEEPER,
@@ -59,7 +62,6 @@ def make_app(
     app[BACKEND] = backend
     app[REFUSALS] = backend.refusals
     app[TOKENS] = tokens
-    app[FLOOR] = backend.floor
     app[WRONG] = WrongTokens()
     app[PACE] = RefusalPace()
     app[RATES] = Rates()
@@ -67,11 +69,13 @@ def make_app(
     app[FILES] = Shared(FILES_REST)
     app[LIVE] = watchers
     tokens.changed = lambda: watchers.check(tokens)
-    add_routes(app)
+    add_status_routes(app)
+    add_agent_routes(app)
+    add_call_routes(app)
     add_why_routes(app)
     add_config_routes(app)
     add_device_routes(app)
-    add_talk_routes(app)
+    add_conversation_routes(app)
     app.router.add_get("/api/live", live)
     app.router.add_get("/metrics", Metrics(backend).answer)
     app.router.add_routes(doors)

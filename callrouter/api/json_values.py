@@ -1,0 +1,29 @@
+"""Times and durations as the API writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, TypeAlias, overload
+
+Json: TypeAlias = dict[str, Any]
+
+
+@overload
+def moment(at: float) -> str: ...
+
+
+@overload
+def moment(at: float | None) -> str | None: ...
+
+
+def moment(at: float | None) -> str | None:
+    """Return epoch seconds as ISO 8601 in UTC, to the millisecond: ``2026-11-21T21:53:07.123Z``."""
+    if at is None:
+        return None
+    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def seconds(value: float) -> float:
+    """Return a duration for the API: never negative, to the millisecond."""
+    return max(0.0, round(value, 3))

@@ -1,0 +1,148 @@
+"""``/healthz``, ``/api/status`` and ``/api/openapi.json``: the daemon itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from aiohttp import web
+
+from callrouter import __version__
+from callrouter.api.access.auth import identify, is_known
+from callrouter.api.access.tokens import Caller
+from callrouter.api.context import Backend
+from callrouter.api.json_answers import answer, encode, encoded
+from callrouter.api.json_values import moment, seconds
+from callrouter.api.openapi import document
+from callrouter.api.request_context import backend_of
+from callrouter.api.schemas.config_answers import ConfigStatusJson, MistakeJson
+from callrouter.api.schemas.status_answers import HealthJson, PbxStatusJson, StatusJson
+from callrouter.api.schemas.vocabulary import UpOrDown
+from callrouter.api.shared_answers import FILES
+from callrouter.settings import Problem
+
+
+def add_status_routes(app: web.Application) -> None:
+    """Add the routes of this module."""
+    app.add_routes(
+        [
+            web.get("/healthz", healthz),
+            web.get("/api/status", status),
+            web.get("/api/openapi.json", openapi),
+        ]
+    )
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """``GET /healthz``: 200 while any PBX is in sync; with ``?strict``, while every PBX is.
+
+    A daemon that has lost one of two PBXes still serves the other, and it works without its
+    database. A probe that restarted it would also discard the state of the good PBX. `state` tells
+    up, degraded or down. Version and drift are shown only with a valid token.
+    """
+    backend = backend_of(request)
+    health = backend.health()
+    pbxes: dict[str, UpOrDown] = {
+        name: "up" if backend.in_step(name, health) else "down" for name, health in health.items()
+    }
+    ups = [state == "up" for state in pbxes.values()]
+    stored = (tell := backend.extra.get("store")) is None or tell()["state"] == "good"
+    well = any(ups) or not ups
+    body: HealthJson = {
+        "state": "up" if all(ups) and stored else "degraded" if well else "down",
+        "pbx": pbxes,
+    }
+    if (word := backend.config.word) != "good":
+        body["config"] = "last-good" if backend.config.last_good else word
+    if tell is not None:
+        body["store"] = "up" if stored else "down"
+    if await is_known(request):
+        body["drift"] = {name: health.drift for name, health in health.items()}
+        body["version"] = __version__
+    if "strict" in request.query:
+        well = all(ups)
+    return answer(body, 200 if well else 503)
+
+
+async def status(request: web.Request) -> web.Response:
+    """``GET /api/status``: the daemon itself."""
+    return answer(status_json(backend_of(request), identify(request)))
+
+
+def status_json(backend: Backend, caller: Caller) -> StatusJson:
+    """Return the state of the daemon, its PBXes and its configuration, and the current totals.
+
+    The locations of its files are for admins only.
+    """
+    extra = {name: tell() for name, tell in backend.extra.items()}
+    if caller.role != "admin":
+        extra.pop("history", None)
+        if "store" in extra:
+            extra["store"] = {**extra["store"], "database": None}
+    view = {
+        "version": __version__,
+        "pid": backend.pid,
+        "started_at": moment(backend.started_at),
+        "uptime_s": seconds(backend.clock.now() - backend.started_at),
+        "listen": backend.listen,
+        "pbx": _pbxes(backend),
+        "config": _config(backend, caller),
+        **backend.views.totals(),
+        **extra,
+    }
+    # The parts of the daemon give sections of their own, whose types a test holds.
+    return cast("StatusJson", view)
+
+
+def _pbxes(backend: Backend) -> dict[str, PbxStatusJson]:
+    return {
+        name: {
+            "state": "up" if backend.in_step(name, health) else "down",
+            "detail": health.detail,
+            "drift": health.drift,
+            "faults": health.faults,
+            "counts": dict(health.counts),
+        }
+        for name, health in backend.health().items()
+    }
+
+
+def _config(backend: Backend, caller: Caller) -> ConfigStatusJson:
+    """Return the state of the configuration.
+
+    What the files say of everything is not told to a supervisor who is limited to some queues, as
+    `/api/config/diff` is not.
+    """
+    config = backend.config
+    told = (config.held, config.problems, config.warnings, config.needs_restart)
+    held, problems, warnings, needs_restart = ((), (), (), ()) if caller.queues else told
+    return {
+        "state": config.word,
+        "held": list(held),
+        "last_good": config.last_good,
+        "folder": config.folder if caller.role == "admin" else None,
+        "loaded_at": moment(config.loaded_at),
+        "problems": [mistake_json(item) for item in problems],
+        "warnings": [mistake_json(item) for item in warnings],
+        "needs_restart": list(needs_restart),
+    }
+
+
+def mistake_json(problem: Problem) -> MistakeJson:
+    """Return a mistake in the configuration, without the text of the line."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "text": problem.text,
+        "hint": problem.hint,
+    }
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """``GET /api/openapi.json``. It is made in a thread, since the first time takes long."""
+
+    async def make() -> bytes:
+        return encode(await asyncio.to_thread(document))
+
+    return encoded(await request.app[FILES].answer("openapi", make))

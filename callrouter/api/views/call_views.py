@@ -1,0 +1,148 @@
+"""Queues and calls as JSON types."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from callrouter.api.call_history import Day, Story
+from callrouter.api.json_values import moment, seconds
+from callrouter.api.schemas.call_answers import CallJson, DayJson, OfferJson, QueueJson, WaitingJson
+from callrouter.api.schemas.vocabulary import AgentStateName, CallStateName
+from callrouter.api.views.agent_views import state_name
+from callrouter.core.queueing import position
+from callrouter.core.state import Call, CallState, Offer, Queue
+from callrouter.model.agent_status import AgentState
+
+
+def queue_json(queue: Queue, today: Day, now: float) -> QueueJson:
+    """Return a queue as in ``GET /api/queues/{id}``."""
+    grouped: dict[AgentStateName, list[str]] = {state_name(state): [] for state in AgentState}
+    for member in queue.members.values():
+        # `shown` is the state after the last step, so that ten thousand members cost a millisecond.
+        grouped[state_name(member.agent.shown)].append(member.agent.id)
+    talking = sum(
+        offer.talked_since is not None and offer.call.queue is queue
+        for member in queue.members.values()
+        for offer in member.agent.offers.values()
+    )
+    waiting = [
+        waiting_json(call, place, now) for place, call in enumerate(queue.waiting.values(), 1)
+    ]
+    return {
+        "id": queue.id,
+        "name": queue.spec.name,
+        "policy": list(queue.spec.policy),
+        "waiting": waiting,
+        "free": _free(queue),
+        "longest_wait_s": max((call["wait_s"] for call in waiting), default=0.0),
+        "talking": talking,
+        "agents": grouped,
+        "today": day_json(today),
+    }
+
+
+def _free(queue: Queue) -> int:
+    """Return the number of agents who could be rung now for a waiting call (any call if none).
+
+    Agents available only through another PBX than the callers' are not counted.
+    """
+    there = {call.pbx for call in queue.waiting.values()}
+    free = (member.agent for member in queue.members.values() if member.agent.open)
+    return sum(not there or not there.isdisjoint(agent.open) for agent in free)
+
+
+def waiting_json(call: Call, place: int, now: float) -> WaitingJson:
+    """Return a waiting caller. `place` counts from 1."""
+    return {
+        "call": call.id,
+        "position": place,
+        "caller_number": call.caller_number,
+        "caller_name": call.caller_name,
+        "priority": call.priority,
+        "wait_s": seconds(now - call.queued_at),
+        "state": cast("Literal['waiting', 'ringing']", _call_state(call)),
+        "ringing": [offer.agent.id for offer in call.offers.values()],
+    }
+
+
+def day_json(day: Day) -> DayJson:
+    """Return a queue's totals since midnight."""
+    return {
+        "entered": day.entered,
+        "answered": day.answered,
+        "abandoned": day.abandoned,
+        "left": day.left,
+        "longest_wait_s": seconds(day.longest_wait),
+    }
+
+
+def _call_state(call: Call) -> CallStateName:
+    """Return the displayed state: a waiting call for which a phone rings is ``ringing``."""
+    if call.state is CallState.WAITING and call.offers:
+        return "ringing"
+    return cast("CallStateName", call.state.value)
+
+
+def call_json(call: Call, now: float) -> CallJson:
+    """Return an active call as in ``GET /api/calls``."""
+    offers = list(call.offers.values())
+    offers += [offer for offer in (call.winner, call.consult) if offer is not None]
+    talking = call.connected_at
+    return {
+        "id": call.id,
+        "pbx": call.pbx,
+        "queue": call.queue.id,
+        "caller_number": call.caller_number,
+        "caller_name": call.caller_name,
+        "called_number": call.called_number,
+        "tag": call.tag,
+        "state": _call_state(call),
+        "agent": call.winner.agent.id if call.winner is not None else None,
+        "held": call.held,
+        "consulting": call.consult.agent.id if call.consult is not None else None,
+        "entered_at": moment(call.entered_at),
+        "wait_s": seconds((talking if talking is not None else now) - call.queued_at),
+        "talk_s": None if talking is None else seconds(now - talking),
+        "priority": call.priority,
+        "position": position(call) or None,
+        "offers": [offer_json(offer, now) for offer in offers],
+        "ended_at": None,
+        "result": None,
+    }
+
+
+def offer_json(offer: Offer, now: float) -> OfferJson:
+    """Return an agent who is being rung for a call or connected to it."""
+    return {
+        "id": offer.id,
+        "agent": offer.agent.id,
+        "state": offer.state.value,
+        "rang": offer.rang,
+        "since_s": seconds(now - offer.placed_at),
+        "devices": {leg.device.id: leg.state.value for leg in offer.legs.values()},
+    }
+
+
+def ended_json(story: Story) -> CallJson:
+    """Return an ended call, with the same keys as `call_json`."""
+    return {
+        "id": story.call,
+        "pbx": None,
+        "queue": story.queue,
+        "caller_number": story.caller_number,
+        "caller_name": story.caller_name,
+        "called_number": None,
+        "tag": None,
+        "state": cast("CallStateName", story.state),
+        "agent": story.agent or None,
+        "held": False,
+        "consulting": None,
+        "entered_at": moment(story.entered_at),
+        "wait_s": None if story.wait is None else seconds(story.wait),
+        "talk_s": None if story.talk is None else seconds(story.talk),
+        "priority": story.priority,
+        "position": None,
+        "offers": [],
+        "ended_at": moment(story.ended_at),
+        "result": story.result or None,
+    }

@@ -1,0 +1,360 @@
+"""The one way by which routes, metrics and the live view read the floor."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from callrouter.api.access.tokens import Caller
+from callrouter.api.call_history import History
+from callrouter.api.notice_text import as_json
+from callrouter.api.schemas.agent_answers import AgentJson, OwnDeviceJson, PauseJson
+from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson
+from callrouter.api.schemas.notice_answers import NoticeJson
+from callrouter.api.schemas.status_answers import TotalsJson
+from callrouter.api.views.agent_views import (
+    agent_json,
+    configured_device_json,
+    pause_json,
+    state_name,
+    unused_mobile_json,
+)
+from callrouter.api.views.call_views import call_json, ended_json, queue_json
+from callrouter.api.views.sight import EVERYTHING, Sight, sight_of, visible_call, visible_queue
+from callrouter.clock import Clock
+from callrouter.core import conversations, requests
+from callrouter.core.floor import Floor
+from callrouter.core.requested_state import unknown_reason
+from callrouter.core.state import Agent, Call, CallState, Queue
+from callrouter.mobiles.mobile_records import MobileRow
+from callrouter.model.agent_status import AgentState
+from callrouter.model.events import AgentRequest, ConversationRequested
+
+
+class UnknownIdError(Exception):
+    """There is no agent, queue or call of this id.
+
+    Args:
+        what: ``agent``, ``queue`` or ``call``.
+        name: the id that was asked for.
+    """
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"there is no {what} '{name[:80]}'")
+        self.what = what
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveCall:
+    """What a request to move or end a call depends on."""
+
+    id: str
+    queue: str
+    pbx: str
+    state: str
+    waiting: bool
+    talking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
+    """The waiting calls and present agents of a queue.
+
+    Attributes:
+        longest_wait: seconds.
+        present: agents signed in and not paused.
+    """
+
+    queue: str
+    waiting: int
+    longest_wait: float
+    present: int
+
+
+class FloorViews:
+    """Answers about the floor, made when asked.
+
+    A removed agent or queue that still has calls is shown like any other until its last call has
+    ended; only then is its id unknown.
+
+    Args:
+        floor: the core's state. It is only read.
+        history: the calls that have ended, and today's totals.
+        clock: the time of each answer. The floor's own time is that of the last event, so on a
+            quiet floor durations measured by it would stand still.
+    """
+
+    def __init__(self, floor: Floor, history: History, clock: Clock) -> None:
+        self._floor = floor
+        self._history = history
+        self._clock = clock
+
+    # ------------------------------------------------------------ callers of the API
+
+    def sight(self, caller: Caller) -> Sight:
+        """Return what a caller may see now."""
+        return sight_of(self._floor, caller)
+
+    def may_show_call(self, name: str, sight: Sight) -> bool:
+        """Return whether a call is shown. Of ended and unknown ones, `call` decides."""
+        call = self._floor.calls.get(name)
+        return call is None or sight.sees_call(call)
+
+    # ------------------------------------------------------------ agents
+
+    @property
+    def agent_count(self) -> int:
+        """How many agents there are."""
+        return len(self._floor.agents)
+
+    def agent(self, name: str) -> AgentJson:
+        """Return an agent.
+
+        Raises:
+            UnknownIdError: there is none of this id.
+        """
+        return agent_json(self._floor, self._agent(name), self._clock.now())
+
+    def agents(self, sight: Sight = EVERYTHING) -> Iterator[AgentJson]:
+        """Yield all visible agents, by id."""
+        floor, now = self._floor, self._clock.now()
+        return (
+            agent_json(floor, floor.agents[i], now)
+            for i in _still_there(floor.agents)
+            if sight.sees_agent(i)
+        )
+
+    def check_agent(self, name: str) -> None:
+        """Check that there is an agent of this id.
+
+        Raises:
+            UnknownIdError: there is none.
+        """
+        self._agent(name)
+
+    def own_devices(
+        self, name: str, registered: Sequence[tuple[MobileRow, str]]
+    ) -> list[OwnDeviceJson]:
+        """Return an agent's phones with unmasked numbers, for the agent and supervisors.
+
+        Args:
+            name: the agent.
+            registered: their registered mobiles, each with why it is not rung, or empty.
+
+        Raises:
+            UnknownIdError: there is no agent of this id.
+        """
+        agent, now = self._agent(name), self._clock.now()
+        rows = {row.device: row for row, trouble in registered if not trouble}
+        used = [
+            configured_device_json(self._floor, agent, spec, rows.get(spec.id), now)
+            for spec in agent.spec.devices
+        ]
+        return used + [unused_mobile_json(row, trouble) for row, trouble in registered if trouble]
+
+    def pauses(self) -> list[PauseJson]:
+        """Return the configured reasons for a pause."""
+        return [pause_json(spec) for spec in self._floor.table.pauses.values()]
+
+    def unknown_pause_reason(self, reason: str) -> str:
+        """Return why a reason for a pause is not accepted, in words; empty if it is."""
+        return unknown_reason(self._floor.table.pauses, reason)
+
+    def refusal(self, request: AgentRequest) -> str:
+        """Return why the core would refuse a request, in words; empty if it would not."""
+        return requests.refusal(self._floor, request)
+
+    def _agent(self, name: str) -> Agent:
+        found = self._floor.agents.get(name)
+        if found is None:
+            raise UnknownIdError("agent", name)
+        return found
+
+    # ------------------------------------------------------------ queues
+
+    @property
+    def queue_count(self) -> int:
+        """How many queues there are."""
+        return len(self._floor.queues)
+
+    def queue(self, name: str, sight: Sight = EVERYTHING) -> QueueJson:
+        """Return a queue.
+
+        Raises:
+            UnknownIdError: there is none of this id.
+        """
+        return self._queue_json(self._queue(name), sight, self._clock.now())
+
+    def queues(self, sight: Sight = EVERYTHING) -> Iterator[QueueJson]:
+        """Yield all visible queues, by id."""
+        queues, now = self._floor.queues, self._clock.now()
+        return (
+            self._queue_json(queues[i], sight, now)
+            for i in _still_there(queues)
+            if sight.sees_queue(i)
+        )
+
+    def queue_size(self, name: str) -> int:
+        """Return how many members and waiting calls a queue has.
+
+        Raises:
+            UnknownIdError: there is none of this id.
+        """
+        queue = self._queue(name)
+        return len(queue.members) + len(queue.waiting)
+
+    def accepts_calls(self, name: str) -> bool:
+        """Return whether there is a queue of this id that is not being removed."""
+        queue = self._floor.queues.get(name)
+        return queue is not None and not queue.gone
+
+    def is_member(self, agent: str, queue: str) -> bool:
+        """Return whether an agent takes calls of a queue now."""
+        found = self._floor.queues.get(queue)
+        return found is not None and agent in found.members
+
+    def queue_loads(self) -> list[QueueLoad]:
+        """Return the load of each queue."""
+        now = self._clock.now()
+        return [_load(queue, now) for queue in self._floor.queues.values()]
+
+    def _queue(self, name: str) -> Queue:
+        found = self._floor.queues.get(name)
+        if found is None:
+            raise UnknownIdError("queue", name)
+        return found
+
+    def _queue_json(self, queue: Queue, sight: Sight, now: float) -> QueueJson:
+        return visible_queue(
+            queue_json(queue, self._history.queue_today(queue.id, now), now), sight
+        )
+
+    # ------------------------------------------------------------ calls
+
+    @property
+    def call_count(self) -> int:
+        """How many calls are active."""
+        return len(self._floor.calls)
+
+    @property
+    def ended_count(self) -> int:
+        """How many ended calls are kept."""
+        return len(self._history.ended())
+
+    def call(self, name: str, sight: Sight = EVERYTHING) -> CallDetailJson | None:
+        """Return an active or ended call with what happened to it; None: it is not shown.
+
+        Raises:
+            UnknownIdError: there is none of this id.
+        """
+        story = self._history.story(name)
+        found = self._floor.calls.get(name)
+        if found is not None:
+            view = self._call_json(found, sight, self._clock.now())
+        elif story is None:
+            raise UnknownIdError("call", name)
+        elif sight.sees_ended(story.queue, story.agent):
+            view = visible_call(ended_json(story), sight, own=True)
+        else:
+            return None
+        # What happened to it names other agents.
+        told = [] if sight.masked or story is None else story.notices
+        return {**view, "decisions": [cast("NoticeJson", as_json(notice)) for notice in told]}
+
+    def calls(self, sight: Sight = EVERYTHING) -> Iterator[CallJson]:
+        """Yield all visible active calls, oldest first."""
+        active, now = self._floor.calls, self._clock.now()
+        calls = sorted(active.values(), key=lambda call: (call.entered_at, call.seq))
+        return (
+            self._call_json(call, sight, now)
+            for call in calls
+            if call.id in active and sight.sees_call(call)
+        )
+
+    def ended_calls(self, sight: Sight = EVERYTHING) -> Iterator[CallJson]:
+        """Yield the visible calls that ended recently, latest first."""
+        return (
+            visible_call(ended_json(story), sight, own=True)
+            for story in self._history.ended()
+            if sight.sees_ended(story.queue, story.agent)
+        )
+
+    def active_call(self, name: str) -> ActiveCall | None:
+        """Return what is known about an active call; None: it is over.
+
+        Raises:
+            UnknownIdError: there is none of this id.
+        """
+        call = self._floor.calls.get(name)
+        if call is not None:
+            return ActiveCall(
+                id=call.id,
+                queue=call.queue.id,
+                pbx=call.pbx,
+                state=call.state.value,
+                waiting=call.state is CallState.WAITING,
+                talking=call.state is CallState.TALKING,
+            )
+        if self._history.story(name) is None:
+            raise UnknownIdError("call", name)
+        return None
+
+    def conversations_of(self, agent: str) -> list[str]:
+        """Return the ids of the calls that an agent is connected to.
+
+        Raises:
+            UnknownIdError: there is no agent of this id.
+        """
+        return [
+            offer.call.id
+            for offer in self._agent(agent).offers.values()
+            if offer.call.winner is offer and offer.call.state is CallState.TALKING
+        ]
+
+    def own_call(self, name: str, sight: Sight) -> CallJson:
+        """Return an active call of the caller's own, as the caller may see it."""
+        return visible_call(call_json(self._floor.calls[name], self._clock.now()), sight, own=True)
+
+    def conversation_refusal(self, request: ConversationRequested) -> str:
+        """Return why the core would refuse a request, in words; empty if it would not."""
+        return conversations.refusal(self._floor, request)
+
+    def _call_json(self, call: Call, sight: Sight, now: float) -> CallJson:
+        return visible_call(call_json(call, now), sight, own=sight.owns_call(call))
+
+    # ------------------------------------------------------------ all of it
+
+    def in_step(self, pbx: str) -> bool:
+        """Return whether a PBX has been compared with since its link came up."""
+        return pbx in self._floor.up
+
+    def totals(self) -> TotalsJson:
+        """Return how many agents and calls are in each state, and the number of queues."""
+        agents = Counter(agent.shown for agent in self._floor.agents.values())
+        calls = Counter(call.state for call in self._floor.calls.values())
+        return {
+            "agents": {state_name(state): agents[state] for state in AgentState},
+            "calls": {
+                "waiting": calls[CallState.WAITING],
+                "connecting": calls[CallState.CONNECTING],
+                "talking": calls[CallState.TALKING],
+            },
+            "queues": self.queue_count,
+        }
+
+
+def _still_there(items: dict[str, Agent] | dict[str, Queue]) -> Iterable[str]:
+    """Yield ids that still exist when their turn comes: the floor changes while a view is built."""
+    return (i for i in sorted(items) if i in items)
+
+
+def _load(queue: Queue, now: float) -> QueueLoad:
+    entries = [call.queued_at for call in queue.waiting.values()]
+    return QueueLoad(
+        queue=queue.id,
+        waiting=len(entries),
+        longest_wait=max(0.0, now - min(entries, default=now)),
+        present=queue.members_present,
+    )
