@@ -12,7 +12,7 @@ from callrouter.store.location import StoreError
 
 if TYPE_CHECKING:
     from callrouter.pbx.base import Pbx
-    from callrouter.store.ended_calls_store import CallKeeper
+    from callrouter.store.repositories import EndedCallRepository
 
 KEPT_FOR: Final = 2 * 86_400.0
 """Seconds since the end of a call."""
@@ -27,7 +27,7 @@ class Memory:
         clock: the time.
     """
 
-    def __init__(self, store: CallKeeper, pbxes: Mapping[str, Pbx], clock: Clock) -> None:
+    def __init__(self, store: EndedCallRepository, pbxes: Mapping[str, Pbx], clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._pbxes = {name: pbx for name, pbx in pbxes.items() if isinstance(pbx, RemembersCalls)}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,8 +12,8 @@ from typing import Final, Protocol
 
 from callrouter.api.access.tokens import Tokens
 from callrouter.api.context import ConfigState, Outcome
+from callrouter.background import beside_calls, keep_for_good, without_collection
 from callrouter.clock import Clock
-from callrouter.cooperative import short_turns
 from callrouter.daemon.config_watch import EVERY, Watch
 from callrouter.daemon.held_changes import Holding, left_of_quiet, say_held
 from callrouter.daemon.last_good import Start
@@ -198,7 +196,7 @@ class Configuration:
     async def diff(self, folder: Path | None) -> Outcome:
         """Return what the files in `folder` (None: our own) would change if they replaced ours."""
         # Drop the result of the read before the garbage collector runs again.
-        with _COLLECTOR.off():
+        with without_collection():
             try:
                 reading = await asyncio.to_thread(self._read_plainly, folder or self._folder)
             except ConfigError as error:
@@ -236,13 +234,13 @@ class Configuration:
 
     def _read(self, folder: Path) -> Reading:
         """Read the parts that may be applied and may therefore be stored."""
-        with _frozen():
+        with _applied_beside_calls():
             return self._read_plainly(folder)
 
     def _read_plainly(self, folder: Path) -> Reading:
         old, started = self.settings, self._started_with
         files = take(folder)
-        with short_turns():
+        with beside_calls():
             for _ in range(_TRIES):
                 settings = load(
                     folder, environ=self._environ, now=self._clock.now(), base=self._folder
@@ -302,7 +300,7 @@ class Configuration:
 
     def _since_last_run(self) -> tuple[str, ...]:
         try:
-            with self.past.laid_out(self.past.head() or {}) as folder, _frozen():
+            with self.past.laid_out(self.past.head() or {}) as folder, _applied_beside_calls():
                 old = load(folder, environ=self._environ, base=self._folder)
                 return bounded(changes(old, self._started_with))
         except (ConfigError, OSError):
@@ -330,7 +328,7 @@ class Configuration:
         else:
             before, after = self.additions.begin_reload(new.numbers, new.table)
         if after != before:
-            with _frozen():
+            with _applied_beside_calls():
                 for table in steps(before, after):
                     post(ConfigReloaded(table=table, more=table is not after))
                     await asyncio.sleep(_PAUSE)
@@ -374,51 +372,18 @@ class Door:
         return self._config.past.changes()
 
 
-class _Collector:
-    """Switches Python's garbage collector off while any read is in progress."""
+@contextmanager
+def _applied_beside_calls() -> Iterator[None]:
+    """Read or apply settings that stay, without delaying calls on the loop.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._readings = 0
-        self._was_on = False
-
-    @contextmanager
-    def off(self) -> Iterator[None]:
-        """Disable collection inside this block and any overlapping block."""
-        with self._lock:
-            if self._readings == 0:
-                self._was_on = gc.isenabled()
-                gc.disable()
-            self._readings += 1
+    Use this only for settings that will be in force: all objects present at the end are kept for
+    good.
+    """
+    with beside_calls():
         try:
             yield
         finally:
-            with self._lock:
-                self._readings -= 1
-                if self._readings == 0 and self._was_on:
-                    gc.enable()
-
-
-_COLLECTOR: Final = _Collector()
-
-
-@contextmanager
-def _frozen() -> Iterator[None]:
-    """Keep the reading of a large configuration from delaying calls on the loop.
-
-    The garbage collector would walk a million new objects. They contain no cycles, so they are
-    freed without it when they are dropped. The loop also gets its turn within half a millisecond
-    instead of Python's default of five.
-
-    Use this only for settings that will be applied: any other garbage present at that moment is
-    frozen too and never collected.
-    """
-    with _COLLECTOR.off():
-        try:
-            with short_turns():
-                yield
-        finally:
-            gc.freeze()
+            keep_for_good()
 
 
 def _owners(before: Mapping[str, ConfigFile], after: Mapping[str, ConfigFile], folder: Path) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import grp
 import importlib
 import logging
@@ -23,14 +21,16 @@ from callrouter.api.call_history import History
 from callrouter.api.context import Backend
 from callrouter.api.control_socket import Claim, ControlError, claim
 from callrouter.api.explain.decision_journal import Journal
+from callrouter.api.live import Live
 from callrouter.api.notice_text import log_line
+from callrouter.api.server.app import HttpServer, make_app
 from callrouter.api.server.sockets import CannotListen, listen_tcp
+from callrouter.background import keep_for_good
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon import last_good
 from callrouter.daemon.drivers import CannotDrive, make_pbx
 from callrouter.daemon.ended_call_memory import Memory
-from callrouter.daemon.http_startup import Front
 from callrouter.daemon.last_good import Start
 from callrouter.daemon.live_config import Configuration, Door
 from callrouter.daemon.loop_errors import LoopErrors
@@ -42,7 +42,6 @@ from callrouter.feature_codes import FeatureCodes
 from callrouter.logs import Log
 from callrouter.mobiles.mobile_service import READ_WITHIN, MobileService, MobileServiceParts
 from callrouter.model.call_notices import OfferDecided
-from callrouter.model.events import PbxSnapshot
 from callrouter.model.notices import AgentNotified, AgentStatusChanged, Notice, Oddity
 from callrouter.model.text import counted
 from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
@@ -52,7 +51,7 @@ from callrouter.settings.builders.policy_plugins import PluginError, load_polici
 from callrouter.settings.builders.table_builder import dialling_pbxes
 from callrouter.store.file_lock import DatabaseLock
 from callrouter.store.location import StoreError, choose
-from callrouter.store.service import Keeper
+from callrouter.store.service import StoreService
 from callrouter.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -67,8 +66,6 @@ MakePbx: TypeAlias = "Callable[[PbxSettings, Post, Table, str, DeviceBoard], Pbx
 
 STOP_WITHIN: Final = 4.0
 """Seconds allowed for an orderly shutdown; the process is gone a second later at the latest."""
-OPEN_WITHIN: Final = 0.5
-"""Seconds the HTTP side waits for calls to be served first."""
 _NOT_LOGGED: Final = (OfferDecided, AgentStatusChanged, AgentNotified)
 LOOK_EVERY: Final = 0.2
 """Seconds between two checks whether a PBX is in sync (only systemd and the log depend on it)."""
@@ -80,7 +77,6 @@ def run(folder: Path, environ: Mapping[str, str], *, make: MakePbx = make_pbx) -
 
     Returns the exit status: 0 stopped as told, 2 could not start (stderr says why).
     """
-    gc.disable()  # until everything is loaded: most of it stays
     os.umask(0o077)  # all files we write contain private numbers or secrets
     try:
         load_policies()
@@ -167,8 +163,6 @@ class Daemon:
         self._tokens = Tokens(settings.http.api_tokens)
         self._tasks = Tasks()
         self._stop = asyncio.Event()
-        self._serving = asyncio.Event()
-        """Set when a PBX is in sync."""
         self.last_resort = threading.Timer(STOP_WITHIN, _give_up)
         """Started when we are told to stop. The caller of `run` cancels it after an orderly
         shutdown.
@@ -176,20 +170,20 @@ class Daemon:
         self.last_resort.daemon = True
         place = choose(settings.database, folder, environ)
         self._database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
-        self._keeper = Keeper(self._router.board, self._runtime.post, self._clock, place)
+        self._store = StoreService(self._router.board, self._runtime.post, self._clock, place)
         for item in settings.pbxes.values():
             self._runtime.attach(
-                make(item, self._heard, settings.table, self._run_id, self._router.board)
+                make(item, self._runtime.post, settings.table, self._run_id, self._router.board)
             )
         for pbx in self._runtime.pbxes.values():
             if isinstance(pbx, KeepsRecords):
                 self._runtime.listen(pbx.listen)
-        self._memory = Memory(self._keeper.calls, self._runtime.pbxes, self._clock)
+        self._memory = Memory(self._store.ended_calls, self._runtime.pbxes, self._clock)
         self._mobiles = self._take_mobiles(settings)
         self._feature_codes = self._open_feature_codes()
         history = History(self._router.floor)
         journal = Journal(self._router.floor)
-        listeners = (_log, history.listen, journal.listen, self._keeper.listen)
+        listeners = (_log, history.listen, journal.listen, self._store.listen)
         for listener in listeners:
             self._runtime.listen(listener)
         self._backend = self._make_backend(history, journal, now)
@@ -202,7 +196,7 @@ class Daemon:
             post=self._post,
             pbxes=self._runtime.pbxes,
             in_step=lambda name: self._backend.in_step(name, self._runtime.pbxes[name].health()),
-            store=self._keeper.mobiles,
+            store=self._store.mobiles,
             now=self._clock.now,
             spawn=self._tasks.spawn,
         )
@@ -220,7 +214,7 @@ class Daemon:
             clock=self._clock,
             tasks=self._tasks,
             region=lambda: self._config.settings.numbers.region,
-            locks=self._keeper.locks,
+            locks=self._store.lockouts,
         )
         feature_codes.mobiles = self._mobiles
         for name, pbx in self._runtime.pbxes.items():
@@ -254,7 +248,7 @@ class Daemon:
                     self._runtime.faults + self._tasks.failed + self._backend.refusals.faults
                 ),
                 "http": lambda: {"refused": dict(self._backend.refusals.counts)},
-                "store": self._keeper.status,
+                "store": self._store.status,
                 "invariants": self._selfcheck.status,
                 "loop": self._hold_ups.status,
                 "reception": self._feature_codes.status,
@@ -262,15 +256,9 @@ class Daemon:
             },
         )
 
-    def _heard(self, event: Event) -> None:
-        """Take an event from a PBX."""
-        self._runtime.post(event)
-        if isinstance(event, PbxSnapshot):
-            self._serving.set()
-
     def _post(self, event: Event) -> None:
         self._runtime.post(event)
-        self._keeper.heard(event)
+        self._store.heard(event)
 
     async def run(self, control: Claim) -> None:
         """Serve until told to stop.
@@ -278,7 +266,7 @@ class Daemon:
         Raises:
             CannotListen: the HTTP side cannot be opened.
         """
-        doors = [
+        routes = [
             route
             for pbx in self._runtime.pbxes.values()
             if isinstance(pbx, HasRoutes)
@@ -288,36 +276,25 @@ class Daemon:
         asyncio.get_running_loop().set_exception_handler(errors.heard)
         listening = await listen_tcp(self._config.settings.http)
         self._backend.listen = listening.url
-        front = Front(self._backend, self._tokens, listening, control, doors)
+        live = Live()
+        self._runtime.listen(live.listen)
+        app = make_app(self._backend, self._tokens, live, routes)
+        http = HttpServer(app, listening, control.listener)
         try:
             # Before any request can arrive and any PBX can ring.
-            await self._keeper.start(held=True)
+            await self._store.start()
             # Do not wait a second time for a store known to be down.
-            await self._mobiles.start(0.0 if self._keeper.status()["problem"] else READ_WITHIN)
+            await self._mobiles.start(0.0 if self._store.status()["problem"] else READ_WITHIN)
             self._tasks.spawn(self._memory.recall(), "which calls are over")
             self._tasks.spawn(self._feature_codes.load_locks(), "locks after wrong PINs")
-            if doors:  # calls arrive by HTTP
-                self._serving.set()
-            opened = self._tasks.spawn(self._open(front), "opening the HTTP side")
-            if doors:
-                await opened
+            self._let_in(control)
+            await http.start()
+            keep_for_good()
             self._start(control)
             await self._stop.wait()
             self.last_resort.start()
         finally:
-            await self._end(front)
-
-    async def _open(self, front: Front) -> None:
-        """Open the HTTP side once calls are served, or if none can be served for now."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._serving.wait(), OPEN_WITHIN)
-        try:
-            await front.open(self._runtime.listen)
-        finally:
-            self._keeper.go_on()
-            # Everything loaded so far stays, so the collector need not walk it while calls wait.
-            gc.freeze()
-            gc.enable()
+            await self._end(http)
 
     def _start(self, control: Claim) -> None:
         loop = asyncio.get_running_loop()
@@ -335,7 +312,6 @@ class Daemon:
         for warning in self._config.settings.warnings:
             logger.warning("%s", warning)
         logger.debug("control socket %s", control.path)
-        self._let_in(control)
         self._runtime.start()
         for name, pbx in self._runtime.pbxes.items():
             self._tasks.spawn(_keep_running(pbx), f"pbx {name}")
@@ -366,14 +342,14 @@ class Daemon:
                 *(wanted.group, why, wanted.group),
             )
 
-    async def _end(self, front: Front) -> None:
+    async def _end(self, http: HttpServer) -> None:
         """Shut down in order: commands, requests, links. Calls stay up."""
         self._systemd.stopping()
         self._hold_ups.stop()
         self._runtime.close()
-        await self._keeper.close()
+        await self._store.close()
         self._database_lock.close()
-        await front.close()
+        await http.close()
         await self._tasks.close()
 
     # ------------------------------------------------------------ signals

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from phonenumbers import (
+    NumberParseException,
+    PhoneNumberFormat,
+    format_number,
+    is_possible_number,
+    is_valid_number,
+    parse,
+)
+
 _LEAST: Final = 7
 """Fewest digits of a number that is not an internal extension."""
 
@@ -21,16 +30,6 @@ def one_spelling(number: str, region: str) -> str:
     digits = number.lstrip("+")
     if len(digits) < _LEAST:
         return number
-    # Imported here, because it is needed for PINs and would slow down the start.
-    from phonenumbers import (  # noqa: PLC0415
-        NumberParseException,
-        PhoneNumberFormat,
-        format_number,
-        is_possible_number,
-        is_valid_number,
-        parse,
-    )
-
     readings = [f"+{digits}"] if number.startswith("+") else [number, f"+{digits}"]
     possible = ""
     for text in readings:

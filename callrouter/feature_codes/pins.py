@@ -11,6 +11,7 @@ from typing import Final
 
 from callrouter.clock import Clock
 from callrouter.feature_codes.lockout import LONGEST, MOST, WITHIN, Lockout
+from callrouter.feature_codes.pin_hashes import cost, hash_of_no_pin, pin_matches
 from callrouter.model.lockouts import LockRow
 from callrouter.model.text import mask
 
@@ -126,7 +127,7 @@ class PinChecker:
         self.lockout = Lockout(keep)
         self._pins = pins
         self._clock = clock
-        self._verify = verify or _pin_matches
+        self._verify = verify or pin_matches
         self._on_wrong = wrong
         self._lines = {True: _CheckQueue(), False: _CheckQueue()}
         self._no_pin = ("", "")
@@ -193,17 +194,8 @@ class PinChecker:
 
     def _hash_of_no_pin(self) -> str:
         """A hash that no PIN matches, as expensive to verify as the most expensive real one."""
-        from callrouter.feature_codes.pin_hashes import cost, hash_of_no_pin  # noqa: PLC0415 - as below
-
         pins = self._pins()
         model = max(pins.values(), key=cost, default="")
         if not self._no_pin[0] or self._no_pin[1] != model:
             self._no_pin = (hash_of_no_pin(model), model)
         return self._no_pin[0]
-
-
-def _pin_matches(digest: str, pin: str) -> bool:
-    # Imported here, because it is needed for PINs and would slow down the start.
-    from callrouter.feature_codes.pin_hashes import pin_matches  # noqa: PLC0415
-
-    return pin_matches(digest, pin)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from callrouter.background import without_collection
 from callrouter.settings.builders import instance_builder, table_builder
 from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.code_builder import build_codes
@@ -53,7 +52,7 @@ def load(
         policies = known()
     findings = Findings()
     base = folder if base is None else base
-    with _no_collection():
+    with without_collection():
         document = read_folder(folder, Substituter(base, environ), findings)
         nearest = Nearest()
         root = explanations.fit(document, nearest)
@@ -75,22 +74,6 @@ def _take_apart(root: RootOptions) -> None:
     for section in (root.agents, root.queues):
         while section:
             section.popitem()
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause the cyclic garbage collector.
-
-    Reading ten thousand agents creates a million small objects and no cycles. Scanning them again
-    and again takes half of the time.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _build(

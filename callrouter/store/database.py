@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
@@ -15,9 +15,17 @@ import sqlalchemy as sa
 from callrouter.store.codec import columns, parse, values
 from callrouter.store.location import File, Place, StoreError
 from callrouter.store.sqlite import Sqlite
-from callrouter.store.tables import JOURNALS, KEPT, Journal, Kept
+from callrouter.store.tables import (
+    JOURNAL_TABLES,
+    STATE_TABLES,
+    AnyTable,
+    JournalTable,
+    RowT,
+    StateTable,
+    TimedRowT,
+)
 from callrouter.store.upgrade import bring_up
-from callrouter.store.write_queue import Outbox
+from callrouter.store.write_queue import PendingRows
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +33,11 @@ DAY: Final = 86_400.0
 
 # Errors caused by one row, not by the database.
 _REFUSED: Final = (sa.exc.DataError, sa.exc.IntegrityError, OverflowError)
-_TABLES: Final[dict[Kept | Journal, sa.TableClause]] = {
-    **{kind: sa.table(kind.table, *map(sa.column, columns(kind.row))) for kind in KEPT},
+_TABLES: Final[dict[AnyTable, sa.TableClause]] = {
+    **{kind: sa.table(kind.table, *map(sa.column, columns(kind.row))) for kind in STATE_TABLES},
     **{
         journal: sa.table(journal.table, *map(sa.column, ("id", "entry", *columns(journal.row))))
-        for journal in JOURNALS
+        for journal in JOURNAL_TABLES
     },
 }
 
@@ -42,6 +50,9 @@ class Server(Protocol):
 
     def there(self) -> bool:
         """Return whether opening again would lead to the same database."""
+
+    def salvage(self, table: str, columns: Sequence[str]) -> Sequence[Sequence[object]]:
+        """Return rows of a damaged database in whose place `open` created an empty one."""
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
         """Keep a copy of the old version before an upgrade, so that the operator can go back."""
@@ -79,9 +90,20 @@ class Database:
         try:
             with self._explained():
                 bring_up(self._link, server)
+            self._salvage()
         except BaseException:
             self.close()
             raise
+
+    def _salvage(self) -> None:
+        """Fill a database that replaces a damaged one with the states that could be read from it."""
+        salvaged = PendingRows()
+        for table in STATE_TABLES:
+            for item in self._server.salvage(table.table, columns(table.row)):
+                if (row := parse(table.row, item)) is not None:
+                    salvaged.put(table, {table.key_of(row): row})
+        if salvaged:
+            self.write(salvaged)
 
     def there(self) -> bool:
         """Return whether this is still the database that was opened."""
@@ -94,17 +116,19 @@ class Database:
 
     # ------------------------------------------------------------ reading
 
-    def read(self, kind: Kept) -> list[Any]:
+    def read(self, kind: StateTable[RowT]) -> list[RowT]:
         """Return every row of a table. Rows that cannot be ours are logged and left out."""
         return self._rows(kind, sa.select(*self._columns(kind)))
 
-    def since(self, journal: Journal, at: float) -> list[Any]:
+    def since(self, journal: JournalTable[TimedRowT], at: float) -> list[TimedRowT]:
         """Return the rows of a journal since `at`, oldest first."""
         table = _TABLES[journal]
         chosen = sa.select(*self._columns(journal)).where(table.c.at >= at).order_by(table.c.id)
         return self._rows(journal, chosen)
 
-    def newest(self, journal: Journal, most: int, where: Mapping[str, Any]) -> list[Any]:
+    def newest(
+        self, journal: JournalTable[TimedRowT], most: int, where: Mapping[str, Any]
+    ) -> list[TimedRowT]:
         """Return the last `most` rows of a journal with these values, newest first."""
         table = _TABLES[journal]
         chosen = sa.select(*self._columns(journal)).order_by(table.c.id.desc()).limit(most)
@@ -113,10 +137,10 @@ class Database:
         return self._rows(journal, chosen)
 
     @staticmethod
-    def _columns(kind: Kept | Journal) -> list[sa.ColumnElement[Any]]:
+    def _columns(kind: AnyTable) -> list[sa.ColumnElement[Any]]:
         return [_TABLES[kind].c[name] for name in columns(kind.row)]
 
-    def _rows(self, kind: Kept | Journal, chosen: sa.Select[Any]) -> list[Any]:
+    def _rows(self, kind: AnyTable, chosen: sa.Select[Any]) -> list[Any]:
         with self._explained(), self._link.begin():
             found = self._link.execute(chosen).all()
         rows = [row for item in found if (row := parse(kind.row, item)) is not None]
@@ -128,7 +152,7 @@ class Database:
 
     # ------------------------------------------------------------ writing
 
-    def write(self, outbox: Outbox) -> None:
+    def write(self, rows: PendingRows) -> None:
         """Write everything that is waiting, or nothing.
 
         A row the database refuses is logged and left out.
@@ -136,15 +160,15 @@ class Database:
         with self._explained():
             try:
                 with self._link.begin():
-                    for statement, rows in self._statements(outbox):
-                        self._link.execute(statement, rows)
+                    for statement, values_ in self._statements(rows):
+                        self._link.execute(statement, values_)
             except _REFUSED:
-                self._write_each(outbox)
+                self._write_each(rows)
 
-    def _write_each(self, outbox: Outbox) -> None:
+    def _write_each(self, rows: PendingRows) -> None:
         with self._link.begin():
-            for statement, rows in self._statements(outbox):
-                for row in rows:
+            for statement, values_ in self._statements(rows):
+                for row in values_:
                     try:
                         with self._link.begin_nested():
                             self._link.execute(statement, row)
@@ -152,13 +176,13 @@ class Database:
                         why = getattr(error, "orig", error)
                         logger.error("%s refuses %r: %s; left out", self._server, row, why)  # noqa: TRY400
 
-    def _statements(self, outbox: Outbox) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    def _statements(self, rows: PendingRows) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
         """Yield statements that are safe to repeat, since a write with unknown outcome is repeated.
 
         A state row is an upsert or a delete by key, so the second run leaves the same rows. A
         journal row has a unique `entry`, and a conflict on it does nothing.
         """
-        for kind, changes in outbox.kept.items():
+        for kind, changes in rows.states.items():
             table = _TABLES[kind]
             if put := [values(row) for row in changes.values() if row is not None]:
                 yield self._upsert(kind), put
@@ -169,7 +193,7 @@ class Database:
                     sa.delete(table).where(*same),
                     [dict(zip(names, key, strict=True)) for key in gone],
                 )
-        for journal, entries in outbox.added.items():
+        for journal, entries in rows.entries.items():
             if entries:
                 yield (
                     self._server.insert(_TABLES[journal]).on_conflict_do_nothing(
@@ -178,7 +202,7 @@ class Database:
                     [{"entry": entry, **values(row)} for entry, row in entries],
                 )
 
-    def _upsert(self, kind: Kept) -> Any:
+    def _upsert(self, kind: StateTable[Any]) -> Any:
         statement = self._server.insert(_TABLES[kind])
         rest = [name for name in columns(kind.row) if name not in kind.key]
         return statement.on_conflict_do_update(
@@ -189,7 +213,7 @@ class Database:
     def expire(self, now: float) -> None:
         """Delete journal rows that are too old."""
         with self._explained(), self._link.begin():
-            for journal in JOURNALS:
+            for journal in JOURNAL_TABLES:
                 table = _TABLES[journal]
                 old = now - journal.days * DAY
                 self._link.execute(sa.delete(table).where(table.c.at < old))

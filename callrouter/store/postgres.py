@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -139,6 +139,10 @@ class Postgres:
     def there(self) -> bool:
         """Return True: a connection always leads to the database it was opened to."""
         return True
+
+    def salvage(self, _table: str, _columns: Sequence[str]) -> Sequence[Sequence[object]]:
+        """Return nothing: the server looks after its own files."""
+        return []
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
         """Do nothing: the upgrade is one transaction; backups are the operator's (``pg_dump``)."""

@@ -23,12 +23,15 @@ from callrouter.model.notices import (
     CallAndAgentNotice,
     Notice,
 )
-from callrouter.store.ended_calls_store import CallKeeper
+from callrouter.store.availability import RETRY
 from callrouter.store.location import Place
-from callrouter.store.lockout_store import LockKeeper
-from callrouter.store.mobile_store import MobileKeeper
-from callrouter.store.tables import AGENTS, Key
-from callrouter.store.writer import RETRY, Found, Writer
+from callrouter.store.repositories import (
+    EndedCallRepository,
+    LockoutRepository,
+    MobileRepository,
+)
+from callrouter.store.tables import AGENTS, Key, StateRows
+from callrouter.store.writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +60,11 @@ class StoredAgents(Protocol):
         """The id of the agent with this id, or who had it before a rename; empty if none."""
 
 
-class Keeper:
+class StoreService:
     """Copies changes of agents to the database and restores them at start.
 
     A listener of the runtime (`listen`). Everything except the writer's own thread runs on the
-    loop. `mobiles` stores registered mobiles through the same thread.
+    loop. `mobiles`, `ended_calls` and `lockouts` use the same thread.
     """
 
     def __init__(
@@ -77,9 +80,9 @@ class Keeper:
         self._post = post
         self._clock = clock
         self._writer = Writer(place, clock, self._was_read, retry=retry)
-        self.mobiles = MobileKeeper(self._writer)
-        self.calls = CallKeeper(self._writer)
-        self.locks = LockKeeper(self._writer)
+        self.mobiles = MobileRepository(self._writer)
+        self.ended_calls = EndedCallRepository(self._writer)
+        self.lockouts = LockoutRepository(self._writer)
         self._dirty: dict[str, None] = {}
         self._touched: set[str] | None = set()
         """Agents who signed in, paused and so on before the database could be read; not
@@ -90,25 +93,18 @@ class Keeper:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def start(self, *, held: bool = False) -> None:
+    async def start(self) -> None:
         """Restore the agents from the database.
-
-        Args:
-            held: read with the least code that works; nothing is written before `go_on`.
 
         The start does not wait for an unreadable database. Once it can be read, agents who have not
         acted since are restored.
         """
         self._loop = asyncio.get_running_loop()
-        self._writer.start(held=held)
+        self._writer.start()
         try:
             await asyncio.wait_for(self._looked.wait(), READ_WITHIN)
         except TimeoutError:
             logger.error("%s does not answer; starting without it", self._writer.place)  # noqa: TRY400
-
-    def go_on(self) -> None:
-        """Calls are served: open the database fully and begin to write."""
-        self._writer.go_on()
 
     async def close(self) -> None:
         """Save all changes and stop."""
@@ -175,9 +171,9 @@ class Keeper:
 
     # ------------------------------------------------------------ at start
 
-    def _was_read(self, found: Found | None) -> None:
+    def _was_read(self, found: StateRows | None) -> None:
         """Called in the thread with the database's content; None: it cannot be read for now."""
-        rows: list[AgentRow] | None = None if found is None else found[AGENTS]
+        rows: list[AgentRow] | None = None if found is None else found.of(AGENTS)
         with contextlib.suppress(RuntimeError):  # the loop is closed
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._put_back, rows)

@@ -6,10 +6,11 @@ import contextlib
 import logging
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import Insert, insert
@@ -37,6 +38,8 @@ class Sqlite:
         self._path = path
         self._now = now
         self._file = (0, 0)
+        self._damaged: Path | None = None
+        """A damaged file that the last `open` set aside."""
         self._engine = sa.create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
         sa.event.listen(self._engine, "begin", _begin)
 
@@ -49,10 +52,11 @@ class Sqlite:
         Raises:
             DamagedError: the new one is damaged too.
         """
+        self._damaged = None
         try:
             link = self._open()
         except DamagedError as error:
-            aside = set_aside(self._path, self._now())
+            self._damaged = aside = set_aside(self._path, self._now())
             text = "%s is damaged (%s): renamed to %s, and a new one was begun"
             logger.error(text, self._path, error, aside.name)  # noqa: TRY400
             link = self._open()
@@ -98,6 +102,21 @@ class Sqlite:
         except OSError:
             return False
         return (status.st_dev, status.st_ino) == self._file
+
+    def salvage(self, table: str, columns: Sequence[str]) -> Sequence[Sequence[object]]:
+        """Return the rows of a table that can still be read from a damaged file.
+
+        Most damage is to single pages, so a table that has none of them is complete.
+        """
+        if self._damaged is None:
+            return []
+        address = f"file:{quote(str(self._damaged))}?mode=rw"
+        try:
+            with contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY)) as link:
+                link.text_factory = lambda raw: raw.decode("utf-8", "replace")
+                return link.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()  # noqa: S608
+        except sqlite3.Error:
+            return []
 
     def keep_copy(self, link: sa.Connection, version: str) -> None:
         """Copy the file beside itself before it is upgraded."""

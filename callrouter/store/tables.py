@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
 from callrouter.model.agent_row import AgentRow
@@ -14,41 +14,70 @@ Key: TypeAlias = tuple[str, ...]
 """The key columns of a row."""
 
 
+class TimedRow(Protocol):
+    """A row with the time of what it records."""
+
+    @property
+    def at(self) -> float:
+        """Epoch seconds."""
+
+
+RowT = TypeVar("RowT")
+TimedRowT = TypeVar("TimedRowT", bound=TimedRow)
+
+
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StateTable(Generic[RowT]):
     """A table in which only the latest row of each key matters."""
 
     table: str
-    row: type[Any]
+    row: type[RowT]
     key: tuple[str, ...]
 
-    def key_of(self, row: Any) -> Key:
+    def key_of(self, row: RowT) -> Key:
         """Return the key of a row."""
         return tuple(getattr(row, name) for name in self.key)
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class JournalTable(Generic[TimedRowT]):
     """An append-only table.
 
-    While the database is unavailable, at most `most` rows wait; beyond that the oldest are dropped.
-    Rows older than `days` are deleted. If `telling`, the journal itself records the loss.
+    Attributes:
+        table: its name.
+        row: the type of its rows.
+        most: number of rows that wait while the database is unavailable; beyond that the oldest
+            are dropped.
+        days: age at which rows are deleted.
+        records_losses: whether a row of the journal itself says that rows were dropped.
     """
 
     table: str
-    row: type[Any]
+    row: type[TimedRowT]
     most: int
     days: int
-    telling: bool = False
+    records_losses: bool = False
 
 
-AGENTS: Final = Kept("agents", AgentRow, ("agent",))
-MOBILES: Final = Kept("mobiles", MobileRow, ("agent", "device"))
-LOCKS: Final = Kept("lockouts", LockRow, ("key",))
-AUDIT: Final = Journal("audit", AuditRow, most=10_000, days=366, telling=True)
-DIALLED: Final = Journal("dialled", DialledRow, most=10_000, days=2)
+AnyTable: TypeAlias = "StateTable[Any] | JournalTable[Any]"
 
-CALLS_OVER: Final = Journal("calls_over", OverRow, most=10_000, days=2)
+AGENTS: Final = StateTable("agents", AgentRow, ("agent",))
+MOBILES: Final = StateTable("mobiles", MobileRow, ("agent", "device"))
+LOCKOUTS: Final = StateTable("lockouts", LockRow, ("key",))
+AUDIT: Final = JournalTable("audit", AuditRow, most=10_000, days=366, records_losses=True)
+DIALLED: Final = JournalTable("dialled", DialledRow, most=10_000, days=2)
+ENDED_CALLS: Final = JournalTable("calls_over", OverRow, most=10_000, days=2)
 
-KEPT: Final = (AGENTS, MOBILES, LOCKS)
-JOURNALS: Final = (AUDIT, DIALLED, CALLS_OVER)
+STATE_TABLES: Final[tuple[StateTable[Any], ...]] = (AGENTS, MOBILES, LOCKOUTS)
+JOURNAL_TABLES: Final[tuple[JournalTable[Any], ...]] = (AUDIT, DIALLED, ENDED_CALLS)
+
+
+class StateRows:
+    """Every row of every state table, as read from the database."""
+
+    def __init__(self, found: dict[StateTable[Any], list[Any]]) -> None:
+        self._found = found
+
+    def of(self, table: StateTable[RowT]) -> list[RowT]:
+        """Return the rows of a table."""
+        return self._found[table]

@@ -8,10 +8,14 @@ from typing import Final, Protocol
 
 import sqlalchemy as sa
 
-from callrouter.store.glance import REVISIONS, VERSION_TABLE
 from callrouter.store.location import StoreError
 
 logger = logging.getLogger(__name__)
+
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+"""Versions of the database, oldest first: the files in ``migrations/versions``."""
+VERSION_TABLE: Final = "callrouter_version"
+"""Our own name: a PostgreSQL database may contain the tables of other programs."""
 
 _OLD_TABLE: Final = "migrations"
 """Table with the version in SQLite files older than REVISIONS."""

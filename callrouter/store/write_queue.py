@@ -1,18 +1,35 @@
-"""The bounded queue of rows to be written."""
+"""What the event loop hands to the database thread: rows to write and questions to answer."""
 
 from __future__ import annotations
 
+import secrets
+import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from callrouter.store.tables import JOURNALS, KEPT, Journal, Kept, Key
+from callrouter.store.location import StoreError
+from callrouter.store.tables import (
+    JOURNAL_TABLES,
+    STATE_TABLES,
+    JournalTable,
+    Key,
+    RowT,
+    StateTable,
+    TimedRowT,
+)
+
+if TYPE_CHECKING:
+    from callrouter.store.database import Database
+
+JournalEntry: TypeAlias = tuple[str, TimedRowT]
+"""The unique id of a journal row, by which writing it twice adds it once, and the row."""
 
 
 @dataclass(slots=True)
-class Lost:
-    """How many rows of a journal were dropped, and their first and last time."""
+class Loss:
+    """Number of dropped rows of a journal, with the times of the earliest and the latest."""
 
     count: int = 0
     first: float = 0.0
@@ -26,24 +43,195 @@ class Lost:
 
 
 @dataclass(slots=True)
-class Outbox:
-    """The latest row of each key (None: delete it), and journal rows with their `entry`."""
+class PendingRows:
+    """Rows to write. Bounded: one row for each key, and for each journal its `most` latest.
 
-    kept: dict[Kept, dict[Key, Any]] = field(default_factory=lambda: {kind: {} for kind in KEPT})
-    added: dict[Journal, deque[tuple[str, Any]]] = field(
-        default_factory=lambda: {journal: deque() for journal in JOURNALS}
+    Attributes:
+        states: the latest row of each key; None: delete it.
+        entries: journal rows, oldest first.
+    """
+
+    states: dict[StateTable[Any], dict[Key, Any]] = field(
+        default_factory=lambda: {table: {} for table in STATE_TABLES}
+    )
+    entries: dict[JournalTable[Any], deque[JournalEntry[Any]]] = field(
+        default_factory=lambda: {journal: deque() for journal in JOURNAL_TABLES}
     )
 
     def __len__(self) -> int:
-        return sum(map(len, self.kept.values())) + sum(map(len, self.added.values()))
+        return sum(map(len, self.states.values())) + sum(map(len, self.entries.values()))
 
-    def put(self, kind: Kept, changes: Mapping[Key, Any]) -> None:
-        """Queue changes. A newer change replaces the queued one."""
-        self.kept[kind].update(changes)
+    def put(self, table: StateTable[RowT], changes: Mapping[Key, RowT | None]) -> None:
+        """Add changes. A newer change replaces an older one of the same key."""
+        self.states[table].update(changes)
 
-    def add(self, journal: Journal, rows: Iterable[tuple[str, Any]], lost: Lost) -> None:
-        """Queue journal rows. If there are too many, the oldest are dropped."""
-        waiting = self.added[journal]
-        waiting.extend(rows)
-        while len(waiting) > journal.most:
-            lost.add(waiting.popleft()[1].at)
+    def add(
+        self, journal: JournalTable[TimedRowT], entries: Iterable[JournalEntry[TimedRowT]]
+    ) -> list[TimedRowT]:
+        """Add journal rows. Returns those that had to be dropped, the oldest ones."""
+        waiting = self.entries[journal]
+        waiting.extend(entries)
+        return [waiting.popleft()[1] for _ in range(len(waiting) - journal.most)]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A pending read of the database.
+
+    Attributes:
+        read: called in the thread.
+        answer: called with the result or with an error, in the thread that learns it.
+        patient: waits for a database that is unavailable, instead of an error at once.
+    """
+
+    read: Callable[[Database], Any]
+    answer: Callable[[Any, StoreError | None], None]
+    patient: bool
+
+    def refuse(self, why: str) -> None:
+        """Answer with an error."""
+        self.answer(None, StoreError(why))
+
+
+class WriteQueue:
+    """The only object that the loop and the database thread share.
+
+    One lock guards all of it. It is held only while dictionaries and lists are updated, never
+    during a read or write of the database, so the loop never waits for a disk or a server. For the
+    same reason no answer is delivered while it is held.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._rows = PendingRows()
+        self._questions: list[Question] = []
+        self._unavailable = ""
+        self._closing = False
+        self._ended = False
+        self._losses: dict[JournalTable[Any], Loss] = {}
+        self._dropped = 0
+        self._run = secrets.token_hex(6)
+        self._numbered = 0
+
+    # ------------------------------------------------------------ from the loop
+
+    def put(self, table: StateTable[RowT], changes: Mapping[Key, RowT | None]) -> None:
+        """Queue rows of a state table (None: delete the row of this key)."""
+        with self._changed:
+            self._rows.put(table, changes)
+            self._changed.notify()
+
+    def add(self, journal: JournalTable[TimedRowT], row: TimedRowT) -> None:
+        """Queue a row of a journal."""
+        with self._changed:
+            entry = (self._new_id(), row)
+            self._count_dropped(journal, self._rows.add(journal, [entry]))
+            self._changed.notify()
+
+    def ask(self, question: Question) -> None:
+        """Queue a question. It is refused at once if the database is known to be unavailable.
+
+        Checking and queueing are one step under the lock, and so is `fail`. So a question is
+        either refused here or seen by the next `fail`: none is left waiting for an answer.
+        """
+        with self._changed:
+            ended = self._ended or self._closing
+            why = "callrouter is stopping" if ended else self._unavailable
+            if not ended and (question.patient or not why):
+                self._questions.append(question)
+                self._changed.notify()
+                return
+        question.refuse(why)
+
+    def close(self) -> None:
+        """Accept no more questions and wake the thread, which writes once more and ends."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+
+    def __len__(self) -> int:
+        """Number of rows that the thread has not taken yet."""
+        return len(self._rows)
+
+    @property
+    def dropped(self) -> int:
+        """Number of journal rows that were dropped since the start."""
+        return self._dropped
+
+    # ------------------------------------------------------------ from the thread
+
+    def wait(self, pause: float | None) -> bool:
+        """Wait for work.
+
+        Args:
+            pause: wait this many seconds whatever arrives, because the database is unavailable;
+                None: until there is work.
+
+        Returns whether `close` was called, which ends every wait.
+        """
+        with self._changed:
+            if pause is None:
+                self._changed.wait_for(lambda: self._closing or self._rows or self._questions)
+            else:
+                self._changed.wait_for(lambda: self._closing, pause)
+            return self._closing
+
+    def take(self, accept: Callable[[PendingRows], None]) -> list[Question]:
+        """Take all rows and questions. Returns the questions.
+
+        Both are taken under one lock, and the thread writes the rows before it answers. So an
+        answer includes every row that was queued before its question. `accept` gets the rows while
+        the lock is held, so that at no moment a row is missing from both counts of unsaved rows.
+        """
+        with self._changed:
+            rows, self._rows = self._rows, PendingRows()
+            questions, self._questions = self._questions, []
+            accept(rows)
+        return questions
+
+    def fail(self, why: str) -> list[Question]:
+        """The database is unavailable. Returns the questions that do not wait for it."""
+        with self._changed:
+            self._unavailable = why
+            refused = [question for question in self._questions if not question.patient]
+            self._questions = [question for question in self._questions if question.patient]
+        return refused
+
+    def work_again(self) -> None:
+        """The database is available again."""
+        with self._changed:
+            self._unavailable = ""
+
+    def end(self) -> list[Question]:
+        """The thread ends: accept nothing more. Returns the questions that are left."""
+        with self._changed:
+            self._ended = True
+            left, self._questions = self._questions, []
+        return left
+
+    def entry(self, row: TimedRowT) -> JournalEntry[TimedRowT]:
+        """Return a row of the thread's own as a journal entry."""
+        with self._changed:
+            return self._new_id(), row
+
+    def count_dropped(self, journal: JournalTable[TimedRowT], rows: Iterable[TimedRowT]) -> None:
+        """Count rows that the thread had to drop."""
+        with self._changed:
+            self._count_dropped(journal, rows)
+
+    def take_losses(self) -> dict[JournalTable[Any], Loss]:
+        """Return what each journal has lost since the last call."""
+        with self._changed:
+            losses, self._losses = self._losses, {}
+        return losses
+
+    # ------------------------------------------------------------ under the lock
+
+    def _new_id(self) -> str:
+        self._numbered += 1
+        return f"{self._run}-{self._numbered}"
+
+    def _count_dropped(self, journal: JournalTable[TimedRowT], rows: Iterable[TimedRowT]) -> None:
+        for row in rows:
+            self._losses.setdefault(journal, Loss()).add(row.at)
+            self._dropped += 1

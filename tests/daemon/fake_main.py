@@ -51,7 +51,7 @@ from callrouter.model.ivr import (
 )
 from callrouter.model.notices import Output
 from callrouter.model.routing_table import Table
-from callrouter.pbx.base import PbxHealth, Post
+from callrouter.pbx.base import DeviceBoard, PbxHealth, Post
 from callrouter.settings import PbxSettings
 
 THINGS = ("fault", "hold", "spoil", "call")
@@ -59,7 +59,9 @@ SCENE = json.loads(os.environ.get("CALLROUTER_FAKE", "{}"))
 
 
 class ScenePbx:
-    def __init__(self, settings: PbxSettings, post: Post, table: Table, run_id: str) -> None:
+    def __init__(
+        self, settings: PbxSettings, post: Post, table: Table, run_id: str, _board: DeviceBoard
+    ) -> None:
         assert run_id
         self.name = settings.id
         self.post = post

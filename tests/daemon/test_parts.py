@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import random
@@ -12,18 +13,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 import pytest
+from aiohttp import web
 
 from callrouter.api import control_socket
-from callrouter.api.access.tokens import Tokens
-from callrouter.api.context import Backend
+from callrouter.api.access.refused_requests import Refusals
+from callrouter.api.problem_json import REFUSALS
+from callrouter.api.server import app
 from callrouter.api.server.sockets import listen_tcp
 from callrouter.core.router import Router
-from callrouter.daemon import http_startup
 from callrouter.daemon.drivers import CannotDrive, make_pbx
-from callrouter.daemon.http_startup import Front
 from callrouter.daemon.main import make_run_id
 from callrouter.logs import Log
 from callrouter.model.routing_table import Table
@@ -35,17 +35,6 @@ from tests.daemon.process import free_port
 # ---------------------------------------------------------------- the HTTP side
 
 
-async def a_front() -> tuple[Front, asyncio.StreamReader, asyncio.StreamWriter]:
-    """One that listens, with somebody in line."""
-    listening = await listen_tcp(HttpSettings(host="127.0.0.1", port=free_port()))
-    [sock] = listening.sockets
-    reader, writer = await asyncio.open_connection(*sock.getsockname())
-    made = Front(
-        cast("Backend", None), Tokens([]), listening, cast("control_socket.Claim", None), []
-    )
-    return made, reader, writer
-
-
 async def nobody_in_line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(ConnectionResetError):  # that, or an end
         assert await reader.read() == b""
@@ -54,39 +43,24 @@ async def nobody_in_line(reader: asyncio.StreamReader, writer: asyncio.StreamWri
     writer.close()
 
 
-async def test_a_front_that_cannot_be_loaded_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    tried = 0
-    thrice = asyncio.Event()
-
-    def broken() -> None:
-        nonlocal tried
-        tried += 1
-        if tried == 3:
-            loop.call_soon_threadsafe(thrice.set)
-        raise ImportError("no such thing")
-
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(http_startup, "_load", broken)
-    monkeypatch.setattr(http_startup, "LOAD_AGAIN", 0.001)
-    made, reader, writer = await a_front()
-    opening = asyncio.ensure_future(made.open(lambda _: None))
-    await thrice.wait()
-    opening.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await opening
-    await nobody_in_line(reader, writer)
-    assert caplog.text.count("no such thing") == 1, "said once, not at each try"
-
-
-async def test_a_front_that_cannot_serve_keeps_nobody_in_line(
+async def test_a_server_that_cannot_start_leaves_no_client_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http_startup, "_load", lambda: None)
-    made, reader, writer = await a_front()
-    with pytest.raises(AttributeError):  # there is no backend
-        await made.open(lambda _: None)
+    listening = await listen_tcp(HttpSettings(host="127.0.0.1", port=free_port()))
+    [sock] = listening.sockets
+    reader, writer = await asyncio.open_connection(*sock.getsockname())
+
+    async def fails(_runner: object, _listening: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(app, "open_tcp", fails)
+    application = web.Application()
+    application[REFUSALS] = Refusals()
+    with socket.socket(socket.AF_UNIX) as local:
+        server = app.HttpServer(application, listening, local)
+        with pytest.raises(OSError, match="too many"):
+            await server.start()
+        await server.close()
     await nobody_in_line(reader, writer)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from callrouter.background import without_collection
 from callrouter.clock import SystemClock
 from callrouter.daemon.last_good import start
-from callrouter.daemon.live_config import _COLLECTOR, Configuration
+from callrouter.daemon.live_config import Configuration
 
 FILES = """\
 pbx: {office: {driver: simulated}}
@@ -46,9 +47,9 @@ async def test_a_diff_keeps_nothing_from_the_collector(
 async def test_readings_that_overlap_leave_the_collector_as_it_was(config: Configuration) -> None:
     await asyncio.gather(*(config.diff(None) for _ in range(5)))
     assert gc.isenabled()
-    with _COLLECTOR.off():
+    with without_collection():
         assert not gc.isenabled()
-        with _COLLECTOR.off():
+        with without_collection():
             pass
         assert not gc.isenabled(), "the first reading still goes on"
     assert gc.isenabled()

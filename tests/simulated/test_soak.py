@@ -34,7 +34,7 @@ from callrouter.pbx.simulated.traffic import Spread
 from callrouter.runtime import Runtime
 from callrouter.settings import SimulatedSettings
 from callrouter.store.location import File
-from callrouter.store.service import Keeper
+from callrouter.store.service import StoreService
 from callrouter.tasks import Tasks
 from tests.asterisk.floor import tell
 from tests.simulated.world import PBX, START, agent, queue
@@ -142,12 +142,12 @@ async def an_hour(folder: Path) -> Hour:
         seen[type(notice)] += 1
 
     history, journal, live = History(router.floor), Journal(router.floor), Live()
-    keeper = Keeper(router.board, runtime.post, clock, File(folder / "callrouter.db"))
-    readers = (history.listen, journal.listen, live.listen, Counts().listen, keeper.listen, count)
+    store = StoreService(router.board, runtime.post, clock, File(folder / "callrouter.db"))
+    readers = (history.listen, journal.listen, live.listen, Counts().listen, store.listen, count)
     for listener in readers:
         runtime.listen(listener)
     await loop.run_in_executor(None, int)  # its thread stays
-    await keeper.start()
+    await store.start()
     loop.quick = True
     for name in spec.agents:
         runtime.post(SignedIn(agent=name))
@@ -163,7 +163,7 @@ async def an_hour(folder: Path) -> Hour:
     loop.quick = False
     runtime.close()
     await tasks.close()
-    await keeper.close()
+    await store.close()
     with sqlite3.connect(folder / "callrouter.db") as link:
         (kept,) = link.execute("SELECT sum(calls) FROM agents").fetchone()
     link.close()

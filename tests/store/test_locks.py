@@ -14,18 +14,18 @@ async def test_locks_are_there_after_a_restart(place: Place) -> None:
     clock = Clock()
     key = "phone PJSIP/trunk +447700900123"
     async with running(TABLE, place, clock) as world:
-        assert await world.keeper.locks.load() == []
-        world.keeper.locks.put(LockRow(key=key, until=5.0, locks=1))
-        world.keeper.locks.put(LockRow(key=key, until=clock.at + 900, locks=2))
-        world.keeper.locks.put(LockRow(key="outside", until=clock.at + 900, locks=1))
+        assert await world.store.lockouts.load() == []
+        world.store.lockouts.put(LockRow(key=key, until=5.0, locks=1))
+        world.store.lockouts.put(LockRow(key=key, until=clock.at + 900, locks=2))
+        world.store.lockouts.put(LockRow(key="outside", until=clock.at + 900, locks=1))
         await until(lambda: not world.unsaved)
     async with running(TABLE, place, clock) as world:
-        rows = {row.key: row for row in await world.keeper.locks.load()}
+        rows = {row.key: row for row in await world.store.lockouts.load()}
         assert rows == {
             key: LockRow(key=key, until=clock.at + 900, locks=2),
             "outside": LockRow(key="outside", until=clock.at + 900, locks=1),
         }
-        world.keeper.locks.forget(key)
+        world.store.lockouts.forget(key)
         await until(lambda: not world.unsaved)
     async with running(TABLE, place, clock) as world:
-        assert [row.key for row in await world.keeper.locks.load()] == ["outside"]
+        assert [row.key for row in await world.store.lockouts.load()] == ["outside"]

@@ -29,7 +29,7 @@ def step(n: int, agent: str = "ann") -> AuditRow:
 
 async def test_mobiles_over_a_restart(place: Place, clock: Clock) -> None:
     async with running(TWO, place, clock) as world:
-        store: MobileStore = world.keeper.mobiles
+        store: MobileStore = world.store.mobiles
         assert await store.load_mobiles(0) == ([], [])
         store.put_mobile(MOBILE)
         store.put_mobile(replace(MOBILE, state="in-use", verified_at=T0 + 5))
@@ -39,43 +39,43 @@ async def test_mobiles_over_a_restart(place: Place, clock: Clock) -> None:
         assert len((await store.load_mobiles(0))[0]) == 2, "what is put is there when read"
         store.forget_mobile("bob", "m1")
     async with running(TWO, place, clock) as world:
-        (mobile,), _ = await world.keeper.mobiles.load_mobiles(0)
+        (mobile,), _ = await world.store.mobiles.load_mobiles(0)
         assert mobile == replace(MOBILE, state="in-use", verified_at=T0 + 5)
 
 
 async def test_the_audit_is_read_newest_first(place: Place, clock: Clock) -> None:
     async with running(TWO, place, clock) as world:
         for n in range(5):
-            world.keeper.mobiles.add_audit(step(n))
-        world.keeper.mobiles.add_audit(step(9, agent="bob"))
-        read = world.keeper.mobiles.read_audit
+            world.store.mobiles.add_audit(step(n))
+        world.store.mobiles.add_audit(step(9, agent="bob"))
+        read = world.store.mobiles.read_audit
         assert [row.detail for row in await read("ann", 3)] == ["4", "3", "2"]
         assert [row.detail for row in await read("", 2)] == ["9", "4"]
         assert await read("zoe", 2) == []
     async with running(TWO, place, clock) as world:
-        assert await world.keeper.mobiles.read_audit("bob", 9) == [step(9, agent="bob")]
+        assert await world.store.mobiles.read_audit("bob", 9) == [step(9, agent="bob")]
 
 
 async def test_verification_calls_since(place: Place, clock: Clock) -> None:
     calls = [DialledRow(at=T0 + n, agent="ann", number="+44", country="GB") for n in range(4)]
     async with running(TWO, place, clock) as world:
         for call in calls:
-            world.keeper.mobiles.add_dialled(call)
-        assert (await world.keeper.mobiles.load_mobiles(T0 + 2))[1] == calls[2:]
-        assert (await world.keeper.mobiles.load_mobiles(0))[1] == calls
+            world.store.mobiles.add_dialled(call)
+        assert (await world.store.mobiles.load_mobiles(T0 + 2))[1] == calls[2:]
+        assert (await world.store.mobiles.load_mobiles(0))[1] == calls
     clock.at += 10 * 86_400
     async with running(TWO, place, clock) as world:
-        world.keeper.mobiles.add_dialled(replace(calls[0], at=clock.at))
-        found = (await world.keeper.mobiles.load_mobiles(0))[1]
+        world.store.mobiles.add_dialled(replace(calls[0], at=clock.at))
+        found = (await world.store.mobiles.load_mobiles(0))[1]
         assert [row.at for row in found] == [clock.at], "older ones are of no use to anybody"
 
 
 async def test_put_before_the_start_and_after_the_end(place: Place, clock: Clock) -> None:
     async with running(TWO, place, clock) as world:
-        world.keeper.mobiles.put_mobile(MOBILE)
-    world.keeper.mobiles.put_mobile(MOBILE)
-    world.keeper.mobiles.add_audit(step(1))
-    for ask in (world.keeper.mobiles.load_mobiles(0), world.keeper.mobiles.read_audit("", 1)):
+        world.store.mobiles.put_mobile(MOBILE)
+    world.store.mobiles.put_mobile(MOBILE)
+    world.store.mobiles.add_audit(step(1))
+    for ask in (world.store.mobiles.load_mobiles(0), world.store.mobiles.read_audit("", 1)):
         with pytest.raises(StoreError, match="stopping"):
             await ask
 
@@ -83,14 +83,14 @@ async def test_put_before_the_start_and_after_the_end(place: Place, clock: Clock
 async def test_while_the_database_is_away(tried: Tried, clock: Clock) -> None:
     with tried.away():
         async with running(TWO, tried.place, clock) as world:
-            waiting = asyncio.ensure_future(world.keeper.mobiles.load_mobiles(0))
+            waiting = asyncio.ensure_future(world.store.mobiles.load_mobiles(0))
             await asyncio.sleep(0)
         with pytest.raises(StoreError, match="stopping"):
             await waiting
     away = tried.away()
     away.__enter__()
     async with running(TWO, tried.place, clock) as world:
-        store = world.keeper.mobiles
+        store = world.store.mobiles
         early = asyncio.ensure_future(store.load_mobiles(0))
         store.put_mobile(MOBILE)
         store.add_audit(step(1))
@@ -99,16 +99,16 @@ async def test_while_the_database_is_away(tried: Tried, clock: Clock) -> None:
         assert not early.done()
         away.__exit__(None, None, None)
         assert await early == ([MOBILE], [])
-        await until(lambda: world.keeper.status()["state"] == "good")
+        await until(lambda: world.store.status()["state"] == "good")
         assert await store.read_audit("", 9) == [step(1)]
 
 
 async def test_a_reader_who_has_gone(place: Place, clock: Clock) -> None:
     async with running(TWO, place, clock) as world:
-        reader = asyncio.ensure_future(world.keeper.mobiles.read_audit("", 1))
+        reader = asyncio.ensure_future(world.store.mobiles.read_audit("", 1))
         await asyncio.sleep(0)
         reader.cancel()
-        assert await world.keeper.mobiles.read_audit("", 1) == []
+        assert await world.store.mobiles.read_audit("", 1) == []
 
 
 async def test_what_is_too_much_is_counted_in_its_place(
@@ -117,15 +117,15 @@ async def test_what_is_too_much_is_counted_in_its_place(
     most = tables.AUDIT.most
     async with running(TWO, tried.place, clock) as world:
         with tried.away():
-            store = world.keeper.mobiles
+            store = world.store.mobiles
             store.add_audit(step(0))
-            await until(lambda: world.keeper.status()["state"] == "bad")
+            await until(lambda: world.store.status()["state"] == "bad")
             for n in range(1, most + 7):
                 store.add_audit(step(n))
             await until(lambda: world.unsaved == most)
-            assert world.keeper.status()["lost"] == 7
+            assert world.store.status()["lost"] == 7
         await until(lambda: "are lost" in caplog.text, 30)
-        await until(lambda: world.keeper.status()["state"] == "good")
+        await until(lambda: world.store.status()["state"] == "good")
         rows = await store.read_audit("", most + 7)
     assert len(rows) == most + 1
     assert (rows[0].who, rows[0].what) == ("callrouter", "lost")
@@ -138,7 +138,7 @@ async def test_a_row_that_is_refused_does_not_hold_up_the_others(
     place: Place, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(TWO, place, clock) as world:
-        store = world.keeper.mobiles
+        store = world.store.mobiles
         store.add_audit(step(1))
         store.put_mobile(replace(MOBILE, place=2**80))
         store.put_mobile(replace(MOBILE, device="m2"))
@@ -146,5 +146,5 @@ async def test_a_row_that_is_refused_does_not_hold_up_the_others(
         assert [row.detail for row in await store.read_audit("", 9)] == ["2", "1"]
         mobiles, _ = await store.load_mobiles(0)
         assert [row.device for row in mobiles] == ["m2"]
-        assert world.keeper.status()["state"] == "good"
+        assert world.store.status()["state"] == "good"
     assert "left out" in caplog.text

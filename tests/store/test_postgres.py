@@ -45,7 +45,7 @@ def ask(place: Address, text: str) -> list[tuple[Any, ...]]:
 
 async def test_states_mobiles_and_audit_over_a_restart(place: Address, clock: Clock) -> None:
     async with running(TWO, place, clock) as world:
-        store: MobileStore = world.keeper.mobiles
+        store: MobileStore = world.store.mobiles
         world.post(SignedIn(agent="ann"), SignedIn(agent="bob"))
         world.post(PauseRequested(agent="bob", reason="\ud800 Mittag \N{HOT BEVERAGE} \0"))
         store.put_mobile(MOBILE)
@@ -54,22 +54,22 @@ async def test_states_mobiles_and_audit_over_a_restart(place: Address, clock: Cl
         store.add_audit(step(1))
         store.add_audit(step(2))
         assert [row.detail for row in await store.read_audit("", 9)] == ["2", "1"]
-        assert world.keeper.status()["state"] == "good"
+        assert world.store.status()["state"] == "good"
     clock.at += 600
     async with running(TWO, place, clock) as world:
         ann, bob = world.agent("ann"), world.agent("bob")
         assert (ann.signed_in, ann.signed_in_at) == (True, T0)
         assert bob.pause == "? Mittag \N{HOT BEVERAGE} ?"
-        mobiles, _ = await world.keeper.mobiles.load_mobiles(0)
+        mobiles, _ = await world.store.mobiles.load_mobiles(0)
         assert mobiles == [replace(MOBILE, device="m2", verified_at=T0)]
-        assert await world.keeper.mobiles.read_audit("ann", 1) == [step(2)]
+        assert await world.store.mobiles.read_audit("ann", 1) == [step(2)]
 
 
 async def test_one_database_for_two_routers_is_refused(place: Address, clock: Clock) -> None:
     async with running(TWO, place, clock) as one:
         async with running(TWO, place, clock) as two:
-            await until(lambda: "another callrouter" in str(two.keeper.status()["problem"]))
-            assert one.keeper.status()["state"] == "good"
+            await until(lambda: "another callrouter" in str(two.store.status()["problem"]))
+            assert one.store.status()["state"] == "good"
             two.post(SignedIn(agent="ann"))
         assert ask(place, "SELECT count(*) FROM agents WHERE signed_in") == [(0,)]
 
@@ -81,15 +81,15 @@ async def test_who_was_killed_a_moment_ago_is_waited_for(place: Address, clock: 
     waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     with psycopg.connect(place.url) as dying:
         dying.execute(postgres._LOCK.encode())
-        start = asyncio.create_task(world.keeper.start())
+        start = asyncio.create_task(world.store.start())
         await until(lambda: bool(ask(place, waits)))
     try:
         await start
         assert world.agent("ann").signed_in, "put back before anybody is rung"
-        assert world.keeper.status()["state"] == "good"
+        assert world.store.status()["state"] == "good"
     finally:
         world.runtime.close()
-        await world.keeper.close()
+        await world.store.close()
 
 
 async def test_the_server_is_killed_and_comes_back(
@@ -97,17 +97,17 @@ async def test_the_server_is_killed_and_comes_back(
 ) -> None:
     async with running(TWO, place, clock) as world:
         world.post(SignedIn(agent="ann"))
-        world.keeper.mobiles.add_audit(step(1))
+        world.store.mobiles.add_audit(step(1))
         await until(lambda: not world.unsaved)
         server.stop()
         try:
             world.post(SignedOut(agent="ann"), SignedIn(agent="bob"))
-            world.keeper.mobiles.add_audit(step(2))
-            await until(lambda: world.keeper.status()["state"] == "bad")
+            world.store.mobiles.add_audit(step(2))
+            await until(lambda: world.store.status()["state"] == "bad")
             assert world.agent("bob").signed_in
         finally:
             server.start()
-        await until(lambda: world.keeper.status()["state"] == "good" and not world.unsaved, 20)
+        await until(lambda: world.store.status()["state"] == "good" and not world.unsaved, 20)
         found = dict(ask(place, "SELECT agent, signed_in FROM agents"))
         assert found == {"ann": False, "bob": True}
         assert ask(place, "SELECT detail FROM audit ORDER BY id") == [("1",), ("2",)]
@@ -117,13 +117,13 @@ async def test_a_connection_that_is_ended_in_mid_transaction(place: Address, clo
     async with running(TWO, place, clock) as world:
         with psycopg.connect(place.url) as other:
             other.execute("LOCK TABLE audit IN EXCLUSIVE MODE")
-            world.keeper.mobiles.add_audit(step(1))
+            world.store.mobiles.add_audit(step(1))
             world.post(SignedIn(agent="ann"))
             waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
             await until(lambda: bool(ask(place, waiting)))
             ask(place, f"SELECT pg_terminate_backend(pid) FROM ({waiting}) AS waiting")
-            await until(lambda: world.keeper.status()["state"] == "bad")
-        await until(lambda: world.keeper.status()["state"] == "good" and not world.unsaved)
+            await until(lambda: world.store.status()["state"] == "bad")
+        await until(lambda: world.store.status()["state"] == "good" and not world.unsaved)
         assert ask(place, "SELECT detail FROM audit") == [("1",)]
         assert ask(place, "SELECT agent FROM agents WHERE signed_in") == [("ann",)]
 
@@ -139,22 +139,22 @@ async def test_a_server_that_says_nothing(
         os.kill(pid, signal.SIGSTOP)
         try:
             world.post(SignedIn(agent="ann"))
-            await until(lambda: world.keeper.status()["state"] == "bad")
+            await until(lambda: world.store.status()["state"] == "bad")
             assert world.unsaved == 1
         finally:
             os.kill(pid, signal.SIGCONT)
-        await until(lambda: world.keeper.status()["state"] == "good" and not world.unsaved)
+        await until(lambda: world.store.status()["state"] == "good" and not world.unsaved)
         assert ask(place, "SELECT agent FROM agents WHERE signed_in") == [("ann",)]
 
 
 async def test_dropped_and_made_anew_while_running(one: TriedServer, clock: Clock) -> None:
     async with running(TWO, one.place, clock) as world:
         world.post(SignedIn(agent="ann"))
-        world.keeper.mobiles.put_mobile(MOBILE)
+        world.store.mobiles.put_mobile(MOBILE)
         await until(lambda: not world.unsaved)
         one.make_anew()
         world.post(SignedIn(agent="bob"))
-        await until(lambda: not world.unsaved and world.keeper.status()["state"] == "good")
+        await until(lambda: not world.unsaved and world.store.status()["state"] == "good")
         assert one.held() == {"ann": True, "bob": True}
         assert one.ask("SELECT device FROM mobiles") == [("m1",)]
 
@@ -182,14 +182,14 @@ async def test_an_upgrade_may_take_longer_than_any_other_statement(
 
     monkeypatch.setattr("alembic.command.upgrade", slow)
     async with running(TWO, place, clock) as world:
-        assert world.keeper.status() | {"database": ""} == {
+        assert world.store.status() | {"database": ""} == {
             "state": "good", "database": "", "problem": None, "unsaved": 0, "lost": 0,
         }  # fmt: skip
         world.post(SignedIn(agent="ann"))
         await until(lambda: not world.unsaved)
         with one.locked():  # afterwards the limits are as before
             world.post(SignedIn(agent="bob"))
-            await until(lambda: one.LOCKED in str(world.keeper.status()["problem"]))
+            await until(lambda: one.LOCKED in str(world.store.status()["problem"]))
     assert one.held() == {"ann": True, "bob": True}
 
 
@@ -204,7 +204,7 @@ async def test_an_upgrade_does_not_wait_for_somebodys_lock_for_long(
     with psycopg.connect(place.url) as other:
         other.execute("SELECT * FROM agents")
         async with running(TWO, place, clock) as world:
-            assert one.LOCKED in world.keeper.status()["problem"]
+            assert one.LOCKED in world.store.status()["problem"]
             other.rollback()
-            await until(lambda: world.keeper.status()["state"] == "good")
+            await until(lambda: world.store.status()["state"] == "good")
     assert "since" in one.columns("agents")

@@ -53,7 +53,7 @@ def hang_up(world: World, ring: Ring) -> None:
 async def test_the_first_start_makes_the_file(place: Place, clock: Clock) -> None:
     async with running(TWO, place, clock) as world:
         assert not world.agent("ann").signed_in
-        assert world.keeper.status() == {
+        assert world.store.status() == {
             "state": "good", "database": str(place), "problem": None, "unsaved": 0, "lost": 0,
         }  # fmt: skip
 

@@ -20,7 +20,7 @@ from callrouter.model.events import (
     SignedIn,
     SignedOut,
 )
-from callrouter.store import writer
+from callrouter.store import availability
 from callrouter.store.codec import values
 from callrouter.store.location import Address, File, StoreError, choose
 from tests.core.tables import queue, table
@@ -60,11 +60,11 @@ async def test_away(tried: Tried, clock: Clock, caplog: pytest.LogCaptureFixture
             world.post(SignedIn(agent="ann"))
             assert world.agent("ann").signed_in
             await until(lambda: kept(caplog) == 1)
-            assert world.keeper.status()["state"] == "bad"
-            await until(lambda: tried.AWAY in world.keeper.status()["problem"])
-            clock.at += writer.TELL_EVERY
+            assert world.store.status()["state"] == "bad"
+            await until(lambda: tried.AWAY in world.store.status()["problem"])
+            clock.at += availability.LOG_EVERY
             await until(lambda: kept(caplog) == 2)
-        await until(lambda: world.keeper.status()["state"] == "good" and not world.unsaved)
+        await until(lambda: world.store.status()["state"] == "good" and not world.unsaved)
     assert tried.held() == {"ann": True}
 
 
@@ -72,7 +72,7 @@ async def test_away_from_the_start(tried: Tried, clock: Clock) -> None:
     with tried.away():
         async with running(TWO, tried.place, clock) as world:
             world.post(SignedIn(agent="ann"))
-            assert tried.AWAY in world.keeper.status()["problem"]
+            assert tried.AWAY in world.store.status()["problem"]
     async with running(TWO, tried.place, clock) as world:
         assert not world.agent("ann").signed_in, "it was never there to be written to"
         world.post(SignedIn(agent="bob"))
@@ -83,16 +83,16 @@ async def test_a_folder_that_cannot_be_written_to(clock: Clock) -> None:
     async with running(TWO, Path("/proc/self/callrouter.db"), clock) as world:
         world.post(SignedIn(agent="ann"))
         await until(lambda: world.unsaved == 1)
-        assert world.keeper.status()["state"] == "bad"
+        assert world.store.status()["state"] == "bad"
 
 
 async def test_locked_by_another_program(tried: Tried, clock: Clock) -> None:
     async with running(TWO, tried.place, clock) as world:
         with tried.locked():
             world.post(SignedIn(agent="ann"))
-            await until(lambda: tried.LOCKED in str(world.keeper.status()["problem"]))
+            await until(lambda: tried.LOCKED in str(world.store.status()["problem"]))
             world.post(PauseRequested(agent="ann", reason="a"), SignedIn(agent="bob"))
-        await until(lambda: world.keeper.status()["state"] == "good" and not world.unsaved)
+        await until(lambda: world.store.status()["state"] == "good" and not world.unsaved)
     assert tried.held() == {"ann": True, "bob": True}
 
 
@@ -144,7 +144,7 @@ async def test_the_folder_goes_and_comes_back(tmp_path: Path, clock: Clock) -> N
     async with running(TWO, folder / "a.db", clock) as world:
         shutil.rmtree(folder)
         world.post(SignedIn(agent="ann"))
-        await until(lambda: world.keeper.status()["state"] == "bad")
+        await until(lambda: world.store.status()["state"] == "bad")
         folder.mkdir()
         await until(lambda: not world.unsaved)
         assert held(folder / "a.db") == {"ann": True}
@@ -158,7 +158,7 @@ async def test_a_full_disk(tried: Tried, clock: Clock) -> None:
             for n in range(100):
                 reason = f"{n} " + "x" * 100_000
                 world.post(SignedIn(agent="ann"), PauseRequested(agent="ann", reason=reason))
-            await until(lambda: tried.FULL in str(world.keeper.status()["problem"]))
+            await until(lambda: tried.FULL in str(world.store.status()["problem"]))
             assert world.unsaved == 1, "the latest of each agent, no more"
     assert tried.held() == {}
 
@@ -171,9 +171,9 @@ async def test_a_full_disk_that_has_room_again(tried: Tried, clock: Clock) -> No
     async with running(TWO, tried.place, clock) as world:
         reason = "x" * 100_000
         world.post(SignedIn(agent="ann"), PauseRequested(agent="ann", reason=reason))
-        await until(lambda: tried.FULL in str(world.keeper.status()["problem"]))
+        await until(lambda: tried.FULL in str(world.store.status()["problem"]))
         full.__exit__(None, None, None)
-        await until(lambda: not world.unsaved and world.keeper.status()["state"] == "good")
+        await until(lambda: not world.unsaved and world.store.status()["state"] == "good")
     async with running(TWO, tried.place, clock) as world:
         assert world.agent("ann").pause == reason
 
@@ -186,7 +186,7 @@ async def test_one_that_may_only_be_read(tried: Tried, clock: Clock) -> None:
     async with running(TWO, tried.place, clock) as world:
         await until(lambda: world.agent("ann").signed_in)
         world.post(SignedIn(agent="bob"))
-        await until(lambda: tried.READ_ONLY in str(world.keeper.status()["problem"]))
+        await until(lambda: tried.READ_ONLY in str(world.store.status()["problem"]))
         read_only.__exit__(None, None, None)
         await until(lambda: tried.held() == {"ann": True, "bob": True})
 
@@ -234,7 +234,7 @@ async def test_a_page_that_was_overwritten(path: Path, clock: Clock) -> None:
     path.write_bytes(data)
     async with running(TWO, path, clock) as world:
         assert not world.agent("ann").signed_in
-        assert world.keeper.status()["state"] == "good"
+        assert world.store.status()["state"] == "good"
 
 
 async def test_rows_that_make_no_sense_are_left_out(

@@ -14,8 +14,8 @@ from callrouter.model.events import SignedIn, SignedOut
 from callrouter.store import upgrade
 from callrouter.store.codec import columns
 from callrouter.store.database import server_at
-from callrouter.store.glance import REVISIONS
-from callrouter.store.tables import JOURNALS, KEPT
+from callrouter.store.tables import JOURNAL_TABLES, STATE_TABLES, AnyTable
+from callrouter.store.upgrade import REVISIONS
 from tests.core.tables import queue, table
 from tests.store.tried import Tried
 from tests.store.world import Clock, running
@@ -78,8 +78,9 @@ def test_the_list_of_versions_is_that_of_the_files() -> None:
 async def test_every_field_has_its_column(tried: Tried, clock: Clock) -> None:
     async with running(TWO, tried.place, clock):
         pass
-    for kind in (*KEPT, *JOURNALS):
-        own = {"id", "entry"} if kind in JOURNALS else set()
+    tables: tuple[AnyTable, ...] = (*STATE_TABLES, *JOURNAL_TABLES)
+    for kind in tables:
+        own = {"id", "entry"} if kind in JOURNAL_TABLES else set()
         assert tried.columns(kind.table) == {*columns(kind.row), *own}
     assert tried.ask(VERSION) == [(REVISIONS[-1],)]
 
@@ -93,7 +94,7 @@ async def test_a_file_from_before_there_were_versions(
         ann = world.agent("ann")
         assert (ann.signed_in, ann.pause, ann.paused_at, ann.misses) == (True, "lunch", 20.5, 2)
         assert (ann.calls, ann.changed_by) == (7, by)
-        assert world.keeper.status()["state"] == "good"
+        assert world.store.status()["state"] == "good"
     assert "migrations" not in tables(path)
     (copy,) = path.parent.glob("*.version-*")
     assert ask(copy, "SELECT agent, calls FROM agents") == [("ann", 7)]
@@ -123,11 +124,11 @@ async def test_every_older_version_is_brought_up(
         "VALUES ('ann', true, '', 0, 7, '2025-11-21')"
     )
     caplog.set_level("INFO")
-    async with running(TWO, tried.place, clock, held=True) as world:
+    async with running(TWO, tried.place, clock) as world:
         world.post(SignedOut(agent="ann"), SignedIn(agent="ann"))
-        await world.keeper.mobiles.load_mobiles(0)
+        await world.store.mobiles.load_mobiles(0)
         assert caplog.text.count("are kept in") == 1, "they are put back once"
-        assert world.keeper.status()["state"] == "good"
+        assert world.store.status()["state"] == "good"
         assert (world.agent("ann").signed_in, world.agent("ann").calls) == (True, 7)
     assert tried.ask(VERSION) == [(REVISIONS[-1],)]
 
@@ -142,8 +143,8 @@ async def test_a_later_version_is_left_alone(tried: Tried, clock: Clock) -> None
     tried.ask("INSERT INTO callrouter_version VALUES ('0099')")
     tried.ask("CREATE TABLE agents (agent TEXT, mood TEXT)")
     async with running(TWO, tried.place, clock) as world:
-        assert "later version" in world.keeper.status()["problem"]
-        assert "99" in world.keeper.status()["problem"]
+        assert "later version" in world.store.status()["problem"]
+        assert "99" in world.store.status()["problem"]
         world.post(SignedIn(agent="bob"))
     assert tried.tables() == {"callrouter_version", "agents"}
     assert tried.ask("SELECT * FROM agents") == []
@@ -152,7 +153,7 @@ async def test_a_later_version_is_left_alone(tried: Tried, clock: Clock) -> None
 async def test_a_later_file_from_before_there_were_versions(path: Path, clock: Clock) -> None:
     script(path, "CREATE TABLE migrations (version INTEGER); INSERT INTO migrations VALUES (99)")
     async with running(TWO, path, clock) as world:
-        assert "later version" in world.keeper.status()["problem"]
+        assert "later version" in world.store.status()["problem"]
     assert tables(path) == {"migrations"}
     assert not list(path.parent.glob("*.damaged-*"))
 
@@ -162,14 +163,14 @@ async def test_an_upgrade_that_fails_leaves_everything_as_it_was(
 ) -> None:
     tried.ask("CREATE TABLE dialled (other TEXT)")  # another program's
     async with running(TWO, tried.place, clock) as world:
-        assert tried.TAKEN in world.keeper.status()["problem"]
+        assert tried.TAKEN in world.store.status()["problem"]
     assert tried.tables() == {"dialled"}, "all of an upgrade, or nothing"
 
 
 async def test_an_old_file_whose_upgrade_fails_stays_as_it_was(path: Path, clock: Clock) -> None:
     script(path, BY_HAND + "CREATE TABLE dialled (other TEXT);")
     async with running(TWO, path, clock) as world:
-        assert "dialled already exists" in world.keeper.status()["problem"]
+        assert "dialled already exists" in world.store.status()["problem"]
         assert not world.agent("ann").signed_in
     assert ask(path, "SELECT max(version) FROM migrations") == [(1,)]
     assert len(ask(path, "PRAGMA table_info(agents)")) == 11
@@ -186,5 +187,5 @@ async def test_without_a_copy_there_is_no_upgrade(
     with monkeypatch.context() as patch:
         patch.setattr("callrouter.store.sqlite._unused", nowhere)
         async with running(TWO, path, clock) as world:
-            assert "no copy of it could be made" in world.keeper.status()["problem"]
+            assert "no copy of it could be made" in world.store.status()["problem"]
     assert "migrations" in tables(path)

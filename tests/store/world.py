@@ -1,4 +1,4 @@
-"""A router with its keeper on a virtual clock and a real file."""
+"""A router with its store on a virtual clock and a real file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from callrouter.model.events import DeviceState, Event, PbxSnapshot
 from callrouter.model.routing_table import Table
 from callrouter.runtime import Runtime
 from callrouter.store.location import File, Place
-from callrouter.store.service import Keeper
+from callrouter.store.service import StoreService
 from tests.api.world import NotingPbx
 
 T0 = 1_763_761_987.0  # 2025-11-21 21:53 UTC
@@ -36,19 +36,19 @@ class World:
         self.router = Router(table, rng=random.Random(1), run_id="b", now=clock.at)
         self.runtime = Runtime(self.router, clock)
         self.runtime.attach(self.pbx)
-        self.keeper = Keeper(
+        self.store = StoreService(
             self.router.board,
             self.runtime.post,
             clock,
             File(path) if isinstance(path, Path) else path,
             retry=0.02,
         )
-        self.runtime.listen(self.keeper.listen)
+        self.runtime.listen(self.store.listen)
 
     def post(self, *events: Event) -> None:
         for event in events:
             self.runtime.post(event)
-            self.keeper.heard(event)
+            self.store.heard(event)
 
     def agent(self, name: str) -> Agent:
         return self.router.floor.agents[name]
@@ -61,7 +61,7 @@ class World:
 
     @property
     def unsaved(self) -> int:
-        return int(self.keeper.status()["unsaved"])
+        return int(self.store.status()["unsaved"])
 
 
 async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -73,13 +73,11 @@ async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 @asynccontextmanager
-async def running(
-    table: Table, path: Path | Place, clock: Clock, *, held: bool = False
-) -> AsyncIterator[World]:
+async def running(table: Table, path: Path | Place, clock: Clock) -> AsyncIterator[World]:
     world = World(table, path, clock)
-    await world.keeper.start(held=held)
+    await world.store.start()
     try:
         yield world
     finally:
         world.runtime.close()
-        await world.keeper.close()
+        await world.store.close()

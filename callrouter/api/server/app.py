@@ -109,6 +109,36 @@ async def open_tcp(runner: web.AppRunner, listening: Listening) -> None:
         await _Site(runner, sock, listening, keeper).start()
 
 
+class HttpServer:
+    """Serves the application on TCP and on the command line's Unix socket.
+
+    The sockets listen already. Clients that connect before `start` wait in the listen backlog and
+    are answered afterwards.
+
+    Args:
+        app: the application.
+        listening: the TCP side.
+        local: the Unix socket.
+    """
+
+    def __init__(self, app: web.Application, listening: Listening, local: socket.socket) -> None:
+        self._runner = make_runner(app)
+        self._listening = listening
+        self._local = local
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        await self._runner.setup()
+        await open_tcp(self._runner, self._listening)
+        await web.SockSite(self._runner, self._local, backlog=ONE_AT_A_TIME).start()
+        self._local.listen(LINE)
+
+    async def close(self) -> None:
+        """Stop answering, and close the TCP side even if it was never served."""
+        await self._runner.cleanup()
+        self._listening.close()
+
+
 class _Site(web.BaseSite):
     """One listening TCP socket."""
 

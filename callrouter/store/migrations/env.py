@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from callrouter.store.glance import VERSION_TABLE
+from callrouter.store.upgrade import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["link"],

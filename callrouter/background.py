@@ -1,0 +1,96 @@
+"""Lets the event loop serve calls while a thread does a long computation, such as a large reload.
+
+Two parts of Python would make the loop wait. The interpreter lock: a computing thread keeps it for
+5 ms at a time. The cyclic garbage collector: it stops all threads while it walks every container
+object, and reading ten thousand agents creates a million of them. No other module changes either.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_SHORT: Final = 0.0005
+"""Seconds after which a computing thread yields to the loop. Python's default is 0.005."""
+
+
+class _Shared:
+    """A setting of the whole process that is different while at least one block is active.
+
+    Blocks may overlap, in one thread or in several. Only the first one in saves the usual value,
+    and only the last one out restores it; otherwise the block that ends last could restore the
+    value that another block had set.
+    """
+
+    def __init__(self, change: Callable[[], Callable[[], None]]) -> None:
+        """`change` sets the value and returns what restores the usual one."""
+        self._change = change
+        self._lock = threading.Lock()
+        self._active = 0
+        self._restore: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        with self._lock:
+            if self._active == 0:
+                self._restore = self._change()
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._active -= 1
+                if self._active == 0:
+                    self._restore()
+
+
+def _shorten_turns() -> Callable[[], None]:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_SHORT)
+    return lambda: sys.setswitchinterval(usual)
+
+
+def _disable_collection() -> Callable[[], None]:
+    if not gc.isenabled():
+        return lambda: None
+    gc.disable()
+    return gc.enable
+
+
+_TURNS: Final = _Shared(_shorten_turns)
+_COLLECTION: Final = _Shared(_disable_collection)
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Pause the garbage collector inside this block and any overlapping one.
+
+    For work that creates many objects without cycles. Scanning them again and again would take
+    half of the time.
+    """
+    with _COLLECTION.block():
+        yield
+
+
+@contextmanager
+def beside_calls() -> Iterator[None]:
+    """Run a long computation in a thread without delaying calls on the loop.
+
+    The loop gets its turn within half a millisecond, and no garbage is collected.
+    """
+    with without_collection(), _TURNS.block():
+        yield
+
+
+def keep_for_good() -> None:
+    """Exclude all present objects from garbage collection, because they stay.
+
+    Later collections are shorter. Garbage in a cycle that exists at this moment is never freed, so
+    call this only at the end of a start and after settings that were applied, never for data that
+    may be dropped again.
+    """
+    gc.freeze()

@@ -1,0 +1,97 @@
+"""What the database should hold, as the database thread knows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callrouter.store.tables import (
+    STATE_TABLES,
+    JournalTable,
+    Key,
+    StateRows,
+    StateTable,
+    TimedRowT,
+)
+from callrouter.store.write_queue import JournalEntry, PendingRows
+
+
+class KnownRows:
+    """Every state row that was read or accepted so far, and all rows that are not written yet.
+
+    Belongs to the thread. After the first read, what is known here is the truth, and the database
+    follows it. That makes an error simple to handle: after it, it is unknown which rows of a write
+    arrived, and whether the next connection leads to the same database. `compare` then works out
+    from the content which rows have to be written.
+
+    Attributes:
+        unsaved: the rows to write.
+    """
+
+    def __init__(self) -> None:
+        self.unsaved = PendingRows()
+        self._known: dict[StateTable[Any], dict[Key, Any]] = {table: {} for table in STATE_TABLES}
+        self._was_read = False
+
+    @property
+    def was_read(self) -> bool:
+        """Whether the database could be read since the start."""
+        return self._was_read
+
+    def accept(self, rows: PendingRows) -> list[tuple[JournalTable[Any], list[Any]]]:
+        """Add rows from the queue. Returns the journal rows that had to be dropped.
+
+        A state row that is already known is left out: most events change nothing that is stored.
+        """
+        for table, changes in rows.states.items():
+            known = self._known[table]
+            for key, row in changes.items():
+                if row is None:
+                    known.pop(key, None)
+                elif known.get(key) == row:
+                    continue
+                else:
+                    known[key] = row
+                self.unsaved.states[table][key] = row
+        return [
+            (journal, self.unsaved.add(journal, entries))
+            for journal, entries in rows.entries.items()
+        ]
+
+    def add(
+        self, journal: JournalTable[TimedRowT], entry: JournalEntry[TimedRowT]
+    ) -> list[TimedRowT]:
+        """Add a journal row. Returns the rows that had to be dropped for it."""
+        return self.unsaved.add(journal, [entry])
+
+    def saved(self) -> None:
+        """All unsaved rows were written."""
+        self.unsaved = PendingRows()
+
+    def compare(self, found: StateRows) -> None:
+        """Take account of what a newly opened database holds."""
+        if self._was_read:
+            self._correct(found)
+        else:
+            self._was_read = True
+            self._learn(found)
+
+    def _learn(self, found: StateRows) -> None:
+        """Take over the content of the first read, except where something has happened since."""
+        for table in STATE_TABLES:
+            known = {table.key_of(row): row for row in found.of(table)} | self._known[table]
+            for key, row in self.unsaved.states[table].items():
+                if row is None:
+                    known.pop(key, None)
+            self._known[table] = known
+
+    def _correct(self, found: StateRows) -> None:
+        """Correct a database that may be another file now, or an older copy.
+
+        Rows that it lacks or has differently are written again. Rows that only it has are deleted.
+        """
+        for table in STATE_TABLES:
+            there = {table.key_of(row): row for row in found.of(table)}
+            known = self._known[table]
+            waiting = self.unsaved.states[table]
+            waiting.update({key: None for key in there if key not in known})
+            waiting.update({key: row for key, row in known.items() if there.get(key) != row})

@@ -1,0 +1,146 @@
+"""Typed access to the tables for the rest of the program: mobiles, lockouts, ended calls.
+
+Rows are written in the background by the writer's thread. Reads are done by the same thread while
+the event loop goes on, and include every row that was put before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from callrouter.mobiles.mobile_records import AuditRow, DialledRow, MobileRow
+from callrouter.model.ended_calls import OverRow
+from callrouter.model.lockouts import LockRow
+from callrouter.store.database import Database
+from callrouter.store.location import StoreError
+from callrouter.store.tables import AUDIT, DIALLED, ENDED_CALLS, LOCKOUTS, MOBILES
+from callrouter.store.write_queue import Question
+from callrouter.store.writer import Writer
+
+T = TypeVar("T")
+
+
+async def read_from(writer: Writer, read: Callable[[Database], T], *, patient: bool) -> T:
+    """Return what `read` finds in the database.
+
+    Args:
+        writer: its thread does the reading.
+        read: called in that thread.
+        patient: wait for a database that is unavailable.
+
+    Raises:
+        StoreError: it cannot be read now, or the daemon is stopping.
+    """
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[T] = loop.create_future()
+
+    def settle(found: Any, error: StoreError | None) -> None:
+        if answered.done():  # the task that asked was cancelled
+            return
+        if error is not None:
+            answered.set_exception(error)
+        else:
+            answered.set_result(found)
+
+    def answer(found: Any, error: StoreError | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, found, error)
+
+    writer.ask(Question(read, answer, patient))
+    return await answered
+
+
+class MobileRepository:
+    """Registered mobiles, their audit and the verification calls.
+
+    `callrouter.mobiles.mobile_records.MobileStore` says what each method promises.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def put_mobile(self, row: MobileRow) -> None:
+        """Store a mobile, replacing the one with the same agent and device."""
+        self._writer.put(MOBILES, {MOBILES.key_of(row): row})
+
+    def forget_mobile(self, agent: str, device: str) -> None:
+        """Delete a mobile."""
+        self._writer.put(MOBILES, {(agent, device): None})
+
+    def add_audit(self, row: AuditRow) -> None:
+        """Add an audit row. Rows are never changed."""
+        self._writer.add(AUDIT, row)
+
+    def add_dialled(self, row: DialledRow) -> None:
+        """Add a verification call."""
+        self._writer.add(DIALLED, row)
+
+    async def load_mobiles(self, since: float) -> tuple[list[MobileRow], list[DialledRow]]:
+        """Return all mobiles and the calls since `since`. Waits until they can be read.
+
+        Raises:
+            StoreError: the daemon is stopping.
+        """
+        return await read_from(
+            self._writer,
+            lambda database: (database.read(MOBILES), database.since(DIALLED, since)),
+            patient=True,
+        )
+
+    async def read_audit(self, agent: str, most: int) -> list[AuditRow]:
+        """Return the last `most` audit rows, newest first; of all agents if `agent` is empty.
+
+        Raises:
+            StoreError: they cannot be read now.
+        """
+        where = {"agent": agent} if agent else {}
+        return await read_from(
+            self._writer, lambda database: database.newest(AUDIT, most, where), patient=False
+        )
+
+
+class LockoutRepository:
+    """PIN lockouts. Implements `callrouter.model.lockouts.LockStore`."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def put(self, row: LockRow) -> None:
+        """Store a lockout, replacing the one with the same key."""
+        self._writer.put(LOCKOUTS, {LOCKOUTS.key_of(row): row})
+
+    def forget(self, key: str) -> None:
+        """Delete a lockout."""
+        self._writer.put(LOCKOUTS, {(key,): None})
+
+    async def load(self) -> list[LockRow]:
+        """Return every stored lockout. Waits for the database.
+
+        Raises:
+            StoreError: the daemon is stopping.
+        """
+        return await read_from(self._writer, lambda database: database.read(LOCKOUTS), patient=True)
+
+
+class EndedCallRepository:
+    """Ended calls, read once at the start."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def add(self, row: OverRow) -> None:
+        """Record that a call has ended."""
+        self._writer.add(ENDED_CALLS, row)
+
+    async def load(self, since: float) -> list[OverRow]:
+        """Return the calls that ended at `since` or later, oldest first. Waits for the database.
+
+        Raises:
+            StoreError: the daemon is stopping.
+        """
+        return await read_from(
+            self._writer, lambda database: database.since(ENDED_CALLS, since), patient=True
+        )
