@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -47,6 +47,22 @@ class Files(Protocol):
         """Return the recorded changes, newest first. Reads files, so do not call it on the loop."""
 
 
+class LinkCount(Protocol):
+    """A counter of the link to a PBX (see `callrouter.pbx.base.LinkCount`)."""
+
+    @property
+    def name(self) -> str:
+        """For metrics and status, such as ``ami_timeouts``."""
+
+    @property
+    def meaning(self) -> str:
+        """What is counted, as a sentence."""
+
+    @property
+    def value(self) -> int:
+        """How many, since the start."""
+
+
 class Health(Protocol):
     """Health of a PBX driver (see `callrouter.pbx.base.PbxHealth`)."""
 
@@ -73,6 +89,10 @@ class Health(Protocol):
     @property
     def faults(self) -> int:
         """Number of messages from the PBX that the driver failed to handle."""
+
+    @property
+    def link(self) -> Sequence[LinkCount]:
+        """What was sent and received, and what went wrong with it."""
 
 
 @dataclass(slots=True, kw_only=True)

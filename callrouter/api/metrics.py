@@ -121,13 +121,21 @@ class _Now(_Collector):
         drift = _counter("pbx_drift", "Differences found that nobody had announced.", ["pbx"])
         text = "What a PBX did that was odd and harmless, such as requests that were refused."
         odd = _counter("pbx_odd", text, ["pbx", "what"])
+        text = "Messages of a PBX that the router failed to handle, each logged."
+        faults = _counter("pbx_faults", text, ["pbx"])
+        link: dict[str, CounterMetricFamily] = {}
         for name, health in self._backend.health().items():
             up.add_metric([name], self._backend.in_step(name, health))
+            faults.add_metric([name], health.faults)
+            for one in health.link:
+                family = link.get(one.name) or _counter(one.name, one.meaning, ["pbx"])
+                link[one.name] = family
+                family.add_metric([name], one.value)
             missing.add_metric([name], len(health.missing))
             drift.add_metric([name], health.drift)
             for what, count in health.counts.items():
                 odd.add_metric([name, what], count)
-        return up, missing, drift, odd
+        return up, missing, drift, odd, faults, *link.values()
 
     def _floor(self) -> Iterable[Metric]:
         b = self._backend

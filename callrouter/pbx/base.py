@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from callrouter.model.commands import PbxCommand
 from callrouter.model.events import Event
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 
 Post: TypeAlias = Callable[[Event], None]
 """Passes an event to the runtime. Never blocks; may be called at any time on the loop."""
+
+
+class LinkCount(NamedTuple):
+    """A counter of the link to a PBX, since the start.
+
+    Attributes:
+        name: for metrics and status, such as ``ami_timeouts``.
+        meaning: what is counted, as a sentence.
+        value: how many.
+    """
+
+    name: str
+    meaning: str
+    value: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +49,8 @@ class PbxHealth:
     """What the PBX lacks for serving callers, such as contexts of the dialplan."""
     faults: int = 0
     """Messages of the PBX that the driver failed on. Each is a bug of ours and was logged."""
+    link: tuple[LinkCount, ...] = ()
+    """What was sent and received, and what went wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ async def test_unwanted_events_are_skipped_unparsed() -> None:
         fake.push(message("Event: Newexten", "X: 1"), message("Event: Hangup", "Uniqueid: 1.1"))
         await until(lambda: bool(client.events))
         assert [event.name for event in client.events] == ["Hangup"]
-        assert client.session.counters.skipped == 2  # FullyBooted is the other one
+        assert client.session.counters.skipped_events == 2  # FullyBooted is the other one
 
 
 async def test_an_action_in_on_up_finds_the_session_usable() -> None:

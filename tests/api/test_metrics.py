@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from callrouter.pbx.base import PbxHealth
+from callrouter.pbx.base import LinkCount, PbxHealth
 from tests.api.world import Client, World
 
 
@@ -62,6 +62,24 @@ async def test_what_a_pbx_found_odd_is_counted_by_name(world: World, client: Cli
     assert found["callrouter_pbx_odd_total", "cloud", "stale"] == 1
     status = await (await client.get("/api/status")).json()
     assert status["pbx"]["cloud"]["counts"] == counts
+
+
+async def test_what_went_over_the_link_to_a_pbx_and_what_its_driver_failed_on(
+    world: World, client: Client
+) -> None:
+    link = (LinkCount("ami_timeouts", "Actions that were not answered.", 4),)
+    world.backend.health = lambda: {
+        "office": PbxHealth(up=True, link=link, faults=2),
+        "cloud": PbxHealth(up=True),
+    }
+    found = await read(client)
+    assert found["callrouter_ami_timeouts_total", "office"] == 4
+    assert ("callrouter_ami_timeouts_total", "cloud") not in found
+    assert found["callrouter_pbx_faults_total", "office"] == 2
+    assert found["callrouter_pbx_faults_total", "cloud"] == 0
+    status = await (await client.get("/api/status")).json()
+    assert status["pbx"]["office"]["link"] == {"ami_timeouts": 4}
+    assert status["pbx"]["office"]["faults"] == 2
 
 
 async def test_a_lost_store_and_our_own_faults_are_told(world: World, client: Client) -> None:

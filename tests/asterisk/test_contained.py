@@ -80,3 +80,29 @@ async def test_the_driver_goes_on_after_a_fault(
         await tasks.close()
     assert fails.failed == 1
     assert "MemoryError" in caplog.text
+
+
+async def test_an_exception_of_a_reader_counts_as_a_fault_that_health_shows(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks = Tasks()
+    async with serving(FakeAmi(answer=listed)) as fake:
+        settings = AsteriskSettings(
+            id=PBX, username="callrouter", secret=SECRET, host="127.0.0.1", port=fake.port
+        )
+        spec = table(staff(1), queue("support", ["a1"]))
+        board = Router(spec, rng=random.Random(1), run_id="b").board
+        pbx = AsteriskPbx(PBX, settings, post=lambda _: None, table=spec, board=board, run_id="b")
+        tasks.spawn(pbx.run(), "driver")
+        await until(lambda: pbx.in_step, 10)
+        assert pbx.health().faults == 0
+        monkeypatch.setattr(pbx._dialogues, "handle", Once(pbx._dialogues.handle))
+        fake.push(message("Event: Shutdown", "Privilege: system,all", "Shutdown: Cleanly"))
+        await until(lambda: pbx.health().faults == 1, 10)
+        link = {count.name: count.value for count in pbx.health().link}
+        await tasks.close()
+    assert link["ami_handler_errors"] == 1
+    assert link["ami_events"] == 1
+    assert link["ami_connects"] == 1
+    assert link["ami_timeouts"] == 0
+    assert "MemoryError" in caplog.text

@@ -72,7 +72,7 @@ async def test_what_is_not_permitted_is_named(
         await here.until(lambda: f"{kind}={name}" in caplog.text, 8)
         caller = await here.call()
         await asyncio.sleep(1.5)  # time enough for a tight loop to show
-        assert here.pbx.client.counters.rejected < 20
+        assert here.pbx.client.counters.rejected_actions < 20
         assert len(caplog.records) < 30
         await caller.bye()
         await here.hang_all_up()

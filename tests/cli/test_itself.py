@@ -31,6 +31,16 @@ def test_what_was_found() -> None:
     ]
 
 
+def test_the_link_to_a_pbx_and_faults_of_its_driver() -> None:
+    calm = {"ami_events": 9_000, "ami_replies": 5, "ami_connects": 1}
+    assert said(pbx={"office": {"drift": 0, "faults": 0, "counts": {}, "link": calm}}) == []
+    link = calm | {"ami_timeouts": 2, "ami_reconnects": 1}
+    assert said(pbx={"office": {"drift": 0, "faults": 3, "counts": {}, "link": link}}) == [
+        "3 faults of the driver of office: see the log",
+        "link to office: 2 timeouts, 1 reconnect",
+    ]
+
+
 def test_forged_events_and_a_door_that_is_closed_to_pins() -> None:
     found = said(
         pbx={"office": {"drift": 0, "counts": {"forged events": 7, "other": 1}}},

@@ -102,6 +102,7 @@ def _pbxes(backend: Backend) -> dict[str, PbxStatusJson]:
             "drift": health.drift,
             "faults": health.faults,
             "counts": dict(health.counts),
+            "link": {count.name: count.value for count in health.link},
         }
         for name, health in backend.health().items()
     }

@@ -38,6 +38,8 @@ class PbxStatusJson(TypedDict):
     """Messages that the driver failed to handle."""
     counts: Counts
     """Unusual but harmless events, by name."""
+    link: Counts
+    """What went over the link to the PBX, by name."""
 
 
 class StoreStatusJson(TypedDict):

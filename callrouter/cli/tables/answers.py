@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -68,6 +68,11 @@ def _itself(view: Json) -> Iterator[Text]:
         if pbx.get("drift"):
             text = f"{counted(pbx['drift'], 'difference')} from {name} that nobody had announced"
             yield Text(f"\n{text}", style="yellow")
+        if pbx.get("faults"):
+            text = f"{counted(pbx['faults'], 'fault')} of the driver of {name}: see the log"
+            yield Text(f"\n{text}", style="red")
+        if trouble := _link_trouble(pbx.get("link", {})):
+            yield Text(f"\nlink to {name}: {trouble}", style="yellow")
         forged = pbx.get("counts", {}).get("forged events")
         if forged:
             text = f"{counted(forged, 'event')} from {name} not as Asterisk writes them; they did nothing"
@@ -84,6 +89,19 @@ def _itself(view: Json) -> Iterator[Text]:
             f"{counted(kept['breaches'], 'time')} something did not hold that always must; mended:"
         )
         yield Text(f"\n{text}", style="red") + plain(f" {kept['last_breach']}")
+
+
+_LINK_TROUBLE: Final = {
+    "ami_timeouts": "timeout",
+    "ami_reconnects": "reconnect",
+    "ami_refused_logins": "refused login",
+}
+"""The counters of a link that are shown to people, and the word for one of each."""
+
+
+def _link_trouble(link: Mapping[str, int]) -> str:
+    shown = {word: link.get(name, 0) for name, word in _LINK_TROUBLE.items()}
+    return ", ".join(counted(count, word) for word, count in shown.items() if count)
 
 
 def _store(store: Json) -> Iterator[Text]:

@@ -40,7 +40,7 @@ from callrouter.pbx.asterisk.queue_log.writer import QueueLogWriter
 from callrouter.pbx.asterisk.resync import Resync
 from callrouter.pbx.asterisk.tracking.channels import CallerChannel, ContactFork, LegChannel
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
-from callrouter.pbx.base import DeviceBoard, PbxHealth, Post
+from callrouter.pbx.base import DeviceBoard, LinkCount, PbxHealth, Post
 from callrouter.settings import AsteriskSettings
 from callrouter.tasks import Tasks
 
@@ -225,6 +225,10 @@ class AsteriskPbx:
             faults=self._resync.faults
             + self._heartbeat.faults
             + self.client.counters.handler_errors,
+            link=tuple(
+                LinkCount(f"ami_{count.name}", count.meaning, count.value)
+                for count in self.client.counters.all()
+            ),
         )
 
     def _refused_calls(self) -> dict[str, int]:

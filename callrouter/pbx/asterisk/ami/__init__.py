@@ -24,7 +24,7 @@ to callers:
 """
 
 from callrouter.pbx.asterisk.ami.client import AmiClient
-from callrouter.pbx.asterisk.ami.counters import AmiCounters
+from callrouter.pbx.asterisk.ami.counters import AmiCount, AmiCounters
 from callrouter.pbx.asterisk.ami.errors import (
     AmiBadValue,
     AmiDown,
@@ -43,6 +43,7 @@ __all__ = [
     "AmiAccount",
     "AmiBadValue",
     "AmiClient",
+    "AmiCount",
     "AmiCounters",
     "AmiDown",
     "AmiError",

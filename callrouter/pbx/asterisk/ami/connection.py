@@ -248,7 +248,7 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc] # panoramisk has no type
             self._stop_deaf_timer()
             self._pending.take_reply(parse(raw))
         elif raw:
-            self._counters.unmatched += 1
+            self._counters.unmatched_messages += 1
             if self._guard is not None and not self._guard.is_remainder(raw):
                 self._drop_event(b"")
 
@@ -274,7 +274,7 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc] # panoramisk has no type
                 self._reject_event(name, verdict)
                 return
         if not wanted:
-            self._counters.skipped += 1
+            self._counters.skipped_events += 1
             return
         message = parse(raw)
         self._counters.events += 1
@@ -287,12 +287,12 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc] # panoramisk has no type
     def _reject_event(self, name: bytes, verdict: Verdict) -> None:
         """Count an event that is not handled. Report it, unless the cause is known already."""
         if verdict is Verdict.FOREIGN:
-            self._counters.skipped += 1
+            self._counters.skipped_events += 1
         elif verdict is not Verdict.REMAINDER:
             self._drop_event(name)
 
     def _drop_event(self, name: bytes) -> None:
-        self._counters.forged += 1
+        self._counters.forged_events += 1
         if self.live and self._on_forged is not None:
             self._on_forged(name[:40].decode("ascii", "replace"))
 

@@ -219,7 +219,7 @@ class PendingActions:
         if action_id:
             self._counters.late_replies += 1
             return
-        self._counters.unmatched += 1
+        self._counters.unmatched_messages += 1
         now = self._loop.time()
         if reply.get("Response").lower() not in _ACCEPTED and now - self._warned_at >= _WARN_EVERY:
             self._warned_at = now
@@ -227,7 +227,7 @@ class PendingActions:
             logger.warning("Asterisk complains about no action of ours: %s", said)
 
     def _refuse(self, pending: PendingAction, text: str, reply: AmiReply) -> None:
-        self._counters.rejected += 1
+        self._counters.rejected_actions += 1
         self._forget(pending)
         pending.fail(AmiRejected(text, reply))
 

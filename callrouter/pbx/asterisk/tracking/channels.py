@@ -1,6 +1,6 @@
 """The channels that concern the router: callers, and the legs it placed. Data, and who changes it.
 
-Only the tracker (`tracker`, `leg_tracker`, `takeovers`) changes these objects. Others read them,
+Only the tracker (`tracker`, `leg_tracker`, `transfers`) changes these objects. Others read them,
 and call the tracker when a command or a query has changed what is true of a channel.
 """
 

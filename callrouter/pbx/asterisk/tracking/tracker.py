@@ -34,7 +34,6 @@ from callrouter.model.events import (
     ConnectSucceeded,
     DeviceState,
     EndpointChanged,
-    LegEnd,
     TransferKind,
 )
 from callrouter.pbx.asterisk import contract
@@ -56,7 +55,7 @@ from callrouter.pbx.asterisk.tracking.channels import (
 )
 from callrouter.pbx.asterisk.tracking.leg_tracker import LegTracker
 from callrouter.pbx.asterisk.tracking.phone_states import PhoneStates
-from callrouter.pbx.asterisk.tracking.takeovers import Takeovers
+from callrouter.pbx.asterisk.tracking.transfers import Transfers
 
 
 def _no_phones(_agent: str) -> AbstractSet[str]:
@@ -102,16 +101,15 @@ class Tracker:
         self.leg_tracker = LegTracker(
             self._channels, self.phones, output, now=self._now, own_phones=own_phones
         )
-        self._takeovers = Takeovers(self._channels, output)
+        self._transfers = Transfers(self._channels, self.leg_tracker, output)
         self._handlers: Mapping[str, Callable[[AmiMessage], None]] = {
             **self.leg_tracker.handlers,
+            **self._transfers.handlers,
             "HangupRequest": self._hangup_requested,
             "Hangup": self._hung_up,
             "UserEvent": self._dialplan_said,
             "BridgeEnter": self._bridge_entered,
             "BridgeLeave": self._bridge_left,
-            "BlindTransfer": self._blind_transfer,
-            "AttendedTransfer": self._attended_transfer,
             "MusicOnHoldStop": self._music_stopped,
             "DeviceStateChange": self._device_state_changed,
         }
@@ -292,7 +290,7 @@ class Tracker:
             self.leg_tracker.hangup_requested(leg, message)
             return
         caller = self.callers.get(uid)
-        if caller is None or not self._takeovers.makes_way(caller):
+        if caller is None or not self._transfers.makes_way(caller):
             self._end_caller(uid, CallerEnd.HUNG_UP)
 
     def _hung_up(self, message: AmiMessage) -> None:
@@ -301,7 +299,7 @@ class Tracker:
         if leg is not None:
             self.leg_tracker.hung_up(leg, message)
             return
-        if not self._takeovers.optimised_away(uid):
+        if not self._transfers.optimised_away(uid):
             self._end_caller(uid, CallerEnd.HUNG_UP)
             self.ids.forget(uid)
         self.leg_tracker.other_channel_hung_up(message)
@@ -334,7 +332,7 @@ class Tracker:
             # The agent transferred the caller to a queue, and the transfer event has not arrived
             # yet.
             to = f"{message.get('CallQueue')}@{contract.ENTRY}"
-            self._report_transfer(before, TransferKind.BLIND, to)
+            self._transfers.report(before, TransferKind.BLIND, to)
         elif before is not None:
             self._output.post(CallerLeft(call=self.call_id(uid), how=CallerEnd.TAKEN))
         event = arrival(self.pbx, self.call_id(uid), message, _entry_values(message), self.clock)
@@ -352,7 +350,7 @@ class Tracker:
             # A caller who waits was called back already. A channel that makes way for the person it
             # stands for leaves its bridge as well, and the conversation goes on.
             waits = caller.state is CallerState.WAITING
-            if not waits and not self._takeovers.makes_way(caller):
+            if not waits and not self._transfers.makes_way(caller):
                 caller.state = CallerState.RELEASED
                 self._output.find_caller(caller)
         elif name == "CallrouterUnheard":
@@ -395,7 +393,7 @@ class Tracker:
         if caller.state in {CallerState.WAITING, CallerState.CONNECTING}:
             self._end_caller(caller.uid, CallerEnd.TAKEN)
         elif self._channels.callers.pop(caller.uid, None) is not None:
-            self._report_transfer(caller, TransferKind.BLIND, "elsewhere")
+            self._transfers.report(caller, TransferKind.BLIND, "elsewhere")
 
     def transferred_here(self, caller: CallerChannel, before: str) -> None:
         """A channel that carried the call `before` has the place of another call in a queue.
@@ -416,7 +414,7 @@ class Tracker:
         caller.state = CallerState.TALKING
         self._output.post(ConnectSucceeded(call=self.call_id(caller.uid), offer=leg.offer))
 
-    # ------------------------------------------------------------ bridges and transfers
+    # ------------------------------------------------------------ bridges
 
     def _bridge_entered(self, message: AmiMessage) -> None:
         uid, bridge = message.get("Uniqueid"), message.get("BridgeUniqueid")
@@ -432,7 +430,7 @@ class Tracker:
             if caller.state is CallerState.WAITING:
                 self._output.find_caller(caller)
         else:
-            self._takeovers.bridge_entered(uid, message.get("Channel"), bridge)
+            self._transfers.bridge_entered(uid, message.get("Channel"), bridge)
         # The two BridgeEnter events arrive in either order. Whichever comes second completes the
         # connect, and the state CONNECTING makes sure that it is reported once.
         if (
@@ -456,41 +454,6 @@ class Tracker:
             # conversation. The event that does usually follows, so the query waits for it.
             if caller.state is CallerState.TALKING:
                 self._output.find_caller(caller)
-
-    def _blind_transfer(self, message: AmiMessage) -> None:
-        if message.get("Result", "Success") == "Success":
-            to = f"{message.get('Extension')}@{message.get('Context')}"
-            self._agent_transferred(message.get("TransfererUniqueid"), TransferKind.BLIND, to)
-
-    def _attended_transfer(self, message: AmiMessage) -> None:
-        if message.get("Result", "Success") != "Success":
-            return
-        leg = self._channels.legs.get(message.get("OrigTransfererUniqueid"))
-        to = message.get("SecondTransfererConnectedLineNum").removeprefix("<unknown>")
-        if not to:
-            to = f"{message.get('SecondTransfererExten')}@{message.get('SecondTransfererContext')}"
-        for header in ("OrigTransfererUniqueid", "SecondTransfererUniqueid"):
-            self._agent_transferred(message.get(header), TransferKind.ATTENDED, to)
-        transferred_by = leg.agent if leg is not None else ""
-        self._takeovers.attended_transfer(message, transferred_by)
-
-    def _agent_transferred(self, transferer: str, kind: TransferKind, to: str) -> None:
-        """If an agent transferred their caller, that caller is no longer ours."""
-        leg = self.leg_tracker.of_channel(transferer)
-        caller = self.callers.get(leg.caller) if leg is not None else None
-        if leg is not None and caller is not None and caller.leg == leg.uid:
-            del self._channels.callers[caller.uid]
-            self._report_transfer(caller, kind, to)
-            if transferer in self._channels.routes:
-                # The leg's channel remains, between the caller and the party they were transferred
-                # to.
-                self._output.release_leg(leg)
-                self.leg_tracker.ended(leg, LegEnd.HUNG_UP)
-
-    def _report_transfer(self, caller: CallerChannel, kind: TransferKind, to: str) -> None:
-        """Report a transfer. The agent's own leg ends separately."""
-        self._channels.touched.add(caller.uid)
-        self._output.post(CallerTransferred(call=self.call_id(caller.uid), kind=kind, to=to))
 
     def _music_stopped(self, message: AmiMessage) -> None:
         caller = self.callers.get(message.get("Uniqueid"))

@@ -1,6 +1,9 @@
-"""Attended transfers to a waiting call: the transferred party takes over its place. No I/O.
+"""Transfers: an agent's of a caller to somewhere else, and anyone's of a call to a waiting one. No I/O.
 
-Asterisk does this in two ways (measured on 22.10.1):
+If an agent transfers their caller, the caller is no longer ours.
+
+In an attended transfer to a waiting call, the transferred party takes over its place. Asterisk does
+this in two ways (measured on 22.10.1):
 
 - With REFER and Replaces, the transferred party's channel is put into the dialplan where the
   waiting channel was, under its own id, and the waiting channel is hung up. The event
@@ -13,9 +16,10 @@ Asterisk does this in two ways (measured on 22.10.1):
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from callrouter.model.events import CallerReplaced
+from callrouter.model.events import CallerReplaced, CallerTransferred, LegEnd, TransferKind
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.sanitize import clean_name, clean_number
@@ -25,23 +29,67 @@ from callrouter.pbx.asterisk.tracking.channels import (
     TrackedChannels,
     TrackerOutput,
 )
+from callrouter.pbx.asterisk.tracking.leg_tracker import LegTracker
 
 
-class Takeovers:
-    """Tracks which channel takes over which place in the queue."""
+class Transfers:
+    """Tracks who transfers whom, and which channel takes over which place in the queue."""
 
-    def __init__(self, channels: TrackedChannels, output: TrackerOutput) -> None:
+    def __init__(
+        self, channels: TrackedChannels, leg_tracker: LegTracker, output: TrackerOutput
+    ) -> None:
         self._channels = channels
+        self._leg_tracker = leg_tracker
         self._output = output
         self._waiting_for: dict[str, CallerChannel] = {}
         """The Local channel that waits for a person, by the person's channel."""
+        self.handlers: Mapping[str, Callable[[AmiMessage], None]] = {
+            "BlindTransfer": self._blind_transfer,
+            "AttendedTransfer": self._attended_transfer,
+        }
 
-    def attended_transfer(self, message: AmiMessage, transferred_by: str) -> None:
-        """Handle an AttendedTransfer.
+    # ------------------------------------------------------------ by an agent
 
-        Args:
-            message: the event.
-            transferred_by: the agent on whose phone it was done; "" if it was not an agent's phone.
+    def _blind_transfer(self, message: AmiMessage) -> None:
+        if message.get("Result", "Success") == "Success":
+            to = f"{message.get('Extension')}@{message.get('Context')}"
+            self._agent_transferred(message.get("TransfererUniqueid"), TransferKind.BLIND, to)
+
+    def _attended_transfer(self, message: AmiMessage) -> None:
+        if message.get("Result", "Success") != "Success":
+            return
+        leg = self._channels.legs.get(message.get("OrigTransfererUniqueid"))
+        to = message.get("SecondTransfererConnectedLineNum").removeprefix("<unknown>")
+        if not to:
+            to = f"{message.get('SecondTransfererExten')}@{message.get('SecondTransfererContext')}"
+        for header in ("OrigTransfererUniqueid", "SecondTransfererUniqueid"):
+            self._agent_transferred(message.get(header), TransferKind.ATTENDED, to)
+        self._take_over(message, transferred_by=leg.agent if leg is not None else "")
+
+    def _agent_transferred(self, transferer: str, kind: TransferKind, to: str) -> None:
+        leg = self._leg_tracker.of_channel(transferer)
+        caller = self._channels.callers.get(leg.caller) if leg is not None else None
+        if leg is not None and caller is not None and caller.leg == leg.uid:
+            del self._channels.callers[caller.uid]
+            self.report(caller, kind, to)
+            if transferer in self._channels.routes:
+                # The leg's channel remains, between the caller and the party they were transferred
+                # to.
+                self._output.release_leg(leg)
+                self._leg_tracker.ended(leg, LegEnd.HUNG_UP)
+
+    def report(self, caller: CallerChannel, kind: TransferKind, to: str) -> None:
+        """Report that a caller was transferred. The agent's own leg ends separately."""
+        self._channels.touched.add(caller.uid)
+        call = self._channels.ids.call(caller.uid)
+        self._output.post(CallerTransferred(call=call, kind=kind, to=to))
+
+    # ------------------------------------------------------------ to a waiting call
+
+    def _take_over(self, message: AmiMessage, *, transferred_by: str) -> None:
+        """If an attended transfer led to a waiting call, continue that call for who has its place.
+
+        `transferred_by` is the agent on whose phone it was done; "" if it was not an agent's phone.
         """
         waiting = self._place_taken(message)
         if waiting is None:
