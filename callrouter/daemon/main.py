@@ -44,7 +44,7 @@ from callrouter.mobiles.mobile_service import READ_WITHIN, MobileService, Mobile
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.notices import AgentNotified, AgentStatusChanged, Notice, Oddity
 from callrouter.model.text import counted
-from callrouter.pbx.base import HasRoutes, KeepsRecords, TalksToPeople
+from callrouter.pbx.base import HasPhoneDialogues, HasRoutes, KeepsRecords
 from callrouter.runtime import Runtime
 from callrouter.settings import ConfigError, PbxSettings, Settings
 from callrouter.settings.builders.policy_plugins import PluginError, load_policies
@@ -218,9 +218,9 @@ class Daemon:
         )
         feature_codes.mobiles = self._mobiles
         for name, pbx in self._runtime.pbxes.items():
-            if isinstance(pbx, TalksToPeople):
+            if isinstance(pbx, HasPhoneDialogues):
                 feature_codes.attach(name, pbx)
-                pbx.people(self._phoned)
+                pbx.report_phone_events(self._phoned)
         return feature_codes
 
     def _phoned(self, event: PhoneEvent) -> None:

@@ -19,7 +19,7 @@ from callrouter.model.events import AgentRequest, Event
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
 from callrouter.model.lockouts import LockRow, LockStore
 from callrouter.model.projections import AgentView
-from callrouter.pbx.base import TalksToPeople
+from callrouter.pbx.base import HasPhoneDialogues
 from callrouter.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -92,10 +92,10 @@ class FeatureCodes:
         self._board = board
         self._post = post
         self._tasks = tasks
-        self._pbxes: dict[str, TalksToPeople] = {}
+        self._pbxes: dict[str, HasPhoneDialogues] = {}
         self._calls: dict[tuple[str, str], CodeCall] = {}
 
-    def attach(self, name: str, pbx: TalksToPeople) -> None:
+    def attach(self, name: str, pbx: HasPhoneDialogues) -> None:
         """Use this PBX as well. The owner must pass its events to `heard`."""
         self._pbxes[name] = pbx
 

@@ -77,7 +77,7 @@ class AgentBoard(Protocol):
 
 @runtime_checkable
 class CallsNumbers(Protocol):
-    """A PBX driver that can call a number and talk to it (`callrouter.pbx.base.TalksToPeople`)."""
+    """A PBX driver that can call a number and talk to it (`callrouter.pbx.base.HasPhoneDialogues`)."""
 
     def say(self, command: Say) -> None:
         """Play sounds, then read digits or hang up."""

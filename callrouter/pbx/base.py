@@ -169,10 +169,10 @@ class RemembersCalls(Protocol):
 
 
 @runtime_checkable
-class TalksToPeople(Protocol):
+class HasPhoneDialogues(Protocol):
     """A driver whose phones support feature codes, digit input and the verification of numbers."""
 
-    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Report every dialled feature code to `heard`, and everything that follows from it."""
 
     def say(self, command: Say) -> None:

@@ -76,7 +76,7 @@ async def begin(here: Floor, *people: AgentSpec, **rules: object) -> FeatureCode
         tasks=Tasks(),
     )
     feature_codes.attach(here.pbx.name, here.pbx)
-    here.pbx.people(lambda event: (feature_codes.handle(event), None)[1])
+    here.pbx.report_phone_events(lambda event: (feature_codes.handle(event), None)[1])
     return feature_codes
 
 

@@ -75,7 +75,7 @@ class Office:
         )
         feature_codes.mobiles = mobiles
         feature_codes.attach(PBX, here.pbx)
-        here.pbx.people(
+        here.pbx.report_phone_events(
             lambda event: (mobiles.handle_phone_event(event) or feature_codes.handle(event), None)[
                 1
             ]
@@ -190,7 +190,7 @@ async def test_without_the_service_it_is_not_available(here: Floor, office: Offi
         tasks=Tasks(),
     )
     feature_codes.attach(PBX, here.pbx)
-    here.pbx.people(lambda event: (feature_codes.handle(event), None)[1])
+    here.pbx.report_phone_events(lambda event: (feature_codes.handle(event), None)[1])
     for code in ("*47", "*48"):
         assert await dial(here, "1001", code) == heard(prompts.NOT_POSSIBLE)
     await here.quiet()

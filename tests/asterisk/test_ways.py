@@ -306,7 +306,9 @@ async def test_the_phone_behind_an_extension_is_its_agents(here: Floor) -> None:
     rules = queue("support", {"a2": 1, "a1": 2, "a3": 3}, policy=("priority",))
     await here.fresh(*people, queues=[rules])
     dialled: list[CodeDialled] = []
-    here.pbx.people(lambda event: dialled.append(event) if isinstance(event, CodeDialled) else None)
+    here.pbx.report_phone_events(
+        lambda event: dialled.append(event) if isinstance(event, CodeDialled) else None
+    )
     calling = await here.phone("1001").call("*45")
     await here.until(lambda: dialled)
     owners = here.router.floor.owners[PBX, dialled[0].endpoint]

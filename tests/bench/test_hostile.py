@@ -40,7 +40,7 @@ async def test_forty_of_them_change_nothing_and_stop_nothing() -> None:
         ApiToken(name="page", role="supervisor", token=SUPERVISOR),
         ApiToken(name="app", role="agent", agent="ann", token=READER),
     )
-    async with place(look_every=3600.0) as at:
+    async with place(resync_every=3600.0) as at:
         backend = at.backend
         app = make_app(backend, Tokens(tokens), Live(), at.pbx.routes())
         async with Served(app) as server:

@@ -148,7 +148,7 @@ class ScenePbx:
 class TalkingPbx(ScenePbx):
     """Also has a phone in the world outside: it answers, and keys in what the file ``keys`` says."""
 
-    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
         self.heard = heard
 
     def call_number(self, command: CallNumber) -> None:

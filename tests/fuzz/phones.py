@@ -80,7 +80,7 @@ class _Speaking:
     def __init__(self, people: AsteriskDialogues) -> None:
         self._dialogues = people
 
-    def people(self, heard: Callable[[Any], None]) -> None:
+    def report_phone_events(self, heard: Callable[[Any], None]) -> None:
         self._dialogues.listen(heard)
 
     def say(self, command: Say) -> None:

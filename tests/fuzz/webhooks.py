@@ -35,7 +35,7 @@ _LONGEST = 8_000
 
 
 async def _take(data: bytes) -> None:
-    async with place(look_every=3600.0) as at:
+    async with place(resync_every=3600.0) as at:
         await until(lambda: at.pbx.health().up)
         at.runtime.post(SignedIn(agent="ann"))
         for request in filter(None, data.split(b"\x1e")[:40]):

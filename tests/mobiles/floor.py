@@ -50,7 +50,7 @@ class TalkingPbx(NotingPbx):
         self.called: list[CallNumber] = []
         self.heard: Callable[[PhoneEvent], object] = lambda _: None
 
-    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
         self.heard = heard
 
     def say(self, command: Say) -> None:
@@ -90,7 +90,7 @@ class Floor:
         self.mobiles = MobileService(
             settings.numbers, settings.table, dialling_pbxes(settings.pbxes), parts
         )
-        self.pbx.people(self._heard)
+        self.pbx.report_phone_events(self._heard)
         self.world.backend.mobiles = self.mobiles
         self.world.in_step()
 

@@ -102,7 +102,7 @@ class Place:
 
 @asynccontextmanager
 async def place(
-    routes: Table | None = None, *, look_every: float = 0.02, **changes: object
+    routes: Table | None = None, *, resync_every: float = 0.02, **changes: object
 ) -> AsyncIterator[Place]:
     twilio, clock = Twilio(), SystemClock()
     theirs = web.Application()
@@ -116,7 +116,7 @@ async def place(
             post=runtime.post,
             table=routes,
             clock=clock,
-            look_every=look_every,
+            resync_every=resync_every,
         )
         as_pbx: Pbx = pbx  # what mypy is to see: it is one
         assert isinstance(pbx, HasRoutes)

@@ -28,7 +28,7 @@ from callrouter.model.ivr import (
     Say,
 )
 from callrouter.model.routing_table import Table
-from callrouter.pbx.base import TalksToPeople
+from callrouter.pbx.base import HasPhoneDialogues
 from callrouter.pbx.twilio import phone_dialogues as people
 from callrouter.pbx.twilio import spoken_prompts, twiml
 from callrouter.pbx.twilio.driver import TwilioPbx
@@ -62,7 +62,7 @@ class Talking:
         self.name = PBX
         self.heard: list[PhoneEvent] = []
 
-    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
         def note(event: PhoneEvent) -> None:
             self.heard.append(event)
             heard(event)
@@ -139,7 +139,7 @@ class Centre:
             tasks=tasks,
         )
         self.feature_codes.attach(PBX, self.talking)
-        self.talking.people(self._heard)
+        self.talking.report_phone_events(self._heard)
 
     def _heard(self, event: PhoneEvent) -> None:
         self.feature_codes.handle(event)
@@ -314,7 +314,7 @@ def test_everything_that_is_said_has_words() -> None:
 
 def test_the_driver_talks_to_people() -> None:
     pbx = TwilioPbx(PBX, settings(), post=lambda _: None, table=table(desk("ann")))
-    assert isinstance(pbx, TalksToPeople)
+    assert isinstance(pbx, HasPhoneDialogues)
 
 
 # ---------------------------------------------------------------- mobiles
@@ -350,7 +350,7 @@ async def centre(tmp_path: Path) -> AsyncIterator[tuple[Centre, MobileService]]:
         if not mobiles.handle_phone_event(event):
             place.feature_codes.handle(event)
 
-    place.talking.people(heard)
+    place.talking.report_phone_events(heard)
     yield place, mobiles
     await tasks.close()
 

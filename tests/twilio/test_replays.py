@@ -47,7 +47,7 @@ async def test_a_call_that_is_over_makes_no_caller(
     monkeypatch: pytest.MonkeyPatch, part: str, status: str
 ) -> None:
     twilio = knowing(monkeypatch, status)
-    async with place(look_every=3600.0) as at:
+    async with place(resync_every=3600.0) as at:
         await until(lambda: at.pbx.health().up)
         for _ in range(3):
             code, document = await at.post(part, From="+33123456789", To=NUMBER)
@@ -59,10 +59,10 @@ async def test_a_call_that_is_over_makes_no_caller(
 
 async def test_a_code_that_is_sent_again_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     knowing(monkeypatch, "completed")
-    async with place(look_every=3600.0) as at:
+    async with place(resync_every=3600.0) as at:
         await until(lambda: at.pbx.health().up)
         heard: list[PhoneEvent] = []
-        at.pbx.people(heard.append)
+        at.pbx.report_phone_events(heard.append)
         status, document = await at.post("code", **CODE)
         assert (status, "<Gather" in document) == (200, False)
         assert heard == []
@@ -70,7 +70,7 @@ async def test_a_code_that_is_sent_again_does_nothing(monkeypatch: pytest.Monkey
 
 async def test_a_live_call_is_asked_about_once_and_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
     twilio = knowing(monkeypatch, "in-progress")
-    async with place(look_every=3600.0) as at:
+    async with place(resync_every=3600.0) as at:
         await until(lambda: at.pbx.health().up)
         for part in ("voice", "wait", "wait", "voice"):
             await at.post(part, From="+33123456789", To=NUMBER)
@@ -89,7 +89,7 @@ async def test_a_late_answer_takes_a_ghost_out_again(monkeypatch: pytest.MonkeyP
         return await answer(request)
 
     monkeypatch.setattr(twilio, "answer", slow)
-    async with place(look_every=3600.0) as at:
+    async with place(resync_every=3600.0) as at:
         await until(lambda: at.pbx.health().up)
         _, document = await at.post("voice", From="+33123456789", To=NUMBER)
         assert "<Enqueue" in document, "a caller does not wait for it"
@@ -189,7 +189,7 @@ def test_fields_as_twilio_sends_them_are_taken(part: str, fields: dict[str, str]
 
 async def test_another_cut_of_the_signed_text_changes_nothing() -> None:
     """The signature is the same, and Twilio's; the fields are not."""
-    async with place(look_every=3600.0) as at:
+    async with place(resync_every=3600.0) as at:
         said: dict[str, Any] = {"From": "+33123456789", "To": NUMBER, "CallStatus": "ringing"}
         cut: dict[str, Any] = {
             "CallSid": CALLER + "CallStatus" + "ringing",

@@ -78,7 +78,7 @@ def refusal(status: int, code: int, message: str) -> ApiResult:
 
 async def test_a_phone_is_called_with_what_the_leg_needs_and_nothing_secret() -> None:
     async with twilio(says(201, {"sid": CALL, "status": "queued", "queue_time": "1500"})) as (rest, seen):  # fmt: skip
-        answer = await rest.ask(PLACE)
+        answer = await rest.make(PLACE)
     assert (answer.outcome, answer.sid, answer.queue_time) == (ApiOutcome.DONE, CALL, 1.5)
     [(method, path, fields, authorization)] = seen.requests
     assert (method, path) == ("POST", f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json")
@@ -104,9 +104,9 @@ async def test_a_phone_is_called_with_what_the_leg_needs_and_nothing_secret() ->
 async def test_a_call_is_moved_and_ended() -> None:
     async with twilio(says(200, {"sid": CALL})) as (rest, seen):
         assert (
-            await rest.ask(RedirectCall(sid=CALL, twiml="<Response/>"))
+            await rest.make(RedirectCall(sid=CALL, twiml="<Response/>"))
         ).outcome is ApiOutcome.DONE
-        assert (await rest.ask(EndCall(sid=CALL))).outcome is ApiOutcome.DONE
+        assert (await rest.make(EndCall(sid=CALL))).outcome is ApiOutcome.DONE
     assert [(path, fields) for _, path, fields, _ in seen.requests] == [
         (f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json", [("Twiml", "<Response/>")]),
         (f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json", [("Status", "completed")]),
@@ -121,7 +121,7 @@ async def test_hold_and_who_ends_a_conference() -> None:
             ask = UpdateParticipant(
                 room=room, conference=conference, sid=CALL, hold=hold, ends=ends
             )
-            assert (await rest.ask(ask)).outcome is ApiOutcome.DONE
+            assert (await rest.make(ask)).outcome is ApiOutcome.DONE
     music = [("HoldUrl", "https://calls.example.com/twilio/cloud/hold"), ("HoldMethod", "POST")]
     assert [(path, sorted(fields)) for _, path, fields, _ in seen.requests] == [
         (seat, sorted([("Hold", "true"), *music])),
@@ -141,7 +141,7 @@ async def test_a_conference_whose_sid_nobody_told_is_looked_up_by_its_name(there
         return web.json_response({"call_sid": CALL})
 
     async with twilio(answer) as (rest, seen):
-        said = await rest.ask(UpdateParticipant(room=room, conference="", sid=CALL, hold=True))
+        said = await rest.make(UpdateParticipant(room=room, conference="", sid=CALL, hold=True))
     assert (said.outcome, said.call_ended) == (
         (ApiOutcome.DONE, False) if there else (ApiOutcome.REFUSED, True)
     )
@@ -165,7 +165,7 @@ async def test_refusals(
     status: int, code: int, outcome: ApiOutcome, gone: bool, harmless: bool
 ) -> None:
     async with twilio(refusal(status, code, "Call is not in-progress.")) as (rest, seen):
-        answer = await rest.ask(RedirectCall(sid=CALL, twiml="<Response/>"))
+        answer = await rest.make(RedirectCall(sid=CALL, twiml="<Response/>"))
     assert (answer.outcome, answer.call_ended, answer.safe_to_repeat) == (outcome, gone, harmless)
     assert str(status) in answer.detail
     assert "s3cret" not in answer.detail
@@ -178,7 +178,7 @@ async def test_an_answer_that_does_not_come_leaves_open_what_was_done() -> None:
         raise AssertionError
 
     async with twilio(slow, within=0.05) as (rest, seen):
-        answer = await rest.ask(PLACE)
+        answer = await rest.make(PLACE)
     assert answer.outcome is ApiOutcome.UNKNOWN
     assert not answer.safe_to_repeat
     assert len(seen.requests) == 1
@@ -198,19 +198,19 @@ async def test_an_answer_that_is_no_json_or_breaks_off() -> None:
 
     for answer in (page, torn, odd):
         async with twilio(answer) as (rest, _):
-            assert (await rest.ask(PLACE)).outcome is ApiOutcome.UNKNOWN
+            assert (await rest.make(PLACE)).outcome is ApiOutcome.UNKNOWN
 
 
 async def test_nobody_there_means_that_nothing_was_done() -> None:
     async with aiohttp.ClientSession() as session:
         http = TwilioHttp(session, api_url="http://127.0.0.1:1")
         rest = ApiClient(http, account_sid=ACCOUNT, user="SK1", secret="s3cret", urls=LINKS)
-        answer = await rest.ask(PLACE)
+        answer = await rest.make(PLACE)
         assert answer.outcome is ApiOutcome.NOT_SENT
         assert answer.safe_to_repeat
         assert "cannot be reached" in answer.detail
         with pytest.raises(ApiUnavailable, match="cannot be reached"):
-            await rest.look()
+            await rest.calls_in_progress()
 
 
 async def test_credentials_and_regions_of_the_process_are_not_used(
@@ -220,7 +220,7 @@ async def test_credentials_and_regions_of_the_process_are_not_used(
     monkeypatch.setenv("TWILIO_EDGE", "dublin")
     monkeypatch.setenv("TWILIO_ACCOUNT_SID", "AC" + "f" * 32)
     async with twilio(says(200, {"sid": CALL})) as (rest, seen):
-        await rest.ask(EndCall(sid=CALL))
+        await rest.make(EndCall(sid=CALL))
     assert seen.requests[0][1] == f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json"
 
 
@@ -258,7 +258,7 @@ async def test_what_goes_on_is_looked_at() -> None:
         f"Conferences/{room}/Participants.json": _page("participants", [{"call_sid": talking, "label": None}, {"call_sid": agent, "label": "alice|desk"}]),
     }  # fmt: skip
     async with twilio(answer) as (rest, seen):
-        found = {one.sid: one for one in await rest.look()}
+        found = {one.sid: one for one in await rest.calls_in_progress()}
     assert (found[waiting].queue, found[waiting].conference) == ("sales", "")
     assert found[waiting].caller_number == "+33123456789"
     assert found[waiting].started_at == 1283286988.0

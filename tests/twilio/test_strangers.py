@@ -22,7 +22,7 @@ VOICE = f"/twilio/{PBX}/voice"
 
 @pytest.fixture
 async def at() -> AsyncIterator[Place]:
-    async with place(look_every=3600.0) as made:
+    async with place(resync_every=3600.0) as made:
         yield made
 
 

@@ -62,7 +62,7 @@ def check(ask: ApiRequest) -> None:
         secret="t0p",
         urls=WebhookUrls("https://calls.example.com", "cloud"),
     )
-    answer = _at_once(rest.ask(ask))
+    answer = _at_once(rest.make(ask))
     assert answer.outcome is ApiOutcome.DONE, (ask, answer)
     assert paper.sent, ask
     for method, path, fields in paper.sent:

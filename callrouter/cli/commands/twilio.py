@@ -109,17 +109,17 @@ class _How:
 def _wish(
     pbx: TwilioSettings, settings: Settings, fallback_url: str, *, keep: bool
 ) -> AccountNeeds:
-    from callrouter.pbx.twilio.setup.steps import wanted  # noqa: PLC0415 - only here
+    from callrouter.pbx.twilio.setup.steps import needs_of  # noqa: PLC0415 - only here
 
-    found = wanted(pbx, settings.table, settings.numbers.countries, fallback_url)
+    found = needs_of(pbx, settings.table, settings.numbers.countries, fallback_url)
     return replace(found, only_these=found.only_these and not keep)
 
 
-async def _set_up(pbx: TwilioSettings, wish: AccountNeeds, how: _How) -> bool:
+async def _set_up(pbx: TwilioSettings, needs: AccountNeeds, how: _How) -> bool:
     """Show or make the changes of one account; True: some are still pending."""
     from callrouter.pbx.twilio.rest.api_client import ApiUnavailable  # noqa: PLC0415 - only here
     from callrouter.pbx.twilio.setup.resources import opened  # noqa: PLC0415 - only here
-    from callrouter.pbx.twilio.setup.steps import numbers_of, steps  # noqa: PLC0415 - only here
+    from callrouter.pbx.twilio.setup.steps import needed_steps, numbers_of  # noqa: PLC0415 - only here
 
     click.echo(f"{pbx.id}: Twilio account {pbx.account_sid}")
     try:
@@ -127,7 +127,7 @@ async def _set_up(pbx: TwilioSettings, wish: AccountNeeds, how: _How) -> bool:
             missing = sorted({*numbers_of(pbx)} - (await account.numbers()).keys())
             for number in missing:
                 click.echo(f"  ✗ {number} is no number of the account")
-            found = [step async for step in steps(account, wish)]
+            found = [step async for step in needed_steps(account, needs)]
             made = await _make(account, found, how)
     except ApiUnavailable as error:
         raise Failed(3, f"{pbx.id}: {error}") from error

@@ -420,7 +420,7 @@ class AsteriskPbx:
 
     # ------------------------------------------------------------ dialogues at phones
 
-    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Report dialled feature codes to `heard`, and everything that follows from them."""
         self._dialogues.listen(heard)
 

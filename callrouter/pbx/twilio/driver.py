@@ -33,15 +33,15 @@ from callrouter.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 60.0
+RESYNC_EVERY = 60.0
 """Seconds between two resyncs with the REST API."""
-LOST_AFTER = 2
+MOST_FAILED_RESYNCS = 2
 """Number of consecutive failed resyncs after which Twilio counts as unreachable."""
-_AGAIN = 5.0
+RETRY_RESYNC_AFTER = 5.0
 
 
 class TwilioPbx:
-    """One Twilio account. See `callrouter.pbx.base.Pbx`, `HasRoutes` and `TalksToPeople`.
+    """One Twilio account. See `callrouter.pbx.base.Pbx`, `HasRoutes` and `HasPhoneDialogues`.
 
     There is no permanent link. Callers arrive over HTTP as long as Twilio reaches us, and the
     driver is up as long as the REST API answers. While it does not, callers wait and hear music.
@@ -52,7 +52,7 @@ class TwilioPbx:
         post: receives the events.
         table: the routing table, with the queues and phones.
         clock: the source of time.
-        look_every: see `LOOK_EVERY`.
+        look_every: see `RESYNC_EVERY`.
     """
 
     def __init__(
@@ -63,15 +63,15 @@ class TwilioPbx:
         post: Post,
         table: Table,
         clock: Clock | None = None,
-        look_every: float = LOOK_EVERY,
+        resync_every: float = RESYNC_EVERY,
     ) -> None:
         self.name = name
         self._settings = settings
         self._post = post
         self._clock = clock or SystemClock()
-        self._look_every = look_every
+        self._resync_every = resync_every
         self._urls = WebhookUrls(settings.public_url, name)
-        self._rest: ApiClient | None = None
+        self._api: ApiClient | None = None
         self._tasks = Tasks()
         self._up = False
         self._detail = "not asked yet"
@@ -92,20 +92,20 @@ class TwilioPbx:
             account_sid=settings.account_sid,
             counts=self.control.account.counts,
             clock=self._clock,
-            after=self._arm,
-            before=self._vouch,
+            after=self._set_timer,
+            before=self._check_for_replay,
         )
         self._replays = ReplayGuard(
             self.control.account,
             self.control.dialogues,
-            is_over=self._is_over,
+            is_over=self._has_ended,
             codes=settings.codes,
             tasks=lambda: self._tasks,
         )
 
     # ------------------------------------------------------------ phone dialogues
 
-    def people(self, heard: Callable[[PhoneEvent], None]) -> None:
+    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Report every dialled feature code to `heard`, and everything that follows from it."""
         self.control.dialogues.listen(heard)
 
@@ -113,13 +113,13 @@ class TwilioPbx:
         """Speak to a person, then read digits or hang up."""
         self.control.account.set_time(self._clock.now())
         self.control.dialogues.say(command)
-        self._arm()
+        self._set_timer()
 
     def call_number(self, command: CallNumber) -> None:
         """Call an outside number to verify it."""
         self.control.account.set_time(self._clock.now())
         self.control.number_calls.call_number(command)
-        self._arm()
+        self._set_timer()
 
     def routes(self) -> Sequence[web.RouteDef]:
         """The routes of the webhooks."""
@@ -130,7 +130,7 @@ class TwilioPbx:
         self._tasks = Tasks()
         async with aiohttp.ClientSession() as session:
             settings = self._settings
-            self._rest = ApiClient(
+            self._api = ApiClient(
                 TwilioHttp(session, api_url=settings.api_url),
                 account_sid=settings.account_sid,
                 user=settings.api_key or settings.account_sid,
@@ -138,20 +138,20 @@ class TwilioPbx:
                 urls=self._urls,
             )
             try:
-                await self._keep_looking(self._rest)
+                await self._resync_forever(self._api)
             finally:
-                self._rest = None
-                self._lose("stopped")
+                self._api = None
+                self._report_lost("stopped")
                 if self._timer is not None:
                     self._timer.cancel()
                 await self._tasks.close()
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
         """Execute the commands of one event."""
-        if self._rest is None:
+        if self._api is None:
             return
         self.control.execute(commands, self._clock.now())
-        self._arm()
+        self._set_timer()
 
     def use(self, table: Table) -> None:
         """Use a new routing table."""
@@ -173,7 +173,7 @@ class TwilioPbx:
         """
         if isinstance(notice, CallEntered | WaitingCallMoved):
             self.control.update_queue(notice, self._clock.now())
-            self._arm()
+            self._set_timer()
 
     def health(self) -> PbxHealth:
         """The current health of this driver."""
@@ -191,30 +191,30 @@ class TwilioPbx:
         self.control.account.set_time(self._clock.now())
         self.control.account.restore_ended_calls(over)
 
-    async def _vouch(self, part: str, fields: Mapping[str, str]) -> None:
-        if self._rest is not None:
+    async def _check_for_replay(self, part: str, fields: Mapping[str, str]) -> None:
+        if self._api is not None:
             self.control.account.set_time(self._clock.now())
             await self._replays.check(part, fields.get("CallSid", ""), fields.get("To", ""))
 
-    async def _is_over(self, sid: str) -> bool | None:
-        over = await self._rest.over(sid) if self._rest is not None else None
+    async def _has_ended(self, sid: str) -> bool | None:
+        over = await self._api.has_ended(sid) if self._api is not None else None
         self.control.account.set_time(self._clock.now())
         return over
 
     # ------------------------------------------------------------ resync
 
-    async def _keep_looking(self, rest: ApiClient) -> None:
+    async def _resync_forever(self, api: ApiClient) -> None:
         failed = 0
         while True:
             try:
-                found = await rest.look(ringing=not self._up)
+                found = await api.calls_in_progress(ringing=not self._up)
             except ApiUnavailable as error:
                 failed += 1
                 if failed == 1:
                     logger.warning("%s: %s", self.name, error)
-                if failed >= LOST_AFTER or not self._up:
-                    self._lose(str(error))
-                await asyncio.sleep(min(_AGAIN, self._look_every))
+                if failed >= MOST_FAILED_RESYNCS or not self._up:
+                    self._report_lost(str(error))
+                await asyncio.sleep(min(RETRY_RESYNC_AFTER, self._resync_every))
                 continue
             failed = 0
             account = self.control.account
@@ -225,10 +225,10 @@ class TwilioPbx:
                 self._up = True
                 self._detail = f"Twilio account {self._settings.account_sid[:6]}…"
                 self._post(account.snapshot())
-            self._arm()
-            await asyncio.sleep(self._look_every)
+            self._set_timer()
+            await asyncio.sleep(self._resync_every)
 
-    def _lose(self, why: str) -> None:
+    def _report_lost(self, why: str) -> None:
         self._detail = why
         if self._up:
             self._up = False
@@ -237,29 +237,31 @@ class TwilioPbx:
     # ------------------------------------------------------------ requests and time
 
     def _send(self, ask: ApiRequest) -> None:
-        if self._rest is None:
+        if self._api is None:
             answer = ApiResult(outcome=ApiOutcome.NOT_SENT, detail="the driver is not running")
             loop = asyncio.get_running_loop()
             loop.call_soon(self.control.account.take_result, ask, answer, self._clock.now())
             return
-        self._tasks.spawn(self._ask(self._rest, ask), f"{self.name} {type(ask).__name__.lower()}")
+        self._tasks.spawn(
+            self._make_request(self._api, ask), f"{self.name} {type(ask).__name__.lower()}"
+        )
 
-    async def _ask(self, rest: ApiClient, ask: ApiRequest) -> None:
-        answer = await rest.ask(ask)
+    async def _make_request(self, api: ApiClient, ask: ApiRequest) -> None:
+        answer = await api.make(ask)
         self.control.account.take_result(ask, answer, self._clock.now())
-        self._arm()
+        self._set_timer()
 
-    def _arm(self) -> None:
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         moment = self.control.account.next_at()
-        if moment is not None and self._rest is not None:
+        if moment is not None and self._api is not None:
             delay = max(0.0, moment - self._clock.now())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._due)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._run_due)
 
-    def _due(self) -> None:
+    def _run_due(self) -> None:
         self._timer = None
         while self.control.account.run_due(self._clock.now()):
             pass
-        self._arm()
+        self._set_timer()

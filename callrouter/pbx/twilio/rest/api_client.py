@@ -70,21 +70,21 @@ class ApiClient:
         self._client = client_for(http, account_sid=account_sid, user=user, secret=secret)
         self._urls = urls
 
-    async def ask(self, ask: ApiRequest) -> ApiResult:
+    async def make(self, ask: ApiRequest) -> ApiResult:
         """Make a request, once. Never raises."""
         match ask:
             case PlaceCall():
-                return (await answered(lambda: self._place(ask)))[0]
+                return (await outcome_of(lambda: self._place_call(ask)))[0]
             case RedirectCall():
                 move = self._client.calls(ask.sid).update_async
-                return (await answered(lambda: move(twiml=ask.twiml)))[0]
+                return (await outcome_of(lambda: move(twiml=ask.twiml)))[0]
             case EndCall():
                 move = self._client.calls(ask.sid).update_async
-                return (await answered(lambda: move(status="completed")))[0]
+                return (await outcome_of(lambda: move(status="completed")))[0]
             case UpdateParticipant():
-                return (await answered(lambda: self._seat(ask)))[0]
+                return (await outcome_of(lambda: self._update_participant(ask)))[0]
 
-    async def _seat(self, ask: UpdateParticipant) -> Any:
+    async def _update_participant(self, ask: UpdateParticipant) -> Any:
         """Change a participant.
 
         The API needs the conference's SID; if unknown, look it up by name.
@@ -107,7 +107,7 @@ class ApiClient:
         seats = self._client.conferences(conference).participants
         return await seats(ask.sid).update_async(**wanted)
 
-    async def _place(self, ask: PlaceCall) -> Any:
+    async def _place_call(self, ask: PlaceCall) -> Any:
         return await self._client.calls.create_async(
             to=ask.to,
             from_=ask.caller_id,
@@ -120,17 +120,17 @@ class ApiClient:
             time_limit=LONGEST_TALK,
         )
 
-    async def over(self, sid: str) -> bool | None:
+    async def has_ended(self, sid: str) -> bool | None:
         """Whether a call has ended; None if Twilio does not say.
 
         The API lags behind, so a call that it does not know may be a new one.
         """
-        answer, found = await answered(self._client.calls(sid).fetch_async)
+        answer, found = await outcome_of(self._client.calls(sid).fetch_async)
         if answer.outcome is not ApiOutcome.DONE or not isinstance(found.status, str):
             return None
         return found.status in OVER
 
-    async def look(self, *, ringing: bool = False) -> list[CallInProgress]:
+    async def calls_in_progress(self, *, ringing: bool = False) -> list[CallInProgress]:
         """All calls in progress with their queues and conferences.
 
         With `ringing`, phones that are ringing are included.
@@ -139,12 +139,12 @@ class ApiClient:
             ApiUnavailable: the API could not be queried.
         """
         found: list[CallInProgress] = []
-        answer, _ = await answered(lambda: self._look(found, ringing=ringing))
+        answer, _ = await outcome_of(lambda: self._read_calls(found, ringing=ringing))
         if answer.outcome is not ApiOutcome.DONE:
             raise ApiUnavailable(answer.detail)
         return found
 
-    async def _look(self, found: list[CallInProgress], *, ringing: bool) -> None:
+    async def _read_calls(self, found: list[CallInProgress], *, ringing: bool) -> None:
         client, lines, rooms = self._client, {}, {}
         gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -171,15 +171,15 @@ class ApiClient:
         )
         for status in ("queued", "ringing") if ringing else ():
             there = await client.calls.list_async(status=status, limit=_MOST, page_size=_PAGE)
-            found += [replace(_found(call, "", "", ""), ringing=True) for call in there]
+            found += [replace(_call_in_progress(call, "", "", ""), ringing=True) for call in there]
         for call in calls:
             room, label = rooms.get(call.sid, ("", ""))
             line, since = lines.get(call.sid, ("", None))
-            seen = _found(call, line.removeprefix(OURS), room, label or "")
+            seen = _call_in_progress(call, line.removeprefix(OURS), room, label or "")
             found.append(replace(seen, queued_at=since.timestamp() if since else None))
 
 
-def _found(call: Any, queue: str, conference: str, label: str) -> CallInProgress:
+def _call_in_progress(call: Any, queue: str, conference: str, label: str) -> CallInProgress:
     return CallInProgress(
         sid=call.sid,
         caller_number=call._from or "",
@@ -192,19 +192,19 @@ def _found(call: Any, queue: str, conference: str, label: str) -> CallInProgress
     )
 
 
-async def answered(do: Callable[[], Awaitable[Any]]) -> tuple[ApiResult, Any]:
+async def outcome_of(do: Callable[[], Awaitable[Any]]) -> tuple[ApiResult, Any]:
     """Make a request. Return its outcome and what it created. Never raises."""
     try:
         made = await do()
     except TwilioRestException as error:
-        return _refusal(int(error.status), int(error.code or 0), error.msg), None
+        return _refused(int(error.status), int(error.code or 0), error.msg), None
     except aiohttp.ClientConnectorError as error:
         why = f"Twilio cannot be reached ({error.strerror})"
         return ApiResult(outcome=ApiOutcome.NOT_SENT, detail=why), None
     except TimeoutError:
         return ApiResult(outcome=ApiOutcome.UNKNOWN, detail="no answer from Twilio in time"), None
     except (aiohttp.ClientError, TwilioException, json.JSONDecodeError, OSError) as error:
-        refused = _page_refused(error) if isinstance(error, TwilioException) else None
+        refused = _refused_list(error) if isinstance(error, TwilioException) else None
         lost = f"the answer was lost ({type(error).__name__})"
         return refused or ApiResult(outcome=ApiOutcome.UNKNOWN, detail=lost), None
     waits = getattr(made, "queue_time", None)
@@ -216,7 +216,7 @@ async def answered(do: Callable[[], Awaitable[Any]]) -> tuple[ApiResult, Any]:
     return answer, made
 
 
-def _page_refused(error: TwilioException) -> ApiResult | None:
+def _refused_list(error: TwilioException) -> ApiResult | None:
     """The refusal of a list request; None if the error was something else.
 
     The library only raises an exception with a text and leaves parsing the response to us.
@@ -226,12 +226,12 @@ def _page_refused(error: TwilioException) -> ApiResult | None:
         return None
     try:
         body = json.loads(response.text)
-        return _refusal(response.status_code, int(body["code"]), str(body["message"]))
+        return _refused(response.status_code, int(body["code"]), str(body["message"]))
     except (ValueError, KeyError, TypeError):
-        return _refusal(response.status_code, 0, "no reason given")
+        return _refused(response.status_code, 0, "no reason given")
 
 
-def _refusal(status: int, code: int, message: str) -> ApiResult:
+def _refused(status: int, code: int, message: str) -> ApiResult:
     fault = status >= 500
     return ApiResult(
         outcome=ApiOutcome.UNKNOWN if fault else ApiOutcome.REFUSED,

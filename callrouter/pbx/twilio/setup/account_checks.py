@@ -33,7 +33,7 @@ async def examine(
         countries: the countries whose numbers agents may register.
         running: whether a daemon with this configuration is serving the webhooks now.
     """
-    wish = steps.wanted(settings, table, countries)
+    needs = steps.needs_of(settings, table, countries)
     async with opened(settings) as account:
         try:
             theirs = await account.numbers()
@@ -42,7 +42,7 @@ async def examine(
                 yield _number(number, theirs)
             async for finding in _showing(account, theirs):
                 yield finding
-            async for finding in _needed(account, wish):
+            async for finding in _needed(account, needs):
                 yield finding
             if running:
                 yield await _public(WebhookUrls(settings.public_url, settings.id))
@@ -51,20 +51,20 @@ async def examine(
             yield Finding(False, str(error), advice, reached=False)
 
 
-async def _needed(account: AccountResources, wish: steps.AccountNeeds) -> AsyncIterator[Finding]:
+async def _needed(account: AccountResources, needs: steps.AccountNeeds) -> AsyncIterator[Finding]:
     """Report what `twilio setup` would change, and what is as it should be."""
     differs = set()
-    async for step in steps.steps(account, wish):
+    async for step in steps.needed_steps(account, needs):
         differs.add(step.about)
         yield Finding(False, step.text, "callrouter twilio setup --apply does it")
     listed = await account.countries()
-    for country in sorted(wish.countries):
+    for country in sorted(needs.countries):
         if country not in listed:
             advice = "see what it counts them as: Voice, Settings, Geo permissions"
             yield Finding(None, f"Twilio does not list the country {country}", advice)
         elif listed[country]:
             yield Finding(True, f"calls to {country} are allowed")
-    for name in sorted(wish.phones):
+    for name in sorted(needs.phones):
         if not any(name in about for about in differs):
             yield Finding(True, f"SIP phones can register at {name}")
 

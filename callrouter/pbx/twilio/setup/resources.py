@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from callrouter.pbx.twilio.rest.api_client import ApiUnavailable, answered, client_for
+from callrouter.pbx.twilio.rest.api_client import ApiUnavailable, client_for, outcome_of
 from callrouter.pbx.twilio.rest.api_requests import ApiOutcome
 from callrouter.pbx.twilio.rest.http_client import TwilioHttp
 from callrouter.settings import TwilioSettings
@@ -58,17 +58,21 @@ class AccountResources:
 
     async def numbers(self) -> dict[str, Any]:
         """The account's numbers, by number."""
-        found = await _had(lambda: self._client.incoming_phone_numbers.list_async(page_size=_PAGE))
+        found = await _result_of(
+            lambda: self._client.incoming_phone_numbers.list_async(page_size=_PAGE)
+        )
         return {one.phone_number: one for one in found}
 
     async def set_number(self, sid: str, fields: Mapping[str, str]) -> None:
         """Change settings of a number. Field names are the REST API's, in snake case."""
         number = self._client.incoming_phone_numbers(sid)
-        await _had(lambda: number.update_async(**fields))
+        await _result_of(lambda: number.update_async(**fields))
 
     async def verified(self) -> set[str]:
         """Other parties' numbers that the account may show as caller ID."""
-        found = await _had(lambda: self._client.outgoing_caller_ids.list_async(page_size=_PAGE))
+        found = await _result_of(
+            lambda: self._client.outgoing_caller_ids.list_async(page_size=_PAGE)
+        )
         return {one.phone_number for one in found}
 
     # ------------------------------------------------------------ countries
@@ -76,7 +80,7 @@ class AccountResources:
     async def countries(self) -> dict[str, bool]:
         """Whether the account may call ordinary numbers, by country (two letters)."""
         permissions = self._client.voice.v1.dialing_permissions
-        found = await _had(lambda: permissions.countries.list_async(page_size=_PAGE))
+        found = await _result_of(lambda: permissions.countries.list_async(page_size=_PAGE))
         return {one.iso_code: bool(one.low_risk_numbers_enabled) for one in found}
 
     async def allow(self, country: str, *, allowed: bool) -> None:
@@ -91,19 +95,19 @@ class AccountResources:
             "high_risk_tollfraud_numbers_enabled": "false",
         }
         update = self._client.voice.v1.dialing_permissions.bulk_country_updates.create_async
-        await _had(lambda: update(update_request=json.dumps([change])))
+        await _result_of(lambda: update(update_request=json.dumps([change])))
 
     # ------------------------------------------------------------ SIP phones
 
     async def domains(self) -> dict[str, SipDomain]:
         """The account's SIP domains, by name."""
-        found = await _had(lambda: self._client.sip.domains.list_async(page_size=_PAGE))
+        found = await _result_of(lambda: self._client.sip.domains.list_async(page_size=_PAGE))
         return {one.domain_name: await self._domain(one) for one in found}
 
     async def _domain(self, one: Any) -> SipDomain:
         auth = self._client.sip.domains(one.sid).auth
         lists = [
-            await _had(lambda place=place: place.credential_list_mappings.list_async())  # type: ignore[misc]
+            await _result_of(lambda place=place: place.credential_list_mappings.list_async())  # type: ignore[misc]
             for place in (auth.calls, auth.registrations)
         ]
         calls, registrations = (frozenset(entry.sid for entry in found) for found in lists)
@@ -119,44 +123,46 @@ class AccountResources:
     async def make_domain(self, name: str, fields: Mapping[str, Any]) -> None:
         """Create a SIP domain. Field names are the REST API's, in snake case."""
         make = self._client.sip.domains.create_async
-        await _had(lambda: make(domain_name=name, friendly_name="callrouter", **fields))
+        await _result_of(lambda: make(domain_name=name, friendly_name="callrouter", **fields))
 
     async def set_domain(self, sid: str, fields: Mapping[str, Any]) -> None:
         """Change settings of a SIP domain. Field names are the REST API's, in snake case."""
         domain = self._client.sip.domains(sid)
-        await _had(lambda: domain.update_async(**fields))
+        await _result_of(lambda: domain.update_async(**fields))
 
     async def credential_lists(self) -> dict[str, str]:
         """SIDs of the account's credential lists, by name."""
-        found = await _had(lambda: self._client.sip.credential_lists.list_async(page_size=_PAGE))
+        found = await _result_of(
+            lambda: self._client.sip.credential_lists.list_async(page_size=_PAGE)
+        )
         return {one.friendly_name: one.sid for one in found}
 
     async def make_credential_list(self, name: str) -> None:
         """Create an empty credential list."""
         make = self._client.sip.credential_lists.create_async
-        await _had(lambda: make(friendly_name=name))
+        await _result_of(lambda: make(friendly_name=name))
 
     async def let_in(self, domain_sid: str, list_sid: str, *, registering: bool) -> None:
         """Let the users of a credential list register at a domain, or call from it."""
         auth = self._client.sip.domains(domain_sid).auth
         place = auth.registrations if registering else auth.calls
         make = place.credential_list_mappings.create_async
-        await _had(lambda: make(credential_list_sid=list_sid))
+        await _result_of(lambda: make(credential_list_sid=list_sid))
 
     async def users(self, list_sid: str) -> set[str]:
         """The user names in a credential list."""
         credentials = self._client.sip.credential_lists(list_sid).credentials
-        found = await _had(lambda: credentials.list_async(page_size=_PAGE))
+        found = await _result_of(lambda: credentials.list_async(page_size=_PAGE))
         return {one.username for one in found}
 
     async def make_user(self, list_sid: str, name: str, password: str) -> None:
         """Create a user in a credential list."""
         make = self._client.sip.credential_lists(list_sid).credentials.create_async
-        await _had(lambda: make(username=name, password=password))
+        await _result_of(lambda: make(username=name, password=password))
 
 
-async def _had(do: Callable[[], Awaitable[Any]]) -> Any:
-    answer, made = await answered(do)
+async def _result_of(do: Callable[[], Awaitable[Any]]) -> Any:
+    answer, made = await outcome_of(do)
     if answer.outcome is not ApiOutcome.DONE:
         raise ApiUnavailable(answer.detail)
     return made

@@ -68,7 +68,7 @@ class AccountNeeds:
     phones: Mapping[str, Collection[str]]
 
 
-def wanted(
+def needs_of(
     settings: TwilioSettings, table: Table, countries: Collection[str], fallback_url: str = ""
 ) -> AccountNeeds:
     """Collect what a configuration needs.
@@ -117,28 +117,28 @@ def _of_a_number(urls: WebhookUrls, fallback_url: str) -> dict[str, str]:
     return found | ({"voice_fallback_url": fallback_url} if fallback_url else {})
 
 
-async def steps(account: AccountResources, wish: AccountNeeds) -> AsyncIterator[SetupStep]:
+async def needed_steps(account: AccountResources, needs: AccountNeeds) -> AsyncIterator[SetupStep]:
     """Every difference, in the order in which the changes can be made.
 
     Raises:
         ApiUnavailable: Twilio does not report the present state.
     """
-    for step in _numbers(await account.numbers(), wish):
+    for step in _numbers(await account.numbers(), needs):
         yield step
-    for step in _countries(await account.countries(), wish):
+    for step in _countries(await account.countries(), needs):
         yield step
-    if wish.phones:
-        async for step in _phones(account, wish):
+    if needs.phones:
+        async for step in _phones(account, needs):
             yield step
 
 
-def _numbers(theirs: Mapping[str, Any], wish: AccountNeeds) -> list[SetupStep]:
+def _numbers(theirs: Mapping[str, Any], needs: AccountNeeds) -> list[SetupStep]:
     """One step per number: all its settings are changed in one request."""
-    urls = WebhookUrls(wish.settings.public_url, wish.settings.id)
+    urls = WebhookUrls(needs.settings.public_url, needs.settings.id)
     found = []
-    for number in numbers_of(wish.settings):
+    for number in numbers_of(needs.settings):
         has = theirs.get(number)
-        fields = _of_a_number(urls, wish.fallback_url) if has is not None else {}
+        fields = _of_a_number(urls, needs.fallback_url) if has is not None else {}
         other = {
             field: value
             for field, value in fields.items()
@@ -163,13 +163,13 @@ async def _set_number(
 # ---------------------------------------------------------------- countries
 
 
-def _countries(theirs: Mapping[str, bool], wish: AccountNeeds) -> list[SetupStep]:
+def _countries(theirs: Mapping[str, bool], needs: AccountNeeds) -> list[SetupStep]:
     # A country that Twilio does not list cannot be changed. Its numbers may count as another
     # country's.
-    shut = [one for one in sorted(wish.countries) if not theirs.get(one, True)]
-    extra = [one for one, open_ in sorted(theirs.items()) if open_ and one not in wish.countries]
+    shut = [one for one in sorted(needs.countries) if not theirs.get(one, True)]
+    extra = [one for one, open_ in sorted(theirs.items()) if open_ and one not in needs.countries]
     found = [_country(one, "not allowed -> allowed", allowed=True) for one in shut]
-    if wish.only_these:
+    if needs.only_these:
         found += [_country(one, "allowed -> not allowed", allowed=False) for one in extra]
     return found
 
@@ -184,10 +184,10 @@ def _country(code: str, what: str, *, allowed: bool) -> SetupStep:
 # ---------------------------------------------------------------- SIP phones
 
 
-async def _phones(account: AccountResources, wish: AccountNeeds) -> AsyncIterator[SetupStep]:
+async def _phones(account: AccountResources, needs: AccountNeeds) -> AsyncIterator[SetupStep]:
     """SIP domains that accept registrations, each with a credential list for our phones."""
     domains, lists = await account.domains(), await account.credential_lists()
-    for name, phones in sorted(wish.phones.items()):
+    for name, phones in sorted(needs.phones.items()):
         domain = domains.get(name)
         known: set[str] = set()
         for sid in domain.registrations if domain is not None else ():
@@ -195,7 +195,7 @@ async def _phones(account: AccountResources, wish: AccountNeeds) -> AsyncIterato
         missing = {*phones} - known
         ours = f"callrouter {name}"
         list_sid = lists.get(ours, "")
-        for step in _domain(name, domain, wish):
+        for step in _domain(name, domain, needs):
             yield step
         for step in _credentials(name, domain, ours, list_sid) if missing else ():
             yield step
@@ -208,9 +208,9 @@ async def _phones(account: AccountResources, wish: AccountNeeds) -> AsyncIterato
             )
 
 
-def _domain(name: str, domain: SipDomain | None, wish: AccountNeeds) -> list[SetupStep]:
+def _domain(name: str, domain: SipDomain | None, needs: AccountNeeds) -> list[SetupStep]:
     """Point the domain's voice URL at the feature codes, unless it is already set."""
-    urls = WebhookUrls(wish.settings.public_url, wish.settings.id)
+    urls = WebhookUrls(needs.settings.public_url, needs.settings.id)
     dialled = {
         "voice_url": urls.to("code"),
         "voice_method": "POST",
