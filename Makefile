@@ -15,8 +15,9 @@ demo: $(STAMP)
 	@$(BIN)/callrouter demo
 
 test: $(STAMP)
-	@echo "— style, types, layers"
+	@echo "— style, dead code, types, layers"
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@$(BIN)/vulture
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache | tail -n 3
 	@echo "— Asterisk for the tests with real calls"
@@ -64,7 +65,7 @@ fuzz: $(STAMP)
 	  $(if $(SEED),--seed $(SEED))
 
 lint: $(STAMP)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/vulture
 
 types: $(STAMP)
 	$(BIN)/mypy

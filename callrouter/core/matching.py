@@ -30,7 +30,6 @@ from callrouter.model.commands import Result
 from callrouter.model.notices import AgentStatusChanged
 
 # Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
-_AVAILABLE: Final = AgentState.AVAILABLE
 _PAUSED: Final = AgentState.PAUSED
 _OFFLINE: Final = AgentState.OFFLINE
 _ON_CALL: Final = AgentState.ON_CALL

@@ -37,7 +37,6 @@ class Transactions:
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[tuple[str, str, str], ServerTransaction] = {}
         self._timers: set[asyncio.TimerHandle] = set()
-        self.bad_messages = 0
 
     @property
     def port(self) -> int:
@@ -121,10 +120,8 @@ class Transactions:
             else:
                 self._receive_request(message, sender)
         except BadMessageError as error:
-            self.bad_messages += 1
             _log.debug("dropped a datagram from %s: %s", sender, error)
         except Exception:  # noqa: BLE001 - a datagram must never stop the phone that reads it
-            self.bad_messages += 1
             _log.exception("could not handle a datagram from %s", sender)
 
     def _receive_response(self, response: Response) -> None:
@@ -219,13 +216,11 @@ class ServerTransaction:
     Attributes:
         at: its arrival, in `time.monotonic` seconds.
         final: the code of our final response; 0 before it.
-        acked: whether an ACK has arrived.
     """
 
     def __init__(self, layer: Transactions, request: Request, sender: Peer) -> None:
         self.request, self.sender, self.at = request, sender, request.at
         self.final = 0
-        self.acked = False
         self._layer = layer
         self._last: Response | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -259,7 +254,6 @@ class ServerTransaction:
 
     def acknowledged(self) -> None:
         """Note the ACK: stop retransmitting."""
-        self.acked = True
         self._layer.stop_timer(self._timer)
 
     def _again(self, delay: float, left: float) -> None:

@@ -164,10 +164,6 @@ class Numbering:
             return ""
         return number or plain
 
-    def is_number(self, text: str) -> bool:
-        """Whether `form` turns the text into an E.164 number."""
-        return E164.fullmatch(self.form(text)) is not None
-
     def _doubled(self, number: str) -> bool:
         """Whether a trunk prefix follows the home country's code, as in ``+44 (0)20``."""
         return bool(self.trunk) and number.startswith(f"+{self.code}{self.trunk}")

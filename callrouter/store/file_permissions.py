@@ -32,12 +32,6 @@ def make(path: Path) -> None:
             _tighten(folder, name)
 
 
-def tighten(path: Path) -> None:
-    """Remove other users' permissions from the file, its log and its copies."""
-    with suppress(OSError), located(path) as (folder, name):
-        _tighten(folder, name)
-
-
 def loose(path: Path) -> list[Path]:
     """Return the files (database, log, copies) that other users may read or write."""
     try:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 
 import pytest
 
 from callrouter.pbx.asterisk import contract
-from callrouter.pbx.asterisk.tracking.entry_request import (
-    EntryRequest,
-    encode_request,
-    entry_request,
-)
+from callrouter.pbx.asterisk.tracking.entry_request import PREFIX, EntryRequest, entry_request
 from tests.asterisk.floor import DIALPLAN
+
+
+def encode_request(*values: str) -> str:
+    """Encode values as the dialplan does: extension, priority, agent, skills, tag."""
+    return ".".join(base64.b64encode((PREFIX + value).encode()).decode() for value in values)
 
 
 def read(

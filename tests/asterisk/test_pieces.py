@@ -48,23 +48,25 @@ def people() -> list[AgentSpec]:
     ]
 
 
-def test_known_devices_are_those_of_the_agents_who_are_here_in_order() -> None:
+def test_available_devices_are_those_of_the_agents_who_are_here_in_order() -> None:
     rules = queue("support", {"a3": 1, "a1": 2, "a2": 2, "m1": 9, "b1": 9})
     made = router(table(people(), rules), "PJSIP/1002")
-    assert fallback.known_devices(made.board, PBX, DIAL) == {
-        "support": ("PJSIP/1003&PJSIP/1001", "PJSIP/447700900123@carrier")
-    }
+    assert fallback.available_devices(made.board, "support", PBX, DIAL) == (
+        "PJSIP/1003&PJSIP/1001",
+        "PJSIP/447700900123@carrier",
+    )
     made.handle(PauseRequested(agent="a3"), 2.0)
     made.handle(PauseRequested(agent="m1"), 2.0)
-    assert fallback.known_devices(made.board, PBX, DIAL) == {
-        "support": ("PJSIP/1001", fallback.NONE)
-    }
+    assert fallback.available_devices(made.board, "support", PBX, DIAL) == (
+        "PJSIP/1001",
+        fallback.NONE,
+    )
 
 
-def test_known_devices_fit_into_a_header() -> None:
+def test_available_devices_fit_into_a_header() -> None:
     rules = queue("support", [f"a{n}" for n in range(1, 400)])
     made = router(table(staff(399), rules))
-    desks, mobiles = fallback.known_devices(made.board, PBX, DIAL)["support"]
+    desks, mobiles = fallback.available_devices(made.board, "support", PBX, DIAL)
     assert 850 < len(desks) <= fallback.LONGEST
     assert desks.startswith("PJSIP/1001&PJSIP/1002&")
     assert not desks.endswith("&")

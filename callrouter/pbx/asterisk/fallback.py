@@ -46,22 +46,16 @@ def _own_alone(_endpoint: str) -> Sequence[str]:
     return ()
 
 
-def known_devices(
-    board: DeviceBoard, pbx: str, dial_number: str, states: StatesOf = _own_alone
-) -> dict[str, tuple[str, str]]:
-    """The available desk phones and mobiles of each queue, joined by ``&``.
+def available_devices(
+    board: DeviceBoard, queue: str, pbx: str, dial_number: str, states: StatesOf = _own_alone
+) -> tuple[str, str]:
+    """The available desk phones and mobiles of a queue, joined by ``&``.
 
     Each entry is a dial string, followed by ``^`` and a device name for every further device that
     must be free. The lists include agents who are signed in and not on a break, by priority and
     then in file order. Agents on a call count too, since they will be free again. Disabled and
     unreachable devices do not.
     """
-    return {queue: _devices(board, queue, pbx, dial_number, states) for queue in board.queue_ids()}
-
-
-def _devices(
-    board: DeviceBoard, queue: str, pbx: str, dial_number: str, states: StatesOf
-) -> tuple[str, str]:
     desks, mobiles = _List(), _List()
     for device in board.reachable_devices(queue, pbx):
         if desks.full and mobiles.full:
@@ -140,7 +134,9 @@ class FallbackDevices:
             former = queue.spec.renamed_from  # callers may still be at that extension
             names = (queue.id, former) if former else (queue.id,)
             yield from self._music_of(queue, names)
-            found = _devices(self._board, queue.id, self._pbx, self._dial_number, self._states)
+            found = available_devices(
+                self._board, queue.id, self._pbx, self._dial_number, self._states
+            )
             before: tuple[str, str] | None = self._told.get(queue.id)
             if found != before:
                 self._told[queue.id] = found

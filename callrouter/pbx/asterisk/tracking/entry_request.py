@@ -54,11 +54,6 @@ class EntryRequest:
         self.refused.append((what, why))
 
 
-def encode_request(*values: str) -> str:
-    """Encode values as the dialplan does: extension, priority, agent, skills, tag."""
-    return ".".join(base64.b64encode((PREFIX + value).encode()).decode() for value in values)
-
-
 def entry_request(variable: Callable[[str], str]) -> EntryRequest:
     """Parse what a call asks for.
 
