@@ -9,7 +9,7 @@ What is measured is `Router.handle` with everything it calls and reports, the cr
 events, and a harness of a few lines: no PBX, no event loop, no store. A whole call arrives, is
 offered, rings, is accepted, is connected and ends, and its wrap-up ends. With a backlog, the agent
 who ends it is offered the next call at once. `calls/s` discards the notices; `with why` keeps all
-of them in `api.explain.decision_journal.Journal`, as the daemon does. Times are CPU time, from the best of several
+of them in `api.calllog.call_log.CallLog`, as the daemon does. Times are CPU time, from the best of several
 slices: other programs distort wall-clock time and, through the caches they share with us, also CPU
 time. The garbage collector is on.
 """

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from callrouter.api.explain.decision_journal import Journal
+from callrouter.api.calllog.call_log import CallLog
 from callrouter.core.router import Router
 from callrouter.model.commands import Ring, StopRing
 from callrouter.model.events import (
@@ -86,7 +86,7 @@ class Floor:
 
     def __init__(self, table: Table, *, busy: int, why: bool = False) -> None:
         self.router = Router(table, rng=random.Random(1), run_id="b")
-        self.journal = Journal(self.router.floor) if why else None
+        self.call_log = CallLog(self.router.floor) if why else None
         self.now = 1.0
         self.events = self.arrived = self.ended = 0
         self.busy = busy
@@ -115,8 +115,8 @@ class Floor:
                 self.rings.append(command)  # type: ignore[arg-type]  # it is one
             elif kind is StopRing:
                 self.stops.append(command)  # type: ignore[arg-type]  # it is one
-            elif self.journal is not None and isinstance(command, Notice):
-                self.journal.listen(command)
+            elif self.call_log is not None and isinstance(command, Notice):
+                self.call_log.listen(command)
 
     def arrive(self) -> None:
         self.arrived += 1

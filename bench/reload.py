@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from callrouter.api.access.tokens import Tokens
-from callrouter.api.explain.decision_journal import Journal
+from callrouter.api.calllog.call_log import CallLog
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
 from callrouter.daemon.last_good import Start
@@ -103,7 +103,7 @@ class Site:
         self.runtime = Runtime(router, clock)
         self.table = settings.table
         self.steps: list[tuple[float, str]] = []
-        self.runtime.listen(Journal(router.floor).listen)
+        self.runtime.listen(CallLog(router.floor).listen)
         self.config = Configuration(
             folder, {"HOME": str(folder)}, Start(settings=settings, files=take(folder)), clock
         )

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from callrouter.api.explain.decision_journal import Journal
+from callrouter.api.calllog.call_log import CallLog
 from callrouter.core import lane_membership, matching, ringing
 from callrouter.core.floor import Floor
 from callrouter.core.router import Router
@@ -156,7 +156,7 @@ def turn(count: int, policy: str, *, decisions: bool, states: bool) -> float:
     with emission(decisions=decisions, states=states):
         site = Site(table(policy=policy), lambda _: None)
         if decisions:
-            site.tell = Journal(site.router.floor).listen
+            site.tell = CallLog(site.router.floor).listen
         for number in range(AGENTS):
             site.one(number, QUEUES)
         gc.collect()

@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from callrouter.api.access.refused_requests import Refusals
-from callrouter.api.call_history import History
-from callrouter.api.explain.decision_journal import Journal
-from callrouter.api.notice_counts import Counts
+from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.views.floor_views import FloorViews
 from callrouter.clock import Clock
-from callrouter.core.floor import Floor
 from callrouter.mobiles.mobile_service import MobileService
 from callrouter.model.events import Event
 from callrouter.settings import Problem
@@ -123,11 +120,11 @@ class ConfigState:
 class Backend:
     """The rest of the daemon as the API sees it. All changes go through `post`."""
 
-    floor: Floor
+    views: FloorViews
+    """What the API shows of the floor."""
+    call_log: CallLog
     post: Callable[[Event], None]
     clock: Clock
-    history: History
-    journal: Journal
     config: ConfigState
     health: Callable[[], Mapping[str, Health]]
     started_at: float
@@ -141,15 +138,8 @@ class Backend:
     """Our URL for browsers (the current `http.public_url`); empty: not configured."""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     """Further sections of ``/api/status``, by name."""
-    counts: Counts = field(default_factory=Counts)
-    """Must receive every record."""
     refusals: Refusals = field(default_factory=Refusals)
     """Requests that the HTTP side refused or failed to handle."""
-    views: FloorViews = field(init=False)
-    """What the API shows of the floor."""
-
-    def __post_init__(self) -> None:
-        self.views = FloorViews(self.floor, self.history, self.clock)
 
     def in_step(self, name: str, health: Health) -> bool:
         """Return whether a PBX is usable: its link is up and it has been compared with."""

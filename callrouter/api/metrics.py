@@ -18,7 +18,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector
 
 from callrouter import __version__
-from callrouter.api.notice_counts import MISTAKES, WAITS, Counts
+from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.totals import MISTAKES, WAITS
 from callrouter.api.shared_answers import LISTS
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Metrics:
 
     def __init__(self, backend: Backend) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Counted(backend.counts))
+        self._registry.register(_Counted(backend.call_log))
         self._registry.register(_Now(backend))
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -55,18 +56,18 @@ class _Collector(Collector):
 class _Counted(_Collector):
     """Counters since the start."""
 
-    def __init__(self, counts: Counts) -> None:
-        self._counts = counts
+    def __init__(self, log: CallLog) -> None:
+        self._log = log
 
     def collect(self) -> Iterable[Metric]:
         """Return all counters."""
-        counts = self._counts
+        totals = self._log.totals()
         calls = _counter("calls", "Calls that entered a queue.", ["queue"])
-        for queue, count in counts.calls.items():
+        for queue, count in totals.calls.items():
             calls.add_metric([queue], count)
         ended = _counter("calls_ended", "Calls that ended, by how.", ["queue", "how"])
         offers = _counter("offers_failed", "Offers that came to nothing, by why.", ["queue", "why"])
-        for family, by_what in ((ended, counts.ended), (offers, counts.offers)):
+        for family, by_what in ((ended, totals.ended), (offers, totals.offers)):
             for labels, count in by_what.items():
                 family.add_metric(list(labels), count)
         waits = HistogramMetricFamily(
@@ -74,14 +75,14 @@ class _Counted(_Collector):
             "From entry into the queue to connect.",
             labels=["queue"],
         )
-        for queue, seen in counts.waits.items():
+        for queue, seen in totals.waits.items():
             bounds = [*(str(float(bound)) for bound in WAITS), "+Inf"]
             classes = list(zip(bounds, accumulate(seen.classes), strict=True))
             waits.add_metric([queue], classes, seen.seconds)
         text = "Calls that came in wrongly: queues that do not exist, values that were not used."
         mistakes = _counter("entry_mistakes", text, ["what"])
         for what in MISTAKES:
-            mistakes.add_metric([what], counts.mistakes[what])
+            mistakes.add_metric([what], totals.mistakes[what])
         return calls, ended, offers, waits, mistakes
 
 

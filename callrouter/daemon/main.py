@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from callrouter import __version__
 from callrouter.api.access.tokens import Neighbours, Tokens
-from callrouter.api.call_history import History
+from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.context import Backend
 from callrouter.api.control_socket import Claim, ControlError, claim
-from callrouter.api.explain.decision_journal import Journal
 from callrouter.api.live import Live
 from callrouter.api.notice_text import log_line
 from callrouter.api.server.app import HttpServer, make_app
 from callrouter.api.server.sockets import CannotListen, listen_tcp
+from callrouter.api.views.floor_views import FloorViews
 from callrouter.background import keep_for_good
 from callrouter.clock import SystemClock
 from callrouter.core.router import Router
@@ -181,13 +181,10 @@ class Daemon:
         self._memory = Memory(self._store.ended_calls, self._runtime.pbxes, self._clock)
         self._mobiles = self._take_mobiles(settings)
         self._feature_codes = self._open_feature_codes()
-        history = History(self._router.floor)
-        journal = Journal(self._router.floor)
-        listeners = (_log, history.listen, journal.listen, self._store.listen)
-        for listener in listeners:
+        call_log = CallLog(self._router.floor)
+        for listener in (_log, call_log.listen, self._store.listen):
             self._runtime.listen(listener)
-        self._backend = self._make_backend(history, journal, now)
-        self._runtime.listen(self._backend.counts.listen)
+        self._backend = self._make_backend(call_log, now)
 
     def _take_mobiles(self, settings: Settings) -> MobileService:
         """Create the service that adds agents' own mobiles to the tables of the files."""
@@ -227,13 +224,12 @@ class Daemon:
         if not self._mobiles.handle_phone_event(event):
             self._feature_codes.handle(event)
 
-    def _make_backend(self, history: History, journal: Journal, now: float) -> Backend:
+    def _make_backend(self, call_log: CallLog, now: float) -> Backend:
         return Backend(
-            floor=self._router.floor,
+            views=FloorViews(self._router.floor, call_log, self._clock),
             post=self._post,
             clock=self._clock,
-            history=history,
-            journal=journal,
+            call_log=call_log,
             config=self._config.state,
             health=lambda: {name: pbx.health() for name, pbx in self._runtime.pbxes.items()},
             started_at=now,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from callrouter.api.call_history import History
+from callrouter.api.calllog.totals import DayTotals
 from callrouter.api.explain import why_not
 from callrouter.api.views.call_views import queue_json
 from callrouter.core.router import Router
@@ -32,16 +32,15 @@ def test_who_is_free_for_whom() -> None:
     router.handle(PbxSnapshot(pbx="a", endpoints={}), 1.0)
     router.handle(PbxSnapshot(pbx="b", endpoints={"PJSIP/1001": DeviceState.IDLE}), 1.0)
     floor = router.floor
-    history = History(floor)
 
     def free() -> tuple[int, list[str]]:
-        view = queue_json(floor.queues["support"], history.queue_today("support", 3.0), 3.0)
+        view = queue_json(floor.queues["support"], DayTotals(), 3.0)
         return view["free"], view["agents"]["available"]
 
     assert free() == (1, ["bea"])
     router.handle(CallArrived(pbx="a", call="a-1", queue="support"), 2.0)
     assert free() == (0, ["bea"]), "available, and not for the caller who waits"
-    [said] = why_not.answer(floor, floor.agents["bea"], None, 3.0)["queues"]
+    [said] = why_not.explain_agent(floor, floor.agents["bea"], None, 3.0)["queues"]
     assert "a-1 waits: has no phone that a can ring" in said["reasons"]
     assert "callers on a: has no phone that a can ring" in said["reasons"]
     router.handle(CallerLeft(call="a-1", how=CallerEnd.HUNG_UP), 4.0)

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from callrouter.api.explain import decision_journal as why
+from callrouter.api.calllog import agent_timelines
+from callrouter.api.calllog import call_log as log_module
+from callrouter.api.calllog.call_log import AmbiguousIdError, CallLog
+from callrouter.api.calllog.logged_call import STEPS
 from callrouter.api.explain import why_call
 from callrouter.api.explain import why_not as whynot
-from callrouter.api.explain.decision_journal import Ambiguous, Journal
+from callrouter.api.schemas.why_answers import StepJson, WhyJson
 from callrouter.cli.commands.explain import why_lines, why_not_lines
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_notices import CallAbandoned, CallEntered, CallRequeued
@@ -43,27 +46,27 @@ from tests.core.tables import agent, desk, mobile, queue, table
 
 
 class Explained(Play):
-    """A story with a journal."""
+    """A story with a call log."""
 
-    journal: Journal | None = None
+    call_log: CallLog | None = None
     heard = 0
 
-    def answer(self, call: str) -> dict[str, Any]:
-        if self.journal is None:
-            self.journal = Journal(self.router.floor)
+    def answer(self, call: str) -> WhyJson:
+        if self.call_log is None:
+            self.call_log = CallLog(self.router.floor)
         for _, item in self.log[self.heard :]:
             if isinstance(item, Notice):
-                self.journal.listen(item)
+                self.call_log.listen(item)
         self.heard = len(self.log)
-        trail = self.journal.find(call)
+        trail = self.call_log.find(call)
         assert trail is not None
-        return asyncio.run(why_call.answer(self.journal, self.router.floor, trail, self.now))
+        return asyncio.run(why_call.explain_call(self.call_log, self.router.floor, trail, self.now))
 
     def why(self, call: str) -> list[str]:
         """What the command line shows, without the clock and the heading."""
         return [line[10:] for line in why_lines(self.answer(call))[1:]]
 
-    def offers(self, call: str) -> list[dict[str, Any]]:
+    def offers(self, call: str) -> list[StepJson]:
         return [step for step in self.answer(call)["steps"] if step["kind"] == "offer"]
 
     def passed(self, call: str) -> dict[str, str]:
@@ -74,7 +77,7 @@ class Explained(Play):
     def why_not(self, name: str, of: str = "") -> list[str]:
         floor = self.router.floor
         where = floor.queues[of] if of else None
-        return why_not_lines(whynot.answer(floor, floor.agents[name], where, self.now))
+        return why_not_lines(whynot.explain_agent(floor, floor.agents[name], where, self.now))
 
 
 # ---------------------------------------------------------------- the words of an answer
@@ -270,6 +273,7 @@ def test_an_offer_that_was_withdrawn_says_why() -> None:
     (offer,) = play.offers("c1")
     assert offer["outcome"]["text"] == "rang 4 s, withdrawn: ann paused: tea"
     now = play.answer("c1")["now"]
+    assert now is not None
     assert now["text"] == "waits in q for 4 s, place 1 of 1; none of its 1 agent can be rung"
     assert now["passed_over"] == [
         {"reason": "paused", "text": "paused: tea", "agents": ["ann"], "count": 1}
@@ -471,20 +475,20 @@ async def test_decisions_are_live(client: Client, world: World) -> None:
 
 
 class Clockwork:
-    """A journal fed by hand."""
+    """A call log fed by hand."""
 
     def __init__(self) -> None:
         play = Play(table(queue("q", "ann")))
-        self.journal = Journal(play.router.floor)
+        self.log = CallLog(play.router.floor)
 
     def enters(self, name: str, at: float) -> None:
-        self.journal.listen(
+        self.log.listen(
             CallEntered(at=at, call=name, queue="q", position=1, caller_number="", caller_name="")
         )
 
     def call(self, name: str, at: float) -> None:
         self.enters(name, at)
-        self.journal.listen(
+        self.log.listen(
             CallAbandoned(
                 at=at,
                 call=name,
@@ -497,67 +501,67 @@ class Clockwork:
         )
 
     def state(self, state: AgentState, reason: str = "") -> None:
-        self.journal.listen(AgentStatusChanged(at=0.0, agent="ann", state=state, why=reason))
+        self.log.listen(AgentStatusChanged(at=0.0, agent="ann", state=state, why=reason))
 
 
 def test_calls_are_bounded_in_number_and_age() -> None:
     work = Clockwork()
-    for n in range(why.KEPT + 10):
+    for n in range(log_module.KEPT + 10):
         work.call(f"<{n}>", float(n))
-    assert work.journal.find("<9>") is None
-    assert work.journal.find("<10>") is not None
-    work.call("late", why.KEPT_FOR + 5000.0)
-    assert work.journal.find("<4000>") is None
-    assert work.journal.find("<5005>") is not None
+    assert work.log.find("<9>") is None
+    assert work.log.find("<10>") is not None
+    work.call("late", log_module.KEPT_FOR + 5000.0)
+    assert work.log.find("<4000>") is None
+    assert work.log.find("<5005>") is not None
 
 
 def test_steps_are_bounded() -> None:
     work = Clockwork()
     work.enters("c1", 0.0)
     again = CallRequeued(at=1.0, call="c1", queue="q", why=RequeueReason.FOUND_WAITING)
-    for _ in range(4 * why.STEPS):
-        work.journal.listen(again)
-    trail = work.journal.find("c1")
+    for _ in range(4 * STEPS):
+        work.log.listen(again)
+    trail = work.log.find("c1")
     assert trail is not None
-    assert len(trail.kept) <= 2 * why.STEPS
-    assert trail.left_out + len(trail.kept) == 4 * why.STEPS + 1
+    assert len(trail.kept) <= 2 * STEPS
+    assert trail.left_out + len(trail.kept) == 4 * STEPS + 1
 
 
 def test_states_are_bounded_and_what_is_gone_is_said() -> None:
     work = Clockwork()
-    for n in range(10 * why.STATES):
+    for n in range(10 * agent_timelines.STATES):
         state = AgentState.PAUSED if n % 2 else AgentState.AVAILABLE
         work.state(state, f"reason {n}" if n % 2 else "")
-    work.journal.sort_in()
-    assert len(work.journal._timelines["ann"].codes) < 2 * why.STATES
-    assert work.journal.standing("ann", 5) is None
-    last = work.journal.standing("ann", 10 * why.STATES + 1)
-    assert last == (AgentState.PAUSED, f"reason {10 * why.STATES - 1}")
+    work.log.catch_up()
+    assert len(work.log._timelines._timelines["ann"].codes) < 2 * agent_timelines.STATES
+    assert work.log.standing("ann", 5) is None
+    last = work.log.standing("ann", 10 * agent_timelines.STATES + 1)
+    assert last == (AgentState.PAUSED, f"reason {10 * agent_timelines.STATES - 1}")
 
 
 def test_reasons_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(why, "_MOST_WORDS", 3)
+    monkeypatch.setattr(agent_timelines, "_MOST_REASONS", 3)
     work = Clockwork()
     for n in range(9):
         work.state(AgentState.PAUSED, f"reason {n}")
-    work.journal.sort_in()
-    assert work.journal.standing("ann", 99) == (AgentState.PAUSED, "")
+    work.log.catch_up()
+    assert work.log.standing("ann", 99) == (AgentState.PAUSED, "")
 
 
 def test_a_part_that_fits_several() -> None:
     work = Clockwork()
     work.call("a-1", 0.0)
     work.call("b-1", 0.0)
-    with pytest.raises(Ambiguous):
-        work.journal.find("1")
-    assert work.journal.find("") is None
+    with pytest.raises(AmbiguousIdError):
+        work.log.find("1")
+    assert work.log.find("") is None
 
 
 def test_why_costs_little() -> None:
     """A coarse guard: bench/why.py has the exact share. Laying aside is all that a call waits for."""
     work = Clockwork()
-    for _ in range(why.BUNCH - 1):
+    for _ in range(log_module.BATCH - 1):
         work.state(AgentState.AVAILABLE)
-    assert work.journal._serial == 0
+    assert work.log._serial == 0
     work.state(AgentState.AVAILABLE)
-    assert work.journal._serial == why.BUNCH
+    assert work.log._serial == log_module.BATCH

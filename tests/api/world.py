@@ -10,11 +10,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from callrouter.api.access.tokens import Tokens
-from callrouter.api.call_history import History
+from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.context import Backend, ConfigState
-from callrouter.api.explain.decision_journal import Journal
 from callrouter.api.live import Live
 from callrouter.api.server.app import make_app
+from callrouter.api.views.floor_views import FloorViews
 from callrouter.core.router import Router
 from callrouter.model.commands import Connect, PbxCommand, Ring
 from callrouter.model.events import (
@@ -140,26 +140,22 @@ class World:
         self.floor = router.floor
         self.pbx = NotingPbx()
         self.runtime.attach(self.pbx)
-        self.history = History(self.floor)
+        self.call_log = CallLog(self.floor)
         self.watchers = Live()
         self.records: list[Notice] = []
-        self.journal = Journal(self.floor)
-        self.runtime.listen(self.history.listen)
-        self.runtime.listen(self.journal.listen)
+        self.runtime.listen(self.call_log.listen)
         self.runtime.listen(self.records.append)
         self.runtime.listen(self.watchers.listen)
         self.backend = Backend(
-            floor=self.floor,
+            views=FloorViews(self.floor, self.call_log, self.clock),
+            call_log=self.call_log,
             post=self.runtime.post,
             clock=self.clock,
-            history=self.history,
-            journal=self.journal,
             config=ConfigState(folder="/etc/callrouter", loaded_at=T0),
             health=lambda: {"office": self.pbx.health()},
             started_at=T0,
             pid=1,
         )
-        self.runtime.listen(self.backend.counts.listen)
         self.app: web.Application = make_app(self.backend, Tokens(tokens), self.watchers, doors)
         check_answers(self.app)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 import pytest
 
-from callrouter.api.notice_counts import Counts
+from callrouter.api.calllog.totals import CallTotals
 from callrouter.daemon.main import _log
 from callrouter.model.commands import Result
 from callrouter.model.notices import Oddity
@@ -38,12 +39,12 @@ def test_a_queue_that_does_not_exist(
     assert (left.result, left.target, play.ringing()) == (Result.CLOSED, None, {})
     shown = f"'{name}'".replace("''", "'")
     assert said(play) == [("queue", f"call c arrived for {shown}, which is no queue{hint}")]
-    counts = Counts()
+    counts = CallTotals(lambda: UTC)
     with caplog.at_level(logging.INFO):
         for _, item in play.log:
             if isinstance(item, Oddity):
                 _log(item)
-                counts.listen(item)
+                counts.count(item)
     assert [(r.levelname, "which is no queue" in r.message) for r in caplog.records] == [
         ("ERROR", True)
     ]

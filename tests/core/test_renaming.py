@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from callrouter.api.call_history import History
-from callrouter.api.notice_counts import Counts
+from callrouter.api.calllog.call_log import CallLog
 from callrouter.core.invariants import check
 from callrouter.model.agent_row import AgentRow
 from callrouter.model.agent_status import AgentState
@@ -159,13 +158,13 @@ def test_over_a_restart() -> None:
 
 def test_counts_go_along() -> None:
     play = Play(old_table())
-    history, counts = History(play.router.floor), Counts()
+    log = CallLog(play.router.floor)
     play.call("c1", "support").accepts("ann").on(5).caller_hangs_up("c1").reload(new_table())
     for _, item in play.log:
         if isinstance(item, Notice):
-            history.listen(item)
-            counts.listen(item)
-    assert history.queue_today("helpdesk", play.now).entered == 1
+            log.listen(item)
+    counts = log.totals()
+    assert counts.queue_today("helpdesk", play.now).entered == 1
     assert play.router.floor.agents["annette"].calls == 1
     assert counts.calls == {"helpdesk": 1}
     assert counts.ended["helpdesk", "completed"] == 1

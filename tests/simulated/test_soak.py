@@ -19,10 +19,8 @@ from typing import get_args
 
 import pytest
 
-from callrouter.api.call_history import History
-from callrouter.api.explain.decision_journal import Journal
+from callrouter.api.calllog.call_log import CallLog
 from callrouter.api.live import Live
-from callrouter.api.notice_counts import Counts
 from callrouter.core.router import Router
 from callrouter.daemon.self_check import SelfCheck
 from callrouter.model.call_notices import CallCompleted, CallEnd, CallEntered
@@ -141,9 +139,9 @@ async def an_hour(folder: Path) -> Hour:
     def count(notice: Notice) -> None:
         seen[type(notice)] += 1
 
-    history, journal, live = History(router.floor), Journal(router.floor), Live()
+    call_log, live = CallLog(router.floor), Live()
     store = StoreService(router.board, runtime.post, clock, File(folder / "callrouter.db"))
-    readers = (history.listen, journal.listen, live.listen, Counts().listen, store.listen, count)
+    readers = (call_log.listen, live.listen, store.listen, count)
     for listener in readers:
         runtime.listen(listener)
     await loop.run_in_executor(None, int)  # its thread stays

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from callrouter.api.explain.decision_journal import Standing
+from callrouter.api.calllog.agent_timelines import Standing
 from callrouter.model.agent_status import AgentState, StatusReason
 from callrouter.model.device_failures import DeviceFailure
 from callrouter.model.events import LegEnd

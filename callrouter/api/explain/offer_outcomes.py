@@ -1,11 +1,12 @@
-"""The outcome of each offer of a call, read from its trail."""
+"""The outcome of each offer of a call, read from its call."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from callrouter.api.explain.decision_journal import Journal, Step
+from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.logged_call import Step
 from callrouter.api.explain.explanation_text import (
     after_ringing,
     failed_words,
@@ -30,7 +31,7 @@ from callrouter.model.text import rough_duration
 
 
 @dataclass(slots=True)
-class Offer:
+class ExplainedOffer:
     """The outcome of a decision."""
 
     made: OfferDecided
@@ -59,14 +60,14 @@ class Offer:
     """Devices that were rung and did not accept, each with what went wrong last."""
 
 
-def offers_of(steps: Iterable[Step]) -> dict[str, Offer]:
+def offers_of(steps: Iterable[Step]) -> dict[str, ExplainedOffer]:
     """Return the outcome of each decision."""
-    found: dict[str, Offer] = {}
+    found: dict[str, ExplainedOffer] = {}
     placed: dict[str, OfferMade] = {}
     winner = ""
     for serial, notice, _ in steps:
         if isinstance(notice, OfferDecided):
-            offer = found[notice.offer] = Offer(notice, serial)
+            offer = found[notice.offer] = ExplainedOffer(notice, serial)
             first = placed.get(notice.offer)
             if first is not None:
                 offer.idle, offer.level = first.idle_s, first.priority
@@ -81,7 +82,7 @@ def offers_of(steps: Iterable[Step]) -> dict[str, Offer]:
     return found
 
 
-def ringing_at(offers: Mapping[str, Offer], serial: int) -> set[str]:
+def ringing_at(offers: Mapping[str, ExplainedOffer], serial: int) -> set[str]:
     """Return the agents already being rung for the call when a later decision was made."""
     return {
         offer.made.agent
@@ -90,7 +91,7 @@ def ringing_at(offers: Mapping[str, Offer], serial: int) -> set[str]:
     }
 
 
-def _happened(offer: Offer, serial: int, notice: OfferNotice, winner: str) -> None:
+def _happened(offer: ExplainedOffer, serial: int, notice: OfferNotice, winner: str) -> None:
     match notice:
         case OfferRang():
             offer.rang_at = notice.at
@@ -112,9 +113,9 @@ def _happened(offer: Offer, serial: int, notice: OfferNotice, winner: str) -> No
             pass
 
 
-def outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
+def outcome(log: CallLog, offer: ExplainedOffer, now: float) -> tuple[str, str]:
     """Return the outcome of an offer: a stable keyword, and words."""
-    result, words = _outcome(journal, offer, now)
+    result, words = _outcome(log, offer, now)
     ended = offer.ended.outcome if offer.ended is not None else None
     # The agent's devices whose outcome differs from that of the whole offer.
     others = [
@@ -131,12 +132,12 @@ def _device_words(failure: DeviceFailed | CallerIdRefused) -> str:
     return failed_words(failure.why)
 
 
-def _outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
+def _outcome(log: CallLog, offer: ExplainedOffer, now: float) -> tuple[str, str]:
     began = offer.made.at
     if offer.over is not None:
         return _talked(offer, offer.over)
     if offer.ended is not None:
-        return _came_to_nothing(journal, offer, offer.ended)
+        return _came_to_nothing(log, offer, offer.ended)
     if offer.connected_at is not None:
         return "talking", f"{_took(offer)}, talking for {rough_duration(now - offer.connected_at)}"
     if offer.accepted_at is not None:
@@ -146,12 +147,14 @@ def _outcome(journal: Journal, offer: Offer, now: float) -> tuple[str, str]:
     return "placed", f"being rung for {rough_duration(now - began)}"
 
 
-def _took(offer: Offer) -> str:
+def _took(offer: ExplainedOffer) -> str:
     """Say that the agent accepted the call, and on which phone."""
     return f"took it on {offer.device}" if offer.device else "took it"
 
 
-def _talked(offer: Offer, over: CallCompleted | ConversationTransferred) -> tuple[str, str]:
+def _talked(
+    offer: ExplainedOffer, over: CallCompleted | ConversationTransferred
+) -> tuple[str, str]:
     taken = offer.accepted_at if offer.accepted_at is not None else offer.made.at
     first = f"{_took(offer)} after {rough_duration(taken - offer.made.at)}"
     if offer.taker not in {"", offer.made.agent}:
@@ -167,13 +170,13 @@ def _talked(offer: Offer, over: CallCompleted | ConversationTransferred) -> tupl
     return "talked", f"{talked}, {ended}"
 
 
-def _came_to_nothing(journal: Journal, offer: Offer, ended: OfferEnded) -> tuple[str, str]:
+def _came_to_nothing(log: CallLog, offer: ExplainedOffer, ended: OfferEnded) -> tuple[str, str]:
     agent, began, outcome = offer.made.agent, offer.made.at, ended.outcome
     rang = None if offer.rang_at is None else ended.at - offer.rang_at
     if outcome is OfferEnd.LOST:
         return "lost", after_ringing(rang, f"lost to {offer.lost_to or 'another'}")
     if outcome is OfferEnd.WITHDRAWN:
-        next_ = journal.standing_after(agent, offer.ended_serial)
+        next_ = log.standing_after(agent, offer.ended_serial)
         kind, words = standing_words(next_) if next_ is not None else ("", "")
         why = f": {agent} {words}" if kind in {"paused", "signed-out"} else ""
         return "withdrawn", after_ringing(rang, f"withdrawn{why}")

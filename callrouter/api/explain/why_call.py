@@ -1,17 +1,19 @@
-"""Builds the answer to ``why CALL`` from the journal, in words."""
+"""Builds the answer to ``why CALL`` from the log, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.logged_call import LoggedCall, Step
 from callrouter.api.explain import why_not
-from callrouter.api.explain.decision_journal import Journal, Step, Trail
 from callrouter.api.explain.explanation_text import NAMED
-from callrouter.api.explain.offer_outcomes import Offer, offers_of, ringing_at
-from callrouter.api.explain.why_agent import Look, decision, grouped
-from callrouter.api.json_values import Json, moment, seconds
+from callrouter.api.explain.offer_decisions import DecisionContext, explain_decision, grouped
+from callrouter.api.explain.offer_outcomes import ExplainedOffer, offers_of, ringing_at
+from callrouter.api.json_values import moment, seconds
 from callrouter.api.notice_text import target_text
+from callrouter.api.schemas.why_answers import StepJson, WhyJson, WhyWaitingJson
 from callrouter.core.floor import Floor
 from callrouter.core.state import CallState
 from callrouter.model.call_notices import (
@@ -37,20 +39,21 @@ from callrouter.model.routing_table import HangUp
 from callrouter.model.text import counted, first_few, rough_duration
 
 
-async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Json:
+async def explain_call(log: CallLog, floor: Floor, call: LoggedCall, now: float) -> WhyJson:
     """Return everything about a call for ``GET /api/calls/{id}/why``.
 
     Yields to the loop in between.
     """
-    steps = trail.steps()
+    steps = call.steps()
     offers = offers_of(steps)
     outcomes: dict[str, OfferOutcome] = {}
-    shown: list[Json] = []
+    shown: list[StepJson] = []
     for step in steps:
         serial, notice, _ = step
         if isinstance(notice, OfferDecided):
-            look = Look(journal, step, notice, ringing_at(offers, serial), outcomes)
-            shown.append(await decision(look, offers[notice.offer], now))
+            ringing = ringing_at(offers, serial)
+            context = DecisionContext(log, step, notice, ringing, outcomes)
+            shown.append(await explain_decision(context, offers[notice.offer], now))
         elif isinstance(notice, OfferEnded):
             outcomes[notice.agent] = notice.outcome
         else:
@@ -58,31 +61,27 @@ async def answer(journal: Journal, floor: Floor, trail: Trail, now: float) -> Js
                 outcomes[notice.agent] = RequeueReason.PASSED_ON
             text = _line(notice, offers)
             if text:
-                shown.append(_step(trail, notice, text))
-    return {
-        **_head(trail, steps),
-        "left_out": trail.left_out,
-        "steps": shown,
-        "now": await _now(floor, trail.call, now),
-    }
+                shown.append(_step(call, notice, text))
+    view = _head(call, steps)
+    view["left_out"], view["steps"] = call.left_out, shown
+    view["now"] = await _now(floor, call.call, now)
+    return view
 
 
-def queue_of(trail: Trail) -> str:
-    """Return the last queue of a call."""
-    return next((item.queue for _, item, _ in reversed(trail.steps()) if item.queue), "")
-
-
-def _head(trail: Trail, steps: Iterable[Step]) -> Json:
+def _head(call: LoggedCall, steps: Iterable[Step]) -> WhyJson:
     """Return the facts about the call itself, from its notices."""
-    head: Json = {
-        "call": trail.call,
+    head: WhyJson = {
+        "call": call.call,
         "queue": "",
         "caller_number": "",
         "caller_name": "",
-        "entered_at": moment(trail.began),
-        "ended_at": moment(trail.ended_at),
+        "entered_at": moment(call.began),
+        "ended_at": moment(call.ended_at),
         "result": None,
         "agent": None,
+        "left_out": 0,
+        "steps": [],
+        "now": None,
     }
     for _, notice, _ in steps:
         head["queue"] = notice.queue or head["queue"]
@@ -98,15 +97,15 @@ def _head(trail: Trail, steps: Iterable[Step]) -> Json:
                 head["result"] = notice.result.value
             case _:
                 pass
-    if trail.ended_at is None:
+    if call.ended_at is None:
         head["result"] = None
     return head
 
 
-def _step(trail: Trail, notice: CallNotice, text: str) -> Json:
+def _step(call: LoggedCall, notice: CallNotice, text: str) -> StepJson:
     return {
         "at": moment(notice.at),
-        "after_s": seconds(notice.at - trail.began),
+        "after_s": seconds(notice.at - call.began),
         "kind": notice.kind,
         "queue": notice.queue,
         "text": text,
@@ -116,7 +115,7 @@ def _step(trail: Trail, notice: CallNotice, text: str) -> Json:
 # ---------------------------------------------------------------- everything else
 
 
-def _line(notice: CallNotice, offers: dict[str, Offer]) -> str:
+def _line(notice: CallNotice, offers: dict[str, ExplainedOffer]) -> str:
     """Describe another event of a call; empty if an offer already covers it."""
     match notice:
         case RuleApplied():
@@ -184,7 +183,7 @@ def _why_left(notice: CallLeftQueue) -> str:
     return f"{_LEFT.get(notice.result, notice.result.value)}; {way}"
 
 
-async def _now(floor: Floor, name: str, now: float) -> Json | None:
+async def _now(floor: Floor, name: str, now: float) -> WhyWaitingJson | None:
     """Return why a waiting call is still waiting; None: it is not waiting."""
     call = floor.calls.get(name)
     if call is None or call.state is not CallState.WAITING:

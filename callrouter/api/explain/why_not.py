@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from callrouter.api.explain.decision_journal import Standing
+from callrouter.api.calllog.agent_timelines import Standing
 from callrouter.api.explain.explanation_text import lacking, standing_words, tried_words, values
-from callrouter.api.json_values import Json
+from callrouter.api.schemas.why_answers import QueueReasonsJson, WhyNotJson
 from callrouter.api.views.sight import EVERYTHING, Sight
 from callrouter.core import agents, presence
 from callrouter.core.eligibility import preference
@@ -28,9 +28,9 @@ AHEAD: Final = 3
 """Number of agents ahead of this one that are named."""
 
 
-def answer(
+def explain_agent(
     floor: Floor, agent: Agent, queue: Queue | None, now: float, sight: Sight = EVERYTHING
-) -> Json:
+) -> WhyNotJson:
     """Return why an agent is not rung, in all their visible queues or in one of them.
 
     An agent's token is told how many agents are ahead of its own, but not who they are.
@@ -89,7 +89,9 @@ def _held(agent: Agent, now: float) -> Iterator[str]:
 # ---------------------------------------------------------------- the agent in a queue
 
 
-def _in_queue(floor: Floor, agent: Agent, queue: Queue, now: float, *, names: bool) -> Json:
+def _in_queue(
+    floor: Floor, agent: Agent, queue: Queue, now: float, *, names: bool
+) -> QueueReasonsJson:
     member = queue.members.get(agent.id)
     if member is None:
         return _view(queue, [_no_member(agent, queue, now)], member=False)
@@ -128,7 +130,7 @@ def _does_not_count(floor: Floor, agent: Agent, queue: Queue, now: float) -> Ite
             yield f"callers on {pbx} leave {when} (on_nobody): {why}"
 
 
-def _view(queue: Queue, lines: list[str], *, member: bool) -> Json:
+def _view(queue: Queue, lines: list[str], *, member: bool) -> QueueReasonsJson:
     return {
         "id": queue.id,
         "member": member,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-from callrouter.api.call_history import Day, Story
+from callrouter.api.calllog.logged_call import LoggedCall
+from callrouter.api.calllog.totals import DayTotals
 from callrouter.api.json_values import moment, seconds
 from callrouter.api.schemas.call_answers import CallJson, DayJson, OfferJson, QueueJson, WaitingJson
 from callrouter.api.schemas.vocabulary import AgentStateName, CallStateName
@@ -14,7 +15,7 @@ from callrouter.core.state import Call, CallState, Offer, Queue
 from callrouter.model.agent_status import AgentState
 
 
-def queue_json(queue: Queue, today: Day, now: float) -> QueueJson:
+def queue_json(queue: Queue, today: DayTotals, now: float) -> QueueJson:
     """Return a queue as in ``GET /api/queues/{id}``."""
     grouped: dict[AgentStateName, list[str]] = {state_name(state): [] for state in AgentState}
     for member in queue.members.values():
@@ -65,7 +66,7 @@ def waiting_json(call: Call, place: int, now: float) -> WaitingJson:
     }
 
 
-def day_json(day: Day) -> DayJson:
+def day_json(day: DayTotals) -> DayJson:
     """Return a queue's totals since midnight."""
     return {
         "entered": day.entered,
@@ -123,26 +124,26 @@ def offer_json(offer: Offer, now: float) -> OfferJson:
     }
 
 
-def ended_json(story: Story) -> CallJson:
+def ended_json(call: LoggedCall) -> CallJson:
     """Return an ended call, with the same keys as `call_json`."""
     return {
-        "id": story.call,
+        "id": call.call,
         "pbx": None,
-        "queue": story.queue,
-        "caller_number": story.caller_number,
-        "caller_name": story.caller_name,
+        "queue": call.queue,
+        "caller_number": call.caller_number,
+        "caller_name": call.caller_name,
         "called_number": None,
         "tag": None,
-        "state": cast("CallStateName", story.state),
-        "agent": story.agent or None,
+        "state": cast("CallStateName", call.state),
+        "agent": call.agent or None,
         "held": False,
         "consulting": None,
-        "entered_at": moment(story.entered_at),
-        "wait_s": None if story.wait is None else seconds(story.wait),
-        "talk_s": None if story.talk is None else seconds(story.talk),
-        "priority": story.priority,
+        "entered_at": moment(call.entered_at),
+        "wait_s": None if call.wait is None else seconds(call.wait),
+        "talk_s": None if call.talk is None else seconds(call.talk),
+        "priority": call.priority,
         "position": None,
         "offers": [],
-        "ended_at": moment(story.ended_at),
-        "result": story.result or None,
+        "ended_at": moment(call.ended_at),
+        "result": call.result or None,
     }

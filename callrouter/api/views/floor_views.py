@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import cast
 
 from callrouter.api.access.tokens import Caller
-from callrouter.api.call_history import History
+from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.logged_call import LoggedCall
+from callrouter.api.explain.why_call import explain_call
+from callrouter.api.explain.why_not import explain_agent
 from callrouter.api.notice_text import as_json
 from callrouter.api.schemas.agent_answers import AgentJson, OwnDeviceJson, PauseJson
 from callrouter.api.schemas.call_answers import CallDetailJson, CallJson, QueueJson
 from callrouter.api.schemas.notice_answers import NoticeJson
 from callrouter.api.schemas.status_answers import TotalsJson
+from callrouter.api.schemas.why_answers import WhyJson, WhyNotJson
 from callrouter.api.views.agent_views import (
     agent_json,
     configured_device_json,
@@ -81,14 +85,14 @@ class FloorViews:
 
     Args:
         floor: the core's state. It is only read.
-        history: the calls that have ended, and today's totals.
+        log: the calls that have ended, and today's totals.
         clock: the time of each answer. The floor's own time is that of the last event, so on a
             quiet floor durations measured by it would stand still.
     """
 
-    def __init__(self, floor: Floor, history: History, clock: Clock) -> None:
+    def __init__(self, floor: Floor, log: CallLog, clock: Clock) -> None:
         self._floor = floor
-        self._history = history
+        self._log = log
         self._clock = clock
 
     # ------------------------------------------------------------ callers of the API
@@ -227,9 +231,7 @@ class FloorViews:
         return found
 
     def _queue_json(self, queue: Queue, sight: Sight, now: float) -> QueueJson:
-        return visible_queue(
-            queue_json(queue, self._history.queue_today(queue.id, now), now), sight
-        )
+        return visible_queue(queue_json(queue, self._log.queue_today(queue.id, now), now), sight)
 
     # ------------------------------------------------------------ calls
 
@@ -241,7 +243,7 @@ class FloorViews:
     @property
     def ended_count(self) -> int:
         """How many ended calls are kept."""
-        return len(self._history.ended())
+        return len(self._log.ended())
 
     def call(self, name: str, sight: Sight = EVERYTHING) -> CallDetailJson | None:
         """Return an active or ended call with what happened to it; None: it is not shown.
@@ -249,18 +251,18 @@ class FloorViews:
         Raises:
             UnknownIdError: there is none of this id.
         """
-        story = self._history.story(name)
+        logged = self._log.call(name)
         found = self._floor.calls.get(name)
         if found is not None:
             view = self._call_json(found, sight, self._clock.now())
-        elif story is None:
+        elif logged is None:
             raise UnknownIdError("call", name)
-        elif sight.sees_ended(story.queue, story.agent):
-            view = visible_call(ended_json(story), sight, own=True)
+        elif sight.sees_ended(logged.queue, logged.agent):
+            view = visible_call(ended_json(logged), sight, own=True)
         else:
             return None
         # What happened to it names other agents.
-        told = [] if sight.masked or story is None else story.notices
+        told = [] if sight.masked or logged is None else logged.notices()
         return {**view, "decisions": [cast("NoticeJson", as_json(notice)) for notice in told]}
 
     def calls(self, sight: Sight = EVERYTHING) -> Iterator[CallJson]:
@@ -276,9 +278,9 @@ class FloorViews:
     def ended_calls(self, sight: Sight = EVERYTHING) -> Iterator[CallJson]:
         """Yield the visible calls that ended recently, latest first."""
         return (
-            visible_call(ended_json(story), sight, own=True)
-            for story in self._history.ended()
-            if sight.sees_ended(story.queue, story.agent)
+            visible_call(ended_json(call), sight, own=True)
+            for call in self._log.ended()
+            if sight.sees_ended(call.queue, call.agent)
         )
 
     def active_call(self, name: str) -> ActiveCall | None:
@@ -297,7 +299,7 @@ class FloorViews:
                 waiting=call.state is CallState.WAITING,
                 talking=call.state is CallState.TALKING,
             )
-        if self._history.story(name) is None:
+        if self._log.call(name) is None:
             raise UnknownIdError("call", name)
         return None
 
@@ -323,6 +325,33 @@ class FloorViews:
 
     def _call_json(self, call: Call, sight: Sight, now: float) -> CallJson:
         return visible_call(call_json(call, now), sight, own=sight.owns_call(call))
+
+    # ------------------------------------------------------------ explanations
+
+    async def why(self, call: LoggedCall) -> WhyJson:
+        """Return every decision that was made for a call. Yields to the loop in between."""
+        return await explain_call(self._log, self._floor, call, self._clock.now())
+
+    def why_not(self, agent: str, queue: str, sight: Sight) -> WhyNotJson:
+        """Return why an agent is not rung now.
+
+        Args:
+            agent: the agent.
+            queue: for the calls of this queue; empty: of all the agent's visible queues.
+            sight: what the caller may see.
+
+        Raises:
+            UnknownIdError: there is no such agent or queue.
+        """
+        found = self._queue(queue) if queue else None
+        return explain_agent(self._floor, self._agent(agent), found, self._clock.now(), sight)
+
+    def why_not_size(self, agent: str, queue: str) -> int:
+        """Return how many members `why_not` looks at; raises like it."""
+        if queue:
+            return len(self._queue(queue).members)
+        memberships = self._agent(agent).memberships.values()
+        return sum(len(member.queue.members) for member in memberships)
 
     # ------------------------------------------------------------ all of it
 

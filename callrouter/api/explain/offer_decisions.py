@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from callrouter.api.explain.decision_journal import Journal, Step
+from callrouter.api.calllog.call_log import CallLog
+from callrouter.api.calllog.logged_call import Step
 from callrouter.api.explain.explanation_text import (
     ORDER,
     lacking,
@@ -15,8 +16,9 @@ from callrouter.api.explain.explanation_text import (
     tried_words,
     values,
 )
-from callrouter.api.explain.offer_outcomes import Offer, outcome
-from callrouter.api.json_values import Json, moment, seconds
+from callrouter.api.explain.offer_outcomes import ExplainedOffer, outcome
+from callrouter.api.json_values import moment, seconds
+from callrouter.api.schemas.why_answers import CandidateJson, PassedOverJson, StepJson
 from callrouter.core.index.pools import NO_SAY
 from callrouter.core.state import Membership
 from callrouter.model.call_notices import OfferDecided
@@ -30,10 +32,10 @@ BUNCH: Final = 500
 """Members examined in one batch; between two batches the loop serves calls."""
 
 
-async def decision(moment_: Look, offer: Offer, now: float) -> Json:
+async def explain_decision(context: DecisionContext, offer: ExplainedOffer, now: float) -> StepJson:
     """Describe one decision: who was rung and why, who was not and why, and the outcome."""
-    made = moment_.made
-    result, words = outcome(moment_.journal, offer, now)
+    made = context.made
+    result, words = outcome(context.log, offer, now)
     return {
         "at": moment(made.at),
         "after_s": seconds(made.waited_s),
@@ -47,17 +49,19 @@ async def decision(moment_: Look, offer: Offer, now: float) -> Json:
         "drawn": made.drawn,
         "available": made.available,
         "waiting": made.waiting,
-        "candidates": _candidates(made, offer, moment_.outcomes),
-        "passed_over": await grouped(moment_.reasons()),
+        "candidates": _candidates(made, offer, context.outcomes),
+        "passed_over": await grouped(context.reasons()),
         "outcome": {"result": result, "text": words},
         "text": _decided_words(made, offer)
         + (f" (not rung: {offer.left_out})" if offer.left_out else ""),
     }
 
 
-def _candidates(made: OfferDecided, offer: Offer, outcomes: dict[str, OfferOutcome]) -> list[Json]:
+def _candidates(
+    made: OfferDecided, offer: ExplainedOffer, outcomes: dict[str, OfferOutcome]
+) -> list[CandidateJson]:
     """Return the candidates in order, with the values that ranked them."""
-    shown: list[Json] = []
+    shown: list[CandidateJson] = []
     for ranks, idle_since, agent in sorted(made.ranked):
         idle = None if idle_since == NO_SAY else made.at - idle_since
         text = values(made.policy, ranks, idle)
@@ -72,7 +76,7 @@ def _candidates(made: OfferDecided, offer: Offer, outcomes: dict[str, OfferOutco
     return shown
 
 
-def _decided_words(made: OfferDecided, offer: Offer) -> str:
+def _decided_words(made: OfferDecided, offer: ExplainedOffer) -> str:
     """Say in a sentence why this agent was chosen."""
     who = made.agent
     if made.by_agent:
@@ -119,10 +123,10 @@ def _draws(name: str) -> bool:
 
 
 @dataclass(slots=True)
-class Look:
+class DecisionContext:
     """The moment of a decision, with what the other agents were doing."""
 
-    journal: Journal
+    log: CallLog
     step: Step
     made: OfferDecided
     ringing: set[str]
@@ -143,7 +147,7 @@ class Look:
         if agent in made.tried:
             return "tried", tried_words(self.outcomes.get(agent))
         if agent not in candidates:
-            standing = self.journal.standing(agent, self.step[0])
+            standing = self.log.standing(agent, self.step[0])
             kind, text = standing_words(standing)
             if kind:
                 return kind, text
@@ -170,9 +174,9 @@ def opens_words(member: Membership) -> str:
     return "not open to this call yet"
 
 
-async def grouped(reasons: Iterable[tuple[str, str, str]]) -> list[Json]:
+async def grouped(reasons: Iterable[tuple[str, str, str]]) -> list[PassedOverJson]:
     """Group by reason, with the first names of each: 10,000 signed-out agents are one line."""
-    groups: dict[tuple[str, str], Json] = {}
+    groups: dict[tuple[str, str], PassedOverJson] = {}
     for number, (agent, kind, text) in enumerate(reasons, 1):
         group = groups.get((kind, text))
         if group is None:

@@ -1,0 +1,171 @@
+"""Totals over calls: since the start for `callrouter.api.metrics`, since midnight for queues."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta, tzinfo
+from typing import Any, Final
+
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallCompleted,
+    CallEnd,
+    CallEntered,
+    CallLeftQueue,
+    CallMovedAway,
+    ConversationStarted,
+    ConversationTransferred,
+    OfferEnded,
+)
+from callrouter.model.notices import Notice, Oddity, QueueRenamed
+
+WAITS: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200)
+"""Upper bounds of the wait histogram in seconds. They include the usual service levels."""
+
+MISTAKES: Final = ("queue", "priority", "agent", "skills", "tag", "entry")
+"""Possible mistakes in the data a call arrives with."""
+
+
+class WaitHistogram:
+    """Wait histogram of one queue.
+
+    Attributes:
+        classes: number of waits up to each bound of `WAITS` and above the previous bound; the last
+            entry counts the waits above all bounds.
+        seconds: sum of all waits.
+    """
+
+    __slots__ = ("classes", "seconds")
+
+    def __init__(self) -> None:
+        self.classes = [0] * (len(WAITS) + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one wait."""
+        self.classes[bisect_left(WAITS, seconds)] += 1
+        self.seconds += seconds
+
+
+@dataclass(slots=True)
+class DayTotals:
+    """A queue's totals since midnight in the configured time zone. `longest_wait` is in seconds."""
+
+    entered: int = 0
+    answered: int = 0
+    abandoned: int = 0
+    left: int = 0
+    longest_wait: float = 0.0
+
+
+class CallTotals:
+    """Counts notices.
+
+    Attributes:
+        calls: calls entered, by queue.
+        ended: calls ended, by queue and outcome.
+        offers: offers not accepted, by queue and reason.
+        waits: time from first entry to connect, by queue.
+        mistakes: mistakes in the data calls arrived with, by kind (see `Oddity`).
+
+    Args:
+        zone: returns the time zone that defines midnight.
+    """
+
+    def __init__(self, zone: Callable[[], tzinfo]) -> None:
+        self.calls: Counter[str] = Counter()
+        self.ended: Counter[tuple[str, str]] = Counter()
+        self.offers: Counter[tuple[str, str]] = Counter()
+        self.waits: dict[str, WaitHistogram] = {}
+        self.mistakes: Counter[str] = Counter()
+        self._zone = zone
+        self._today: dict[str, DayTotals] = {}
+        self._midnight = 0.0
+
+    def count(self, notice: Notice) -> None:
+        """Count a notice."""
+        counting = _COUNTING.get(type(notice))
+        if counting is not None:
+            counting(self, notice)
+
+    def queue_today(self, queue: str, now: float) -> DayTotals:
+        """Return a queue's totals since midnight."""
+        self._turn_page(now)
+        return self._today.get(queue, DayTotals())
+
+    def _turn_page(self, now: float) -> None:
+        """Start a new day at midnight."""
+        if now < self._midnight:
+            return
+        self._today.clear()
+        zone = self._zone()
+        tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)
+        self._midnight = datetime.combine(tomorrow, time(), zone).timestamp()
+
+    def _day(self, queue: str, at: float) -> DayTotals:
+        self._turn_page(at)
+        return self._today.setdefault(queue, DayTotals())
+
+    # ------------------------------------------------------------ by kind of notice
+
+    def _entered(self, notice: CallEntered) -> None:
+        self.calls[notice.queue] += 1
+        self._day(notice.queue, notice.at).entered += 1
+
+    def _connected(self, notice: ConversationStarted) -> None:
+        self.waits.setdefault(notice.queue, WaitHistogram()).add(notice.wait_s)
+        day = self._day(notice.queue, notice.at)
+        day.answered += 1
+        day.longest_wait = max(day.longest_wait, notice.wait_s)
+
+    def _offer_ended(self, notice: OfferEnded) -> None:
+        self.offers[notice.queue, notice.outcome.value] += 1
+
+    def _left_queue(self, notice: CallLeftQueue) -> None:
+        self.ended[notice.queue, notice.result.value] += 1
+        day = self._day(notice.queue, notice.at)
+        day.left += 1
+        day.longest_wait = max(day.longest_wait, notice.wait_s)
+
+    def _abandoned(self, notice: CallAbandoned) -> None:
+        self._ended(notice)
+        day = self._day(notice.queue, notice.at)
+        day.abandoned += 1
+        day.longest_wait = max(day.longest_wait, notice.wait_s)
+
+    def _ended(self, notice: CallEnd) -> None:
+        self.ended[notice.queue, notice.kind] += 1
+
+    def _odd(self, notice: Oddity) -> None:
+        if notice.mistake:
+            self.mistakes[notice.mistake] += 1
+
+    def _renamed(self, notice: QueueRenamed) -> None:
+        """Carry the totals of a queue over to its new name."""
+        queue, was = notice.queue, notice.former_id
+        if was in self.calls:
+            self.calls[queue] += self.calls.pop(was)
+        for counts in (self.ended, self.offers):
+            for name, what in [key for key in counts if key[0] == was]:
+                counts[queue, what] += counts.pop((name, what))
+        if was in self.waits:
+            self.waits[queue] = self.waits.pop(was)
+        if was in self._today:
+            self._today[queue] = self._today.pop(was)
+
+
+_COUNTING: Final[Mapping[type[Notice], Callable[[CallTotals, Any], None]]] = {
+    CallEntered: CallTotals._entered,
+    ConversationStarted: CallTotals._connected,
+    OfferEnded: CallTotals._offer_ended,
+    CallLeftQueue: CallTotals._left_queue,
+    CallAbandoned: CallTotals._abandoned,
+    CallCompleted: CallTotals._ended,
+    ConversationTransferred: CallTotals._ended,
+    CallMovedAway: CallTotals._ended,
+    Oddity: CallTotals._odd,
+    QueueRenamed: CallTotals._renamed,
+}
