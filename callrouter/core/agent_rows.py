@@ -11,7 +11,7 @@ from callrouter.core.agents import OFF_HOOK
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.model.agent_row import AgentRow, day_of
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import PendingRequest
 from callrouter.model.events import AgentRestored
 
 # ---------------------------------------------------------------- to the store
@@ -25,7 +25,7 @@ def row_of(floor: Floor, agent: Agent, now: float) -> AgentRow:
     """
     pause = agent.pause if agent.pause is not None else agent.pending_pause
     paused_at = None if pause is None else now if agent.paused_at is None else agent.paused_at
-    pending = _pending(agent)
+    pending = agents.pending_request(agent)
     return AgentRow(
         agent=agent.id,
         signed_in=agent.signed_in and not agent.pending_sign_out,
@@ -44,16 +44,9 @@ def row_of(floor: Floor, agent: Agent, now: float) -> AgentRow:
         devices_off=dict(agent.devices_off),
         messages=tuple(agent.messages),
         failure_streaks=dict(agent.failure_streaks),
-        shown=agent.shown.value,
+        shown=agent.shown,
         since=agent.since,
     )
-
-
-def _pending(agent: Agent) -> str:
-    """What is to take effect after the call."""
-    if agent.pending_sign_out:
-        return "sign-out"
-    return "pause" if agent.pending_pause is not None else ""
 
 
 def _idle_since(agent: Agent) -> float:
@@ -96,7 +89,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     agent.messages.extend((min(floor.now, at), text) for at, text in row.messages)
     devices.restore_failures(floor, agent, row.failure_streaks)
     _since(floor, agent, row)
-    if row.pending == "sign-out" and row.signed_in_at is not None:
+    if row.pending is PendingRequest.SIGN_OUT and row.signed_in_at is not None:
         agent.signed_in_at = min(floor.now, row.signed_in_at)
     if agent.signed_in:
         if row.signed_in and row.signed_in_at is not None:
@@ -122,14 +115,13 @@ def restore(floor: Floor, event: AgentRestored) -> None:
 
 def _since(floor: Floor, agent: Agent, row: AgentRow) -> None:
     """Restore the time of the last state change, if the agent is found in the same state."""
-    shown = next((state for state in AgentState if state.value == row.shown), None)
-    if row.since is None or shown is None:
+    if row.since is None or row.shown is None:
         return
     since = min(floor.now, row.since)
-    if agent.shown is shown:
+    if agent.shown is row.shown:
         agent.since = min(agent.since, since)
     else:
-        agent.before = shown, since
+        agent.before = row.shown, since
 
 
 def _wrap_up(floor: Floor, agent: Agent, row: AgentRow) -> None:

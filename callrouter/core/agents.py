@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, OfferState
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec
 from callrouter.model.text import rough_duration
@@ -141,6 +141,13 @@ def willing(agent: Agent) -> bool:
         and not agent.pending_sign_out
         and not agent.gone
     )
+
+
+def pending_request(agent: Agent) -> PendingRequest | None:
+    """What was requested during a call and takes effect after it. A sign-out ends a pause too."""
+    if agent.pending_sign_out:
+        return PendingRequest.SIGN_OUT
+    return PendingRequest.PAUSE if agent.pending_pause is not None else None
 
 
 def available_through(floor: Floor, agent: Agent) -> tuple[str, ...]:

@@ -86,21 +86,21 @@ def arrived(floor: Floor, event: CallArrived, *, found: bool = False) -> None:
     if queued_at is None:
         queued_at = entered_at if found else floor.now
     call = Call(
-        event.call,
-        event.pbx,
-        queue,
-        floor.next_serial(),
-        entered_at,
-        min(max(queued_at, entered_at), floor.now),
-        event.priority,
-        event.caller_number,
-        event.caller_name,
-        event.called_number,
-        event.tag,
-        event.agent,
-        _skills(event, rule),
+        id=event.call,
+        pbx=event.pbx,
+        queue=queue,
+        seq=floor.next_serial(),
+        entered_at=entered_at,
+        queued_at=min(max(queued_at, entered_at), floor.now),
+        priority=event.priority,
+        caller_number=event.caller_number,
+        caller_name=event.caller_name,
+        called_number=event.called_number,
+        tag=event.tag,
+        first_agent=event.agent,
+        skills=_skills(event, rule),
+        shown_number=as_written if event.caller_number else "",
     )
-    call.shown_number = as_written if call.caller_number else ""
     floor.calls[call.id] = call
     floor.departed.pop(call.id, None)
     if rule is not None:

@@ -11,6 +11,7 @@ from callrouter.core.agents import OFF_HOOK, count_present, mark_changed, presen
 from callrouter.core.devices import forget_devices, forget_refusals, remove_owner
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
+from callrouter.model.agent_status import PendingRequest
 from callrouter.model.call_notices import WrapUpStarted
 from callrouter.model.notices import (
     AgentNotified,
@@ -38,7 +39,7 @@ ROUTER = "callrouter"
 def changed_by(floor: Floor, agent: Agent, by: str) -> None:
     """Record who changed the agent's requested state, and when."""
     agent.changed_by, agent.changed_at = by, floor.now
-    agent.promised = ""
+    agent.promised = None
     agent.before = None
 
 
@@ -181,13 +182,13 @@ def make_pending_again(floor: Floor, agent: Agent) -> None:
 
     The request, which was carried out at the restart, is pending again.
     """
-    promised, agent.promised = agent.promised, ""
+    promised, agent.promised = agent.promised, None
     was = present(agent)
-    if promised == "pause" and agent.pause is not None:
+    if promised is PendingRequest.PAUSE and agent.pause is not None:
         agent.pending_pause, agent.pause = agent.pause, None
         agent.paused_at = None
         limit_pause(floor, agent)
-    elif promised == "sign-out" and not agent.signed_in:
+    elif promised is PendingRequest.SIGN_OUT and not agent.signed_in:
         agent.pending_sign_out = agent.signed_in = True
     else:
         return

@@ -66,7 +66,15 @@ def make_offer(
     queue.turns += 1
     name = f"{floor.run_id}-{floor.next_serial()}"
     planned = {device.id: Leg(device, call.pbx) for device in devices}
-    offer = Offer(name, call, member, queue.turns, floor.now, planned, consult=consult)
+    offer = Offer(
+        id=name,
+        call=call,
+        member=member,
+        turn=queue.turns,
+        placed_at=floor.now,
+        legs=planned,
+        consult=consult,
+    )
     reserve(floor, offer)
     floor.timers.retry.cancel(call.id)
     ring_for = queue.spec.ring_for
@@ -199,30 +207,30 @@ def ring_device(floor: Floor, offer: Offer, leg: Leg) -> None:
 
     On a driver that paces its dialling, an offer that has not rung yet has its full time.
     """
-    call, device = offer.call, leg.device
+    call, device, spec = offer.call, leg.device, offer.call.queue.spec
     advance_leg(leg, LegChange.PLACED)
     ring_for = (floor.timers.ring.at(offer.id) or floor.now) - floor.now
     if call.pbx in floor.paces and not offer.rang:
-        ring_for = call.queue.spec.ring_for
+        ring_for = spec.ring_for
     floor.order(
         Ring(
-            leg.pbx,
-            call.id,
-            offer.id,
-            offer.agent.id,
-            device.id,
-            device.endpoint,
-            device.number,
-            device.confirm,
-            ring_for,
-            call.queue.id,
-            call.queue.spec.name,
-            call.shown_number,
-            _name_for(floor, call, device) if call.queue.spec.show else call.caller_name,
-            call.queue.spec.dial and not offer.consult,
-            device.accept_within,
-            _alert_for(call, device) if call.queue.spec.alert_info else "",
-            device.auto_answer,
+            pbx=leg.pbx,
+            call=call.id,
+            offer=offer.id,
+            agent=offer.agent.id,
+            device=device.id,
+            endpoint=device.endpoint,
+            number=device.number,
+            confirm=device.confirm,
+            ring_for=ring_for,
+            queue=call.queue.id,
+            queue_name=spec.name,
+            caller_number=call.shown_number,
+            caller_name=_name_for(floor, call, device) if spec.show else call.caller_name,
+            together=spec.dial and not offer.consult,
+            accept_within=device.accept_within,
+            alert_info=_alert_for(call, device) if spec.alert_info else "",
+            auto_answer=device.auto_answer,
         )
     )
 

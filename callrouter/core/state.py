@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from callrouter.core.index.exclusions import Excluded
 from callrouter.core.index.lanes import NO_NEEDS, Lane, NeedsKey, Where
 from callrouter.core.index.lines import QueueLine
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.device_failures import FailureStreak
 from callrouter.model.events import LegEnd
 from callrouter.model.routing_table import (
@@ -293,8 +293,8 @@ class Agent:
     pending_sign_out: bool = False
     pending_by: str = ""
     """Who made the pending request."""
-    promised: str = ""
-    """A request that was pending before a restart: ``pause`` or ``sign-out``.
+    promised: PendingRequest | None = None
+    """The request that was pending before a restart.
 
     It was carried out then because no call was known. If the call is found after all, the request
     is pending again.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime, tzinfo
 
+from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.device_failures import FailureStreak
 from callrouter.model.frozen import frozen
 
@@ -22,12 +23,12 @@ class AgentRow:
     - `idle_since`: when the agent last became free for work.
     - `misses`: number of calls missed in a row.
     - `calls`: number of calls on the day `day`, written as `day_of` does.
-    - `pending`: ``pause``, ``sign-out`` or empty.
+    - `pending`: what was requested during a call; None: nothing.
     - `changed_by`, `changed_at`: who last changed the agent's requested state, and when.
     - `devices_off`: devices switched off at run time, each with who did it and when.
     - `messages`: the messages the agent was sent last, each with its time, oldest first.
     - `failure_streaks`: the failures of the agent's devices, by device.
-    - `shown`, `since`: the status last shown (a value of `AgentState`), and when it began.
+    - `shown`, `since`: the status last shown (None: not known), and when it began.
     """
 
     agent: str
@@ -41,13 +42,13 @@ class AgentRow:
     misses: int = 0
     calls: int = 0
     day: str = ""
-    pending: str = ""
+    pending: PendingRequest | None = None
     changed_by: str = ""
     changed_at: float | None = None
     devices_off: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     messages: tuple[tuple[float, str], ...] = ()
     failure_streaks: Mapping[str, FailureStreak] = field(default_factory=dict)
-    shown: str = ""
+    shown: AgentState | None = None
     since: float | None = None
 
 

@@ -31,3 +31,13 @@ class StatusReason(Enum):
     """A phone of the agent is in a call that is not ours."""
 
     __hash__ = object.__hash__
+
+
+class PendingRequest(Enum):
+    """What an agent asked for during a call, to take effect when the call is over.
+
+    The values are those of the API and of the database.
+    """
+
+    PAUSE = "pause"
+    SIGN_OUT = "sign-out"

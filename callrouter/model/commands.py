@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TypeAlias
 
-from callrouter.model.frozen import frozen, frozen_in_order
+from callrouter.model.frozen import frozen
 from callrouter.model.routing_table import ACCEPT_WITHIN, Target
 
 
@@ -35,7 +35,7 @@ class Result(Enum):
     ABANDONED = "abandoned"
 
 
-@frozen_in_order
+@frozen
 class Ring:
     """Ring one device of an agent for a call, for at most `ring_for` seconds.
 

@@ -11,16 +11,6 @@ from typing import TypeAlias
 from callrouter.model.events import ConnectFault, LegEnd
 
 
-class PendingRequest(Enum):
-    """What an agent asked for during a call, to take effect when the call is over.
-
-    The values are those of the API and of the database.
-    """
-
-    PAUSE = "pause"
-    SIGN_OUT = "sign-out"
-
-
 class OfferEnd(Enum):
     """How an offer ended for a reason other than its phones."""
 

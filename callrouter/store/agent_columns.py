@@ -1,4 +1,4 @@
-"""The columns of the table `agents` that hold more than a plain value, written as JSON.
+"""The columns of the table `agents` that hold more than a plain value, written as JSON or by name.
 
 What cannot be ours is left out when it is read: the database may have been edited by hand, or
 written by a later version.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Final
 
+from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.device_failures import DeviceFailure, FailureStreak
 from callrouter.store.packing import Packing
 
@@ -84,7 +86,22 @@ def _json(text: str) -> object:
         return None
 
 
+def _pack_member(member: Enum | None) -> str:
+    """The value of an enum's member; empty for None."""
+    return "" if member is None else str(member.value)
+
+
+def _unpack_pending(text: str) -> PendingRequest | None:
+    return next((one for one in PendingRequest if one.value == text), None)
+
+
+def _unpack_state(text: str) -> AgentState | None:
+    return next((one for one in AgentState if one.value == text), None)
+
+
 AGENT_COLUMNS: Final = {
+    "pending": Packing("pending", _pack_member, _unpack_pending),
+    "shown": Packing("shown", _pack_member, _unpack_state),
     "devices_off": Packing("devices_off", _pack_devices_off, _unpack_devices_off),
     "messages": Packing("messages", _pack_messages, _unpack_messages),
     "failure_streaks": Packing("strikes", _pack_failures, _unpack_failures),

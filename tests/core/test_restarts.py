@@ -100,11 +100,13 @@ def test_since_when_is_told_anew_of_whoever_is_something_else_by_now() -> None:
     assert (new.state("ann"), new.agent("ann").since) == (AgentState.ON_CALL, 45.0)
     new = Play(TWO, signed_in="")
     new.feed(
-        AgentRestored(row=AgentRow(agent="ann", signed_in=True, shown="available", since=-50.0))
+        AgentRestored(
+            row=AgentRow(agent="ann", signed_in=True, shown=AgentState.AVAILABLE, since=-50.0)
+        )
     )
     new.on(5).sign_out("ann").on(5).sign_in("ann")
     assert new.agent("ann").since == 10.0, "what was before is over"
-    new.feed(AgentRestored(row=AgentRow(agent="bob", shown="sulking", since=-50.0)))
+    new.feed(AgentRestored(row=AgentRow(agent="bob", shown=None, since=-50.0)))
     assert new.agent("bob").before is None
 
 
@@ -246,7 +248,7 @@ def test_nothing_that_was_kept_by_a_clock_that_was_ahead_is_later_than_now() -> 
                 changed_at=year,
                 devices_off={"desk": ("ann", year)},
                 messages=((year, "told"),),
-                shown="paused",
+                shown=AgentState.PAUSED,
                 since=year,
                 failure_streaks={
                     "desk": FailureStreak(DeviceFailure.REFUSED, 3, "PJSIP/ann", year)

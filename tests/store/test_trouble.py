@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.model.agent_row import AgentRow
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.events import (
     DeviceState,
     PauseRequested,
@@ -21,7 +21,7 @@ from callrouter.model.events import (
     SignedOut,
 )
 from callrouter.store import availability
-from callrouter.store.codec import values
+from callrouter.store.codec import parse, values
 from callrouter.store.location import Address, File, StoreError, choose
 from tests.core.tables import queue, table
 from tests.store.tried import Tried
@@ -248,6 +248,22 @@ async def test_rows_that_make_no_sense_are_left_out(
         assert not world.agent("ann").signed_in
         assert world.agent("bob").signed_in
         assert "1 rows make no sense" in complaints(caplog)[0]
+
+
+@pytest.mark.parametrize("pending", [None, *PendingRequest])
+@pytest.mark.parametrize("shown", [None, *AgentState])
+def test_names_of_states_and_requests_are_read_back(
+    pending: PendingRequest | None, shown: AgentState | None
+) -> None:
+    row = AgentRow(agent="ann", pending=pending, shown=shown)
+    written = values(row)
+    assert (written["pending"], written["shown"]) == (
+        "" if pending is None else pending.value,
+        "" if shown is None else shown.value,
+    )
+    assert parse(AgentRow, list(written.values())) == row
+    odd = {**written, "pending": "lunch", "shown": "sulking"}
+    assert parse(AgentRow, list(odd.values())) == AgentRow(agent="ann")
 
 
 def test_what_no_database_holds_is_no_poison() -> None:

@@ -15,7 +15,7 @@ from callrouter.core import agents, requested_state
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.mobiles.mobile_records import MobileRow
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentState, PendingRequest
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, PauseSpec
 from callrouter.model.text import mask
@@ -34,7 +34,7 @@ def agent_json(floor: Floor, agent: Agent, now: float) -> AgentJson:
     """Return an agent as in ``GET /api/agents/{id}``."""
     state = agents.state(floor, agent)
     calls = [offer.call.id for offer in agent.offers.values()]
-    pending = _pending(agent)
+    pending = _pending_name(agents.pending_request(agent))
     until, then = _until(floor, agent)
     return {
         "id": agent.id,
@@ -84,11 +84,15 @@ def _until(floor: Floor, agent: Agent) -> tuple[float | None, Then | None]:
     return ends, floor.table.pauses[agent.pause].then.value if ends is not None else None
 
 
-def _pending(agent: Agent) -> Literal["pause", "sign-out"] | None:
+def _pending_name(request: PendingRequest | None) -> Literal["pause", "sign-out"] | None:
     """Return what was requested and takes effect after the call."""
-    if agent.pending_sign_out:
-        return "sign-out"
-    return "pause" if agent.pending_pause is not None else None
+    match request:
+        case PendingRequest.PAUSE:
+            return "pause"
+        case PendingRequest.SIGN_OUT:
+            return "sign-out"
+        case None:
+            return None
 
 
 def _reason(floor: Floor, agent: Agent, state: AgentState, now: float) -> str | None:
