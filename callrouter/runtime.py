@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, TypeAlias
 
 from callrouter.clock import Clock
@@ -18,6 +18,8 @@ from callrouter.pbx.base import Pbx
 
 logger = logging.getLogger(__name__)
 
+RowListener: TypeAlias = Callable[[Collection[str]], None]
+"""Takes the ids of agents whose row to store may have changed."""
 Listener: TypeAlias = Callable[[Notice], None]
 
 STOOD_STILL: Final = 0.5
@@ -45,6 +47,7 @@ class Runtime:
         self.handled = 0
         self.faults = 0
         self._listeners: list[Listener] = []
+        self._row_listeners: list[RowListener] = []
         self._inbox: deque[Event] = deque()
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
@@ -62,6 +65,10 @@ class Runtime:
     def listen(self, listener: Listener) -> None:
         """Pass every notice to `listener`. What it raises is logged and stops nothing."""
         self._listeners.append(listener)
+
+    def listen_to_rows(self, listener: RowListener) -> None:
+        """Report every agent whose row to store may have changed, after each event."""
+        self._row_listeners.append(listener)
 
     def post(self, event: Event) -> None:
         """Handle an event. Returns when it and everything it led to have been handled."""
@@ -120,6 +127,8 @@ class Runtime:
                 orders.setdefault(item.pbx, []).append(item)
         self._carry_out(orders)
         self._notify(notices)
+        if changed := self.router.take_changed_rows():
+            self._report_rows(changed)
 
     def _carry_out(self, orders: Mapping[str, list[PbxCommand]]) -> None:
         for name, commands in orders.items():
@@ -137,6 +146,14 @@ class Runtime:
                 except Exception:
                     self.faults += 1
                     logger.exception("a listener failed on %s", notice)
+
+    def _report_rows(self, changed: Collection[str]) -> None:
+        for listener in self._row_listeners:
+            try:
+                listener(changed)
+            except Exception:
+                self.faults += 1
+                logger.exception("a listener failed on changed rows")
 
     def _times(self) -> tuple[float, float]:
         """The time for the core, and the real time.

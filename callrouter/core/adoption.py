@@ -244,6 +244,7 @@ def _adopt_talking_agent(
     call.winner = offer
     offer.winner, offer.adopted = leg, True
     offer.talked_since = floor.now
+    floor.changed_rows[agent.id] = None
     requested_state.make_pending_again(floor, agent)
 
 

@@ -69,13 +69,17 @@ def _idle_since(agent: Agent) -> float:
 def restore(floor: Floor, event: AgentRestored) -> None:
     """Restore an agent as they were before a restart. Deadlines keep their original times.
 
-    The clock may have been ahead, so no restored time lies in the future.
+    The clock may have been ahead, so no restored time lies in the future. An agent who has acted
+    in this run is left alone: the database was late, and the row is older than what they did.
     """
     row = event.row
     agent = floor.agent_named(row.agent)
     if agent is None or agent.gone:
         floor.note(f"'{row.agent}' was an agent before the restart and is none now")
         return
+    if agent.acted:
+        return
+    floor.changed_rows[agent.id] = None  # an earlier copy, if the database was late, is now wrong
     was = agents.present(agent)
     agent.signed_in = row.signed_in or agent.signed_in
     agent.idle_since = min(floor.now, floor.now if row.idle_since is None else row.idle_since)

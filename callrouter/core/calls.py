@@ -280,7 +280,7 @@ def connected(floor: Floor, call: Call, offer: Offer) -> None:
     advance_call(floor, call, CallChange.CONNECTED)
     advance_offer(floor, offer, OfferChange.CONNECTED)
     call.connected_at = floor.now
-    _count_answered(offer, 1)
+    _count_answered(floor, offer, 1)
     # They have spare capacity, and their place in the policies' order has changed.
     if offer.agent.open:
         agents.mark_changed(floor, offer.agent)
@@ -318,7 +318,7 @@ def requeue(
     call.connected_at, call.held = None, False
     if offer is not None:
         if offer.talked_since is not None and not offer.adopted:
-            _count_answered(offer, -1)
+            _count_answered(floor, offer, -1)
         if blame:
             call.tried[offer.agent.id] = None
             call.failed_at = floor.now
@@ -330,8 +330,9 @@ def requeue(
     floor.publish(CallRequeued(at=floor.now, call=call.id, queue=call.queue.id, why=why))
 
 
-def _count_answered(offer: Offer, one: int) -> None:
+def _count_answered(floor: Floor, offer: Offer, one: int) -> None:
     offer.agent.calls += one
+    floor.changed_rows[offer.agent.id] = None
     offer.member.calls += one
     offer.call.queue.answered += one
 

@@ -50,6 +50,8 @@ def arm_day(floor: Floor) -> None:
 def new_day(floor: Floor) -> None:
     """Reset the daily totals."""
     for agent in floor.agents.values():
+        if agent.calls:
+            floor.changed_rows[agent.id] = None
         agent.calls = 0
         agent.talk = 0.0
         for membership in agent.memberships.values():

@@ -224,6 +224,7 @@ def put_through(floor: Floor, call: Call, by: str = "") -> None:
     taker.consult, call.consult, call.winner = False, None, taker
     call.held = False
     taker.agent.calls += 1
+    floor.changed_rows[taker.agent.id] = None
     taker.member.calls += 1
     floor.order(PutThrough(pbx=call.pbx, call=call.id, offer=taker.id))
     floor.publish(

@@ -138,6 +138,7 @@ def _count(
     if seconds >= COOLDOWN_NUMBER[0]:  # the agent may not know that their mobile is switched off
         text = f"{device.id} {streak.words()}: it is not rung for {seconds / 60:.0f} min"
         agent.messages.append((floor.now, text))
+        floor.changed_rows[agent.id] = None
         floor.publish(AgentNotified(at=floor.now, agent=agent.id, message=text))
 
 
@@ -185,6 +186,7 @@ def _hold_against(
 
 def _keep(floor: Floor, agent: Agent, device: str, streak: FailureStreak) -> None:
     agent.failure_streaks[device] = streak
+    floor.changed_rows[agent.id] = None
     if streak.until > floor.now:
         floor.cooldowns[agent.id, device] = streak.until
         floor.timers.cooldown.set((agent.id, device), streak.until)
@@ -255,8 +257,8 @@ def end_cooldown(floor: Floor, agent: str, device: str) -> None:
 def forget(floor: Floor, agent: str, device: str) -> None:
     """Forget the failures of a device and end its cooldown."""
     known = floor.agents.get(agent)
-    if known is not None:
-        known.failure_streaks.pop(device, None)
+    if known is not None and known.failure_streaks.pop(device, None) is not None:
+        floor.changed_rows[agent] = None
     end_cooldown(floor, agent, device)
 
 

@@ -23,13 +23,14 @@ class Floor:
         now: the time of the present event; for a late deadline, the time it was due.
         clock_now: the real time, also while late deadlines and delayed events are handled. Timeouts of
             phones and the PBX start from it.
+        changed_rows: agents whose row (`callrouter.core.agent_rows`) may have changed since
+            `Router.take_changed_rows` was last called.
     """
 
     def __init__(self, *, rng: RandomSource, run_id: str) -> None:
         self.rng = rng
         self.run_id = run_id
-        self.now = 0.0
-        self.clock_now = 0.0
+        self.now = self.clock_now = 0.0
         self.table = Table()
         self.agents: dict[str, Agent] = {}
         self.queues: dict[str, Queue] = {}
@@ -53,6 +54,7 @@ class Floor:
         """Devices (agent, device) outside their hours."""
         self.changed_agents: dict[str, Agent] = {}
         """Agents whose availability may have changed during this event."""
+        self.changed_rows: dict[str, None] = {}
         self.unmatched_calls: dict[str, Call] = {}
         """Calls that may want agents since this event."""
         self.recount_presence: dict[str, Agent] = {}

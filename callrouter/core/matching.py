@@ -321,6 +321,7 @@ def _reevaluate(floor: Floor, agent: Agent) -> None:
         paces = [floor.paces[pbx] for pbx in agent.open if pbx in floor.paces]
         agent.offers_per_second = min(paces, default=math.inf)
     if shown is not agent.shown:
+        floor.changed_rows[agent.id] = None
         agent.shown = shown
         agent.since = floor.now if agent.before is None else _since(floor, agent)
         why = _status_reason(agent)

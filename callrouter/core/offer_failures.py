@@ -51,6 +51,7 @@ def _missed(floor: Floor, offer: Offer) -> None:
     """The agent let a call ring out. After too many in a row they are paused automatically."""
     agent, limit = offer.agent, offer.call.queue.spec.auto_pause
     agent.misses += 1
+    floor.changed_rows[agent.id] = None
     if not limit or agent.misses < limit or agent.pause is not None:
         return
     agent.misses = 0

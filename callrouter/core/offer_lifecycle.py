@@ -67,6 +67,7 @@ def _stop_timers(floor: Floor, offer: Offer) -> None:
 
 def _start_conversation(floor: Floor, offer: Offer) -> None:
     offer.talked_since = floor.now
+    floor.changed_rows[offer.agent.id] = None
 
 
 def _stop_conversation(floor: Floor, offer: Offer) -> None:

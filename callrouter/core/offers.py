@@ -129,6 +129,7 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     offer.winner = leg
     offer.member.turn = offer.turn
     offer.agent.misses = 0
+    floor.changed_rows[offer.agent.id] = None
     devices.clear_failures_on_acceptance(floor, leg.device)
     agents.mark_changed(floor, offer.agent)
     if offer.consult:

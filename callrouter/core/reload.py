@@ -71,6 +71,7 @@ def _apply_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
         if gone is not agent.gone:
             was = agents.present(agent)
             agent.gone = gone
+            floor.changed_rows[agent.id] = None
             agents.count_present(floor, agent, was)
             came_or_went.add(agent.id)
             changed.append(agent)
@@ -100,13 +101,14 @@ def _drop_devices(floor: Floor, agent: Agent, spec: AgentSpec) -> None:
     for device in agent.spec.devices:
         if after.get(device.id) != device.address:
             devices.forget_device(floor, agent.id, device.id)
-            if device.id not in after:
-                agent.devices_off.pop(device.id, None)
+            if device.id not in after and agent.devices_off.pop(device.id, None) is not None:
+                floor.changed_rows[agent.id] = None
     devices.drop_others(floor, agent, spec)
 
 
 def _sign_in_always(floor: Floor, agent: Agent) -> None:
     agent.pending_sign_out = False
+    floor.changed_rows[agent.id] = None
     if not agent.signed_in:
         was = agents.present(agent)
         agent.signed_in = True

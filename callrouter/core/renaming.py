@@ -65,6 +65,7 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
     _agents_places(floor, agent, old)
     _agents_deadlines(floor, old, new)
     agents.mark_changed(floor, agent)
+    floor.changed_rows[old] = None
     floor.publish(AgentRenamed(at=floor.now, agent=new, former_id=old))
 
 
@@ -132,6 +133,7 @@ def _queue(floor: Floor, queue: Queue, new: str) -> None:
         agent.memberships = _keys(agent.memberships, {old: new})
         if agent.wrap_queue == old:
             agent.wrap_queue = new
+            floor.changed_rows[agent.id] = None
     for call in floor.calls.values():
         call.queues_entered = tuple(new if name == old else name for name in call.queues_entered)
     for place in [place for place in floor.last_talks if place[0] == old]:

@@ -39,6 +39,8 @@ ROUTER = "callrouter"
 def changed_by(floor: Floor, agent: Agent, by: str) -> None:
     """Record who changed the agent's requested state, and when."""
     agent.changed_by, agent.changed_at = by, floor.now
+    agent.acted = True
+    floor.changed_rows[agent.id] = None
     agent.promised = None
     agent.before = None
 
@@ -52,6 +54,7 @@ def by_another(agent: Agent, by: str) -> bool:
 def send_message(floor: Floor, agent: Agent, text: str) -> None:
     """Send the agent a message. It is kept with them for display, and reported."""
     agent.messages.append((floor.now, text))
+    floor.changed_rows[agent.id] = None
     floor.publish(AgentNotified(at=floor.now, agent=agent.id, message=text))
 
 
@@ -219,6 +222,7 @@ def retire(floor: Floor, agent: Agent) -> None:
     """An agent who was removed from the table has finished: forget them."""
     lane_membership.take_agent_out(agent)
     floor.agents.pop(agent.id, None)
+    floor.changed_rows[agent.id] = None
     floor.changed_agents.pop(agent.id, None)
     floor.timers.wrap_up.cancel(agent.id)
     floor.timers.pause.cancel(agent.id)
@@ -234,6 +238,7 @@ def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at
     own = agent.spec.wrap_up
     seconds = queue.spec.wrap_up if own is None else own
     agent.idle_since = ended_at
+    floor.changed_rows[agent.id] = None
     if seconds <= 0 or not agent.signed_in:
         return
     until = ended_at + seconds
@@ -241,6 +246,7 @@ def start_wrap_up(floor: Floor, agent: Agent, call: Call, queue: Queue, ended_at
         return  # the wrap-up of another call lasts longer
     agent.wrap_until = until
     agent.wrap_queue = queue.id
+    agent.acted = True
     floor.timers.wrap_up.set(agent.id, agent.wrap_until)
     floor.publish(
         WrapUpStarted(at=floor.now, call=call.id, queue=queue.id, agent=agent.id, wrap_up_s=seconds)
@@ -266,6 +272,7 @@ def end_wrap_up(floor: Floor, agent: Agent) -> None:
         return
     agent.idle_since = min(floor.now, agent.wrap_until)
     agent.wrap_until = None
+    floor.changed_rows[agent.id] = None
     floor.timers.wrap_up.cancel(agent.id)
     floor.publish(WrapUpEnded(at=floor.now, agent=agent.id, queue=agent.wrap_queue))
     mark_changed(floor, agent)

@@ -74,6 +74,8 @@ def handle_request(floor: Floor, event: AgentRequest) -> None:
         floor.note(f"{type(event).__name__} refused: {reason}")
         return
     agent = floor.agents[event.agent]
+    agent.acted = True
+    floor.changed_rows[agent.id] = None
     REQUESTS[type(event)][activity(agent)](floor, agent, event)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from callrouter.core import dispatch, matching, reload, timeouts
 from callrouter.core.board import Board
@@ -50,6 +50,7 @@ class Router:
         reload.expect_callers_of_removed_queues(self.floor, removed or {}, now + EXPECTED_WITHIN)
         matching.settle(self.floor)
         self.floor.out.clear()
+        self.floor.changed_rows.clear()
 
     def handle(self, event: Event, now: float, clock_now: float | None = None) -> list[Output]:
         """Handle one event at `now` (epoch seconds) and return the resulting commands, in order.
@@ -103,6 +104,15 @@ class Router:
     def now(self) -> float:
         """The time of the last event, in epoch seconds."""
         return self.floor.now
+
+    def take_changed_rows(self) -> Collection[str]:
+        """The ids of agents whose row to store may have changed since this was last called.
+
+        The row itself is `Board.agent_row`. An id may belong to no agent any more.
+        """
+        floor = self.floor
+        changed, floor.changed_rows = floor.changed_rows, {}
+        return changed.keys()
 
     def audit(self) -> Audit:
         """A check of the invariants in small slices. Each caller gets its own."""

@@ -337,6 +337,11 @@ class Agent:
     """Lanes of calls that prefer this agent, by queue and PBX."""
     lanes_on: dict[str, tuple[CallLane, ...]] = field(default_factory=dict)
     """A cache of the agent's lanes by PBX, cleared when the set of lanes changes."""
+    acted: bool = False
+    """A request in this run concerned the agent, or after-call work began.
+
+    From then on, a row of an earlier run is out of date.
+    """
     gone: bool = False
     """Removed from the table; finishes what is in progress."""
     id: str = field(init=False)

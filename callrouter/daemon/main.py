@@ -55,7 +55,6 @@ from callrouter.store.service import StoreService
 from callrouter.tasks import Tasks
 
 if TYPE_CHECKING:
-    from callrouter.model.events import Event
     from callrouter.model.ivr import PhoneEvent
     from callrouter.model.routing_table import Table
     from callrouter.pbx.base import DeviceBoard, Pbx, Post
@@ -171,6 +170,7 @@ class Daemon:
         place = choose(settings.database, folder, environ)
         self._database_lock = DatabaseLock(place, f"pid {os.getpid()}, for {folder}")
         self._store = StoreService(self._router.board, self._runtime.post, self._clock, place)
+        self._runtime.listen_to_rows(self._store.rows_changed)
         for item in settings.pbxes.values():
             self._runtime.attach(
                 make(item, self._runtime.post, settings.table, self._run_id, self._router.board)
@@ -182,7 +182,7 @@ class Daemon:
         self._mobiles = self._take_mobiles(settings)
         self._feature_codes = self._open_feature_codes()
         call_log = CallLog(self._router.floor)
-        for listener in (_log, call_log.listen, self._store.listen):
+        for listener in (_log, call_log.listen):
             self._runtime.listen(listener)
         self._backend = self._make_backend(call_log, now)
 
@@ -190,7 +190,7 @@ class Daemon:
         """Create the service that adds agents' own mobiles to the tables of the files."""
         parts = MobileServiceParts(
             board=self._router.board,
-            post=self._post,
+            post=self._runtime.post,
             pbxes=self._runtime.pbxes,
             in_step=lambda name: self._backend.in_step(name, self._runtime.pbxes[name].health()),
             store=self._store.mobiles,
@@ -206,7 +206,7 @@ class Daemon:
         """Create the feature codes for agents, on every PBX that supports them."""
         feature_codes = FeatureCodes(
             board=self._router.board,
-            post=self._post,
+            post=self._runtime.post,
             pins=lambda: self._config.settings.pins,
             clock=self._clock,
             tasks=self._tasks,
@@ -227,7 +227,7 @@ class Daemon:
     def _make_backend(self, call_log: CallLog, now: float) -> Backend:
         return Backend(
             views=FloorViews(self._router.floor, call_log, self._clock),
-            post=self._post,
+            post=self._runtime.post,
             clock=self._clock,
             call_log=call_log,
             config=self._config.state,
@@ -251,10 +251,6 @@ class Daemon:
                 "mobiles": self._mobiles.status,
             },
         )
-
-    def _post(self, event: Event) -> None:
-        self._runtime.post(event)
-        self._store.heard(event)
 
     async def run(self, control: Claim) -> None:
         """Serve until told to stop.

@@ -1,28 +1,17 @@
-"""Makes agents' states survive a restart: changes are noticed on the loop, written in a thread."""
+"""Makes agents' states survive a restart: rows are copied on the loop and written in a thread."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from callrouter.clock import Clock
 from callrouter.model.agent_row import AgentRow
-from callrouter.model.call_notices import OfferMade, OfferRang, OfferShared, WrapUpStarted
-from callrouter.model.events import AgentRequest, AgentRestored, Event
-from callrouter.model.notices import (
-    AgentNotice,
-    AgentPaused,
-    AgentRenamed,
-    AgentResumed,
-    AgentSignedIn,
-    AgentSignedOut,
-    CallAndAgentNotice,
-    Notice,
-)
+from callrouter.model.events import AgentRestored, Event
 from callrouter.store.availability import RETRY
 from callrouter.store.location import Place
 from callrouter.store.repositories import (
@@ -44,11 +33,6 @@ READ_WITHIN: Final = 5.0
 CLOSE_WITHIN: Final = 1.5
 """Seconds the shutdown waits for the database."""
 
-_CHANGES_NOTHING: Final = frozenset({OfferMade, OfferRang, OfferShared})
-"""Notices that name an agent but change nothing that is stored."""
-_ACTS: Final = frozenset({AgentSignedIn, AgentSignedOut, AgentPaused, AgentResumed, WrapUpStarted})
-"""Notices after which an older state must not be restored."""
-
 
 class StoredAgents(Protocol):
     """What the store asks the core. See `callrouter.core.board.Board`."""
@@ -61,10 +45,17 @@ class StoredAgents(Protocol):
 
 
 class StoreService:
-    """Copies changes of agents to the database and restores them at start.
+    """Copies changed rows of agents to the database, and gives them back to the core at the start.
 
-    A listener of the runtime (`listen`). Everything except the writer's own thread runs on the
+    `rows_changed` must hear of every change. Everything except the writer's own thread runs on the
     loop. `mobiles`, `ended_calls` and `lockouts` use the same thread.
+
+    Args:
+        agents: tells what to store of an agent.
+        post: passes the stored rows to the core.
+        clock: the time.
+        place: the database.
+        retry: seconds between two attempts to reach a database that failed.
     """
 
     def __init__(
@@ -84,10 +75,6 @@ class StoreService:
         self.ended_calls = EndedCallRepository(self._writer)
         self.lockouts = LockoutRepository(self._writer)
         self._dirty: dict[str, None] = {}
-        self._touched: set[str] | None = set()
-        """Agents who signed in, paused and so on before the database could be read; not
-        restored.
-        """
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -96,8 +83,8 @@ class StoreService:
     async def start(self) -> None:
         """Restore the agents from the database.
 
-        The start does not wait for an unreadable database. Once it can be read, agents who have not
-        acted since are restored.
+        The start does not wait for an unreadable database. Once it can be read, the core restores
+        the agents who have not acted since.
         """
         self._loop = asyncio.get_running_loop()
         self._writer.start()
@@ -132,25 +119,9 @@ class StoreService:
 
     # ------------------------------------------------------------ what happens
 
-    def listen(self, notice: Notice) -> None:
-        """Note which agent a notice changes. A listener of the runtime."""
-        if not isinstance(notice, AgentNotice | CallAndAgentNotice):
-            return
-        if notice.agent and type(notice) not in _CHANGES_NOTHING:
-            self._mark(notice.agent, acted=type(notice) in _ACTS)
-        if isinstance(notice, AgentRenamed):
-            # No agent has the old name any more: delete its row.
-            self._mark(notice.former_id, acted=False)
-
-    def heard(self, event: Event) -> None:
-        """Note a handled request of a person. During a call it leaves no record until later."""
-        if isinstance(event, AgentRequest):
-            self._mark(event.agent, acted=True)
-
-    def _mark(self, agent: str, *, acted: bool) -> None:
-        self._dirty[agent] = None
-        if acted and self._touched is not None:
-            self._touched.add(agent)
+    def rows_changed(self, agents: Collection[str]) -> None:
+        """Copy these agents' rows soon. A row listener of the runtime."""
+        self._dirty.update(dict.fromkeys(agents))
         if self._timer is None and self._loop is not None and not self._closed:
             self._timer = self._loop.call_later(EVERY, self._flush)
 
@@ -191,16 +162,12 @@ class StoreService:
 
     def _put_back(self, rows: list[AgentRow] | None) -> None:
         if rows is not None and not self._closed:
-            touched, self._touched = self._touched or set(), None
             rows = [*self._under_new_names(rows)]
             known = [row for row in rows if self._agents.current_name(row.agent) == row.agent]
             # An agent removed from the configuration must not come back signed in next year.
             gone = {row.agent for row in rows} - {row.agent for row in known}
             self._writer.put(AGENTS, {(agent,): None for agent in gone})
             for row in known:
-                if row.agent not in touched:
-                    self._post(AgentRestored(row=row))
-                    # If the database was late, an earlier copy of these agents is now wrong.
-                    self._mark(row.agent, acted=False)
+                self._post(AgentRestored(row=row))
             logger.info("agents' states are kept in %s: %d found", self._writer.place, len(known))
         self._looked.set()

@@ -141,7 +141,8 @@ async def an_hour(folder: Path) -> Hour:
 
     call_log, live = CallLog(router.floor), Live()
     store = StoreService(router.board, runtime.post, clock, File(folder / "callrouter.db"))
-    readers = (call_log.listen, live.listen, store.listen, count)
+    runtime.listen_to_rows(store.rows_changed)
+    readers = (call_log.listen, live.listen, count)
     for listener in readers:
         runtime.listen(listener)
     await loop.run_in_executor(None, int)  # its thread stays

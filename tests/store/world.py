@@ -43,12 +43,11 @@ class World:
             File(path) if isinstance(path, Path) else path,
             retry=0.02,
         )
-        self.runtime.listen(self.store.listen)
+        self.runtime.listen_to_rows(self.store.rows_changed)
 
     def post(self, *events: Event) -> None:
         for event in events:
             self.runtime.post(event)
-            self.store.heard(event)
 
     def agent(self, name: str) -> Agent:
         return self.router.floor.agents[name]
