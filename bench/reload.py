@@ -36,8 +36,8 @@ from callrouter.model.events import (
 from callrouter.model.notices import Notice
 from callrouter.pbx.base import PbxHealth
 from callrouter.runtime import Runtime
-from callrouter.settings import load
-from callrouter.settings.config_history import take
+from callrouter.settings import load_snapshot
+from callrouter.settings.config_files import read_snapshot
 
 BEAT = 0.001
 WAITING = 100
@@ -98,14 +98,18 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         clock = SystemClock()
-        settings = load(folder, environ={})
+        snapshot = read_snapshot(folder)
+        settings = load_snapshot(snapshot, environ={})
         router = Router(settings.table, rng=random.Random(1), run_id="b", now=clock.now())
         self.runtime = Runtime(router, clock)
         self.table = settings.table
         self.steps: list[tuple[float, str]] = []
         self.runtime.listen(CallLog(router.floor).listen)
         self.config = Configuration(
-            folder, {"HOME": str(folder)}, Start(settings=settings, files=take(folder)), clock
+            folder,
+            {"HOME": str(folder)},
+            Start(settings=settings, files=snapshot.files, snapshot=snapshot),
+            clock,
         )
         phones = {
             device.endpoint: DeviceState.IDLE

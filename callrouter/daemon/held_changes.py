@@ -15,7 +15,7 @@ from typing import Final
 
 from callrouter.api.context import ConfigState
 from callrouter.clock import Clock
-from callrouter.daemon.config_watch import names
+from callrouter.settings.config_files import config_names
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ CONFIRM: Final = (
 def left_of_quiet(folder: Path, now: float) -> float:
     """Return the seconds until the files have been stable for `QUIET_FOR`; 0: they are."""
     newest = 0.0
-    for path in (folder, *(folder / name for name in names(folder))):
+    for path in (folder, *(folder / name for name in config_names(folder))):
         try:
             newest = max(newest, path.stat().st_ctime)
         except OSError:

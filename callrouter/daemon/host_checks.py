@@ -17,7 +17,9 @@ from typing import Any, Final
 from callrouter.api.server.sockets import CannotListen, listen_tcp
 from callrouter.pbx.base import Finding
 from callrouter.settings import HttpSettings, Settings
-from callrouter.settings.config_history import FOLDER, places, take
+from callrouter.settings.config_files import read_snapshot
+from callrouter.settings.config_history import HISTORY_FOLDER
+from callrouter.settings.state_location import state_candidates
 from callrouter.store.database import server_at
 from callrouter.store.file_permissions import OTHERS, loose
 from callrouter.store.location import File, Place, StoreError, choose
@@ -71,7 +73,7 @@ async def look(
 
 def _files(folder: Path) -> Iterator[Finding]:
     secrets, open_to = [folder / _ENVIRONMENT], False
-    for name, file in take(folder).items():
+    for name, file in read_snapshot(folder).files.items():
         if _SECRET.search(file.content) or _URL_WITH_PASSWORD.search(file.content):
             secrets.append(folder / name)
         secrets += [folder / os.fsdecode(found) for found in _LEADS_TO.findall(file.content)]
@@ -89,7 +91,9 @@ def _files(folder: Path) -> Iterator[Finding]:
 
 def _kept_files(settings: Settings, folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Check the files the daemon has written: they contain agents' private numbers and secrets."""
-    paths = [place / FOLDER for place in places(folder, settings.database, environ)]
+    paths = [
+        place / HISTORY_FOLDER for place in state_candidates(folder, settings.database, environ)
+    ]
     found = [path for path in paths if _mode(path) & OTHERS]
     with contextlib.suppress(StoreError):
         place = choose(settings.database, folder, environ)

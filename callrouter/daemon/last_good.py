@@ -8,33 +8,28 @@ a restart must not do to callers what a reload does not.
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from callrouter.model.routing_table import QueueSpec
-from callrouter.settings import ConfigError, Problem, Settings, load
-from callrouter.settings.config_history import (
-    FOLDER,
-    ConfigFile,
-    ConfigHistory,
+from callrouter.settings import ConfigError, Problem, Settings, load_snapshot
+from callrouter.settings.config_files import (
+    ConfigFiles,
+    ConfigSnapshot,
     FileDigests,
-    listing,
-    places,
-    says,
-    take,
+    content_digests,
+    contents_only,
+    read_snapshot,
 )
+from callrouter.settings.config_history import HISTORY_FOLDER, ConfigHistory
 from callrouter.settings.diff.settings_diff import changes
 from callrouter.settings.removals import gone_queues, losses, only_cut
-
-logger = logging.getLogger(__name__)
+from callrouter.settings.state_location import state_candidates
 
 _DATABASE: Final = re.compile(rb"^database:[ \t]*[\"']?([^\"'#\r\n]+)", re.MULTILINE)
-_GONE: Final = re.compile(r"queue ([a-z0-9_-]+) is gone\b")
 _LATELY: Final = 24 * 3600.0
 """Seconds for which callers may still be waiting in a removed queue."""
 
@@ -43,13 +38,18 @@ _LATELY: Final = 24 * 3600.0
 class Start:
     """What a daemon starts with.
 
-    `settings` were read from `files`. `problems` lists what is wrong with the files in the folder,
-    `held` what they have lost. If either is not empty, `settings` are the last good ones. `removed`
-    holds recently removed queues, in which callers may still be waiting.
+    Attributes:
+        settings: The current settings or, if `problems` or `held` is not empty, the last good ones.
+        files: The files that they were read from.
+        snapshot: The files in the folder.
+        problems: What is wrong with the files in the folder.
+        held: What the files in the folder have lost without confirmation.
+        removed: Recently removed queues, in which callers may still be waiting.
     """
 
     settings: Settings
-    files: Mapping[str, ConfigFile]
+    files: ConfigFiles
+    snapshot: ConfigSnapshot
     problems: tuple[Problem, ...] = ()
     held: tuple[str, ...] = ()
     removed: Mapping[str, QueueSpec] = field(default_factory=dict)
@@ -61,42 +61,41 @@ def start(folder: Path, environ: Mapping[str, str], now: float) -> Start:
     Raises:
         ConfigError: the files have mistakes and there are no last good ones.
     """
-    files = take(folder)
+    snapshot = read_snapshot(folder)
+    files = snapshot.files
     try:
-        settings = load(folder, environ=environ)
+        settings = load_snapshot(snapshot, environ=environ)
     except ConfigError as error:
         past = _history(folder, _database(files), environ)
         good = _in_force(past, folder, environ) if past is not None else None
         if good is None:
             raise
-        return Start(settings=good[0], files=good[1], problems=error.problems)
+        return Start(settings=good[0], files=good[1], snapshot=snapshot, problems=error.problems)
+    current = Start(settings=settings, files=files, snapshot=snapshot)
     past = _history(folder, settings.database, environ)
     head = past.head() if past is not None else None
     if past is None or head is None:
-        return Start(settings=settings, files=files)
-    if says(head) == says(listing(files)):
-        return Start(
-            settings=settings, files=files, removed=_removed(past, settings, folder, environ, now)
-        )
+        return current
+    if contents_only(head) == content_digests(files):
+        return replace(current, removed=_removed(past, settings, folder, environ, now))
     good = _in_force(past, folder, environ)
     if good is None:
-        return Start(settings=settings, files=files)
+        return current
     before = good[0]
     held: tuple[str, ...] = ()
     if not before.removals_at_once:
         if only_cut(good[1], files):  # otherwise they were edited while no daemon was running
             lines = changes(before, settings)
             held = losses(before.table, settings.table, before=good[1], after=files, lines=lines)
-        if not held and past.held() == says(listing(files)):
+        if not held and past.held() == content_digests(files):
             held = past.held_lines()
     if held:
-        return Start(settings=before, files=good[1], held=held)
+        return Start(settings=before, files=good[1], snapshot=snapshot, held=held)
     gone = gone_queues(before.table, settings.table)
-    removed = {name: before.table.queues[name] for name in gone}
-    return Start(settings=settings, files=files, removed=removed)
+    return replace(current, removed={name: before.table.queues[name] for name in gone})
 
 
-def _database(files: Mapping[str, ConfigFile]) -> str:
+def _database(files: ConfigFiles) -> str:
     """Return the database that the files seem to name although they are invalid."""
     for file in files.values():
         found = _DATABASE.search(file.content)
@@ -107,10 +106,10 @@ def _database(files: Mapping[str, ConfigFile]) -> str:
 
 def _history(folder: Path, database: str, environ: Mapping[str, str]) -> ConfigHistory | None:
     """Return the history left by an earlier run."""
-    for place in places(folder, database, environ):
+    for place in state_candidates(folder, database, environ):
         try:
-            if (place / FOLDER / "head.json").is_file():
-                return ConfigHistory(place / FOLDER)
+            if (place / HISTORY_FOLDER / "head.json").is_file():
+                return ConfigHistory(place / HISTORY_FOLDER)
         except OSError:
             continue
     return None
@@ -118,7 +117,7 @@ def _history(folder: Path, database: str, environ: Mapping[str, str]) -> ConfigH
 
 def _in_force(
     past: ConfigHistory, folder: Path, environ: Mapping[str, str]
-) -> tuple[Settings, dict[str, ConfigFile]] | None:
+) -> tuple[Settings, ConfigFiles] | None:
     """Return the last files in force with their settings; None if they are not intact."""
     head = past.head()
     return _read(past, head, folder, environ) if head else None
@@ -126,17 +125,10 @@ def _in_force(
 
 def _read(
     past: ConfigHistory, files: FileDigests, folder: Path, environ: Mapping[str, str]
-) -> tuple[Settings, dict[str, ConfigFile]] | None:
-    kept: dict[str, ConfigFile] = {}
+) -> tuple[Settings, ConfigFiles] | None:
     try:
-        for name, (digest, mode) in files.items():
-            content = past.content(digest)
-            if hashlib.sha256(content).hexdigest() != digest:
-                logger.error("%s in %s is not what it was", name, past.place)
-                return None
-            kept[name] = ConfigFile(content, mode, "")
-        with past.laid_out(files) as place:
-            return load(place, environ=environ, base=folder), kept
+        snapshot = past.snapshot(folder, files)
+        return load_snapshot(snapshot, environ=environ), snapshot.files
     except (ConfigError, OSError):
         return None
 
@@ -146,10 +138,10 @@ def _removed(
 ) -> dict[str, QueueSpec]:
     """Return the queues removed by the last change, if it was recent."""
     last = next(iter(past.changes()), None)
-    if last is None or now - last.at > _LATELY:
+    if last is None or now - last.at > _LATELY or last.removed_queues == ():
         return {}
-    names = {found[1] for line in last.lines if (found := _GONE.match(line))}
-    names -= settings.table.queues.keys()
-    good = _read(past, last.before, folder, environ) if names else None
-    queues = good[0].table.queues if good is not None else {}
-    return {name: queues[name] for name in names if name in queues}
+    good = _read(past, last.before, folder, environ)
+    if good is None:
+        return {}
+    before = good[0].table
+    return {name: before.queues[name] for name in gone_queues(before, settings.table)}

@@ -22,41 +22,47 @@ from callrouter.model.events import ConfigReloaded, Event
 from callrouter.model.routing_table import Table
 from callrouter.model.staged_reload import steps
 from callrouter.model.text import counted
-from callrouter.settings import ConfigError, Settings, load
-from callrouter.settings.config_history import (
-    FOLDER,
-    Change,
-    ConfigFile,
-    ConfigHistory,
-    listing,
+from callrouter.settings import ConfigError, Settings, load_snapshot
+from callrouter.settings.config_files import (
+    ConfigFiles,
+    ConfigSnapshot,
+    content_digests,
+    contents_only,
     owner_name,
-    says,
-    state_folder,
-    take,
+    read_snapshot,
 )
-from callrouter.settings.diff.settings_diff import bounded, changes
-from callrouter.settings.removals import losses, occupied
+from callrouter.settings.config_history import HISTORY_FOLDER, Change, ConfigHistory
+from callrouter.settings.diff.settings_diff import bounded, changes, differences
+from callrouter.settings.removals import gone_queues, losses, occupied
+from callrouter.settings.state_location import state_folder
 
 logger = logging.getLogger(__name__)
 
-_RESTART: Final = " (needs a restart)"
-"""Suffix of a line of `changes` for a change that is not applied while running."""
 _PAUSE: Final = 0.002
 """Seconds between two steps of a large change, so that calls and other work get their turn."""
-_TRIES: Final = 5
-"""Attempts to read files that keep changing while they are read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The content of the files at one moment, and what it changes."""
+    """The content of the files at one moment, and what it changes.
+
+    Attributes:
+        settings: The settings in the files.
+        snapshot: The files.
+        lines: Everything that they change, in words.
+        applied: Those of the lines that take effect without a restart.
+        restart: What differs from the settings at the start and needs a restart, in words.
+        losses: The losses that must be confirmed, wherever callers are waiting.
+        removed_queues: The queues that go.
+    """
 
     settings: Settings
-    files: dict[str, ConfigFile]
+    snapshot: ConfigSnapshot
     lines: tuple[str, ...]
+    applied: tuple[str, ...]
     restart: tuple[str, ...]
     losses: tuple[str, ...]
-    """Losses among `changes` that must be confirmed, wherever callers are waiting."""
+    removed_queues: tuple[str, ...]
 
 
 class Additions(Protocol):
@@ -104,11 +110,14 @@ class Configuration:
         self._folder = folder
         self._environ = environ
         self._clock = clock
-        self._files = dict(start.files)
-        self._watch = Watch(folder)
+        self._files = start.files
+        self._at_start = start.snapshot
+        self._watch = Watch(folder, start.snapshot)
         self._place = folder.resolve()
         self._reading = asyncio.Lock()
-        self.past = ConfigHistory(state_folder(folder, settings.database, environ) / FOLDER)
+        self._reads = 0
+        """How often a reload has read the files by itself."""
+        self.past = ConfigHistory(state_folder(folder, settings.database, environ) / HISTORY_FOLDER)
 
     def say_start(self) -> None:
         """Log that the files could not be used at the start, if so."""
@@ -133,8 +142,13 @@ class Configuration:
         while True:
             await asyncio.sleep(EVERY)
             try:
-                if await asyncio.to_thread(self._watch.changed):
-                    await self.reload(post, tokens)
+                reads = self._reads
+                snapshot = await asyncio.to_thread(self._watch.changed)
+                if snapshot is not None:
+                    # While the watch read, a person may have asked for a reload, which reads newer
+                    # files. The older ones must not be applied after them.
+                    overtaken = self._reading.locked() or self._reads != reads
+                    await self.reload(post, tokens, snapshot=None if overtaken else snapshot)
                 if self._folder.resolve() != self._place:
                     self._place = self._folder.resolve()
                     self.moved()
@@ -151,6 +165,7 @@ class Configuration:
         asked: bool = False,
         who: str = "",
         confirm: bool | None = None,
+        snapshot: ConfigSnapshot | None = None,
     ) -> Outcome:
         """Read the files and apply them.
 
@@ -160,13 +175,14 @@ class Configuration:
             asked: a person is waiting for the answer.
             who: that person; empty: the owners of the changed files.
             confirm: confirms a change that removes a lot. Default: true if a person asks.
+            snapshot: the files, if they have been read already.
         """
         confirm = asked if confirm is None else confirm
         async with self._reading:
             try:
                 # In a thread: reading ten thousand agents takes seconds, and calls arrive in the
                 # meantime.
-                reading = await asyncio.to_thread(self._read, self._folder)
+                reading = await asyncio.to_thread(self._read, snapshot)
                 if confirm and self._lost(reading):
                     reading = await self._when_quiet(reading)
             except ConfigError as error:
@@ -177,7 +193,7 @@ class Configuration:
             if lost and not confirm:
                 self.state.problems = ()
                 self._holding.begin(lost)
-                await asyncio.to_thread(self._keep_held, reading.files, lost)
+                await asyncio.to_thread(self._keep_held, reading.snapshot.files, lost)
                 return Outcome(changes=reading.lines, warnings=reading.settings.warnings, held=lost)
             was_bad = bool(self.state.problems)
             await self._accept(reading, post, tokens)
@@ -186,9 +202,8 @@ class Configuration:
             logger.warning("configuration: confirmed%s: %s", f" by {who}" if who else "", line)
         if was_bad:
             logger.info("the configuration is good again")
-        for line in reading.lines:
-            if not line.endswith(_RESTART):  # `_accept` logs those
-                logger.info("configuration: %s", line)
+        for line in reading.applied:  # `_accept` logs the others
+            logger.info("configuration: %s", line)
         if asked and not reading.lines:
             logger.info("configuration: read again, nothing has changed")
         return Outcome(changes=reading.lines, warnings=reading.settings.warnings)
@@ -198,7 +213,7 @@ class Configuration:
         # Drop the result of the read before the garbage collector runs again.
         with without_collection():
             try:
-                reading = await asyncio.to_thread(self._read_plainly, folder or self._folder)
+                reading = await asyncio.to_thread(self._compare, folder or self._folder)
             except ConfigError as error:
                 return Outcome(problems=error.problems)
             outcome = Outcome(
@@ -227,39 +242,50 @@ class Configuration:
             if not left:
                 break
             await asyncio.sleep(left)
-            reading = await asyncio.to_thread(self._read, self._folder)
+            reading = await asyncio.to_thread(self._read)
         return reading
 
     # ------------------------------------------------------------ in a thread
 
-    def _read(self, folder: Path) -> Reading:
-        """Read the parts that may be applied and may therefore be stored."""
+    def _read(self, snapshot: ConfigSnapshot | None = None) -> Reading:
+        """Read settings that may be applied and may therefore be stored."""
         with _applied_beside_calls():
-            return self._read_plainly(folder)
+            if snapshot is None:
+                self._reads += 1
+                snapshot = read_snapshot(self._folder)
+            return self._reading_of(snapshot)
 
-    def _read_plainly(self, folder: Path) -> Reading:
+    def _compare(self, folder: Path) -> Reading:
+        """Read settings only to see what they would change."""
+        return self._reading_of(read_snapshot(folder))
+
+    def _reading_of(self, snapshot: ConfigSnapshot) -> Reading:
         old, started = self.settings, self._started_with
-        files = take(folder)
         with beside_calls():
-            for _ in range(_TRIES):
-                settings = load(
-                    folder, environ=self._environ, now=self._clock.now(), base=self._folder
-                )
-                again = take(folder)
-                if says(listing(files)) == says(listing(again)):
-                    break
-                files = again
-            settings = replace(settings, table=settings.table.reusing(old.table))
-            lines = tuple(changes(old, settings))
-            restart = tuple(
-                line.removesuffix(_RESTART)
-                for line in changes(started, settings)
-                if line.endswith(_RESTART)
+            settings = load_snapshot(
+                snapshot, environ=self._environ, now=self._clock.now(), base=self._folder
             )
-            lost = losses(old.table, settings.table, before=self._files, after=files, lines=lines)
-        return Reading(settings, files, bounded(lines), restart, lost)
+            settings = replace(settings, table=settings.table.reusing(old.table))
+            found = differences(old, settings)
+            lines = [str(each) for each in found]
+            since_start = found if old is started else differences(started, settings)
+            return Reading(
+                settings=settings,
+                snapshot=snapshot,
+                lines=bounded(lines),
+                applied=bounded([each.text for each in found if not each.needs_restart]),
+                restart=tuple(each.text for each in since_start if each.needs_restart),
+                losses=losses(
+                    old.table,
+                    settings.table,
+                    before=self._files,
+                    after=snapshot.files,
+                    lines=lines,
+                ),
+                removed_queues=tuple(gone_queues(old.table, settings.table)),
+            )
 
-    def _keep_held(self, files: Mapping[str, ConfigFile], lines: tuple[str, ...]) -> None:
+    def _keep_held(self, files: ConfigFiles, lines: tuple[str, ...]) -> None:
         """Store what is held back, for a later run."""
         try:
             self.past.hold(files, lines)
@@ -267,15 +293,16 @@ class Configuration:
             logger.warning("what is held back cannot be noted in %s (%s)", self.past.place, error)
 
     def _remember(self, reading: Reading, who: str) -> None:
-        before, self._files = self._files, reading.files
+        before, self._files = self._files, reading.snapshot.files
         try:
             self.past.hold({}, ())
             self.past.add(
                 at=self._clock.now(),
-                who=who or _owners(before, reading.files, self._folder),
+                who=who or _owners(before, self._files, self._folder),
                 how="reload" if who else "file",
                 lines=reading.lines,
-                files=reading.files,
+                files=self._files,
+                removed_queues=reading.removed_queues,
             )
         except OSError as error:
             _cannot_keep(self.past, error)
@@ -285,26 +312,31 @@ class Configuration:
         try:
             before = self.past.begin(self._files)
             if self.state.held:
-                self.past.hold(take(self._folder), self.state.held)
-            if before is None or says(before) == says(listing(self._files)):
+                self.past.hold(self._at_start.files, self.state.held)
+            if before is None or contents_only(before) == content_digests(self._files):
                 return
+            lines, removed = self._since_last_run()
             self.past.add(
                 at=self._clock.now(),
                 who=_owners({}, self._files, self._folder),
                 how="start",
-                lines=self._since_last_run(),
+                lines=lines,
                 files=self._files,
+                removed_queues=removed,
             )
         except OSError as error:
             _cannot_keep(self.past, error)
 
-    def _since_last_run(self) -> tuple[str, ...]:
+    def _since_last_run(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what has changed since the last run, in words, and the queues removed since."""
         try:
-            with self.past.laid_out(self.past.head() or {}) as folder, _applied_beside_calls():
-                old = load(folder, environ=self._environ, base=self._folder)
-                return bounded(changes(old, self._started_with))
+            with _applied_beside_calls():
+                snapshot = self.past.snapshot(self._folder, self.past.head() or {})
+                old = load_snapshot(snapshot, environ=self._environ)
+                lines = bounded(changes(old, self._started_with))
+                return lines, tuple(gone_queues(old.table, self._started_with.table))
         except (ConfigError, OSError):
-            return ("changed while the daemon was not running",)
+            return ("changed while the daemon was not running",), ()
 
     # ------------------------------------------------------------ on the loop
 
@@ -386,7 +418,7 @@ def _applied_beside_calls() -> Iterator[None]:
             keep_for_good()
 
 
-def _owners(before: Mapping[str, ConfigFile], after: Mapping[str, ConfigFile], folder: Path) -> str:
+def _owners(before: ConfigFiles, after: ConfigFiles, folder: Path) -> str:
     """Return the owners of the changed files. A deleted file counts for the folder's owner."""
     owners = {
         file.owner

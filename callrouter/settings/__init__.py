@@ -23,7 +23,7 @@ from callrouter.settings.loaded import (
     TwilioSettings,
     UserSettings,
 )
-from callrouter.settings.loader import json_schema, load, write_schema
+from callrouter.settings.loader import json_schema, load, load_snapshot, write_schema
 
 __all__ = [
     "ApiToken",
@@ -43,5 +43,6 @@ __all__ = [
     "changes",
     "json_schema",
     "load",
+    "load_snapshot",
     "write_schema",
 ]

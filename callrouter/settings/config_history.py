@@ -14,56 +14,51 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
-import pwd
 import re
 import secrets
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from callrouter import files as safely
-from callrouter.files import Folder
+from callrouter.files import Folder, is_plain
+from callrouter.settings.config_files import (
+    MOST_BYTES,
+    ConfigFile,
+    ConfigFiles,
+    ConfigSnapshot,
+    FileDigests,
+    content_digests,
+    contents_only,
+    file_digests,
+    is_config_file,
+    stored_snapshot,
+)
+from callrouter.settings.state_location import SYSTEM_STATE, state_candidates
 
 KEPT: Final = 200
 """Number of changes kept."""
-FOLDER: Final = "history"
-MOST: Final = 16 * 1024 * 1024
-"""Size limit of a configuration file, and of the record of a change, in bytes."""
-MOST_FILES: Final = 1_000
+HISTORY_FOLDER: Final = "history"
+_MOST_FILES: Final = 1_000
 """Maximum number of files in a stored configuration."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_RIGHTS: Final = 0o644
-"""Permissions allowed for a restored file: only its owner may write to it."""
-SYSTEM_STATE: Final = Path("/var/lib/callrouter")
-"""The path of systemd's ``StateDirectory=callrouter``."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
-    """A configuration file: its content, its permissions and the name of its owner."""
-
-    content: bytes
-    mode: int
-    owner: str
-
-    @property
-    def digest(self) -> str:
-        """The name under which the content is stored."""
-        return hashlib.sha256(self.content).hexdigest()
-
-
-ConfigFiles: TypeAlias = Mapping[str, ConfigFile]
-FileDigests: TypeAlias = dict[str, tuple[str, int]]
-"""Digest and permissions of each file, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """An applied change. `how` is ``file``, ``reload``, ``start`` or ``rollback to before N``."""
+    """An applied change.
+
+    Attributes:
+        number: Counts from 1.
+        at: When, in epoch seconds.
+        who: Who changed it: a name for people, or the owners of the changed files.
+        how: ``file``, ``reload``, ``start`` or ``rollback to before N``.
+        lines: What has changed, in words.
+        before: The files before it.
+        after: The files in force since.
+        removed_queues: The queues that it removed; None: recorded by a version that did not say.
+    """
 
     number: int
     at: float
@@ -72,81 +67,33 @@ class Change:
     lines: tuple[str, ...]
     before: FileDigests
     after: FileDigests
+    removed_queues: tuple[str, ...] | None = None
 
 
-def is_ours(path: Path) -> bool:
-    """Return whether a name in the folder is that of a configuration file."""
-    return path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")
-
-
-def take(folder: Path) -> dict[str, ConfigFile]:
-    """Return the current configuration files, without those that cannot be read.
-
-    As root, also skip a file that another user has redirected outside their own folders.
-    """
-    found: dict[str, ConfigFile] = {}
-    with suppress(OSError):
-        for path in sorted(filter(is_ours, folder.iterdir())):
-            with suppress(OSError):
-                content, status = safely.read(path, MOST)
-                found[path.name] = ConfigFile(
-                    content, stat.S_IMODE(status.st_mode), owner_name(status.st_uid)
-                )
-    return found
-
-
-def owner_name(uid: int) -> str:
-    """Return a user's name, or the number if there is none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
-
-
-def listing(files: ConfigFiles) -> FileDigests:
-    """Return the listing of files."""
-    return {name: (file.digest, file.mode) for name, file in files.items()}
-
-
-def says(files: FileDigests) -> dict[str, str]:
-    """Return a listing without permissions: what decides whether two are the same."""
-    return {name: digest for name, (digest, _) in files.items()}
-
-
-def places(folder: Path, database: str, environ: Mapping[str, str]) -> list[Path]:
-    """Return the possible locations of a configuration's state, best first."""
-    found = [folder if "://" in database else (folder / database).parent]
-    if state := environ.get("STATE_DIRECTORY"):
-        found.append(Path(state.split(":")[0]))
-    own = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME", "/")) / ".local/state"
-    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    found.append(Path(own) / "callrouter" / digest)  # one for each configuration
-    return found
-
-
-def state_folder(folder: Path, database: str, environ: Mapping[str, str]) -> Path:
-    """Return the folder for a configuration's state: the first writable location."""
-    candidates = places(folder, database, environ)
-    for place in candidates[:-1]:
-        if os.access(place, os.W_OK | os.X_OK):
-            return place
-    return candidates[-1]
-
-
-def find(folder: Path, database: str, environ: Mapping[str, str]) -> ConfigHistory | None:
+def find_history(folder: Path, database: str, environ: Mapping[str, str]) -> ConfigHistory | None:
     """Return the history left by a daemon of this configuration, wherever it could be stored.
 
+    Args:
+        folder: The configuration folder.
+        database: The configured database.
+        environ: See `state_candidates`.
+
     Raises:
-        PermissionError: there is one, but we may not read it.
+        PermissionError: There is one, but we may not read it.
     """
-    for place in (*places(folder, database, environ), SYSTEM_STATE):
-        if (place / FOLDER / "head.json").exists():
-            return ConfigHistory(place / FOLDER)
+    for place in (*state_candidates(folder, database, environ), SYSTEM_STATE):
+        if (place / HISTORY_FOLDER / "head.json").exists():
+            return ConfigHistory(place / HISTORY_FOLDER)
     return None
 
 
 class ConfigHistory:
-    """The history of one configuration. Only the daemon writes to it."""
+    """The history of one configuration.
+
+    Only the daemon writes to it, except for `announce` and `set_aside`, which a rollback calls.
+
+    Every method reads or writes files. Those that write raise OSError if they cannot.
+    """
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -160,11 +107,11 @@ class ConfigHistory:
             names = [name for name in folder.names() if name.endswith(".json")]
             for name in sorted(names, reverse=True)[: 2 * KEPT]:
                 with suppress(ValueError, KeyError, TypeError, FileNotFoundError):
-                    found.append(_change(json.loads(folder.read(name, MOST))))
+                    found.append(_change(json.loads(folder.read(name, MOST_BYTES))))
         return found
 
     def change(self, number: int) -> Change | None:
-        """Return one change."""
+        """Return the change with this number; None: it is not stored (any more)."""
         return next((change for change in self.changes() if change.number == number), None)
 
     def head(self) -> FileDigests | None:
@@ -173,18 +120,18 @@ class ConfigHistory:
             suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError),
             self._opened() as folder,
         ):
-            return _listing(json.loads(folder.read("head.json", MOST)))
+            return _listing(json.loads(folder.read("head.json", MOST_BYTES)))
         return None
 
     def held(self) -> dict[str, str] | None:
-        """Return the files whose losses must be confirmed; None: there are none."""
+        """Return the digests of the files whose losses must be confirmed; None: there are none."""
         with suppress(ValueError, KeyError, TypeError, OSError):
             view = json.loads((self.place / "held.json").read_bytes())
             return {str(name): str(digest) for name, digest in view["files"].items()}
         return None
 
     def held_lines(self) -> tuple[str, ...]:
-        """Return those losses in words."""
+        """Return the losses that must be confirmed, in words."""
         with suppress(ValueError, KeyError, TypeError, OSError):
             view = json.loads((self.place / "held.json").read_bytes())
             return tuple(map(str, view["lines"]))
@@ -194,17 +141,21 @@ class ConfigHistory:
         """Return the content of a file.
 
         Raises:
-            OSError: it is not stored, or the stored content is damaged.
+            OSError: It is not stored, or the stored content is damaged.
         """
         with self._opened("files") as folder:
-            content = folder.read(digest, MOST)
+            content = folder.read(digest, MOST_BYTES)
         if hashlib.sha256(content).hexdigest() != digest:
             shown = str(self.place / "files" / digest)
             raise OSError(errno.EIO, "is damaged: it is not what was put there", shown)
         return content
 
     def has(self, digest: str) -> bool:
-        """Return whether this content is stored."""
+        """Return whether this content is stored and intact.
+
+        Raises:
+            PermissionError: We may not read it.
+        """
         try:
             self.content(digest)
         except PermissionError:
@@ -213,12 +164,24 @@ class ConfigHistory:
             return False
         return True
 
-    @contextmanager
-    def laid_out(self, files: FileDigests) -> Iterator[Path]:
-        """Provide a temporary folder with these files.
+    def snapshot(self, folder: Path, files: FileDigests) -> ConfigSnapshot:
+        """Return the configuration folder as it was when it held these files.
 
         Raises:
-            OSError: one of them is not stored.
+            OSError: One of them is not stored, or the stored content is damaged.
+        """
+        kept = {
+            name: ConfigFile(self.content(digest), mode, "")
+            for name, (digest, mode) in files.items()
+        }
+        return stored_snapshot(folder, kept)
+
+    @contextmanager
+    def laid_out(self, files: FileDigests) -> Iterator[Path]:
+        """Provide a temporary folder with these files, for a daemon to compare with its own.
+
+        Raises:
+            OSError: One of them is not stored.
         """
         name = f"look-{secrets.token_hex(8)}"
         with self._opened() as place, place.folder(name, make=0o700) as folder:
@@ -246,7 +209,11 @@ class ConfigHistory:
     # ------------------------------------------------------------ writing
 
     def begin(self, files: ConfigFiles) -> FileDigests | None:
-        """Create the folder. Returns the files last in force; None if this is the first time."""
+        """Create the folder for a daemon that starts with these files.
+
+        Returns:
+            The files last in force; None if this is the first time.
+        """
         with Folder.open(self.place, make=0o700) as place:
             place.chmod(0o700)
             for name in ("files", "changes"):
@@ -257,22 +224,40 @@ class ConfigHistory:
         before = self.head()
         if before is None:
             self._keep(files)
-            self._write_head(listing(files))
+            self._write_head(file_digests(files))
         return before
 
     def add(
-        self, *, at: float, who: str, how: str, lines: tuple[str, ...], files: ConfigFiles
+        self,
+        *,
+        at: float,
+        who: str,
+        how: str,
+        lines: tuple[str, ...],
+        files: ConfigFiles,
+        removed_queues: tuple[str, ...],
     ) -> Change | None:
-        """Record an applied change; None if nothing has changed.
+        """Record an applied change.
 
         A change caused by a rollback is attributed to the person who rolled back.
+
+        Args:
+            at: See `Change`, as for the arguments that are not described here.
+            who: See `Change`.
+            how: See `Change`.
+            lines: See `Change`.
+            files: The files in force now.
+            removed_queues: See `Change`.
+
+        Returns:
+            The change; None if nothing has changed.
         """
-        before, after = self.head() or {}, listing(files)
-        if not lines and says(before) == says(after):
+        before, after = self.head() or {}, file_digests(files)
+        if not lines and contents_only(before) == contents_only(after):
             return None
         self._keep(files)
         note = self._rollback()
-        if note is not None and note["after"] == says(after):
+        if note is not None and note["after"] == contents_only(after):
             who, how = str(note["who"]), str(note["how"])
         with suppress(OSError), self._opened() as folder:
             folder.remove("rollback.json")
@@ -285,6 +270,7 @@ class ConfigHistory:
             lines=lines,
             before=before,
             after=after,
+            removed_queues=removed_queues,
         )
         self._write(f"{change.number:06}.json", json.dumps(_view(change)).encode(), "changes")
         self._write_head(after)
@@ -293,7 +279,7 @@ class ConfigHistory:
 
     def announce(self, *, who: str, how: str, files: ConfigFiles) -> None:
         """Record that a rollback is about to put these files in place."""
-        note = {"who": who, "how": how, "after": says(listing(files))}
+        note = {"who": who, "how": how, "after": content_digests(files)}
         self._write("rollback.json", json.dumps(note).encode())
 
     def hold(self, files: ConfigFiles, lines: tuple[str, ...]) -> None:
@@ -302,7 +288,7 @@ class ConfigHistory:
         Without lines, there are none.
         """
         if lines:
-            note = {"files": says(listing(files)), "lines": lines}
+            note = {"files": content_digests(files), "lines": lines}
             self._write("held.json", json.dumps(note).encode())
         else:
             with suppress(FileNotFoundError), self._opened() as folder:
@@ -310,7 +296,7 @@ class ConfigHistory:
 
     def _rollback(self) -> dict[str, Any] | None:
         with suppress(ValueError, OSError), self._opened() as folder:
-            note = json.loads(folder.read("rollback.json", MOST))
+            note = json.loads(folder.read("rollback.json", MOST_BYTES))
             if isinstance(note, dict) and {"who", "how", "after"} <= note.keys():
                 return note
         return None
@@ -353,43 +339,17 @@ class ConfigHistory:
                         folder.remove(name)
 
 
-def put_back(folder: Path, name: str, content: bytes, mode: int) -> None:
-    """Put a configuration file in place atomically, with its permissions from the start.
-
-    A symbolic link stays one, and its target is replaced. An existing file keeps its permissions
-    and owner. A new file gets the folder's owner and those permissions of `mode` that are safe.
-
-    Raises:
-        OSError: it cannot be written, or, as root, another user has redirected it elsewhere; the
-            existing file is unchanged.
-    """
-    with safely.located(folder / name) as (place, real):
-        owner = None
-        mode &= _RIGHTS
-        with suppress(FileNotFoundError):
-            status = place.status(real)
-            if stat.S_ISREG(status.st_mode):
-                mode, owner = stat.S_IMODE(status.st_mode) & 0o777, (status.st_uid, status.st_gid)
-        place.write(real, content, mode or 0o600, owner)
-
-
-def take_away(folder: Path, name: str) -> None:
-    """Delete a configuration file; of a link, the link itself."""
-    with Folder.open(folder) as place:
-        place.remove(name)
-
-
 def _listing(view: Any) -> FileDigests:
     """Return a listing from its stored form.
 
     Raises:
         ValueError: it contains what no listing of ours contains.
     """
-    if not isinstance(view, dict) or len(view) > MOST_FILES:
+    if not isinstance(view, dict) or len(view) > _MOST_FILES:
         raise ValueError("not a list of files")
     found: FileDigests = {}
     for name, (digest, mode) in view.items():
-        if not (safely.is_plain(name) and is_ours(Path(name))):
+        if not (is_plain(name) and is_config_file(Path(name))):
             raise ValueError(f"not the name of a configuration file: {name!r}")
         if not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
             raise ValueError("not a digest")
@@ -408,10 +368,12 @@ def _view(change: Change) -> dict[str, Any]:
         "lines": change.lines,
         "before": change.before,
         "after": change.after,
+        "removed_queues": change.removed_queues,
     }
 
 
 def _change(view: Any) -> Change:
+    removed = view.get("removed_queues")
     return Change(
         number=int(view["number"]),
         at=float(view["at"]),
@@ -420,4 +382,5 @@ def _change(view: Any) -> Change:
         lines=tuple(map(str, view["lines"])),
         before=_listing(view["before"]),
         after=_listing(view["after"]),
+        removed_queues=None if removed is None else tuple(map(str, removed)),
     )

@@ -12,12 +12,13 @@ from callrouter.settings.builders import instance_builder, table_builder
 from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.code_builder import build_codes
 from callrouter.settings.builders.database_url import check_database
+from callrouter.settings.config_files import ConfigSnapshot, read_snapshot
 from callrouter.settings.errors import explanations
 from callrouter.settings.errors.problems import ConfigError, Findings, Nearest, in_order
 from callrouter.settings.lint import instance_lint
 from callrouter.settings.loaded import Settings
 from callrouter.settings.schema.root_options import RootOptions
-from callrouter.settings.yaml.source import Document, read_folder
+from callrouter.settings.yaml.source import Document, read_document
 from callrouter.settings.yaml.substitution import Substituter
 
 _NULL: Final = {"type": "null"}
@@ -31,10 +32,24 @@ def load(
     now: float | None = None,
     base: Path | None = None,
 ) -> Settings:
-    """Read every ``*.yaml`` and ``*.yml`` of `folder`.
+    """Read every ``*.yaml`` and ``*.yml`` of `folder`; see `load_snapshot`."""
+    return load_snapshot(
+        read_snapshot(folder), environ=environ, policies=policies, now=now, base=base
+    )
+
+
+def load_snapshot(
+    snapshot: ConfigSnapshot,
+    *,
+    environ: Mapping[str, str],
+    policies: Collection[str] | None = None,
+    now: float | None = None,
+    base: Path | None = None,
+) -> Settings:
+    """Return the settings in the files of a snapshot.
 
     Args:
-        folder: The folder; paths in the files are relative to it.
+        snapshot: The files; paths in them are relative to its folder.
         environ: The environment for ``${NAME}``.
         policies: The allowed names for ``policy:``; default: those installed.
         now: The time (epoch seconds), to warn of holidays that are all in the past; None: no
@@ -51,9 +66,9 @@ def load(
 
         policies = known()
     findings = Findings()
-    base = folder if base is None else base
+    base = snapshot.folder if base is None else base
     with without_collection():
-        document = read_folder(folder, Substituter(base, environ), findings)
+        document = read_document(snapshot, Substituter(base, environ), findings)
         nearest = Nearest()
         root = explanations.fit(document, nearest)
         settings = None

@@ -14,7 +14,7 @@ from callrouter.model.renames import renamed, under_new_names
 from callrouter.model.routing_table import Table
 from callrouter.model.text import counted, first_few
 from callrouter.settings.builders.queue_builder import all_members
-from callrouter.settings.config_history import ConfigFiles
+from callrouter.settings.config_files import ConfigFiles
 
 LEAST: Final = 3
 """At least this many agents, queues, phones or places must be lost …"""

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from callrouter.files import Folder
 from callrouter.settings import extras
-from callrouter.settings.config_history import state_folder
+from callrouter.settings.state_location import state_folder
 
 POSTGRESQL: Final = "postgresql://"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from callrouter.daemon.config_watch import EVERY, QUIET, Watch
+from callrouter.settings.config_files import read_snapshot
 from tests.daemon.process import AGENTS, Place, started
 from tests.noise import noise
 
@@ -23,7 +24,7 @@ def folder() -> Iterator[Path]:
 
 
 def looks(watch: Watch, count: int = QUIET + 2) -> list[bool]:
-    return [watch.changed() for _ in range(count)]
+    return [watch.changed() is not None for _ in range(count)]
 
 
 def seen(watch: Watch) -> bool:
@@ -44,6 +45,17 @@ def test_nothing_is_no_change(folder: Path) -> None:
     (folder / ".a.yaml.swp").write_text("x")
     (folder / "notes.txt").write_text("x")
     assert not seen(watch)
+
+
+def test_what_has_changed_since_the_files_were_read(folder: Path) -> None:
+    """A daemon reads the files at its start, and makes its watch a moment later."""
+    known = read_snapshot(folder)
+    assert not any(looks(Watch(folder, known)))
+    (folder / "a.yaml").write_text("a: 22\n")
+    watch = Watch(folder, known)
+    found = [watch.changed() for _ in range(QUIET + 2)]
+    [snapshot] = [each for each in found if each is not None]
+    assert snapshot.contents == {"a.yaml": b"a: 22\n"}
 
 
 def test_in_place(folder: Path) -> None:

@@ -17,7 +17,8 @@ import pytest
 from callrouter.cli.commands.check import _write
 from callrouter.cli.commands.twilio import _How
 from callrouter.cli.failures import Failed
-from callrouter.settings.config_history import ConfigFile, ConfigHistory, put_back, take
+from callrouter.settings.config_files import ConfigFile, put_back, read_snapshot
+from callrouter.settings.config_history import ConfigHistory
 from callrouter.store.file_permissions import loose, make
 from tests.files.hostile import SECRET, USER, Place, do, meanwhile
 
@@ -50,8 +51,15 @@ def kept(place: Place) -> Place:
     def live() -> None:
         past = ConfigHistory(place.theirs / "history")
         past.begin(files(GOOD + database))
-        past.add(at=1.0, who="sam", how="file", lines=("one",), files=files(OTHER + database))
-        past.add(at=2.0, who="sam", how="file", lines=("two",), files=files(GOOD + database))
+        for at, line, text in ((1.0, "one", OTHER), (2.0, "two", GOOD)):
+            past.add(
+                at=at,
+                who="sam",
+                how="file",
+                lines=(line,),
+                files=files(text + database),
+                removed_queues=(),
+            )
 
     do(live)
     (place.etc / "all.yaml").write_text(GOOD + database)
@@ -208,7 +216,7 @@ def test_a_configuration_folder_of_theirs(place: Place) -> None:
         (place.theirs / "c.yaml").write_text("x: 1\n")
 
     do(act)
-    assert sorted(take(place.theirs)) == ["c.yaml"]
+    assert sorted(read_snapshot(place.theirs).files) == ["c.yaml"]
     for name in ("a.yaml", "b.yaml"):
         with pytest.raises(OSError, match="leads out"):
             put_back(place.theirs, name, b"x", 0o644)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callrouter.model.routing_table import Table
-from callrouter.settings.config_history import ConfigFile
+from callrouter.settings.config_files import ConfigFile
 from callrouter.settings.removals import how_cut, losses, occupied
 from tests.core.tables import agent, desk, mobile, queue, table
 

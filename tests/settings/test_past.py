@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from callrouter.settings import config_history as module
-from callrouter.settings.config_history import (
-    FOLDER,
-    ConfigFile,
-    ConfigHistory,
-    find,
-    places,
-    put_back,
-    state_folder,
-    take,
-)
+from callrouter.settings import load_snapshot
+from callrouter.settings.config_files import ConfigFile, put_back, read_snapshot
+from callrouter.settings.config_history import HISTORY_FOLDER, ConfigHistory, find_history
+from callrouter.settings.state_location import state_candidates, state_folder
 
 
 def files(**texts: str) -> dict[str, ConfigFile]:
@@ -24,7 +19,9 @@ def files(**texts: str) -> dict[str, ConfigFile]:
 
 
 def add(past: ConfigHistory, lines: tuple[str, ...], at: float = 0.0, **texts: str) -> int | None:
-    change = past.add(at=at, who="sam", how="file", lines=lines, files=files(**texts))
+    change = past.add(
+        at=at, who="sam", how="file", lines=lines, files=files(**texts), removed_queues=()
+    )
     return change.number if change is not None else None
 
 
@@ -42,6 +39,41 @@ def test_changes_are_kept_with_their_files(tmp_path: Path) -> None:
     assert past.content(first.before["a.yaml"][0]) == b"1"
     assert past.content(first.after["a.yaml"][0]) == b"2"
     assert ConfigHistory(tmp_path / "history").head() == newest.after
+
+
+def test_the_queues_that_a_change_removed(tmp_path: Path) -> None:
+    past = ConfigHistory(tmp_path)
+    past.begin(files(a="1"))
+    past.add(
+        at=1.0,
+        who="sam",
+        how="file",
+        lines=("queue old is gone",),
+        files=files(a="2"),
+        removed_queues=("old",),
+    )
+    [change] = past.changes()
+    assert change.removed_queues == ("old",)
+    place = tmp_path / "changes/000001.json"
+    earlier = json.loads(place.read_text())
+    del earlier["removed_queues"]  # as a version before this one wrote it
+    place.write_text(json.dumps(earlier))
+    assert past.changes()[0].removed_queues is None
+
+
+def test_a_snapshot_of_what_is_stored_can_be_loaded(tmp_path: Path) -> None:
+    past = ConfigHistory(tmp_path / "history")
+    text = "pbx: {sim: {driver: simulated}}\n"
+    past.begin({"a.yaml": ConfigFile(text.encode(), 0o644, "sam")})
+    head = past.head()
+    assert head is not None
+    snapshot = past.snapshot(tmp_path, head)
+    settings = load_snapshot(snapshot, environ={})
+    assert list(settings.pbxes) == ["sim"]
+    assert settings.files == (tmp_path / "a.yaml",)
+    (tmp_path / "history/files" / head["a.yaml"][0]).write_text("damaged")
+    with pytest.raises(OSError, match="damaged"):
+        past.snapshot(tmp_path, head)
 
 
 def test_only_so_many_and_their_files_go_with_them(
@@ -94,12 +126,14 @@ def test_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "state").rmdir()
     home = state_folder(folder, "/nowhere/x.db", environ)
     assert home.parent == tmp_path / "home/.local/state/callrouter"
-    assert places(folder, "x.db", {"XDG_STATE_HOME": "/xdg"})[-1].parent == Path("/xdg/callrouter")
-    assert find(folder, "callrouter.db", environ) is None
-    ConfigHistory(folder / FOLDER).begin({})
-    found = find(folder, "callrouter.db", environ)
+    assert state_candidates(folder, "x.db", {"XDG_STATE_HOME": "/xdg"})[-1].parent == Path(
+        "/xdg/callrouter"
+    )
+    assert find_history(folder, "callrouter.db", environ) is None
+    ConfigHistory(folder / HISTORY_FOLDER).begin({})
+    found = find_history(folder, "callrouter.db", environ)
     assert found is not None
-    assert found.place == folder / FOLDER
+    assert found.place == folder / HISTORY_FOLDER
 
 
 def test_writing_follows_links_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -114,10 +148,26 @@ def test_writing_follows_links_and_leaves_nothing_behind(tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "real"]
 
 
+def test_a_snapshot_says_what_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a")
+    (tmp_path / "c.yaml").mkdir()
+    (tmp_path / "d.yml").symlink_to("nowhere")
+    found = read_snapshot(tmp_path)
+    assert found.names == ["a.yaml", "c.yaml", "d.yml"]
+    assert found.contents == {"a.yaml": b"a", "c.yaml": None}
+    assert isinstance(found.faults["d.yml"], FileNotFoundError)
+    assert isinstance(read_snapshot(tmp_path / "nothing").fault, FileNotFoundError)
+    before = found.digest()
+    (tmp_path / "a.yaml").touch()
+    assert read_snapshot(tmp_path).digest() == before
+    (tmp_path / "c.yaml").rmdir()
+    assert read_snapshot(tmp_path).digest() != before
+
+
 def test_taking_files_passes_over_what_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("a")
     (tmp_path / ".b.yaml").write_text("b")
     (tmp_path / "c.yaml").mkdir()
     (tmp_path / "d.yml").symlink_to("nowhere")
-    assert list(take(tmp_path)) == ["a.yaml"]
-    assert take(tmp_path / "nothing") == {}
+    assert list(read_snapshot(tmp_path).files) == ["a.yaml"]
+    assert read_snapshot(tmp_path / "nothing").files == {}

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from callrouter.settings import AsteriskSettings, ConfigError, load
+from callrouter.settings.config_files import MOST_BYTES
 from callrouter.settings.yaml import reader
-from callrouter.settings.yaml.source import MAX_BYTES
 from tests.settings.cases import AGENTS, PBX, POLICIES, QUEUES, loaded, problems, put, told
 
 BAD_YAML = [
@@ -101,7 +101,7 @@ def test_no_folder_no_files_unreadable(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.yaml")
     assert why(tmp_path) == "x.yaml: is not a file"
     (tmp_path / "x.yaml").unlink()
-    (tmp_path / "x.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
+    (tmp_path / "x.yaml").write_bytes(b"#" * (MOST_BYTES + 1))
     assert why(tmp_path) == "x.yaml: is larger than 16 MiB"
 
 

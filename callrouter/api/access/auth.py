@@ -17,7 +17,7 @@ from callrouter.api.request_context import CALLER, SIGHT, floor_of
 from callrouter.api.shared_answers import RATES
 from callrouter.api.views.sight import Sight
 from callrouter.http_keys import KNOWN
-from callrouter.settings.config_history import owner_name
+from callrouter.settings.config_files import owner_name
 
 COMMAND_LINE: Final = "command line"
 _SO_PEERGROUPS: Final = 59  # Linux 4.13, asm-generic/socket.h

@@ -24,7 +24,8 @@ from callrouter.cli.tables import answers
 from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
-    from callrouter.settings.config_history import Change, ConfigFile, ConfigHistory, FileDigests
+    from callrouter.settings.config_files import ConfigFile, FileDigests, content_digests
+    from callrouter.settings.config_history import Change, ConfigHistory
 
 SHOWN = 3
 """Number of changes described in one line of the list."""
@@ -217,13 +218,13 @@ def find_past(folder: Path) -> ConfigHistory | None:
         Failed: as root, if the daemon names a folder that is not its own.
     """
     from callrouter.files import Folder  # noqa: PLC0415 - only here
-    from callrouter.settings.config_history import ConfigHistory, find  # noqa: PLC0415 - only here
+    from callrouter.settings.config_history import ConfigHistory, find_history  # noqa: PLC0415 - only here
 
     client = Client.of_folder(folder, os.environ)
     try:
         place = Path(client.get("status")["history"])
     except (Failed, Refused):
-        return find(folder, _database(folder), os.environ)
+        return find_history(folder, _database(folder), os.environ)
     if os.geteuid() == 0:
         socket = control_socket.find(folder, os.environ)
         with Folder.open(place) as held:
@@ -268,7 +269,7 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
     like any change, and the history records the rollback as one. Refuses files that would not pass
     `callrouter check`.
     """
-    from callrouter.settings.config_history import listing, says, take  # noqa: PLC0415 - only here
+    from callrouter.settings.config_files import contents_only, read_snapshot  # noqa: PLC0415 - only here
 
     folder = folder_of(context)
     with readable():
@@ -278,8 +279,8 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
             wanted = past.head()
         if past is None or not wanted:
             raise Failed(2, "there is nothing to go back to: no daemon has run here yet")
-        now = take(folder)
-        if says(listing(now)) == says(wanted):
+        now = read_snapshot(folder).files
+        if content_digests(now) == contents_only(wanted):
             say("the files are like that already")
             return
         for line in _would_change(folder, past, wanted):
@@ -328,12 +329,7 @@ def _checked(folder: Path, place: Path) -> dict[str, Any]:
 def _put_back(
     folder: Path, past: ConfigHistory, wanted: FileDigests, now: Mapping[str, ConfigFile], how: str
 ) -> None:
-    from callrouter.settings.config_history import (  # noqa: PLC0415 - only here
-        ConfigFile,
-        owner_name,
-        put_back,
-        take_away,
-    )
+    from callrouter.settings.config_files import ConfigFile, owner_name, put_back, remove_file  # noqa: PLC0415 - only here
 
     who = owner_name(os.getuid())
     behind = os.environ.get("SUDO_USER")
@@ -349,7 +345,7 @@ def _put_back(
             say(f"put back {folder / name}")
     for name in now:
         if name not in files:
-            take_away(folder, name)
+            remove_file(folder, name)
             say(f"took away {folder / name}, which was not there then")
 
 

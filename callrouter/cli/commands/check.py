@@ -99,16 +99,20 @@ def check(context: click.Context, *, as_json: bool) -> None:
 
 def _in_force(folder: Path, settings: Settings | None) -> Iterator[str]:
     """Say which configuration a daemon running here keeps using, if it differs from the files."""
-    from callrouter.settings.config_history import find, listing, says, take  # noqa: PLC0415 - only here
+    from callrouter.settings.config_files import (  # noqa: PLC0415 - only here
+        content_digests,
+        read_snapshot,
+    )
+    from callrouter.settings.config_history import find_history  # noqa: PLC0415 - only here
 
     database = settings.database if settings is not None else "callrouter.db"
     try:
-        past = find(folder, database, os.environ)
+        past = find_history(folder, database, os.environ)
         if past is None:
             return
         if settings is None and past.head():
             yield "what was in force last stays in force, over a restart as well, until these files are mended"
-        if settings is not None and past.held() == says(listing(take(folder))):
+        if settings is not None and past.held() == content_digests(read_snapshot(folder).files):
             for line in past.held_lines():
                 yield f"held back by the daemon: {line}"
             yield (

@@ -1,4 +1,4 @@
-"""Reads a configuration folder into one document that knows the place of every value."""
+"""Parses the configuration files into one document that knows the place of every value."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from callrouter.files import read_file
+from callrouter.settings.config_files import MOST_BYTES, ConfigSnapshot
 from callrouter.settings.errors.problems import Findings, Source, quoted
 from callrouter.settings.schema.fields import NAME_PATTERN
 from callrouter.settings.yaml.reader import Items, Section, YamlReader
 from callrouter.settings.yaml.substitution import Substituted, Substituter
 
-MAX_BYTES = 16 * 1024 * 1024
 _MAY_BE_EMPTY: dict[str, type[Section | Items]] = {
     "agents": Section,
     "pauses": Section,
@@ -129,31 +128,31 @@ class Document:
         return text, hint
 
 
-def read_folder(folder: Path, substitute: Substituter, findings: Findings) -> Document:
-    """Read every ``*.yaml`` and ``*.yml`` of `folder`; mistakes go to `findings`.
+def read_document(
+    snapshot: ConfigSnapshot, substitute: Substituter, findings: Findings
+) -> Document:
+    """Parse all files of a snapshot into one document.
 
-    Names that start with a dot (lock and swap files of editors) are ignored.
+    Args:
+        snapshot: The files.
+        substitute: Replaces ``${NAME}`` and ``${file:PATH}``.
+        findings: Receives the mistakes, also of files that cannot be read.
     """
     document = Document(findings)
+    folder, fault = snapshot.folder, snapshot.fault
     whole = Source(str(folder), [])
-    try:
-        paths = sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")
-        )
-    except (OSError, ValueError) as error:
-        text = f"the configuration folder cannot be read: {_why(error)}"
-        findings.error(whole, 0, 0, text, readers(folder, error))
+    if fault is not None:
+        text = f"the configuration folder cannot be read: {_why(fault)}"
+        findings.error(whole, 0, 0, text, readers(folder, fault))
         document.complete = False
         return document
-    if not paths:
+    if not snapshot.names:
         findings.error(whole, 0, 0, "no configuration here", "expected at least one *.yaml file")
         document.complete = False
-    document.files = tuple(paths)
-    for path in paths:
-        source, sections = _read_file(path, substitute, findings)
-        if not document.first.name or path.name == "callrouter.yaml":
+    document.files = tuple(folder / name for name in snapshot.names)
+    for name in snapshot.names:
+        source, sections = _read_file(name, snapshot, substitute, findings)
+        if not document.first.name or name == "callrouter.yaml":
             document.first = source
         if sections is None:
             document.complete = False
@@ -181,18 +180,18 @@ def _add(document: Document, source: Source, sections: Section) -> None:
 
 
 def _read_file(
-    path: Path, substitute: Substituter, findings: Findings
+    name: str, snapshot: ConfigSnapshot, substitute: Substituter, findings: Findings
 ) -> tuple[Source, Section | None]:
-    source = Source(path.name, [])
-    try:
-        raw = read_file(path, MAX_BYTES + 1)
-        if raw is None:
-            findings.error(source, 0, 0, "is not a file")
-            return source, None
-    except OSError as error:
-        findings.error(source, 0, 0, f"cannot be read: {_why(error)}", readers(path, error))
+    source = Source(name, [])
+    if (error := snapshot.faults.get(name)) is not None:
+        hint = readers(snapshot.folder / name, error)
+        findings.error(source, 0, 0, f"cannot be read: {_why(error)}", hint)
         return source, None
-    if len(raw) > MAX_BYTES:
+    raw = snapshot.contents[name]
+    if raw is None:
+        findings.error(source, 0, 0, "is not a file")
+        return source, None
+    if len(raw) > MOST_BYTES:
         findings.error(source, 0, 0, "is larger than 16 MiB")
         return source, None
     text = _decode(raw.removeprefix(b"\xef\xbb\xbf"), source, findings)
