@@ -24,7 +24,7 @@ from callrouter.cli.tables import answers
 from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
-    from callrouter.settings.config_files import ConfigFile, FileDigests, content_digests
+    from callrouter.settings.config_files import ConfigFile, FileDigests
     from callrouter.settings.config_history import Change, ConfigHistory
 
 SHOWN = 3
@@ -269,7 +269,7 @@ def rollback(context: click.Context, *, number: int | None, dry_run: bool) -> No
     like any change, and the history records the rollback as one. Refuses files that would not pass
     `callrouter check`.
     """
-    from callrouter.settings.config_files import contents_only, read_snapshot  # noqa: PLC0415 - only here
+    from callrouter.settings.config_files import content_digests, contents_only, read_snapshot  # noqa: PLC0415 - only here
 
     folder = folder_of(context)
     with readable():
