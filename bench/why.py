@@ -144,7 +144,7 @@ def emission(*, decisions: bool, states: bool) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         if not decisions:
-            patch.setattr(matching, "_place", emit_nothing)
+            patch.setattr(matching, "_make_offer", emit_nothing)
         if not states:
             patch.setattr(Floor, "publish", quiet)
         yield

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callrouter.core import agents, calls, offer_failures, offers, requested_state, ringing
+from callrouter.core import (
+    agent_availability,
+    calls,
+    offer_failures,
+    offers,
+    requested_state,
+    ringing,
+)
 from callrouter.core.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
 from callrouter.core.state import (
@@ -54,7 +61,7 @@ def adopt_unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
         if call.pbx == seen.pbx and call.state is CallState.WAITING:
             floor.unmatched_calls[call.id] = call
     for agent in floor.agents.values():
-        agents.mark_changed(floor, agent)
+        floor.mark_changed(agent)
 
 
 def _adopt_calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
@@ -123,7 +130,7 @@ def _may_ring(call: Call, agent: Agent, seen: SeenLeg) -> bool:
         call.state is CallState.WAITING
         and not call.expired
         and (seen.answered or call.at_once > len(holding))
-        and agents.willing(agent)
+        and agent_availability.willing(agent)
         and agent.id not in call.tried
         and agent.id not in call.offers
     )
@@ -149,7 +156,7 @@ def _reserve_until_quiet(floor: Floor, pbx: str, seen: SeenLeg) -> None:
     offer = _offer(floor, seen, call, member, leg, state=OfferState.CLOSING)
     ringing.reserve(floor, offer)
     call.offers.clear()
-    floor.timers.closing.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
+    floor.timers.closing.set(offer.id, floor.clock_now + ringing.CLOSE_WITHIN)
 
 
 def _placeholder_call(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
@@ -166,7 +173,7 @@ def _placeholder_call(floor: Floor, pbx: str, call: str, queue: Queue) -> Call:
 
 
 def _known_leg(agent: Agent, pbx: str, seen: SeenLeg, *, up: bool = False) -> Leg:
-    spec = agents.device(agent, seen.device)
+    spec = agent_availability.device_of(agent, seen.device)
     spec = spec or DeviceSpec(id=seen.device, agent=agent.id, pbxes=(pbx,))
     return Leg(spec, pbx, state=LegState.ACCEPTED if up or seen.answered else _rings(seen))
 
@@ -177,7 +184,7 @@ def _rings(seen: SeenLeg) -> LegState:
 
 def _adopt_ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Membership) -> bool:
     """Adopt a ringing phone. Returns False if that is not possible."""
-    spec = agents.device(member.agent, seen.device)
+    spec = agent_availability.device_of(member.agent, seen.device)
     if spec is None or pbx != call.pbx:
         return False
     leg = Leg(spec, pbx, state=_rings(seen), rang_at=floor.now if seen.rang else None)
@@ -201,7 +208,7 @@ def _adopt_conversation(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None
     mine = call is not None and call.state is CallState.WAITING and call.pbx == pbx
     agent = floor.agent_named(seen.agent) or _stand_in_agent(floor, seen.agent)
     member = _member(floor, agent, call.queue if call is not None and mine else None)
-    held = [offer for offer in agent.offers.values() if offer.state in agents.OFF_HOOK]
+    held = [offer for offer in agent.offers.values() if offer.state in agent_availability.OFF_HOOK]
     if member is None or len(held) >= agent.spec.capacity:
         requested_state.settle_pending(floor, agent)
         return False
@@ -250,7 +257,7 @@ def _adopt_talking_agent(
 
 def _adopt_second_leg(floor: Floor, pbx: str, offer: Offer, seen: SeenLeg) -> None:
     """Adopt another ringing phone of an offer that was adopted a moment ago."""
-    spec = agents.device(offer.agent, seen.device)
+    spec = agent_availability.device_of(offer.agent, seen.device)
     if offer.state is OfferState.RINGING and spec is not None and not seen.answered:
         offer.legs[seen.device] = Leg(spec, pbx, state=_rings(seen))
         offer.rang = offer.rang or seen.rang

@@ -6,8 +6,8 @@ reads it.
 
 from __future__ import annotations
 
-from callrouter.core import agents, devices, requested_state
-from callrouter.core.agents import OFF_HOOK
+from callrouter.core import agent_availability, devices, presence, requested_state
+from callrouter.core.agent_availability import OFF_HOOK
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.model.agent_row import AgentRow, day_of
@@ -25,7 +25,7 @@ def row_of(floor: Floor, agent: Agent, now: float) -> AgentRow:
     """
     pause = agent.pause if agent.pause is not None else agent.pending_pause
     paused_at = None if pause is None else now if agent.paused_at is None else agent.paused_at
-    pending = agents.pending_request(agent)
+    pending = agent_availability.pending_request(agent)
     return AgentRow(
         agent=agent.id,
         signed_in=agent.signed_in and not agent.pending_sign_out,
@@ -44,7 +44,7 @@ def row_of(floor: Floor, agent: Agent, now: float) -> AgentRow:
         devices_off=dict(agent.devices_off),
         messages=tuple(agent.messages),
         failure_streaks=dict(agent.failure_streaks),
-        shown=agent.shown,
+        shown=agent.status.state,
         since=agent.since,
     )
 
@@ -80,7 +80,7 @@ def restore(floor: Floor, event: AgentRestored) -> None:
     if agent.acted:
         return
     floor.changed_rows[agent.id] = None  # an earlier copy, if the database was late, is now wrong
-    was = agents.present(agent)
+    was = presence.is_present(agent)
     agent.signed_in = row.signed_in or agent.signed_in
     agent.idle_since = min(floor.now, floor.now if row.idle_since is None else row.idle_since)
     agent.misses = row.misses
@@ -107,8 +107,8 @@ def restore(floor: Floor, event: AgentRestored) -> None:
             since = floor.now if row.paused_at is None else min(floor.now, row.paused_at)
             agent.paused_at = None if agent.pause is None else since
         _wrap_up(floor, agent, row)
-    agents.count_present(floor, agent, was)
-    agents.mark_devices_changed(floor, agent)
+    presence.count_present(floor, agent, was)
+    floor.mark_devices_changed(agent)
     agent.promised = row.pending
     if agent.offers:
         requested_state.make_pending_again(floor, agent)
@@ -122,7 +122,7 @@ def _since(floor: Floor, agent: Agent, row: AgentRow) -> None:
     if row.since is None or row.shown is None:
         return
     since = min(floor.now, row.since)
-    if agent.shown is row.shown:
+    if agent.status.state is row.shown:
         agent.since = min(agent.since, since)
     else:
         agent.before = row.shown, since

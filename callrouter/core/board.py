@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from callrouter.core import agent_rows, agents
+from callrouter.core import agent_availability, agent_rows, presence
 from callrouter.core.floor import Floor
 from callrouter.core.requests import refusal
 from callrouter.core.state import Agent, CallState, Membership
@@ -137,13 +137,14 @@ class Board:
         """
         found = self._floor.queues.get(queue)
         for member in sorted(found.members.values(), key=_order) if found is not None else ():
-            if not agents.present(member.agent):
+            if not presence.is_present(member.agent):
                 continue
             for device in member.agent.spec.devices:
                 if (
                     pbx in device.pbxes
                     and device.enabled
-                    and agents.device_state(self._floor, device, pbx) is not DeviceState.UNREACHABLE
+                    and agent_availability.device_state(self._floor, device, pbx)
+                    is not DeviceState.UNREACHABLE
                 ):
                     yield device
 
@@ -172,12 +173,12 @@ def _agent_view(agent: Agent | None) -> AgentView | None:
 def _view_of(agent: Agent) -> AgentView:
     return AgentView(
         spec=agent.spec,
-        shown=agent.shown,
+        state=agent.status.state,
         signed_in=agent.signed_in,
         pause=agent.pause,
         pending_pause=agent.pending_pause,
         pending_sign_out=agent.pending_sign_out,
-        off_hook=any(offer.state in agents.OFF_HOOK for offer in agent.offers.values()),
+        off_hook=agent_availability.off_hook(agent),
         devices_off=dict(agent.devices_off),
         gone=agent.gone,
     )

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final
 
 from callrouter.core import (
-    agents,
     announcements,
     clock_changes,
     devices,
@@ -283,7 +282,7 @@ def connected(floor: Floor, call: Call, offer: Offer) -> None:
     _count_answered(floor, offer, 1)
     # They have spare capacity, and their place in the policies' order has changed.
     if offer.agent.open:
-        agents.mark_changed(floor, offer.agent)
+        floor.mark_changed(offer.agent)
     floor.publish(
         ConversationStarted(
             at=floor.now,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from callrouter.core import agents
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Queue
 from callrouter.model.hours import next_midnight
@@ -57,7 +56,7 @@ def new_day(floor: Floor) -> None:
         for membership in agent.memberships.values():
             membership.calls = 0
             membership.talk = 0.0
-        agents.mark_changed(floor, agent)
+        floor.mark_changed(agent)
     for queue in floor.queues.values():
         queue.answered = 0
     arm_day(floor)
@@ -83,7 +82,7 @@ def minute(floor: Floor) -> None:
         if agent.busy:
             left = True
             if agent.open:
-                agents.mark_changed(floor, agent)
+                floor.mark_changed(agent)
     if left and floor.drifting:
         arm_minute(floor)
 

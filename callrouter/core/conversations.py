@@ -9,7 +9,15 @@ Every agent stays busy until their own phone is on-hook.
 
 from __future__ import annotations
 
-from callrouter.core import agents, calls, lane_membership, queueing, requested_state, ringing
+from callrouter.core import (
+    agent_availability,
+    calls,
+    lane_membership,
+    queueing,
+    requested_state,
+    ringing,
+    unavailability_text,
+)
 from callrouter.core.call_lifecycle import CONNECT_WITHIN, CallChange, advance_call
 from callrouter.core.floor import Floor
 from callrouter.core.index.lanes import LaneKey
@@ -111,9 +119,9 @@ def _no_consultation(floor: Floor, call: Call, event: ConversationRequested) -> 
 def _why_not_free(floor: Floor, call: Call, agent: Agent) -> str:
     if call.winner is not None and agent is call.winner.agent:
         return f"{agent.id} is the one who has the call"
-    if call.pbx in agents.available_through(floor, agent):
+    if call.pbx in agent_availability.available_through(floor, agent):
         return ""
-    why = agents.why_not(floor, agent) or [f"no phone on {call.pbx}"]
+    why = unavailability_text.why_not(floor, agent) or [f"no phone on {call.pbx}"]
     return f"{agent.id} can't be rung now: {'; '.join(why)}"
 
 
@@ -202,7 +210,7 @@ def colleague_connected(floor: Floor, offer: Offer) -> None:
     """The two agents are connected."""
     floor.timers.accept.cancel(offer.id)
     advance_offer(floor, offer, OfferChange.CONNECTED)
-    agents.mark_changed(floor, offer.agent)
+    floor.mark_changed(offer.agent)
     ringing.report_consultation(floor, offer.call, offer.agent.id, ConsultationStep.TALKING)
 
 

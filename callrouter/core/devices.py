@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from callrouter.core import agents
-from callrouter.core.agents import mark_devices_changed
+from callrouter.core import agent_availability
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Leg, Offer
 from callrouter.model.call_notices import DeviceFailed
@@ -127,7 +126,7 @@ def _count(
     floor: Floor, offer: Offer, device: DeviceSpec, why: LegEnd | DeviceFailure, kind: DeviceFailure
 ) -> None:
     agent = floor.agents.get(device.agent)
-    now = agents.device(agent, device.id) if agent is not None else None
+    now = agent_availability.device_of(agent, device.id) if agent is not None else None
     if agent is None or now is None or now.address != device.address:
         return  # the id now belongs to another phone, or to none
     before = agent.failure_streaks.get(device.id)
@@ -190,7 +189,7 @@ def _keep(floor: Floor, agent: Agent, device: str, streak: FailureStreak) -> Non
     if streak.until > floor.now:
         floor.cooldowns[agent.id, device] = streak.until
         floor.timers.cooldown.set((agent.id, device), streak.until)
-        mark_devices_changed(floor, agent)
+        floor.mark_devices_changed(agent)
 
 
 def restore_failures(floor: Floor, agent: Agent, known: Mapping[str, FailureStreak]) -> None:
@@ -251,7 +250,7 @@ def end_cooldown(floor: Floor, agent: str, device: str) -> None:
     if floor.cooldowns.pop((agent, device), None) is not None:
         floor.timers.cooldown.cancel((agent, device))
         if agent in floor.agents:
-            mark_devices_changed(floor, floor.agents[agent])
+            floor.mark_devices_changed(floor.agents[agent])
 
 
 def forget(floor: Floor, agent: str, device: str) -> None:
@@ -297,7 +296,7 @@ def hours_due(floor: Floor, agent: Agent, device: str) -> None:
     for spec in agent.spec.devices:
         if spec.id == device:
             hours_change(floor, spec)
-    mark_devices_changed(floor, agent)
+    floor.mark_devices_changed(agent)
 
 
 # ---------------------------------------------------------------- devices that come and go

@@ -7,7 +7,6 @@ from typing import Any
 
 from callrouter.core import (
     agent_rows,
-    agents,
     announcements,
     calls,
     conversations,
@@ -198,7 +197,7 @@ def _endpoint_changed(floor: Floor, event: EndpointChanged) -> None:
                     devices.clear_failures(floor, device)
         if before in {None, DeviceState.UNREACHABLE} or event.state is DeviceState.UNREACHABLE:
             floor.recount_presence[agent.id] = agent
-        agents.mark_changed(floor, agent)
+        floor.mark_changed(agent)
 
 
 def _snapshot(floor: Floor, event: PbxSnapshot) -> None:

@@ -89,6 +89,15 @@ class Floor:
         self._serial += 1
         return self._serial
 
+    def mark_changed(self, agent: Agent) -> None:
+        """Something about the agent changed: re-evaluate them before this event is done."""
+        self.changed_agents[agent.id] = agent
+
+    def mark_devices_changed(self, agent: Agent) -> None:
+        """A device changed: re-evaluate the agent, and the presence in their queues."""
+        self.changed_agents[agent.id] = agent
+        self.recount_presence[agent.id] = agent
+
     def order(self, command: PbxCommand) -> None:
         """Add a command to those of this event.
 

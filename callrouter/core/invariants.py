@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from callrouter.core import agents, lane_membership, presence
+from callrouter.core import agent_availability, lane_membership, presence
 from callrouter.core.deadlines import Timer
 from callrouter.core.eligibility import preference
 from callrouter.core.floor import Floor
@@ -87,7 +87,7 @@ def _winner_of(call: Call) -> Iterator[str]:
         yield f"3: call {call.id} is {call.state.value} with winner {call.winner}"
     if call.state is not CallState.WAITING and call.offers:
         yield f"3: call {call.id} is {call.state.value} and phones still ring for it"
-    if call.winner is not None and call.winner.state not in agents.OFF_HOOK:
+    if call.winner is not None and call.winner.state not in agent_availability.OFF_HOOK:
         yield f"3: call {call.id} is held by offer {call.winner.id}, {call.winner.state.value}"
 
 
@@ -169,7 +169,7 @@ def _agents(floor: Floor) -> Iterator[str]:
     for agent in floor.agents.values():
         yield from one_agent(floor, agent)
     for queue in floor.queues.values():
-        here = sum(agents.present(member.agent) for member in queue.members.values())
+        here = sum(presence.is_present(member.agent) for member in queue.members.values())
         if here != queue.members_present:
             yield f"5: {queue.id} counts {queue.members_present} agents present instead of {here}"
         yield from _counted(floor, queue)
@@ -196,12 +196,15 @@ def one_agent(floor: Floor, agent: Agent) -> Iterator[str]:
             yield f"2: {agent.id} is held by offer {offer.id}, which is not known"
     open_now = {
         id(lane)
-        for lane in lane_membership.lanes_through(agent, agents.available_through(floor, agent))
+        for lane in lane_membership.lanes_through(
+            agent, agent_availability.available_through(floor, agent)
+        )
     }
     if {id(lane) for lane in agent.lanes} != open_now:
         yield f"5: {agent.id} stands idle in {len(agent.lanes)} lanes instead of {len(open_now)}"
-    if agent.shown is not agents.state(floor, agent):
-        yield f"6: {agent.id} is shown {agent.shown} and is {agents.state(floor, agent)}"
+    status = agent_availability.status_of(floor, agent)
+    if agent.status is not status:
+        yield f"6: {agent.id} is shown {agent.status} and is {status}"
     if agent.gone and not agent.offers:
         yield f"6: {agent.id} was taken out of the table, has finished and is still here"
     yield from _requested_state(agent, [o for o in engaged if o.state is OfferState.RINGING])
@@ -265,7 +268,7 @@ def served(floor: Floor, call: Call) -> Iterator[str]:
     for member in call.queue.members.values():
         agent = member.agent
         if (
-            call.pbx in agents.available_through(floor, agent)
+            call.pbx in agent_availability.available_through(floor, agent)
             and _may_have(floor, call, member)
             and agent.id not in call.tried
             and agent.id not in call.offers

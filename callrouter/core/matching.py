@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
-from typing import Final
 
 from callrouter.core import (
-    agents,
+    agent_availability,
     calls,
     clock_changes,
     eligibility,
@@ -24,15 +23,10 @@ from callrouter.core.floor import Floor
 from callrouter.core.index import pools
 from callrouter.core.index.exclusions import RankedCall
 from callrouter.core.state import CALL_WAITING, Agent, Call, CallLane, Membership, Queue
-from callrouter.model.agent_status import AgentState, StatusReason
+from callrouter.model.agent_status import AGENT_AVAILABLE, AgentStatus
 from callrouter.model.call_notices import OfferDecided
 from callrouter.model.commands import Result
 from callrouter.model.notices import AgentStatusChanged
-
-# Enum members bound once, because looking them up is slow: see `callrouter.core.state`.
-_PAUSED: Final = AgentState.PAUSED
-_OFFLINE: Final = AgentState.OFFLINE
-_ON_CALL: Final = AgentState.ON_CALL
 
 LONGEST_PAUSE = 60.0
 """Longest pause in seconds between rounds for a caller whose conversations end at once.
@@ -316,36 +310,24 @@ def _reevaluate(floor: Floor, agent: Agent) -> None:
     if agent.open:
         lane_membership.take_agent_out(agent)
     agent.busy_share = clock_changes.share(floor, agent) if agent.busy else 0.0
-    agent.open, shown = agents.look(floor, agent)
+    agent.open, status = agent_availability.evaluate(floor, agent)
+    before, agent.status = agent.status, status
     if floor.paces:
         paces = [floor.paces[pbx] for pbx in agent.open if pbx in floor.paces]
         agent.offers_per_second = min(paces, default=math.inf)
-    if shown is not agent.shown:
+    if status.state is not before.state:
         floor.changed_rows[agent.id] = None
-        agent.shown = shown
         agent.since = floor.now if agent.before is None else _since(floor, agent)
-        why = _status_reason(agent)
-        floor.publish(AgentStatusChanged(at=floor.now, agent=agent.id, state=shown, why=why))
-
-
-def _status_reason(agent: Agent) -> StatusReason | str:
-    """What explains the status that the agent now has: see `AgentStatusChanged`."""
-    shown = agent.shown
-    if shown is _PAUSED:
-        return agent.pause or ""
-    if shown is _OFFLINE:
-        return StatusReason.NO_PHONE if agent.signed_in else StatusReason.SIGNED_OUT
-    if shown is _ON_CALL and not agent.offers:
-        return StatusReason.PRIVATE_CALL
-    return ""
+        why = agent.pause or "" if status is AgentStatus.PAUSED else status.reason
+        floor.publish(AgentStatusChanged(at=floor.now, agent=agent.id, state=status.state, why=why))
 
 
 def _since(floor: Floor, agent: Agent) -> float:
     """The time since which the agent has had this state, shortly after a restart."""
     before, agent.before = agent.before, None
-    if before is not None and before[0] is agent.shown:
+    if before is not None and before[0] is agent.status.state:
         return before[1]
-    if agent.shown is not AgentState.AVAILABLE:  # the earlier state may still come back
+    if agent.status is not AGENT_AVAILABLE:  # the earlier state may still come back
         agent.before = before
     return floor.now
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.core import agents, devices, requested_state, ringing
+from callrouter.core import agent_availability, devices, requested_state, ringing
 from callrouter.core.floor import Floor
 from callrouter.core.offer_lifecycle import LIVE, LegChange, advance_leg, live
 from callrouter.core.state import Agent, CallState, Leg, LegState, Offer, OfferState
@@ -27,7 +27,7 @@ def fail(floor: Floor, offer: Offer, why: LegEnd) -> None:
         call.failed_at = floor.now
     if why is LegEnd.NO_ANSWER:
         _missed(floor, offer)
-    agents.mark_changed(floor, agent)
+    floor.mark_changed(agent)
     ringing.stop_offer(floor, offer, StopReason.TIME_UP, why)
     if call.state is CallState.WAITING:
         floor.unmatched_calls[call.id] = call
@@ -56,7 +56,7 @@ def _missed(floor: Floor, offer: Offer) -> None:
         return
     agent.misses = 0
     withdraw_all(floor, agent, but=offer)
-    if any(other.state in agents.OFF_HOOK for other in agent.offers.values()):
+    if agent_availability.off_hook(agent):
         agent.pending_pause = requested_state.MISSED
         agent.pending_by = requested_state.ROUTER
     else:
@@ -146,11 +146,13 @@ def leg_over(floor: Floor, offer: Offer) -> None:
 
 def try_ring(floor: Floor, offer: Offer, leg: Leg) -> bool:
     """Ring a planned device if it still can ring. Returns True if it rings."""
-    device = agents.device(offer.agent, leg.device.id)  # a reload may have changed or removed it
+    device = agent_availability.device_of(
+        offer.agent, leg.device.id
+    )  # a reload may have changed or removed it
     if (
         device is None
         or leg.pbx not in device.pbxes
-        or agents.device_trouble(floor, device, leg.pbx)
+        or agent_availability.device_trouble(floor, device, leg.pbx) is not None
     ):
         advance_leg(leg, LegChange.ENDED)
         leg.end = LegEnd.UNREACHABLE

@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from callrouter.core import (
-    agents,
+    agent_availability,
     calls,
     conversations,
     devices,
     offer_failures,
+    presence,
     requested_state,
     ringing,
 )
@@ -131,7 +132,7 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     offer.agent.misses = 0
     floor.changed_rows[offer.agent.id] = None
     devices.clear_failures_on_acceptance(floor, leg.device)
-    agents.mark_changed(floor, offer.agent)
+    floor.mark_changed(offer.agent)
     if offer.consult:
         conversations.colleague_accepted(floor, offer)
         return
@@ -181,10 +182,10 @@ def _can_take_over(agent: Agent, offer: Offer) -> bool:
     """
     if agent is offer.agent:
         return True
-    held = [other for other in agent.offers.values() if other.state in agents.OFF_HOOK]
+    held = [other for other in agent.offers.values() if other.state in agent_availability.OFF_HOOK]
     return (
         agent.id in offer.call.queue.members
-        and agents.present(agent)
+        and presence.is_present(agent)
         and len(held) < agent.spec.capacity
     )
 
@@ -197,7 +198,7 @@ def _hand_over(floor: Floor, offer: Offer, taker: Agent) -> None:
     offer.hand_to(offer.call.queue.members[taker.id])
     ringing.reserve(floor, offer)
     floor.unmatched_calls[offer.call.id] = offer.call
-    agents.mark_changed(floor, giver)
+    floor.mark_changed(giver)
     requested_state.settle_pending(floor, giver)
 
 

@@ -10,7 +10,7 @@ A queue keeps the number of present agents for each PBX. Whatever may change it 
 
 from __future__ import annotations
 
-from callrouter.core import agents
+from callrouter.core import agent_availability
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Call, Queue
 from callrouter.model.device_failures import DeviceFailure
@@ -18,9 +18,14 @@ from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, KeepWaiting
 
 
+def is_present(agent: Agent) -> bool:
+    """Worth waiting for: signed in and not paused, whether busy or free."""
+    return agent.signed_in and agent.pause is None and not agent.gone
+
+
 def present_on(floor: Floor, agent: Agent) -> tuple[str, ...]:
     """The PBXes for whose calls an agent counts as present."""
-    if not agents.present(agent):
+    if not is_present(agent):
         return ()
     devices = agent.spec.devices
     if len(devices) == 1 and len(devices[0].pbxes) == 1:  # the usual case
@@ -43,10 +48,34 @@ def could_ring(floor: Floor, agent: Agent, device: DeviceSpec, pbx: str) -> bool
     own = (agent.id, device.id)
     if not device.enabled or device.id in agent.devices_off or own in floor.outside_hours:
         return False
-    if agents.device_state(floor, device, pbx) is DeviceState.UNREACHABLE:
+    if agent_availability.device_state(floor, device, pbx) is DeviceState.UNREACHABLE:
         return False
     streak = agent.failure_streaks.get(device.id) if own in floor.cooldowns else None
     return streak is None or streak.kind is DeviceFailure.REFUSED
+
+
+def count_present(floor: Floor, agent: Agent, was: bool) -> None:
+    """Update the queues' counts of present members after a sign-in, pause or their opposites."""
+    here = is_present(agent)
+    floor.recount_presence[agent.id] = agent
+    if here == was:
+        return
+    for membership in agent.memberships.values():
+        membership.queue.members_present += 1 if here else -1
+        if membership.queue.members_present == 0:
+            floor.unstaffed_queues[membership.queue.id] = membership.queue
+    if not here:
+        # Callers who waited for this agent now take any agent.
+        for lane in agent.own_lanes.values():
+            floor.unmatched_calls |= {call.id: call for *_, call in lane.line}
+        return
+    # Callers who prefer this agent wait for them again.
+    for membership in agent.memberships.values():
+        if membership.queue.spec.prefer_for > 0:
+            waits = membership.queue.waiting.values()
+            floor.unmatched_calls |= {
+                call.id: call for call in waits if call.first_agent == agent.id
+            }
 
 
 def recount(floor: Floor) -> None:
@@ -81,7 +110,7 @@ def _one_more(floor: Floor, queue: Queue, pbx: str) -> None:
 
 def count_members(floor: Floor, queue: Queue) -> None:
     """Count all members of a queue again, after its members have changed."""
-    queue.members_present = sum(agents.present(member.agent) for member in queue.members.values())
+    queue.members_present = sum(is_present(member.agent) for member in queue.members.values())
     there: dict[str, int] = {}
     for member in queue.members.values():
         for pbx in member.agent.present_on:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from callrouter.core import (
     adoption,
-    agents,
     calls,
     lane_membership,
     offer_failures,
@@ -184,4 +183,4 @@ def lost(floor: Floor, pbx: str) -> None:
         if call.pbx == pbx:
             lane_membership.take_call_out(call)
     for agent in floor.agents.values():
-        agents.mark_changed(floor, agent)
+        floor.mark_changed(agent)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from callrouter.core import (
-    agents,
     announcements,
     clock_changes,
     devices,
@@ -47,7 +46,7 @@ def apply(floor: Floor, table: Table, *, more: bool = False) -> None:
         lane_membership.take_agent_out(agent)
         agent.lanes_on.clear()
         devices.arm_hours(floor, agent)
-        agents.mark_devices_changed(floor, agent)
+        floor.mark_devices_changed(agent)
         requested_state.settle_pending(floor, agent)
     if before.pauses != table.pauses:
         for agent in floor.agents.values():
@@ -69,10 +68,10 @@ def _apply_agents(floor: Floor, table: Table) -> tuple[list[Agent], set[str]]:
     for name, agent in floor.agents.items():
         gone = name not in table.agents
         if gone is not agent.gone:
-            was = agents.present(agent)
+            was = presence.is_present(agent)
             agent.gone = gone
             floor.changed_rows[agent.id] = None
-            agents.count_present(floor, agent, was)
+            presence.count_present(floor, agent, was)
             came_or_went.add(agent.id)
             changed.append(agent)
     for name, spec in table.agents.items():
@@ -110,10 +109,10 @@ def _sign_in_always(floor: Floor, agent: Agent) -> None:
     agent.pending_sign_out = False
     floor.changed_rows[agent.id] = None
     if not agent.signed_in:
-        was = agents.present(agent)
+        was = presence.is_present(agent)
         agent.signed_in = True
         agent.signed_in_at = agent.idle_since = floor.now
-        agents.count_present(floor, agent, was)
+        presence.count_present(floor, agent, was)
 
 
 def _apply_queues(floor: Floor, table: Table, came_or_went: set[str]) -> list[Queue]:

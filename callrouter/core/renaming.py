@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from callrouter.core import agents, lane_membership
+from callrouter.core import lane_membership
 from callrouter.core.deadlines import Deadlines
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Queue
@@ -64,7 +64,7 @@ def _agent(floor: Floor, agent: Agent, new: str) -> None:
     _agents_own(floor, agent, old)
     _agents_places(floor, agent, old)
     _agents_deadlines(floor, old, new)
-    agents.mark_changed(floor, agent)
+    floor.mark_changed(agent)
     floor.changed_rows[old] = None
     floor.publish(AgentRenamed(at=floor.now, agent=new, former_id=old))
 
@@ -159,7 +159,7 @@ def _out_of_lanes(floor: Floor, queue: Queue) -> None:
             agent.lanes_on.clear()
             for place in mine:
                 del agent.own_lanes[place]
-            agents.mark_changed(floor, agent)
+            floor.mark_changed(agent)
     queue.lanes.clear()
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from callrouter.core import lane_membership
-from callrouter.core.agents import OFF_HOOK, count_present, mark_changed, present
+from callrouter.core import agent_availability, lane_membership, presence
 from callrouter.core.devices import forget_devices, forget_refusals, remove_owner
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
@@ -85,15 +84,15 @@ def unknown_reason(pauses: Mapping[str, PauseSpec], asked: str) -> str:
 
 def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
     """The pause begins now."""
-    was = present(agent)
+    was = presence.is_present(agent)
     agent.pause = reason
     agent.paused_at = floor.now
     agent.pending_pause = None
     agent.overstayed = False
     changed_by(floor, agent, by)
     limit_pause(floor, agent)
-    count_present(floor, agent, was)
-    mark_changed(floor, agent)
+    presence.count_present(floor, agent, was)
+    floor.mark_changed(agent)
     floor.publish(AgentPaused(at=floor.now, agent=agent.id, reason=reason, by=by))
     if by_another(agent, by):
         send_message(floor, agent, f"paused by {by}" + (f": {reason}" if reason else ""))
@@ -101,15 +100,15 @@ def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
 
 def end_pause(floor: Floor, agent: Agent, by: str) -> None:
     """The pause ends. The agent's idle time starts over."""
-    was = present(agent)
+    was = presence.is_present(agent)
     reason, agent.pause = agent.pause or "", None
     agent.paused_at = None
     agent.misses = 0
     agent.idle_since = floor.now
     changed_by(floor, agent, by)
     limit_pause(floor, agent)
-    count_present(floor, agent, was)
-    mark_changed(floor, agent)
+    presence.count_present(floor, agent, was)
+    floor.mark_changed(agent)
     floor.publish(AgentResumed(at=floor.now, agent=agent.id, reason=reason, by=by))
     if by_another(agent, by):
         send_message(floor, agent, f"brought back from the pause by {by}")
@@ -145,7 +144,7 @@ def pause_limit_reached(floor: Floor, agent: Agent) -> None:
         send_message(floor, agent, f"{lasted}: you are back, and calls ring again")
     elif spec.then is PauseEnd.SIGN_OUT and agent.spec.sign_in is not SignIn.ALWAYS:
         send_message(floor, agent, f"{lasted}: you were signed out")
-        if any(offer.state in OFF_HOOK for offer in agent.offers.values()):
+        if agent_availability.off_hook(agent):
             agent.overstayed = agent.pending_sign_out = True
             agent.pending_by = ROUTER
         else:
@@ -153,7 +152,7 @@ def pause_limit_reached(floor: Floor, agent: Agent) -> None:
     else:
         agent.overstayed = True
         send_message(floor, agent, f"{lasted}, the longest it may; resume when you are back")
-        mark_changed(floor, agent)
+        floor.mark_changed(agent)
 
 
 # ---------------------------------------------------------------- leaving
@@ -161,7 +160,7 @@ def pause_limit_reached(floor: Floor, agent: Agent) -> None:
 
 def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
     """The agent signs out now. A pause or wrap-up ends with it."""
-    was = present(agent)
+    was = presence.is_present(agent)
     end_wrap_up(floor, agent)
     since = agent.signed_in_at if agent.signed_in_at is not None else floor.now
     agent.signed_in = False
@@ -172,8 +171,8 @@ def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
     forget_refusals(floor, agent)
     changed_by(floor, agent, by)
     limit_pause(floor, agent)
-    count_present(floor, agent, was)
-    mark_changed(floor, agent)
+    presence.count_present(floor, agent, was)
+    floor.mark_changed(agent)
     signed_in_s = floor.now - since
     floor.publish(AgentSignedOut(at=floor.now, agent=agent.id, signed_in_s=signed_in_s, by=by))
     if by_another(agent, by) and not agent.gone:
@@ -186,7 +185,7 @@ def make_pending_again(floor: Floor, agent: Agent) -> None:
     The request, which was carried out at the restart, is pending again.
     """
     promised, agent.promised = agent.promised, None
-    was = present(agent)
+    was = presence.is_present(agent)
     if promised is PendingRequest.PAUSE and agent.pause is not None:
         agent.pending_pause, agent.pause = agent.pause, None
         agent.paused_at = None
@@ -196,8 +195,8 @@ def make_pending_again(floor: Floor, agent: Agent) -> None:
     else:
         return
     agent.pending_by = agent.changed_by
-    count_present(floor, agent, was)
-    mark_changed(floor, agent)
+    presence.count_present(floor, agent, was)
+    floor.mark_changed(agent)
 
 
 def settle_pending(floor: Floor, agent: Agent) -> None:
@@ -275,4 +274,4 @@ def end_wrap_up(floor: Floor, agent: Agent) -> None:
     floor.changed_rows[agent.id] = None
     floor.timers.wrap_up.cancel(agent.id)
     floor.publish(WrapUpEnded(at=floor.now, agent=agent.id, queue=agent.wrap_queue))
-    mark_changed(floor, agent)
+    floor.mark_changed(agent)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core import agents
-from callrouter.core.agents import OFF_HOOK, count_present, mark_changed, present
+from callrouter.core import agent_availability, presence
 from callrouter.core.floor import Floor
 from callrouter.core.offer_failures import withdraw_all
 from callrouter.core.requested_state import (
@@ -19,8 +18,8 @@ from callrouter.core.requested_state import (
     set_signed_out,
     unknown_reason,
 )
-from callrouter.core.state import Agent, OfferState
-from callrouter.model.agent_status import AgentState
+from callrouter.core.state import Agent
+from callrouter.model.agent_status import AgentStatus
 from callrouter.model.commands import Disregard
 from callrouter.model.events import (
     AgentRequest,
@@ -51,14 +50,14 @@ def refusal(floor: Floor, event: AgentRequest) -> str:
             return unknown_reason(floor.table.pauses, event.reason)
         case DeviceSwitchRequested():
             return _no_switch(agent, event)
-        case PhoneFreed() if agents.private_call(floor, agent) is None:
+        case PhoneFreed() if agent_availability.private_call(floor, agent) is None:
             return f"no phone of {agent.id} is in a call that is not callrouter's"
         case _:
             return ""
 
 
 def _no_switch(agent: Agent, event: DeviceSwitchRequested) -> str:
-    device = agents.device(agent, event.device)
+    device = agent_availability.device_of(agent, event.device)
     if device is None:
         known = ", ".join(spec.id for spec in agent.spec.devices) or "none"
         return f"{agent.id} has no device '{event.device}'; there are: {known}"
@@ -76,39 +75,19 @@ def handle_request(floor: Floor, event: AgentRequest) -> None:
     agent = floor.agents[event.agent]
     agent.acted = True
     floor.changed_rows[agent.id] = None
-    REQUESTS[type(event)][activity(agent)](floor, agent, event)
-
-
-def activity(agent: Agent) -> AgentState:
-    """What the agent is doing, as far as their own requests are concerned.
-
-    Unlike `agents.state` this ignores devices: an agent with an unplugged phone can sign in and
-    out. An offer that is being cancelled counts as nothing.
-    """
-    states = {offer.state for offer in agent.offers.values()}
-    if states & OFF_HOOK:
-        return AgentState.ON_CALL
-    if OfferState.RINGING in states:
-        return AgentState.RINGING
-    if not agent.signed_in:
-        return AgentState.OFFLINE
-    if agent.pause is not None:
-        return AgentState.PAUSED
-    if agent.wrap_until is not None:
-        return AgentState.WRAP_UP
-    return AgentState.AVAILABLE
+    REQUESTS[type(event)][agent_availability.status_of(floor, agent)](floor, agent, event)
 
 
 Action = Callable[[Floor, Agent, AgentRequest], None]
 
 
 def _sign_in(floor: Floor, agent: Agent, event: AgentRequest) -> None:
-    was = present(agent)
+    was = presence.is_present(agent)
     agent.signed_in = True
     agent.signed_in_at = agent.idle_since = floor.now
     changed_by(floor, agent, event.by)
-    count_present(floor, agent, was)
-    mark_changed(floor, agent)
+    presence.count_present(floor, agent, was)
+    floor.mark_changed(agent)
     floor.publish(AgentSignedIn(at=floor.now, agent=agent.id, by=event.by))
     if by_another(agent, event.by):
         send_message(floor, agent, f"signed in by {event.by}")
@@ -119,7 +98,7 @@ def _stay(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     if not agent.signed_in:  # found in a conversation after a restart that kept no sign-in
         _sign_in(floor, agent, event)
     agent.pending_sign_out = False
-    mark_changed(floor, agent)
+    floor.mark_changed(agent)
 
 
 def _nothing(_floor: Floor, _agent: Agent, _event: AgentRequest) -> None:
@@ -142,7 +121,7 @@ def _sign_out_later(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     if by_another(agent, event.by):
         send_message(floor, agent, f"{event.by} asked for a sign-out after this call")
     withdraw_all(floor, agent)
-    mark_changed(floor, agent)
+    floor.mark_changed(agent)
 
 
 def _pause(floor: Floor, agent: Agent, event: AgentRequest) -> None:
@@ -164,13 +143,13 @@ def _pause_later(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     if by_another(agent, event.by):
         send_message(floor, agent, f"{event.by} asked for a pause after this call")
     withdraw_all(floor, agent)
-    mark_changed(floor, agent)
+    floor.mark_changed(agent)
 
 
 def _resume(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     agent.pending_pause = None
     if agent.pause is None:
-        mark_changed(floor, agent)
+        floor.mark_changed(agent)
     else:
         end_pause(floor, agent, event.by)
 
@@ -185,7 +164,7 @@ def _switch(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     else:
         agent.devices_off[event.device] = (event.by, floor.now)
     floor.recount_presence[agent.id] = agent
-    mark_changed(floor, agent)
+    floor.mark_changed(agent)
     word = "on" if event.on else "off"
     floor.publish(
         AgentDeviceSwitched(
@@ -222,53 +201,76 @@ def _free(floor: Floor, agent: Agent, event: AgentRequest) -> None:
                 )
 
 
-_A = AgentState
-REQUESTS: Mapping[type, Mapping[AgentState, Action]] = {
-    SignedIn: {
-        _A.OFFLINE: _sign_in,
-        _A.AVAILABLE: _stay,
-        _A.RINGING: _stay,
-        _A.ON_CALL: _stay,
-        _A.WRAP_UP: _stay,
-        _A.PAUSED: _stay,
-    },
-    SignedOut: {
-        _A.OFFLINE: _nothing,
-        _A.AVAILABLE: _sign_out,
-        _A.RINGING: _sign_out_ringing,
-        _A.ON_CALL: _sign_out_later,
-        _A.WRAP_UP: _sign_out,
-        _A.PAUSED: _sign_out,
-    },
-    PauseRequested: {
-        _A.OFFLINE: _nothing,
-        _A.AVAILABLE: _pause,
-        _A.RINGING: _pause_ringing,
-        _A.ON_CALL: _pause_later,
-        _A.WRAP_UP: _pause,
-        _A.PAUSED: _pause,
-    },
-    Resumed: {
-        _A.OFFLINE: _nothing,
-        _A.AVAILABLE: _resume,
-        _A.RINGING: _resume,
-        _A.ON_CALL: _resume,
-        _A.WRAP_UP: _resume,
-        _A.PAUSED: _resume,
-    },
-    ReadyPressed: {
-        _A.OFFLINE: _nothing,
-        _A.AVAILABLE: _nothing,
-        _A.RINGING: _ready,
-        _A.ON_CALL: _ready,
-        _A.WRAP_UP: _ready,
-        _A.PAUSED: _ready,
-    },
-    PhoneFreed: dict.fromkeys(
-        (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _free
+def _by_status(
+    *,
+    signed_out: Action,
+    free: Action,
+    ringing: Action,
+    on_call: Action,
+    wrap_up: Action,
+    paused: Action,
+) -> Mapping[AgentStatus, Action]:
+    """What a request does in each status.
+
+    Devices and private calls make no difference (`free`): an agent with an unplugged phone can sign
+    in and out.
+    """
+    return {
+        AgentStatus.SIGNED_OUT: signed_out,
+        AgentStatus.AVAILABLE: free,
+        AgentStatus.NO_PHONE: free,
+        AgentStatus.PRIVATE_CALL: free,
+        AgentStatus.CLOSING: free,
+        AgentStatus.RESERVED: ringing,
+        AgentStatus.RINGING: ringing,
+        AgentStatus.ON_CALL: on_call,
+        AgentStatus.WRAP_UP: wrap_up,
+        AgentStatus.PAUSED: paused,
+    }
+
+
+REQUESTS: Mapping[type, Mapping[AgentStatus, Action]] = {
+    SignedIn: _by_status(
+        signed_out=_sign_in,
+        free=_stay,
+        ringing=_stay,
+        on_call=_stay,
+        wrap_up=_stay,
+        paused=_stay,
     ),
-    DeviceSwitchRequested: dict.fromkeys(
-        (_A.OFFLINE, _A.AVAILABLE, _A.RINGING, _A.ON_CALL, _A.WRAP_UP, _A.PAUSED), _switch
+    SignedOut: _by_status(
+        signed_out=_nothing,
+        free=_sign_out,
+        ringing=_sign_out_ringing,
+        on_call=_sign_out_later,
+        wrap_up=_sign_out,
+        paused=_sign_out,
     ),
+    PauseRequested: _by_status(
+        signed_out=_nothing,
+        free=_pause,
+        ringing=_pause_ringing,
+        on_call=_pause_later,
+        wrap_up=_pause,
+        paused=_pause,
+    ),
+    Resumed: _by_status(
+        signed_out=_nothing,
+        free=_resume,
+        ringing=_resume,
+        on_call=_resume,
+        wrap_up=_resume,
+        paused=_resume,
+    ),
+    ReadyPressed: _by_status(
+        signed_out=_nothing,
+        free=_nothing,
+        ringing=_ready,
+        on_call=_ready,
+        wrap_up=_ready,
+        paused=_ready,
+    ),
+    PhoneFreed: dict.fromkeys(AgentStatus, _free),
+    DeviceSwitchRequested: dict.fromkeys(AgentStatus, _switch),
 }
-"""What each request does in each state. `RESERVED` counts as `RINGING` here."""
+"""What each request does in each status of the agent."""

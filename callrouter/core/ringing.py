@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from callrouter.core import agents, devices, lane_membership, requested_state
+from callrouter.core import (
+    agent_availability,
+    devices,
+    lane_membership,
+    requested_state,
+    unavailability_text,
+)
 from callrouter.core.floor import Floor
 from callrouter.core.offer_lifecycle import (
     LIVE,
@@ -32,6 +38,12 @@ from callrouter.model.display import shown
 from callrouter.model.endpoints import is_phone_here
 from callrouter.model.outcomes import ConsultationStep, OfferEnd, OfferOutcome
 from callrouter.model.routing_table import DeviceSpec
+
+CLOSE_WITHIN = 2.0
+"""Seconds after which a phone that was told to stop ringing, and did not, is treated as dead."""
+
+CLOSE_WITHIN = 2.0
+"""Seconds after which a phone that was told to stop ringing, and did not, is treated as dead."""
 
 COOLDOWN_DEAD = 30.0
 """Seconds of cooldown for a phone that does not stop ringing when told to."""
@@ -113,7 +125,7 @@ def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) 
         return ""
     others = [device for device in agent.spec.devices if device not in rung]
     troubles = (
-        f"{device.id} {agents.device_trouble(floor, device, pbx)}"
+        f"{device.id} {unavailability_text.trouble_text(floor, device, pbx)}"
         if pbx in device.pbxes
         else f"{device.id} not a phone of {pbx}"
         for device in others
@@ -133,7 +145,7 @@ def begins_to_ring(floor: Floor, offer: Offer) -> None:
     """The first leg of an offer rings. If the driver paces its dialling, the times start here."""
     offer.rang = True
     floor.timers.share.cancel(offer.id)
-    agents.mark_changed(floor, offer.agent)
+    floor.mark_changed(offer.agent)
     if not offer.consult:
         floor.publish(
             OfferRang(
@@ -165,7 +177,7 @@ def reserve(floor: Floor, offer: Offer) -> None:
         offer.call.offers[agent.id] = offer
     # An agent with capacity left comes back into the lanes when `settle` looks at them.
     lane_membership.take_agent_out(agent)
-    agents.mark_changed(floor, agent)
+    floor.mark_changed(agent)
 
 
 def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
@@ -173,7 +185,7 @@ def ringable(floor: Floor, member: Membership, pbx: str) -> list[DeviceSpec]:
     return [
         device
         for device in member.agent.spec.devices
-        if pbx in device.pbxes and not agents.device_trouble(floor, device, pbx)
+        if pbx in device.pbxes and agent_availability.device_trouble(floor, device, pbx) is None
     ]
 
 
@@ -249,7 +261,7 @@ def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: OfferOutcom
     """The offer is decided: stop its legs, and release the agent once the PBX has confirmed.
 
     Waiting for the confirmation keeps a phone from being rung for the next call while its last
-    INVITE is still being cancelled. It takes a round trip to the PBX. `agents.CLOSE_WITHIN` limits
+    INVITE is still being cancelled. It takes a round trip to the PBX. `CLOSE_WITHIN` limits
     the wait.
     """
     if offer.state in {OFFER_CLOSING, OFFER_ENDED}:
@@ -273,8 +285,8 @@ def stop_offer(floor: Floor, offer: Offer, why: StopReason, outcome: OfferOutcom
             )
         )
     if live(offer):
-        floor.timers.closing.set(offer.id, floor.clock_now + agents.CLOSE_WITHIN)
-        agents.mark_changed(floor, offer.agent)
+        floor.timers.closing.set(offer.id, floor.clock_now + CLOSE_WITHIN)
+        floor.mark_changed(offer.agent)
     else:
         end_offer(floor, offer)
 

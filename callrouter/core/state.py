@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from callrouter.core.index.exclusions import Excluded
 from callrouter.core.index.lanes import NO_NEEDS, Lane, NeedsKey, Where
 from callrouter.core.index.lines import QueueLine
-from callrouter.model.agent_status import AgentState, PendingRequest
+from callrouter.model.agent_status import AgentState, AgentStatus, PendingRequest
 from callrouter.model.device_failures import FailureStreak
 from callrouter.model.events import LegEnd
 from callrouter.model.routing_table import (
@@ -312,8 +312,9 @@ class Agent:
     wrap_queue: str = ""
     idle_since: float = 0.0
     since: float = 0.0
-    """When the status shown last changed."""
-    shown: AgentState = AgentState.OFFLINE
+    """When the status last changed, as the API shows it."""
+    status: AgentStatus = AgentStatus.SIGNED_OUT
+    """What the agent was doing at the end of the last event."""
     before: tuple[AgentState, float] | None = None
     """The status before a restart and its time, until a PBX has shown whether it applies."""
     misses: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 
 class AgentState(Enum):
@@ -41,3 +42,44 @@ class PendingRequest(Enum):
 
     PAUSE = "pause"
     SIGN_OUT = "sign-out"
+
+
+class AgentStatus(Enum):
+    """What an agent is doing, in full. `callrouter.core.agent_availability.status_of` determines it.
+
+    Attributes:
+        state: the status as the API shows it.
+        reason: tells apart statuses that the API shows alike; an empty string where it does not.
+    """
+
+    SIGNED_OUT = ("signed out", AgentState.OFFLINE, StatusReason.SIGNED_OUT)
+    NO_PHONE = ("no phone", AgentState.OFFLINE, StatusReason.NO_PHONE)
+    """Signed in, and none of the agent's devices can ring."""
+    AVAILABLE = ("available", AgentState.AVAILABLE)
+    RESERVED = ("reserved", AgentState.RESERVED)
+    """Being rung, but no device has reported ringing yet."""
+    RINGING = ("ringing", AgentState.RINGING)
+    ON_CALL = ("on a call", AgentState.ON_CALL)
+    """Connected to a caller, or about to be."""
+    PRIVATE_CALL = ("in a private call", AgentState.ON_CALL, StatusReason.PRIVATE_CALL)
+    CLOSING = ("closing", AgentState.RESERVED)
+    """Free again, while a device of theirs is still being stopped."""
+    WRAP_UP = ("in wrap-up", AgentState.WRAP_UP)
+    PAUSED = ("paused", AgentState.PAUSED)
+
+    state: AgentState
+    reason: StatusReason | str
+
+    __hash__ = object.__hash__
+
+    def __init__(self, _words: str, state: AgentState, reason: StatusReason | str = "") -> None:
+        self.state = state
+        self.reason = reason
+
+
+# A look-up of a member takes 0.1 µs on Python 3.11; code that every call passes through uses these.
+AGENT_AVAILABLE: Final = AgentStatus.AVAILABLE
+AGENT_RESERVED: Final = AgentStatus.RESERVED
+AGENT_RINGING: Final = AgentStatus.RINGING
+AGENT_ON_CALL: Final = AgentStatus.ON_CALL
+AGENT_WRAP_UP: Final = AgentStatus.WRAP_UP

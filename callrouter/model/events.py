@@ -28,6 +28,12 @@ class DeviceState(Enum):
     UNREACHABLE = "unreachable"
 
 
+# A look-up of a member takes 0.1 µs on Python 3.11; code that every call passes through uses these.
+DEVICE_IN_USE: Final = DeviceState.IN_USE
+DEVICE_BUSY: Final = DeviceState.BUSY
+DEVICE_UNREACHABLE: Final = DeviceState.UNREACHABLE
+
+
 class LegEnd(Enum):
     """Why a leg ended. The values are shown to people."""
 

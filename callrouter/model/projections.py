@@ -18,7 +18,7 @@ class AgentView:
     """An agent at the time of asking.
 
     - `spec`: the agent as configured; for one who was removed, as configured last.
-    - `shown`: the status that callrouter shows of the agent.
+    - `state`: the status that callrouter shows of the agent.
     - `signed_in`, `pause`: the state in force. `pause` is the reason; None if not paused.
     - `pending_pause`, `pending_sign_out`: requested during a call, and in effect after it.
     - `off_hook`: connected to a caller, or about to be.
@@ -28,7 +28,7 @@ class AgentView:
     """
 
     spec: AgentSpec
-    shown: AgentState
+    state: AgentState
     signed_in: bool
     pause: str | None
     pending_pause: str | None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from callrouter.clock import SystemClock
-from callrouter.core.agents import state
+from callrouter.core.agent_availability import status_of
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.lab import Install, Lab, lab
@@ -237,7 +237,7 @@ class Floor:
 
     def state(self, agent: str) -> str:
         """What is true of an agent now."""
-        return state(self.router.floor, self.router.floor.agents[agent]).value
+        return status_of(self.router.floor, self.router.floor.agents[agent]).state.value
 
     def free(self, agent: str) -> bool:
         return self.state(agent) == "available"

@@ -19,7 +19,7 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any, TypeVar
 
-from callrouter.core.agents import state
+from callrouter.core.agent_availability import status_of
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.core.state import Agent, Call, CallState, OfferState
@@ -322,7 +322,7 @@ class Play:
         return self.router.floor.agents[name]
 
     def state(self, name: str) -> AgentState:
-        return state(self.router.floor, self.agent(name))
+        return status_of(self.router.floor, self.agent(name)).state
 
     def failures(self, agent: str, device: str = "desk") -> int:
         """How many times in a row a device did what speaks against it."""

@@ -28,17 +28,17 @@ def test_an_agent_is_shown_as_they_are_and_the_answer_stays_as_it_was() -> None:
     play = Play(table(queue("q", "ann bob")))
     board = play.router.board
     before = view(board, "ann")
-    assert (before.id, before.shown) == ("ann", AgentState.AVAILABLE)
+    assert (before.id, before.state) == ("ann", AgentState.AVAILABLE)
     assert (before.signed_in, before.pause, before.off_hook) == (True, None, False)
     play.phone("ann").picks_up()
     play.call("c1", "q").until(1)
     play.pause("ann", "lunch")
     after = view(board, "ann")
-    assert (after.shown, after.off_hook) == (AgentState.ON_CALL, True)
+    assert (after.state, after.off_hook) == (AgentState.ON_CALL, True)
     assert (after.pause, after.pending_pause) == (None, "lunch")
     play.feed(SignedOut(agent="ann"))
     assert view(board, "ann").pending_sign_out
-    assert (before.shown, before.off_hook) == (AgentState.AVAILABLE, False)
+    assert (before.state, before.off_hook) == (AgentState.AVAILABLE, False)
     assert not after.pending_sign_out
 
 

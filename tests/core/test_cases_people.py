@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import pytest
 
-from callrouter.core.agents import device_reasons, why_not
+from callrouter.core.unavailability_text import device_lines, why_not
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import StopReason
 from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd, PauseRequested
@@ -134,7 +134,7 @@ def test_AST_42_an_unreachable_phone_is_flagged_so_and_misses_nothing() -> None:
     p.call("c1", "q1")
     assert p.ringing() == {"a2": "c1"}
     assert (p.agent("a1").misses, p.agent("a1").pause) == (0, None)
-    assert device_reasons(p.router.floor, p.agent("a1")) == [
+    assert device_lines(p.router.floor, p.agent("a1")) == [
         "desk (office): could not be reached; rung again in 5 s"
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from callrouter.core.invariants import check
 from callrouter.core.state import CallState, LegState, OfferState
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentStatus
 from tests.core.playbook import Play
 from tests.core.tables import agent, desk, mobile, queue, table
 
@@ -119,7 +119,7 @@ def _not_idle(play: Play) -> None:
 
 
 def _shown_wrong(play: Play) -> None:
-    play.agent("dan").shown = AgentState.PAUSED
+    play.agent("dan").status = AgentStatus.PAUSED
 
 
 def _gone(play: Play) -> None:

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from callrouter.clock import SystemClock
-from callrouter.core import agents
+from callrouter.core import ringing
 from callrouter.core.invariants import check
 from callrouter.core.router import Router
 from callrouter.core.state import OfferState
@@ -120,7 +120,7 @@ def test_a_router_that_stood_still_gives_phones_their_time_from_then_on() -> Non
     assert first.state is OfferState.CLOSING
     assert router.floor.cooldowns == {}
     assert second.state is OfferState.RINGING
-    assert router.next_deadline() == late + agents.CLOSE_WITHIN
+    assert router.next_deadline() == late + ringing.CLOSE_WITHIN
     router.handle(TimePassed(), late + 4.9)
     assert second.state is OfferState.RINGING
     assert check(router.floor) == []

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from callrouter.core.agents import device_reasons, why_not
 from callrouter.core.requests import refusal
+from callrouter.core.unavailability_text import device_lines, why_not
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Ring
 from callrouter.model.events import DeviceState, DeviceSwitchRequested, LegEnd
@@ -56,7 +56,7 @@ def office_hours(zone: str = "UTC") -> Table:
 def test_a_device_rings_within_its_hours_only() -> None:
     play = Play(office_hours(), now=MONDAY + 7 * HOUR)
     assert play.state("ann") is AgentState.OFFLINE
-    assert device_reasons(play.router.floor, play.agent("ann")) == [
+    assert device_lines(play.router.floor, play.agent("ann")) == [
         "mobile (office): outside its hours"
     ]
     play = Play(office_hours(), now=MONDAY + 9 * HOUR)
@@ -125,7 +125,7 @@ def test_a_device_that_is_switched_off_is_not_rung_and_the_others_are() -> None:
     assert rung(play) == [(0, "desk")]
     switched = play.records(AgentDeviceSwitched)[0]
     assert (switched.device, switched.on, switched.by) == ("mobile", False, "ann")
-    assert device_reasons(play.router.floor, play.agent("ann")) == [
+    assert device_lines(play.router.floor, play.agent("ann")) == [
         "mobile (office): switched off by ann"
     ]
 
@@ -216,7 +216,7 @@ def test_a_phone_that_refuses_in_a_row_is_rested_and_the_others_of_its_agent_rin
     play.call("c1", "q").until(1)
     play.phone("ann", "mobile").lets_it_ring()
     assert play.failures("ann") == 2
-    assert device_reasons(play.router.floor, play.agent("ann")) == [
+    assert device_lines(play.router.floor, play.agent("ann")) == [
         "desk (office): refused 2 calls in a row; rung again in 2 s"
     ]
     assert play.state("ann") is AgentState.RINGING
@@ -233,7 +233,7 @@ def test_a_mobile_with_a_voicemail_is_rested_from_the_second_time_on_and_its_age
     assert play.told("ann") == [
         "mobile was answered and nobody pressed 1, twice in a row: it is not rung for 1 min"
     ]
-    assert device_reasons(play.router.floor, play.agent("ann")) == [
+    assert device_lines(play.router.floor, play.agent("ann")) == [
         "mobile (office): was answered and nobody pressed 1, twice in a row; rung again in 34 s"
     ]
     assert play.agent("ann").misses == 0

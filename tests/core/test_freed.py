@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.core import agents
+from callrouter.core import unavailability_text
 from callrouter.model.agent_status import AgentState
 from callrouter.model.commands import Disregard
 from callrouter.model.events import DeviceState, EndpointChanged, PbxSnapshot, PhoneFreed
@@ -25,7 +25,7 @@ def busy() -> Play:
 
 def test_the_channel_and_its_age_are_named() -> None:
     play = busy().on(3 * 3600 + 300)
-    [why] = agents.why_not(play.router.floor, play.agent("ann"), play.now)
+    [why] = unavailability_text.why_not(play.router.floor, play.agent("ann"), play.now)
     assert why == f"in a private call on desk ({GHOST}, for 3 h 5 min)"
 
 
@@ -33,8 +33,8 @@ def test_its_age_is_that_of_the_channel_after_a_restart_too() -> None:
     play = Play(table(queue("q", "ann")), now=10_000.0)
     seen = {"PJSIP/ann": (GHOST, 4_000.0)}
     play.feed(PbxSnapshot(pbx="office", endpoints={"PJSIP/ann": DeviceState.IN_USE}, in_use=seen))
-    [why] = agents.why_not(play.router.floor, play.agent("ann"))
-    assert why.endswith("for 100 min)")
+    [why] = unavailability_text.why_not(play.router.floor, play.agent("ann"))
+    assert why.endswith("for 1 h 40 min)")
 
 
 def test_a_person_can_say_that_it_is_no_call() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.core.agents import why_not
 from callrouter.core.requests import refusal
+from callrouter.core.unavailability_text import why_not
 from callrouter.model.agent_status import AgentState
 from callrouter.model.events import (
     DeviceState,
@@ -31,7 +31,7 @@ def test_every_state_is_shown_as_it_comes() -> None:
 
     def then(_play: Play) -> None:
         seen.append(play.state("ann"))
-        assert play.agent("ann").shown is seen[-1]
+        assert play.agent("ann").status.state is seen[-1]
 
     then(play.sign_in("ann"))
     then(play.call("c1", "q"))

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from callrouter.core import agents
+from callrouter.core import agent_availability
 from callrouter.core.requested_state import MISSED, ROUTER, reason_of
 from callrouter.core.state import Agent
 from callrouter.model.agent_status import AgentState
@@ -180,7 +180,10 @@ class People(World):
             self._true_of(agent, legs)
 
     def _true_of(self, agent: Agent, legs: list[Leg]) -> None:
-        state, requested = agents.state(self.router.floor, agent), self.requested[agent.id]
+        state, requested = (
+            agent_availability.status_of(self.router.floor, agent).state,
+            self.requested[agent.id],
+        )
         calls = {call for pbx in self.pbxes.values() for call in pbx.callers}
         said = f"{agent.id} is {state.value} with {legs} and {requested}"
         if any(leg.talks_to in calls for leg in legs):

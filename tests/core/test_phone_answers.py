@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callrouter.core import agents
+from callrouter.core import unavailability_text
 from callrouter.model.agent_status import AgentState
 from callrouter.model.call_notices import CallRequeued, OfferShared
 from callrouter.model.events import LegEnd
@@ -122,7 +122,7 @@ def test_silence_to_the_end_is_no_miss_and_the_phone_rests_longer_each_time() ->
     assert play.outcomes("ann") == ["no reply"]
     assert play.agent("ann").misses == 0
     play.until(21)
-    why = " ".join(agents.why_not(play.router.floor, play.agent("ann")))
+    why = " ".join(unavailability_text.why_not(play.router.floor, play.agent("ann")))
     assert "does not answer; rung again in 4 s" in why
     play.until(200)
     starts = [at for at, _ in play.rings("ann")]
@@ -166,7 +166,7 @@ def test_a_phone_that_drops_each_call_is_not_tried_again_and_again() -> None:
     begun = drops(play, 30)
     assert len(begun) == 4
     assert play.waiting("q") == ["c1"]
-    why = " ".join(agents.why_not(play.router.floor, play.agent("ann")))
+    why = " ".join(unavailability_text.why_not(play.router.floor, play.agent("ann")))
     assert "hung up right after it was picked up, 4 times in a row" in why
     assert play.agent("ann").misses == 0
 

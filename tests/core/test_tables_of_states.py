@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from callrouter.core.agent_availability import status_of
 from callrouter.core.offers import TABLE
-from callrouter.core.requests import REQUESTS, activity
+from callrouter.core.requests import REQUESTS
 from callrouter.core.state import CallState, LegState, OfferState
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentStatus
 from callrouter.model.events import (
     CallArrived,
     CallerLeft,
@@ -18,6 +19,7 @@ from callrouter.model.events import (
     ConnectFailed,
     ConnectFault,
     ConnectSucceeded,
+    DeviceState,
     DeviceSwitchRequested,
     Event,
     LegAccepted,
@@ -165,7 +167,7 @@ def picture(play: Play) -> tuple[object, ...]:
             for o in floor.offers.values()
         },
         {
-            a.id: (a.shown, a.misses, a.pause, dict(a.failure_streaks))
+            a.id: (a.status.state, a.misses, a.pause, dict(a.failure_streaks))
             for a in floor.agents.values()
         },
         floor.timers.keys(),
@@ -226,64 +228,106 @@ def test_each_call_event_in_each_state_of_a_call(state: CallState, event: Event)
 
 # ---------------------------------------------------------------- people
 
-PEOPLE: dict[AgentState, Callable[[Play], Play]] = {
-    AgentState.OFFLINE: lambda play: play.sign_out("ann"),
-    AgentState.AVAILABLE: lambda play: play,
-    AgentState.RINGING: lambda play: play.call("c1", "q"),
-    AgentState.ON_CALL: lambda play: play.call("c1", "q").accepts("ann"),
-    AgentState.WRAP_UP: lambda play: (
+PEOPLE: dict[AgentStatus, Callable[[Play], Play]] = {
+    AgentStatus.SIGNED_OUT: lambda play: play.sign_out("ann"),
+    AgentStatus.AVAILABLE: lambda play: play,
+    AgentStatus.RINGING: lambda play: play.call("c1", "q"),
+    AgentStatus.ON_CALL: lambda play: play.call("c1", "q").accepts("ann"),
+    AgentStatus.WRAP_UP: lambda play: (
         play.call("c1", "q").accepts("ann").on(5).agent_hangs_up("ann")
     ),
-    AgentState.PAUSED: lambda play: play.pause("ann"),
+    AgentStatus.PAUSED: lambda play: play.pause("ann"),
 }
-S = AgentState
-BECOMES: dict[tuple[AgentState, type], AgentState] = {
-    (S.OFFLINE, SignedIn): S.AVAILABLE,
-    (S.AVAILABLE, SignedOut): S.OFFLINE,
-    (S.RINGING, SignedOut): S.OFFLINE,
-    (S.WRAP_UP, SignedOut): S.OFFLINE,
-    (S.PAUSED, SignedOut): S.OFFLINE,
+S = AgentStatus
+
+
+def status(play: Play) -> AgentStatus:
+    return status_of(play.router.floor, play.agent("ann"))
+
+
+BECOMES: dict[tuple[AgentStatus, type], AgentStatus] = {
+    (S.SIGNED_OUT, SignedIn): S.AVAILABLE,
+    (S.AVAILABLE, SignedOut): S.SIGNED_OUT,
+    (S.RINGING, SignedOut): S.SIGNED_OUT,
+    (S.WRAP_UP, SignedOut): S.SIGNED_OUT,
+    (S.PAUSED, SignedOut): S.SIGNED_OUT,
     (S.AVAILABLE, PauseRequested): S.PAUSED,
     (S.RINGING, PauseRequested): S.PAUSED,
     (S.WRAP_UP, PauseRequested): S.PAUSED,
     (S.PAUSED, Resumed): S.AVAILABLE,
     (S.WRAP_UP, ReadyPressed): S.AVAILABLE,
 }
-LATER: dict[type, AgentState] = {SignedOut: S.OFFLINE, PauseRequested: S.PAUSED}
+LATER: dict[type, AgentStatus] = {SignedOut: S.SIGNED_OUT, PauseRequested: S.PAUSED}
 """What a request made during a call comes to when the call is over."""
 
 
 def test_the_table_of_requests_is_whole() -> None:
     for actions in REQUESTS.values():
-        assert actions.keys() == PEOPLE.keys()
+        assert actions.keys() == set(AgentStatus)
 
 
 @pytest.mark.parametrize("state", PEOPLE)
 @pytest.mark.parametrize("kind", list(REQUESTS))
-def test_each_request_in_each_activity(state: AgentState, kind: type) -> None:
+def test_each_request_in_each_activity(state: AgentStatus, kind: type) -> None:
     play = PEOPLE[state](Play(table(queue("q", "ann", wrap_up=9))))
-    assert activity(play.agent("ann")) is state
+    assert status(play) is state
     play.feed(kind(agent="ann"))
     play.on()
-    assert activity(play.agent("ann")) is BECOMES.get((state, kind), state)
+    assert status(play) is BECOMES.get((state, kind), state)
     if state is S.ON_CALL:
         play.on(5).agent_hangs_up("ann")
-        assert activity(play.agent("ann")) is LATER.get(kind, S.WRAP_UP)
+        assert status(play) is LATER.get(kind, S.WRAP_UP)
     play.on(60)
     expected = play.agent("ann").signed_in and play.agent("ann").pause is None
     assert bool(play.agent("ann").open) == (expected and not play.ringing())
 
 
+def deaf_and_stopped(play: Play) -> Play:
+    """ann's phone rings on although her caller has gone."""
+    play.pbxes["office"].deaf |= {"PJSIP/ann"}
+    play.phone("ann").is_dead()
+    return play.call("c1", "q").caller_hangs_up("c1")
+
+
+ALIKE: dict[AgentStatus, tuple[AgentStatus, Callable[[Play], Play]]] = {
+    S.NO_PHONE: (S.AVAILABLE, lambda play: play.phone_is("ann", DeviceState.UNREACHABLE)),
+    S.PRIVATE_CALL: (S.AVAILABLE, lambda play: play.phone_is("ann", DeviceState.IN_USE)),
+    S.CLOSING: (S.AVAILABLE, deaf_and_stopped),
+    S.RESERVED: (S.RINGING, lambda play: silent(play).call("c1", "q")),
+}
+"""Statuses in which a request does the same as in another one."""
+
+
+def silent(play: Play) -> Play:
+    play.phone("ann").is_dead()
+    return play
+
+
+@pytest.mark.parametrize("state", ALIKE)
+def test_phones_and_private_calls_make_no_difference_to_requests(state: AgentStatus) -> None:
+    like, reached = ALIKE[state]
+    play = reached(Play(table(queue("q", "ann", wrap_up=9))))
+    assert status(play) is state
+    assert play.agent("ann").status is state
+    for actions in REQUESTS.values():
+        assert actions[state] is actions[like]
+
+
+def test_every_status_is_reached() -> None:
+    assert {*PEOPLE, *ALIKE} == set(AgentStatus)
+
+
 @pytest.mark.parametrize("state", PEOPLE)
 @pytest.mark.parametrize("on", [False, True])
 def test_switching_a_device_in_each_activity_changes_no_wish_and_cuts_nothing(
-    state: AgentState, on: bool
+    state: AgentStatus, on: bool
 ) -> None:
     play = PEOPLE[state](Play(table(queue("q", "ann", wrap_up=9))))
     legs, before = list(play.pbxes["office"].legs), picture(play)[0]
     play.feed(DeviceSwitchRequested(agent="ann", device="desk", on=on, by="ann"))
     play.on()
-    assert activity(play.agent("ann")) is state
+    off = S.NO_PHONE if state is S.AVAILABLE and not on else state
+    assert status(play) is off
     assert list(play.pbxes["office"].legs) == legs
     assert picture(play)[0] == before
     assert bool(play.agent("ann").open) == (on and state is S.AVAILABLE)
@@ -291,16 +335,16 @@ def test_switching_a_device_in_each_activity_changes_no_wish_and_cuts_nothing(
 
 
 ENDS = {
-    PauseEnd.TELL: AgentState.PAUSED,
-    PauseEnd.RESUME: AgentState.AVAILABLE,
-    PauseEnd.SIGN_OUT: AgentState.OFFLINE,
+    PauseEnd.TELL: AgentStatus.PAUSED,
+    PauseEnd.RESUME: AgentStatus.AVAILABLE,
+    PauseEnd.SIGN_OUT: AgentStatus.SIGNED_OUT,
 }
 
 
 @pytest.mark.parametrize("then", PauseEnd)
 @pytest.mark.parametrize("state", PEOPLE)
 def test_the_longest_length_of_a_pause_from_each_activity(
-    state: AgentState, then: PauseEnd
+    state: AgentStatus, then: PauseEnd
 ) -> None:
     """Asked for in any activity: it holds, and ends as its reason says, measured from its beginning."""
     spec = replace(
@@ -311,15 +355,15 @@ def test_the_longest_length_of_a_pause_from_each_activity(
     play.feed(PauseRequested(agent="ann", reason="lunch"))
     if state is S.ON_CALL:
         play.on(100).agent_hangs_up("ann")
-    if state is S.OFFLINE:
+    if state is S.SIGNED_OUT:
         assert play.on(2000).told("ann") == []
         return
     begun = play.agent("ann").paused_at
     assert begun is not None
     play.until(begun + 599)
-    assert activity(play.agent("ann")) is S.PAUSED
+    assert status(play) is S.PAUSED
     if not play.gone("c1"):
         play.caller_hangs_up("c1")
     play.until(begun + 600)
-    assert activity(play.agent("ann")) is ENDS[then]
+    assert status(play) is ENDS[then]
     assert len(play.told("ann")) == 1

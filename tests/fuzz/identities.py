@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
-from callrouter.core.agents import state
+from callrouter.core.agent_availability import status_of
 from callrouter.core.invariants import check
 from callrouter.lab import find_asterisk
 from callrouter.model.call_notices import (
@@ -179,7 +179,9 @@ class Door:
     def _seen(self) -> dict[str, object]:
         floor, tracker = self.here.router.floor, self.here.pbx.tracker
         return {
-            "agents": {name: state(floor, agent).value for name, agent in floor.agents.items()},
+            "agents": {
+                name: status_of(floor, agent).state.value for name, agent in floor.agents.items()
+            },
             "calls": {call.id for call in floor.calls.values() if call.queue.id != "night"},
             "offers": set(floor.offers),
             "callers": {uid for uid, caller in tracker.callers.items() if caller.queue != "night"},

@@ -34,7 +34,7 @@ def rung(world: World) -> Ring:
 
 
 def shown(world: World) -> AgentState:
-    return world.agent("ann").shown
+    return world.agent("ann").status.state
 
 
 def talk(world: World) -> Ring:

@@ -113,7 +113,7 @@ async def test_locked_at_start_puts_back_late_but_no_one_who_acted(
         world.post(
             PbxSnapshot(pbx="office", legs=(leg,), endpoints={"PJSIP/bob": DeviceState.IDLE})
         )
-        assert world.agent("bob").shown is AgentState.ON_CALL
+        assert world.agent("bob").status.state is AgentState.ON_CALL
         clock.at += 5
         world.post(SignedIn(agent="ann"))
         locked.__exit__(None, None, None)

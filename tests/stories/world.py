@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from callrouter.core.agents import state
+from callrouter.core.agent_availability import status_of
 from callrouter.core.router import Router
 from callrouter.model.call_notices import CallEnd, CallEntered, OfferEnded
 from callrouter.model.events import Event
@@ -227,7 +227,7 @@ class World(ABC):
 
     def state(self, agent: str) -> str:
         """What is true of an agent."""
-        return state(self.router.floor, self.router.floor.agents[agent]).value
+        return status_of(self.router.floor, self.router.floor.agents[agent]).state.value
 
     def misses(self) -> dict[str, int]:
         """Who has missed calls, and how many in a row."""

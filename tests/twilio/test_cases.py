@@ -86,7 +86,7 @@ def test_TW_10_an_agent_who_was_away_has_their_capacity_again() -> None:
         world.peer.call()
     world.run(15.0)
     assert len(world.happened(ConversationStarted)) == 2
-    assert world.router.floor.agents["ann"].shown is AgentState.ON_CALL
+    assert world.router.floor.agents["ann"].status.state is AgentState.ON_CALL
 
 
 @pytest.mark.parametrize("shown", ["Anonymous", "+266696687", "+7378742833", "anonymous", ""])

@@ -12,13 +12,14 @@ from callrouter.api.calllog.agent_timelines import Standing
 from callrouter.api.explain.explanation_text import lacking, standing_words, tried_words, values
 from callrouter.api.schemas.why_answers import QueueReasonsJson, WhyNotJson
 from callrouter.api.views.sight import EVERYTHING, Sight
-from callrouter.core import agents, presence
+from callrouter.core import agent_availability, presence, unavailability_text
+from callrouter.core.agent_availability import Unavailable
 from callrouter.core.eligibility import preference
 from callrouter.core.floor import Floor
 from callrouter.core.index.pools import RankedAgent
 from callrouter.core.matching import wanted
 from callrouter.core.state import Agent, Call, CallState, Membership, Queue
-from callrouter.model.agent_status import AgentState, StatusReason
+from callrouter.model.agent_status import AgentStatus
 from callrouter.model.text import counted, ordinal, rough_duration
 from callrouter.policies import REGISTRY
 
@@ -48,7 +49,7 @@ def explain_agent(
     summary = f"{agent.id} is not available" if own else f"{agent.id} is available"
     return {
         "agent": agent.id,
-        "state": agent.shown.value,
+        "state": agent.status.state.value,
         "available": not own,
         "reasons": own,
         "queues": found,
@@ -61,16 +62,15 @@ def explain_agent(
 
 def _own(floor: Floor, agent: Agent, now: float) -> Iterator[str]:
     """Yield the reasons unrelated to any call; none for an available agent."""
-    known = agents.why_not(floor, agent, now)
-    busy = len(agent.offers) >= agent.spec.capacity
-    for reason in known:
-        if busy and reason.startswith("on a call"):
+    reasons = agent_availability.unavailable_because(floor, agent)
+    for reason in reasons:
+        if reason is Unavailable.ENGAGED:
             yield from _held(agent, now)
         else:
-            yield reason
-    if known and agents.open_pbxes(floor, agent):
+            yield from unavailability_text.reason_lines(floor, agent, reason, now)
+    if reasons and Unavailable.NO_PHONE not in reasons:
         # Some device could ring; also say why the others could not.
-        yield from agents.device_reasons(floor, agent, now)
+        yield from unavailability_text.device_lines(floor, agent, now)
 
 
 def _held(agent: Agent, now: float) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _opens(queue: Queue, now: float) -> str:
 
 def _does_not_count(floor: Floor, agent: Agent, queue: Queue, now: float) -> Iterator[str]:
     """Yield the PBXes whose callers leave by `on_nobody` despite this signed-in, unpaused agent."""
-    if not agents.present(agent):
+    if not presence.is_present(agent):
         return
     for pbx in sorted(floor.up):
         at = presence.unstaffed_at(queue, pbx)
@@ -240,19 +240,13 @@ def reason(
 
 
 def _away(floor: Floor, agent: Agent, now: float) -> tuple[str, str]:
-    state = agents.state(floor, agent)
-    if state is AgentState.PAUSED:
-        return standing_words(Standing(state, agent.pause or ""))
-    if state is AgentState.OFFLINE:
-        why = StatusReason.NO_PHONE if agent.signed_in else StatusReason.SIGNED_OUT
-        return standing_words(Standing(state, why))
-    if state is AgentState.WRAP_UP and agent.wrap_until is not None:
+    status = agent_availability.status_of(floor, agent)
+    if status is AgentStatus.WRAP_UP and agent.wrap_until is not None:
         return "wrap-up", f"in wrap-up for {rough_duration(agent.wrap_until - now)} more"
-    if state is AgentState.ON_CALL and not agent.offers:
-        return standing_words(Standing(state, StatusReason.PRIVATE_CALL))
-    if state is AgentState.AVAILABLE:
+    if status is AgentStatus.AVAILABLE:
         return "unknown", "changing just now"
-    return standing_words(Standing(state, ""))
+    why = agent.pause or "" if status is AgentStatus.PAUSED else status.reason
+    return standing_words(Standing(status.state, why))
 
 
 def _of_the_call(

@@ -11,11 +11,11 @@ from typing import Final, Literal, TypeAlias, cast
 from callrouter.api.json_values import moment, seconds
 from callrouter.api.schemas.agent_answers import AgentJson, DeviceJson, OwnDeviceJson, PauseJson
 from callrouter.api.schemas.vocabulary import AgentStateName
-from callrouter.core import agents, requested_state
+from callrouter.core import agent_availability, requested_state, unavailability_text
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
 from callrouter.mobiles.mobile_records import MobileRow
-from callrouter.model.agent_status import AgentState, PendingRequest
+from callrouter.model.agent_status import AgentState, AgentStatus, PendingRequest
 from callrouter.model.events import DeviceState
 from callrouter.model.routing_table import DeviceSpec, PauseSpec
 from callrouter.model.text import mask
@@ -32,15 +32,15 @@ _NEAREST: Final = (
 
 def agent_json(floor: Floor, agent: Agent, now: float) -> AgentJson:
     """Return an agent as in ``GET /api/agents/{id}``."""
-    state = agents.state(floor, agent)
+    status = agent_availability.status_of(floor, agent)
     calls = [offer.call.id for offer in agent.offers.values()]
-    pending = _pending_name(agents.pending_request(agent))
+    pending = _pending_name(agent_availability.pending_request(agent))
     until, then = _until(floor, agent)
     return {
         "id": agent.id,
         "name": agent.spec.name,
-        "state": state_name(state),
-        "reason": _reason(floor, agent, state, now),
+        "state": state_name(status.state),
+        "reason": _reason(floor, agent, status, now),
         "since": moment(agent.since),
         "by": agent.changed_by or None,
         "by_at": moment(agent.changed_at),
@@ -52,7 +52,7 @@ def agent_json(floor: Floor, agent: Agent, now: float) -> AgentJson:
         "pending_by": (agent.pending_by or None) if pending else None,
         "pause_reason": agent.pause,
         "wrap_up_s": None if agent.wrap_until is None else seconds(agent.wrap_until - now),
-        "idle_s": seconds(now - agent.idle_since) if state is AgentState.AVAILABLE else None,
+        "idle_s": seconds(now - agent.idle_since) if status is AgentStatus.AVAILABLE else None,
         "call": calls[0] if calls else None,
         "calls": calls,
         "calls_today": agent.calls,
@@ -63,7 +63,7 @@ def agent_json(floor: Floor, agent: Agent, now: float) -> AgentJson:
             for member in agent.memberships.values()
         ],
         "devices": [device_json(floor, device, now) for device in agent.spec.devices],
-        "why_not": agents.why_not(floor, agent, now),
+        "why_not": unavailability_text.why_not(floor, agent, now),
         "messages": [{"at": moment(at), "text": text} for at, text in agent.messages],
     }
 
@@ -95,15 +95,15 @@ def _pending_name(request: PendingRequest | None) -> Literal["pause", "sign-out"
             return None
 
 
-def _reason(floor: Floor, agent: Agent, state: AgentState, now: float) -> str | None:
-    """Return the reason, for states that need one."""
-    if state is AgentState.PAUSED:
+def _reason(floor: Floor, agent: Agent, status: AgentStatus, now: float) -> str | None:
+    """Return the reason, for statuses that need one."""
+    if status is AgentStatus.PAUSED:
         return agent.pause or None
-    if state is AgentState.OFFLINE and agent.signed_in:
-        return "; ".join(agents.device_reasons(floor, agent, now))
-    if state is AgentState.ON_CALL and not agent.offers:
-        device = agents.private_call(floor, agent)
-        return agents.private_words(floor, device, now) if device is not None else None
+    if status is AgentStatus.NO_PHONE:
+        return "; ".join(unavailability_text.device_lines(floor, agent, now))
+    if status is AgentStatus.PRIVATE_CALL:
+        device = agent_availability.private_call(floor, agent)
+        return None if device is None else unavailability_text.private_call_text(floor, device, now)
     return None
 
 
@@ -123,17 +123,17 @@ def pause_json(spec: PauseSpec) -> PauseJson:
 def device_json(floor: Floor, device: DeviceSpec, now: float) -> DeviceJson:
     """Return a phone of an agent. The number is private to its owner and is masked."""
     best = min(
-        (agents.device_state(floor, device, pbx) for pbx in device.pbxes),
+        (agent_availability.device_state(floor, device, pbx) for pbx in device.pbxes),
         key=_NEAREST.index,
         default=DeviceState.UNREACHABLE,
     )
-    troubles = [agents.device_trouble(floor, device, pbx, now) for pbx in device.pbxes]
+    troubles = [unavailability_text.trouble_text(floor, device, pbx, now) for pbx in device.pbxes]
     return {
         "id": device.id,
         "kind": "number" if device.number else "endpoint",
         "address": mask(device.number) if device.number else device.endpoint,
         "state": best.value,
-        "enabled": device.enabled and not agents.switched_off(floor, device),
+        "enabled": device.enabled and not agent_availability.switched_off(floor, device),
         "confirm": device.confirm,
         "trouble": troubles[0] if troubles and all(troubles) else None,
     }

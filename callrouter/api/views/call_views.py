@@ -20,7 +20,7 @@ def queue_json(queue: Queue, today: DayTotals, now: float) -> QueueJson:
     grouped: dict[AgentStateName, list[str]] = {state_name(state): [] for state in AgentState}
     for member in queue.members.values():
         # `shown` is the state after the last step, so that ten thousand members cost a millisecond.
-        grouped[state_name(member.agent.shown)].append(member.agent.id)
+        grouped[state_name(member.agent.status.state)].append(member.agent.id)
     talking = sum(
         offer.talked_since is not None and offer.call.queue is queue
         for member in queue.members.values()

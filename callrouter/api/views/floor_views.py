@@ -361,7 +361,7 @@ class FloorViews:
 
     def totals(self) -> TotalsJson:
         """Return how many agents and calls are in each state, and the number of queues."""
-        agents = Counter(agent.shown for agent in self._floor.agents.values())
+        agents = Counter(agent.status.state for agent in self._floor.agents.values())
         calls = Counter(call.state for call in self._floor.calls.values())
         return {
             "agents": {state_name(state): agents[state] for state in AgentState},

@@ -141,12 +141,12 @@ class BlfLamps:
         precedence.
         """
         agent = self._board.agent_named(lamp.removeprefix(AGENT))
-        if agent is not None and agent.shown is AgentState.RESERVED and not agent.gone:
+        if agent is not None and agent.state is AgentState.RESERVED and not agent.gone:
             # The phone has not rung yet, or is being stopped. Neither leads to a conversation, so
             # do not show "in use".
             return RINGING if self._told.get(lamp) == RINGING else OFF
         if agent is not None:
-            return NOBODY if agent.gone else STATES[agent.shown]
+            return NOBODY if agent.gone else STATES[agent.state]
         name = lamp.removeprefix(QUEUE) if lamp.startswith(QUEUE) else ""
         queue = self._board.queue_named(name) if name else None
         if queue is not None:

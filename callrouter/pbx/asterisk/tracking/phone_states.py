@@ -15,11 +15,10 @@ from typing import Final
 
 from callrouter.model import endpoints
 from callrouter.model.endpoints import Line
-from callrouter.model.events import DeviceState
+from callrouter.model.events import DEVICE_UNREACHABLE, DeviceState
 from callrouter.model.routing_table import DeviceSpec
 from callrouter.pbx.asterisk import contract
 
-_UNREACHABLE: Final = DeviceState.UNREACHABLE
 _NO_AGES: Final[Mapping[str, float]] = {}
 
 
@@ -145,16 +144,16 @@ class PhoneStates:
         """The state of an endpoint. A device that Asterisk has never reported cannot be rung."""
         how = self.watched.get(endpoint)
         if how is None:
-            return _UNREACHABLE
+            return DEVICE_UNREACHABLE
         for phone in how.phones:
             if self._busy[phone]:
                 return DeviceState.IN_USE
-        if how.device and self._state(how.device) is _UNREACHABLE:
-            return _UNREACHABLE
+        if how.device and self._state(how.device) is DEVICE_UNREACHABLE:
+            return DEVICE_UNREACHABLE
         if not how.beside and not how.says:
             return DeviceState.IDLE  # the usual case
-        if how.beside and all(self._state(phone) is _UNREACHABLE for phone in how.beside):
-            return _UNREACHABLE
+        if how.beside and all(self._state(phone) is DEVICE_UNREACHABLE for phone in how.beside):
+            return DEVICE_UNREACHABLE
         if any(self.devices.get(name) in endpoints.TAKES_NONE for name in how.says):
             return DeviceState.BUSY
         return DeviceState.IDLE
@@ -171,7 +170,7 @@ class PhoneStates:
 
     def _state(self, device: str) -> DeviceState:
         state = self.devices.get(device)
-        return _UNREACHABLE if state is None else endpoints.device_state(state)
+        return DEVICE_UNREACHABLE if state is None else endpoints.device_state(state)
 
     def all(self) -> dict[str, DeviceState]:
         """The state of every watched endpoint. They count as reported from now on."""
