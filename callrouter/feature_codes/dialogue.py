@@ -20,6 +20,7 @@ from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, Pho
 from callrouter.model.lockouts import LockRow, LockStore
 from callrouter.model.projections import AgentView
 from callrouter.pbx.base import HasPhoneDialogues
+from callrouter.pbx.phone_events import LONGEST_DIALOGUE
 from callrouter.tasks import Tasks
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,6 @@ MOST_OTHERS: Final = 200
 """Dialogues at once with phones that are not an agent's. Further callers are asked to try later."""
 MOST_OWN: Final = 1000
 """The same for agents' phones."""
-LONGEST_DIALOGUE: Final = 120.0
-"""Seconds after which a dialogue counts as over, even if its PBX has not said so."""
 
 OnDigits: TypeAlias = Callable[["CodeCall", str], None]
 

@@ -12,12 +12,13 @@ from argon2 import PasswordHasher
 
 from callrouter.core.router import Router
 from callrouter.feature_codes import FeatureCodes, prompts
-from callrouter.feature_codes.dialogue import LONGEST_DIALOGUE, MOST_OTHERS
+from callrouter.feature_codes.dialogue import MOST_OTHERS
 from callrouter.feature_codes.lockout import FIRST
 from callrouter.feature_codes.pins import ENDPOINT_MOST, HOUSE_MOST
 from callrouter.model.events import PbxSnapshot
 from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, Say
 from callrouter.model.lockouts import LockRow
+from callrouter.pbx.phone_events import LONGEST_DIALOGUE
 from callrouter.runtime import Runtime
 from callrouter.tasks import Tasks
 from tests.core.tables import agent, desk, queue, table

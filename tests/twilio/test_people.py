@@ -29,6 +29,7 @@ from callrouter.model.ivr import (
 )
 from callrouter.model.routing_table import Table
 from callrouter.pbx.base import HasPhoneDialogues
+from callrouter.pbx.phone_events import LONGEST_DIALOGUE
 from callrouter.pbx.twilio import phone_dialogues as people
 from callrouter.pbx.twilio import spoken_prompts, twiml
 from callrouter.pbx.twilio.driver import TwilioPbx
@@ -67,7 +68,7 @@ class Talking:
             self.heard.append(event)
             heard(event)
 
-        self.world.control.dialogues.listen(note)
+        self.world.control.dialogues.events.listen(note)
 
     def say(self, command: Say) -> None:
         self.world.control.account.set_time(self.world.now)
@@ -253,7 +254,7 @@ async def test_twilio_asks_twice_and_nothing_happens_twice(here: Centre) -> None
 
 async def test_a_call_whose_end_is_never_told_is_over_in_time(here: Centre) -> None:
     call = here.dial()
-    here.world.run(people.LONGEST_DIALOGUE + 1.0)
+    here.world.run(LONGEST_DIALOGUE + 1.0)
     assert isinstance(here.talking.heard[-1], PersonLeft)
     assert here.world.peer.asks[-1][1] == EndCall(sid=call.sid)
 

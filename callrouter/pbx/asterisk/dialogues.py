@@ -14,17 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from callrouter.model.events import LegEnd
-from callrouter.model.ivr import (
-    SHIPPED_CODES,
-    CallNumber,
-    CodeDialled,
-    DigitsKeyed,
-    NumberAnswered,
-    NumberFailed,
-    PersonLeft,
-    PhoneEvent,
-    Say,
-)
+from callrouter.model.ivr import SHIPPED_CODES, CallNumber, PhoneEvent, Say
 from callrouter.pbx.asterisk import contract as words
 from callrouter.pbx.asterisk.ami import (
     Action,
@@ -36,6 +26,7 @@ from callrouter.pbx.asterisk.ami import (
 )
 from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter, Step
+from callrouter.pbx.phone_events import LONGEST_DIALOGUE, PhoneEventReporter
 
 NUMBER = "crn-"
 """Prefix of the channel ids of numbers that we call to verify them. No leg's id starts with it."""
@@ -46,14 +37,10 @@ MOST = 1000
 Further callers hear that the service is unavailable. Agents' own phones do not count.
 """
 
-LONGEST = 120.0
-"""Seconds after which a dialogue is ended, whatever Asterisk reports."""
-
 _SOUND = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*", re.ASCII)
 _SOUNDS_BYTES = 900
 _REF = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[_-][A-Za-z0-9]{1,8}){0,3}|", re.ASCII)
-_NOT_KEYS = re.compile(r"[^0-9*#]", re.ASCII)
 _NOT_NUMBER = re.compile(r"[^0-9+]", re.ASCII)
 
 _SPARE = 5.0
@@ -79,7 +66,6 @@ class _Called:
 
     ref: str
     until: float
-    reason: str = ""
 
 
 class AsteriskDialogues:
@@ -107,11 +93,10 @@ class AsteriskDialogues:
         """
         self._own = own
         self._at = at
-        self._pbx = pbx
         self._writer = writer
         self._dial_number = dial_number
         self._caller_id = caller_id
-        self._heard: Callable[[PhoneEvent], None] = lambda _event: None
+        self._events = PhoneEventReporter(pbx)
         self._here: dict[str, float] = {}
         """Channels with a dialogue, and how many seconds each has lasted."""
         self._strangers: set[str] = set()
@@ -121,7 +106,7 @@ class AsteriskDialogues:
 
     def listen(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Report all further events to `heard`."""
-        self._heard = heard
+        self._events.listen(heard)
 
     # ------------------------------------------------------------ from Asterisk
 
@@ -191,22 +176,13 @@ class AsteriskDialogues:
         self._here[uid] = 0.0
         if not own:
             self._strangers.add(uid)
-        self._heard(
-            CodeDialled(
-                pbx=self._pbx,
-                channel=uid,
-                code=code,
-                endpoint=endpoint,
-                caller_number=_NOT_NUMBER.sub("", "".join(number))[:20],
-                digit=digit,
-            )
-        )
+        caller = _NOT_NUMBER.sub("", "".join(number))[:20]
+        self._events.code_dialled(uid, code, digit, endpoint=endpoint, caller_number=caller)
 
     def _keyed(self, said: Confirmed) -> None:
         match said.words:
             case ["keyed", *digits] if said.uid in self._here:
-                keyed = _NOT_KEYS.sub("", "".join(digits))[:40]
-                self._heard(DigitsKeyed(pbx=self._pbx, channel=said.uid, digits=keyed))
+                self._events.digits_keyed(said.uid, "".join(digits))
             case _:
                 pass
 
@@ -218,7 +194,7 @@ class AsteriskDialogues:
             self._unknown_number(said)
             return
         self._here[said.uid] = 0.0
-        self._heard(NumberAnswered(pbx=self._pbx, ref=called.ref, channel=said.uid))
+        self._events.number_answered(called.ref, said.uid)
 
     def _unknown_number(self, said: Confirmed) -> None:
         self._writer.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
@@ -228,7 +204,7 @@ class AsteriskDialogues:
         for uid in self._here:
             self._here[uid] += seconds
         # Channels are in order of arrival, so the oldest come first.
-        while self._here and next(iter(self._here.values())) >= LONGEST:
+        while self._here and next(iter(self._here.values())) >= LONGEST_DIALOGUE:
             uid = next(iter(self._here))
             self._writer.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
             self._left(uid)
@@ -236,7 +212,7 @@ class AsteriskDialogues:
     def _left(self, uid: str) -> None:
         if self._here.pop(uid, None) is not None:
             self._strangers.discard(uid)
-            self._heard(PersonLeft(pbx=self._pbx, channel=uid))
+            self._events.person_left(uid)
 
     def channels(self) -> frozenset[str]:
         """The uniqueids of the channels with a dialogue."""
@@ -253,7 +229,7 @@ class AsteriskDialogues:
         called = self._called.get(uid)
         if called is not None:
             late = asyncio.get_running_loop().time() >= called.until
-            end = words.leg_end(message.get("Cause"), message.get("TechCause"), called.reason)
+            end = words.leg_end(message.get("Cause"), message.get("TechCause"), "")
             self._failed(uid, LegEnd.NO_ANSWER if late else end)
 
     def _originated(self, message: AmiMessage) -> None:
@@ -269,7 +245,7 @@ class AsteriskDialogues:
     def _failed(self, uid: str, why: LegEnd) -> None:
         called = self._called.pop(uid, None)
         if called is not None:
-            self._heard(NumberFailed(pbx=self._pbx, ref=called.ref, why=why))
+            self._events.number_failed(called.ref, why)
 
     def lost(self) -> None:
         """The link is down: end every dialogue. The dialplan releases the channels itself."""
@@ -309,6 +285,7 @@ class AsteriskDialogues:
         if uid in self._called or uid in self._here:
             return  # a duplicate command
         self._called[uid] = _Called(command.ref, until)
+        self._events.number_called(command.ref)
         try:
             action = self._originate(command, uid)
         except ValueError as error:

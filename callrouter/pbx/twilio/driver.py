@@ -107,7 +107,7 @@ class TwilioPbx:
 
     def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
         """Report every dialled feature code to `heard`, and everything that follows from it."""
-        self.control.dialogues.listen(heard)
+        self.control.dialogues.events.listen(heard)
 
     def say(self, command: Say) -> None:
         """Speak to a person, then read digits or hang up."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from callrouter.model.events import LegEnd
-from callrouter.model.ivr import CallNumber, NumberAnswered, NumberFailed
+from callrouter.model.ivr import CallNumber
 from callrouter.model.phone_numbers import E164
 from callrouter.pbx.twilio import hangup_causes, twiml
 from callrouter.pbx.twilio.account_state import AccountState
@@ -43,7 +43,6 @@ class NumberCall:
         sid: its CallSid; "" if not known yet.
         rang: whether the phone has rung.
         answered: whether it was picked up.
-        reported: whether its outcome was reported.
     """
 
     ref: str
@@ -53,7 +52,6 @@ class NumberCall:
     sid: str = ""
     rang: bool = False
     answered: bool = False
-    reported: bool = False
 
 
 class NumberCalls:
@@ -79,6 +77,7 @@ class NumberCalls:
         self.by_token: dict[str, NumberCall] = {}
         self._account = account
         self._dialogues = dialogues
+        self._events = dialogues.events
         self._caller_id = caller_id
         self._rate = rate
         self._token = token
@@ -91,17 +90,18 @@ class NumberCalls:
         ring_until = account.now + command.ring_for
         call = NumberCall(command.ref, command.number, self._token(), ring_until)
         self.by_token[call.token] = call
+        self._events.number_called(call.ref)
         account.call_after(command.ring_for + REPORT_WITHIN, lambda: self._on_overdue(call))
         account.call_after(command.ring_for + TOKEN_KEPT_FOR, lambda: self._forget(call))
         if E164.fullmatch(command.number):
             account.call_at(self._rate.next_at(account.now), lambda: self._request_call(call))
         else:
-            account.call_after(0.0, lambda: self._report_failed(call, LegEnd.FAILED))
+            account.call_after(0.0, lambda: self._events.number_failed(call.ref, LegEnd.FAILED))
 
     def _request_call(self, call: NumberCall) -> None:
         now = self._account.now
-        if call.reported or now >= call.ring_until:
-            self._report_failed(call, LegEnd.FAILED)
+        if not self._events.awaits(call.ref) or now >= call.ring_until:
+            self._events.number_failed(call.ref, LegEnd.FAILED)
         elif self._rate.next_at(now) > now:
             self._account.call_at(self._rate.next_at(now), lambda: self._request_call(call))
         else:
@@ -119,7 +119,7 @@ class NumberCalls:
             call.sid = call.sid or result.sid
         elif result.outcome is not ApiOutcome.UNKNOWN and not call.sid:
             logger.warning("%s: a number is not called: %s", self._account.name, result.detail)
-            self._report_failed(call, hangup_causes.of_refusal(result.code))
+            self._events.number_failed(call.ref, hangup_causes.of_refusal(result.code))
         # Otherwise the outcome is unknown and the phone may be ringing; webhooks or the deadline
         # decide. A second request could ring it twice.
 
@@ -131,11 +131,11 @@ class NumberCalls:
             return twiml.goodbye(twiml.NOTHING_HERE)
         if call.answered and self._dialogues.has(call.sid):
             return self._dialogues.document(call.sid)  # the same request again
-        if call.reported:
+        if not self._events.awaits(call.ref):
             return twiml.goodbye()
-        call.answered = call.reported = True
-        answered = NumberAnswered(pbx=self._account.name, ref=call.ref, channel=call.sid)
-        return self._dialogues.begin(call.sid, answered)
+        call.answered = True
+        report = partial(self._events.number_answered, call.ref, call.sid)
+        return self._dialogues.begin(call.sid, report)
 
     def on_status(self, webhook: Webhook, call: NumberCall) -> str:
         """Twilio reports the progress of the call."""
@@ -144,14 +144,15 @@ class NumberCalls:
         status = webhook.params.get("CallStatus", "")
         call.rang = call.rang or status in {"ringing", "in-progress"}
         if not webhook.call_is_over:
-            if call.reported and not call.answered:  # one we had given up is ringing after all
+            if not call.answered and not self._events.awaits(call.ref):
+                # one that we had given up is ringing after all
                 self._hang_up(call)
         elif call.answered:
             self._dialogues.end(call.sid)
         else:
             sip = webhook.params.get("SipResponseCode", "")
             why = hangup_causes.of_status(status, sip, picked_up=False, rang=call.rang)
-            self._report_failed(call, why)
+            self._events.number_failed(call.ref, why)
         return twiml.nothing()
 
     def _set_call_sid(self, webhook: Webhook, call: NumberCall) -> bool:
@@ -165,19 +166,13 @@ class NumberCalls:
     # ------------------------------------------------------------ the end
 
     def _on_overdue(self, call: NumberCall) -> None:
-        if not call.reported:
+        if self._events.awaits(call.ref):
             if call.sid:
                 self._hang_up(call)
-            self._report_failed(call, LegEnd.NO_ANSWER if call.rang else LegEnd.FAILED)
+            self._events.number_failed(call.ref, LegEnd.NO_ANSWER if call.rang else LegEnd.FAILED)
 
     def _hang_up(self, call: NumberCall) -> None:
         self._account.send_request(EndCall(sid=call.sid), lambda _result: None)
-
-    def _report_failed(self, call: NumberCall, why: LegEnd) -> None:
-        if not call.reported:
-            call.reported = True
-            failed = NumberFailed(pbx=self._account.name, ref=call.ref, why=why)
-            self._dialogues.report(failed)
 
     def _forget(self, call: NumberCall) -> None:
         self.by_token.pop(call.token, None)

@@ -15,8 +15,9 @@ from functools import partial
 from typing import Final
 from urllib.parse import unquote
 
-from callrouter.model.ivr import Code, CodeDialled, DigitsKeyed, PersonLeft, PhoneEvent, Say
+from callrouter.model.ivr import Code, Say
 from callrouter.model.phone_numbers import E164
+from callrouter.pbx.phone_events import LONGEST_DIALOGUE, PhoneEventReporter, clean_keys
 from callrouter.pbx.twilio import spoken_prompts, twiml
 from callrouter.pbx.twilio.account_state import AccountState
 from callrouter.pbx.twilio.rest.api_requests import (
@@ -36,17 +37,13 @@ MOST_DIALOGUES: Final = 200
 
 Each group has its own limit. Further callers are asked to try later.
 """
-LONGEST_DIALOGUE: Final = 120.0
-"""Seconds after which a dialogue is ended, whatever Twilio reports."""
 
 _CODE_WITHIN: Final = 7.0
 """Seconds for each digit of a feature code, after the number for codes was called."""
-_MOST_DIGITS: Final = 40
 _RETRY_AFTER: Final = 0.5
 _USER: Final = re.compile(r"sips?:([^@;:]{1,60})@", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9._+-]{1,64}", re.ASCII)
 _DOMAIN: Final = re.compile(r"[a-z0-9.-]{1,100}", re.ASCII)
-_NOT_KEYS: Final = re.compile(r"[^0-9*#]", re.ASCII)
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +92,8 @@ class PhoneDialogues:
         self._urls = urls
         self._reply = reply
         self._token = token
-        self._report: Callable[[PhoneEvent], None] = lambda _event: None
+        self.events = PhoneEventReporter(account.name)
+        """Reports events. Also used for numbers that are called."""
         self._calls: dict[str, _DialogueCall] = {}
 
     def has(self, sid: str) -> bool:
@@ -106,14 +104,6 @@ class PhoneDialogues:
         """The document that a dialogue's call is running; "" if it has no dialogue."""
         call = self._calls.get(sid)
         return call.document if call is not None else ""
-
-    def listen(self, report: Callable[[PhoneEvent], None]) -> None:
-        """Report all further events to `report`."""
-        self._report = report
-
-    def report(self, event: PhoneEvent) -> None:
-        """Report an event that belongs to no dialogue, such as a number that was not reached."""
-        self._report(event)
 
     # ------------------------------------------------------------ webhooks
 
@@ -160,12 +150,11 @@ class PhoneDialogues:
         if not webhook.token or webhook.token != call.keys_token:
             return call.document
         call.keys_token = ""
-        digits = _NOT_KEYS.sub("", webhook.params.get("Digits", ""))[:_MOST_DIGITS]
+        keys = webhook.params.get("Digits", "")
         if call.choosing_code:
             call.choosing_code = False
-            return self._run_code(call, digits, "")
-        event = DigitsKeyed(pbx=self._account.name, channel=call.sid, digits=digits)
-        return self._report_and_reply(call, event)
+            return self._run_code(call, clean_keys(keys), "")
+        return self._reply_to(call, partial(self.events.digits_keyed, call.sid, keys))
 
     def on_status(self, webhook: Webhook) -> str:
         """Twilio reports the state of a dialogue's call. Only its end matters."""
@@ -183,27 +172,36 @@ class PhoneDialogues:
         if found is None:
             self._say_and_hang_up(call, (twiml.NO_SUCH_CODE,))
             return call.document
-        dialled = CodeDialled(
-            pbx=self._account.name,
-            channel=call.sid,
-            code=found[0],
+        code, digit = found
+        report = partial(
+            self.events.code_dialled,
+            call.sid,
+            code,
+            digit,
             endpoint=endpoint,
             caller_number=call.number,
-            digit=found[1],
         )
-        return self._report_and_reply(call, dialled)
+        return self._reply_to(call, report)
 
     # ------------------------------------------------------------ begin and end
 
-    def begin(self, sid: str, event: PhoneEvent) -> str:
-        """Begin a dialogue on a call that we placed, report `event`, and return the document."""
-        return self._report_and_reply(self._add(sid), event)
+    def begin(self, sid: str, report: Callable[[], None]) -> str:
+        """Begin a dialogue on a call that we placed.
+
+        Args:
+            sid: the call.
+            report: reports the event that begins it.
+
+        Returns:
+            The document to run.
+        """
+        return self._reply_to(self._add(sid), report)
 
     def end(self, sid: str) -> None:
         """A call has ended. If it had a dialogue, `PersonLeft` is reported."""
         if self._calls.pop(sid, None) is not None:
             self._account.mark_ended(sid)
-            self._report(PersonLeft(pbx=self._account.name, channel=sid))
+            self.events.person_left(sid)
 
     def _add(self, sid: str) -> _DialogueCall:
         call = self._calls[sid] = _DialogueCall(sid)
@@ -215,15 +213,15 @@ class PhoneDialogues:
             self._account.send_request(EndCall(sid=call.sid), lambda _result: None)
             self.end(call.sid)
 
-    def _report_and_reply(self, call: _DialogueCall, event: PhoneEvent) -> str:
+    def _reply_to(self, call: _DialogueCall, report: Callable[[], None]) -> str:
         """Report an event and return the document to run.
 
-        The router's reply (`say`) is known by the time `_report` returns, and the document carries
+        The router's reply (`say`) is known by the time `report` returns, and the document carries
         it. If it takes longer, because a PIN is being checked, it follows by a request.
         """
         call.document = twiml.one_moment()
         with self._reply.building(call.sid):
-            self._report(event)
+            report()
         return call.document
 
     # ------------------------------------------------------------ speaking
