@@ -267,7 +267,7 @@ async def test_those_who_begin_to_watch_together_get_one_state_and_every_change(
     await gate.acquire()  # another list is being made
     watching = [asyncio.create_task(watch(SUPERVISOR)) for _ in range(4)]
     async with asyncio.timeout(10):
-        while len(world.watchers.clients) < 4:  # noqa: ASYNC110 - nothing tells
+        while len(world.watchers.clients) < 4 or not lists._next:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
     world.arrive("before")
     assert len(lists._next) == 1, "they share one"

@@ -54,6 +54,10 @@ def foreign(number: int) -> bytes:
             return genuine("Hangup", uid, channel, "Cause: 16", "Cause-txt: Normal Clearing")
 
 
+HELD_BACK = 0.5
+"""Seconds on the way after which an order counts as held back."""
+
+
 class BadLink(Proxy):
     """A proxy whose faults are switched on and off.
 
@@ -109,7 +113,10 @@ class BadLink(Proxy):
         with suppress(OSError):
             while data := await self._heard(reader):
                 self.sent += data
+                began = time.monotonic()
                 await self._pass(writer, data, router)
+                if (now := time.monotonic()) - began > HELD_BACK:
+                    self.released.append(now)
         writer.transport.abort()
 
     async def _heard(self, reader: asyncio.StreamReader) -> bytes:
