@@ -118,7 +118,7 @@ def look_at(message: AmiMessage) -> None:
 
 
 class Owner:
-    """The owner that the mirror notifies; does nothing."""
+    """The output of the tracker; does nothing."""
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
         return lambda *_, **__: None
@@ -138,9 +138,9 @@ def sending(count: int) -> Callable[[], None]:
     def work() -> None:
         for n in range(0, count, 10):
             link.submit([actions.originate(ring, "") for ring in rings[n : n + 10]], 5.0)
-        for pending in list(link._answers.open.values()):
+        for pending in list(link._pending.open.values()):
             pending.timer.cancel()
-        link._answers.open.clear()
+        link._pending.open.clear()
 
     return work
 

@@ -269,9 +269,9 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc] # panoramisk has no type
             self.booted.set_result(None)
         wanted = self.live and (self._wanted is None or name in self._wanted)
         if self._guard is not None:
-            verdict = self._guard.check(name, raw, wanted=wanted)
-            if verdict is not Verdict.WHOLE:
-                self._reject_event(name, verdict)
+            why = self._guard.why_rejected(name, raw, wanted=wanted)
+            if why is not None:
+                self._reject_event(name, why)
                 return
         if not wanted:
             self._counters.skipped_events += 1
@@ -284,11 +284,11 @@ class AmiConnection(AMIProtocol):  # type: ignore[misc] # panoramisk has no type
             self._counters.handler_errors += 1
             logger.exception("the handler of AMI events failed on %r; going on", message)
 
-    def _reject_event(self, name: bytes, verdict: Verdict) -> None:
+    def _reject_event(self, name: bytes, why: Verdict) -> None:
         """Count an event that is not handled. Report it, unless the cause is known already."""
-        if verdict is Verdict.FOREIGN:
+        if why is Verdict.FOREIGN:
             self._counters.skipped_events += 1
-        elif verdict is not Verdict.REMAINDER:
+        elif why is not Verdict.REMAINDER:
             self._drop_event(name)
 
     def _drop_event(self, name: bytes) -> None:

@@ -140,8 +140,8 @@ class EventGuard:
         self._user_events = None if user_events is None else UserEventCheck(user_events)
         self._remainder: Remainder | None = None
 
-    def check(self, name: bytes, raw: bytes, *, wanted: bool) -> Verdict:
-        """The verdict about an event.
+    def why_rejected(self, name: bytes, raw: bytes, *, wanted: bool) -> Verdict | None:
+        """Why an event is not to be handled; None if it is genuine.
 
         Args:
             name: its name.
@@ -149,12 +149,16 @@ class EventGuard:
             wanted: whether it will be acted on. An unwanted event is only checked for being cut
                 short, which is cheaper.
         """
-        if self.is_remainder(raw):
+        if self._remainder is not None and self.is_remainder(raw):
             return Verdict.REMAINDER
         if wanted:
             verdict = judge(name, raw, self._user_events)
+            if verdict is Verdict.WHOLE:
+                return None
+        elif is_cut(raw):
+            verdict = Verdict.CUT
         else:
-            verdict = Verdict.CUT if is_cut(raw) else Verdict.WHOLE
+            return None  # nearly always; no look-up of an enum's member, which costs as much
         if verdict is Verdict.CUT:
             self._remainder = Remainder(raw)
         return verdict
