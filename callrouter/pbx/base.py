@@ -172,8 +172,8 @@ class RemembersCalls(Protocol):
 class HasPhoneDialogues(Protocol):
     """A driver whose phones support feature codes, digit input and the verification of numbers."""
 
-    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
-        """Report every dialled feature code to `heard`, and everything that follows from it."""
+    def report_phone_events(self, report: Callable[[PhoneEvent], None]) -> None:
+        """Report every dialled feature code to `report`, and everything that follows from it."""
 
     def say(self, command: Say) -> None:
         """Play sounds, then read digits or hang up. Never blocks, never raises."""

@@ -1,4 +1,4 @@
-"""Which patterns `doctor` calls loose, from what the action `ShowDialPlan` lists."""
+"""Which patterns `doctor` calls loose_patterns, from what the action `ShowDialPlan` lists."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.messages import parse
-from callrouter.pbx.asterisk.diagnostics.inbound_checks import loose
+from callrouter.pbx.asterisk.diagnostics.inbound_checks import loose_patterns
 
 
 def row(pattern: str, data: str, context: str = "from-trunk", app: str = "Goto") -> AmiMessage:
@@ -27,7 +27,7 @@ def row(pattern: str, data: str, context: str = "from-trunk", app: str = "Goto")
     ],
 )
 def test_loose(pattern: str, data: str, app: str) -> None:
-    assert loose([row(pattern, data, app=app)] * 2) == [("from-trunk", pattern)]
+    assert loose_patterns([row(pattern, data, app=app)] * 2) == [("from-trunk", pattern)]
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_loose(pattern: str, data: str, app: str) -> None:
     ],
 )
 def test_not_loose(pattern: str, data: str, context: str) -> None:
-    assert loose([row(pattern, data, context)]) == []
+    assert loose_patterns([row(pattern, data, context)]) == []

@@ -9,7 +9,7 @@ import pytest
 from callrouter.core.router import Router
 from callrouter.model.events import DeviceState, LegEnd, PauseRequested, PbxSnapshot
 from callrouter.model.routing_table import AgentSpec, Table
-from callrouter.pbx.asterisk import contract, fallback
+from callrouter.pbx.asterisk import contract, fallback, leg_ends
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.messages import parse
 from callrouter.pbx.asterisk.lookups import phone_queries
@@ -104,7 +104,7 @@ def test_only_news_is_told() -> None:
     ],
 )
 def test_why_a_leg_ended(cause: str, status: str, reason: str, end: LegEnd) -> None:
-    assert contract.leg_end(cause, status, reason) is end
+    assert leg_ends.leg_end(cause, status, reason) is end
 
 
 def test_leg_ids() -> None:

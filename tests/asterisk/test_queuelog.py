@@ -253,7 +253,7 @@ async def test_lines_beyond_all_measure_are_counted_and_reported(
         "office", lambda action, _told: sent.append(str(action["Event"])), lambda: up, SystemClock()
     )
     for n in range(14):
-        writer.add(queuelog.Line(f"E{n}"), None)
+        writer.add(queuelog.QueueLogLine(f"E{n}"), None)
     assert (len(writer), writer.lost, sent) == (10, 4, [])
     assert "4 lines of queue_log missing" in caplog.text
     up = True
@@ -285,8 +285,8 @@ async def test_WZ_25_seconds_are_whole_and_never_negative() -> None:
         talk_s=1.999,
         first_position=1,
     )
-    [line] = queuelog.lines(notice, queuelog.Context(uid="1.2"))
+    [line] = queuelog.lines(notice, queuelog.LineContext(uid="1.2"))
     assert line.parameters == ("0", "1", "1")
-    hostile = queuelog.Line("PAUSE", ("a|b\r\nc\u2028d" + "x" * 200,), agent="e|vil")
+    hostile = queuelog.QueueLogLine("PAUSE", ("a|b\r\nc\u2028d" + "x" * 200,), agent="e|vil")
     assert hostile.action()["Message"] == ("a b c d" + "x" * 200)[:80]
     assert hostile.action()["Interface"] == "e vil"

@@ -148,8 +148,8 @@ class ScenePbx:
 class TalkingPbx(ScenePbx):
     """Also has a phone in the world outside: it answers, and keys in what the file ``keys`` says."""
 
-    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
-        self.heard = heard
+    def report_phone_events(self, report: Callable[[PhoneEvent], None]) -> None:
+        self.heard = report
 
     def call_number(self, command: CallNumber) -> None:
         answered = NumberAnswered(pbx=self.name, ref=command.ref, channel=command.ref)

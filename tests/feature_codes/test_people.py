@@ -21,7 +21,7 @@ from callrouter.model.ivr import (
 )
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.ami.wire import guard
-from callrouter.pbx.asterisk.dialogues import MOST, AsteriskDialogues, language
+from callrouter.pbx.asterisk.dialogues import MAX_STRANGERS, AsteriskDialogues, language
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter
 from tests.feature_codes.channels import Channels
 
@@ -49,7 +49,7 @@ class Desk:
         self.sent, self.heard = Sent(), list[PhoneEvent]()
         writer = cast("ActionWriter", self.sent)
         self.people = AsteriskDialogues(
-            "office", writer, dial_number, "", own=lambda name: name == own
+            "office", writer, dial_number, "", is_own=lambda name: name == own
         )
         self.people.listen(self.heard.append)
 
@@ -148,34 +148,34 @@ def test_nothing_is_said_to_a_channel_that_is_gone() -> None:
 
 def test_a_flood_of_people_is_bounded() -> None:
     desk = Desk()
-    for n in range(MOST + 50):
+    for n in range(MAX_STRANGERS + 50):
         desk.dial(uid=f"1.{n}")
-    assert len(desk.heard) == MOST
+    assert len(desk.heard) == MAX_STRANGERS
 
 
 def test_strangers_leave_agents_phones_their_share() -> None:
     desk = Desk(own="PJSIP/1001")
-    for n in range(MOST + 50):
+    for n in range(MAX_STRANGERS + 50):
         desk.dial(uid=f"1.{n}", Channel=f"PJSIP/trunk-{n:08x}")
-    assert len(desk.heard) == MOST
+    assert len(desk.heard) == MAX_STRANGERS
     desk.dial(uid="2.1")
-    assert len(desk.heard) == MOST + 1
+    assert len(desk.heard) == MAX_STRANGERS + 1
 
 
 def test_a_conversation_is_ended_after_two_minutes() -> None:
     desk = Desk()
     desk.dial(uid="1.1")
     for _ in range(60):
-        desk.people.beat(1.0)
+        desk.people.advance(1.0)
     desk.dial(uid="1.2")
     for _ in range(59):
-        desk.people.beat(1.0)
+        desk.people.advance(1.0)
     assert len(desk.heard) == 2
-    desk.people.beat(1.0)
+    desk.people.advance(1.0)
     assert desk.heard[2:] == [PersonLeft(pbx="office", channel="1.1")]
     assert desk.sent.actions == [{"Action": "Hangup", "Channel": "1.1", "Cause": "16"}]
     for _ in range(60):
-        desk.people.beat(1.0)
+        desk.people.advance(1.0)
     assert desk.heard[3:] == [PersonLeft(pbx="office", channel="1.2")]
 
 
@@ -223,7 +223,7 @@ async def test_a_lost_link_ends_everything_once() -> None:
     desk.people.call_number(CallNumber(pbx="office", ref="verify-1", number="+447700900123"))
     [call] = desk.sent.actions
     assert call["Channel"] == "PJSIP/447700900123@carrier"
-    desk.people.lost()
+    desk.people.link_lost()
     ended = [
         PersonLeft(pbx="office", channel="1.1"),
         NumberFailed(pbx="office", ref="verify-1", why=LegEnd.FAILED),

@@ -80,8 +80,8 @@ class _Speaking:
     def __init__(self, people: AsteriskDialogues) -> None:
         self._dialogues = people
 
-    def report_phone_events(self, heard: Callable[[Any], None]) -> None:
-        self._dialogues.listen(heard)
+    def report_phone_events(self, report: Callable[[Any], None]) -> None:
+        self._dialogues.listen(report)
 
     def say(self, command: Say) -> None:
         self._dialogues.say(command)
@@ -122,7 +122,7 @@ async def _take(data: bytes, settings: Settings) -> None:
             while len(floor.tasks):  # noqa: ASYNC110 - a PIN is looked up in a thread
                 await asyncio.sleep(0)
         check_mobiles(floor.mobiles._registrar)
-    people.lost()
+    people.link_lost()
     sent.check()
     assert len(sent.actions) <= 6 * len(messages) + 6
     assert feature_codes.status()["conversations"] == 0

@@ -50,8 +50,8 @@ class TalkingPbx(NotingPbx):
         self.called: list[CallNumber] = []
         self.heard: Callable[[PhoneEvent], object] = lambda _: None
 
-    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
-        self.heard = heard
+    def report_phone_events(self, report: Callable[[PhoneEvent], None]) -> None:
+        self.heard = report
 
     def say(self, command: Say) -> None:
         self.said.append(command)

@@ -63,10 +63,10 @@ class Talking:
         self.name = PBX
         self.heard: list[PhoneEvent] = []
 
-    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
+    def report_phone_events(self, report: Callable[[PhoneEvent], None]) -> None:
         def note(event: PhoneEvent) -> None:
             self.heard.append(event)
-            heard(event)
+            report(event)
 
         self.world.control.dialogues.events.listen(note)
 

@@ -15,7 +15,7 @@ from functools import partial
 
 from callrouter.model.events import LegEnd
 from callrouter.model.ivr import SHIPPED_CODES, CallNumber, PhoneEvent, Say
-from callrouter.pbx.asterisk import contract as words
+from callrouter.pbx.asterisk import contract, leg_ends
 from callrouter.pbx.asterisk.ami import (
     Action,
     AmiError,
@@ -28,10 +28,10 @@ from callrouter.pbx.asterisk.execution import actions
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter, Step
 from callrouter.pbx.phone_events import LONGEST_DIALOGUE, PhoneEventReporter
 
-NUMBER = "crn-"
+NUMBER_CALL = "crn-"
 """Prefix of the channel ids of numbers that we call to verify them. No leg's id starts with it."""
 
-MOST = 1000
+MAX_STRANGERS = 1000
 """Maximum number of channels from unknown phones at once.
 
 Further callers hear that the service is unavailable. Agents' own phones do not count.
@@ -47,12 +47,12 @@ _SPARE = 5.0
 """Seconds that Asterisk gets, after the ring time, to report how a call to a number ended."""
 
 
-_ASKED = (words.SAID, "CHANNEL(name)", "CONTEXT")
+_CONFIRMED_BY = (contract.SAID, "CHANNEL(name)", "CONTEXT")
 """What a channel is asked when it reports news."""
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class ChannelInput:
     """A channel's answers: its id, its name, and what was dialled or entered."""
 
     uid: str
@@ -61,7 +61,7 @@ class Confirmed:
 
 
 @dataclass(slots=True, eq=False)
-class _Called:
+class _NumberCall:
     """A number that is being called."""
 
     ref: str
@@ -78,8 +78,8 @@ class AsteriskDialogues:
         dial_number: str,
         caller_id: str,
         *,
-        own: Callable[[str], bool] = lambda _endpoint: False,
-        at: Callable[[str], str] = lambda phone: phone,
+        is_own: Callable[[str], bool] = lambda _endpoint: False,
+        endpoint_at: Callable[[str], str] = lambda phone: phone,
     ) -> None:
         """Send through `writer`.
 
@@ -88,25 +88,25 @@ class AsteriskDialogues:
             writer: the writer of actions.
             dial_number: how outside numbers are dialled.
             caller_id: the number shown to outside phones.
-            own: whether an endpoint is an agent's phone.
-            at: the table's name of the endpoint that a phone belongs to.
+            is_own: whether an endpoint is an agent's phone.
+            endpoint_at: the table's name of the endpoint that a phone belongs to.
         """
-        self._own = own
-        self._at = at
+        self._is_own = is_own
+        self._endpoint_at = endpoint_at
         self._writer = writer
         self._dial_number = dial_number
         self._caller_id = caller_id
         self._events = PhoneEventReporter(pbx)
-        self._here: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
         """Channels with a dialogue, and how many seconds each has lasted."""
         self._strangers: set[str] = set()
-        self._asked: set[str] = set()
+        self._queried: set[str] = set()
         """Channels that were queried and have not answered yet."""
-        self._called: dict[str, _Called] = {}
+        self._number_calls: dict[str, _NumberCall] = {}
 
-    def listen(self, heard: Callable[[PhoneEvent], None]) -> None:
-        """Report all further events to `heard`."""
-        self._events.listen(heard)
+    def listen(self, report: Callable[[PhoneEvent], None]) -> None:
+        """Report all further events to `report`."""
+        self._events.listen(report)
 
     # ------------------------------------------------------------ from Asterisk
 
@@ -114,7 +114,7 @@ class AsteriskDialogues:
         """Handle one AMI event. Most of them do not concern dialogues."""
         match message.name:
             case "UserEvent":
-                self._said(message)
+                self._dialplan_said(message)
             case "Hangup":
                 self._hung_up(message)
             case "OriginateResponse":
@@ -122,152 +122,157 @@ class AsteriskDialogues:
             case _:
                 pass
 
-    def _said(self, message: AmiMessage) -> None:
+    def _dialplan_said(self, message: AmiMessage) -> None:
         """An event reports news on a channel. Query the channel itself for the content."""
         uid = message.get("Uniqueid")
         match message.get("UserEvent"):
-            case "CallrouterCode" if uid not in self._here:
-                endpoint = self._at(words.endpoint_of(message.get("Channel")))
-                if self._own(endpoint) or len(self._strangers) + len(self._asked) < MOST:
-                    self._confirm(uid, self._dialled)
-            case "CallrouterKeyed" if uid in self._here:
-                self._confirm(uid, self._keyed)
-            case "CallrouterNumber" if uid in self._called:
-                self._confirm(uid, self._picked_up)
-            case "CallrouterNumber" if uid.startswith(NUMBER):  # from an earlier run, or given up
+            case "CallrouterCode" if uid not in self._seconds:
+                endpoint = self._endpoint_at(contract.endpoint_of(message.get("Channel")))
+                if (
+                    self._is_own(endpoint)
+                    or len(self._strangers) + len(self._queried) < MAX_STRANGERS
+                ):
+                    self._confirm(uid, self._code_dialled)
+            case "CallrouterKeyed" if uid in self._seconds:
+                self._confirm(uid, self._digits_keyed)
+            case "CallrouterNumber" if uid in self._number_calls:
+                self._confirm(uid, self._number_answered)
+            case "CallrouterNumber" if uid.startswith(
+                NUMBER_CALL
+            ):  # from an earlier run, or given up
                 self._confirm(uid, self._unknown_number)
             case _:
                 pass
 
-    def _confirm(self, uid: str, then: Callable[[Confirmed], None]) -> None:
+    def _confirm(self, uid: str, then: Callable[[ChannelInput], None]) -> None:
         """Query what was dialled or entered on a channel, and check that it is in our context.
 
         The event may have been forged by an attacker who can write into Asterisk's stream. The
         answers carry ids of ours that outsiders do not know, and no text from a caller.
         """
-        if uid in self._asked:
+        if uid in self._queried:
             return
-        self._asked.add(uid)
+        self._queried.add(uid)
         values: dict[str, str] = {}
 
-        def told(name: str, reply: AmiReply | AmiError) -> None:
+        def on_reply(name: str, reply: AmiReply | AmiError) -> None:
             values[name] = "" if isinstance(reply, AmiError) else reply.get("Value")
-            if len(values) < len(_ASKED):
+            if len(values) < len(_CONFIRMED_BY):
                 return
-            self._asked.discard(uid)
-            if values["CONTEXT"] == words.PERSON:
-                then(Confirmed(uid, values["CHANNEL(name)"], values[words.SAID].split()))
+            self._queried.discard(uid)
+            if values["CONTEXT"] == contract.PERSON:
+                then(ChannelInput(uid, values["CHANNEL(name)"], values[contract.SAID].split()))
 
         self._writer.write(
-            [Step(actions.getvar(uid, name), partial(told, name)) for name in _ASKED]
+            [Step(actions.getvar(uid, name), partial(on_reply, name)) for name in _CONFIRMED_BY]
         )
 
-    def _dialled(self, said: Confirmed) -> None:
-        uid = said.uid
-        endpoint = self._at(words.endpoint_of(said.channel))
-        own = self._own(endpoint)
-        if uid in self._here or (not own and len(self._strangers) >= MOST):
+    def _code_dialled(self, found: ChannelInput) -> None:
+        uid = found.uid
+        endpoint = self._endpoint_at(contract.endpoint_of(found.channel))
+        own = self._is_own(endpoint)
+        if uid in self._seconds or (not own and len(self._strangers) >= MAX_STRANGERS):
             return
-        match said.words:
-            case ["code", dialled, *number] if found := SHIPPED_CODES.read(dialled):
-                code, digit = found
+        match found.words:
+            case ["code", dialled, *number] if read := SHIPPED_CODES.read(dialled):
+                code, digit = read
             case _:
                 return
-        self._here[uid] = 0.0
+        self._seconds[uid] = 0.0
         if not own:
             self._strangers.add(uid)
         caller = _NOT_NUMBER.sub("", "".join(number))[:20]
         self._events.code_dialled(uid, code, digit, endpoint=endpoint, caller_number=caller)
 
-    def _keyed(self, said: Confirmed) -> None:
-        match said.words:
-            case ["keyed", *digits] if said.uid in self._here:
-                self._events.digits_keyed(said.uid, "".join(digits))
+    def _digits_keyed(self, found: ChannelInput) -> None:
+        match found.words:
+            case ["keyed", *digits] if found.uid in self._seconds:
+                self._events.digits_keyed(found.uid, "".join(digits))
             case _:
                 pass
 
-    def _picked_up(self, said: Confirmed) -> None:
-        if said.words != ["number"]:
+    def _number_answered(self, found: ChannelInput) -> None:
+        if found.words != ["number"]:
             return
-        called = self._called.pop(said.uid, None)
-        if called is None:  # given up
-            self._unknown_number(said)
+        call = self._number_calls.pop(found.uid, None)
+        if call is None:  # given up
+            self._unknown_number(found)
             return
-        self._here[said.uid] = 0.0
-        self._events.number_answered(called.ref, said.uid)
+        self._seconds[found.uid] = 0.0
+        self._events.number_answered(call.ref, found.uid)
 
-    def _unknown_number(self, said: Confirmed) -> None:
-        self._writer.send({"Action": "Hangup", "Channel": said.uid, "Cause": words.NORMAL})
+    def _unknown_number(self, found: ChannelInput) -> None:
+        self._writer.send({"Action": "Hangup", "Channel": found.uid, "Cause": contract.NORMAL})
 
-    def beat(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Advance the time by `seconds`: dialogues that last too long are ended."""
-        for uid in self._here:
-            self._here[uid] += seconds
+        for uid in self._seconds:
+            self._seconds[uid] += seconds
         # Channels are in order of arrival, so the oldest come first.
-        while self._here and next(iter(self._here.values())) >= LONGEST_DIALOGUE:
-            uid = next(iter(self._here))
-            self._writer.send({"Action": "Hangup", "Channel": uid, "Cause": words.NORMAL})
-            self._left(uid)
+        while self._seconds and next(iter(self._seconds.values())) >= LONGEST_DIALOGUE:
+            uid = next(iter(self._seconds))
+            self._writer.send({"Action": "Hangup", "Channel": uid, "Cause": contract.NORMAL})
+            self._end(uid)
 
-    def _left(self, uid: str) -> None:
-        if self._here.pop(uid, None) is not None:
+    def _end(self, uid: str) -> None:
+        if self._seconds.pop(uid, None) is not None:
             self._strangers.discard(uid)
             self._events.person_left(uid)
 
     def channels(self) -> frozenset[str]:
         """The uniqueids of the channels with a dialogue."""
-        return frozenset(self._here)
+        return frozenset(self._seconds)
 
     def compare(self, there: Container[str]) -> None:
         """End every dialogue whose channel is not in `there`, the channels that Asterisk has."""
-        for uid in [uid for uid in self._here if uid not in there]:
-            self._left(uid)
+        for uid in [uid for uid in self._seconds if uid not in there]:
+            self._end(uid)
 
     def _hung_up(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
-        self._left(uid)
-        called = self._called.get(uid)
-        if called is not None:
-            late = asyncio.get_running_loop().time() >= called.until
-            end = words.leg_end(message.get("Cause"), message.get("TechCause"), "")
-            self._failed(uid, LegEnd.NO_ANSWER if late else end)
+        self._end(uid)
+        call = self._number_calls.get(uid)
+        if call is not None:
+            late = asyncio.get_running_loop().time() >= call.until
+            end = leg_ends.leg_end(message.get("Cause"), message.get("TechCause"), "")
+            self._number_failed(uid, LegEnd.NO_ANSWER if late else end)
 
     def _originated(self, message: AmiMessage) -> None:
         uid = message.get("ActionID")
-        if uid not in self._called or message.get("Response") != "Failure":
+        if uid not in self._number_calls or message.get("Response") != "Failure":
             return
-        late = asyncio.get_running_loop().time() >= self._called[uid].until
-        busy = words.leg_end("0", "", message.get("Reason")) is LegEnd.BUSY
+        late = asyncio.get_running_loop().time() >= self._number_calls[uid].until
+        busy = leg_ends.leg_end("0", "", message.get("Reason")) is LegEnd.BUSY
         end = LegEnd.BUSY if busy else LegEnd.NO_ANSWER if late else LegEnd.UNREACHABLE
         # If there was a channel, its Hangup has the better reason, and it arrives about now.
-        asyncio.get_running_loop().call_later(0.2, self._failed, uid, end)
+        asyncio.get_running_loop().call_later(0.2, self._number_failed, uid, end)
 
-    def _failed(self, uid: str, why: LegEnd) -> None:
-        called = self._called.pop(uid, None)
-        if called is not None:
-            self._events.number_failed(called.ref, why)
+    def _number_failed(self, uid: str, why: LegEnd) -> None:
+        call = self._number_calls.pop(uid, None)
+        if call is not None:
+            self._events.number_failed(call.ref, why)
 
-    def lost(self) -> None:
+    def link_lost(self) -> None:
         """The link is down: end every dialogue. The dialplan releases the channels itself."""
-        self._asked.clear()
-        for uid in list(self._here):
-            self._left(uid)
-        for uid in list(self._called):
-            self._failed(uid, LegEnd.FAILED)
+        self._queried.clear()
+        for uid in list(self._seconds):
+            self._end(uid)
+        for uid in list(self._number_calls):
+            self._number_failed(uid, LegEnd.FAILED)
 
     # ------------------------------------------------------------ to Asterisk
 
     def say(self, command: Say) -> None:
         """Play sounds, then read digits or hang up. Does nothing if the channel has gone."""
         uid = command.channel
-        if uid not in self._here:
+        if uid not in self._seconds:
             return
         self._writer.send(
             actions.setvar(uid, "CALLROUTER_SAY", self._sounds(command.sounds)),
             actions.setvar(uid, "CALLROUTER_LANGUAGE", language(command.language)),
             actions.setvar(uid, "CALLROUTER_MOST", str(max(0, command.read))),
             actions.setvar(uid, "CALLROUTER_SECONDS", f"{max(0.1, command.seconds):.1f}"),
-            actions.redirect(uid, words.PERSON, "ask" if command.read > 0 else "say"),
+            actions.redirect(uid, contract.PERSON, "ask" if command.read > 0 else "say"),
         )
 
     def _sounds(self, names: tuple[str, ...]) -> str:
@@ -279,28 +284,28 @@ class AsteriskDialogues:
 
     def call_number(self, command: CallNumber) -> None:
         """Call an outside number. Exactly one of `NumberAnswered` and `NumberFailed` follows."""
-        uid = f"{NUMBER}{command.ref}"
+        uid = f"{NUMBER_CALL}{command.ref}"
         loop = asyncio.get_running_loop()
         until = loop.time() + command.ring_for
-        if uid in self._called or uid in self._here:
+        if uid in self._number_calls or uid in self._seconds:
             return  # a duplicate command
-        self._called[uid] = _Called(command.ref, until)
+        self._number_calls[uid] = _NumberCall(command.ref, until)
         self._events.number_called(command.ref)
         try:
             action = self._originate(command, uid)
         except ValueError as error:
             self._writer.complain(f"can't call a number: {error}")
-            loop.call_soon(self._failed, uid, LegEnd.FAILED)
+            loop.call_soon(self._number_failed, uid, LegEnd.FAILED)
             return
 
-        def told(reply: object) -> None:
+        def on_reply(reply: object) -> None:
             if isinstance(reply, AmiError) and not isinstance(reply, AmiTimeout):
                 if isinstance(reply, AmiRejected):
                     self._writer.complain(f"can't call a number: {reply}")
-                self._failed(uid, LegEnd.FAILED)
+                self._number_failed(uid, LegEnd.FAILED)
 
-        self._writer.write([Step(action, told)])
-        loop.call_later(command.ring_for + _SPARE, self._failed, uid, LegEnd.NO_ANSWER)
+        self._writer.write([Step(action, on_reply)])
+        loop.call_later(command.ring_for + _SPARE, self._number_failed, uid, LegEnd.NO_ANSWER)
 
     def _originate(self, command: CallNumber, uid: str) -> Action:
         """The action that calls a number.
@@ -315,7 +320,7 @@ class AsteriskDialogues:
             "ActionID": uid,
             "Channel": actions.dial_string(self._dial_number, command.number),
             "ChannelId": uid,
-            "Context": words.PERSON,
+            "Context": contract.PERSON,
             "Exten": "number",
             "Priority": "1",
             "Timeout": str(int(command.ring_for * 1000)),

@@ -152,8 +152,8 @@ class AsteriskPbx:
             self._writer,
             self._outbound[0] if self._outbound else "",
             self._settings.caller_id,
-            own=lambda endpoint: endpoint in phones.watched,
-            at=phones.endpoint_at,
+            is_own=lambda endpoint: endpoint in phones.watched,
+            endpoint_at=phones.endpoint_at,
         )
 
     def _make_resync(self) -> Resync:
@@ -283,7 +283,7 @@ class AsteriskPbx:
     def _on_down(self, why: str) -> None:
         self._resync.link_lost()
         self.tracker.link_lost()
-        self._dialogues.lost()
+        self._dialogues.link_lost()
         logger.debug("%s: out of step: %s", self.name, why)
         self._post(PbxLost(pbx=self.name, why=why))
 
@@ -309,7 +309,7 @@ class AsteriskPbx:
     # ------------------------------------------------------------ once a second, or seldom
 
     def _on_beat(self) -> None:
-        self._dialogues.beat(BEAT)
+        self._dialogues.advance(BEAT)
         self._writer.send(*self._fallback.changes())
 
     def _publish_fallback_again(self) -> None:
@@ -420,9 +420,9 @@ class AsteriskPbx:
 
     # ------------------------------------------------------------ dialogues at phones
 
-    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
-        """Report dialled feature codes to `heard`, and everything that follows from them."""
-        self._dialogues.listen(heard)
+    def report_phone_events(self, report: Callable[[PhoneEvent], None]) -> None:
+        """Report dialled feature codes to `report`, and everything that follows from them."""
+        self._dialogues.listen(report)
 
     def say(self, command: Say) -> None:
         """Play sounds in a phone dialogue, then read digits or hang up."""

@@ -199,7 +199,7 @@ class Resync:
     async def _read_phones(self, devices: list[AmiMessage]) -> dict[str, str]:
         """Query what no list contains: hints, registered phones, and states that are not cached."""
         phones = self._tracker.phones
-        phones.know_hints(await phone_queries.hints(self._client, phones.hints()))
+        phones.set_hints(await phone_queries.hints(self._client, phones.hints()))
         await self._registered.refresh(most=contacts.AT_START)
         listed = {message.get("Device") for message in devices}
         return await phone_queries.states(self._client, phones.unlisted(listed))

@@ -105,9 +105,9 @@ class TwilioPbx:
 
     # ------------------------------------------------------------ phone dialogues
 
-    def report_phone_events(self, heard: Callable[[PhoneEvent], None]) -> None:
-        """Report every dialled feature code to `heard`, and everything that follows from it."""
-        self.control.dialogues.events.listen(heard)
+    def report_phone_events(self, report: Callable[[PhoneEvent], None]) -> None:
+        """Report every dialled feature code to `report`, and everything that follows from it."""
+        self.control.dialogues.events.listen(report)
 
     def say(self, command: Say) -> None:
         """Speak to a person, then read digits or hang up."""

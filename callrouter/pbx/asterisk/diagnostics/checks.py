@@ -73,29 +73,26 @@ async def examine(
     """Run every check, yielding findings as they are made. The first one is about the login."""
     heard: list[AmiMessage] = []
     up = asyncio.Event()
-    session = AmiClient(
+    client = AmiClient(
         ami_account(settings), on_event=heard.append, on_up=up.set, on_down=lambda _why: None
     )
-    running = asyncio.create_task(session.run())  # noqa: TID251 - awaited below, in every case
+    running = asyncio.create_task(client.run())  # noqa: TID251 - awaited below, in every case
     where = f"{settings.host}:{settings.port}"
     try:
-        if (
-            not await within(8.0, lambda: up.is_set() or bool(session.last_error))
-            or not up.is_set()
-        ):
-            why = session.last_error or "no answer"
-            reached = session.refused is not None
+        if not await within(8.0, lambda: up.is_set() or bool(client.last_error)) or not up.is_set():
+            why = client.last_error or "no answer"
+            reached = client.refused is not None
             yield Finding(False, f"{name}: log in at {where}", why, reached=reached)
             return
         yield Finding(True, f"{name}: logged in at {where} as {settings.username}")
         if settings.secret == "change-me":  # noqa: S105 - the one from the sample
             yield Finding(False, "the secret is the sample's", "choose one of your own")
         async for finding in _examine(
-            InspectedAsterisk(session, heard), settings, table, examination
+            InspectedAsterisk(client, heard), settings, table, examination
         ):
             yield finding
     finally:
-        await session.close()
+        await client.close()
         await asyncio.gather(running, return_exceptions=True)
 
 
@@ -118,9 +115,9 @@ async def _examine(
         _modules(asterisk),
         _clock(asterisk),
         _requirements(asterisk, table, endpoints, examination),
-        _ways(asterisk, routes, examination.counts),
-        phone_checks.headers(asterisk, table, phones),
-        phone_checks.phones(asterisk, phones),
+        _routes(asterisk, routes, examination.counts),
+        phone_checks.check_headers(asterisk, table, phones),
+        phone_checks.check_phones(asterisk, phones),
     ):
         async for finding in part:
             yield finding
@@ -145,20 +142,20 @@ async def _requirements(
     async for finding in _events(asterisk, report, has_dialplan=not missing):
         yield finding
     if not missing:
-        async for finding in dialplan_checks.look(
+        async for finding in dialplan_checks.check_dialplan(
             asterisk, table, endpoints, examination.spoken, examination.codes
         ):
             yield finding
 
 
-async def _ways(
+async def _routes(
     asterisk: InspectedAsterisk, dial_numbers: list[str], counts: Mapping[str, int]
 ) -> AsyncIterator[Finding]:
     """Check the inbound route for callers and the outbound routes to mobiles."""
-    async for finding in inbound_checks.look(asterisk, dial_numbers[0]):
+    async for finding in inbound_checks.check_inbound(asterisk, dial_numbers[0]):
         yield finding
     for dial_number in dial_numbers:
-        async for finding in phone_checks.way_out(asterisk, dial_number):
+        async for finding in phone_checks.check_outbound_route(asterisk, dial_number):
             yield finding
     for count, what, advice in (
         (

@@ -21,66 +21,66 @@ them.
 _MOVE: Final = "choose others in codes: and write the dialplan again (callrouter dialplan), or take theirs away"
 
 
-async def look(
+async def check_codes(
     asterisk: InspectedAsterisk, phones: Iterable[str], codes: PhoneCodes
 ) -> AsyncIterator[Finding]:
     """Check that agents can dial the codes, that no other feature uses them, and that BLF works."""
     wanted = [codes.named(code) for code in Code if codes.named(code)]
-    places: dict[str, list[str]] = {}
+    phones_by_context: dict[str, list[str]] = {}
     for phone in phones:
         tech, _, name = phone.partition("/")
         if tech == "PJSIP" and (
-            place := await asterisk.variable(f"PJSIP_ENDPOINT({name},context)")
+            context := await asterisk.variable(f"PJSIP_ENDPOINT({name},context)")
         ):
-            places.setdefault(place, []).append(phone)
-    for place, there in places.items():
+            phones_by_context.setdefault(context, []).append(phone)
+    for context, own in phones_by_context.items():
         missing = [
             code
             for code in wanted
-            if await asterisk.variable(f"DIALPLAN_EXISTS({place},{code},1)") == "0"
+            if await asterisk.variable(f"DIALPLAN_EXISTS({context},{code},1)") == "0"
         ]
         if missing:
-            more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+            more = f" and {len(own) - 1} more" if len(own) > 1 else ""
             others = " and others" if missing[1:] else ""
             yield Finding(
                 None,
-                f"{there[0]}{more} cannot dial the codes ({missing[0]}{others})",
-                f"include => {contract.CODES} in [{place}], if agents are to use them",
+                f"{own[0]}{more} cannot dial the codes ({missing[0]}{others})",
+                f"include => {contract.CODES} in [{context}], if agents are to use them",
             )
         for code in wanted:
-            if code not in missing and (whose := await _others(asterisk, place, code)):
-                yield Finding(False, f"{code} in [{place}] is {whose} as well", _MOVE)
+            if code not in missing and (other_use := await _other_use(asterisk, context, code)):
+                yield Finding(False, f"{code} in [{context}] is {other_use} as well", _MOVE)
     if await asterisk.variable("IFMODULE(res_pjsip_exten_state.so)") == "0":
         what = "lamps (BLF) cannot be shown: res_pjsip_exten_state is not loaded"
         yield Finding(None, what, "load it and res_pjsip_pubsub, if agents have such keys")
 
 
-async def _others(asterisk: InspectedAsterisk, place: str, code: str) -> str:
+async def _other_use(asterisk: InspectedAsterisk, context: str, code: str) -> str:
     """What else uses a code in the context of the agents' phones, in words; "" if nothing is known.
 
     Only accounts with write=reporting may list the whole dialplan, and the router's account does
     not need that. Without it there are two signs: the variables in which FreePBX keeps its feature
     codes, and a second priority at the extension, which ours does not have.
     """
-    contexts = await _contexts(asterisk, place, code)
+    contexts = await _contexts_with(asterisk, context, code)
     if contexts:
         return "that of " + ", ".join(f"[{name}]" for name in contexts)
     for variable, feature in _FREEPBX.items():
         if await asterisk.variable(f"GLOBAL({variable})") == code:
             return f"FreePBX's own ({feature})"
-    if await asterisk.variable(f"DIALPLAN_EXISTS({place},{code},2)") == "1":
-        return f"that of another context in or below [{place}]"
+    if await asterisk.variable(f"DIALPLAN_EXISTS({context},{code},2)") == "1":
+        return f"that of another context in or below [{context}]"
     return ""
 
 
-async def _contexts(asterisk: InspectedAsterisk, place: str, code: str) -> list[str]:
-    """The contexts other than ours, in or included by `place`, that have this extension.
+async def _contexts_with(asterisk: InspectedAsterisk, context: str, code: str) -> list[str]:
+    """The contexts other than ours, in or included by `context`, that have this extension.
 
     Empty if the account may not list the dialplan.
     """
     try:
         rows = await asterisk.client.list(
-            {"Action": "ShowDialPlan", "Context": place, "Extension": code}
+            {"Action": "ShowDialPlan", "Context": context, "Extension": code}
         )
     except AmiError:
         return []

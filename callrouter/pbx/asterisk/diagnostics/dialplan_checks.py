@@ -28,7 +28,7 @@ _AT_ONCE = 15
 """Number of sounds tested at once. Each is a call from Asterisk to itself."""
 
 
-async def look(
+async def check_dialplan(
     asterisk: InspectedAsterisk,
     table: Table,
     phones: Iterable[str],
@@ -49,11 +49,11 @@ async def look(
     else:
         what = "the dialplan is of another version of callrouter"
         yield Finding(False, what, WRITE_IT)
-    async for finding in _places(asterisk, table):
+    async for finding in _targets_exist(asterisk, table):
         yield finding
     async for finding in _music(asterisk, table):
         yield finding
-    async for finding in code_checks.look(asterisk, phones, codes):
+    async for finding in code_checks.check_codes(asterisk, phones, codes):
         yield finding
     async for finding in _sounds(asterisk, spoken):
         yield finding
@@ -66,13 +66,13 @@ async def _is_ours(asterisk: InspectedAsterisk) -> bool:
         return False
 
 
-async def _places(asterisk: InspectedAsterisk, table: Table) -> AsyncIterator[Finding]:
+async def _targets_exist(asterisk: InspectedAsterisk, table: Table) -> AsyncIterator[Finding]:
     """Check the places to which queues send callers."""
     bare = []
     for queue in table.queues.values():
-        for way, place in _targets(queue):
-            if "$" not in place and await asterisk.variable(f"DIALPLAN_EXISTS({place})") == "0":
-                what = f"{queue.id}: {way} leads to {place}, which is not in the dialplan"
+        for option, target in _targets(queue):
+            if "$" not in target and await asterisk.variable(f"DIALPLAN_EXISTS({target})") == "0":
+                what = f"{queue.id}: {option} leads to {target}, which is not in the dialplan"
                 yield Finding(False, what, "callers would leave as if the queue had no such target")
         user = f"DIALPLAN_EXISTS({contract.FALLBACK_USER},{queue.id},1)"
         if await asterisk.variable(user) == "0":
@@ -108,10 +108,10 @@ async def _music(asterisk: InspectedAsterisk, table: Table) -> AsyncIterator[Fin
 
 
 def _targets(queue: QueueSpec) -> Iterable[tuple[str, str]]:
-    for way in _ENDS:
-        target = getattr(queue, way)
+    for option in _ENDS:
+        target = getattr(queue, option)
         if isinstance(target, ToDialplan):
-            yield way, f"{target.context},{target.extension},{target.priority}"
+            yield option, f"{target.context},{target.extension},{target.priority}"
 
 
 # ---------------------------------------------------------------- sounds
@@ -126,7 +126,7 @@ async def _sounds(
         wanted = sorted({*contract.SOUNDS, *names})
         for first in range(0, len(wanted), _AT_ONCE):
             part = wanted[first : first + _AT_ONCE]
-            found = await _not_there(asterisk, language, part)
+            found = await _unplayable(asterisk, language, part)
             if found is None:
                 yield Finding(None, "sounds not readable: a probe call came to nothing")
                 return
@@ -140,7 +140,7 @@ async def _sounds(
         yield Finding(True, f"sounds are there ({tried} tried)")
 
 
-async def _not_there(
+async def _unplayable(
     asterisk: InspectedAsterisk, language: str, names: list[str]
 ) -> list[str] | None:
     """The sounds in this list that cannot be played; None if that cannot be determined."""

@@ -1,8 +1,8 @@
 """`doctor`'s checks of the inbound route: whether it accepts arbitrary characters.
 
 The extension a caller dials and the number they call from may contain line breaks, and Asterisk
-writes both into its events unescaped. The router guards against that (see `shape`). A dialplan that
-accepts only digits removes the risk altogether.
+writes both into its events unescaped. The router guards against that (see `ami.event_shapes`). A
+dialplan that accepts only digits removes the risk altogether.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ADVICE: Final = (
 )
 
 
-async def look(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterator[Finding]:
+async def check_inbound(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterator[Finding]:
     """Check the routes by which calls reach the queues, as far as this user may see them."""
     tech, _, rest = dial_number.partition("/")
     trunk = (
@@ -42,10 +42,10 @@ async def look(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterator[F
         else ""
     )
     if await _may_list(asterisk):
-        async for finding in _listed(asterisk):
+        async for finding in _check_listed(asterisk):
             yield finding
     else:
-        async for finding in _probed(asterisk, trunk):
+        async for finding in _probe(asterisk, trunk):
             yield finding
     if trunk and await asterisk.variable(f"PJSIP_ENDPOINT({trunk},trust_id_inbound)") in {
         "true",
@@ -65,13 +65,13 @@ async def _may_list(asterisk: InspectedAsterisk) -> bool:
         return False
 
 
-async def _listed(asterisk: InspectedAsterisk) -> AsyncIterator[Finding]:
+async def _check_listed(asterisk: InspectedAsterisk) -> AsyncIterator[Finding]:
     try:
         rows = await asterisk.client.list({"Action": "ShowDialPlan"})
     except AmiError as error:
         yield Finding(None, "the dialplan is not readable", str(error))
         return
-    found = loose(rows)
+    found = loose_patterns(rows)
     for context, pattern in found[:_MOST]:
         what = f"[{context}] {pattern} leads to callrouter and takes any character, line ends too"
         yield Finding(None, what, _ADVICE)
@@ -81,7 +81,7 @@ async def _listed(asterisk: InspectedAsterisk) -> AsyncIterator[Finding]:
         yield Finding(True, "no pattern that takes any character leads to callrouter")
 
 
-def loose(rows: Iterable[AmiMessage]) -> list[tuple[str, str]]:
+def loose_patterns(rows: Iterable[AmiMessage]) -> list[tuple[str, str]]:
     """Patterns outside our contexts that lead to a queue or feature code and match any character.
 
     Args:
@@ -101,14 +101,14 @@ def loose(rows: Iterable[AmiMessage]) -> list[tuple[str, str]]:
     return list(found)
 
 
-async def _probed(asterisk: InspectedAsterisk, trunk: str) -> AsyncIterator[Finding]:
+async def _probe(asterisk: InspectedAsterisk, trunk: str) -> AsyncIterator[Finding]:
     """Without permission to list the dialplan, test which extensions it accepts."""
-    places = dict.fromkeys(_LIKELY)
-    if trunk and (place := await asterisk.variable(f"PJSIP_ENDPOINT({trunk},context)")):
-        places = {place: None} | places
-    for place in places:
+    contexts = dict.fromkeys(_LIKELY)
+    if trunk and (context := await asterisk.variable(f"PJSIP_ENDPOINT({trunk},context)")):
+        contexts = {context: None} | contexts
+    for context in contexts:
         for extension in _STRANGE:
-            if await asterisk.variable(f"DIALPLAN_EXISTS({place},{extension},1)") == "1":
-                what = f"[{place}] takes an extension of any characters (such as {extension}), line ends too"
+            if await asterisk.variable(f"DIALPLAN_EXISTS({context},{extension},1)") == "1":
+                what = f"[{context}] takes an extension of any characters (such as {extension}), line ends too"
                 yield Finding(None, what, _ADVICE)
                 break

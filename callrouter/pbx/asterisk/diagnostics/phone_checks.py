@@ -29,34 +29,34 @@ _STATES: Final = {
 _CHECK: Final = "check this phone under agents: and in pjsip.conf"
 
 
-async def phones(
+async def check_phones(
     asterisk: InspectedAsterisk, found: Sequence[tuple[DeviceSpec, AgentSpec]]
 ) -> AsyncIterator[Finding]:
     """Check every phone that an agent has."""
-    judge = PhoneStates(lambda _endpoint, _state: None)
-    judge.use(device for device, _ in found)
+    phones = PhoneStates(lambda _endpoint, _state: None)
+    phones.use(device for device, _ in found)
     try:
-        judge.know_hints(await phone_queries.hints(asterisk.client, judge.hints()))
-        devices = list(dict.fromkeys(d for how in judge.watched.values() for d in how.devices))
+        phones.set_hints(await phone_queries.hints(asterisk.client, phones.hints()))
+        devices = list(dict.fromkeys(d for watch in phones.watched.values() for d in watch.devices))
         states = await phone_queries.states(asterisk.client, devices)
         registered = await phone_queries.contacts(asterisk.client, _registering(found))
     except AmiError as error:
         yield Finding(None, "phones not readable", str(error))
         return
-    judge.apply_lists(states, {}, ())
+    phones.apply_lists(states, {}, ())
     for device, agent in found:
         what = f"{device.endpoint} ({agent.id}, {device.id})"
         for source in device.states:
             hint = endpoints.hint_of(source)
-            if hint is not None and not judge.known_hint(source):
+            if hint is not None and not phones.has_hint(source):
                 text = f"{what}: there is no hint for {hint[0]} in [{hint[1]}]"
                 yield Finding(
                     False, text, "check state: of this phone under agents:, and the dialplan"
                 )
-        yield _phone(what, device, judge, len(registered.get(device.endpoint, ())))
+        yield _phone_finding(what, device, phones, len(registered.get(device.endpoint, ())))
 
 
-async def headers(
+async def check_headers(
     asterisk: InspectedAsterisk, table: Table, found: Sequence[tuple[DeviceSpec, AgentSpec]]
 ) -> AsyncIterator[Finding]:
     """Check that INVITEs can carry the headers that the configuration asks for."""
@@ -79,22 +79,22 @@ def _line(endpoint: str) -> Line:
         return Line.PHONE
 
 
-def _phone(what: str, device: DeviceSpec, judge: PhoneStates, registered: int) -> Finding:
-    how = judge.watched[device.endpoint]
-    own, line = judge.devices.get(how.device, ""), _line(device.endpoint)
+def _phone_finding(what: str, device: DeviceSpec, phones: PhoneStates, registered: int) -> Finding:
+    watch = phones.watched[device.endpoint]
+    own, line = phones.devices.get(watch.device, ""), _line(device.endpoint)
     if own in {"", "INVALID"}:
         no_such = {
             Line.PHONE: "no such endpoint",
-            Line.TRUNK: f"there is no trunk {how.device}",
+            Line.TRUNK: f"there is no trunk {watch.device}",
             Line.ROUTE: "no such extension in the dialplan",
         }[line]
         return Finding(False, f"{what}: {no_such}", _CHECK)
-    reached = judge.reached(device.endpoint)
+    reached = phones.state_of(device.endpoint)
     if reached is DeviceState.UNREACHABLE:
         return Finding(None, f"{what}: not registered now", "it is rung once it registers")
     if reached is DeviceState.BUSY:
         said = ", ".join(
-            name for name in sorted(how.says) if judge.devices.get(name) != "NOT_INUSE"
+            name for name in sorted(watch.program_states) if phones.devices.get(name) != "NOT_INUSE"
         )
         return Finding(True, f"{what}: takes no calls at present, says {said}")
     if line is not Line.PHONE:
@@ -108,7 +108,9 @@ def _phone(what: str, device: DeviceSpec, judge: PhoneStates, registered: int) -
     return Finding(True, f"{what}: {_STATES.get(own, own.lower())}{more}")
 
 
-async def way_out(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterator[Finding]:
+async def check_outbound_route(
+    asterisk: InspectedAsterisk, dial_number: str
+) -> AsyncIterator[Finding]:
     """Check that there is a route for outside numbers."""
     if dial_number.startswith(contract.ROUTE):
         async for finding in _route(asterisk, dial_number):
@@ -131,8 +133,8 @@ async def way_out(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterato
 
 async def _route(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterator[Finding]:
     dialled = actions.dial_string(dial_number, _SAMPLE)
-    exten, _, place = dialled.removeprefix(contract.ROUTE).partition("@")
-    context = place.partition("/")[0]
+    exten, _, rest = dialled.removeprefix(contract.ROUTE).partition("@")
+    context = rest.partition("/")[0]
     there = await asterisk.variable(f"DIALPLAN_EXISTS({context},{exten},1)")
     if there == "0":
         what = f"dial_number: [{context}] has no way for a number such as {exten}"

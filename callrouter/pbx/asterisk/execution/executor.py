@@ -35,6 +35,7 @@ from callrouter.model.commands import (
 from callrouter.model.events import ConnectFailed, ConnectFault, LegEnd
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import (
+    Action,
     AmiBadValue,
     AmiError,
     AmiRejected,
@@ -44,7 +45,12 @@ from callrouter.pbx.asterisk.ami import (
 from callrouter.pbx.asterisk.execution import actions, redirects
 from callrouter.pbx.asterisk.execution.action_writer import ActionWriter, Step
 from callrouter.pbx.asterisk.sanitize import clean_number
-from callrouter.pbx.asterisk.tracking.channels import CallerChannel, ContactFork, LegChannel
+from callrouter.pbx.asterisk.tracking.channels import (
+    CallerChannel,
+    ContactFork,
+    LegChannel,
+    OutsideCall,
+)
 from callrouter.pbx.asterisk.tracking.tracker import Tracker
 from callrouter.pbx.base import Post
 
@@ -189,54 +195,64 @@ class Executor:
 
     def _ring_one(self, command: Ring, attempt: _Attempt, fork: ContactFork | None = None) -> Step:
         """Ring a device, or one of several phones registered at its endpoint."""
+        uid = contract.leg_id(command.offer, command.device, attempt.number)
+        action = self._originate(command, attempt, uid)
+        is_route = not isinstance(action, AmiError) and str(action["Channel"]).startswith(
+            contract.ROUTE
+        )
         leg = LegChannel(
-            uid=contract.leg_id(command.offer, command.device, attempt.number),
+            uid=uid,
             offer=command.offer,
             device=command.device,
             agent=command.agent,
             call=command.call,
+            route=is_route,
+            outside=self._outside_call(command, attempt) if command.number else None,
         )
         if fork is not None:
             fork.add(leg)
-        if command.number:
-            self._prepare_retries(leg, command, attempt)
         self._tracker.leg_tracker.add(leg)
+        if isinstance(action, AmiError):
+            asyncio.get_running_loop().call_soon(self._on_originate_reply, leg, action)
+            return Step({"Action": "Ping"})
+        return Step(action, partial(self._on_originate_reply, leg))
+
+    def _originate(self, command: Ring, attempt: _Attempt, uid: str) -> Action | AmiBadValue:
+        """The action that rings a device, or why it cannot be sent."""
         dial_numbers = self._options.dial_numbers
         try:
-            action = actions.originate(
+            return actions.originate(
                 command,
                 dial_numbers[attempt.trunk] if dial_numbers else "",
                 shown=attempt.shown,
                 language=self._options.language(command.agent),
                 contact=attempt.contact,
-                uid=leg.uid,
+                uid=uid,
             )
         except (AmiBadValue, LookupError, ValueError) as error:
-            fault = AmiBadValue(str(error))
-            asyncio.get_running_loop().call_soon(self._on_originate_reply, leg, fault)
-            return Step({"Action": "Ping"})
-        leg.route = str(action["Channel"]).startswith(contract.ROUTE)
-        return Step(action, partial(self._on_originate_reply, leg))
+            return AmiBadValue(str(error))
 
-    def _prepare_retries(self, leg: LegChannel, command: Ring, attempt: _Attempt) -> None:
-        """Prepare the two retries of an outside call.
+    def _outside_call(self, command: Ring, attempt: _Attempt) -> OutsideCall:
+        """The two retries of an outside call.
 
         If the carrier refuses the caller's number, the call is repeated once with the business's
         number. If the trunk fails, the call goes to the next trunk, if there is one.
         """
-        clock, shown = self._tracker.clock, attempt.shown
-        leg.outside_since = clock.now() if clock is not None else 0.0
-        number = attempt.number + 1
+        clock, shown, number = self._tracker.clock, attempt.shown, attempt.number + 1
+        with_own: Callable[[], None] | None = None
         if shown.caller_id and not shown.always and clean_number(command.caller_number):
-            own = _Attempt(
-                shown=actions.ShownNumber(shown.caller_id, always=True),
-                number=number,
-                trunk=attempt.trunk,
-            )
-            leg.ring_with_own_number = partial(self._ring_with_own_number, command, own)
+            own = actions.ShownNumber(shown.caller_id, always=True)
+            again = _Attempt(shown=own, number=number, trunk=attempt.trunk)
+            with_own = partial(self._ring_with_own_number, command, again)
+        by_next: Callable[[], None] | None = None
         if attempt.trunk + 1 < len(self._options.dial_numbers):
-            by_next = _Attempt(shown=shown, number=number, trunk=attempt.trunk + 1)
-            leg.ring_by_next_trunk = partial(self._ring_by_next_trunk, command, by_next)
+            again = _Attempt(shown=shown, number=number, trunk=attempt.trunk + 1)
+            by_next = partial(self._ring_by_next_trunk, command, again)
+        return OutsideCall(
+            since=clock.now() if clock is not None else 0.0,
+            ring_with_own_number=with_own,
+            ring_by_next_trunk=by_next,
+        )
 
     def _ring_by_next_trunk(self, command: Ring, attempt: _Attempt) -> None:
         self.trunks_failed += 1

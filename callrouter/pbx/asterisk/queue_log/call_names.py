@@ -33,7 +33,7 @@ class QueueLogTranslator:
 
     def __init__(
         self,
-        add: Callable[[lines.Line, float | None], None],
+        add: Callable[[lines.QueueLogLine, float | None], None],
         signed_in: Callable[[str], bool],
         table: Table,
     ) -> None:
@@ -85,7 +85,7 @@ class QueueLogTranslator:
             logged: whether an earlier run has logged already that this call entered.
         """
         agent = notice.agent if isinstance(notice, AgentNotice | CallAndAgentNotice) else ""
-        context = lines.Context(
+        context = lines.LineContext(
             uid=uid,
             leg=caller.leg if caller else "",
             agent=self._name(agent),

@@ -45,7 +45,7 @@ _CANCELLED = frozenset({OfferEnd.CALLER_GONE, OfferEnd.WITHDRAWN})
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class QueueLogLine:
     """One line without its time, which Asterisk adds. Empty columns become ``NONE``."""
 
     event: str
@@ -73,7 +73,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class LineContext:
     """What a notice does not contain: channels, and the queues of an agent.
 
     Attributes:
@@ -91,7 +91,7 @@ class Context:
     again: bool = False
 
 
-def lines(notice: Notice, context: Context) -> list[Line]:
+def lines(notice: Notice, context: LineContext) -> list[QueueLogLine]:
     """The lines for a notice. Most notices give one line or none."""
     make = _MAKERS.get(type(notice))
     return [] if make is None else make(notice, context)
@@ -107,30 +107,30 @@ def _whole(value: float, scale: int = 1) -> str:
 
 
 def _of_call(
-    notice: CallNotice, context: Context, event: str, *values: str, agent: str = ""
-) -> Line:
-    return Line(event, values, queue=notice.queue, call=context.uid, agent=agent)
+    notice: CallNotice, context: LineContext, event: str, *values: str, agent: str = ""
+) -> QueueLogLine:
+    return QueueLogLine(event, values, queue=notice.queue, call=context.uid, agent=agent)
 
 
-def member_line(event: str, queue: str, agent: str) -> Line:
+def member_line(event: str, queue: str, agent: str) -> QueueLogLine:
     """``ADDMEMBER`` or ``REMOVEMEMBER``, as app_queue writes it for the AMI action QueueAdd."""
-    return Line(event, ("",), queue=queue, call="MANAGER", agent=agent)
+    return QueueLogLine(event, ("",), queue=queue, call="MANAGER", agent=agent)
 
 
-def _entered(notice: CallEntered, context: Context) -> list[Line]:
+def _entered(notice: CallEntered, context: LineContext) -> list[QueueLogLine]:
     if context.again or not notice.position:  # the queue was full or closed: it never waited
         return []
     values = ("", notice.caller_number, str(notice.position), notice.caller_name)
     return [_of_call(notice, context, "ENTERQUEUE", *values)]
 
 
-def _moved(notice: WaitingCallMoved, context: Context) -> list[Line]:
+def _moved(notice: WaitingCallMoved, context: LineContext) -> list[QueueLogLine]:
     if not notice.to_queue:
         return []
     return [_of_call(notice, context, "ENTERQUEUE", "", "", "1")]
 
 
-def _offer_ended(notice: OfferEnded, context: Context) -> list[Line]:
+def _offer_ended(notice: OfferEnded, context: LineContext) -> list[QueueLogLine]:
     if notice.outcome in _RANG_IN_VAIN:
         event = "RINGNOANSWER"
     elif notice.outcome in _CANCELLED:
@@ -141,12 +141,12 @@ def _offer_ended(notice: OfferEnded, context: Context) -> list[Line]:
     return [_of_call(notice, context, event, milliseconds, agent=context.agent)]
 
 
-def _connected(notice: ConversationStarted, context: Context) -> list[Line]:
+def _connected(notice: ConversationStarted, context: LineContext) -> list[QueueLogLine]:
     values = (_whole(notice.wait_s), context.leg, _whole(notice.rang_s))
     return [_of_call(notice, context, "CONNECT", *values, agent=context.agent)]
 
 
-def _completed(notice: CallCompleted, context: Context) -> list[Line]:
+def _completed(notice: CallCompleted, context: LineContext) -> list[QueueLogLine]:
     event = "COMPLETEAGENT" if notice.by is EndedBy.AGENT else "COMPLETECALLER"
     return [_of_call(notice, context, event, *_times(notice), agent=context.agent)]
 
@@ -156,7 +156,7 @@ def _times(notice: CallCompleted | ConversationTransferred) -> tuple[str, str, s
     return _whole(notice.wait_s), _whole(notice.talk_s), str(notice.first_position)
 
 
-def _transferred(notice: ConversationTransferred, context: Context) -> list[Line]:
+def _transferred(notice: ConversationTransferred, context: LineContext) -> list[QueueLogLine]:
     if notice.transfer is TransferKind.BLIND:
         extension, _, where = notice.to.partition("@")
         event, values = "BLINDTRANSFER", (extension, where)
@@ -170,15 +170,15 @@ def _waited(notice: CallAbandoned | CallMovedAway | CallLeftQueue) -> tuple[str,
     return str(notice.position), str(notice.first_position), _whole(notice.wait_s)
 
 
-def _abandoned(notice: CallAbandoned, context: Context) -> list[Line]:
+def _abandoned(notice: CallAbandoned, context: LineContext) -> list[QueueLogLine]:
     return [_of_call(notice, context, "ABANDON", *_waited(notice))]
 
 
-def _moved_away(notice: CallMovedAway, context: Context) -> list[Line]:
+def _moved_away(notice: CallMovedAway, context: LineContext) -> list[QueueLogLine]:
     return [_of_call(notice, context, "WITHDRAW", *_waited(notice), notice.how.value)]
 
 
-def _left(notice: CallLeftQueue, context: Context) -> list[Line]:
+def _left(notice: CallLeftQueue, context: LineContext) -> list[QueueLogLine]:
     match notice.result:
         case Result.TIMEOUT:
             return [_of_call(notice, context, "EXITWITHTIMEOUT", *_waited(notice))]
@@ -191,25 +191,27 @@ def _left(notice: CallLeftQueue, context: Context) -> list[Line]:
             return []
 
 
-def _signed_in(notice: AgentSignedIn, context: Context) -> list[Line]:
+def _signed_in(notice: AgentSignedIn, context: LineContext) -> list[QueueLogLine]:
     added = [member_line("ADDMEMBER", queue, context.agent) for queue in context.queues]
-    return [Line("AGENTLOGIN", (notice.by,), agent=context.agent), *added]
+    return [QueueLogLine("AGENTLOGIN", (notice.by,), agent=context.agent), *added]
 
 
-def _signed_out(notice: AgentSignedOut, context: Context) -> list[Line]:
+def _signed_out(notice: AgentSignedOut, context: LineContext) -> list[QueueLogLine]:
     removed = [member_line("REMOVEMEMBER", queue, context.agent) for queue in context.queues]
     values = (notice.by, _whole(notice.signed_in_s))
-    return [*removed, Line("AGENTLOGOFF", values, agent=context.agent)]
+    return [*removed, QueueLogLine("AGENTLOGOFF", values, agent=context.agent)]
 
 
-def _pause(notice: AgentPaused | AgentResumed, context: Context) -> list[Line]:
+def _pause(notice: AgentPaused | AgentResumed, context: LineContext) -> list[QueueLogLine]:
     event = "PAUSE" if isinstance(notice, AgentPaused) else "UNPAUSE"
     reason = (notice.reason,)
-    each = [Line(event, reason, queue=queue, agent=context.agent) for queue in context.queues]
-    return [*each, Line(f"{event}ALL", reason, agent=context.agent)]
+    each = [
+        QueueLogLine(event, reason, queue=queue, agent=context.agent) for queue in context.queues
+    ]
+    return [*each, QueueLogLine(f"{event}ALL", reason, agent=context.agent)]
 
 
-_MAKERS: Mapping[type[Notice], Callable[[Any, Context], list[Line]]] = {
+_MAKERS: Mapping[type[Notice], Callable[[Any, LineContext], list[QueueLogLine]]] = {
     CallEntered: _entered,
     WaitingCallMoved: _moved,
     OfferEnded: _offer_ended,

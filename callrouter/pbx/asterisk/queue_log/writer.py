@@ -10,7 +10,7 @@ from typing import Final
 from callrouter.clock import Clock
 from callrouter.model.text import counted
 from callrouter.pbx.asterisk.ami import Action, AmiDown, AmiError, AmiRejected, AmiReply, AmiTimeout
-from callrouter.pbx.asterisk.queue_log.lines import Line
+from callrouter.pbx.asterisk.queue_log.lines import QueueLogLine
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class QueueLogWriter:
         self._send = send
         self._up = up
         self._clock = clock
-        self._waiting: deque[tuple[Line, float]] = deque()
+        self._waiting: deque[tuple[QueueLogLine, float]] = deque()
         self._on_the_way = 0
         self._there = True
 
@@ -61,7 +61,7 @@ class QueueLogWriter:
             self.lost += len(self._waiting)
             self._waiting.clear()
 
-    def add(self, line: Line, at: float | None) -> None:
+    def add(self, line: QueueLogLine, at: float | None) -> None:
         """Write a line as soon as Asterisk accepts it.
 
         Args:

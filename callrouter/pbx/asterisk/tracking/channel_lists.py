@@ -160,14 +160,14 @@ def snapshot(tracker: Tracker) -> PbxSnapshot:
     for leg in tracker.legs.values():
         one = (leg.offer, leg.device)
         seen[one] = _seen_leg(leg, seen.get(one))
-    phones = tracker.phones.all()
+    phones = tracker.phones.report_all()
     return PbxSnapshot(
         pbx=tracker.pbx,
         calls=tuple(calls),
         legs=tuple(seen.values()),
         endpoints=phones,
         in_use={
-            endpoint: tracker.phones.private(endpoint)
+            endpoint: tracker.phones.oldest_foreign_channel(endpoint)
             for endpoint, state in phones.items()
             if state is DeviceState.IN_USE
         },
@@ -193,7 +193,10 @@ def tracked_items(tracker: Tracker) -> set[TrackedItem]:
     return {
         *(TrackedItem("call", tracker.call_id(uid), "") for uid in tracker.callers),
         *(TrackedItem("leg", uid, "") for uid in tracker.legs),
-        *(TrackedItem("phone", name, state.value) for name, state in tracker.phones.all().items()),
+        *(
+            TrackedItem("phone", name, state.value)
+            for name, state in tracker.phones.report_all().items()
+        ),
     }
 
 
@@ -360,21 +363,24 @@ def _adopt_caller(
         replaced = tracker.carries_call(uid, carried)
     read = partial(_value_of, own)
     event = arrival(tracker.pbx, tracker.call_id(uid), row.message, read, tracker.clock)
+    leg = offer = ""
+    if state is not CallerState.WAITING:
+        leg = partner.uid if partner is not None else own.get("LEG", "")
+        known = tracker.legs.get(leg)
+        offer = contract.offer_of(leg) if known is None else known.offer
     caller = CallerChannel(
         uid=uid,
         queue=contract.extension(event.queue),
         arrived=event,
         state=state,
+        leg=leg,
+        offer=offer,
         bridge=row.bridge,
         channel=row.channel,
         acknowledged=bool(own.get("CALL")),
         logged=bool(own.get("CALL")),
         replaced=replaced,
     )
-    if state is not CallerState.WAITING:
-        caller.leg = partner.uid if partner is not None else own.get("LEG", "")
-        leg = tracker.legs.get(caller.leg)
-        caller.offer = contract.offer_of(caller.leg) if leg is None else leg.offer
     tracker.adopt_caller(caller)
     return caller
 

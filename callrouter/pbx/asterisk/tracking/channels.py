@@ -72,6 +72,22 @@ class CallerChannel:
         self.queued_at = self.arrived.queued_at
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideCall:
+    """What is needed to try an outside number by another way.
+
+    Attributes:
+        since: when the number was called (epoch seconds).
+        ring_with_own_number: rings it again, showing the business's number. None if that number was
+            shown already.
+        ring_by_next_trunk: rings it through the next trunk. None if there is none.
+    """
+
+    since: float
+    ring_with_own_number: Callable[[], None] | None = None
+    ring_by_next_trunk: Callable[[], None] | None = None
+
+
 @dataclass(slots=True, eq=False)
 class LegChannel:
     """A leg that we placed.
@@ -92,10 +108,7 @@ class LegChannel:
         route: whether it leads through the dialplan (``Local/…``), so that further channels belong
             to it.
         far_end: cause and SIP status with which the last phone at the far end of a route ended.
-        outside_since: when it was ordered (epoch seconds), if it goes to an outside number.
-        ring_with_own_number: rings it again, showing the business's number. None if that number was
-            shown already.
-        ring_by_next_trunk: rings it through the next trunk. None if there is none.
+        outside: how else it can be tried, if it goes to an outside number.
         trunk_failed: whether it ended because its trunk failed.
         fork: the phones rung together with this one, registered at the same endpoint.
     """
@@ -117,9 +130,7 @@ class LegChannel:
     bridge: str = ""
     route: bool = False
     far_end: tuple[str, str] = ("", "")
-    outside_since: float | None = None
-    ring_with_own_number: Callable[[], None] | None = None
-    ring_by_next_trunk: Callable[[], None] | None = None
+    outside: OutsideCall | None = None
     trunk_failed: bool = False
     fork: ContactFork | None = None
 

@@ -20,7 +20,7 @@ from callrouter.model.events import (
     LegRang,
     NumberRefused,
 )
-from callrouter.pbx.asterisk import contract
+from callrouter.pbx.asterisk import contract, leg_ends
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.tracking.channels import (
     ContactFork,
@@ -267,7 +267,7 @@ class LegTracker:
         elif name == "CallrouterAnswered":
             self._answered(leg)
         else:
-            leg.refused = contract.mobile_refusal(message.get("Why"), message.get("Key"))
+            leg.refused = leg_ends.mobile_refusal(message.get("Why"), message.get("Key"))
             # The person declined, which applies to all of the agent's phones.
             if leg.refused is not LegEnd.NOT_ACCEPTED:
                 self._stop_others(leg)
@@ -337,7 +337,7 @@ class LegTracker:
         A leg whose phone redirects the call (302) ends now, although Asterisk keeps its channel for
         as long as it rings the new destination. What answers there must not be connected.
         """
-        if contract.redirected(message.get("TechCause")) and not leg.up:
+        if leg_ends.redirected(message.get("TechCause")) and not leg.up:
             self._redirected.add(leg.uid)
             self.ended(leg, self._why(leg, message))
 
@@ -377,7 +377,7 @@ class LegTracker:
         if leg.hangup is not None:
             self.not_picked_up(leg)
         elif not leg.channel:
-            leg.trunk_failed = leg.outside_since is not None
+            leg.trunk_failed = leg.outside is not None
             self.ended(leg, LegEnd.UNREACHABLE if leg.stop is None else LegEnd.HUNG_UP)
 
     def _why(self, leg: LegChannel, message: AmiMessage) -> LegEnd:
@@ -390,12 +390,12 @@ class LegTracker:
         cause, tech_cause = message.get("Cause"), message.get("TechCause")
         if not tech_cause and cause in _UNTELLING_CAUSES and leg.far_end != ("", ""):
             cause, tech_cause = leg.far_end
-        if leg.outside_since is not None and not leg.rang:
-            after = self._now() - leg.outside_since
-            if contract.carrier_refused(cause, tech_cause, after=after):
+        if leg.outside is not None and not leg.rang:
+            after = self._now() - leg.outside.since
+            if leg_ends.carrier_refused(cause, tech_cause, after=after):
                 return LegEnd.NUMBER_REFUSED
-            leg.trunk_failed = contract.trunk_failed(cause, tech_cause)
-        return contract.leg_end(cause, tech_cause, leg.reason)
+            leg.trunk_failed = leg_ends.trunk_failed(cause, tech_cause)
+        return leg_ends.leg_end(cause, tech_cause, leg.reason)
 
     def ended(self, leg: LegChannel, why: LegEnd) -> None:
         """Remove a leg and report its end.
@@ -425,12 +425,14 @@ class LegTracker:
         The core is told nothing of a trunk that failed, and of a refused number only that it
         happened: for the core, the leg goes on.
         """
-        if leg.trunk_failed and leg.ring_by_next_trunk is not None and leg.stop is None:
-            leg.ring_by_next_trunk()
+        wanted = leg.outside if leg.stop is None else None
+        by_next = wanted.ring_by_next_trunk if wanted is not None and leg.trunk_failed else None
+        if by_next is not None:
+            by_next()
             return True
         if why is not LegEnd.NUMBER_REFUSED:
             return False
-        again = leg.ring_with_own_number if leg.stop is None else None
+        again = wanted.ring_with_own_number if wanted is not None else None
         self._output.post(
             NumberRefused(offer=leg.offer, device=leg.device, again=again is not None)
         )

@@ -29,19 +29,24 @@ class EndpointWatch:
     Attributes:
         device: the device that must not be unreachable; "" if nothing is known about it.
         phones: a foreign channel on one of these means a private call.
-        beside: phones named by a state or hint. At least one of them must be reachable.
-        says: states set by a program, such as ``Custom:DND1001``.
+        named_phones: phones named by a state or hint. At least one of them must be reachable.
+        program_states: states set by a program, such as ``Custom:DND1001``.
     """
 
     device: str
     phones: frozenset[str] = frozenset()
-    beside: frozenset[str] = frozenset()
-    says: frozenset[str] = frozenset()
+    named_phones: frozenset[str] = frozenset()
+    program_states: frozenset[str] = frozenset()
 
     @property
     def devices(self) -> AbstractSet[str]:
         """Every device whose state matters."""
-        return self.phones | self.beside | self.says | ({self.device} if self.device else set())
+        return (
+            self.phones
+            | self.named_phones
+            | self.program_states
+            | ({self.device} if self.device else set())
+        )
 
 
 def endpoint_watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str]) -> EndpointWatch:
@@ -56,12 +61,17 @@ def endpoint_watch(endpoint: str, states: Iterable[str], hints: Mapping[str, str
         what = endpoints.read(endpoint)
     except ValueError:  # from a table that was not built from settings
         what = endpoints.Endpoint(endpoint, Line.PHONE, endpoint)
-    beside, says = set[str](), set[str]()
+    named_phones, program_states = set[str](), set[str]()
     for name in state_devices(states, hints):
-        (beside if endpoints.on_a_phone(name) else says).add(name)
-    beside.discard(what.device)
+        (named_phones if endpoints.on_a_phone(name) else program_states).add(name)
+    named_phones.discard(what.device)
     own = {what.device} if what.line is Line.PHONE else set[str]()
-    return EndpointWatch(what.device, frozenset(own | beside), frozenset(beside), frozenset(says))
+    return EndpointWatch(
+        what.device,
+        frozenset(own | named_phones),
+        frozenset(named_phones),
+        frozenset(program_states),
+    )
 
 
 def state_devices(states: Iterable[str], hints: Mapping[str, str]) -> Iterator[str]:
@@ -119,11 +129,11 @@ class PhoneStates:
         named = (source for states in self._specs.values() for source in states)
         return [source for source in dict.fromkeys(named) if endpoints.hint_of(source)]
 
-    def known_hint(self, source: str) -> bool:
+    def has_hint(self, source: str) -> bool:
         """Whether the dialplan has this hint."""
         return bool(endpoints.devices_of(self._hints.get(source, "")))
 
-    def know_hints(self, found: Mapping[str, str]) -> None:
+    def set_hints(self, found: Mapping[str, str]) -> None:
         """Store what the dialplan now has for each hint."""
         if found != self._hints:
             self._hints = dict(found)
@@ -135,26 +145,28 @@ class PhoneStates:
             for endpoint, states in self._specs.items()
         }
         concerns: dict[str, list[str]] = {}
-        for endpoint, how in self.watched.items():
-            for device in how.devices:
+        for endpoint, watch in self.watched.items():
+            for device in watch.devices:
                 concerns.setdefault(device, []).append(endpoint)
         self._endpoints_of = {device: tuple(names) for device, names in concerns.items()}
 
-    def reached(self, endpoint: str) -> DeviceState:
+    def state_of(self, endpoint: str) -> DeviceState:
         """The state of an endpoint. A device that Asterisk has never reported cannot be rung."""
-        how = self.watched.get(endpoint)
-        if how is None:
+        watch = self.watched.get(endpoint)
+        if watch is None:
             return DEVICE_UNREACHABLE
-        for phone in how.phones:
+        for phone in watch.phones:
             if self._busy[phone]:
                 return DeviceState.IN_USE
-        if how.device and self._state(how.device) is DEVICE_UNREACHABLE:
+        if watch.device and self._state(watch.device) is DEVICE_UNREACHABLE:
             return DEVICE_UNREACHABLE
-        if not how.beside and not how.says:
+        if not watch.named_phones and not watch.program_states:
             return DeviceState.IDLE  # the usual case
-        if how.beside and all(self._state(phone) is DEVICE_UNREACHABLE for phone in how.beside):
+        if watch.named_phones and all(
+            self._state(phone) is DEVICE_UNREACHABLE for phone in watch.named_phones
+        ):
             return DEVICE_UNREACHABLE
-        if any(self.devices.get(name) in endpoints.TAKES_NONE for name in how.says):
+        if any(self.devices.get(name) in endpoints.TAKES_NONE for name in watch.program_states):
             return DeviceState.BUSY
         return DeviceState.IDLE
 
@@ -163,18 +175,18 @@ class PhoneStates:
 
         An empty result means that only the endpoint's own device counts.
         """
-        how = self.watched.get(endpoint)
-        if how is None or (how.phones == {endpoint} and not how.says):
+        watch = self.watched.get(endpoint)
+        if watch is None or (watch.phones == {endpoint} and not watch.program_states):
             return ()
-        return (*sorted(how.phones | how.says),) or (contract.ANY_STATE,)
+        return (*sorted(watch.phones | watch.program_states),) or (contract.ANY_STATE,)
 
     def _state(self, device: str) -> DeviceState:
         state = self.devices.get(device)
         return DEVICE_UNREACHABLE if state is None else endpoints.device_state(state)
 
-    def all(self) -> dict[str, DeviceState]:
+    def report_all(self) -> dict[str, DeviceState]:
         """The state of every watched endpoint. They count as reported from now on."""
-        self._reported = {endpoint: self.reached(endpoint) for endpoint in self.watched}
+        self._reported = {endpoint: self.state_of(endpoint) for endpoint in self.watched}
         return dict(self._reported)
 
     def unlisted(self, listed: AbstractSet[str]) -> list[str]:
@@ -189,14 +201,14 @@ class PhoneStates:
         """Watched endpoints that do not exist in Asterisk."""
         return sorted(
             endpoint
-            for endpoint, how in self.watched.items()
-            if how.device and self.devices.get(how.device, "INVALID") == "INVALID"
+            for endpoint, watch in self.watched.items()
+            if watch.device and self.devices.get(watch.device, "INVALID") == "INVALID"
         )
 
     def _report_changes(self, device: str) -> None:
         """Report the endpoints that a device affects, if their state has changed."""
         for endpoint in self._endpoints_of.get(device, ()):
-            state = self.reached(endpoint)
+            state = self.state_of(endpoint)
             if self._reported.get(endpoint) is not state:
                 self._reported[endpoint] = state
                 self._on_change(endpoint, state)
@@ -239,28 +251,28 @@ class PhoneStates:
         named = [
             endpoint
             for endpoint in self._endpoints_of.get(phone, ())
-            if endpoint.startswith("Local/") and phone in self.watched[endpoint].beside
+            if endpoint.startswith("Local/") and phone in self.watched[endpoint].named_phones
         ]
         return named[0] if len(named) == 1 else phone
 
-    def private(self, endpoint: str) -> tuple[str, float | None]:
+    def oldest_foreign_channel(self, endpoint: str) -> tuple[str, float | None]:
         """The oldest foreign channel on an endpoint's phones and its start time.
 
         ("", None) if there is none.
         """
-        how = self.watched.get(endpoint)
+        watch = self.watched.get(endpoint)
         found = [
             self._began[uid]
             for uid, phone in self._phone_of.items()
-            if how is not None and phone in how.phones and uid in self._began
+            if watch is not None and phone in watch.phones and uid in self._began
         ]
         return min(found, key=lambda one: one[1], default=("", None))
 
     def disregard(self, endpoint: str) -> None:
         """Disregard the foreign channels now on an endpoint's phones: they are not calls."""
-        how = self.watched.get(endpoint)
+        watch = self.watched.get(endpoint)
         for uid, phone in list(self._phone_of.items()):
-            if how is not None and phone in how.phones:
+            if watch is not None and phone in watch.phones:
                 self.channel_ended(uid)
                 self._left_behind.add(uid)
 

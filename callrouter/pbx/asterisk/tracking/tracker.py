@@ -250,7 +250,7 @@ class Tracker:
     # ------------------------------------------------------------ phones
 
     def _report_phone(self, endpoint: str, state: DeviceState) -> None:
-        channel, since = self.phones.private(endpoint)
+        channel, since = self.phones.oldest_foreign_channel(endpoint)
         self._output.post(
             EndpointChanged(
                 pbx=self.pbx, endpoint=endpoint, state=state, channel=channel, since=since
