@@ -449,10 +449,12 @@ class Peer:
         return ApiResult(outcome=ApiOutcome.DONE, sid=ask.sid, status=200)
 
     def _seat(self, ask: UpdateParticipant) -> ApiResult:
-        line = next((one for one in self.rooms.get(ask.room, []) if one.sid == ask.sid), None)
+        line = next(
+            (one for one in self.rooms.get(ask.conference_name, []) if one.sid == ask.sid), None
+        )
         if line is None:
             return refused(404, 20404)
-        assert ask.conference in {"", conference_sid(ask.room)}
+        assert ask.conference_sid in {"", conference_sid(ask.conference_name)}
         line.held = line.held if ask.hold is None else ask.hold
         line.ends = line.ends if ask.ends is None else ask.ends
         return ApiResult(outcome=ApiOutcome.DONE, sid=ask.sid, status=200)

@@ -87,8 +87,10 @@ ASKS: list[ApiRequest] = [
     PlaceCall(token="t", to="client:ann", caller_id="+442079460000", timeout=600),
     RedirectCall(sid=CALL, twiml="<Response><Hangup/></Response>"),
     EndCall(sid=CALL),
-    UpdateParticipant(room="callrouter-x", conference="", sid=CALL, hold=True),
-    UpdateParticipant(room="callrouter-x", conference="CF" + "c" * 32, sid=CALL, ends=False),
+    UpdateParticipant(conference_name="callrouter-x", conference_sid="", sid=CALL, hold=True),
+    UpdateParticipant(
+        conference_name="callrouter-x", conference_sid="CF" + "c" * 32, sid=CALL, ends=False
+    ),
 ]
 
 

@@ -119,7 +119,7 @@ async def test_hold_and_who_ends_a_conference() -> None:
     async with twilio(says(200, {"call_sid": CALL})) as (rest, seen):
         for hold, ends in ((True, None), (False, None), (None, False)):
             ask = UpdateParticipant(
-                room=room, conference=conference, sid=CALL, hold=hold, ends=ends
+                conference_name=room, conference_sid=conference, sid=CALL, hold=hold, ends=ends
             )
             assert (await rest.make(ask)).outcome is ApiOutcome.DONE
     music = [("HoldUrl", "https://calls.example.com/twilio/cloud/hold"), ("HoldMethod", "POST")]
@@ -141,7 +141,9 @@ async def test_a_conference_whose_sid_nobody_told_is_looked_up_by_its_name(there
         return web.json_response({"call_sid": CALL})
 
     async with twilio(answer) as (rest, seen):
-        said = await rest.make(UpdateParticipant(room=room, conference="", sid=CALL, hold=True))
+        said = await rest.make(
+            UpdateParticipant(conference_name=room, conference_sid="", sid=CALL, hold=True)
+        )
     assert (said.outcome, said.call_ended) == (
         (ApiOutcome.DONE, False) if there else (ApiOutcome.REFUSED, True)
     )

@@ -105,7 +105,7 @@ def test_hold_works_though_no_callback_told_the_conference() -> None:
     world.run(10.0)
     ask(world, W.HOLD, caller)
     [seat, _] = [ask for _, ask in world.peer.asks if isinstance(ask, UpdateParticipant)]
-    assert (seat.conference, seat.room) == ("", caller.room)
+    assert (seat.conference_sid, seat.conference_name) == ("", caller.room)
     assert world.peer.hear(caller) == []
 
 

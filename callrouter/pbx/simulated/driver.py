@@ -92,7 +92,7 @@ class SimulatedPbx:
     def resync(self, why: str) -> None:
         """Post a snapshot of the present state."""
         if self._up:
-            logger.debug("%s: told again: %s", self.name, why)
+            logger.debug("%s: snapshot: %s", self.name, why)
             self._post(self.engine.snapshot())
 
     def health(self) -> PbxHealth:

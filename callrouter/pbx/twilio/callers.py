@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 MOST_TRIES = 5
 """How many times a waiting or leaving caller's move is requested."""
 _RETRY_AFTER = 0.5
+"""Seconds before a request is repeated, times the number of attempts so far."""
 
 
 class CallerControl:
@@ -63,14 +64,21 @@ class CallerControl:
         self._reply = reply
 
     def register(self, caller: TwilioCaller) -> None:
-        """Register a caller who has called or was found waiting, and tell the router."""
+        """Register a caller who has called or was found waiting, and tell the router.
+
+        The router's first commands for the caller are carried out before this returns.
+        """
         self._account.callers[caller.sid] = caller
         caller.first_entered_at = caller.arrived.entered_at or self._account.now
         caller.queued_at = caller.arrived.queued_at or self._account.now
         self._account.post_event(caller.arrived)
 
     def connect(self, command: Connect) -> None:
-        """Connect a caller with an accepted leg."""
+        """Connect a caller with an accepted leg.
+
+        The agent is put into the conference by the answer to their own webhook, and the caller by a
+        request. If either has left in the meantime, `ConnectFailed` is posted.
+        """
         caller = self._account.caller_of(command.call)
         leg = self._account.legs.get((command.offer, command.device))
         if caller is None or caller.state is TwilioCallerState.LEAVING:
@@ -95,7 +103,10 @@ class CallerControl:
         self._account.post_event(ConnectFailed(call=call, offer=offer, why=why))
 
     def requeue(self, command: Requeue) -> None:
-        """Put a caller back in the queue."""
+        """Put a caller back in the queue, whether they were being connected or talked already.
+
+        An announcement that was stored before is out of date by now and is dropped.
+        """
         caller = self._account.caller_of(command.call)
         if caller is None or caller.state is TwilioCallerState.LEAVING:
             return
@@ -107,7 +118,7 @@ class CallerControl:
         self._run(caller, self.waiting_room(caller))
 
     def announce(self, command: Announce) -> None:
-        """Store an announcement until the caller's music pauses."""
+        """Store an announcement until the caller's music pauses. A newer one replaces it."""
         caller = self._account.caller_of(command.call)
         if caller is not None and caller.state is TwilioCallerState.WAITING:
             caller.announcement = command
@@ -115,8 +126,8 @@ class CallerControl:
     def take_announcement(self, caller: TwilioCaller) -> Announce | None:
         """Return the announcement that the caller must hear now, if there is one.
 
-        It may have been stored for a while, so `CallerListens` makes the router announce the
-        current position.
+        It may have been stored for a while. So it is thrown away, and `CallerListens` makes the
+        router order another one, with the present position, before `post_event` returns.
         """
         if caller.announcement is None:
             return None
@@ -151,7 +162,11 @@ class CallerControl:
             self._run(caller, self.waiting_room(caller))
 
     def leave(self, command: Leave) -> None:
-        """Let a caller leave."""
+        """Let a caller leave, to where the command says.
+
+        The document is kept with the caller: whichever comes first, our request or the next turn of
+        music, runs it.
+        """
         caller = self._account.caller_of(command.call)
         if caller is None:
             return
@@ -168,7 +183,11 @@ class CallerControl:
         )
 
     def _exit_document(self, command: Leave) -> str:
-        """The document for leaving: the place set for the target's context, or the fallback."""
+        """The document for leaving.
+
+        A dialplan context of the rules is a number here, as configured under ``places``. A caller
+        whose conversation is over just hangs up. All other callers get the fallback.
+        """
         match command.target:
             case HangUp():
                 return twiml.goodbye()
@@ -190,7 +209,12 @@ class CallerControl:
     def _on_redirected_to_conference(
         self, caller: TwilioCaller, leg: TwilioLeg, result: ApiResult
     ) -> None:
-        """Handle the outcome of moving a caller into a conference."""
+        """Handle the outcome of moving a caller into a conference.
+
+        If the outcome is unknown, nothing is done. A second move would interrupt the conversation
+        if the first one succeeded. The conference will report it, or the router's time limit for a
+        connect puts the caller back in the queue.
+        """
         if caller.leg is not leg or caller.state is not TwilioCallerState.MOVING:
             return  # already known from elsewhere, or not wanted any more
         if result.outcome is ApiOutcome.DONE:
@@ -206,9 +230,6 @@ class CallerControl:
                 "%s: a caller cannot be connected: %s", self._account.name, result.detail
             )
             self._report_connect_failed(caller.arrived.call, leg.ring.offer, ConnectFault.FAILED)
-        # Otherwise the outcome is unknown. A second move would interrupt the conversation if the
-        # first one succeeded. The conference will report it, or the router's time limit for a
-        # connect puts the caller back in the queue.
 
     def _retry_connect(self, caller: TwilioCaller, leg: TwilioLeg) -> None:
         if caller.leg is leg and caller.state is TwilioCallerState.MOVING and leg.live:
@@ -219,7 +240,13 @@ class CallerControl:
         self._reply.deliver(caller.sid, partial(self._redirect_until_done, caller, document, 1))
 
     def _redirect_until_done(self, caller: TwilioCaller, document: str, attempt: int) -> None:
-        """Move a caller to the waiting room or out, repeating the request until it succeeds."""
+        """Move a caller to the waiting room or out, repeating the request until it succeeds.
+
+        Args:
+            caller: the caller.
+            document: the document to run.
+            attempt: number of this attempt, from 1.
+        """
         caller.redirect_pending = True
         self._account.send_request(
             RedirectCall(sid=caller.sid, twiml=document),
@@ -234,6 +261,12 @@ class CallerControl:
         attempt: int,
         result: ApiResult,
     ) -> None:
+        """Handle the outcome of a move to the waiting room or out.
+
+        While a request is under way, no second one is sent, because they might be carried out in
+        the wrong order. So when it is done, the caller's present document is compared with the
+        requested one. A move is not repeated if the caller's state has changed since.
+        """
         caller.redirect_pending = False
         if result.call_ended:
             self._account.caller_left(caller.sid)

@@ -112,8 +112,8 @@ class ConferenceControl:
         sid, what = key
         value = caller.wanted_properties[key]
         request = UpdateParticipant(
-            room=caller.conference_name,
-            conference=caller.conference_sid,
+            conference_name=caller.conference_name,
+            conference_sid=caller.conference_sid,
             sid=sid,
             hold=value if what is ParticipantProperty.HOLD else None,
             ends=value if what is ParticipantProperty.ENDS_CONFERENCE else None,

@@ -65,7 +65,15 @@ class GroupDialler:
         self._token = token
 
     def ring(self, call: str, rings: Sequence[Ring]) -> None:
-        """Ring the phones for a call, together where possible."""
+        """Ring the phones for a call, together where possible.
+
+        Phones that must press 1 are called one by one. So are all of them if fewer than two are
+        left, if the caller does not wait, or if their call is ringing phones already.
+
+        Args:
+            call: the call, by the router's id.
+            rings: the commands of one escalation step. At most `MOST_PHONES` are rung together.
+        """
         fit = [ring for ring in rings if not ring.confirm][:MOST_PHONES]
         caller = self._account.caller_of(call)
         free = (
@@ -130,7 +138,13 @@ class GroupDialler:
             self._redirect_caller(caller, dial, attempt)
 
     def on_dial_ended(self, caller: TwilioCaller, token: str, status: str) -> None:
-        """A `<Dial>` has ended with `DialCallStatus`. The end of an earlier one is ignored."""
+        """A `<Dial>` has ended, so all its legs have.
+
+        Args:
+            caller: whose call ran it.
+            token: its token. The end of an earlier one is ignored.
+            status: Twilio's `DialCallStatus`.
+        """
         dial = caller.group_dial
         if dial is None or dial.token != token:
             return

@@ -46,6 +46,10 @@ class TwilioPbx:
     There is no permanent link. Callers arrive over HTTP as long as Twilio reaches us, and the
     driver is up as long as the REST API answers. While it does not, callers wait and hear music.
 
+    The calls are handled by `CallControl`, which does no I/O. This class gives it the time, sends
+    its requests, passes on their outcomes, and wakes it when an action is due. After everything
+    that may have scheduled an action, `_set_timer` is called.
+
     Args:
         name: as in the configuration.
         settings: account, numbers, rates.
@@ -106,17 +110,23 @@ class TwilioPbx:
     # ------------------------------------------------------------ phone dialogues
 
     def report_phone_events(self, report: Callable[[PhoneEvent], None]) -> None:
-        """Report every dialled feature code to `report`, and everything that follows from it."""
+        """Report every dialled feature code to `report`, and everything that follows from it.
+
+        See `callrouter.model.ivr` for the events.
+        """
         self.control.dialogues.events.listen(report)
 
     def say(self, command: Say) -> None:
-        """Speak to a person, then read digits or hang up."""
+        """Speak to a person, then read digits or hang up.
+
+        While a webhook of this call is handled, its answer carries the words.
+        """
         self.control.account.set_time(self._clock.now())
         self.control.dialogues.say(command)
         self._set_timer()
 
     def call_number(self, command: CallNumber) -> None:
-        """Call an outside number to verify it."""
+        """Call an outside number to verify it. One `NumberAnswered` or `NumberFailed` follows."""
         self.control.account.set_time(self._clock.now())
         self.control.number_calls.call_number(command)
         self._set_timer()
@@ -126,7 +136,10 @@ class TwilioPbx:
         return self._webhooks.routes()
 
     async def run(self) -> None:
-        """Resync with the REST API, repeatedly, until cancelled."""
+        """Resync with the REST API, repeatedly, until cancelled.
+
+        Webhooks are answered before the first resync too: their callers wait until it is done.
+        """
         self._tasks = Tasks()
         async with aiohttp.ClientSession() as session:
             settings = self._settings
@@ -147,23 +160,30 @@ class TwilioPbx:
                 await self._tasks.close()
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Execute the commands of one event."""
+        """Execute the commands of one event. Does nothing while the driver is not running."""
         if self._api is None:
             return
         self.control.execute(commands, self._clock.now())
         self._set_timer()
 
     def use(self, table: Table) -> None:
-        """Use a new routing table."""
+        """Use a new routing table. If it has other phones, the router gets a new snapshot."""
         before = self.control.account.endpoints()
         self.control.account.table = table
         if self._up and self.control.account.endpoints() != before:
             self.resync("the configuration names other phones")
 
     def resync(self, why: str) -> None:
-        """Post a snapshot of the present state."""
+        """Post a snapshot of the present state.
+
+        It is the state in memory. The REST API is not asked, because its lists lag behind what the
+        webhooks have reported.
+
+        Args:
+            why: the reason, for the log.
+        """
         if self._up:
-            logger.debug("%s: told again: %s", self.name, why)
+            logger.debug("%s: snapshot: %s", self.name, why)
             self._post(self.control.account.snapshot())
 
     def listen(self, notice: Notice) -> None:
@@ -192,6 +212,7 @@ class TwilioPbx:
         self.control.account.restore_ended_calls(over)
 
     async def _check_for_replay(self, part: str, fields: Mapping[str, str]) -> None:
+        """Called before each webhook is handled. May wait for a moment, see `ReplayGuard`."""
         if self._api is not None:
             self.control.account.set_time(self._clock.now())
             await self._replays.check(part, fields.get("CallSid", ""), fields.get("To", ""))
@@ -204,6 +225,11 @@ class TwilioPbx:
     # ------------------------------------------------------------ resync
 
     async def _resync_forever(self, api: ApiClient) -> None:
+        """Come into step at the first success, and drop what has vanished at each one.
+
+        A single failure proves nothing, so the driver is reported lost after `MOST_FAILED_RESYNCS`
+        in a row.
+        """
         failed = 0
         while True:
             try:
@@ -236,19 +262,19 @@ class TwilioPbx:
 
     # ------------------------------------------------------------ requests and time
 
-    def _send(self, ask: ApiRequest) -> None:
+    def _send(self, request: ApiRequest) -> None:
         if self._api is None:
-            answer = ApiResult(outcome=ApiOutcome.NOT_SENT, detail="the driver is not running")
+            result = ApiResult(outcome=ApiOutcome.NOT_SENT, detail="the driver is not running")
             loop = asyncio.get_running_loop()
-            loop.call_soon(self.control.account.take_result, ask, answer, self._clock.now())
+            loop.call_soon(self.control.account.take_result, request, result, self._clock.now())
             return
         self._tasks.spawn(
-            self._make_request(self._api, ask), f"{self.name} {type(ask).__name__.lower()}"
+            self._make_request(self._api, request), f"{self.name} {type(request).__name__.lower()}"
         )
 
-    async def _make_request(self, api: ApiClient, ask: ApiRequest) -> None:
-        answer = await api.make(ask)
-        self.control.account.take_result(ask, answer, self._clock.now())
+    async def _make_request(self, api: ApiClient, request: ApiRequest) -> None:
+        result = await api.make(request)
+        self.control.account.take_result(request, result, self._clock.now())
         self._set_timer()
 
     def _set_timer(self) -> None:

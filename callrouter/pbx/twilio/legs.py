@@ -34,7 +34,7 @@ _RETRY_AFTER = 0.5
 
 
 class LegControl:
-    """Rings and stops phones.
+    """Rings and stops the phones of one account.
 
     Args:
         account: the state of the account.
@@ -54,13 +54,17 @@ class LegControl:
         self._next_pump_at: float | None = None
 
     def ring(self, ring: Ring) -> None:
-        """Queue a phone for ringing."""
+        """Queue a phone for ringing. It rings as soon as the limit of calls per second allows."""
         leg = self.register(ring)
         if leg is not None:
             self.queue(leg)
 
     def register(self, ring: Ring) -> TwilioLeg | None:
-        """Register a leg. Return None if it exists: the same offer never rings a device twice."""
+        """Register a leg, without ringing it.
+
+        Returns:
+            The leg; None if it exists, because the same offer never rings a device twice.
+        """
         leg = TwilioLeg(ring, self._token(), self._account.now + ring.ring_for)
         if leg.key in self._account.legs:
             return None
@@ -69,14 +73,18 @@ class LegControl:
         return leg
 
     def queue(self, leg: TwilioLeg) -> None:
-        """Let a leg wait for its turn."""
+        """Let a leg wait for its turn. If it does not come within the ring time, the leg ends."""
         leg.state = TwilioLegState.QUEUED
         self._queue.append(leg)
         self._account.call_at(leg.place_by, lambda: self._on_turn_missed(leg))
         self._place_queued()
 
     def stop(self, command: StopRing) -> None:
-        """Stop a phone. `LegEnded` follows when Twilio has confirmed it."""
+        """Stop a phone. `LegEnded` follows when Twilio has confirmed that it is quiet.
+
+        A leg without a CallSid cannot be ended yet. The answer to our request, or the first
+        webhook, provides it, and `set_call_sid` ends the leg then.
+        """
         leg = self._account.legs.get((command.offer, command.device))
         if leg is None:
             self._account.post_event(
@@ -90,12 +98,15 @@ class LegControl:
             self.hang_up(leg)
         elif leg.in_group_dial:
             self._account.end_stopped_leg(leg)  # a phone picked up now hears that the call is taken
-        # Otherwise the answer to our request, or the first webhook, provides its SID.
 
     # ------------------------------------------------------------ placing calls
 
     def _place_queued(self) -> None:
-        """Request the waiting calls, as fast as the limit allows."""
+        """Request the waiting calls, as fast as the limit allows, in the order of the router.
+
+        When the limit is reached, one timer is set for the time at which the next call may be
+        placed, not one for each waiting call.
+        """
         while self._queue:
             leg = self._queue[0]
             if leg.state is not TwilioLegState.QUEUED:
@@ -123,17 +134,29 @@ class LegControl:
         self._account.send_request(place, partial(self._on_call_requested, leg))
 
     def mark_placed(self, leg: TwilioLeg) -> None:
-        """Mark a leg as requested, now or at once, and set its deadline."""
+        """Mark a leg as requested and set its deadline.
+
+        The ring time begins now and not when the leg was queued: the agent must be rung for as long
+        as configured, however many others come first.
+        """
         leg.state = TwilioLegState.PLACED
         leg.ring_until = self._account.now + leg.ring.ring_for
         self._account.call_at(leg.ring_until + REPORT_WITHIN, lambda: self._on_overdue(leg))
 
     @staticmethod
     def timeout(ring: Ring) -> int:
-        """The ring time to request, in seconds. Twilio adds up to 5 s."""
+        """The ring time to request, in whole seconds.
+
+        Twilio adds up to 5 s to it, so that much is subtracted, down to the 5 s that it accepts.
+        """
         return max(5, round(ring.ring_for) - 5)
 
     def _on_call_requested(self, leg: TwilioLeg, result: ApiResult) -> None:
+        """Handle the outcome of a request for a call.
+
+        If it is unknown, nothing is done. The phone may be ringing, and a second request could ring
+        it twice, so webhooks or the deadline must decide.
+        """
         if result.outcome is ApiOutcome.DONE:
             self.set_call_sid(leg, result.sid)
             leg.ring_until += result.queue_time
@@ -152,8 +175,6 @@ class LegControl:
             self._account.counts["refused offers"] += 1
             logger.warning("%s: %s's phone is not called: %s", *self._names(leg), result.detail)
             self._account.end_leg(leg, hangup_causes.of_refusal(result.code))
-        # Otherwise the outcome is unknown and the phone may be ringing. A second request could ring
-        # it twice, so webhooks or the deadline must decide.
 
     def _names(self, leg: TwilioLeg) -> tuple[str, str]:
         return (self._account.name, leg.ring.agent)
@@ -164,7 +185,13 @@ class LegControl:
             self._place_queued()
 
     def set_call_sid(self, leg: TwilioLeg, sid: str) -> bool:
-        """Store a leg's CallSid. Return False if another call is using the leg's token."""
+        """Store a leg's CallSid, from whichever comes first: the answer to our request or a webhook.
+
+        A leg that was stopped while its CallSid was unknown is ended now.
+
+        Returns:
+            False if another call is using the leg's token, which is good for one call only.
+        """
         if leg.sid or not sid:
             return leg.sid == sid
         leg.sid = sid
@@ -182,7 +209,11 @@ class LegControl:
             self._account.end_leg(leg, LegEnd.FAILED)
 
     def _on_overdue(self, leg: TwilioLeg) -> None:
-        """The end of a leg was not reported in time."""
+        """The end of a leg was not reported in time.
+
+        Its deadline moves if Twilio queued the call or it was requested again. Then this is called
+        once more at the new time.
+        """
         if not leg.live:
             return
         if (
@@ -196,7 +227,7 @@ class LegControl:
             self._account.end_leg(leg, why)
 
     def start_key_timeout(self, leg: TwilioLeg) -> None:
-        """Start the time limit for pressing a key."""
+        """Start the time limit for pressing key 1, as ordered by the command."""
         within = leg.ring.accept_within
         leg.key_until = self._account.now + within
         self._account.call_after(within + KEY_REPORT_WITHIN, lambda: self._on_no_key(leg))
@@ -217,7 +248,13 @@ class LegControl:
     # ------------------------------------------------------------ ending
 
     def hang_up(self, leg: TwilioLeg, why: LegEnd | None = None, attempt: int = 1) -> None:
-        """Ask Twilio to end a leg, ringing or answered. When it is confirmed, the leg ends."""
+        """Ask Twilio to end a leg, ringing or answered. When that is confirmed, the leg ends.
+
+        Args:
+            leg: the leg. Nothing happens if it was asked before or has no CallSid yet.
+            why: its outcome; None derives it from how it was stopped.
+            attempt: number of this attempt, from 1.
+        """
         if not leg.sid or (leg.hang_up_requested and attempt == 1):
             return
         leg.hang_up_requested = True

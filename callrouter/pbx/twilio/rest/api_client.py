@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 import aiohttp
@@ -32,11 +33,11 @@ from callrouter.pbx.twilio.urls import WebhookUrls
 logger = logging.getLogger(__name__)
 
 EVENTS: Final = ["initiated", "ringing", "answered", "completed"]
-_AT_ONCE: Final = 8
+_MOST_PARALLEL: Final = 8
 """Maximum number of parallel requests during a resync. Twilio refuses too many at once."""
 _PAGE: Final = 1000
 """Twilio refuses larger pages. Without this, the library requests a page as large as `limit`."""
-_MOST: Final = 5000
+_MOST_ROWS: Final = 5000
 """Maximum number of calls or conferences read. No single account has more."""
 
 
@@ -70,130 +71,183 @@ class ApiClient:
         self._client = client_for(http, account_sid=account_sid, user=user, secret=secret)
         self._urls = urls
 
-    async def make(self, ask: ApiRequest) -> ApiResult:
+    async def make(self, request: ApiRequest) -> ApiResult:
         """Make a request, once. Never raises."""
-        match ask:
+        match request:
             case PlaceCall():
-                return (await outcome_of(lambda: self._place_call(ask)))[0]
+                return (await outcome_of(lambda: self._place_call(request)))[0]
             case RedirectCall():
-                move = self._client.calls(ask.sid).update_async
-                return (await outcome_of(lambda: move(twiml=ask.twiml)))[0]
+                move = self._client.calls(request.sid).update_async
+                return (await outcome_of(lambda: move(twiml=request.twiml)))[0]
             case EndCall():
-                move = self._client.calls(ask.sid).update_async
+                move = self._client.calls(request.sid).update_async
                 return (await outcome_of(lambda: move(status="completed")))[0]
             case UpdateParticipant():
-                return (await outcome_of(lambda: self._update_participant(ask)))[0]
+                return (await outcome_of(lambda: self._update_participant(request)))[0]
 
-    async def _update_participant(self, ask: UpdateParticipant) -> Any:
+    async def _update_participant(self, request: UpdateParticipant) -> Any:
         """Change a participant.
 
         The API needs the conference's SID; if unknown, look it up by name.
+
+        Raises:
+            TwilioRestException: the conference or the participant is gone (`hangup_causes.GONE`),
+                or Twilio refused.
         """
-        conference = ask.conference
-        if not conference:
+        sid = request.conference_sid
+        if not sid:
+            name = request.conference_name
             found = await self._client.conferences.list_async(
-                friendly_name=ask.room, status="in-progress", limit=1
+                friendly_name=name, status="in-progress", limit=1
             )
             if not found:
-                raise TwilioRestException(404, ask.room, "no such conference", code=20404)
-            conference = found[0].sid
+                raise TwilioRestException(404, name, "no such conference", code=20404)
+            sid = found[0].sid
         wanted: dict[str, object] = {}
-        if ask.hold is not None:
-            wanted["hold"] = ask.hold
-        if ask.hold:
+        if request.hold is not None:
+            wanted["hold"] = request.hold
+        if request.hold:
             wanted |= {"hold_url": self._urls.to("hold"), "hold_method": "POST"}
-        if ask.ends is not None:
-            wanted["end_conference_on_exit"] = ask.ends
-        seats = self._client.conferences(conference).participants
-        return await seats(ask.sid).update_async(**wanted)
+        if request.ends is not None:
+            wanted["end_conference_on_exit"] = request.ends
+        participants = self._client.conferences(sid).participants
+        return await participants(request.sid).update_async(**wanted)
 
-    async def _place_call(self, ask: PlaceCall) -> Any:
+    async def _place_call(self, request: PlaceCall) -> Any:
         return await self._client.calls.create_async(
-            to=ask.to,
-            from_=ask.caller_id,
-            url=self._urls.to("agent", ask.token),
+            to=request.to,
+            from_=request.caller_id,
+            url=self._urls.to("agent", request.token),
             method="POST",
-            status_callback=self._urls.to("offer", ask.token),
+            status_callback=self._urls.to("offer", request.token),
             status_callback_event=EVENTS,
             status_callback_method="POST",
-            timeout=ask.timeout,
+            timeout=request.timeout,
             time_limit=LONGEST_TALK,
         )
 
     async def has_ended(self, sid: str) -> bool | None:
-        """Whether a call has ended; None if Twilio does not say.
+        """Whether a call has ended; None if Twilio does not say. Never raises.
 
         The API lags behind, so a call that it does not know may be a new one.
         """
-        answer, found = await outcome_of(self._client.calls(sid).fetch_async)
-        if answer.outcome is not ApiOutcome.DONE or not isinstance(found.status, str):
+        result, found = await outcome_of(self._client.calls(sid).fetch_async)
+        if result.outcome is not ApiOutcome.DONE or not isinstance(found.status, str):
             return None
         return found.status in OVER
 
     async def calls_in_progress(self, *, ringing: bool = False) -> list[CallInProgress]:
         """All calls in progress with their queues and conferences.
 
-        With `ringing`, phones that are ringing are included.
+        The lists are read one after the other and are not of one moment, so a call may be missing
+        from its queue or conference because it has just moved.
+
+        Args:
+            ringing: whether phones that are still ringing are included.
 
         Raises:
             ApiUnavailable: the API could not be queried.
         """
         found: list[CallInProgress] = []
-        answer, _ = await outcome_of(lambda: self._read_calls(found, ringing=ringing))
-        if answer.outcome is not ApiOutcome.DONE:
-            raise ApiUnavailable(answer.detail)
+        result, _ = await outcome_of(lambda: self._read_calls(found, ringing=ringing))
+        if result.outcome is not ApiOutcome.DONE:
+            raise ApiUnavailable(result.detail)
         return found
 
     async def _read_calls(self, found: list[CallInProgress], *, ringing: bool) -> None:
-        client, lines, rooms = self._client, {}, {}
-        gate = asyncio.Semaphore(_AT_ONCE)
+        """Append all calls to `found`."""
+        calls = await self._list_calls("in-progress")
+        queues, conferences = await self._members_by_call()
+        for status in ("queued", "ringing") if ringing else ():
+            found += [
+                replace(_call_in_progress(call), ringing=True)
+                for call in await self._list_calls(status)
+            ]
+        for call in calls:
+            queue, since = queues.get(call.sid, ("", None))
+            conference, label = conferences.get(call.sid, ("", ""))
+            found.append(
+                replace(
+                    _call_in_progress(call),
+                    queue=queue.removeprefix(OURS),
+                    queued_at=since.timestamp() if since else None,
+                    conference=conference,
+                    label=label,
+                )
+            )
 
-        async def stand_in(line: Any) -> None:
+    async def _list_calls(self, status: str) -> list[Any]:
+        found: list[Any] = await self._client.calls.list_async(
+            status=status, limit=_MOST_ROWS, page_size=_PAGE
+        )
+        return found
+
+    async def _members_by_call(
+        self,
+    ) -> tuple[dict[str, tuple[str, datetime | None]], dict[str, tuple[str, str]]]:
+        """The members of our queues and the participants of our conferences, by CallSid.
+
+        Returns:
+            The name of the queue and the time of entry, and the name of the conference and the
+            participant's label.
+        """
+        client, gate = self._client, asyncio.Semaphore(_MOST_PARALLEL)
+        queued: dict[str, tuple[str, datetime | None]] = {}
+        joined: dict[str, tuple[str, str]] = {}
+
+        async def read_queue(queue: Any) -> None:
             async with gate:
-                members = await client.queues(line.sid).members.list_async(page_size=_PAGE)
-                lines.update(
-                    {one.call_sid: (line.friendly_name, one.date_enqueued) for one in members}
+                members = await client.queues(queue.sid).members.list_async(page_size=_PAGE)
+                queued.update(
+                    {one.call_sid: (queue.friendly_name, one.date_enqueued) for one in members}
                 )
 
-        async def sit_in(room: Any) -> None:
+        async def read_conference(conference: Any) -> None:
             async with gate:
-                people = await client.conferences(room.sid).participants.list_async()
-                rooms.update({one.call_sid: (room.friendly_name, one.label) for one in people})
+                participants = await client.conferences(conference.sid).participants.list_async()
+                joined.update(
+                    {
+                        one.call_sid: (conference.friendly_name, one.label or "")
+                        for one in participants
+                    }
+                )
 
-        calls = await client.calls.list_async(status="in-progress", limit=_MOST, page_size=_PAGE)
-        queues = await client.queues.list_async(limit=_MOST, page_size=_PAGE)
-        talks = await client.conferences.list_async(
-            status="in-progress", limit=_MOST, page_size=_PAGE
+        queues = await client.queues.list_async(limit=_MOST_ROWS, page_size=_PAGE)
+        conferences = await client.conferences.list_async(
+            status="in-progress", limit=_MOST_ROWS, page_size=_PAGE
         )
         await asyncio.gather(
-            *(stand_in(line) for line in queues if (line.friendly_name or "").startswith(OURS)),
-            *(sit_in(room) for room in talks if (room.friendly_name or "").startswith(OURS)),
+            *(read_queue(queue) for queue in queues if _is_ours(queue)),
+            *(read_conference(conference) for conference in conferences if _is_ours(conference)),
         )
-        for status in ("queued", "ringing") if ringing else ():
-            there = await client.calls.list_async(status=status, limit=_MOST, page_size=_PAGE)
-            found += [replace(_call_in_progress(call, "", "", ""), ringing=True) for call in there]
-        for call in calls:
-            room, label = rooms.get(call.sid, ("", ""))
-            line, since = lines.get(call.sid, ("", None))
-            seen = _call_in_progress(call, line.removeprefix(OURS), room, label or "")
-            found.append(replace(seen, queued_at=since.timestamp() if since else None))
+        return queued, joined
 
 
-def _call_in_progress(call: Any, queue: str, conference: str, label: str) -> CallInProgress:
+def _is_ours(named: Any) -> bool:
+    """Whether a queue or conference is one of ours. The account may have others."""
+    return (named.friendly_name or "").startswith(OURS)
+
+
+def _call_in_progress(call: Any) -> CallInProgress:
     return CallInProgress(
         sid=call.sid,
         caller_number=call._from or "",
         called_number=call.to or "",
         started_at=call.start_time.timestamp() if call.start_time else None,
-        queue=queue,
-        conference=conference,
-        label=label,
         parent=call.parent_call_sid or "",
     )
 
 
 async def outcome_of(do: Callable[[], Awaitable[Any]]) -> tuple[ApiResult, Any]:
-    """Make a request. Return its outcome and what it created. Never raises."""
+    """Make a request, once. Never raises.
+
+    What matters is whether the request may have been carried out. Only a failure to connect proves
+    that it was not. A timeout, a broken connection or an answer that cannot be read leave it open,
+    and so does a fault of Twilio's (5xx).
+
+    Returns:
+        The outcome, and what Twilio's library returned; None if it raised.
+    """
     try:
         made = await do()
     except TwilioRestException as error:
@@ -208,16 +262,16 @@ async def outcome_of(do: Callable[[], Awaitable[Any]]) -> tuple[ApiResult, Any]:
         lost = f"the answer was lost ({type(error).__name__})"
         return refused or ApiResult(outcome=ApiOutcome.UNKNOWN, detail=lost), None
     waits = getattr(made, "queue_time", None)
-    answer = ApiResult(
+    result = ApiResult(
         outcome=ApiOutcome.DONE,
         sid=getattr(made, "sid", "") or "",
         queue_time=int(waits) / 1000.0 if waits and str(waits).isdigit() else 0.0,
     )
-    return answer, made
+    return result, made
 
 
 def _refused_list(error: TwilioException) -> ApiResult | None:
-    """The refusal of a list request; None if the error was something else.
+    """The refusal of a request for a list; None if the error was something else.
 
     The library only raises an exception with a text and leaves parsing the response to us.
     """

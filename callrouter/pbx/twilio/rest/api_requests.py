@@ -40,15 +40,15 @@ class UpdateParticipant:
     """Change a participant of a conference. Values that are None stay as they are.
 
     Attributes:
-        room: the conference's name, used to look it up if the SID is unknown.
-        conference: the conference's SID; "" if unknown.
+        conference_name: the conference's name, used to look it up if the SID is unknown.
+        conference_sid: the conference's SID; "" if unknown.
         sid: CallSid of the participant.
         hold: whether the participant hears music and cannot be heard.
         ends: whether the conference ends when the participant leaves.
     """
 
-    room: str
-    conference: str
+    conference_name: str
+    conference_sid: str
     sid: str
     hold: bool | None = None
     ends: bool | None = None

@@ -162,9 +162,9 @@ class AccountResources:
 
 
 async def _result_of(do: Callable[[], Awaitable[Any]]) -> Any:
-    answer, made = await outcome_of(do)
-    if answer.outcome is not ApiOutcome.DONE:
-        raise ApiUnavailable(answer.detail)
+    result, made = await outcome_of(do)
+    if result.outcome is not ApiOutcome.DONE:
+        raise ApiUnavailable(result.detail)
     return made
 
 
