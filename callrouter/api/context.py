@@ -14,7 +14,7 @@ from callrouter.clock import Clock
 from callrouter.mobiles.mobile_service import MobileService
 from callrouter.model.events import Event
 from callrouter.settings import Problem
-from callrouter.settings.config_history import Change
+from callrouter.settings.config_change import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

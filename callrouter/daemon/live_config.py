@@ -23,6 +23,7 @@ from callrouter.model.routing_table import Table
 from callrouter.model.staged_reload import steps
 from callrouter.model.text import counted
 from callrouter.settings import ConfigError, Settings, load_snapshot
+from callrouter.settings.config_change import Change
 from callrouter.settings.config_files import (
     ConfigFiles,
     ConfigSnapshot,
@@ -31,7 +32,7 @@ from callrouter.settings.config_files import (
     owner_name,
     read_snapshot,
 )
-from callrouter.settings.config_history import HISTORY_FOLDER, Change, ConfigHistory
+from callrouter.settings.config_history import HISTORY_FOLDER, ConfigHistory
 from callrouter.settings.diff.settings_diff import bounded, changes, differences
 from callrouter.settings.removals import gone_queues, losses, occupied
 from callrouter.settings.state_location import state_folder

@@ -14,15 +14,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from callrouter.files import Folder, is_plain
+from callrouter.files import Folder
+from callrouter.settings.config_change import Change, change_view, read_change, read_digests
 from callrouter.settings.config_files import (
     MOST_BYTES,
     ConfigFile,
@@ -32,7 +31,6 @@ from callrouter.settings.config_files import (
     content_digests,
     contents_only,
     file_digests,
-    is_config_file,
     stored_snapshot,
 )
 from callrouter.settings.state_location import SYSTEM_STATE, state_candidates
@@ -40,34 +38,6 @@ from callrouter.settings.state_location import SYSTEM_STATE, state_candidates
 KEPT: Final = 200
 """Number of changes kept."""
 HISTORY_FOLDER: Final = "history"
-_MOST_FILES: Final = 1_000
-"""Maximum number of files in a stored configuration."""
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """An applied change.
-
-    Attributes:
-        number: Counts from 1.
-        at: When, in epoch seconds.
-        who: Who changed it: a name for people, or the owners of the changed files.
-        how: ``file``, ``reload``, ``start`` or ``rollback to before N``.
-        lines: What has changed, in words.
-        before: The files before it.
-        after: The files in force since.
-        removed_queues: The queues that it removed; None: recorded by a version that did not say.
-    """
-
-    number: int
-    at: float
-    who: str
-    how: str
-    lines: tuple[str, ...]
-    before: FileDigests
-    after: FileDigests
-    removed_queues: tuple[str, ...] | None = None
 
 
 def find_history(folder: Path, database: str, environ: Mapping[str, str]) -> ConfigHistory | None:
@@ -107,7 +77,7 @@ class ConfigHistory:
             names = [name for name in folder.names() if name.endswith(".json")]
             for name in sorted(names, reverse=True)[: 2 * KEPT]:
                 with suppress(ValueError, KeyError, TypeError, FileNotFoundError):
-                    found.append(_change(json.loads(folder.read(name, MOST_BYTES))))
+                    found.append(read_change(json.loads(folder.read(name, MOST_BYTES))))
         return found
 
     def change(self, number: int) -> Change | None:
@@ -120,7 +90,7 @@ class ConfigHistory:
             suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError),
             self._opened() as folder,
         ):
-            return _listing(json.loads(folder.read("head.json", MOST_BYTES)))
+            return read_digests(json.loads(folder.read("head.json", MOST_BYTES)))
         return None
 
     def held(self) -> dict[str, str] | None:
@@ -272,7 +242,7 @@ class ConfigHistory:
             after=after,
             removed_queues=removed_queues,
         )
-        self._write(f"{change.number:06}.json", json.dumps(_view(change)).encode(), "changes")
+        self._write(f"{change.number:06}.json", json.dumps(change_view(change)).encode(), "changes")
         self._write_head(after)
         self._forget([change, *kept])
         return change
@@ -337,50 +307,3 @@ class ConfigHistory:
                 if name not in needed:
                     with suppress(OSError):
                         folder.remove(name)
-
-
-def _listing(view: Any) -> FileDigests:
-    """Return a listing from its stored form.
-
-    Raises:
-        ValueError: it contains what no listing of ours contains.
-    """
-    if not isinstance(view, dict) or len(view) > _MOST_FILES:
-        raise ValueError("not a list of files")
-    found: FileDigests = {}
-    for name, (digest, mode) in view.items():
-        if not (is_plain(name) and is_config_file(Path(name))):
-            raise ValueError(f"not the name of a configuration file: {name!r}")
-        if not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
-            raise ValueError("not a digest")
-        if not (isinstance(mode, int) and 0 <= mode <= 0o7777):
-            raise ValueError("not the rights of a file")
-        found[name] = (digest, mode)
-    return found
-
-
-def _view(change: Change) -> dict[str, Any]:
-    return {
-        "number": change.number,
-        "at": change.at,
-        "who": change.who,
-        "how": change.how,
-        "lines": change.lines,
-        "before": change.before,
-        "after": change.after,
-        "removed_queues": change.removed_queues,
-    }
-
-
-def _change(view: Any) -> Change:
-    removed = view.get("removed_queues")
-    return Change(
-        number=int(view["number"]),
-        at=float(view["at"]),
-        who=str(view["who"]),
-        how=str(view["how"]),
-        lines=tuple(map(str, view["lines"])),
-        before=_listing(view["before"]),
-        after=_listing(view["after"]),
-        removed_queues=None if removed is None else tuple(map(str, removed)),
-    )

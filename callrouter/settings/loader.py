@@ -13,11 +13,11 @@ from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.code_builder import build_codes
 from callrouter.settings.builders.database_url import check_database
 from callrouter.settings.config_files import ConfigSnapshot, read_snapshot
-from callrouter.settings.errors import explanations
 from callrouter.settings.errors.problems import ConfigError, Findings, Nearest, in_order
 from callrouter.settings.lint import instance_lint
 from callrouter.settings.loaded import Settings
 from callrouter.settings.schema.root_options import RootOptions
+from callrouter.settings.validation import validate
 from callrouter.settings.yaml.source import Document, read_document
 from callrouter.settings.yaml.substitution import Substituter
 
@@ -70,7 +70,7 @@ def load_snapshot(
     with without_collection():
         document = read_document(snapshot, Substituter(base, environ), findings)
         nearest = Nearest()
-        root = explanations.fit(document, nearest)
+        root = validate(document, nearest)
         settings = None
         if root is not None:
             settings = _build(root, document, nearest, base, policies=frozenset(policies), now=now)

@@ -8,7 +8,7 @@ import pytest
 
 from callrouter.api.context import Outcome
 from callrouter.settings import Problem
-from callrouter.settings.config_history import Change
+from callrouter.settings.config_change import Change
 from tests.api.world import READER, Client, World
 
 

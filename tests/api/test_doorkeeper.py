@@ -23,7 +23,7 @@ from callrouter.api.server.connection_groups import origin
 from callrouter.api.server.connection_limit import KEEPER, Doorkeeper, most_connections
 from callrouter.api.server.sockets import listen_tcp
 from callrouter.settings import HttpSettings
-from callrouter.settings.config_history import Change
+from callrouter.settings.config_change import Change
 from tests.api.world import SUPERVISOR, World
 from tests.daemon.process import free_port
 

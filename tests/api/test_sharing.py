@@ -18,7 +18,7 @@ from callrouter.api.json_answers import encode
 from callrouter.api.live import MOST_PER_TOKEN, Live
 from callrouter.api.problem_json import ApiProblem
 from callrouter.api.shared_answers import LISTS, Rates, Shared
-from callrouter.settings.config_history import Change
+from callrouter.settings.config_change import Change
 from tests.api.world import READER, SUPERVISOR, Client, World
 
 ADMIN = {"Authorization": "Bearer admin-token-123456"}

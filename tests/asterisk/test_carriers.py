@@ -13,7 +13,7 @@ from callrouter.model.call_notices import CallerIdRefused
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.diagnostics.checks import Examination, examine
 from callrouter.settings import AsteriskSettings
-from callrouter.settings.builders.number_parsing import numbering
+from callrouter.settings.schema.number_parsing import numbering
 from tests.asterisk.floor import Answer, Floor, mobile, person, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]

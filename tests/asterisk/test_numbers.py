@@ -11,7 +11,7 @@ import pytest_asyncio
 from callrouter.lab import Install
 from callrouter.model.events import ConfigReloaded, PauseRequested
 from callrouter.model.routing_table import Comparison, KeepWaiting, NumberPattern, Rule
-from callrouter.settings.builders.number_parsing import numbering
+from callrouter.settings.schema.number_parsing import numbering
 from tests.asterisk.floor import Floor, queue, staff, stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]

@@ -10,7 +10,7 @@ from callrouter.model.call_notices import CallEntered
 from callrouter.model.commands import Ring
 from callrouter.model.events import CallArrived, PbxSnapshot, SeenCall
 from callrouter.model.routing_table import Comparison, Rule, Table
-from callrouter.settings.builders.number_parsing import at_home, numbering, read_pattern
+from callrouter.settings.schema.number_parsing import at_home, numbering, read_pattern
 from tests.core.playbook import Play
 from tests.core.tables import queue, table
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callrouter.model.phone_numbers import E164, NOWHERE, withheld
-from callrouter.settings.builders.number_parsing import numbering
+from callrouter.settings.schema.number_parsing import numbering
 
 GB, US, DE, IT = (numbering(region) for region in ("GB", "US", "DE", "IT"))
 

@@ -8,7 +8,7 @@ import pytest
 
 from callrouter.model.hours import Hours, parse_spans
 from callrouter.model.routing_table import Comparison, NumberPattern, Rule
-from callrouter.settings.builders.number_parsing import read_pattern
+from callrouter.settings.schema.number_parsing import read_pattern
 from tests.settings.cases import AGENTS, loaded, told, warned
 
 QUEUES = "queues:\n  support: {agents: [alice, bob]}\n  sales: {agents: [bob]}\n"

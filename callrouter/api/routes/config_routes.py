@@ -22,7 +22,7 @@ from callrouter.api.routes.status_routes import mistake_json
 from callrouter.api.schemas.bodies import ReloadBody
 from callrouter.api.schemas.config_answers import ChangeJson, OutcomeJson
 from callrouter.api.shared_answers import FILES
-from callrouter.settings.config_history import Change
+from callrouter.settings.config_change import Change
 
 
 def add_config_routes(app: web.Application) -> None:

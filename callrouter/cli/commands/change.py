@@ -24,8 +24,9 @@ from callrouter.cli.tables import answers
 from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
+    from callrouter.settings.config_change import Change
     from callrouter.settings.config_files import ConfigFile, FileDigests
-    from callrouter.settings.config_history import Change, ConfigHistory
+    from callrouter.settings.config_history import ConfigHistory
 
 SHOWN = 3
 """Number of changes described in one line of the list."""

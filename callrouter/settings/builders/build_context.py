@@ -28,8 +28,10 @@ class BuildContext:
     pbxes: Mapping[str, PbxSettings]
     zone: tzinfo
 
-    def knows(self, section: str, name: str, way: KeyPath, what: str, *, key: bool = False) -> bool:
-        """Return whether `section` has `name`; if not, report that at `way`.
+    def knows(
+        self, section: str, name: str, path: KeyPath, what: str, *, key: bool = False
+    ) -> bool:
+        """Return whether `section` has `name`; if not, report that at `path`.
 
         Reports nothing if a file or the section could not be read, since the name may be there.
         """
@@ -37,14 +39,14 @@ class BuildContext:
         if name in names or not self.document.is_sure_of(section):
             return name in names
         hint = self.nearest.hint(name, names) or f"there is none in {section}:"
-        self.document.error(way, f"unknown {what} {quoted(name)}", hint, key=key)
+        self.document.error(path, f"unknown {what} {quoted(name)}", hint, key=key)
         return False
 
-    def within(self, timezone: str | None, way: KeyPath) -> BuildContext:
+    def within(self, timezone: str | None, path: KeyPath) -> BuildContext:
         """Return this context, or a copy with its own time zone if one is given."""
         if timezone is None:
             return self
-        zone = find_zone(timezone, (*way, "timezone"), self.document, self.nearest)
+        zone = find_zone(timezone, (*path, "timezone"), self.document, self.nearest)
         return replace(self, zone=zone)
 
     def hours(
@@ -53,12 +55,12 @@ class BuildContext:
         """Parse days and times, each with its path, into one value; None if invalid or absent."""
         spans: set[Span] = set()
         wrong = False
-        for way, text in texts.items():
+        for path, text in texts.items():
             try:
                 spans.update(_read(text))
             except ValueError as error:
                 wrong = True
-                self.document.error(way, f"hours: {_why(self.document.written(*way), error)}")
+                self.document.error(path, f"hours: {_why(self.document.written(*path), error)}")
         if wrong or not spans:
             return None
         in_order = sorted(spans, key=lambda span: (span.day, span.start, span.end))

@@ -35,17 +35,17 @@ def check_database(root: RootOptions, document: Document, nearest: Nearest) -> N
     url = root.database
     if not url.startswith(POSTGRESQL):
         return
-    way = ("database",)
+    path = ("database",)
     faults = list(_faults(url, nearest))
     for text, hint in faults:
-        document.error(way, text, hint)
+        document.error(path, text, hint)
     if faults:
         return
     if lack := extras.lacks("postgres"):
-        document.error(way, f"PostgreSQL needs {lack}", extras.remedy("postgres"))
+        document.error(path, f"PostgreSQL needs {lack}", extras.remedy("postgres"))
     if _is_open(url):
         text = "the link to the database server does not prove that it is the right one"
-        document.warning(way, text, "add ?sslmode=verify-full to the address")
+        document.warning(path, text, "add ?sslmode=verify-full to the address")
 
 
 def _parts(url: str) -> tuple[str, str, str, str]:

@@ -16,7 +16,6 @@ from callrouter.model.ivr import PhoneCodes
 from callrouter.model.phone_numbers import NOWHERE, Numbering
 from callrouter.settings import extras
 from callrouter.settings.builders.build_context import BuildContext
-from callrouter.settings.builders.number_parsing import numbering
 from callrouter.settings.builders.time_zones import find_zone
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.loaded import (
@@ -30,6 +29,7 @@ from callrouter.settings.loaded import (
     TwilioSettings,
     UserSettings,
 )
+from callrouter.settings.schema.number_parsing import numbering
 from callrouter.settings.schema.options import spec_values
 from callrouter.settings.schema.pbx_options import (
     AsteriskOptions,
@@ -66,7 +66,7 @@ def build_pbxes(root: RootOptions, document: Document, folder: Path) -> dict[str
     return {id_: _pbx(id_, pbx, document, folder, site, home=home) for id_, pbx in root.pbx.items()}
 
 
-def _ways_out(id_: str, pbx: AsteriskOptions, document: Document) -> list[str]:
+def _dial_strings(id_: str, pbx: AsteriskOptions, document: Document) -> list[str]:
     """Return the dial strings for outside numbers, with Asterisk's spelling of the technologies.
 
     One that Asterisk cannot dial is reported.
@@ -78,9 +78,9 @@ def _ways_out(id_: str, pbx: AsteriskOptions, document: Document) -> list[str]:
         try:
             spelled = endpoints.read(text.replace(_PLACE, _SAMPLE)).text
         except ValueError as fault:
-            way: KeyPath = ("pbx", id_, "dial_number")
+            path: KeyPath = ("pbx", id_, "dial_number")
             said = str(fault).replace(_SAMPLE, _PLACE)
-            document.error(way if one else (*way, place), f"{quoted(text)} {said}")
+            document.error(path if one else (*path, place), f"{quoted(text)} {said}")
             found.append(text)
         else:
             tech = spelled.partition("/")[0]
@@ -89,19 +89,19 @@ def _ways_out(id_: str, pbx: AsteriskOptions, document: Document) -> list[str]:
 
 
 def _number_format(
-    id_: str, pbx: AsteriskOptions, ways: list[str], home: Numbering, document: Document
+    id_: str, pbx: AsteriskOptions, dial_strings: list[str], home: Numbering, document: Document
 ) -> None:
     """Report a number format that is impossible, or that a dial string already includes."""
-    way = ("pbx", id_, "number_format")
-    if "number_format" in pbx.model_fields_set and not ways:
-        document.error(way, "number_format without dial_number", "no outside number is dialled")
+    path = ("pbx", id_, "number_format")
+    if "number_format" in pbx.model_fields_set and not dial_strings:
+        document.error(path, "number_format without dial_number", "no outside number is dialled")
     if pbx.number_format == "national" and not home.code:
         hint = "such as numbers: {region: GB}"
-        document.error(way, "number_format: national needs numbers.region", hint)
+        document.error(path, "number_format: national needs numbers.region", hint)
     begins = {"plus": "+{number}", "00": "00{number}"}.get(pbx.number_format)
-    for text in ways:
+    for text in dial_strings:
         if begins is not None and begins in text:
-            document.error(way, f"{begins} in dial_number writes it twice", "take one of them out")
+            document.error(path, f"{begins} in dial_number writes it twice", "take one of them out")
 
 
 def _pbx(
@@ -117,8 +117,8 @@ def _pbx(
         return SimulatedSettings(id=id_, **spec_values(pbx))
     if isinstance(pbx, TwilioOptions):
         return _twilio(id_, pbx, document, site)
-    ways = _ways_out(id_, pbx, document)
-    _number_format(id_, pbx, ways, home, document)
+    dial_strings = _dial_strings(id_, pbx, document)
+    _number_format(id_, pbx, dial_strings, home, document)
     if pbx.show == "business" and pbx.caller_id is None:
         text = "show: business without caller_id"
         document.error(
@@ -126,8 +126,8 @@ def _pbx(
         )
     values = spec_values(
         pbx,
-        dial_number=ways[0] if ways else "",
-        dial_numbers=tuple(ways[1:]),
+        dial_number=dial_strings[0] if dial_strings else "",
+        dial_numbers=tuple(dial_strings[1:]),
         home=home if pbx.number_format == "national" else NOWHERE,
         tls=pbx.tls is not False,
         ca=folder / pbx.tls.ca if isinstance(pbx.tls, TlsClientOptions) else None,
@@ -136,23 +136,23 @@ def _pbx(
 
 
 def _twilio(id_: str, pbx: TwilioOptions, document: Document, site: str) -> TwilioSettings:
-    way = ("pbx", id_)
+    path = ("pbx", id_)
     if lack := extras.lacks("twilio"):
         text = f"driver twilio needs {lack}"
-        document.error((*way, "driver"), text, extras.remedy("twilio"))
+        document.error((*path, "driver"), text, extras.remedy("twilio"))
     if not pbx.public_url and not site.startswith("https://"):
         text = f"{id_} has no 'public_url'"
         hint = "how Twilio reaches us, such as https://calls.example.com, here or under http"
-        document.error(way, text, hint, key=True)
+        document.error(path, text, hint, key=True)
     if (pbx.api_key is None) != (pbx.api_secret is None):
         there, other = ("api_key", "api_secret") if pbx.api_key else ("api_secret", "api_key")
-        document.error((*way, there), f"{there} without {other}", "give both, or none", key=True)
+        document.error((*path, there), f"{there} without {other}", "give both, or none", key=True)
     if not pbx.numbers:
         text = "numbers is empty, so no calls come in"
-        document.warning((*way, "numbers"), text, 'such as {"+442079460000": support}', key=True)
+        document.warning((*path, "numbers"), text, 'such as {"+442079460000": support}', key=True)
     if pbx.codes in pbx.numbers:
         text = f"codes is a number of queue {quoted(pbx.numbers[pbx.codes])} already"
-        document.error((*way, "codes"), text, "give agents a number of their own", key=True)
+        document.error((*path, "codes"), text, "give agents a number of their own", key=True)
     public_url = (pbx.public_url or site).rstrip("/")
     values = spec_values(pbx, public_url=public_url, api_url=pbx.api_url.rstrip("/"))
     return TwilioSettings(id=id_, **values)
@@ -174,11 +174,11 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
     names: set[str] = set()
     for index, token in enumerate(http.api_tokens):
         if token.name in names:
-            way = ("http", "api_tokens", index, "name")
-            document.error(way, f"api token {quoted(token.name)} stands twice")
+            path = ("http", "api_tokens", index, "name")
+            document.error(path, f"api token {quoted(token.name)} stands twice")
         if token.token in tokens:
-            way = ("http", "api_tokens", index, "token")
-            document.error(way, "token stands twice", "give each program its own")
+            path = ("http", "api_tokens", index, "token")
+            document.error(path, "token stands twice", "give each program its own")
         _check_agent(index, token, context)
         _check_queues(index, token, context)
         names.add(token.name)
@@ -198,7 +198,7 @@ def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSe
 
 def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
     """Check that a token's agent exists, and that its role is limited to acting for one."""
-    way = ("http", "api_tokens", index, "agent")
+    path = ("http", "api_tokens", index, "agent")
     if token.agent is None:
         if token.role == "agent":
             context.document.warning(
@@ -209,20 +209,22 @@ def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> N
         return
     if token.role != "agent":
         text = f"a token of role {token.role} acts for everyone"
-        context.document.error(way, text, "take agent: out, or give it role: agent", key=True)
+        context.document.error(path, text, "take agent: out, or give it role: agent", key=True)
     else:
-        context.knows("agents", token.agent, way, "agent")
+        context.knows("agents", token.agent, path, "agent")
 
 
 def _check_queues(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
     """Check that only a supervisor's token is limited to queues."""
-    way = ("http", "api_tokens", index, "queues")
+    path = ("http", "api_tokens", index, "queues")
     if token.queues and token.role != "supervisor":
         text = f"a token of role {token.role} is not limited by queues"
-        context.document.error(way, text, "take queues: out, or give it role: supervisor", key=True)
+        context.document.error(
+            path, text, "take queues: out, or give it role: supervisor", key=True
+        )
         return
     for place, queue in enumerate(token.queues):
-        context.knows("queues", queue, (*way, place), "queue")
+        context.knows("queues", queue, (*path, place), "queue")
 
 
 def is_loopback(host: str) -> bool:

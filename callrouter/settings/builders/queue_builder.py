@@ -42,10 +42,10 @@ class _Table:
     """The agents of a queue, a shift or a step as written, and their path."""
 
     written: Mapping[str, int] | list[str]
-    way: KeyPath
+    path: KeyPath
 
     def place(self, name: str, index: int) -> KeyPath:
-        return (*self.way, name if isinstance(self.written, Mapping) else index)
+        return (*self.path, name if isinstance(self.written, Mapping) else index)
 
     def level(self, name: str) -> int:
         return self.written[name] if isinstance(self.written, Mapping) else FIRST_PRIORITY
@@ -125,17 +125,17 @@ def _dials(id_: str, queue: QueueOptions, policy: tuple[str, ...], context: Buil
     """Return whether `ring_all: dial` applies; it must have something to apply to."""
     if queue.ring_all != "dial":
         return False
-    way: KeyPath = ("queues", id_, "ring_all")
+    path: KeyPath = ("queues", id_, "ring_all")
     sure = context.document.is_sure_of("pbx") and set(context.pbxes) == context.document.names(
         "pbx"
     )
     if sure and not any(isinstance(pbx, TwilioSettings) for pbx in context.pbxes.values()):
         text = "ring_all: dial is Twilio's, and no pbx is a Twilio"
-        context.document.error(way, text, "take it out: Asterisk rings all phones at once anyway")
+        context.document.error(path, text, "take it out: Asterisk rings all phones at once anyway")
     later = [step.at_once for step in queue.widen if step.at_once is not None]
     if RING_ALL not in policy and queue.at_once == 1 and set(later) <= {1}:
         text = "ring_all: dial rings several phones at once, and at_once is 1"
-        context.document.error(way, text, "give the queue at_once: all, or a number above 1")
+        context.document.error(path, text, "give the queue at_once: all, or a number above 1")
     return True
 
 
@@ -147,17 +147,17 @@ def _announce(queue: QueueOptions) -> AnnounceSpec | None:
 
 
 def _policy(id_: str, queue: QueueOptions, context: BuildContext) -> tuple[str, ...]:
-    way: KeyPath = ("queues", id_, "policy")
+    path: KeyPath = ("queues", id_, "policy")
     one = isinstance(queue.policy, str)
     names = (queue.policy,) if isinstance(queue.policy, str) else tuple(queue.policy)
     known = f"known: {', '.join(sorted(context.policies))}"
     if not names and "policy" in queue.model_fields_set:
-        written = context.document.written(*way)
+        written = context.document.written(*path)
         # Otherwise there was an unusable name, which has been reported.
         if not (isinstance(written, Items) and written.thinned):
-            context.document.error(way, "policy names none", known)
+            context.document.error(path, "policy names none", known)
     for index, name in enumerate(names):
-        at: KeyPath = way if one else (*way, index)
+        at: KeyPath = path if one else (*path, index)
         if name not in context.policies:
             hint = hints.policy(context.nearest, name, context.policies)
             text = f"unknown policy {quoted(name)}"
@@ -190,23 +190,23 @@ def _members(
     """Look up the agents of a table. `places` holds those named so far and receives these."""
     members: list[MemberSpec] = []
     for index, name in enumerate(table.written):
-        way = table.place(name, index)
+        path = table.place(name, index)
         if name in places:
             other = places[name]
             # In the same list, the first one is nearby.
-            hint = "" if other[:-1] == way[:-1] else f"first in {context.document.line(other)}"
-            context.document.error(way, f"agent {quoted(name)} stands twice", hint, key=True)
-        elif name in agents or context.knows("agents", name, way, "agent", key=True):
-            places[name] = way
+            hint = "" if other[:-1] == path[:-1] else f"first in {context.document.line(other)}"
+            context.document.error(path, f"agent {quoted(name)} stands twice", hint, key=True)
+        elif name in agents or context.knows("agents", name, path, "agent", key=True):
+            places[name] = path
             # A disabled agent keeps their place in the file but is not in the queue.
             if name in agents:
                 level = table.level(name)
                 members.append(MemberSpec(agent=name, level=level, order=first + index))
     # An agent with an invalid level may be unknown as well.
-    written = context.document.written(*table.way)
+    written = context.document.written(*table.path)
     if isinstance(written, Section):
         for name in written.at.keys() - written.keys():
-            context.knows("agents", name, (*table.way, name), "agent", key=True)
+            context.knows("agents", name, (*table.path, name), "agent", key=True)
     return tuple(members)
 
 
@@ -215,9 +215,9 @@ def _shifts(
 ) -> tuple[ShiftSpec, ...]:
     found: list[ShiftSpec] = []
     for index, shift in enumerate(queue.shifts):
-        way: KeyPath = ("queues", id_, "shifts", index)
-        members = _members(_Table(shift.agents, (*way, "agents")), agents, context, {})
-        hours = context.hours({(*way, "hours"): shift.hours}, queue.holidays)
+        path: KeyPath = ("queues", id_, "shifts", index)
+        members = _members(_Table(shift.agents, (*path, "agents")), agents, context, {})
+        hours = context.hours({(*path, "hours"): shift.hours}, queue.holidays)
         if hours is not None:
             found.append(ShiftSpec(hours=hours, members=members))
     return tuple(found)
@@ -236,15 +236,15 @@ def _widen(
     found: list[WidenStep] = []
     before: float = 0
     for index, step in enumerate(steps):
-        way: KeyPath = ("queues", id_, "widen", index)
+        path: KeyPath = ("queues", id_, "widen", index)
         if step.after <= before:
             text = (
                 f"after {format_duration(step.after)} must be longer than that of the step before"
             )
-            context.document.error((*way, "after"), text, f"that is {format_duration(before)}")
+            context.document.error((*path, "after"), text, f"that is {format_duration(before)}")
         before = max(before, step.after)
-        _changes_something(step, way, context)
-        members = _members(_Table(step.agents, (*way, "agents")), agents, context, places, first)
+        _changes_something(step, path, context)
+        members = _members(_Table(step.agents, (*path, "agents")), agents, context, places, first)
         first += len(step.agents)
         found.append(
             WidenStep(
@@ -258,16 +258,16 @@ def _widen(
     return tuple(found)
 
 
-def _changes_something(step: WidenStepOptions, way: KeyPath, context: BuildContext) -> None:
+def _changes_something(step: WidenStepOptions, path: KeyPath, context: BuildContext) -> None:
     if step.at_once is not None or step.agents or step.skills is not None:
         return
     # An invalid value, already reported, would have changed something.
-    if not is_damaged(context.document.written(*way)):
+    if not is_damaged(context.document.written(*path)):
         text = "this step changes nothing"
-        context.document.error(way, text, "give it at_once, agents or skills", key=True)
+        context.document.error(path, text, "give it at_once, agents or skills", key=True)
 
 
-def _target(written: str | None, way: KeyPath, context: BuildContext) -> Target | None:
+def _target(written: str | None, path: KeyPath, context: BuildContext) -> Target | None:
     if written is None:
         return None
     kind, _, rest = written.partition(":")
@@ -277,7 +277,7 @@ def _target(written: str | None, way: KeyPath, context: BuildContext) -> Target 
         case "wait":
             return KeepWaiting()
         case "queue":
-            context.knows("queues", rest, way, "queue")
+            context.knows("queues", rest, path, "queue")
             return ToQueue(rest)
         case _:
             return ToDialplan(*rest.split(","))

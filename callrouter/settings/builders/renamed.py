@@ -25,17 +25,17 @@ def check_renames(section: str, renames: Mapping[str, str], document: Document) 
     first: dict[str, str] = {}
     names = document.names(section)
     for name, former in renames.items():
-        way: KeyPath = (section, name, "renamed_from")
+        path: KeyPath = (section, name, "renamed_from")
         if former == name:
             text = f"{quoted(name)} is renamed from itself"
-            document.error(way, text, "write the name that it had before, or take the line out")
+            document.error(path, text, "write the name that it had before, or take the line out")
         elif former in names:
             text = f"{quoted(former)} still exists"
             hint = f"take it out of {section}:, or take renamed_from out"
-            document.error(way, text, hint)
+            document.error(path, text, hint)
         elif former in first:
             text = f"{quoted(first[former])} is renamed from {quoted(former)} as well"
-            document.error(way, text, "one of them can be")
+            document.error(path, text, "one of them can be")
         first.setdefault(former, name)
 
 

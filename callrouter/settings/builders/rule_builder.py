@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from callrouter.model.routing_table import AgentSpec, Comparison, QueueSpec, Rule
 from callrouter.model.text import listed
 from callrouter.settings.builders.build_context import BuildContext, is_damaged
-from callrouter.settings.builders.number_parsing import read_pattern
 from callrouter.settings.builders.queue_builder import serving
 from callrouter.settings.errors.problems import quoted
+from callrouter.settings.schema.number_parsing import read_pattern
 from callrouter.settings.schema.rule_options import RuleOptions
 from callrouter.settings.yaml.reader import Items
 from callrouter.settings.yaml.source import KeyPath
@@ -27,40 +27,40 @@ def build_rules(
     # After a mistake elsewhere, an agent may be missing from a queue only because of it.
     known = None if context.document.findings.errors else serving(queues)
     for index, rule in enumerate(rules):
-        way: KeyPath = ("rules", index)
-        first = names.setdefault(rule.name, way)
-        if first != way:
+        path: KeyPath = ("rules", index)
+        first = names.setdefault(rule.name, path)
+        if first != path:
             text = f"rule {quoted(rule.name)} stands twice"
             hint = f"first in {context.document.line((*first, 'name'))}"
-            context.document.error((*way, "name"), text, hint)
-        _not_empty(rule, way, context)
-        found.append(_rule(rule, way, agents, known, context))
+            context.document.error((*path, "name"), text, hint)
+        _not_empty(rule, path, context)
+        found.append(_rule(rule, path, agents, known, context))
     return tuple(found)
 
 
 def _rule(
     rule: RuleOptions,
-    way: KeyPath,
+    path: KeyPath,
     agents: Mapping[str, AgentSpec],
     known: Mapping[str, Collection[str]] | None,
     context: BuildContext,
 ) -> Rule:
     when, then = rule.when, rule.then
-    for place, name in _each((*way, "when", "queue"), when.queue).items():
+    for place, name in _each((*path, "when", "queue"), when.queue).items():
         context.knows("queues", name, place, "queue")
     if then.queue is not None:
-        context.knows("queues", then.queue, (*way, "then", "queue"), "queue")
+        context.knows("queues", then.queue, (*path, "then", "queue"), "queue")
     return Rule(
         name=rule.name,
         callers=tuple(read_pattern(text) for text in _listed(when.caller)),
         called=tuple(read_pattern(text) for text in _listed(when.called)),
         queues=frozenset(_listed(when.queue)),
         tags=frozenset(_listed(when.tag)),
-        hours=context.hours(_each((*way, "when", "hours"), when.hours)),
+        hours=context.hours(_each((*path, "when", "hours"), when.hours)),
         waiting=_waiting(when.waiting),
         priority=then.priority,
         queue=then.queue or "",
-        agent=_agent(rule, (*way, "then", "agent"), agents, known, context),
+        agent=_agent(rule, (*path, "then", "agent"), agents, known, context),
         tag=then.tag or "",
         skills=dict(then.skills),
     )
@@ -76,52 +76,52 @@ def _waiting(text: str | None) -> Comparison | None:
 
 def _agent(
     rule: RuleOptions,
-    way: KeyPath,
+    path: KeyPath,
     agents: Mapping[str, AgentSpec],
     known: Mapping[str, Collection[str]] | None,
     context: BuildContext,
 ) -> str:
     name = rule.then.agent
-    if name is None or not context.knows("agents", name, way, "agent"):
+    if name is None or not context.knows("agents", name, path, "agent"):
         return ""
     if name not in agents:
         text = f"agent {quoted(name)} is switched off"
-        context.document.warning(way, text, "the rule does without")
+        context.document.warning(path, text, "the rule does without")
         return ""
     if known is None:
         return name
     if name not in known:
         text = f"agent {quoted(name)} is in no queue"
-        context.document.error(way, text, "name one who serves the calls")
+        context.document.error(path, text, "name one who serves the calls")
         return name
     queues = [rule.then.queue] if rule.then.queue else _listed(rule.when.queue)
     others = [queue for queue in queues if queue not in known[name]]
     if others:
         text = f"agent {quoted(name)} is not in {listed(others)}"
-        context.document.warning(way, text, "and will not be tried there")
+        context.document.warning(path, text, "and will not be tried there")
     return name
 
 
-def _not_empty(rule: RuleOptions, way: KeyPath, context: BuildContext) -> None:
+def _not_empty(rule: RuleOptions, path: KeyPath, context: BuildContext) -> None:
     """Report a `then` that changes nothing, and a condition without values."""
-    then = context.document.written(*way, "then")
+    then = context.document.written(*path, "then")
     changed = any(getattr(rule.then, key) not in (None, {}) for key in rule.then.model_fields_set)
     # An invalid value, already reported, would have changed something.
     if not changed and not is_damaged(then):
         hint = "give it priority, queue, agent, tag or skills"
-        context.document.error((*way, "then"), "then changes nothing", hint)
+        context.document.error((*path, "then"), "then changes nothing", hint)
     for key in sorted(rule.when.model_fields_set):
-        written = context.document.written(*way, "when", key)
+        written = context.document.written(*path, "when", key)
         if isinstance(written, Items) and not written and not written.thinned:
             text = f"{key} names none"
             hint = "write a value, or take the key out"
-            context.document.error((*way, "when", key), text, hint)
+            context.document.error((*path, "when", key), text, hint)
 
 
-def _each(way: KeyPath, written: str | list[str]) -> dict[KeyPath, str]:
+def _each(path: KeyPath, written: str | list[str]) -> dict[KeyPath, str]:
     if isinstance(written, str):
-        return {way: written}
-    return {(*way, index): text for index, text in enumerate(written)}
+        return {path: written}
+    return {(*path, index): text for index, text in enumerate(written)}
 
 
 def _listed(written: str | list[str]) -> list[str]:

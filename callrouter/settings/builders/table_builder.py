@@ -20,7 +20,6 @@ from callrouter.model.text import listed
 from callrouter.settings.builders.agent_extensions import build_extensions
 from callrouter.settings.builders.build_context import BuildContext
 from callrouter.settings.builders.device_endpoints import read_address
-from callrouter.settings.builders.number_parsing import at_home, numbering
 from callrouter.settings.builders.queue_builder import build_queue
 from callrouter.settings.builders.renamed import check_renames
 from callrouter.settings.builders.rule_builder import build_rules
@@ -28,6 +27,7 @@ from callrouter.settings.errors.problems import quoted
 from callrouter.settings.loaded import AsteriskSettings, PbxSettings, TwilioSettings
 from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions
 from callrouter.settings.schema.durations import format_duration
+from callrouter.settings.schema.number_parsing import at_home, numbering
 from callrouter.settings.schema.options import spec_values
 from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.reader import Section
@@ -69,12 +69,12 @@ def build_table(root: RootOptions, context: BuildContext) -> Table:
 
 def _numbers(id_: str, pbx: TwilioSettings, home: Numbering, context: BuildContext) -> None:
     """Check the numbers of a Twilio account as written: each once, and for an existing queue."""
-    way: KeyPath = ("pbx", id_, "numbers")
-    written = context.document.written(*way)
+    path: KeyPath = ("pbx", id_, "numbers")
+    written = context.document.written(*path)
     seen: dict[str, KeyPath] = {}
     for text in written if isinstance(written, Section) else ():
         number = home.form(str(text))
-        place: KeyPath = (*way, text)
+        place: KeyPath = (*path, text)
         if number in pbx.numbers:
             context.knows("queues", pbx.numbers[number], place, "queue")
         first = seen.setdefault(number, place)
@@ -88,16 +88,16 @@ def _pauses(root: RootOptions, context: BuildContext) -> dict[str, PauseSpec]:
     found: dict[str, PauseSpec] = {}
     default = ""
     for reason, pause in root.pauses.items():
-        way: KeyPath = ("pauses", reason)
-        written = context.document.written(*way)
+        path: KeyPath = ("pauses", reason)
+        written = context.document.written(*path)
         # A `longest` that was written but invalid has been reported already.
         limited = isinstance(written, Section) and "longest" in written.at
         if pause.then is not None and not limited:
             text = f"then: {pause.then} says what comes after a length that is not there"
-            context.document.error((*way, "then"), text, "add a longest, such as 45m")
+            context.document.error((*path, "then"), text, "add a longest, such as 45m")
         if pause.default and default:
             text = f"default: true stands for {quoted(default)} too"
-            context.document.error((*way, "default"), text, "one reason at most is the default")
+            context.document.error((*path, "default"), text, "one reason at most is the default")
         default = default or (reason if pause.default else "")
         values = spec_values(pause, then=PauseEnd(pause.then or "tell"))
         found[reason] = PauseSpec(reason=reason, **values)
@@ -124,23 +124,23 @@ def _device(
     device = (
         DeviceOptions.model_validate({"endpoint": written}) if isinstance(written, str) else written
     )
-    way: KeyPath = ("agents", agent, "devices", id_)
+    path: KeyPath = ("agents", agent, "devices", id_)
     number = device.number or ""
-    if not _one_address(way, device, context):
+    if not _one_address(path, device, context):
         return None
     if number and device.confirm is False:
         text = "confirm: false is not allowed for an outside number"
-        context.document.error((*way, "confirm"), text, "a voicemail would take the calls")
+        context.document.error((*path, "confirm"), text, "a voicemail would take the calls")
         return None
     fault = form_fault(number) if number else ""
     if fault:
         text = f"number {quoted(number)}: {fault}"
-        context.document.error((*way, "number"), text, "such as +447700900123")
+        context.document.error((*path, "number"), text, "such as +447700900123")
         return None
-    pbxes = _rung_by(way, device, context)
+    pbxes = _rung_by(path, device, context)
     if not pbxes:
         return None
-    phone = read_address(way, device, pbxes, context)
+    phone = read_address(path, device, pbxes, context)
     if phone is None:
         return None
     confirm = bool(number) or phone.may_forward if device.confirm is None else device.confirm
@@ -149,28 +149,28 @@ def _device(
         pbxes=pbxes,
         endpoint=phone.endpoint,
         confirm=confirm,
-        accept_within=_accept_within(way, device, context, confirm=confirm),
-        hours=context.hours({(*way, "hours"): device.hours}) if device.hours else None,
+        accept_within=_accept_within(path, device, context, confirm=confirm),
+        hours=context.hours({(*path, "hours"): device.hours}) if device.hours else None,
         states=phone.states,
         all_contacts=device.contacts == "all",
     )
     return DeviceSpec(id=id_, agent=agent, **values)
 
 
-def _one_address(way: KeyPath, device: DeviceOptions, context: BuildContext) -> bool:
+def _one_address(path: KeyPath, device: DeviceOptions, context: BuildContext) -> bool:
     """Return whether a device has exactly one way of being rung; otherwise report an error."""
     named = {"endpoint": device.endpoint, "dial": device.dial, "number": device.number}
     given = [f"'{key}'" for key, value in named.items() if value]
     if len(given) == 1:
         return True
-    at = context.document.written(*way)
+    at = context.document.written(*path)
     # One may be present but invalid: that has been reported already.
     if given or not (isinstance(at, Section) and at.at.keys() & named.keys()):
         text = (
-            f"{way[-1]} has {' and '.join(given)}" if given else f"{way[-1]} has no phone to ring"
+            f"{path[-1]} has {' and '.join(given)}" if given else f"{path[-1]} has no phone to ring"
         )
         hint = "give exactly one of endpoint, dial and number"
-        context.document.error(way, text, hint, key=True)
+        context.document.error(path, text, hint, key=True)
     return False
 
 
@@ -178,10 +178,10 @@ _SHORTEST_ASK, _LONGEST_ASK = 1.0, 300.0
 
 
 def _accept_within(
-    way: KeyPath, device: DeviceOptions, context: BuildContext, *, confirm: bool
+    path: KeyPath, device: DeviceOptions, context: BuildContext, *, confirm: bool
 ) -> float:
     """Return how long to wait for key 1; a setting without effect or out of range is reported."""
-    at = (*way, "accept_within")
+    at = (*path, "accept_within")
     within = device.accept_within
     if within is None:
         return ACCEPT_WITHIN
@@ -194,11 +194,11 @@ def _accept_within(
     return within
 
 
-def _rung_by(way: KeyPath, device: DeviceOptions, context: BuildContext) -> tuple[str, ...]:
+def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tuple[str, ...]:
     """Return the PBXes that can ring a device. None can: an error, which is reported."""
     able = tuple(id_ for id_ in context.pbxes if _can_ring(id_, device, context))
     if device.pbx is not None:
-        at = (*way, "pbx")
+        at = (*path, "pbx")
         if not context.knows("pbx", device.pbx, at, "pbx"):
             return ()
         if device.pbx in context.pbxes and device.pbx not in able:
@@ -212,16 +212,16 @@ def _rung_by(way: KeyPath, device: DeviceOptions, context: BuildContext) -> tupl
     if device.number:
         if not able and context.pbxes:
             text = "no pbx can ring an outside number"
-            context.document.error(way, text, "give one a dial_number", key=True)
+            context.document.error(path, text, "give one a dial_number", key=True)
         return able
     if not able and context.pbxes:
         text = f"no pbx can ring {device.endpoint or device.dial}"
-        context.document.error(way, text, f"Twilio rings {_TWILIO_PHONES}", key=True)
+        context.document.error(path, text, f"Twilio rings {_TWILIO_PHONES}", key=True)
     if len(able) > 1:
-        text = f"{way[-1]} needs a 'pbx': there are {listed(able)}"
+        text = f"{path[-1]} needs a 'pbx': there are {listed(able)}"
         key = "endpoint" if device.endpoint else "dial"
         hint = f"such as {{{key}: {device.endpoint or device.dial}, pbx: {able[0]}}}"
-        context.document.error(way, text, hint, key=True)
+        context.document.error(path, text, hint, key=True)
         return ()
     return able
 

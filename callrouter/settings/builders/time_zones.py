@@ -19,8 +19,8 @@ _Seen = tuple[str, int, int, int]
 _known: Final[dict[str, tuple[_Seen | None, zoneinfo.ZoneInfo]]] = {}
 
 
-def find_zone(name: str, way: KeyPath, document: Document, nearest: Nearest) -> tzinfo:
-    """Return the time zone; UTC for an unknown one, which is reported at `way`."""
+def find_zone(name: str, path: KeyPath, document: Document, nearest: Nearest) -> tzinfo:
+    """Return the time zone; UTC for an unknown one, which is reported at `path`."""
     # The directories posix and right repeat all zones, in right with leap seconds.
     found = None if name.startswith(("posix", "right/")) else _zone(name)
     if found is not None:
@@ -32,10 +32,10 @@ def find_zone(name: str, way: KeyPath, document: Document, nearest: Nearest) -> 
         for small, zone in close.items():
             hint = hint.replace(f"'{small}'", f"'{zone}'")
         text = f"unknown time zone {quoted(name)}"
-        document.error(way, text, hint or "such as Europe/London")
+        document.error(path, text, hint or "such as Europe/London")
     elif name != "UTC":
         text = f"time zone {quoted(name)} cannot be looked up: this machine has no time zones"
-        document.error(way, text, "install tzdata")
+        document.error(path, text, "install tzdata")
     return UTC
 
 

@@ -1,85 +1,33 @@
-"""Validates a document against the schema and explains in plain words what does not fit.
-
-Invalid parts are removed and the rest is validated again until it fits. So one run finds all
-mistakes, including those that only show across keys.
-"""
+"""Explains in plain words what does not fit the schema."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
-
 from callrouter.model.text import listed
-from callrouter.settings.builders.number_parsing import at_home
 from callrouter.settings.errors import hints
 from callrouter.settings.errors.hiding import CONTAINERS, is_secret, without_secret
 from callrouter.settings.errors.problems import Nearest, quoted
-from callrouter.settings.schema import options
-from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions, PauseOptions
-from callrouter.settings.schema.pbx_options import (
-    AsteriskOptions,
-    SimulatedOptions,
-    TlsClientOptions,
-    TwilioOptions,
+from callrouter.settings.schema.agent_options import AgentOptions, DeviceOptions
+from callrouter.settings.schema.options import (
+    DRIVERS,
+    TAGS,
+    KeyPattern,
+    OptionGroup,
+    walk,
 )
-from callrouter.settings.schema.queue_options import (
-    AnnounceOptions,
-    QueueOptions,
-    ServiceLevelOptions,
-    ShiftOptions,
-    WidenStepOptions,
-)
-from callrouter.settings.schema.root_options import (
-    ApiTokenOptions,
-    CodesOptions,
-    HttpOptions,
-    NumbersOptions,
-    ReloadOptions,
-    RootOptions,
-    TlsServerOptions,
-    UserOptions,
-)
-from callrouter.settings.schema.rule_options import RuleOptions, RuleThenOptions, RuleWhenOptions
-from callrouter.settings.yaml.reader import Items, Section
+from callrouter.settings.schema.pbx_options import PBX_GROUPS, AsteriskOptions
+from callrouter.settings.schema.queue_options import QueueOptions
+from callrouter.settings.schema.root_options import RootOptions
+from callrouter.settings.schema.rule_options import RuleThenOptions, RuleWhenOptions
+from callrouter.settings.yaml.reader import Section
 from callrouter.settings.yaml.source import Document, KeyPath
 from callrouter.settings.yaml.substitution import Substituted
 
-_ROUNDS: Final = 20
-_GONE: Final = object()
-
-_PBX_SHAPES: Final[dict[str, type[BaseModel]]] = {
-    "asterisk": AsteriskOptions,
-    "twilio": TwilioOptions,
-    "simulated": SimulatedOptions,
-}
-
-# The model of each path; "*" is any name or index.
-_SHAPES: Final[dict[tuple[str, ...], type[BaseModel]]] = {
-    (): RootOptions,
-    ("http",): HttpOptions,
-    ("http", "tls"): TlsServerOptions,
-    ("http", "api_tokens", "*"): ApiTokenOptions,
-    ("users", "*"): UserOptions,
-    ("numbers",): NumbersOptions,
-    ("reload",): ReloadOptions,
-    ("codes",): CodesOptions,
-    ("pbx", "*", "tls"): TlsClientOptions,
-    ("agents", "*"): AgentOptions,
-    ("agents", "*", "devices", "*"): DeviceOptions,
-    ("pauses", "*"): PauseOptions,
-    ("queues", "*"): QueueOptions,
-    ("queues", "*", "shifts", "*"): ShiftOptions,
-    ("queues", "*", "widen", "*"): WidenStepOptions,
-    ("queues", "*", "service_level"): ServiceLevelOptions,
-    ("queues", "*", "announce"): AnnounceOptions,
-    ("rules", "*"): RuleOptions,
-    ("rules", "*", "when"): RuleWhenOptions,
-    ("rules", "*", "then"): RuleThenOptions,
-}
-_OWNERS: Final[dict[str, type[BaseModel]]] = {
+_GROUPS: Final[dict[KeyPattern, type[OptionGroup]]] = dict(walk(RootOptions))
+"""The options at each path; a PBX has those of its driver instead."""
+_OWNERS: Final[dict[str, type[OptionGroup]]] = {
     "a queue": QueueOptions,
     "an agent": AgentOptions,
     "a device": DeviceOptions,
@@ -92,7 +40,7 @@ _MANY: Final = 4
 """With this many possible places, the hint would not help."""
 _SLIP: Final = 0.8
 """Similarity to a key of the right place from which a typo is assumed."""
-_NOT_SUPPORTED: Final[dict[tuple[str, ...], frozenset[str]]] = {
+_NOT_SUPPORTED: Final[dict[KeyPattern, frozenset[str]]] = {
     ("numbers",): frozenset({"registration"}),
 }
 _MAPPINGS: Final[dict[str, str]] = {
@@ -133,36 +81,18 @@ _KEY_OF: Final = {
 }
 
 
-def fit(document: Document, nearest: Nearest) -> RootOptions | None:
-    """Return the valid part of the document; everything else is reported and removed.
+def explain_error(document: Document, nearest: Nearest, error: Any) -> KeyPath:
+    """Report one of pydantic's errors in plain words.
 
-    None if an invalid part cannot be removed.
+    Args:
+        document: The document that does not fit; it receives the report.
+        nearest: Finds the right name for a mistyped one.
+        error: The error, as in `pydantic.ValidationError.errors`.
+
+    Returns:
+        The path of the part that must be removed.
     """
-    with at_home(_region(document.root)):
-        return _fit(document, nearest)
-
-
-def _region(root: object) -> object:
-    """Return the home country of numbers as written; the files are not validated yet."""
-    numbers = root.get("numbers") if isinstance(root, dict) else None
-    return numbers.get("region") if isinstance(numbers, dict) else None
-
-
-def _fit(document: Document, nearest: Nearest) -> RootOptions | None:
-    for _ in range(_ROUNDS):
-        try:
-            return RootOptions.model_validate(document.root)
-        except ValidationError as error:
-            found = error.errors(include_url=False)
-        ways = [_report(document, nearest, each) for each in found]
-        if not _take_out(document.root, ways):
-            break
-    return None
-
-
-def _report(document: Document, nearest: Nearest, error: Any) -> KeyPath:
-    """Report one of pydantic's errors. Returns the path of the part to remove."""
-    loc = tuple(part for part in error["loc"] if part not in options.TAGS)
+    loc = tuple(part for part in error["loc"] if part not in TAGS)
     kind, value = error["type"], error["input"]
     if kind == "missing":
         return _missing(document, loc)
@@ -170,13 +100,13 @@ def _report(document: Document, nearest: Nearest, error: Any) -> KeyPath:
         _unknown_key(document, nearest, loc)
         return loc
     if kind == "expected" and loc[-1] == "[key]":
-        way = loc[:-1]
-        what = _KEY_OF.get(str(way[-2]), "a name") if len(way) > 1 else "a name"
-        text = f"{what} must be {error['msg']}, not {quoted(str(way[-1]))}"
-        name = str(way[-1])
-        number = way[-2] == "numbers" if len(way) > 1 else False
-        document.error(way, text, _A_NUMBER if number else _as_name(name), key=True)
-        return way
+        path = loc[:-1]
+        what = _KEY_OF.get(str(path[-2]), "a name") if len(path) > 1 else "a name"
+        text = f"{what} must be {error['msg']}, not {quoted(str(path[-1]))}"
+        name = str(path[-1])
+        number = path[-2] == "numbers" if len(path) > 1 else False
+        document.error(path, text, _A_NUMBER if number else _as_name(name), key=True)
+        return path
     if kind == "expected":
         _wrong_value(document, nearest, loc, error)
         return loc
@@ -203,7 +133,7 @@ def _unknown_key(document: Document, nearest: Nearest, loc: KeyPath) -> None:
     if key in _NOT_SUPPORTED.get(pattern, ()):
         document.error(loc, f"{quoted(key)} is not supported by this version", key=True)
         return
-    model = _shape(document, loc[:-1], pattern)
+    model = _group(document, loc[:-1], pattern)
     named = model.model_fields.items() if model else ()
     known = tuple(field.alias or name for name, field in named)
     slip = bool(difflib.get_close_matches(key, known, 1, _SLIP))
@@ -219,7 +149,7 @@ _SECRET_LEAST: Final = 12
 """Length from which a value with letters and digits looks like a secret."""
 
 
-def _elsewhere(key: str, model: type[BaseModel] | None) -> str:
+def _elsewhere(key: str, model: type[OptionGroup] | None) -> str:
     """Say where a misplaced key belongs; empty if unclear."""
     owners = [
         what for what, owner in _OWNERS.items() if owner is not model and key in owner.model_fields
@@ -242,11 +172,11 @@ def _wrong_driver(document: Document, nearest: Nearest, loc: KeyPath, value: obj
     elif driver is None:
         _missing(document, (*loc, "driver"))
         # Without a driver its keys were not checked; the driver itself may be mistyped.
-        either = {key for shape_ in _PBX_SHAPES.values() for key in shape_.model_fields}
+        either = {key for group in PBX_GROUPS.values() for key in group.model_fields}
         for key in value.keys() - either:
             _unknown_key(document, nearest, (*loc, key))
     else:
-        known = tuple(options.DRIVERS)
+        known = tuple(DRIVERS)
         text = f"driver must be {listed(known, 'or')}{_not((*loc, 'driver'), driver)}"
         hint = nearest.hint(driver, known) if isinstance(driver, str) else ""
         document.error((*loc, "driver"), text, hint)
@@ -261,10 +191,10 @@ def _pattern(loc: KeyPath) -> tuple[str, ...]:
     )
 
 
-def _shape(document: Document, loc: KeyPath, pattern: tuple[str, ...]) -> type[BaseModel] | None:
+def _group(document: Document, loc: KeyPath, pattern: tuple[str, ...]) -> type[OptionGroup] | None:
     if pattern == ("pbx", "*"):
-        return _PBX_SHAPES.get(str(document.written(*loc, "driver")), AsteriskOptions)
-    return _SHAPES.get(pattern)
+        return PBX_GROUPS.get(str(document.written(*loc, "driver")), AsteriskOptions)
+    return _GROUPS.get(pattern)
 
 
 def _subject(loc: KeyPath) -> str:
@@ -330,31 +260,3 @@ def _as_name(text: str) -> str:
         return ""
     better = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
     return f"such as '{better}'" if better and len(better) <= 64 else ""
-
-
-def _take_out(root: Section, ways: Iterable[KeyPath]) -> bool:
-    """Remove the values at `ways`; True if at least one existed."""
-    lists: dict[int, Items] = {}  # rebuild each list once: it may have ten thousand bad items
-    done = False
-    for way in ways:
-        owner: object = root
-        for part in way[:-1]:
-            if isinstance(owner, Section):
-                owner = owner.get(str(part))
-            elif isinstance(owner, Items) and isinstance(part, int):
-                owner = owner[part]
-        last = way[-1] if way else None
-        if isinstance(owner, Section) and last in owner:
-            del owner[str(last)]
-            done = True
-        elif isinstance(owner, Items) and isinstance(last, int):
-            owner[last] = _GONE
-            lists[id(owner)] = owner
-            done = True
-    # Only now, so that the indexes in other paths stayed valid.
-    for items in lists.values():
-        kept = [i for i, item in enumerate(items) if item is not _GONE]
-        items.thinned = True
-        items.at[:] = [items.at[i] for i in kept]
-        items[:] = [items[i] for i in kept]
-    return done

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from callrouter.model.phone_numbers import withheld
-from callrouter.settings.builders.number_parsing import read_number
 from callrouter.settings.errors.hiding import is_secret
 from callrouter.settings.errors.problems import Nearest, quoted
 from callrouter.settings.schema.durations import LONGEST_DAYS, parse_duration
+from callrouter.settings.schema.number_parsing import read_number
 
 _YES: Final = frozenset({"yes", "on", "y", "true", "1"})
 _NO: Final = frozenset({"no", "off", "n", "false", "0"})

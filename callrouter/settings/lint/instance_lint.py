@@ -45,24 +45,24 @@ def _without_effect(root: RootOptions, document: Document) -> None:
         for id_, model in models.items():
             for key in model.model_fields_set & WITHOUT_EFFECT:
                 found[key].append((section, id_, key))
-    for key, ways in found.items():
-        if ways:
+    for key, paths in found.items():
+        if paths:
             # One warning, not one for each of ten thousand agents.
-            more = f"; {len(ways) - 1} more like this" if len(ways) > 1 else ""
+            more = f"; {len(paths) - 1} more like this" if len(paths) > 1 else ""
             text = f"{key} is read, but without effect in this version{more}"
-            document.warning(ways[0], text, key=True)
+            document.warning(paths[0], text, key=True)
 
 
 def _cut_secrets(document: Document) -> None:
     """Warn of a secret that contains ``#`` after a space: YAML treats the rest as a comment."""
-    for way, value in _secrets(document.root, ()):
-        behind = "" if isinstance(value, Substituted) else document.behind(way)
+    for path, value in _secrets(document.root, ()):
+        behind = "" if isinstance(value, Substituted) else document.behind(path)
         if behind.startswith(value) and _COMMENT.match(behind[len(value) :]):
-            text = f"{way[-1]} ends before the #: what follows is a comment"
-            document.warning(way, text, f"put the {way[-1]} in quotes if the # is part of it")
+            text = f"{path[-1]} ends before the #: what follows is a comment"
+            document.warning(path, text, f"put the {path[-1]} in quotes if the # is part of it")
 
 
-def _secrets(section: object, way: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def _secrets(section: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     items: Iterable[tuple[str | int, object]] = ()
     if isinstance(section, Section):
         items = section.items()
@@ -70,9 +70,9 @@ def _secrets(section: object, way: KeyPath) -> Iterator[tuple[KeyPath, str]]:
         items = enumerate(section)
     for key, value in items:
         if key in SECRET_KEYS and isinstance(value, str):
-            yield (*way, key), value
+            yield (*path, key), value
         elif isinstance(value, Section | Items):
-            yield from _secrets(value, (*way, key))
+            yield from _secrets(value, (*path, key))
 
 
 def _agents(root: RootOptions, table: Table, document: Document) -> None:
@@ -91,21 +91,21 @@ def _dear_numbers(table: Table, document: Document) -> None:
         for device in agent.devices:
             why = high_cost(device.number) if device.number else ""
             if why:
-                way: KeyPath = ("agents", agent.id, "devices", device.id)
+                path: KeyPath = ("agents", agent.id, "devices", device.id)
                 text = f"{device.number} is {why}; every call to it costs"
-                document.warning(way, text, "agents could not register it", key=True)
+                document.warning(path, text, "agents could not register it", key=True)
 
 
 def _shared_phones(table: Table, document: Document) -> None:
     first: dict[tuple[str, str], KeyPath] = {}
     for agent in table.agents.values():
         for device in agent.devices:
-            way: KeyPath = ("agents", agent.id, "devices", device.id)
+            path: KeyPath = ("agents", agent.id, "devices", device.id)
             for pbx in device.pbxes:
-                other = first.setdefault((pbx, device.address), way)
-                if other != way:
+                other = first.setdefault((pbx, device.address), path)
+                if other != path:
                     text = f"{device.address} is also a phone of {other[1]}"
-                    document.warning(way, text, f"see {document.line(other)}", key=True)
+                    document.warning(path, text, f"see {document.line(other)}", key=True)
                     break
 
 

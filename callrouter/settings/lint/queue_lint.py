@@ -49,32 +49,32 @@ def advise_queues(root: RootOptions, table: Table, document: Document, now: floa
         _announces(id_, written, document)
         _dials(queue, table.agents, document)
         _skills(queue, table.agents, document, asked_by_rule)
-    for way, names in _circles(table.queues):
+    for path, names in _circles(table.queues):
         text = f"calls can go round in a circle: {' -> '.join(names)}"
-        document.warning(way, text, "let one of them end elsewhere")
+        document.warning(path, text, "let one of them end elsewhere")
 
 
 def _never_applies(queue: QueueSpec, written: QueueOptions, document: Document) -> None:
     for target, limit in _LIMITS:
         if target in written.model_fields_set and limit not in written.model_fields_set:
-            way: KeyPath = ("queues", queue.id, target)
-            document.warning(way, f"{target} never applies", f"{limit} is not set", key=True)
+            path: KeyPath = ("queues", queue.id, target)
+            document.warning(path, f"{target} never applies", f"{limit} is not set", key=True)
 
 
 def _who_serves(queue: QueueSpec, written: QueueOptions, document: Document) -> None:
-    way: KeyPath = ("queues", queue.id)
+    path: KeyPath = ("queues", queue.id)
     if next(all_members(queue), None) is None:
-        document.warning(way, f"queue {queue.id} has no agents", key=True)
+        document.warning(path, f"queue {queue.id} has no agents", key=True)
         return
     if queue.members and all(member.level == LAST_PRIORITY for member in queue.members):
         text = f"every agent of {queue.id} has priority {LAST_PRIORITY}, the last"
-        document.warning((*way, "agents"), text, "1 is rung first", key=True)
+        document.warning((*path, "agents"), text, "1 is rung first", key=True)
     _unserved(queue, written, document)
 
 
 def _unserved(queue: QueueSpec, written: QueueOptions, document: Document) -> None:
     """Warn of open hours without agents, and of shifts that are never active."""
-    way: KeyPath = ("queues", queue.id, "shifts")
+    path: KeyPath = ("queues", queue.id, "shifts")
     taken: week.Parts = []
     nobody: week.Parts = []
     for index, shift in enumerate(queue.shifts):
@@ -82,9 +82,9 @@ def _unserved(queue: QueueSpec, written: QueueOptions, document: Document) -> No
         alone = week.without(on, taken)
         if not alone:
             text, hint = "this shift is never on", "the shifts before it take all of its hours"
-            document.warning((*way, index), text, hint)
+            document.warning((*path, index), text, hint)
         elif queue.hours is not None and shift.hours.zone is queue.hours.zone:
-            _closed_then(alone, queue.hours, (*way, index), document)
+            _closed_then(alone, queue.hours, (*path, index), document)
         if not shift.members:
             nobody += alone
         taken = week.joined([*taken, *on])
@@ -100,34 +100,34 @@ def _unserved(queue: QueueSpec, written: QueueOptions, document: Document) -> No
         return
     if gaps:
         text = f"nobody serves {queue.id} {week.first_in_words(gaps)}"
-        document.warning(way, text, "open, and no shift or agents", key=True)
+        document.warning(path, text, "open, and no shift or agents", key=True)
     elif not queue.members and queue.hours is None and written.holidays:
         text = f"nobody serves {queue.id} on its holidays"
         hint = "open, for it has no hours, and no shift is on"
         document.warning(("queues", queue.id, "holidays"), text, hint, key=True)
 
 
-def _closed_then(on: week.Parts, hours: Hours, way: KeyPath, document: Document) -> None:
+def _closed_then(on: week.Parts, hours: Hours, path: KeyPath, document: Document) -> None:
     """Warn of a shift during whose hours the queue is closed."""
     closed = week.without(week.WHOLE, week.covered(hours))
     if not week.without(on, closed):
         text = "this shift never serves: the queue is closed at its hours"
         document.warning(
-            way, text, "make the queue's hours longer; who waits at their end is served"
+            path, text, "make the queue's hours longer; who waits at their end is served"
         )
 
 
 def _behind_shifts(queue: QueueSpec, document: Document) -> None:
     """Warn of agents who can never be rung because of the shifts."""
-    way: KeyPath = ("queues", queue.id, "agents")
+    path: KeyPath = ("queues", queue.id, "agents")
     hint = f"the shifts of {queue.id} take every hour at which it is open"
     served = {member.agent for shift in queue.shifts for member in shift.members}
     hidden = [member.agent for member in queue.members if member.agent not in served]
     if hidden:
         text = f"agent {_and_more(hidden)} can never be rung for {queue.id}"
-        document.warning((*way, _place(hidden[0], way, document)), text, hint, key=True)
+        document.warning((*path, _place(hidden[0], path, document)), text, hint, key=True)
     else:
-        document.warning(way, "these agents never apply", hint, key=True)
+        document.warning(path, "these agents never apply", hint, key=True)
 
 
 def _waits(queue: QueueSpec, document: Document) -> None:
@@ -139,9 +139,9 @@ def _waits(queue: QueueSpec, document: Document) -> None:
         document.warning(("queues", queue.id, "max_wait"), text, hint)
     for index, step in enumerate(queue.widen):
         if step.after >= queue.max_wait:
-            way: KeyPath = ("queues", queue.id, "widen", index)
+            path: KeyPath = ("queues", queue.id, "widen", index)
             text = f"this step is never reached: max_wait is {format_duration(queue.max_wait)}"
-            document.warning((*way, "after"), text, "the call has left by then")
+            document.warning((*path, "after"), text, "the call has left by then")
 
 
 def _widening(queue: QueueSpec, document: Document) -> None:
@@ -151,22 +151,22 @@ def _widening(queue: QueueSpec, document: Document) -> None:
         if step.at_once is None:
             continue
         if step.at_once <= before:
-            way: KeyPath = ("queues", queue.id, "widen", index, "at_once")
+            path: KeyPath = ("queues", queue.id, "widen", index, "at_once")
             text = f"at_once {at_once(step.at_once)} is no more than before"
-            document.warning(way, text, f"it was {at_once(before)} already")
+            document.warning(path, text, f"it was {at_once(before)} already")
         before = step.at_once
 
 
 def _holidays(id_: str, written: QueueOptions, document: Document, today: date | None) -> None:
     if not written.holidays:
         return
-    way: KeyPath = ("queues", id_, "holidays")
+    path: KeyPath = ("queues", id_, "holidays")
     if written.hours is None and not written.shifts:
-        document.warning(way, "holidays never apply", "neither hours nor shifts are set", key=True)
+        document.warning(path, "holidays never apply", "neither hours nor shifts are set", key=True)
     elif today is not None and all(_over(day, today) for day in written.holidays):
         last = max(day.last if isinstance(day, DayOff) else day for day in written.holidays)
         text = "all holidays are in the past"
-        document.warning(way, text, f"the last was {last}", key=True)
+        document.warning(path, text, f"the last was {last}", key=True)
 
 
 def _over(day: date | DayOff, today: date) -> bool:
@@ -194,15 +194,15 @@ def _announces(id_: str, written: QueueOptions, document: Document) -> None:
     said = written.announce
     if said is None:
         return
-    way: KeyPath = ("queues", id_, "announce")
+    path: KeyPath = ("queues", id_, "announce")
     if not (said.position or said.estimate):
         text = "announce says nothing: neither position nor estimate is true"
-        document.warning(way, text, "such as {position: true}", key=True)
+        document.warning(path, text, "such as {position: true}", key=True)
     elif said.every < _TOO_OFTEN:
         text = (
             f"callers are told something every {format_duration(said.every)}, and hear little else"
         )
-        document.warning((*way, "every"), text, "45s is usual")
+        document.warning((*path, "every"), text, "45s is usual")
 
 
 def _skills(
@@ -211,9 +211,9 @@ def _skills(
     """Warn of agents who never have the required skills, and of a policy without effect."""
     asked = [queue.skills, *(step.skills for step in queue.widen if step.skills is not None)]
     if "skills" in queue.policy and not any(asked) and not asked_by_rule:
-        way: KeyPath = ("queues", queue.id, "policy")
+        path: KeyPath = ("queues", queue.id, "policy")
         text = "policy skills makes no difference: no skills are asked for"
-        document.warning(way, text, "give the queue skills")
+        document.warning(path, text, "give the queue skills")
     if not any(asked):
         return
     now = queue.skills
@@ -221,32 +221,32 @@ def _skills(
     for step in queue.widen:
         now = now if step.skills is None else step.skills
         in_force.append(now)
-    for way, members, since in _tables(queue):
+    for path, members, since in _tables(queue):
         unfit = [
             member.agent
             for member in members
             if not any(_meets(agents[member.agent].skills, least) for least in in_force[since:])
         ]
         if unfit:
-            _never_serve(queue.id, unfit, way, in_force[since], document)
+            _never_serve(queue.id, unfit, path, in_force[since], document)
 
 
 def _tables(queue: QueueSpec) -> Iterator[tuple[KeyPath, tuple[MemberSpec, ...], int]]:
     """Yield the path of each table of agents, its agents, and the number of its first step."""
-    way: KeyPath = ("queues", queue.id)
-    yield (*way, "agents"), queue.members, 0
+    path: KeyPath = ("queues", queue.id)
+    yield (*path, "agents"), queue.members, 0
     for index, shift in enumerate(queue.shifts):
-        yield (*way, "shifts", index, "agents"), shift.members, 0
+        yield (*path, "shifts", index, "agents"), shift.members, 0
     for index, step in enumerate(queue.widen):
-        yield (*way, "widen", index, "agents"), step.members, index + 1
+        yield (*path, "widen", index, "agents"), step.members, index + 1
 
 
 def _never_serve(
-    queue: str, unfit: list[str], way: KeyPath, least: Mapping[str, int], document: Document
+    queue: str, unfit: list[str], path: KeyPath, least: Mapping[str, int], document: Document
 ) -> None:
     text = f"agent {_and_more(unfit)} can never serve {queue}"
     hint = f"it asks for {skills(least)}"
-    document.warning((*way, _place(unfit[0], way, document)), text, hint, key=True)
+    document.warning((*path, _place(unfit[0], path, document)), text, hint, key=True)
 
 
 def _and_more(names: list[str]) -> str:
@@ -254,9 +254,9 @@ def _and_more(names: list[str]) -> str:
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
-def _place(agent: str, way: KeyPath, document: Document) -> str | int:
+def _place(agent: str, path: KeyPath, document: Document) -> str | int:
     """Return the key or index of an agent in a table of agents."""
-    written = document.written(*way)
+    written = document.written(*path)
     # Names in a list may be written as numbers.
     listed = [] if isinstance(written, dict) else [str(name) for name in cast(Items, written)]
     return listed.index(agent) if listed else agent
@@ -270,21 +270,21 @@ def _circles(queues: Mapping[str, QueueSpec]) -> Iterator[tuple[KeyPath, list[st
     """Yield each overflow cycle once: the path to the target that closes it, and its queues."""
     done: set[str] = set()
     for start in queues:
-        path: dict[str, int] = {}
+        trail: dict[str, int] = {}
         # An explicit stack, since an overflow chain can be deeper than Python's recursion limit.
         stack = [] if start in done else [(start, _next(queues, start))]
-        path.update((name, 0) for name, _ in stack)
+        trail.update((name, 0) for name, _ in stack)
         while stack:
             name, edges = stack[-1]
             key, to = next(edges, ("", ""))
             if not to:
                 done.add(name)
-                del path[name]
+                del trail[name]
                 stack.pop()
-            elif to in path:
-                yield ("queues", name, key), [*list(path)[path[to] :], to]
+            elif to in trail:
+                yield ("queues", name, key), [*list(trail)[trail[to] :], to]
             elif to not in done:
-                path[to] = len(path)
+                trail[to] = len(trail)
                 stack.append((to, _next(queues, to)))
 
 

@@ -14,14 +14,14 @@ def advise_secrets(root: RootOptions, document: Document) -> None:
     for id_, pbx in root.pbx.items():
         if not isinstance(pbx, AsteriskOptions):
             continue
-        way: KeyPath = ("pbx", id_)
+        path: KeyPath = ("pbx", id_)
         if pbx.tls is False and not is_loopback(pbx.host):
             text = f"the link to {id_} is not encrypted, and {pbx.host} is another machine"
             hint = "give it tls: true, or all on the way can read its secret and change its calls"
-            document.warning((*way, "host"), text, hint)
+            document.warning((*path, "host"), text, hint)
         if why := why_weak(pbx.secret, SECRET_BITS):
             text = f"the secret of {id_} is easily guessed: {why}"
-            document.warning((*way, "secret"), text, "take 16 random characters or more")
+            document.warning((*path, "secret"), text, "take 16 random characters or more")
     for index, token in enumerate(root.http.api_tokens if root.http else ()):
         if why := why_weak(token.token, TOKEN_BITS):
             text = f"the token of {token.name} has fewer than {TOKEN_BITS} bits: {why}"

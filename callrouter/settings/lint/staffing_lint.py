@@ -84,7 +84,7 @@ def _outside_hours(queue: QueueSpec, table: Table, document: Document) -> None:
     if never:
         more = f" and {len(never) - 1} more" if len(never) > 1 else ""
         text = f"agent {never[0]}{more} can never be rung for {queue.id}"
-        way: KeyPath = ("queues", queue.id)
+        path: KeyPath = ("queues", queue.id)
         document.warning(
-            way, text, "no phone of theirs rings at an hour at which it is open", key=True
+            path, text, "no phone of theirs rings at an hour at which it is open", key=True
         )

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Tag
 
 from callrouter.model.routing_table import AgentSpec, DeviceSpec
 from callrouter.settings.schema import fields as f
+from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
 from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.options import (
@@ -28,15 +29,15 @@ _DEVICE: Final = DeviceSpec(id="", agent="", pbxes=())
 class DeviceOptions(OptionGroup):
     """A phone of an agent; exactly one of `endpoint`, `dial` and `number`."""
 
-    endpoint: f.Endpoint | None = option(
+    endpoint: p.Endpoint | None = option(
         None, "A phone that the PBX knows, such as PJSIP/1001.", example="PJSIP/1001"
     )
-    number: f.PhoneNumber | None = option(
+    number: p.PhoneNumber | None = option(
         None,
         "An outside number in international form, such as +447700900123.",
         example='"+447700900123"',
     )
-    dial: f.Endpoint | None = option(
+    dial: p.Endpoint | None = option(
         None,
         "What Asterisk dials to ring it, such as Local/1001@from-internal/n for an extension with "
         "its rules, or PJSIP/2004@branch for one of another PBX.",
@@ -45,7 +46,7 @@ class DeviceOptions(OptionGroup):
     )
     state: (
         Annotated[
-            Annotated[f.StateSource, Tag(SHORT)] | Annotated[list[f.StateSource], Tag(LIST)],
+            Annotated[p.StateSource, Tag(SHORT)] | Annotated[list[p.StateSource], Tag(LIST)],
             Discriminator(list_or_short),
         ]
         | None
@@ -57,7 +58,7 @@ class DeviceOptions(OptionGroup):
         attribute="states",
         words=written.names_or_none,
     )
-    contacts: f.Contacts = option(
+    contacts: p.Contacts = option(
         "all",
         "If several phones are registered at the endpoint: all of them ring, or the first.",
         example="first",
@@ -124,14 +125,14 @@ class AgentOptions(OptionGroup):
         attribute=None,
         secret=True,
     )
-    extension: f.Extension | None = option(
+    extension: p.Extension | None = option(
         None,
         "Keyed in with the PIN at phones that are not the agent's. Default: the digits of the "
         "first phone of a PBX.",
         example="1001",
         words=written.or_none,
     )
-    language: f.Language = option(
+    language: p.Language = option(
         _AGENT.language,
         "Language of the prompts that the agent hears, such as en.",
         example="fr",
@@ -168,7 +169,7 @@ class AgentOptions(OptionGroup):
     devices: dict[
         f.Name,
         Annotated[
-            Annotated[f.Endpoint, Tag(SHORT)] | Annotated[DeviceOptions, Tag(LONG)],
+            Annotated[p.Endpoint, Tag(SHORT)] | Annotated[DeviceOptions, Tag(LONG)],
             Discriminator(short_or_long),
         ],
     ] = option(

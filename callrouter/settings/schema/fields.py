@@ -1,6 +1,7 @@
 """The types of single values: what is allowed, and how to explain it to a person.
 
-Every type ends in `Expected`, so that users never see pydantic's own wording.
+Every type ends in `Expected`, so that users never see pydantic's own wording. The types that have
+to do with telephones are in `callrouter.settings.schema.phone_fields`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,10 @@ import re
 from datetime import date
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from callrouter.model.hours import DayOff
-from callrouter.settings.builders.number_parsing import PATTERN as NUMBER_PATTERN
-from callrouter.settings.builders.number_parsing import WRITTEN as WRITTEN_NUMBER
-from callrouter.settings.builders.number_parsing import read_number, read_pattern
 from callrouter.settings.schema.durations import DURATION_PATTERN, LONGEST_DAYS, parse_duration
 from callrouter.settings.yaml.substitution import Substituted
 
@@ -46,35 +44,25 @@ class Expected:
         )
 
 
-def _number_from_outside(value: object) -> object:
-    """``${NAME}`` always yields text; accept digits where a number is expected."""
+def _number_of_variable(value: object) -> object:
+    """Return the number if a ``${NAME}``, which always yields text, consists of digits."""
     if isinstance(value, Substituted) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     return value
 
 
-def _name_of_digits(value: object) -> object:
-    """An agent called ``1001`` may be written without quotes in a list."""
+def digits_as_text(value: object) -> object:
+    """Return a number as text: an agent called ``1001`` may be written without quotes in a list."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-COMPARISON_PATTERN: Final = r"^(<=|>=|<|>|=)? ?(0|[1-9][0-9]{0,4})$"
-
-
-def _comparison(text: str) -> str:
-    text = text.strip()
-    if not re.fullmatch(COMPARISON_PATTERN, text) or text in {"<0", "< 0"}:
-        raise ValueError("no comparison")  # a count is never below 0
-    return text
-
-
-_Number: Final = BeforeValidator(_number_from_outside)
+FromVariable: Final = BeforeValidator(_number_of_variable)
 
 NAME_IS: Final = "small letters, digits, '-' and '_' (64 at most, a letter or digit first)"
 Name = Annotated[str, Field(pattern=NAME_PATTERN), Expected(NAME_IS)]
 ListedName = Annotated[
     str,
-    BeforeValidator(_name_of_digits),
+    BeforeValidator(digits_as_text),
     Field(pattern=NAME_PATTERN),
     Expected(NAME_IS, "member"),
     WithJsonSchema(
@@ -102,20 +90,23 @@ NotYet = Annotated[Literal[False], Expected("false in this version", "off")]
 Priority = Annotated[int, Field(ge=1, le=100), Expected("a whole number from 1 to 100", "int")]
 Skill = Annotated[int, Field(ge=0, le=100), Expected("a whole number from 0 to 100", "int")]
 Capacity = Annotated[
-    int, Field(ge=1, le=10), _Number, Expected("a whole number from 1 to 10", "int")
+    int, Field(ge=1, le=10), FromVariable, Expected("a whole number from 1 to 10", "int")
 ]
 Percent = Annotated[
-    int, Field(ge=1, le=100), _Number, Expected("a whole number from 1 to 100 (percent)", "int")
+    int,
+    Field(ge=1, le=100),
+    FromVariable,
+    Expected("a whole number from 1 to 100 (percent)", "int"),
 ]
 Count = Annotated[
-    int, Field(ge=0, le=1_000_000), _Number, Expected("a whole number, 0 or more", "int")
+    int, Field(ge=0, le=1_000_000), FromVariable, Expected("a whole number, 0 or more", "int")
 ]
-Seed = Annotated[int, _Number, Expected("a whole number", "int")]
+Seed = Annotated[int, FromVariable, Expected("a whole number", "int")]
 Port = Annotated[
-    int, Field(ge=1, le=65535), _Number, Expected("a whole number from 1 to 65535", "int")
+    int, Field(ge=1, le=65535), FromVariable, Expected("a whole number from 1 to 65535", "int")
 ]
 AtOnce = Annotated[
-    Annotated[int, Field(ge=1, le=10_000), _Number] | Literal["all"],
+    Annotated[int, Field(ge=1, le=10_000), FromVariable] | Literal["all"],
     Expected("a whole number from 1, or all", "int"),
 ]
 
@@ -145,6 +136,57 @@ LastAgent = Annotated[
     Expected("a duration longer than 0 such as 8h, or never", "duration"),
     WithJsonSchema({"anyOf": [*_DURATION_SCHEMA["anyOf"], {"const": "never"}]}),
 ]
+# Twilio signs this URL. Without TLS, an eavesdropper could read a signature and reuse it.
+PublicUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^(?:https://[A-Za-z0-9._-]{1,253}|http://(?:127\.0\.0\.1|localhost))"
+        r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"
+    ),
+    Expected("an address such as https://calls.example.com"),
+]
+# Our URL for browsers. On a private network it may be without TLS.
+SiteUrl = Annotated[
+    str,
+    Field(pattern=r"^https?://[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"),
+    Expected("an address such as https://calls.example.com"),
+]
+Host = Annotated[
+    str, Field(pattern="^[A-Za-z0-9._:-]{1,253}$"), Expected("a host name or an IP address")
+]
+Listen = Annotated[
+    str,
+    Field(pattern=r"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253}):(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"),
+    Expected("an address and a port such as 127.0.0.1:8080"),
+]  # fmt: skip
+PolicyName = Annotated[
+    str, Field(min_length=1, max_length=100), Expected("the name of a policy, such as priority")
+]
+Database = Annotated[
+    str,
+    Field(pattern=r"^(?:postgresql://.+|[^:]+|[^/]*:[^/].*)$", max_length=1000),
+    Expected("the name of a SQLite file, or postgresql://…"),
+]
+Role = Annotated[
+    Literal["agent", "supervisor", "admin"],
+    Expected("agent, supervisor or admin", "agent|supervisor|admin"),
+]
+TokenRole = Annotated[
+    Literal["metrics", "agent", "supervisor", "admin"],
+    Expected("metrics, agent, supervisor or admin", "metrics|agent|supervisor|admin"),
+]
+SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]
+PauseEndWord = Annotated[
+    Literal["tell", "resume", "sign-out"],
+    Expected("tell, resume or sign-out", "tell|resume|sign-out"),
+]
+RemovalsWord = Annotated[
+    Literal["confirm", "at-once"], Expected("confirm or at-once", "confirm|at-once")
+]
+ApprovalWord = Annotated[
+    Literal["none", "supervisor"], Expected("none or supervisor", "none|supervisor")
+]
+
 
 # Days and times are parsed later, where mistakes can be explained more precisely.
 HoursText = Annotated[
@@ -211,213 +253,4 @@ Holiday = Annotated[
     BeforeValidator(_holiday),
     Expected("a date such as 2026-12-25", "holiday"),
     WithJsonSchema({"type": "string", "pattern": _HOLIDAY_PATTERN}),
-]
-
-# No & , ; | $ { } ( ) quotes or spaces: each has a meaning in a dial string or in AMI.
-Endpoint = Annotated[
-    str,
-    Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9*+_.][A-Za-z0-9._@+*:/-]{0,119}$"),
-    Expected("a phone such as PJSIP/1001 (letters, digits and . _ @ + - * after the /)", "phone"),
-]
-# A device's state source is parsed later, where mistakes can be explained more precisely.
-StateSource = Annotated[
-    str,
-    Field(min_length=1, max_length=160),
-    Expected("a state such as hint:1001@ext-local or Custom:DND1001"),
-]
-# Printable, without characters that would end the quoted value of a Variable header.
-AlertInfo = Annotated[
-    str,
-    Field(pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]{1,200}$"),
-    Expected(
-        "the value of a header such as <http://localhost>;info=ring3 (no quotes or backslashes)"
-    ),
-]
-PhoneCode = Annotated[
-    str,
-    Field(pattern=r"^(?:[*#]?[0-9]{1,6}|none)$"),
-    Expected('a code such as "*45" (in quotes), or none'),
-]
-Contacts = Annotated[Literal["all", "first"], Expected("all or first", "all|first")]
-Extension = Annotated[
-    str,
-    BeforeValidator(_name_of_digits),
-    Field(pattern="^[0-9]{1,12}$"),
-    Expected("1 to 12 digits such as 1001", "digits"),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": "^[0-9]{1,12}$"},
-                {"type": "integer", "minimum": 0, "maximum": 999_999_999_999},
-            ]
-        }
-    ),
-]
-Language = Annotated[
-    str,
-    Field(pattern="^[A-Za-z]{2,3}([_-][A-Za-z0-9]{1,8}){0,3}$"),
-    Expected("a language as the PBX names its sounds, such as en or de_AT"),
-]
-PhoneNumber = Annotated[
-    str,
-    AfterValidator(read_number),
-    Expected("an international number such as +447700900123, or a national one of numbers.region"),
-    WithJsonSchema({"type": "string", "pattern": WRITTEN_NUMBER}),
-]
-"""E.164 after parsing."""
-Comparison = Annotated[
-    str,
-    BeforeValidator(_name_of_digits),
-    AfterValidator(_comparison),
-    Expected('a number of callers such as 0, "> 20" or "<= 3"', "comparison"),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": COMPARISON_PATTERN},
-                {"type": "integer", "minimum": 0, "maximum": 99_999},
-            ]
-        }
-    ),
-]
-
-
-AccountSid = Annotated[
-    str,
-    Field(pattern="^AC[0-9a-f]{32}$"),
-    Expected("an account SID (AC and 32 characters 0-9 a-f)"),
-]
-ApiKeySid = Annotated[
-    str,
-    Field(pattern="^SK[0-9a-f]{32}$"),
-    Expected("the SID of an API key (SK and 32 characters 0-9 a-f)"),
-]
-# Twilio signs this URL. Without TLS, an eavesdropper could read a signature and reuse it.
-PublicUrl = Annotated[
-    str,
-    Field(
-        pattern=r"^(?:https://[A-Za-z0-9._-]{1,253}|http://(?:127\.0\.0\.1|localhost))"
-        r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"
-    ),
-    Expected("an address such as https://calls.example.com"),
-]
-# Our URL for browsers. On a private network it may be without TLS.
-SiteUrl = Annotated[
-    str,
-    Field(pattern=r"^https?://[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]{0,200})?$"),
-    Expected("an address such as https://calls.example.com"),
-]
-MediaUrl = Annotated[
-    str,
-    Field(pattern=r"^https?://[^\s<>\"]{1,1000}$"),
-    Expected("the address of a sound file, such as https://example.com/music.mp3"),
-]
-ContextName = Annotated[
-    str,
-    Field(pattern="^[A-Za-z0-9_.-]{1,79}$"),
-    Expected("a name such as voicemail"),
-]
-CallsPerSecond = Annotated[
-    float,
-    Field(ge=0.1, le=100),
-    _Number,
-    Expected("a number from 0.1 to 100", "int"),
-]
-
-
-def _call_number(text: str) -> str:
-    read_pattern(text)
-    return text
-
-
-CallNumber = Annotated[
-    str,
-    BeforeValidator(_name_of_digits),
-    AfterValidator(_call_number),
-    Expected(
-        'a phone number such as "+44 20 7946 0018", or how one begins, such as "+33*"', "number"
-    ),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": NUMBER_PATTERN},
-                {"type": "integer", "minimum": 0},
-            ]
-        }
-    ),
-]
-DialNumber = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,15}/[A-Za-z0-9._@+:/-]{0,100}\{number\}[A-Za-z0-9._@+:/-]{0,100}$"),
-    Expected("a dial string with exactly one {number}, such as PJSIP/{number}@carrier"),
-]  # fmt: skip
-Host = Annotated[
-    str, Field(pattern="^[A-Za-z0-9._:-]{1,253}$"), Expected("a host name or an IP address")
-]
-Listen = Annotated[
-    str,
-    Field(pattern=r"^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253}):(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"),
-    Expected("an address and a port such as 127.0.0.1:8080"),
-]  # fmt: skip
-MusicClass = Annotated[
-    str,
-    Field(pattern="^[A-Za-z0-9_.-]{1,79}$"),
-    Expected("the name of a music class of the PBX, such as default"),
-]
-PolicyName = Annotated[
-    str, Field(min_length=1, max_length=100), Expected("the name of a policy, such as priority")
-]
-Country = Annotated[
-    str, Field(pattern="^[A-Z]{2}$"), Expected("a country of two capital letters, such as GB")
-]
-Database = Annotated[
-    str,
-    Field(pattern=r"^(?:postgresql://.+|[^:]+|[^/]*:[^/].*)$", max_length=1000),
-    Expected("the name of a SQLite file, or postgresql://…"),
-]
-Role = Annotated[
-    Literal["agent", "supervisor", "admin"],
-    Expected("agent, supervisor or admin", "agent|supervisor|admin"),
-]
-TokenRole = Annotated[
-    Literal["metrics", "agent", "supervisor", "admin"],
-    Expected("metrics, agent, supervisor or admin", "metrics|agent|supervisor|admin"),
-]
-Show = Annotated[Literal["caller", "business"], Expected("caller or business", "caller|business")]
-NumberFormat = Annotated[
-    Literal["e164", "plus", "national", "00"],
-    Expected("e164, plus, national or 00", "e164|plus|national|00"),
-]
-DialNumbers = Annotated[
-    list[DialNumber],
-    Field(min_length=1, max_length=5),
-]
-RingAllWord = Annotated[Literal["each", "dial"], Expected("each or dial", "each|dial")]
-SignInWord = Annotated[Literal["manual", "always"], Expected("manual or always", "manual|always")]
-PauseEndWord = Annotated[
-    Literal["tell", "resume", "sign-out"],
-    Expected("tell, resume or sign-out", "tell|resume|sign-out"),
-]
-RemovalsWord = Annotated[
-    Literal["confirm", "at-once"], Expected("confirm or at-once", "confirm|at-once")
-]
-ApprovalWord = Annotated[
-    Literal["none", "supervisor"], Expected("none or supervisor", "none|supervisor")
-]
-NumberType = Annotated[
-    Literal["mobile", "fixed-line"], Expected("mobile or fixed-line", "mobile|fixed-line")
-]
-
-_PLACES: Final = (
-    r"hangup|queue:[a-z0-9][a-z0-9_-]{0,63}|dialplan:[A-Za-z0-9_.-]{1,79},"
-    r"[A-Za-z0-9_.*#+@-]{1,79},(?:[1-9][0-9]{0,5}|[A-Za-z][A-Za-z0-9_-]{0,78})"
-)
-Target = Annotated[
-    str,
-    Field(pattern=f"^(?:{_PLACES})$"),
-    Expected("dialplan:CONTEXT,EXTENSION,PRIORITY, queue:NAME or hangup", "target"),
-]
-TargetOrWait = Annotated[
-    str,
-    Field(pattern=f"^(?:wait|{_PLACES})$"),
-    Expected("dialplan:CONTEXT,EXTENSION,PRIORITY, queue:NAME, hangup or wait", "target"),
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Tag
 
 from callrouter.settings.schema import fields as f
+from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
 from callrouter.settings.schema.options import (
     DRIVERS,
@@ -62,7 +63,7 @@ class AsteriskOptions(OptionGroup):
     )
     dial_number: (
         Annotated[
-            Annotated[f.DialNumber, Tag(SHORT)] | Annotated[f.DialNumbers, Tag(LIST)],
+            Annotated[p.DialNumber, Tag(SHORT)] | Annotated[p.DialNumbers, Tag(LIST)],
             Discriminator(list_or_short),
         ]
         | None
@@ -73,21 +74,21 @@ class AsteriskOptions(OptionGroup):
         example="PJSIP/{number}@carrier",
         restart=True,
     )
-    number_format: f.NumberFormat = option(
+    number_format: p.NumberFormat = option(
         "e164",
         "How {number} is written: e164 (no +), plus, national (of numbers.region), or 00.",
         example="plus",
         words=str,
         restart=True,
     )
-    caller_id: f.PhoneNumber | None = option(
+    caller_id: p.PhoneNumber | None = option(
         None,
         "The business's number, shown by mobiles that do not show the caller's.",
         example='"+442079460000"',
         words=written.or_none,
         restart=True,
     )
-    show: f.Show = option(
+    show: p.Show = option(
         "caller",
         "What mobiles show, if the trunk allows it: the caller's number, or always the business's "
         "(caller_id).",
@@ -111,7 +112,7 @@ class TwilioOptions(OptionGroup):
     """A Twilio account, which calls us over HTTP and is controlled over HTTP."""
 
     driver: Literal["twilio"] = option(..., _DRIVER, example="twilio", attribute=None, restart=True)
-    account_sid: f.AccountSid = option(
+    account_sid: p.AccountSid = option(
         ...,
         "The account that has the numbers.",
         example="ACd41d8cd98f00b204e9800998ecf8427e",
@@ -132,7 +133,7 @@ class TwilioOptions(OptionGroup):
         restart=True,
         secret=True,
     )
-    api_key: f.ApiKeySid | None = option(
+    api_key: p.ApiKeySid | None = option(
         None,
         "API key for requests to Twilio, in place of the auth token.",
         example="SKd41d8cd98f00b204e9800998ecf8427e",
@@ -154,49 +155,49 @@ class TwilioOptions(OptionGroup):
         words=str,
         restart=True,
     )
-    numbers: dict[f.PhoneNumber, f.Name] = option(
+    numbers: dict[p.PhoneNumber, f.Name] = option(
         ...,
         "Number called: queue.",
         example='{"+442079460000": support}',
         restart=True,
         secret=True,
     )
-    caller_id: f.PhoneNumber = option(
+    caller_id: p.PhoneNumber = option(
         ...,
         "The number that agents' phones show.",
         example='"+442079460000"',
         restart=True,
         secret=True,
     )
-    calls_per_second: f.CallsPerSecond = option(
+    calls_per_second: p.CallsPerSecond = option(
         1.0,
         "Calls that may be placed in a second; Twilio allows 1 unless you have it raised.",
         example="5",
         words=str,
         restart=True,
     )
-    codes: f.PhoneNumber | None = option(
+    codes: p.PhoneNumber | None = option(
         None,
         "The number that agents call to key in a code, such as *45.",
         example='"+442079460090"',
         restart=True,
         secret=True,
     )
-    fallback: f.PhoneNumber | None = option(
+    fallback: p.PhoneNumber | None = option(
         None,
         "Where callers are sent when they leave a queue without a target.",
         example='"+442079460091"',
         restart=True,
         secret=True,
     )
-    places: dict[f.ContextName, f.PhoneNumber] = option(
+    places: dict[p.ContextName, p.PhoneNumber] = option(
         {},
         "Context of a dialplan: target; the number that stands for it here.",
         example='{voicemail: "+442079460092"}',
         restart=True,
         secret=True,
     )
-    music: dict[f.MusicClass, f.MediaUrl] = option(
+    music: dict[p.MusicClass, p.MediaUrl] = option(
         {},
         "Music class: sound file of half a minute, played in a loop.",
         example="{default: https://example.com/music.mp3}",

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Tag
 
 from callrouter.model.routing_table import AnnounceSpec, QueueSpec
 from callrouter.settings.schema import fields as f
+from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
 from callrouter.settings.schema.durations import format_duration
 from callrouter.settings.schema.options import (
@@ -118,7 +119,7 @@ class QueueOptions(OptionGroup):
         example="2",
         words=written.at_once,
     )
-    ring_all: f.RingAllWord = option(
+    ring_all: p.RingAllWord = option(
         "each",
         "dial: Twilio rings SIP phones and browsers together by one <Dial>, without a limit of "
         "calls per second; no music while they ring, and no hold after that. each: one call for "
@@ -144,7 +145,7 @@ class QueueOptions(OptionGroup):
         example='"{queue}: {name}"',
         words=written.or_none,
     )
-    alert_info: f.AlertInfo | None = option(
+    alert_info: p.AlertInfo | None = option(
         None,
         "Header Alert-Info for desk phones, to give them another ring, such as "
         "<http://localhost>;info=ring3. Default: none.",
@@ -181,19 +182,19 @@ class QueueOptions(OptionGroup):
         example="20",
         words=written.or_none,
     )
-    on_max_wait: f.Target | None = option(
+    on_max_wait: p.Target | None = option(
         None,
         "Where a call goes after max_wait.",
         example="queue:sales",
         words=written.target,
     )
-    on_full: f.Target | None = option(
+    on_full: p.Target | None = option(
         None,
         "Where a call goes when the queue is full.",
         example='"dialplan:voicemail,support,1"',
         words=written.target,
     )
-    on_nobody: f.TargetOrWait | None = option(
+    on_nobody: p.TargetOrWait | None = option(
         None,
         "Where a call goes when no agent is there: at once if none is signed in and unpaused, "
         "after nobody_after if none of those has a phone that could ring; wait: it stays.",
@@ -206,7 +207,7 @@ class QueueOptions(OptionGroup):
         example="30s",
         words=format_duration,
     )
-    on_closed: f.Target | None = option(
+    on_closed: p.Target | None = option(
         None,
         "Where a call goes outside the hours.",
         example="hangup",
@@ -218,7 +219,7 @@ class QueueOptions(OptionGroup):
         example="5",
         words=str,
     )
-    music: f.MusicClass = option(
+    music: p.MusicClass = option(
         _SPEC.music,
         "Music class of the PBX for waiting callers.",
         example="jazz",

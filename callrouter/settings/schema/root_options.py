@@ -7,6 +7,7 @@ from typing import Final
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.model.ivr import SHIPPED_CODES
 from callrouter.settings.schema import fields as f
+from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema import written_values as written
 from callrouter.settings.schema.agent_options import AgentOptions, PauseOptions
 from callrouter.settings.schema.options import OptionGroup, option
@@ -113,16 +114,16 @@ class UserOptions(OptionGroup):
 class NumbersOptions(OptionGroup):
     """Which mobiles agents may register, and how often verification calls are placed."""
 
-    region: f.Country | None = option(
+    region: p.Country | None = option(
         None, "Country of numbers written without +.", example="GB", words=written.or_none
     )
-    countries: list[f.Country] = option(
+    countries: list[p.Country] = option(
         [],
         "Countries allowed. Default: that of region; without one, none.",
         example="[GB, IE]",
         words=written.names_or_none,
     )
-    types: list[f.NumberType] = option(
+    types: list[p.NumberType] = option(
         [],
         "Kinds allowed. Default: both.",
         example="[mobile]",
@@ -182,22 +183,22 @@ class ReloadOptions(OptionGroup):
 class CodesOptions(OptionGroup):
     """What agents dial; `callrouter dialplan` writes these codes into the dialplan."""
 
-    sign_in: f.PhoneCode = option(
+    sign_in: p.PhoneCode = option(
         SHIPPED_CODES.sign_in, "Sign in or out.", example='"*65"', words=written.or_none
     )
-    pause: f.PhoneCode = option(
+    pause: p.PhoneCode = option(
         SHIPPED_CODES.pause,
         "Pause or resume; followed by a digit, a pause for the reason at that position.",
         example='"*66"',
         words=written.or_none,
     )
-    mobile: f.PhoneCode = option(
+    mobile: p.PhoneCode = option(
         SHIPPED_CODES.mobile,
         "Switch the agent's own mobiles on or off.",
         example='"*67"',
         words=written.or_none,
     )
-    register_: f.PhoneCode = option(
+    register_: p.PhoneCode = option(
         SHIPPED_CODES.register,
         "Register a mobile.",
         example='"*68"',
@@ -205,7 +206,7 @@ class CodesOptions(OptionGroup):
         words=written.or_none,
         alias="register",
     )
-    ready: f.PhoneCode = option(
+    ready: p.PhoneCode = option(
         SHIPPED_CODES.ready, "End wrap-up.", example='"*69"', words=written.or_none
     )
 

@@ -7,10 +7,11 @@ from typing import Annotated
 from pydantic import Discriminator, Tag
 
 from callrouter.settings.schema import fields as f
+from callrouter.settings.schema import phone_fields as p
 from callrouter.settings.schema.options import LIST, SHORT, OptionGroup, list_or_short, option
 
 NumberOrList = Annotated[
-    Annotated[f.CallNumber, Tag(SHORT)] | Annotated[list[f.CallNumber], Tag(LIST)],
+    Annotated[p.CallNumber, Tag(SHORT)] | Annotated[list[p.CallNumber], Tag(LIST)],
     Discriminator(list_or_short),
 ]
 
@@ -34,7 +35,7 @@ class RuleWhenOptions(OptionGroup):
         "When the call arrives, such as sat-sun 00:00-24:00.",
         example="sat-sun 00:00-24:00",
     )
-    waiting: f.Comparison | None = option(
+    waiting: p.Comparison | None = option(
         None,
         'How many callers wait in the queue that the call enters, such as "> 20".',
         example='"> 20"',
