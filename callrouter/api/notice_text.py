@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from callrouter.api.json_values import Json, moment, seconds
+from callrouter.model.agent_status import AgentStatus
 from callrouter.model.call_notices import (
     CallAbandoned,
     CallCompleted,
@@ -110,6 +111,18 @@ def _failure(why: LegEnd | DeviceFailure) -> str:
     return "hung up at once" if why is DeviceFailure.DROPPED else why.value
 
 
+_STATUS_REASONS: Final = {
+    AgentStatus.SIGNED_OUT: "signed out",
+    AgentStatus.NO_PHONE: "no phone can ring",
+    AgentStatus.PRIVATE_CALL: "private call",
+}
+"""Tell apart statuses that have the same state in the API."""
+
+
+def _status_reason(notice: AgentStatusChanged) -> str:
+    return notice.pause_reason or _STATUS_REASONS.get(notice.status, "")
+
+
 _SHOWN: Final[Mapping[tuple[type[Notice], str], _Shown]] = {
     (OfferMade, "policy"): _Shown("policy", policy_text),
     (CallLeftQueue, "target"): _Shown("target", target_text),
@@ -138,6 +151,11 @@ def as_json(notice: Notice) -> Json:
     for name in _SUBJECTS:
         if subject := getattr(notice, name, ""):
             view[name] = subject
+    if isinstance(notice, AgentStatusChanged):
+        view["state"] = notice.status.state.value
+        if why := _status_reason(notice):
+            view["why"] = why
+        return view
     for name, shown in _DETAILS[type(notice)]:
         value = getattr(notice, name)
         if value is not None and (converted := shown.convert(value)) != "":
@@ -240,8 +258,7 @@ def _disregarded(n: PrivateCallDisregarded) -> str:
 
 
 def _status(n: AgentStatusChanged) -> str:
-    why = n.why if isinstance(n.why, str) else n.why.value
-    return f"agent {n.agent} is {n.state.value}{_reason(why)}"
+    return f"agent {n.agent} is {n.status.state.value}{_reason(_status_reason(n))}"
 
 
 def _table(agents: int, queues: int) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from callrouter.core import (
     agent_availability,
+    agent_messages,
     calls,
     lane_membership,
     queueing,
@@ -221,7 +222,8 @@ def colleague_left(floor: Floor, offer: Offer) -> None:
         call.consult = None
         ringing.report_consultation(floor, call, offer.agent.id, ConsultationStep.HUNG_UP)
         if call.winner is not None:
-            requested_state.send_message(floor, call.winner.agent, f"{offer.agent.id} has hung up")
+            text = agent_messages.colleague_left(offer.agent.id)
+            requested_state.send_message(floor, call.winner.agent, text)
 
 
 def put_through(floor: Floor, call: Call, by: str = "") -> None:

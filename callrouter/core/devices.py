@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from callrouter.core import agent_availability
+from callrouter.core import agent_availability, agent_messages
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Leg, Offer
 from callrouter.model.call_notices import DeviceFailed
@@ -135,7 +135,7 @@ def _count(
     streak = FailureStreak(kind, count, device.address, floor.now + seconds)
     _hold_against(floor, offer, device, why, streak)
     if seconds >= COOLDOWN_NUMBER[0]:  # the agent may not know that their mobile is switched off
-        text = f"{device.id} {streak.words()}: it is not rung for {seconds / 60:.0f} min"
+        text = agent_messages.cooldown(device.id, streak, seconds)
         agent.messages.append((floor.now, text))
         floor.changed_rows[agent.id] = None
         floor.publish(AgentNotified(at=floor.now, agent=agent.id, message=text))

@@ -318,8 +318,10 @@ def _reevaluate(floor: Floor, agent: Agent) -> None:
     if status.state is not before.state:
         floor.changed_rows[agent.id] = None
         agent.since = floor.now if agent.before is None else _since(floor, agent)
-        why = agent.pause or "" if status is AgentStatus.PAUSED else status.reason
-        floor.publish(AgentStatusChanged(at=floor.now, agent=agent.id, state=status.state, why=why))
+        reason = agent.pause or "" if status is AgentStatus.PAUSED else ""
+        floor.publish(
+            AgentStatusChanged(at=floor.now, agent=agent.id, status=status, pause_reason=reason)
+        )
 
 
 def _since(floor: Floor, agent: Agent) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.core import agent_availability, devices, requested_state, ringing
+from callrouter.core import agent_availability, agent_messages, devices, requested_state, ringing
 from callrouter.core.floor import Floor
 from callrouter.core.offer_lifecycle import LIVE, LegChange, advance_leg, live
 from callrouter.core.state import Agent, CallState, Leg, LegState, Offer, OfferState
@@ -61,11 +61,8 @@ def _missed(floor: Floor, offer: Offer) -> None:
         agent.pending_by = requested_state.ROUTER
     else:
         requested_state.set_pause(floor, agent, requested_state.MISSED, requested_state.ROUTER)
-    often = "a call was missed" if limit == 1 else f"{limit} calls in a row were missed"
-    later = " after this call" if agent.pending_pause is not None else ""
-    requested_state.send_message(
-        floor, agent, f"{often}: you are paused{later}; resume when you are back"
-    )
+    text = agent_messages.missed(limit, after_call=agent.pending_pause is not None)
+    requested_state.send_message(floor, agent, text)
 
 
 # ---------------------------------------------------------------- what a phone's answer means

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from callrouter.core import agent_availability, lane_membership, presence
+from callrouter.core import agent_availability, agent_messages, lane_membership, presence
 from callrouter.core.devices import forget_devices, forget_refusals, remove_owner
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent
@@ -20,7 +20,6 @@ from callrouter.model.notices import (
     WrapUpEnded,
 )
 from callrouter.model.routing_table import PauseEnd, PauseSpec, SignIn
-from callrouter.model.text import exact_duration
 
 if TYPE_CHECKING:
     from callrouter.core.state import Call, Queue
@@ -95,7 +94,7 @@ def set_pause(floor: Floor, agent: Agent, reason: str, by: str) -> None:
     floor.mark_changed(agent)
     floor.publish(AgentPaused(at=floor.now, agent=agent.id, reason=reason, by=by))
     if by_another(agent, by):
-        send_message(floor, agent, f"paused by {by}" + (f": {reason}" if reason else ""))
+        send_message(floor, agent, agent_messages.paused(by, reason))
 
 
 def end_pause(floor: Floor, agent: Agent, by: str) -> None:
@@ -111,7 +110,7 @@ def end_pause(floor: Floor, agent: Agent, by: str) -> None:
     floor.mark_changed(agent)
     floor.publish(AgentResumed(at=floor.now, agent=agent.id, reason=reason, by=by))
     if by_another(agent, by):
-        send_message(floor, agent, f"brought back from the pause by {by}")
+        send_message(floor, agent, agent_messages.resumed(by))
 
 
 def pause_ends(floor: Floor, agent: Agent) -> float | None:
@@ -138,12 +137,11 @@ def pause_limit_reached(floor: Floor, agent: Agent) -> None:
     spec = floor.table.pauses.get(agent.pause or "")
     if agent.pause is None or spec is None or spec.longest is None:
         return
-    lasted = f"the pause '{spec.reason}' has lasted {exact_duration(spec.longest)}"
     if spec.then is PauseEnd.RESUME:
         end_pause(floor, agent, ROUTER)
-        send_message(floor, agent, f"{lasted}: you are back, and calls ring again")
+        send_message(floor, agent, agent_messages.pause_limit(spec, PauseEnd.RESUME))
     elif spec.then is PauseEnd.SIGN_OUT and agent.spec.sign_in is not SignIn.ALWAYS:
-        send_message(floor, agent, f"{lasted}: you were signed out")
+        send_message(floor, agent, agent_messages.pause_limit(spec, PauseEnd.SIGN_OUT))
         if agent_availability.off_hook(agent):
             agent.overstayed = agent.pending_sign_out = True
             agent.pending_by = ROUTER
@@ -151,7 +149,7 @@ def pause_limit_reached(floor: Floor, agent: Agent) -> None:
             set_signed_out(floor, agent, ROUTER)
     else:
         agent.overstayed = True
-        send_message(floor, agent, f"{lasted}, the longest it may; resume when you are back")
+        send_message(floor, agent, agent_messages.pause_limit(spec, PauseEnd.TELL))
         floor.mark_changed(agent)
 
 
@@ -176,7 +174,7 @@ def set_signed_out(floor: Floor, agent: Agent, by: str) -> None:
     signed_in_s = floor.now - since
     floor.publish(AgentSignedOut(at=floor.now, agent=agent.id, signed_in_s=signed_in_s, by=by))
     if by_another(agent, by) and not agent.gone:
-        send_message(floor, agent, f"signed out by {by}")
+        send_message(floor, agent, agent_messages.signed_out(by))
 
 
 def make_pending_again(floor: Floor, agent: Agent) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from callrouter.core import agent_availability, presence
+from callrouter.core import agent_availability, agent_messages, presence
 from callrouter.core.floor import Floor
 from callrouter.core.offer_failures import withdraw_all
 from callrouter.core.requested_state import (
@@ -90,7 +90,7 @@ def _sign_in(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     floor.mark_changed(agent)
     floor.publish(AgentSignedIn(at=floor.now, agent=agent.id, by=event.by))
     if by_another(agent, event.by):
-        send_message(floor, agent, f"signed in by {event.by}")
+        send_message(floor, agent, agent_messages.signed_in(event.by))
 
 
 def _stay(floor: Floor, agent: Agent, event: AgentRequest) -> None:
@@ -119,7 +119,7 @@ def _sign_out_later(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     agent.pending_sign_out = True
     agent.pending_by = event.by
     if by_another(agent, event.by):
-        send_message(floor, agent, f"{event.by} asked for a sign-out after this call")
+        send_message(floor, agent, agent_messages.sign_out_pending(event.by))
     withdraw_all(floor, agent)
     floor.mark_changed(agent)
 
@@ -141,7 +141,7 @@ def _pause_later(floor: Floor, agent: Agent, event: AgentRequest) -> None:
     agent.pending_pause = reason_of(floor.table.pauses, event.reason) or ""
     agent.pending_by = event.by
     if by_another(agent, event.by):
-        send_message(floor, agent, f"{event.by} asked for a pause after this call")
+        send_message(floor, agent, agent_messages.pause_pending(event.by))
     withdraw_all(floor, agent)
     floor.mark_changed(agent)
 
@@ -165,14 +165,14 @@ def _switch(floor: Floor, agent: Agent, event: AgentRequest) -> None:
         agent.devices_off[event.device] = (event.by, floor.now)
     floor.recount_presence[agent.id] = agent
     floor.mark_changed(agent)
-    word = "on" if event.on else "off"
     floor.publish(
         AgentDeviceSwitched(
             at=floor.now, agent=agent.id, device=event.device, on=event.on, by=event.by
         )
     )
     if by_another(agent, event.by):
-        send_message(floor, agent, f"{event.device} switched {word} by {event.by}")
+        text = agent_messages.device_switched(event.device, on=event.on, by=event.by)
+        send_message(floor, agent, text)
 
 
 def _ready(floor: Floor, agent: Agent, _event: AgentRequest) -> None:
@@ -196,9 +196,8 @@ def _free(floor: Floor, agent: Agent, event: AgentRequest) -> None:
                 )
             )
             if by_another(agent, event.by):
-                send_message(
-                    floor, agent, f"{device.id} was taken as free by {event.by}, {channel} or not"
-                )
+                text = agent_messages.private_call_disregarded(device.id, channel, event.by)
+                send_message(floor, agent, text)
 
 
 def _by_status(

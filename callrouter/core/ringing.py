@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from callrouter.core import (
     agent_availability,
+    agent_messages,
     devices,
     lane_membership,
     requested_state,
@@ -24,7 +23,6 @@ from callrouter.core.state import (
     LEG_PLANNED,
     OFFER_CLOSING,
     OFFER_ENDED,
-    Agent,
     Call,
     Leg,
     LegState,
@@ -104,7 +102,7 @@ def make_offer(
                 policy=queue.spec.policy,
                 idle_s=floor.now - agent.idle_since,
                 priority=member.level,
-                left_out=_left_out(floor, agent, devices, call.pbx),
+                left_out=unavailability_text.left_out(floor, agent, devices, call.pbx),
             )
         )
     first = min([device.ring_after for device in devices])
@@ -117,20 +115,6 @@ def make_offer(
     if not consult and call.pbx not in floor.paces:
         _limit_silence(floor, offer)
     return offer
-
-
-def _left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> str:
-    """Describe the agent's devices that are not rung, each with the reason; empty if all are."""
-    if len(rung) == len(agent.spec.devices):
-        return ""
-    others = [device for device in agent.spec.devices if device not in rung]
-    troubles = (
-        f"{device.id} {unavailability_text.trouble_text(floor, device, pbx)}"
-        if pbx in device.pbxes
-        else f"{device.id} not a phone of {pbx}"
-        for device in others
-    )
-    return "; ".join(troubles)
 
 
 def _limit_silence(floor: Floor, offer: Offer) -> None:
@@ -320,9 +304,8 @@ def _consultation_over(floor: Floor, offer: Offer, outcome: OfferOutcome) -> Non
     if call.consult is offer:
         call.consult = None
         if call.winner is not None:
-            requested_state.send_message(
-                floor, call.winner.agent, f"{offer.agent.id} did not come: {outcome.value}"
-            )
+            text = agent_messages.colleague_absent(offer.agent.id, outcome)
+            requested_state.send_message(floor, call.winner.agent, text)
 
 
 def drop_consultation(floor: Floor, call: Call, why: StopReason) -> None:

@@ -6,6 +6,7 @@ as `Floor.now` is the time of the last event.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from callrouter.core.agent_availability import (
@@ -90,6 +91,20 @@ def trouble_text(floor: Floor, device: DeviceSpec, pbx: str, now: float | None =
             why = streak.words() if streak is not None else "failed"
             until = floor.cooldowns[device.agent, device.id]
             return f"{why}; rung again in {_left(floor, until, now):.0f} s"
+
+
+def left_out(floor: Floor, agent: Agent, rung: Sequence[DeviceSpec], pbx: str) -> str:
+    """The agent's devices that are not rung, each with the reason; empty if all of them are."""
+    if len(rung) == len(agent.spec.devices):
+        return ""
+    others = [device for device in agent.spec.devices if device not in rung]
+    troubles = (
+        f"{device.id} {trouble_text(floor, device, pbx)}"
+        if pbx in device.pbxes
+        else f"{device.id} not a phone of {pbx}"
+        for device in others
+    )
+    return "; ".join(troubles)
 
 
 def private_call_text(floor: Floor, device: DeviceSpec, now: float | None = None) -> str:

@@ -22,18 +22,6 @@ class AgentState(Enum):
     __hash__ = object.__hash__  # Enum's own is written in Python and hashes the name
 
 
-class StatusReason(Enum):
-    """Distinguishes two kinds of being offline, and a private call from a call of ours."""
-
-    SIGNED_OUT = "signed out"
-    NO_PHONE = "no phone can ring"
-    """The agent is signed in, but none of their devices can ring."""
-    PRIVATE_CALL = "private call"
-    """A phone of the agent is in a call that is not ours."""
-
-    __hash__ = object.__hash__
-
-
 class PendingRequest(Enum):
     """What an agent asked for during a call, to take effect when the call is over.
 
@@ -49,11 +37,10 @@ class AgentStatus(Enum):
 
     Attributes:
         state: the status as the API shows it.
-        reason: tells apart statuses that the API shows alike; an empty string where it does not.
     """
 
-    SIGNED_OUT = ("signed out", AgentState.OFFLINE, StatusReason.SIGNED_OUT)
-    NO_PHONE = ("no phone", AgentState.OFFLINE, StatusReason.NO_PHONE)
+    SIGNED_OUT = ("signed out", AgentState.OFFLINE)
+    NO_PHONE = ("no phone", AgentState.OFFLINE)
     """Signed in, and none of the agent's devices can ring."""
     AVAILABLE = ("available", AgentState.AVAILABLE)
     RESERVED = ("reserved", AgentState.RESERVED)
@@ -61,20 +48,18 @@ class AgentStatus(Enum):
     RINGING = ("ringing", AgentState.RINGING)
     ON_CALL = ("on a call", AgentState.ON_CALL)
     """Connected to a caller, or about to be."""
-    PRIVATE_CALL = ("in a private call", AgentState.ON_CALL, StatusReason.PRIVATE_CALL)
+    PRIVATE_CALL = ("in a private call", AgentState.ON_CALL)
     CLOSING = ("closing", AgentState.RESERVED)
     """Free again, while a device of theirs is still being stopped."""
     WRAP_UP = ("in wrap-up", AgentState.WRAP_UP)
     PAUSED = ("paused", AgentState.PAUSED)
 
     state: AgentState
-    reason: StatusReason | str
 
     __hash__ = object.__hash__
 
-    def __init__(self, _words: str, state: AgentState, reason: StatusReason | str = "") -> None:
+    def __init__(self, _words: str, state: AgentState) -> None:
         self.state = state
-        self.reason = reason
 
 
 # A look-up of a member takes 0.1 µs on Python 3.11; code that every call passes through uses these.

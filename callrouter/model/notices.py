@@ -8,14 +8,15 @@ The classes that only have subclasses say what a notice is about: `CallNotice`, 
 `AgentNotice` and so on. A listener that follows every call or every agent tests for these.
 
 A notice describes what happened, with the values at that time. It is never changed, holds no
-reference to the live state, and contains no sentences. `callrouter.api.notice_text` makes those.
+reference to the live state, and contains no sentences, except for what was said to an agent and why
+a device was left out. `callrouter.api.notice_text` makes the others.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, TypeAlias
 
-from callrouter.model.agent_status import AgentState, StatusReason
+from callrouter.model.agent_status import AgentStatus
 from callrouter.model.commands import PbxCommand
 from callrouter.model.frozen import frozen
 
@@ -158,15 +159,12 @@ class AgentNotified(AgentNotice):
 
 @frozen
 class AgentStatusChanged(AgentNotice):
-    """The agent's status changed.
-
-    `why` is the reason of a pause, which is any text, or tells apart two kinds of the same status.
-    """
+    """The agent's state, as the API shows it, changed. `pause_reason` is empty unless paused."""
 
     kind = "state"
 
-    state: AgentState
-    why: StatusReason | str = ""
+    status: AgentStatus
+    pause_reason: str = ""
 
 
 # ---------------------------------------------------------------- the routing table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentStatus
 from callrouter.model.call_notices import (
     CallAbandoned,
     CallCompleted,
@@ -225,7 +225,7 @@ _EXAMPLES: Final[tuple[tuple[Notice, str, str], ...]] = (
         "agent ann is told: signed in by sam",
     ),
     (
-        AgentStatusChanged(**_AGENT, state=AgentState.PAUSED, why="lunch"),
+        AgentStatusChanged(**_AGENT, status=AgentStatus.PAUSED, pause_reason="lunch"),
         "agent state why",
         "agent ann is paused: lunch",
     ),

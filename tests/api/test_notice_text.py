@@ -11,7 +11,7 @@ from callrouter.api.json_values import moment
 from callrouter.api.live import decided
 from callrouter.api.notice_text import as_json, log_line
 from callrouter.model import call_notices, notices
-from callrouter.model.agent_status import AgentState, StatusReason
+from callrouter.model.agent_status import AgentStatus
 from callrouter.model.call_notices import (
     CallEntered,
     CallLeftQueue,
@@ -176,7 +176,7 @@ def test_a_moment() -> None:
         ),
         (
             AgentStatusChanged(
-                at=0, agent="ann", state=AgentState.OFFLINE, why=StatusReason.NO_PHONE
+                at=0, agent="ann", status=AgentStatus.NO_PHONE
             ),
             "agent ann is offline: no phone can ring",
         ),

@@ -16,7 +16,7 @@ from callrouter.api.explain import why_call
 from callrouter.api.explain import why_not as whynot
 from callrouter.api.schemas.why_answers import StepJson, WhyJson
 from callrouter.cli.commands.explain import why_lines, why_not_lines
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentStatus
 from callrouter.model.call_notices import CallAbandoned, CallEntered, CallRequeued
 from callrouter.model.events import (
     CallEndRequested,
@@ -500,8 +500,8 @@ class Clockwork:
             )
         )
 
-    def state(self, state: AgentState, reason: str = "") -> None:
-        self.log.listen(AgentStatusChanged(at=0.0, agent="ann", state=state, why=reason))
+    def state(self, status: AgentStatus, reason: str = "") -> None:
+        self.log.listen(AgentStatusChanged(at=0.0, agent="ann", status=status, pause_reason=reason))
 
 
 def test_calls_are_bounded_in_number_and_age() -> None:
@@ -530,22 +530,22 @@ def test_steps_are_bounded() -> None:
 def test_states_are_bounded_and_what_is_gone_is_said() -> None:
     work = Clockwork()
     for n in range(10 * agent_timelines.STATES):
-        state = AgentState.PAUSED if n % 2 else AgentState.AVAILABLE
+        state = AgentStatus.PAUSED if n % 2 else AgentStatus.AVAILABLE
         work.state(state, f"reason {n}" if n % 2 else "")
     work.log.catch_up()
     assert len(work.log._timelines._timelines["ann"].codes) < 2 * agent_timelines.STATES
     assert work.log.standing("ann", 5) is None
     last = work.log.standing("ann", 10 * agent_timelines.STATES + 1)
-    assert last == (AgentState.PAUSED, f"reason {10 * agent_timelines.STATES - 1}")
+    assert last == (AgentStatus.PAUSED, f"reason {10 * agent_timelines.STATES - 1}")
 
 
 def test_reasons_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent_timelines, "_MOST_REASONS", 3)
     work = Clockwork()
     for n in range(9):
-        work.state(AgentState.PAUSED, f"reason {n}")
+        work.state(AgentStatus.PAUSED, f"reason {n}")
     work.log.catch_up()
-    assert work.log.standing("ann", 99) == (AgentState.PAUSED, "")
+    assert work.log.standing("ann", 99) == (AgentStatus.PAUSED, "")
 
 
 def test_a_part_that_fits_several() -> None:
@@ -561,7 +561,7 @@ def test_why_costs_little() -> None:
     """A coarse guard: bench/why.py has the exact share. Laying aside is all that a call waits for."""
     work = Clockwork()
     for _ in range(log_module.BATCH - 1):
-        work.state(AgentState.AVAILABLE)
+        work.state(AgentStatus.AVAILABLE)
     assert work.log._serial == 0
-    work.state(AgentState.AVAILABLE)
+    work.state(AgentStatus.AVAILABLE)
     assert work.log._serial == log_module.BATCH

@@ -29,7 +29,7 @@ from tests.core.test_restarts import restarted
 
 def states(p: Play, name: str) -> list[str]:
     """Every state that was told of an agent."""
-    return [record.state.value for record in p.records(AgentStatusChanged, agent=name)]
+    return [record.status.state.value for record in p.records(AgentStatusChanged, agent=name)]
 
 
 def test_WZ_04_the_full_cycle_of_states() -> None:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from callrouter.model.agent_status import AgentState, StatusReason
+from callrouter.model.agent_status import AgentStatus
 
 STATES: Final = 300
 """Number of recent state changes kept for each agent."""
@@ -20,12 +20,12 @@ _CUT_AT: Final = STATES + STATES // 4
 class Standing(NamedTuple):
     """What an agent was doing. The fields are those of `AgentStatusChanged`."""
 
-    state: AgentState
-    why: StatusReason | str
+    status: AgentStatus
+    pause_reason: str = ""
 
 
-NO_PHONE: Final = Standing(AgentState.OFFLINE, StatusReason.NO_PHONE)
-SIGNED_OUT: Final = Standing(AgentState.OFFLINE, StatusReason.SIGNED_OUT)
+NO_PHONE: Final = Standing(AgentStatus.NO_PHONE)
+SIGNED_OUT: Final = Standing(AgentStatus.SIGNED_OUT)
 
 
 class _Timeline:
@@ -50,14 +50,14 @@ class AgentTimelines:
     def __init__(self, always_signed_in: Callable[[str], bool]) -> None:
         self._always_signed_in = always_signed_in
         self._timelines: dict[str, _Timeline] = {}
-        self._codes: dict[tuple[AgentState, StatusReason | str], int] = {}
+        self._codes: dict[tuple[AgentStatus, str], int] = {}
         self._standings: list[Standing] = []
 
-    def add(self, agent: str, serial: int, state: AgentState, why: StatusReason | str) -> None:
+    def add(self, agent: str, serial: int, status: AgentStatus, pause_reason: str) -> None:
         """Note what an agent is doing from `serial` on. Serial numbers must not fall."""
-        code = self._codes.get((state, why))
+        code = self._codes.get((status, pause_reason))
         if code is None:
-            code = self._new_code(Standing(state, why))
+            code = self._new_code(Standing(status, pause_reason))
         timeline = self._timelines.get(agent)
         if timeline is None:
             timeline = self._timelines[agent] = _Timeline()
@@ -95,7 +95,7 @@ class AgentTimelines:
     def _new_code(self, standing: Standing) -> int:
         """Return the number under which a state and its reason are stored."""
         if len(self._standings) >= _MOST_REASONS:  # reasons are free text, so there must be a limit
-            standing = Standing(standing.state, "")
+            standing = Standing(standing.status)
         code = self._codes.setdefault(standing, len(self._standings))
         if code == len(self._standings):
             self._standings.append(standing)

@@ -16,7 +16,7 @@ from callrouter.api.calllog.agent_timelines import NO_PHONE, SIGNED_OUT, AgentTi
 from callrouter.api.calllog.logged_call import NO_MEMBERS, STEPS, LoggedCall, Members
 from callrouter.api.calllog.totals import CallTotals, DayTotals
 from callrouter.core.floor import Floor
-from callrouter.model.agent_status import AgentState
+from callrouter.model.agent_status import AgentState, AgentStatus
 from callrouter.model.call_notices import (
     CallEnd,
     CallEntered,
@@ -108,7 +108,7 @@ class CallLog:
         for serial, notice in enumerate(notices, self._serial + 1):
             self._serial = serial
             if isinstance(notice, AgentStatusChanged):
-                add_standing(notice.agent, serial, notice.state, notice.why)
+                add_standing(notice.agent, serial, notice.status, notice.pause_reason)
                 continue
             count(notice)
             if isinstance(notice, CallNotice):
@@ -211,14 +211,14 @@ class CallLog:
                 was, standing = AgentState.OFFLINE, SIGNED_OUT
             case AgentPaused():
                 was = AgentState.PAUSED
-                standing = Standing(AgentState.PAUSED, notice.reason)
+                standing = Standing(AgentStatus.PAUSED, notice.reason)
             case AgentRenamed():
                 self._timelines.rename(notice.former_id, notice.agent)
                 return
             case _:
                 return
         now = self._timelines.before(notice.agent, self._serial)
-        if now is not None and now.state is was:
+        if now is not None and now.status.state is was:
             self._timelines.add(notice.agent, self._serial, *standing)
 
     # ------------------------------------------------------------ recording: calls

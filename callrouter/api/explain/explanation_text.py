@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from callrouter.api.calllog.agent_timelines import Standing
-from callrouter.model.agent_status import AgentState, StatusReason
+from callrouter.model.agent_status import AgentStatus
 from callrouter.model.device_failures import DeviceFailure
 from callrouter.model.events import LegEnd
 from callrouter.model.outcomes import OfferEnd, OfferOutcome, RequeueReason
@@ -77,22 +77,23 @@ def standing_words(standing: Standing | None) -> tuple[str, str]:
     """
     if standing is None:
         return "unknown", "not known any more"
-    match standing.state:
-        case AgentState.AVAILABLE:
+    match standing.status:
+        case AgentStatus.AVAILABLE:
             return "", ""
-        case AgentState.PAUSED:
-            return "paused", f"paused: {standing.why}" if standing.why else "paused"
-        case AgentState.ON_CALL:
-            if standing.why is StatusReason.PRIVATE_CALL:
-                return "private-call", "in a private call"
+        case AgentStatus.PAUSED:
+            reason = standing.pause_reason
+            return "paused", f"paused: {reason}" if reason else "paused"
+        case AgentStatus.ON_CALL:
             return "on-call", "on another call"
-        case AgentState.WRAP_UP:
+        case AgentStatus.PRIVATE_CALL:
+            return "private-call", "in a private call"
+        case AgentStatus.WRAP_UP:
             return "wrap-up", "in wrap-up"
-        case AgentState.RINGING | AgentState.RESERVED:
+        case AgentStatus.RINGING | AgentStatus.RESERVED | AgentStatus.CLOSING:
             return "busy", "being rung for another call"
-        case AgentState.OFFLINE:
-            if standing.why is StatusReason.NO_PHONE:
-                return "no-phone", "phone not reachable"
+        case AgentStatus.NO_PHONE:
+            return "no-phone", "phone not reachable"
+        case AgentStatus.SIGNED_OUT:
             return "signed-out", "signed out"
 
 

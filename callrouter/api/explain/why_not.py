@@ -245,8 +245,7 @@ def _away(floor: Floor, agent: Agent, now: float) -> tuple[str, str]:
         return "wrap-up", f"in wrap-up for {rough_duration(agent.wrap_until - now)} more"
     if status is AgentStatus.AVAILABLE:
         return "unknown", "changing just now"
-    why = agent.pause or "" if status is AgentStatus.PAUSED else status.reason
-    return standing_words(Standing(status.state, why))
+    return standing_words(Standing(status, agent.pause or ""))
 
 
 def _of_the_call(
