@@ -34,9 +34,9 @@ _AT_A_TIME: Final = 200
 OFF: Final = "NOT_INUSE"
 LIT: Final = "INUSE"
 RINGING: Final = "RINGING"
-NOBODY: Final = "UNAVAILABLE"
+AWAY: Final = "UNAVAILABLE"
 STATES: Final = {
-    AgentState.OFFLINE: NOBODY,
+    AgentState.OFFLINE: AWAY,
     AgentState.AVAILABLE: OFF,
     AgentState.RINGING: RINGING,
     AgentState.ON_CALL: LIT,
@@ -50,7 +50,10 @@ A reserved agent whose phone has not rung yet is shown as free: the order is fre
 
 
 class BlfLamps:
-    """Keeps the lamps of one Asterisk up to date. `send` writes actions together, or drops them."""
+    """Keeps the lamps of one Asterisk up to date.
+
+    A change is shown after a short delay, and many at once in several passes.
+    """
 
     def __init__(
         self, board: DeviceBoard, send: Callable[..., None], in_step: Callable[[], bool]
@@ -146,9 +149,9 @@ class BlfLamps:
             # do not show "in use".
             return RINGING if self._told.get(lamp) == RINGING else OFF
         if agent is not None:
-            return NOBODY if agent.gone else STATES[agent.state]
+            return AWAY if agent.gone else STATES[agent.state]
         name = lamp.removeprefix(QUEUE) if lamp.startswith(QUEUE) else ""
         queue = self._board.queue_named(name) if name else None
         if queue is not None:
             return LIT if queue.waiting else OFF
-        return OFF if lamp.startswith(QUEUE) else NOBODY
+        return OFF if lamp.startswith(QUEUE) else AWAY

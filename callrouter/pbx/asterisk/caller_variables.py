@@ -47,7 +47,12 @@ class CallerVariables:
             self.set_priority(caller, priority)
 
     def set_priority(self, caller: CallerChannel, priority: int) -> None:
-        """Store a priority on the channel, so that a call that returns to a queue keeps it."""
+        """Store a priority on the channel, so that a call that returns to a queue keeps it.
+
+        Args:
+            caller: the channel.
+            priority: 1 (first) to 100 (last).
+        """
         self._writer.send_later(actions.setvar(caller.uid, "CALLROUTER_RANK", str(priority)))
 
     def _mark(self, caller: CallerChannel) -> str:

@@ -114,7 +114,11 @@ def run_of_tick(tick: str) -> tuple[int, float] | None:
 
 
 def context_exists(context: str) -> str:
-    """The variable that is 1 if one of our contexts is in the dialplan, and 0 if it is not."""
+    """The variable that tells whether one of our contexts is in the dialplan.
+
+    Returns:
+        A function call for `Getvar`: its value is 1 or 0, or empty without func_dialplan.
+    """
     extension = {OFFER: "desk", CODES: "register", PERSON: "ask"}.get(context, "x")
     return f"DIALPLAN_EXISTS({context},{extension},1)"
 
@@ -271,11 +275,10 @@ def endpoint_of(channel: str) -> str:
 def leg_id(offer: str, device: str, contact: int = 1) -> str:
     """The channel id of a leg. Asterisk refuses a duplicate id, so a leg cannot be placed twice.
 
-    If several phones are registered at an endpoint, each has its own channel; `contact` numbers
-    them from 1 to
-    9. No id is a prefix of another. This is necessary because `Bridge()` accepts any channel whose
-      id starts with its argument, so ``desk`` could be bridged with the leg of ``desk2``
-      (app_bridge in 22.10, `bridge_exec`).
+    If several phones are registered at an endpoint, each has its own channel, and `contact` is its
+    number (1 to 9). No id is a prefix of another. This is necessary because `Bridge()` accepts any
+    channel whose id starts with its argument, so ``desk`` could be bridged with the leg of
+    ``desk2`` (app_bridge in 22.10, `bridge_exec`).
     """
     return f"{LEG}{offer}-{device}.{contact}"
 

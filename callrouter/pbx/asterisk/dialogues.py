@@ -53,7 +53,13 @@ _CONFIRMED_BY = (contract.SAID, "CHANNEL(name)", "CONTEXT")
 
 @dataclass(frozen=True, slots=True)
 class ChannelInput:
-    """A channel's answers: its id, its name, and what was dialled or entered."""
+    """A channel's answers.
+
+    Attributes:
+        uid: its uniqueid.
+        channel: its name, by which a phone is identified.
+        words: what was dialled or entered, as the dialplan stored it in `contract.SAID`.
+    """
 
     uid: str
     channel: str
@@ -205,7 +211,11 @@ class AsteriskDialogues:
         self._writer.send({"Action": "Hangup", "Channel": found.uid, "Cause": contract.NORMAL})
 
     def advance(self, seconds: float) -> None:
-        """Advance the time by `seconds`: dialogues that last too long are ended."""
+        """Advance the time: dialogues that last too long are ended.
+
+        Args:
+            seconds: since the last call.
+        """
         for uid in self._seconds:
             self._seconds[uid] += seconds
         # Channels are in order of arrival, so the oldest come first.
@@ -224,7 +234,11 @@ class AsteriskDialogues:
         return frozenset(self._seconds)
 
     def compare(self, there: Container[str]) -> None:
-        """End every dialogue whose channel is not in `there`, the channels that Asterisk has."""
+        """End every dialogue whose channel is gone.
+
+        Args:
+            there: the channels that Asterisk has.
+        """
         for uid in [uid for uid in self._seconds if uid not in there]:
             self._end(uid)
 

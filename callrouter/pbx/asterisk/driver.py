@@ -195,7 +195,10 @@ class AsteriskPbx:
     # ------------------------------------------------------------ life cycle and health
 
     async def run(self) -> None:
-        """Connect and stay connected until cancelled. Calls in progress are not touched."""
+        """Connect and stay connected until cancelled.
+
+        Calls in progress are not touched, at the start or at the end.
+        """
         beating = self._tasks.spawn(self._heartbeat.run(), f"{self.name}: heartbeat")
         try:
             await self.client.run()
@@ -207,7 +210,10 @@ class AsteriskPbx:
             await self._tasks.close()
 
     def health(self) -> PbxHealth:
-        """The current health of this driver."""
+        """The current health of this driver.
+
+        Its faults include exceptions of whatever reads AMI events, which the AMI client counts.
+        """
         where = f"Asterisk at {self._settings.host}:{self._settings.port}"
         if not self.client.up:
             where = self.client.last_error or f"{where}: connecting"
@@ -245,7 +251,10 @@ class AsteriskPbx:
     # ------------------------------------------------------------ the routing table
 
     def use(self, table: Table) -> None:
-        """Use a new routing table: watch the phones that it names."""
+        """Use a new routing table: watch the phones that it names.
+
+        Callers of a renamed queue get its new name stored on their channels.
+        """
         before, self._table = self._table, table
         self._queue_log_lines.use(before, table)
         self._variables.rename_queues(before, table)
@@ -383,7 +392,10 @@ class AsteriskPbx:
     # ------------------------------------------------------------ from the router
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Execute the commands of one event in a single write."""
+        """Execute the commands of one event in a single write.
+
+        While the link is down they are dropped; the next snapshot lets the core correct the difference.
+        """
         self.executor.execute(commands)
 
     def listen(self, notice: Notice) -> None:

@@ -117,7 +117,14 @@ class Resync:
             self._task = None
 
     def request(self, why: str) -> None:
-        """Resync everything with Asterisk. Calls that are already right are not affected."""
+        """Resync everything with Asterisk. Calls that are already right are not affected.
+
+        If a resync is running, another one follows it. Nothing happens while the link is down, since
+        everything is read when it is up again.
+
+        Args:
+            why: the reason, for the log.
+        """
         if not self._client.up:
             return
         if self._task is not None and not self._task.done():
@@ -127,12 +134,18 @@ class Resync:
         self._task = self._tasks.spawn(self._run(), f"{self._tracker.pbx}: resync")
 
     def unknown_caller(self, uid: str) -> None:
-        """A caller waits that the router does not know: an event was lost."""
+        """A caller waits that the router does not know: an event was lost.
+
+        It counts as drift, and a resync finds the caller.
+        """
         self.drift += 1
         self.request(f"{uid} waits unheard")
 
     def caller_returned(self, uid: str) -> None:
-        """A caller has come back from the fallback because no phone answered."""
+        """A caller has come back from the fallback because no phone answered.
+
+        A resync finds the caller, who is no drift.
+        """
         self._returned.add(self._tracker.call_id(uid))
         self.request(f"{uid} is back from the fallback")
 

@@ -143,7 +143,10 @@ class AmiClient:
             self._keeper.result()
 
     async def close(self) -> None:
-        """Log off for good. Unanswered actions fail with AmiDown, and there is no further login."""
+        """Log off for good. Unanswered actions fail with AmiDown, and there is no further login.
+
+        Returns within about a second, even if Asterisk does not read any more.
+        """
         self._closed = True
         link = self._link
         if link is not None:

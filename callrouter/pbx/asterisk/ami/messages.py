@@ -42,7 +42,12 @@ class AmiMessage:
         return self._split_lines
 
     def get(self, key: str, default: str = "") -> str:
-        """The first value of header `key`, or `default`."""
+        """The first value of header `key`, without its leading space.
+
+        Args:
+            key: the header's name, exactly as Asterisk spells it.
+            default: returned if there is no such header.
+        """
         start = self._find(key)
         return default if start < 0 else _value(self._raw, start)
 

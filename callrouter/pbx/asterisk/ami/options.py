@@ -90,7 +90,10 @@ class UserEventRules:
 
 
 class LoginRefusal(Enum):
-    """Why Asterisk refused a login."""
+    """Why Asterisk refused a login.
+
+    The two are retried at different intervals, see `AmiTiming`.
+    """
 
     ACCOUNT = "account"
     """The user, secret or address does not match manager.conf."""

@@ -64,7 +64,10 @@ class PendingAction:
     messages: ListRows
 
     def fail(self, error: AmiError) -> None:
-        """End with `error`, unless it has already ended or was cancelled."""
+        """End with `error`, unless it has already ended or was cancelled.
+
+        The error may be ignored by the requester without a warning of asyncio's.
+        """
         self.timer.cancel()
         if not self.future.done():
             self.future.set_exception(error)
@@ -164,7 +167,11 @@ class PendingActions:
             del self.lists[key]
 
     def take_list_event(self, raw: bytes) -> bool:
-        """Keep an event that belongs to a list. Return False if it does not."""
+        """Keep an event that belongs to a list.
+
+        Returns:
+            Whether it belongs to one, be it a list that was given up.
+        """
         start = raw.find(b"\r\nActionID:")
         if start < 0:
             return False

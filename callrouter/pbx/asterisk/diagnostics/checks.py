@@ -70,7 +70,14 @@ class Examination:
 async def examine(
     name: str, settings: AsteriskSettings, table: Table, examination: Examination
 ) -> AsyncIterator[Finding]:
-    """Run every check, yielding findings as they are made. The first one is about the login."""
+    """Run every check, yielding findings as they are made. The first one is about the login.
+
+    Args:
+        name: the PBX's name.
+        settings: its address and account.
+        table: the routing table, whose phones and queues are checked.
+        examination: what else to check.
+    """
     heard: list[AmiMessage] = []
     up = asyncio.Event()
     client = AmiClient(

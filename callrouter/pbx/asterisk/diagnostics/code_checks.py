@@ -24,7 +24,13 @@ _MOVE: Final = "choose others in codes: and write the dialplan again (callrouter
 async def check_codes(
     asterisk: InspectedAsterisk, phones: Iterable[str], codes: PhoneCodes
 ) -> AsyncIterator[Finding]:
-    """Check that agents can dial the codes, that no other feature uses them, and that BLF works."""
+    """Check that agents can dial the codes, that no other feature uses them, and that BLF works.
+
+    Args:
+        asterisk: the Asterisk.
+        phones: the agents' endpoints.
+        codes: the feature codes as configured.
+    """
     wanted = [codes.named(code) for code in Code if codes.named(code)]
     phones_by_context: dict[str, list[str]] = {}
     for phone in phones:

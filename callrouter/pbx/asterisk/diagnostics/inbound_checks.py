@@ -34,7 +34,12 @@ _ADVICE: Final = (
 
 
 async def check_inbound(asterisk: InspectedAsterisk, dial_number: str) -> AsyncIterator[Finding]:
-    """Check the routes by which calls reach the queues, as far as this user may see them."""
+    """Check the routes by which calls reach the queues, as far as this user may see them.
+
+    Args:
+        asterisk: the Asterisk.
+        dial_number: how outside numbers are dialled. Its trunk is probably the one callers come in by.
+    """
     tech, _, rest = dial_number.partition("/")
     trunk = (
         rest.rpartition("@")[2]

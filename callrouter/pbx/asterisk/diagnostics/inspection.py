@@ -11,7 +11,12 @@ from callrouter.pbx.asterisk.ami import AmiClient, AmiError, AmiMessage
 
 @dataclass
 class InspectedAsterisk:
-    """A session with an Asterisk, and every event received on it so far."""
+    """A session with an Asterisk, and every event received on it so far.
+
+    Attributes:
+        client: the session.
+        heard: the events, in order.
+    """
 
     client: AmiClient
     heard: list[AmiMessage] = field(default_factory=list)
@@ -34,7 +39,11 @@ class InspectedAsterisk:
 
 
 async def within(seconds: float, true: Callable[[], bool]) -> bool:
-    """Wait up to `seconds` for a condition. Return whether it became true."""
+    """Wait up to `seconds` for a condition.
+
+    Returns:
+        Whether it became true.
+    """
     try:
         async with asyncio.timeout(seconds):
             while not true():  # noqa: ASYNC110 - a look at a list that grows

@@ -58,7 +58,10 @@ class LoginCheck:
             self._awaited -= requirements.echo_classes(message, LAMP)
 
     async def run(self) -> None:
-        """Check which actions are permitted, which events arrive, and the dialplan."""
+        """Check which actions are permitted, which events arrive, and the dialplan.
+
+        What is wrong is logged. If the link breaks before the end, nothing is concluded.
+        """
         try:
             report = await requirements.check_actions(self._client)
             self._has_queue_log(report.has_app_queue)

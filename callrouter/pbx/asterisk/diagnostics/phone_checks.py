@@ -32,7 +32,12 @@ _CHECK: Final = "check this phone under agents: and in pjsip.conf"
 async def check_phones(
     asterisk: InspectedAsterisk, found: Sequence[tuple[DeviceSpec, AgentSpec]]
 ) -> AsyncIterator[Finding]:
-    """Check every phone that an agent has."""
+    """Check every phone that an agent has.
+
+    Args:
+        asterisk: the Asterisk.
+        found: the devices with an endpoint on it, and their agents.
+    """
     phones = PhoneStates(lambda _endpoint, _state: None)
     phones.use(device for device, _ in found)
     try:
@@ -111,7 +116,12 @@ def _phone_finding(what: str, device: DeviceSpec, phones: PhoneStates, registere
 async def check_outbound_route(
     asterisk: InspectedAsterisk, dial_number: str
 ) -> AsyncIterator[Finding]:
-    """Check that there is a route for outside numbers."""
+    """Check that there is a route for outside numbers.
+
+    Args:
+        asterisk: the Asterisk.
+        dial_number: as configured, with the placeholder for the number.
+    """
     if dial_number.startswith(contract.ROUTE):
         async for finding in _route(asterisk, dial_number):
             yield finding

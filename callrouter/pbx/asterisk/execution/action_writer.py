@@ -1,4 +1,4 @@
-"""Writes AMI actions together, hands each reply to whoever waits for it, and logs complaints."""
+"""Writes AMI actions together, hands each reply to its requester, and logs complaints."""
 
 from __future__ import annotations
 
@@ -29,14 +29,23 @@ _MAX_REMEMBERED = 100
 
 
 class Step(NamedTuple):
-    """An action to write, and who receives the reply."""
+    """An action to write, and who receives the reply.
+
+    Attributes:
+        action: the headers.
+        on_reply: called once, with the reply or with the error that ended the action; None if nothing
+            depends on it.
+    """
 
     action: Action
     on_reply: OnReply | None = None
 
 
 class ActionWriter:
-    """The one place from which the driver writes actions to Asterisk."""
+    """The one place from which the driver writes actions to Asterisk.
+
+    All parts of the driver share it, so that the order of writing is the order of the calls.
+    """
 
     def __init__(self, pbx: str, client: AmiClient) -> None:
         """Write to `client`. `pbx` names the telephone system in log messages."""
@@ -115,7 +124,12 @@ class ActionWriter:
         )
 
     def complain(self, text: str, hint: str = "") -> None:
-        """Log an error, at most once a minute for the same text."""
+        """Log an error, at most once a minute for the same text.
+
+        Args:
+            text: what is wrong.
+            hint: what can be done about it.
+        """
         self._log(logging.ERROR, text, hint)
 
     def complain_mildly(self, text: str) -> None:

@@ -26,7 +26,14 @@ _CONTACT: Final = re.compile(r"sips?:[^\x00-\x20\x7f,|&\"]{1,300}")
 
 
 async def states(client: AmiClient, devices: Sequence[str]) -> dict[str, str]:
-    """The state of each device, as its channel driver reports it."""
+    """The state of each device, as its channel driver reports it.
+
+    Returns:
+        The states in Asterisk's terms; ``INVALID`` for a device that it does not know.
+
+    Raises:
+        AmiError: the link is down, or an answer did not arrive in time.
+    """
     asked = [_variable(f"DEVICE_STATE({device})") for device in devices]
     answers = await _request_all(client, asked)
     return {
@@ -37,7 +44,11 @@ async def states(client: AmiClient, devices: Sequence[str]) -> dict[str, str]:
 
 
 async def hints(client: AmiClient, sources: Sequence[str]) -> dict[str, str]:
-    """The devices of each hint in the dialplan, such as ``PJSIP/1001&Custom:DND1001``."""
+    """The devices of each hint in the dialplan, such as ``PJSIP/1001&Custom:DND1001``.
+
+    Raises:
+        AmiError: the link is down, or an answer did not arrive in time.
+    """
     places = [endpoints.hint_of(source) or ("", "") for source in sources]
     asked = [
         {"Action": "ExtensionState", "Exten": extension, "Context": context}
@@ -52,7 +63,15 @@ async def hints(client: AmiClient, sources: Sequence[str]) -> dict[str, str]:
 
 
 async def contacts(client: AmiClient, phones: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The reachable phones at each endpoint, as dial strings."""
+    """The reachable phones at each endpoint, as dial strings.
+
+    Args:
+        client: asks the questions.
+        phones: endpoints such as ``PJSIP/1001``.
+
+    Raises:
+        AmiError: the link is down, or an answer did not arrive in time.
+    """
     names = [phone.partition("/")[2] for phone in phones]
     asked = [_variable(f"PJSIP_DIAL_CONTACTS({name})") for name in names]
     answers = await _request_all(client, asked)

@@ -92,7 +92,15 @@ class LineContext:
 
 
 def lines(notice: Notice, context: LineContext) -> list[QueueLogLine]:
-    """The lines for a notice. Most notices give one line or none."""
+    """The lines for a notice.
+
+    Args:
+        notice: what happened.
+        context: what the notice does not contain.
+
+    Returns:
+        One line or none for most notices; one per queue of the agent for sign-ins and pauses.
+    """
     make = _MAKERS.get(type(notice))
     return [] if make is None else make(notice, context)
 

@@ -40,7 +40,14 @@ class QueueLogWriter:
     """
 
     def __init__(self, name: str, send: Send, up: Callable[[], bool], clock: Clock) -> None:
-        """Write with `send` while `up` returns True. `name` is the PBX's name for log messages."""
+        """Write through a PBX.
+
+        Args:
+            name: the PBX's name, for log messages.
+            send: writes an action, and calls back with its reply or error.
+            up: whether the link is up.
+            clock: tells how late a line is written.
+        """
         self.lost = 0
         self._name = name
         self._send = send
@@ -55,7 +62,10 @@ class QueueLogWriter:
         return len(self._waiting) + self._on_the_way
 
     def use(self, there: bool) -> None:
-        """Set whether Asterisk can write queue_log. Without app_queue the action does not exist."""
+        """Set whether Asterisk can write queue_log. Without app_queue the action does not exist.
+
+        Lines that wait are lost then, as all further ones; callers are served all the same.
+        """
         self._there = there
         if not there:
             self.lost += len(self._waiting)

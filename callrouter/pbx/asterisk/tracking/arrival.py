@@ -107,7 +107,11 @@ def _entry_time(
 
 
 def epoch_seconds(raw: str) -> float | None:
-    """Parse epoch seconds as Asterisk writes them; None if the text is not a plausible time."""
+    """Parse epoch seconds as Asterisk writes them.
+
+    Returns:
+        The time; None if the text is not a plausible one.
+    """
     try:
         at = float(raw)
     except ValueError:

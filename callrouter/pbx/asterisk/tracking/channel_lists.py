@@ -47,7 +47,13 @@ _STATES: Final = {
 
 
 class TrackedItem(NamedTuple):
-    """Something in the tracker: a call, a leg or a phone."""
+    """Something in the tracker: a call, a leg or a phone.
+
+    Attributes:
+        kind: ``call``, ``leg`` or ``phone``.
+        name: the call's id, the leg's uniqueid or the phone's endpoint.
+        state: the state of a phone; "" for others, which are there or not.
+    """
 
     kind: str
     name: str
@@ -90,7 +96,11 @@ class ChannelRow:
 
 
 def channel_row(message: AmiMessage) -> ChannelRow:
-    """Parse a `Status` event."""
+    """Parse a `Status` event.
+
+    Besides the variables, `own` has ``NOW`` (Asterisk's time), and the two stamps that the router
+    wrote, ``SINCE`` and ``QUEUEDSINCE``; each is "" if it is not there.
+    """
     own = {}
     for line in message.all("Variable"):
         name, _, value = line.partition("=")
@@ -149,7 +159,10 @@ def apply_lists(
 
 
 def snapshot(tracker: Tracker) -> PbxSnapshot:
-    """The tracker's state as a snapshot for the core."""
+    """The tracker's state as a snapshot for the core.
+
+    The states of all phones count as reported from now on, because the snapshot contains them.
+    """
     calls = []
     for caller in tracker.callers.values():
         connected = caller.state in {CallerState.TALKING, CallerState.RELEASED}

@@ -154,7 +154,13 @@ class FoundLeg:
 
 @dataclass(slots=True, eq=False)
 class RouteChannel:
-    """A channel on the route of a leg through the dialplan: a far half or a phone."""
+    """A channel on the route of a leg through the dialplan: a far half or a phone.
+
+    Attributes:
+        leg: the leg.
+        channel: the channel's name.
+        bridge: the bridge it is in; "" if none.
+    """
 
     leg: LegChannel
     channel: str
@@ -238,7 +244,12 @@ class CallIds:
         return call.removeprefix(f"{self.pbx}-")
 
     def take_over(self, uid: str, call: str) -> None:
-        """Record that a channel now carries this call."""
+        """Record that a channel now carries this call.
+
+        Args:
+            uid: the channel.
+            call: the call's global id. The channel that carried it before is forgotten.
+        """
         self.forget(self.channel(call))
         if call != f"{self.pbx}-{uid}":
             self._call_of[uid], self._channel_of[call] = call, uid
@@ -271,25 +282,50 @@ class TrackedChannels:
 
 
 class TrackerOutput(Protocol):
-    """Receives what the tracker finds out, and does what follows from it on Asterisk."""
+    """Receives what the tracker finds out, and does what follows from it on Asterisk.
+
+    The methods are called while an event is handled. They write actions or schedule queries, and return
+    at once.
+    """
 
     def post(self, event: Event) -> None:
         """Pass an event to the core."""
 
     def acknowledge(self, caller: CallerChannel) -> None:
-        """The core has been told of a new caller: mark the channel."""
+        """The core has been told of a new caller: mark the channel.
+
+        A channel that is marked tolerates a longer silence of the router. Called again if the caller says
+        that the mark has not arrived.
+        """
 
     def unknown_caller(self, uid: str) -> None:
-        """A caller is waiting, but the event that announced them was lost."""
+        """A caller is waiting, but the event that announced them was lost.
+
+        Args:
+            uid: the channel, which the tracker does not know.
+        """
 
     def back_from_fallback(self, uid: str) -> None:
-        """A caller is waiting again because no phone answered in the fallback."""
+        """A caller is waiting again because no phone answered in the fallback.
+
+        Args:
+            uid: the channel. The call ended for the core when it went to the fallback.
+        """
 
     def expect_in_dialplan(self, person: str) -> None:
-        """A person has been given the place of a waiting channel and may not stand there yet."""
+        """A person has been given the place of a waiting channel and may not stand there yet.
+
+        Args:
+            person: the person's channel. Asterisk reports the transfer before it moves the channel.
+        """
 
     def leave_instead(self, left: str, person: str) -> None:
-        """A person was put into the place of a channel that may just have been told to leave."""
+        """A person was put into the place of a channel that may just have been told to leave.
+
+        Args:
+            left: the channel that had the place.
+            person: the channel that has it now, and must leave in the same way.
+        """
 
     def stop_leg(self, leg: LegChannel) -> None:
         """Hang up the channel of a leg that is to be stopped."""
@@ -307,10 +343,22 @@ class TrackerOutput(Protocol):
         """A leg's channel now serves a call that is not ours: mark it as no leg."""
 
     def hang_up_stray(self, uid: str) -> None:
-        """A channel was picked up as if it were one of our legs, but is not: hang it up."""
+        """A channel was picked up as if it were one of our legs, but is not: hang it up.
+
+        Args:
+            uid: the channel.
+        """
 
     def hang_up_if_forwarded(self, uid: str) -> None:
-        """A channel may have been created for a leg that its phone redirected (302): hang it up."""
+        """A channel may have been created for a leg that its phone redirected (302): hang it up.
+
+        Args:
+            uid: the channel. Whether it is such a one is known a moment after it appears.
+        """
 
     def find_caller(self, caller: CallerChannel) -> None:
-        """Something unexplained happened to a caller: ask Asterisk where they are."""
+        """Something unexplained happened to a caller: ask Asterisk where they are.
+
+        The event that explains it may follow, so there is no hurry. The answer comes back as a call of
+        `Tracker.moved_away` or another of the tracker's methods, or not at all.
+        """

@@ -50,7 +50,12 @@ class EntryRequest:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
     def refuse(self, what: str, why: str) -> None:
-        """Record that a value was ignored, and why."""
+        """Record that a value was ignored, and why.
+
+        Args:
+            what: the kind of value, such as ``priority``.
+            why: the reason, for the log.
+        """
         self.refused.append((what, why))
 
 

@@ -87,14 +87,21 @@ class LegTracker:
         return accepted or found
 
     def of_channel(self, uid: str) -> LegChannel | None:
-        """The leg whose phone is on this channel, on its route or directly."""
+        """The leg whose phone is on this channel, on its route or directly.
+
+        Returns:
+            The leg; None if the channel belongs to none.
+        """
         route = self._routes.get(uid)
         return route.leg if route is not None else self._legs.get(uid)
 
     # ------------------------------------------------------------ commands and resyncs
 
     def add(self, leg: LegChannel) -> None:
-        """Track a leg that has just been ordered."""
+        """Track a leg that has just been ordered.
+
+        It counts as touched: lists that were requested before cannot contain it.
+        """
         self._legs[leg.uid] = leg
         self._channels.touched.add(leg.uid)
 
@@ -254,7 +261,12 @@ class LegTracker:
     # ------------------------------------------------------------ what the dialplan says of a leg
 
     def dialplan_said(self, name: str, message: AmiMessage) -> None:
-        """Handle an event of [callrouter-offer]."""
+        """Handle an event of [callrouter-offer].
+
+        Args:
+            name: one of `contract.LEG_EVENTS`.
+            message: the event. Its channel may be a colleague's phone that picked up what rang on a leg.
+        """
         uid = message.get("Uniqueid")
         leg = self._legs.get(uid) or self._picked_up_elsewhere(message)
         if leg is None:
@@ -342,7 +354,10 @@ class LegTracker:
             self.ended(leg, self._why(leg, message))
 
     def hung_up(self, leg: LegChannel, message: AmiMessage) -> None:
-        """Handle the Hangup of a leg's channel."""
+        """Handle the Hangup of a leg's channel.
+
+        The leg goes on if another channel is its heir, and may go on if a colleague picked up the call.
+        """
         if leg.route and (heir := self._heir(leg)):
             self._continue_on(leg, heir)
         elif message.get("TechCause") or leg.up or leg.stop is not None or leg.refused is not None:
@@ -364,7 +379,10 @@ class LegTracker:
             route.leg.far_end = message.get("Cause"), message.get("TechCause")
 
     def not_picked_up(self, leg: LegChannel) -> None:
-        """A leg whose channel has ended did not turn up elsewhere: the leg has ended."""
+        """A leg whose channel has ended did not turn up elsewhere: the leg has ended.
+
+        Nothing happens if a colleague's phone has become the leg since.
+        """
         if leg.hangup is not None:
             self.ended(leg, self._why(leg, leg.hangup))
 

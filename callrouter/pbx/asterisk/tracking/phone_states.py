@@ -113,7 +113,11 @@ class PhoneStates:
         self._hints: dict[str, str] = {}
 
     def use(self, devices: Iterable[DeviceSpec]) -> bool:
-        """Watch the endpoints of these devices. Return whether anything changed."""
+        """Watch the endpoints of these devices.
+
+        Returns:
+            Whether anything changed, so that states and hints must be read again.
+        """
         wanted: dict[str, tuple[str, ...]] = {}
         for device in devices:
             known = wanted.get(device.endpoint, ())
@@ -130,11 +134,19 @@ class PhoneStates:
         return [source for source in dict.fromkeys(named) if endpoints.hint_of(source)]
 
     def has_hint(self, source: str) -> bool:
-        """Whether the dialplan has this hint."""
+        """Whether the dialplan has this hint.
+
+        Args:
+            source: as in a device's `state`, such as ``hint:1001@from-internal``.
+        """
         return bool(endpoints.devices_of(self._hints.get(source, "")))
 
     def set_hints(self, found: Mapping[str, str]) -> None:
-        """Store what the dialplan now has for each hint."""
+        """Store what the dialplan now has for each hint.
+
+        Args:
+            found: the devices of each hint, joined by ``&``; "" if there is no such hint.
+        """
         if found != self._hints:
             self._hints = dict(found)
             self._rebuild()
@@ -151,7 +163,11 @@ class PhoneStates:
         self._endpoints_of = {device: tuple(names) for device, names in concerns.items()}
 
     def state_of(self, endpoint: str) -> DeviceState:
-        """The state of an endpoint. A device that Asterisk has never reported cannot be rung."""
+        """The state of an endpoint.
+
+        A foreign channel on one of its phones makes it in use, whatever the device state says. A device that
+        Asterisk has never reported cannot be rung.
+        """
         watch = self.watched.get(endpoint)
         if watch is None:
             return DEVICE_UNREACHABLE
@@ -190,7 +206,11 @@ class PhoneStates:
         return dict(self._reported)
 
     def unlisted(self, listed: AbstractSet[str]) -> list[str]:
-        """Devices that matter but are in none of Asterisk's lists, so that each must be queried."""
+        """Devices that matter but are in none of Asterisk's lists, so that each must be queried.
+
+        Args:
+            listed: the devices in the list of device states.
+        """
         return [
             device
             for device in self._endpoints_of
@@ -214,12 +234,22 @@ class PhoneStates:
                 self._on_change(endpoint, state)
 
     def device_changed(self, name: str, state: str) -> None:
-        """Handle a device state from Asterisk."""
+        """Handle a device state from Asterisk.
+
+        Args:
+            name: the device, such as ``PJSIP/1001`` or ``Custom:DND1001``.
+            state: in Asterisk's terms, such as ``NOT_INUSE``.
+        """
         self.devices[name] = state
         self._report_changes(name)
 
     def channel_began(self, uid: str, channel: str) -> None:
-        """Handle a channel that is not one of our legs. It counts if it is on a watched phone."""
+        """Handle a channel that is not one of our legs. It counts if it is on a watched phone.
+
+        Args:
+            uid: its uniqueid.
+            channel: its name, which begins with the phone's.
+        """
         phone = contract.endpoint_of(channel)
         if (
             phone in self._endpoints_of
@@ -269,7 +299,10 @@ class PhoneStates:
         return min(found, key=lambda one: one[1], default=("", None))
 
     def disregard(self, endpoint: str) -> None:
-        """Disregard the foreign channels now on an endpoint's phones: they are not calls."""
+        """Disregard the foreign channels now on an endpoint's phones: they are not calls.
+
+        The core orders this if an agent declares that their phone is free although a channel hangs on it.
+        """
         watch = self.watched.get(endpoint)
         for uid, phone in list(self._phone_of.items()):
             if watch is not None and phone in watch.phones:
@@ -277,7 +310,10 @@ class PhoneStates:
                 self._left_behind.add(uid)
 
     def channels(self) -> frozenset[str]:
-        """The uniqueids of the foreign channels on watched phones."""
+        """The uniqueids of the foreign channels on watched phones.
+
+        Those that are disregarded are included, since they must be recognised until they end.
+        """
         return frozenset(self._phone_of) | self._left_behind
 
     def apply_lists(

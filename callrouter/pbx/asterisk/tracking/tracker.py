@@ -1,8 +1,8 @@
 """Tracks the callers and legs on one Asterisk, and translates AMI events into the core's events.
 
 No I/O: messages in, calls of `TrackerOutput` out. The tracker is the only writer of what is known
-about channels. Whoever learns something in another way (a command that was just written, a resync,
-the answer to a query) calls it.
+about channels. A module that learns something in another way (a command that was just written, a
+resync, the answer to a query) calls it.
 
 Why this is right although events may come in any order, twice, or not at all: Asterisk's threads
 write their events concurrently, the link may lose some, and a resync replays those that arrived
@@ -116,12 +116,18 @@ class Tracker:
 
     @property
     def callers(self) -> Mapping[str, CallerChannel]:
-        """The callers by uniqueid. Do not change them; see the module."""
+        """The callers by uniqueid.
+
+        The objects are the tracker's own. Do not change them; see the module.
+        """
         return self._channels.callers
 
     @property
     def legs(self) -> Mapping[str, LegChannel]:
-        """The legs by uniqueid. Do not change them; see the module."""
+        """The legs by uniqueid.
+
+        The objects are the tracker's own. Do not change them; see the module.
+        """
         return self._channels.legs
 
     @property
@@ -135,7 +141,11 @@ class Tracker:
         return self._channels.touched
 
     def handle(self, message: AmiMessage) -> None:
-        """Handle one AMI event."""
+        """Handle one AMI event.
+
+        Args:
+            message: any event. Those that the tracker does not read are ignored.
+        """
         handler = self._handlers.get(message.name)
         if handler is not None:
             if self._comparing:
@@ -155,7 +165,12 @@ class Tracker:
         return self.callers.get(self.uid(call))
 
     def is_connecting(self, caller: CallerChannel, leg: str) -> bool:
-        """Whether a caller is still ours and still being connected to this leg's channel."""
+        """Whether a caller is still ours and still being connected to this leg's channel.
+
+        Args:
+            caller: the caller's channel as it was known when the connect was ordered.
+            leg: the uniqueid of the leg.
+        """
         known = self.callers.get(caller.uid) is caller
         return known and caller.state is CallerState.CONNECTING and caller.leg == leg
 
@@ -165,7 +180,11 @@ class Tracker:
         return known and caller.state is CallerState.WAITING
 
     def measure_clock(self, theirs: str) -> None:
-        """Take Asterisk's current time, as a message reports it."""
+        """Take Asterisk's current time, as a message reports it.
+
+        Args:
+            theirs: epoch seconds with a fraction, as Asterisk writes them. An implausible text is ignored.
+        """
         shown = epoch_seconds(theirs)
         if shown is not None and self.clock is not None:
             ahead = shown - self.clock.now()
@@ -178,7 +197,10 @@ class Tracker:
     # ------------------------------------------------------------ commands
 
     def connect_ordered(self, caller: CallerChannel, leg: LegChannel) -> None:
-        """A caller is about to be connected to a leg."""
+        """A caller is about to be connected to a leg.
+
+        Both count as touched. Whichever BridgeEnter comes second completes the connect.
+        """
         self._channels.touched |= {caller.uid, leg.uid}
         caller.state, caller.leg, leg.caller = CallerState.CONNECTING, leg.uid, caller.uid
         caller.offer = leg.offer
@@ -198,7 +220,10 @@ class Tracker:
         return self._channels.callers.pop(uid, None)
 
     def acknowledged(self, caller: CallerChannel) -> None:
-        """A caller's channel is about to be marked as known to a router."""
+        """A caller's channel is about to be marked as known to a router.
+
+        See `CallerChannel.acknowledged`.
+        """
         caller.acknowledged = True
 
     def entry_logged(self, call: str) -> bool:
@@ -210,7 +235,13 @@ class Tracker:
         return logged
 
     def queue_changed(self, caller: CallerChannel, queue: str, queued_at: float | None) -> None:
-        """A caller's channel is about to get another queue, or another time of entry into it."""
+        """A caller's channel is about to get another queue, or another time of entry into it.
+
+        Args:
+            caller: the caller's channel.
+            queue: the queue, as the channel will have it.
+            queued_at: when the caller entered it (epoch seconds); None if unknown.
+        """
         caller.queue, caller.queued_at = queue, queued_at
 
     # ------------------------------------------------------------ resync
@@ -226,7 +257,10 @@ class Tracker:
         self._comparing = False
 
     def keep(self, uids: Iterable[str]) -> None:
-        """These channels exist, although a list has no readable row for them."""
+        """These channels exist, although a list has no readable row for them.
+
+        They count as touched, so that the comparison leaves them as they are.
+        """
         self.unreadable = frozenset(uids)
         self._channels.touched |= self.unreadable
 
@@ -242,7 +276,11 @@ class Tracker:
             leg.caller = caller.uid
 
     def carries_call(self, uid: str, call: str) -> bool:
-        """A channel that was found in a list carries this call. Return whether that is news."""
+        """A channel that was found in a list carries this call.
+
+        Returns:
+            Whether that is news: another channel carried the call before.
+        """
         replaced = self.ids.channel(call) != uid
         self.ids.take_over(uid, call)
         return replaced
@@ -363,7 +401,12 @@ class Tracker:
     # ------------------------------------------------------------ what a query has shown
 
     def found_connected(self, caller: CallerChannel, bridge: str) -> None:
-        """Caller and leg are in one bridge, and no event reported it."""
+        """Caller and leg are in one bridge, and no event reported it.
+
+        Args:
+            caller: the caller's channel. Nothing happens unless it is being connected.
+            bridge: the bridge's id.
+        """
         leg = self._channels.legs.get(caller.leg)
         if leg is not None and caller.state is CallerState.CONNECTING:
             caller.bridge = leg.bridge = bridge
@@ -388,7 +431,11 @@ class Tracker:
         caller.state, caller.leg, caller.bridge = CallerState.WAITING, "", ""
 
     def moved_away(self, caller: CallerChannel) -> None:
-        """A caller has left our part of the dialplan."""
+        """A caller has left our part of the dialplan.
+
+        If they were waiting, another program took them; if they were connected, it transferred them. Either
+        way they are gone from this moment and never pulled back.
+        """
         self._channels.touched.add(caller.uid)
         if caller.state in {CallerState.WAITING, CallerState.CONNECTING}:
             self._end_caller(caller.uid, CallerEnd.TAKEN)

@@ -1,4 +1,4 @@
-"""Transfers: an agent's of a caller to somewhere else, and anyone's of a call to a waiting one. No I/O.
+"""Transfers: of a caller by their agent, and of any call to one that waits in a queue. No I/O.
 
 If an agent transfers their caller, the caller is no longer ours.
 
@@ -33,7 +33,7 @@ from callrouter.pbx.asterisk.tracking.leg_tracker import LegTracker
 
 
 class Transfers:
-    """Tracks who transfers whom, and which channel takes over which place in the queue."""
+    """Tracks transfers, and which channel takes over which place in the queue."""
 
     def __init__(
         self, channels: TrackedChannels, leg_tracker: LegTracker, output: TrackerOutput
@@ -79,7 +79,13 @@ class Transfers:
                 self._leg_tracker.ended(leg, LegEnd.HUNG_UP)
 
     def report(self, caller: CallerChannel, kind: TransferKind, to: str) -> None:
-        """Report that a caller was transferred. The agent's own leg ends separately."""
+        """Report that a caller was transferred. The agent's own leg ends separately.
+
+        Args:
+            caller: the channel.
+            kind: blind or attended.
+            to: where to, for people: ``extension@context`` or a number.
+        """
         self._channels.touched.add(caller.uid)
         call = self._channels.ids.call(caller.uid)
         self._output.post(CallerTransferred(call=call, kind=kind, to=to))
@@ -114,8 +120,8 @@ class Transfers:
         waiting = callers.get(line)
         in_line = message.get("SecondTransfererContext") in contract.OURS
         if person and waiting is not None and self._can_be_replaced(waiting, in_line=in_line):
-            # An agent may have accepted in this very moment. The connect then goes on with whoever
-            # has the place now.
+            # An agent may have accepted in this very moment. The connect then goes on with the
+            # channel that has the place now.
             self._replace(waiting, person)
             self._output.expect_in_dialplan(person)
             waiting.channel = message.get("TransfereeChannel")
@@ -139,7 +145,10 @@ class Transfers:
         return waiting.state is CallerState.WAITING or connecting
 
     def makes_way(self, caller: CallerChannel) -> bool:
-        """Whether the agent's leg has moved from a caller's channel to the person it waited for."""
+        """Whether the agent's leg has moved from a caller's channel to the person it waited for.
+
+        The conversation goes on then, and the end of the caller's own channel is no hangup.
+        """
         leg = self._channels.legs.get(caller.leg)
         return (
             bool(caller.person)
@@ -150,7 +159,10 @@ class Transfers:
         )
 
     def optimised_away(self, uid: str) -> bool:
-        """Whether a channel that is hung up has only made way for the person it waited for."""
+        """Whether a channel that is hung up has only made way for the person it waited for.
+
+        If so, the call continues on the person's channel.
+        """
         self._waiting_for.pop(uid, None)
         caller = self._channels.callers.get(uid)
         if caller is None or not self.makes_way(caller):
@@ -173,7 +185,10 @@ class Transfers:
         self._channels.callers[uid] = caller
 
     def bridge_entered(self, uid: str, channel: str, bridge: str) -> None:
-        """Handle a channel that is neither a caller nor a leg and has entered a bridge."""
+        """Handle a channel that is neither a caller nor a leg and has entered a bridge.
+
+        It may be a person for whom a Local channel waits, or the near half of such a Local channel.
+        """
         if uid in self._waiting_for:
             self._waiting_for[uid].person_in = bridge
         if not (channel.startswith("Local/") and channel.endswith(";1")):
