@@ -39,7 +39,7 @@ class CallerVariables:
         """
         if caller.uid not in self._tracker.callers:
             return
-        self._tracker.acknowledged(caller)
+        self._tracker.caller_tracker.acknowledged(caller)
         mark = self._mark(caller)
         self._writer.send_later(actions.setvar(caller.uid, "CALLROUTER_CALL", mark))
         priority = caller.arrived.priority if priority is None else priority
@@ -90,13 +90,13 @@ class CallerVariables:
             return
         music = [music_class(queues.get(name)) for name in (caller.queue, queue)]
         queued_at = at if stay_began is None else stay_began
-        self._tracker.queue_changed(caller, queue, queued_at)
+        self._tracker.caller_tracker.queue_changed(caller, queue, queued_at)
         changes = {
             "CALLROUTER_QUEUE": queue,
             "CALLROUTER_QUEUED": f"{queued_at + self._tracker.clock_ahead:.3f}",
             "CALLROUTER_CALL": self._mark(caller),
         }
-        if music[0] != music[1] and self._tracker.is_waiting(caller):
+        if music[0] != music[1] and self._tracker.caller_tracker.is_waiting(caller):
             changes["CALLROUTER_TELL"] = _SWITCH_MUSIC
         self._writer.send(*(actions.setvar(caller.uid, *change) for change in changes.items()))
 
@@ -115,5 +115,5 @@ class CallerVariables:
         for caller in self._tracker.callers.values() if names else ():
             if caller.queue in names:
                 name = names[caller.queue]
-                self._tracker.queue_changed(caller, name, caller.queued_at)
+                self._tracker.caller_tracker.queue_changed(caller, name, caller.queued_at)
                 self._writer.send(actions.setvar(caller.uid, "CALLROUTER_QUEUE", name))

@@ -412,12 +412,13 @@ class AsteriskPbx:
         self._queue_log_lines.listen(
             notice,
             named,
-            self.tracker.caller_of(call),
-            logged=isinstance(notice, CallEntered) and self.tracker.entry_logged(call),
+            self.tracker.caller_tracker.caller_of(call),
+            logged=isinstance(notice, CallEntered)
+            and self.tracker.caller_tracker.entry_logged(call),
         )
 
     def _store_queue(self, notice: CallEntered | WaitingCallMoved) -> None:
-        caller = self.tracker.caller_of(notice.call)
+        caller = self.tracker.caller_tracker.caller_of(notice.call)
         if caller is None:
             return
         if isinstance(notice, WaitingCallMoved) and notice.to_priority:

@@ -171,13 +171,13 @@ class Executor:
                 loop.call_soon(self._tracker.phones.disregard, command.endpoint)
             case Leave():
                 uid = self._tracker.uid(command.call)
-                caller = self._tracker.leave_ordered(uid)
+                caller = self._tracker.caller_tracker.leave_ordered(uid)
                 queue = contract.NO_QUEUE if caller is None else caller.queue
                 yield from self.leave(uid, queue, command)
 
     def _announce(self, command: Announce) -> Iterator[Step]:
-        caller = self._tracker.caller_of(command.call)
-        if caller is not None and self._tracker.is_waiting(caller):
+        caller = self._tracker.caller_tracker.caller_of(command.call)
+        if caller is not None and self._tracker.caller_tracker.is_waiting(caller):
             announcement = f"{command.position}-{command.minutes}"
             yield Step(actions.setvar(caller.uid, "CALLROUTER_TELL", announcement))
 
@@ -290,7 +290,7 @@ class Executor:
     # ------------------------------------------------------------ connecting
 
     def _connect(self, command: Connect) -> Iterator[Step]:
-        caller = self._tracker.caller_of(command.call)
+        caller = self._tracker.caller_tracker.caller_of(command.call)
         leg = self._tracker.leg_tracker.find(command.offer, command.device)
 
         def failed(why: ConnectFault) -> None:
@@ -300,7 +300,7 @@ class Executor:
             fault = ConnectFault.CALLER_GONE if caller is None else ConnectFault.LEG_GONE
             asyncio.get_running_loop().call_soon(failed, fault)
             return
-        self._tracker.connect_ordered(caller, leg)
+        self._tracker.caller_tracker.connect_ordered(caller, leg)
         yield from self._connect_steps(caller, leg.uid, failed)
         self._on_connecting(caller)
 
@@ -320,7 +320,7 @@ class Executor:
                 failed(ConnectFault.FAILED)
 
         def on_gone() -> None:
-            if not self._tracker.is_connecting(caller, leg):
+            if not self._tracker.caller_tracker.is_connecting(caller, leg):
                 return
             if caller.uid == uid:
                 failed(ConnectFault.CALLER_GONE)
@@ -332,8 +332,8 @@ class Executor:
         yield self._redirects.begin(
             redirects.PendingRedirect(
                 redirect=redirect,
-                still_wanted=lambda: self._tracker.is_connecting(caller, leg),
-                on_moved_away=lambda: self._tracker.moved_away(caller),
+                still_wanted=lambda: self._tracker.caller_tracker.is_connecting(caller, leg),
+                on_moved_away=lambda: self._tracker.caller_tracker.moved_away(caller),
                 on_reply=on_reply,
             )
         )
@@ -345,8 +345,8 @@ class Executor:
         step = self._redirects.begin(
             redirects.PendingRedirect(
                 redirect=redirect,
-                still_wanted=lambda: self._tracker.is_connecting(caller, leg),
-                on_moved_away=lambda: self._tracker.moved_away(caller),
+                still_wanted=lambda: self._tracker.caller_tracker.is_connecting(caller, leg),
+                on_moved_away=lambda: self._tracker.caller_tracker.moved_away(caller),
             )
         )
         self._writer.write([Step(setvar), step])
@@ -354,15 +354,15 @@ class Executor:
     # ------------------------------------------------------------ back to the queue, and out of it
 
     def _requeue(self, command: Requeue) -> Iterator[Step]:
-        caller = self._tracker.caller_of(command.call)
-        if caller is None or self._tracker.is_waiting(caller):
+        caller = self._tracker.caller_tracker.caller_of(command.call)
+        if caller is None or self._tracker.caller_tracker.is_waiting(caller):
             return
-        self._tracker.requeue_ordered(caller)
+        self._tracker.caller_tracker.requeue_ordered(caller)
         yield self._redirects.begin(
             redirects.PendingRedirect(
                 redirect=actions.redirect(caller.uid, contract.AGAIN, caller.queue),
-                still_wanted=lambda: self._tracker.is_waiting(caller),
-                on_moved_away=lambda: self._tracker.moved_away(caller),
+                still_wanted=lambda: self._tracker.caller_tracker.is_waiting(caller),
+                on_moved_away=lambda: self._tracker.caller_tracker.moved_away(caller),
                 until_out_of=frozenset({contract.CONNECT}),
             )
         )

@@ -95,11 +95,11 @@ class ChannelQueries:
         state = row.caller_state if row is not None else None
         bridged = row is not None and row.bridge != ""
         if state is None or (caller.state is CallerState.WAITING and bridged):
-            self._tracker.moved_away(caller)
+            self._tracker.caller_tracker.moved_away(caller)
         elif caller.state is CallerState.RELEASED and state is CallerState.RELEASED:
             # Released, while the agent's leg lives on elsewhere: for the caller, the conversation
             # is over.
-            self._tracker.moved_away(caller)
+            self._tracker.caller_tracker.moved_away(caller)
             call = self._tracker.call_id(caller.uid)
             over = Leave(pbx=self._tracker.pbx, call=call, result=Result.ANSWERED)
             self._executor.leave_now(caller.uid, caller.queue, over)
@@ -114,7 +114,7 @@ class ChannelQueries:
             )
 
     def _check_if_connecting(self, caller: CallerChannel, leg: str, again: bool) -> None:
-        if self._tracker.is_connecting(caller, leg):
+        if self._tracker.caller_tracker.is_connecting(caller, leg):
             self._spawn(
                 lambda: self._check_connected(caller, leg, again), f"is {caller.uid} connected"
             )
@@ -127,15 +127,15 @@ class ChannelQueries:
             return
         here, there = rows.get(caller.uid), rows.get(leg)
         if here is None:
-            self._tracker.moved_away(caller)
+            self._tracker.caller_tracker.moved_away(caller)
         elif there is not None and here.bridge and here.bridge == there.bridge:
-            self._tracker.found_connected(caller, here.bridge)
+            self._tracker.caller_tracker.found_connected(caller, here.bridge)
         elif here.caller_state is CallerState.WAITING and there is not None and not again:
             self._executor.connect_again(caller)
         elif here.caller_state is CallerState.WAITING:
-            self._tracker.connect_failed(caller)
+            self._tracker.caller_tracker.connect_failed(caller)
         elif here.caller_state is CallerState.RELEASED:
-            self._tracker.released_at_once(caller)
+            self._tracker.caller_tracker.released_at_once(caller)
 
     async def _rows_of(self, *uids: str) -> dict[str, ChannelRow] | None:
         """The rows of the channels that exist; None if that cannot be determined."""

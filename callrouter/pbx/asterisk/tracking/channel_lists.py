@@ -144,7 +144,7 @@ def apply_lists(
     callers_before = frozenset(tracker.callers)
     if after_gap:  # except for channels of which only their existence is known
         for uid in tracker.callers.keys() - tracker.unreadable:
-            tracker.forget_caller(uid)
+            tracker.caller_tracker.forget_caller(uid)
     _find_legs(tracker, rows, legs_before)
     _find_routes(tracker, rows)
     _find_callers(tracker, rows, callers_before, after_gap=after_gap)
@@ -227,9 +227,9 @@ def _drop_gone(tracker: Tracker, rows: Mapping[str, ChannelRow], *, after_gap: b
             continue
         row = rows.get(caller.uid)
         if row is None:
-            tracker.forget_caller(caller.uid)
+            tracker.caller_tracker.forget_caller(caller.uid)
         elif row.caller_state is None and not row.bridge:
-            tracker.moved_away(caller)
+            tracker.caller_tracker.moved_away(caller)
 
 
 # ---------------------------------------------------------------- legs and their routes
@@ -352,7 +352,7 @@ def _compare_caller(tracker: Tracker, caller: CallerChannel, row: ChannelRow) ->
     """Put a caller back in the queue who counted as connected but is waiting."""
     connected = caller.state in {CallerState.TALKING, CallerState.RELEASED}
     if connected and row.caller_state is CallerState.WAITING and not row.bridge:
-        tracker.back_in_queue(caller)
+        tracker.caller_tracker.back_in_queue(caller)
 
 
 def _adopt_waiting_caller(tracker: Tracker, row: ChannelRow, *, was_known: bool) -> None:
@@ -363,7 +363,7 @@ def _adopt_waiting_caller(tracker: Tracker, row: ChannelRow, *, was_known: bool)
     before = tracker.call_id(row.uid) if was_known else ""
     caller = _adopt_caller(tracker, row, CallerState.WAITING, None)
     if before and caller.replaced and caller.arrived.call != before:
-        tracker.transferred_here(caller, before)
+        tracker.caller_tracker.transferred_here(caller, before)
 
 
 def _adopt_caller(
@@ -373,7 +373,7 @@ def _adopt_caller(
     carried = own.get("CALL", "").partition(" ")[0]
     replaced = False
     if carried.startswith(f"{tracker.pbx}-") and state is CallerState.WAITING:
-        replaced = tracker.carries_call(uid, carried)
+        replaced = tracker.caller_tracker.carries_call(uid, carried)
     read = partial(_value_of, own)
     event = arrival(tracker.pbx, tracker.call_id(uid), row.message, read, tracker.clock)
     leg = offer = ""
@@ -394,7 +394,7 @@ def _adopt_caller(
         logged=bool(own.get("CALL")),
         replaced=replaced,
     )
-    tracker.adopt_caller(caller)
+    tracker.caller_tracker.adopt_caller(caller)
     return caller
 
 

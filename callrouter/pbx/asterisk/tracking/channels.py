@@ -1,6 +1,6 @@
 """The channels that concern the router: callers, and the legs it placed. Data, and who changes it.
 
-Only the tracker (`tracker`, `leg_tracker`, `transfers`) changes these objects. Others read them,
+Only the tracker (`tracker` and its parts) changes these objects. Others read them,
 and call the tracker when a command or a query has changed what is true of a channel.
 """
 
@@ -360,5 +360,5 @@ class TrackerOutput(Protocol):
         """Something unexplained happened to a caller: ask Asterisk where they are.
 
         The event that explains it may follow, so there is no hurry. The answer comes back as a call of
-        `Tracker.moved_away` or another of the tracker's methods, or not at all.
+        `CallerTracker.moved_away` or another of the tracker's methods, or not at all.
         """

@@ -27,23 +27,17 @@ from collections.abc import Set as AbstractSet
 
 from callrouter.model.events import (
     CallerEnd,
-    CallerLeft,
-    CallerTransferred,
-    ConnectFailed,
-    ConnectFault,
-    ConnectSucceeded,
     DeviceState,
     EndpointChanged,
-    TransferKind,
 )
 from callrouter.pbx.asterisk import contract
 from callrouter.pbx.asterisk.ami import AmiMessage
 from callrouter.pbx.asterisk.tracking.arrival import (
     SAME_CLOCK_WITHIN,
     EntryClock,
-    arrival,
     epoch_seconds,
 )
+from callrouter.pbx.asterisk.tracking.caller_tracker import CallerTracker
 from callrouter.pbx.asterisk.tracking.channels import (
     CallerChannel,
     CallerState,
@@ -70,6 +64,7 @@ class Tracker:
         clock_ahead: seconds by which Asterisk's clock is ahead of ours; 0 if that is negligible.
         phones: the phones of agents, and the channels on them that are not ours.
         leg_tracker: the part that tracks legs.
+        caller_tracker: the part that tracks callers.
         unreadable: channels that exist, although the last list of channels has no readable row for
             them. Each of them was queried on its own.
     """
@@ -102,6 +97,7 @@ class Tracker:
             self._channels, self.phones, output, now=self._now, own_phones=own_phones
         )
         self._transfers = Transfers(self._channels, self.leg_tracker, output)
+        self.caller_tracker = CallerTracker(self._channels, self._transfers, output, clock)
         self._handlers: Mapping[str, Callable[[AmiMessage], None]] = {
             **self.leg_tracker.handlers,
             **self._transfers.handlers,
@@ -110,7 +106,7 @@ class Tracker:
             "UserEvent": self._dialplan_said,
             "BridgeEnter": self._bridge_entered,
             "BridgeLeave": self._bridge_left,
-            "MusicOnHoldStop": self._music_stopped,
+            "MusicOnHoldStop": self.caller_tracker.music_stopped,
             "DeviceStateChange": self._device_state_changed,
         }
 
@@ -160,25 +156,6 @@ class Tracker:
         """The channel of a call."""
         return self.ids.channel(call)
 
-    def caller_of(self, call: str) -> CallerChannel | None:
-        """The caller's channel of a call, if it is still ours."""
-        return self.callers.get(self.uid(call))
-
-    def is_connecting(self, caller: CallerChannel, leg: str) -> bool:
-        """Whether a caller is still ours and still being connected to this leg's channel.
-
-        Args:
-            caller: the caller's channel as it was known when the connect was ordered.
-            leg: the uniqueid of the leg.
-        """
-        known = self.callers.get(caller.uid) is caller
-        return known and caller.state is CallerState.CONNECTING and caller.leg == leg
-
-    def is_waiting(self, caller: CallerChannel) -> bool:
-        """Whether a caller is still ours and waits."""
-        known = self.callers.get(caller.uid) is caller
-        return known and caller.state is CallerState.WAITING
-
     def measure_clock(self, theirs: str) -> None:
         """Take Asterisk's current time, as a message reports it.
 
@@ -193,56 +170,6 @@ class Tracker:
     def link_lost(self) -> None:
         """The link is down. Callers and legs with a channel go on without us."""
         self.leg_tracker.link_lost()
-
-    # ------------------------------------------------------------ commands
-
-    def connect_ordered(self, caller: CallerChannel, leg: LegChannel) -> None:
-        """A caller is about to be connected to a leg.
-
-        Both count as touched. Whichever BridgeEnter comes second completes the connect.
-        """
-        self._channels.touched |= {caller.uid, leg.uid}
-        caller.state, caller.leg, leg.caller = CallerState.CONNECTING, leg.uid, caller.uid
-        caller.offer = leg.offer
-
-    def requeue_ordered(self, caller: CallerChannel) -> None:
-        """A caller is about to be put back in the queue."""
-        self._channels.touched.add(caller.uid)
-        caller.state, caller.leg = CallerState.WAITING, ""
-
-    def leave_ordered(self, uid: str) -> CallerChannel | None:
-        """A caller is about to leave. Return their channel, if it is known.
-
-        They are forgotten before Asterisk confirms the move: whatever they do from now on is no
-        news for the core, which has finished with the call.
-        """
-        self._channels.touched.add(uid)
-        return self._channels.callers.pop(uid, None)
-
-    def acknowledged(self, caller: CallerChannel) -> None:
-        """A caller's channel is about to be marked as known to a router.
-
-        See `CallerChannel.acknowledged`.
-        """
-        caller.acknowledged = True
-
-    def entry_logged(self, call: str) -> bool:
-        """Whether an earlier run of the router logged that this caller entered. True only once."""
-        caller = self.caller_of(call)
-        if caller is None:
-            return False
-        logged, caller.logged = caller.logged, False
-        return logged
-
-    def queue_changed(self, caller: CallerChannel, queue: str, queued_at: float | None) -> None:
-        """A caller's channel is about to get another queue, or another time of entry into it.
-
-        Args:
-            caller: the caller's channel.
-            queue: the queue, as the channel will have it.
-            queued_at: when the caller entered it (epoch seconds); None if unknown.
-        """
-        caller.queue, caller.queued_at = queue, queued_at
 
     # ------------------------------------------------------------ resync
 
@@ -263,27 +190,6 @@ class Tracker:
         """
         self.unreadable = frozenset(uids)
         self._channels.touched |= self.unreadable
-
-    def forget_caller(self, uid: str) -> None:
-        """Drop a caller who is not there any more. The next snapshot tells the core."""
-        self._channels.callers.pop(uid, None)
-
-    def adopt_caller(self, caller: CallerChannel) -> None:
-        """Track a caller who was found in a list."""
-        self._channels.callers[caller.uid] = caller
-        leg = self._channels.legs.get(caller.leg)
-        if leg is not None:
-            leg.caller = caller.uid
-
-    def carries_call(self, uid: str, call: str) -> bool:
-        """A channel that was found in a list carries this call.
-
-        Returns:
-            Whether that is news: another channel carried the call before.
-        """
-        replaced = self.ids.channel(call) != uid
-        self.ids.take_over(uid, call)
-        return replaced
 
     # ------------------------------------------------------------ phones
 
@@ -329,7 +235,7 @@ class Tracker:
             return
         caller = self.callers.get(uid)
         if caller is None or not self._transfers.makes_way(caller):
-            self._end_caller(uid, CallerEnd.HUNG_UP)
+            self.caller_tracker.end(uid, CallerEnd.HUNG_UP)
 
     def _hung_up(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
@@ -338,128 +244,27 @@ class Tracker:
             self.leg_tracker.hung_up(leg, message)
             return
         if not self._transfers.optimised_away(uid):
-            self._end_caller(uid, CallerEnd.HUNG_UP)
+            self.caller_tracker.end(uid, CallerEnd.HUNG_UP)
             self.ids.forget(uid)
         self.leg_tracker.other_channel_hung_up(message)
-
-    def _end_caller(self, uid: str, how: CallerEnd) -> None:
-        if self._channels.callers.pop(uid, None) is not None:
-            self._output.post(CallerLeft(call=self.call_id(uid), how=how))
 
     # ------------------------------------------------------------ what the dialplan says
 
     def _dialplan_said(self, message: AmiMessage) -> None:
         name, uid = message.get("UserEvent"), message.get("Uniqueid")
         if name == "CallrouterCall":
-            self._caller_entered(message)
+            self.measure_clock(message.get("CallNow"))
+            self.caller_tracker.entered(message)
         elif name in contract.LEG_EVENTS:
             self.leg_tracker.dialplan_said(name, message)
         elif name.startswith(contract.EVENT_PREFIX):
             caller = self.callers.get(uid)
             if caller is not None:
-                self._caller_said(caller, name)
+                self.caller_tracker.said(caller, name)
             elif name == "CallrouterUnheard":
                 self._output.unknown_caller(uid)
             elif name == "CallrouterBack":
                 self._output.back_from_fallback(uid)
-
-    def _caller_entered(self, message: AmiMessage) -> None:
-        uid = message.get("Uniqueid")
-        before = self._channels.callers.pop(uid, None)
-        if before is not None and before.state in {CallerState.TALKING, CallerState.RELEASED}:
-            # The agent transferred the caller to a queue, and the transfer event has not arrived
-            # yet.
-            to = f"{message.get('CallQueue')}@{contract.ENTRY}"
-            self._transfers.report(before, TransferKind.BLIND, to)
-        elif before is not None:
-            self._output.post(CallerLeft(call=self.call_id(uid), how=CallerEnd.TAKEN))
-        event = arrival(self.pbx, self.call_id(uid), message, _entry_values(message), self.clock)
-        self.measure_clock(message.get("CallNow"))
-        caller = self._channels.callers[uid] = CallerChannel(
-            uid, contract.extension(event.queue), event, channel=message.get("Channel")
-        )
-        self._output.post(event)
-        self._output.acknowledge(caller)
-
-    def _caller_said(self, caller: CallerChannel, name: str) -> None:
-        if name == "CallrouterUnbridged":
-            self.connect_failed(caller)
-        elif name == "CallrouterReleased":
-            # A caller who waits was called back already. A channel that makes way for the person it
-            # stands for leaves its bridge as well, and the conversation goes on.
-            waits = caller.state is CallerState.WAITING
-            if not waits and not self._transfers.makes_way(caller):
-                caller.state = CallerState.RELEASED
-                self._output.find_caller(caller)
-        elif name == "CallrouterUnheard":
-            self._output.acknowledge(caller)  # again: the first time was lost
-        elif name == "CallrouterMovedAway":
-            self.moved_away(caller)
-        elif name == "CallrouterFallback":
-            self._end_caller(caller.uid, CallerEnd.TAKEN)
-
-    # ------------------------------------------------------------ what a query has shown
-
-    def found_connected(self, caller: CallerChannel, bridge: str) -> None:
-        """Caller and leg are in one bridge, and no event reported it.
-
-        Args:
-            caller: the caller's channel. Nothing happens unless it is being connected.
-            bridge: the bridge's id.
-        """
-        leg = self._channels.legs.get(caller.leg)
-        if leg is not None and caller.state is CallerState.CONNECTING:
-            caller.bridge = leg.bridge = bridge
-            self._report_connected(caller, leg)
-
-    def connect_failed(self, caller: CallerChannel) -> None:
-        """The connect found no leg, and the dialplan has put the caller back in the queue."""
-        before, caller.state, caller.leg = caller.state, CallerState.WAITING, ""
-        if before is CallerState.CONNECTING:
-            self._report_leg_gone(caller)
-        elif before is not CallerState.WAITING:
-            # An event since then was lost: the caller counted as connected.
-            self._output.unknown_caller(caller.uid)
-
-    def released_at_once(self, caller: CallerChannel) -> None:
-        """The leg was gone as soon as it was connected, and the caller awaits our command."""
-        caller.state = CallerState.RELEASED
-        self._report_leg_gone(caller)
-
-    def back_in_queue(self, caller: CallerChannel) -> None:
-        """A caller who counted as connected waits, and no event said so."""
-        caller.state, caller.leg, caller.bridge = CallerState.WAITING, "", ""
-
-    def moved_away(self, caller: CallerChannel) -> None:
-        """A caller has left our part of the dialplan.
-
-        If they were waiting, another program took them; if they were connected, it transferred them. Either
-        way they are gone from this moment and never pulled back.
-        """
-        self._channels.touched.add(caller.uid)
-        if caller.state in {CallerState.WAITING, CallerState.CONNECTING}:
-            self._end_caller(caller.uid, CallerEnd.TAKEN)
-        elif self._channels.callers.pop(caller.uid, None) is not None:
-            self._transfers.report(caller, TransferKind.BLIND, "elsewhere")
-
-    def transferred_here(self, caller: CallerChannel, before: str) -> None:
-        """A channel that carried the call `before` has the place of another call in a queue.
-
-        An attended transfer ended the call `before`.
-        """
-        to = f"{caller.queue}@{contract.ENTRY}"
-        self._output.post(CallerTransferred(call=before, kind=TransferKind.ATTENDED, to=to))
-
-    def _report_leg_gone(self, caller: CallerChannel) -> None:
-        if caller.offer:
-            call = self.call_id(caller.uid)
-            self._output.post(
-                ConnectFailed(call=call, offer=caller.offer, why=ConnectFault.LEG_GONE)
-            )
-
-    def _report_connected(self, caller: CallerChannel, leg: LegChannel) -> None:
-        caller.state = CallerState.TALKING
-        self._output.post(ConnectSucceeded(call=self.call_id(caller.uid), offer=leg.offer))
 
     # ------------------------------------------------------------ bridges
 
@@ -486,7 +291,7 @@ class Tracker:
             and leg.bridge == caller.bridge == bridge
             and caller.state is CallerState.CONNECTING
         ):
-            self._report_connected(caller, leg)
+            self.caller_tracker.connected(caller, leg)
 
     def _bridge_left(self, message: AmiMessage) -> None:
         uid = message.get("Uniqueid")
@@ -501,16 +306,3 @@ class Tracker:
             # conversation. The event that does usually follows, so the query waits for it.
             if caller.state is CallerState.TALKING:
                 self._output.find_caller(caller)
-
-    def _music_stopped(self, message: AmiMessage) -> None:
-        caller = self.callers.get(message.get("Uniqueid"))
-        if caller is not None and caller.state is CallerState.WAITING:
-            self._output.find_caller(caller)
-
-
-def _entry_values(message: AmiMessage) -> Callable[[str], str]:
-    """The values in a `CallrouterCall` event.
-
-    The caller is entering a queue, so it is queued now.
-    """
-    return lambda key: message.get("CallNow" if key == "Queued" else f"Call{key}")
