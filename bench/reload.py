@@ -110,6 +110,9 @@ class Site:
             {"HOME": str(folder)},
             Start(settings=settings, files=snapshot.files, snapshot=snapshot),
             clock,
+            post=self.post,
+            tokens=Tokens(()),
+            callers=router.board.callers,
         )
         phones = {
             device.endpoint: DeviceState.IDLE
@@ -161,7 +164,7 @@ async def measure(site: Site, name: str, change: Callable[[], None]) -> None:
     beat = asyncio.create_task(site.beat(late, busy))
     await asyncio.sleep(0.2)
     began = time.perf_counter()
-    outcome = await site.config.reload(site.post, Tokens(()))
+    outcome = await site.config.reload()
     took = time.perf_counter() - began
     await asyncio.sleep(0.3)
     beat.cancel()

@@ -133,7 +133,8 @@ class Backend:
     """None if unavailable (tests, the simulation)."""
     mobiles: MobileService | None = None
     """None if unavailable (tests, the simulation)."""
-    listen: str = ""
+    listen: Callable[[], str] = str
+    """The URL where the API listens; empty before it does."""
     public_url: Callable[[], str] = str
     """Our URL for browsers (the current `http.public_url`); empty: not configured."""
     extra: Mapping[str, Callable[[], Any]] = field(default_factory=dict)

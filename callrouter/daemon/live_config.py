@@ -86,10 +86,29 @@ class Configuration:
     Changes that need a restart are logged. An invalid change has no effect and is logged until it
     is corrected. A change that removes a lot waits for confirmation (`callrouter.daemon.held_changes`).
     Applied changes are recorded (see `callrouter.settings.config_history`).
+
+    Args:
+        folder: where the files are.
+        environ: the environment, for values that the files take from it.
+        start: what was read at the start.
+        clock: the time.
+        post: receives each new routing table.
+        tokens: the API tokens in force, which a change replaces.
+        callers: returns the number of callers in each queue now.
+        additions: adds entries to the tables built from files while the daemon runs.
     """
 
     def __init__(
-        self, folder: Path, environ: Mapping[str, str], start: Start, clock: Clock
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        start: Start,
+        clock: Clock,
+        *,
+        post: Callable[[Event], None],
+        tokens: Tokens,
+        callers: Callable[[], Mapping[str, int]],
+        additions: Additions | None = None,
     ) -> None:
         settings = self.settings = start.settings
         self.state = ConfigState(
@@ -100,13 +119,11 @@ class Configuration:
             held=start.held,
             last_good=bool(start.problems or start.held),
         )
-        self.callers: Callable[[], Mapping[str, int]] = dict
-        """Returns the number of callers in each queue now."""
+        self._post = post
+        self._tokens = tokens
+        self._callers = callers
+        self._additions = additions
         self._holding = Holding(self.state, clock)
-        self.moved: Callable[[], None] = lambda: None
-        """Called when another folder has replaced ours (a symbolic link now points elsewhere)."""
-        self.additions: Additions | None = None
-        """Adds entries to the tables built from files while the daemon runs."""
         self._started_with = settings
         self._folder = folder
         self._environ = environ
@@ -136,8 +153,13 @@ class Configuration:
             else "have lost something",
         )
 
-    async def follow(self, post: Callable[[Event], None], tokens: Tokens) -> None:
-        """Apply changes of the files until cancelled."""
+    async def follow(self, folder_replaced: Callable[[], None]) -> None:
+        """Apply changes of the files until cancelled.
+
+        Args:
+            folder_replaced: called when another folder has replaced ours: a symbolic link now
+                points elsewhere.
+        """
         async with self._reading:
             await asyncio.to_thread(self._begin_history)
         while True:
@@ -149,10 +171,10 @@ class Configuration:
                     # While the watch read, a person may have asked for a reload, which reads newer
                     # files. The older ones must not be applied after them.
                     overtaken = self._reading.locked() or self._reads != reads
-                    await self.reload(post, tokens, snapshot=None if overtaken else snapshot)
+                    await self.reload(snapshot=None if overtaken else snapshot)
                 if self._folder.resolve() != self._place:
                     self._place = self._folder.resolve()
-                    self.moved()
+                    folder_replaced()
                 self._holding.say()
             except Exception:
                 # After a fault of ours here, later changes must still be noticed.
@@ -160,8 +182,6 @@ class Configuration:
 
     async def reload(
         self,
-        post: Callable[[Event], None],
-        tokens: Tokens,
         *,
         asked: bool = False,
         who: str = "",
@@ -171,8 +191,6 @@ class Configuration:
         """Read the files and apply them.
 
         Args:
-            post: receives the new routing table.
-            tokens: the API tokens in force.
             asked: a person is waiting for the answer.
             who: that person; empty: the owners of the changed files.
             confirm: confirms a change that removes a lot. Default: true if a person asks.
@@ -197,7 +215,7 @@ class Configuration:
                 await asyncio.to_thread(self._keep_held, reading.snapshot.files, lost)
                 return Outcome(changes=reading.lines, warnings=reading.settings.warnings, held=lost)
             was_bad = bool(self.state.problems)
-            await self._accept(reading, post, tokens)
+            await self._accept(reading)
             await asyncio.to_thread(self._remember, reading, who)
         for line in lost:
             logger.warning("configuration: confirmed%s: %s", f" by {who}" if who else "", line)
@@ -229,7 +247,7 @@ class Configuration:
         """Return the losses of a change that still need confirmation."""
         if self.settings.removals_at_once:
             return ()
-        in_use = occupied(self.settings.table, reading.settings.table, self.callers())
+        in_use = occupied(self.settings.table, reading.settings.table, self._callers())
         return (*in_use, *reading.losses)
 
     async def _when_quiet(self, reading: Reading) -> Reading:
@@ -352,21 +370,19 @@ class Configuration:
             counted(error.count, "mistake"),
         )
 
-    async def _accept(
-        self, reading: Reading, post: Callable[[Event], None], tokens: Tokens
-    ) -> None:
+    async def _accept(self, reading: Reading) -> None:
         new = reading.settings
-        if self.additions is None:
+        if self._additions is None:
             before, after = self.settings.table, new.table
         else:
-            before, after = self.additions.begin_reload(new.numbers, new.table)
+            before, after = self._additions.begin_reload(new.numbers, new.table)
         if after != before:
             with _applied_beside_calls():
                 for table in steps(before, after):
-                    post(ConfigReloaded(table=table, more=table is not after))
+                    self._post(ConfigReloaded(table=table, more=table is not after))
                     await asyncio.sleep(_PAUSE)
-        if self.additions is not None:
-            self.additions.end_reload()
+        if self._additions is not None:
+            self._additions.end_reload()
         self.settings = new
         for what in reading.restart:
             if what not in self.state.needs_restart:
@@ -377,18 +393,14 @@ class Configuration:
         self._holding.end()
         self.state.warnings = new.warnings
         self.state.loaded_at = self._clock.now()
-        tokens.use(new.http.api_tokens)
+        self._tokens.use(new.http.api_tokens)
 
 
 class Door:
     """Gives the API access to the configuration (`callrouter.api.context.Files`)."""
 
-    def __init__(
-        self, config: Configuration, post: Callable[[Event], None], tokens: Tokens
-    ) -> None:
+    def __init__(self, config: Configuration) -> None:
         self._config = config
-        self._post = post
-        self._tokens = tokens
 
     async def diff(self, folder: Path | None) -> Outcome:
         """See `Configuration.diff`."""
@@ -396,9 +408,7 @@ class Door:
 
     async def reload(self, who: str, *, confirm: bool = True) -> Outcome:
         """See `Configuration.reload`."""
-        return await self._config.reload(
-            self._post, self._tokens, asked=True, who=who, confirm=confirm
-        )
+        return await self._config.reload(asked=True, who=who, confirm=confirm)
 
     def changes(self) -> list[Change]:
         """Return the recorded changes, newest first. Reads files, so do not call it on the loop."""

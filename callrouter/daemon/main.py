@@ -148,19 +148,19 @@ class Daemon:
         self._systemd = Systemd(environ)
         self._clock = SystemClock()
         self._run_id = make_run_id(self._clock.now(), os.getpid())
-        self._config = Configuration(folder, environ, found, self._clock)
         # Not for secrets: it only decides which of two equal agents is rung.
         rng = random.Random()  # noqa: S311
         now = self._clock.now()
         self._router = Router(
             settings.table, rng=rng, run_id=self._run_id, now=now, removed=found.removed
         )
-        self._config.callers = self._router.board.callers
         self._runtime = Runtime(self._router, self._clock)
         self._selfcheck = SelfCheck(self._runtime)
         self._hold_ups = HoldUps()
         self._tokens = Tokens(settings.http.api_tokens)
         self._tasks = Tasks()
+        self._listens_at = ""
+        """Our URL, once the HTTP side listens."""
         self._stop = asyncio.Event()
         self.last_resort = threading.Timer(STOP_WITHIN, _give_up)
         """Started when we are told to stop. The caller of `run` cancels it after an orderly
@@ -179,28 +179,40 @@ class Daemon:
             if isinstance(pbx, KeepsRecords):
                 self._runtime.listen(pbx.listen)
         self._memory = Memory(self._store.ended_calls, self._runtime.pbxes, self._clock)
-        self._mobiles = self._take_mobiles(settings)
+        self._mobiles = self._make_mobiles(settings)
+        self._config = Configuration(
+            folder,
+            environ,
+            found,
+            self._clock,
+            post=self._runtime.post,
+            tokens=self._tokens,
+            callers=self._router.board.callers,
+            additions=self._mobiles,
+        )
         self._feature_codes = self._open_feature_codes()
         call_log = CallLog(self._router.floor)
         for listener in (_log, call_log.listen):
             self._runtime.listen(listener)
         self._backend = self._make_backend(call_log, now)
 
-    def _take_mobiles(self, settings: Settings) -> MobileService:
+    def _make_mobiles(self, settings: Settings) -> MobileService:
         """Create the service that adds agents' own mobiles to the tables of the files."""
         parts = MobileServiceParts(
             board=self._router.board,
             post=self._runtime.post,
             pbxes=self._runtime.pbxes,
-            in_step=lambda name: self._backend.in_step(name, self._runtime.pbxes[name].health()),
+            in_step=self._in_step,
             store=self._store.mobiles,
             now=self._clock.now,
             spawn=self._tasks.spawn,
         )
         dialling = dialling_pbxes(settings.pbxes)
-        made = MobileService(settings.numbers, settings.table, dialling, parts)
-        self._config.additions = made
-        return made
+        return MobileService(settings.numbers, settings.table, dialling, parts)
+
+    def _in_step(self, pbx: str) -> bool:
+        """Whether a PBX is usable: its link is up and the core has compared its calls with it."""
+        return self._runtime.pbxes[pbx].health().up and self._router.board.in_step(pbx)
 
     def _open_feature_codes(self) -> FeatureCodes:
         """Create the feature codes for agents, on every PBX that supports them."""
@@ -212,8 +224,8 @@ class Daemon:
             tasks=self._tasks,
             region=lambda: self._config.settings.numbers.region,
             locks=self._store.lockouts,
+            mobiles=self._mobiles,
         )
-        feature_codes.mobiles = self._mobiles
         for name, pbx in self._runtime.pbxes.items():
             if isinstance(pbx, HasPhoneDialogues):
                 feature_codes.attach(name, pbx)
@@ -233,8 +245,9 @@ class Daemon:
             config=self._config.state,
             health=lambda: {name: pbx.health() for name, pbx in self._runtime.pbxes.items()},
             started_at=now,
+            listen=lambda: self._listens_at,
             pid=os.getpid(),
-            files=Door(self._config, self._runtime.post, self._tokens),
+            files=Door(self._config),
             mobiles=self._mobiles,
             public_url=lambda: self._config.settings.http.public_url,
             extra={
@@ -267,7 +280,7 @@ class Daemon:
         errors = LoopErrors(self._backend.refusals)
         asyncio.get_running_loop().set_exception_handler(errors.heard)
         listening = await listen_tcp(self._config.settings.http)
-        self._backend.listen = listening.url
+        self._listens_at = listening.url
         live = Live()
         self._runtime.listen(live.listen)
         app = make_app(self._backend, self._tokens, live, routes)
@@ -298,7 +311,7 @@ class Daemon:
             "callrouter %s (pid %d): %s, %s from %s; %s",
             *(__version__, os.getpid()),
             *(counted(len(table.agents), "agent"), counted(len(table.queues), "queue")),
-            *(self._config.state.folder, self._backend.listen),
+            *(self._config.state.folder, self._listens_at),
         )
         self._config.say_start()
         for warning in self._config.settings.warnings:
@@ -307,8 +320,10 @@ class Daemon:
         self._runtime.start()
         for name, pbx in self._runtime.pbxes.items():
             self._tasks.spawn(_keep_running(pbx), f"pbx {name}")
-        self._config.moved = lambda: control.also_for(Path(self._config.state.folder))
-        self._tasks.spawn(self._config.follow(self._runtime.post, self._tokens), "configuration")
+        self._tasks.spawn(
+            self._config.follow(lambda: control.also_for(Path(self._config.state.folder))),
+            "configuration",
+        )
         self._tasks.spawn(self._watch_pbxes(), "pbx watch")
         self._tasks.spawn(self._selfcheck.run(), "self-check")
         if self._systemd.watchdog is not None:
@@ -355,9 +370,7 @@ class Daemon:
 
     def _told_to_reload(self) -> None:
         logger.info("SIGHUP: reading the configuration again")
-        self._tasks.spawn(
-            self._config.reload(self._runtime.post, self._tokens, asked=True), "reload"
-        )
+        self._tasks.spawn(self._config.reload(asked=True), "reload")
 
     # ------------------------------------------------------------ watching
 
@@ -366,11 +379,7 @@ class Daemon:
         known: set[str] = set()
         ready = False
         while True:
-            up = {
-                name
-                for name, pbx in self._runtime.pbxes.items()
-                if self._backend.in_step(name, pbx.health())
-            }
+            up = {name for name in self._runtime.pbxes if self._in_step(name)}
             for name in sorted(up - known):
                 logger.info("%s is in step: %s", name, self._runtime.pbxes[name].health().detail)
             for name in sorted(known - up):

@@ -69,6 +69,7 @@ class FeatureCodes:
         tasks: owns the background tasks.
         region: returns the home country, for numbers not in international form.
         locks: stores lockouts across a restart.
+        mobiles: registers mobiles. If None, the codes for that announce that they are not available.
     """
 
     def __init__(
@@ -81,13 +82,13 @@ class FeatureCodes:
         tasks: Tasks,
         region: Callable[[], str] = lambda: "",
         locks: LockStore | None = None,
+        mobiles: MobileService | None = None,
     ) -> None:
         self._locks = locks
         self._region = region
         self._clock = clock
         self.pins = PinChecker(pins, clock, wrong=self._wrong_pin, keep=self._keep_lock)
-        self.mobiles: MobileService | None = None
-        """Registers mobiles. If None, the codes for that announce that they are not available."""
+        self._mobiles = mobiles
         self._board = board
         self._post = post
         self._tasks = tasks
@@ -205,10 +206,10 @@ class FeatureCodes:
                 self._say_last(call, prompts.NOT_NOW)
 
     def _wrong_pin(self, claim: PinClaim, locked: bool) -> None:
-        if self.mobiles is not None and claim.agent:
+        if self._mobiles is not None and claim.agent:
             what = "locked" if locked else "wrong-pin"
             detail = f"at {claim.place}"
-            self.mobiles.add_audit_row(claim.agent, who="", via=own.VIA, what=what, detail=detail)
+            self._mobiles.add_audit_row(claim.agent, who="", via=own.VIA, what=what, detail=detail)
 
     # ------------------------------------------------------------ what they want
 
@@ -224,10 +225,10 @@ class FeatureCodes:
         request = code_requests.requested_by(pauses, agent, call.code, call.by, call.digit)
         if request is not None:
             self._request(call, agent, request)
-        elif self.mobiles is None:
+        elif self._mobiles is None:
             self._say_last(call, prompts.NOT_POSSIBLE)
         elif call.code is Code.MOBILE_ON_OFF:
-            self._say_last(call, own.toggle(self.mobiles, agent.id))
+            self._say_last(call, own.toggle(self._mobiles, agent.id))
         else:
             self._register(call)
 
@@ -249,8 +250,8 @@ class FeatureCodes:
             self._say_last(call, prompts.NOTHING_KEYED)
 
     def _register_number(self, call: CodeCall, number: str, call_after: float) -> None:
-        assert self.mobiles is not None  # noqa: S101 - checked before anything was asked
-        answer = self.mobiles.register(
+        assert self._mobiles is not None  # noqa: S101 - checked before anything was asked
+        answer = self._mobiles.register(
             call.agent, number, by=call.agent, via=own.VIA, call_after=call_after
         )
         self._say_last(call, own.registration_prompt(answer))

@@ -72,8 +72,8 @@ class Office:
             pins=lambda: {"a1": HASH},
             clock=clock,
             tasks=tasks,
+            mobiles=mobiles,
         )
-        feature_codes.mobiles = mobiles
         feature_codes.attach(PBX, here.pbx)
         here.pbx.report_phone_events(
             lambda event: (mobiles.handle_phone_event(event) or feature_codes.handle(event), None)[

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from callrouter.api.access.tokens import Tokens
 from callrouter.background import without_collection
 from callrouter.clock import SystemClock
 from callrouter.daemon.last_good import start
@@ -26,7 +27,15 @@ queues:
 def config(tmp_path: Path) -> Configuration:
     (tmp_path / "callrouter.yaml").write_text(FILES)
     clock = SystemClock()
-    return Configuration(tmp_path, {}, start(tmp_path, {}, clock.now()), clock)
+    return Configuration(
+        tmp_path,
+        {},
+        start(tmp_path, {}, clock.now()),
+        clock,
+        post=lambda _: None,
+        tokens=Tokens(()),
+        callers=dict,
+    )
 
 
 async def test_a_diff_keeps_nothing_from_the_collector(

@@ -105,8 +105,8 @@ async def _take(data: bytes, settings: Settings) -> None:
         pins=lambda: settings.pins,
         clock=floor.world.clock,
         tasks=floor.tasks,
+        mobiles=floor.mobiles,
     )
-    feature_codes.mobiles = floor.mobiles
     feature_codes.attach("office", speaking)
     floor.world.runtime.pbxes["office"] = _Both(floor.pbx, speaking)
 

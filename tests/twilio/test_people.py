@@ -129,21 +129,29 @@ class Call:
 class Centre:
     """A router with a reception, over Twilio."""
 
-    def __init__(self, routes: Table, tasks: Tasks) -> None:
+    def __init__(
+        self,
+        routes: Table,
+        tasks: Tasks,
+        mobiles: Callable[[World, Talking], MobileService] | None = None,
+    ) -> None:
         self.world = World(routes, codes=CODES)
         self.talking = Talking(self.world)
+        self.mobiles = mobiles(self.world, self.talking) if mobiles is not None else None
         self.feature_codes = FeatureCodes(
             board=self.world.router.board,
             post=self.world.post,
             pins=lambda: {"ann": HASH},
             clock=SystemClock(),
             tasks=tasks,
+            mobiles=self.mobiles,
         )
         self.feature_codes.attach(PBX, self.talking)
         self.talking.report_phone_events(self._heard)
 
     def _heard(self, event: PhoneEvent) -> None:
-        self.feature_codes.handle(event)
+        if self.mobiles is None or not self.mobiles.handle_phone_event(event):
+            self.feature_codes.handle(event)
 
     def sip(self, code: str, user: str = "ann", **params: str) -> Call:
         """A SIP phone dials a code."""
@@ -334,25 +342,22 @@ QUEUES = "queues: {support: {agents: [ann], on_nobody: wait}}\n"
 async def centre(tmp_path: Path) -> AsyncIterator[tuple[Centre, MobileService]]:
     read = loaded(tmp_path, pbx=CONFIG, agents=AGENTS, queues=QUEUES)
     tasks = Tasks()
-    place = Centre(read.table, tasks)
-    parts = MobileServiceParts(
-        board=place.world.router.board,
-        post=place.world.post,
-        pbxes={PBX: place.talking},
-        in_step=lambda _name: True,
-        store=MemoryStore(),
-        now=SystemClock().now,
-        spawn=tasks.spawn,
-    )
-    mobiles = MobileService(read.numbers, read.table, dialling_pbxes(read.pbxes), parts)
-    place.feature_codes.mobiles = mobiles
 
-    def heard(event: PhoneEvent) -> None:
-        if not mobiles.handle_phone_event(event):
-            place.feature_codes.handle(event)
+    def make(world: World, talking: Talking) -> MobileService:
+        parts = MobileServiceParts(
+            board=world.router.board,
+            post=world.post,
+            pbxes={PBX: talking},
+            in_step=lambda _name: True,
+            store=MemoryStore(),
+            now=SystemClock().now,
+            spawn=tasks.spawn,
+        )
+        return MobileService(read.numbers, read.table, dialling_pbxes(read.pbxes), parts)
 
-    place.talking.report_phone_events(heard)
-    yield place, mobiles
+    place = Centre(read.table, tasks, make)
+    assert place.mobiles is not None
+    yield place, place.mobiles
     await tasks.close()
 
 

@@ -84,7 +84,7 @@ def status_json(backend: Backend, caller: Caller) -> StatusJson:
         "pid": backend.pid,
         "started_at": moment(backend.started_at),
         "uptime_s": seconds(backend.clock.now() - backend.started_at),
-        "listen": backend.listen,
+        "listen": backend.listen(),
         "pbx": _pbxes(backend),
         "config": _config(backend, caller),
         **backend.views.totals(),
