@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from callrouter.core import (
     agent_availability,
-    calls,
+    arrivals,
+    leg_reports,
     offer_failures,
-    offers,
+    queueing,
     requested_state,
     ringing,
 )
@@ -52,7 +53,7 @@ def adopt_unknown(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
         if call is not None and call.state is CallState.WAITING:
             # The caller talks to a device outside our table, or to an agent of another queue.
             # Either way they are served.
-            calls.caller_left(floor, call, CallerEnd.TAKEN)
+            queueing.caller_left(floor, call, CallerEnd.TAKEN)
     # Answered legs before ringing ones, and ringing ones before silent ones. Each adoption can use
     # up the agent or the call, so the legs that matter most to people come first.
     for leg in sorted(others, key=lambda leg: (not leg.answered, not leg.rang)):
@@ -71,7 +72,7 @@ def _adopt_calls(floor: Floor, seen: PbxSnapshot, *, gap: bool) -> None:
         if item.talking_to and not _has(floor, item.arrived.queue):
             floor.note(f"call {item.arrived.call} talks, and its queue is gone; left alone")
         else:
-            calls.arrived(floor, item.arrived, found=True)
+            arrivals.arrived(floor, item.arrived, found=True)
 
 
 def _has(floor: Floor, queue: str) -> bool:
@@ -192,9 +193,9 @@ def _adopt_ringing(floor: Floor, pbx: str, seen: SeenLeg, call: Call, member: Me
     ringing.reserve(floor, offer)
     floor.timers.ring.set(offer.id, floor.clock_now + call.queue.spec.ring_for)
     if seen.accepted or (seen.answered and not spec.confirm):
-        offers.handle_leg(floor, LegAccepted(offer=offer.id, device=spec.id))
+        leg_reports.handle_leg(floor, LegAccepted(offer=offer.id, device=spec.id))
     elif seen.answered:
-        offers.handle_leg(floor, LegAnswered(offer=offer.id, device=spec.id))
+        leg_reports.handle_leg(floor, LegAnswered(offer=offer.id, device=spec.id))
     return True
 
 
@@ -216,7 +217,7 @@ def _adopt_conversation(floor: Floor, pbx: str, seen: SeenLeg, call: Call | None
     if call is None or not mine:
         call = _placeholder_call(floor, pbx, seen.call, member.queue)
     else:
-        calls.stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
+        queueing.stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
         advance_call(floor, call, CallChange.FOUND_TALKING)
         call.connected_at = floor.now
     _adopt_talking_agent(floor, pbx, seen, call, member)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TypeAlias
 
-from callrouter.core import queueing
+from callrouter.core import waiting
 from callrouter.core.floor import Floor
 from callrouter.core.state import (
     CALL_CONNECTING,
@@ -48,7 +48,7 @@ CallAction: TypeAlias = Callable[[Floor, Call], None]
 
 
 def _start_connecting(floor: Floor, call: Call) -> None:
-    queueing.stop_waiting(floor, call)
+    waiting.stop_waiting(floor, call)
     floor.timers.connect.set(call.id, floor.clock_now + CONNECT_WITHIN)
 
 
@@ -58,7 +58,7 @@ def _stop_connecting(floor: Floor, call: Call) -> None:
 
 def _wait_again(floor: Floor, call: Call) -> None:
     floor.timers.connect.cancel(call.id)
-    queueing.start_waiting(floor, call)
+    waiting.start_waiting(floor, call)
 
 
 def _nothing(_floor: Floor, _call: Call) -> None:
@@ -74,8 +74,8 @@ CALLS: Mapping[tuple[CallState, CallChange], tuple[CallAction, CallState]] = {
     (CALL_WAITING, _C.ACCEPTED): (_start_connecting, CALL_CONNECTING),
     (CALL_WAITING, _C.CONNECTED): (_impossible, CALL_WAITING),
     (CALL_WAITING, _C.REQUEUED): (_impossible, CALL_WAITING),
-    (CALL_WAITING, _C.FOUND_TALKING): (queueing.stop_waiting, CALL_TALKING),
-    (CALL_WAITING, _C.ENDED): (queueing.stop_waiting, CALL_ENDED),
+    (CALL_WAITING, _C.FOUND_TALKING): (waiting.stop_waiting, CALL_TALKING),
+    (CALL_WAITING, _C.ENDED): (waiting.stop_waiting, CALL_ENDED),
     (CALL_CONNECTING, _C.ACCEPTED): (_impossible, CALL_CONNECTING),
     (CALL_CONNECTING, _C.CONNECTED): (_stop_connecting, CALL_TALKING),
     (CALL_CONNECTING, _C.REQUEUED): (_wait_again, CALL_WAITING),

@@ -12,12 +12,13 @@ from __future__ import annotations
 from callrouter.core import (
     agent_availability,
     agent_messages,
-    calls,
+    bridging,
     lane_membership,
     queueing,
     requested_state,
     ringing,
     unavailability_text,
+    waiting,
 )
 from callrouter.core.call_lifecycle import CONNECT_WITHIN, CallChange, advance_call
 from callrouter.core.floor import Floor
@@ -158,21 +159,21 @@ def transfer(floor: Floor, call: Call, *, queue: str = "", agent: str = "", by: 
     assert offer is not None  # noqa: S101 - the call is in the TALKING state
     target = floor.queues[queue] if queue else call.queue
     if target.gone:
-        calls.requeue(floor, call, RequeueReason.PASSED_ON)
+        bridging.requeue(floor, call, RequeueReason.PASSED_ON)
         return
     ringing.drop_consultation(floor, call, StopReason.WITHDRAWN)
-    calls.record_transfer(floor, call, TransferKind.BLIND, agent or target.id, by)
+    bridging.record_transfer(floor, call, TransferKind.BLIND, agent or target.id, by)
     call.winner, call.connected_at, call.held = None, None, False
     floor.order(Requeue(pbx=call.pbx, call=call.id, queued_at=floor.now))
     ringing.hang_up_agent(floor, offer)
-    queueing.begin_stay(floor, call, target)
+    waiting.begin_stay(floor, call, target)
     call.tried[offer.agent.id] = None
     call.failed_at = floor.now
     call.first_agent = agent
     call.announced_at = None
     advance_call(floor, call, CallChange.REQUEUED)
-    call.origin_position = queueing.position(call)
-    calls.report_entry(floor, call)
+    call.origin_position = waiting.position(call)
+    queueing.report_entry(floor, call)
 
 
 # ---------------------------------------------------------------- a colleague is asked first

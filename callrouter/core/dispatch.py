@@ -8,10 +8,12 @@ from typing import Any
 from callrouter.core import (
     agent_rows,
     announcements,
-    calls,
+    arrivals,
+    bridging,
     conversations,
     devices,
-    offers,
+    leg_reports,
+    queueing,
     reconcile,
     reload,
     requests,
@@ -71,9 +73,9 @@ def _caller_left(floor: Floor, event: CallerLeft) -> None:
     if call is None:  # normal: a caller hangs up after we are done with the call
         return
     if call.state is CALL_TALKING:
-        calls.completed(floor, call, EndedBy.CALLER)
+        bridging.completed(floor, call, EndedBy.CALLER)
     else:
-        calls.caller_left(floor, call, event.how)
+        queueing.caller_left(floor, call, event.how)
 
 
 def _caller_replaced(floor: Floor, event: CallerReplaced) -> None:
@@ -81,7 +83,7 @@ def _caller_replaced(floor: Floor, event: CallerReplaced) -> None:
     if call is None:
         _over(floor, event)
     else:
-        calls.replaced(floor, call, event.caller_number, event.caller_name, event.agent)
+        queueing.replaced(floor, call, event.caller_number, event.caller_name, event.agent)
 
 
 def _caller_listens(floor: Floor, event: CallerListens) -> None:
@@ -98,7 +100,7 @@ def _connected(floor: Floor, event: ConnectSucceeded) -> None:
     winner = call.winner
     if call.state is CALL_CONNECTING and winner is not None and winner.id == event.offer:
         call.can_hold = event.can_hold
-        calls.connected(floor, call, winner)
+        bridging.connected(floor, call, winner)
         return
     consult = _consult(call, event.offer)
     if consult is not None:
@@ -114,11 +116,11 @@ def _connect_failed(floor: Floor, event: ConnectFailed) -> None:
         return
     winner = call.winner
     if call.state is CALL_CONNECTING and winner is not None and winner.id == event.offer:
-        offers.connect_failed(floor, call, winner, event.why)
+        leg_reports.connect_failed(floor, call, winner, event.why)
         return
     consult = _consult(call, event.offer)
     if consult is not None:
-        offers.connect_failed(floor, call, consult, event.why)
+        leg_reports.connect_failed(floor, call, consult, event.why)
     else:
         _odd(floor, event, call)
 
@@ -136,10 +138,10 @@ def _transferred(floor: Floor, event: CallerTransferred) -> None:
     if call is None:
         _over(floor, event)
     elif call.state is CALL_TALKING:
-        calls.transferred(floor, call, event.kind, event.to)
+        bridging.transferred(floor, call, event.kind, event.to)
     # The connect was never reported to us, so no conversation is recorded. The caller is gone.
     else:
-        calls.caller_left(floor, call, CallerEnd.TAKEN)
+        queueing.caller_left(floor, call, CallerEnd.TAKEN)
 
 
 def _over(floor: Floor, event: CallEvent) -> None:
@@ -157,7 +159,7 @@ def _move_requested(floor: Floor, event: CallMoveRequested) -> None:
     if call is None:
         floor.note(f"there is no call {event.call}")
         return
-    wrong = calls.move_by_supervisor(floor, call, event)
+    wrong = queueing.move_by_supervisor(floor, call, event)
     if wrong:
         floor.note(wrong)
 
@@ -169,9 +171,9 @@ def _end_requested(floor: Floor, event: CallEndRequested) -> None:
     elif call.pbx not in floor.up:
         floor.note(f"call {call.id} can't be ended now: {call.pbx} is not connected")
     elif call.state is CallState.WAITING:
-        calls.leave_queue(floor, call, HangUp(), Result.CLOSED, by=event.by)
+        queueing.leave_queue(floor, call, HangUp(), Result.CLOSED, by=event.by)
     elif call.state is CallState.TALKING:
-        calls.end_conversation(floor, call, event.by)
+        bridging.end_conversation(floor, call, event.by)
     else:
         floor.note(f"call {call.id} is just being connected; ask again")
 
@@ -218,13 +220,13 @@ def _time_passed(_floor: Floor, _event: TimePassed) -> None:
 
 
 EVENTS: Mapping[type, Callable[[Floor, Any], None]] = {
-    CallArrived: calls.arrived,
-    LegRang: offers.handle_leg,
-    LegAnswered: offers.handle_leg,
-    LegAccepted: offers.handle_leg,
-    LegEnded: offers.handle_leg,
-    LegPickedUpElsewhere: offers.handle_leg,
-    NumberRefused: offers.number_refused,
+    CallArrived: arrivals.arrived,
+    LegRang: leg_reports.handle_leg,
+    LegAnswered: leg_reports.handle_leg,
+    LegAccepted: leg_reports.handle_leg,
+    LegEnded: leg_reports.handle_leg,
+    LegPickedUpElsewhere: leg_reports.handle_leg,
+    NumberRefused: leg_reports.number_refused,
     CallerLeft: _caller_left,
     CallerListens: _caller_listens,
     CallerReplaced: _caller_replaced,

@@ -14,7 +14,6 @@ from callrouter.core.deadlines import Timer
 from callrouter.core.eligibility import preference
 from callrouter.core.floor import Floor
 from callrouter.core.matching import abandoned, holding_back, wanted
-from callrouter.core.queueing import patience
 from callrouter.core.requested_state import pause_ends
 from callrouter.core.state import (
     Agent,
@@ -27,6 +26,7 @@ from callrouter.core.state import (
     OfferState,
     Queue,
 )
+from callrouter.core.waiting import patience
 from callrouter.model.routing_table import DeviceSpec
 
 

@@ -12,11 +12,11 @@ from heapq import heappop, heappush
 
 from callrouter.core import (
     agent_availability,
-    calls,
     clock_changes,
     eligibility,
     lane_membership,
     presence,
+    queueing,
     ringing,
 )
 from callrouter.core.floor import Floor
@@ -114,13 +114,13 @@ def _update_lanes(floor: Floor, call: Call) -> bool:
     spec = call.queue.spec
     if not call.offers:  # a ringing phone may still be answered, so no limit applies yet
         if call.expired:
-            calls.leave_queue(floor, call, spec.on_max_wait, Result.TIMEOUT)
+            queueing.leave_queue(floor, call, spec.on_max_wait, Result.TIMEOUT)
             return False
         if presence.unstaffed(floor, call):
-            calls.leave_queue(floor, call, spec.on_nobody, Result.NOBODY)
+            queueing.leave_queue(floor, call, spec.on_nobody, Result.NOBODY)
             return False
         if abandoned(call.queue):
-            calls.leave_queue(floor, call, spec.on_closed, Result.CLOSED)
+            queueing.leave_queue(floor, call, spec.on_closed, Result.CLOSED)
             return False
     if call.expired or wanted(call) <= 0:
         lane_membership.take_call_out(call)

@@ -1,97 +1,206 @@
-"""Waiting in a queue: when a stay begins, what limits it, and what ends with it."""
+"""Entering a queue, and leaving it without having talked to an agent."""
 
 from __future__ import annotations
 
-from callrouter.core import announcements, eligibility, lane_membership
+from callrouter.core import (
+    ringing,
+    waiting,
+)
+from callrouter.core.call_lifecycle import CallChange, advance_call
 from callrouter.core.floor import Floor
-from callrouter.core.state import Call, Queue
-from callrouter.model.routing_table import KeepWaiting
+from callrouter.core.state import CALL_WAITING, Call, Queue
+from callrouter.model.call_notices import (
+    CallAbandoned,
+    CallEntered,
+    CallLeftQueue,
+    CallMovedAway,
+    PlaceHandedOver,
+    WaitingCallMoved,
+)
+from callrouter.model.commands import Leave, Result, StopReason
+from callrouter.model.events import CallerEnd, CallMoveRequested
+from callrouter.model.outcomes import OfferEnd
+from callrouter.model.routing_table import KeepWaiting, Target, ToQueue
 
 
-def begin_stay(floor: Floor, call: Call, queue: Queue, *, since: float | None = None) -> None:
-    """Begin a stay in a queue, now or at `since`: its clocks start and every agent is untried.
+def enter_queue(
+    floor: Floor, call: Call, queue: Queue, *, found: bool = False, since: float | None = None
+) -> None:
+    """Put a call in the queue, or route it by the queue's rules when the queue can't take it."""
+    waiting.begin_stay(floor, call, queue, since=since)
+    if not found and waiting.closed(floor, queue):
+        _not_let_in(floor, call, Result.CLOSED)
+        leave_queue(floor, call, queue.spec.on_closed, Result.CLOSED)
+        return
+    if not found and waiting.full(queue):
+        _not_let_in(floor, call, Result.FULL)
+        leave_queue(floor, call, queue.spec.on_full, Result.FULL)
+        return
+    waiting.start_waiting(floor, call)
+    call.origin_position = waiting.position(call)
+    waited = floor.now - call.queued_at if found else None
+    report_entry(floor, call, waited_s=waited)
 
-    An agent the caller asked for was asked for in the first queue. In a later one the request is
-    dropped.
+
+def report_entry(floor: Floor, call: Call, *, waited_s: float | None = None) -> None:
+    """Report that a call now waits in its queue.
+
+    `waited_s`: how long it has been there already, if it was found waiting.
     """
-    if call.queues_entered:  # not its first queue
-        call.first_agent = ""
-    call.queue = queue
-    call.queues_entered += (queue.id,)
-    call.queued_at = floor.now if since is None else since
-    call.announced_position = 0
-    call.expired = False
-    call.tried.clear()
-
-
-def closed(floor: Floor, queue: Queue) -> bool:
-    """Whether the queue takes no new callers at this hour. Callers who already wait are served."""
-    hours = queue.spec.hours
-    return hours is not None and not hours.on(floor.now)
-
-
-def full(queue: Queue) -> bool:
-    """Whether the queue takes no more callers. If its rule for "full" is to wait, it is never full."""
-    limit = queue.spec.max_waiting
-    return (
-        limit is not None
-        and len(queue.waiting) >= limit
-        and not isinstance(queue.spec.on_full, KeepWaiting)
+    floor.publish(
+        CallEntered(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            position=call.origin_position,
+            caller_number=call.caller_number,
+            caller_name=call.caller_name,
+            waited_s=waited_s,
+        )
     )
 
 
-def patience(queue: Queue) -> float | None:
-    """Seconds after which a caller leaves the queue; None: never."""
-    return None if isinstance(queue.spec.on_max_wait, KeepWaiting) else queue.spec.max_wait
+def _not_let_in(floor: Floor, call: Call, why: Result) -> None:
+    """Report a caller who found the queue closed or full and never waited."""
+    floor.publish(
+        CallEntered(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            position=0,
+            caller_number=call.caller_number,
+            caller_name=call.caller_name,
+            waited_s=0.0,
+            refused=why,
+        )
+    )
 
 
-def start_waiting(floor: Floor, call: Call) -> None:
-    """The call waits, at the position that its priority and first entry give it."""
-    call.queue.waiting.add(call)
-    limit_wait(floor, call)
-    eligibility.open_up(floor, call)
-    eligibility.prefer(floor, call)
-    announcements.arm(floor, call)
-    floor.unmatched_calls[call.id] = call
+def leave_queue(
+    floor: Floor, call: Call, target: Target | None, result: Result, *, by: str = ""
+) -> None:
+    """The call leaves its queue, for another queue or for good.
 
-
-def limit_wait(floor: Floor, call: Call) -> None:
-    """Arm the maximum wait under the current settings, measured from the entry into this queue.
-
-    The deadline may already be past, after a connect that failed late. It then expires right after
-    this event: an agent who is idle now is still rung, but the caller waits for no other.
+    `by` is the person who ordered it, if a person did.
     """
-    limit = patience(call.queue)
-    if limit is None:
-        floor.timers.wait.cancel(call.id)
-        call.expired = False
-    elif not call.expired or call.queued_at + limit > floor.now:
-        floor.timers.wait.set(call.id, call.queued_at + limit)
-        call.expired = False
+    place = waiting.position(call)
+    stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
+    waiting.stop_waiting(floor, call)
+    following = _overflow(floor, call, target) if isinstance(target, ToQueue) else None
+    if following is None and isinstance(target, ToQueue | KeepWaiting):
+        target = None
+    floor.publish(
+        CallLeftQueue(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            result=result,
+            target=target,
+            position=place,
+            first_position=call.origin_position,
+            wait_s=floor.now - call.queued_at,
+            by=by,
+        )
+    )
+    if following is not None:
+        enter_queue(floor, call, following)
+        return
+    floor.order(Leave(pbx=call.pbx, call=call.id, result=result, target=target))
+    forget(floor, call)
 
 
-def stop_waiting(floor: Floor, call: Call) -> None:
-    """The call no longer waits."""
-    call.queue.waiting.discard(call)
-    lane_membership.take_call_out(call)
-    floor.unmatched_calls.pop(call.id, None)
-    announcements.caller_stopped_waiting(call.queue)
-    timers = floor.timers
-    timers.wait.cancel(call.id)
-    timers.retry.cancel(call.id)
-    timers.widen.cancel(call.id)
-    timers.prefer.cancel(call.id)
-    timers.announce.cancel(call.id)
+def _overflow(floor: Floor, call: Call, target: ToQueue) -> Queue | None:
+    """The queue to overflow to; None if it is gone or the call has been there already."""
+    queue = floor.queues.get(target.queue)
+    if queue is None or queue.gone or queue.id in call.queues_entered:
+        floor.note(f"call {call.id} can't overflow to '{target.queue}': it is gone or was there")
+        return None
+    return queue
 
 
-def position(call: Call) -> int:
-    """Position in the queue, from 1; 0 if not waiting."""
-    return call.queue.waiting.position(call)
+def caller_left(floor: Floor, call: Call, how: CallerEnd) -> None:
+    """The caller hung up, or was moved away by another program, before talking to an agent."""
+    place = waiting.position(call)
+    stop_offers(floor, call, StopReason.CALLER_GONE, OfferEnd.CALLER_GONE)
+    if call.winner is not None:
+        ringing.stop_offer(floor, call.winner, StopReason.CALLER_GONE, OfferEnd.CALLER_GONE)
+    ended = CallMovedAway if how is CallerEnd.TAKEN else CallAbandoned
+    floor.publish(
+        ended(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            position=place,
+            first_position=call.origin_position,
+            wait_s=floor.now - call.queued_at,
+            how=how,
+        )
+    )
+    forget(floor, call)
 
 
-def max_wait_expired(floor: Floor, call: Call) -> None:
-    """`max_wait` expired: phones that ring may ring on, but no new offer is made."""
-    call.expired = True
-    lane_membership.take_call_out(call)
-    floor.timers.retry.cancel(call.id)
-    floor.unmatched_calls[call.id] = call
+def stop_offers(floor: Floor, call: Call, why: StopReason, outcome: OfferEnd) -> None:
+    """Stop every phone that rings for this call."""
+    for offer in list(call.offers.values()):
+        ringing.stop_offer(floor, offer, why, outcome)
+
+
+def forget(floor: Floor, call: Call) -> None:
+    """The call is over. An offer may outlive it, until its agent is on-hook."""
+    advance_call(floor, call, CallChange.ENDED)
+    call.winner = None  # breaks the reference cycle, so that no garbage collection is needed
+    floor.calls.pop(call.id, None)
+
+
+def replaced(floor: Floor, call: Call, number: str, name: str, giver: str) -> None:
+    """Another caller now has this call's place. The agent who put them there is their last choice."""
+    call.caller_number, call.caller_name = number, name
+    floor.publish(
+        PlaceHandedOver(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            agent=giver,
+            caller_number=number,
+            caller_name=name,
+        )
+    )
+    if giver and call.state is CALL_WAITING and giver not in call.offers:
+        call.tried[giver] = None
+        call.failed_at = floor.now
+        floor.unmatched_calls[call.id] = call
+
+
+def move_by_supervisor(floor: Floor, call: Call, event: CallMoveRequested) -> str:
+    """A supervisor moves a waiting call. Returns why it is refused, or an empty string."""
+    queue, agent, priority = event.queue, event.agent, event.priority
+    if call.state is not CALL_WAITING:
+        return f"call {call.id} is not waiting"
+    if queue and (queue not in floor.queues or floor.queues[queue].gone):
+        return f"there is no queue '{queue}'"
+    target = floor.queues[queue] if queue else call.queue
+    if agent and agent not in target.members:
+        return f"'{agent}' is not an agent of queue '{target.id}'"
+    if agent or target is not call.queue:
+        stop_offers(floor, call, StopReason.WITHDRAWN, OfferEnd.WITHDRAWN)
+    waiting.stop_waiting(floor, call)
+    if priority is not None:
+        call.priority = priority
+    if target is not call.queue:
+        waiting.begin_stay(floor, call, target)
+    if agent:
+        call.first_agent = agent
+        call.tried.pop(agent, None)
+    waiting.start_waiting(floor, call)
+    floor.publish(
+        WaitingCallMoved(
+            at=floor.now,
+            call=call.id,
+            queue=call.queue.id,
+            to_queue=queue,
+            to_agent=agent,
+            to_priority=priority or 0,
+            by=event.by,
+        )
+    )
+    return ""

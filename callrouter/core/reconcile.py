@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from callrouter.core import (
     adoption,
-    calls,
+    bridging,
     lane_membership,
     offer_failures,
     ringing,
@@ -116,13 +116,13 @@ def _compare_call(floor: Floor, call: Call, found: SeenCall) -> None:
         return
     if not found.talking_to:
         if call.state is CallState.TALKING:
-            calls.requeue(floor, call, RequeueReason.FOUND_WAITING, blame=False, hold=False)
+            bridging.requeue(floor, call, RequeueReason.FOUND_WAITING, blame=False, hold=False)
         return  # `steps` decides about a connect, once the leg has been compared
     # A conversation we do not know. `adopt` takes it over once nothing stands in its way.
     if call.state is CallState.TALKING:
-        calls.transferred(floor, call, TransferKind.ATTENDED, found.talking_to)
+        bridging.transferred(floor, call, TransferKind.ATTENDED, found.talking_to)
     elif call.state is CallState.CONNECTING:
-        calls.requeue(floor, call, RequeueReason.FOUND_WITH_ANOTHER, blame=False, hold=False)
+        bridging.requeue(floor, call, RequeueReason.FOUND_WITH_ANOTHER, blame=False, hold=False)
     offer = floor.offers.get(found.talking_to)
     if offer is not None and offer.call is call and offer is not call.winner:
         _drop_offer(floor, offer)

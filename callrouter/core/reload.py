@@ -17,9 +17,9 @@ from callrouter.core import (
     eligibility,
     lane_membership,
     presence,
-    queueing,
     renaming,
     requested_state,
+    waiting,
 )
 from callrouter.core.floor import Floor
 from callrouter.core.state import Agent, Membership, Queue
@@ -264,7 +264,7 @@ def _update_waiting_calls(floor: Floor, queue: Queue) -> None:
     """Apply a changed queue to its waiting calls: limits, lanes and announcements."""
     for call in queue.waiting.values():
         lane_membership.take_call_out(call)
-        queueing.limit_wait(floor, call)
+        waiting.limit_wait(floor, call)
         eligibility.open_up(floor, call)
         eligibility.prefer(floor, call)
         announcements.arm(floor, call)

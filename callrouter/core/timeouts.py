@@ -9,12 +9,12 @@ from callrouter.core import (
     clock_changes,
     devices,
     eligibility,
+    leg_reports,
     offer_failures,
-    offers,
-    queueing,
     reload,
     requested_state,
     ringing,
+    waiting,
 )
 from callrouter.core.call_lifecycle import CONNECT_WITHIN
 from callrouter.core.deadlines import Key, Timer
@@ -59,11 +59,11 @@ def _not_connected(floor: Floor, call: Call) -> None:
     if call.pbx not in floor.up:  # they may well be talking: wait for the next snapshot
         floor.timers.connect.set(call.id, floor.clock_now + CONNECT_WITHIN)
     elif call.winner is not None:
-        offers.connect_failed(floor, call, call.winner, ConnectFault.FAILED)
+        leg_reports.connect_failed(floor, call, call.winner, ConnectFault.FAILED)
 
 
 OF_CALLS: Mapping[Timer, Callable[[Floor, Call], None]] = {
-    Timer.WAIT: queueing.max_wait_expired,
+    Timer.WAIT: waiting.max_wait_expired,
     Timer.RETRY: _go_round_again,
     Timer.WIDEN: _widen,
     Timer.PREFER: _prefer_no_longer,

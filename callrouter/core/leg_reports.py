@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping
 
 from callrouter.core import (
     agent_availability,
-    calls,
+    bridging,
     conversations,
     devices,
     offer_failures,
     presence,
+    queueing,
     requested_state,
     ringing,
 )
@@ -146,7 +147,7 @@ def _accepted(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
             device=leg.device.id,
         )
     )
-    calls.connect(floor, offer)
+    bridging.connect(floor, offer)
 
 
 def _leg_over(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -218,11 +219,11 @@ def connect_failed(floor: Floor, call: Call, offer: Offer, why: ConnectFault) ->
         ringing.stop_offer(floor, offer, StopReason.WITHDRAWN, why)
         return
     if why is ConnectFault.CALLER_GONE:
-        calls.caller_left(floor, call, CallerEnd.HUNG_UP)
+        queueing.caller_left(floor, call, CallerEnd.HUNG_UP)
         return
     if why is ConnectFault.LEG_GONE:
         devices.count_immediate_hangup(floor, offer)
-    calls.requeue(floor, call, why)
+    bridging.requeue(floor, call, why)
 
 
 def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
@@ -233,23 +234,23 @@ def _talk_ended(floor: Floor, offer: Offer, leg: Leg, event: LegEvent) -> None:
     call = offer.call
     if offer.consult:
         conversations.colleague_left(floor, offer)
-        calls.conversation_ended(floor, offer)
+        bridging.conversation_ended(floor, offer)
         return
     mine = call.winner is offer and call.state is CALL_TALKING
     if mine and conversations.asking_agent_left(floor, call):
-        calls.conversation_ended(floor, offer)
+        bridging.conversation_ended(floor, offer)
         return
     if mine and _hardly_talked(floor, offer):
-        calls.requeue(floor, call, devices.count_immediate_hangup(floor, offer))
+        bridging.requeue(floor, call, devices.count_immediate_hangup(floor, offer))
         return
     if mine:
-        calls.completed(floor, call, EndedBy.AGENT)
-    calls.conversation_ended(floor, offer)
+        bridging.completed(floor, call, EndedBy.AGENT)
+    bridging.conversation_ended(floor, offer)
 
 
 def _hardly_talked(floor: Floor, offer: Offer) -> bool:
     since = offer.talked_since
-    return since is not None and not offer.adopted and floor.now - since < calls.SOON
+    return since is not None and not offer.adopted and floor.now - since < bridging.SOON
 
 
 # ---------------------------------------------------------------- while closing
