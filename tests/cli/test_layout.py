@@ -8,7 +8,6 @@ import select
 import subprocess
 import sys
 import time
-from typing import Any
 
 import pytest
 from rich.text import Text
@@ -17,6 +16,7 @@ from callrouter.cli.commands import change
 from callrouter.cli.output_text import paragraph
 from callrouter.cli.tables import call_table, layout
 from callrouter.cli.tables.layout import Column
+from tests.cli.examples import a_call, a_queue
 from tests.daemon.process import Daemon, Place
 
 COLUMNS = (Column("Id"), Column("What", flexible=1), Column("Count", right=True, drop=1))
@@ -55,12 +55,11 @@ def test_a_column_that_says_little_goes_before_one_that_says_much_is_shortened()
 
 
 def test_at_80_columns_numbers_and_states_of_calls_are_whole() -> None:
-    call: dict[str, Any] = {"id": "office-1795839848.363", "queue": "front-desk", "caller_number": "+442079460018",
-            "caller_name": "Jane", "agent": "alice", "state": "connecting", "position": None, "offers": [],
-            "wait_s": 754.0, "talk_s": 0.0, "priority": 50, "ended_at": "2026-11-28T08:00:00Z", "result": None}  # fmt: skip
+    call = a_call(agent="alice", queue="front-desk", state="connecting", position=None)
+    ended = a_call(agent="alice", queue="front-desk", state="completed", ended_at="2026-11-28T08:00:00Z")  # fmt: skip
     for lines, words in (
         (call_table.calls([call], 80), "connecting alice"),
-        (call_table.ended_calls([{**call, "state": "completed"}], 80), "completed alice"),
+        (call_table.ended_calls([ended], 80), "completed alice"),
     ):
         row = lines[1].plain
         assert all(
@@ -92,22 +91,10 @@ def test_a_paragraph_breaks_between_words_and_keeps_its_indent(width: int) -> No
     assert paragraph(text, None) == text
 
 
-def queue(name: str, waiting: int) -> dict[str, Any]:
-    states = ("offline", "available", "reserved", "ringing", "on-call", "wrap-up", "paused")
-    calls = [
-        {"call": f"office-1795839848.{n}", "position": n + 1, "caller_number": "+442079460018",
-         "caller_name": "Jane", "priority": 50, "wait_s": 90.0 - n, "state": "waiting", "ringing": []}
-        for n in range(waiting)
-    ]  # fmt: skip
-    return {
-        "id": name, "name": name.title(), "waiting": calls, "talking": 3,
-        "longest_wait_s": 90.0 if waiting else 0.0, "agents": {s: ["a"] for s in states},
-        "today": {"entered": 1234, "answered": 1200, "abandoned": 30},
-    }  # fmt: skip
-
-
 def test_queues_at_80_columns_have_whole_headings_and_every_caller() -> None:
-    made = [line.plain for line in call_table.queues([queue("support", 15), queue("sales", 0)], 80)]
+    made = [
+        line.plain for line in call_table.queues([a_queue("support", 15), a_queue("sales", 0)], 80)
+    ]
     for word in ("Today", "Answered", "Lost", "Longest"):
         assert word in made[0].split()
     assert max(map(len, made)) <= 80
@@ -115,7 +102,7 @@ def test_queues_at_80_columns_have_whole_headings_and_every_caller() -> None:
 
 
 def test_a_low_screen_says_how_many_callers_it_does_not_show() -> None:
-    views = [queue("support", 15), *(queue(f"q{n}", 0) for n in range(9))]
+    views = [a_queue("support", 15), *(a_queue(f"q{n}", 0) for n in range(9))]
     made = [line.plain for line in call_table.queues(views, 80, 18)]
     assert len(made) <= 18
     hidden = [line for line in made if line.startswith("…")]
@@ -125,10 +112,10 @@ def test_a_low_screen_says_how_many_callers_it_does_not_show() -> None:
 
 
 def test_the_floor_in_a_sentence() -> None:
-    assert call_table.floor([queue("a", 0)]) == "no caller waits"
-    assert call_table.floor([queue("a", 1)]) == "1 caller waits in a, for 1:30"
-    assert call_table.floor([queue("a", 2)]) == "2 callers wait in a, the longest for 1:30"
-    two = call_table.floor([queue("a", 2), queue("b", 1)])
+    assert call_table.floor([a_queue("a", 0)]) == "no caller waits"
+    assert call_table.floor([a_queue("a", 1)]) == "1 caller waits in a, for 1:30"
+    assert call_table.floor([a_queue("a", 2)]) == "2 callers wait in a, the longest for 1:30"
+    two = call_table.floor([a_queue("a", 2), a_queue("b", 1)])
     assert two.startswith("3 callers wait in 2 queues, the longest for 1:30 in ")
 
 

@@ -8,24 +8,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from callrouter.api.schemas.agent_answers import AgentJson
 from callrouter.cli.tables import agent_table
+from tests.cli.examples import a_call, an_agent
 
 NOW = datetime(2026, 11, 24, 10, 40, tzinfo=UTC)
 
 
-def view(**more: Any) -> dict[str, Any]:
-    base = {
-        "id": "alice", "name": "Alice Martin", "state": "paused", "reason": "lunch",
-        "since": "2026-11-24T10:32:00Z", "by": "sam", "by_at": "2026-11-24T10:32:00Z",
-        "until": "2026-11-24T11:17:00Z", "then": "resume", "signed_in": True, "pending": None,
-        "wrap_up_s": None, "call": None, "calls_today": 12, "why_not": [], "messages": [],
-        "devices": [{"id": "desk", "trouble": None}],
-        "queues": [{"id": "support", "priority": 1}, {"id": "sales", "priority": 50}],
-    }  # fmt: skip
-    return base | more
-
-
-def shown(*views: dict[str, Any], width: int = 100) -> str:
+def shown(*views: AgentJson, width: int = 100) -> str:
     console = Console(width=width, highlight=False, color_system=None)
     with console.capture() as capture:
         for item in agent_table.agents(views, width, NOW):
@@ -51,7 +41,7 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_pause_in_words(more: dict[str, Any], text: str) -> None:
-    made = shown(view(**more))
+    made = shown(an_agent(**more))
     words = " ".join(made.split())
     assert text in words
     assert "8:00" in made, "since when, as an age"
@@ -61,7 +51,7 @@ def test_a_pause_in_words(more: dict[str, Any], text: str) -> None:
 
 
 def test_at_100_columns_each_agent_is_one_line() -> None:
-    lines = shown(view()).splitlines()
+    lines = shown(an_agent()).splitlines()
     assert lines[0] == "1 agent: 1 paused"
     assert "Alice Martin" in lines[3]
     assert "paused lunch until 11:17, by sam" in lines[3]
@@ -74,18 +64,18 @@ def test_what_was_told_lately_stands_beneath_the_last_thing_first() -> None:
         {"at": "2026-11-24T10:33:00Z", "text": "bob has hung up"},
         {"at": "2026-11-24T10:38:00Z", "text": "mobile could not be reached [bold]"},
     ]
-    made = shown(view(messages=told))
+    made = shown(an_agent(messages=told))
     assert "long ago" not in made
     assert "paused by sam: lunch" not in made, "the state says it already"
     first, second = made.splitlines()[-2:]
     assert first == "10:38  alice: mobile could not be reached [bold]"
     assert second == "10:33  alice: bob has hung up"
-    assert "told lately" not in shown(view())
+    assert "told lately" not in shown(an_agent())
 
 
 def test_one_agent_with_what_they_were_told() -> None:
     console = Console(width=100, highlight=False, color_system=None)
-    item = view(messages=[{"at": "2026-11-24T10:32:00Z", "text": "paused by sam: lunch"}])
+    item = an_agent(messages=[{"at": "2026-11-24T10:32:00Z", "text": "paused by sam: lunch"}])
     with console.capture() as capture:
         for line in agent_table.agent(item, NOW, messages=True):
             console.print(line)
@@ -102,23 +92,17 @@ def test_one_agent_with_what_they_were_told() -> None:
 STATES = ["offline"] * 20 + ["available"] * 12 + ["on-call"] * 8 + ["ringing"] * 3 + ["paused"] * 2
 
 
-def floor() -> list[dict[str, Any]]:
+def floor() -> list[AgentJson]:
     return [
-        view(id=f"agent{n:02}", name=f"agent{n:02}", state=state, by=f"agent{n:02}",
+        an_agent(id=f"agent{n:02}", name=f"agent{n:02}", state=state, by=f"agent{n:02}",
              reason=None, until=None, call=f"office-1795839848.{n}" if state == "on-call" else None)
         for n, state in enumerate(STATES)
     ]  # fmt: skip
 
 
 def on_screen(height: int | None, width: int = 80) -> list[str]:
-    calls = {
-        f"office-1795839848.{n}": {
-            "queue": "support",
-            "caller_number": "+442079460018",
-            "caller_name": "",
-        }
-        for n in range(45)
-    }
+    ids = [f"office-1795839848.{n}" for n in range(45)]
+    calls = {name: a_call(id=name, caller_name="") for name in ids}
     return [line.plain for line in agent_table.agents(floor(), width, NOW, calls, height)]
 
 

@@ -19,6 +19,8 @@ class MistakeJson(TypedDict):
     text: str
     hint: str
     """What would be right; empty: no suggestion."""
+    source_line: NotRequired[str]
+    """The line as written. Only `callrouter check --json` shows it: it may contain secrets."""
 
 
 class ConfigStatusJson(TypedDict):

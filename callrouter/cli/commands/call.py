@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,10 @@ from callrouter.cli.client import Client, Refused
 from callrouter.cli.commands.query import asked, json_option, refusals
 from callrouter.cli.suggestions import Word
 from callrouter.model.text import clean
+
+if TYPE_CHECKING:
+    from callrouter.api.schemas.agent_answers import AgentJson
+    from callrouter.api.schemas.call_answers import CallJson
 
 ACTIONS = ("hold", "unhold", "transfer", "consult", "complete", "cancel", "end")
 _TO = ("transfer", "consult")
@@ -57,41 +61,57 @@ def call(
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
-        click.echo(clean(_words(view)))
+        click.echo(clean(conversation_words(view)))
 
 
-def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> Any:
-    """Try the agent of this name and, if there is none, the call with this id."""
+def _ask(client: Client, whose: str, action: str, to: dict[str, str]) -> CallJson:
+    """Request an action of the agent of this name or, if there is none, on the call with this id.
+
+    Raises:
+        Refused: there is neither, or no agent talks on the call.
+    """
+    told: CallJson
     try:
-        return client.post("agents", whose, "call", action, body=to)
+        told = client.post("agents", whose, "call", action, body=to)
     except Refused as no:
         if no.status != 404:
             raise
         agents = no.hint
+    else:
+        return told
     try:
-        view = client.get("calls", whose)
+        view: CallJson = client.get("calls", whose)
     except Refused as no:
         raise Refused(no.status, f"there is no agent or call '{whose}'", no.hint or agents) from no
-    talks = view["agent"] or ""
-    if not talks:
+    agent = view["agent"] or ""
+    if not agent:
         raise Refused(409, f"no agent talks on call {whose}")
-    return client.post("agents", talks, "call", action, body={**to, "call": whose})
+    told = client.post("agents", agent, "call", action, body={**to, "call": whose})
+    return told
 
 
-def _end(client: Client, whose: str) -> Any:
-    """End a call by its id, or the one that the agent of this name is connected to."""
+def _end(client: Client, whose: str) -> CallJson:
+    """End a call by its id, or the one that the agent of this name is connected to.
+
+    Raises:
+        Refused: there is neither, or the agent is on no call.
+    """
+    call: str | None = whose
     try:
-        found = client.get("agents", whose)
+        found: AgentJson = client.get("agents", whose)
     except Refused as no:
         if no.status not in {403, 404}:
             raise
-        return client.delete("calls", whose)
-    if not found["call"]:
+    else:
+        call = found["call"]
+    if not call:
         raise Refused(409, f"{whose} is on no call")
-    return client.delete("calls", found["call"])
+    ended: CallJson = client.delete("calls", call)
+    return ended
 
 
-def _words(view: Any) -> str:
+def conversation_words(view: CallJson) -> str:
+    """Return what is happening to a call, in a line."""
     if view["ended_at"]:
         return f"call {view['id']}: ended"
     state = "on hold" if view["held"] else view["state"]

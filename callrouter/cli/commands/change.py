@@ -24,6 +24,7 @@ from callrouter.cli.tables import answers
 from callrouter.model.text import clean, counted
 
 if TYPE_CHECKING:
+    from callrouter.api.schemas.config_answers import OutcomeJson
     from callrouter.settings.config_change import Change
     from callrouter.settings.config_files import ConfigFile, FileDigests
     from callrouter.settings.config_history import ConfigHistory
@@ -40,7 +41,9 @@ def say(line: str) -> None:
     tell(line)
 
 
-def outcome(context: click.Context, view: Any, *, as_json: bool, nothing: str) -> None:
+def print_outcome(
+    context: click.Context, view: OutcomeJson, *, as_json: bool, nothing: str
+) -> None:
     """Print the result of reading the files; exits with 1 if they have mistakes."""
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
@@ -79,8 +82,8 @@ def diff(context: click.Context, *, folder: Path | None, as_json: bool) -> None:
     query = {} if folder is None else {"folder": str(folder.absolute())}
     client = asked(context)
     with refusals():
-        view = client.get("config", "diff", **query)
-    outcome(context, view, as_json=as_json, nothing=NOTHING)
+        view: OutcomeJson = client.get("config", "diff", **query)
+    print_outcome(context, view, as_json=as_json, nothing=NOTHING)
 
 
 @click.command(short_help="Load the configuration files now.")
@@ -97,7 +100,7 @@ def reload(context: click.Context, *, yes: bool, as_json: bool) -> None:
     """
     client = asked(context)
     with refusals():
-        view = client.post("config", "reload", body={"confirm": False})
+        view: OutcomeJson = client.post("config", "reload", body={"confirm": False})
         if view.get("held"):
             if not as_json:
                 for line in view["held"]:
@@ -107,7 +110,7 @@ def reload(context: click.Context, *, yes: bool, as_json: bool) -> None:
                 say("nothing has changed; what is in force stays in force")
                 context.exit(1)
             view = client.post("config", "reload", body={"confirm": True})
-    outcome(context, view, as_json=as_json, nothing="nothing has changed")
+    print_outcome(context, view, as_json=as_json, nothing="nothing has changed")
 
 
 # ---------------------------------------------------------------- history

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.text import Text
@@ -16,6 +16,9 @@ from callrouter.cli.tables.cells import plain, state
 from callrouter.cli.tables.formatting import clock_time
 from callrouter.cli.tables.layout import Column
 from callrouter.model.text import clean
+
+if TYPE_CHECKING:
+    from callrouter.api.schemas.agent_answers import DeviceAnswerJson, OwnDeviceJson
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -35,15 +38,15 @@ def device() -> None:
     """  # noqa: D301 - \b is click's own, and has to be the character
 
 
-def _told(view: Any, *, as_json: bool) -> None:
+def print_device_answer(view: DeviceAnswerJson, *, as_json: bool) -> None:
     """Print what was done, and the code that the verification call will ask for."""
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
         return
-    if view["code"] is None:
+    found = view["device"]
+    if view["code"] is None or found is None:
         click.echo(clean(view["text"]))
         return
-    found = view["device"]
     until = clock_time(view["expires_at"])
     click.echo(clean(f"calling {found['address']} ({found['id']}): {view['text']}"))
     click.echo(f"code: {view['code']} (until {until})")
@@ -62,7 +65,7 @@ def list_devices(context: click.Context, *, agent: str, as_json: bool) -> None:
     """List the phones of an agent, configured and registered."""
     client = asked(context)
     with refusals():
-        views = client.get("agents", agent, "devices")
+        views: list[OwnDeviceJson] = client.get("agents", agent, "devices")
     if as_json:
         click.echo(json.dumps(views, ensure_ascii=False, indent=2))
     else:
@@ -80,7 +83,7 @@ _COLUMNS = (
 )
 
 
-def devices_table(views: Any, width: int) -> list[Text]:
+def devices_table(views: Sequence[OwnDeviceJson], width: int) -> list[Text]:
     """Return the answer of ``/api/agents/{id}/devices`` as a table."""
     if not views:
         return [Text("no phones")]
@@ -132,7 +135,7 @@ def add(
     }
     client = asked(context)
     with refusals():
-        _told(client.post("agents", agent, "devices", body=body), as_json=as_json)
+        print_device_answer(client.post("agents", agent, "devices", body=body), as_json=as_json)
 
 
 @device.command(short_help="Call a registered mobile again, or vouch for it.")
@@ -146,7 +149,9 @@ def verify(context: click.Context, *, agent: str, name: str, vouch: bool, as_jso
     client = asked(context)
     body = {"vouch": True} if vouch else {}
     with refusals():
-        _told(client.post("agents", agent, "devices", name, "verify", body=body), as_json=as_json)
+        print_device_answer(
+            client.post("agents", agent, "devices", name, "verify", body=body), as_json=as_json
+        )
 
 
 @device.command(short_help="Switch a phone on.")
@@ -204,7 +209,7 @@ def remove(context: click.Context, *, agent: str, name: str, as_json: bool) -> N
     """Delete a registered mobile."""
     client = asked(context)
     with refusals():
-        _told(client.delete("agents", agent, "devices", name), as_json=as_json)
+        print_device_answer(client.delete("agents", agent, "devices", name), as_json=as_json)
 
 
 def _change(
@@ -212,4 +217,6 @@ def _change(
 ) -> None:
     client = asked(context)
     with refusals():
-        _told(client.patch("agents", agent, "devices", name, body=body), as_json=as_json)
+        print_device_answer(
+            client.patch("agents", agent, "devices", name, body=body), as_json=as_json
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from callrouter.cli.commands.query import asked, json_option, refusals
 from callrouter.cli.output_text import tell
 from callrouter.cli.tables.formatting import clock_time, parse
 from callrouter.model.text import clock_duration, counted
+
+if TYPE_CHECKING:
+    from callrouter.api.schemas.why_answers import PassedOverJson, StepJson, WhyJson, WhyNotJson
 
 NAMED = 6
 """Number of names listed for each reason."""
@@ -29,7 +33,7 @@ def why(context: click.Context, *, call: str, as_json: bool) -> None:
     """
     client = asked(context)
     with refusals():
-        view = client.get("calls", call, "why")
+        view: WhyJson = client.get("calls", call, "why")
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
@@ -37,7 +41,7 @@ def why(context: click.Context, *, call: str, as_json: bool) -> None:
             tell(line, indent=0 if line.startswith("call ") else 10 if line[:1].strip() else 4)
 
 
-def why_lines(view: Any) -> list[str]:
+def why_lines(view: WhyJson) -> list[str]:
     """Return the answer of ``/api/calls/{id}/why`` as lines."""
     lines = [_head(view)]
     if view["left_out"]:
@@ -58,20 +62,20 @@ def why_lines(view: Any) -> list[str]:
     return lines
 
 
-def _head(view: Any) -> str:
+def _head(view: WhyJson) -> str:
     number = view["caller_number"] or "a withheld number"
     who = f"{number} {view['caller_name']}".strip() if view["caller_name"] != number else number
     day = parse(view["entered_at"]).astimezone().strftime("%a %d %b %H:%M:%S")
-    result = view["result"]
-    if result is None:
+    ended_at = view["ended_at"]
+    if ended_at is None:
         end = "still on"
     else:
-        took = (parse(view["ended_at"]) - parse(view["entered_at"])).total_seconds()
-        end = f"{result} after {clock_duration(took)}"
+        took = (parse(ended_at) - parse(view["entered_at"])).total_seconds()
+        end = f"{view['result']} after {clock_duration(took)}"
     return f"call {view['call']} from {who}, {day}, {end}"
 
 
-def _offer(step: Any) -> list[str]:
+def _offer(step: StepJson) -> list[str]:
     lines = []
     candidates = step["candidates"]
     if len(candidates) > 1:
@@ -91,7 +95,7 @@ def _offer(step: Any) -> list[str]:
     return lines
 
 
-def _passed(groups: Any) -> list[str]:
+def _passed(groups: Iterable[PassedOverJson]) -> list[str]:
     parts = []
     for group in groups:
         names = group["agents"][:NAMED]
@@ -114,7 +118,7 @@ def why_not(context: click.Context, *, agent: str, queue: str | None, as_json: b
     client = asked(context)
     with refusals():
         query = {} if queue is None else {"queue": queue}
-        view = client.get("agents", agent, "why-not", **query)
+        view: WhyNotJson = client.get("agents", agent, "why-not", **query)
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False, indent=2))
     else:
@@ -122,7 +126,7 @@ def why_not(context: click.Context, *, agent: str, queue: str | None, as_json: b
             tell(line)
 
 
-def why_not_lines(view: Any) -> list[str]:
+def why_not_lines(view: WhyNotJson) -> list[str]:
     """Return the answer of ``/api/agents/{id}/why-not`` as lines."""
     lines = [view["text"] + (":" if view["reasons"] else "")]
     lines += [f"  {reason}" for reason in view["reasons"]]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console, Group, RenderableType
@@ -24,6 +24,10 @@ from callrouter.cli.remote_daemon import Remote
 from callrouter.cli.suggestions import Word
 from callrouter.cli.tables import agent_table, answers, call_table
 from callrouter.clock import SystemClock
+
+if TYPE_CHECKING:
+    from callrouter.api.schemas.agent_answers import AgentJson
+    from callrouter.api.schemas.call_answers import CallJson
 
 REFRESH = 1.0
 """Seconds between two refreshes of ``--watch``."""
@@ -211,16 +215,17 @@ def agents(
     def fetch(client: Client) -> Any:
         if queue is not None:
             client.get("queues", queue)  # reports a queue that does not exist
+        views: list[AgentJson] = client.get("agents")
         found = [
             view
-            for view in client.get("agents")
+            for view in views
             if (wanted is None or view["state"] == wanted)
             and (queue is None or any(item["id"] == queue for item in view["queues"]))
         ]
         if as_json:
             return found
         busy = any(view["call"] for view in found)
-        calls = client.get("calls", only="live") if busy else []
+        calls: list[CallJson] = client.get("calls", only="live") if busy else []
         return found, {call["id"]: call for call in calls}
 
     present(
@@ -284,7 +289,7 @@ def agent(
     client = asked(context)
     with refusals():
         if action is None:
-            view = client.get("agents", agent_id)
+            view: AgentJson = client.get("agents", agent_id)
         else:
             body = {"reason": " ".join(reason)} if reason else None
             view = client.post("agents", agent_id, action, body=body)

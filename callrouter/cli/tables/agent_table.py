@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
@@ -15,9 +15,20 @@ from callrouter.cli.tables.formatting import clock_time, parse, since
 from callrouter.cli.tables.layout import Column
 from callrouter.model.text import clock_duration, counted
 
-Json: TypeAlias = dict[str, Any]
+if TYPE_CHECKING:
+    from callrouter.api.schemas.agent_answers import AgentJson, DeviceJson
+    from callrouter.api.schemas.call_answers import CallJson
+    from callrouter.api.schemas.vocabulary import AgentStateName
 
-ORDER: Final = ("ringing", "reserved", "on-call", "wrap-up", "available", "paused", "offline")
+ORDER: Final[tuple[AgentStateName, ...]] = (
+    "ringing",
+    "reserved",
+    "on-call",
+    "wrap-up",
+    "available",
+    "paused",
+    "offline",
+)
 """States, from the one that will change next to the least relevant."""
 LATELY: Final = timedelta(minutes=15)
 MOST_TOLD: Final = 10
@@ -35,10 +46,10 @@ _COLUMNS: Final = (
 
 
 def agents(
-    views: Sequence[Json],
+    views: Sequence[AgentJson],
     width: int,
     now: datetime,
-    calls: Mapping[str, Json] | None = None,
+    calls: Mapping[str, CallJson] | None = None,
     height: int | None = None,
 ) -> list[Text]:
     """Return all agents, with the number in each state.
@@ -67,12 +78,12 @@ def agents(
     return [head, Text(""), *_fit(dense, cells, height - 2, width)]
 
 
-def _place(view: Json) -> tuple[int, str]:
+def _place(view: AgentJson) -> tuple[int, str]:
     known = view["state"] in ORDER
     return (ORDER.index(view["state"]) if known else len(ORDER), str(view["id"]))
 
 
-def _heading(views: Sequence[Json]) -> Text:
+def _heading(views: Sequence[AgentJson]) -> Text:
     count = Counter(view["state"] for view in views)
     made = Text(f"{counted(len(views), 'agent', zero='0')}: ", style="bold")
     parts = [state(word, "") for word in ORDER if count[word]]
@@ -82,7 +93,7 @@ def _heading(views: Sequence[Json]) -> Text:
     return made
 
 
-def _row(view: Json, now: datetime, calls: Mapping[str, Json]) -> list[Text]:
+def _row(view: AgentJson, now: datetime, calls: Mapping[str, CallJson]) -> list[Text]:
     return [
         plain(view["id"]),
         plain(view["name"] if view["name"] != view["id"] else ""),
@@ -94,7 +105,7 @@ def _row(view: Json, now: datetime, calls: Mapping[str, Json]) -> list[Text]:
     ]
 
 
-def _short(view: Json, now: datetime) -> Text:
+def _short(view: AgentJson, now: datetime) -> Text:
     made = Text(f"{plain(view['id']).plain} ").append_text(state(view["state"]))
     age = since(view["since"], now)
     return made.append(f" {age}", style="dim") if age else made
@@ -110,7 +121,7 @@ def _fit(lines: list[Text], cells: Sequence[Text], height: int, width: int) -> l
     return [*layout.grid(cells[:shown], width), more]
 
 
-def _told(views: Iterable[Json], now: datetime) -> list[Text]:
+def _told(views: Iterable[AgentJson], now: datetime) -> list[Text]:
     """Return recent messages to agents, latest first, without those that a state implies."""
     lately = [
         (parse(item["at"]), view["id"], item["text"])
@@ -128,7 +139,7 @@ def _told(views: Iterable[Json], now: datetime) -> list[Text]:
 # ---------------------------------------------------------------- one agent
 
 
-def explained(view: Json, *, calls: Mapping[str, Json], exact: bool = False) -> str:
+def explained(view: AgentJson, *, calls: Mapping[str, CallJson], exact: bool = False) -> str:
     """Return the few words that explain a state."""
     notes = []
     if view["state"] == "wrap-up" and view["wrap_up_s"] is not None:
@@ -137,8 +148,8 @@ def explained(view: Json, *, calls: Mapping[str, Json], exact: bool = False) -> 
         notes.append("signed in, no phone can ring")
     elif view["reason"]:
         notes.append(view["reason"])
-    elif view["call"] in calls:
-        notes.append(_with(calls[view["call"]]))
+    elif (call := calls.get(view["call"] or "")) is not None:
+        notes.append(_with(call))
     if view["state"] == "paused" and view["until"]:
         notes = [" ".join([*notes, _ends(view["until"], view["then"])])]
     notes += _who(view, exact=exact)
@@ -147,13 +158,13 @@ def explained(view: Json, *, calls: Mapping[str, Json], exact: bool = False) -> 
     return ", ".join(notes)
 
 
-def _with(call: Json) -> str:
+def _with(call: CallJson) -> str:
     """Return the queue and the caller of a call."""
     who = call["caller_number"] or call["caller_name"] or "number withheld"
     return f"{call['queue']}, {who}"
 
 
-def _who(view: Json, *, exact: bool) -> list[str]:
+def _who(view: AgentJson, *, exact: bool) -> list[str]:
     """Return who paused them or signed them out (`exact`: also when), unless it was the agent."""
     away = view["state"] == "paused" or not view["signed_in"]
     if not away or view["by"] in {None, view["id"]}:
@@ -161,17 +172,17 @@ def _who(view: Json, *, exact: bool) -> list[str]:
     return [f"by {view['by']}" + (f" at {clock_time(view['by_at'])[:5]}" if exact else "")]
 
 
-def _ends(until: str, then: str) -> str:
+def _ends(until: str, then: str | None) -> str:
     """Return ``until 11:17``, and what follows unless the agent is simply back."""
     more = ", then signed out" if then == "sign-out" else ""
     return f"until {clock_time(until)[:5]}{more}"
 
 
-def _phone(device: Json) -> str:
+def _phone(device: DeviceJson) -> str:
     return f"{device['id']} ({device['trouble']})" if device["trouble"] else str(device["id"])
 
 
-def agent(view: Json, now: datetime, *, messages: bool) -> list[Text]:
+def agent(view: AgentJson, now: datetime, *, messages: bool) -> list[Text]:
     """Return one agent in a sentence, with `messages` also their recent messages."""
     who = f"{view['id']} ({view['name']})" if view["name"] != view["id"] else view["id"]
     text = f"{who} is {view['state']}"

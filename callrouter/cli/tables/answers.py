@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -15,7 +15,12 @@ from callrouter.cli.tables.cells import plain, state
 from callrouter.cli.tables.formatting import clock_time, excerpt
 from callrouter.model.text import clock_duration, counted
 
-Json: TypeAlias = dict[str, Any]
+if TYPE_CHECKING:
+    from callrouter.api.schemas.call_answers import QueueJson
+    from callrouter.api.schemas.config_answers import ConfigStatusJson, MistakeJson
+    from callrouter.api.schemas.status_answers import StatusJson, StoreStatusJson
+    from callrouter.api.schemas.vocabulary import AgentStateName
+
 Shown: TypeAlias = list[RenderableType]
 
 # ---------------------------------------------------------------- status
@@ -25,7 +30,7 @@ HELD = "none of these changes is in force; put the files right, or confirm them 
 """What to do about a configuration with unconfirmed losses."""
 
 
-def status(view: Json, queues: Sequence[Json] = ()) -> Shown:
+def status(view: StatusJson, queues: Sequence[QueueJson] = ()) -> Shown:
     """Show the totals, then the daemon, its PBXes and its configuration."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -43,27 +48,26 @@ def status(view: Json, queues: Sequence[Json] = ()) -> Shown:
     table.add_row("http", plain(view["listen"]))
     table.add_row("config", _config(view["config"]))
     shown: Shown = [table]
-    for title, key in (("mistakes", "problems"), ("warnings", "warnings")):
-        if view["config"][key]:
-            shown.append(Text(f"\n{title} in the configuration", style="bold"))
-            for item in view["config"][key]:
-                lines = problem(item) if key == "problems" else problem(item)[:1]
-                shown.extend(map(plain, lines))
+    if problems := view["config"]["problems"]:
+        shown.append(Text("\nmistakes in the configuration", style="bold"))
+        shown.extend(plain(line) for item in problems for line in problem(item))
+    if warnings := view["config"]["warnings"]:
+        shown.append(Text("\nwarnings in the configuration", style="bold"))
+        shown.extend(plain(_located(item)) for item in warnings)
     if held := view["config"].get("held"):
         shown.append(Text("\nheld back in the configuration", style="bold"))
         shown.extend(map(plain, held))
         shown.append(plain(HELD))
-    if view.get("store") is not None:
-        shown.extend(_store(view["store"]))
-    shown.extend(_itself(view))
-    if view.get("faults"):
-        shown.append(Text(f"\n{counted(view['faults'], 'fault')} so far: see the log", style="red"))
+    if (store := view.get("store")) is not None:
+        shown.extend(_store(store))
+    shown.extend(faults_found(view))
+    if faults := view.get("faults"):
+        shown.append(Text(f"\n{counted(faults, 'fault')} so far: see the log", style="red"))
     return shown
 
 
-def _itself(view: Json) -> Iterator[Text]:
+def faults_found(view: StatusJson) -> Iterator[Text]:
     """Yield the faults that the daemon has found in itself, if any."""
-    loop, kept = view.get("loop") or {}, view.get("invariants") or {}
     for name, pbx in sorted(view["pbx"].items()):
         if pbx.get("drift"):
             text = f"{counted(pbx['drift'], 'difference')} from {name} that nobody had announced"
@@ -77,14 +81,14 @@ def _itself(view: Json) -> Iterator[Text]:
         if forged:
             text = f"{counted(forged, 'event')} from {name} not as Asterisk writes them; they did nothing"
             yield Text(f"\n{text}", style="yellow")
-    closed = (view.get("reception") or {}).get("outside_closed_s", 0)
-    if closed:
+    reception = view.get("reception")
+    if reception is not None and (closed := reception.get("outside_closed_s", 0)):
         text = f"wrong PINs from outside: none is taken from there for {math.ceil(closed / 60)} min"
         yield Text(f"\n{text}", style="red")
-    if loop.get("held_up"):
+    if (loop := view.get("loop")) is not None and loop["held_up"]:
         text = f"held up {counted(loop['held_up'], 'time')}, {loop['longest_ms']} ms at most, by"
         yield Text(f"\n{text}", style="yellow") + plain(f" {loop['by']}")
-    if kept.get("breaches"):
+    if (kept := view.get("invariants")) is not None and kept["breaches"]:
         text = (
             f"{counted(kept['breaches'], 'time')} something did not hold that always must; mended:"
         )
@@ -104,7 +108,7 @@ def _link_trouble(link: Mapping[str, int]) -> str:
     return ", ".join(counted(count, word) for word, count in shown.items() if count)
 
 
-def _store(store: Json) -> Iterator[Text]:
+def _store(store: StoreStatusJson) -> Iterator[Text]:
     """Yield the problems of storing agents' states and other data, if any."""
     if store["state"] != "good":
         yield Text(f"\nagents' states are not being saved in {store['database']}", style="red")
@@ -117,7 +121,7 @@ def _store(store: Json) -> Iterator[Text]:
         )
 
 
-def _config(config: Json) -> Text:
+def _config(config: ConfigStatusJson) -> Text:
     note = f"{config['folder']}, in force since {clock_time(config['loaded_at'])}"
     if config.get("last_good"):
         note += "; the last good configuration, since the start"
@@ -130,13 +134,13 @@ def _config(config: Json) -> Text:
     return state(config["state"], note)
 
 
-def _calls_in_words(calls: Json) -> str:
+def _calls_in_words(calls: Mapping[Literal["waiting", "connecting", "talking"], int]) -> str:
     if not any(calls.values()):
         return "none"
     return ", ".join(f"{count} {word}" for word, count in calls.items() if count)
 
 
-def _agents_in_words(agents: Json) -> str:
+def _agents_in_words(agents: Mapping[AgentStateName, int]) -> str:
     if not any(agents.values()):
         return "none configured"
     places = {word: n for n, word in enumerate(agent_table.ORDER)}
@@ -144,14 +148,14 @@ def _agents_in_words(agents: Json) -> str:
     return ", ".join(f"{agents[word]} {word}" for word in words if agents[word])
 
 
-def problem(item: Json) -> list[str]:
+def problem(item: MistakeJson) -> list[str]:
     """Return a configuration mistake as `callrouter check` prints it, and the line as written."""
     written = item.get("source_line") or ""
     shown = f"    {excerpt(written, item['column'])}"
     return [_located(item), *([shown] if written.strip() else [])]
 
 
-def _located(item: Json) -> str:
+def _located(item: MistakeJson) -> str:
     place = item["file"]
     if item["line"]:
         place += f":{item['line']}:{item['column']}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
@@ -13,7 +14,8 @@ from callrouter.cli.tables.formatting import parse
 from callrouter.cli.tables.layout import Column
 from callrouter.model.text import clock_duration
 
-Json: TypeAlias = dict[str, Any]
+if TYPE_CHECKING:
+    from callrouter.api.schemas.call_answers import CallJson, QueueJson
 
 WIDE: Final = 100
 """Terminal width from which the caller's name follows the number."""
@@ -63,7 +65,7 @@ _ENDED: Final = (
 )
 
 
-def queues(views: Sequence[Json], width: int, height: int | None = None) -> list[Text]:
+def queues(views: Sequence[QueueJson], width: int, height: int | None = None) -> list[Text]:
     """Return all queues, those with callers first, and the waiting calls below."""
     if not views:
         return [Text("no queues")]
@@ -79,7 +81,7 @@ def queues(views: Sequence[Json], width: int, height: int | None = None) -> list
     return [*lines, Text(""), *layout.fit(waiting, left, "callers wait")]
 
 
-def _queue(view: Json) -> list[Text]:
+def _queue(view: QueueJson) -> list[Text]:
     agents = {word: len(names) for word, names in view["agents"].items()}
     today = view["today"]
     free = view.get("free", agents["available"])  # an older daemon does not report it
@@ -99,7 +101,7 @@ def _queue(view: Json) -> list[Text]:
     ]
 
 
-def _waiting(views: Iterable[Json], width: int) -> list[Text]:
+def _waiting(views: Iterable[QueueJson], width: int) -> list[Text]:
     rows = [
         [
             plain(view["id"]),
@@ -116,7 +118,7 @@ def _waiting(views: Iterable[Json], width: int) -> list[Text]:
     return layout.table(_WAITING, rows, width) if rows else [Text("no caller waits")]
 
 
-def calls(views: Sequence[Json], width: int, height: int | None = None) -> list[Text]:
+def calls(views: Sequence[CallJson], width: int, height: int | None = None) -> list[Text]:
     """Return the active calls."""
     if not views:
         return [Text("no calls")]
@@ -139,15 +141,15 @@ def calls(views: Sequence[Json], width: int, height: int | None = None) -> list[
     return lines if height is None else layout.fit(lines, height, "calls")
 
 
-def ended_calls(views: Sequence[Json], width: int, height: int | None = None) -> list[Text]:
+def ended_calls(views: Sequence[CallJson], width: int, height: int | None = None) -> list[Text]:
     """Return the ended calls, latest first."""
     if not views:
         return [Text("no calls have ended since the daemon was started")]
-    today = parse(views[0]["ended_at"]).astimezone().date()
+    today = _end(views[0]).date()
     clock = "%H:%M:%S" if width >= WIDE else "%H:%M"
     rows = []
     for view in views:
-        when = parse(view["ended_at"]).astimezone()
+        when = _end(view)
         rows.append(
             [
                 Text(when.strftime(clock if when.date() == today else "%m-%d %H:%M")),
@@ -163,7 +165,12 @@ def ended_calls(views: Sequence[Json], width: int, height: int | None = None) ->
     return lines if height is None else layout.fit(lines, height, "calls")
 
 
-def floor(views: Sequence[Json]) -> str:
+def _end(view: CallJson) -> datetime:
+    """Return when an ended call ended, in local time."""
+    return parse(view["ended_at"] or view["entered_at"]).astimezone()
+
+
+def floor(views: Sequence[QueueJson]) -> str:
     """Say how many are waiting, in a sentence: the first thing a supervisor looks for."""
     waiting = [view for view in views if view["waiting"]]
     if not waiting:
