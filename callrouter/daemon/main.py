@@ -47,8 +47,8 @@ from callrouter.model.text import counted
 from callrouter.pbx.base import HasPhoneDialogues, HasRoutes, KeepsRecords
 from callrouter.runtime import Runtime
 from callrouter.settings import ConfigError, PbxSettings, Settings
+from callrouter.settings.builders.pbx_builder import dialling_pbxes
 from callrouter.settings.builders.policy_plugins import PluginError, load_policies
-from callrouter.settings.builders.table_builder import dialling_pbxes
 from callrouter.store.file_lock import DatabaseLock
 from callrouter.store.location import StoreError, choose
 from callrouter.store.service import StoreService

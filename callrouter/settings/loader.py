@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from callrouter.background import without_collection
-from callrouter.settings.builders import instance_builder, table_builder
+from callrouter.settings.builders import pbx_builder, site_builder, table_builder
 from callrouter.settings.builders.build_context import BuildContext
-from callrouter.settings.builders.code_builder import build_codes
 from callrouter.settings.builders.database_url import check_database
+from callrouter.settings.builders.site_builder import build_codes
 from callrouter.settings.config_files import ConfigSnapshot, read_snapshot
 from callrouter.settings.errors.problems import ConfigError, Findings, Nearest, in_order
 from callrouter.settings.lint import instance_lint
@@ -100,26 +100,26 @@ def _build(
     policies: frozenset[str],
     now: float | None,
 ) -> Settings:
-    pbxes = instance_builder.build_pbxes(root, document, folder)
-    zone = instance_builder.build_zone(root, document, nearest)
+    pbxes = pbx_builder.build_pbxes(root, document, folder)
+    zone = site_builder.build_zone(root, document, nearest)
     check_database(root, document, nearest)
     context = BuildContext(
         document=document, nearest=nearest, policies=policies, pbxes=pbxes, zone=zone
     )
     table = table_builder.build_table(root, context)
-    http = instance_builder.build_http(root, context, folder)
+    http = site_builder.build_http(root, context, folder)
     codes = build_codes(root, document)
     if not document.findings.errors:
         instance_lint.advise(root, table, document, now)
     return Settings(
         table=table,
-        pbxes=instance_builder.with_codes(pbxes, codes),
+        pbxes=pbx_builder.with_codes(pbxes, codes),
         http=http,
-        socket=instance_builder.build_socket(root, document),
-        users=instance_builder.build_users(root),
+        socket=site_builder.build_socket(root, document),
+        users=site_builder.build_users(root),
         pins={id_: agent.pin for id_, agent in root.agents.items() if agent.pin is not None},
-        service_levels=instance_builder.build_service_levels(root),
-        numbers=instance_builder.build_numbers(root),
+        service_levels=site_builder.build_service_levels(root),
+        numbers=site_builder.build_numbers(root),
         codes=codes,
         timezone=root.timezone,
         database=root.database,

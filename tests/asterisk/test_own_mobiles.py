@@ -13,7 +13,7 @@ from callrouter.feature_codes import FeatureCodes, own_mobiles, prompts
 from callrouter.lab import Answer, Install
 from callrouter.mobiles.mobile_records import NumberSettings
 from callrouter.mobiles.mobile_service import MobileService, MobileServiceParts
-from callrouter.settings.builders.table_builder import dialling_pbxes
+from callrouter.settings.builders.pbx_builder import dialling_pbxes
 from callrouter.tasks import Tasks
 from tests.asterisk.ear import Ear, dial, heard, key
 from tests.asterisk.floor import PBX, Dialog, Floor, stage

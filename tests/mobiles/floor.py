@@ -16,7 +16,7 @@ from callrouter.model.ivr import (
     Say,
 )
 from callrouter.settings import ApiToken, Settings
-from callrouter.settings.builders.table_builder import dialling_pbxes
+from callrouter.settings.builders.pbx_builder import dialling_pbxes
 from callrouter.tasks import Tasks
 from tests.api.world import TOKENS, NotingPbx, World
 from tests.mobiles.memory import MemoryStore

@@ -20,7 +20,7 @@ _BLOCK = re.compile(r"^( *)```ya?ml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _UNKNOWN = re.compile(r"unknown (agent|queue|pbx) '([a-z0-9_-]+)'")
 _UNSERVING = re.compile(r"agent '([a-z0-9_-]+)' is in no queue")
 SECTIONS = set(RootOptions.model_fields)
-VAIN = re.compile("never|nobody serves|without effect")
+VAIN = re.compile("never|no agent serves|without effect")
 
 
 class Environ(dict[str, str]):

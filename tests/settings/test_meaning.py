@@ -651,7 +651,7 @@ def test_a_token_may_act_for_one_agent(tmp_path: Path) -> None:
     ]
     assert told(tmp_path, site=site("role: supervisor, agent: alice")) == [
         (
-            "site.yaml:3:62: a token of role supervisor acts for everyone "
+            "site.yaml:3:62: a token of role supervisor acts for all agents "
             "(take agent: out, or give it role: agent)"
         )
     ]

@@ -281,17 +281,17 @@ WARNINGS = [
             "shifts:\n  - {hours: mon-fri 09:00-12:00, agents: [alice]}\n"
             "  - {hours: mon-fri 13:00-17:00, agents: [bob]}\nhours: mon-fri 09:00-17:00"
         ),
-        ["3:5: nobody serves support mon-fri 12:00-13:00 (open, and no shift or agents)"],
+        ["3:5: no agent serves support mon-fri 12:00-13:00 (open, and no shift or agents)"],
     ),
-    (NINE_TO_FIVE, ["3:5: nobody serves support mon-thu 17:00-09:00 (open, and no shift or agents)"]),
+    (NINE_TO_FIVE, ["3:5: no agent serves support mon-thu 17:00-09:00 (open, and no shift or agents)"]),
     (
         NINE_TO_FIVE.replace("mon-fri", "tue"),
-        ["3:5: nobody serves support from tue 17:00 to tue 09:00 (open, and no shift or agents)"],
+        ["3:5: no agent serves support from tue 17:00 to tue 09:00 (open, and no shift or agents)"],
     ),
     (
         "shifts: [{hours: 'daily 00:00-24:00', agents: []}]\nagents: [alice]",
         [
-            "3:5: nobody serves support at any time (open, and no shift or agents)",
+            "3:5: no agent serves support at any time (open, and no shift or agents)",
             f"4:14: agent alice can never be rung for support ({SHIFTS_TAKE_ALL})",
         ],
     ),
@@ -315,7 +315,7 @@ WARNINGS = [
     ),
     (
         "shifts: [{hours: 'sun 22:00-06:00', agents: []}]\nagents: [alice]\nhours: mon 00:00-12:00",
-        ["3:5: nobody serves support mon 00:00-06:00 (open, and no shift or agents)"],
+        ["3:5: no agent serves support mon 00:00-06:00 (open, and no shift or agents)"],
     ),
     # Those of a later step do serve.
     (f"{NINE_TO_FIVE}\nwiden: [{{after: 1m, agents: [bob]}}]", []),
@@ -325,7 +325,7 @@ WARNINGS = [
     ),
     (
         "shifts: [{hours: daily 00:00-24:00, agents: [alice]}]\nholidays: [2026-12-25]",
-        ["4:5: nobody serves support on its holidays (open, for it has no hours, and no shift is on)"],
+        ["4:5: no agent serves support on its holidays (open, for it has no hours, and no shift is on)"],
     ),
     (
         (

@@ -40,7 +40,7 @@ from callrouter.pbx.twilio.rest.api_requests import (
     PlaceCall,
     RedirectCall,
 )
-from callrouter.settings.builders.table_builder import dialling_pbxes
+from callrouter.settings.builders.pbx_builder import dialling_pbxes
 from callrouter.tasks import Tasks
 from tests.mobiles.memory import MemoryStore
 from tests.settings.cases import loaded

@@ -76,7 +76,7 @@ def _unserved(queue: QueueSpec, written: QueueOptions, document: Document) -> No
     """Warn of open hours without agents, and of shifts that are never active."""
     path: KeyPath = ("queues", queue.id, "shifts")
     taken: week.Parts = []
-    nobody: week.Parts = []
+    unserved: week.Parts = []
     for index, shift in enumerate(queue.shifts):
         on = week.covered(shift.hours)
         alone = week.without(on, taken)
@@ -86,23 +86,23 @@ def _unserved(queue: QueueSpec, written: QueueOptions, document: Document) -> No
         elif queue.hours is not None and shift.hours.zone is queue.hours.zone:
             _closed_then(alone, queue.hours, (*path, index), document)
         if not shift.members:
-            nobody += alone
+            unserved += alone
         taken = week.joined([*taken, *on])
     if not queue.members:
-        nobody += week.without(week.WHOLE, taken)
+        unserved += week.without(week.WHOLE, taken)
     is_open = week.WHOLE if queue.hours is None else week.covered(queue.hours)
     # Without hours, the queue is open on holidays too, and then no shift is active.
     if queue.members and not week.without(is_open, taken) and (queue.hours or not written.holidays):
         _behind_shifts(queue, document)
-    gaps = week.without(is_open, week.without(week.WHOLE, week.joined(nobody)))
+    gaps = week.without(is_open, week.without(week.WHOLE, week.joined(unserved)))
     # Agents of a later step do serve the queue, although only callers who have waited that long.
     if any(step.members for step in queue.widen):
         return
     if gaps:
-        text = f"nobody serves {queue.id} {week.first_in_words(gaps)}"
+        text = f"no agent serves {queue.id} {week.first_in_words(gaps)}"
         document.warning(path, text, "open, and no shift or agents", key=True)
     elif not queue.members and queue.hours is None and written.holidays:
-        text = f"nobody serves {queue.id} on its holidays"
+        text = f"no agent serves {queue.id} on its holidays"
         hint = "open, for it has no hours, and no shift is on"
         document.warning(("queues", queue.id, "holidays"), text, hint, key=True)
 

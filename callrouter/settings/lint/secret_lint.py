@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callrouter.settings.builders.instance_builder import is_loopback
+from callrouter.settings.builders.site_builder import is_loopback
 from callrouter.settings.lint.secret_strength import SECRET_BITS, TOKEN_BITS, why_weak
 from callrouter.settings.schema.pbx_options import AsteriskOptions
 from callrouter.settings.schema.root_options import RootOptions

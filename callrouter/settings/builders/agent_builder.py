@@ -1,19 +1,51 @@
-"""The extension that each agent enters with their PIN at other phones."""
+"""Builds the agents, and the extension that each enters with their PIN at other phones."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 
+from callrouter.model.routing_table import (
+    AgentSpec,
+    SignIn,
+)
+from callrouter.settings.builders.build_context import BuildContext
+from callrouter.settings.builders.device_builder import build_device
 from callrouter.settings.errors.problems import quoted
 from callrouter.settings.schema.agent_options import AgentOptions
+from callrouter.settings.schema.options import spec_values
 from callrouter.settings.schema.root_options import RootOptions
 from callrouter.settings.yaml.source import Document
 
 _MOST_DIGITS = 12
+"""Maximum length of an extension."""
 
 
-def build_extensions(root: RootOptions, document: Document) -> dict[str, str]:
+def build_agents(root: RootOptions, context: BuildContext) -> dict[str, AgentSpec]:
+    """Build the agents who are not disabled; inconsistencies are reported to the document."""
+    extensions = _extensions(root, context.document)
+    return {
+        id_: _agent(id_, agent, extensions.get(id_, ""), context)
+        for id_, agent in root.agents.items()
+        if agent.enabled
+    }
+
+
+def _agent(id_: str, agent: AgentOptions, extension: str, context: BuildContext) -> AgentSpec:
+    context = context.within(agent.timezone, ("agents", id_))
+    devices = [build_device(id_, name, device, context) for name, device in agent.devices.items()]
+    values = spec_values(
+        agent,
+        name=agent.name or id_,
+        devices=tuple(device for device in devices if device is not None),
+        sign_in=SignIn(agent.sign_in),
+        extension=extension,
+        zone=None if agent.timezone is None else context.zone,
+    )
+    return AgentSpec(id=id_, **values)
+
+
+def _extensions(root: RootOptions, document: Document) -> dict[str, str]:
     """Return the extensions of the agents who have one.
 
     Without `extension`, it is the digits in the name of the agent's first phone on a PBX. If
@@ -41,6 +73,7 @@ def build_extensions(root: RootOptions, document: Document) -> dict[str, str]:
 
 
 def _of_phone(agent: AgentOptions) -> str:
+    """Return the digits in the name of an agent's first phone on a PBX; empty: there are none."""
     for device in agent.devices.values():
         endpoint = device if isinstance(device, str) else device.endpoint or device.dial
         if endpoint:

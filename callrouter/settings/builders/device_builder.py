@@ -1,0 +1,250 @@
+"""Builds an agent's phones: which PBX rings each, as what, and who may answer it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from callrouter.mobiles.number_policy import form_fault
+from callrouter.model import endpoints
+from callrouter.model.routing_table import ACCEPT_WITHIN, DeviceSpec
+from callrouter.model.text import listed
+from callrouter.settings.builders.build_context import BuildContext
+from callrouter.settings.builders.pbx_builder import dials_numbers
+from callrouter.settings.errors.problems import quoted
+from callrouter.settings.loaded import AsteriskSettings, PbxSettings, TwilioSettings
+from callrouter.settings.schema.agent_options import DeviceOptions
+from callrouter.settings.schema.durations import format_duration
+from callrouter.settings.schema.options import spec_values
+from callrouter.settings.yaml.reader import Section
+from callrouter.settings.yaml.source import KeyPath
+
+_TWILIO_PHONE = re.compile(
+    r"sip/[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z0-9.-]+|client/[A-Za-z0-9][A-Za-z0-9._@+-]*"
+)
+_TWILIO_PHONES = "sip/USER@NAME.sip.twilio.com, client/NAME and numbers"
+_SHORTEST_ASK, _LONGEST_ASK = 1.0, 300.0
+"""Bounds of `accept_within`, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _DeviceAddress:
+    """What a device rings.
+
+    Attributes:
+        endpoint: Its endpoint in the canonical spelling; empty: it has a number.
+        may_forward: Whether something other than the agent's phone may answer.
+        states: What its `state` names.
+    """
+
+    endpoint: str
+    may_forward: bool
+    states: tuple[str, ...]
+
+
+def build_device(
+    agent: str, id_: str, written: str | DeviceOptions, context: BuildContext
+) -> DeviceSpec | None:
+    """Build a phone of an agent.
+
+    Args:
+        agent: The agent's id.
+        id_: The phone's name.
+        written: Its endpoint, or its options.
+        context: Receives what is inconsistent.
+
+    Returns:
+        The phone; None: it is inconsistent, which has been reported.
+    """
+    device = (
+        DeviceOptions.model_validate({"endpoint": written}) if isinstance(written, str) else written
+    )
+    path: KeyPath = ("agents", agent, "devices", id_)
+    number = device.number or ""
+    if not _one_address(path, device, context):
+        return None
+    if number and device.confirm is False:
+        text = "confirm: false is not allowed for an outside number"
+        context.document.error((*path, "confirm"), text, "a voicemail would take the calls")
+        return None
+    fault = form_fault(number) if number else ""
+    if fault:
+        text = f"number {quoted(number)}: {fault}"
+        context.document.error((*path, "number"), text, "such as +447700900123")
+        return None
+    pbxes = _rung_by(path, device, context)
+    if not pbxes:
+        return None
+    phone = _address(path, device, pbxes, context)
+    if phone is None:
+        return None
+    confirm = bool(number) or phone.may_forward if device.confirm is None else device.confirm
+    values = spec_values(
+        device,
+        pbxes=pbxes,
+        endpoint=phone.endpoint,
+        confirm=confirm,
+        accept_within=_accept_within(path, device, context, confirm=confirm),
+        hours=context.hours({(*path, "hours"): device.hours}) if device.hours else None,
+        states=phone.states,
+        all_contacts=device.contacts == "all",
+    )
+    return DeviceSpec(id=id_, agent=agent, **values)
+
+
+def _one_address(path: KeyPath, device: DeviceOptions, context: BuildContext) -> bool:
+    """Return whether a device has exactly one way of being rung; otherwise report an error."""
+    named = {"endpoint": device.endpoint, "dial": device.dial, "number": device.number}
+    given = [f"'{key}'" for key, value in named.items() if value]
+    if len(given) == 1:
+        return True
+    at = context.document.written(*path)
+    # One may be present but invalid: that has been reported already.
+    if given or not (isinstance(at, Section) and at.at.keys() & named.keys()):
+        text = (
+            f"{path[-1]} has {' and '.join(given)}" if given else f"{path[-1]} has no phone to ring"
+        )
+        hint = "give exactly one of endpoint, dial and number"
+        context.document.error(path, text, hint, key=True)
+    return False
+
+
+def _accept_within(
+    path: KeyPath, device: DeviceOptions, context: BuildContext, *, confirm: bool
+) -> float:
+    """Return how long to wait for key 1; a setting without effect or out of range is reported."""
+    at = (*path, "accept_within")
+    within = device.accept_within
+    if within is None:
+        return ACCEPT_WITHIN
+    if not confirm:
+        text = "accept_within has no effect: this phone is not asked for key 1"
+        context.document.error(at, text, "take it out, or add confirm: true", key=True)
+    elif not _SHORTEST_ASK <= within <= _LONGEST_ASK:
+        text = f"accept_within must be from 1s to 5m, not {format_duration(within)}"
+        context.document.error(at, text, "key 1 is asked for about every 8 s")
+    return within
+
+
+def _rung_by(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tuple[str, ...]:
+    """Return the PBXes that can ring a device. None can: an error, which is reported."""
+    able = tuple(id_ for id_ in context.pbxes if _can_ring(id_, device, context))
+    if device.pbx is not None:
+        at = (*path, "pbx")
+        if not context.knows("pbx", device.pbx, at, "pbx"):
+            return ()
+        if device.pbx in context.pbxes and device.pbx not in able:
+            _say_unable(context, at, context.pbxes[device.pbx], device)
+            return ()
+        return (device.pbx,)
+    # With an invalid PBX or an unread file, this cannot be decided.
+    document = context.document
+    if set(context.pbxes) != document.names("pbx") or not document.is_sure_of("pbx"):
+        return ()
+    if device.number:
+        if not able and context.pbxes:
+            text = "no pbx can ring an outside number"
+            context.document.error(path, text, "give one a dial_number", key=True)
+        return able
+    if not able and context.pbxes:
+        text = f"no pbx can ring {device.endpoint or device.dial}"
+        context.document.error(path, text, f"Twilio rings {_TWILIO_PHONES}", key=True)
+    if len(able) > 1:
+        text = f"{path[-1]} needs a 'pbx': there are {listed(able)}"
+        key = "endpoint" if device.endpoint else "dial"
+        hint = f"such as {{{key}: {device.endpoint or device.dial}, pbx: {able[0]}}}"
+        context.document.error(path, text, hint, key=True)
+        return ()
+    return able
+
+
+def _can_ring(id_: str, device: DeviceOptions, context: BuildContext) -> bool:
+    """Return whether a PBX can ring a device.
+
+    An address in Twilio's form needs Twilio, if configured.
+    """
+    pbx = context.pbxes[id_]
+    if device.number:
+        return dials_numbers(pbx)
+    is_twilio_phone = _TWILIO_PHONE.fullmatch(device.endpoint or "") is not None
+    if isinstance(pbx, TwilioSettings):
+        return is_twilio_phone and not device.dial
+    others = any(isinstance(other, TwilioSettings) for other in context.pbxes.values())
+    return not (is_twilio_phone and others) or device.pbx == id_
+
+
+def _say_unable(
+    context: BuildContext, at: KeyPath, pbx: PbxSettings, device: DeviceOptions
+) -> None:
+    if device.number:
+        text = f"pbx {pbx.id} cannot ring an outside number"
+        context.document.error(at, text, "give it a dial_number")
+    else:
+        text = f"pbx {pbx.id} cannot ring {device.endpoint or device.dial}"
+        context.document.error(at, text, f"Twilio rings {_TWILIO_PHONES}")
+
+
+def _address(
+    path: KeyPath, device: DeviceOptions, pbxes: tuple[str, ...], context: BuildContext
+) -> _DeviceAddress | None:
+    """Return what a device rings; None: it is inconsistent, which has been reported."""
+    written = device.endpoint or device.dial or ""
+    states = _states(path, device, context)
+    if states is None or not _fits_together(path, device, context):
+        return None
+    if not written or any(_is(pbx, TwilioSettings, context) for pbx in pbxes):
+        return _DeviceAddress(written, may_forward=False, states=states)
+    try:
+        found = endpoints.read(written)
+    except ValueError as fault:
+        if written.startswith(("sip/", "client/")) and not any(
+            _is(pbx, AsteriskSettings, context) for pbx in pbxes
+        ):
+            # The simulated PBX rings Twilio's phones too.
+            return _DeviceAddress(written, may_forward=False, states=states)
+        at = (*path, "endpoint" if device.endpoint else "dial")
+        context.document.error(_where(path, at, context), f"{quoted(written)} {fault}", "")
+        return None
+    if device.auto_answer and found.line is endpoints.Line.ROUTE:
+        text = f"auto_answer does not reach a phone behind {found.text}"
+        context.document.error(
+            (*path, "auto_answer"), text, "give its endpoint, such as PJSIP/1001"
+        )
+        return None
+    return _DeviceAddress(found.text, may_forward=found.may_forward, states=states)
+
+
+def _is(pbx: str, kind: type, context: BuildContext) -> bool:
+    return isinstance(context.pbxes.get(pbx), kind)
+
+
+def _where(path: KeyPath, at: KeyPath, context: BuildContext) -> KeyPath:
+    """Return the place of a device's address, which may be its only setting."""
+    return at if context.document.written(*at) is not None else path
+
+
+def _fits_together(path: KeyPath, device: DeviceOptions, context: BuildContext) -> bool:
+    if device.number and device.state is not None:
+        text = "state says nothing of an outside number"
+        context.document.error((*path, "state"), text, "take it out")
+        return False
+    if device.auto_answer and (device.number or device.confirm):
+        text = "auto_answer cannot go with key 1: no hand is at the phone to press it"
+        context.document.error((*path, "auto_answer"), text, "take it out")
+        return False
+    return True
+
+
+def _states(path: KeyPath, device: DeviceOptions, context: BuildContext) -> tuple[str, ...] | None:
+    written = [device.state] if isinstance(device.state, str) else device.state or []
+    found: list[str] = []
+    for place, text in enumerate(written):
+        try:
+            source = endpoints.state_source(text)
+        except ValueError as fault:
+            at = (*path, "state") if isinstance(device.state, str) else (*path, "state", place)
+            context.document.error(at, f"{quoted(text)} {fault}", "")
+            return None
+        if source not in found:
+            found.append(source)
+    return tuple(found)

@@ -1,0 +1,170 @@
+"""Builds what concerns the whole site: the HTTP side, users, codes, numbers and others."""
+
+from __future__ import annotations
+
+import grp
+import ipaddress
+import shlex
+from datetime import tzinfo
+from pathlib import Path
+
+from callrouter.mobiles.mobile_records import Approval, NumberSettings
+from callrouter.model.ivr import PhoneCodes
+from callrouter.settings.builders.build_context import BuildContext
+from callrouter.settings.builders.time_zones import find_zone
+from callrouter.settings.errors.problems import Nearest, quoted
+from callrouter.settings.loaded import (
+    ApiToken,
+    HttpSettings,
+    ServiceLevel,
+    SocketSettings,
+    UserSettings,
+)
+from callrouter.settings.schema.options import spec_values
+from callrouter.settings.schema.root_options import (
+    ApiTokenOptions,
+    HttpOptions,
+    NumbersOptions,
+    RootOptions,
+)
+from callrouter.settings.yaml.source import Document
+
+
+def build_http(root: RootOptions, context: BuildContext, folder: Path) -> HttpSettings:
+    """Build the HTTP settings, with paths relative to the folder."""
+    document = context.document
+    http = root.http or HttpOptions.model_validate({})
+    host, _, port = http.listen.rpartition(":")
+    host = host.strip("[]")
+    if http.tls is None and not is_loopback(host):
+        document.warning(
+            ("http", "listen"),
+            "HTTP without TLS is open to other machines",
+            "listen on 127.0.0.1, or give http a tls",
+        )
+    tokens: set[str] = set()
+    names: set[str] = set()
+    for index, token in enumerate(http.api_tokens):
+        if token.name in names:
+            path = ("http", "api_tokens", index, "name")
+            document.error(path, f"api token {quoted(token.name)} stands twice")
+        if token.token in tokens:
+            path = ("http", "api_tokens", index, "token")
+            document.error(path, "token stands twice", "give each program its own")
+        _check_agent(index, token, context)
+        _check_queues(index, token, context)
+        names.add(token.name)
+        tokens.add(token.token)
+    return HttpSettings(
+        host=host,
+        port=int(port),
+        public_url=(http.public_url or "").rstrip("/"),
+        certificate=folder / http.tls.certificate if http.tls else None,
+        key=folder / http.tls.key if http.tls else None,
+        api_tokens=tuple(
+            ApiToken(**spec_values(token, queues=tuple(dict.fromkeys(token.queues))))
+            for token in http.api_tokens
+        ),
+    )
+
+
+def _check_agent(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
+    """Check that a token's agent exists, and that its role is limited to acting for one."""
+    path = ("http", "api_tokens", index, "agent")
+    if token.agent is None:
+        if token.role == "agent":
+            context.document.warning(
+                ("http", "api_tokens", index, "role"),
+                f"api token {quoted(token.name)} acts for no agent and sees no more than the queues' counts",
+                "add agent: NAME, or take role: metrics or supervisor",
+            )
+        return
+    if token.role != "agent":
+        text = f"a token of role {token.role} acts for all agents"
+        context.document.error(path, text, "take agent: out, or give it role: agent", key=True)
+    else:
+        context.knows("agents", token.agent, path, "agent")
+
+
+def _check_queues(index: int, token: ApiTokenOptions, context: BuildContext) -> None:
+    """Check that only a supervisor's token is limited to queues."""
+    path = ("http", "api_tokens", index, "queues")
+    if token.queues and token.role != "supervisor":
+        text = f"a token of role {token.role} is not limited by queues"
+        context.document.error(
+            path, text, "take queues: out, or give it role: supervisor", key=True
+        )
+        return
+    for place, queue in enumerate(token.queues):
+        context.knows("queues", queue, (*path, place), "queue")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def build_zone(root: RootOptions, document: Document, nearest: Nearest) -> tzinfo:
+    """Return the site's time zone; UTC for an unknown one, which is reported."""
+    return find_zone(str(root.timezone), ("timezone",), document, nearest)
+
+
+def build_socket(root: RootOptions, document: Document) -> SocketSettings:
+    """Return the group that may use the command line; warn if this machine does not have it."""
+    if root.socket is None:
+        return SocketSettings()
+    try:
+        grp.getgrnam(root.socket.group)
+    except KeyError:
+        name = root.socket.group
+        text = f"this machine has no group {quoted(name)}"
+        document.warning(("socket", "group"), text, f"groupadd --system {shlex.quote(name)}")
+    return SocketSettings(**spec_values(root.socket))
+
+
+def build_users(root: RootOptions) -> dict[str, UserSettings]:
+    """Build the people who are not agents."""
+    return {id_: UserSettings(id=id_, **spec_values(user)) for id_, user in root.users.items()}
+
+
+def build_numbers(root: RootOptions) -> NumberSettings:
+    """Return which mobiles may be registered."""
+    numbers = root.numbers or NumbersOptions.model_validate({})
+    values = spec_values(
+        numbers,
+        countries=tuple(numbers.countries),
+        types=tuple(numbers.types),
+        approval=Approval(numbers.approval),
+    )
+    return NumberSettings(**values)
+
+
+def build_service_levels(root: RootOptions) -> dict[str, ServiceLevel]:
+    """Return the targets of the queues that have one."""
+    return {
+        id_: ServiceLevel(**spec_values(queue.service_level))
+        for id_, queue in root.queues.items()
+        if queue.service_level is not None
+    }
+
+
+def build_codes(root: RootOptions, document: Document) -> PhoneCodes:
+    """Build the codes; two that cannot be told apart are reported."""
+    if root.codes is None:
+        return PhoneCodes()
+    written = spec_values(root.codes)
+    codes = {name: "" if code == "none" else code for name, code in written.items()}
+    taken: dict[str, str] = {}
+    for name, code in codes.items():
+        if code in taken:
+            text = f"{name}: {quoted(code)} is {taken[code]}'s already"
+            document.error(("codes", name), text, "give each a code of its own")
+        elif code and code[:-1] and code[:-1] == codes["pause"] and code[-1] in "123456789":
+            text = f"{name}: {quoted(code)} is a pause for the reason of that digit"
+            document.error(("codes", name), text, "give each a code of its own")
+        elif code:
+            taken[code] = name
+    return PhoneCodes(**codes)
